@@ -1,0 +1,66 @@
+# Every task a person runs. `make` alone prints them.
+
+VENV := .venv
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+RUN := $(VENV)/bin/python -m
+READY := $(VENV)/.ready
+STORE ?= runs
+PORT ?= 5000
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo compare pooling learning-rate train sweep ui test lint clean
+
+help:  ## Print these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY)  ## Make .venv with everything the project needs (Python 3.10 to 3.12, about 6 GB)
+
+$(READY): pyproject.toml constraints.txt
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null || { \
+		echo "error: $(or $(PYTHON),no python) does not fit: torchtext has wheels for Python 3.10, 3.11 and 3.12; install one and run make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (torch alone is 3 GB; some minutes)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
+	@$(RUN) sentiment_rnn.train experiment=demo $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=demo
+
+compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write experiments/rnn_vs_lstm
+	@$(RUN) sentiment_rnn.train experiment=rnn_vs_lstm $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=rnn_vs_lstm output=experiments/rnn_vs_lstm 'documents=[README.md,experiments/rnn_vs_lstm/README.md]'
+
+pooling: $(READY)  ## The same with mean and max over all states, and write experiments/pooling
+	@$(RUN) sentiment_rnn.train experiment=pooling $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=pooling output=experiments/pooling 'documents=[experiments/pooling/README.md]'
+
+learning-rate: $(READY)  ## How the learning rates of compare were chosen, and write experiments/learning_rate
+	@$(RUN) sentiment_rnn.train experiment=learning_rate $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=learning_rate output=experiments/learning_rate 'documents=[experiments/learning_rate/README.md]'
+
+train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
+	@$(RUN) sentiment_rnn.train $(ARGS)
+
+sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 study=mine"
+	@$(RUN) sentiment_rnn.train --multirun $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=latest
+
+ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for another)
+	@echo "http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
+	@$(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
+
+test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE or ../shared/imdb)
+	@$(RUN) pytest $(ARGS)
+
+lint: $(READY)  ## Check style (ruff) and types (mypy)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+clean:  ## Remove .venv and caches; runs/ and data/ stay
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,108 @@
+"""The figure of a sweep: accuracy with its seeds, by distance or length, over epochs, and the gradients behind it."""
+
+import itertools
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sentiment_rnn.analysis.comparison import Arm
+from sentiment_rnn.analysis.figures import STYLE, color_of, decorate_accuracy
+from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, spread
+
+
+def comparison_figure(arms: Sequence[Arm], title: str) -> Figure:
+    """Four views of the same runs, an encoder always in the same colour."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(10.5, 7.4), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        axes = figure.subplots(2, 2)
+    colors = {arm.name: color_of(arm.name, position) for position, arm in enumerate(arms)}
+    _scores(axes[0, 0], arms, colors)
+    _accuracy_by(axes[0, 1], arms, colors)
+    _validation(axes[1, 0], arms, colors)
+    _gradients(axes[1, 1], arms, colors)
+    return figure
+
+
+def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    lowest = 0.45
+    for row, arm in enumerate(arms):
+        accuracies = [run.metrics["test/accuracy"] for run in arm.runs]
+        score = arm.metric("test/accuracy")
+        color = colors[arm.name]
+        axes.barh(row, score.mean - lowest, left=lowest, color=color, alpha=0.25, height=0.6)
+        axes.errorbar(score.mean, row, xerr=score.deviation, color=color, capsize=4, linewidth=2)
+        axes.scatter(accuracies, [row] * len(accuracies), color=color, s=28, zorder=3, edgecolor="white")
+        axes.text(max(accuracies) + 0.012, row, f"{score.mean:.1%}", va="center", fontweight="bold", color=color)
+    axes.axvline(0.5, color="#999999", linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set(title="Test accuracy (a dot a seed, mean ± sd)", xlabel="accuracy", xlim=(lowest, 1.06))
+
+
+def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    known = all(run.predictions.has_distances for arm in arms for run in arm.runs)
+    for arm in arms:
+        predictions = arm.runs[0].predictions
+        values = predictions.distances if known else predictions.lengths
+        edges = logarithmic_bins(values, 10) if known else quantile_bins(values, 10)
+        centers, means, deviations = [], [], []
+        for low, high in itertools.pairwise(edges):
+            inside = (values >= low) & (values < high)
+            score = spread(list(arm.correct[:, inside].mean(1)))
+            centers.append(float(np.median(values[inside])))
+            means.append(score.mean)
+            deviations.append(score.deviation)
+        _band(axes, centers, np.array(means), np.array(deviations), colors[arm.name], arm.name)
+    decorate_accuracy(axes, "distance" if known else "length")
+    axes.legend(loc="lower left")
+
+
+def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    most = 1
+    for arm in arms:
+        epochs = min(len(run.validation) for run in arm.runs)
+        curves = np.stack([run.validation[:epochs] for run in arm.runs])
+        deviation = curves.std(0, ddof=1) if len(curves) > 1 else np.zeros(epochs)
+        _band(axes, range(1, epochs + 1), curves.mean(0), deviation, colors[arm.name], arm.name)
+        most = max(most, epochs)
+    axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
+    axes.set_xticks(range(1, most + 1))
+    axes.set(title="Validation accuracy by epoch", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
+
+
+def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    floor = 1e-20
+    for arm in arms:
+        reach = min(run.gradients.shape[1] for run in arm.runs)
+        stacked = np.stack([run.gradients[:, :reach] for run in arm.runs])
+        for column, style in ((1, ":"), (2, "-")):
+            norms = np.exp(np.log(np.maximum(stacked[:, column], floor)).mean(0))  # a geometric mean: they span decades
+            axes.plot(
+                stacked[0, 0],
+                np.where(norms > floor, norms, np.nan),
+                style,
+                color=colors[arm.name],
+                linewidth=1.6,
+            )
+    axes.plot([], [], ":", color="#555555", label="before training")
+    axes.plot([], [], "-", color="#555555", label="after")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=floor)
+    axes.legend(loc="lower left")
+    axes.set(
+        title="Gradient that reaches a token",
+        xlabel="distance from the end [tokens]",
+        ylabel="median ‖∂L/∂x‖",
+    )
+
+
+def _band(
+    axes: Axes, x: Sequence[float] | range, mean: np.ndarray, deviation: np.ndarray, color: str, label: str
+) -> None:
+    axes.plot(x, mean, marker="o", markersize=4, color=color, label=label, linewidth=1.8)
+    axes.fill_between(x, mean - deviation, mean + deviation, color=color, alpha=0.2, linewidth=0)

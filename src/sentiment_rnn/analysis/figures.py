@@ -1,0 +1,156 @@
+"""Figures, each a function from numbers to a matplotlib `Figure`; nothing is shown on a screen."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, wilson_interval
+
+# Okabe & Ito (2008): told apart by colour-blind readers, and in print by their lightness.
+PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_FIXED = {"lstm": PALETTE[0], "rnn": PALETTE[1], "bag": PALETTE[2]}
+STYLE: dict[str, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "savefig.dpi": 130,
+}
+
+Curve = tuple[Sequence[float], Sequence[float]]
+"""Steps and values."""
+
+
+def color_of(name: str, position: int) -> str:
+    """The colour of an encoder: the same in every figure."""
+    return _FIXED.get(name.split(",")[0].split(" ")[0], PALETTE[position % len(PALETTE)])
+
+
+def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:
+    """A row of axes in the project's style."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width * columns, height), layout="constrained")
+        return figure, list(np.ravel(figure.subplots(1, columns)))
+
+
+def learning_curves(history: Mapping[str, Curve]) -> Figure:
+    """Loss and accuracy against steps; `history` has `train/loss`, `val/loss`, `val/accuracy`."""
+    figure, (loss, accuracy) = new_figure(2)
+    for name, axes in (("train/loss", loss), ("val/loss", loss), ("val/accuracy", accuracy)):
+        if name in history:
+            steps, values = history[name]
+            mark = "o" if name.startswith("val") else None
+            axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5], linewidth=1.6)
+    loss.set(title="Loss", xlabel="step", ylabel="cross-entropy [nats]", ylim=(0, None))
+    accuracy.set(title="Validation accuracy", xlabel="step", ylabel="accuracy", ylim=(0.45, 1.0))
+    loss.legend()
+    return figure
+
+
+def confusion_matrix(predictions: Predictions) -> Figure:
+    """Reviews by label and prediction."""
+    counts = np.zeros((2, 2), dtype=int)
+    np.add.at(counts, (predictions.labels.astype(int), (predictions.probabilities > 0.5).astype(int)), 1)
+    figure, (axes,) = new_figure(1)
+    axes.imshow(counts, cmap="Blues", vmin=0)
+    axes.grid(False)
+    for (row, column), count in np.ndenumerate(counts):
+        shade = "white" if count > counts.max() / 2 else "black"
+        axes.text(column, row, f"{count:,}\n{count / counts.sum():.1%}", ha="center", va="center", color=shade)
+    axes.set(title="Confusion on test", xlabel="said", ylabel="is")
+    axes.set_xticks([0, 1], ["negative", "positive"])
+    axes.set_yticks([0, 1], ["negative", "positive"], rotation=90, va="center")
+    return figure
+
+
+def calibration(predictions: Predictions, bins: int = 10) -> Figure:
+    """How often reviews are positive among those that were given a probability (a reliability diagram)."""
+    figure, (axes,) = new_figure(1)
+    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
+    cell = np.minimum((predictions.probabilities * bins).astype(int), bins - 1)
+    used = [b for b in range(bins) if (cell == b).sum() >= 10]
+    said = [predictions.probabilities[cell == b].mean() for b in used]
+    found = [predictions.labels[cell == b].mean() for b in used]
+    sizes = [20 + 300 * (cell == b).mean() for b in used]
+    axes.plot(said, found, color=PALETTE[0], linewidth=1.2)
+    axes.scatter(said, found, s=sizes, color=PALETTE[0], label="area: share of reviews", zorder=3)
+    axes.set(title="Calibration on test", xlabel="said probability", ylabel="share positive")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(loc="upper left", markerscale=0.5)
+    return figure
+
+
+def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name: str) -> Figure:
+    """Accuracy, with 95 % intervals, in bins of a number that each review has."""
+    figure, (axes,) = new_figure(1, width=5.4)
+    centers, accuracies, low, high = binned_accuracy(values, correct, edges)
+    axes.errorbar(
+        centers,
+        accuracies,
+        yerr=[accuracies - low, high - accuracies],
+        marker="o",
+        capsize=3,
+        color=PALETTE[0],
+    )
+    decorate_accuracy(axes, name)
+    return figure
+
+
+def decorate_accuracy(axes: Axes, name: str) -> None:
+    """Axes of accuracy against a log-spaced number, with chance drawn in."""
+    axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
+    axes.annotate("chance", (0.99, 0.5), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#777777")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
+    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens]", ylabel="accuracy", ylim=(0.4, 1.01))
+
+
+def binned_accuracy(
+    values: np.ndarray, correct: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Median value, accuracy and its 95 % interval in each bin that holds a review.
+
+    Args:
+        values: [N].
+        correct: bool [N], or [seeds, N]; seeds are pooled.
+        edges: [bins + 1], each bin without its upper edge.
+    """
+    correct = np.atleast_2d(correct)
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        inside = (values >= low) & (values < high)
+        if inside.any():
+            hits = correct[:, inside]
+            rows.append((np.median(values[inside]), *wilson_interval(int(hits.sum()), hits.size)))
+    centers, accuracies, lows, highs = np.array(rows).T
+    return centers, accuracies, lows, highs
+
+
+def run_figures(predictions: Predictions, history: Mapping[str, Curve]) -> dict[str, Figure]:
+    """All figures of one run, by file name."""
+    figures = {
+        "learning_curves": learning_curves(history),
+        "confusion": confusion_matrix(predictions),
+        "calibration": calibration(predictions),
+        "accuracy_by_length": accuracy_by(
+            predictions.lengths, predictions.correct, quantile_bins(predictions.lengths, 10), "length"
+        ),
+    }
+    if predictions.has_distances:
+        edges = logarithmic_bins(predictions.distances, 8)
+        figures["accuracy_by_distance"] = accuracy_by(predictions.distances, predictions.correct, edges, "distance")
+    return figures

@@ -1,0 +1,46 @@
+"""What a run said of the test reviews, and how good that was."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One entry a review, in the order of the split."""
+
+    probabilities: np.ndarray
+    """float32 [N], that the review is positive."""
+    labels: np.ndarray
+    """int8 [N], 1 positive."""
+    lengths: np.ndarray
+    """int64 [N], tokens of the whole review."""
+    distances: np.ndarray
+    """int32 [N], tokens from the deciding clause to the end; -1 where unknown."""
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool [N]."""
+        return (self.probabilities > 0.5) == (self.labels == 1)
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether it is known where the deciding clause stands."""
+        return bool((self.distances >= 0).all())
+
+    def most_confident_mistakes(self, count: int) -> np.ndarray:
+        """int64 [≤ count], the wrong reviews, the surest first."""
+        confidence = np.where(self.correct, -1.0, np.abs(self.probabilities - 0.5))
+        worst = np.argsort(-confidence, kind="stable")[:count]
+        return worst[~self.correct[worst]]
+
+    def save(self, path: Path) -> None:
+        """Write arrays alone, compressed; no pickle."""
+        np.savez_compressed(path, **asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Predictions":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{name: arrays[name] for name in arrays.files})

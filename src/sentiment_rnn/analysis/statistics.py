@@ -1,0 +1,82 @@
+"""Means with their spread, and paired tests between encoders that read the same reviews."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binomtest
+
+
+class Spread(NamedTuple):
+    """A mean over seeds and the sample standard deviation (0 for one seed)."""
+
+    mean: float
+    deviation: float
+
+
+class Interval(NamedTuple):
+    """An estimate and its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def spread(values: np.ndarray | list[float]) -> Spread:
+    """Mean and standard deviation (n - 1) of one number a seed."""
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+
+
+def wilson_interval(correct: int, total: int) -> Interval:
+    """Accuracy with its 95 % score interval (Wilson 1927)."""
+    result = binomtest(correct, total).proportion_ci(0.95, method="wilson")
+    return Interval(correct / total, result.low, result.high)
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
+    """Exact two-sided p-value (McNemar 1947) that two classifiers err equally often on the same reviews.
+
+    Args:
+        first, second: bool [N], whether each review was classified rightly.
+    """
+    only_first = int(np.sum(first & ~second))
+    only_second = int(np.sum(second & ~first))
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
+
+
+def bootstrap_difference(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0) -> Interval:
+    """Difference of mean accuracy, first - second, with a 95 % percentile interval (Efron 1979).
+
+    Both what is read and what was trained are resampled: the reviews jointly for both, since they are the same,
+    and the seeds of each on their own.
+
+    Args:
+        first, second: bool [seeds, N], whether each review was classified rightly.
+    """
+    random = np.random.default_rng(seed)
+    reviews = first.shape[1]
+    differences = np.empty(resamples)
+    for resample in range(resamples):
+        # How often each review is drawn: the same as gathering N drawn columns, and faster.
+        weights = np.bincount(random.integers(0, reviews, reviews), minlength=reviews)
+        accuracies = [
+            float((encoder[random.integers(0, len(encoder), len(encoder))] @ weights).mean() / reviews)
+            for encoder in (first, second)
+        ]
+        differences[resample] = accuracies[0] - accuracies[1]
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return Interval(float(first.mean() - second.mean()), float(low), float(high))
+
+
+def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
+    """Edges [≤ bins + 1] of whole numbers, evenly spaced on a log axis, that hold every value ≥ 1."""
+    edges = np.geomspace(values.min(), values.max() + 1, bins + 1).round().astype(int)
+    return np.unique(edges)
+
+
+def quantile_bins(values: np.ndarray, bins: int) -> np.ndarray:
+    """Edges [≤ bins + 1] that hold every value, about equally many in each bin."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)).round().astype(int))
+    edges[-1] = values.max() + 1
+    return edges

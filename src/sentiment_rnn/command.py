@@ -1,0 +1,92 @@
+"""What every command does around its work: the schema registered, and one line for what a user can mend."""
+
+import dataclasses
+import difflib
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from sentiment_rnn import config as schema
+from sentiment_rnn.config import CompareConfig, Config, GeneratedConfig, ImdbConfig, UserError
+
+CONFIGURATION = str(Path(__file__).resolve().parents[2] / "conf")
+
+
+def register_schema() -> None:
+    """Make the dataclasses of `config.py` known to the YAML files that name them."""
+    store = ConfigStore.instance()
+    store.store(group="schema", name="config", node=Config, package="_global_")
+    store.store(group="schema", name="compare", node=CompareConfig, package="_global_")
+    store.store(group="schema/data", name="imdb", node=ImdbConfig)
+    store.store(group="schema/data", name="generated", node=GeneratedConfig)
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a Hydra command; what its user can mend is one line on standard error and exit status 1."""
+    register_schema()
+    quiet_libraries()
+    # Hydra prints an error itself, over many lines, unless this asks it to raise it.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    with one_line_errors():
+        command()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn errors that a user can mend into their one line; all others keep their traceback."""
+    try:
+        yield
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        fail(describe(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}; choose a folder that can be written")
+    except KeyboardInterrupt:
+        fail("interrupted; the same command takes up what was not finished", status=130)
+
+
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Say one line and leave."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def describe(error: BaseException) -> str:
+    """One line for an error of ours, of Hydra's or of OmegaConf's."""
+    causes = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
+    text = "\n".join(causes)
+    unknown = re.search(r"Key '(\w+)' (?:is )?not in '(\w+)'(?:\s+full_key: (\S+))?", text)
+    if unknown:
+        return _unknown_key(*unknown.groups())
+    # Hydra's search path and OmegaConf's object types say nothing to a user.
+    text = text.split("Config search path")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
+
+
+def _unknown_key(key: str, owner: str, full_key: str | None) -> str:
+    known = [field.name for field in dataclasses.fields(getattr(schema, owner))] if hasattr(schema, owner) else []
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+    return f"{full_key or key}: no such key; {hint}"
+
+
+def quiet_libraries() -> None:
+    """Keep the terminal for what the user asked for."""
+    for name in ("lightning.pytorch", "alembic", "mlflow.store.db.utils", "mlflow.system_metrics"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Batches come from memory-mapped arrays: worker processes would only copy them.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Lightning's own dependency, deprecated in a later torch than the one torchtext needs.
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")

@@ -1,0 +1,1 @@
+"""Reviews in, batches of token ids out."""

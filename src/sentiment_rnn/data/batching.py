@@ -1,0 +1,164 @@
+"""Batches of reviews of similar length, padded.
+
+Why not packed sequences: on a CPU each step of a packed backward pass writes a zero tensor the size of the whole
+input, which makes it quadratic in the length (pytorch issue 149194).
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from sentiment_rnn.data.corpus import Split
+from sentiment_rnn.data.text import PADDING_ID
+
+
+class Batch(NamedTuple):
+    """B reviews, padded at the end to the longest, T tokens."""
+
+    tokens: Tensor
+    """int64 [B, T]."""
+    lengths: Tensor
+    """int64 [B], tokens that are not padding."""
+    labels: Tensor
+    """float32 [B], 1 positive."""
+    indices: Tensor
+    """int64 [B], where each review stands in its split."""
+
+
+class Reviews(Dataset[Batch]):
+    """A split that gives a whole batch for a list of indices, each review cut to `max_tokens`.
+
+    Args:
+        keep: `head` reads the first tokens, `tail` the last, `both` the first half and the last half.
+    """
+
+    def __init__(self, split: Split, max_tokens: int, keep: str) -> None:
+        self.split = split
+        self.max_tokens = max_tokens
+        self.keep = keep
+        self.lengths = np.minimum(split.lengths, max_tokens)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def tokens_of(self, index: int) -> np.ndarray:
+        """int32 [length], the tokens of one review that are read."""
+        tokens = self.split.tokens[self.split.offsets[index] : self.split.offsets[index + 1]]
+        if len(tokens) <= self.max_tokens:
+            return tokens
+        if self.keep == "head":
+            return tokens[: self.max_tokens]
+        tail = self.max_tokens if self.keep == "tail" else self.max_tokens // 2
+        head = self.max_tokens - tail
+        return np.concatenate([tokens[:head], tokens[len(tokens) - tail :]])
+
+    def __getitem__(self, indices: list[int]) -> Batch:
+        lengths = self.lengths[indices]
+        tokens = np.full((len(indices), lengths.max()), PADDING_ID, dtype=np.int64)
+        for row, index in enumerate(indices):
+            tokens[row, : lengths[row]] = self.tokens_of(index)
+        return Batch(
+            tokens=torch.from_numpy(tokens),
+            lengths=torch.from_numpy(lengths),
+            labels=torch.from_numpy(self.split.labels[indices].astype(np.float32)),
+            indices=torch.tensor(indices),
+        )
+
+
+class LengthBuckets(Sampler[list[int]]):
+    """Indices of one batch after another, each of reviews of similar length.
+
+    For training, lengths are blurred with noise before they are sorted and the batches come in random order, both
+    anew in every epoch, from the seed and the epoch alone: every process of a distributed run draws the same plan
+    and takes its own batches from it, and a resumed run draws it again and skips what it has seen.
+
+    Args:
+        lengths: int [N].
+        shuffle: training order; otherwise from the longest to the shortest, for the least padding.
+        noise: largest relative change of a length before sorting.
+        rank, world_size: this process and their number. In training each takes equally many batches (the plan
+            wraps around, so that no review is left out); otherwise every review is in one batch of one process.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        noise: float = 0.1,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.noise = noise
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self.skip = 0
+        self.given = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw another order; Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        batches = -(-len(self.lengths) // self.batch_size)
+        if self.shuffle:
+            return -(-batches // self.world_size)
+        return len(range(self.rank, batches, self.world_size))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        mine = self._plan()[self.skip :]
+        self.given, self.skip = self.skip, 0
+        for batch in mine:
+            self.given += 1
+            yield batch.tolist()
+
+    def _plan(self) -> list[np.ndarray]:
+        """All batches of this process in this epoch."""
+        random = np.random.default_rng([self.seed, self.epoch])
+        noise = random.uniform(-self.noise, self.noise, len(self.lengths)) if self.shuffle else 0.0
+        order = np.argsort(-self.lengths * (1 + noise), kind="stable")
+        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        if self.shuffle:
+            batches = [batches[position] for position in random.permutation(len(batches))]
+            missing = -len(batches) % self.world_size
+            batches += [batches[position % len(batches)] for position in range(missing)]
+        return batches[self.rank :: self.world_size]
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch and how many of its batches were given out."""
+        return {"epoch": self.epoch, "given": self.given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after the batches that were given out."""
+        self.epoch, self.skip = state["epoch"], state["given"]
+
+
+class ReviewLoader(DataLoader):
+    """A loader of batches that Lightning can stop and take up within an epoch.
+
+    No worker processes: a batch is a few slices of a memory-mapped array, and handing it over costs more.
+    """
+
+    def __init__(self, reviews: Reviews, buckets: LengthBuckets, pin_memory: bool) -> None:
+        # batch_size=None: the sampler's item, a list of indices, is the dataset's key.
+        super().__init__(reviews, sampler=buckets, batch_size=None, num_workers=0, pin_memory=pin_memory)
+        self.buckets = buckets
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where in the epoch the loader is."""
+        return self.buckets.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.buckets.load_state_dict(state)

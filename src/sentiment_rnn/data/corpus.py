@@ -1,0 +1,188 @@
+"""A corpus as token arrays on disk, made once and memory-mapped by every run.
+
+<directory>/tokens/<key>/                 key: digest of the texts, tokenizer, vocabulary settings
+    about.json  vocabulary.txt
+    train.tokens.npy                      int32 [all tokens], one review after another
+    train.offsets.npy                     int64 [N + 1], where each review starts
+    train.labels.npy  train.ratings.npy   int8 [N]
+    train.distances.npy                   int32 [N], -1 where unknown
+    train.names.txt                       a line a review
+    validation.* test.*
+<directory>/tokens/<fingerprint>.source   the key of the corpus that this source gave
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from tqdm import tqdm
+
+from sentiment_rnn.config import DataConfig, UserError
+from sentiment_rnn.data.reviews import SPLITS, Review, Source
+from sentiment_rnn.data.text import (
+    TOKENIZER,
+    Vocab,
+    build_vocabulary,
+    load_vocabulary,
+    save_vocabulary,
+    tokenize,
+)
+
+_FORMAT = 1
+_ABOUT = "about.json"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The reviews of one split, as arrays that lie on disk."""
+
+    tokens: np.ndarray
+    """int32 [all tokens]."""
+    offsets: np.ndarray
+    """int64 [N + 1]."""
+    labels: np.ndarray
+    """int8 [N], 1 positive."""
+    ratings: np.ndarray
+    """int8 [N], 0 where unknown."""
+    distances: np.ndarray
+    """int32 [N], -1 where unknown."""
+    names: list[str]
+    """N places in the source."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [N], tokens of each whole review."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A tokenized corpus."""
+
+    digest: str
+    """SHA-256 of all its texts and labels."""
+    vocabulary: Vocab
+    splits: dict[str, Split]
+
+
+def load_corpus(source: Source, config: DataConfig) -> Corpus:
+    """The tokenized corpus of `source`, from the cache, or made and cached now.
+
+    Jobs that start together make it once: the first holds a lock, the others wait for it. It is written under a
+    temporary name and renamed when whole, so a kill leaves nothing that a later run would take for a corpus.
+
+    Raises:
+        UserError: the source is not what it should be, or the cache folder cannot be written.
+    """
+    cache = Path(config.directory) / "tokens"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / ".lock"):
+            folder = _find(source, config, cache) or _make(source, config, cache)
+    except OSError as error:
+        raise UserError(
+            f"data.directory={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
+        ) from error
+    return _open(folder)
+
+
+def _find(source: Source, config: DataConfig, cache: Path) -> Path | None:
+    known = cache / f"{_source_key(source, config)}.source"
+    folder = cache / known.read_text() if known.exists() else None
+    return folder if folder and (folder / _ABOUT).exists() else None
+
+
+def _make(source: Source, config: DataConfig, cache: Path) -> Path:
+    for leftover in cache.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
+        shutil.rmtree(leftover, ignore_errors=True)
+    reviews = source.read()
+    digest = _digest(reviews)
+    folder = cache / _hash(digest, _settings(config))
+    if not (folder / _ABOUT).exists():
+        making = Path(tempfile.mkdtemp(prefix=".making-", dir=cache))
+        try:
+            _write(making, reviews, digest, config)
+            shutil.rmtree(folder, ignore_errors=True)
+            making.rename(folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    _write_whole(cache / f"{_source_key(source, config)}.source", folder.name)
+    return folder
+
+
+def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: DataConfig) -> None:
+    total = sum(map(len, reviews.values()))
+    # One process: 50,000 reviews take 4 s, and a second process would spend 3 s importing torchtext.
+    with tqdm(total=total, desc="Tokenizing", unit=" reviews", disable=None, leave=False) as progress:
+        documents = {
+            split: [tokenize(review.text) for review in reviews[split] if not progress.update()] for split in SPLITS
+        }
+    vocabulary = build_vocabulary(documents["train"], config.vocabulary_size, config.minimum_frequency)
+    save_vocabulary(vocabulary, folder / "vocabulary.txt")
+    for split in SPLITS:
+        ids = [vocabulary(tokens) for tokens in documents[split]]
+        for review, tokens in zip(reviews[split], ids, strict=True):
+            if not tokens:
+                raise UserError(f"{review.name}: no token in the text; every review needs a word or a mark")
+        lengths = [len(tokens) for tokens in ids]
+        arrays = {
+            "tokens": np.concatenate([np.asarray(tokens, dtype=np.int32) for tokens in ids]),
+            "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            "labels": np.array([review.label for review in reviews[split]], dtype=np.int8),
+            "ratings": np.array([review.rating for review in reviews[split]], dtype=np.int8),
+            "distances": np.array([review.distance for review in reviews[split]], dtype=np.int32),
+        }
+        for name, array in arrays.items():
+            np.save(folder / f"{split}.{name}.npy", array)
+        (folder / f"{split}.names.txt").write_text("\n".join(review.name for review in reviews[split]))
+    about = {"digest": digest, "settings": _settings(config), "reviews": {s: len(reviews[s]) for s in SPLITS}}
+    (folder / _ABOUT).write_text(json.dumps(about, indent=1))
+
+
+def _open(folder: Path) -> Corpus:
+    def array(split: str, name: str) -> np.ndarray:
+        return np.load(folder / f"{split}.{name}.npy", mmap_mode="r")
+
+    splits = {
+        split: Split(
+            **{name: array(split, name) for name in ("tokens", "offsets", "labels", "ratings", "distances")},
+            names=(folder / f"{split}.names.txt").read_text().split("\n"),
+        )
+        for split in SPLITS
+    }
+    digest = json.loads((folder / _ABOUT).read_text())["digest"]
+    return Corpus(digest, load_vocabulary(folder / "vocabulary.txt"), splits)
+
+
+def _digest(reviews: dict[str, list[Review]]) -> str:
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for review in reviews[split]:
+            digest.update(f"{split}\0{review.label}\0{review.text}\0".encode())
+    return digest.hexdigest()
+
+
+def _settings(config: DataConfig) -> list[object]:
+    return [_FORMAT, TOKENIZER, config.vocabulary_size, config.minimum_frequency]
+
+
+def _source_key(source: Source, config: DataConfig) -> str:
+    return _hash(source.name, source.fingerprint(), _settings(config))
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _write_whole(path: Path, content: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(content)
+    partial.replace(path)

@@ -1,0 +1,86 @@
+"""The LightningDataModule: a source of reviews in, four loaders out."""
+
+import lightning.pytorch as pl
+import torch
+
+from sentiment_rnn.config import DataConfig, GeneratedConfig, ImdbConfig
+from sentiment_rnn.data.batching import LengthBuckets, ReviewLoader, Reviews
+from sentiment_rnn.data.corpus import Corpus, load_corpus
+from sentiment_rnn.data.generated import Generated
+from sentiment_rnn.data.imdb import Imdb
+from sentiment_rnn.data.reviews import Source
+
+
+class ReviewData(pl.LightningDataModule):
+    """Reviews of the configured source, tokenized, cached and batched by length.
+
+    Args:
+        config: what to read and how to batch it.
+        seed: of the order of training batches.
+    """
+
+    corpus: Corpus
+
+    def __init__(self, config: DataConfig, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.seed = seed
+
+    def prepare_data(self) -> None:
+        """Download, check and tokenize, where the cache does not have it; raises `UserError` for a bad corpus."""
+        load_corpus(open_source(self.config), self.config)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Map the token arrays into memory."""
+        if not hasattr(self, "corpus"):
+            self.corpus = load_corpus(open_source(self.config), self.config)
+
+    def reviews(self, split: str) -> Reviews:
+        """A split's reviews, cut to `max_tokens`."""
+        return Reviews(self.corpus.splits[split], self.config.max_tokens, self.config.keep)
+
+    def train_dataloader(self) -> ReviewLoader:
+        """Training batches, in another order every epoch."""
+        return self._loader("train", self.config.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> ReviewLoader:
+        """Validation batches, longest first."""
+        return self._loader("validation", self.config.eval_batch_size, shuffle=False)
+
+    def test_dataloader(self) -> ReviewLoader:
+        """Test batches, longest first."""
+        return self._loader("test", self.config.eval_batch_size, shuffle=False)
+
+    def predict_dataloader(self) -> ReviewLoader:
+        """The test batches again, for predictions without labels."""
+        return self.test_dataloader()
+
+    def _loader(self, split: str, batch_size: int, shuffle: bool) -> ReviewLoader:
+        reviews = self.reviews(split)
+        trainer = self.trainer
+        buckets = LengthBuckets(
+            reviews.lengths,
+            batch_size,
+            shuffle=shuffle,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        return ReviewLoader(reviews, buckets, pin_memory=torch.cuda.is_available())
+
+    def state_dict(self) -> dict[str, int]:
+        """The seed of the order; the place within an epoch is kept by the loader itself."""
+        return {"seed": self.seed}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on with the order that the checkpoint's run had."""
+        self.seed = state["seed"]
+
+
+def open_source(config: DataConfig) -> Source:
+    """The source that a configuration describes."""
+    if isinstance(config, ImdbConfig):
+        return Imdb(config)
+    if isinstance(config, GeneratedConfig):
+        return Generated(config)
+    raise TypeError(f"no source for {type(config).__name__}")

@@ -1,0 +1,1 @@
+"""Token ids in, the logit of a positive review out."""

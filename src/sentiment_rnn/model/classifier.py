@@ -1,0 +1,150 @@
+"""The LightningModule: tokens → embedding → encoder → pooling → linear → logit."""
+
+from pkgutil import resolve_name
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torchmetrics import MetricCollection
+from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
+
+
+class SentimentClassifier(pl.LightningModule):
+    """Probability that a review is positive, `sigmoid(linear(pool(encode(embed(tokens)))))`.
+
+    Hyperparameters are plain numbers, strings and dicts of them, so a checkpoint loads without Hydra.
+
+    Args:
+        vocabulary_size: rows of the embedding.
+        embedding: `size`, `dropout`, `word_dropout`; see `EmbeddingConfig`.
+        encoder: `_target_` and its arguments; see `EncoderConfig`.
+        pooling: `_target_` and `dropout`; see `PoolingConfig`.
+        optimizer: see `OptimizerConfig`.
+        padding_id, unknown_id: ids of `<pad>` and `<unk>`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding: dict[str, Any],
+        encoder: dict[str, Any],
+        pooling: dict[str, Any],
+        optimizer: dict[str, Any],
+        padding_id: int = 0,
+        unknown_id: int = 1,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.optimizer_settings = optimizer
+        self.unknown_id = unknown_id
+        self.word_dropout = embedding["word_dropout"]
+        self.embedding = nn.Embedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
+        self.embedding_dropout = nn.Dropout(embedding["dropout"])
+        settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
+        self.encoder: nn.Module = resolve_name(encoder["_target_"])(embedding["size"], **settings)
+        self.pooling: nn.Module = resolve_name(pooling["_target_"])()
+        self.pooling_dropout = nn.Dropout(pooling["dropout"])
+        self.output = nn.Linear(self.encoder.output_size * self.pooling.width, 1)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        with torch.no_grad():
+            self.embedding.weight[padding_id].zero_()
+
+        scores = MetricCollection(
+            {
+                "accuracy": BinaryAccuracy(validate_args=False),
+                "f1": BinaryF1Score(validate_args=False),
+                "auroc": BinaryAUROC(validate_args=False),
+                "calibration_error": BinaryCalibrationError(n_bins=15, validate_args=False),
+            }
+        )
+        self.scores = nn.ModuleDict({"val": scores.clone("val/"), "test": scores.clone("test/")})
+        self.predictions: list[tuple[Tensor, Tensor]] = []
+        """Indices int64 [B] and logits float32 [B] of the last test, a pair a batch."""
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """`tokens [B, T]` int64, `lengths [B]` int64 → logits `[B]` float32."""
+        if self.training and self.word_dropout:
+            tokens = self._drop_words(tokens)
+        return self.classify(self.embedding(tokens), lengths)
+
+    def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32."""
+        states = self.encoder(self.embedding_dropout(embedded), lengths)
+        pooled = self.pooling_dropout(self.pooling(states, lengths))
+        # bfloat16 keeps three digits: too few for a logit.
+        with torch.autocast(pooled.device.type, enabled=False):
+            return self.output(pooled.float()).squeeze(1)
+
+    def _drop_words(self, tokens: Tensor) -> Tensor:
+        dropped = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
+        return tokens.masked_fill(dropped & (tokens != self.embedding.padding_idx), self.unknown_id)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Mean cross-entropy of a batch."""
+        logits = self(batch.tokens, batch.lengths)
+        loss = binary_cross_entropy_with_logits(logits, batch.labels)
+        self.log("train/loss", loss, batch_size=len(logits))
+        return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the whole gradient, and log what it was before."""
+        limit = self.optimizer_settings["gradient_clip_norm"] or float("inf")
+        norm = nn.utils.clip_grad_norm_(self.parameters(), limit)
+        self.log("train/gradient_norm", norm)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """`val/loss` and the scores."""
+        self._evaluate(batch, "val")
+
+    def on_test_start(self) -> None:
+        """Forget the predictions of an earlier test."""
+        self.predictions = []
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """`test/loss` and the scores; keeps the logits."""
+        logits = self._evaluate(batch, "test")
+        self.predictions.append((batch.indices.cpu(), logits.cpu()))
+
+    def _evaluate(self, batch: Any, split: str) -> Tensor:
+        logits = self(batch.tokens, batch.lengths)
+        loss = binary_cross_entropy_with_logits(logits, batch.labels)
+        self.log(f"{split}/loss", loss, batch_size=len(logits), sync_dist=True)
+        scores = self.scores[split]
+        scores.update(logits.sigmoid(), batch.labels.int())
+        self.log_dict(scores, batch_size=len(logits))
+        return logits
+
+    def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Indices int64 [B] and probabilities of a positive review float32 [B]."""
+        return batch.indices, self(batch.tokens, batch.lengths).sigmoid()
+
+    def configure_optimizers(self) -> Any:
+        """The configured optimizer, weights decayed but for biases and the embedding, and its schedule."""
+        settings = self.optimizer_settings
+        decayed = [p for p in self.parameters() if p.ndim > 1 and p is not self.embedding.weight]
+        others = [p for p in self.parameters() if p.ndim <= 1 or p is self.embedding.weight]
+        optimizer = resolve_name(settings["_target_"])(
+            [
+                {"params": decayed, "weight_decay": settings["weight_decay"]},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=settings["learning_rate"],
+            **settings["options"],
+        )
+        if settings["schedule"] == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=settings["learning_rate"],
+            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
+            pct_start=settings["warmup_fraction"],
+            cycle_momentum=False,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,147 @@
+"""Encoders: embedded tokens in, a state for every token out.
+
+Every encoder is a module with `forward(embedded [B, T, E], lengths [B]) -> states [B, T, D]` and an attribute
+`output_size` (D), built from `input_size` (E) and the keys of `conf/encoder/`. What stands after a review's own
+length is padding, and the states there are not defined; no state before it depends on them.
+
+Sequences are padded, never packed: on a CPU a packed backward pass is quadratic in the length (pytorch issue
+149194), and the padded one uses oneDNN's fused LSTM.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+
+class Bag(nn.Module):
+    """No recurrence: the states are the embeddings. The control that shows what order adds."""
+
+    def __init__(self, input_size: int, **_: object) -> None:
+        super().__init__()
+        self.output_size = input_size
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """`embedded [B, T, E]` as it is."""
+        return embedded
+
+
+class Recurrent(nn.Module):
+    """Layers of a recurrent net, in one direction or two; subclasses name the cell and how it starts.
+
+    Args:
+        input_size: E.
+        hidden_size: H, in each direction; D is H or, in two directions, 2 H.
+        layers: recurrent layers on top of each other.
+        bidirectional: a second net reads each review from its own end, not from the padding.
+        dropout: between layers.
+        recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
+            `identity` (Le et al. 2015) or `uniform` (PyTorch's).
+        forget_bias: see `Lstm`; other cells have no use for it.
+    """
+
+    module: Callable[..., nn.RNNBase]
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: int,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_init: str = "orthogonal",
+        forget_bias: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.output_size = hidden_size * (2 if bidirectional else 1)
+        sizes = [input_size] + [self.output_size] * (layers - 1)
+
+        def stack() -> nn.ModuleList:
+            return nn.ModuleList(self.module(size, hidden_size, batch_first=True) for size in sizes)
+
+        self.forwards = stack()
+        self.backwards = stack() if bidirectional else None
+        self.dropout = nn.Dropout(dropout)
+        for module in self.modules():
+            if isinstance(module, nn.RNNBase):
+                self.initialize(module, recurrent_init, forget_bias)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """`embedded [B, T, E]`, `lengths [B]` → states of the last layer `[B, T, D]`."""
+        states = embedded
+        reverse = None if self.backwards is None else reversal(lengths, embedded.shape[1])
+        for layer, module in enumerate(self.forwards):
+            inputs = states if layer == 0 else self.dropout(states)
+            states = module(inputs)[0]
+            if self.backwards is not None and reverse is not None:
+                backward = self.backwards[layer](reorder(inputs, reverse))[0]
+                states = torch.cat([states, reorder(backward, reverse)], dim=2)
+        return states
+
+    def initialize(self, module: nn.RNNBase, recurrent_init: str, forget_bias: float) -> None:
+        """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
+        if recurrent_init == "uniform":
+            return
+        for gate in recurrent_matrices(module):
+            if recurrent_init == "identity":
+                nn.init.eye_(gate)
+            else:
+                nn.init.orthogonal_(gate)
+        for gate in module.weight_ih_l0.detach().split(self.hidden_size):
+            nn.init.xavier_uniform_(gate)
+        nn.init.zeros_(module.bias_ih_l0)
+        nn.init.zeros_(module.bias_hh_l0)
+
+
+class Rnn(Recurrent):
+    """The vanilla RNN (Elman 1990): `h_t = tanh(W_x x_t + W_h h_{t-1} + b)`.
+
+    >>> states = Rnn(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
+    """
+
+    module = nn.RNN
+
+
+class Lstm(Recurrent):
+    """The LSTM (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000):
+
+        f_t = σ(W_f [h_{t-1}, x_t] + b_f)      i_t = σ(W_i [h_{t-1}, x_t] + b_i)      o_t = σ(W_o [h_{t-1}, x_t] + b_o)
+        C_t = f_t · C_{t-1} + i_t · tanh(W_C [h_{t-1}, x_t] + b_C)
+        h_t = o_t · tanh(C_t)
+
+    `forget_bias` is b_f at the start. Along the cell, a gradient is multiplied by f at each step back, so an
+    untrained LSTM reaches back as far as its forget gates are open: at bias 1 (Jozefowicz et al. 2015), σ(1) = 0.73.
+
+    >>> states = Lstm(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
+    """
+
+    module = nn.LSTM
+
+    def initialize(self, module: nn.RNNBase, recurrent_init: str, forget_bias: float) -> None:
+        """As for every recurrent net, and the bias of the forget gate."""
+        super().initialize(module, recurrent_init, forget_bias)
+        forget_gate = slice(self.hidden_size, 2 * self.hidden_size)  # PyTorch's order of gates: i, f, g, o
+        with torch.no_grad():
+            module.bias_ih_l0[forget_gate] = forget_bias
+            module.bias_hh_l0[forget_gate] = 0.0
+
+
+def recurrent_matrices(module: nn.RNNBase) -> tuple[Tensor, ...]:
+    """W_h of one layer, a `[H, H]` matrix for each gate, as views."""
+    weights = cast(Tensor, module.weight_hh_l0).detach()
+    return weights.split(module.hidden_size)
+
+
+def reversal(lengths: Tensor, steps: int) -> Tensor:
+    """int64 [B, T]: positions that read each review from its own end; padding stays where it is. Its own inverse."""
+    positions = torch.arange(steps, device=lengths.device).expand(len(lengths), steps)
+    mirrored = lengths[:, None] - 1 - positions
+    return torch.where(mirrored >= 0, mirrored, positions)
+
+
+def reorder(states: Tensor, positions: Tensor) -> Tensor:
+    """`states [B, T, D]` in the order of `positions [B, T]`."""
+    return states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))

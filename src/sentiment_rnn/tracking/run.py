@@ -1,0 +1,196 @@
+"""What one run records in MLflow, from its first step to its test."""
+
+import logging
+import subprocess
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from lightning.pytorch.loggers import MLFlowLogger
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from sentiment_rnn import __version__
+from sentiment_rnn.analysis.figures import Curve, run_figures
+from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.config import Config
+from sentiment_rnn.tracking.store import Store
+
+log = logging.getLogger(__name__)
+
+IDENTITY_TAG = "sentiment_rnn.identity"
+PREDICTIONS = "predictions/test.npz"
+GRADIENTS = "gradients.csv"
+
+
+class RunLogger(MLFlowLogger):
+    """Lightning's logger, on a run that ends when it was tested, not when fitting ends."""
+
+    def finalize(self, status: str = "success") -> None:
+        """Leave the run open: `RunRecord` ends it."""
+
+
+class RunRecord:
+    """A run in the store, open until `tracked_run` ends it."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.client = store.client
+        self.checkpoints = store.directory / "checkpoints" / run_id
+
+    def logger(self) -> RunLogger:
+        """Where Lightning writes its metrics."""
+        return RunLogger(tracking_uri=self.store.uri, run_id=self.run_id)
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        """Numbers without a step."""
+        self.client.log_batch(self.run_id, [Metric(name, float(value), 0, 0) for name, value in metrics.items()])
+
+    def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
+        """The corpus, by its digest, so that runs on the same data can be found."""
+        source = CodeDatasetSource({"name": name, "sha256": digest, **{k: str(v) for k, v in reviews.items()}})
+        dataset = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
+        entity = Dataset(dataset["name"], dataset["digest"], dataset["source_type"], dataset["source"])
+        self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "train and test")])])
+
+    def log_checkpoints(self, best: str, last: str) -> None:
+        """Checkpoints by reference: they stay where they are."""
+        self.client.log_dict(self.run_id, {"best": best, "last": last}, "checkpoints.yaml")
+        self.client.set_tag(self.run_id, "sentiment_rnn.checkpoint", best)
+
+    def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
+        """‖∂L/∂x‖ by distance from the end, at the start and after training."""
+        rows = ["distance,before,after"]
+        rows += [f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True))]
+        self.client.log_text(self.run_id, "\n".join(rows) + "\n", GRADIENTS)
+
+    def log_test(self, predictions: Predictions, mistakes: list[dict[str, Any]]) -> None:
+        """Predictions, figures and the most confident mistakes."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, Path(PREDICTIONS).name)
+            predictions.save(path)
+            self.client.log_artifact(self.run_id, str(path), str(Path(PREDICTIONS).parent))
+        for name, figure in run_figures(predictions, self._history()).items():
+            self.client.log_figure(self.run_id, figure, f"figures/{name}.png")
+        if mistakes:
+            columns = {key: [mistake[key] for mistake in mistakes] for key in mistakes[0]}
+            self.client.log_table(self.run_id, columns, "mistakes.json")
+
+    def _history(self) -> dict[str, Curve]:
+        history: dict[str, Curve] = {}
+        for name in ("train/loss", "val/loss", "val/accuracy"):
+            points = self.client.get_metric_history(self.run_id, name)
+            history[name] = ([point.step for point in points], [point.value for point in points])
+        return history
+
+
+@contextmanager
+def tracked_run(
+    store: Store, config: Config, data_digest: str, overrides: list[str], parent: str | None
+) -> Iterator[RunRecord]:
+    """Open a run, or take up the broken one of the same identity under the same parent; end it FINISHED, or FAILED
+    with its traceback.
+
+    Args:
+        overrides: what was said on the command line.
+        parent: run id of the sweep.
+    """
+    identity = config.identity(data_digest, __version__)
+    run_id = _broken_run(store, identity, parent) or _new_run(store, config, identity, parent)
+    record = RunRecord(store, run_id)
+    store.client.log_batch(run_id, params=[Param(k, v) for k, v in _flatten(asdict(config)).items()])
+    store.client.log_text(run_id, yaml.safe_dump(asdict(config), sort_keys=False), "config.yaml")
+    store.client.log_text(run_id, yaml.safe_dump(overrides), "overrides.yaml")
+    monitor = None
+    if config.tracking.system_metrics:
+        monitor = SystemMetricsMonitor(run_id, sampling_interval=5, resume_logging=True, tracking_uri=store.uri)
+        monitor.start()
+    status = RunStatus.FAILED
+    try:
+        yield record
+        status = RunStatus.FINISHED
+    except KeyboardInterrupt:
+        status = RunStatus.KILLED
+        raise
+    except BaseException as error:
+        log.exception("run %s failed", run_id)
+        store.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
+        store.client.set_tag(run_id, "sentiment_rnn.error", f"{type(error).__name__}: {error}"[:500])
+        raise
+    finally:
+        if monitor:
+            monitor.finish()
+        store.client.set_terminated(run_id, RunStatus.to_string(status))
+
+
+def finished_run(store: Store, config: Config, data_digest: str, parent: str | None) -> str | None:
+    """Id of a run of the same identity that this sweep has finished; None outside a sweep."""
+    if parent is None:
+        return None
+    identity = config.identity(data_digest, __version__)
+    return _find(store, identity, parent, f"attributes.status = '{RunStatus.to_string(RunStatus.FINISHED)}'")
+
+
+def _broken_run(store: Store, identity: str, parent: str | None) -> str | None:
+    if parent is None:
+        return None
+    found = _find(store, identity, parent, f"attributes.status != '{RunStatus.to_string(RunStatus.FINISHED)}'")
+    if found:
+        store.client.update_run(found, status=RunStatus.to_string(RunStatus.RUNNING))
+    return found
+
+
+def _find(store: Store, identity: str, parent: str, condition: str) -> str | None:
+    query = f"tags.`{IDENTITY_TAG}` = '{identity}' and tags.`mlflow.parentRunId` = '{parent}' and {condition}"
+    runs = store.client.search_runs([store.experiment_id], query, max_results=1)
+    return runs[0].info.run_id if runs else None
+
+
+def _new_run(store: Store, config: Config, identity: str, parent: str | None) -> str:
+    name = f"{config.encoder.name}-{config.pooling.name}-seed{config.seed}"
+    tags = {
+        IDENTITY_TAG: identity,
+        "sentiment_rnn.version": __version__,
+        "sentiment_rnn.study": config.study,
+        "encoder": config.encoder.name,
+        "pooling": config.pooling.name,
+        "mlflow.source.name": "sentiment_rnn.train",
+        "mlflow.source.type": "LOCAL",
+    }
+    if commit := _git_commit():
+        tags["mlflow.source.git.commit"] = commit
+    if parent:
+        tags["mlflow.parentRunId"] = parent
+    return store.client.create_run(store.experiment_id, run_name=name, tags=tags).info.run_id
+
+
+def _git_commit() -> str | None:
+    """The commit that this file is in; None where it was not checked out of git."""
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
+
+
+def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = str(value)
+    return flat

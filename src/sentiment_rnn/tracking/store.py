@@ -1,0 +1,60 @@
+"""The MLflow store: found or made, once, whoever comes first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from sentiment_rnn.config import TrackingConfig, UserError
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking store and the experiment in it."""
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+    directory: Path
+    """Absolute folder of the default database, its artifacts and all checkpoints."""
+
+
+def open_store(config: TrackingConfig) -> Store:
+    """The store that `config` names, with its database and experiment made if they are missing.
+
+    Jobs that meet a fresh SQLite file or a missing experiment together would crash ("table runs already exists",
+    "Experiment already exists"), so both are made under a file lock.
+
+    Raises:
+        UserError: the folder cannot be written, or the server does not answer.
+    """
+    directory = Path(config.directory).expanduser().absolute()
+    uri = store_uri(config)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / ".store.lock"):
+            client = MlflowClient(uri)
+            experiment = client.get_experiment_by_name(config.experiment)
+            if experiment is None:
+                local = None if config.uri else (directory / "artifacts").as_uri()
+                experiment_id = client.create_experiment(config.experiment, artifact_location=local)
+            else:
+                experiment_id = experiment.experiment_id
+    except OSError as error:
+        raise UserError(
+            f"tracking.directory={config.directory}: cannot be written ({error.strerror or error}); "
+            "choose another folder"
+        ) from error
+    except MlflowException as error:
+        raise UserError(
+            f"tracking.uri={uri}: {str(error).splitlines()[0]}; check the address, "
+            "or leave tracking.uri null for SQLite"
+        ) from error
+    return Store(client, uri, experiment_id, directory)
+
+
+def store_uri(config: TrackingConfig) -> str:
+    """`config.uri`, or SQLite in `config.directory`."""
+    return config.uri or f"sqlite:///{Path(config.directory).expanduser().absolute() / 'mlflow.db'}"

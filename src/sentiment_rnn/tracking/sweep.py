@@ -1,0 +1,114 @@
+"""The Hydra callback: what happens before the first job of a sweep and after its last."""
+
+import atexit
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from mlflow.entities import Run, RunStatus
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from sentiment_rnn import __version__
+from sentiment_rnn.config import Config, UserError, checked
+from sentiment_rnn.data.corpus import load_corpus
+from sentiment_rnn.data.datamodule import open_source
+from sentiment_rnn.tracking.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+PARENT_VARIABLE = "SENTIMENT_RNN_PARENT_RUN"
+"""Environment variable that tells a job, in whichever process it runs, its sweep's parent run."""
+SWEEP_TAG = "sentiment_rnn.sweep"
+"""Tag of a parent run: digest of what its jobs are."""
+
+
+class SweepCallback(Callback):
+    """Refuse what cannot run before anything starts; then make the store, the token cache and the parent run once,
+    so that jobs side by side find them."""
+
+    def __init__(self) -> None:
+        self.store: Store | None = None
+        self.parent: Run | None = None
+
+    def on_run_start(self, config: DictConfig, **_: object) -> None:
+        """Check a single run."""
+        with exit_on_user_error():
+            prepare([checked(config)])
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Check every job of the sweep, then open (or take up) its parent run."""
+        with exit_on_user_error():
+            jobs = job_overrides(config)
+            configs = job_configs(config, jobs)
+            self.store = prepare(configs)
+        self.parent = open_parent(self.store, configs[0].study, jobs)
+        os.environ[PARENT_VARIABLE] = self.parent.info.run_id
+        # Hydra calls on_multirun_end only where every job went well.
+        atexit.register(self.close, RunStatus.to_string(RunStatus.FAILED))
+
+    def on_multirun_end(self, config: DictConfig, **_: object) -> None:
+        """Every job went well."""
+        self.close(RunStatus.to_string(RunStatus.FINISHED))
+
+    def close(self, status: str) -> None:
+        """End the parent run, once."""
+        if self.store and self.parent:
+            self.store.client.set_terminated(self.parent.info.run_id, status)
+            log.info("sweep %s: %s, run %s", self.parent.info.run_name, status, self.parent.info.run_id)
+            os.environ.pop(PARENT_VARIABLE, None)
+            self.parent = None
+
+
+@contextmanager
+def exit_on_user_error() -> Iterator[None]:
+    """Leave with one line; Hydra turns any other exception of a callback into a warning and goes on."""
+    try:
+        yield
+    except (UserError, OmegaConfBaseException) as error:
+        raise SystemExit(f"error: {str(error).splitlines()[0]}") from error
+
+
+def prepare(configs: list[Config]) -> Store:
+    """Make the token caches and the store that these runs need."""
+    for data in {repr(config.data): config.data for config in configs}.values():
+        load_corpus(open_source(data), data)
+    return open_store(configs[0].tracking)
+
+
+def job_overrides(config: DictConfig) -> list[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper splits them."""
+    hydra = config.hydra
+    parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    overrides = parser.parse_overrides(parameters + list(hydra.overrides.task))
+    return [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
+
+
+def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[Config]:
+    """The checked configuration of each job."""
+    loader = GlobalHydra.instance().config_loader()
+    return [checked(loader.load_sweep_config(config, job)) for job in jobs]
+
+
+def open_parent(store: Store, study: str, jobs: list[list[str]]) -> Run:
+    """The sweep's parent run: the last one of the same jobs where it did not finish, else a new one."""
+    digest = hashlib.sha256(json.dumps([study, jobs, __version__]).encode()).hexdigest()[:16]
+    earlier = store.client.search_runs(
+        [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
+    )
+    if earlier and earlier[0].info.status != RunStatus.to_string(RunStatus.FINISHED):
+        store.client.update_run(earlier[0].info.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        log.info("sweep %s: taken up again", study)
+        return earlier[0]
+    tags = {SWEEP_TAG: digest, "sentiment_rnn.study": study, "mlflow.note.content": f"{len(jobs)} runs"}
+    parent = store.client.create_run(store.experiment_id, run_name=study, tags=tags)
+    store.client.log_dict(parent.info.run_id, {"jobs": jobs}, "sweep.yaml")
+    return parent

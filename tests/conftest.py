@@ -1,0 +1,92 @@
+"""Fixtures that more than one test file needs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sentiment_rnn.config import GeneratedConfig, ImdbConfig
+from sentiment_rnn.data.batching import Batch
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Two cores and small tensors: threads would only wait for each other.
+torch.set_num_threads(1)
+
+
+def real_archive() -> Path | None:
+    """The archive of the real corpus, where there is one."""
+    beside = REPOSITORY.parent / "shared" / "imdb" / "aclImdb_v1_text.tar.gz"
+    given = os.environ.get("IMDB_ARCHIVE")
+    path = Path(given) if given else beside
+    return path if path.exists() else None
+
+
+@pytest.fixture(scope="session")
+def imdb_archive() -> Path:
+    """The real archive; tests that need it are skipped, saying so, where it is not."""
+    path = real_archive()
+    if path is None:
+        pytest.skip("the real reviews are not here: set IMDB_ARCHIVE to aclImdb_v1.tar.gz")
+    return path
+
+
+@pytest.fixture
+def generated_config(tmp_path: Path) -> Callable[..., GeneratedConfig]:
+    """A small generated corpus in a folder of the test's own; arguments override."""
+
+    def build(**overrides: Any) -> GeneratedConfig:
+        settings: dict[str, Any] = {
+            "name": "generated", "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32,
+            "max_tokens": 200, "keep": "tail", "vocabulary_size": 1000, "minimum_frequency": 1, "train_reviews": 160,
+            "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_distance": 20, "distances": "log_uniform",
+            "generator_seed": 0,
+        }  # fmt: skip
+        return GeneratedConfig(**(settings | overrides))
+
+    return build
+
+
+@pytest.fixture
+def imdb_config(tmp_path: Path) -> Callable[..., ImdbConfig]:
+    """The IMDb source with its cache in a folder of the test's own; arguments override."""
+
+    def build(**overrides: Any) -> ImdbConfig:
+        settings: dict[str, Any] = {
+            "name": "imdb", "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32,
+            "max_tokens": 400, "keep": "tail", "vocabulary_size": 30_000, "minimum_frequency": 2, "archive": None,
+            "verify": True, "validation_fraction": 0.1, "split_seed": 0,
+        }  # fmt: skip
+        return ImdbConfig(**(settings | overrides))
+
+    return build
+
+
+@pytest.fixture
+def imdb_folder(tmp_path: Path) -> Path:
+    """An extracted `aclImdb` of 40 made-up reviews in each of its four folders, about 10 films in each split."""
+    root = tmp_path / "aclImdb"
+    for split in ("train", "test"):
+        for sentiment, rating in (("neg", 2), ("pos", 9)):
+            folder = root / split / sentiment
+            folder.mkdir(parents=True)
+            for number in range(40):
+                word = "dreadful" if sentiment == "neg" else "wonderful"
+                text = f"Review {number} of the {split} part: it was {word}, <br /><br />and film {number // 4} was long."
+                (folder / f"{number}_{rating}.txt").write_text(text, encoding="utf-8")
+            films = [f"http://www.imdb.com/title/tt{split == 'test':d}{number // 4:06d}/usercomments" for number in range(40)]
+            (root / split / f"urls_{sentiment}.txt").write_text("\n".join(films) + "\n")
+    return root
+
+
+@pytest.fixture
+def batch() -> Batch:
+    """Five reviews of 1, 3, 7, 12 and 12 tokens out of a vocabulary of 50, padded to 12."""
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.tensor([1, 3, 7, 12, 12])
+    tokens = torch.randint(2, 50, (5, 12), generator=generator)
+    tokens[torch.arange(12) >= lengths[:, None]] = 0
+    return Batch(tokens, lengths, torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0]), torch.arange(5))

@@ -1,0 +1,294 @@
+"""Batches of similar length: who is in them, in what order, cut and padded how."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentiment_rnn.config import ImdbConfig
+from sentiment_rnn.data.batching import LengthBuckets, ReviewLoader, Reviews
+from sentiment_rnn.data.corpus import Split, load_corpus
+from sentiment_rnn.data.imdb import Imdb
+
+LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200).map(np.array)
+BATCH_SIZES = st.integers(1, 40)
+WORLD_SIZES = st.integers(1, 4)
+SEEDS = st.integers(0, 10_000)
+
+
+def build_split(lengths: list[int]) -> Split:
+    """Reviews of these lengths; all tokens differ, so that a token tells where it stood."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    count = len(lengths)
+    return Split(
+        tokens=np.arange(2, 2 + offsets[-1], dtype=np.int32),
+        offsets=offsets,
+        labels=(np.arange(count) % 2).astype(np.int8),
+        ratings=np.zeros(count, dtype=np.int8),
+        distances=np.full(count, -1, dtype=np.int32),
+        names=[str(number) for number in range(count)],
+    )
+
+
+def padding(lengths: np.ndarray, buckets: LengthBuckets) -> float:
+    """The part of all batches that is padding."""
+    batches = [lengths[batch] for batch in buckets]
+    return 1 - sum(batch.sum() for batch in batches) / sum(batch.max() * len(batch) for batch in batches)
+
+
+def flat(batches: list[list[int]]) -> list[int]:
+    return [index for batch in batches for index in batch]
+
+
+# Who is in an epoch
+
+
+@given(LENGTHS, BATCH_SIZES, WORLD_SIZES)
+def test_evaluation_sees_every_review_exactly_once(lengths: np.ndarray, batch_size: int, world_size: int) -> None:
+    epoch = [
+        batch
+        for rank in range(world_size)
+        for batch in LengthBuckets(lengths, batch_size, shuffle=False, rank=rank, world_size=world_size)
+    ]
+    assert sorted(flat(epoch)) == list(range(len(lengths)))
+
+
+@given(LENGTHS, BATCH_SIZES, WORLD_SIZES, SEEDS, st.integers(0, 5))
+def test_training_sees_every_review_in_equally_many_batches_a_process(
+    lengths: np.ndarray, batch_size: int, world_size: int, seed: int, epoch: int
+) -> None:
+    plans = []
+    for rank in range(world_size):
+        buckets = LengthBuckets(lengths, batch_size, shuffle=True, seed=seed, rank=rank, world_size=world_size)
+        buckets.set_epoch(epoch)
+        plans.append(list(buckets))
+    assert {index for plan in plans for index in flat(plan)} == set(range(len(lengths)))
+    assert len({len(plan) for plan in plans}) == 1
+    if world_size == 1:
+        assert sorted(flat(plans[0])) == list(range(len(lengths)))
+    # What is seen again is no more than evens the processes out.
+    batches = -(-len(lengths) // batch_size)
+    assert sum(map(len, plans)) == -(-batches // world_size) * world_size
+
+
+@given(LENGTHS, BATCH_SIZES, WORLD_SIZES, st.booleans(), SEEDS)
+def test_the_length_of_the_sampler_is_its_number_of_batches(
+    lengths: np.ndarray, batch_size: int, world_size: int, shuffle: bool, seed: int
+) -> None:
+    for rank in range(world_size):
+        buckets = LengthBuckets(lengths, batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
+        assert len(buckets) == len(list(buckets))
+
+
+@given(LENGTHS, BATCH_SIZES, SEEDS, st.booleans())
+def test_no_batch_is_empty_or_too_large(lengths: np.ndarray, batch_size: int, seed: int, shuffle: bool) -> None:
+    sizes = [len(batch) for batch in LengthBuckets(lengths, batch_size, shuffle=shuffle, seed=seed)]
+    assert max(sizes) <= batch_size
+    assert min(sizes) >= 1
+    assert sum(size < batch_size for size in sizes) <= 1
+
+
+# In what order
+
+
+@given(LENGTHS, BATCH_SIZES, SEEDS, st.integers(0, 5))
+def test_the_same_seed_and_epoch_give_the_same_order(
+    lengths: np.ndarray, batch_size: int, seed: int, epoch: int
+) -> None:
+    first, second = (LengthBuckets(lengths, batch_size, shuffle=True, seed=seed) for _ in range(2))
+    list(second)  # an epoch before it changes nothing
+    first.set_epoch(epoch)
+    second.set_epoch(epoch)
+    assert list(first) == list(second)
+
+
+def test_another_epoch_and_another_seed_give_another_order() -> None:
+    lengths = np.random.default_rng(0).integers(1, 300, 500)
+    orders = set()
+    for seed in range(3):
+        buckets = LengthBuckets(lengths, 16, shuffle=True, seed=seed)
+        for epoch in range(3):
+            buckets.set_epoch(epoch)
+            orders.add(tuple(map(tuple, buckets)))
+    assert len(orders) == 9
+
+
+def test_another_epoch_puts_other_reviews_together() -> None:
+    lengths = np.random.default_rng(0).integers(1, 300, 500)
+    buckets = LengthBuckets(lengths, 16, shuffle=True)
+    first = set(map(frozenset, buckets))
+    buckets.set_epoch(1)
+    assert len(first & set(map(frozenset, buckets))) <= 1
+
+
+def test_training_batches_come_in_no_order_of_length() -> None:
+    lengths = np.random.default_rng(0).integers(1, 300, 3200)
+    means = np.array([lengths[batch].mean() for batch in LengthBuckets(lengths, 32, shuffle=True)])
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.4
+
+
+@given(LENGTHS, BATCH_SIZES)
+def test_evaluation_goes_from_the_longest_to_the_shortest(lengths: np.ndarray, batch_size: int) -> None:
+    order = [lengths[index] for index in flat(list(LengthBuckets(lengths, batch_size, shuffle=False)))]
+    assert order == sorted(order, reverse=True)
+
+
+@given(LENGTHS, BATCH_SIZES, WORLD_SIZES, SEEDS, st.integers(0, 3), st.data())
+def test_a_restored_sampler_goes_on_after_the_batches_given(
+    lengths: np.ndarray, batch_size: int, world_size: int, seed: int, epoch: int, data: st.DataObject
+) -> None:
+    rank = data.draw(st.integers(0, world_size - 1))
+
+    def build() -> LengthBuckets:
+        return LengthBuckets(lengths, batch_size, shuffle=True, seed=seed, rank=rank, world_size=world_size)
+
+    whole = build()
+    whole.set_epoch(epoch)
+    expected = list(whole)
+    whole.set_epoch(epoch + 1)
+    next_epoch = list(whole)
+
+    stopped = build()
+    stopped.set_epoch(epoch)
+    batches = iter(stopped)
+    # Short of the whole epoch: the end of one is the start of the next.
+    given_out = [next(batches) for _ in range(data.draw(st.integers(0, len(expected) - 1)))]
+
+    resumed = build()
+    resumed.load_state_dict(stopped.state_dict())
+    rest = list(resumed)
+    assert given_out + rest == expected
+    assert resumed.state_dict() == {"epoch": epoch, "given": len(expected)}
+    resumed.set_epoch(epoch + 1)
+    assert list(resumed) == next_epoch
+
+
+def test_a_sampler_restored_twice_in_an_epoch_still_goes_on() -> None:
+    lengths = np.random.default_rng(0).integers(1, 300, 200)
+    expected = list(LengthBuckets(lengths, 16, shuffle=True, seed=5))
+    seen: list[list[int]] = []
+    state = {"epoch": 0, "given": 0}
+    for stop in (3, 4):
+        buckets = LengthBuckets(lengths, 16, shuffle=True, seed=5)
+        buckets.load_state_dict(state)
+        batches = iter(buckets)
+        seen += [next(batches) for _ in range(stop)]
+        state = buckets.state_dict()
+    buckets.load_state_dict(state)
+    assert seen + list(buckets) == expected
+
+
+def test_a_loader_saves_and_restores_its_place() -> None:
+    reviews = Reviews(build_split(list(range(1, 41))), max_tokens=100, keep="tail")
+
+    def build() -> ReviewLoader:
+        return ReviewLoader(reviews, LengthBuckets(reviews.lengths, 4, shuffle=True, seed=1), pin_memory=False)
+
+    expected = [batch.indices.tolist() for batch in build()]
+    stopped = build()
+    batches = iter(stopped)
+    seen = [next(batches).indices.tolist() for _ in range(3)]
+    resumed = build()
+    resumed.load_state_dict(stopped.state_dict())
+    assert seen + [batch.indices.tolist() for batch in resumed] == expected
+
+
+# How much is padding
+
+
+@given(SEEDS)
+@settings(max_examples=5, deadline=None)
+def test_less_than_8_percent_of_log_normal_lengths_is_padding(seed: int) -> None:
+    # Median 202 and 90th percentile 530, as in the real corpus.
+    lengths = np.random.default_rng(seed).lognormal(np.log(202), np.log(530 / 202) / 1.2816, 22_500)
+    lengths = np.clip(lengths.astype(int), 1, 400)
+    assert padding(lengths, LengthBuckets(lengths, 64, shuffle=True, seed=seed)) < 0.08
+    assert padding(lengths, LengthBuckets(lengths, 64, shuffle=False)) < 0.01
+
+
+@pytest.mark.imdb
+def test_less_than_8_percent_of_the_real_batches_is_padding(
+    imdb_archive: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # The folder and the settings of test_imdb.py, whose cache is found where that file ran before.
+    config = ImdbConfig(
+        name="imdb", directory=str(tmp_path_factory.getbasetemp() / "imdb"), batch_size=64,
+        eval_batch_size=256, max_tokens=400, keep="tail", vocabulary_size=30_000,
+        minimum_frequency=2, archive=str(imdb_archive), verify=True, validation_fraction=0.1, split_seed=0,
+    )  # fmt: skip
+    reviews = Reviews(load_corpus(Imdb(config), config).splits["train"], config.max_tokens, config.keep)
+    buckets = LengthBuckets(reviews.lengths, config.batch_size, shuffle=True)
+    for epoch in range(3):
+        buckets.set_epoch(epoch)
+        assert padding(reviews.lengths, buckets) < 0.08
+    # In the order they come, without buckets, a third would be.
+    in_order = [reviews.lengths[start : start + 64] for start in range(0, len(reviews), 64)]
+    assert 1 - reviews.lengths.sum() / sum(batch.max() * len(batch) for batch in in_order) > 0.3
+
+
+# What is in a batch
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=10), st.integers(1, 20), st.data())
+def test_head_tail_and_both_cut_exactly(lengths: list[int], max_tokens: int, data: st.DataObject) -> None:
+    split = build_split(lengths)
+    index = data.draw(st.integers(0, len(lengths) - 1))
+    review = split.tokens[split.offsets[index] : split.offsets[index + 1]].tolist()
+    tail = max_tokens // 2
+    expected = {
+        "head": review[:max_tokens],
+        "tail": review[-max_tokens:],
+        "both": review if len(review) <= max_tokens else review[: max_tokens - tail] + review[len(review) - tail :],
+    }
+    for keep, tokens in expected.items():
+        reviews = Reviews(split, max_tokens, keep)
+        assert reviews.tokens_of(index).tolist() == tokens, keep
+        assert reviews.lengths[index] == len(tokens), keep
+
+
+@pytest.mark.parametrize(
+    ("keep", "tokens"),
+    [("head", [2, 3, 4, 5, 6]), ("tail", [7, 8, 9, 10, 11]), ("both", [2, 3, 4, 10, 11])],
+)
+def test_ten_tokens_are_cut_to_five(keep: str, tokens: list[int]) -> None:
+    batch = Reviews(build_split([10]), 5, keep)[[0]]
+    assert batch.tokens.tolist() == [tokens]
+    assert batch.lengths.tolist() == [5]
+
+
+def test_a_batch_has_the_documented_shapes_and_types() -> None:
+    batch = Reviews(build_split([3, 9, 5, 1]), 100, "tail")[[2, 0, 3]]
+    shapes = {name: (tuple(value.shape), value.dtype) for name, value in batch._asdict().items()}
+    assert shapes == {
+        "tokens": ((3, 5), torch.int64),
+        "lengths": ((3,), torch.int64),
+        "labels": ((3,), torch.float32),
+        "indices": ((3,), torch.int64),
+    }
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=12),
+    st.sampled_from(["head", "tail", "both"]),
+    st.data(),
+)
+def test_a_batch_is_its_reviews_padded_at_the_end(lengths: list[int], keep: str, data: st.DataObject) -> None:
+    reviews = Reviews(build_split(lengths), 17, keep)
+    indices = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=6))
+    batch = reviews[indices]
+    assert batch.indices.tolist() == indices
+    assert batch.labels.tolist() == [index % 2 for index in indices]
+    assert batch.tokens.shape[1] == batch.lengths.max()
+    for row, index in enumerate(indices):
+        length = batch.lengths[row]
+        assert batch.tokens[row, :length].tolist() == reviews.tokens_of(index).tolist()
+        assert not batch.tokens[row, length:].any()
+
+
+def test_changing_a_batch_does_not_change_the_corpus() -> None:
+    reviews = Reviews(build_split([4]), 10, "tail")
+    reviews[[0]].tokens.zero_()
+    assert reviews[[0]].tokens.tolist() == [[2, 3, 4, 5]]

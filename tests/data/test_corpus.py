@@ -1,0 +1,281 @@
+"""The token arrays on disk: made once, whole or not at all."""
+
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sentiment_rnn.config import DataConfig, UserError
+from sentiment_rnn.data import corpus as corpus_module
+from sentiment_rnn.data.corpus import Corpus, load_corpus
+from sentiment_rnn.data.generated import Generated
+from sentiment_rnn.data.reviews import SPLITS, Review
+from sentiment_rnn.data.text import tokenize
+
+Config = Callable[..., DataConfig]
+
+# Forked, not started afresh: a second interpreter would spend its time importing torch.
+FORK = get_context("fork")
+
+
+class MadeUp:
+    """Six reviews a split; `log` gets a line each time they are read."""
+
+    name = "made_up"
+
+    def __init__(self, log: Path, place: str = "here", last: str = "the end") -> None:
+        self.log = log
+        self.place = place
+        self.last = last
+
+    def fingerprint(self) -> str:
+        return self.place + self.last
+
+    def read(self) -> dict[str, list[Review]]:
+        with self.log.open("a") as log:
+            log.write("read\n")
+        return {
+            split: [
+                Review(f"{split} review {n}, {'good ' * n}{self.last}", n % 2, n + 1, f"tt{n}", f"{split}/{n}", n)
+                for n in range(6)
+            ]
+            for split in SPLITS
+        }
+
+    @property
+    def reads(self) -> int:
+        """How often it was read, by any process."""
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> MadeUp:
+    return MadeUp(tmp_path / "reads.txt")
+
+
+def folders(config: DataConfig) -> list[Path]:
+    """The corpora in the cache."""
+    return sorted(path for path in (Path(config.directory) / "tokens").iterdir() if path.is_dir())
+
+
+def assert_holds(corpus: Corpus, source: MadeUp) -> None:
+    """Every array of the corpus is what the source's reviews give."""
+    reviews = source.read()
+    words = corpus.vocabulary.get_itos()
+    known = set(words)
+    for name, split in corpus.splits.items():
+        bounds = zip(split.offsets[:-1], split.offsets[1:], strict=True)
+        read = [[words[token] for token in split.tokens[start:end]] for start, end in bounds]
+        assert read == [
+            [token if token in known else "<unk>" for token in tokenize(review.text)] for review in reviews[name]
+        ]
+        assert split.labels.tolist() == [review.label for review in reviews[name]]
+        assert split.ratings.tolist() == [review.rating for review in reviews[name]]
+        assert split.distances.tolist() == [review.distance for review in reviews[name]]
+        assert split.names == [review.name for review in reviews[name]]
+
+
+def test_the_arrays_hold_the_reviews(source: MadeUp, generated_config: Config) -> None:
+    assert_holds(load_corpus(source, generated_config()), source)
+
+
+def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, generated_config: Config) -> None:
+    split = load_corpus(source, generated_config()).splits["train"]
+    types = {name: getattr(split, name).dtype.name for name in ("tokens", "offsets", "labels", "ratings", "distances")}
+    assert types == {
+        "tokens": "int32", "offsets": "int64", "labels": "int8", "ratings": "int8", "distances": "int32",
+    }  # fmt: skip
+    assert isinstance(split.tokens, np.memmap)
+    assert split.lengths.dtype == np.int64
+    assert split.lengths.tolist() == [6 + n for n in range(6)]
+    assert len(split) == 6
+
+
+def test_a_review_whose_words_are_all_rare_is_unknown_tokens(source: MadeUp, generated_config: Config) -> None:
+    corpus = load_corpus(source, generated_config(minimum_frequency=1000))
+    assert corpus.vocabulary.get_itos() == ["<pad>", "<unk>"]
+    assert set(corpus.splits["test"].tokens.tolist()) == {1}
+
+
+def test_a_second_load_does_not_read_the_source_again(source: MadeUp, generated_config: Config) -> None:
+    config = generated_config()
+    first = load_corpus(source, config)
+    second = load_corpus(source, config)
+    assert source.reads == 1
+    assert second.digest == first.digest
+    assert_holds(second, source)
+
+
+@pytest.mark.parametrize("change", [{"vocabulary_size": 5}, {"minimum_frequency": 3}])
+def test_other_vocabulary_settings_make_another_corpus(
+    source: MadeUp, generated_config: Config, change: dict[str, int]
+) -> None:
+    first = load_corpus(source, generated_config())
+    second = load_corpus(source, generated_config(**change))
+    assert len(folders(generated_config())) == 2
+    assert len(second.vocabulary) < len(first.vocabulary)
+    assert second.digest == first.digest
+    assert_holds(load_corpus(source, generated_config()), source)
+
+
+@pytest.mark.parametrize("change", [{"max_tokens": 3}, {"keep": "head"}, {"batch_size": 1}, {"eval_batch_size": 1}])
+def test_what_is_cut_and_batched_does_not_make_another_corpus(
+    source: MadeUp, generated_config: Config, change: dict[str, Any]
+) -> None:
+    load_corpus(source, generated_config())
+    load_corpus(source, generated_config(**change))
+    assert source.reads == 1
+
+
+def test_the_same_texts_from_another_place_share_a_folder(
+    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = generated_config()
+    load_corpus(source, config)
+
+    def fail(_: str) -> list[str]:
+        pytest.fail("tokenized again")
+
+    monkeypatch.setattr(corpus_module, "tokenize", fail)
+    elsewhere = MadeUp(source.log, place="elsewhere")
+    corpus = load_corpus(elsewhere, config)
+    assert source.reads == 2
+    assert len(folders(config)) == 1
+    monkeypatch.undo()
+    assert_holds(corpus, elsewhere)
+
+
+def test_other_texts_make_another_corpus(source: MadeUp, generated_config: Config) -> None:
+    config = generated_config()
+    first = load_corpus(source, config)
+    other = MadeUp(source.log, last="quite another end")
+    second = load_corpus(other, config)
+    assert first.digest != second.digest
+    assert len(folders(config)) == 2
+    assert_holds(second, other)
+
+
+def test_the_digest_tells_labels_and_splits_apart(generated_config: Config) -> None:
+    def digest(train_label: int, swap: bool) -> str:
+        reviews = {split: [Review(split, 0, 0, "tt0", split)] for split in SPLITS}
+        reviews["train"] = [reviews["train"][0]._replace(label=train_label)]
+        if swap:
+            reviews["validation"], reviews["test"] = reviews["test"], reviews["validation"]
+        source = Generated(generated_config())
+        source.fingerprint = lambda: f"{train_label} {swap}"
+        source.read = lambda: reviews
+        return load_corpus(source, generated_config()).digest
+
+    assert len({digest(label, swap) for label in (0, 1) for swap in (False, True)}) == 4
+
+
+def test_a_corpus_deleted_by_hand_is_made_again(source: MadeUp, generated_config: Config) -> None:
+    config = generated_config()
+    load_corpus(source, config)
+    for path in folders(config)[0].iterdir():
+        path.unlink()
+    assert_holds(load_corpus(source, config), source)
+
+
+# What is called on a path of which name.
+KILLS: dict[str, tuple[object, str, str]] = {
+    "at the first array": (np, "save", "train.tokens.npy"),
+    "midway": (np, "save", "validation.labels.npy"),
+    "at the last array": (np, "save", "test.distances.npy"),
+    "at the description": (Path, "write_text", "about.json"),
+    "before the new name": (Path, "rename", ".making-"),
+    "before the source is noted": (Path, "replace", ".partial"),
+}
+
+
+@pytest.mark.parametrize("moment", KILLS)
+def test_a_process_killed_while_writing_leaves_no_broken_corpus(
+    source: MadeUp, generated_config: Config, moment: str
+) -> None:
+    config = generated_config()
+    owner, function, file = KILLS[moment]
+
+    def load_until_killed() -> None:
+        original = getattr(owner, function)
+
+        def kill_at_file(path: Path, *args: Any, **kwargs: Any) -> Any:
+            if file in path.name:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(path, *args, **kwargs)
+
+        setattr(owner, function, kill_at_file)
+        load_corpus(source, config)
+
+    process = FORK.Process(target=load_until_killed)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    leftovers = list((Path(config.directory) / "tokens").glob(".making-*"))
+    assert len(leftovers) == (moment != "before the source is noted")
+
+    corpus = load_corpus(source, config)
+    assert source.reads == 2
+    assert_holds(corpus, source)
+    assert load_corpus(source, config).digest == corpus.digest
+    assert not list((Path(config.directory) / "tokens").glob(".making-*"))
+    assert len(folders(config)) == 1
+
+
+def test_two_processes_that_start_together_tokenize_once(source: MadeUp, generated_config: Config) -> None:
+    config = generated_config()
+    barrier = FORK.Barrier(2)
+    results = FORK.Queue()
+    tokenized = source.log.with_name("tokenized.txt")
+
+    def count_and_tokenize(text: str) -> list[str]:
+        with tokenized.open("a") as log:
+            log.write(f"{os.getpid()}\n")
+        return tokenize(text)
+
+    def load_together() -> None:
+        corpus_module.tokenize = count_and_tokenize
+        barrier.wait(60)
+        corpus = load_corpus(source, config)
+        arrays = {name: (split.tokens.tolist(), split.offsets.tolist()) for name, split in corpus.splits.items()}
+        results.put((corpus.digest, corpus.vocabulary.get_itos(), arrays))
+
+    processes = [FORK.Process(target=load_together) for _ in range(2)]
+    for process in processes:
+        process.start()
+    first, second = results.get(timeout=60), results.get(timeout=60)
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert first == second
+    assert source.reads == 1
+    by_process = tokenized.read_text().splitlines()
+    assert len(by_process) == 18
+    assert len(set(by_process)) == 1
+    assert_holds(load_corpus(source, config), source)
+
+
+def test_a_directory_that_cannot_be_written_is_one_line(
+    source: MadeUp, generated_config: Config, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    directory = tmp_path / "file" / "data"
+    with pytest.raises(UserError, match="cannot be written") as refused:
+        load_corpus(source, generated_config(directory=str(directory)))
+    assert f"data.directory={directory}" in str(refused.value)
+    assert "choose another folder" in str(refused.value)
+    assert source.reads == 0
+
+
+def test_a_review_without_tokens_is_named_and_leaves_nothing(source: MadeUp, generated_config: Config) -> None:
+    config = generated_config()
+    reviews = source.read()
+    reviews["test"][4] = reviews["test"][4]._replace(text='" "')
+    source.read = lambda: reviews
+    with pytest.raises(UserError, match="test/4: no token"):
+        load_corpus(source, config)
+    assert [path.name for path in (Path(config.directory) / "tokens").iterdir()] == [".lock"]

@@ -1,0 +1,193 @@
+"""The data module: four loaders, and training taken up where it stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from sentiment_rnn.config import DataConfig, GeneratedConfig
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.data.datamodule import ReviewData, open_source
+
+Config = Callable[..., GeneratedConfig]
+
+
+class Recorder(pl.LightningModule):
+    """One weight, and the indices of every training batch it got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen: list[list[int]] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        self.seen.append(batch.indices.tolist())
+        return (self.weight - batch.labels.mean()) ** 2
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.log("val/accuracy", self.weight, batch_size=len(batch.labels))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class StoppedError(Exception):
+    """Training was stopped on purpose."""
+
+
+class StopAfter(pl.Callback):
+    """Saves a checkpoint after `batches` batches and ends training as a crash would."""
+
+    def __init__(self, batches: int, path: Path) -> None:
+        self.batches = batches
+        self.path = path
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.batches:
+            trainer.save_checkpoint(self.path)
+            raise StoppedError
+
+
+def build_trainer(callbacks: list[pl.Callback] | None = None, epochs: int = 2) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu", max_epochs=epochs, logger=False, callbacks=callbacks, num_sanity_val_steps=0,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks or []),
+        use_distributed_sampler=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def train(
+    data: ReviewData,
+    callbacks: list[pl.Callback] | None = None,
+    checkpoint: Path | None = None,
+    epochs: int = 2,
+) -> Recorder:
+    """The module after training, be it stopped."""
+    module = Recorder()
+    try:
+        build_trainer(callbacks, epochs).fit(module, data, ckpt_path=checkpoint)
+    except StoppedError:
+        assert callbacks
+    return module
+
+
+@pytest.fixture
+def data(generated_config: Config) -> ReviewData:
+    """128 training reviews in 8 batches; `ReviewData(data.config, seed)` is another one on the same cache."""
+    return ReviewData(generated_config(), seed=7)
+
+
+def test_all_four_loaders_work_without_a_trainer(data: ReviewData) -> None:
+    data.prepare_data()
+    data.setup()
+    seen = {
+        "train": list(data.train_dataloader()),
+        "validation": list(data.val_dataloader()),
+        "test": list(data.test_dataloader()),
+        "predict": list(data.predict_dataloader()),
+    }
+    for name, size, batch_size in (
+        ("train", 128, 16),
+        ("validation", 32, 32),
+        ("test", 64, 32),
+        ("predict", 64, 32),
+    ):
+        indices = [index for batch in seen[name] for index in batch.indices.tolist()]
+        assert sorted(indices) == list(range(size)), name
+        assert {len(batch.labels) for batch in seen[name]} == {batch_size}, name
+
+
+def test_setup_works_without_prepare_data(data: ReviewData) -> None:
+    data.setup("test")
+    assert len(data.reviews("test")) == 64
+
+
+def test_batches_hold_the_reviews_of_the_source(data: ReviewData) -> None:
+    data.setup()
+    words = data.corpus.vocabulary.get_itos()
+    source = open_source(data.config).read()["validation"]
+    for batch in data.val_dataloader():
+        for tokens, length, label, index in zip(*batch, strict=True):
+            assert " ".join(words[token] for token in tokens[:length]) == source[index].text
+            assert label == source[index].label
+
+
+def test_max_tokens_cuts_the_batches(generated_config: Config) -> None:
+    data = ReviewData(generated_config(max_tokens=9))
+    data.setup()
+    assert {batch.tokens.shape[1] for batch in data.train_dataloader()} == {9}
+
+
+def test_the_seed_decides_the_training_order_and_no_other(data: ReviewData) -> None:
+    other = ReviewData(data.config, seed=8)
+    data.setup()
+    other.setup()
+
+    def order(loader: Any) -> list[list[int]]:
+        return [batch.indices.tolist() for batch in loader]
+
+    assert order(data.train_dataloader()) == order(data.train_dataloader())
+    assert order(data.train_dataloader()) != order(other.train_dataloader())
+    assert order(data.test_dataloader()) == order(other.test_dataloader())
+
+
+def test_an_unknown_kind_of_data_is_refused() -> None:
+    config = DataConfig(
+        name="other", directory="data", batch_size=1, eval_batch_size=1, max_tokens=1, keep="tail",
+        vocabulary_size=3, minimum_frequency=1, validation_fraction=0.1, split_seed=0,
+    )  # fmt: skip
+    with pytest.raises(TypeError, match="no source for DataConfig"):
+        open_source(config)
+
+
+def test_every_epoch_has_another_order(data: ReviewData) -> None:
+    seen = train(data).seen
+    assert len(seen) == 16
+    assert seen[:8] != seen[8:]
+    for epoch in (seen[:8], seen[8:]):
+        assert sorted(index for batch in epoch for index in batch) == list(range(128))
+
+
+@pytest.mark.parametrize("batches", [1, 3, 7, 8, 9, 12, 15])
+def test_training_resumed_within_an_epoch_sees_exactly_the_remaining_batches(
+    data: ReviewData, tmp_path: Path, batches: int
+) -> None:
+    whole = train(ReviewData(data.config, seed=7)).seen
+    path = tmp_path / "stopped.ckpt"
+    before = train(data, [StopAfter(batches, path)])
+    after = train(ReviewData(data.config, seed=7), checkpoint=path)
+    assert len(before.seen) == batches
+    assert before.seen + after.seen == whole
+
+
+def test_training_resumed_twice_sees_every_batch_once(data: ReviewData, tmp_path: Path) -> None:
+    whole = train(ReviewData(data.config, seed=7))
+    first, second = tmp_path / "first.ckpt", tmp_path / "second.ckpt"
+    parts = [train(data, [StopAfter(3, first)])]
+    parts.append(train(ReviewData(data.config, seed=7), [StopAfter(6, second)], first))
+    parts.append(train(ReviewData(data.config, seed=7), checkpoint=second))
+    assert [batch for part in parts for batch in part.seen] == whole.seen
+    assert parts[-1].weight.item() == whole.weight.item()
+
+
+def test_training_resumed_after_an_epoch_goes_on_with_the_next(data: ReviewData, tmp_path: Path) -> None:
+    # As train.py saves: after validation, at the end of an epoch.
+    whole = train(ReviewData(data.config, seed=7), epochs=3)
+    saving = ModelCheckpoint(dirpath=tmp_path, monitor="val/accuracy", mode="max", save_last=True)
+    before = train(data, [saving], epochs=1)
+    after = train(ReviewData(data.config, seed=7), checkpoint=tmp_path / "last.ckpt", epochs=3)
+    assert len(before.seen) == 8
+    assert before.seen + after.seen == whole.seen
+    assert after.weight.item() == whole.weight.item()
+
+
+def test_resumed_training_keeps_the_order_of_the_checkpoint_whatever_the_seed(data: ReviewData, tmp_path: Path) -> None:
+    whole = train(ReviewData(data.config, seed=7)).seen
+    path = tmp_path / "stopped.ckpt"
+    before = train(data, [StopAfter(5, path)]).seen
+    after = train(ReviewData(data.config, seed=999), checkpoint=path).seen
+    assert before + after == whole

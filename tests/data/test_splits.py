@@ -1,0 +1,139 @@
+"""Validation by film."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment_rnn.config import UserError
+from sentiment_rnn.data.reviews import Review
+from sentiment_rnn.data.splits import split_by_film
+
+# (film, text) of each review; few of each, so that films and copies link up in many ways.
+CONTENTS = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 60)), min_size=1, max_size=80)
+FRACTIONS = st.floats(0.05, 0.95)
+
+
+def build(contents: list[tuple[int, int]]) -> list[Review]:
+    """Reviews named by their place."""
+    return [
+        Review(f"text {text}", label=0, rating=0, film=f"tt{film}", name=str(place))
+        for place, (film, text) in enumerate(contents)
+    ]
+
+
+def largest_group(reviews: list[Review]) -> int:
+    """Reviews in the largest set that films and copies of a text hold together, found by merging."""
+    groups: list[tuple[set[str], int]] = []
+    for review in reviews:
+        mine, size = {f"film {review.film}", review.text}, 1
+        for keys, other in [group for group in groups if group[0] & mine]:
+            groups.remove((keys, other))
+            mine, size = mine | keys, size + other
+        groups.append((mine, size))
+    return max(size for _, size in groups)
+
+
+@given(CONTENTS, FRACTIONS, st.integers(0, 1000))
+def test_no_film_and_no_text_is_on_both_sides(contents: list[tuple[int, int]], fraction: float, seed: int) -> None:
+    reviews = build(contents)
+    try:
+        train, validation = split_by_film(reviews, fraction, seed)
+    except UserError:
+        return  # the next law says when
+    assert not {review.film for review in train} & {review.film for review in validation}
+    assert not {review.text for review in train} & {review.text for review in validation}
+
+
+@given(CONTENTS, FRACTIONS, st.integers(0, 1000))
+def test_the_fraction_is_met_to_within_one_group_of_films(
+    contents: list[tuple[int, int]], fraction: float, seed: int
+) -> None:
+    reviews = build(contents)
+    wanted = round(fraction * len(reviews))
+    try:
+        held_out = len(split_by_film(reviews, fraction, seed)[1])
+    except UserError:
+        held_out = None
+    if held_out is None:
+        assert largest_group(reviews) > wanted or wanted in (0, len(reviews))
+    else:
+        assert wanted - largest_group(reviews) < held_out <= wanted
+
+
+@given(CONTENTS, FRACTIONS, st.integers(0, 1000))
+def test_every_review_is_on_one_side_in_the_order_given(
+    contents: list[tuple[int, int]], fraction: float, seed: int
+) -> None:
+    reviews = build(contents)
+    try:
+        train, validation = split_by_film(reviews, fraction, seed)
+    except UserError:
+        return
+    places = [int(review.name) for review in train], [int(review.name) for review in validation]
+    assert places[0] == sorted(places[0])
+    assert places[1] == sorted(places[1])
+    assert sorted(places[0] + places[1]) == list(range(len(reviews)))
+
+
+def test_copies_of_a_text_join_films_in_a_chain() -> None:
+    # Films 0-1-2-3 are linked by shared texts; film 4 stands alone.
+    chain = [(0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3), (4, 4), (4, 5)]
+    for seed in range(20):
+        try:
+            _, validation = split_by_film(build(chain), 0.3, seed)
+        except UserError:
+            continue  # the chain came first and is larger than the fraction
+        assert [review.film for review in validation] == ["tt4", "tt4"]
+
+
+def test_one_film_in_ten_is_held_out() -> None:
+    reviews = build([(film, 100 * film + number) for film in range(50) for number in range(10)])
+    train, validation = split_by_film(reviews, 0.1, seed=0)
+    assert len(validation) == 50
+    assert len({review.film for review in validation}) == 5
+    assert len(train) == 450
+
+
+def test_the_seed_decides_which_films_are_held_out() -> None:
+    reviews = build([(film, film) for film in range(200)])
+    assert split_by_film(reviews, 0.1, seed=3) == split_by_film(reviews, 0.1, seed=3)
+    assert split_by_film(reviews, 0.1, seed=3) != split_by_film(reviews, 0.1, seed=4)
+
+
+def test_the_split_is_the_same_in_another_process() -> None:
+    # Python's hash of a text differs from process to process.
+    script = (
+        "from sentiment_rnn.data.reviews import Review\n"
+        "from sentiment_rnn.data.splits import split_by_film\n"
+        "reviews = [Review(f'text {n % 90}', 0, 0, f'tt{n // 3}', str(n)) for n in range(300)]\n"
+        "print([review.name for review in split_by_film(reviews, 0.2, 0)[1]])\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+    assert outputs.pop().count("'") > 20
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
+def test_one_film_alone_cannot_be_split(fraction: float) -> None:
+    reviews = build([(0, number) for number in range(10)])
+    with pytest.raises(UserError, match=rf"data.validation_fraction={fraction}: leaves .* of 1 films; choose another"):
+        split_by_film(reviews, fraction, seed=0)
+
+
+def test_a_fraction_that_takes_every_film_is_refused() -> None:
+    reviews = build([(number, number) for number in range(10)])
+    with pytest.raises(UserError, match=r"leaves 0 training and 10 validation reviews of 10 films; choose another"):
+        split_by_film(reviews, 0.99, seed=0)

@@ -1,0 +1,337 @@
+"""The classifier: padding, training, checkpoints, dropout, clipping, precision, and encoders from outside."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from sentiment_rnn.command import CONFIGURATION, register_schema
+from sentiment_rnn.config import checked
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.model.classifier import SentimentClassifier
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "rnn": {"_target_": "sentiment_rnn.model.encoders.Rnn"},
+    "lstm": {"_target_": "sentiment_rnn.model.encoders.Lstm"},
+    "rnn_both_ways": {"_target_": "sentiment_rnn.model.encoders.Rnn", "bidirectional": True, "layers": 2},
+    "lstm_both_ways": {"_target_": "sentiment_rnn.model.encoders.Lstm", "bidirectional": True, "layers": 2},
+    "bag": {"_target_": "sentiment_rnn.model.encoders.Bag"},
+}
+POOLINGS = {"last": "Last", "mean": "Mean", "max": "Max", "mean_max": "MeanMax"}
+EACH_ENCODER = pytest.mark.parametrize("encoder", list(ENCODERS))
+EACH_POOLING = pytest.mark.parametrize("pooling", list(POOLINGS))
+
+# Lightning's own advice, which does not concern these small fits.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
+    pytest.mark.filterwarnings("ignore:.*have no `val_dataloader`.*"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*"),
+]
+
+
+def build_classifier(encoder: str = "lstm", pooling: str = "last", **overrides: Any) -> SentimentClassifier:
+    """A small classifier; `overrides` go to the section that has the key."""
+    torch.manual_seed(0)
+    sections: dict[str, dict[str, Any]] = {
+        "embedding": {"size": 8, "dropout": 0.0, "word_dropout": 0.0},
+        "optimizer": {
+            "_target_": "torch.optim.AdamW", "learning_rate": 0.01, "learning_rates": {},
+            "weight_decay": 0.01, "options": {}, "schedule": "constant", "warmup_fraction": 0.3,
+            "gradient_clip_norm": 1.0,
+        },
+    }  # fmt: skip
+    for key, value in overrides.items():
+        section = next(section for section in sections.values() if key in section)
+        section[key] = value
+    return SentimentClassifier(
+        50,
+        encoder={
+            "name": encoder, "hidden_size": 8, "layers": 1, "bidirectional": False, "dropout": 0.0,
+            "recurrent_init": "orthogonal", "forget_bias": 1.0,
+        } | ENCODERS[encoder],
+        pooling={
+            "_target_": f"sentiment_rnn.model.pooling.{POOLINGS[pooling]}", "name": pooling, "dropout": 0.0,
+        },
+        **sections,
+    )  # fmt: skip
+
+
+def fit(model: SentimentClassifier, batches: list[Batch], *callbacks: pl.Callback, epochs: int = 1) -> pl.Trainer:
+    """Train on the batches as they are."""
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=epochs,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+        callbacks=list(callbacks),
+    )
+    trainer.fit(model, loader(batches))
+    return trainer
+
+
+def loader(batches: list[Batch]) -> DataLoader:
+    """The batches as they are, in their order."""
+    return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+
+def named_parameters(model: nn.Module) -> dict[str, Tensor]:
+    """Copies of all parameters."""
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+@EACH_ENCODER
+@EACH_POOLING
+def test_padding_does_not_change_the_logit(batch: Batch, encoder: str, pooling: str) -> None:
+    model = build_classifier(encoder, pooling).eval()
+    together = model(batch.tokens, batch.lengths)
+    assert together.shape == (5,)
+    for review, length in enumerate(batch.lengths):
+        alone = model(batch.tokens[review : review + 1, :length], batch.lengths[review : review + 1])
+        torch.testing.assert_close(together[review : review + 1], alone, atol=1e-5, rtol=0)
+
+
+@EACH_ENCODER
+@EACH_POOLING
+def test_one_training_step_changes_every_parameter(batch: Batch, encoder: str, pooling: str) -> None:
+    model = build_classifier(encoder, pooling)
+    before = named_parameters(model)
+    fit(model, [batch])
+    unchanged = [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])]
+    assert unchanged == []
+
+
+@pytest.mark.parametrize(
+    ("encoder", "pooling"),
+    [
+        ("rnn", "last"),
+        ("lstm", "last"),
+        ("bag", "mean"),
+        ("lstm_both_ways", "mean_max"),
+        ("rnn_both_ways", "max"),
+    ],
+)
+def test_one_training_step_moves_the_embeddings_of_the_tokens_that_were_read_and_no_others(
+    batch: Batch, encoder: str, pooling: str
+) -> None:
+    model = build_classifier(encoder, pooling)
+    before = model.embedding.weight.detach().clone()
+    fit(model, [batch])
+    moved = (model.embedding.weight != before).any(1)
+    read = torch.zeros(50, dtype=torch.bool)
+    read[batch.tokens.unique()] = True
+    read[0] = False
+    assert torch.equal(moved, read)
+    assert not model.embedding.weight[0].any()
+
+
+@pytest.fixture
+def eight_reviews() -> Batch:
+    """Eight reviews of distinct words, half of them positive, of 3 to 6 tokens."""
+    lengths = torch.tensor([3, 4, 5, 6, 3, 4, 5, 6])
+    tokens = torch.arange(2, 50).view(8, 6).clone()
+    tokens[torch.arange(6) >= lengths[:, None]] = 0
+    return Batch(tokens, lengths, torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]), torch.arange(8))
+
+
+@EACH_ENCODER
+def test_each_encoder_learns_a_handful_of_reviews_by_heart(eight_reviews: Batch, encoder: str) -> None:
+    model = build_classifier(encoder, "mean" if encoder == "bag" else "last", learning_rate=0.02)
+    trainer = fit(model, [eight_reviews] * 60)
+    assert trainer.callback_metrics["train/loss"] < 0.05
+    logits = model.eval()(eight_reviews.tokens, eight_reviews.lengths)
+    assert torch.equal(logits > 0, eight_reviews.labels == 1)
+
+
+@EACH_ENCODER
+def test_a_reloaded_checkpoint_predicts_the_same_bit_for_bit(batch: Batch, tmp_path: Path, encoder: str) -> None:
+    model = build_classifier(encoder, "mean_max", dropout=0.2, word_dropout=0.1)
+    trainer = fit(model, [batch, batch])
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    again = SentimentClassifier.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu")
+    expected = model.eval()(batch.tokens, batch.lengths)
+    assert torch.equal(again.eval()(batch.tokens, batch.lengths), expected)
+
+
+def test_hyperparameters_of_a_checkpoint_are_plain(batch: Batch, tmp_path: Path) -> None:
+    fit(build_classifier(), [batch]).save_checkpoint(tmp_path / "model.ckpt")
+    stored = torch.load(tmp_path / "model.ckpt", weights_only=False)["hyper_parameters"]
+
+    def types(value: object) -> set[type]:
+        below = [types(v) for v in value.values()] if isinstance(value, dict) else []
+        return {type(value)}.union(*below)
+
+    assert types(stored) <= {dict, str, int, float, bool, type(None)}
+    assert set(stored) == {
+        "vocabulary_size", "embedding", "encoder", "pooling", "optimizer", "padding_id", "unknown_id",
+    }  # fmt: skip
+
+
+def tokens_read(model: SentimentClassifier, batch: Batch) -> Tensor:
+    """The token ids that reach the embedding."""
+    seen: list[Tensor] = []
+    hook = model.embedding.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    model(batch.tokens, batch.lengths)
+    hook.remove()
+    return seen[0]
+
+
+def test_word_dropout_reads_words_as_unknown_but_never_padding(batch: Batch) -> None:
+    model = build_classifier(word_dropout=0.5).train()
+    padding = batch.tokens == 0
+    for _ in range(20):
+        read = tokens_read(model, batch)
+        assert torch.equal(read == 0, padding)
+        assert ((read == batch.tokens) | (read == model.unknown_id)).all()
+        dropped = (read != batch.tokens).sum() / (~padding).sum()
+        assert 0 < dropped < 1
+
+
+def test_word_dropout_drops_the_configured_part(batch: Batch) -> None:
+    model = build_classifier(word_dropout=0.3).train()
+    words = int((batch.tokens != 0).sum())
+    dropped = sum(int((tokens_read(model, batch) != batch.tokens).sum()) for _ in range(200))
+    assert dropped / (200 * words) == pytest.approx(0.3, abs=0.03)
+
+
+def test_word_dropout_is_off_outside_training(batch: Batch) -> None:
+    model = build_classifier(word_dropout=0.9).eval()
+    assert torch.equal(tokens_read(model, batch), batch.tokens)
+
+
+def gradient_norm(model: SentimentClassifier, batch: Batch) -> float:
+    """Norm of the whole gradient of one batch."""
+    logits = model(batch.tokens, batch.lengths)
+    loss = nn.functional.binary_cross_entropy_with_logits(logits, batch.labels)
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    return float(torch.cat([gradient.flatten() for gradient in gradients]).norm())
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.0, 100.0])
+def test_clipping_holds_the_step_to_the_limit_and_logs_the_norm_before_it(batch: Batch, limit: float) -> None:
+    model = build_classifier(_target_="torch.optim.SGD", learning_rate=1.0, weight_decay=0.0, gradient_clip_norm=limit)
+    whole = gradient_norm(model, batch)
+    assert whole > 0.1
+    before = named_parameters(model)
+    trainer = fit(model, [batch])
+    moved = torch.cat([(after - before[name]).flatten() for name, after in named_parameters(model).items()]).norm()
+    assert float(moved) == pytest.approx(0.01 if limit == 0.01 else whole, rel=1e-3)
+    assert float(trainer.callback_metrics["train/gradient_norm"]) == pytest.approx(whole, rel=1e-4)
+
+
+@EACH_ENCODER
+def test_weight_decay_holds_for_matrices_but_not_for_biases_or_the_embedding(encoder: str) -> None:
+    model = build_classifier(encoder, weight_decay=0.02)
+    decayed, others = model.configure_optimizers().param_groups
+    assert decayed["weight_decay"] == 0.02
+    assert others["weight_decay"] == 0.0
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    with_decay = {names[id(parameter)] for parameter in decayed["params"]}
+    without = {names[id(parameter)] for parameter in others["params"]}
+    assert without == {name for name in names.values() if "bias" in name} | {"embedding.weight"}
+    assert with_decay == set(names.values()) - without
+
+
+class LearningRates(pl.Callback):
+    """Keeps the rate that each step was made with."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    def on_before_optimizer_step(self, trainer: pl.Trainer, *_: Any) -> None:
+        """A step is about to be made."""
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def test_one_cycle_rises_to_the_learning_rate_and_falls_to_almost_nothing(batch: Batch) -> None:
+    seen = LearningRates()
+    fit(build_classifier(schedule="one_cycle", learning_rate=0.01), [batch] * 10, seen, epochs=2)
+    peak = seen.rates.index(max(seen.rates))
+    assert len(seen.rates) == 20
+    assert max(seen.rates) == pytest.approx(0.01, rel=0.02)
+    assert 4 <= peak <= 6  # 0.3 of 20 steps
+    assert seen.rates[: peak + 1] == sorted(seen.rates[: peak + 1])
+    assert seen.rates[peak:] == sorted(seen.rates[peak:], reverse=True)
+    assert seen.rates[-1] < 0.01 / 1000
+
+
+def test_one_cycle_survives_a_single_step(batch: Batch) -> None:
+    model = build_classifier(schedule="one_cycle")
+    before = named_parameters(model)
+    fit(model, [batch])
+    assert not torch.equal(model.output.weight, before["output.weight"])
+
+
+def test_a_second_test_forgets_the_predictions_of_the_first(batch: Batch) -> None:
+    model = build_classifier()
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    for _ in range(2):
+        scores = trainer.test(model, loader([batch]), verbose=False)[0]
+    ((indices, logits),) = model.predictions
+    assert torch.equal(indices, batch.indices)
+    expected = model.eval()(batch.tokens, batch.lengths)
+    torch.testing.assert_close(logits, expected, atol=1e-6, rtol=0)
+    right = (expected > 0) == (batch.labels == 1)
+    assert scores["test/accuracy"] == pytest.approx(float(right.float().mean()))
+
+
+def test_predictions_are_probabilities_with_the_index_of_their_review(batch: Batch) -> None:
+    model = build_classifier().eval()
+    indices, probabilities = model.predict_step(batch, 0)
+    assert torch.equal(indices, batch.indices)
+    torch.testing.assert_close(probabilities, torch.sigmoid(model(batch.tokens, batch.lengths)))
+
+
+@EACH_ENCODER
+@EACH_POOLING
+def test_logits_are_float32_under_bfloat16_autocast_and_close_to_those_without(
+    batch: Batch, encoder: str, pooling: str
+) -> None:
+    model = build_classifier(encoder, pooling).eval()
+    expected = model(batch.tokens, batch.lengths)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model(batch.tokens, batch.lengths)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
+
+
+class RunningMean(nn.Module):
+    """An encoder that this project does not know: the mean of all tokens so far."""
+
+    def __init__(self, input_size: int, *, hidden_size: int, **_: object) -> None:
+        super().__init__()
+        self.output_size = hidden_size
+        self.project = nn.Linear(input_size, hidden_size)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """`[B, T, E]` → `[B, T, H]`."""
+        steps = torch.arange(1, embedded.shape[1] + 1)[None, :, None]
+        return self.project(embedded.cumsum(1) / steps)
+
+
+def test_a_new_encoder_is_one_class_and_one_yaml_file(batch: Batch, tmp_path: Path) -> None:
+    from sentiment_rnn.train import build_model
+
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "running_mean.yaml").write_text(
+        f"defaults: [lstm, _self_]\n_target_: {__name__}.RunningMean\nname: running_mean\nhidden_size: 6\n"
+    )
+    register_schema()
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        composed = compose("config", [f"hydra.searchpath=[{tmp_path}]", "encoder=running_mean", "embedding.size=8"])
+    model = build_model(checked(composed), vocabulary_size=50)
+    assert type(model.encoder) is RunningMean
+    assert model.output.in_features == 6
+    before = named_parameters(model)
+    trainer = fit(model, [batch])
+    assert not torch.equal(model.encoder.project.weight, before["encoder.project.weight"])
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    again = SentimentClassifier.load_from_checkpoint(tmp_path / "model.ckpt").eval()
+    assert torch.equal(again(batch.tokens, batch.lengths), model.eval()(batch.tokens, batch.lengths))

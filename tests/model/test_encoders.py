@@ -1,0 +1,266 @@
+"""Encoders against packed sequences, against their equations, and under padding."""
+
+import math
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from sentiment_rnn.model.encoders import Bag, Lstm, Recurrent, Rnn, recurrent_matrices, reorder, reversal
+
+E, H = 5, 7
+CELLS = pytest.mark.parametrize("cell", [Rnn, Lstm])
+SHAPES = pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, False), (1, True), (2, True)])
+lengths_of_a_batch = st.lists(st.integers(1, 12), min_size=1, max_size=6)
+
+
+def random_encoder(cell: type[Recurrent], seed: int = 0, **settings: object) -> Recurrent:
+    """An encoder in which every parameter, biases too, is random and large enough to matter."""
+    encoder = cell(E, hidden_size=H, **settings)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.uniform_(-0.7, 0.7, generator=generator)
+    return encoder
+
+
+def embedded_batch(lengths: list[int], seed: int = 0, padding: float = 0.0) -> tuple[Tensor, Tensor]:
+    """`[B, T, E]` of noise, `padding` behind each length, and the lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    embedded = torch.randn(len(lengths), max(lengths), E, generator=generator)
+    return embedded.masked_fill(~valid(lengths)[:, :, None], padding), torch.tensor(lengths)
+
+
+def valid(lengths: list[int]) -> Tensor:
+    """bool [B, T], true where a token stands."""
+    return torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+
+
+def packed_twin(encoder: Recurrent, layers: int) -> tuple[nn.RNNBase, dict[str, nn.Parameter]]:
+    """PyTorch's own net with the same weights, and the encoder's parameters by the names they have there."""
+    twin = encoder.module(E, H, num_layers=layers, bidirectional=encoder.backwards is not None, batch_first=True)
+    names = {}
+    for stack, suffix in ((encoder.forwards, ""), (encoder.backwards or [], "_reverse")):
+        for layer, module in enumerate(stack):
+            for name, parameter in module.named_parameters():
+                names[name.replace("_l0", f"_l{layer}{suffix}")] = parameter
+    twin.load_state_dict({name: parameter.detach().clone() for name, parameter in names.items()})
+    return twin, names
+
+
+def run_packed(net: nn.RNNBase, embedded: Tensor, lengths: Tensor) -> Tensor:
+    """States `[B, T, D]` by way of packed sequences."""
+    packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+    return pad_packed_sequence(net(packed)[0], batch_first=True)[0]
+
+
+@CELLS
+@SHAPES
+def test_padded_states_equal_those_of_packed_sequences(cell: type[Recurrent], layers: int, bidirectional: bool) -> None:
+    encoder = random_encoder(cell, layers=layers, bidirectional=bidirectional)
+    twin, _ = packed_twin(encoder, layers)
+    lengths = [9, 1, 4, 9, 2]
+    embedded, sizes = embedded_batch(lengths)
+    states = encoder(embedded, sizes)
+    assert states.shape == (5, 9, encoder.output_size)
+    inside = valid(lengths)
+    torch.testing.assert_close(states[inside], run_packed(twin, embedded, sizes)[inside], atol=1e-5, rtol=0)
+
+
+@CELLS
+@SHAPES
+def test_gradients_equal_those_of_packed_sequences(cell: type[Recurrent], layers: int, bidirectional: bool) -> None:
+    encoder = random_encoder(cell, layers=layers, bidirectional=bidirectional)
+    twin, names = packed_twin(encoder, layers)
+    lengths = [9, 1, 4, 9, 2]
+    embedded, sizes = embedded_batch(lengths)
+    weights = torch.randn(sum(lengths), encoder.output_size, generator=torch.Generator().manual_seed(1))
+
+    ours, theirs = embedded.clone().requires_grad_(), embedded.clone().requires_grad_()
+    (encoder(ours, sizes)[valid(lengths)] * weights).sum().backward()
+    (run_packed(twin, theirs, sizes)[valid(lengths)] * weights).sum().backward()
+
+    torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-5, rtol=1e-5)
+    for name, parameter in twin.named_parameters():
+        torch.testing.assert_close(names[name].grad, parameter.grad, atol=1e-5, rtol=1e-5, msg=name)
+
+
+def test_rnn_equals_its_equation() -> None:
+    encoder = random_encoder(Rnn)
+    layer = encoder.forwards[0]
+    embedded, sizes = embedded_batch([8, 8, 8])
+    h = torch.zeros(3, H)
+    expected = []
+    for t in range(8):
+        h = torch.tanh(
+            embedded[:, t] @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
+        )
+        expected.append(h)
+    torch.testing.assert_close(encoder(embedded, sizes), torch.stack(expected, 1), atol=1e-5, rtol=0)
+
+
+def test_lstm_equals_its_equations() -> None:
+    encoder = random_encoder(Lstm)
+    layer = encoder.forwards[0]
+    w_x = dict(zip("ifco", layer.weight_ih_l0.split(H), strict=True))
+    w_h = dict(zip("ifco", layer.weight_hh_l0.split(H), strict=True))
+    b = dict(zip("ifco", (layer.bias_ih_l0 + layer.bias_hh_l0).split(H), strict=True))
+    embedded, sizes = embedded_batch([8, 8, 8])
+    h, c = torch.zeros(3, H), torch.zeros(3, H)
+    expected = []
+    for t in range(8):
+        before = {gate: embedded[:, t] @ w_x[gate].T + h @ w_h[gate].T + b[gate] for gate in "ifco"}
+        f, i, o = (torch.sigmoid(before[gate]) for gate in "fio")
+        c = f * c + i * torch.tanh(before["c"])
+        h = o * torch.tanh(c)
+        expected.append(h)
+    torch.testing.assert_close(encoder(embedded, sizes), torch.stack(expected, 1), atol=1e-5, rtol=0)
+
+
+@CELLS
+@SHAPES
+@given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_a_review_has_the_same_states_alone_and_in_a_batch(
+    cell: type[Recurrent], layers: int, bidirectional: bool, lengths: list[int], seed: int
+) -> None:
+    encoder = random_encoder(cell, layers=layers, bidirectional=bidirectional)
+    embedded, sizes = embedded_batch(lengths, seed)
+    together = encoder(embedded, sizes)
+    for review, length in enumerate(lengths):
+        alone = encoder(embedded[review : review + 1, :length], sizes[review : review + 1])
+        torch.testing.assert_close(together[review, :length], alone[0], atol=1e-5, rtol=0)
+
+
+@CELLS
+@SHAPES
+@given(lengths=lengths_of_a_batch, padding=st.sampled_from([1e30, float("inf"), float("nan"), -3.0]))
+@settings(max_examples=20, deadline=None)
+def test_what_stands_in_the_padding_does_not_matter(
+    cell: type[Recurrent], layers: int, bidirectional: bool, lengths: list[int], padding: float
+) -> None:
+    encoder = random_encoder(cell, layers=layers, bidirectional=bidirectional)
+    sizes = torch.tensor(lengths)
+    zeros = encoder(embedded_batch(lengths)[0], sizes)
+    filled = encoder(embedded_batch(lengths, padding=padding)[0], sizes)
+    torch.testing.assert_close(filled[valid(lengths)], zeros[valid(lengths)], atol=1e-6, rtol=0)
+
+
+@given(lengths=lengths_of_a_batch)
+def test_reversal_is_its_own_inverse(lengths: list[int]) -> None:
+    embedded, sizes = embedded_batch(lengths, padding=-1.0)
+    positions = reversal(sizes, max(lengths))
+    assert torch.equal(reorder(reorder(embedded, positions), positions), embedded)
+
+
+@given(lengths=lengths_of_a_batch)
+def test_reversal_reverses_within_the_length_and_leaves_padding(lengths: list[int]) -> None:
+    embedded, sizes = embedded_batch(lengths, padding=-1.0)
+    reversed_ = reorder(embedded, reversal(sizes, max(lengths)))
+    for review, length in enumerate(lengths):
+        assert torch.equal(reversed_[review, :length], embedded[review, :length].flip(0))
+        assert torch.equal(reversed_[review, length:], embedded[review, length:])
+
+
+def layers_of(encoder: Recurrent) -> list[nn.RNNBase]:
+    """Every layer and direction of an encoder."""
+    return [*encoder.forwards, *(encoder.backwards or [])]
+
+
+@CELLS
+def test_orthogonal_start_makes_the_recurrent_matrix_of_each_gate_orthogonal(cell: type[Recurrent]) -> None:
+    layers = layers_of(cell(E, hidden_size=16, layers=2, bidirectional=True, recurrent_init="orthogonal"))
+    assert len(layers) == 4
+    for layer in layers:
+        gates = recurrent_matrices(layer)
+        assert len(gates) == {Rnn: 1, Lstm: 4}[cell]
+        for gate in gates:
+            torch.testing.assert_close(gate @ gate.T, torch.eye(16), atol=1e-5, rtol=0)
+    assert not torch.allclose(layers[0].weight_hh_l0, layers[2].weight_hh_l0)
+
+
+@CELLS
+def test_identity_start_makes_the_recurrent_matrix_of_each_gate_the_identity(cell: type[Recurrent]) -> None:
+    for layer in layers_of(cell(E, hidden_size=16, layers=2, bidirectional=True, recurrent_init="identity")):
+        assert torch.equal(layer.weight_hh_l0, torch.eye(16).repeat({Rnn: 1, Lstm: 4}[cell], 1))
+
+
+def test_uniform_start_is_that_of_pytorch() -> None:
+    torch.manual_seed(3)
+    ours = Rnn(E, hidden_size=H, recurrent_init="uniform").forwards[0]
+    torch.manual_seed(3)
+    theirs = nn.RNN(E, H, batch_first=True)
+    for name, parameter in theirs.named_parameters():
+        assert torch.equal(getattr(ours, name), parameter), name
+
+
+@CELLS
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity"])
+def test_input_matrices_start_as_glorot_says_for_each_gate(cell: type[Recurrent], recurrent_init: str) -> None:
+    bound = math.sqrt(6 / (40 + 50))
+    for layer in layers_of(cell(40, hidden_size=50, recurrent_init=recurrent_init)):
+        for gate in layer.weight_ih_l0.detach().split(50):
+            assert gate.abs().max() <= bound
+            assert gate.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.06)
+
+
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
+@pytest.mark.parametrize("forget_bias", [0.0, 1.0, 5.0])
+def test_forget_gates_start_with_the_forget_bias(recurrent_init: str, forget_bias: float) -> None:
+    encoder = Lstm(
+        E, hidden_size=H, layers=2, bidirectional=True, recurrent_init=recurrent_init, forget_bias=forget_bias
+    )
+    for layer in layers_of(encoder):
+        bias = (layer.bias_ih_l0 + layer.bias_hh_l0).detach()
+        assert torch.equal(bias[H : 2 * H], torch.full((H,), forget_bias))
+
+
+@CELLS
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity"])
+def test_other_biases_start_at_zero(cell: type[Recurrent], recurrent_init: str) -> None:
+    for layer in layers_of(cell(E, hidden_size=H, bidirectional=True, recurrent_init=recurrent_init, forget_bias=2.0)):
+        bias = (layer.bias_ih_l0.abs() + layer.bias_hh_l0.abs()).detach()
+        others = bias if cell is Rnn else torch.cat([bias[:H], bias[2 * H :]])
+        assert not others.any()
+
+
+@CELLS
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
+def test_every_parameter_can_be_trained_after_the_start(cell: type[Recurrent], recurrent_init: str) -> None:
+    encoder = cell(E, hidden_size=H, layers=2, bidirectional=True, recurrent_init=recurrent_init)
+    assert all(parameter.requires_grad and parameter.is_leaf for parameter in encoder.parameters())
+
+
+@CELLS
+@SHAPES
+def test_output_size_is_the_width_of_the_states(cell: type[Recurrent], layers: int, bidirectional: bool) -> None:
+    encoder = cell(E, hidden_size=H, layers=layers, bidirectional=bidirectional)
+    assert encoder.output_size == (2 * H if bidirectional else H)
+    assert encoder(*embedded_batch([4, 2])).shape == (2, 4, encoder.output_size)
+
+
+@CELLS
+def test_dropout_acts_between_layers_and_only_in_training(cell: type[Recurrent]) -> None:
+    batch = embedded_batch([6, 6])
+    two = random_encoder(cell, layers=2, dropout=0.5)
+    assert not torch.equal(two.train()(*batch), two(*batch))
+    assert torch.equal(two.eval()(*batch), two(*batch))
+    one = random_encoder(cell, layers=1, dropout=0.5).train()
+    assert torch.equal(one(*batch), one(*batch))
+
+
+@CELLS
+def test_an_unknown_key_is_refused(cell: type[Recurrent]) -> None:
+    with pytest.raises(TypeError, match="hiden_size"):
+        cell(E, hidden_size=H, hiden_size=H)
+
+
+def test_bag_returns_the_embeddings() -> None:
+    bag = Bag(E, hidden_size=H, layers=3, bidirectional=True, dropout=0.5)
+    embedded, sizes = embedded_batch([4, 2])
+    assert torch.equal(bag(embedded, sizes), embedded)
+    assert bag.output_size == E
+    assert not list(bag.parameters())

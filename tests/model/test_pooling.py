@@ -1,0 +1,79 @@
+"""Poolings against a loop over reviews; padding takes no part."""
+
+from collections.abc import Callable
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor, nn
+
+from sentiment_rnn.model.pooling import Last, Max, Mean, MeanMax, is_padding
+
+D = 4
+NAIVE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
+    Last: lambda states: states[-1],
+    Mean: lambda states: sum(states) / len(states),
+    Max: lambda states: torch.stack([max(column) for column in states.T]),
+    MeanMax: lambda states: torch.cat([sum(states) / len(states), torch.stack([max(column) for column in states.T])]),
+}
+POOLINGS = pytest.mark.parametrize("pooling", list(NAIVE))
+lengths_of_a_batch = st.lists(st.integers(1, 9), min_size=1, max_size=5)
+
+
+def padded_states(lengths: list[int], padding: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Random states `[B, T, D]`, `padding` behind each length, and the lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(len(lengths), max(lengths) + 1, D, generator=generator)
+    for review, length in enumerate(lengths):
+        states[review, length:] = padding
+    return states, torch.tensor(lengths)
+
+
+@POOLINGS
+@given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_pooling_equals_a_loop_over_reviews(pooling: type[nn.Module], lengths: list[int], seed: int) -> None:
+    states, sizes = padded_states(lengths, 0.0, seed)
+    expected = torch.stack([NAIVE[pooling](states[review, :length]) for review, length in enumerate(lengths)])
+    torch.testing.assert_close(pooling()(states, sizes), expected, atol=1e-6, rtol=1e-6)
+
+
+@POOLINGS
+@pytest.mark.parametrize("padding", [float("nan"), float("inf"), float("-inf"), 3e38, -3e38])
+def test_padding_never_matters(pooling: type[nn.Module], padding: float) -> None:
+    lengths = [1, 5, 3]
+    expected = pooling()(*padded_states(lengths, 0.0))
+    assert torch.equal(pooling()(*padded_states(lengths, padding)), expected)
+
+
+@POOLINGS
+@pytest.mark.parametrize("padding", [0.0, float("nan"), float("inf")])
+def test_no_gradient_reaches_the_padding(pooling: type[nn.Module], padding: float) -> None:
+    states, sizes = padded_states([1, 5, 3], padding)
+    states.requires_grad_()
+    pooling()(states, sizes).sum().backward()
+    behind = is_padding(states, sizes)
+    assert not states.grad[behind].any()
+    assert states.grad.isfinite().all()
+    assert states.grad[~behind].any()
+
+
+@POOLINGS
+def test_width_says_how_many_states_wide_the_result_is(pooling: type[nn.Module]) -> None:
+    states, sizes = padded_states([2, 3], 0.0)
+    assert pooling()(states, sizes).shape == (2, pooling.width * D)
+    assert pooling.width == (2 if pooling is MeanMax else 1)
+
+
+@POOLINGS
+def test_bfloat16_states_are_not_summed_in_bfloat16(pooling: type[nn.Module]) -> None:
+    # 1,000 ones: in bfloat16 the sum stops at 256.
+    states = torch.ones(1, 1000, D, dtype=torch.bfloat16)
+    pooled = pooling()(states, torch.tensor([1000])).float()
+    assert torch.equal(pooled, torch.ones(1, pooling.width * D))
+
+
+def test_is_padding_is_true_behind_the_length() -> None:
+    found = is_padding(torch.zeros(2, 3, D), torch.tensor([1, 3]))
+    assert found.tolist() == [[False, True, True], [False, False, False]]

@@ -1,0 +1,126 @@
+"""What is set before the first tensor, each in a process of its own where it would change this one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from sentiment_rnn import runtime
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def run_python(code: str) -> list[str]:
+    """Standard output, in lines, of a fresh interpreter."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("accelerator", ["auto", "cpu", "gpu"])
+def test_a_precision_that_was_asked_for_is_given(precision: str, accelerator: str) -> None:
+    assert runtime.resolve_precision(precision, accelerator) == precision
+
+
+@pytest.mark.parametrize("accelerator", ["auto", "cpu", "gpu"])
+def test_automatic_precision_is_one_of_the_two(accelerator: str) -> None:
+    assert runtime.resolve_precision("auto", accelerator) in {"float32", "bfloat16"}
+
+
+@linux_only
+def test_automatic_precision_on_a_processor_follows_what_lscpu_says() -> None:
+    try:
+        flags = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout
+    except FileNotFoundError:
+        pytest.skip("no lscpu here")
+    fast = "amx_bf16" in flags or "avx512_bf16" in flags
+    assert runtime.resolve_precision("auto", "cpu") == ("bfloat16" if fast else "float32")
+
+
+def test_the_processor_is_no_gpu_and_a_gpu_is_one_where_there_is_one() -> None:
+    assert not runtime.on_gpu("cpu")
+    assert runtime.on_gpu("auto") == runtime.on_gpu("gpu") == torch.cuda.is_available()
+
+
+def test_there_is_a_core_and_no_more_than_the_machine_has() -> None:
+    assert 1 <= runtime.cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not pin processes")
+def test_cores_are_those_that_this_process_may_use() -> None:
+    one = min(os.sched_getaffinity(0))
+    pin = f"import os; os.sched_setaffinity(0, [{one}]); "
+    assert run_python(f"{pin}from sentiment_rnn import runtime; print(runtime.cores())") == ["1"]
+
+
+# Bits, not values: a flushing comparison would call a denormal zero.
+MULTIPLY = "print(torch.get_num_threads(), (torch.full(({size},), 1e-40) * 1).view(torch.int32).ne(0).sum().item())"
+
+
+def test_prepare_flushes_denormals_in_every_thread_and_sets_their_number() -> None:
+    prepare = "import torch; from sentiment_rnn import runtime; runtime.prepare(4); "
+    lines = run_python(f"{prepare}{MULTIPLY.format(size=1)}; {MULTIPLY.format(size=8_000_000)}")
+    assert lines == ["4 0", "4 0"]
+
+
+def test_without_prepare_a_denormal_stays_one() -> None:
+    # The check on the test above: its measurement can see a denormal.
+    (line,) = run_python(f"import torch; torch.set_num_threads(4); {MULTIPLY.format(size=8_000_000)}")
+    assert line == "4 8000000"
+
+
+ALLOCATE = """
+import torch
+from sentiment_rnn import runtime
+{before}
+block = torch.ones(300 << 18)  # 300 MiB
+held = runtime.peak_memory()
+del block
+freed = runtime.peak_memory()
+runtime.reset_peak_memory()
+print(held, freed, runtime.peak_memory())
+"""
+
+
+@linux_only
+@pytest.mark.parametrize("before", ["", "runtime.prepare(1)"], ids=["plain", "prepared"])
+def test_the_peak_of_an_earlier_job_is_forgotten(before: str) -> None:
+    held, freed, after = map(int, run_python(ALLOCATE.format(before=before))[0].split())
+    assert held >= 300 << 20
+    assert freed >= held - (1 << 20)  # a peak does not fall by itself; the kernel counts in batches of pages
+    assert after <= held - (250 << 20)
+
+
+@linux_only
+def test_peak_memory_sees_an_allocation() -> None:
+    code = """
+import torch
+from sentiment_rnn import runtime
+runtime.reset_peak_memory()
+before = runtime.peak_memory()
+block = torch.ones(200 << 18)
+print(runtime.peak_memory() - before)
+"""
+    assert int(run_python(code)[0]) == pytest.approx(200 << 20, rel=0.1)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.confstr("CS_GNU_LIBC_VERSION") is None, reason="needs glibc")
+def test_freed_memory_is_kept_and_not_faulted_in_again() -> None:
+    code = """
+import resource, torch
+from sentiment_rnn import runtime
+assert {keep}
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(32 << 18)
+before = faults()
+for _ in range(20):
+    torch.ones(32 << 18)  # 32 MiB, 8,192 pages
+print(faults() - before)
+"""
+    returned = int(run_python(code.format(keep="True"))[0])
+    kept = int(run_python(code.format(keep="runtime.keep_freed_memory()"))[0])
+    assert kept < returned / 4
