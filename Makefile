@@ -10,7 +10,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate train sweep ui test lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo overhead train sweep ui test lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,9 +37,17 @@ pooling: $(READY)  ## The same with mean and max over all states, and write expe
 	@$(RUN) sentiment_rnn.train experiment=pooling $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=pooling output=experiments/pooling 'documents=[experiments/pooling/README.md]'
 
-learning-rate: $(READY)  ## How the learning rates of compare were chosen, and write experiments/learning_rate
+learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write experiments/learning_rate
 	@$(RUN) sentiment_rnn.train experiment=learning_rate $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate output=experiments/learning_rate 'documents=[experiments/learning_rate/README.md]'
+
+learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/learning_rate_demo
+	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
+
+overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (alone on the machine)
+	@$(VENV)/bin/python experiments/overhead/measure.py 3 encoder=lstm
+	@$(VENV)/bin/python experiments/overhead/measure.py 3 encoder=rnn
 
 train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
 	@$(RUN) sentiment_rnn.train $(ARGS)

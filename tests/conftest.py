@@ -42,8 +42,8 @@ def generated_config(tmp_path: Path) -> Callable[..., GeneratedConfig]:
         settings: dict[str, Any] = {
             "name": "generated", "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32,
             "max_tokens": 200, "keep": "tail", "vocabulary_size": 1000, "minimum_frequency": 1, "train_reviews": 160,
-            "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_distance": 20, "distances": "log_uniform",
-            "generator_seed": 0,
+            "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_distance": 20,
+            "distances": "log_uniform", "generator_seed": 0,
         }  # fmt: skip
         return GeneratedConfig(**(settings | overrides))
 
@@ -75,10 +75,11 @@ def imdb_folder(tmp_path: Path) -> Path:
             folder.mkdir(parents=True)
             for number in range(40):
                 word = "dreadful" if sentiment == "neg" else "wonderful"
-                text = f"Review {number} of the {split} part: it was {word}, <br /><br />and film {number // 4} was long."
+                text = f"Review {number} of the {split} part: it was {word}, <br /><br />film {number // 4} was long."
                 (folder / f"{number}_{rating}.txt").write_text(text, encoding="utf-8")
-            films = [f"http://www.imdb.com/title/tt{split == 'test':d}{number // 4:06d}/usercomments" for number in range(40)]
-            (root / split / f"urls_{sentiment}.txt").write_text("\n".join(films) + "\n")
+            films = [f"tt{split == 'test':d}{number // 4:06d}" for number in range(40)]
+            urls = "".join(f"http://www.imdb.com/title/{film}/usercomments\n" for film in films)
+            (root / split / f"urls_{sentiment}.txt").write_text(urls)
     return root
 
 

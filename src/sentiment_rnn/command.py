@@ -1,10 +1,7 @@
 """What every command does around its work: the schema registered, and one line for what a user can mend."""
 
-import dataclasses
-import difflib
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,8 +13,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment_rnn import config as schema
 from sentiment_rnn.config import CompareConfig, Config, GeneratedConfig, ImdbConfig, UserError
+from sentiment_rnn.errors import describe
 
 CONFIGURATION = str(Path(__file__).resolve().parents[2] / "conf")
 
@@ -60,26 +57,6 @@ def fail(message: str, status: int = 1) -> NoReturn:
     """Say one line and leave."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(status)
-
-
-def describe(error: BaseException) -> str:
-    """One line for an error of ours, of Hydra's or of OmegaConf's."""
-    causes = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
-    text = "\n".join(causes)
-    unknown = re.search(r"Key '(\w+)' (?:is )?not in '(\w+)'(?:\s+full_key: (\S+))?", text)
-    if unknown:
-        return _unknown_key(*unknown.groups())
-    # Hydra's search path and OmegaConf's object types say nothing to a user.
-    text = text.split("Config search path")[0]
-    lines = [line.strip() for line in text.splitlines()]
-    return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
-
-
-def _unknown_key(key: str, owner: str, full_key: str | None) -> str:
-    known = [field.name for field in dataclasses.fields(getattr(schema, owner))] if hasattr(schema, owner) else []
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-    return f"{full_key or key}: no such key; {hint}"
 
 
 def quiet_libraries() -> None:

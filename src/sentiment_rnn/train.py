@@ -44,11 +44,16 @@ PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 def main(config: DictConfig) -> float | None:
     """One job; returns its best validation accuracy, for sweepers that search."""
     quiet_libraries()
-    launcher = HydraConfig.get().launcher
+    hydra_config = HydraConfig.get()
+    single = hydra_config.mode == RunMode.RUN
     try:
-        return train(checked(config), list(HydraConfig.get().overrides.task), launcher.get("n_jobs") or 1)
+        return train(
+            checked(config),
+            overrides=list(hydra_config.overrides.task),
+            jobs=1 if single else hydra_config.launcher.get("n_jobs", 1),
+        )
     except UserError as error:
-        if HydraConfig.get().mode == RunMode.RUN:
+        if single:
             fail(str(error))
         raise
 
@@ -60,9 +65,8 @@ def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
         overrides: what was said on the command line, for the record.
         jobs: how many such jobs run side by side on this machine; -1, as many as cores.
     """
-    cores = runtime.cores()
-    side_by_side = 1 if HydraConfig.get().mode == RunMode.RUN else (cores if jobs < 0 else jobs)
-    runtime.prepare(config.trainer.threads or max(1, cores // side_by_side))
+    processes = config.trainer.devices * (runtime.cores() if jobs < 0 else jobs)
+    runtime.prepare(config.trainer.threads or max(1, runtime.cores() // processes))
     pl.seed_everything(config.seed, verbose=False)
     data = ReviewData(config.data, config.seed)
     data.setup()
@@ -73,6 +77,8 @@ def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
         return store.client.get_run(done).data.metrics["val/best_accuracy"]
     if not is_first_process():  # another process of a distributed run: the first one records
         return fit_and_test(config, data, None)
+    if jobs != 1:
+        config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
     with tracked_run(store, config, data.corpus.digest, overrides, parent) as record:
         return fit_and_test(config, data, record)
 
@@ -80,7 +86,7 @@ def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
 def fit_and_test(config: Config, data: ReviewData, record: RunRecord | None) -> float:
     """Best validation accuracy of one run; without a record nothing is logged."""
     model = build_model(config, len(data.corpus.vocabulary))
-    trainer = build_trainer(config, record, tokens=int(data.reviews("train").lengths.sum()))
+    trainer = build_trainer(config, record, data)
     sample = gradient_sample(data, config.seed)
     before = gradient_by_distance(model, sample)
     if record:
@@ -124,9 +130,11 @@ def build_model(config: Config, vocabulary_size: int) -> SentimentClassifier:
     )
 
 
-def build_trainer(config: Config, record: RunRecord | None, tokens: int) -> pl.Trainer:
-    """Lightning's trainer; `tokens` is how many an epoch reads."""
+def build_trainer(config: Config, record: RunRecord | None, data: ReviewData) -> pl.Trainer:
+    """Lightning's trainer for one run."""
     settings = config.trainer
+    reviews = data.reviews("train")
+    batches = -(-len(reviews) // (config.data.batch_size * settings.devices * settings.nodes))
     callbacks: list[pl.Callback] = [
         ModelCheckpoint(
             dirpath=record.checkpoints if record else None,
@@ -136,7 +144,7 @@ def build_trainer(config: Config, record: RunRecord | None, tokens: int) -> pl.T
             save_last=True,
             enable_version_counter=False,
         ),
-        EpochTimer(tokens),
+        EpochTimer(tokens=int(reviews.lengths.sum())),
     ]
     if settings.patience:
         callbacks.append(EarlyStopping("val/accuracy", mode="max", patience=settings.patience))
@@ -152,7 +160,7 @@ def build_trainer(config: Config, record: RunRecord | None, tokens: int) -> pl.T
         max_epochs=settings.epochs,
         logger=record.logger() if record else False,
         callbacks=callbacks,
-        log_every_n_steps=settings.log_every_n_steps,
+        log_every_n_steps=min(settings.log_every_n_steps, batches),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # LengthBuckets divides the batches itself
         enable_progress_bar=settings.progress_bar and sys.stderr.isatty(),

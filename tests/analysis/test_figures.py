@@ -148,14 +148,12 @@ def test_binned_accuracy_pools_seeds() -> None:
 
 
 @EACH_PREDICTIONS
-@pytest.mark.parametrize("history", list(HISTORY))
-def test_all_figures_of_a_run_can_be_made(name: str, history: str) -> None:
+def test_all_figures_of_a_run_can_be_made(name: str) -> None:
     said = PREDICTIONS[name]()
-    figures = run_figures(said, HISTORY[history])
+    figures = run_figures(said, HISTORY["ordinary"])
     expected = {"learning_curves", "confusion", "calibration", "accuracy_by_length"}
     assert set(figures) == expected | ({"accuracy_by_distance"} if said.has_distances else set())
-    if history == "ordinary":
-        assert_can_be_saved(figures["accuracy_by_length"])
+    assert_can_be_saved(figures["accuracy_by_length"])
 
 
 def run_result(

@@ -7,6 +7,7 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,16 @@ class RememberingImdb(Imdb):
         return self.reviews
 
 
+@dataclass(repr=False)
+class Real:
+    """The real corpus, without a repr: no failing test may print its texts."""
+
+    reviews: dict[str, list[Review]]
+    corpus: Corpus
+
+
 @pytest.fixture(scope="session")
-def real(imdb_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Review]], Corpus]:
+def real(imdb_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Real:
     """The real reviews and their tokens; test_batching.py finds the cache in the same folder."""
     config = ImdbConfig(
         name="imdb", directory=str(tmp_path_factory.getbasetemp() / "imdb"), batch_size=64,
@@ -47,7 +56,7 @@ def real(imdb_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     )  # fmt: skip
     source = RememberingImdb(config)
     corpus = load_corpus(source, config)
-    return source.reviews or source.read(), corpus
+    return Real(source.reviews or source.read(), corpus)
 
 
 def pack(folder: Path, archive: Path, mode: str = "w:gz", films_first: bool = False) -> Path:
@@ -158,8 +167,8 @@ def test_a_changed_review_is_not_answered_from_the_cache(imdb_folder: Path, imdb
 
 
 @pytest.mark.imdb
-def test_the_real_texts_have_the_published_digests(real: tuple[dict[str, list[Review]], Corpus]) -> None:
-    reviews, _ = real
+def test_the_real_texts_have_the_published_digests(real: Real) -> None:
+    reviews = real.reviews
     parts = {"train": reviews["train"] + reviews["validation"], "test": reviews["test"]}
     for split, digest in JOINED.items():
         in_order = sorted(parts[split], key=lambda r: (r.label, int(re.split("[/_]", r.name)[2])))
@@ -168,29 +177,37 @@ def test_the_real_texts_have_the_published_digests(real: tuple[dict[str, list[Re
 
 
 @pytest.mark.imdb
-def test_a_tenth_of_the_real_training_reviews_validates(real: tuple[dict[str, list[Review]], Corpus]) -> None:
-    sizes = {split: len(part) for split, part in real[1].splits.items()}
+def test_a_tenth_of_the_real_training_reviews_validates(real: Real) -> None:
+    sizes = {split: len(part) for split, part in real.corpus.splits.items()}
     assert sizes["train"] + sizes["validation"] == 25_000
     assert 2_400 <= sizes["validation"] <= 2_500
     assert sizes["test"] == 25_000
 
 
 @pytest.mark.imdb
-def test_no_real_film_and_no_real_text_is_on_both_sides(real: tuple[dict[str, list[Review]], Corpus]) -> None:
-    reviews, _ = real
-    films = {split: {review.film for review in reviews[split]} for split in SPLITS}
-    texts = {split: {review.text for review in reviews[split]} for split in SPLITS}
-    assert not films["train"] & films["validation"]
-    assert not (films["train"] | films["validation"]) & films["test"]
-    assert not texts["train"] & texts["validation"]
-    assert all(re.fullmatch(r"tt\d+", film) for split in SPLITS for film in films[split])
+def test_no_real_film_and_no_real_text_is_both_trained_on_and_validated_on(real: Real) -> None:
+    for part in ("film", "text"):
+        train, validation = ({getattr(r, part) for r in real.reviews[split]} for split in ("train", "validation"))
+        shared = len(train & validation)
+        assert shared == 0, part
+    films = [review.film for split in SPLITS for review in real.reviews[split]]
+    assert all(re.fullmatch(r"tt\d+", film) for film in films)
 
 
 @pytest.mark.imdb
-def test_the_real_vocabulary_is_counted_on_the_training_part_alone(
-    real: tuple[dict[str, list[Review]], Corpus],
-) -> None:
-    _, corpus = real
+def test_real_train_and_test_share_one_film_and_123_texts(real: Real) -> None:
+    # As published: of tt0406816, two reviews are in train and 23 in test. It is the only such film.
+    before, test = real.reviews["train"] + real.reviews["validation"], real.reviews["test"]
+    films = {review.film for review in before} & {review.film for review in test}
+    texts = len({review.text for review in before} & {review.text for review in test})
+    assert films == {"tt0406816"}
+    assert [sum(review.film in films for review in part) for part in (before, test)] == [2, 23]
+    assert texts == 123
+
+
+@pytest.mark.imdb
+def test_the_real_vocabulary_is_counted_on_the_training_part_alone(real: Real) -> None:
+    corpus = real.corpus
     # By falling frequency in the training part; counted on any other part the order would differ.
     counts = np.bincount(corpus.splits["train"].tokens, minlength=len(corpus.vocabulary))[2:]
     assert len(corpus.vocabulary) == 30_000
@@ -201,10 +218,8 @@ def test_the_real_vocabulary_is_counted_on_the_training_part_alone(
 
 
 @pytest.mark.imdb
-def test_the_real_reviews_have_the_known_number_of_tokens(
-    real: tuple[dict[str, list[Review]], Corpus],
-) -> None:
-    splits = real[1].splits
+def test_the_real_reviews_have_the_known_number_of_tokens(real: Real) -> None:
+    splits = real.corpus.splits
     training = np.concatenate([splits["train"].lengths, splits["validation"].lengths])
     assert round(training.sum() / 1e6, 2) == 6.77
     assert round(splits["test"].lengths.sum() / 1e6, 2) == 6.62
@@ -228,21 +243,21 @@ def test_an_archive_cut_anywhere_is_refused_even_unverified(
     imdb_folder: Path, imdb_config: Config, tmp_path: Path, mode: str
 ) -> None:
     # The lists of films stand before the reviews, so that no film is missed where reviews are.
-    whole = pack(imdb_folder, tmp_path / "whole", mode, films_first=True).read_bytes()
-    end = len(whole) if mode == "w:gz" else len(whole.rstrip(b"\0"))
-    cut = tmp_path / "cut"
-    config = imdb_config(archive=str(cut), verify=False, validation_fraction=0.5)
-    accepted = []
-    for size in range(end // 2, end - 1, max(1, end // 2 // 60)):
-        cut.write_bytes(whole[:size])
+    archive = pack(imdb_folder, tmp_path / "archive", mode, films_first=True)
+    config = imdb_config(archive=str(archive), verify=False, validation_fraction=0.5)
+    expected = Imdb(config).read()
+    whole = archive.read_bytes()
+    end = len(whole.rstrip(b"\0"))
+    taken = []
+    for size in range(end // 2, end, end // 120):
+        archive.write_bytes(whole[:size])
         try:
-            Imdb(config).read()
+            if Imdb(config).read() != expected:
+                taken.append((size, "no error, and reviews are missing"))
         except UserError as error:
-            if f"{cut}: not a whole archive" not in str(error):
-                accepted.append((size, str(error)))
-        else:
-            accepted.append((size, "no error"))
-    assert not accepted, f"{len(accepted)} cuts of {end} bytes were taken for a whole archive"
+            if f"{archive}: not a whole archive" not in str(error):
+                taken.append((size, str(error)))
+    assert not taken, f"{len(taken)} cuts of {end} bytes were taken for a whole archive"
 
 
 def test_a_cut_archive_is_named_and_what_to_do_is_said(imdb_folder: Path, imdb_config: Config, tmp_path: Path) -> None:
@@ -267,7 +282,7 @@ def test_one_altered_byte_of_the_real_corpus_is_refused_and_its_folder_named(
     imdb_archive: Path, imdb_config: Config, tmp_path: Path
 ) -> None:
     altered = tmp_path / "altered.tar"
-    changed = 0
+    changed = copied = 0
     with tarfile.open(imdb_archive, "r|gz") as source, tarfile.open(altered, "w") as target:
         for member in source:
             if not member.isfile() or "/unsup/" in member.name:
@@ -278,7 +293,10 @@ def test_one_altered_byte_of_the_real_corpus_is_refused_and_its_folder_named(
                 content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
                 changed += 1
             target.addfile(member, io.BytesIO(content))
-    assert changed == 1
+            copied += bool(re.search(r"/(neg|pos)/\d+_\d+\.txt$|/urls_(neg|pos)\.txt$", member.name))
+            if copied == 50_004:  # what is left is unlabelled
+                break
+    assert (changed, copied) == (1, 50_004)
     message = refusal(imdb_config(archive=str(altered)))
     assert str(altered) in message
     assert "test/pos/ is not the published corpus" in message

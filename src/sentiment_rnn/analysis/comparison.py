@@ -76,7 +76,7 @@ def differences(arms: Sequence[Arm], resamples: int) -> list[Difference]:
     """Every pair of arms; empty where their test reviews are not the same."""
     found = []
     for first, second in combinations(arms, 2):
-        if first.correct.shape[1] != second.correct.shape[1]:
+        if not first.runs[0].predictions.same_reviews(second.runs[0].predictions):
             continue
         pairs = zip(first.correct, second.correct, strict=False)
         p_value = max(mcnemar(a, b) for a, b in pairs)
@@ -137,13 +137,14 @@ def distance_table(arms: Sequence[Arm], bins: int = 7) -> tuple[tuple[str, ...],
     """Columns and rows of test accuracy by distance; empty where distances are unknown."""
     if not all(run.predictions.has_distances for arm in arms for run in arm.runs):
         return (), []
-    distances = arms[0].runs[0].predictions.distances
-    edges = logarithmic_bins(distances, bins)
-    columns = tuple(f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in pairwise(edges))
+    of_arm = [arm.runs[0].predictions.distances for arm in arms]
+    bounds = list(pairwise(logarithmic_bins(np.concatenate(of_arm), bins)))
+    columns = tuple(f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in bounds)
     rows = []
-    for arm in arms:
-        inside = [(distances >= low) & (distances < high) for low, high in pairwise(edges)]
-        rows.append((arm.name, *(percent(spread(list(arm.correct[:, chosen].mean(1)))) for chosen in inside)))
+    for arm, distances in zip(arms, of_arm, strict=True):
+        inside = [(distances >= low) & (distances < high) for low, high in bounds]
+        scores = [percent(spread(list(arm.correct[:, chosen].mean(1)))) if chosen.any() else "" for chosen in inside]
+        rows.append((arm.name, *scores))
     return ("encoder", *columns), rows
 
 

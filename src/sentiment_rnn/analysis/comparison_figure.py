@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from sentiment_rnn.analysis.comparison import Arm
@@ -20,6 +21,8 @@ def comparison_figure(arms: Sequence[Arm], title: str) -> Figure:
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
         axes = figure.subplots(2, 2)
     colors = {arm.name: color_of(arm.name, position) for position, arm in enumerate(arms)}
+    if len(set(colors.values())) < len(arms):  # arms of one encoder: told apart by colours of their own
+        colors = {arm.name: to_hex(matplotlib.colormaps["tab20"](p % 20)) for p, arm in enumerate(arms)}
     _scores(axes[0, 0], arms, colors)
     _accuracy_by(axes[0, 1], arms, colors)
     _validation(axes[1, 0], arms, colors)
@@ -53,6 +56,8 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
         centers, means, deviations = [], [], []
         for low, high in itertools.pairwise(edges):
             inside = (values >= low) & (values < high)
+            if not inside.any():
+                continue
             score = spread(list(arm.correct[:, inside].mean(1)))
             centers.append(float(np.median(values[inside])))
             means.append(score.mean)

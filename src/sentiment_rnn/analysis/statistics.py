@@ -77,6 +77,5 @@ def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
 
 def quantile_bins(values: np.ndarray, bins: int) -> np.ndarray:
     """Edges [≤ bins + 1] that hold every value, about equally many in each bin."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)).round().astype(int))
-    edges[-1] = values.max() + 1
-    return edges
+    lower = np.quantile(values, np.linspace(0, 1, bins, endpoint=False)).round().astype(int)
+    return np.unique([*lower, values.max() + 1])

@@ -96,7 +96,8 @@ class LengthBuckets(Sampler[list[int]]):
         world_size: int = 1,
     ) -> None:
         self.lengths = lengths
-        self.batch_size = batch_size
+        # Lightning refuses a process without a batch, so a small split is cut into one for each at least.
+        self.batch_size = batch_size if shuffle else min(batch_size, -(-len(lengths) // world_size))
         self.shuffle = shuffle
         self.seed = seed
         self.noise = noise
@@ -108,6 +109,8 @@ class LengthBuckets(Sampler[list[int]]):
 
     def set_epoch(self, epoch: int) -> None:
         """Draw another order; Lightning calls this before each epoch."""
+        if epoch != self.epoch:
+            self.skip = 0  # the place that a checkpoint kept was in another epoch
         self.epoch = epoch
 
     def __len__(self) -> int:

@@ -68,7 +68,7 @@ class Corpus:
     """A tokenized corpus."""
 
     digest: str
-    """SHA-256 of all its texts and labels."""
+    """SHA-256 of all its reviews, with their labels, ratings and places."""
     vocabulary: Vocab
     splits: dict[str, Split]
 
@@ -166,7 +166,7 @@ def _digest(reviews: dict[str, list[Review]]) -> str:
     digest = hashlib.sha256()
     for split in SPLITS:
         for review in reviews[split]:
-            digest.update(f"{split}\0{review.label}\0{review.text}\0".encode())
+            digest.update(f"{split}\0{review.name}\0{review.label}\0{review.rating}\0{review.text}\0".encode())
     return digest.hexdigest()
 
 

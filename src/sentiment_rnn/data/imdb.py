@@ -50,7 +50,10 @@ class Imdb:
         settings = (str(path.resolve()), config.verify, config.validation_fraction, config.split_seed)
         digest = hashlib.sha256(repr(settings).encode())
         for file in files:
-            status = file.stat()
+            try:
+                status = file.stat()
+            except OSError as error:
+                raise UserError(f"{file}: cannot be read ({error.strerror}); expected a review's text") from error
             digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
@@ -146,7 +149,7 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts:
@@ -161,6 +164,19 @@ def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
         raise UserError(
             f"{path}: not a whole archive ({error}); get {URL} again, or point data.archive elsewhere"
         ) from error
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header must be whole: tarfile takes a cut or broken one for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end mark
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
 
 
 def _verify(path: Path, texts: Texts) -> None:

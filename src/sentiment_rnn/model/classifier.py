@@ -112,6 +112,13 @@ class SentimentClassifier(pl.LightningModule):
         logits = self._evaluate(batch, "test")
         self.predictions.append((batch.indices.cpu(), logits.cpu()))
 
+    def on_test_epoch_end(self) -> None:
+        """Bring the predictions of all processes together."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            parts: list[Any] = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(parts, self.predictions)
+            self.predictions = [pair for part in parts for pair in part]
+
     def _evaluate(self, batch: Any, split: str) -> Tensor:
         logits = self(batch.tokens, batch.lengths)
         loss = binary_cross_entropy_with_logits(logits, batch.labels)

@@ -1,6 +1,7 @@
 """What one run records in MLflow, from its first step to its test."""
 
 import logging
+import os
 import subprocess
 import tempfile
 import traceback
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 IDENTITY_TAG = "sentiment_rnn.identity"
 PREDICTIONS = "predictions/test.npz"
 GRADIENTS = "gradients.csv"
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 class RunLogger(MLFlowLogger):
@@ -106,17 +108,16 @@ def tracked_run(
     """
     identity = config.identity(data_digest, __version__)
     run_id = _broken_run(store, identity, parent) or _new_run(store, config, identity, parent)
-    record = RunRecord(store, run_id)
-    store.client.log_batch(run_id, params=[Param(k, v) for k, v in _flatten(asdict(config)).items()])
-    store.client.log_text(run_id, yaml.safe_dump(asdict(config), sort_keys=False), "config.yaml")
-    store.client.log_text(run_id, yaml.safe_dump(overrides), "overrides.yaml")
-    monitor = None
-    if config.tracking.system_metrics:
-        monitor = SystemMetricsMonitor(run_id, sampling_interval=5, resume_logging=True, tracking_uri=store.uri)
-        monitor.start()
     status = RunStatus.FAILED
+    monitor = None
+    uri_before = os.environ.get(TRACKING_VARIABLE)
     try:
-        yield record
+        store.client.log_text(run_id, yaml.safe_dump(asdict(config), sort_keys=False), "config.yaml")
+        store.client.log_text(run_id, yaml.safe_dump(overrides), "overrides.yaml")
+        if config.tracking.system_metrics:
+            monitor = SystemMetricsMonitor(run_id, sampling_interval=5, resume_logging=True, tracking_uri=store.uri)
+            monitor.start()
+        yield RunRecord(store, run_id)
         status = RunStatus.FINISHED
     except KeyboardInterrupt:
         status = RunStatus.KILLED
@@ -127,6 +128,9 @@ def tracked_run(
         store.client.set_tag(run_id, "sentiment_rnn.error", f"{type(error).__name__}: {error}"[:500])
         raise
     finally:
+        # Lightning's logger exports the store's address: it would reach the next job of this process.
+        if uri_before is None:
+            os.environ.pop(TRACKING_VARIABLE, None)
         if monitor:
             monitor.finish()
         store.client.set_terminated(run_id, RunStatus.to_string(status))
@@ -170,7 +174,10 @@ def _new_run(store: Store, config: Config, identity: str, parent: str | None) ->
         tags["mlflow.source.git.commit"] = commit
     if parent:
         tags["mlflow.parentRunId"] = parent
-    return store.client.create_run(store.experiment_id, run_name=name, tags=tags).info.run_id
+    run_id = store.client.create_run(store.experiment_id, run_name=name, tags=tags).info.run_id
+    # Once, since MLflow refuses another value, and a run that is taken up may have other threads or folders.
+    store.client.log_batch(run_id, params=[Param(key, value) for key, value in _flatten(asdict(config)).items()])
+    return run_id
 
 
 def _git_commit() -> str | None:

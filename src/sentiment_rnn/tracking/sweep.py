@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from mlflow.entities import Run, RunStatus
 from omegaconf import DictConfig
@@ -20,6 +21,7 @@ from sentiment_rnn import __version__
 from sentiment_rnn.config import Config, UserError, checked
 from sentiment_rnn.data.corpus import load_corpus
 from sentiment_rnn.data.datamodule import open_source
+from sentiment_rnn.errors import describe
 from sentiment_rnn.tracking.store import Store, open_store
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class SweepCallback(Callback):
             jobs = job_overrides(config)
             configs = job_configs(config, jobs)
             self.store = prepare(configs)
-        self.parent = open_parent(self.store, configs[0].study, jobs)
+        self.parent = open_parent(self.store, configs, jobs)
         os.environ[PARENT_VARIABLE] = self.parent.info.run_id
         # Hydra calls on_multirun_end only where every job went well.
         atexit.register(self.close, RunStatus.to_string(RunStatus.FAILED))
@@ -72,8 +74,8 @@ def exit_on_user_error() -> Iterator[None]:
     """Leave with one line; Hydra turns any other exception of a callback into a warning and goes on."""
     try:
         yield
-    except (UserError, OmegaConfBaseException) as error:
-        raise SystemExit(f"error: {str(error).splitlines()[0]}") from error
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        raise SystemExit(f"error: {describe(error)}") from error
 
 
 def prepare(configs: list[Config]) -> Store:
@@ -98,9 +100,11 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[Config]:
     return [checked(loader.load_sweep_config(config, job)) for job in jobs]
 
 
-def open_parent(store: Store, study: str, jobs: list[list[str]]) -> Run:
+def open_parent(store: Store, configs: list[Config], jobs: list[list[str]]) -> Run:
     """The sweep's parent run: the last one of the same jobs where it did not finish, else a new one."""
-    digest = hashlib.sha256(json.dumps([study, jobs, __version__]).encode()).hexdigest()[:16]
+    study = configs[0].study
+    identities = [config.identity("", __version__) for config in configs]  # the jobs' own add the data's digest
+    digest = hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]
     earlier = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
     )

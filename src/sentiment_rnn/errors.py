@@ -1,0 +1,29 @@
+"""Errors of ours, of Hydra and of OmegaConf, each said in one line."""
+
+import dataclasses
+import difflib
+import re
+
+from omegaconf.errors import OmegaConfBaseException
+
+from sentiment_rnn import config as schema
+
+
+def describe(error: BaseException) -> str:
+    """What was given and what was expected, without the libraries' inner names."""
+    causes = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
+    text = "\n".join(causes)
+    unknown = re.search(r"Key '(\w+)' (?:is )?not in '(\w+)'(?:\s+full_key: (\S+))?", text)
+    if unknown:
+        return _unknown_key(*unknown.groups())
+    # Hydra's search path and OmegaConf's object types say nothing to a user.
+    text = text.split("Config search path")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
+
+
+def _unknown_key(key: str, owner: str, full_key: str | None) -> str:
+    known = [field.name for field in dataclasses.fields(getattr(schema, owner))] if hasattr(schema, owner) else []
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+    return f"{full_key or key}: no such key; {hint}"

@@ -1,0 +1,128 @@
+"""What a person sees who gave something wrong: one line, a non-zero exit, and nothing half-written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from sentiment_rnn import command, compare, train
+from sentiment_rnn.command import CONFIGURATION
+
+WRONG_OVERRIDES = {
+    "encoder.hiden_size=8": "did you mean hidden_size?",
+    "encoder.hidden_size=-1": "encoder.hidden_size=-1: expected a number of at least 1",
+    "encoder.hidden_size=wide": "could not be converted to Integer",
+    "encoder=gru": "Available options in 'encoder': bag lstm rnn",
+    "pooling=median": "Available options in 'pooling': last max mean mean_max",
+    "data.validation_fraction=1.5": "data.validation_fraction=1.5: expected a fraction between 0 and 1",
+    "data.keep=middle": "data.keep=middle: expected one of head, tail, both",
+    "embedding.dropout=1": "embedding.dropout=1.0: expected a probability",
+    "optimizer.learning_rate=0": "optimizer.learning_rate=0.0: expected a number above 0",
+    "optimizer.learning_rate=nan": "optimizer.learning_rate=nan: expected a number above 0",
+    "optimizer.learning_rate=${optimizer.learning_rates.gru}": "gru",
+    "precision=float64": "precision=float64: expected one of auto, float32, bfloat16",
+    "trainer=tpu": "Available options in 'trainer': auto cpu gpu",
+    "trainer.epochs=0": "trainer.epochs=0: expected a number of at least 1",
+    "seed=-1": "seed=-1: expected a whole number",
+    "sead=1": "did you mean seed?",
+    "seed=[": "no viable alternative",
+    "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
+}
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> str:
+    """The one line that the train command says before it leaves with a non-zero status."""
+    GlobalHydra.instance().clear()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", ["train", *arguments])
+    with pytest.raises(SystemExit) as left:
+        command.run(train.main)
+    said = capsys.readouterr().err if isinstance(left.value.code, int) else str(left.value.code)
+    assert left.value.code not in (0, None)
+    lines = said.strip().splitlines()
+    assert len(lines) == 1, said
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("override", WRONG_OVERRIDES)
+def test_a_wrong_override_is_one_line_and_leaves_nothing(
+    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert WRONG_OVERRIDES[override] in refused(monkeypatch, capsys, tmp_path, override)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "override", ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,gru"]
+)
+def test_a_sweep_with_one_wrong_job_starts_none(
+    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    refused(monkeypatch, capsys, tmp_path, "-m", override, f"data.directory={tmp_path}/data")
+    assert not (tmp_path / "data").exists()
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_a_missing_archive_is_one_line_and_leaves_no_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "data=imdb", "data.archive=nowhere.tar.gz")
+    assert "data.archive=nowhere.tar.gz: no such file or folder" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_corpus_without_test_reviews_is_one_line_and_leaves_no_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "aclImdb" / "train").mkdir(parents=True)
+    line = refused(monkeypatch, capsys, tmp_path, "data=imdb", "data.archive=aclImdb")
+    assert "no test/ folder" in line
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("key", ["data.directory", "tracking.directory"])
+def test_a_folder_that_cannot_be_written_is_one_line(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    line = refused(monkeypatch, capsys, tmp_path, f"{key}={tmp_path}/file/folder", "data.train_reviews=20")
+    assert f"{tmp_path}/file" in line
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_an_unknown_sweep_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    GlobalHydra.instance().clear()
+    monkeypatch.setattr("sys.argv", ["compare", "sweep=none", f"tracking.directory={tmp_path}/runs"])
+    with pytest.raises(SystemExit) as left:
+        command.run(compare.main)
+    assert left.value.code == 1
+    assert "sweep=none: no such sweep" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_make_names_the_versions_that_fit_when_given_another_python(tmp_path: Path) -> None:
+    unfit = tmp_path / "python3.13"
+    unfit.write_text("#!/bin/sh\nexit 1\n")  # as any interpreter answers that is asked whether it is 3.10 to 3.12
+    unfit.chmod(0o755)
+    made = subprocess.run(
+        ["make", "setup", f"PYTHON={unfit}", f"VENV={tmp_path}/venv"],
+        cwd=Path(CONFIGURATION).parent, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert made.returncode != 0
+    assert "3.10, 3.11 and 3.12" in made.stderr.splitlines()[0]
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_whole_process_says_one_line_and_exits_1(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sentiment_rnn.train", "encoder.hidden_size=-1"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, env=dict(os.environ, OMP_NUM_THREADS="1"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: encoder.hidden_size=-1: expected a number of at least 1\n"
+    assert done.stdout == ""
