@@ -37,13 +37,9 @@ def main() -> None:
             bare.append(bare_epoch(config))
             train(config, overrides)
             whole.append(last_epoch_seconds(config))
-            print(
-                f"{config.encoder.name}  bare loop {bare[-1]:.1f} s   whole run {whole[-1]:.1f} s   ({repeat + 1}/{repeats})"
-            )
-    ratio = statistics.median(whole) / statistics.median(bare)
-    print(
-        f"{config.encoder.name}  medians {statistics.median(bare):.1f} and {statistics.median(whole):.1f} s, ratio {ratio:.3f}"
-    )
+            print(f"{config.encoder.name} {repeat + 1}/{repeats}: bare loop {bare[-1]:.1f} s, whole {whole[-1]:.1f} s")
+    medians = statistics.median(bare), statistics.median(whole)
+    print(f"{config.encoder.name} medians: {medians[0]:.1f} s, {medians[1]:.1f} s, ratio {medians[1] / medians[0]:.3f}")
 
 
 def bare_epoch(config: Config) -> float:

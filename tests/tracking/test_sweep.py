@@ -106,8 +106,9 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None
 
 
 def test_a_failing_job_is_failed_with_its_traceback_and_the_sweep_goes_on(tmp_path: Path) -> None:
-    # An optimizer that refuses the option given: found out only when the job builds it.
-    done = command("train", tmp_path, "-m", *SMALL, "optimizer.options={momentum:0.9},{}", "encoder=bag")
+    # AdamW refuses a momentum, SGD takes it: found out only when the job builds its optimizer.
+    wrong_for_one = ("optimizer=adamw,sgd", "++optimizer.options.momentum=0.9", "encoder=bag")
+    done = command("train", tmp_path, "-m", *SMALL, *wrong_for_one)
     assert done.returncode != 0
     (parent,), children = runs_of(tmp_path)
     by_status = {child.info.status: child for child in children}
