@@ -58,7 +58,7 @@ sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 stud
 
 ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for another)
 	@echo "http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
-	@$(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE or ../shared/imdb)

@@ -73,7 +73,7 @@ def build_tables(arms: list[Arm], resamples: int) -> list[tuple[str, tuple[str, 
     seeds = "–".join(sorted({str(len(arm.runs)) for arm in arms}))
     distance_columns, distance_rows = distance_table(arms)
     tables = [
-        (f"Mean ± standard deviation over {seeds} seeds", TABLE_COLUMNS, table(arms)),
+        (f"Mean ± standard deviation, seeds: {seeds}", TABLE_COLUMNS, table(arms)),
         (
             "Test accuracy by distance from the deciding clause to the end [tokens]",
             distance_columns,

@@ -211,7 +211,7 @@ def test_a_cell_of_the_distance_table_is_the_accuracy_at_those_distances() -> No
         accuracies = [np.mean([correct[d - 1] for d in distances]) for correct in (near, near | far)]
         mean, deviation = 100 * np.mean(accuracies), 100 * np.std(accuracies, ddof=1)
         assert cells["rnn"][column] == f"{mean:.1f} ± {deviation:.1f} %"
-        assert cells["lstm"][column] == "100.0 ± 0.0 %"
+        assert cells["lstm"][column] == "100.0 %"
 
 
 def test_a_stretch_of_distances_that_no_review_has_is_no_nan() -> None:
@@ -236,7 +236,7 @@ def test_an_arm_with_other_test_reviews_is_scored_by_its_own_distances() -> None
     columns, rows = distance_table(arms, bins=2)
     if rows:  # leaving the table out would be right as well
         assert len(columns) == 3
-        assert [row[1:] for row in rows] == [("100.0 ± 0.0 %", "0.0 ± 0.0 %")] * 2
+        assert [row[1:] for row in rows] == [("100.0 %", "0.0 %")] * 2
 
 
 def test_arms_with_unequally_many_test_reviews_do_not_break_the_distance_table() -> None:
@@ -253,3 +253,9 @@ def test_there_is_no_distance_table_where_distances_are_unknown() -> None:
 def test_markdown_has_as_many_cells_in_every_line() -> None:
     written = markdown(("a", "b", "c"), [("1", "2", "3"), ("x", "", "88.1 ± 0.2 %")])
     assert written == "| a | b | c |\n| --- | --- | --- |\n| 1 | 2 | 3 |\n| x |  | 88.1 ± 0.2 % |\n"
+
+
+def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None:
+    runs = [run_result(name, 0, validation=0.9 - position / 10) for position, name in enumerate("abcdef")]
+    found = differences(arms_of(runs), 100)
+    assert [(row.first, row.second) for row in found] == [("a", other) for other in "bcdef"]

@@ -34,7 +34,9 @@ def test_spread_is_the_mean_and_the_sample_standard_deviation(values: list[float
 
 
 def test_a_single_seed_has_no_deviation() -> None:
-    assert spread([0.7]) == (0.7, 0.0)
+    mean, deviation = spread([0.7])
+    assert mean == 0.7
+    assert np.isnan(deviation)
 
 
 @pytest.mark.parametrize(

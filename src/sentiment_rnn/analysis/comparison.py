@@ -73,9 +73,11 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
 
 
 def differences(arms: Sequence[Arm], resamples: int) -> list[Difference]:
-    """Every pair of arms; empty where their test reviews are not the same."""
-    found = []
+    """Every pair of arms that read the same test reviews; of more than four arms, each against the first."""
+    found: list[Difference] = []
     for first, second in combinations(arms, 2):
+        if len(arms) > 4 and first is not arms[0]:
+            break
         if not first.runs[0].predictions.same_reviews(second.runs[0].predictions):
             continue
         pairs = zip(first.correct, second.correct, strict=False)
@@ -149,13 +151,17 @@ def distance_table(arms: Sequence[Arm], bins: int = 7) -> tuple[tuple[str, ...],
 
 
 def percent(value: Spread) -> str:
-    """`88.1 ± 0.2 %`."""
-    return f"{100 * value.mean:.1f} ± {100 * value.deviation:.1f} %"
+    """`88.1 ± 0.2 %`, or `88.1 %` of a single seed."""
+    return f"{_with_deviation(100 * value.mean, 100 * value.deviation, 1)} %"
 
 
 def decimals(value: Spread) -> str:
-    """`0.881 ± 0.002`."""
-    return f"{value.mean:.3f} ± {value.deviation:.3f}"
+    """`0.881 ± 0.002`, or `0.881` of a single seed."""
+    return _with_deviation(value.mean, value.deviation, 3)
+
+
+def _with_deviation(mean: float, deviation: float, places: int) -> str:
+    return f"{mean:.{places}f}" + ("" if np.isnan(deviation) else f" ± {deviation:.{places}f}")
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

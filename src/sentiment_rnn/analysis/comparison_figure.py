@@ -10,16 +10,16 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from sentiment_rnn.analysis.comparison import Arm
-from sentiment_rnn.analysis.figures import STYLE, color_of, decorate_accuracy
+from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, styled
 from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, spread
 
 
+@styled
 def comparison_figure(arms: Sequence[Arm], title: str) -> Figure:
     """Four views of the same runs, an encoder always in the same colour."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10.5, 7.4), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-        axes = figure.subplots(2, 2)
+    figure = Figure(figsize=(10.5, 7.4), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    axes = figure.subplots(2, 2)
     colors = {arm.name: color_of(arm.name, position) for position, arm in enumerate(arms)}
     if len(set(colors.values())) < len(arms):  # arms of one encoder: told apart by colours of their own
         colors = {arm.name: to_hex(matplotlib.colormaps["tab20"](p % 20)) for p, arm in enumerate(arms)}
@@ -64,7 +64,8 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
             deviations.append(score.deviation)
         _band(axes, centers, np.array(means), np.array(deviations), colors[arm.name], arm.name)
     decorate_accuracy(axes, "distance" if known else "length")
-    axes.legend(loc="lower left")
+    if len(arms) <= 5:  # more would hide the curves; the bars name the colours
+        axes.legend(loc="lower left")
 
 
 def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
@@ -72,7 +73,7 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
     for arm in arms:
         epochs = min(len(run.validation) for run in arm.runs)
         curves = np.stack([run.validation[:epochs] for run in arm.runs])
-        deviation = curves.std(0, ddof=1) if len(curves) > 1 else np.zeros(epochs)
+        deviation = curves.std(0, ddof=1) if len(curves) > 1 else np.full(epochs, np.nan)
         _band(axes, range(1, epochs + 1), curves.mean(0), deviation, colors[arm.name], arm.name)
         most = max(most, epochs)
     axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)

@@ -1,8 +1,9 @@
 """Figures, each a function from numbers to a matplotlib `Figure`; nothing is shown on a screen."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
@@ -27,11 +28,26 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "savefig.dpi": 130,
+    "figure.dpi": 120,
 }
 
 Curve = tuple[Sequence[float], Sequence[float]]
 """Steps and values."""
+
+
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
+
+
+def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
+    """Draw in the project's style, and leave matplotlib as it was."""
+
+    @wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def color_of(name: str, position: int) -> str:
@@ -40,12 +56,12 @@ def color_of(name: str, position: int) -> str:
 
 
 def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:
-    """A row of axes in the project's style."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height), layout="constrained")
-        return figure, list(np.ravel(figure.subplots(1, columns)))
+    """A row of axes."""
+    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    return figure, list(np.ravel(figure.subplots(1, columns)))
 
 
+@styled
 def learning_curves(history: Mapping[str, Curve]) -> Figure:
     """Loss and accuracy against steps; `history` has `train/loss`, `val/loss`, `val/accuracy`."""
     figure, (loss, accuracy) = new_figure(2)
@@ -60,6 +76,7 @@ def learning_curves(history: Mapping[str, Curve]) -> Figure:
     return figure
 
 
+@styled
 def confusion_matrix(predictions: Predictions) -> Figure:
     """Reviews by label and prediction."""
     counts = np.zeros((2, 2), dtype=int)
@@ -76,6 +93,7 @@ def confusion_matrix(predictions: Predictions) -> Figure:
     return figure
 
 
+@styled
 def calibration(predictions: Predictions, bins: int = 10) -> Figure:
     """How often reviews are positive among those that were given a probability (a reliability diagram)."""
     figure, (axes,) = new_figure(1)
@@ -93,6 +111,7 @@ def calibration(predictions: Predictions, bins: int = 10) -> Figure:
     return figure
 
 
+@styled
 def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name: str) -> Figure:
     """Accuracy, with 95 % intervals, in bins of a number that each review has."""
     figure, (axes,) = new_figure(1, width=5.4)
@@ -114,6 +133,7 @@ def decorate_accuracy(axes: Axes, name: str) -> None:
     axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
     axes.annotate("chance", (0.99, 0.5), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#777777")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens]", ylabel="accuracy", ylim=(0.4, 1.01))

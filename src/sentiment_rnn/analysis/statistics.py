@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 
 class Spread(NamedTuple):
-    """A mean over seeds and the sample standard deviation (0 for one seed)."""
+    """A mean over seeds and the sample standard deviation (NaN for one seed, which has none)."""
 
     mean: float
     deviation: float
@@ -23,7 +23,7 @@ class Interval(NamedTuple):
 
 def spread(values: np.ndarray | list[float]) -> Spread:
     """Mean and standard deviation (n - 1) of one number a seed."""
-    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
 
 
 def wilson_interval(correct: int, total: int) -> Interval:

@@ -68,7 +68,8 @@ def _read(store: Store, run: Run, overrides: dict[str, str], varied: list[str], 
     local.mkdir()
     predictions = store.client.download_artifacts(run_id, PREDICTIONS, str(local))
     gradients = store.client.download_artifacts(run_id, GRADIENTS, str(local))
-    parts = [parameters["encoder.name"], *(f"{key}={overrides[key]}" for key in varied if key in overrides)]
+    settings = (f"{key.split('.')[-1]}={overrides[key]}" for key in varied if key in overrides)
+    parts = [parameters["encoder.name"], *settings]
     history = store.client.get_metric_history(run_id, "val/accuracy")
     return RunResult(
         run_id=run_id,
@@ -77,7 +78,8 @@ def _read(store: Store, run: Run, overrides: dict[str, str], varied: list[str], 
         learning_rate=float(parameters["optimizer.learning_rate"]),
         seed=int(parameters["seed"]),
         metrics={name: float(value) for name, value in run.data.metrics.items()},
-        validation=np.array([point.value for point in sorted(history, key=lambda point: point.step)]),
+        # By step, since a run that was taken up repeats the epoch in which it broke.
+        validation=np.array([value for _, value in sorted({point.step: point.value for point in history}.items())]),
         predictions=Predictions.load(Path(predictions)),
         gradients=np.loadtxt(gradients, delimiter=",", skiprows=1, ndmin=2).T,
     )

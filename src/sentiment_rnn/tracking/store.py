@@ -39,7 +39,11 @@ def open_store(config: TrackingConfig) -> Store:
             experiment = client.get_experiment_by_name(config.experiment)
             if experiment is None:
                 local = None if config.uri else (directory / "artifacts").as_uri()
-                experiment_id = client.create_experiment(config.experiment, artifact_location=local)
+                experiment_id = client.create_experiment(
+                    config.experiment,
+                    artifact_location=local,
+                    tags={"mlflow.experimentKind": "custom_model_development"},
+                )
             else:
                 experiment_id = experiment.experiment_id
     except OSError as error:
