@@ -21,40 +21,40 @@ $(READY): pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null || { \
 		echo "error: $(or $(PYTHON),no python) does not fit: torchtext has wheels for Python 3.10, 3.11 and 3.12; install one and run make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (torch alone is 3 GB; some minutes)"
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
-	@$(RUN) sentiment_rnn.train experiment=demo $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=demo
+	@$(RUN) sentiment_rnn.train experiment=demo tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=demo tracking.directory=$(STORE)
 
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write experiments/rnn_vs_lstm
-	@$(RUN) sentiment_rnn.train experiment=rnn_vs_lstm $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=rnn_vs_lstm output=experiments/rnn_vs_lstm 'documents=[README.md,experiments/rnn_vs_lstm/README.md]'
+	@$(RUN) sentiment_rnn.train experiment=rnn_vs_lstm tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=rnn_vs_lstm tracking.directory=$(STORE) output=experiments/rnn_vs_lstm 'documents=[README.md,experiments/rnn_vs_lstm/README.md]'
 
 pooling: $(READY)  ## The same with mean and max over all states, and write experiments/pooling
-	@$(RUN) sentiment_rnn.train experiment=pooling $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=pooling output=experiments/pooling 'documents=[experiments/pooling/README.md]'
+	@$(RUN) sentiment_rnn.train experiment=pooling tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=pooling tracking.directory=$(STORE) output=experiments/pooling 'documents=[experiments/pooling/README.md]'
 
 learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write experiments/learning_rate
-	@$(RUN) sentiment_rnn.train experiment=learning_rate $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=learning_rate output=experiments/learning_rate 'documents=[experiments/learning_rate/README.md]'
+	@$(RUN) sentiment_rnn.train experiment=learning_rate tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=learning_rate tracking.directory=$(STORE) output=experiments/learning_rate 'documents=[experiments/learning_rate/README.md]'
 
 learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/learning_rate_demo
-	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
+	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
 
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (alone on the machine)
-	@$(VENV)/bin/python experiments/overhead/measure.py 3 encoder=lstm
-	@$(VENV)/bin/python experiments/overhead/measure.py 3 encoder=rnn
+	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=lstm
+	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=rnn
 
 train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
-	@$(RUN) sentiment_rnn.train $(ARGS)
+	@$(RUN) sentiment_rnn.train tracking.directory=$(STORE) $(ARGS)
 
 sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 study=mine"
-	@$(RUN) sentiment_rnn.train --multirun $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=latest
+	@$(RUN) sentiment_rnn.train --multirun tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=latest tracking.directory=$(STORE)
 
 ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for another)
 	@echo "http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"

@@ -2,7 +2,7 @@
 
     python experiments/overhead/measure.py [repeats] [override …]
 
-Both train the same model on the same batches in the same order; validation is not in either time. Run it alone.
+Both train the same model on the same batches in the same order and read the validation reviews once. Run it alone.
 """
 
 import statistics
@@ -12,15 +12,15 @@ import time
 
 import torch
 from hydra import compose, initialize_config_dir
-from mlflow import MlflowClient
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn import runtime
 from sentiment_rnn.command import CONFIGURATION, quiet_libraries, register_schema
 from sentiment_rnn.config import Config, checked
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.tracking.store import store_uri
-from sentiment_rnn.train import build_model, train
+from sentiment_rnn.tracking.run import tracked_run
+from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.train import build_model, build_trainer
 
 
 def main() -> None:
@@ -29,44 +29,49 @@ def main() -> None:
     register_schema()
     quiet_libraries()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"), tempfile.TemporaryDirectory() as folder:
-        overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "data=imdb", *sys.argv[2:]]
+        overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb", *sys.argv[2:]]
         config: Config = checked(compose("config", overrides))
-        runtime.prepare(config.trainer.threads or runtime.cores())
-        bare, whole = [], []
-        for repeat in range(repeats):
-            bare.append(bare_epoch(config))
-            train(config, overrides)
-            whole.append(last_epoch_seconds(config))
-            print(f"{config.encoder.name} {repeat + 1}/{repeats}: bare loop {bare[-1]:.1f} s, whole {whole[-1]:.1f} s")
+    config.precision = runtime.resolve_precision(config.precision, "cpu")
+    runtime.prepare(config.trainer.threads or runtime.cores())
+    data = ReviewData(config.data, config.seed)
+    data.setup()
+    bare, whole = [], []
+    for repeat in range(repeats):
+        bare.append(bare_epoch(config, data))
+        whole.append(whole_epoch(config, data))
+        print(f"{config.encoder.name} {repeat + 1}/{repeats}: bare loop {bare[-1]:.1f} s, whole {whole[-1]:.1f} s")
     medians = statistics.median(bare), statistics.median(whole)
     print(f"{config.encoder.name} medians: {medians[0]:.1f} s, {medians[1]:.1f} s, ratio {medians[1] / medians[0]:.3f}")
 
 
-def bare_epoch(config: Config) -> float:
-    """Seconds of one epoch in a loop of nothing but the training step."""
-    torch.manual_seed(config.seed)
-    data = ReviewData(config.data, config.seed)
-    data.setup()
+def bare_epoch(config: Config, data: ReviewData) -> float:
+    """Seconds of an epoch and a validation in a loop of nothing but the steps."""
     model = build_model(config, len(data.corpus.vocabulary))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.optimizer.learning_rate)
-    half = runtime.resolve_precision(config.precision, "cpu") == "bfloat16"
+    half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
     started = time.perf_counter()
     for batch in data.train_dataloader():
         optimizer.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        with half:
             loss = binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.labels)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.gradient_clip_norm)
         optimizer.step()
+    model.eval()
+    with torch.no_grad(), half:
+        for batch in data.val_dataloader():
+            model(batch.tokens, batch.lengths)
     return time.perf_counter() - started
 
 
-def last_epoch_seconds(config: Config) -> float:
-    """What the newest run recorded for its epoch."""
-    client = MlflowClient(store_uri(config.tracking))
-    experiment = client.get_experiment_by_name(config.tracking.experiment)
-    run = client.search_runs([experiment.experiment_id], order_by=["start_time DESC"], max_results=1)[0]
-    return run.data.metrics["train/epoch_seconds"]
+def whole_epoch(config: Config, data: ReviewData) -> float:
+    """Seconds of the same through Lightning: logging, metrics, checkpoints, MLflow, system metrics."""
+    with tracked_run(open_store(config.tracking), config, data.corpus.digest, [], None) as record:
+        model = build_model(config, len(data.corpus.vocabulary))
+        trainer = build_trainer(config, record, data)
+        started = time.perf_counter()
+        trainer.fit(model, data)
+        return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -45,9 +45,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
         fail(describe(error))
-    except OSError as error:
-        if error.filename is None:
-            raise
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
         fail(f"{error.filename}: {error.strerror}; choose a folder that can be written")
     except KeyboardInterrupt:
         fail("interrupted; the same command takes up what was not finished", status=130)
@@ -63,6 +61,8 @@ def quiet_libraries() -> None:
     """Keep the terminal for what the user asked for."""
     for name in ("lightning.pytorch", "alembic", "mlflow.store.db.utils", "mlflow.system_metrics"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
     # Batches come from memory-mapped arrays: worker processes would only copy them.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Lightning's own dependency, deprecated in a later torch than the one torchtext needs.

@@ -6,12 +6,12 @@ python -m sentiment_rnn.compare sweep=rnn_vs_lstm output=experiments/rnn_vs_lstm
 
 import csv
 import io
-import re
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sentiment_rnn.analysis.comparison import (
@@ -29,7 +29,7 @@ from sentiment_rnn.analysis.comparison import (
 from sentiment_rnn.analysis.comparison_figure import comparison_figure
 from sentiment_rnn.command import CONFIGURATION, run
 from sentiment_rnn.config import CompareConfig, UserError, checked
-from sentiment_rnn.tracking.results import find_sweep, read_results
+from sentiment_rnn.tracking.results import find_sweep, log_comparison, read_results
 from sentiment_rnn.tracking.store import open_store
 
 
@@ -41,8 +41,11 @@ def main(config: DictConfig) -> None:
 
 def compare(config: CompareConfig) -> None:
     """Print the tables; log them and the figure to the parent run; write them to `output` if it is given."""
-    store = open_store(config.tracking)
+    store = open_store(config.tracking, create=False)
     parent = find_sweep(store, config.sweep)
+    study = str(parent.info.run_name)
+    for document in config.documents:
+        find_block(Path(document), study)
     runs = read_results(store, parent)
     arms = arms_of(runs)
     tables = build_tables(arms, config.resamples)
@@ -50,12 +53,9 @@ def compare(config: CompareConfig) -> None:
     for title, columns, rows in tables:
         show(console, title, columns, rows)
     text = "\n".join(f"{title}\n\n{markdown(columns, rows)}" for title, columns, rows in tables)
-    study = str(parent.info.run_name)
     figure = comparison_figure(arms, study)
     files = {"table.md": text, "results.csv": results_csv(runs)}
-    for name, content in files.items():
-        store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
-    store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
+    log_comparison(store, parent, files, figure)
     console.print(f"logged to run {parent.info.run_id} of {store.uri}, under comparison/", soft_wrap=True)
     if config.output:
         folder = Path(config.output)
@@ -70,7 +70,7 @@ def compare(config: CompareConfig) -> None:
 
 def build_tables(arms: list[Arm], resamples: int) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     """Title, columns and rows of every table that has rows."""
-    seeds = "–".join(sorted({str(len(arm.runs)) for arm in arms}))
+    seeds = ", ".join(sorted({str(run.seed) for arm in arms for run in arm.runs}, key=int))
     distance_columns, distance_rows = distance_table(arms)
     tables = [
         (f"Mean ± standard deviation, seeds: {seeds}", TABLE_COLUMNS, table(arms)),
@@ -90,9 +90,11 @@ def build_tables(arms: list[Arm], resamples: int) -> list[tuple[str, tuple[str, 
 
 def show(console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Print one table."""
-    shown = Table(title=title, title_justify="left", title_style="bold")
+    shown = Table(title=escape(title), title_justify="left", title_style="bold")
     for column in columns:
-        shown.add_column(column, justify="left" if column in ("encoder", "first", "second", "pooling") else "right")
+        shown.add_column(
+            escape(column), justify="left" if column in ("encoder", "first", "second", "pooling") else "right"
+        )
     for row in rows:
         shown.add_row(*row)
     console.print(shown)
@@ -108,19 +110,24 @@ def results_csv(runs: list[RunResult]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["encoder", "pooling", "learning_rate", "seed", *metrics])
     for result in sorted(runs, key=lambda r: (r.arm, r.seed)):
-        values = [f"{result.metrics[name]:.6g}" for name in metrics]
+        values = [f"{v:.0f}" if v.is_integer() else f"{v:.6g}" for v in (result.metrics[name] for name in metrics)]
         writer.writerow([result.arm, result.pooling, f"{result.learning_rate:g}", result.seed, *values])
     return text.getvalue()
 
 
 def replace_block(path: Path, name: str, text: str) -> None:
     """Put `text` between `<!-- name:start -->` and `<!-- name:end -->`, so that no table is pasted by hand."""
+    before, after = find_block(path, name)
+    path.write_text(f"{before}\n{text}{after}")
+
+
+def find_block(path: Path, name: str) -> tuple[str, str]:
+    """What stands before and behind a block, its two marks included; raises `UserError` where there is none."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-    document = path.read_text()
-    pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
-    if not pattern.search(document):
+    text = path.read_text() if path.is_file() else ""
+    if start not in text or end not in text:
         raise UserError(f"documents: {path} has no block {start} … {end}; put the two lines where the tables belong")
-    path.write_text(pattern.sub(lambda _: f"{start}\n{text}{end}", document))
+    return text[: text.index(start) + len(start)], text[text.index(end) :]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What must be set before the first tensor: threads, denormals, the allocator, precision."""
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -71,7 +72,7 @@ def reset_peak_memory() -> None:
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)  # blocks kept by keep_freed_memory would count for the next job
     clear = Path("/proc/self/clear_refs")
-    if clear.exists():
+    with contextlib.suppress(OSError):  # a statistic is no reason to stop
         clear.write_text("5")
 
 
@@ -80,7 +81,5 @@ def peak_memory() -> int:
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")
-    if not status.exists():
-        return 0
-    kilobytes = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(kilobytes.split()[1]) * 1024
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)

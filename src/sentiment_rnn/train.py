@@ -67,6 +67,8 @@ def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
     """
     processes = config.trainer.devices * (runtime.cores() if jobs < 0 else jobs)
     runtime.prepare(config.trainer.threads or max(1, runtime.cores() // processes))
+    # Before the run's identity: a float32 and a bfloat16 machine do not run the same experiment.
+    config.precision = runtime.resolve_precision(config.precision, config.trainer.accelerator)
     pl.seed_everything(config.seed, verbose=False)
     data = ReviewData(config.data, config.seed)
     data.setup()
@@ -148,7 +150,6 @@ def build_trainer(config: Config, record: RunRecord | None, data: ReviewData) ->
     ]
     if settings.patience:
         callbacks.append(EarlyStopping("val/accuracy", mode="max", patience=settings.patience))
-    precision = runtime.resolve_precision(config.precision, settings.accelerator)
     return pl.Trainer(
         accelerator=settings.accelerator
         if settings.accelerator != "auto"
@@ -156,7 +157,7 @@ def build_trainer(config: Config, record: RunRecord | None, data: ReviewData) ->
         devices=settings.devices,
         num_nodes=settings.nodes,
         strategy=settings.strategy,
-        precision=PRECISIONS[precision],
+        precision=PRECISIONS[config.precision],
         max_epochs=settings.epochs,
         logger=record.logger() if record else False,
         callbacks=callbacks,

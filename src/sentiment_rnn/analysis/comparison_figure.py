@@ -71,44 +71,36 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
 def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     most = 1
     for arm in arms:
-        epochs = min(len(run.validation) for run in arm.runs)
-        curves = np.stack([run.validation[:epochs] for run in arm.runs])
-        deviation = curves.std(0, ddof=1) if len(curves) > 1 else np.full(epochs, np.nan)
-        _band(axes, range(1, epochs + 1), curves.mean(0), deviation, colors[arm.name], arm.name)
-        most = max(most, epochs)
+        for run in arm.runs:
+            epochs = len(run.validation)
+            color = colors[arm.name]
+            axes.plot(range(1, epochs + 1), run.validation, marker="o", markersize=3, color=color, linewidth=1.4)
+            most = max(most, epochs)
     axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
     axes.set_xticks(range(1, most + 1))
-    axes.set(title="Validation accuracy by epoch", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
+    axes.set(title="Validation accuracy (a line a seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
 
 
 def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
-    floor = 1e-20
+    floor = 1e-18
     for arm in arms:
-        reach = min(run.gradients.shape[1] for run in arm.runs)
-        stacked = np.stack([run.gradients[:, :reach] for run in arm.runs])
-        for column, style in ((1, ":"), (2, "-")):
-            norms = np.exp(np.log(np.maximum(stacked[:, column], floor)).mean(0))  # a geometric mean: they span decades
-            axes.plot(
-                stacked[0, 0],
-                np.where(norms > floor, norms, np.nan),
-                style,
-                color=colors[arm.name],
-                linewidth=1.6,
-            )
+        for run in arm.runs:  # a mean would hide that one seed learns and another does not
+            distance, before, after = run.gradients
+            for norms, style, width in ((before, ":", 1.0), (after, "-", 1.4)):
+                drawn = np.where(norms > floor, norms, np.nan)
+                axes.plot(distance, drawn, style, color=colors[arm.name], linewidth=width)
     axes.plot([], [], ":", color="#555555", label="before training")
     axes.plot([], [], "-", color="#555555", label="after")
     axes.set_yscale("log")
-    axes.set_ylim(bottom=floor)
+    axes.set_ylim(floor, 10)
     axes.legend(loc="lower left")
     axes.set(
-        title="Gradient that reaches a token",
+        title="Gradient that reaches a token (a line a seed)",
         xlabel="distance from the end [tokens]",
         ylabel="median ‖∂L/∂x‖",
     )
 
 
-def _band(
-    axes: Axes, x: Sequence[float] | range, mean: np.ndarray, deviation: np.ndarray, color: str, label: str
-) -> None:
+def _band(axes: Axes, x: Sequence[float], mean: np.ndarray, deviation: np.ndarray, color: str, label: str) -> None:
     axes.plot(x, mean, marker="o", markersize=4, color=color, label=label, linewidth=1.8)
     axes.fill_between(x, mean - deviation, mean + deviation, color=color, alpha=0.2, linewidth=0)

@@ -29,7 +29,8 @@ def gradient_by_distance(classifier: Any, batch: Any) -> np.ndarray:
         logits = classifier.classify(embedded, batch.lengths)
         # The sum, not the mean: each review's gradient is its own, whatever else is in the batch.
         loss = binary_cross_entropy_with_logits(logits, batch.labels, reduction="sum")
-        norms = torch.autograd.grad(loss, embedded)[0].norm(dim=2).cpu().numpy()
+        # In float64: the square of a float32 below 1e-19 would be flushed to 0.
+        norms = torch.autograd.grad(loss, embedded)[0].double().norm(dim=2).cpu().numpy()
     classifier.train(was_training)
     lengths = batch.lengths.cpu().numpy()
     reach = int(np.median(lengths))

@@ -33,7 +33,7 @@ from sentiment_rnn.data.text import (
     tokenize,
 )
 
-_FORMAT = 1
+_FORMAT = 2
 _ABOUT = "about.json"
 
 
@@ -166,7 +166,8 @@ def _digest(reviews: dict[str, list[Review]]) -> str:
     digest = hashlib.sha256()
     for split in SPLITS:
         for review in reviews[split]:
-            digest.update(f"{split}\0{review.name}\0{review.label}\0{review.rating}\0{review.text}\0".encode())
+            facts = (split, review.name, review.label, review.rating, review.distance, review.text)
+            digest.update("\0".join(map(str, facts)).encode() + b"\0")
     return digest.hexdigest()
 
 

@@ -27,9 +27,7 @@ ADVERBS = ("really", "truly", "rather", "simply", "certainly", "quite")
 OPINIONS = {
     1: {
         "verb": ("liked", "loved", "enjoyed", "admired", "adored", "praised"),
-        "adjective": tuple(
-            "adjective great good wonderful excellent lovely superb splendid charming fine perfect".split()
-        ),
+        "adjective": tuple("great good wonderful excellent lovely superb splendid charming fine perfect".split()),
         "feeling": ("delighted with", "pleased with", "happy with", "thrilled with"),
     },
     0: {

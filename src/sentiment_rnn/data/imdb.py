@@ -54,7 +54,7 @@ class Imdb:
                 status = file.stat()
             except OSError as error:
                 raise UserError(f"{file}: cannot be read ({error.strerror}); expected a review's text") from error
-            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+            digest.update(f"{file.relative_to(path.parent)} {status.st_size} {status.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
     def read(self) -> dict[str, list[Review]]:
@@ -144,7 +144,13 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
                 file = Path(folder, name)
                 relative = file.relative_to(path).as_posix()
                 if _wanted(relative):
-                    yield relative, file.read_bytes()
+                    try:
+                        content = file.read_bytes()
+                    except OSError as error:
+                        raise UserError(
+                            f"{file}: cannot be read ({error.strerror}); expected a review's text"
+                        ) from error
+                    yield relative, content
 
 
 def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -160,6 +166,8 @@ def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
                     content = archive.extractfile(member)
                     if content is not None:
                         yield member.name, content.read()
+    except PermissionError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise UserError(
             f"{path}: not a whole archive ({error}); get {URL} again, or point data.archive elsewhere"

@@ -36,7 +36,7 @@ class SentimentClassifier(pl.LightningModule):
         unknown_id: int = 1,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        self.save_hyperparameters(logger=False)  # tracking/run.py logs the whole configuration
         self.optimizer_settings = optimizer
         self.unknown_id = unknown_id
         self.word_dropout = embedding["word_dropout"]

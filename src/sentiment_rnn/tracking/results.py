@@ -1,17 +1,18 @@
-"""The finished runs of a sweep, read back from MLflow, and the comparison logged to its parent."""
+"""The finished runs of a sweep read back from MLflow, and their comparison logged to its parent."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import yaml
+from matplotlib.figure import Figure
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.analysis.comparison import RunResult
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.config import UserError
-from sentiment_rnn.tracking.run import GRADIENTS, PREDICTIONS
+from sentiment_rnn.tracking.run import GRADIENTS, PREDICTIONS, curve_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.sweep import SWEEP_TAG
 
@@ -30,13 +31,21 @@ def find_sweep(store: Store, sweep: str) -> Run:
             return store.client.get_run(sweep)
         except MlflowException:
             query += f" and tags.`sentiment_rnn.study` = '{sweep.replace(chr(39), '')}'"
-    found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1)
+    found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)
     if not found:
         raise UserError(
             f"sweep={sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
             "after e.g. python -m sentiment_rnn.train experiment=demo"
         )
-    return found[0]
+    # The last that was worked on: a sweep that is taken up keeps its start, and has no end while it runs.
+    return max(found, key=lambda run: run.info.end_time or float("inf"))
+
+
+def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Figure) -> None:
+    """Put tables and figure into the parent run, under `comparison/`."""
+    for name, content in files.items():
+        store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
+    store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
 
 
 def read_results(store: Store, parent: Run) -> list[RunResult]:
@@ -59,7 +68,7 @@ def read_results(store: Store, parent: Run) -> list[RunResult]:
 def _overrides(store: Store, run: Run) -> dict[str, str]:
     path = store.client.download_artifacts(run.info.run_id, "overrides.yaml")
     lines = yaml.safe_load(Path(path).read_text()) or []
-    return dict(line.lstrip("+").split("=", 1) for line in lines)
+    return dict(line.lstrip("+").split("=", 1) for line in lines if "=" in line)
 
 
 def _read(store: Store, run: Run, overrides: dict[str, str], varied: list[str], folder: Path) -> RunResult:
@@ -70,7 +79,6 @@ def _read(store: Store, run: Run, overrides: dict[str, str], varied: list[str], 
     gradients = store.client.download_artifacts(run_id, GRADIENTS, str(local))
     settings = (f"{key.split('.')[-1]}={overrides[key]}" for key in varied if key in overrides)
     parts = [parameters["encoder.name"], *settings]
-    history = store.client.get_metric_history(run_id, "val/accuracy")
     return RunResult(
         run_id=run_id,
         arm=", ".join(parts),
@@ -78,8 +86,7 @@ def _read(store: Store, run: Run, overrides: dict[str, str], varied: list[str], 
         learning_rate=float(parameters["optimizer.learning_rate"]),
         seed=int(parameters["seed"]),
         metrics={name: float(value) for name, value in run.data.metrics.items()},
-        # By step, since a run that was taken up repeats the epoch in which it broke.
-        validation=np.array([value for _, value in sorted({point.step: point.value for point in history}.items())]),
+        validation=np.array(curve_of(store, run_id, "val/accuracy")[1]),
         predictions=Predictions.load(Path(predictions)),
         gradients=np.loadtxt(gradients, delimiter=",", skiprows=1, ndmin=2).T,
     )

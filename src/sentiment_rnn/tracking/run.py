@@ -88,11 +88,13 @@ class RunRecord:
             self.client.log_table(self.run_id, columns, "mistakes.json")
 
     def _history(self) -> dict[str, Curve]:
-        history: dict[str, Curve] = {}
-        for name in ("train/loss", "val/loss", "val/accuracy"):
-            points = self.client.get_metric_history(self.run_id, name)
-            history[name] = ([point.step for point in points], [point.value for point in points])
-        return history
+        return {name: curve_of(self.store, self.run_id, name) for name in ("train/loss", "val/loss", "val/accuracy")}
+
+
+def curve_of(store: Store, run_id: str, name: str) -> Curve:
+    """Steps and values of a metric; the last value of each step, since a run taken up repeats its broken epoch."""
+    points = {point.step: point.value for point in store.client.get_metric_history(run_id, name)}
+    return sorted(points), [points[step] for step in sorted(points)]
 
 
 @contextmanager
@@ -119,9 +121,10 @@ def tracked_run(
             monitor.start()
         yield RunRecord(store, run_id)
         status = RunStatus.FINISHED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as error:
         status = RunStatus.KILLED
-        raise
+        # Lightning turns Ctrl-C into SystemExit: say again what it was.
+        raise KeyboardInterrupt from error
     except BaseException as error:
         log.exception("run %s failed", run_id)
         store.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
@@ -129,11 +132,14 @@ def tracked_run(
         raise
     finally:
         # Lightning's logger exports the store's address: it would reach the next job of this process.
-        if uri_before is None:
-            os.environ.pop(TRACKING_VARIABLE, None)
-        if monitor:
-            monitor.finish()
-        store.client.set_terminated(run_id, RunStatus.to_string(status))
+        os.environ.pop(TRACKING_VARIABLE, None)
+        if uri_before is not None:
+            os.environ[TRACKING_VARIABLE] = uri_before
+        try:
+            if monitor:
+                monitor.finish()
+        finally:
+            store.client.set_terminated(run_id, RunStatus.to_string(status))
 
 
 def finished_run(store: Store, config: Config, data_digest: str, parent: str | None) -> str | None:

@@ -21,17 +21,24 @@ class Store:
     """Absolute folder of the default database, its artifacts and all checkpoints."""
 
 
-def open_store(config: TrackingConfig) -> Store:
+def open_store(config: TrackingConfig, create: bool = True) -> Store:
     """The store that `config` names, with its database and experiment made if they are missing.
 
     Jobs that meet a fresh SQLite file or a missing experiment together would crash ("table runs already exists",
     "Experiment already exists"), so both are made under a file lock.
 
+    Args:
+        create: make what is missing; False is for commands that only read.
+
     Raises:
-        UserError: the folder cannot be written, or the server does not answer.
+        UserError: the folder cannot be written, the server does not answer, or there is nothing to read.
     """
     directory = Path(config.directory).expanduser().absolute()
     uri = store_uri(config)
+    if not create and not config.uri and not (directory / "mlflow.db").exists():
+        raise UserError(
+            f"tracking.directory={config.directory}: no runs there; train first, or give the folder of a store"
+        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / ".store.lock"):

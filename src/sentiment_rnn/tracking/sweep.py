@@ -7,7 +7,9 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pkgutil import resolve_name
 
+from filelock import FileLock, Timeout
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,7 +19,7 @@ from mlflow.entities import Run, RunStatus
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment_rnn import __version__
+from sentiment_rnn import __version__, runtime
 from sentiment_rnn.config import Config, UserError, checked
 from sentiment_rnn.data.corpus import load_corpus
 from sentiment_rnn.data.datamodule import open_source
@@ -39,6 +41,7 @@ class SweepCallback(Callback):
     def __init__(self) -> None:
         self.store: Store | None = None
         self.parent: Run | None = None
+        self.lock: FileLock | None = None  # held until this process ends
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
@@ -51,7 +54,8 @@ class SweepCallback(Callback):
             jobs = job_overrides(config)
             configs = job_configs(config, jobs)
             self.store = prepare(configs)
-        self.parent = open_parent(self.store, configs, jobs)
+            self.lock = lock_sweep(self.store, configs)
+            self.parent = open_parent(self.store, configs, jobs)
         os.environ[PARENT_VARIABLE] = self.parent.info.run_id
         # Hydra calls on_multirun_end only where every job went well.
         atexit.register(self.close, RunStatus.to_string(RunStatus.FAILED))
@@ -76,13 +80,30 @@ def exit_on_user_error() -> Iterator[None]:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
         raise SystemExit(f"error: {describe(error)}") from error
+    except Exception as error:
+        log.exception("the run could not be prepared")
+        raise SystemExit(1) from error
 
 
 def prepare(configs: list[Config]) -> Store:
-    """Make the token caches and the store that these runs need."""
+    """Refuse what this machine does not have; make the token caches and the store that these runs need."""
+    for config in configs:
+        check_machine(config)
     for data in {repr(config.data): config.data for config in configs}.values():
         load_corpus(open_source(data), data)
     return open_store(configs[0].tracking)
+
+
+def check_machine(config: Config) -> None:
+    """Raise `UserError` for a GPU that is not there, or a class that cannot be imported."""
+    if config.trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
+        raise UserError("trainer.accelerator=gpu: no CUDA device here; choose trainer=cpu or trainer=auto")
+    for section in ("encoder", "pooling", "optimizer"):
+        target = getattr(config, section)._target_
+        try:
+            resolve_name(target)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(f"{section}._target_={target}: cannot be imported ({error})") from error
 
 
 def job_overrides(config: DictConfig) -> list[list[str]]:
@@ -100,11 +121,28 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[Config]:
     return [checked(loader.load_sweep_config(config, job)) for job in jobs]
 
 
+def digest_of(configs: list[Config]) -> str:
+    """What a sweep is: the identities of its jobs, to which the jobs themselves add the data's digest."""
+    identities = [config.identity("", __version__) for config in configs]
+    return hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]
+
+
+def lock_sweep(store: Store, configs: list[Config]) -> FileLock:
+    """Keep a second process on this machine from taking up a sweep that is running; the system releases the lock
+    when this process ends, however it ends."""
+    lock = FileLock(store.directory / f".sweep-{digest_of(configs)}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(
+            f"study={configs[0].study}: this very sweep is running; wait for it, or name another study"
+        ) from error
+    return lock
+
+
 def open_parent(store: Store, configs: list[Config], jobs: list[list[str]]) -> Run:
     """The sweep's parent run: the last one of the same jobs where it did not finish, else a new one."""
-    study = configs[0].study
-    identities = [config.identity("", __version__) for config in configs]  # the jobs' own add the data's digest
-    digest = hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]
+    study, digest = configs[0].study, digest_of(configs)
     earlier = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
     )
