@@ -45,9 +45,8 @@ learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/le
 	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
 
-overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (alone on the machine)
+overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
 	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=lstm
-	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=rnn
 
 train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
 	@$(RUN) sentiment_rnn.train tracking.directory=$(STORE) $(ARGS)
