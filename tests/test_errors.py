@@ -6,10 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from sentiment_rnn import command, compare, train
+from sentiment_rnn import command, train
+from sentiment_rnn import compare as compare_command
 from sentiment_rnn.command import CONFIGURATION
+from sentiment_rnn.config import Config, TrackingConfig, checked
+from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.sweep import digest_of
 
 WRONG_OVERRIDES = {
     "encoder.hiden_size=8": "did you mean hidden_size?",
@@ -94,15 +100,38 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_an_unknown_sweep_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+@pytest.mark.parametrize(("made", "said"), [(True, "sweep=none: no such sweep"), (False, "no runs there")])
+def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
+    made: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    if made:
+        open_store(TrackingConfig(None, str(tmp_path / "runs"), "sentiment_rnn", False))
     GlobalHydra.instance().clear()
+    capsys.readouterr()
     monkeypatch.setattr("sys.argv", ["compare", "sweep=none", f"tracking.directory={tmp_path}/runs"])
     with pytest.raises(SystemExit) as left:
-        command.run(compare.main)
+        command.run(compare_command.main)
     assert left.value.code == 1
-    assert "sweep=none: no such sweep" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert said in capsys.readouterr().err.strip().splitlines()[-1]
+    assert (tmp_path / "runs").exists() == made
+
+
+def test_the_same_sweep_cannot_be_started_twice_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    sweep = ("-m", "seed=0,1", "data.train_reviews=20", "encoder=bag")
+    store = open_store(TrackingConfig(None, str(tmp_path / "runs"), "sentiment_rnn", False))
+    configs = sweep_configs(*sweep[1:])
+    with FileLock(store.directory / f".sweep-{digest_of(configs)}.lock"):
+        assert "this very sweep is running" in refused(monkeypatch, capsys, tmp_path, *sweep)
+
+
+def sweep_configs(*overrides: str) -> list[Config]:
+    """The jobs of a sweep over two seeds, as the callback composes them."""
+    command.register_schema()
+    fixed = [override for override in overrides if not override.startswith("seed")]
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        return [checked(compose("config", [*fixed, f"seed={seed}"])) for seed in (0, 1)]
 
 
 def test_make_names_the_versions_that_fit_when_given_another_python(tmp_path: Path) -> None:

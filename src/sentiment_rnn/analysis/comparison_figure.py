@@ -71,10 +71,11 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
 def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     most = 1
     for arm in arms:
-        for run in arm.runs:
+        for position, run in enumerate(arm.runs):
             epochs = len(run.validation)
-            color = colors[arm.name]
-            axes.plot(range(1, epochs + 1), run.validation, marker="o", markersize=3, color=color, linewidth=1.4)
+            label = None if position else arm.name
+            style = {"marker": "o", "markersize": 3, "color": colors[arm.name], "linewidth": 1.4, "label": label}
+            axes.plot(range(1, epochs + 1), run.validation, **style)
             most = max(most, epochs)
     axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
     axes.set_xticks(range(1, most + 1))

@@ -41,7 +41,6 @@ class SweepCallback(Callback):
     def __init__(self) -> None:
         self.store: Store | None = None
         self.parent: Run | None = None
-        self.lock: FileLock | None = None  # held until this process ends
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
@@ -54,7 +53,7 @@ class SweepCallback(Callback):
             jobs = job_overrides(config)
             configs = job_configs(config, jobs)
             self.store = prepare(configs)
-            self.lock = lock_sweep(self.store, configs)
+            lock_sweep(self.store, configs)
             self.parent = open_parent(self.store, configs, jobs)
         os.environ[PARENT_VARIABLE] = self.parent.info.run_id
         # Hydra calls on_multirun_end only where every job went well.
@@ -127,7 +126,7 @@ def digest_of(configs: list[Config]) -> str:
     return hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]
 
 
-def lock_sweep(store: Store, configs: list[Config]) -> FileLock:
+def lock_sweep(store: Store, configs: list[Config]) -> None:
     """Keep a second process on this machine from taking up a sweep that is running; the system releases the lock
     when this process ends, however it ends."""
     lock = FileLock(store.directory / f".sweep-{digest_of(configs)}.lock")
@@ -137,7 +136,7 @@ def lock_sweep(store: Store, configs: list[Config]) -> FileLock:
         raise UserError(
             f"study={configs[0].study}: this very sweep is running; wait for it, or name another study"
         ) from error
-    return lock
+    atexit.register(lock.release)  # and keeps it until then; the callback cannot, since jobs get a copy of it
 
 
 def open_parent(store: Store, configs: list[Config], jobs: list[list[str]]) -> Run:
