@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -74,7 +75,13 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
         for position, run in enumerate(arm.runs):
             epochs = len(run.validation)
             label = None if position else arm.name
-            style = {"marker": "o", "markersize": 3, "color": colors[arm.name], "linewidth": 1.4, "label": label}
+            style: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 3,
+                "color": colors[arm.name],
+                "linewidth": 1.4,
+                "label": label,
+            }
             axes.plot(range(1, epochs + 1), run.validation, **style)
             most = max(most, epochs)
     axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
