@@ -23,6 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (torch alone is 3 GB; some minutes)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(RUN) sentiment_rnn.model.recurrence
 	@touch $@
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes

@@ -20,7 +20,7 @@ from sentiment_rnn.config import Config, checked
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.tracking.run import tracked_run
 from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.train import build_model, build_trainer
+from sentiment_rnn.training import build_model, build_trainer
 
 
 def main() -> None:

@@ -5,44 +5,25 @@ python -m sentiment_rnn.train -m encoder=rnn,lstm seed=0,1,2
 python -m sentiment_rnn.train experiment=rnn_vs_lstm
 """
 
-import logging
-import os
-import sys
-import time
-from dataclasses import asdict
-from typing import Any
+import gc
 
 import hydra
-import lightning.pytorch as pl
-import numpy as np
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from sentiment_rnn import runtime
-from sentiment_rnn.analysis.gradients import gradient_by_distance
-from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.command import CONFIGURATION, fail, quiet_libraries, run
-from sentiment_rnn.config import Config, UserError, checked
-from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.data.text import PADDING_ID, UNKNOWN_ID
-from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.tracking.run import RunRecord, finished_run, tracked_run
-from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.tracking.sweep import PARENT_VARIABLE
-
-log = logging.getLogger("sentiment_rnn")
-
-PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
-"""Our names, Lightning's names."""
+from sentiment_rnn.config import UserError, checked
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")
 def main(config: DictConfig) -> float | None:
     """One job; returns its best validation accuracy, for sweepers that search."""
+    # Not above: what is wrong with the configuration is said before torch, Lightning and MLflow are loaded.
+    from sentiment_rnn.training import train
+
+    gc.freeze()
+    gc.enable()
     quiet_libraries()
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN
@@ -58,176 +39,6 @@ def main(config: DictConfig) -> float | None:
         raise
 
 
-def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
-    """Fit, choose the checkpoint on validation, score it once on test, record everything.
-
-    Args:
-        overrides: what was said on the command line, for the record.
-        jobs: how many such jobs run side by side on this machine; -1, as many as cores.
-    """
-    processes = config.trainer.devices * (runtime.cores() if jobs < 0 else jobs)
-    runtime.prepare(config.trainer.threads or max(1, runtime.cores() // processes))
-    # Before the run's identity: a float32 and a bfloat16 machine do not run the same experiment.
-    config.precision = runtime.resolve_precision(config.precision, config.trainer.accelerator)
-    pl.seed_everything(config.seed, verbose=False)
-    data = ReviewData(config.data, config.seed)
-    data.setup()
-    store = open_store(config.tracking)
-    parent = os.environ.get(PARENT_VARIABLE)
-    if done := finished_run(store, config, data.corpus.digest, parent):
-        log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, done)
-        return store.client.get_run(done).data.metrics["val/best_accuracy"]
-    if not is_first_process():  # another process of a distributed run: the first one records
-        return fit_and_test(config, data, None)
-    if jobs != 1:
-        config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
-    with tracked_run(store, config, data.corpus.digest, overrides, parent) as record:
-        return fit_and_test(config, data, record)
-
-
-def fit_and_test(config: Config, data: ReviewData, record: RunRecord | None) -> float:
-    """Best validation accuracy of one run; without a record nothing is logged."""
-    model = build_model(config, len(data.corpus.vocabulary))
-    trainer = build_trainer(config, record, data)
-    sample = gradient_sample(data, config.seed)
-    before = gradient_by_distance(model, sample)
-    if record:
-        record.log_data(config.data.name, data.corpus.digest, {s: len(r) for s, r in data.corpus.splits.items()})
-        record.log_metrics({"parameters": sum(p.numel() for p in model.parameters())})
-    interrupted = record.checkpoints / "last.ckpt" if record else None
-    runtime.reset_peak_memory()
-    trainer.fit(model, data, ckpt_path=interrupted if interrupted and interrupted.exists() else None)
-    checkpoint = trainer.checkpoint_callback
-    assert isinstance(checkpoint, ModelCheckpoint)
-    scores = trainer.test(model, data, ckpt_path="best", verbose=False)[0]
-    accuracy = float(checkpoint.best_model_score or 0.0)
-    if record:
-        predictions = gather_predictions(model, data)
-        record.log_metrics({"val/best_accuracy": accuracy, "memory/peak_bytes": runtime.peak_memory()})
-        record.log_checkpoints(checkpoint.best_model_path, checkpoint.last_model_path)
-        record.log_gradients(before, gradient_by_distance(model.cpu(), sample))
-        record.log_test(predictions, describe_mistakes(predictions, data))
-        log.info(
-            "%s, pooling %s, seed %d: validation %.4f, test %.4f  (run %s)",
-            config.encoder.name, config.pooling.name, config.seed, accuracy, scores["test/accuracy"], record.run_id,
-        )  # fmt: skip
-    return accuracy
-
-
-def is_first_process() -> bool:
-    """Whether this process records; a distributed run has others, which Lightning starts with a rank."""
-    return getattr(rank_zero_only, "rank", 0) in (0, None)
-
-
-def build_model(config: Config, vocabulary_size: int) -> SentimentClassifier:
-    """The classifier of a configuration."""
-    return SentimentClassifier(
-        vocabulary_size,
-        embedding=asdict(config.embedding),
-        encoder=asdict(config.encoder),
-        pooling=asdict(config.pooling),
-        optimizer=asdict(config.optimizer),
-        padding_id=PADDING_ID,
-        unknown_id=UNKNOWN_ID,
-    )
-
-
-def build_trainer(config: Config, record: RunRecord | None, data: ReviewData) -> pl.Trainer:
-    """Lightning's trainer for one run."""
-    settings = config.trainer
-    reviews = data.reviews("train")
-    batches = -(-len(reviews) // (config.data.batch_size * settings.devices * settings.nodes))
-    callbacks: list[pl.Callback] = [
-        ModelCheckpoint(
-            dirpath=record.checkpoints if record else None,
-            filename="best",
-            monitor="val/accuracy",
-            mode="max",
-            save_last=True,
-            enable_version_counter=False,
-        ),
-        EpochTimer(tokens=int(reviews.lengths.sum())),
-    ]
-    if settings.patience:
-        callbacks.append(EarlyStopping("val/accuracy", mode="max", patience=settings.patience))
-    return pl.Trainer(
-        accelerator=settings.accelerator
-        if settings.accelerator != "auto"
-        else ("gpu" if runtime.on_gpu("auto") else "cpu"),
-        devices=settings.devices,
-        num_nodes=settings.nodes,
-        strategy=settings.strategy,
-        precision=PRECISIONS[config.precision],
-        max_epochs=settings.epochs,
-        logger=record.logger() if record else False,
-        callbacks=callbacks,
-        log_every_n_steps=min(settings.log_every_n_steps, batches),
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # LengthBuckets divides the batches itself
-        enable_progress_bar=settings.progress_bar and sys.stderr.isatty(),
-        enable_model_summary=False,
-    )
-
-
-class EpochTimer(pl.Callback):
-    """Logs `train/epoch_seconds` and `train/tokens_per_second`, without validation."""
-
-    def __init__(self, tokens: int) -> None:
-        self.tokens = tokens
-        self.started = 0.0
-        self.ended = 0.0
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self.started = time.perf_counter()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """The last one of these is the end of the epoch's training."""
-        self.ended = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the epoch."""
-        seconds = self.ended - self.started
-        pl_module.log("train/epoch_seconds", seconds)
-        pl_module.log("train/tokens_per_second", self.tokens / seconds)
-
-
-def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Any:
-    """A batch of validation reviews, the same for every encoder of a seed."""
-    reviews = data.reviews("validation")
-    chosen = np.random.default_rng(seed).permutation(len(reviews))[:size]
-    return reviews[chosen.tolist()]
-
-
-def gather_predictions(model: SentimentClassifier, data: ReviewData) -> Predictions:
-    """Every test review's prediction, in the order of the split."""
-    split = data.corpus.splits["test"]
-    logits = torch.full((len(split),), float("nan"))
-    for indices, values in model.predictions:
-        logits[indices] = values
-    return Predictions(
-        probabilities=logits.sigmoid().numpy(),
-        labels=np.array(split.labels),
-        lengths=split.lengths,
-        distances=np.array(split.distances),
-    )
-
-
-def describe_mistakes(predictions: Predictions, data: ReviewData, count: int = 20) -> list[dict[str, Any]]:
-    """The most confident mistakes, for a person to read, as the encoder read them."""
-    reviews = data.reviews("test")
-    vocabulary = data.corpus.vocabulary.get_itos()
-    return [
-        {
-            "review": reviews.split.names[index],
-            "probability": round(float(predictions.probabilities[index]), 4),
-            "label": int(predictions.labels[index]),
-            "rating": int(reviews.split.ratings[index]),
-            "text": " ".join(vocabulary[token] for token in reviews.tokens_of(index)),
-        }
-        for index in predictions.most_confident_mistakes(count)
-    ]
-
-
 if __name__ == "__main__":
+    gc.disable()  # the libraries are a million objects: looking for garbage among them takes a second of the start
     run(main)

@@ -317,7 +317,7 @@ class RunningMean(nn.Module):
 
 
 def test_a_new_encoder_is_one_class_and_one_yaml_file(batch: Batch, tmp_path: Path) -> None:
-    from sentiment_rnn.train import build_model
+    from sentiment_rnn.training import build_model
 
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "running_mean.yaml").write_text(

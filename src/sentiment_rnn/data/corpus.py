@@ -11,6 +11,7 @@
 <directory>/tokens/<fingerprint>.source   the key of the corpus that this source gave
 """
 
+import functools
 import hashlib
 import json
 import shutil
@@ -147,6 +148,7 @@ def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: 
     (folder / _ABOUT).write_text(json.dumps(about, indent=1))
 
 
+@functools.lru_cache(maxsize=1)  # a run asks three times: before it starts, for its identity, and when it trains
 def _open(folder: Path) -> Corpus:
     def array(split: str, name: str) -> np.ndarray:
         return np.load(folder / f"{split}.{name}.npy", mmap_mode="r")

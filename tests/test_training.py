@@ -19,7 +19,7 @@ from sentiment_rnn.command import CONFIGURATION
 from sentiment_rnn.config import Config, checked
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.train import train
+from sentiment_rnn.training import train
 
 SMALL = (
     "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",

@@ -1,0 +1,164 @@
+"""The recurrence on a CPU, compiled: a layer's states, and their gradient, in one call instead of several a step.
+
+On a CPU PyTorch runs the vanilla RNN step by step, and starting the operations takes longer than their arithmetic;
+oneDNN's fused LSTM in bfloat16 spends much of its time outside its matrix products. `recurrence.cpp` takes that out. It
+is compiled for this processor once (`make setup` does it, else the first use) and kept in the user's cache. Where there
+is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same work, as they always do on a GPU.
+"""
+
+import functools
+import hashlib
+import logging
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from filelock import FileLock
+from platformdirs import user_cache_path
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+log = logging.getLogger("sentiment_rnn")
+
+SOURCE = Path(__file__).with_suffix(".cpp")
+
+
+def applies(cell: str, inputs: Tensor) -> bool:
+    """Whether `states` is the way to read these inputs: on a CPU, with the compiled library, and faster."""
+    if type(inputs) is not Tensor or inputs.device.type != "cpu":
+        return False
+    if number_type(inputs) == torch.float32:  # in which oneDNN's LSTM is the faster one
+        return cell != "lstm" and library() is not None
+    if number_type(inputs) == torch.bfloat16:
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
+    return False
+
+
+def states(cell: str, inputs: Tensor, module: nn.RNNBase) -> Tensor:
+    """What `module(inputs)[0]` gives, for one layer in one direction, `batch_first`.
+
+    Args:
+        cell: `rnn` (tanh) or `lstm`.
+        inputs: `[B, T, E]` float32; under autocast the result and the arithmetic's numbers in memory are bfloat16.
+        module: where the weights are.
+
+    Returns:
+        states `[B, T, H]`, a view (time is the first axis in memory).
+    """
+    parameters = (module.weight_hh_l0, module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
+    weight = torch.cat([p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)], dim=1)
+    return cast(Tensor, _States.apply(cell, inputs, weight, torch.is_grad_enabled()))
+
+
+class _States(torch.autograd.Function):
+    """`inputs [B, T, E]`, `weight [G, H + E + 2]` → states `[B, T, H]`; the equations are in recurrence.cpp."""
+
+    @staticmethod
+    def forward(ctx: Any, cell: str, inputs: Tensor, weight: Tensor, differentiable: bool) -> Tensor:
+        B, T, E = inputs.shape
+        H = weight.shape[1] - E - 2
+        numbers = weight.to(number_type(inputs))
+        z = torch.empty(T + 1, B, H + E + 2, dtype=numbers.dtype)
+        z[0, :, :H] = 0
+        z[:-1, :, H:-2] = inputs.transpose(0, 1)
+        z[:, :, -2:] = 1
+        a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(z, numbers, differentiable)
+        if differentiable:
+            ctx.save_for_backward(z, a, c, numbers)
+            ctx.cell, ctx.input_dtype, ctx.weight_dtype = cell, inputs.dtype, weight.dtype
+        return z[1:, :, :H].transpose(0, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        z, a, c, numbers = ctx.saved_tensors
+        dh = gradients[0].to(z.dtype).transpose(0, 1).contiguous()
+        da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(dh, a, c, numbers)
+        dw = da.flatten(0, 1).T @ z[:-1].flatten(0, 1)
+        return None, dx.to(ctx.input_dtype).transpose(0, 1), dw.to(ctx.weight_dtype), None
+
+
+def number_type(inputs: Tensor) -> torch.dtype:
+    """The type in which the numbers are kept: autocast's where it is on."""
+    return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else inputs.dtype
+
+
+@functools.cache
+def library() -> Path | None:
+    """The compiled recurrence, loaded; None, with a warning, where it cannot be had."""
+    if os.environ.get("SENTIMENT_RNN_COMPILED", "1") == "0":
+        return None
+    try:
+        path = compiled()
+        torch.ops.load_library(path)
+    except (OSError, subprocess.CalledProcessError) as error:
+        log.warning("no compiled recurrence, so PyTorch's modules train, more slowly; %s", reason(error))
+        return None
+    return path
+
+
+def compiled() -> Path:
+    """The library for this source, PyTorch and processor, made if it is missing.
+
+    Raises:
+        OSError: there is no compiler, or the cache cannot be written.
+        subprocess.CalledProcessError: it does not compile.
+    """
+    target = user_cache_path("sentiment_rnn") / f"recurrence-{fingerprint()}.so"
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):  # jobs that start together wait for the one that compiles
+        if not target.exists():
+            log.info("compiling the recurrence for this processor (once, some ten seconds)")
+            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+                made = Path(folder) / target.name
+                for step in commands(made):
+                    subprocess.run(step, check=True, capture_output=True, text=True)
+                made.replace(target)
+    return target
+
+
+def commands(output: Path) -> tuple[list[str], list[str]]:
+    """The compiler's two command lines: to an object file, and that to `output`."""
+    from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
+
+    compiler, made = os.environ.get("CXX", "c++"), str(output.with_suffix(".o"))
+    native = ["-march=native", "-mprefer-vector-width=512"] if platform.machine() == "x86_64" else ["-mcpu=native"]
+    abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"
+    includes = [f"-I{path}" for path in cpp_extension.include_paths()]
+    libraries = [f"-L{path}" for path in cpp_extension.library_paths()]
+    options = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", *native, "-fopenmp", "-fPIC"]
+    return (
+        [compiler, *options, abi, *includes, "-c", str(SOURCE), "-o", made],
+        # Without -fopenmp: its calls go to the OpenMP that PyTorch brings, whose threads are there already. The
+        # system's would start as many again.
+        [compiler, "-shared", made, *libraries, "-ltorch_cpu", "-lc10", "-o", str(output)],
+    )
+
+
+def reason(error: Exception) -> str:
+    """One line on why there is no library."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no compiler {error.filename!r}: install one (g++ or clang++) or set CXX"
+    if isinstance(error, subprocess.CalledProcessError):
+        said = (error.stderr or "").strip().splitlines()
+        return "the compiler said: " + next((line for line in said if "error" in line), f"status {error.returncode}")
+    return str(error)
+
+
+def fingerprint() -> str:
+    """Digest of all that the compiled code depends on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = next((x for x in cpuinfo.read_text().splitlines() if x.startswith("flags")), "") if cpuinfo.exists() else ""
+    parts = [SOURCE.read_text(), torch.__version__, platform.machine(), flags]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    library()

@@ -1,0 +1,209 @@
+"""The compiled recurrence against PyTorch's modules."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sentiment_rnn.model import recurrence
+from sentiment_rnn.model.encoders import Lstm, Rnn
+
+MODULES = {"rnn": nn.RNN, "lstm": nn.LSTM}
+CELLS = pytest.mark.parametrize("cell", MODULES)
+# One row, fewer rows than a thread takes, a number that the threads do not share evenly; one step; odd sizes.
+SHAPES = pytest.mark.parametrize(("B", "T", "E", "H"), [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (33, 40, 7, 31)])
+
+pytestmark = pytest.mark.skipif(recurrence.library() is None, reason="no compiler on this machine")
+
+
+def random_layer(cell: str, E: int, H: int, scale: float = 0.5) -> nn.RNNBase:
+    """A layer whose every parameter is random and large enough to matter."""
+    torch.manual_seed(0)
+    layer = MODULES[cell](E, H, batch_first=True)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-scale, scale)
+    return layer
+
+
+def states_and_gradients(read: object, layer: nn.RNNBase, inputs: Tensor, weights: Tensor) -> list[Tensor]:
+    """States, and the gradients of their weighted sum by the inputs and by each parameter."""
+    layer.zero_grad()
+    leaf = inputs.clone().requires_grad_()
+    states = read(leaf)  # type: ignore[operator]
+    (states.float() * weights).sum().backward()
+    return [states.detach().float(), leaf.grad, *(parameter.grad.clone() for parameter in layer.parameters())]  # type: ignore[list-item, union-attr]
+
+
+@CELLS
+@SHAPES
+@pytest.mark.parametrize("threads", [1, 2])
+def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
+    layer, inputs, weights = random_layer(cell, E, H), torch.randn(B, T, E), torch.randn(B, T, H)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        ours = states_and_gradients(lambda x: recurrence.states(cell, x, layer), layer, inputs, weights)
+    finally:
+        torch.set_num_threads(before)
+    theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
+    for mine, expected in zip(ours, theirs, strict=True):
+        largest = max(1.0, float(expected.abs().max()))  # gradients of these layers grow with T
+        torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
+
+
+@CELLS
+@SHAPES
+def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, B: int, T: int, E: int, H: int) -> None:
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("no bfloat16 on this processor")
+    layer, inputs, weights = random_layer(cell, E, H, scale=0.2), torch.randn(B, T, E), torch.randn(B, T, H)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states = recurrence.states(cell, inputs, layer)
+        assert states.dtype == torch.bfloat16
+        ours = states_and_gradients(lambda x: recurrence.states(cell, x, layer), layer, inputs, weights)
+    theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
+    for mine, expected in zip(ours, theirs, strict=True):
+        assert mine.dtype == torch.float32
+        assert (mine - expected).norm() <= 0.03 * expected.norm() + 1e-3
+
+
+@CELLS
+def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str) -> None:
+    layer, inputs = random_layer(cell, 5, 9), torch.randn(20, 30, 5)
+    with torch.no_grad():
+        states = recurrence.states(cell, inputs, layer)
+    assert not states.requires_grad
+    assert torch.equal(states, recurrence.states(cell, inputs, layer))
+    H, G = 9, layer.weight_hh_l0.shape[0]
+    z, weight = torch.zeros(31, 20, 16), torch.randn(G, 16)
+    a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(z, weight, False)
+    assert a.shape == (1, 20, G)
+    assert c.shape == (1, 20, H)
+
+
+@CELLS
+def test_large_numbers_saturate_and_not_a_number_stays_so(cell: str) -> None:
+    layer = random_layer(cell, 1, 4)
+    inputs = torch.tensor([[[1e30]], [[-1e30]], [[float("nan")]], [[0.0]]])
+    states, expected = recurrence.states(cell, inputs, layer), layer(inputs)[0]
+    torch.testing.assert_close(states, expected, equal_nan=True, atol=1e-6, rtol=0)
+    assert torch.isnan(states[2]).all()
+    assert states[[0, 1, 3]].abs().max() <= 1
+
+
+def test_a_gradient_too_small_for_float32_is_zero_and_not_an_error() -> None:
+    layer = random_layer("rnn", 3, 8, scale=0.05)
+    inputs = torch.randn(2, 200, 3).requires_grad_()
+    recurrence.states("rnn", inputs, layer)[:, -1].sum().backward()
+    assert inputs.grad is not None
+    assert inputs.grad[:, -1].abs().max() > 1e-4
+    assert inputs.grad[:, 0].abs().max() < 1e-30
+    assert torch.isfinite(inputs.grad).all()
+
+
+def test_changing_the_states_in_place_is_refused_and_never_a_wrong_gradient() -> None:
+    layer = random_layer("rnn", 3, 4)
+    states = recurrence.states("rnn", torch.randn(2, 5, 3).requires_grad_(), layer)
+    with pytest.raises(RuntimeError, match=r"inplace|in-place"):
+        (states.mul_(2) ** 2).sum().backward()
+
+
+def test_a_second_backward_pass_gives_the_same_gradient() -> None:
+    layer, inputs = random_layer("lstm", 3, 4), torch.randn(2, 5, 3).requires_grad_()
+    loss = recurrence.states("lstm", inputs, layer).square().sum()
+    first = torch.autograd.grad(loss, inputs, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(loss, inputs)[0])
+
+
+def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules() -> None:
+    single, double = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1, dtype=torch.float64)
+    assert recurrence.applies("rnn", single)
+    assert not recurrence.applies("lstm", single)
+    assert not recurrence.applies("rnn", double)
+    assert not recurrence.applies("rnn", single.to("meta"))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert recurrence.applies("lstm", single) == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@pytest.mark.parametrize("encoder", [Rnn, Lstm])
+def test_an_encoder_learns_the_same_with_and_without_it(encoder: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty steps of training from one start: the loss stays the same to the digits that bfloat16 keeps."""
+    losses = {}
+    for compiled in (True, False):
+        torch.manual_seed(0)
+        net, out = encoder(6, hidden_size=12), nn.Linear(12, 1)
+        optimizer = torch.optim.Adam([*net.parameters(), *out.parameters()], lr=1e-2)
+        inputs, lengths, labels = torch.randn(32, 15, 6), torch.full((32,), 15), torch.randint(0, 2, (32, 1)).float()
+        if not compiled:
+            monkeypatch.setattr(recurrence, "applies", lambda *_: False)
+        losses[compiled] = []
+        for _ in range(20):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss = nn.functional.binary_cross_entropy_with_logits(out(net(inputs, lengths)[:, -1]).float(), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses[compiled].append(float(loss))
+    assert losses[True][-1] < losses[True][0] - 0.05, "it learns"
+    assert losses[True] == pytest.approx(losses[False], abs=0.02)
+
+
+def in_a_fresh_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of Python that has the module as `recurrence`, its log on standard error."""
+    prelude = "import logging, torch; logging.basicConfig(format='%(message)s', level='INFO')\n"
+    return subprocess.run(
+        [sys.executable, "-c", f"{prelude}from sentiment_rnn.model import recurrence\n{code}"],
+        env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, timeout=240, check=True,
+    )  # fmt: skip
+
+
+def test_without_a_compiler_one_line_says_so_and_the_modules_read(tmp_path: Path) -> None:
+    done = in_a_fresh_process(
+        "print(recurrence.library(), recurrence.library(), recurrence.applies('rnn', torch.zeros(1, 1, 1)))",
+        XDG_CACHE_HOME=str(tmp_path), CXX="no-such-compiler",
+    )  # fmt: skip
+    assert done.stdout.split() == ["None", "None", "False"]
+    assert done.stderr.count("no-such-compiler") == 1
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_it_can_be_switched_off() -> None:
+    done = in_a_fresh_process("print(recurrence.library())", SENTIMENT_RNN_COMPILED="0")
+    assert (done.stdout.strip(), done.stderr) == ("None", "")
+
+
+def test_a_source_that_does_not_compile_is_one_line_with_the_compilers_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken.cpp"
+    broken.write_text("int main() { return missing; }")
+    monkeypatch.setattr(recurrence, "SOURCE", broken)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with caplog.at_level(logging.WARNING, logger="sentiment_rnn"):
+        assert recurrence.library.__wrapped__() is None
+    assert len(caplog.records) == 1
+    assert "missing" in caplog.text
+    assert "error" in caplog.text
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_processes_that_start_together_compile_once(tmp_path: Path) -> None:
+    code = "import sys; from sentiment_rnn.model import recurrence; sys.exit(recurrence.library() is None)"
+    log = "import logging; logging.basicConfig(format='%(message)s', level='INFO')\n"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", log + code], stderr=subprocess.PIPE, text=True,
+            env={"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)},
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=240)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert "".join(said).count("compiling") == 1
+    assert len(list(tmp_path.rglob("*.so"))) == 1
