@@ -9,6 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -18,6 +19,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.command import CONFIGURATION, quiet_libraries, register_schema
 from sentiment_rnn.config import Config, checked
 from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.model.optimizer import clip_gradient_norm
 from sentiment_rnn.tracking.run import tracked_run
 from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.training import build_model, build_trainer
@@ -46,8 +48,10 @@ def main() -> None:
 
 def bare_epoch(config: Config, data: ReviewData) -> float:
     """Seconds of an epoch and a validation in a loop of nothing but the steps."""
-    model = build_model(config, len(data.corpus.vocabulary))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.optimizer.learning_rate)
+    constant = replace(config, optimizer=replace(config.optimizer, schedule="constant"))  # the others ask the trainer
+    model = build_model(constant, len(data.corpus.vocabulary))
+    model.take_rows(torch.device("cpu"))
+    optimizer = model.configure_optimizers()
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
     started = time.perf_counter()
     for batch in data.train_dataloader():
@@ -55,7 +59,7 @@ def bare_epoch(config: Config, data: ReviewData) -> float:
         with half:
             loss = binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.labels)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.gradient_clip_norm)
+        clip_gradient_norm(model.parameters(), config.optimizer.gradient_clip_norm)
         optimizer.step()
     model.eval()
     with torch.no_grad(), half:

@@ -163,6 +163,8 @@ class OptimizerConfig:
     """Decoupled weight decay, on matrices only (no biases, no embedding)."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the class."""
+    embedding_options: dict[str, Any] = field(default_factory=dict)
+    """Those that are others for the embedding."""
     schedule: str = MISSING
     """`one_cycle` (Smith & Topin 2017) or `constant`."""
     warmup_fraction: float = MISSING

@@ -40,9 +40,9 @@ def build_classifier(encoder: str = "lstm", pooling: str = "last", **overrides: 
     sections: dict[str, dict[str, Any]] = {
         "embedding": {"size": 8, "dropout": 0.0, "word_dropout": 0.0},
         "optimizer": {
-            "_target_": "torch.optim.AdamW", "learning_rate": 0.01, "learning_rates": {},
-            "weight_decay": 0.01, "options": {}, "schedule": "constant", "warmup_fraction": 0.3,
-            "gradient_clip_norm": 1.0,
+            "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.01, "learning_rates": {},
+            "weight_decay": 0.01, "options": {}, "embedding_options": {"betas": [0.0, 0.999]},
+            "schedule": "constant", "warmup_fraction": 0.3, "gradient_clip_norm": 1.0,
         },
     }  # fmt: skip
     for key, value in overrides.items():
@@ -165,10 +165,11 @@ def test_hyperparameters_of_a_checkpoint_are_plain(batch: Batch, tmp_path: Path)
     stored = torch.load(tmp_path / "model.ckpt", weights_only=False)["hyper_parameters"]
 
     def types(value: object) -> set[type]:
-        below = [types(v) for v in value.values()] if isinstance(value, dict) else []
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+        below = [types(v) for v in values]
         return {type(value)}.union(*below)
 
-    assert types(stored) <= {dict, str, int, float, bool, type(None)}
+    assert types(stored) <= {dict, list, str, int, float, bool, type(None)}
     assert set(stored) == {
         "vocabulary_size", "embedding", "encoder", "pooling", "optimizer", "padding_id", "unknown_id",
     }  # fmt: skip
@@ -216,7 +217,9 @@ def gradient_norm(model: SentimentClassifier, batch: Batch) -> float:
 
 @pytest.mark.parametrize("limit", [0.01, 0.0, 100.0])
 def test_clipping_holds_the_step_to_the_limit_and_logs_the_norm_before_it(batch: Batch, limit: float) -> None:
-    model = build_classifier(_target_="torch.optim.SGD", learning_rate=1.0, weight_decay=0.0, gradient_clip_norm=limit)
+    model = build_classifier(
+        _target_="torch.optim.SGD", embedding_options={}, learning_rate=1.0, weight_decay=0.0, gradient_clip_norm=limit
+    )
     whole = gradient_norm(model, batch)
     assert whole > 0.1
     before = named_parameters(model)
@@ -229,14 +232,30 @@ def test_clipping_holds_the_step_to_the_limit_and_logs_the_norm_before_it(batch:
 @EACH_ENCODER
 def test_weight_decay_holds_for_matrices_but_not_for_biases_or_the_embedding(encoder: str) -> None:
     model = build_classifier(encoder, weight_decay=0.02)
-    decayed, others = model.configure_optimizers().param_groups
+    decayed, *others = model.configure_optimizers().param_groups
     assert decayed["weight_decay"] == 0.02
-    assert others["weight_decay"] == 0.0
+    assert [group["weight_decay"] for group in others] == [0.0, 0.0]
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     with_decay = {names[id(parameter)] for parameter in decayed["params"]}
-    without = {names[id(parameter)] for parameter in others["params"]}
+    without = {names[id(parameter)] for group in others for parameter in group["params"]}
     assert without == {name for name in names.values() if "bias" in name} | {"embedding.weight"}
     assert with_decay == set(names.values()) - without
+
+
+@EACH_ENCODER
+def test_a_sparse_gradient_of_the_embedding_trains_to_the_same_as_a_dense_one(
+    batch: Batch, eight_reviews: Batch, encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for sparse in (True, False):
+        model = build_classifier(encoder, "mean_max")
+        if not sparse:
+            monkeypatch.setattr(model, "take_rows", lambda device: None)
+        fit(model, [batch, eight_reviews, batch, eight_reviews])
+        assert model.embedding.sparse == sparse
+        found.append(named_parameters(model))
+    for name, parameter in found[0].items():
+        torch.testing.assert_close(parameter, found[1][name], atol=1e-5, rtol=1e-4, msg=name)
 
 
 class LearningRates(pl.Callback):

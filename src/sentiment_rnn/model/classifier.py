@@ -10,6 +10,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
+from sentiment_rnn.model.optimizer import RowAdamW, clip_gradient_norm
+
 
 class SentimentClassifier(pl.LightningModule):
     """Probability that a review is positive, `sigmoid(linear(pool(encode(embed(tokens)))))`.
@@ -63,6 +65,16 @@ class SentimentClassifier(pl.LightningModule):
         self.predictions: list[tuple[Tensor, Tensor]] = []
         """Indices int64 [B] and logits float32 [B] of the last test, a pair a batch."""
 
+    def setup(self, stage: str) -> None:
+        """Before a fit: have the embedding give the gradient that its optimizer takes fastest."""
+        self.take_rows(self.trainer.strategy.root_device)
+
+    def take_rows(self, device: torch.device) -> None:
+        """Have the embedding give a sparse gradient where the optimizer is the faster for it: on a CPU. On a GPU, which
+        would have to wait for the number of rows, `RowAdamW` takes a dense one, to the same result."""
+        optimizer = resolve_name(self.optimizer_settings["_target_"])
+        self.embedding.sparse = issubclass(optimizer, RowAdamW) and device.type == "cpu"
+
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """`tokens [B, T]` int64, `lengths [B]` int64 → logits `[B]` float32."""
         if self.training and self.word_dropout:
@@ -96,7 +108,7 @@ class SentimentClassifier(pl.LightningModule):
     ) -> None:
         """Clip the norm of the whole gradient, and log what it was before."""
         limit = self.optimizer_settings["gradient_clip_norm"] or float("inf")
-        norm = nn.utils.clip_grad_norm_(self.parameters(), limit)
+        norm = clip_gradient_norm(self.parameters(), limit)
         self.log("train/gradient_norm", norm)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -135,12 +147,14 @@ class SentimentClassifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The configured optimizer, weights decayed but for biases and the embedding, and its schedule."""
         settings = self.optimizer_settings
-        decayed = [p for p in self.parameters() if p.ndim > 1 and p is not self.embedding.weight]
-        others = [p for p in self.parameters() if p.ndim <= 1 or p is self.embedding.weight]
+        table = self.embedding.weight
+        matrices = [p for p in self.parameters() if p.ndim > 1 and p is not table]
+        biases = [p for p in self.parameters() if p.ndim <= 1]
         optimizer = resolve_name(settings["_target_"])(
             [
-                {"params": decayed, "weight_decay": settings["weight_decay"]},
-                {"params": others, "weight_decay": 0.0},
+                {"params": matrices, "weight_decay": settings["weight_decay"]},
+                {"params": biases, "weight_decay": 0.0},
+                {"params": [table], "weight_decay": 0.0, **settings["embedding_options"]},
             ],
             lr=settings["learning_rate"],
             **settings["options"],

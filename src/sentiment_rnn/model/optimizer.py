@@ -1,0 +1,90 @@
+"""AdamW that pays for the rows of the embedding that a batch read, not for the whole table.
+
+A batch of 64 reviews reads some 4,000 of 30,000 words, yet the table is nine tenths of the parameters: clipping and
+updating all of it takes a third of a vanilla RNN's step on a CPU.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class RowAdamW(torch.optim.AdamW):
+    """AdamW (Loshchilov & Hutter 2019) for parameters with dense gradients and, by rows, for those with sparse ones.
+
+    A sparse gradient, as `nn.Embedding(sparse=True)` gives, moves the rows that it holds and reads or writes no others.
+    The result is that of `torch.optim.AdamW` on the same gradient as a dense one, exactly, which asks for a group
+    without first moment (β₁ = 0) and without weight decay: there a row with no gradient stays where it is, and all that
+    it misses is the decay of its second moment, β₂ a step, made up for when it is next read. (`torch.optim.SparseAdam`
+    keeps a first moment and leaves that decay out: another algorithm.)
+
+    Raises:
+        ValueError: at a step with a sparse gradient, if its group has β₁ or a weight decay above 0.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step; `closure` computes the gradients, if they are not there yet, and its value is returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        sparse = [
+            (group, parameter, parameter.grad)
+            for group in self.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None and parameter.grad.is_sparse
+        ]
+        for group, parameter, gradient in sparse:
+            self._update_rows(group, parameter, gradient.coalesce())
+            parameter.grad = None  # AdamW's own step, which knows dense ones only, passes it over
+        super().step()
+        for _, parameter, gradient in sparse:
+            parameter.grad = gradient
+        return loss
+
+    def _update_rows(self, group: dict[str, Any], parameter: nn.Parameter, gradient: Tensor) -> None:
+        beta1, beta2 = group["betas"]
+        if beta1 or group["weight_decay"]:
+            raise ValueError(
+                f"betas={group['betas']}, weight_decay={group['weight_decay']} for a parameter with a sparse gradient: "
+                "expected betas=(0, …) and weight_decay=0"
+            )
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+            # The step at which a row was last read; a float, since loading a state casts to the parameter's type.
+            state["last_step"] = torch.zeros(len(parameter), dtype=parameter.dtype, device=parameter.device)
+        state["step"] += 1
+        step = state["step"].item()
+        rows, values = gradient.indices()[0], gradient.values()
+        missed = step - state["last_step"].index_select(0, rows)
+        second = state["exp_avg_sq"].index_select(0, rows)
+        second.mul_((beta2**missed)[:, None]).addcmul_(values, values, value=1 - beta2)
+        state["exp_avg_sq"].index_copy_(0, rows, second)
+        state["last_step"].index_fill_(0, rows, step)
+        denominator = second.sqrt_().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
+        moved = parameter.index_select(0, rows).addcdiv_(values, denominator, value=-group["lr"])
+        parameter.index_copy_(0, rows, moved)
+
+
+def clip_gradient_norm(parameters: Iterable[nn.Parameter], limit: float) -> Tensor:
+    """`nn.utils.clip_grad_norm_`, for sparse gradients as well: scale all to a common norm of `limit` at most.
+
+    Returns:
+        The norm before, float32 [].
+    """
+    gradients = []
+    for parameter in parameters:
+        if parameter.grad is not None:
+            if parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.coalesce()  # a row that was read twice has one gradient
+            gradients.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
+    norm = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]).norm()
+    factor = (limit / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factor)
+    return norm

@@ -1,0 +1,116 @@
+"""AdamW by rows: the same as PyTorch's AdamW on dense gradients, whatever the batches read."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sentiment_rnn.model.optimizer import RowAdamW, clip_gradient_norm
+
+OPTIONS = {"lr": 0.05, "betas": (0.0, 0.99), "weight_decay": 0.0}
+
+
+def table(sparse: bool) -> nn.Embedding:
+    """Twenty rows of four numbers."""
+    torch.manual_seed(0)
+    return nn.Embedding(20, 4, padding_idx=0, sparse=sparse)
+
+
+def backward(embedding: nn.Embedding, tokens: Tensor) -> None:
+    """Leave the gradient of some function of the rows of `tokens`."""
+    embedding.zero_grad()
+    rows = embedding(tokens)
+    (rows.sin() * torch.arange(1.0, 5.0)).sum().backward()
+
+
+def batches(count: int) -> list[Tensor]:
+    """Token ids; the first rows are read often, the last ones once in a while, some twice in a batch."""
+    generator = torch.Generator().manual_seed(1)
+    return [(18 * torch.rand(3, 4, generator=generator) ** 4).long() for _ in range(count)]
+
+
+def test_it_moves_the_table_as_adamw_does_on_dense_gradients() -> None:
+    rows, dense = table(sparse=True), table(sparse=False)
+    by_rows, plain = RowAdamW(rows.parameters(), **OPTIONS), torch.optim.AdamW(dense.parameters(), **OPTIONS)
+    before = rows.weight.detach().clone()
+    for tokens in batches(60):
+        backward(rows, tokens)
+        backward(dense, tokens)
+        assert rows.weight.grad is not None
+        assert rows.weight.grad.is_sparse
+        by_rows.step()
+        plain.step()
+        torch.testing.assert_close(rows.weight, dense.weight, atol=1e-6, rtol=1e-5)
+    read = torch.zeros(20, dtype=torch.bool)
+    read[torch.cat(batches(60)).unique()] = True
+    assert 5 < int(read.sum()) < 20  # two rows are never read
+    assert torch.equal((rows.weight != before).any(1), read & (torch.arange(20) > 0))
+
+
+def test_dense_gradients_take_adamws_own_step() -> None:
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    optimizers = RowAdamW(ours.parameters(), lr=0.1), torch.optim.AdamW(theirs.parameters(), lr=0.1)
+    for _ in range(3):
+        for module, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.zero_grad()
+            module(torch.ones(4, 3)).square().sum().backward()
+            optimizer.step()
+    assert torch.equal(ours.weight, theirs.weight)
+    assert torch.equal(ours.bias, theirs.bias)
+
+
+def test_a_stored_state_goes_on_as_if_it_had_not_been_stored() -> None:
+    first = table(sparse=True)
+    optimizer = RowAdamW(first.parameters(), **OPTIONS)
+    for tokens in batches(30)[:15]:
+        backward(first, tokens)
+        optimizer.step()
+    second, state = copy.deepcopy(first), copy.deepcopy(optimizer.state_dict())
+    again = RowAdamW(second.parameters(), **OPTIONS)
+    again.load_state_dict(state)
+    for tokens in batches(30)[15:]:
+        for embedding, by_rows in ((first, optimizer), (second, again)):
+            backward(embedding, tokens)
+            by_rows.step()
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_a_closure_computes_the_gradients_and_its_loss_is_returned() -> None:
+    embedding = table(sparse=True)
+    before = embedding.weight.detach().clone()
+
+    def closure() -> float:
+        backward(embedding, torch.tensor([[3]]))
+        return 7.0
+
+    assert RowAdamW(embedding.parameters(), **OPTIONS).step(closure) == 7.0
+    assert (embedding.weight != before).any(1).nonzero().flatten().tolist() == [3]
+
+
+@pytest.mark.parametrize("wrong", [{"betas": (0.9, 0.99)}, {"weight_decay": 0.1}])
+def test_what_would_move_every_row_is_refused(wrong: dict[str, object]) -> None:
+    embedding = table(sparse=True)
+    optimizer = RowAdamW(embedding.parameters(), **{**OPTIONS, **wrong})
+    backward(embedding, torch.tensor([[3]]))
+    before = embedding.weight.detach().clone()
+    with pytest.raises(ValueError, match="expected betas="):
+        optimizer.step()
+    assert torch.equal(embedding.weight, before)
+
+
+@pytest.mark.parametrize("limit", [0.5, 1e6, float("inf")])
+def test_clipping_is_that_of_pytorch_with_a_sparse_gradient_as_with_a_dense_one(limit: float) -> None:
+    tokens = torch.tensor([[3, 5, 3], [1, 0, 3]])  # one row is read three times
+    sparse, dense = (nn.ModuleList([table(is_sparse), nn.Linear(4, 1, bias=False)]) for is_sparse in (True, False))
+    dense.load_state_dict(sparse.state_dict())
+    for embedding, linear in (sparse, dense):
+        linear(embedding(tokens)).square().sum().backward()
+    found = clip_gradient_norm(sparse.parameters(), limit)
+    expected = nn.utils.clip_grad_norm_(dense.parameters(), limit)
+    torch.testing.assert_close(found, expected)
+    for ours, theirs in zip(sparse.parameters(), dense.parameters(), strict=True):
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        torch.testing.assert_close(ours.grad.to_dense(), theirs.grad)
