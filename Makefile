@@ -5,15 +5,16 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
+KERAS := .venv-keras
 STORE ?= runs
 PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo overhead train sweep ui test lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo overhead bench train sweep ui test lint clean
 
 help:  ## Print these targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: $(READY)  ## Make .venv with everything the project needs (Python 3.10 to 3.12, about 6 GB)
 
@@ -49,6 +50,17 @@ learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/le
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
 	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=lstm
 
+bench: $(READY) $(KERAS)/.ready  ## How fast a training step is, beside packed sequences, Keras and the arithmetic alone (run it alone)
+	@$(VENV)/bin/python experiments/throughput/measure.py $(ARGS)
+	@$(VENV)/bin/python experiments/throughput/growth.py
+	@$(VENV)/bin/python experiments/throughput/startup.py $(ARGS)
+	@$(VENV)/bin/python experiments/throughput/sweep.py $(ARGS)
+
+$(KERAS)/.ready: experiments/throughput/requirements-keras.txt
+	@echo "Installing Keras and TensorFlow into $(KERAS), for the comparison (1.6 GB)"
+	@if $(PYTHON) -m venv $(KERAS) && $(KERAS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; then \
+		touch $@; else rm -rf $(KERAS); echo "warning: Keras cannot be installed, so its rows are left out" >&2; fi
+
 train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
 	@$(RUN) sentiment_rnn.train tracking.directory=$(STORE) $(ARGS)
 
@@ -69,6 +81,6 @@ lint: $(READY)  ## Check style (ruff) and types (mypy)
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
-clean:  ## Remove .venv and caches; runs/ and data/ stay
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
+	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

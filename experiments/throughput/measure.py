@@ -9,6 +9,7 @@ throughput.png and the tables of README.md beside this file are made anew.
 import csv
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -42,7 +43,7 @@ NAMES = {
     "kept": "+ freed memory kept",
     "bfloat16": "+ bfloat16",
     "compiled": "+ compiled recurrence",
-    "rows": "+ the batch's rows of the embedding only: this project",
+    "rows": "+ embedding updated by rows: this project",
     "float32": "Keras",
     "mixed_bfloat16": "Keras, mixed bfloat16",
     "floor float32": "matrix products alone, float32",
@@ -166,6 +167,18 @@ def peak(dtype: torch.dtype) -> float:
     return best
 
 
+def processor() -> str:
+    """What computes: its name, its cores and how it multiplies bfloat16."""
+    if runtime.on_gpu("auto"):
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    facts = {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
+    units = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16"}
+    unit = next((name for flag, name in units.items() if flag in facts.get("flags", "")), "no unit for bfloat16")
+    return f"{facts.get('model name', platform.machine())}, {runtime.cores()} cores, {unit}"
+
+
 # ---- what is written -------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +198,7 @@ def write(rows: Sequence[Row], profiles: dict[tuple[str, int], dict[str, float]]
             writer.writerows([encoder, size, part, f"{1e3 * seconds:.2f}"] for part, seconds in parts.items())
     throughput_figure(rows, config.data.name).savefig(HERE / "throughput.png")
     rates = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {str(dtype)[6:]}" for dtype, rate in peaks.items())
-    text = f"{config.data.name}, {runtime.cores()} cores, matrix products at their peak here: {rates}\n\n"
+    text = f"{config.data.name}, {processor()}, matrix products at their peak here: {rates}\n\n"
     text += "\n".join(markdown(*table(rows, encoder)) + "\n" for encoder in ("lstm", "rnn"))
     replace_block(HERE / "README.md", "throughput", text)
     replace_block(HERE / "README.md", "profile", markdown(*profile_table(profiles)))
@@ -196,8 +209,9 @@ def table(rows: Sequence[Row], encoder: str) -> tuple[Sequence[str], list[tuple[
     """Columns and rows for one encoder, slowest first."""
     mine = sorted((r for r in rows if r.encoder == encoder), key=lambda r: -r.epoch_seconds)
     packed = next(r for r in mine if r.case == "packed")
+    keras = next((r.epoch_seconds for r in mine if r.case == "float32"), float("nan"))
     floor = next(r for r in mine if r.case == "floor bfloat16")
-    columns = (encoder, "batch", "an epoch", "tokens / s", "× packed", "× bfloat16 floor")
+    columns = (encoder, "batch", "an epoch", "tokens / s", "× packed", "× Keras", "× bfloat16 floor")
     return columns, [
         (
             NAMES[r.case],
@@ -205,6 +219,7 @@ def table(rows: Sequence[Row], encoder: str) -> tuple[Sequence[str], list[tuple[
             f"{r.epoch_seconds:,.1f} s",
             f"{r.tokens_per_second:,.0f}",
             f"{packed.epoch_seconds / r.epoch_seconds:,.1f}",
+            f"{keras / r.epoch_seconds:.2f}".replace("nan", "–"),
             f"{r.epoch_seconds / floor.epoch_seconds:,.2f}",
         )
         for r in mine
@@ -222,26 +237,19 @@ def profile_table(profiles: dict[tuple[str, int], dict[str, float]]) -> tuple[Se
 @styled
 def throughput_figure(rows: Sequence[Row], source: str) -> Figure:
     """A bar a case on a logarithmic axis, the fastest at the bottom."""
-    figure, panels = new_figure(2, width=6.6, height=4.4)
+    figure, panels = new_figure(2, width=7, height=4.4)
     for axes, encoder in zip(panels, ("lstm", "rnn"), strict=True):
         mine = sorted((r for r in rows if r.encoder == encoder), key=lambda r: r.epoch_seconds)
         colors = [
             PALETTE[2] if r.case.startswith("floor") else PALETTE[0] if r.case == CASES[-1] else PALETTE[6]
             if r.case in CASES[1:] else PALETTE[1] for r in mine
         ]  # fmt: skip
-        labels = [
-            NAMES[r.case].replace(": this project", "") + (f", B {r.batch_size}" if r.batch_size == LARGE else "")
-            for r in mine
-        ]
+        labels = [NAMES[r.case] + (f", B {r.batch_size}" if r.batch_size == LARGE else "") for r in mine]
         bars = axes.barh(labels, [r.epoch_seconds for r in mine], color=colors)
-        axes.bar_label(
-            bars,
-            [f"{r.epoch_seconds:,.3g} s" if r.epoch_seconds < 1000 else f"{r.epoch_seconds:,.0f} s" for r in mine],
-            padding=3,
-            fontsize=9,
-        )
+        seconds = [f"{r.epoch_seconds:,.{0 if r.epoch_seconds >= 100 else 1}f} s" for r in mine]
+        axes.bar_label(bars, seconds, padding=3, fontsize=9)
         axes.set_xscale("log")
-        axes.set_xlim(right=axes.get_xlim()[1] * 3)
+        axes.set_xlim(left=1, right=axes.get_xlim()[1] * 4)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"seconds of a training epoch on {'IMDb' if source == 'imdb' else source} [s]")
         axes.set_title({"lstm": "LSTM", "rnn": "vanilla RNN"}[encoder])

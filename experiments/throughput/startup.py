@@ -18,8 +18,6 @@ from pathlib import Path
 import psutil
 
 from sentiment_rnn import command
-from sentiment_rnn.analysis.comparison import markdown
-from sentiment_rnn.compare import replace_block
 
 HERE = Path(__file__).parent
 
@@ -29,6 +27,10 @@ def main() -> None:
     if sys.argv[1:2] == ["--until-the-first-step"]:
         train_one_step(sys.argv[2:])
         return
+    # Not above: what `train` does not load must not count.
+    from sentiment_rnn.analysis.comparison import markdown
+    from sentiment_rnn.compare import replace_block
+
     source = ["data=imdb"] if os.environ.get("IMDB_ARCHIVE") else ["data=generated"]
     overrides = [*source, "encoder=lstm", *sys.argv[1:]]
     with tempfile.TemporaryDirectory() as folder:
