@@ -46,6 +46,11 @@ def test_the_processor_is_no_gpu_and_a_gpu_is_one_where_there_is_one() -> None:
     assert runtime.on_gpu("auto") == runtime.on_gpu("gpu") == torch.cuda.is_available()
 
 
+def test_an_accelerator_is_what_there_is_unless_it_is_named() -> None:
+    assert runtime.resolve_accelerator("auto") == ("gpu" if torch.cuda.is_available() else "cpu")
+    assert [runtime.resolve_accelerator(name) for name in ("cpu", "gpu")] == ["cpu", "gpu"]
+
+
 def test_there_is_a_core_and_no_more_than_the_machine_has() -> None:
     assert 1 <= runtime.cores() <= (os.cpu_count() or 1)
 

@@ -3,7 +3,7 @@
     python cases.py CASE ENCODER BATCHES REPEATS
 
 prints one line of JSON: seconds of a training step on each batch (the median of the repeats) and where the time went.
-Each case is the one before it and one thing more.
+From `padded` on, each case is the one before it and one thing more.
 """
 
 import json
@@ -24,10 +24,21 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from sentiment_rnn import runtime
 from sentiment_rnn.command import CONFIGURATION, register_schema
 from sentiment_rnn.config import Config, checked
+from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.optimizer import clip_gradient_norm
 from sentiment_rnn.training import build_model
 
-CASES = ("packed", "padded", "flushed", "kept", "bfloat16", "compiled", "rows")
+CASES: dict[str, tuple[str, ...]] = {
+    "packed": (),
+    "packed_kept": ("flushed", "kept"),
+    "padded": ("padded",),
+    "flushed": ("padded", "flushed"),
+    "kept": ("padded", "flushed", "kept"),
+    "bfloat16": ("padded", "flushed", "kept", "bfloat16"),
+    "compiled": ("padded", "flushed", "kept", "bfloat16", "compiled"),
+    "rows": ("padded", "flushed", "kept", "bfloat16", "compiled", "rows"),
+}
+"""What each case has; the last one is this project."""
 VOCABULARY_SIZE = 30_000
 LEARNING_RATE = 1e-3
 CLIP_NORM = 1.0
@@ -54,15 +65,14 @@ class Packed(nn.Module):
 
 def prepare(case: str) -> bool:
     """Set this process up for a case; whether it computes in bfloat16."""
-    rank = CASES.index(case)
-    if rank < CASES.index("compiled"):
+    if "compiled" not in CASES[case]:
         os.environ["SENTIMENT_RNN_COMPILED"] = "0"
-    if rank >= CASES.index("flushed"):
+    if "flushed" in CASES[case]:
         torch.set_flush_denormal(True)
     torch.set_num_threads(runtime.cores())
-    if rank >= CASES.index("kept"):
+    if "kept" in CASES[case]:
         runtime.keep_freed_memory()
-    return rank >= CASES.index("bfloat16") and runtime.resolve_precision("auto", "auto") == "bfloat16"
+    return "bfloat16" in CASES[case] and runtime.resolve_precision("auto", "auto") == "bfloat16"
 
 
 def build(case: str, encoder: str, hidden_size: int = 256) -> nn.Module:
@@ -73,7 +83,7 @@ def build(case: str, encoder: str, hidden_size: int = 256) -> nn.Module:
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         config: Config = checked(compose("config", settings))
     device = "cuda" if runtime.on_gpu("auto") else "cpu"
-    if case == "packed":
+    if "padded" not in CASES[case]:
         return Packed(encoder, config.embedding.size, hidden_size).to(device)
     return build_model(config, VOCABULARY_SIZE).to(device)
 
@@ -81,13 +91,12 @@ def build(case: str, encoder: str, hidden_size: int = 256) -> nn.Module:
 def stepper(case: str, model: nn.Module, bfloat16: bool) -> Callable[[Batch], float]:
     """A function that takes one training step, as the trainer does, and returns its seconds."""
     device = next(model.parameters()).device
-    if case == "rows":
-        model.take_rows(device)
+    if isinstance(model, SentimentClassifier):
+        if "rows" in CASES[case]:
+            model.take_rows(device)
         optimizer = model.configure_optimizers()
-        clip = clip_gradient_norm
     else:
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
-        clip = nn.utils.clip_grad_norm_
     half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16)
 
     def step(batch: Batch) -> float:
@@ -98,7 +107,7 @@ def stepper(case: str, model: nn.Module, bfloat16: bool) -> Callable[[Batch], fl
             loss = binary_cross_entropy_with_logits(model(tokens, lengths).float(), labels)
         loss.backward()
         with torch.profiler.record_function("clip"):
-            clip(model.parameters(), CLIP_NORM)
+            clip_gradient_norm(model.parameters(), CLIP_NORM)
         optimizer.step()
         if device.type == "cuda":
             torch.cuda.synchronize()
@@ -145,13 +154,12 @@ def main() -> None:
     torch.manual_seed(0)
     step = stepper(case, build(case, encoder), bfloat16)
     batches = load(path)
-    # Warm: every shape once; where that would take minutes, the shortest one.
-    slow = case in ("packed", "padded")
-    for batch in sorted(batches, key=lambda batch: batch[0].shape[1])[: 1 if slow else len(batches)]:
+    # Warm: every shape once; of what is not repeated, since a step takes seconds, the shortest one.
+    for batch in sorted(batches, key=lambda batch: batch[0].shape[1])[: 1 if repeats == 1 else None]:
         step(batch)
     times = [[step(batch) for batch in batches] for _ in range(repeats)]
     result = {"seconds": [statistics.median(of_batch) for of_batch in zip(*times, strict=True)]}
-    if case == CASES[-1] and not runtime.on_gpu("auto"):
+    if case == "rows" and not runtime.on_gpu("auto"):
         result["profile"] = profile(step, batches)
     print(json.dumps(result))
 

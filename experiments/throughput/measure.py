@@ -35,9 +35,10 @@ from sentiment_rnn.config import Config, checked
 from sentiment_rnn.data.datamodule import ReviewData
 
 HERE = Path(__file__).parent
-KERAS = Path(".venv-keras/bin/python")
+KERAS = HERE.parents[1] / ".venv-keras"
 NAMES = {
     "packed": "PyTorch, packed sequences",
+    "packed_kept": "packed, denormals flushed, freed memory kept",
     "padded": "padded",
     "flushed": "+ denormals flushed",
     "kept": "+ freed memory kept",
@@ -79,13 +80,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         samples = {size: save_sample(config, size, Path(folder)) for size in (config.data.batch_size, LARGE)}
         cases = [(encoder, case, samples[config.data.batch_size]) for encoder in ("lstm", "rnn") for case in CASES]
-        cases += [(encoder, CASES[-1], samples[LARGE]) for encoder in ("lstm", "rnn")]
-        if KERAS.exists():
+        cases += [(encoder, "rows", samples[LARGE]) for encoder in ("lstm", "rnn")]
+        if not (KERAS / ".ready").exists():
+            print("no Keras in .venv-keras (make bench installs it): its rows are left out", file=sys.stderr)
+        else:
             policies = ("float32", "mixed_bfloat16")
             cases += [(e, policy, samples[config.data.batch_size]) for e in ("lstm", "rnn") for policy in policies]
         for encoder, case, sample in tqdm(cases, desc="Cases", disable=None):
             result = run(case, encoder, sample)
-            seconds = statistics.mean(result["seconds"]) * sample.batches
+            seconds = sum(result["seconds"]) * sample.size
             rows.append(Row(encoder, case, sample.batch_size, seconds, sample.tokens / seconds))
             if "profile" in result:
                 profiles[encoder, sample.batch_size] = result["profile"]
@@ -106,8 +109,8 @@ class Sample:
 
     path: Path
     batch_size: int
-    batches: int
-    """Batches of the whole epoch."""
+    size: float
+    """Tokens of the whole epoch beside those of these batches, padding counted."""
     tokens: int
     """Tokens of the whole epoch."""
 
@@ -126,14 +129,15 @@ def save_sample(config: Config, batch_size: int, folder: Path) -> Sample:
     }
     path = folder / f"{batch_size}.npz"
     np.savez(path, **arrays)
-    return Sample(path, batch_size, len(batches), int(data.reviews("train").lengths.sum()))
+    size = sum(batch.tokens.numel() for batch in batches) / sum(batch.tokens.numel() for batch in chosen)
+    return Sample(path, batch_size, size, int(data.reviews("train").lengths.sum()))
 
 
 def run(case: str, encoder: str, sample: Sample) -> dict[str, object]:
     """Time one case in its own process, three times over the sample, once where a step takes seconds."""
     torch_case = case in CASES
-    python, script = (sys.executable, "cases.py") if torch_case else (str(KERAS), "keras_case.py")
-    repeats = "1" if case in ("packed", "padded") else "3"
+    python, script = (sys.executable, "cases.py") if torch_case else (str(KERAS / "bin/python"), "keras_case.py")
+    repeats = "1" if (case, encoder) == ("packed", "lstm") else "3"
     command = [python, str(HERE / script), case, encoder, str(sample.path), repeats]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -206,8 +210,8 @@ def write(rows: Sequence[Row], profiles: dict[tuple[str, int], dict[str, float]]
 
 
 def table(rows: Sequence[Row], encoder: str) -> tuple[Sequence[str], list[tuple[str, ...]]]:
-    """Columns and rows for one encoder, slowest first."""
-    mine = sorted((r for r in rows if r.encoder == encoder), key=lambda r: -r.epoch_seconds)
+    """Columns and rows for one encoder."""
+    mine = [r for r in rows if r.encoder == encoder]
     packed = next(r for r in mine if r.case == "packed")
     keras = next((r.epoch_seconds for r in mine if r.case == "float32"), float("nan"))
     floor = next(r for r in mine if r.case == "floor bfloat16")
@@ -236,13 +240,13 @@ def profile_table(profiles: dict[tuple[str, int], dict[str, float]]) -> tuple[Se
 
 @styled
 def throughput_figure(rows: Sequence[Row], source: str) -> Figure:
-    """A bar a case on a logarithmic axis, the fastest at the bottom."""
+    """A bar a case on a logarithmic axis."""
     figure, panels = new_figure(2, width=7, height=4.4)
     for axes, encoder in zip(panels, ("lstm", "rnn"), strict=True):
-        mine = sorted((r for r in rows if r.encoder == encoder), key=lambda r: r.epoch_seconds)
+        mine = [r for r in rows if r.encoder == encoder][::-1]
         colors = [
-            PALETTE[2] if r.case.startswith("floor") else PALETTE[0] if r.case == CASES[-1] else PALETTE[6]
-            if r.case in CASES[1:] else PALETTE[1] for r in mine
+            PALETTE[2] if r.case.startswith("floor") else PALETTE[0] if r.case == "rows" else PALETTE[6]
+            if "padded" in CASES.get(r.case, ()) else PALETTE[1] for r in mine
         ]  # fmt: skip
         labels = [NAMES[r.case] + (f", B {r.batch_size}" if r.batch_size == LARGE else "") for r in mine]
         bars = axes.barh(labels, [r.epoch_seconds for r in mine], color=colors)

@@ -50,6 +50,11 @@ def on_gpu(accelerator: str) -> bool:
     return accelerator != "cpu" and torch.cuda.is_available()
 
 
+def resolve_accelerator(accelerator: str) -> str:
+    """`auto`, `cpu` or `gpu` → `cpu` or `gpu`, by what there is."""
+    return accelerator if accelerator != "auto" else "gpu" if on_gpu("auto") else "cpu"
+
+
 def resolve_precision(precision: str, accelerator: str) -> str:
     """`auto`, `float32` or `bfloat16` → `float32` or `bfloat16`, by what the device computes fast."""
     if precision != "auto":

@@ -22,8 +22,9 @@ def main(config: DictConfig) -> float | None:
     # Not above: what is wrong with the configuration is said before torch, Lightning and MLflow are loaded.
     from sentiment_rnn.training import train
 
-    gc.freeze()
-    gc.enable()
+    if not gc.isenabled():  # the first job of this process
+        gc.freeze()
+        gc.enable()
     quiet_libraries()
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN

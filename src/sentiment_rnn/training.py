@@ -40,7 +40,8 @@ def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
     """
     processes = config.trainer.devices * (runtime.cores() if jobs < 0 else jobs)
     runtime.prepare(config.trainer.threads or max(1, runtime.cores() // processes))
-    # Before the run's identity: a float32 and a bfloat16 machine do not run the same experiment.
+    # Before the run's identity: a CPU and a GPU, a float32 and a bfloat16 machine do not run the same experiment.
+    config.trainer.accelerator = runtime.resolve_accelerator(config.trainer.accelerator)
     config.precision = runtime.resolve_precision(config.precision, config.trainer.accelerator)
     pl.seed_everything(config.seed, verbose=False)
     data = ReviewData(config.data, config.seed)
@@ -124,9 +125,7 @@ def build_trainer(config: Config, record: RunRecord | None, data: ReviewData) ->
     if settings.patience:
         callbacks.append(EarlyStopping("val/accuracy", mode="max", patience=settings.patience))
     return pl.Trainer(
-        accelerator=settings.accelerator
-        if settings.accelerator != "auto"
-        else ("gpu" if runtime.on_gpu("auto") else "cpu"),
+        accelerator=runtime.resolve_accelerator(settings.accelerator),
         devices=settings.devices,
         num_nodes=settings.nodes,
         strategy=settings.strategy,

@@ -258,6 +258,27 @@ def test_a_sparse_gradient_of_the_embedding_trains_to_the_same_as_a_dense_one(
         torch.testing.assert_close(parameter, found[1][name], atol=1e-5, rtol=1e-4, msg=name)
 
 
+@pytest.mark.parametrize(
+    ("settings", "sparse"),
+    [
+        ({}, True),
+        ({"options": {"betas": [0.8, 0.99]}}, True),
+        ({"embedding_options": {}}, False),
+        ({"embedding_options": {"betas": [0.9, 0.999]}}, False),
+        ({"options": {"amsgrad": True}}, False),
+        ({"_target_": "torch.optim.SGD", "embedding_options": {}}, False),
+    ],
+)
+def test_the_embeddings_gradient_is_sparse_where_the_optimizer_takes_rows(
+    batch: Batch, settings: dict[str, Any], sparse: bool
+) -> None:
+    model = build_classifier("bag", "mean", **settings)
+    before = model.embedding.weight.detach().clone()
+    fit(model, [batch, batch])
+    assert model.embedding.sparse == sparse
+    assert not torch.equal(model.embedding.weight, before)
+
+
 class LearningRates(pl.Callback):
     """Keeps the rate that each step was made with."""
 

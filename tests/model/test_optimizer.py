@@ -89,7 +89,9 @@ def test_a_closure_computes_the_gradients_and_its_loss_is_returned() -> None:
     assert (embedding.weight != before).any(1).nonzero().flatten().tolist() == [3]
 
 
-@pytest.mark.parametrize("wrong", [{"betas": (0.9, 0.99)}, {"weight_decay": 0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"betas": (0.9, 0.99)}, {"weight_decay": 0.1}, {"amsgrad": True}, {"maximize": True}]
+)
 def test_what_would_move_every_row_is_refused(wrong: dict[str, object]) -> None:
     embedding = table(sparse=True)
     optimizer = RowAdamW(embedding.parameters(), **{**OPTIONS, **wrong})

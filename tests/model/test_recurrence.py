@@ -47,7 +47,7 @@ def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: in
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        ours = states_and_gradients(lambda x: recurrence.states(cell, x, layer), layer, inputs, weights)
+        ours = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
     finally:
         torch.set_num_threads(before)
     theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
@@ -63,9 +63,9 @@ def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, 
         pytest.skip("no bfloat16 on this processor")
     layer, inputs, weights = random_layer(cell, E, H, scale=0.2), torch.randn(B, T, E), torch.randn(B, T, H)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        states = recurrence.states(cell, inputs, layer)
+        states = recurrence.states(layer, inputs)
         assert states.dtype == torch.bfloat16
-        ours = states_and_gradients(lambda x: recurrence.states(cell, x, layer), layer, inputs, weights)
+        ours = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
     theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
     for mine, expected in zip(ours, theirs, strict=True):
         assert mine.dtype == torch.float32
@@ -76,21 +76,21 @@ def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, 
 def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str) -> None:
     layer, inputs = random_layer(cell, 5, 9), torch.randn(20, 30, 5)
     with torch.no_grad():
-        states = recurrence.states(cell, inputs, layer)
+        states = recurrence.states(layer, inputs)
     assert not states.requires_grad
-    assert torch.equal(states, recurrence.states(cell, inputs, layer))
+    assert torch.equal(states, recurrence.states(layer, inputs))
     H, G = 9, layer.weight_hh_l0.shape[0]
     z, weight = torch.zeros(31, 20, 16), torch.randn(G, 16)
     a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(z, weight, False)
     assert a.shape == (1, 20, G)
-    assert c.shape == (1, 20, H)
+    assert c.shape == (1, 20, H if cell == "lstm" else 0)
 
 
 @CELLS
 def test_large_numbers_saturate_and_not_a_number_stays_so(cell: str) -> None:
     layer = random_layer(cell, 1, 4)
     inputs = torch.tensor([[[1e30]], [[-1e30]], [[float("nan")]], [[0.0]]])
-    states, expected = recurrence.states(cell, inputs, layer), layer(inputs)[0]
+    states, expected = recurrence.states(layer, inputs), layer(inputs)[0]
     torch.testing.assert_close(states, expected, equal_nan=True, atol=1e-6, rtol=0)
     assert torch.isnan(states[2]).all()
     assert states[[0, 1, 3]].abs().max() <= 1
@@ -99,7 +99,7 @@ def test_large_numbers_saturate_and_not_a_number_stays_so(cell: str) -> None:
 def test_a_gradient_too_small_for_float32_is_zero_and_not_an_error() -> None:
     layer = random_layer("rnn", 3, 8, scale=0.05)
     inputs = torch.randn(2, 200, 3).requires_grad_()
-    recurrence.states("rnn", inputs, layer)[:, -1].sum().backward()
+    recurrence.states(layer, inputs)[:, -1].sum().backward()
     assert inputs.grad is not None
     assert inputs.grad[:, -1].abs().max() > 1e-4
     assert inputs.grad[:, 0].abs().max() < 1e-30
@@ -108,26 +108,62 @@ def test_a_gradient_too_small_for_float32_is_zero_and_not_an_error() -> None:
 
 def test_changing_the_states_in_place_is_refused_and_never_a_wrong_gradient() -> None:
     layer = random_layer("rnn", 3, 4)
-    states = recurrence.states("rnn", torch.randn(2, 5, 3).requires_grad_(), layer)
+    states = recurrence.states(layer, torch.randn(2, 5, 3).requires_grad_())
     with pytest.raises(RuntimeError, match=r"inplace|in-place"):
         (states.mul_(2) ** 2).sum().backward()
 
 
 def test_a_second_backward_pass_gives_the_same_gradient() -> None:
     layer, inputs = random_layer("lstm", 3, 4), torch.randn(2, 5, 3).requires_grad_()
-    loss = recurrence.states("lstm", inputs, layer).square().sum()
+    loss = recurrence.states(layer, inputs).square().sum()
     first = torch.autograd.grad(loss, inputs, retain_graph=True)[0]
     assert torch.equal(first, torch.autograd.grad(loss, inputs)[0])
 
 
 def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules() -> None:
     single, double = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1, dtype=torch.float64)
-    assert recurrence.applies("rnn", single)
-    assert not recurrence.applies("lstm", single)
-    assert not recurrence.applies("rnn", double)
-    assert not recurrence.applies("rnn", single.to("meta"))
+    rnn, lstm = nn.RNN(1, 1, batch_first=True), nn.LSTM(1, 1, batch_first=True)
+    assert recurrence.applies(rnn, single)
+    assert not recurrence.applies(lstm, single)
+    assert not recurrence.applies(rnn, double)
+    assert not recurrence.applies(rnn, single.to("meta"))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert recurrence.applies("lstm", single) == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        assert recurrence.applies(lstm, single) == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.RNN(1, 1, batch_first=True, nonlinearity="relu"),
+        nn.RNN(1, 1, batch_first=True, bias=False),
+        nn.RNN(1, 1, batch_first=True, num_layers=2),
+        nn.RNN(1, 1, batch_first=True, bidirectional=True),
+        nn.LSTM(1, 3, batch_first=True, proj_size=2),
+        nn.GRU(1, 1, batch_first=True),
+        nn.RNN(1, 1),
+    ],
+    ids=str,
+)
+def test_other_cells_are_left_to_the_modules(module: nn.RNNBase) -> None:
+    inputs = torch.zeros(1, 1, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not recurrence.applies(module, inputs)
+    assert not recurrence.applies(module, inputs)
+
+
+@pytest.mark.parametrize(
+    ("z", "weight"),
+    [
+        (torch.zeros(9, 4, 3).transpose(0, 2), torch.zeros(5, 9)),
+        (torch.zeros(3, 4, 9), torch.zeros(5, 8)),
+        (torch.zeros(3, 4, 9), torch.zeros(5, 9).double()),
+        (torch.zeros(3, 4, 9).double(), torch.zeros(5, 9).double()),
+    ],
+    ids=["not contiguous", "another width", "another type", "an unknown type"],
+)
+def test_what_the_compiled_code_cannot_read_is_refused(z: Tensor, weight: Tensor) -> None:
+    with pytest.raises(RuntimeError, match="expected"):
+        torch.ops.sentiment_rnn.rnn_forward(z, weight, True)
 
 
 @pytest.mark.parametrize("encoder", [Rnn, Lstm])
@@ -164,7 +200,8 @@ def in_a_fresh_process(code: str, **environment: str) -> subprocess.CompletedPro
 
 def test_without_a_compiler_one_line_says_so_and_the_modules_read(tmp_path: Path) -> None:
     done = in_a_fresh_process(
-        "print(recurrence.library(), recurrence.library(), recurrence.applies('rnn', torch.zeros(1, 1, 1)))",
+        "layer, inputs = torch.nn.RNN(1, 1, batch_first=True), torch.zeros(1, 1, 1)\n"
+        "print(recurrence.library(), recurrence.library(), recurrence.applies(layer, inputs))",
         XDG_CACHE_HOME=str(tmp_path), CXX="no-such-compiler",
     )  # fmt: skip
     assert done.stdout.split() == ["None", "None", "False"]
@@ -191,6 +228,17 @@ def test_a_source_that_does_not_compile_is_one_line_with_the_compilers_error(
     assert "missing" in caplog.text
     assert "error" in caplog.text
     assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_library_that_does_not_load_is_made_anew(tmp_path: Path) -> None:
+    library = "print(recurrence.library() is not None)"
+    first = in_a_fresh_process(library, XDG_CACHE_HOME=str(tmp_path))
+    (path,) = tmp_path.rglob("*.so")
+    path.write_bytes(b"cut off")
+    second = in_a_fresh_process(library, XDG_CACHE_HOME=str(tmp_path))
+    third = in_a_fresh_process(library, XDG_CACHE_HOME=str(tmp_path))
+    assert [done.stdout.strip() for done in (first, second, third)] == ["True", "False", "True"]
+    assert second.stderr.count("no compiled recurrence") == 1
 
 
 def test_processes_that_start_together_compile_once(tmp_path: Path) -> None:

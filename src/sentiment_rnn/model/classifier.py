@@ -72,8 +72,14 @@ class SentimentClassifier(pl.LightningModule):
     def take_rows(self, device: torch.device) -> None:
         """Have the embedding give a sparse gradient where the optimizer is the faster for it: on a CPU. On a GPU, which
         would have to wait for the number of rows, `RowAdamW` takes a dense one, to the same result."""
-        optimizer = resolve_name(self.optimizer_settings["_target_"])
-        self.embedding.sparse = issubclass(optimizer, RowAdamW) and device.type == "cpu"
+        rows = issubclass(resolve_name(self.optimizer_settings["_target_"]), RowAdamW)
+        self.embedding.sparse = rows and device.type == "cpu" and RowAdamW.takes_rows(self.embedding_options)
+
+    @property
+    def embedding_options(self) -> dict[str, Any]:
+        """The optimizer's arguments for the embedding."""
+        settings = self.optimizer_settings
+        return {"weight_decay": 0.0, **settings["options"], **settings["embedding_options"]}
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """`tokens [B, T]` int64, `lengths [B]` int64 → logits `[B]` float32."""
@@ -154,7 +160,7 @@ class SentimentClassifier(pl.LightningModule):
             [
                 {"params": matrices, "weight_decay": settings["weight_decay"]},
                 {"params": biases, "weight_decay": 0.0},
-                {"params": [table], "weight_decay": 0.0, **settings["embedding_options"]},
+                {"params": [table], **self.embedding_options},
             ],
             lr=settings["learning_rate"],
             **settings["options"],

@@ -5,8 +5,8 @@ Every encoder is a module with `forward(embedded [B, T, E], lengths [B]) -> stat
 length is padding, and the states there are not defined; no state before it depends on them.
 
 Sequences are padded, never packed: on a CPU a packed backward pass is quadratic in the length (pytorch issue
-149194). There, `recurrence` reads them, twice to five times as fast as PyTorch's modules do; those hold the weights,
-and read them on a GPU (cuDNN).
+149194). There, `recurrence` reads them, faster than PyTorch's modules do (the figures: experiments/throughput); those
+hold the weights, and read on a GPU (cuDNN).
 """
 
 from collections.abc import Callable
@@ -45,8 +45,6 @@ class Recurrent(nn.Module):
     """
 
     module: Callable[..., nn.RNNBase]
-    compiled: str | None = None
-    """The cell's name in `recurrence`, if it is there; without one, `module` reads on every device."""
 
     def __init__(
         self,
@@ -88,8 +86,8 @@ class Recurrent(nn.Module):
 
     def read(self, module: nn.RNNBase, inputs: Tensor) -> Tensor:
         """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`."""
-        if self.compiled and recurrence.applies(self.compiled, inputs):
-            return recurrence.states(self.compiled, inputs, module)
+        if recurrence.applies(module, inputs):
+            return recurrence.states(module, inputs)
         return cast(Tensor, module(inputs)[0])
 
     def initialize(self, module: nn.RNNBase, recurrent_init: str, forget_bias: float) -> None:
@@ -114,7 +112,6 @@ class Rnn(Recurrent):
     """
 
     module = nn.RNN
-    compiled = "rnn"
 
 
 class Lstm(Recurrent):
@@ -131,7 +128,6 @@ class Lstm(Recurrent):
     """
 
     module = nn.LSTM
-    compiled = "lstm"
 
     def initialize(self, module: nn.RNNBase, recurrent_init: str, forget_bias: float) -> None:
         """As for every recurrent net, and the bias of the forget gate."""

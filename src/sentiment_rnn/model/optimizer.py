@@ -1,6 +1,6 @@
 """AdamW that pays for the rows of the embedding that a batch read, not for the whole table.
 
-A batch of 64 reviews reads some 4,000 of 30,000 words, yet the table is nine tenths of the parameters: clipping and
+A batch of 64 reviews reads some thousands of 30,000 words, yet the table is nine tenths of the parameters: clipping and
 updating all of it takes a third of a vanilla RNN's step on a CPU.
 """
 
@@ -21,8 +21,14 @@ class RowAdamW(torch.optim.AdamW):
     keeps a first moment and leaves that decay out: another algorithm.)
 
     Raises:
-        ValueError: at a step with a sparse gradient, if its group has β₁ or a weight decay above 0.
+        ValueError: at a step with a sparse gradient of a group that `takes_rows` does not fit.
     """
+
+    @staticmethod
+    def takes_rows(options: dict[str, Any]) -> bool:
+        """Whether a group with these arguments stays where it is in all rows without a gradient."""
+        moves = ("weight_decay", "amsgrad", "maximize")
+        return options.get("betas", (0.9, 0.999))[0] == 0 and not any(options.get(name) for name in moves)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -46,12 +52,12 @@ class RowAdamW(torch.optim.AdamW):
         return loss
 
     def _update_rows(self, group: dict[str, Any], parameter: nn.Parameter, gradient: Tensor) -> None:
-        beta1, beta2 = group["betas"]
-        if beta1 or group["weight_decay"]:
+        if not self.takes_rows(group):
             raise ValueError(
-                f"betas={group['betas']}, weight_decay={group['weight_decay']} for a parameter with a sparse gradient: "
-                "expected betas=(0, …) and weight_decay=0"
+                f"betas={group['betas']}, weight_decay={group['weight_decay']}, amsgrad={group['amsgrad']}, "
+                f"maximize={group['maximize']} and a sparse gradient: expected betas=(0, …) and none of the others"
             )
+        beta2 = group["betas"][1]
         state = self.state[parameter]
         if not state:
             state["step"] = torch.tensor(0.0)

@@ -77,6 +77,7 @@ inline float exponential(float x) {
 }
 
 inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+// To 1e-7 absolutely, not relatively: near zero it has fewer digits than x.
 inline float tanh(float x) { return 2.0f / (1.0f + exponential(-2.0f * x)) - 1.0f; }
 
 // ---- products ------------------------------------------------------------------------------------------------------
@@ -86,16 +87,21 @@ inline float tanh(float x) { return 2.0f / (1.0f + exponential(-2.0f * x)) - 1.0
 class Product {
  public:
   Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16) {
-    static const auto pack = find<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
-    weight_ = packed_ ? pack.call(weight.contiguous(), rows) : weight.t().contiguous();
+    if (packed_) {
+      static const auto pack = find<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
+      weight_ = pack.call(weight.contiguous(), rows);
+    } else {
+      weight_ = weight.t().contiguous();
+    }
   }
 
   Tensor operator()(const Tensor& x) const {
     using Scalars = c10::List<std::optional<at::Scalar>>;
     using Linear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view, Scalars,
                           std::optional<c10::string_view>);
+    if (!packed_) return at::mm(x, weight_);
     static const auto linear = find<Linear>("mkldnn::_linear_pointwise");
-    return packed_ ? linear.call(x, weight_, std::nullopt, "none", Scalars(), "") : at::mm(x, weight_);
+    return linear.call(x, weight_, std::nullopt, "none", Scalars(), "");
   }
 
  private:
@@ -122,6 +128,7 @@ void divide_rows(int64_t rows, const Task& task) {
 
 struct Rnn {
   static constexpr int64_t gates = 1;
+  static constexpr bool has_cell_state = false;
 
   // One row: product [G] → a [G], h [H].
   template <typename Number>
@@ -148,6 +155,7 @@ struct Rnn {
 
 struct Lstm {
   static constexpr int64_t gates = 4;
+  static constexpr bool has_cell_state = true;
 
   // One row: product [G] and c_{t-1} [H] → a [G], h [H], c_t [H].
   template <typename Number>
@@ -189,30 +197,35 @@ struct Lstm {
 
 // ---- sequences -----------------------------------------------------------------------------------------------------
 
-// Rows first..last of z [T + 1, B, K]; a [T, B, G] and c [T + 1, B, H], or one step of each where nothing is kept.
+// Rows first..last of z [T + 1, B, K]; a [T, B, G] and c [T + 1, B, C], or one step of each where nothing is kept. C is H,
+// or 0 for the RNN, which has no cell state.
 template <typename Cell, typename Number>
 void forward_rows(const Product& product, const Tensor& z, const Tensor& a, const Tensor& c, int64_t first,
                   int64_t last) {
-  const int64_t T = z.size(0) - 1, B = z.size(1), K = z.size(2), G = a.size(2), H = G / Cell::gates;
+  const int64_t T = z.size(0) - 1, B = z.size(1), K = z.size(2), G = a.size(2), H = G / Cell::gates, C = c.size(2);
   const bool keep = c.size(0) > 1;
   for (int64_t t = 0; t < T; ++t) {
     const Tensor preactivation = product(z[t].narrow(0, first, last - first));
     const int64_t now = keep ? t : 0, next = keep ? t + 1 : 0;
     for (int64_t row = first; row < last; ++row) {
       Cell::forward(data<Number>(preactivation) + (row - first) * G, data<Number>(a) + (now * B + row) * G,
-                    data<Number>(z) + ((t + 1) * B + row) * K, data<float>(c) + (now * B + row) * H,
-                    data<float>(c) + (next * B + row) * H, H);
+                    data<Number>(z) + ((t + 1) * B + row) * K, data<float>(c) + (now * B + row) * C,
+                    data<float>(c) + (next * B + row) * C, H);
     }
   }
 }
 
 // z [T + 1, B, K], x and ones filled in and h_0 = 0; weight [G, K]. Writes h_t into z_{t+1}. → a [T, B, G],
-// c [T + 1, B, H], which only a backward pass needs: without `keep` they hold one step.
+// c [T + 1, B, C], which only a backward pass needs: without `keep` they hold one step.
 template <typename Cell>
 std::tuple<Tensor, Tensor> forward(const Tensor& z, const Tensor& weight, bool keep) {
+  TORCH_CHECK(z.dim() == 3 && z.is_contiguous(), "z: expected a contiguous [T + 1, B, K]");
+  TORCH_CHECK(weight.sizes() == at::IntArrayRef({weight.size(0), z.size(2)}), "weight: expected [G, K]");
+  TORCH_CHECK(weight.scalar_type() == z.scalar_type(), "z and weight: expected one type");
+  TORCH_CHECK(z.scalar_type() == at::kFloat || z.scalar_type() == at::kBFloat16, "z: expected float32 or bfloat16");
   const int64_t T = z.size(0) - 1, B = z.size(1), G = weight.size(0), H = G / Cell::gates;
   const Tensor a = at::empty({keep ? T : 1, B, G}, z.options());
-  const Tensor c = at::empty({keep ? T + 1 : 1, B, H}, z.options().dtype(at::kFloat));
+  const Tensor c = at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, z.options().dtype(at::kFloat));
   c[0].zero_();
   const Product product(weight, B);
   const auto rows = z.scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
@@ -224,12 +237,13 @@ template <typename Cell, typename Number>
 void backward_rows(const Product& product, const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& da,
                    const Tensor& dx, const Tensor& dc, int64_t first, int64_t last) {
   const int64_t T = a.size(0), B = a.size(1), G = a.size(2), H = dh.size(2), E = dx.size(2), K = H + E + 2;
+  const int64_t C = c.size(2);
   Tensor dz = at::zeros({last - first, K}, a.options());  // nothing comes from behind the last step
   for (int64_t t = T - 1; t >= 0; --t) {
     for (int64_t row = first; row < last; ++row) {
       const int64_t now = t * B + row, next = now + B;
       Cell::backward(data<Number>(a) + now * G, data<Number>(dh) + now * H, data<Number>(dz) + (row - first) * K,
-                     data<float>(c) + now * H, data<float>(c) + next * H, data<float>(dc) + row * H,
+                     data<float>(c) + now * C, data<float>(c) + next * C, data<float>(dc) + row * C,
                      data<Number>(da) + now * G, H);
     }
     dz = product(da[t].narrow(0, first, last - first));
@@ -242,8 +256,16 @@ void backward_rows(const Product& product, const Tensor& dh, const Tensor& a, co
 // dh [T, B, H], the loss's gradient by the states; a and c of the forward pass. → da [T, B, G], dx [T, B, E].
 template <typename Cell>
 std::tuple<Tensor, Tensor> backward(const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& weight) {
+  TORCH_CHECK(dh.dim() == 3 && dh.is_contiguous() && a.is_contiguous() && c.is_contiguous(),
+              "dh, a, c: expected contiguous tensors");
+  TORCH_CHECK(dh.scalar_type() == a.scalar_type() && weight.scalar_type() == a.scalar_type(),
+              "dh, a and weight: expected one type");
+  TORCH_CHECK(a.sizes() == at::IntArrayRef({dh.size(0), dh.size(1), Cell::gates * dh.size(2)}) &&
+                  weight.size(0) == a.size(2) && c.size(0) == a.size(0) + 1,
+              "dh [T, B, H], a [T, B, G], c [T + 1, B, C], weight [G, K]: sizes that fit each other expected");
   const int64_t T = a.size(0), B = a.size(1), H = dh.size(2), E = weight.size(1) - H - 2;
-  const Tensor da = at::empty_like(a), dx = at::empty({T, B, E}, a.options()), dc = at::zeros({B, H}, c.options());
+  const Tensor da = at::empty_like(a), dx = at::empty({T, B, E}, a.options());
+  const Tensor dc = at::zeros({B, c.size(2)}, c.options());
   const Product product(weight.t(), B);
   const auto rows = a.scalar_type() == at::kBFloat16 ? backward_rows<Cell, Bfloat16> : backward_rows<Cell, float>;
   divide_rows(B, [&](int64_t first, int64_t last) { rows(product, dh, a, c, da, dx, dc, first, last); });

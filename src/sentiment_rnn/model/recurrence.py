@@ -25,33 +25,44 @@ from torch.autograd.function import once_differentiable
 log = logging.getLogger("sentiment_rnn")
 
 SOURCE = Path(__file__).with_suffix(".cpp")
+OPTIONS = (
+    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC"),
+    *(("-march=native", "-mprefer-vector-width=512") if platform.machine() == "x86_64" else ("-mcpu=native",)),
+)
+"""The compiler's."""
 
 
-def applies(cell: str, inputs: Tensor) -> bool:
+CELLS = {"RNN_TANH": "rnn", "LSTM": "lstm"}
+"""What is compiled, by PyTorch's name for it."""
+
+
+def applies(module: nn.RNNBase, inputs: Tensor) -> bool:
     """Whether `states` is the way to read these inputs: on a CPU, with the compiled library, and faster."""
+    plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
+    if module.mode not in CELLS or not plain or not module.batch_first:
+        return False
     if type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
     if number_type(inputs) == torch.float32:  # in which oneDNN's LSTM is the faster one
-        return cell != "lstm" and library() is not None
+        return module.mode != "LSTM" and library() is not None
     if number_type(inputs) == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
     return False
 
 
-def states(cell: str, inputs: Tensor, module: nn.RNNBase) -> Tensor:
+def states(module: nn.RNNBase, inputs: Tensor) -> Tensor:
     """What `module(inputs)[0]` gives, for one layer in one direction, `batch_first`.
 
     Args:
-        cell: `rnn` (tanh) or `lstm`.
-        inputs: `[B, T, E]` float32; under autocast the result and the arithmetic's numbers in memory are bfloat16.
         module: where the weights are.
+        inputs: `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16.
 
     Returns:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
     parameters = (module.weight_hh_l0, module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
     weight = torch.cat([p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)], dim=1)
-    return cast(Tensor, _States.apply(cell, inputs, weight, torch.is_grad_enabled()))
+    return cast(Tensor, _States.apply(CELLS[module.mode], inputs, weight, torch.is_grad_enabled()))
 
 
 class _States(torch.autograd.Function):
@@ -94,7 +105,11 @@ def library() -> Path | None:
         return None
     try:
         path = compiled()
-        torch.ops.load_library(path)
+        try:
+            torch.ops.load_library(path)
+        except OSError:
+            path.unlink()  # the next process makes it anew
+            raise
     except (OSError, subprocess.CalledProcessError) as error:
         log.warning("no compiled recurrence, so PyTorch's modules train, more slowly; %s", reason(error))
         return None
@@ -128,13 +143,11 @@ def commands(output: Path) -> tuple[list[str], list[str]]:
     from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
 
     compiler, made = os.environ.get("CXX", "c++"), str(output.with_suffix(".o"))
-    native = ["-march=native", "-mprefer-vector-width=512"] if platform.machine() == "x86_64" else ["-mcpu=native"]
     abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"
     includes = [f"-I{path}" for path in cpp_extension.include_paths()]
     libraries = [f"-L{path}" for path in cpp_extension.library_paths()]
-    options = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", *native, "-fopenmp", "-fPIC"]
     return (
-        [compiler, *options, abi, *includes, "-c", str(SOURCE), "-o", made],
+        [compiler, *OPTIONS, abi, *includes, "-c", str(SOURCE), "-o", made],
         # Without -fopenmp: its calls go to the OpenMP that PyTorch brings, whose threads are there already. The
         # system's would start as many again.
         [compiler, "-shared", made, *libraries, "-ltorch_cpu", "-lc10", "-o", str(output)],
@@ -144,7 +157,7 @@ def commands(output: Path) -> tuple[list[str], list[str]]:
 def reason(error: Exception) -> str:
     """One line on why there is no library."""
     if isinstance(error, FileNotFoundError):
-        return f"there is no compiler {error.filename!r}: install one (g++ or clang++) or set CXX"
+        return f"there is no compiler {error.filename!r}: install g++ or set CXX"
     if isinstance(error, subprocess.CalledProcessError):
         said = (error.stderr or "").strip().splitlines()
         return "the compiler said: " + next((line for line in said if "error" in line), f"status {error.returncode}")
@@ -154,8 +167,10 @@ def reason(error: Exception) -> str:
 def fingerprint() -> str:
     """Digest of all that the compiled code depends on."""
     cpuinfo = Path("/proc/cpuinfo")
-    flags = next((x for x in cpuinfo.read_text().splitlines() if x.startswith("flags")), "") if cpuinfo.exists() else ""
-    parts = [SOURCE.read_text(), torch.__version__, platform.machine(), flags]
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")  # on x86, on ARM
+    compiler = os.environ.get("CXX", "c++")
+    parts = [SOURCE.read_text(), torch.__version__, platform.machine(), features, compiler, *OPTIONS]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
