@@ -1,7 +1,7 @@
 """AdamW that pays for the rows of the embedding that a batch read, not for the whole table.
 
 A batch of 64 reviews reads some thousands of 30,000 words, yet the table is nine tenths of the parameters: clipping and
-updating all of it takes a third of a vanilla RNN's step on a CPU.
+updating all of it takes up to a third of a vanilla RNN's step on a CPU.
 """
 
 from collections.abc import Callable, Iterable
