@@ -1,8 +1,8 @@
 // The vanilla RNN and the LSTM over a whole sequence, forward and backward, on the CPU. See recurrence.py.
 //
-// At each step both read one row z_t = [h_{t-1}, x_t, 1, 1] of K = H + E + 2 numbers and multiply it by one matrix
-// W [G, K], the recurrent weights, the input weights and the two biases side by side (G = H for the RNN, 4 H for the
-// LSTM, whose gates stand in PyTorch's order i, f, g, o):
+// At each step both read one row z_t = [h_{t-1}, x_t, 1, 1, 0 …] of K numbers and multiply it by one matrix W [G, K], the
+// recurrent weights, the input weights and the two biases side by side (G = H for the RNN, 4 H for the LSTM, whose gates
+// stand in PyTorch's order i, f, g, o). The zeros fill K up to whole cache lines: rows that start on one multiply faster.
 //
 //     RNN   h_t = tanh(W z_t)
 //     LSTM  i, f, o = σ(W z_t)   g = tanh(W z_t)   c_t = f · c_{t-1} + i · g   h_t = o · tanh(c_t)
@@ -12,12 +12,13 @@
 // dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other: each thread takes some rows of the batch
 // through all T steps, and waits for no other before the end.
 //
-// Numbers are float or bfloat16 in memory and float in arithmetic; the cell state c is float throughout.
+// Numbers are float or bfloat16 in memory and float in arithmetic; the cell state goes from step to step in float.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/graph_task.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -46,10 +47,10 @@ inline float read(Bfloat16 x) {
 }
 
 inline void write(float& place, float x) { place = x; }
-inline void write(Bfloat16& place, float x) {  // to the nearest, ties to even
+inline void write(Bfloat16& place, float x) {  // to the nearest, ties away from zero
   uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
-  place.bits = uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  place.bits = uint16_t((bits + 0x8000) >> 16);
 }
 
 template <typename Number>
@@ -57,28 +58,54 @@ Number* data(const Tensor& tensor) {
   return static_cast<Number*>(tensor.data_ptr());
 }
 
-// e^x to a few units in the last place: 2^n · e^r with |r| ≤ ln 2 / 2 and a polynomial for e^r (Moshier's Cephes). Written
-// out, it vectorizes with the loop around it, with any libm.
-inline float exponential(float x) {
-  x = std::min(std::max(x, -87.0f), 88.0f);
-  const float n = std::nearbyint(x * 1.44269504f);
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const int32_t power = (int32_t(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &power, sizeof scale);
-  return p * scale;
+// Behind ±21 a sigmoid is 0 or 1 to 1e-9, and the product of four (1 + e^x) is no infinity yet.
+inline float limited(float x) {
+  x = x < -21.0f ? -21.0f : x;
+  return x > 21.0f ? 21.0f : x;
 }
 
-inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+// e^x for limited x, to 2e-7 of it: 2^n · e^r with |r| ≤ ln 2 / 2, where e^r is the polynomial of degree 5 whose largest
+// relative error is the least. Written out, it vectorizes with the loop around it, with any libm.
+inline float exponential(float x) {
+  const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 · 2^23: the last bits of the sum are n, to the nearest
+  const float n = shifted - 12582912.0f;
+  const float r = x - n * 0.693147182f;
+  float p = 8.29022937e-3f;
+  p = p * r + 4.18983884e-2f;
+  p = p * r + 1.66676402e-1f;
+  p = p * r + 4.99991447e-1f;
+  p = p * r + 9.99999702e-1f;
+  p = p * r + 1.0f;
+  uint32_t bits, power;
+  std::memcpy(&bits, &p, sizeof bits);
+  std::memcpy(&power, &shifted, sizeof power);
+  bits += power << 23;  // n more in the exponent
+  std::memcpy(&p, &bits, sizeof p);
+  return p;
+}
+
 // To 1e-7 absolutely, not relatively: near zero it has fewer digits than x.
-inline float tanh(float x) { return 2.0f / (1.0f + exponential(-2.0f * x)) - 1.0f; }
+inline float tanh(float x) { return 2.0f / (1.0f + exponential(limited(-2.0f * x))) - 1.0f; }
+
+// i, f, g, o → σ(i), σ(f), tanh(g), σ(o). All are 1 / (1 + e^-x), and one division, the slowest operation here, gives the
+// four: 1 / a = bcd / abcd.
+inline void activate(float& i, float& f, float& g, float& o) {
+  const float a = 1.0f + exponential(limited(-i)), b = 1.0f + exponential(limited(-f));
+  const float c = 1.0f + exponential(limited(-2.0f * g)), d = 1.0f + exponential(limited(-o));
+  const float ab = a * b, cd = c * d, inverse = 1.0f / (ab * cd);
+  i = inverse * cd * b;
+  f = inverse * cd * a;
+  g = inverse * ab * d * 2.0f - 1.0f;
+  o = inverse * ab * c;
+}
+
+// Asks for numbers that are needed a step later. The backward pass reads what the forward pass left in memory, from its end
+// to its start, in pieces too small for the processor to see that coming.
+template <typename Number>
+void prefetch(const Number* numbers, int64_t count) {
+  constexpr int64_t line = 64 / sizeof(Number);
+  for (int64_t i = 0; i < count; i += line) __builtin_prefetch(numbers + i, 1);
+}
 
 // ---- products ------------------------------------------------------------------------------------------------------
 
@@ -86,7 +113,7 @@ inline float tanh(float x) { return 2.0f / (1.0f + exponential(-2.0f * x)) - 1.0
 // product does so at every step, in half of its time. In float the plain product is the faster one.
 class Product {
  public:
-  Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16) {
+  Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)) {
     if (packed_) {
       static const auto pack = find<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
       weight_ = pack.call(weight.contiguous(), rows);
@@ -94,6 +121,8 @@ class Product {
       weight_ = weight.t().contiguous();
     }
   }
+
+  int64_t size() const { return size_; }  // N
 
   Tensor operator()(const Tensor& x) const {
     using Scalars = c10::List<std::optional<at::Scalar>>;
@@ -111,8 +140,17 @@ class Product {
   }
 
   bool packed_;
+  int64_t size_;
   Tensor weight_;
 };
+
+// Raises unless `sequences` is [batch, steps, numbers] of a type that the cells are compiled for.
+void check(const Tensor& sequences, const char* name) {
+  const auto type = sequences.scalar_type();
+  TORCH_CHECK(type == at::kFloat || type == at::kBFloat16, name, ": expected float32 or bfloat16, not ", type);
+  TORCH_CHECK(sequences.dim() == 3, name, ": expected three dimensions, not ", sequences.dim());
+  TORCH_CHECK(sequences.size(2) == 1 || sequences.stride(2) == 1, name, ": expected rows in one piece");
+}
 
 // Calls task(first, last) for ranges of rows, one a thread.
 template <typename Task>
@@ -132,7 +170,7 @@ struct Rnn {
 
   // One row: product [G] → a [G], h [H].
   template <typename Number>
-  static void forward(const Number* product, Number* a, Number* h, const float*, float*, int64_t H) {
+  static void forward(const Number* product, Number* a, Number* h, float*, Number*, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
       const float state = tanh(read(product[j]));
@@ -143,7 +181,7 @@ struct Rnn {
 
   // One row: da = dh · (1 − h²), dh being what comes from the loss and what comes from the next step.
   template <typename Number>
-  static void backward(const Number* a, const Number* from_loss, const Number* from_next, const float*, const float*,
+  static void backward(const Number* a, const Number* from_loss, const Number* from_next, const Number*, const Number*,
                        float*, Number* da, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
@@ -157,18 +195,16 @@ struct Lstm {
   static constexpr int64_t gates = 4;
   static constexpr bool has_cell_state = true;
 
-  // One row: product [G] and c_{t-1} [H] → a [G], h [H], c_t [H].
+  // One row: product [G], and the cell state [H] in float, which goes from step to step → a [G], h [H], c_t [H].
   template <typename Number>
-  static void forward(const Number* product, Number* a, Number* h, const float* c_before, float* c, int64_t H) {
+  static void forward(const Number* product, Number* a, Number* h, float* cell, Number* c, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float i = sigmoid(read(product[j]));
-      const float f = sigmoid(read(product[H + j]));
-      const float g = tanh(read(product[2 * H + j]));
-      const float o = sigmoid(read(product[3 * H + j]));
-      const float cell = f * c_before[j] + i * g;
-      c[j] = cell;
-      write(h[j], o * tanh(cell));
+      float i = read(product[j]), f = read(product[H + j]), g = read(product[2 * H + j]), o = read(product[3 * H + j]);
+      activate(i, f, g, o);
+      cell[j] = f * cell[j] + i * g;
+      write(c[j], cell[j]);
+      write(h[j], o * tanh(cell[j]));
       write(a[j], i);
       write(a[H + j], f);
       write(a[2 * H + j], g);
@@ -178,16 +214,16 @@ struct Lstm {
 
   // One row; dc [H] holds the gradient of the cell state, from the next step and then for the step before.
   template <typename Number>
-  static void backward(const Number* a, const Number* from_loss, const Number* from_next, const float* c_before,
-                       const float* c, float* dc, Number* da, int64_t H) {
+  static void backward(const Number* a, const Number* from_loss, const Number* from_next, const Number* c_before,
+                       const Number* c, float* dc, Number* da, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
       const float i = read(a[j]), f = read(a[H + j]), g = read(a[2 * H + j]), o = read(a[3 * H + j]);
       const float dh = read(from_loss[j]) + read(from_next[j]);
-      const float squashed = tanh(c[j]);
+      const float squashed = tanh(read(c[j]));
       const float dcell = dc[j] + dh * o * (1.0f - squashed * squashed);
       write(da[j], dcell * g * i * (1.0f - i));
-      write(da[H + j], dcell * c_before[j] * f * (1.0f - f));
+      write(da[H + j], dcell * read(c_before[j]) * f * (1.0f - f));
       write(da[2 * H + j], dcell * i * (1.0f - g * g));
       write(da[3 * H + j], dh * squashed * o * (1.0f - o));
       dc[j] = dcell * f;
@@ -197,86 +233,111 @@ struct Lstm {
 
 // ---- sequences -----------------------------------------------------------------------------------------------------
 
-// Rows first..last of z [T + 1, B, K]; a [T, B, G] and c [T + 1, B, C], or one step of each where nothing is kept. C is H,
-// or 0 for the RNN, which has no cell state.
+// All tensors are contiguous, but for x and dh, whose rows [E] and [H] are; the number type is that of all but dc.
+
+// Rows first..last of x [B, T, E] → z [T + 1, B, K], a [T, B, G] and c [T + 1, B, C], or one step of a and c where nothing
+// is kept. C is H, or 0 for the RNN, which has no cell state.
 template <typename Cell, typename Number>
-void forward_rows(const Product& product, const Tensor& z, const Tensor& a, const Tensor& c, int64_t first,
-                  int64_t last) {
-  const int64_t T = z.size(0) - 1, B = z.size(1), K = z.size(2), G = a.size(2), H = G / Cell::gates, C = c.size(2);
-  const bool keep = c.size(0) > 1;
+void forward_rows(const Product& product, const Tensor& x, const Tensor& z, const Tensor& a, const Tensor& c,
+                  int64_t first, int64_t last) {
+  const int64_t T = x.size(1), E = x.size(2), B = z.size(1), K = z.size(2), G = a.size(2), H = G / Cell::gates;
+  const int64_t C = c.size(2);
+  const bool keep = a.size(0) == T;
+  const Tensor mine = z.narrow(1, first, last - first), cell = at::zeros({last - first, C}, at::kFloat);
+  const auto row_of = [&](const Tensor& tensor, int64_t t, int64_t row) {
+    return data<Number>(tensor) + (t * B + row) * tensor.size(2);
+  };
+  for (int64_t row = first; row < last; ++row) {
+    std::fill_n(row_of(z, 0, row), H, Number{});
+    std::fill_n(row_of(c, 0, row), C, Number{});
+  }
   for (int64_t t = 0; t < T; ++t) {
-    const Tensor preactivation = product(z[t].narrow(0, first, last - first));
-    const int64_t now = keep ? t : 0, next = keep ? t + 1 : 0;
     for (int64_t row = first; row < last; ++row) {
-      Cell::forward(data<Number>(preactivation) + (row - first) * G, data<Number>(a) + (now * B + row) * G,
-                    data<Number>(z) + ((t + 1) * B + row) * K, data<float>(c) + (now * B + row) * C,
-                    data<float>(c) + (next * B + row) * C, H);
+      Number* rest = row_of(z, t, row) + H;
+      rest = std::copy_n(data<Number>(x) + row * x.stride(0) + t * x.stride(1), E, rest);
+      write(rest[0], 1.0f);
+      write(rest[1], 1.0f);
+      std::fill_n(rest + 2, K - H - E - 2, Number{});
+    }
+    const Tensor preactivation = product(mine[t]);
+    for (int64_t row = first; row < last; ++row) {
+      Cell::forward(data<Number>(preactivation) + (row - first) * G, row_of(a, keep ? t : 0, row),
+                    row_of(z, t + 1, row), data<float>(cell) + (row - first) * C, row_of(c, keep ? t + 1 : 0, row), H);
     }
   }
 }
 
-// z [T + 1, B, K], x and ones filled in and h_0 = 0; weight [G, K]. Writes h_t into z_{t+1}. → a [T, B, G],
+// x [B, T, E], weight [G, K] → z [T + 1, B, K], with h_t in z_{t+1} and no inputs in the last; a [T, B, G] and
 // c [T + 1, B, C], which only a backward pass needs: without `keep` they hold one step.
 template <typename Cell>
-std::tuple<Tensor, Tensor> forward(const Tensor& z, const Tensor& weight, bool keep) {
-  TORCH_CHECK(z.dim() == 3 && z.is_contiguous(), "z: expected a contiguous [T + 1, B, K]");
-  TORCH_CHECK(weight.sizes() == at::IntArrayRef({weight.size(0), z.size(2)}), "weight: expected [G, K]");
-  TORCH_CHECK(weight.scalar_type() == z.scalar_type(), "z and weight: expected one type");
-  TORCH_CHECK(z.scalar_type() == at::kFloat || z.scalar_type() == at::kBFloat16, "z: expected float32 or bfloat16");
-  const int64_t T = z.size(0) - 1, B = z.size(1), G = weight.size(0), H = G / Cell::gates;
-  const Tensor a = at::empty({keep ? T : 1, B, G}, z.options());
-  const Tensor c = at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, z.options().dtype(at::kFloat));
-  c[0].zero_();
+std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& weight, bool keep) {
+  check(x, "x");
+  TORCH_CHECK(weight.dim() == 2 && weight.scalar_type() == x.scalar_type(), "weight: expected [G, K] of x's type");
+  const int64_t B = x.size(0), T = x.size(1), G = weight.size(0), K = weight.size(1), H = G / Cell::gates;
+  TORCH_CHECK(G % Cell::gates == 0 && K >= H + x.size(2) + 2, "weight [G, K], x [B, T, E]: expected K ≥ H + E + 2");
+  const Tensor z = at::empty({T + 1, B, K}, x.options()), a = at::empty({keep ? T : 1, B, G}, x.options());
+  const Tensor c = at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, x.options());
   const Product product(weight, B);
-  const auto rows = z.scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
-  divide_rows(B, [&](int64_t first, int64_t last) { rows(product, z, a, c, first, last); });
-  return {a, c};
+  const auto rows = x.scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
+  divide_rows(B, [&](int64_t first, int64_t last) { rows(product, x, z, a, c, first, last); });
+  return {z, a, c};
 }
 
 template <typename Cell, typename Number>
 void backward_rows(const Product& product, const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& da,
-                   const Tensor& dx, const Tensor& dc, int64_t first, int64_t last) {
-  const int64_t T = a.size(0), B = a.size(1), G = a.size(2), H = dh.size(2), E = dx.size(2), K = H + E + 2;
-  const int64_t C = c.size(2);
+                   const Tensor& dx, int64_t first, int64_t last) {
+  const int64_t T = a.size(0), B = a.size(1), G = a.size(2), H = dh.size(2), E = dx.size(2), C = c.size(2);
+  const int64_t K = product.size();
+  const Tensor mine = da.narrow(1, first, last - first), dc = at::zeros({last - first, C}, at::kFloat);
   Tensor dz = at::zeros({last - first, K}, a.options());  // nothing comes from behind the last step
   for (int64_t t = T - 1; t >= 0; --t) {
     for (int64_t row = first; row < last; ++row) {
       const int64_t now = t * B + row, next = now + B;
-      Cell::backward(data<Number>(a) + now * G, data<Number>(dh) + now * H, data<Number>(dz) + (row - first) * K,
-                     data<float>(c) + now * C, data<float>(c) + next * C, data<float>(dc) + row * C,
-                     data<Number>(da) + now * G, H);
+      if (t > 0) {
+        prefetch(data<Number>(a) + (now - B) * G, G);
+        prefetch(data<Number>(c) + (now - B) * C, C);
+        prefetch(data<Number>(dh) + row * dh.stride(0) + (t - 1) * dh.stride(1), H);
+      }
+      Cell::backward(data<Number>(a) + now * G, data<Number>(dh) + row * dh.stride(0) + t * dh.stride(1),
+                     data<Number>(dz) + (row - first) * K, data<Number>(c) + now * C, data<Number>(c) + next * C,
+                     data<float>(dc) + (row - first) * C, data<Number>(da) + now * G, H);
     }
-    dz = product(da[t].narrow(0, first, last - first));
+    dz = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
-      std::memcpy(data<Number>(dx) + (t * B + row) * E, data<Number>(dz) + (row - first) * K + H, E * sizeof(Number));
+      std::copy_n(data<Number>(dz) + (row - first) * K + H, E, data<Number>(dx) + (row * T + t) * E);
     }
   }
 }
 
-// dh [T, B, H], the loss's gradient by the states; a and c of the forward pass. → da [T, B, G], dx [T, B, E].
+// dh [B, T, H], the loss's gradient by the states; a and c of the forward pass. → da [T, B, G], which takes the place of a
+// unless the graph is kept for another pass, and dx [B, T, E].
 template <typename Cell>
-std::tuple<Tensor, Tensor> backward(const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& weight) {
-  TORCH_CHECK(dh.dim() == 3 && dh.is_contiguous() && a.is_contiguous() && c.is_contiguous(),
-              "dh, a, c: expected contiguous tensors");
-  TORCH_CHECK(dh.scalar_type() == a.scalar_type() && weight.scalar_type() == a.scalar_type(),
-              "dh, a and weight: expected one type");
-  TORCH_CHECK(a.sizes() == at::IntArrayRef({dh.size(0), dh.size(1), Cell::gates * dh.size(2)}) &&
-                  weight.size(0) == a.size(2) && c.size(0) == a.size(0) + 1,
-              "dh [T, B, H], a [T, B, G], c [T + 1, B, C], weight [G, K]: sizes that fit each other expected");
-  const int64_t T = a.size(0), B = a.size(1), H = dh.size(2), E = weight.size(1) - H - 2;
-  const Tensor da = at::empty_like(a), dx = at::empty({T, B, E}, a.options());
-  const Tensor dc = at::zeros({B, c.size(2)}, c.options());
+std::tuple<Tensor, Tensor> backward(const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& weight,
+                                    int64_t input_size) {
+  check(dh, "dh");
+  TORCH_CHECK(a.is_contiguous() && c.is_contiguous(), "a, c: expected contiguous tensors");
+  TORCH_CHECK(dh.scalar_type() == a.scalar_type() && c.scalar_type() == a.scalar_type() &&
+                  weight.scalar_type() == a.scalar_type(),
+              "dh, a, c and weight: expected one type");
+  const int64_t B = dh.size(0), T = dh.size(1), H = dh.size(2), G = Cell::gates * H;
+  TORCH_CHECK(a.sizes() == at::IntArrayRef({T, B, G}) && c.size(0) == T + 1 && weight.size(0) == G &&
+                  weight.size(1) >= H + input_size,
+              "dh [B, T, H], a [T, B, G], c [T + 1, B, C], weight [G, K]: sizes that fit each other expected");
+  const Tensor da = torch::autograd::get_current_graph_task_keep_graph() ? at::empty_like(a) : a;
+  const Tensor dx = at::empty({B, T, input_size}, a.options());
   const Product product(weight.t(), B);
   const auto rows = a.scalar_type() == at::kBFloat16 ? backward_rows<Cell, Bfloat16> : backward_rows<Cell, float>;
-  divide_rows(B, [&](int64_t first, int64_t last) { rows(product, dh, a, c, da, dx, dc, first, last); });
+  divide_rows(B, [&](int64_t first, int64_t last) { rows(product, dh, a, c, da, dx, first, last); });
   return {da, dx};
 }
 
 }  // namespace
 
 TORCH_LIBRARY(sentiment_rnn, library) {
-  library.def("rnn_forward(Tensor(z!) z, Tensor weight, bool keep) -> (Tensor, Tensor)", &forward<Rnn>);
-  library.def("lstm_forward(Tensor(z!) z, Tensor weight, bool keep) -> (Tensor, Tensor)", &forward<Lstm>);
-  library.def("rnn_backward(Tensor dh, Tensor a, Tensor c, Tensor weight) -> (Tensor, Tensor)", &backward<Rnn>);
-  library.def("lstm_backward(Tensor dh, Tensor a, Tensor c, Tensor weight) -> (Tensor, Tensor)", &backward<Lstm>);
+  library.def("rnn_forward(Tensor x, Tensor weight, bool keep) -> (Tensor, Tensor, Tensor)", &forward<Rnn>);
+  library.def("lstm_forward(Tensor x, Tensor weight, bool keep) -> (Tensor, Tensor, Tensor)", &forward<Lstm>);
+  library.def("rnn_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size) -> (Tensor(a!), Tensor)",
+              &backward<Rnn>);
+  library.def("lstm_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size) -> (Tensor(a!), Tensor)",
+              &backward<Lstm>);
 }

@@ -30,8 +30,8 @@ OPTIONS = (
     *(("-march=native", "-mprefer-vector-width=512") if platform.machine() == "x86_64" else ("-mcpu=native",)),
 )
 """The compiler's."""
-
-
+CACHE_LINE = 32
+"""Numbers of bfloat16, in the 64 bytes of one."""
 CELLS = {"RNN_TANH": "rnn", "LSTM": "lstm"}
 """What is compiled, by PyTorch's name for it."""
 
@@ -61,36 +61,40 @@ def states(module: nn.RNNBase, inputs: Tensor) -> Tensor:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
     parameters = (module.weight_hh_l0, module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
-    weight = torch.cat([p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)], dim=1)
-    return cast(Tensor, _States.apply(CELLS[module.mode], inputs, weight, torch.is_grad_enabled()))
+    columns = [p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)]
+    width = sum(column.shape[1] for column in columns)
+    padding = inputs.new_zeros(len(columns[0]), -width % CACHE_LINE)
+    weight = torch.cat([*columns, padding], dim=1)
+    return cast(Tensor, _States.apply(CELLS[module.mode], module.hidden_size, inputs, weight, torch.is_grad_enabled()))
 
 
 class _States(torch.autograd.Function):
-    """`inputs [B, T, E]`, `weight [G, H + E + 2]` → states `[B, T, H]`; the equations are in recurrence.cpp."""
+    """`inputs [B, T, E]`, `weight [G, K]` → states `[B, T, H]`; the equations are in recurrence.cpp."""
 
     @staticmethod
-    def forward(ctx: Any, cell: str, inputs: Tensor, weight: Tensor, differentiable: bool) -> Tensor:
-        B, T, E = inputs.shape
-        H = weight.shape[1] - E - 2
+    def forward(ctx: Any, cell: str, H: int, inputs: Tensor, weight: Tensor, differentiable: bool) -> Tensor:
         numbers = weight.to(number_type(inputs))
-        z = torch.empty(T + 1, B, H + E + 2, dtype=numbers.dtype)
-        z[0, :, :H] = 0
-        z[:-1, :, H:-2] = inputs.transpose(0, 1)
-        z[:, :, -2:] = 1
-        a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(z, numbers, differentiable)
+        x = in_rows(inputs.to(numbers.dtype))
+        z, a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(x, numbers, differentiable)
         if differentiable:
             ctx.save_for_backward(z, a, c, numbers)
-            ctx.cell, ctx.input_dtype, ctx.weight_dtype = cell, inputs.dtype, weight.dtype
+            ctx.cell, ctx.input_size = cell, inputs.shape[2]
+            ctx.input_dtype, ctx.weight_dtype = inputs.dtype, weight.dtype
         return z[1:, :, :H].transpose(0, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         z, a, c, numbers = ctx.saved_tensors
-        dh = gradients[0].to(z.dtype).transpose(0, 1).contiguous()
-        da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(dh, a, c, numbers)
+        dh = in_rows(gradients[0].to(z.dtype))
+        da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(dh, a, c, numbers, ctx.input_size)
         dw = da.flatten(0, 1).T @ z[:-1].flatten(0, 1)
-        return None, dx.to(ctx.input_dtype).transpose(0, 1), dw.to(ctx.weight_dtype), None
+        return None, None, dx.to(ctx.input_dtype), dw.to(ctx.weight_dtype), None
+
+
+def in_rows(sequences: Tensor) -> Tensor:
+    """`[B, T, N]` with the N numbers of a row next to each other, copied only where they are not."""
+    return sequences if sequences.stride(2) == 1 else sequences.contiguous()
 
 
 def number_type(inputs: Tensor) -> torch.dtype:
