@@ -14,8 +14,12 @@ from sentiment_rnn.model.encoders import Lstm, Rnn
 
 MODULES = {"rnn": nn.RNN, "lstm": nn.LSTM}
 CELLS = pytest.mark.parametrize("cell", MODULES)
-# One row, fewer rows than a thread takes, a number that the threads do not share evenly; one step; odd sizes.
-SHAPES = pytest.mark.parametrize(("B", "T", "E", "H"), [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (33, 40, 7, 31)])
+# One row, fewer rows than a thread takes, a number that the threads do not share evenly; one step; odd sizes;
+# sizes that fill the tiles of a matrix unit, with rows that do not.
+SHAPES = pytest.mark.parametrize(
+    ("B", "T", "E", "H"),
+    [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (33, 40, 7, 31), (50, 9, 20, 32), (90, 5, 1, 64)],
+)
 
 pytestmark = pytest.mark.skipif(recurrence.library() is None, reason="no compiler on this machine")
 

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
+from sentiment_rnn.model.embedding import RowEmbedding
 from sentiment_rnn.model.optimizer import RowAdamW, clip_gradient_norm
 
 
@@ -42,7 +43,7 @@ class SentimentClassifier(pl.LightningModule):
         self.optimizer_settings = optimizer
         self.unknown_id = unknown_id
         self.word_dropout = embedding["word_dropout"]
-        self.embedding = nn.Embedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
+        self.embedding = RowEmbedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
         self.embedding_dropout = nn.Dropout(embedding["dropout"])
         settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
         self.encoder: nn.Module = resolve_name(encoder["_target_"])(embedding["size"], **settings)

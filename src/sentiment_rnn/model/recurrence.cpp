@@ -17,46 +17,19 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/graph_task.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <optional>
 #include <tuple>
+
+#include "product.h"
 
 namespace {
 
-using at::Tensor;
-
-// ---- numbers -------------------------------------------------------------------------------------------------------
-
-// c10::BFloat16 converts with a branch for NaN, which keeps the compiler from vectorizing: three times the time.
-struct Bfloat16 {
-  uint16_t bits;
-};
-
-inline float read(float x) { return x; }
-inline float read(Bfloat16 x) {
-  const uint32_t bits = uint32_t(x.bits) << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-inline void write(float& place, float x) { place = x; }
-inline void write(Bfloat16& place, float x) {  // to the nearest, ties away from zero
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  place.bits = uint16_t((bits + 0x8000) >> 16);
-}
-
-template <typename Number>
-Number* data(const Tensor& tensor) {
-  return static_cast<Number*>(tensor.data_ptr());
-}
+// ---- functions -----------------------------------------------------------------------------------------------------
 
 // Behind ±21 a sigmoid is 0 or 1 to 1e-9, and the product of four (1 + e^x) is no infinity yet.
 inline float limited(float x) {
@@ -107,42 +80,7 @@ void prefetch(const Number* numbers, int64_t count) {
   for (int64_t i = 0; i < count; i += line) __builtin_prefetch(numbers + i, 1);
 }
 
-// ---- products ------------------------------------------------------------------------------------------------------
-
-// x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the matrix unit once; a plain
-// product does so at every step, in half of its time. In float the plain product is the faster one.
-class Product {
- public:
-  Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)) {
-    if (packed_) {
-      static const auto pack = find<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
-      weight_ = pack.call(weight.contiguous(), rows);
-    } else {
-      weight_ = weight.t().contiguous();
-    }
-  }
-
-  int64_t size() const { return size_; }  // N
-
-  Tensor operator()(const Tensor& x) const {
-    using Scalars = c10::List<std::optional<at::Scalar>>;
-    using Linear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view, Scalars,
-                          std::optional<c10::string_view>);
-    if (!packed_) return at::mm(x, weight_);
-    static const auto linear = find<Linear>("mkldnn::_linear_pointwise");
-    return linear.call(x, weight_, std::nullopt, "none", Scalars(), "");
-  }
-
- private:
-  template <typename Signature>
-  static c10::TypedOperatorHandle<Signature> find(const char* name) {
-    return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
-  }
-
-  bool packed_;
-  int64_t size_;
-  Tensor weight_;
-};
+// ---- rows -----------------------------------------------------------------------------------------------------------
 
 // Raises unless `sequences` is [batch, steps, numbers] of a type that the cells are compiled for.
 void check(const Tensor& sequences, const char* name) {

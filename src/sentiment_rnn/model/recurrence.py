@@ -25,6 +25,7 @@ from torch.autograd.function import once_differentiable
 log = logging.getLogger("sentiment_rnn")
 
 SOURCE = Path(__file__).with_suffix(".cpp")
+HEADER = SOURCE.with_name("product.h")
 OPTIONS = (
     *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC"),
     *(("-march=native", "-mprefer-vector-width=512") if platform.machine() == "x86_64" else ("-mcpu=native",)),
@@ -174,7 +175,15 @@ def fingerprint() -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")  # on x86, on ARM
     compiler = os.environ.get("CXX", "c++")
-    parts = [SOURCE.read_text(), torch.__version__, platform.machine(), features, compiler, *OPTIONS]
+    parts = [
+        SOURCE.read_text(),
+        HEADER.read_text(),
+        torch.__version__,
+        platform.machine(),
+        features,
+        compiler,
+        *OPTIONS,
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

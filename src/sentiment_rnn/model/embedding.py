@@ -1,0 +1,42 @@
+"""The embedding: a vector for each word, and a gradient for the words that a batch read."""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class RowEmbedding(nn.Embedding):
+    """`nn.Embedding` whose sparse gradient holds each row that was read once.
+
+    With `sparse=True`, PyTorch's gradient has a row for every token of the batch, padding taken out, and its user sorts
+    and adds them up. Here they are added up in places that are counted, not sorted, which takes half the time.
+    """
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`tokens [B, T]` int64 → `[B, T, E]`."""
+        if not self.sparse:
+            return super().forward(tokens)
+        return cast(Tensor, _Rows.apply(self.weight, tokens, self.padding_idx))
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, tokens: Tensor, padding_id: int | None) -> Tensor:
+        ctx.save_for_backward(tokens)
+        ctx.shape, ctx.padding_id = weight.shape, padding_id
+        return torch.embedding(weight, tokens)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        tokens, gradient = ctx.saved_tensors[0].flatten(), gradients[0].flatten(0, -2)
+        read = tokens.new_zeros(ctx.shape[0], dtype=torch.bool).index_fill_(0, tokens, True)
+        rows = read.nonzero()[:, 0]
+        place = torch.empty_like(read, dtype=torch.int64)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        values = gradient.new_zeros(len(rows), ctx.shape[1]).index_add_(0, place[tokens], gradient)
+        if ctx.padding_id is not None:
+            values[rows == ctx.padding_id] = 0.0
+        return torch.sparse_coo_tensor(rows[None], values, ctx.shape, is_coalesced=True), None, None

@@ -1,0 +1,170 @@
+// Numbers in memory, and the product that a recurrence takes at each step: some rows by one matrix. See recurrence.cpp.
+
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#ifdef __AMX_BF16__
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+namespace {
+
+using at::Tensor;
+
+// c10::BFloat16 converts with a branch for NaN, which keeps the compiler from vectorizing: three times the time.
+struct Bfloat16 {
+  uint16_t bits;
+};
+
+inline float read(float x) { return x; }
+inline float read(Bfloat16 x) {
+  const uint32_t bits = uint32_t(x.bits) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline void write(float& place, float x) { place = x; }
+inline void write(Bfloat16& place, float x) {  // to the nearest, ties away from zero
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  place.bits = uint16_t((bits + 0x8000) >> 16);
+}
+
+template <typename Number>
+Number* data(const Tensor& tensor) {
+  return static_cast<Number*>(tensor.data_ptr());
+}
+
+#ifdef __AMX_BF16__
+
+// The matrix unit (AMX) works on tiles of 16 rows of 64 bytes. A tile of x holds 16 rows of 32 numbers, one of W 16 columns
+// of 32 numbers, in pairs; their product is added to a tile of 16 × 16 floats. Tiles 0 to 3 are two by two sums, 4 and 5
+// rows of x, 6 and 7 columns of W.
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, start = 0, unused[14] = {};
+  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {};
+  TileShapes(uint8_t upper, uint8_t lower) : rows{upper, upper, lower, lower, upper, lower, 16, 16} {}
+};
+
+// Linux gives the unit to a process that asks.
+bool has_tiles() {
+  constexpr int request_permission = 0x1023, tile_data = 18;
+  static const bool granted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  return granted;
+}
+
+// W [N, K] → its tiles, [N / 16, K / 32, 16 pairs, 16 columns, 2].
+Tensor tiles_of(const Tensor& weight) {
+  const int64_t N = weight.size(0), K = weight.size(1);
+  return weight.contiguous().view(at::kInt).view({N / 16, 16, K / 32, 16}).permute({0, 2, 3, 1}).contiguous();
+}
+
+// Up to 32 rows of x [rows, K] times the tiles of W → out [rows, N].
+template <bool both>
+void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
+  constexpr int64_t tile = 1024;
+  alignas(64) float sums[32][32];
+  const TileShapes shapes(both ? 16 : rows, both ? rows - 16 : 1);
+  _tile_loadconfig(&shapes);
+  for (int64_t n = 0; n < N; n += 32) {
+    const char *left = tiles + n * K * 2, *right = left + K / 32 * tile;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t k = 0; k < K; k += 32, left += tile, right += tile) {
+      _tile_loadd(4, x + k, K * 2);
+      _tile_loadd(6, left, 64);
+      _tile_loadd(7, right, 64);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      if constexpr (both) {
+        _tile_loadd(5, x + 16 * K + k, K * 2);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+      }
+    }
+    _tile_stored(0, &sums[0][0], sizeof sums[0]);
+    _tile_stored(1, &sums[0][16], sizeof sums[0]);
+    if constexpr (both) {
+      _tile_stored(2, &sums[16][0], sizeof sums[0]);
+      _tile_stored(3, &sums[16][16], sizeof sums[0]);
+    }
+    for (int64_t row = 0; row < rows; ++row) {
+#pragma omp simd
+      for (int64_t j = 0; j < 32; ++j) write(out[row * N + n + j], sums[row][j]);
+    }
+  }
+  _tile_release();
+}
+
+#endif
+
+// x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once; a plain
+// product does so at every step, in half of its time. oneDNN's product of so few rows spends a third of its time, the
+// vanilla RNN's two thirds, before it multiplies, so where there is AMX and whole tiles, it is done here. In float the plain
+// product is the fastest one.
+class Product {
+ public:
+  Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)) {
+#ifdef __AMX_BF16__
+    tiled_ = packed_ && has_tiles() && size_ % 32 == 0 && weight.size(1) % 32 == 0;
+    if (tiled_) {
+      weight_ = tiles_of(weight);
+      return;
+    }
+#endif
+    if (packed_) {
+      static const auto pack = find<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
+      weight_ = pack.call(weight.contiguous(), rows);
+    } else {
+      weight_ = weight.t().contiguous();
+    }
+  }
+
+  int64_t size() const { return size_; }  // N
+
+  Tensor operator()(const Tensor& x) const {
+    using Scalars = c10::List<std::optional<at::Scalar>>;
+    using Linear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view, Scalars,
+                          std::optional<c10::string_view>);
+#ifdef __AMX_BF16__
+    if (tiled_) {
+      const int64_t rows = x.size(0), K = x.size(1);
+      const Tensor out = at::empty({rows, size_}, x.options());
+      for (int64_t row = 0; row < rows; row += 32) {
+        const int64_t some = std::min<int64_t>(rows - row, 32);
+        (some > 16 ? tile_product<true> : tile_product<false>)(
+            data<Bfloat16>(x) + row * K, static_cast<const char*>(weight_.data_ptr()), data<Bfloat16>(out) + row * size_,
+            some, K, size_);
+      }
+      return out;
+    }
+#endif
+    if (!packed_) return at::mm(x, weight_);
+    static const auto linear = find<Linear>("mkldnn::_linear_pointwise");
+    return linear.call(x, weight_, std::nullopt, "none", Scalars(), "");
+  }
+
+ private:
+  template <typename Signature>
+  static c10::TypedOperatorHandle<Signature> find(const char* name) {
+    return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+  }
+
+  bool packed_, tiled_ = false;
+  int64_t size_;
+  Tensor weight_;
+};
+
+}  // namespace
