@@ -133,13 +133,13 @@ def profile(step: Callable[[Batch], float], batches: list[Batch]) -> dict[str, f
     spent = dict.fromkeys(("matrix products", "cells", "optimizer", "embedding", "clipping"), 0.0)
     for event in profiler.key_averages():
         alone, whole = event.self_cpu_time_total * 1e-6, event.cpu_time_total * 1e-6
-        if event.key in ("aten::mm", "aten::addmm") or event.key.startswith("mkldnn::"):
+        if event.key in ("aten::mm", "aten::addmm") or event.key.startswith(("mkldnn::", "sentiment_rnn::product")):
             spent["matrix products"] += alone
         elif event.key.startswith("sentiment_rnn::"):
             spent["cells"] += alone
         elif event.key.startswith("Optimizer.step"):
             spent["optimizer"] += whole
-        elif event.key in ("aten::embedding", "aten::embedding_backward"):
+        elif event.key in ("aten::embedding", "aten::embedding_backward", "_RowsBackward"):
             spent["embedding"] += whole
         elif event.key == "clip":
             spent["clipping"] += whole

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/record_function.h>
 
 #ifdef __AMX_BF16__
 #include <immintrin.h>
@@ -140,6 +141,7 @@ class Product {
                           std::optional<c10::string_view>);
 #ifdef __AMX_BF16__
     if (tiled_) {
+      RECORD_FUNCTION("sentiment_rnn::product", {});  // for profilers
       const int64_t rows = x.size(0), K = x.size(1);
       const Tensor out = at::empty({rows, size_}, x.options());
       for (int64_t row = 0; row < rows; row += 32) {
