@@ -111,10 +111,9 @@ void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t r
 
 #endif
 
-// x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once; a plain
-// product does so at every step, in half of its time. oneDNN's product of so few rows spends a third of its time, the
-// vanilla RNN's two thirds, before it multiplies, so where there is AMX and whole tiles, it is done here. In float the plain
-// product is the fastest one.
+// x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once, which a plain
+// product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AMX and the
+// sizes are whole tiles, it is done here. In float the plain product is the fastest one.
 class Product {
  public:
   Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)) {

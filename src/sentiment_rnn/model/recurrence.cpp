@@ -171,36 +171,37 @@ struct Lstm {
 
 // ---- sequences -----------------------------------------------------------------------------------------------------
 
-// All tensors are contiguous, but for x and dh, whose rows [E] and [H] are; the number type is that of all but dc.
+// A row of a sequence, the numbers of one review at one step: tensor[i, j] where that is contiguous. By review and step in
+// x, dx and dh, by step and review in the others.
+template <typename Number>
+Number* row_of(const Tensor& tensor, int64_t i, int64_t j) {
+  return data<Number>(tensor) + i * tensor.stride(0) + j * tensor.stride(1);
+}
 
 // Rows first..last of x [B, T, E] → z [T + 1, B, K], a [T, B, G] and c [T + 1, B, C], or one step of a and c where nothing
 // is kept. C is H, or 0 for the RNN, which has no cell state.
 template <typename Cell, typename Number>
 void forward_rows(const Product& product, const Tensor& x, const Tensor& z, const Tensor& a, const Tensor& c,
                   int64_t first, int64_t last) {
-  const int64_t T = x.size(1), E = x.size(2), B = z.size(1), K = z.size(2), G = a.size(2), H = G / Cell::gates;
-  const int64_t C = c.size(2);
+  const int64_t T = x.size(1), E = x.size(2), K = z.size(2), G = a.size(2), H = G / Cell::gates, C = c.size(2);
   const bool keep = a.size(0) == T;
   const Tensor mine = z.narrow(1, first, last - first), cell = at::zeros({last - first, C}, at::kFloat);
-  const auto row_of = [&](const Tensor& tensor, int64_t t, int64_t row) {
-    return data<Number>(tensor) + (t * B + row) * tensor.size(2);
-  };
   for (int64_t row = first; row < last; ++row) {
-    std::fill_n(row_of(z, 0, row), H, Number{});
-    std::fill_n(row_of(c, 0, row), C, Number{});
+    std::fill_n(row_of<Number>(z, 0, row), H, Number{});
+    std::fill_n(row_of<Number>(c, 0, row), C, Number{});
   }
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t row = first; row < last; ++row) {
-      Number* rest = row_of(z, t, row) + H;
-      rest = std::copy_n(data<Number>(x) + row * x.stride(0) + t * x.stride(1), E, rest);
+      Number* const rest = std::copy_n(row_of<Number>(x, row, t), E, row_of<Number>(z, t, row) + H);
       write(rest[0], 1.0f);
       write(rest[1], 1.0f);
       std::fill_n(rest + 2, K - H - E - 2, Number{});
     }
     const Tensor preactivation = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
-      Cell::forward(data<Number>(preactivation) + (row - first) * G, row_of(a, keep ? t : 0, row),
-                    row_of(z, t + 1, row), data<float>(cell) + (row - first) * C, row_of(c, keep ? t + 1 : 0, row), H);
+      Cell::forward(data<Number>(preactivation) + (row - first) * G, row_of<Number>(a, keep ? t : 0, row),
+                    row_of<Number>(z, t + 1, row), data<float>(cell) + (row - first) * C,
+                    row_of<Number>(c, keep ? t + 1 : 0, row), H);
     }
   }
 }
@@ -224,25 +225,23 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& weight
 template <typename Cell, typename Number>
 void backward_rows(const Product& product, const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& da,
                    const Tensor& dx, int64_t first, int64_t last) {
-  const int64_t T = a.size(0), B = a.size(1), G = a.size(2), H = dh.size(2), E = dx.size(2), C = c.size(2);
-  const int64_t K = product.size();
+  const int64_t T = a.size(0), G = a.size(2), H = dh.size(2), E = dx.size(2), C = c.size(2), K = product.size();
   const Tensor mine = da.narrow(1, first, last - first), dc = at::zeros({last - first, C}, at::kFloat);
   Tensor dz = at::zeros({last - first, K}, a.options());  // nothing comes from behind the last step
   for (int64_t t = T - 1; t >= 0; --t) {
     for (int64_t row = first; row < last; ++row) {
-      const int64_t now = t * B + row, next = now + B;
       if (t > 0) {
-        prefetch(data<Number>(a) + (now - B) * G, G);
-        prefetch(data<Number>(c) + (now - B) * C, C);
-        prefetch(data<Number>(dh) + row * dh.stride(0) + (t - 1) * dh.stride(1), H);
+        prefetch(row_of<Number>(a, t - 1, row), G);
+        prefetch(row_of<Number>(c, t - 1, row), C);
+        prefetch(row_of<Number>(dh, row, t - 1), H);
       }
-      Cell::backward(data<Number>(a) + now * G, data<Number>(dh) + row * dh.stride(0) + t * dh.stride(1),
-                     data<Number>(dz) + (row - first) * K, data<Number>(c) + now * C, data<Number>(c) + next * C,
-                     data<float>(dc) + (row - first) * C, data<Number>(da) + now * G, H);
+      Cell::backward(row_of<Number>(a, t, row), row_of<Number>(dh, row, t), data<Number>(dz) + (row - first) * K,
+                     row_of<Number>(c, t, row), row_of<Number>(c, t + 1, row), data<float>(dc) + (row - first) * C,
+                     row_of<Number>(da, t, row), H);
     }
     dz = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
-      std::copy_n(data<Number>(dz) + (row - first) * K + H, E, data<Number>(dx) + (row * T + t) * E);
+      std::copy_n(data<Number>(dz) + (row - first) * K + H, E, row_of<Number>(dx, row, t));
     }
   }
 }

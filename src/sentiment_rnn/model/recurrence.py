@@ -6,8 +6,10 @@ is compiled for this processor once (`make setup` does it, else the first use) a
 is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same work, as they always do on a GPU.
 """
 
+import contextlib
 import functools
 import hashlib
+import io
 import logging
 import os
 import platform
@@ -145,7 +147,8 @@ def compiled() -> Path:
 
 def commands(output: Path) -> tuple[list[str], list[str]]:
     """The compiler's two command lines: to an object file, and that to `output`."""
-    from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
+    with contextlib.redirect_stderr(io.StringIO()):  # on a machine without a GPU it says that there is none
+        from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
 
     compiler, made = os.environ.get("CXX", "c++"), str(output.with_suffix(".o"))
     abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"
