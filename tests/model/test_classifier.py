@@ -1,5 +1,6 @@
 """The classifier: padding, training, checkpoints, dropout, clipping, precision, and encoders from outside."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -227,6 +229,16 @@ def test_clipping_holds_the_step_to_the_limit_and_logs_the_norm_before_it(batch:
     moved = torch.cat([(after - before[name]).flatten() for name, after in named_parameters(model).items()]).norm()
     assert float(moved) == pytest.approx(0.01 if limit == 0.01 else whole, rel=1e-3)
     assert float(trainer.callback_metrics["train/gradient_norm"]) == pytest.approx(whole, rel=1e-4)
+
+
+def test_the_loss_and_the_norm_are_logged_at_the_steps_that_the_logger_takes(batch: Batch, tmp_path: Path) -> None:
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=2, log_every_n_steps=3, logger=CSVLogger(tmp_path), enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(build_classifier(), loader([batch] * 5))
+    rows = list(csv.DictReader((Path(trainer.log_dir) / "metrics.csv").open()))
+    assert [int(row["step"]) for row in rows if row["train/loss"] and row["train/gradient_norm"]] == [2, 5, 8]
 
 
 @EACH_ENCODER
