@@ -21,7 +21,7 @@ WRONG_OVERRIDES = {
     "encoder.hiden_size=8": "did you mean hidden_size?",
     "encoder.hidden_size=-1": "encoder.hidden_size=-1: expected a number of at least 1",
     "encoder.hidden_size=wide": "could not be converted to Integer",
-    "encoder=gru": "Available options in 'encoder': bag lstm rnn",
+    "encoder=gru": "Available options in 'encoder': bag lstm",
     "pooling=median": "Available options in 'pooling': last max mean mean_max",
     "data.validation_fraction=1.5": "data.validation_fraction=1.5: expected a fraction between 0 and 1",
     "data.keep=middle": "data.keep=middle: expected one of head, tail, both",

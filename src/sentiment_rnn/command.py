@@ -13,7 +13,16 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment_rnn.config import CompareConfig, Config, GeneratedConfig, ImdbConfig, UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import (
+    CompareConfig,
+    Config,
+    GeneratedConfig,
+    ImdbConfig,
+    ReportConfig,
+    StudyConfig,
+    TextbookConfig,
+)
 from sentiment_rnn.errors import describe
 
 CONFIGURATION = str(Path(__file__).resolve().parents[2] / "conf")
@@ -24,6 +33,9 @@ def register_schema() -> None:
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=Config, package="_global_")
     store.store(group="schema", name="compare", node=CompareConfig, package="_global_")
+    store.store(group="schema", name="textbook", node=TextbookConfig, package="_global_")
+    store.store(group="schema", name="report", node=ReportConfig, package="_global_")
+    store.store(group="schema", name="study", node=StudyConfig, package="_global_")
     store.store(group="schema/data", name="imdb", node=ImdbConfig)
     store.store(group="schema/data", name="generated", node=GeneratedConfig)
 
@@ -40,7 +52,10 @@ def run(command: Callable[[], object]) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn errors that a user can mend into their one line; all others keep their traceback."""
+    """Turn errors that a user can mend into their one line; all others keep their traceback.
+
+    `run` has it around everything, a command inside Hydra's wrapper too, which would put a line of its own first.
+    """
     try:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
@@ -65,5 +80,6 @@ def quiet_libraries() -> None:
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
     # Batches come from memory-mapped arrays: worker processes would only copy them.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
     # Lightning's own dependency, deprecated in a later torch than the one torchtext needs.
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")

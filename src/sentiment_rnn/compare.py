@@ -10,9 +10,6 @@ from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from sentiment_rnn.analysis.comparison import (
     DIFFERENCE_COLUMNS,
@@ -23,12 +20,12 @@ from sentiment_rnn.analysis.comparison import (
     difference_table,
     differences,
     distance_table,
-    markdown,
     table,
 )
 from sentiment_rnn.analysis.comparison_figure import comparison_figure
-from sentiment_rnn.command import CONFIGURATION, run
-from sentiment_rnn.config import CompareConfig, UserError, checked
+from sentiment_rnn.analysis.tables import Table, find_block, markdown, new_console, replace_block, show
+from sentiment_rnn.command import CONFIGURATION, one_line_errors, run
+from sentiment_rnn.config import CompareConfig, checked
 from sentiment_rnn.tracking.results import find_sweep, log_comparison, read_results
 from sentiment_rnn.tracking.store import open_store
 
@@ -36,7 +33,8 @@ from sentiment_rnn.tracking.store import open_store
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="compare")
 def main(config: DictConfig) -> None:
     """Read a sweep back and compare its encoders."""
-    compare(checked(config))
+    with one_line_errors():
+        compare(checked(config))
 
 
 def compare(config: CompareConfig) -> None:
@@ -49,10 +47,10 @@ def compare(config: CompareConfig) -> None:
     runs = read_results(store, parent)
     arms = arms_of(runs)
     tables = build_tables(arms, config.resamples)
-    console = Console(width=None if Console().is_terminal else 160)
-    for title, columns, rows in tables:
-        show(console, title, columns, rows)
-    text = "\n".join(f"{title}\n\n{markdown(columns, rows)}" for title, columns, rows in tables)
+    console = new_console()
+    for shown in tables:
+        show(console, shown)
+    text = markdown(tables)
     figure = comparison_figure(arms, study)
     files = {"table.md": text, "results.csv": results_csv(runs)}
     log_comparison(store, parent, files, figure)
@@ -68,36 +66,15 @@ def compare(config: CompareConfig) -> None:
         replace_block(Path(document), study, text)
 
 
-def build_tables(arms: list[Arm], resamples: int) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    """Title, columns and rows of every table that has rows."""
+def build_tables(arms: list[Arm], resamples: int) -> list[Table]:
+    """Every table that has rows."""
     seeds = ", ".join(sorted({str(run.seed) for arm in arms for run in arm.runs}, key=int))
-    distance_columns, distance_rows = distance_table(arms)
     tables = [
-        (f"Mean ± standard deviation, seeds: {seeds}", TABLE_COLUMNS, table(arms)),
-        (
-            "Test accuracy by distance from the deciding clause to the end [tokens]",
-            distance_columns,
-            distance_rows,
-        ),
-        (
-            "Paired on the same test reviews",
-            DIFFERENCE_COLUMNS,
-            difference_table(differences(arms, resamples)),
-        ),
+        Table(f"Mean ± standard deviation, seeds: {seeds}", TABLE_COLUMNS, table(arms)),
+        Table("Test accuracy by distance from the deciding clause to the end [tokens]", *distance_table(arms)),
+        Table("Paired on the same test reviews", DIFFERENCE_COLUMNS, difference_table(differences(arms, resamples))),
     ]
-    return [(title, columns, rows) for title, columns, rows in tables if rows]
-
-
-def show(console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print one table."""
-    shown = Table(title=escape(title), title_justify="left", title_style="bold")
-    for column in columns:
-        shown.add_column(
-            escape(column), justify="left" if column in ("encoder", "first", "second", "pooling") else "right"
-        )
-    for row in rows:
-        shown.add_row(*row)
-    console.print(shown)
+    return [shown for shown in tables if shown.rows]
 
 
 def results_csv(runs: list[RunResult]) -> str:
@@ -113,21 +90,6 @@ def results_csv(runs: list[RunResult]) -> str:
         values = [f"{v:.0f}" if v.is_integer() else f"{v:.6g}" for v in (result.metrics[name] for name in metrics)]
         writer.writerow([result.arm, result.pooling, f"{result.learning_rate:g}", result.seed, *values])
     return text.getvalue()
-
-
-def replace_block(path: Path, name: str, text: str) -> None:
-    """Put `text` between `<!-- name:start -->` and `<!-- name:end -->`, so that no table is pasted by hand."""
-    before, after = find_block(path, name)
-    path.write_text(f"{before}\n{text}{after}")
-
-
-def find_block(path: Path, name: str) -> tuple[str, str]:
-    """What stands before and behind a block, its two marks included; raises `UserError` where there is none."""
-    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-    text = path.read_text() if path.is_file() else ""
-    if start not in text or end not in text:
-        raise UserError(f"documents: {path} has no block {start} … {end}; put the two lines where the tables belong")
-    return text[: text.index(start) + len(start)], text[text.index(end) :]
 
 
 if __name__ == "__main__":

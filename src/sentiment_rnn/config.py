@@ -12,9 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
-
-class UserError(Exception):
-    """Something the person at the keyboard can mend; its message is the one line they see."""
+from sentiment_rnn.checks import at_least, one_of, probability, refuse
 
 
 @dataclass
@@ -75,7 +73,8 @@ class GeneratedConfig(DataConfig):
     max_distance: int = MISSING
     """Largest number of tokens from the deciding clause to the end."""
     distances: str = MISSING
-    """`log_uniform` draws distances from 1 to `max_distance`; `equal` gives every review `max_distance`."""
+    """`log_uniform` draws distances from 1 to `max_distance`; `mixed` one of 2, 5, 10, 20, 50, … and `max_distance`;
+    `equal` gives every review `max_distance`."""
     generator_seed: int = MISSING
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
 
@@ -84,7 +83,9 @@ class GeneratedConfig(DataConfig):
         at_least("data.train_reviews", self.train_reviews, 2)
         at_least("data.test_reviews", self.test_reviews, 2)
         at_least("data.max_distance", self.max_distance, 1)
-        one_of("data.distances", self.distances, ("log_uniform", "equal"))
+        one_of("data.distances", self.distances, ("log_uniform", "mixed", "equal"))
+        if self.distances == "mixed":
+            at_least("data.max_distance", self.max_distance, 2)
         at_least("data.generator_seed", self.generator_seed, 0)
 
 
@@ -126,12 +127,16 @@ class EncoderConfig:
     """Recurrent weights at the start: `orthogonal`, `identity` or `uniform` (PyTorch's default)."""
     forget_bias: float = MISSING
     """Bias of the forget gate at the start (gated encoders): σ(1) = 0.73 of the cell is kept at each step."""
+    chrono_steps: int = MISSING
+    """Steps over which chrono initialisation (Tallec & Ollivier 2018) spreads the units' memories; 0: `forget_bias`."""
 
     def __post_init__(self) -> None:
         at_least("encoder.hidden_size", self.hidden_size, 1)
         at_least("encoder.layers", self.layers, 1)
         probability("encoder.dropout", self.dropout)
         one_of("encoder.recurrent_init", self.recurrent_init, ("orthogonal", "identity", "uniform"))
+        if self.chrono_steps != 0:
+            at_least("encoder.chrono_steps", self.chrono_steps, 3)
 
 
 @dataclass
@@ -200,6 +205,8 @@ class TrainerConfig:
     """Passes over the training reviews at most."""
     patience: int = MISSING
     """Epochs without a better validation accuracy after which training stops; 0 never stops early."""
+    keep_epochs: bool = MISSING
+    """Keep a checkpoint of every epoch, not of the best and the last alone."""
     log_every_n_steps: int = MISSING
     """Steps between two points of the training curves."""
     progress_bar: bool = MISSING
@@ -228,22 +235,21 @@ class TrackingConfig:
     """MLflow experiment; made when it is missing."""
     system_metrics: bool = MISSING
     """Record processor, memory and disk use."""
+    repeat: bool = MISSING
+    """Run a sweep again that has finished; false leaves it as it is."""
 
 
 @dataclass
-class Config:
-    """One run."""
+class RunConfig:
+    """What every run has, of reviews or of a textbook task."""
 
     study: str = MISSING
     """What the run belongs to: the parent run of a sweep has this name."""
     seed: int = MISSING
-    """Seed of the weights, of dropout and of the order of reviews."""
+    """Seed of the weights, of dropout and of the order of the data."""
     precision: str = MISSING
     """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it."""
-    data: DataConfig = MISSING
-    embedding: EmbeddingConfig = MISSING
     encoder: EncoderConfig = MISSING
-    pooling: PoolingConfig = MISSING
     optimizer: OptimizerConfig = MISSING
     trainer: TrainerConfig = MISSING
     tracking: TrackingConfig = MISSING
@@ -253,13 +259,18 @@ class Config:
             refuse("seed", self.seed, "a whole number from 0 to 4294967295")
         one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run is found by, beside its study and seed."""
+        return {"encoder": self.encoder.name}
+
     def identity(self, data_digest: str, version: str) -> str:
         """Digest of what decides the result: configuration, data and code version, not where files lie or how
         the run is shown. Equal identities are the same experiment."""
         settings = asdict(self)
         for section, keys in _NOT_PART_OF_THE_RESULT.items():
             for key in keys:
-                settings[section].pop(key, None)
+                settings.get(section, {}).pop(key, None)
         del settings["tracking"]
         described = json.dumps([settings, data_digest, version], sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()[:16]
@@ -268,8 +279,57 @@ class Config:
 _NOT_PART_OF_THE_RESULT = {
     "data": ("directory", "archive", "verify"),
     "optimizer": ("learning_rates",),
-    "trainer": ("threads", "progress_bar", "log_every_n_steps"),
+    "trainer": ("threads", "progress_bar", "log_every_n_steps", "keep_epochs"),
 }
+
+
+@dataclass
+class Config(RunConfig):
+    """One run on reviews."""
+
+    data: DataConfig = MISSING
+    embedding: EmbeddingConfig = MISSING
+    pooling: PoolingConfig = MISSING
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run is found by, beside its study and seed."""
+        return {"encoder": self.encoder.name, "pooling": self.pooling.name}
+
+
+@dataclass
+class TaskConfig:
+    """A textbook task, its sequences generated as they are needed."""
+
+    name: str = MISSING
+    """`adding` (Hochreiter & Schmidhuber 1997) or `copying` (Arjovsky et al. 2016)."""
+    steps: int = MISSING
+    """T: the length of a sequence to add, or how long a sequence must be kept before it is copied."""
+    batch_size: int = MISSING
+    """Sequences in a batch."""
+    batches: int = MISSING
+    """Training batches in an epoch, each of new sequences."""
+    test_sequences: int = MISSING
+    """Sequences to validate on, and as many others to test on."""
+
+    def __post_init__(self) -> None:
+        one_of("task.name", self.name, ("adding", "copying"))
+        at_least("task.steps", self.steps, 2)
+        at_least("task.batch_size", self.batch_size, 1)
+        at_least("task.batches", self.batches, 1)
+        at_least("task.test_sequences", self.test_sequences, 1)
+
+
+@dataclass
+class TextbookConfig(RunConfig):
+    """One run on a textbook task."""
+
+    task: TaskConfig = MISSING
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run is found by, beside its study and seed."""
+        return {"encoder": self.encoder.name, "task": f"{self.task.name}-{self.task.steps}"}
 
 
 @dataclass
@@ -290,6 +350,34 @@ class CompareConfig:
         at_least("resamples", self.resamples, 100)
 
 
+@dataclass
+class StudyConfig:
+    """The `study` command."""
+
+    name: str = MISSING
+    """Which study: a module of `sentiment_rnn.studies`."""
+    output: str = MISSING
+    """Folder with the study's README, for the results and the figures."""
+    run: bool = MISSING
+    """Run the study's sweeps; false takes them as they are."""
+    overrides: list[str] = field(default_factory=list)
+    """Overrides for every run of the sweeps."""
+    tracking: TrackingConfig = MISSING
+
+
+@dataclass
+class ReportConfig:
+    """The `report` command."""
+
+    experiments: str = MISSING
+    """Folder with a folder a study."""
+    output: str = MISSING
+    """The HTML file."""
+    documents: list[str] = field(default_factory=list)
+    """Markdown files whose block `verdicts` takes the table of verdicts."""
+    tracking: TrackingConfig = MISSING
+
+
 def checked(config: DictConfig) -> Any:
     """The dataclass behind a composed configuration (`Config` for a run), every value resolved and within bounds.
 
@@ -301,26 +389,3 @@ def checked(config: DictConfig) -> Any:
     with open_dict(settings):
         settings.pop("hydra", None)
     return OmegaConf.to_object(settings)
-
-
-def refuse(name: str, given: object, expected: str) -> None:
-    """Raise the one line for a value out of bounds."""
-    raise UserError(f"{name}={given}: expected {expected}")
-
-
-def at_least(name: str, given: float, bound: float) -> None:
-    """Refuse a number below `bound`."""
-    if not given >= bound:
-        refuse(name, given, f"a number of at least {bound}")
-
-
-def one_of(name: str, given: str, choices: tuple[str, ...]) -> None:
-    """Refuse a word that is not among `choices`."""
-    if given not in choices:
-        refuse(name, given, f"one of {', '.join(choices)}")
-
-
-def probability(name: str, given: float) -> None:
-    """Refuse a number outside [0, 1)."""
-    if not 0 <= given < 1:
-        refuse(name, given, "a probability of at least 0 and below 1")

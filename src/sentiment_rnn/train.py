@@ -12,8 +12,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from sentiment_rnn.checks import UserError
 from sentiment_rnn.command import CONFIGURATION, fail, quiet_libraries, run
-from sentiment_rnn.config import UserError, checked
+from sentiment_rnn.config import checked
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")

@@ -114,9 +114,11 @@ def build_trainer(config: Config, record: RunRecord | None, data: ReviewData) ->
     callbacks: list[pl.Callback] = [
         ModelCheckpoint(
             dirpath=record.checkpoints if record else None,
-            filename="best",
+            filename="epoch{epoch}" if settings.keep_epochs else "best",
+            auto_insert_metric_name=False,
             monitor="val/accuracy",
             mode="max",
+            save_top_k=-1 if settings.keep_epochs else 1,
             save_last=True,
             enable_version_counter=False,
         ),

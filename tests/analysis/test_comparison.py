@@ -16,7 +16,6 @@ from sentiment_rnn.analysis.comparison import (
     difference_table,
     differences,
     distance_table,
-    markdown,
     table,
 )
 from sentiment_rnn.analysis.predictions import Predictions
@@ -248,11 +247,6 @@ def test_arms_with_unequally_many_test_reviews_do_not_break_the_distance_table()
 def test_there_is_no_distance_table_where_distances_are_unknown() -> None:
     unknown = np.full(20, -1, dtype=np.int32)
     assert distance_table(arms_of([run_result("rnn", distances=unknown), run_result("lstm")])) == ((), [])
-
-
-def test_markdown_has_as_many_cells_in_every_line() -> None:
-    written = markdown(("a", "b", "c"), [("1", "2", "3"), ("x", "", "88.1 ± 0.2 %")])
-    assert written == "| a | b | c |\n| --- | --- | --- |\n| 1 | 2 | 3 |\n| x |  | 88.1 ± 0.2 % |\n"
 
 
 def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from sentiment_rnn.analysis.statistics import (
+    bootstrap_accuracy,
     bootstrap_difference,
     logarithmic_bins,
     mcnemar,
@@ -194,3 +195,17 @@ def test_quantile_bins_hold_about_equally_many() -> None:
     values = np.random.default_rng(0).permutation(1000) ** 2 + 1
     counts, _ = np.histogram(values, quantile_bins(values, 10))
     assert counts.tolist() == pytest.approx([100] * 10, abs=1)
+
+
+def test_the_interval_of_an_accuracy_is_near_wilsons_where_seeds_agree() -> None:
+    correct = np.tile(np.arange(1000) < 900, (3, 1))
+    found, expected = bootstrap_accuracy(correct), wilson_interval(900, 1000)
+    assert found == pytest.approx(expected, abs=0.004)
+
+
+def test_seeds_that_differ_widen_the_interval_of_an_accuracy() -> None:
+    correct = np.stack([np.arange(1000) < right for right in (500, 900, 1000)])
+    found = bootstrap_accuracy(correct)
+    assert found.estimate == 0.8
+    assert found.low < 0.55
+    assert found.high > 0.95

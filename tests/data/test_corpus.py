@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sentiment_rnn.config import DataConfig, UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import DataConfig
 from sentiment_rnn.data import corpus as corpus_module
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.generated import Generated

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment_rnn.config import GeneratedConfig
-from sentiment_rnn.data.generated import ADVERBS, CINEMA, FILM, OPINIONS, Generated, write_review
+from sentiment_rnn.data.generated import (
+    ADVERBS,
+    CINEMA,
+    FILM,
+    OPINIONS,
+    Generated,
+    distance_series,
+    draw_clause,
+    write_review,
+)
 from sentiment_rnn.data.reviews import SPLITS, Review
 from sentiment_rnn.data.text import tokenize
 
@@ -49,6 +58,13 @@ def test_exactly_distance_tokens_follow_the_deciding_clause(label: int, distance
     assert sum(token in FILM for token in tokens) == 1
 
 
+@given(SEEDS, LABELS)
+def test_a_clause_is_as_long_as_it_says_for_either_opinion(seed: int, opinion: int) -> None:
+    random = np.random.default_rng(seed)
+    clause = draw_clause(CINEMA, random)
+    assert len(clause.words(opinion, random)) == clause.length
+
+
 @given(LABELS, DISTANCES, SEEDS)
 def test_the_tokenizer_gives_the_tokens_that_were_written(label: int, distance: int, seed: int) -> None:
     tokens = write(label, distance, seed)
@@ -69,19 +85,30 @@ def test_swapping_the_topics_of_two_clauses_turns_the_label_and_keeps_the_words(
 ) -> None:
     tokens = write(label, distance, seed)
     text = " ".join(tokens)
-    before = " ".join(tokens[:-distance])
-    film = re.search(f"{clause_pattern(FILM, label)}$", before)
-    opposite = re.search(clause_pattern(CINEMA, 1 - label), before[: film.start()])
-    assert opposite, "no clause of the opposite opinion before the deciding one"
+    opposite = re.search(clause_pattern(CINEMA, 1 - label), text)
+    assert opposite, "no clause about the cinema of the opposite opinion"
+    (film,) = (word for word in tokens if word in FILM)
     topic = next(word for word in opposite[0].split() if word in CINEMA)
-    title = next(word for word in film[0].split() if word in FILM)
-    about_the_film = re.sub(rf"\b{topic}\b", title, opposite[0])
-    about_the_cinema = re.sub(rf"\b{title}\b", topic, film[0])
-    swapped = text[: opposite.start()] + about_the_film + text[opposite.end() : film.start()]
-    swapped += about_the_cinema + text[film.end() :]
+    about_the_film = text[: opposite.start()] + opposite[0].replace(topic, film) + text[opposite.end() :]
+    deciding = re.search(clause_pattern(FILM, label), about_the_film)
+    swapped = about_the_film[: deciding.start()] + deciding[0].replace(film, topic) + about_the_film[deciding.end() :]
     assert Counter(swapped.split()) == Counter(tokens)
     assert re.search(clause_pattern(FILM, 1 - label), swapped)
     assert not re.search(clause_pattern(FILM, label), swapped)
+
+
+@pytest.mark.parametrize("distance", [8, 20, 100])
+def test_neither_the_first_nor_the_last_opinion_tells_the_label(distance: int) -> None:
+    random = np.random.default_rng(0)
+    opinion_of = {words: opinion for opinion, forms in OPINIONS.items() for form in forms.values() for words in form}
+    pattern = re.compile("|".join(sorted(opinion_of, key=len, reverse=True)))
+    labels = np.arange(3000) % 2
+    texts = [" ".join(write_review(int(label), distance, random)) for label in labels]
+    opinions = [[opinion_of[found] for found in pattern.findall(text)] for text in texts]
+    for place in (0, -1):
+        agrees = np.mean([found[place] == label for found, label in zip(opinions, labels, strict=True)])
+        # One of the others, two at least, is the opposite: 1/2 minus half of its chance to stand there.
+        assert 0.3 < agrees < 0.55, place
 
 
 def test_a_bag_of_words_classifier_is_at_chance() -> None:
@@ -186,3 +213,17 @@ def test_the_fraction_of_the_training_reviews_validates(generated_config: Config
 def test_every_review_has_a_film_of_its_own(generated_config: Config) -> None:
     reviews = every(Generated(generated_config()).read())
     assert len({review.film for review in reviews}) == len(reviews)
+
+
+def test_mixed_distances_are_a_series_up_to_the_longest(generated_config: Config) -> None:
+    reviews = every(Generated(generated_config(distances="mixed", max_distance=120, train_reviews=600)).read())
+    counts = Counter(review.distance for review in reviews)
+    assert set(counts) == {2, 5, 10, 20, 50, 100, 120}
+    assert min(counts.values()) > 60
+
+
+@pytest.mark.parametrize(
+    ("longest", "series"), [(2, [2]), (9, [2, 5, 9]), (10, [2, 5, 10]), (400, [2, 5, 10, 20, 50, 100, 200, 400])]
+)
+def test_the_series_of_distances(longest: int, series: list[int]) -> None:
+    assert distance_series(longest) == series

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentiment_rnn.config import ImdbConfig, UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import ImdbConfig
 from sentiment_rnn.data import imdb
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.imdb import Imdb

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment_rnn.config import UserError
+from sentiment_rnn.checks import UserError
 from sentiment_rnn.data.reviews import Review
 from sentiment_rnn.data.splits import split_by_film
 

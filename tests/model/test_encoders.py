@@ -218,6 +218,19 @@ def test_forget_gates_start_with_the_forget_bias(recurrent_init: str, forget_bia
         assert torch.equal(bias[H : 2 * H], torch.full((H,), forget_bias))
 
 
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
+def test_chrono_spreads_the_memories_over_the_steps(recurrent_init: str) -> None:
+    encoder = Lstm(E, hidden_size=2000, recurrent_init=recurrent_init, chrono_steps=101)
+    (layer,) = layers_of(encoder)
+    bias = (layer.bias_ih_l0 + layer.bias_hh_l0).detach()
+    input_gate, forget_gate = bias[:2000], bias[2000:4000]
+    assert torch.equal(input_gate, -forget_gate)
+    steps = forget_gate.exp()  # U(1, 100)
+    assert 1 <= steps.min() < 2
+    assert 99 < steps.max() <= 100.01
+    assert steps.mean().item() == pytest.approx(50.5, abs=2.5)
+
+
 @CELLS
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity"])
 def test_other_biases_start_at_zero(cell: type[Recurrent], recurrent_init: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_rnn.config import TrackingConfig, UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import TrackingConfig
 from sentiment_rnn.tracking.store import open_store, store_uri
 
 

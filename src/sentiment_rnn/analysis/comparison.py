@@ -162,9 +162,3 @@ def decimals(value: Spread) -> str:
 
 def _with_deviation(mean: float, deviation: float, places: int) -> str:
     return f"{mean:.{places}f}" + ("" if np.isnan(deviation) else f" ± {deviation:.{places}f}")
-
-
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -18,7 +18,9 @@ from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, s
 @styled
 def comparison_figure(arms: Sequence[Arm], title: str) -> Figure:
     """Four views of the same runs, an encoder always in the same colour."""
-    figure = Figure(figsize=(10.5, 7.4), layout="constrained")
+    longest = max(len(arm.name) for arm in arms)
+    # Long names beside the bars would take the width of the panels on the right.
+    figure = Figure(figsize=(10.5 + 0.08 * max(0, longest - 12), 7.4), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     axes = figure.subplots(2, 2)
     colors = {arm.name: color_of(arm.name, position) for position, arm in enumerate(arms)}

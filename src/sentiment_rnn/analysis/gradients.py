@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 
@@ -30,12 +31,20 @@ def gradient_by_distance(classifier: Any, batch: Any) -> np.ndarray:
         # The sum, not the mean: each review's gradient is its own, whatever else is in the batch.
         loss = binary_cross_entropy_with_logits(logits, batch.labels, reduction="sum")
         # In float64: the square of a float32 below 1e-19 would be flushed to 0.
-        norms = torch.autograd.grad(loss, embedded)[0].double().norm(dim=2).cpu().numpy()
+        norms = torch.autograd.grad(loss, embedded)[0].double().norm(dim=2).cpu()
     classifier.train(was_training)
-    lengths = batch.lengths.cpu().numpy()
+    return median_by_distance(norms, batch.lengths.cpu())
+
+
+def median_by_distance(norms: Tensor, lengths: Tensor) -> np.ndarray:
+    """Median over reviews of `norms [B, T]` by distance from each review's end.
+
+    Returns:
+        float64 [D]: element k is k tokens from the end; D is a length that at least half of the reviews have.
+    """
     reach = int(np.median(lengths))
     by_distance = np.full((len(lengths), reach), np.nan)
-    for review, length in enumerate(lengths):
-        reversed_norms = norms[review, :length][::-1][:reach]
-        by_distance[review, : len(reversed_norms)] = reversed_norms
-    return np.nanmedian(by_distance, axis=0)
+    for review, length in enumerate(lengths.tolist()):
+        backwards = norms[review, :length].flip(0)[:reach].numpy()
+        by_distance[review, : len(backwards)] = backwards
+    return np.asarray(np.nanmedian(by_distance, axis=0))

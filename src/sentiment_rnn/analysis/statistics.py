@@ -69,6 +69,22 @@ def bootstrap_difference(first: np.ndarray, second: np.ndarray, resamples: int, 
     return Interval(float(first.mean() - second.mean()), float(low), float(high))
 
 
+def bootstrap_accuracy(correct: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interval:
+    """Mean accuracy with a 95 % percentile interval over seeds and reviews, both resampled.
+
+    Args:
+        correct: bool [seeds, N], whether each review was classified rightly.
+    """
+    random = np.random.default_rng(seed)
+    seeds, reviews = correct.shape
+    means = np.empty(resamples)
+    for resample in range(resamples):
+        weights = np.bincount(random.integers(0, reviews, reviews), minlength=reviews)
+        means[resample] = (correct[random.integers(0, seeds, seeds)] @ weights).mean() / reviews
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(correct.mean()), float(low), float(high))
+
+
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
     """Edges [≤ bins + 1] of whole numbers, evenly spaced on a log axis, that hold every value ≥ 1."""
     edges = np.geomspace(values.min(), values.max() + 1, bins + 1).round().astype(int)

@@ -23,7 +23,8 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from sentiment_rnn.config import DataConfig, UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import DataConfig
 from sentiment_rnn.data.reviews import SPLITS, Review, Source
 from sentiment_rnn.data.text import (
     TOKENIZER,

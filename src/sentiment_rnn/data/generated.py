@@ -4,13 +4,14 @@
 about the film is the label; clauses about the cinema use the same opinion words. What makes it an instrument:
 
 - The distance, in tokens from the deciding clause to the end, is exact for every review.
-- After the deciding clause, opinions are drawn at random: who does not remember the clause knows nothing.
-- Before it, one clause about the cinema has the opposite opinion, in the same forms. Swap the two opinions and the
-  label turns while the words stay the same: a bag of words is at chance, not only near it.
+- One clause about the cinema, drawn from all of them, has the opposite opinion, in the same forms. Swap the two topics
+  and the label turns while the words stay the same: a bag of words is at chance, not only near it.
+- All other opinions are drawn at random, as is how many stand before the deciding clause, one to four. Where clauses
+  follow, neither the first opinion nor the last one tells the label in more than two of three reviews.
 """
 
 import hashlib
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -90,44 +91,81 @@ class Generated:
         longest = self.config.max_distance
         if self.config.distances == "equal":
             return longest
+        if self.config.distances == "mixed":
+            return int(random.choice(distance_series(longest)))
         return int(np.exp(random.uniform(0, np.log(longest + 1))))
+
+
+def distance_series(longest: int) -> list[int]:
+    """2, 5, 10, 20, 50, … below `longest`, and `longest`."""
+    decades = range(len(str(longest)))
+    steps = [step for decade in decades for step in (10**decade, 2 * 10**decade, 5 * 10**decade)]
+    return [step for step in steps if 2 <= step < longest] + [longest]
 
 
 def write_review(label: int, distance: int, random: np.random.Generator) -> list[str]:
     """The tokens of a review whose last `distance` tokens follow the clause that decides `label`."""
-    opinions = [1 - label, *random.integers(0, 2, random.integers(0, 3)).tolist()]
-    random.shuffle(opinions)
+    behind, closing = _ending(distance, random)
+    cinema = [sentence for sentence in behind if isinstance(sentence, Clause)]
+    before = [draw_clause(CINEMA, random) for _ in range(random.integers(1, 5))]
+    opinions = random.integers(0, 2, len(before) + len(cinema))
+    opinions[random.integers(len(opinions))] = 1 - label
+    drawn = iter(opinions.tolist())
     tokens: list[str] = []
-    for opinion in opinions:
-        tokens += [*clause(pick(CINEMA, random), opinion, random), pick(JOINTS, random)]
-    return [*tokens, *clause(pick(FILM, random), label, random), *_ending(distance, random)]
+    for clause in before:
+        tokens += [*clause.words(next(drawn), random), pick(JOINTS, random)]
+    tokens += draw_clause(FILM, random).words(label, random)
+    for sentence in behind:
+        words = sentence.words(next(drawn), random) if isinstance(sentence, Clause) else sentence
+        tokens += [pick(JOINTS, random), *words]
+    return [*tokens, *closing]
 
 
-def clause(topic: str, opinion: int, random: np.random.Generator) -> Iterator[str]:
-    """An opinion (1 good, 0 bad) of a topic, as tokens; topics of film and cinema take the same forms."""
+@dataclass(frozen=True)
+class Clause:
+    """An opinion of a topic, but for what the opinion is; topics of film and cinema take the same forms."""
+
+    topic: str
+    form: str
+    """`verb`, `adjective` or `feeling`."""
+    adverb: str
+    """Empty for none."""
+
+    @property
+    def length(self) -> int:
+        """Tokens, as many for either opinion."""
+        return {"verb": 4, "adjective": 4, "feeling": 6}[self.form] + bool(self.adverb)
+
+    def words(self, opinion: int, random: np.random.Generator) -> list[str]:
+        """Its tokens, for an opinion (1 good, 0 bad)."""
+        word = pick(OPINIONS[opinion][self.form], random)
+        sentence = {
+            "verb": f"i {self.adverb} {word} the {self.topic}",
+            "adjective": f"the {self.topic} was {self.adverb} {word}",
+            "feeling": f"i was {self.adverb} {word} the {self.topic}",
+        }[self.form]
+        return sentence.split()
+
+
+def draw_clause(topics: tuple[str, ...], random: np.random.Generator) -> Clause:
+    """A clause about one of the topics."""
     form = pick(("verb", "adjective", "feeling"), random)
-    word = pick(OPINIONS[opinion][form], random)
-    adverb = pick(ADVERBS, random) if random.random() < 0.7 else ""
-    sentence = {
-        "verb": f"i {adverb} {word} the {topic}",
-        "adjective": f"the {topic} was {adverb} {word}",
-        "feeling": f"i was {adverb} {word} the {topic}",
-    }[form]
-    return iter(sentence.split())
+    return Clause(pick(topics, random), form, pick(ADVERBS, random) if random.random() < 0.7 else "")
 
 
-def _ending(distance: int, random: np.random.Generator) -> list[str]:
-    """Exactly `distance` tokens about the cinema, the last of them a full stop."""
-    tokens: list[str] = []
-    while (room := distance - 1 - len(tokens)) >= len(FILLERS):
+def _ending(distance: int, random: np.random.Generator) -> tuple[list[Clause | list[str]], list[str]]:
+    """Sentences about the cinema, each to get a joint before it, and closing words: `distance` tokens, the last of
+    them a full stop."""
+    sentences: list[Clause | list[str]] = []
+    room = distance - 1
+    while room >= len(FILLERS):
         neutral = random.random() < 0.2
-        sentence = (
-            pick(NEUTRAL, random).split() if neutral else clause(pick(CINEMA, random), int(random.integers(2)), random)
-        )
-        addition = [pick(JOINTS, random), *sentence]
-        if len(addition) <= room:
-            tokens += addition
-    return [*tokens, *FILLERS[room], "."]
+        sentence = pick(NEUTRAL, random).split() if neutral else draw_clause(CINEMA, random)
+        needed = 1 + (sentence.length if isinstance(sentence, Clause) else len(sentence))
+        if needed <= room:
+            sentences.append(sentence)
+            room -= needed
+    return sentences, [*FILLERS[room], "."]
 
 
 def pick(words: tuple[str, ...] | list[str], random: np.random.Generator) -> str:

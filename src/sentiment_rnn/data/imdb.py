@@ -11,7 +11,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from sentiment_rnn.config import ImdbConfig, UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import ImdbConfig
 from sentiment_rnn.data.reviews import Review
 from sentiment_rnn.data.splits import split_by_film
 

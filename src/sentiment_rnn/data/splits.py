@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sentiment_rnn.config import UserError
+from sentiment_rnn.checks import UserError
 from sentiment_rnn.data.reviews import Review
 
 

@@ -11,7 +11,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
 from sentiment_rnn.model.embedding import RowEmbedding
-from sentiment_rnn.model.optimizer import RowAdamW, clip_gradient_norm
+from sentiment_rnn.model.optimizer import RowAdamW, clip_gradient_norm, scheduled
 
 
 class SentimentClassifier(pl.LightningModule):
@@ -172,13 +172,4 @@ class SentimentClassifier(pl.LightningModule):
             lr=settings["learning_rate"],
             **settings["options"],
         )
-        if settings["schedule"] == "constant":
-            return optimizer
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=settings["learning_rate"],
-            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
-            pct_start=settings["warmup_fraction"],
-            cycle_momentum=False,
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(optimizer, settings, self)

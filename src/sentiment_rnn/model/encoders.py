@@ -41,7 +41,7 @@ class Recurrent(nn.Module):
         dropout: between layers.
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
             `identity` (Le et al. 2015) or `uniform` (PyTorch's).
-        forget_bias: see `Lstm`; other cells have no use for it.
+        forget_bias, chrono_steps: see `Lstm`; other cells have no use for them.
     """
 
     module: Callable[..., nn.RNNBase]
@@ -56,9 +56,13 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         recurrent_init: str = "orthogonal",
         forget_bias: float = 1.0,
+        chrono_steps: int = 0,
     ) -> None:
         super().__init__()
         self.hidden_size = hidden_size
+        self.recurrent_init = recurrent_init
+        self.forget_bias = forget_bias
+        self.chrono_steps = chrono_steps
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
 
@@ -70,7 +74,7 @@ class Recurrent(nn.Module):
         self.dropout = nn.Dropout(dropout)
         for module in self.modules():
             if isinstance(module, nn.RNNBase):
-                self.initialize(module, recurrent_init, forget_bias)
+                self.initialize(module)
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """`embedded [B, T, E]`, `lengths [B]` → states of the last layer `[B, T, D]`."""
@@ -90,12 +94,12 @@ class Recurrent(nn.Module):
             return recurrence.states(module, inputs)
         return cast(Tensor, module(inputs)[0])
 
-    def initialize(self, module: nn.RNNBase, recurrent_init: str, forget_bias: float) -> None:
+    def initialize(self, module: nn.RNNBase) -> None:
         """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
-        if recurrent_init == "uniform":
+        if self.recurrent_init == "uniform":
             return
         for gate in recurrent_matrices(module):
-            if recurrent_init == "identity":
+            if self.recurrent_init == "identity":
                 nn.init.eye_(gate)
             else:
                 nn.init.orthogonal_(gate)
@@ -123,19 +127,26 @@ class Lstm(Recurrent):
 
     `forget_bias` is b_f at the start. Along the cell, a gradient is multiplied by f at each step back, so an
     untrained LSTM reaches back as far as its forget gates are open: at bias 1 (Jozefowicz et al. 2015), σ(1) = 0.73.
+    With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
+    are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f.
 
     >>> states = Lstm(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """
 
     module = nn.LSTM
 
-    def initialize(self, module: nn.RNNBase, recurrent_init: str, forget_bias: float) -> None:
-        """As for every recurrent net, and the bias of the forget gate."""
-        super().initialize(module, recurrent_init, forget_bias)
-        forget_gate = slice(self.hidden_size, 2 * self.hidden_size)  # PyTorch's order of gates: i, f, g, o
+    def initialize(self, module: nn.RNNBase) -> None:
+        """As for every recurrent net, and the bias of the forget gate; with chrono start the input gate's too."""
+        super().initialize(module)
         with torch.no_grad():
-            module.bias_ih_l0[forget_gate] = forget_bias
-            module.bias_hh_l0[forget_gate] = 0.0
+            input_gate, forget_gate, _, _ = cast(Tensor, module.bias_ih_l0).chunk(4)  # PyTorch's order: i, f, g, o
+            input_gate_2, forget_gate_2, _, _ = cast(Tensor, module.bias_hh_l0).chunk(4)
+            forget_gate.fill_(self.forget_bias)
+            forget_gate_2.zero_()
+            if self.chrono_steps:
+                forget_gate.uniform_(1, self.chrono_steps - 1).log_()
+                input_gate.copy_(-forget_gate)
+                input_gate_2.zero_()
 
 
 def recurrent_matrices(module: nn.RNNBase) -> tuple[Tensor, ...]:

@@ -2,16 +2,19 @@
 
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from omegaconf import OmegaConf
 
 from sentiment_rnn.analysis.comparison import RunResult
 from sentiment_rnn.analysis.predictions import Predictions
-from sentiment_rnn.config import UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import Config, GeneratedConfig, ImdbConfig
 from sentiment_rnn.tracking.run import GRADIENTS, PREDICTIONS, curve_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.sweep import SWEEP_TAG
@@ -19,8 +22,11 @@ from sentiment_rnn.tracking.sweep import SWEEP_TAG
 FINISHED = "attributes.status = 'FINISHED'"
 
 
-def find_sweep(store: Store, sweep: str) -> Run:
+def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
     """A sweep's parent run, by `latest`, a study's name (its latest sweep) or a run id.
+
+    Args:
+        finished: look only at sweeps whose jobs have all gone well.
 
     Raises:
         UserError: there is none.
@@ -31,7 +37,11 @@ def find_sweep(store: Store, sweep: str) -> Run:
             return store.client.get_run(sweep)
         except MlflowException:
             query += f" and tags.`sentiment_rnn.study` = '{sweep.replace(chr(39), '')}'"
+    if finished:
+        query += f" and {FINISHED}"
     found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)
+    if not found and finished:
+        raise UserError(f"sweep={sweep}: no such sweep has finished in {store.uri}; train it first")
     if not found:
         raise UserError(
             f"sweep={sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
@@ -48,12 +58,46 @@ def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Fig
     store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
 
 
-def read_results(store: Store, parent: Run) -> list[RunResult]:
-    """The finished runs under `parent`; raises `UserError` where there are none."""
+def log_findings(store: Store, parent: Run, texts: dict[str, str], figures: dict[str, Figure]) -> None:
+    """Put what a study found into the parent run, under `study/`."""
+    for name, content in texts.items():
+        store.client.log_text(parent.info.run_id, content, f"study/{name}")
+    for name, figure in figures.items():
+        store.client.log_figure(parent.info.run_id, figure, f"study/{name}.png")
+
+
+def runs_of(store: Store, sweep: str) -> list[Run]:
+    """The runs of a study's latest finished sweep; raises `UserError` where there is none."""
+    return _children(store, find_sweep(store, sweep, finished=True))
+
+
+def _children(store: Store, parent: Run) -> list[Run]:
     query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and {FINISHED}"
     runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
     if not runs:
         raise UserError(f"sweep {parent.info.run_name} ({parent.info.run_id}): no finished run to compare")
+    return list(runs)
+
+
+def predictions_of(store: Store, run: Run) -> Predictions:
+    """What a run said of the test reviews."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Predictions.load(Path(store.client.download_artifacts(run.info.run_id, PREDICTIONS, folder)))
+
+
+def config_of(store: Store, run: Run) -> Config:
+    """The configuration that a run recorded."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = store.client.download_artifacts(run.info.run_id, "config.yaml", folder)
+        settings = yaml.safe_load(Path(path).read_text())
+    schema = OmegaConf.structured(Config)
+    schema.data = OmegaConf.structured(ImdbConfig if settings["data"]["name"] == "imdb" else GeneratedConfig)
+    return cast(Config, OmegaConf.to_object(OmegaConf.merge(schema, settings)))
+
+
+def read_results(store: Store, parent: Run) -> list[RunResult]:
+    """The finished runs under `parent`; raises `UserError` where there are none."""
+    runs = _children(store, parent)
     overrides = {run.info.run_id: _overrides(store, run) for run in runs}
     varied = {
         key

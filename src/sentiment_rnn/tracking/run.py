@@ -22,7 +22,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from sentiment_rnn import __version__
 from sentiment_rnn.analysis.figures import Curve, run_figures
 from sentiment_rnn.analysis.predictions import Predictions
-from sentiment_rnn.config import Config
+from sentiment_rnn.config import RunConfig
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def curve_of(store: Store, run_id: str, name: str) -> Curve:
 
 @contextmanager
 def tracked_run(
-    store: Store, config: Config, data_digest: str, overrides: list[str], parent: str | None
+    store: Store, config: RunConfig, data_digest: str, overrides: list[str], parent: str | None
 ) -> Iterator[RunRecord]:
     """Open a run, or take up the broken one of the same identity under the same parent; end it FINISHED, or FAILED
     with its traceback.
@@ -142,7 +142,7 @@ def tracked_run(
             store.client.set_terminated(run_id, RunStatus.to_string(status))
 
 
-def finished_run(store: Store, config: Config, data_digest: str, parent: str | None) -> str | None:
+def finished_run(store: Store, config: RunConfig, data_digest: str, parent: str | None) -> str | None:
     """Id of a run of the same identity that this sweep has finished; None outside a sweep."""
     if parent is None:
         return None
@@ -165,14 +165,13 @@ def _find(store: Store, identity: str, parent: str, condition: str) -> str | Non
     return runs[0].info.run_id if runs else None
 
 
-def _new_run(store: Store, config: Config, identity: str, parent: str | None) -> str:
-    name = f"{config.encoder.name}-{config.pooling.name}-seed{config.seed}"
+def _new_run(store: Store, config: RunConfig, identity: str, parent: str | None) -> str:
+    name = "-".join([*config.tags.values(), f"seed{config.seed}"])
     tags = {
         IDENTITY_TAG: identity,
         "sentiment_rnn.version": __version__,
         "sentiment_rnn.study": config.study,
-        "encoder": config.encoder.name,
-        "pooling": config.pooling.name,
+        **config.tags,
         "mlflow.source.name": "sentiment_rnn.train",
         "mlflow.source.type": "LOCAL",
     }

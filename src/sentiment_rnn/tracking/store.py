@@ -7,7 +7,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from sentiment_rnn.config import TrackingConfig, UserError
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import TrackingConfig
 
 
 @dataclass(frozen=True)
