@@ -11,7 +11,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo overhead bench train sweep ui test lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo study studies report overhead bench train sweep ui test lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -46,6 +46,17 @@ learning-rate: $(READY)  ## Choose the learning rates of compare on validation, 
 learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/learning_rate_demo
 	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
+
+STUDIES := learning memory textbook gradient_flow gates length capacity
+
+study: $(READY)  ## One study: make study NAME=memory (or learning, textbook, gradient_flow, gates, length, capacity), and write experiments/<name>
+	@$(RUN) sentiment_rnn.study name=$(or $(NAME),$(error give a study: make study NAME=memory, or one of $(STUDIES))) tracking.directory=$(STORE) $(ARGS)
+
+studies: $(READY)  ## All of them, in turn (stopped, the same command goes on where it was)
+	@set -e; for name in $(STUDIES); do $(RUN) sentiment_rnn.study name=$$name tracking.directory=$(STORE) $(ARGS); done
+
+report: $(READY)  ## Write the studies as one HTML page, runs/report.html, and their verdicts into README.md
+	@$(RUN) sentiment_rnn.report tracking.directory=$(STORE) 'documents=[README.md]' $(ARGS)
 
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
 	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=lstm

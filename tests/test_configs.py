@@ -7,9 +7,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
-from sentiment_rnn import command, compare, train
+from sentiment_rnn import command, compare, textbook, train
 from sentiment_rnn.command import CONFIGURATION
-from sentiment_rnn.config import Config, checked
+from sentiment_rnn.config import Config, RunConfig, checked
 from sentiment_rnn.tracking.sweep import job_configs, job_overrides
 
 CHOICES = sorted(
@@ -19,12 +19,17 @@ CHOICES = sorted(
 )
 
 
-def composed(*overrides: str) -> DictConfig:
-    """What Hydra gives the command for these overrides."""
+def of_textbook(choice: str) -> bool:
+    """Whether a file belongs to the textbook command."""
+    return choice.startswith(("task/", "experiment/textbook"))
+
+
+def composed(*overrides: str, name: str = "config") -> DictConfig:
+    """What Hydra gives a command for these overrides."""
     command.register_schema()
     GlobalHydra.instance().clear()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return compose("config", list(overrides), return_hydra_config=True)
+        return compose(name, list(overrides), return_hydra_config=True)
 
 
 def run_entry_point(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: str) -> None:
@@ -39,7 +44,8 @@ def test_every_yaml_file_composes_through_the_entry_point(
     choice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     group, name = choice.rsplit("/", 1)
-    run_entry_point(monkeypatch, train, f"{group}={name}", "--cfg", "job", "--resolve")
+    module = textbook if of_textbook(choice) else train
+    run_entry_point(monkeypatch, module, f"{group}={name}", "--cfg", "job", "--resolve")
     shown = capsys.readouterr().out
     assert "encoder:" in shown
     assert "???" not in shown
@@ -48,17 +54,19 @@ def test_every_yaml_file_composes_through_the_entry_point(
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("experiment/")])
 def test_every_choice_is_within_the_schema_and_its_bounds(choice: str) -> None:
     group, name = choice.rsplit("/", 1)
-    assert isinstance(checked(composed(f"{group}={name}")), Config)
+    root = "textbook" if of_textbook(choice) else "config"
+    assert isinstance(checked(composed(f"{group}={name}", name=root)), RunConfig)
 
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
-    config = composed(choice.replace("/", "=", 1), "hydra.mode=MULTIRUN")
+    root = "textbook" if of_textbook(choice) else "config"
+    config = composed(choice.replace("/", "=", 1), "hydra.mode=MULTIRUN", name=root)
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         jobs = job_overrides(config)
         configs = job_configs(config, jobs)
     assert len(configs) == len(jobs) > 1
-    assert all(isinstance(job, Config) for job in configs)
+    assert all(isinstance(job, RunConfig) for job in configs)
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
@@ -75,8 +83,15 @@ def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state
 
 
 def test_every_encoder_has_the_same_keys() -> None:
-    keys = {name: set(composed(f"encoder={name}").encoder) for name in ("rnn", "lstm", "bag")}
-    assert keys["rnn"] == keys["lstm"] == keys["bag"]
+    names = sorted(path.stem for path in Path(CONFIGURATION, "encoder").glob("*.yaml"))
+    keys = {name: set(composed(f"encoder={name}").encoder) for name in names}
+    assert {"rnn", "lstm", "bag", "lstm_chrono"} <= set(names)
+    assert all(keys[name] == keys["rnn"] for name in names), keys
+
+
+def test_every_encoder_is_called_as_its_file() -> None:
+    for path in Path(CONFIGURATION, "encoder").glob("*.yaml"):
+        assert composed(f"encoder={path.stem}").encoder.name == path.stem
 
 
 def test_a_bag_is_pooled_by_its_mean_unless_something_else_is_asked_for() -> None:

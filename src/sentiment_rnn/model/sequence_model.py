@@ -1,0 +1,80 @@
+"""The LightningModule of the textbook tasks: vectors → encoder → linear, at the last step or at every one."""
+
+from pkgutil import resolve_name
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from sentiment_rnn.model.optimizer import clip_gradient_norm, scheduled
+
+
+class SequenceModel(pl.LightningModule):
+    """A number for a sequence (mean squared error), or a symbol for each of its steps (cross-entropy in nats a step).
+
+    Args:
+        input_size: E.
+        symbols: how many there are to choose from at each step; 0 reads one number out at the last step.
+        encoder: `_target_` and its arguments; see `EncoderConfig`.
+        optimizer: see `OptimizerConfig`.
+    """
+
+    def __init__(self, input_size: int, symbols: int, encoder: dict[str, Any], optimizer: dict[str, Any]) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.optimizer_settings = optimizer
+        self.symbols = symbols
+        settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
+        self.encoder: nn.Module = resolve_name(encoder["_target_"])(input_size, **settings)
+        self.output = nn.Linear(self.encoder.output_size, symbols or 1)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """`inputs [B, T, E]`, all of length T → `[B]`, or logits `[B, T, symbols]`; float32."""
+        states = self.encoder(inputs, lengths)
+        read = states if self.symbols else states[:, -1]
+        with torch.autocast(read.device.type, enabled=False):
+            said = self.output(read.float())
+        return said if self.symbols else said.squeeze(1)
+
+    def loss(self, batch: Any) -> Tensor:
+        """Of a batch of `Sequences`."""
+        said = self(batch.inputs, batch.lengths)
+        if self.symbols:
+            return cross_entropy(said.flatten(0, 1), batch.targets.flatten())
+        return mse_loss(said, batch.targets)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        loss = self.loss(batch)
+        if (self.trainer.global_step + 1) % self.trainer.num_training_batches == 0:
+            self.log("train/loss", loss, batch_size=len(batch.inputs))
+        return loss
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """`val/loss`."""
+        self.log("val/loss", self.loss(batch), batch_size=len(batch.inputs))
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """`test/loss`."""
+        self.log("test/loss", self.loss(batch), batch_size=len(batch.inputs))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the whole gradient."""
+        clip_gradient_norm(self.parameters(), self.optimizer_settings["gradient_clip_norm"] or float("inf"))
+
+    def configure_optimizers(self) -> Any:
+        """The configured optimizer, weights decayed but for biases, and its schedule."""
+        settings = self.optimizer_settings
+        groups = [
+            {"params": [p for p in self.parameters() if p.ndim > 1], "weight_decay": settings["weight_decay"]},
+            {"params": [p for p in self.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
+        return scheduled(optimizer, settings, self)

@@ -1,0 +1,136 @@
+"""Is it memory or parameters? Wider, deeper and two-way encoders on IMDb."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from mlflow.entities import Run
+
+from sentiment_rnn.analysis.figures import color_of, new_figure, styled
+from sentiment_rnn.analysis.statistics import bootstrap_difference
+from sentiment_rnn.analysis.tables import Table
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
+from sentiment_rnn.studies.rates import rate_table, validation_accuracy
+from sentiment_rnn.studies.starts import seed_of
+from sentiment_rnn.tracking.results import predictions_of, runs_of
+from sentiment_rnn.tracking.store import Store
+
+EXPERIMENTS = ("capacity_rate", "capacity_depth", "capacity_direction", "capacity_width")
+NAMES = {
+    "rnn": "RNN",
+    "rnn_wide": "RNN, as large as the LSTM",
+    "lstm": "LSTM",
+    "bag": "bag of words",
+}
+MEASURES = ("parameters", "train/epoch_seconds", "val/best_accuracy", "test/accuracy")
+NOTHING = 0.01
+"""A gain in accuracy that counts as none."""
+Arm = tuple[str, str]
+"""A name, and how it was read out."""
+
+
+def findings(store: Store) -> Findings:
+    """What the sweeps say."""
+    arms: dict[Arm, list[Run]] = {}
+    for sweep in ("capacity_width", "capacity_depth", "capacity_direction"):
+        for run in sorted(runs_of(store, sweep), key=seed_of):
+            arms.setdefault(arm_of(run), []).append(run)
+    correct = {arm: np.stack([predictions_of(store, run).correct for run in runs]) for arm, runs in arms.items()}
+    rows = [
+        (*arm, run.data.params["encoder.hidden_size"], seed_of(run), int(run.data.metrics["parameters"]),
+         *(float(run.data.metrics[name]) for name in MEASURES[1:]))
+        for arm, runs in arms.items() for run in runs
+    ]  # fmt: skip
+    return Findings(
+        tables=[
+            score_table(arms, correct),
+            rate_table(
+                "Validation accuracy [%] of the wide RNN by learning rate, one seed of its own",
+                runs_of(store, "capacity_rate"),
+                runs_of(store, "capacity_width"),
+                validation_accuracy,
+                names=NAMES,
+            ),
+        ],
+        figures={"capacity": capacity_figure(arms)},
+        results=csv_text(("encoder", "pooling", "hidden_size", "seed", *MEASURES), rows),
+        verdicts=verdicts(correct),
+    )
+
+
+def arm_of(run: Run) -> Arm:
+    """What a run is called here."""
+    name = NAMES[run.data.params["encoder.name"]]
+    if run.data.params["encoder.layers"] != "1":
+        name += f", {run.data.params['encoder.layers']} layers"
+    if run.data.params["encoder.bidirectional"] == "True":
+        name += ", two directions"
+    return name, run.data.params["pooling.name"]
+
+
+def score_table(arms: Mapping[Arm, Sequence[Run]], correct: Mapping[Arm, np.ndarray]) -> Table:
+    """Accuracy, size and time of every arm, and its difference from the LSTM that is read out alike."""
+    rows = []
+    for arm, runs in arms.items():
+        accuracy = mean_of([100 * run.data.metrics["test/accuracy"] for run in runs])
+        reference = ("LSTM", "mean_max" if arm[1] == "mean_max" else "last")
+        difference = "" if arm == reference else points(bootstrap_difference(correct[reference], correct[arm], 2000))
+        seconds = float(np.mean([run.data.metrics["train/epoch_seconds"] for run in runs]))
+        rows.append((
+            *arm, runs[0].data.params["encoder.hidden_size"], f"{runs[0].data.metrics['parameters']:,.0f}",
+            f"{seconds:.1f}",
+            accuracy, difference,
+        ))  # fmt: skip
+    columns = (
+        "encoder",
+        "pooling",
+        "H",
+        "parameters",
+        "s / epoch",
+        "test accuracy [%]",
+        "LSTM minus it [points], 95 % interval",
+    )
+    return Table("Mean ± standard deviation over the seeds", columns, rows)
+
+
+@styled
+def capacity_figure(arms: Mapping[Arm, Sequence[Run]]) -> Figure:
+    """Test accuracy of every arm, a dot a seed; last state on the left, all states on the right."""
+    figure, panels = new_figure(2, width=6.2, height=4.4)
+    for axes, title, poolings in (
+        (panels[0], "Read out at the last state (bag: mean)", ("last", "mean")),
+        (panels[1], "Over all states", ("mean_max",)),
+    ):
+        chosen = {arm: runs for arm, runs in arms.items() if arm[1] in poolings}
+        for row, (arm, runs) in enumerate(chosen.items()):
+            accuracies = [run.data.metrics["test/accuracy"] for run in runs]
+            color = color_of("bag" if arm[0].startswith("bag") else arm[0][:4].strip(" ,").lower(), 0)
+            axes.errorbar(
+                np.mean(accuracies), row, xerr=np.std(accuracies, ddof=1), color=color, capsize=4, linewidth=2
+            )
+            axes.scatter(accuracies, [row] * len(accuracies), color=color, s=30, zorder=3, edgecolor="white")
+        axes.set_yticks(range(len(chosen)), [arm[0] for arm in chosen])
+        axes.invert_yaxis()
+        axes.set(title=title, xlabel="test accuracy (a dot a seed, mean ± sd)", xlim=(0.48, 0.92))
+    return figure
+
+
+def verdicts(correct: Mapping[Arm, np.ndarray]) -> list[Verdict]:
+    """Whether more weights and more time make up for the gates, and whether order adds anything on IMDb."""
+    lstm = correct["LSTM", "last"]
+    wide, narrow = correct[NAMES["rnn_wide"], "last"], correct["RNN", "last"]
+    behind, gain = bootstrap_difference(lstm, wide, 2000), bootstrap_difference(wide, narrow, 2000)
+    bag = bootstrap_difference(lstm, correct["bag of words", "mean"], 2000)
+    return [
+        Verdict(
+            "More weights and more time do not make up for the gates.",
+            judged(behind.low > 0 and gain.high < NOTHING, behind.low > 0),
+            f"An RNN of as many weights as the LSTM, and as long an epoch, is better than one of the LSTM's width by "
+            f"{points(gain)} points; the LSTM leads it by {points(behind)}.",
+        ),
+        Verdict(
+            "The sentiment of real reviews needs order and context.",
+            judged(bag.low > 0.01, bag.low > 0),
+            f"On IMDb the LSTM leads a bag of words, which knows no order, by {points(bag)} points.",
+        ),
+    ]

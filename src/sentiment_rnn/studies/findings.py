@@ -1,0 +1,89 @@
+"""What a study leaves: tables, figures, numbers a row a run, and a verdict on each claim it put to the test."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from sentiment_rnn.analysis.statistics import Interval, spread
+from sentiment_rnn.analysis.tables import Table, markdown, replace_block
+
+HOLDS, IN_PART, FAILS = "holds", "holds in part", "does not hold"
+
+
+def judged(holds: bool, in_part: bool) -> str:
+    """The verdict on a claim."""
+    return HOLDS if holds else IN_PART if in_part else FAILS
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, and what the numbers say of it."""
+
+    claim: str
+    verdict: str
+    """`holds`, `holds in part` or `does not hold`."""
+    evidence: str
+    """The number behind it, with its interval."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study found."""
+
+    tables: Sequence[Table]
+    figures: dict[str, Figure]
+    """By file name, without its ending."""
+    results: str
+    """`results.csv`, a row a run."""
+    verdicts: Sequence[Verdict]
+    files: dict[str, str] = field(default_factory=dict)
+    """Further files, by name."""
+
+    def texts(self) -> dict[str, str]:
+        """Content of every text file, by name."""
+        verdicts = json.dumps([asdict(verdict) for verdict in self.verdicts], indent=1, ensure_ascii=False) + "\n"
+        return {"results.csv": self.results, "verdicts.json": verdicts, "table.md": self.document(), **self.files}
+
+    def document(self) -> str:
+        """The verdicts and tables, in Markdown."""
+        rows = [(verdict.claim, f"**{verdict.verdict}**", verdict.evidence) for verdict in self.verdicts]
+        return markdown([Table("Claims", ("claim", "verdict", "evidence"), rows), *self.tables])
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write the files, the figures and the block `name` of the folder's README."""
+        for file, content in self.texts().items():
+            (folder / file).write_text(content)
+        for file, figure in self.figures.items():
+            figure.savefig(folder / f"{file}.png")
+        replace_block(folder / "README.md", name, self.document())
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV file; numbers in six digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+    return text.getvalue()
+
+
+def mean_of(values: Sequence[float], places: int = 1) -> str:
+    """`88.1 ± 0.2`, mean and standard deviation of a number a seed; `88.1` of a single one."""
+    mean, deviation = spread(list(values))
+    return f"{mean:.{places}f}" + ("" if len(values) == 1 else f" ± {deviation:.{places}f}")
+
+
+def points(interval: Interval) -> str:
+    """`+7.2 (+3.5 to +9.8)`, a difference in points."""
+    return f"{100 * interval.estimate:+.1f} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+
+
+def percent(interval: Interval) -> str:
+    """`88.1 % (87.6 to 88.5)`."""
+    return f"{100 * interval.estimate:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

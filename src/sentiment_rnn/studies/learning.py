@@ -1,0 +1,105 @@
+"""Can an encoder learn to hold, when nothing but the gradient reaches back from the end to the clause?"""
+
+from collections.abc import Iterable
+
+from matplotlib.figure import Figure
+from mlflow.entities import Run
+
+from sentiment_rnn.analysis.figures import new_figure, styled
+from sentiment_rnn.analysis.statistics import bootstrap_accuracy
+from sentiment_rnn.analysis.tables import Table
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, percent
+from sentiment_rnn.studies.rates import rate_table, validation_accuracy
+from sentiment_rnn.studies.spans import (
+    LEARN,
+    Scores,
+    accuracy_rows,
+    accuracy_table,
+    draw_accuracy,
+    learnt,
+    spans,
+)
+from sentiment_rnn.studies.starts import LABELS
+from sentiment_rnn.tracking.results import runs_of
+from sentiment_rnn.tracking.store import Store
+
+EXPERIMENTS = ("memory_learn_rate", *LEARN)
+
+
+def findings(store: Store) -> Findings:
+    """What the sweeps say."""
+    scores = learnt(store)
+    return Findings(
+        tables=[
+            span_table(scores),
+            accuracy_table("trained at one distance", scores),
+            rate_table(
+                "Validation accuracy [%] by learning rate, one seed of its own, half of the steps",
+                runs_of(store, "memory_learn_rate"),
+                [run for sweep in LEARN for run in runs_of(store, sweep)],
+                validation_accuracy,
+                part=chosen_at,
+                names=LABELS,
+            ),
+        ],
+        figures={"learning": learning_figure(scores)},
+        results=csv_text(("setting", "encoder", "distance", "seed", "test/accuracy"), accuracy_rows("learn", scores)),
+        verdicts=verdicts(scores),
+    )
+
+
+def chosen_at(run: Run) -> str:
+    """The distance at which the learning rate of a run was chosen."""
+    distance = int(run.data.params["data.max_distance"])
+    return "20 tokens" if distance <= 20 else "50 tokens" if distance == 50 else "100 tokens"
+
+
+def span_table(scores: Scores) -> Table:
+    """The span that each encoder learns."""
+    rows = []
+    for encoder, distances in scores.items():
+        of_mean, of_seeds = spans(distances)
+        rows.append((LABELS[encoder], str(of_mean), ", ".join(map(str, of_seeds))))
+    title = "Memory span learnt at one distance: the longest up to which test accuracy stays above 90 %"
+    return Table(title, ("encoder", "of the mean [tokens]", "of each seed"), rows)
+
+
+@styled
+def learning_figure(scores: Scores) -> Figure:
+    """Accuracy by the distance that a run was trained and tested at."""
+    figure, (axes,) = new_figure(1, width=8.4, height=4.6)
+    draw_accuracy(axes, "Can it learn to hold? (trained and tested at one distance)", scores)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def verdicts(scores: Scores) -> list[Verdict]:
+    """Whether the LSTM learns to hold what the vanilla RNN does not, by their usual starts and by their best."""
+    usual = {name: spans(scores[name]) for name in ("rnn", "lstm")}
+    best = {kind: max((n for n in scores if n.startswith(kind)), key=lambda n: spans(scores[n])[0]) for kind in usual}
+    longest = max(scores["rnn"])
+    far = bootstrap_accuracy(scores["rnn"][longest].correct)
+    apart = min(usual["lstm"][1]) > max(usual["rnn"][1])
+    lstms = {LABELS[n].removeprefix("LSTM, "): spans(scores[n])[0] for n in scores if n.startswith("lstm")}
+    reach = {kind: f"{spans(scores[name])[0]} ({LABELS[name].split(', ')[1]})" for kind, name in best.items()}
+    return [
+        Verdict(
+            "An LSTM learns to hold what a vanilla RNN does not.",
+            judged(
+                apart and spans(scores[best["lstm"]])[0] > spans(scores[best["rnn"]])[0],
+                usual["lstm"][0] > usual["rnn"][0],
+            ),
+            f"Trained at one distance, the span of the RNN is {usual['rnn'][0]} tokens ({_listed(usual['rnn'][1])} by "
+            f"seed) and that of the LSTM {usual['lstm'][0]} ({_listed(usual['lstm'][1])}); of their best starts "
+            f"{reach['rnn']} and {reach['lstm']}. At {longest} tokens the RNN is right in {percent(far)}.",
+        ),
+        Verdict(
+            "An LSTM learns to hold anything, whatever its start.",
+            judged(all(found >= longest for found in lstms.values()), max(lstms.values()) >= longest),
+            f"Spans of the mean over seeds: {_listed(lstms.values())} tokens, of {longest}, for {', '.join(lstms)}.",
+        ),
+    ]
+
+
+def _listed(found: Iterable[int]) -> str:
+    return ", ".join(map(str, found))

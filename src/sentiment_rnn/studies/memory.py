@@ -1,0 +1,105 @@
+"""How far back does each encoder remember? Held (trained on mixed distances) beside learnt (at one distance)."""
+
+from matplotlib.figure import Figure
+
+from sentiment_rnn.analysis.figures import new_figure, styled
+from sentiment_rnn.analysis.statistics import bootstrap_accuracy
+from sentiment_rnn.analysis.tables import Table
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, percent
+from sentiment_rnn.studies.rates import rate_table, validation_accuracy
+from sentiment_rnn.studies.spans import (
+    LEARN,
+    REMEMBERS,
+    Scores,
+    accuracy_rows,
+    accuracy_table,
+    draw_accuracy,
+    held,
+    learnt,
+    spans,
+)
+from sentiment_rnn.studies.starts import LABELS
+from sentiment_rnn.tracking.results import runs_of
+from sentiment_rnn.tracking.store import Store
+
+EXPERIMENTS = ("memory_hold_rate", "memory_hold")
+NEEDS = {"learning": LEARN}
+
+
+def findings(store: Store) -> Findings:
+    """What these sweeps and those of the learning study say."""
+    hold, learn = held(store), learnt(store)
+    return Findings(
+        tables=[
+            span_table(hold, learn),
+            accuracy_table("trained on mixed distances", hold),
+            rate_table(
+                "Validation accuracy [%] by learning rate, one seed of its own",
+                runs_of(store, "memory_hold_rate"),
+                runs_of(store, "memory_hold"),
+                validation_accuracy,
+                names=LABELS,
+            ),
+        ],
+        figures={"memory": memory_figure(hold, learn)},
+        results=csv_text(
+            ("setting", "encoder", "distance", "seed", "test/accuracy"),
+            accuracy_rows("hold", hold) + accuracy_rows("learn", learn),
+        ),
+        verdicts=verdicts(hold, learn),
+    )
+
+
+def span_table(hold: Scores, learn: Scores) -> Table:
+    """The memory span of each encoder in each setting."""
+    rows = []
+    for encoder in hold:
+        cells = []
+        for scores in (hold, learn):
+            of_mean, of_seeds = spans(scores[encoder]) if encoder in scores else ("", [])
+            cells += [str(of_mean), ", ".join(map(str, of_seeds))]
+        rows.append((LABELS[encoder], *cells))
+    columns = ("encoder", "held [tokens]", "by seed", "learnt at one distance [tokens]", "by seed")
+    return Table("Memory span: the longest distance up to which test accuracy stays above 90 %", columns, rows)
+
+
+@styled
+def memory_figure(hold: Scores, learn: Scores) -> Figure:
+    """Accuracy by distance, a panel a setting."""
+    figure, (left, right) = new_figure(2, width=5.6, height=4.6)
+    draw_accuracy(left, "Can it hold? (trained on mixed distances)", hold)
+    draw_accuracy(right, "Can it learn to hold? (trained at one distance)", learn)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def verdicts(hold: Scores, learn: Scores) -> list[Verdict]:
+    """The claims on memory, by the encoders' usual starts: orthogonal for the RNN, forget bias 1 for the LSTM. The LSTM
+    can only cure where the RNN forgets."""
+    near = [bootstrap_accuracy(learn["rnn"][distance].correct) for distance in (2, 5)]
+    short = min(near, key=lambda interval: interval.low)
+    longest = max(learn["rnn"])
+    held_far, learnt_far = (bootstrap_accuracy(scores["rnn"][longest].correct) for scores in (hold, learn))
+    forgets = [far.high < REMEMBERS for far in (held_far, learnt_far)]
+    lstm_held, lstm_learnt = (bootstrap_accuracy(scores["lstm"][longest].correct) for scores in (hold, learn))
+    remembers = [far.low > REMEMBERS for far in (lstm_held, lstm_learnt)]
+    cured = [remember for forget, remember in zip(forgets, remembers, strict=True) if forget]
+    return [
+        Verdict(
+            "A vanilla RNN has a good short-term memory.",
+            judged(short.low > REMEMBERS, False),
+            f"Trained at distances of 2 and 5 tokens it is right in {percent(short)} or more.",
+        ),
+        Verdict(
+            "A vanilla RNN has a bad long-term memory.",
+            judged(all(forgets), any(forgets)),
+            f"At {longest} tokens it is right in {percent(held_far)} when trained on mixed distances and in "
+            f"{percent(learnt_far)} when trained at this one.",
+        ),
+        Verdict(
+            "The LSTM's gates and cell state cure it.",
+            judged(bool(cured) and all(cured), any(cured)),
+            f"At {longest} tokens it is right in {percent(lstm_held)} when trained on mixed distances and in "
+            f"{percent(lstm_learnt)} when trained at this one.",
+        ),
+    ]

@@ -1,0 +1,119 @@
+"""Accuracy by distance, and the memory span: how far back an encoder remembers, held or learnt."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from mlflow.entities import Run
+
+from sentiment_rnn.analysis.figures import decorate_accuracy
+from sentiment_rnn.analysis.statistics import spread
+from sentiment_rnn.analysis.tables import Table
+from sentiment_rnn.studies.findings import mean_of
+from sentiment_rnn.studies.starts import COLORS, LABELS, by_start, seed_of
+from sentiment_rnn.tracking.results import predictions_of, runs_of
+from sentiment_rnn.tracking.store import Store
+
+LEARN = ("memory_learn", "memory_learn_50", "memory_learn_100")
+"""The sweeps that are trained at one distance; the later two have learning rates of their own."""
+REMEMBERS = 0.9
+"""Accuracy above which an encoder counts as remembering."""
+
+
+class Score(NamedTuple):
+    """The test reviews of one distance, read by every seed."""
+
+    correct: np.ndarray
+    """bool [seeds, N]."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    @property
+    def accuracies(self) -> np.ndarray:
+        """float [seeds]."""
+        return np.asarray(self.correct.mean(1))
+
+
+ByDistance = dict[int, Score]
+Scores = dict[str, ByDistance]
+"""By encoder and distance."""
+
+
+def held(store: Store) -> Scores:
+    """Scores of the runs on mixed distances: the test reviews parted by their distance."""
+    found: Scores = {}
+    for encoder, group in by_start(runs_of(store, "memory_hold")).items():
+        predictions = [predictions_of(store, run) for run in group]
+        correct = np.stack([prediction.correct for prediction in predictions])
+        distances, seeds = predictions[0].distances, tuple(seed_of(run) for run in group)
+        found[encoder] = {int(d): Score(correct[:, distances == d], seeds) for d in np.unique(distances)}
+    return found
+
+
+def learnt(store: Store) -> Scores:
+    """Scores of the runs at one distance each."""
+    found: Scores = {}
+    runs = [run for sweep in LEARN for run in runs_of(store, sweep)]
+    for encoder, group in by_start(runs).items():
+        by_distance: dict[int, list[Run]] = {}
+        for run in group:
+            by_distance.setdefault(int(run.data.params["data.max_distance"]), []).append(run)
+        found[encoder] = {
+            distance: Score(
+                np.stack([predictions_of(store, run).correct for run in by_distance[distance]]),
+                tuple(seed_of(run) for run in by_distance[distance]),
+            )
+            for distance in sorted(by_distance)
+        }
+    return found
+
+
+def span(accuracies: Mapping[int, float]) -> int:
+    """The memory span: the longest distance up to which the accuracy stays above `REMEMBERS`; 0 for none."""
+    longest = 0
+    for distance in sorted(accuracies):
+        if accuracies[distance] <= REMEMBERS:
+            break
+        longest = distance
+    return longest
+
+
+def spans(distances: Mapping[int, Score]) -> tuple[int, list[int]]:
+    """Memory span of the mean over seeds, and of each seed."""
+    seeds = len(next(iter(distances.values())).accuracies)
+    of_mean = span({distance: float(score.accuracies.mean()) for distance, score in distances.items()})
+    return of_mean, [
+        span({d: float(score.accuracies[seed]) for d, score in distances.items()}) for seed in range(seeds)
+    ]
+
+
+def accuracy_rows(setting: str, scores: Scores) -> list[tuple[object, ...]]:
+    """Setting, encoder, distance, seed and test accuracy, a row each, for `results.csv`."""
+    return [
+        (setting, encoder, distance, seed, float(accuracy))
+        for encoder, distances in scores.items()
+        for distance, score in distances.items()
+        for seed, accuracy in zip(score.seeds, score.accuracies, strict=True)
+    ]
+
+
+def accuracy_table(title: str, scores: Scores) -> Table:
+    """Test accuracy by distance, mean ± standard deviation over seeds."""
+    distances = sorted({distance for encoder in scores.values() for distance in encoder})
+    rows = []
+    for encoder, by_distance in scores.items():
+        rows.append((LABELS[encoder], *(mean_of(list(100 * by_distance[d].accuracies)) for d in distances)))
+    return Table(f"Test accuracy [%] by distance [tokens], {title}", ("encoder", *map(str, distances)), rows)
+
+
+def draw_accuracy(axes: Axes, title: str, scores: Mapping[str, ByDistance]) -> None:
+    """Accuracy by distance, a line an encoder; bands are a standard deviation over seeds."""
+    for encoder, by_distance in scores.items():
+        distances = list(by_distance)
+        mean, deviation = np.array([spread(list(by_distance[distance].accuracies)) for distance in distances]).T
+        color, style = COLORS[encoder], "--" if encoder == "bag" else "-"
+        axes.plot(distances, mean, style, marker="o", markersize=4, color=color, label=LABELS[encoder], linewidth=1.8)
+        axes.fill_between(distances, mean - deviation, mean + deviation, color=color, alpha=0.15, linewidth=0)
+    decorate_accuracy(axes, "distance")
+    axes.axhline(REMEMBERS, color="#999999", linestyle=":", linewidth=1)
+    axes.set(title=title, xlabel="from the deciding clause to the end [tokens]", ylim=(0.4, 1.02))

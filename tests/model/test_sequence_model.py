@@ -1,0 +1,61 @@
+"""The model of the textbook tasks: shapes, losses, and that it learns."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from sentiment_rnn.config import TaskConfig
+from sentiment_rnn.data.textbook import INPUT_SIZE, OUTPUTS, Task, baseline
+from sentiment_rnn.model.sequence_model import SequenceModel
+
+# Lightning's own advice, which does not concern these small fits.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*IterableDataset.* has `__len__`"),
+]
+OPTIMIZER: dict[str, Any] = {
+    "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.01, "weight_decay": 0.01, "options": {},
+    "schedule": "one_cycle", "warmup_fraction": 0.3, "gradient_clip_norm": 1.0,
+}  # fmt: skip
+
+
+def build(task: str, encoder: str = "Lstm") -> SequenceModel:
+    torch.manual_seed(0)
+    cell = {"_target_": f"sentiment_rnn.model.encoders.{encoder}", "name": "one", "hidden_size": 32}
+    return SequenceModel(INPUT_SIZE[task], OUTPUTS[task], cell, OPTIMIZER)
+
+
+def batches(task: str, split: str, count: int = 100) -> DataLoader[Any]:
+    config = TaskConfig(name=task, steps=5, batch_size=32, batches=count, test_sequences=64)
+    return DataLoader(Task(config, 0, split), batch_size=None)
+
+
+@pytest.mark.parametrize("encoder", ["Rnn", "Lstm"])
+@pytest.mark.parametrize(("task", "shape"), [("adding", (32,)), ("copying", (32, 25, 10))])
+def test_it_says_a_number_a_sequence_or_a_symbol_a_step(task: str, shape: tuple[int, ...], encoder: str) -> None:
+    batch = next(iter(batches(task, "train")))
+    said = build(task, encoder)(batch.inputs, batch.lengths)
+    assert said.shape == shape
+    assert said.dtype == torch.float32
+
+
+def test_it_learns_to_add_better_than_who_forgets() -> None:
+    model = build("adding")
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=4, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(model, batches("adding", "train"), batches("adding", "validation"))
+    assert trainer.callback_metrics["val/loss"] < baseline("adding", 5) / 5
+
+
+def test_its_matrices_decay_and_its_biases_do_not() -> None:
+    model = build("copying")
+    model.optimizer_settings = OPTIMIZER | {"schedule": "constant"}
+    decayed, free = model.configure_optimizers().param_groups
+    assert {p.ndim for p in decayed["params"]} == {2}
+    assert {p.ndim for p in free["params"]} == {1}
+    assert (decayed["weight_decay"], free["weight_decay"]) == (0.01, 0.0)

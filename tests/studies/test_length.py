@@ -1,0 +1,79 @@
+"""Filler behind a review, and what the length study says of it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.data.generated import NEUTRAL
+from sentiment_rnn.data.text import build_vocabulary, tokenize
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
+from sentiment_rnn.studies.length import FILLER, length_figure, neutral_tokens, read, verdicts
+
+ARMS = [(encoder, pooling) for encoder in ("rnn", "lstm") for pooling in ("last", "mean_max")]
+
+
+def test_texts_of_any_length_are_read_as_each_alone() -> None:
+    torch.manual_seed(0)
+    model = SentimentClassifier(
+        50,
+        embedding={"size": 6, "dropout": 0.0, "word_dropout": 0.0},
+        encoder={"_target_": "sentiment_rnn.model.encoders.Lstm", "name": "lstm", "hidden_size": 5},
+        pooling={"_target_": "sentiment_rnn.model.pooling.MeanMax", "name": "mean_max", "dropout": 0.0},
+        optimizer={},
+    ).eval()
+    texts = [np.arange(2, 2 + length, dtype=np.int32) for length in (1, 7, 3)]
+    together = read(model, texts, half=False)
+    alone = torch.cat([read(model, [text], half=False) for text in texts])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def predictions(accuracy: float) -> list[Predictions]:
+    """Three seeds on 1,000 reviews of all lengths."""
+    right = np.arange(1000) % 100 < 100 * accuracy
+    lengths = np.arange(1, 1001)
+    return [Predictions(np.where(right, 0.9, 0.1), np.ones(1000, np.int8), lengths, np.full(1000, -1))] * 3
+
+
+def losing(points: dict[tuple[str, str], float]) -> dict[int, dict[tuple[str, str], dict[int, float]]]:
+    """AUROC of three seeds that falls from 0.9 by so many points to the longest filler."""
+    return {
+        amount: {arm: dict.fromkeys(range(3), 0.9 - points[arm] / 100 * amount / FILLER[-1]) for arm in ARMS}
+        for amount in FILLER
+    }
+
+
+@pytest.mark.parametrize(
+    ("rnn_last", "rnn_everywhere", "lost", "expected"),
+    [(0.7, 0.87, 30, [HOLDS, HOLDS]), (0.85, 0.85, 5, [FAILS, IN_PART]), (0.87, 0.7, 0.5, [FAILS, FAILS])],
+)
+def test_verdicts_follow_the_numbers(rnn_last: float, rnn_everywhere: float, lost: float, expected: list[str]) -> None:
+    accuracies = {("rnn", "last"): rnn_last, ("rnn", "mean_max"): rnn_everywhere}
+    whole = {arm: predictions(accuracies.get(arm, 0.88)) for arm in ARMS}
+    filler = losing({arm: lost if arm == ("rnn", "last") else 0.5 for arm in ARMS})
+    assert [verdict.verdict for verdict in verdicts(whole, filler)] == expected
+
+
+@pytest.mark.parametrize("amount", [0, 1, 30, 400])
+def test_neutral_tokens_are_as_many_as_asked_for_and_end_in_a_full_stop(amount: int) -> None:
+    vocabulary = build_vocabulary([tokenize(" . ".join(NEUTRAL) + " .")], size=100, minimum_frequency=1)
+    tokens = neutral_tokens(vocabulary, amount)
+    assert len(tokens) == amount
+    assert vocabulary.lookup_tokens(tokens.tolist())[-1:] == (["."] if amount else [])
+
+
+def test_the_figure_has_four_panels_with_every_arm() -> None:
+    accuracies: dict[Any, dict[int, float]] = {arm: {0: 0.7, 1: 0.8, 2: 0.9} for arm in ARMS}
+    figure = length_figure(
+        dict.fromkeys((25, 50, 100), accuracies),
+        dict.fromkeys(("tail", "head", "both"), accuracies),
+        losing(dict.fromkeys(ARMS, 3)),
+        {arm: predictions(0.8) for arm in ARMS},
+    )
+    by_tokens, by_length, by_part, by_filler = figure.axes
+    assert len(by_part.patches) == 12
+    for axes in (by_tokens, by_length, by_filler):
+        assert sum(not line.get_label().startswith("_") for line in axes.get_lines()) == 4

@@ -1,0 +1,111 @@
+"""The memory and learning studies on scores made here: spans, verdicts, and what is drawn."""
+
+import numpy as np
+import pytest
+
+from sentiment_rnn.studies import learning, memory
+from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
+from sentiment_rnn.studies.spans import Score, Scores, accuracy_table, span, spans
+from sentiment_rnn.studies.starts import LABELS
+
+DISTANCES = (2, 5, 10, 20, 50, 100, 200, 400)
+
+
+def score(accuracy: float, seeds: int = 3) -> Score:
+    """200 reviews, so many of them right with every seed."""
+    return Score(np.tile(np.arange(200) < 200 * accuracy, (seeds, 1)))
+
+
+def reaching(last: int) -> dict[int, Score]:
+    """Right in 99 of 100 up to a distance, at chance behind it."""
+    return {distance: score(0.99 if distance <= last else 0.5) for distance in DISTANCES}
+
+
+def build(**reach: int) -> Scores:
+    """Every start but the bag at 20 tokens, unless said otherwise."""
+    return {name: reaching(reach.get(name, 20)) for name in LABELS if name != "bag"}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [
+        ({2: 0.99, 5: 0.95, 10: 0.91}, 10),
+        ({2: 0.99, 5: 0.9, 10: 0.99}, 2),  # a distance in between that is forgotten ends the span
+        ({2: 0.5, 5: 1.0}, 0),
+    ],
+)
+def test_the_span_is_the_longest_distance_up_to_which_it_remembers(accuracies: dict[int, float], expected: int) -> None:
+    assert span(accuracies) == expected
+
+
+def test_spans_are_of_the_mean_and_of_each_seed() -> None:
+    correct = np.stack([np.ones(100, bool), np.arange(100) < 80])
+    assert spans({2: Score(correct), 5: score(0.5, seeds=2)}) == (0, [2, 0])
+
+
+def judged(hold: Scores, learn: Scores) -> list[str]:
+    return [verdict.verdict for verdict in memory.verdicts(hold | {"bag": reaching(0)}, learn)]
+
+
+FAR = {name: 400 for name in LABELS if name.startswith("lstm")}
+
+
+def test_the_lesson_as_it_is_told_would_hold_everywhere() -> None:
+    assert judged(build(**FAR), build(**FAR)) == [HOLDS] * 3
+
+
+def test_an_rnn_that_holds_what_it_cannot_learn_to_hold_is_bad_in_part() -> None:
+    assert judged(build(rnn=400, lstm=400), build(lstm=50))[1:] == [IN_PART, FAILS]
+
+
+def test_an_rnn_that_remembers_everything_refutes_its_bad_memory_and_leaves_nothing_to_cure() -> None:
+    assert judged(build(rnn=400, lstm=400), build(rnn=400, lstm=400))[1:] == [FAILS, FAILS]
+
+
+def test_an_lstm_that_forgets_as_soon_cures_nothing() -> None:
+    assert judged(build(), build())[2] == FAILS
+
+
+def test_an_rnn_that_fails_at_five_has_no_good_short_term_memory() -> None:
+    assert judged(build(), build(rnn=2))[0] == FAILS
+
+
+def test_an_lstm_that_remembers_in_one_setting_of_two_cures_in_part() -> None:
+    assert judged(build(lstm=400), build(lstm=50))[2] == IN_PART
+
+
+@pytest.mark.parametrize(
+    ("learn", "expected"),
+    [
+        (build(rnn=20, **FAR), [HOLDS, HOLDS]),
+        (build(rnn=20, lstm=50, lstm_forget_5=400), [HOLDS, IN_PART]),
+        (build(rnn=20, rnn_identity=400, lstm=50), [IN_PART, FAILS]),
+        (build(rnn=100, lstm=50), [FAILS, FAILS]),
+    ],
+)
+def test_what_is_learnt_is_judged_by_the_usual_starts_and_the_best(learn: Scores, expected: list[str]) -> None:
+    assert [verdict.verdict for verdict in learning.verdicts(learn)] == expected
+
+
+@pytest.fixture
+def hold() -> Scores:
+    return build(lstm=400) | {"bag": reaching(0)}
+
+
+def test_tables_have_a_row_an_encoder_and_leave_the_bag_out_where_it_was_not_trained(hold: Scores) -> None:
+    learn = build(lstm=50)
+    cells = {row[0]: row[1:] for row in memory.span_table(hold, learn).rows}
+    assert cells["LSTM, forget bias 1"] == ("400", "400, 400, 400", "50", "50, 50, 50")
+    assert cells["bag of words"] == ("0", "0, 0, 0", "", "")
+    assert len(learning.span_table(learn).rows) == 8
+    table = accuracy_table("held", hold)
+    assert len(table.rows) == 9
+    assert all(len(row) == len(table.columns) == 9 for row in table.rows)
+
+
+def test_the_figures_have_a_line_an_encoder(hold: Scores) -> None:
+    learn = build(lstm=50)
+    panels = [*memory.memory_figure(hold, learn).axes, *learning.learning_figure(learn).axes]
+    lines = [{line.get_label() for line in axes.get_lines()} & set(LABELS.values()) for axes in panels]
+    recurrent = set(LABELS.values()) - {"bag of words"}
+    assert lines == [set(LABELS.values()), recurrent, recurrent]

@@ -1,0 +1,162 @@
+"""The page: complete in itself, honest about what has not run, and usable in a browser."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.studies.page import build_page, sections_of, verdict_table
+
+TEXTS = [
+    {
+        "tokens": ["good", "</script>", "<b>film</b>"],
+        "unknown": [False, True, False],
+        "lstm": [0.9, 0.8, 0.7],
+        "rnn": [0.6, 0.5, 0.4],
+        "gates": {name: [[0.1, 0.9], [0.5, 0.5], [1.0, 0.0]] for name in ("forget", "input", "output", "cell")},
+    },
+    {
+        "tokens": ["bad", "film"],
+        "unknown": [False, False],
+        "lstm": [0.1, 0.05],
+        "rnn": [0.2, 0.93],
+        "gates": {name: [[0.1, 0.9], [0.5, -1.5]] for name in ("forget", "input", "output", "cell")},
+    },
+]
+
+
+@pytest.fixture
+def experiments(tmp_path: Path) -> Path:
+    """Two studies that have run, one of them with texts to explore."""
+    for name, verdict in (("memory", "holds"), ("gates", "does not hold")):
+        folder = tmp_path / name
+        folder.mkdir()
+        figure = Figure(figsize=(9, 4))
+        figure.subplots().plot([0, 1])
+        figure.savefig(folder / "drawn.png")
+        (folder / "README.md").write_text(f"# What of {name} & more?\n\n![A figure of {name}](drawn.png)\n")
+        claim = {"claim": f"A claim <of> {name}.", "verdict": verdict, "evidence": "99 % (98 to 100)."}
+        (folder / "verdicts.json").write_text(json.dumps([claim]))
+    (tmp_path / "gates" / "explorer.json").write_text(json.dumps(TEXTS))
+    return tmp_path
+
+
+def test_the_page_holds_every_study_that_has_run_and_names_the_others(experiments: Path) -> None:
+    page = build_page(experiments)
+    assert "What of memory &amp; more?" in page
+    assert "A claim &lt;of&gt; gates." in page
+    assert "Not run yet: learning, textbook, gradient_flow, length, capacity." in page
+    assert page.count("data:image/png;base64,") == 2
+
+
+def test_the_page_asks_nothing_of_a_network(experiments: Path) -> None:
+    addresses = re.findall(r"""(?:src|href)=["']([^"']*)|url\(([^)]*)\)|@import|fetch\(""", build_page(experiments))
+    assert all(address.startswith(("data:", "#")) for address, _ in addresses)
+
+
+def test_no_text_ends_the_script(experiments: Path) -> None:
+    page = build_page(experiments)
+    assert page.count("</script>") == 2
+
+
+def test_without_the_gates_study_there_is_no_explorer(experiments: Path) -> None:
+    shutil.rmtree(experiments / "gates")
+    assert 'id="explorer"' not in build_page(experiments)
+
+
+def test_the_verdicts_make_a_table_for_a_document(experiments: Path) -> None:
+    table = verdict_table(sections_of(experiments))
+    assert table.rows[1] == (
+        "A claim <of> gates.",
+        "**does not hold**",
+        "99 % (98 to 100).",
+        "[gates](experiments/gates)",
+    )
+
+
+def test_without_any_study_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no study has run there"):
+        build_page(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[webdriver.Chrome]:
+    """A headless Chromium; the tests are skipped, saying so, where there is none."""
+    browser, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not browser or not driver:
+        pytest.skip("no browser here: install chromium and chromedriver (Debian: chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-sync",
+    ):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture
+def opened(chromium: webdriver.Chrome, experiments: Path) -> Callable[[int], webdriver.Chrome]:
+    """Open the page from disk in a window of a width."""
+
+    def open_at(width: int) -> webdriver.Chrome:
+        path = experiments / "report.html"
+        path.write_text(build_page(experiments), encoding="utf-8")
+        # A window is never narrower than 500 pixels; a device is.
+        chromium.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        chromium.get(path.as_uri())
+        return chromium
+
+    return open_at
+
+
+def row_of(page: webdriver.Chrome, encoder: str) -> list[str]:
+    cells: list[Any] = page.find_elements(By.CSS_SELECTOR, f"#reading tr[data-encoder={encoder}] td")
+    return [cell.text for cell in cells]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_shows_what_both_encoders_say_of_the_text(
+    opened: Callable[[int], webdriver.Chrome], width: int
+) -> None:
+    page = opened(width)
+    first, second = page.find_elements(By.CSS_SELECTOR, "#texts button")
+    first.click()
+    assert row_of(page, "lstm") == ["0.90", "0.80", "0.70"]
+    assert [cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#reading th.word")] == [
+        "good",
+        "</script>",
+        "<b>film</b>",
+    ]
+    second.click()
+    assert row_of(page, "rnn") == ["0.20", "0.93"]
+    assert page.find_element(By.ID, "said").text == "At the end: LSTM 5 % positive, RNN 93 %."
+    assert [button.get_attribute("aria-pressed") for button in (first, second)] == ["false", "true"]
+    assert page.get_log("browser") == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_is_no_wider_than_its_window(opened: Callable[[int], webdriver.Chrome], width: int) -> None:
+    page = opened(width)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    for image in page.find_elements(By.TAG_NAME, "img"):
+        assert page.execute_script("return arguments[0].complete && arguments[0].naturalWidth > 0", image)
+        assert image.get_attribute("alt")

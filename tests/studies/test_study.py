@@ -1,0 +1,120 @@
+"""A study through its command, in real processes, small and on generated reviews."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+SMALL = [
+    "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
+    "encoder.hidden_size=32", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
+    "tracking.system_metrics=false", "hydra.sweeper.params.seed='0,1'",
+]  # fmt: skip
+
+
+SMALL_TASKS = [
+    "encoder.hidden_size=8", "trainer.epochs=2", "trainer.threads=1", "task.batches=3", "task.test_sequences=64",
+    "hydra.sweeper.params.encoder='rnn,lstm'", "hydra.sweeper.params.seed='0'",
+]  # fmt: skip
+
+
+def study(folder: Path, *arguments: str, small: list[str] = SMALL) -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder`, to its end."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {"OMP_NUM_THREADS": "1"}
+    overrides = ",".join(json.dumps(override) for override in small)
+    return subprocess.run(
+        [sys.executable, "-m", "sentiment_rnn.study", f"overrides=[{overrides}]", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=280, env=environment,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the gates study has run."""
+    folder = tmp_path_factory.mktemp("study")
+    out = folder / "experiments" / "gates"
+    out.mkdir(parents=True)
+    (out / "README.md").write_text("# Why\n<!-- gates:start -->\n<!-- gates:end -->\n")
+    done = study(folder, "name=gates")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def children(folder: Path) -> list[str]:
+    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    return [run.info.run_id for run in runs if "mlflow.parentRunId" in run.data.tags]
+
+
+def test_a_study_trains_its_sweep_writes_its_folder_and_logs_to_the_parent(gates: Path) -> None:
+    out = gates / "experiments" / "gates"
+    assert {path.name for path in out.iterdir()} == {
+        "README.md", "results.csv", "verdicts.json", "table.md", "explorer.json", "gates.png", "saturation.png",
+        "running.png",
+    }  # fmt: skip
+    assert "Share [%] of units and tokens" in (out / "README.md").read_text()
+    assert len(children(gates)) == 4
+    client = MlflowClient(f"sqlite:///{gates}/runs/mlflow.db")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study")}
+    assert {"study/gates.png", "study/results.csv", "study/explorer.json"} <= logged
+
+
+def test_recomputed_gates_equal_the_trained_module(gates: Path) -> None:
+    rows = (gates / "experiments" / "gates" / "results.csv").read_text().splitlines()
+    for precision, most in (("float32", 1e-5), ("float64", 1e-12)):
+        found = [float(row.rsplit(",", 1)[1]) for row in rows if f"from the module,{precision}" in row]
+        assert len(found) == 4
+        assert max(found) < most
+
+
+def test_a_study_taken_up_trains_nothing_again(gates: Path) -> None:
+    before = children(gates)
+    done = study(gates, "name=gates")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert children(gates) == before
+
+
+def test_the_textbook_tasks_are_a_study_too(tmp_path: Path) -> None:
+    out = tmp_path / "experiments" / "textbook"
+    out.mkdir(parents=True)
+    (out / "README.md").write_text("# Why\n<!-- textbook:start -->\n<!-- textbook:end -->\n")
+    done = study(tmp_path, "name=textbook", small=SMALL_TASKS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.name for path in out.iterdir()} == {
+        "README.md", "results.csv", "verdicts.json", "table.md", "textbook.png",
+    }  # fmt: skip
+    rows = (out / "results.csv").read_text().splitlines()
+    assert len(rows) == 1 + 8, "two tasks, two lengths, two encoders, one seed"
+    assert "remembers nothing | 0.1667 | 0.1667 | 0.2971 | 0.0945 |" in (out / "README.md").read_text()
+
+
+def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
+    done = study(tmp_path, "name=wisdom")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: name=wisdom: expected one of learning, memory, textbook, gradient_flow, gates, length, capacity"
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_that_needs_another_says_so_before_anything_is_trained(tmp_path: Path) -> None:
+    out = tmp_path / "experiments" / "memory"
+    out.mkdir(parents=True)
+    (out / "README.md").write_text("<!-- memory:start -->\n<!-- memory:end -->\n")
+    done = study(tmp_path, "name=memory")
+    assert done.returncode == 1
+    assert done.stderr == "error: name=memory needs the runs of learning: make study NAME=learning first\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_without_a_readme_is_one_line_before_anything_is_trained(tmp_path: Path) -> None:
+    done = study(tmp_path, "name=gates")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: experiments/gates/README.md has no block")
+    assert not (tmp_path / "runs").exists()
