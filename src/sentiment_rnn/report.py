@@ -3,6 +3,8 @@
 python -m sentiment_rnn.report output=report.html
 """
 
+import contextlib
+from importlib import import_module
 from pathlib import Path
 
 import hydra
@@ -25,22 +27,21 @@ def main(config: DictConfig) -> None:
 
 
 def report(config: ReportConfig) -> None:
-    """Write the page, and log it to the parent run of the latest sweep where there is one."""
+    """Write the page, and log it to the parent run of the last study on it."""
     experiments = Path(config.experiments)
-    page, verdicts = build_page(experiments), markdown([verdict_table(sections_of(experiments))])
+    page, sections = build_page(experiments), sections_of(experiments)
     for document in config.documents:
-        replace_block(Path(document), "verdicts", verdicts)
+        replace_block(Path(document), "verdicts", markdown([verdict_table(sections)]))
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
     print(f"written to {output} ({len(page) / 1e6:.1f} MB); open it in a browser")
-    try:
+    # The page is made of what lies in the folder: without a store, or without the study's runs in it, that is all.
+    with contextlib.suppress(UserError):
         store = open_store(config.tracking, create=False)
-        parent = find_sweep(store, "latest")
-    except UserError:
-        return  # the page is made of what lies in the folder: a store is not needed
-    store.client.log_text(parent.info.run_id, page, "report.html")
-    print(f"logged to run {parent.info.run_id} of {store.uri}, as report.html")
+        parent = find_sweep(store, import_module(f"sentiment_rnn.studies.{sections[-1].name}").EXPERIMENTS[-1])
+        store.client.log_text(parent.info.run_id, page, "report.html")
+        print(f"logged to run {parent.info.run_id} of {store.uri}, as report.html")
 
 
 if __name__ == "__main__":

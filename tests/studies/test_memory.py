@@ -70,6 +70,10 @@ def test_an_rnn_that_fails_at_five_has_no_good_short_term_memory() -> None:
     assert judged(build(), build(rnn=2))[0] == FAILS
 
 
+def test_another_start_of_the_lstm_that_learns_what_the_usual_one_does_not_cures_in_part() -> None:
+    assert judged(build(rnn=400, lstm=400), build(lstm_chrono=400))[2] == IN_PART
+
+
 def test_an_lstm_that_remembers_in_one_setting_of_two_cures_in_part() -> None:
     assert judged(build(lstm=400), build(lstm=50))[2] == IN_PART
 

@@ -75,15 +75,17 @@ def memory_figure(hold: Scores, learn: Scores) -> Figure:
 
 def verdicts(hold: Scores, learn: Scores) -> list[Verdict]:
     """The claims on memory, by the encoders' usual starts: orthogonal for the RNN, forget bias 1 for the LSTM. The LSTM
-    can only cure where the RNN forgets."""
+    can only cure where the RNN forgets, and cures in part where another of its starts does."""
     near = [bootstrap_accuracy(learn["rnn"][distance].correct) for distance in (2, 5)]
     short = min(near, key=lambda interval: interval.low)
     longest = max(learn["rnn"])
     held_far, learnt_far = (bootstrap_accuracy(scores["rnn"][longest].correct) for scores in (hold, learn))
     forgets = [far.high < REMEMBERS for far in (held_far, learnt_far)]
     lstm_held, lstm_learnt = (bootstrap_accuracy(scores["lstm"][longest].correct) for scores in (hold, learn))
-    remembers = [far.low > REMEMBERS for far in (lstm_held, lstm_learnt)]
-    cured = [remember for forget, remember in zip(forgets, remembers, strict=True) if forget]
+    cured = [far.low > REMEMBERS for far, forgot in zip((lstm_held, lstm_learnt), forgets, strict=True) if forgot]
+    starts = [name for name in learn if name.startswith("lstm")]
+    best = max(starts, key=lambda name: learn[name][longest].accuracies.mean())
+    best_learnt = bootstrap_accuracy(learn[best][longest].correct)
     return [
         Verdict(
             "A vanilla RNN has a good short-term memory.",
@@ -98,8 +100,9 @@ def verdicts(hold: Scores, learn: Scores) -> list[Verdict]:
         ),
         Verdict(
             "The LSTM's gates and cell state cure it.",
-            judged(bool(cured) and all(cured), any(cured)),
+            judged(bool(cured) and all(cured), any(cured) or (forgets[1] and best_learnt.low > REMEMBERS)),
             f"At {longest} tokens it is right in {percent(lstm_held)} when trained on mixed distances and in "
-            f"{percent(lstm_learnt)} when trained at this one.",
+            f"{percent(lstm_learnt)} when trained at this one; of its starts, {LABELS[best].removeprefix('LSTM, ')} is "
+            f"the best there, {percent(best_learnt)}.",
         ),
     ]

@@ -1,5 +1,6 @@
 """Accuracy by distance, and the memory span: how far back an encoder remembers, held or learnt."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -8,7 +9,6 @@ from matplotlib.axes import Axes
 from mlflow.entities import Run
 
 from sentiment_rnn.analysis.figures import decorate_accuracy
-from sentiment_rnn.analysis.statistics import spread
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.studies.findings import mean_of
 from sentiment_rnn.studies.starts import COLORS, LABELS, by_start, seed_of
@@ -107,13 +107,19 @@ def accuracy_table(title: str, scores: Scores) -> Table:
 
 
 def draw_accuracy(axes: Axes, title: str, scores: Mapping[str, ByDistance]) -> None:
-    """Accuracy by distance, a line an encoder; bands are a standard deviation over seeds."""
+    """Accuracy by distance, a line an encoder, the mean over seeds; bands are from the worst seed to the best."""
     for encoder, by_distance in scores.items():
         distances = list(by_distance)
-        mean, deviation = np.array([spread(list(by_distance[distance].accuracies)) for distance in distances]).T
+        accuracies = np.array([by_distance[distance].accuracies for distance in distances])
         color, style = COLORS[encoder], "--" if encoder == "bag" else "-"
+        mean, low, high = accuracies.mean(1), accuracies.min(1), accuracies.max(1)
         axes.plot(distances, mean, style, marker="o", markersize=4, color=color, label=LABELS[encoder], linewidth=1.8)
-        axes.fill_between(distances, mean - deviation, mean + deviation, color=color, alpha=0.15, linewidth=0)
+        axes.fill_between(distances, low, high, color=color, alpha=0.15, linewidth=0)
     decorate_accuracy(axes, "distance")
     axes.axhline(REMEMBERS, color="#999999", linestyle=":", linewidth=1)
     axes.set(title=title, xlabel="from the deciding clause to the end [tokens]", ylim=(0.4, 1.02))
+    always = [LABELS[n] for n, by in scores.items() if min(score.accuracies.min() for score in by.values()) > 0.99]
+    if len(always) > 1:  # their lines lie on one another
+        listed = "always right: " + ", ".join(always)
+        note = textwrap.fill(listed.replace(", LSTM, ", ", LSTM ").replace("RNN, ", "RNN "), 52)
+        axes.annotate(note, (0.02, 0.985), xycoords=("axes fraction", "data"), va="top", fontsize=8, color="#444444")
