@@ -45,17 +45,14 @@ def train(config: TextbookConfig, overrides: list[str], jobs: int = 1) -> float:
     from lightning.pytorch.callbacks import ModelCheckpoint
     from torch.utils.data import DataLoader
 
-    from sentiment_rnn import runtime
     from sentiment_rnn.data.textbook import INPUT_SIZE, OUTPUTS, Task, baseline
     from sentiment_rnn.model.sequence_model import SequenceModel
     from sentiment_rnn.tracking.run import finished_run, tracked_run
     from sentiment_rnn.tracking.store import open_store
     from sentiment_rnn.tracking.sweep import PARENT_VARIABLE
-    from sentiment_rnn.training import PRECISIONS, log
+    from sentiment_rnn.training import PRECISIONS, log, prepare_machine
 
-    runtime.prepare(config.trainer.threads or max(1, runtime.cores() // (runtime.cores() if jobs < 0 else jobs)))
-    config.trainer.accelerator = runtime.resolve_accelerator(config.trainer.accelerator)
-    config.precision = runtime.resolve_precision(config.precision, config.trainer.accelerator)
+    prepare_machine(config, jobs)
     pl.seed_everything(config.seed, verbose=False)
     store, parent, task = open_store(config.tracking), os.environ.get(PARENT_VARIABLE), config.task
     if done := finished_run(store, config, "", parent):

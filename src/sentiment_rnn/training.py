@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from sentiment_rnn import runtime
 from sentiment_rnn.analysis.gradients import gradient_by_distance
 from sentiment_rnn.analysis.predictions import Predictions
-from sentiment_rnn.config import Config
+from sentiment_rnn.config import Config, RunConfig
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.text import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -38,11 +38,7 @@ def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
         overrides: what was said on the command line, for the record.
         jobs: how many such jobs run side by side on this machine; -1, as many as cores.
     """
-    processes = config.trainer.devices * (runtime.cores() if jobs < 0 else jobs)
-    runtime.prepare(config.trainer.threads or max(1, runtime.cores() // processes))
-    # Before the run's identity: a CPU and a GPU, a float32 and a bfloat16 machine do not run the same experiment.
-    config.trainer.accelerator = runtime.resolve_accelerator(config.trainer.accelerator)
-    config.precision = runtime.resolve_precision(config.precision, config.trainer.accelerator)
+    prepare_machine(config, jobs)
     pl.seed_everything(config.seed, verbose=False)
     data = ReviewData(config.data, config.seed)
     data.setup()
@@ -57,6 +53,15 @@ def train(config: Config, overrides: list[str], jobs: int = 1) -> float | None:
         config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
     with tracked_run(store, config, data.corpus.digest, overrides, parent) as record:
         return fit_and_test(config, data, record)
+
+
+def prepare_machine(config: RunConfig, jobs: int) -> None:
+    """Set up threads, and write into `config` what `auto` means here."""
+    processes = config.trainer.devices * (runtime.cores() if jobs < 0 else jobs)
+    runtime.prepare(config.trainer.threads or max(1, runtime.cores() // processes))
+    # Before the run's identity: a CPU and a GPU, a float32 and a bfloat16 machine do not run the same experiment.
+    config.trainer.accelerator = runtime.resolve_accelerator(config.trainer.accelerator)
+    config.precision = runtime.resolve_precision(config.precision, config.trainer.accelerator)
 
 
 def fit_and_test(config: Config, data: ReviewData, record: RunRecord | None) -> float:

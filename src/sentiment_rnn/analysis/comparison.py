@@ -15,6 +15,7 @@ from sentiment_rnn.analysis.statistics import (
     logarithmic_bins,
     mcnemar,
     spread,
+    with_deviation,
 )
 
 
@@ -152,13 +153,9 @@ def distance_table(arms: Sequence[Arm], bins: int = 7) -> tuple[tuple[str, ...],
 
 def percent(value: Spread) -> str:
     """`88.1 ± 0.2 %`, or `88.1 %` of a single seed."""
-    return f"{_with_deviation(100 * value.mean, 100 * value.deviation, 1)} %"
+    return f"{with_deviation(Spread(100 * value.mean, 100 * value.deviation), 1)} %"
 
 
 def decimals(value: Spread) -> str:
     """`0.881 ± 0.002`, or `0.881` of a single seed."""
-    return _with_deviation(value.mean, value.deviation, 3)
-
-
-def _with_deviation(mean: float, deviation: float, places: int) -> str:
-    return f"{mean:.{places}f}" + ("" if np.isnan(deviation) else f" ± {deviation:.{places}f}")
+    return with_deviation(value, 3)

@@ -26,6 +26,11 @@ def spread(values: np.ndarray | list[float]) -> Spread:
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
 
 
+def with_deviation(value: Spread, places: int) -> str:
+    """`0.881 ± 0.002`, or `0.881` of a single seed."""
+    return f"{value.mean:.{places}f}" + ("" if np.isnan(value.deviation) else f" ± {value.deviation:.{places}f}")
+
+
 def wilson_interval(correct: int, total: int) -> Interval:
     """Accuracy with its 95 % score interval (Wilson 1927)."""
     result = binomtest(correct, total).proportion_ci(0.95, method="wilson")
@@ -55,17 +60,8 @@ def bootstrap_difference(first: np.ndarray, second: np.ndarray, resamples: int, 
         first, second: bool [seeds, N], whether each review was classified rightly.
     """
     random = np.random.default_rng(seed)
-    reviews = first.shape[1]
-    differences = np.empty(resamples)
-    for resample in range(resamples):
-        # How often each review is drawn: the same as gathering N drawn columns, and faster.
-        weights = np.bincount(random.integers(0, reviews, reviews), minlength=reviews)
-        accuracies = [
-            float((encoder[random.integers(0, len(encoder), len(encoder))] @ weights).mean() / reviews)
-            for encoder in (first, second)
-        ]
-        differences[resample] = accuracies[0] - accuracies[1]
-    low, high = np.quantile(differences, [0.025, 0.975])
+    drawn = np.array([_drawn_accuracies(random, first, second) for _ in range(resamples)])
+    low, high = np.quantile(drawn[:, 0] - drawn[:, 1], [0.025, 0.975])
     return Interval(float(first.mean() - second.mean()), float(low), float(high))
 
 
@@ -76,13 +72,17 @@ def bootstrap_accuracy(correct: np.ndarray, resamples: int = 2000, seed: int = 0
         correct: bool [seeds, N], whether each review was classified rightly.
     """
     random = np.random.default_rng(seed)
-    seeds, reviews = correct.shape
-    means = np.empty(resamples)
-    for resample in range(resamples):
-        weights = np.bincount(random.integers(0, reviews, reviews), minlength=reviews)
-        means[resample] = (correct[random.integers(0, seeds, seeds)] @ weights).mean() / reviews
+    means = [_drawn_accuracies(random, correct)[0] for _ in range(resamples)]
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(correct.mean()), float(low), float(high))
+
+
+def _drawn_accuracies(random: np.random.Generator, *encoders: np.ndarray) -> list[float]:
+    """Mean accuracy of each on reviews drawn for all of them, and on seeds drawn for each."""
+    reviews = encoders[0].shape[1]
+    # How often each review is drawn: the same as gathering N drawn columns, and faster.
+    weights = np.bincount(random.integers(0, reviews, reviews), minlength=reviews)
+    return [float((e[random.integers(0, len(e), len(e))] @ weights).mean() / reviews) for e in encoders]
 
 
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:

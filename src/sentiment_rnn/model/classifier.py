@@ -3,7 +3,6 @@
 from pkgutil import resolve_name
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -11,10 +10,11 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
 from sentiment_rnn.model.embedding import RowEmbedding
-from sentiment_rnn.model.optimizer import RowAdamW, clip_gradient_norm, scheduled
+from sentiment_rnn.model.module import Module
+from sentiment_rnn.model.optimizer import RowAdamW
 
 
-class SentimentClassifier(pl.LightningModule):
+class SentimentClassifier(Module):
     """Probability that a review is positive, `sigmoid(linear(pool(encode(embed(tokens)))))`.
 
     Hyperparameters are plain numbers, strings and dicts of them, so a checkpoint loads without Hydra.
@@ -38,9 +38,8 @@ class SentimentClassifier(pl.LightningModule):
         padding_id: int = 0,
         unknown_id: int = 1,
     ) -> None:
-        super().__init__()
+        super().__init__(optimizer)
         self.save_hyperparameters(logger=False)  # tracking/run.py logs the whole configuration
-        self.optimizer_settings = optimizer
         self.unknown_id = unknown_id
         self.word_dropout = embedding["word_dropout"]
         self.embedding = RowEmbedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
@@ -104,25 +103,8 @@ class SentimentClassifier(pl.LightningModule):
         """Mean cross-entropy of a batch."""
         logits = self(batch.tokens, batch.lengths)
         loss = binary_cross_entropy_with_logits(logits, batch.labels)
-        self._log_step("train/loss", loss, batch_size=len(logits))
+        self.log_step("train/loss", loss, batch_size=len(logits))
         return loss
-
-    def _log_step(self, name: str, value: Tensor, **options: Any) -> None:
-        """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""
-        interval = getattr(self.trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
-        if interval and (self.trainer.global_step + 1) % interval == 0:
-            self.log(name, value, **options)
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: int | float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm of the whole gradient, and log what it was before."""
-        limit = self.optimizer_settings["gradient_clip_norm"] or float("inf")
-        norm = clip_gradient_norm(self.parameters(), limit)
-        self._log_step("train/gradient_norm", norm)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """`val/loss` and the scores."""
@@ -172,4 +154,4 @@ class SentimentClassifier(pl.LightningModule):
             lr=settings["learning_rate"],
             **settings["options"],
         )
-        return scheduled(optimizer, settings, self)
+        return self.scheduled(optimizer)

@@ -94,22 +94,3 @@ def clip_gradient_norm(parameters: Iterable[nn.Parameter], limit: float) -> Tens
     for gradient in gradients:
         gradient.mul_(factor)
     return norm
-
-
-def scheduled(optimizer: torch.optim.Optimizer, settings: dict[str, Any], module: Any) -> Any:
-    """What a LightningModule's `configure_optimizers` returns: the optimizer with the schedule of its settings.
-
-    Args:
-        settings: see `OptimizerConfig`.
-        module: the LightningModule, whose trainer is asked for the number of steps if the schedule needs it.
-    """
-    if settings["schedule"] == "constant":
-        return optimizer
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=settings["learning_rate"],
-        total_steps=max(2, int(module.trainer.estimated_stepping_batches)),
-        pct_start=settings["warmup_fraction"],
-        cycle_momentum=False,
-    )
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -3,15 +3,14 @@
 from pkgutil import resolve_name
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from sentiment_rnn.model.optimizer import clip_gradient_norm, scheduled
+from sentiment_rnn.model.module import Module
 
 
-class SequenceModel(pl.LightningModule):
+class SequenceModel(Module):
     """A number for a sequence (mean squared error), or a symbol for each of its steps (cross-entropy in nats a step).
 
     Args:
@@ -22,9 +21,8 @@ class SequenceModel(pl.LightningModule):
     """
 
     def __init__(self, input_size: int, symbols: int, encoder: dict[str, Any], optimizer: dict[str, Any]) -> None:
-        super().__init__()
+        super().__init__(optimizer)
         self.save_hyperparameters(logger=False)
-        self.optimizer_settings = optimizer
         self.symbols = symbols
         settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
         self.encoder: nn.Module = resolve_name(encoder["_target_"])(input_size, **settings)
@@ -48,8 +46,7 @@ class SequenceModel(pl.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss of a batch."""
         loss = self.loss(batch)
-        if (self.trainer.global_step + 1) % self.trainer.num_training_batches == 0:
-            self.log("train/loss", loss, batch_size=len(batch.inputs))
+        self.log_step("train/loss", loss, batch_size=len(batch.inputs))
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -60,15 +57,6 @@ class SequenceModel(pl.LightningModule):
         """`test/loss`."""
         self.log("test/loss", self.loss(batch), batch_size=len(batch.inputs))
 
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: int | float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the norm of the whole gradient."""
-        clip_gradient_norm(self.parameters(), self.optimizer_settings["gradient_clip_norm"] or float("inf"))
-
     def configure_optimizers(self) -> Any:
         """The configured optimizer, weights decayed but for biases, and its schedule."""
         settings = self.optimizer_settings
@@ -77,4 +65,4 @@ class SequenceModel(pl.LightningModule):
             {"params": [p for p in self.parameters() if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
-        return scheduled(optimizer, settings, self)
+        return self.scheduled(optimizer)

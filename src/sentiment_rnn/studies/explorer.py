@@ -9,6 +9,7 @@ import torch
 
 from sentiment_rnn.analysis.unrolled import unroll
 from sentiment_rnn.data.text import UNKNOWN_ID, Vocab, tokenize
+from sentiment_rnn.studies.reading import GATES
 
 TEXTS = (
     "the weather is hot today",
@@ -32,7 +33,6 @@ TEXTS = (
     "awful ! we sat in row seven . it was a monday . the doors opened at eight . it rained . we took the bus home",
     "the plot has holes , the effects are cheap , the jokes are old , and i loved every minute",
 )
-GATES = ("forget", "input", "output")
 
 
 def explore(models: Mapping[str, Any], vocabulary: Vocab, units: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.statistics import Interval, spread
+from sentiment_rnn.analysis.statistics import Interval, spread, with_deviation
 from sentiment_rnn.analysis.tables import Table, markdown, replace_block
 
 HOLDS, IN_PART, FAILS = "holds", "holds in part", "does not hold"
@@ -75,8 +75,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def mean_of(values: Sequence[float], places: int = 1) -> str:
     """`88.1 ± 0.2`, mean and standard deviation of a number a seed; `88.1` of a single one."""
-    mean, deviation = spread(list(values))
-    return f"{mean:.{places}f}" + ("" if len(values) == 1 else f" ± {deviation:.{places}f}")
+    return with_deviation(spread(list(values)), places)
 
 
 def points(interval: Interval) -> str:

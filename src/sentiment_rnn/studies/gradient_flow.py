@@ -1,7 +1,6 @@
 """Why does one encoder remember and another not? The gradient on its way back through the states, start by start."""
 
 import numpy as np
-from mlflow.entities import Run
 from scipy.stats import spearmanr
 
 from sentiment_rnn import runtime
@@ -20,7 +19,7 @@ from sentiment_rnn.studies.measured import (
     reaches,
 )
 from sentiment_rnn.studies.spans import LEARN
-from sentiment_rnn.studies.starts import LABELS
+from sentiment_rnn.studies.starts import LABELS, distance_of
 from sentiment_rnn.tracking.results import runs_of
 from sentiment_rnn.tracking.store import Store
 
@@ -57,11 +56,6 @@ def findings(store: Store) -> Findings:
         ),
         verdicts=verdicts(measured, before, reached, found),
     )
-
-
-def distance_of(run: Run) -> int:
-    """Tokens from the clause to the end in the reviews of a run."""
-    return int(run.data.params["data.max_distance"])
 
 
 def rate_table(measured: list[Measured]) -> Table:

@@ -19,7 +19,7 @@ from sentiment_rnn.studies.spans import (
     learnt,
     spans,
 )
-from sentiment_rnn.studies.starts import LABELS
+from sentiment_rnn.studies.starts import LABELS, distance_of
 from sentiment_rnn.tracking.results import runs_of
 from sentiment_rnn.tracking.store import Store
 
@@ -50,7 +50,7 @@ def findings(store: Store) -> Findings:
 
 def chosen_at(run: Run) -> str:
     """The distance at which the learning rate of a run was chosen."""
-    distance = int(run.data.params["data.max_distance"])
+    distance = distance_of(run)
     return "20 tokens" if distance <= 20 else "50 tokens" if distance == 50 else "100 tokens"
 
 

@@ -23,8 +23,13 @@ class Picture:
     """A figure, and what it shows in words."""
 
     description: str
-    data: str
-    """`data:` address of the PNG."""
+    path: Path
+    """The PNG."""
+
+    @property
+    def address(self) -> str:
+        """The PNG itself, as a `data:` address."""
+        return "data:image/png;base64," + base64.b64encode(self.path.read_bytes()).decode()
 
 
 @dataclass(frozen=True)
@@ -83,16 +88,11 @@ def section_of(folder: Path) -> Section:
     readme = (folder / "README.md").read_text()
     title = readme.splitlines()[0].removeprefix("# ")
     pictures = [
-        Picture(description, picture_address(folder / file))
+        Picture(description, folder / file)
         for description, file in re.findall(r"^!\[([^\]]+)\]\(([\w.]+\.png)\)$", readme, re.MULTILINE)
         if (folder / file).exists()
     ]
     return Section(folder.name, title, json.loads((folder / "verdicts.json").read_text()), pictures)
-
-
-def picture_address(path: Path) -> str:
-    """A PNG as a `data:` address."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def embedded_json(value: Any) -> str:

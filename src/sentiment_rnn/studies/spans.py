@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from sentiment_rnn.analysis.figures import decorate_accuracy
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.studies.findings import mean_of
-from sentiment_rnn.studies.starts import COLORS, LABELS, by_start, seed_of
+from sentiment_rnn.studies.starts import COLORS, LABELS, by_start, distance_of, seed_of
 from sentiment_rnn.tracking.results import predictions_of, runs_of
 from sentiment_rnn.tracking.store import Store
 
@@ -57,7 +57,7 @@ def learnt(store: Store) -> Scores:
     for encoder, group in by_start(runs).items():
         by_distance: dict[int, list[Run]] = {}
         for run in group:
-            by_distance.setdefault(int(run.data.params["data.max_distance"]), []).append(run)
+            by_distance.setdefault(distance_of(run), []).append(run)
         found[encoder] = {
             distance: Score(
                 np.stack([predictions_of(store, run).correct for run in by_distance[distance]]),

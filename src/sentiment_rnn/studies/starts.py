@@ -26,6 +26,11 @@ def seed_of(run: Run) -> int:
     return int(run.data.params["seed"])
 
 
+def distance_of(run: Run) -> int:
+    """Tokens from the clause to the end in the reviews of a run; the most of them where they differ."""
+    return int(run.data.params["data.max_distance"])
+
+
 def by_start(runs: list[Run]) -> dict[str, list[Run]]:
     """The runs of each encoder, in the order of `LABELS`, by seed."""
     groups: dict[str, list[Run]] = {name: [] for name in LABELS}
