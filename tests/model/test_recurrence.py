@@ -215,6 +215,22 @@ def test_without_a_compiler_one_line_says_so_and_the_modules_read(tmp_path: Path
     assert not list(tmp_path.rglob("*.so"))
 
 
+def test_a_single_step_without_gradients_writes_nothing_behind_its_memory() -> None:
+    code = """
+import torch
+from sentiment_rnn.model.encoders import Lstm, Rnn
+for encoder in (Lstm(100, hidden_size=256), Rnn(100, hidden_size=256)):
+    for half in (True, False):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+            for batch in range(1, 50):
+                encoder(torch.randn(batch, 1, 100), torch.ones(batch, dtype=torch.int64))
+    kept = [bytes(size) for size in range(3000)]  # the process ends at once where their memory was written over
+print("whole")
+"""
+    done = in_a_fresh_process(code)
+    assert done.stdout == "whole\n", done.stderr
+
+
 def test_it_can_be_switched_off() -> None:
     done = in_a_fresh_process("print(recurrence.library())", SENTIMENT_RNN_COMPILED="0")
     assert (done.stdout.strip(), done.stderr) == ("None", "")

@@ -184,7 +184,7 @@ template <typename Cell, typename Number>
 void forward_rows(const Product& product, const Tensor& x, const Tensor& z, const Tensor& a, const Tensor& c,
                   int64_t first, int64_t last) {
   const int64_t T = x.size(1), E = x.size(2), K = z.size(2), G = a.size(2), H = G / Cell::gates, C = c.size(2);
-  const bool keep = a.size(0) == T;
+  const bool keep = c.size(0) == T + 1;  // a has one step in either case where T is 1
   const Tensor mine = z.narrow(1, first, last - first), cell = at::zeros({last - first, C}, at::kFloat);
   for (int64_t row = first; row < last; ++row) {
     std::fill_n(row_of<Number>(z, 0, row), H, Number{});
