@@ -11,7 +11,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo study studies report overhead bench train sweep ui test lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo predict evaluate inspect serve study studies report overhead bench train sweep ui test lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -46,6 +46,21 @@ learning-rate: $(READY)  ## Choose the learning rates of compare on validation, 
 learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/learning_rate_demo
 	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
+
+# TEXT and FILE reach the command through the environment, so that no quote in them ends anything.
+export TEXT FILE
+
+predict: $(READY)  ## Is a text positive? make predict TEXT="not bad at all" (by the model that compare chose)
+	@$(if $(value TEXT),,$(error give a text: make predict TEXT="not bad at all"))$(RUN) sentiment_rnn.predict --store $(STORE) $(ARGS) -- "$$TEXT"
+
+evaluate: $(READY)  ## How good is it on labelled texts of your own? make evaluate FILE=reviews.csv
+	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn.evaluate --store $(STORE) $(ARGS) -- "$$FILE"
+
+inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against sentiment@rnn" beside another)
+	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="not bad at all"))$(RUN) sentiment_rnn.inspect --store $(STORE) --output $(STORE)/inspection.html $(ARGS) -- "$$TEXT"
+
+serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
+	@$(RUN) sentiment_rnn.serve --store $(STORE) $(ARGS)
 
 STUDIES := learning memory textbook gradient_flow gates length capacity
 

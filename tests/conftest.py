@@ -1,12 +1,14 @@
 """Fixtures that more than one test file needs."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from selenium import webdriver
 
 from sentiment_rnn.config import GeneratedConfig, ImdbConfig
 from sentiment_rnn.data.batching import Batch
@@ -91,3 +93,26 @@ def batch() -> Batch:
     tokens = torch.randint(2, 50, (5, 12), generator=generator)
     tokens[torch.arange(12) >= lengths[:, None]] = 0
     return Batch(tokens, lengths, torch.tensor([0.0, 1.0, 0.0, 1.0, 1.0]), torch.arange(5))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[webdriver.Chrome]:
+    """A headless Chromium; the tests are skipped, saying so, where there is none."""
+    browser, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not browser or not driver:
+        pytest.skip("no browser here: install chromium and chromedriver (Debian: chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-sync",
+    ):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()

@@ -1,3 +1,3 @@
 """How far back can a vanilla RNN remember, how far can an LSTM, and what does that cost on real text?"""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

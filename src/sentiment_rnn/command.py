@@ -74,7 +74,7 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 def quiet_libraries() -> None:
     """Keep the terminal for what the user asked for."""
-    for name in ("lightning.pytorch", "alembic", "mlflow.store.db.utils", "mlflow.system_metrics"):
+    for name in ("lightning.pytorch", "alembic", "mlflow.store.db.utils", "mlflow.system_metrics", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose

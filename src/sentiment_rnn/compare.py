@@ -26,8 +26,9 @@ from sentiment_rnn.analysis.comparison_figure import comparison_figure
 from sentiment_rnn.analysis.tables import Table, find_block, markdown, new_console, replace_block, show
 from sentiment_rnn.command import CONFIGURATION, one_line_errors, run
 from sentiment_rnn.config import CompareConfig, checked
+from sentiment_rnn.tracking.models import CHAMPION, NAME, register
 from sentiment_rnn.tracking.results import find_sweep, log_comparison, read_results
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.store import Store, open_store
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="compare")
@@ -55,6 +56,8 @@ def compare(config: CompareConfig) -> None:
     files = {"table.md": text, "results.csv": results_csv(runs)}
     log_comparison(store, parent, files, figure)
     console.print(f"logged to run {parent.info.run_id} of {store.uri}, under comparison/", soft_wrap=True)
+    for line in register_best(store, runs):
+        console.print(line, soft_wrap=True, highlight=False)
     if config.output:
         folder = Path(config.output)
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,6 +67,28 @@ def compare(config: CompareConfig) -> None:
         console.print(f"written to {folder}")
     for document in config.documents:
         replace_block(Path(document), study, text)
+
+
+def register_best(store: Store, runs: list[RunResult]) -> list[str]:
+    """Register the run that is the best on validation as `sentiment@champion`, and that of each encoder under its name;
+    a line on each."""
+    ranked = sorted(runs, key=lambda result: -result.metrics["val/best_accuracy"])
+    aliases: dict[str, list[str]] = {ranked[0].run_id: [CHAMPION]}
+    for encoder in sorted({result.encoder for result in runs}):
+        best = next(result for result in ranked if result.encoder == encoder)
+        aliases.setdefault(best.run_id, []).append(encoder)
+    lines = []
+    for best in ranked:
+        if best.run_id in aliases:
+            names = aliases[best.run_id]
+            version = register(store, store.client.get_run(best.run_id), names)
+            what = f"{best.arm}, seed {best.seed}, {100 * best.metrics['val/best_accuracy']:.1f} % on validation"
+            if version is None:
+                lines.append(f"not registered: {what}, run {best.run_id}, was trained before models were packaged")
+            else:
+                shown = " and ".join(f"{NAME}@{name}" for name in names)
+                lines.append(f"registered as {shown}: {what} (version {version})")
+    return lines
 
 
 def build_tables(arms: list[Arm], resamples: int) -> list[Table]:

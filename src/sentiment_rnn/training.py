@@ -4,8 +4,10 @@ import copy
 import logging
 import os
 import sys
+import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,12 +17,16 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
 from sentiment_rnn import runtime
+from sentiment_rnn.analysis.calibration import calibrate, calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.analysis.gradients import gradient_by_distance
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.config import Config, RunConfig
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.text import PADDING_ID, UNKNOWN_ID
+from sentiment_rnn.inference.package import Package, Reading, fingerprints, write_package
+from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.tracking.models import PACKAGE, log_model
 from sentiment_rnn.tracking.run import RunRecord, finished_run, tracked_run
 from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.tracking.sweep import PARENT_VARIABLE
@@ -81,11 +87,16 @@ def fit_and_test(config: Config, data: ReviewData, record: RunRecord | None) -> 
     scores = trainer.test(model, data, ckpt_path="best", verbose=False)[0]
     accuracy = float(checkpoint.best_model_score or 0.0)
     if record:
-        predictions = gather_predictions(model, data)
         record.log_metrics({"val/best_accuracy": accuracy, "memory/peak_bytes": runtime.peak_memory()})
+        package = pack(config, model.cpu().eval(), data, record.run_id)
+        predictions = gather_predictions(model, data, package.reading.temperature)
+        record.log_metrics(calibration_metrics(predictions))
         record.log_checkpoints(checkpoint.best_model_path, checkpoint.last_model_path)
-        record.log_gradients(gradient_by_distance(untrained, sample), gradient_by_distance(model.cpu(), sample))
+        record.log_gradients(gradient_by_distance(untrained, sample), gradient_by_distance(model, sample))
         record.log_test(predictions, describe_mistakes(predictions, data))
+        with tempfile.TemporaryDirectory() as folder:
+            write_package(package, Path(folder, PACKAGE))
+            log_model(record.store, record.run_id, Path(folder, PACKAGE), config.tags)
         log.info(
             "%s, pooling %s, seed %d: validation %.4f, test %.4f  (run %s)",
             config.encoder.name, config.pooling.name, config.seed, accuracy, scores["test/accuracy"], record.run_id,
@@ -180,17 +191,42 @@ def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Any:
     return reviews[chosen.tolist()]
 
 
-def gather_predictions(model: SentimentClassifier, data: ReviewData) -> Predictions:
+def pack(config: Config, model: SentimentClassifier, data: ReviewData, run_id: str) -> Package:
+    """The trained model as people use it, its temperature fitted on validation."""
+    corpus = data.corpus
+    seen = (corpus.splits[name] for name in ("train", "validation"))
+    texts = [fingerprints(np.split(split.tokens, split.offsets[1:-1])) for split in seen]
+    reading = Reading(
+        config.data.max_tokens, config.data.keep, config.data.eval_batch_size, config.precision, 1.0, run_id
+    )
+    package = Package(model, corpus.vocabulary, reading, np.concatenate(texts))
+    validation = corpus.splits["validation"]
+    temperature = fit_temperature(Predictor(package).logits(validation).numpy(), validation.labels)
+    return replace(package, reading=replace(reading, temperature=temperature))
+
+
+def calibration_metrics(predictions: Predictions) -> dict[str, float]:
+    """The temperature, and what it makes of the test scores that Lightning logged without it."""
+    probabilities, labels = predictions.probabilities, predictions.labels
+    return {
+        "temperature": predictions.temperature,
+        "test/loss_calibrated": cross_entropy(probabilities, labels),
+        "test/calibration_error_calibrated": calibration_error(probabilities, labels),
+    }
+
+
+def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature: float) -> Predictions:
     """Every test review's prediction, in the order of the split."""
     split = data.corpus.splits["test"]
     logits = torch.full((len(split),), float("nan"))
     for indices, values in model.predictions:
         logits[indices] = values
     return Predictions(
-        probabilities=logits.sigmoid().numpy(),
+        probabilities=calibrate(logits, temperature),
         labels=np.array(split.labels),
         lengths=split.lengths,
         distances=np.array(split.distances),
+        temperature=temperature,
     )
 
 

@@ -37,6 +37,11 @@ class RunResult:
     gradients: np.ndarray
     """float [3, D]: distance from the end, ‖∂L/∂x‖ there at the start, and after training."""
 
+    @property
+    def encoder(self) -> str:
+        """The encoder's name, with which the arm's begins."""
+        return self.arm.split(", ")[0]
+
 
 @dataclass(frozen=True)
 class Arm:

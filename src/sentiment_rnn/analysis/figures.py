@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sentiment_rnn.analysis.calibration import rescale
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, wilson_interval
 
@@ -95,20 +96,29 @@ def confusion_matrix(predictions: Predictions) -> Figure:
 
 @styled
 def calibration(predictions: Predictions, bins: int = 10) -> Figure:
-    """How often reviews are positive among those that were given a probability (a reliability diagram)."""
+    """How often reviews are positive among those that were given a probability (a reliability diagram), before the
+    temperature and with it; a dot's area is its share of the reviews."""
     figure, (axes,) = new_figure(1)
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
-    cell = np.minimum((predictions.probabilities * bins).astype(int), bins - 1)
-    used = [b for b in range(bins) if (cell == b).sum() >= 10]
-    said = [predictions.probabilities[cell == b].mean() for b in used]
-    found = [predictions.labels[cell == b].mean() for b in used]
-    sizes = [20 + 300 * (cell == b).mean() for b in used]
-    axes.plot(said, found, color=PALETTE[0], linewidth=1.2)
-    axes.scatter(said, found, s=sizes, color=PALETTE[0], label="area: share of reviews", zorder=3)
+    name = "share positive"
+    if predictions.temperature != 1:
+        before = rescale(predictions.probabilities, predictions.temperature)
+        _reliability(axes, before, predictions.labels, bins, PALETTE[5], "before temperature")
+        name = f"at temperature {predictions.temperature:.2f}"
+    _reliability(axes, predictions.probabilities, predictions.labels, bins, PALETTE[0], name)
     axes.set(title="Calibration on test", xlabel="said probability", ylabel="share positive")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="upper left", markerscale=0.5)
     return figure
+
+
+def _reliability(axes: Axes, said: np.ndarray, labels: np.ndarray, bins: int, color: str, name: str) -> None:
+    cell = np.minimum((said * bins).astype(int), bins - 1)
+    used = [b for b in range(bins) if (cell == b).sum() >= 10]
+    centers, found = [said[cell == b].mean() for b in used], [labels[cell == b].mean() for b in used]
+    axes.plot(centers, found, color=color, linewidth=1.2)
+    sizes = [20 + 300 * (cell == b).mean() for b in used]
+    axes.scatter(centers, found, s=sizes, color=color, label=name, zorder=3)
 
 
 @styled

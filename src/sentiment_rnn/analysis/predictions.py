@@ -11,13 +11,15 @@ class Predictions:
     """One entry a review, in the order of the split."""
 
     probabilities: np.ndarray
-    """float32 [N], that the review is positive."""
+    """float32 [N], that the review is positive, at the run's temperature."""
     labels: np.ndarray
     """int8 [N], 1 positive."""
     lengths: np.ndarray
     """int64 [N], tokens of the whole review."""
     distances: np.ndarray
     """int32 [N], tokens from the deciding clause to the end; -1 where unknown."""
+    temperature: float = 1.0
+    """By which the logits were divided, as validation chose."""
 
     @property
     def correct(self) -> np.ndarray:
@@ -47,4 +49,5 @@ class Predictions:
     def load(cls, path: Path) -> "Predictions":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{name: arrays[name] for name in arrays.files})
+            found = {name: arrays[name] for name in arrays.files}
+        return cls(**found | {"temperature": float(found.get("temperature", 1.0))})

@@ -16,7 +16,9 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,17 @@ class Split:
     """int32 [N], -1 where unknown."""
     names: list[str]
     """N places in the source."""
+
+    @classmethod
+    def of(cls, documents: Sequence[Sequence[int] | np.ndarray]) -> "Split":
+        """Token ids of texts that nobody has labelled, in memory."""
+        count = len(documents)
+        nothing = np.zeros(count, dtype=np.int8)
+        return cls(
+            tokens=np.fromiter(chain.from_iterable(documents), dtype=np.int32),
+            offsets=np.concatenate([[0], np.cumsum([len(ids) for ids in documents])]).astype(np.int64),
+            labels=nothing, ratings=nothing, distances=np.full(count, -1, dtype=np.int32), names=[""] * count,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -20,6 +20,11 @@ tokenize = get_tokenizer(TOKENIZER)
 """Text → lower-case tokens, punctuation apart: `"Hot, today!"` → `["hot", ",", "today", "!"]`."""
 
 
+def whole(text: str) -> str:
+    """The text without halves of characters: lone surrogates, which no encoding has, become U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def build_vocabulary(documents: Iterable[list[str]], size: int, minimum_frequency: int) -> Vocab:
     """The `size` most frequent tokens (ties by alphabet), `<pad>` = 0, `<unk>` = 1 and the default of all others."""
     vocabulary = build_vocab_from_iterator(

@@ -5,12 +5,10 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.checks import UserError
+from sentiment_rnn.pages.render import embedded_json, render
 from sentiment_rnn.studies import STUDIES
 from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
 
@@ -50,15 +48,8 @@ def build_page(experiments: Path) -> str:
     """
     sections = sections_of(experiments)
     explorer = experiments / "gates" / "explorer.json"
-    # Autoescaping; within <script> the JSON must not end the element.
-    environment = Environment(
-        loader=PackageLoader("sentiment_rnn.studies", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.jinja").render(
+    return render(
+        "report.html.jinja",
         sections=sections,
         marks=MARKS,
         missing=[name for name in STUDIES if name not in {section.name for section in sections}],
@@ -93,8 +84,3 @@ def section_of(folder: Path) -> Section:
         if (folder / file).exists()
     ]
     return Section(folder.name, title, json.loads((folder / "verdicts.json").read_text()), pictures)
-
-
-def embedded_json(value: Any) -> str:
-    """JSON for a `<script>` element, which `<` could end."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,0 +1,47 @@
+"""Temperature scaling: probabilities that mean what they say."""
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from torchmetrics.functional.classification import binary_calibration_error
+
+LIMITS = (0.05, 20.0)
+"""Between which a temperature is sought: logits that are all right would have it fall to 0."""
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """T > 0 for which `sigmoid(logits / T)` has the least cross-entropy (Guo et al. 2017, section 4.2).
+
+    Args:
+        logits: float [N].
+        labels: int [N], 1 positive.
+    """
+    signed = np.where(labels == 1, logits, -logits).astype(np.float64)
+
+    def cross_entropy(logarithm: float) -> float:
+        return float(np.logaddexp(0, -signed / np.exp(logarithm)).mean())
+
+    return float(np.exp(minimize_scalar(cross_entropy, bounds=np.log(LIMITS), method="bounded").x))
+
+
+def calibrate(logits: torch.Tensor, temperature: float) -> np.ndarray:
+    """float32 [N], probabilities of float32 logits `[N]` at a temperature: the one place where they are computed."""
+    return (logits / temperature).sigmoid().numpy()
+
+
+def rescale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """float64 [N]: the probabilities that were sharpened by `temperature`, without it."""
+    inner = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-7)
+    return np.asarray(1 / (1 + np.exp(-temperature * (np.log(inner) - np.log1p(-inner)))))
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Mean difference between how sure and how often right, over bins of how sure (Naeini et al. 2015)."""
+    given = torch.from_numpy(np.asarray(probabilities, dtype=np.float32))
+    return float(binary_calibration_error(given, torch.from_numpy(labels.astype(np.int64)), n_bins=bins))
+
+
+def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean negative log-likelihood, in nats; a probability of 0 counts as 1e-7."""
+    right = np.where(labels == 1, probabilities, 1 - probabilities.astype(np.float64))
+    return float(-np.log(np.clip(right, 1e-7, 1)).mean())

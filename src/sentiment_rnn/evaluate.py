@@ -1,0 +1,109 @@
+"""How good a trained model is on labelled texts of your own.
+
+python -m sentiment_rnn.evaluate reviews.csv
+python -m sentiment_rnn.evaluate originals.tsv revisions.tsv --text Text --label Sentiment --id batch_id
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from tqdm import tqdm
+
+from sentiment_rnn.analysis.figures import accuracy_by, calibration, confusion_matrix
+from sentiment_rnn.analysis.statistics import quantile_bins
+from sentiment_rnn.analysis.tables import markdown, new_console, show
+from sentiment_rnn.chosen import Chosen, add_arguments, chosen
+from sentiment_rnn.command import run
+from sentiment_rnn.data.files import Columns, rows_of
+from sentiment_rnn.inference.evaluation import Evaluation, judge, percent, scores, tables
+from sentiment_rnn.inference.printing import shortened
+from sentiment_rnn.tracking.evaluations import log_evaluation
+
+
+def main() -> None:
+    """Read the command line and evaluate."""
+    parser = argparse.ArgumentParser(
+        prog="sentiment_rnn.evaluate", description="How good a trained model is on labelled texts of your own."
+    )
+    parser.add_argument("files", nargs="+", type=Path, help="labelled texts: .csv, .tsv, .jsonl, .parquet (also .gz)")
+    parser.add_argument("--text", default="text", metavar="COLUMN", help="the texts (default: %(default)s)")
+    parser.add_argument(
+        "--label",
+        default="label",
+        metavar="COLUMN",
+        help="their labels, 0 or 1, neg or pos, negative or positive (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--id", metavar="COLUMN", help="what joins an original and its revision: how often is the model right on all?"
+    )
+    parser.add_argument("--json", action="store_true", help="the scores alone, in JSON")
+    parser.add_argument("--no-log", action="store_true", help="record nothing in MLflow")
+    add_arguments(parser)
+    evaluate(parser.parse_args())
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Read the files, show how good the model is on them, and record it under its run."""
+    columns = Columns(arguments.text, arguments.label, arguments.id)
+    with chosen(arguments) as model:
+        rows = tqdm(rows_of(arguments.files, columns), "Reading", unit=" parts", disable=None, leave=False)
+        found = judge(model.predictor, rows)
+        recorded = None if arguments.no_log else record(model, found, arguments.files)
+    if arguments.json:
+        print(json.dumps(scores(found)))
+        return
+    console = new_console()
+    for table in tables(found):
+        show(console, table)
+    show_mistakes(console, found)
+    for line in [*warnings(found), recorded or "recorded nowhere"]:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def warnings(found: Evaluation) -> list[str]:
+    """What a reader of the scores has to know of the texts."""
+    lines = []
+    if found.without_tokens:
+        lines.append(f"note: {found.without_tokens:,} texts have no word and no mark; they are in no score")
+    if seen := int(found.seen.sum()):
+        rest = (
+            f"without them, accuracy is {percent(found.accuracy_unseen)}"
+            if found.accuracy_unseen
+            else "no other is left"
+        )
+        lines.append(f"warning: the model was trained or chosen on {seen:,} of these texts; {rest}")
+    return lines
+
+
+def show_mistakes(console: Console, found: Evaluation, count: int = 5) -> None:
+    """The surest mistakes, a line each."""
+    if found.mistakes:
+        console.print("The surest mistakes", style="bold")
+    for mistake in found.mistakes[:count]:
+        label = "positive" if mistake.label else "negative"
+        text = shortened(mistake.text, max(20, console.width - 34))
+        line = f"is {label}, said {100 * mistake.probability:5.1f} %  {text}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+
+def record(model: Chosen, found: Evaluation, files: list[Path]) -> str | None:
+    """Log the evaluation as a run under the model's own."""
+    if model.store is None or not model.run:
+        return None
+    predictions = found.predictions
+    figures = {
+        "confusion": confusion_matrix(predictions),
+        "calibration": calibration(predictions),
+        "accuracy_by_length": accuracy_by(
+            predictions.lengths, predictions.correct, quantile_bins(predictions.lengths, 10), "length"
+        ),
+    }
+    mistakes = [mistake._asdict() for mistake in found.mistakes]
+    run_id = log_evaluation(model.store, model.run, files, scores(found), markdown(tables(found)), figures, mistakes)
+    return f"recorded as run {run_id}, under run {model.run} of {model.store.uri}"
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""A trained run as people use it: text in, sentiment out."""

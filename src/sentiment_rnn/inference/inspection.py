@@ -1,0 +1,116 @@
+"""One text, looked at closely: what a model says after each token, its gates, and what each sentence does."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sentiment_rnn.analysis.unrolled import unroll
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.data.text import UNKNOWN_ID, tokenize, whole
+from sentiment_rnn.inference.predictor import Predictor
+
+GATES = ("forget", "input", "output")
+UNITS = 32
+"""Units whose gates are kept, those that the read-out weighs most."""
+
+
+class Sentence(NamedTuple):
+    """A sentence that was read, at least in part."""
+
+    text: str
+    without: float
+    """Probability that the text is positive with this sentence left out; NaN where nothing is left."""
+    change: float
+    """The probability with it, minus that without it."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model did with a text."""
+
+    name: str
+    """The encoder's."""
+    run: str
+    tokens: list[str]
+    """T tokens that were read."""
+    unknown: list[bool]
+    """[T], those that are not in the vocabulary."""
+    unread: int
+    """Tokens of the text that were not."""
+    running: np.ndarray
+    """float32 [T], the probability that it would give if the text ended after this token."""
+    gates: dict[str, np.ndarray]
+    """By gate, and `cell` for the cell state: float [T, units]. Empty for all but a single layer of an LSTM in one
+    direction, read out at its last state."""
+    sentences: list[Sentence]
+
+    @property
+    def probability(self) -> float:
+        """That the text is positive."""
+        return float(self.running[-1])
+
+
+def inspect(predictor: Predictor, text: str) -> Inspection:
+    """Read a text and all its beginnings, and the text without each of its sentences.
+
+    Raises:
+        UserError: the text has no token.
+    """
+    parts = [part for part in re.split(r"(?<=[.!?])\s+|\n+", whole(text)) if tokenize(part)]
+    documents = predictor.encode(parts)
+    if not documents:
+        raise UserError("the text has no word and no mark; there is nothing to inspect")
+    ids = np.concatenate(documents)
+    words = [token for part in parts for token in tokenize(part)]
+    read = positions_read(len(ids), predictor.package.reading.max_tokens, predictor.package.reading.keep)
+    kept = ids[read]
+    running = predictor.probabilities([kept[: end + 1] for end in range(len(kept))])
+    return Inspection(
+        name=predictor.package.name,
+        run=predictor.package.reading.run,
+        tokens=[words[position] for position in read],
+        unknown=(kept == UNKNOWN_ID).tolist(),
+        unread=len(ids) - len(read),
+        running=running,
+        gates=gates_of(predictor, kept),
+        sentences=sentences_of(predictor, parts, documents, read, float(running[-1])),
+    )
+
+
+def positions_read(length: int, max_tokens: int, keep: str) -> np.ndarray:
+    """int64: the positions of a text's tokens that are read, as `data.batching.Reviews` cuts it."""
+    tail = min(length, {"head": 0, "tail": max_tokens, "both": max_tokens // 2}[keep])
+    head = min(length, max_tokens) - tail
+    return np.concatenate([np.arange(head), np.arange(length - tail, length)])
+
+
+def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """By gate, and `cell`: float [T, units], of the units that the read-out weighs most; empty where there are none."""
+    model = predictor.package.model
+    try:
+        unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
+    except ValueError:  # it is no single layer, or not read out at its last state
+        return {}
+    if not unrolled.gates:
+        return {}
+    units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
+    found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES}
+    return found | {"cell": torch.stack(unrolled.cells, 1)[0].detach()[:, units].numpy()}
+
+
+def sentences_of(
+    predictor: Predictor, parts: list[str], documents: list[np.ndarray], read: np.ndarray, probability: float
+) -> list[Sentence]:
+    """What leaving each sentence out changes; sentences of which nothing was read are left away, since they change
+    nothing."""
+    owner = np.repeat(np.arange(len(parts)), [len(ids) for ids in documents])
+    ids = np.concatenate(documents)
+    seen = np.unique(owner[read])
+    without = predictor.probabilities([ids[owner != part] for part in seen])
+    return [
+        Sentence(parts[part].strip(), float(left), probability - float(left))
+        for part, left in zip(seen, without, strict=True)
+    ]

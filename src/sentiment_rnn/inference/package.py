@@ -1,0 +1,177 @@
+"""The files of a packaged model, written by a run and read by whoever uses it.
+
+<folder>/
+    model.json                      what the model is: sizes, which part of a text it reads, precision, temperature
+    vocabulary.txt                  a token a line, the line number being the id
+    weights.safetensors             float32, by the names of the classifier's parameters
+    training_texts.safetensors      int64 [N], fingerprints of the texts that it was trained and chosen on
+
+Nothing in them is code and nothing is unpickled. What does not fit is refused before a tensor is made.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from sentiment_rnn import __version__
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.data.text import PADDING_ID, TOKENIZER, UNKNOWN_ID, Vocab, load_vocabulary, save_vocabulary
+from sentiment_rnn.model.classifier import SentimentClassifier
+
+FORMAT = 1
+ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
+    "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
+)  # fmt: skip
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, ImportError, OSError, RuntimeError, SafetensorError)
+"""What reading files that are not what they should be may raise."""
+ALTERED = "the file was altered, or is of another model"
+LARGEST = 2**31
+"""Numbers in the weights at most: more is a description that is meant to fill the memory."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a text becomes a probability, beside the weights."""
+
+    max_tokens: int
+    """Longest part of a text that is read."""
+    keep: str
+    """Which part: `head`, `tail` or `both`."""
+    batch_size: int
+    """Texts in a batch."""
+    precision: str
+    """`float32` or `bfloat16`, as in training."""
+    temperature: float
+    """By which logits are divided (`analysis.calibration`)."""
+    run: str
+    """Id of the MLflow run that made it; empty where there was none."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A model, and all that is needed to use it."""
+
+    model: SentimentClassifier
+    vocabulary: Vocab
+    reading: Reading
+    training_texts: np.ndarray
+    """int64 [N], sorted fingerprints of the texts that it was trained and chosen on."""
+
+    @property
+    def name(self) -> str:
+        """What its encoder is called."""
+        return str(self.model.hparams["encoder"]["name"])
+
+
+def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
+    """int64 [N]: a digest of the token ids of each text."""
+    digests = (hashlib.blake2b(ids.astype("<i4").tobytes(), digest_size=8).digest() for ids in documents)
+    return np.frombuffer(b"".join(digests), dtype="<i8")
+
+
+def write_package(package: Package, folder: Path) -> None:
+    """Write the four files; `folder` is made."""
+    folder.mkdir(parents=True)
+    about = {
+        "format": FORMAT,
+        "version": __version__,
+        "tokenizer": TOKENIZER,
+        "reading": asdict(package.reading),
+        "model": {key: package.model.hparams[key] for key in ("vocabulary_size", "embedding", "encoder", "pooling")},
+    }
+    (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    save_vocabulary(package.vocabulary, folder / VOCABULARY)
+    weights = {name: value.float().cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    save_file({"fingerprints": np.sort(package.training_texts)}, folder / TRAINING)
+
+
+def read_package(folder: Path) -> Package:
+    """Read what `write_package` wrote, on the CPU and ready to predict.
+
+    Raises:
+        UserError: a file is missing, damaged, or does not fit the others.
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        if about["format"] != FORMAT or about["tokenizer"] != TOKENIZER:
+            raise UserError(
+                f"{folder}: a model of format {about['format']} and tokenizer {about['tokenizer']}, made by version "
+                f"{about['version']}; this version reads format {FORMAT} and {TOKENIZER}"
+            )
+        reading = _checked_reading(Reading(**about["reading"]))
+        vocabulary = load_vocabulary(folder / VOCABULARY)
+        settings = about["model"]
+        if len(vocabulary) != settings["vocabulary_size"]:
+            expected = settings["vocabulary_size"]
+            raise UserError(
+                f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; {ALTERED}"
+            )
+        model = _load_model(settings, folder / WEIGHTS)
+        training = load_file(folder / TRAINING)["fingerprints"]
+        if training.dtype != np.int64 or training.ndim != 1:
+            raise ValueError(f"fingerprints of type {training.dtype}, {training.ndim} axes")
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {VOCABULARY}, {WEIGHTS}") from error
+    except DAMAGE as error:
+        raise UserError(f"{folder}: not a packaged model, or damaged ({_first_line(error)})") from error
+    return Package(model, vocabulary, reading, training)
+
+
+def _checked_reading(reading: Reading) -> Reading:
+    numbers = (reading.max_tokens, reading.batch_size)
+    fits = all(type(number) is int and number > 0 for number in numbers) and reading.temperature > 0
+    if not fits or reading.keep not in ("head", "tail", "both") or reading.precision not in ("float32", "bfloat16"):
+        raise ValueError(f"{ABOUT}: {reading}")
+    return reading
+
+
+def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
+    for part in ("encoder", "pooling"):
+        _check_target(part, settings[part]["_target_"])
+    with safe_open(path, framework="pt") as weights:
+        names = weights.keys()
+        shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
+        # Shapes alone first, on a device without memory: a description can ask for any size.
+        with torch.device("meta"):
+            expected = {name: tuple(value.shape) for name, value in _build(settings).state_dict().items()}
+        for name in sorted(set(expected) | set(shapes)):
+            if expected.get(name) != shapes.get(name):
+                found, wanted = shapes.get(name, "none"), expected.get(name, "none")
+                raise UserError(f"{path}: {name} has shape {found}, and the model {wanted}; {ALTERED}")
+        if sum(int(np.prod(shape, dtype=object)) for shape in shapes.values()) > LARGEST:
+            raise ValueError(f"{path.name}: more than {LARGEST:,} numbers")
+        state = {name: weights.get_tensor(name) for name in names}
+    with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
+        model = _build(settings)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _check_target(part: str, target: str) -> None:
+    """Raise unless `target` names a torch module of an installed package; nothing of the standard library is imported
+    on the word of a file."""
+    standard = target.split(".")[0].split(":")[0] in sys.stdlib_module_names
+    found = None if standard else resolve_name(target)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ValueError(f"{part}: {target} is no torch module")
+
+
+def _build(settings: dict[str, Any]) -> SentimentClassifier:
+    return SentimentClassifier(**settings, optimizer={}, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"

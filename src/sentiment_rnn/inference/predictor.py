@@ -1,0 +1,78 @@
+"""Texts in, probabilities out: tokenized, batched by length, in the order in which they came."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sentiment_rnn import runtime
+from sentiment_rnn.analysis.calibration import calibrate
+from sentiment_rnn.data.batching import LengthBuckets, Reviews
+from sentiment_rnn.data.corpus import Split
+from sentiment_rnn.data.text import UNKNOWN_ID, tokenize, whole
+from sentiment_rnn.inference.package import Package
+
+NEGATIVE, POSITIVE = "negative", "positive"
+
+
+class Sentiments(NamedTuple):
+    """One entry a text."""
+
+    probabilities: np.ndarray
+    """float32 [N], that the text is positive; NaN where there is no token to judge by."""
+    known: np.ndarray
+    """int64 [N], tokens of the whole text that are in the vocabulary."""
+    unknown: np.ndarray
+    """int64 [N], those that are not."""
+
+    @property
+    def labels(self) -> list[str | None]:
+        """`positive` or `negative`; None where there is no token to judge by."""
+        return [None if np.isnan(p) else POSITIVE if p > 0.5 else NEGATIVE for p in self.probabilities]
+
+
+class Predictor:
+    """A packaged model at work on the CPU.
+
+    >>> Predictor(read_package(folder)).predict(["not bad at all"]).labels
+    ['positive']
+    """
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+        precision = package.reading.precision
+        # Where the processor only emulates bfloat16, float32 says the same, faster.
+        self.half = precision == "bfloat16" and runtime.resolve_precision("auto", "cpu") == "bfloat16"
+
+    def predict(self, texts: Sequence[str | None]) -> Sentiments:
+        """The sentiment of each text; a text that is None or has no token gets no probability."""
+        documents = self.encode(texts)
+        unknown = np.array([np.count_nonzero(ids == UNKNOWN_ID) for ids in documents], dtype=np.int64)
+        lengths = np.array([len(ids) for ids in documents], dtype=np.int64)
+        return Sentiments(self.probabilities(documents), lengths - unknown, unknown)
+
+    def encode(self, texts: Iterable[str | None]) -> list[np.ndarray]:
+        """int32 [tokens] of each text."""
+        vocabulary = self.package.vocabulary
+        return [np.array(vocabulary(tokenize(whole(text))) if text else [], dtype=np.int32) for text in texts]
+
+    def probabilities(self, documents: Sequence[np.ndarray]) -> np.ndarray:
+        """float32 [N] for token ids; NaN where there are none."""
+        found = np.full(len(documents), np.nan, dtype=np.float32)
+        given = [index for index, ids in enumerate(documents) if len(ids)]
+        if given:
+            logits = self.logits(Split.of([documents[index] for index in given]))
+            found[given] = calibrate(logits, self.package.reading.temperature)
+        return found
+
+    def logits(self, split: Split) -> torch.Tensor:
+        """float32 [N] for a split, batched as a run's test is, so that a run's own test gives its own logits."""
+        reading = self.package.reading
+        reviews = Reviews(split, reading.max_tokens, reading.keep)
+        logits = torch.empty(len(split))
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
+            for indices in LengthBuckets(reviews.lengths, reading.batch_size, shuffle=False):
+                batch = reviews[indices]
+                logits[indices] = self.package.model(batch.tokens, batch.lengths)
+        return logits

@@ -1,0 +1,58 @@
+"""Look at one text as a trained model reads it, on an HTML page.
+
+python -m sentiment_rnn.inspect "i really liked the movie but the seats were awful"
+python -m sentiment_rnn.inspect --model sentiment@lstm --against sentiment@rnn "not bad at all"
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.chosen import add_arguments, chosen
+from sentiment_rnn.command import run
+from sentiment_rnn.inference.inspection import Inspection, inspect
+from sentiment_rnn.pages.inspection import inspection_page
+
+
+def main() -> None:
+    """Read the command line and write the page."""
+    parser = argparse.ArgumentParser(
+        prog="sentiment_rnn.inspect", description="Look at one text as a trained model reads it, on an HTML page."
+    )
+    parser.add_argument("text", help="the text; - reads standard input")
+    parser.add_argument("--against", metavar="NAME", help="another model beside it: a registered one, or a run's id")
+    parser.add_argument("--output", type=Path, default=Path("inspection.html"), help="the page (default: %(default)s)")
+    add_arguments(parser)
+    write_inspection(parser.parse_args())
+
+
+def write_inspection(arguments: argparse.Namespace) -> None:
+    """Read the text with one model or two, and write the page."""
+    text = sys.stdin.read() if arguments.text == "-" else arguments.text
+    if not arguments.output.absolute().parent.is_dir():
+        raise UserError(f"--output={arguments.output}: its folder does not exist")
+    with chosen(arguments) as model:
+        inspections = [inspect(model.predictor, text)]
+    if arguments.against:
+        registered = "@" in arguments.against or "/" in arguments.against
+        other = {"model": arguments.against} if registered else {"run": arguments.against}
+        with chosen(arguments, **other) as model:
+            inspections.append(inspect(model.predictor, text))
+    arguments.output.write_text(inspection_page(inspections), encoding="utf-8")
+    for inspection in inspections:
+        print(summary(inspection))
+    print(f"page: {arguments.output.absolute().as_uri()}")
+
+
+def summary(inspection: Inspection) -> str:
+    """One line: what it says, and which sentence moves it most."""
+    line = f"{inspection.name}: {100 * inspection.probability:.1f} % positive"
+    if len(inspection.sentences) > 1:
+        number, most = max(enumerate(inspection.sentences, 1), key=lambda found: abs(found[1].change))
+        line += f"; sentence {number} moves it most, by {100 * most.change:+.1f} points"
+    return line
+
+
+if __name__ == "__main__":
+    run(main)

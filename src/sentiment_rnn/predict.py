@@ -1,0 +1,106 @@
+"""Say whether texts are positive.
+
+python -m sentiment_rnn.predict "not bad at all" "dull, and far too long"
+python -m sentiment_rnn.predict --file reviews.csv --json > answers.jsonl
+cat reviews.txt | python -m sentiment_rnn.predict --model sentiment@rnn
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sentiment_rnn.analysis.tables import new_console
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.chosen import add_arguments, chosen
+from sentiment_rnn.command import run
+from sentiment_rnn.data.files import Columns, Rows, read_lines, read_rows
+from sentiment_rnn.inference.predictor import Sentiments
+from sentiment_rnn.inference.printing import shortened
+
+
+def main() -> None:
+    """Read the command line and answer."""
+    parser = argparse.ArgumentParser(prog="sentiment_rnn.predict", description="Say whether texts are positive.")
+    parser.add_argument("texts", nargs="*", help="texts; without any, and without --file, a text a line is read")
+    parser.add_argument(
+        "--file", type=Path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"
+    )
+    parser.add_argument("--text", default="text", metavar="COLUMN", help="its column (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="an answer a line, in JSON")
+    add_arguments(parser)
+    predict(parser.parse_args())
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Answer the texts in their order, part by part; standard output has the answers and nothing else."""
+    if arguments.texts and arguments.file:
+        raise UserError(f"--file={arguments.file}: texts were given as well; give one or the other")
+    with chosen(arguments) as model:
+        write = write_json if arguments.json else Lines().write
+        with tqdm(unit=" texts", disable=None if arguments.file else True, leave=False) as progress:
+            for rows in parts(arguments):
+                write(rows, model.predictor.predict(rows.texts))
+                progress.update(len(rows.texts))
+
+
+def parts(arguments: argparse.Namespace) -> Iterator[Rows]:
+    """The texts that were asked about."""
+    if arguments.file:
+        return read_rows(arguments.file, Columns(arguments.text))
+    if arguments.texts:
+        return iter([Rows(list(arguments.texts), [], [])])
+    return standard_input()
+
+
+def standard_input() -> Iterator[Rows]:
+    """Lines of standard input; from a terminal each is answered when it is typed."""
+    if sys.stdin.isatty():
+        print("One text a line; Ctrl-D ends.", file=sys.stderr)
+    sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
+    try:
+        yield from read_lines(sys.stdin, *([1] if sys.stdin.isatty() else []))
+    except UnicodeDecodeError as error:
+        raise UserError(f"standard input: not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def write_json(rows: Rows, found: Sentiments) -> None:
+    """`label`, `probability` (that the text is positive), `known_tokens`, `unknown_tokens`, an object a line."""
+    for label, probability, known, unknown in zip(found.labels, *found, strict=True):
+        answer = {
+            "label": label,
+            "probability": None if label is None else round(float(probability), 6),
+            "known_tokens": int(known),
+            "unknown_tokens": int(unknown),
+        }
+        print(json.dumps(answer), flush=sys.stdin.isatty())
+
+
+class Lines:
+    """Answers for a person, aligned, a line each; the heading stands once."""
+
+    def __init__(self) -> None:
+        self.console = new_console()
+        self.headed = False
+
+    def write(self, rows: Rows, found: Sentiments) -> None:
+        """Print a part."""
+        if not self.headed:
+            self.print("label     positive  known  unknown  text", "bold")
+            self.headed = True
+        room = max(20, self.console.width - 36)
+        for text, label, probability, known, unknown in zip(rows.texts, found.labels, *found, strict=True):
+            said = "–" if label is None else f"{100 * probability:.1f} %"
+            shown = shortened(text or "", room)
+            self.print(f"{label or 'no text':<8}  {said:>8}  {known:>5}  {unknown:>7}  {shown}")
+
+    def print(self, line: str, style: str | None = None) -> None:
+        """One line as it is: a text is not markup."""
+        self.console.print(line, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""An evaluation on other texts, recorded as a run under that of the model."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from mlflow.entities import Metric, Param, RunStatus
+from mlflow.exceptions import MlflowException
+
+from sentiment_rnn import __version__
+from sentiment_rnn.tracking.store import Store
+
+
+def log_evaluation(
+    store: Store,
+    run_id: str,
+    files: Sequence[Path],
+    scores: dict[str, float],
+    table: str,
+    figures: dict[str, Figure],
+    mistakes: list[dict[str, Any]],
+) -> str:
+    """Log scores, tables, figures and the surest mistakes; the id of the new run.
+
+    Args:
+        run_id: of the model. Where the store does not have it (a model that came from elsewhere), the new run has no
+            parent.
+    """
+    client = store.client
+    name = ", ".join(path.name for path in files)
+    tags = {"sentiment_rnn.evaluation": name, "sentiment_rnn.version": __version__, "sentiment_rnn.model_run": run_id}
+    with contextlib.suppress(MlflowException):
+        tags["mlflow.parentRunId"] = client.get_run(run_id).info.run_id
+    made = client.create_run(store.experiment_id, run_name=f"evaluate {name}"[:250], tags=tags).info.run_id
+    status = RunStatus.FAILED
+    try:
+        metrics = [Metric(key, value, 0, 0) for key, value in scores.items()]
+        client.log_batch(made, metrics, [Param("files", name[:6000])])
+        client.log_text(made, table, "table.md")
+        for title, figure in figures.items():
+            client.log_figure(made, figure, f"figures/{title}.png")
+        if mistakes:
+            columns = {key: [mistake[key] for mistake in mistakes] for key in mistakes[0]}
+            client.log_table(made, columns, "mistakes.json")
+        status = RunStatus.FINISHED
+    finally:
+        client.set_terminated(made, RunStatus.to_string(status))
+    return str(made)

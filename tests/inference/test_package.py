@@ -1,0 +1,155 @@
+"""The packaged model's files: a round trip, and everything that does not fit refused without running anything."""
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.inference.package import Package, read_package, write_package
+from sentiment_rnn.inference.predictor import Predictor
+
+TEXTS = ["the film was good .", "awful , awful !", "a long film and i liked it"]
+
+
+@pytest.mark.parametrize("encoder", ["rnn", "lstm", "bag"])
+@pytest.mark.parametrize("pooling", ["Last", "MeanMax"])
+def test_what_is_read_back_predicts_the_same(
+    build_package: Callable[..., Package], tmp_path: Path, encoder: str, pooling: str
+) -> None:
+    package = build_package(encoder, pooling, temperature=0.7)
+    write_package(package, tmp_path / "package")
+    found = read_package(tmp_path / "package")
+    before, after = Predictor(package).predict(TEXTS), Predictor(found).predict(TEXTS)
+    np.testing.assert_array_equal(before.probabilities, after.probabilities)
+    assert found.reading == package.reading
+    assert found.name == encoder
+    np.testing.assert_array_equal(found.training_texts, np.sort(package.training_texts))
+
+
+def test_reading_a_package_leaves_the_random_numbers_of_the_process_as_they_were(folder: Path) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    read_package(folder)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_files_are_text_and_safetensors_alone(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "model.json", "training_texts.safetensors", "vocabulary.txt", "weights.safetensors",
+    ]  # fmt: skip
+
+
+class Bomb:
+    """Pickled, it makes a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "training_texts.safetensors", "model.json", "vocabulary.txt"])
+@pytest.mark.parametrize("writer", [pickle.dump, torch.save])
+def test_a_pickle_in_place_of_a_file_is_refused_and_does_not_run(
+    folder: Path, tmp_path: Path, name: str, writer: Callable[..., None]
+) -> None:
+    with (folder / name).open("wb") as handle:
+        writer({"embedding.weight": Bomb(tmp_path / "ran")}, handle)
+    with pytest.raises(UserError) as error:
+        read_package(folder)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "training_texts.safetensors", "model.json", "vocabulary.txt"])
+def test_a_missing_a_cut_and_an_empty_file_are_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    whole = (folder / name).read_bytes()
+    for content in (b"", whole[: len(whole) // 2]):
+        (folder / name).write_bytes(content)
+        with pytest.raises(UserError):
+            read_package(folder)
+    (folder / name).unlink()
+    with pytest.raises(UserError, match="missing"):
+        read_package(folder)
+
+
+def change(folder: Path, *keys: str, value: object) -> None:
+    """Write another value into `model.json`."""
+    about = json.loads((folder / "model.json").read_text())
+    place = about
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    (folder / "model.json").write_text(json.dumps(about))
+
+
+def test_a_vocabulary_of_another_length_is_refused(folder: Path) -> None:
+    with (folder / "vocabulary.txt").open("a") as handle:
+        handle.write("more\n")
+    with pytest.raises(UserError, match="tokens, and the model has"):
+        read_package(folder)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("model", "encoder", "hidden_size"), 9, "has shape"),
+        (("model", "encoder", "hidden_size"), 10**7, "has shape"),
+        (("model", "encoder", "layers"), 2, "has shape none"),
+        (("model", "embedding", "size"), 7, "has shape"),
+        (("model", "encoder", "_target_"), "sentiment_rnn.model.encoders.Rnn", "has shape"),
+        (("model", "encoder", "_target_"), "os.system", "no torch module"),
+        (("model", "encoder", "_target_"), "subprocess.Popen", "no torch module"),
+        (("model", "encoder", "_target_"), "nowhere.Encoder", "No module named"),
+        (("model", "encoder", "_target_"), "antigravity.Encoder", "no torch module"),
+        (("model", "encoder", "_target_"), 5, "AttributeError"),
+        (("model", "encoder"), {}, "KeyError"),
+        (("format",), 99, "format 99"),
+        (("reading", "keep"), "middle", "model.json"),
+        (("reading", "temperature"), 0, "model.json"),
+        (("reading", "max_tokens"), "many", "model.json"),
+        (("reading", "more"), 1, "unexpected keyword"),
+        (("model",), [], "TypeError"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(
+    folder: Path, keys: tuple[str, ...], value: object, said: str
+) -> None:
+    change(folder, *keys, value=value)
+    with pytest.raises(UserError, match=said):
+        read_package(folder)
+
+
+@pytest.mark.parametrize("name", ["output.bias", "embedding.weight"])
+def test_weights_of_another_shape_or_name_are_refused(folder: Path, name: str) -> None:
+    weights = load_file(folder / "weights.safetensors")
+    save_file(weights | {name: torch.zeros(3, 3)}, folder / "weights.safetensors")
+    with pytest.raises(UserError, match=f"{name} has shape"):
+        read_package(folder)
+    del weights[name]
+    save_file(weights | {"other": torch.zeros(1)}, folder / "weights.safetensors")
+    with pytest.raises(UserError, match="has shape"):
+        read_package(folder)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing"):
+        read_package(tmp_path / "nowhere")
+
+
+def test_a_package_is_not_written_over_another(folder: Path, build_package: Callable[..., Package]) -> None:
+    with pytest.raises(FileExistsError):
+        write_package(build_package(), folder)
+    shutil.rmtree(folder)
+    write_package(build_package(), folder)

@@ -1,0 +1,100 @@
+"""Texts in, probabilities out."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentiment_rnn.data.text import whole
+from sentiment_rnn.inference.package import Package
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.inference.printing import shortened
+from sentiment_rnn.inference.pyfunc import SentimentModel
+
+
+@pytest.fixture
+def predictor(build_package: Callable[..., Package]) -> Predictor:
+    return Predictor(build_package())
+
+
+STRANGE = [
+    "", " \t\n", None, "zzz qqq", "good", "good " * 100_000, "x" * 100_000, "😀 👍🏽 שלום עולם", "<b>good</b><br />",
+    "go\0od", "\ud800 good", "\ud83d\ude00", "5", "\u202egood", "\x1b[31mgood",
+]  # fmt: skip
+
+
+def test_every_text_gets_an_answer_and_one_without_a_token_none(predictor: Predictor) -> None:
+    found = predictor.predict(STRANGE)
+    assert [label is None for label in found.labels] == [True] * 3 + [False] * (len(STRANGE) - 3)
+    assert np.isnan(found.probabilities).tolist() == [True] * 3 + [False] * (len(STRANGE) - 3)
+    assert found.known.tolist()[:6] == [0, 0, 0, 0, 1, 100_000]
+    assert found.unknown.tolist()[:6] == [0, 0, 0, 2, 0, 0]
+
+
+def test_no_texts_give_no_answers(predictor: Predictor) -> None:
+    assert predictor.predict([]).labels == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts=st.lists(st.text(st.sampled_from("good bad.!\n"), max_size=40), max_size=12), seed=st.integers(0, 9))
+def test_neither_order_nor_company_changes_an_answer(build_package: Callable, texts: list[str], seed: int) -> None:
+    predictor = Predictor(build_package())
+    together = predictor.predict(texts).probabilities
+    order = np.random.default_rng(seed).permutation(len(texts))
+    shuffled = predictor.predict([texts[index] for index in order]).probabilities
+    np.testing.assert_allclose(shuffled, together[order], atol=1e-6)
+    alone = [predictor.predict([text]).probabilities[0] for text in texts]
+    np.testing.assert_allclose(alone, together, atol=1e-6)
+
+
+@pytest.mark.parametrize(("keep", "same"), [("tail", "end"), ("head", "start"), ("both", "ends")])
+def test_only_the_part_that_it_was_trained_to_read_decides(
+    build_package: Callable[..., Package], keep: str, same: str
+) -> None:
+    predictor = Predictor(build_package(keep=keep, max_tokens=4))
+    short = {"end": "a b film good", "start": "the film was bad", "ends": "the film film good"}[same]
+    long = "the film was bad . i liked it . a b film good"
+    left, right = predictor.predict([long, short]).probabilities
+    assert left == right
+
+
+def test_the_temperature_moves_the_probability_towards_a_half_and_keeps_the_label(
+    build_package: Callable[..., Package],
+) -> None:
+    texts = ["the film was good", "awful", "i liked it"]
+    cold, hot = (Predictor(build_package(temperature=t)).predict(texts) for t in (1.0, 4.0))
+    assert (np.abs(hot.probabilities - 0.5) < np.abs(cold.probabilities - 0.5)).all()
+    assert hot.labels == cold.labels
+
+
+def test_a_data_frame_in_is_a_data_frame_out_with_its_index(predictor: Predictor) -> None:
+    frame = pd.DataFrame({"text": ["good", "", 5, None], "more": 1}, index=[7, 8, 9, 9])
+    found = SentimentModel(predictor).predict(frame)
+    assert list(found.columns) == ["label", "probability", "known_tokens", "unknown_tokens"]
+    assert list(found.index) == [7, 8, 9, 9]
+    assert found["probability"].tolist()[1:] == [None] * 3
+    assert found["label"].tolist()[1:] == [None] * 3
+    full = SentimentModel(predictor).predict(frame.iloc[:1])
+    assert full["probability"].dtype == np.float64
+
+
+@given(st.text())
+def test_whole_changes_no_text_that_utf8_can_write(text: str) -> None:
+    assert whole(whole(text)) == whole(text)
+    whole(text).encode()
+    if not any(0xD800 <= ord(character) < 0xE000 for character in text):
+        assert whole(text) == text
+
+
+def test_two_halves_that_belong_together_become_one_character() -> None:
+    assert whole("\ud83d\ude00 \ud83d") == "😀 \ufffd"
+
+
+def test_a_line_for_a_terminal_has_no_control_characters_and_fits() -> None:
+    assert shortened("a\x1b[31m\r\nb\tc\u202e", 40) == "a [31m b c"
+    assert shortened("word " * 50, 12) == "word word w…"
+    assert shortened("", 12) == ""
+    assert len(shortened("映画はとても良かった" * 9, 20)) <= 11
