@@ -116,3 +116,19 @@ def chromium() -> Iterator[webdriver.Chrome]:
     opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield opened
     opened.quit()
+
+
+@pytest.fixture
+def open_page(chromium: webdriver.Chrome) -> Callable[[str, int], webdriver.Chrome]:
+    """Open an address in a window of a width."""
+
+    def opened(address: str, width: int = 1280) -> webdriver.Chrome:
+        # A window is never narrower than 500 pixels; a device is.
+        chromium.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        chromium.get(address)
+        return chromium
+
+    return opened

@@ -353,8 +353,8 @@ def test_a_body_of_twenty_megabytes_is_answered(server: str) -> None:
     assert answer["predictions"][0]["known_tokens"] + answer["predictions"][0]["unknown_tokens"] == 4_000_000
 
 
-def test_a_typed_review_is_answered_by_both_encoders(server: str, chromium: webdriver.Chrome) -> None:
-    chromium.get(server)
+def test_a_typed_review_is_answered_by_both_encoders(server: str, open_page: Callable[[str], webdriver.Chrome]) -> None:
+    chromium = open_page(server)
     wait = WebDriverWait(chromium, 60)
     box = wait.until(lambda page: page.find_element(By.TAG_NAME, "textarea"))
 

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,13 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
 from sentiment_rnn import runtime
-from sentiment_rnn.analysis.calibration import calibrate, calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.analysis.gradients import gradient_by_distance
-from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.config import Config, RunConfig
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.text import PADDING_ID, UNKNOWN_ID
-from sentiment_rnn.inference.package import Package, Reading, fingerprints, write_package
-from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.inference.package import write_package
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.outcome import calibration_metrics, describe_mistakes, gather_predictions, pack
 from sentiment_rnn.tracking.models import PACKAGE, log_model
 from sentiment_rnn.tracking.run import RunRecord, finished_run, tracked_run
 from sentiment_rnn.tracking.store import open_store
@@ -189,58 +187,3 @@ def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Any:
     reviews = data.reviews("validation")
     chosen = np.random.default_rng(seed).permutation(len(reviews))[:size]
     return reviews[chosen.tolist()]
-
-
-def pack(config: Config, model: SentimentClassifier, data: ReviewData, run_id: str) -> Package:
-    """The trained model as people use it, its temperature fitted on validation."""
-    corpus = data.corpus
-    seen = (corpus.splits[name] for name in ("train", "validation"))
-    texts = [fingerprints(np.split(split.tokens, split.offsets[1:-1])) for split in seen]
-    reading = Reading(
-        config.data.max_tokens, config.data.keep, config.data.eval_batch_size, config.precision, 1.0, run_id
-    )
-    package = Package(model, corpus.vocabulary, reading, np.concatenate(texts))
-    validation = corpus.splits["validation"]
-    temperature = fit_temperature(Predictor(package).logits(validation).numpy(), validation.labels)
-    return replace(package, reading=replace(reading, temperature=temperature))
-
-
-def calibration_metrics(predictions: Predictions) -> dict[str, float]:
-    """The temperature, and what it makes of the test scores that Lightning logged without it."""
-    probabilities, labels = predictions.probabilities, predictions.labels
-    return {
-        "temperature": predictions.temperature,
-        "test/loss_calibrated": cross_entropy(probabilities, labels),
-        "test/calibration_error_calibrated": calibration_error(probabilities, labels),
-    }
-
-
-def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature: float) -> Predictions:
-    """Every test review's prediction, in the order of the split."""
-    split = data.corpus.splits["test"]
-    logits = torch.full((len(split),), float("nan"))
-    for indices, values in model.predictions:
-        logits[indices] = values
-    return Predictions(
-        probabilities=calibrate(logits, temperature),
-        labels=np.array(split.labels),
-        lengths=split.lengths,
-        distances=np.array(split.distances),
-        temperature=temperature,
-    )
-
-
-def describe_mistakes(predictions: Predictions, data: ReviewData, count: int = 20) -> list[dict[str, Any]]:
-    """The most confident mistakes, for a person to read, as the encoder read them."""
-    reviews = data.reviews("test")
-    vocabulary = data.corpus.vocabulary.get_itos()
-    return [
-        {
-            "review": reviews.split.names[index],
-            "probability": round(float(predictions.probabilities[index]), 4),
-            "label": int(predictions.labels[index]),
-            "rating": int(reviews.split.ratings[index]),
-            "text": " ".join(vocabulary[token] for token in reviews.tokens_of(index)),
-        }
-        for index in predictions.most_confident_mistakes(count)
-    ]

@@ -95,16 +95,15 @@ def test_no_text_becomes_part_of_the_page(build_package: Callable[..., Package])
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_in_a_browser_a_word_answers_a_click(
-    chromium: webdriver.Chrome, build_package: Callable[..., Package], tmp_path: Path, width: int
+    open_page: Callable[[str, int], webdriver.Chrome],
+    build_package: Callable[..., Package],
+    tmp_path: Path,
+    width: int,
 ) -> None:
     inspections = [inspect(Predictor(build_package(encoder)), TEXT) for encoder in ("lstm", "rnn")]
     path = tmp_path / "inspection.html"
     path.write_text(inspection_page(inspections), encoding="utf-8")
-    chromium.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    chromium.get(path.as_uri())
+    chromium = open_page(path.as_uri(), width)
     lstm, rnn = chromium.find_elements(By.CSS_SELECTOR, ".text")
     lstm.find_elements(By.TAG_NAME, "button")[3].click()
     said = chromium.find_element(By.ID, "here-0").text

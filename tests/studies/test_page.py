@@ -88,19 +88,13 @@ def test_without_any_study_it_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def opened(chromium: webdriver.Chrome, experiments: Path) -> Callable[[int], webdriver.Chrome]:
+def opened(open_page: Callable[[str, int], webdriver.Chrome], experiments: Path) -> Callable[[int], webdriver.Chrome]:
     """Open the page from disk in a window of a width."""
 
     def open_at(width: int) -> webdriver.Chrome:
         path = experiments / "report.html"
         path.write_text(build_page(experiments), encoding="utf-8")
-        # A window is never narrower than 500 pixels; a device is.
-        chromium.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-        )
-        chromium.get(path.as_uri())
-        return chromium
+        return open_page(path.as_uri(), width)
 
     return open_at
 
