@@ -47,7 +47,9 @@ learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/le
 	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
 
-# TEXT and FILE reach the command through the environment, so that no quote in them ends anything.
+# TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.
+override TEXT := $(value TEXT)
+override FILE := $(value FILE)
 export TEXT FILE
 
 predict: $(READY)  ## Is a text positive? make predict TEXT="not bad at all" (by the model that compare chose)

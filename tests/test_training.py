@@ -67,11 +67,12 @@ def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_ch
     ).eval()
     data = ReviewData(config.data)
     data.setup()
-    probabilities = np.full(60, np.nan, dtype=np.float32)
+    logits = np.full(60, np.nan, dtype=np.float32)
     with torch.no_grad():
         for batch in data.test_dataloader():
-            probabilities[batch.indices] = model(batch.tokens, batch.lengths).sigmoid()
-    np.testing.assert_array_equal(recorded.probabilities, probabilities)
+            logits[batch.indices] = model(batch.tokens, batch.lengths)
+    np.testing.assert_array_equal(recorded.logits, logits)
+    np.testing.assert_array_equal(recorded.uncalibrated > 0.5, recorded.probabilities > 0.5)
     assert recorded.correct.mean() == pytest.approx(run.data.metrics["test/accuracy"])
     best = max(point.value for point in client.get_metric_history(run_id, "val/accuracy"))
     assert run.data.metrics["val/best_accuracy"] == pytest.approx(best)

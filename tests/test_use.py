@@ -93,7 +93,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("use")
     command("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm")
     said = command("compare", folder, "sweep=mine").stdout
-    assert "registered as sentiment@champion and sentiment@" in said
+    assert "registered as sentiment@champion, version " in said
+    assert "registered as sentiment@rnn, version " in said
     return folder
 
 
@@ -330,10 +331,15 @@ def test_whatever_a_stranger_sends_each_text_gets_one_answer(server: str) -> Non
     [
         (b"{bad", "valid JSON"),
         (b"", "valid JSON"),
-        (b"[]", "JSON dictionary"),
-        (b"\xff\xfe\x00", ""),
+        (b"[]", "expected an object with one of inputs"),
+        (b"{}", "exactly one of the input fields"),
+        (b"\xff\xfe\x00", "valid JSON"),
+        (b'{"inputs": {"text": [' + b"9" * 5000 + b"]}}", "valid JSON"),
         (b'{"inputs": {"review": ["good"]}}', "missing inputs ['text']"),
-        (b'{"dataframe_split": {"columns": ["text", "text"], "data": [["a", "b"]]}}', "text"),
+        (b'{"inputs": {"text": [["good"]]}}', "inputs: expected texts"),
+        (b'{"inputs": {"text": {"a": 1}}}', "inputs: expected texts"),
+        (b'{"dataframe_records": [{"text": {"a": "good"}}]}', "dataframe_records: expected texts"),
+        (b'{"dataframe_split": {"columns": ["text", "text"], "data": [["a", "b"]]}}', "Failed to convert column text"),
         (b'{"inputs": ' + b"[" * 1_000_000, "nested too deeply"),
     ],
 )

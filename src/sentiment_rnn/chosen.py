@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from sentiment_rnn import runtime
@@ -41,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"a registered model, such as {NAME}@{CHAMPION} (the default) or {NAME}@rnn, or a folder that holds one",
     )
+    parser.add_argument(
+        "--import", dest="imports", metavar="MODULE", action="append", default=[],
+        help="import this first: an encoder of your own is loaded from modules that you name alone",
+    )  # fmt: skip
     parser.add_argument("--store", metavar="FOLDER", default="runs", help="where the runs are (default: %(default)s)")
     parser.add_argument(
         "--tracking-uri",
@@ -63,6 +68,11 @@ def chosen(arguments: argparse.Namespace, run: str | None = None, model: str | N
     run, model = (run, model) if run or model else (arguments.run, arguments.model)
     if run and model:
         raise UserError(f"--run={run} --model={model}: two models; give one of them")
+    for name in arguments.imports:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise UserError(f"--import={name}: cannot be imported ({error})") from error
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
         store = None if model and Path(model).is_dir() else _store(arguments)
@@ -86,4 +96,6 @@ def _store(arguments: argparse.Namespace) -> Store:
     try:
         return open_store(config, create=False)
     except UserError as error:
-        raise UserError(f"--store={arguments.store}: {str(error).partition(': ')[2]}") from error
+        raise UserError(
+            str(error).replace("tracking.directory=", "--store=").replace("tracking.uri=", "--tracking-uri=")
+        ) from error

@@ -60,10 +60,14 @@ def one_line_errors() -> Iterator[None]:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
         fail(describe(error))
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         fail(f"{error.filename}: {error.strerror}; choose a folder that can be written")
     except KeyboardInterrupt:
-        fail("interrupted; the same command takes up what was not finished", status=130)
+        fail("interrupted; a sweep that is started again takes up what was not finished", status=130)
+    except BrokenPipeError:
+        # Whoever read the answers has enough of them (`| head`); Python would say so once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

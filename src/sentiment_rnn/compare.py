@@ -73,21 +73,16 @@ def register_best(store: Store, runs: list[RunResult]) -> list[str]:
     """Register the run that is the best on validation as `sentiment@champion`, and that of each encoder under its name;
     a line on each."""
     ranked = sorted(runs, key=lambda result: -result.metrics["val/best_accuracy"])
-    aliases: dict[str, list[str]] = {ranked[0].run_id: [CHAMPION]}
-    for encoder in sorted({result.encoder for result in runs}):
-        best = next(result for result in ranked if result.encoder == encoder)
-        aliases.setdefault(best.run_id, []).append(encoder)
+    best = {CHAMPION: ranked[0]}
+    best |= {result.encoder: result for result in reversed(ranked)}
+    versions = register(store, {alias: store.client.get_run(result.run_id) for alias, result in best.items()})
     lines = []
-    for best in ranked:
-        if best.run_id in aliases:
-            names = aliases[best.run_id]
-            version = register(store, store.client.get_run(best.run_id), names)
-            what = f"{best.arm}, seed {best.seed}, {100 * best.metrics['val/best_accuracy']:.1f} % on validation"
-            if version is None:
-                lines.append(f"not registered: {what}, run {best.run_id}, was trained before models were packaged")
-            else:
-                shown = " and ".join(f"{NAME}@{name}" for name in names)
-                lines.append(f"registered as {shown}: {what} (version {version})")
+    for alias, result in best.items():
+        what = f"{result.arm}, seed {result.seed}, {100 * result.metrics['val/best_accuracy']:.1f} % on validation"
+        if alias in versions:
+            lines.append(f"registered as {NAME}@{alias}, version {versions[alias]}: {what}")
+        else:
+            lines.append(f"not registered: {what}, run {result.run_id}, was trained before models were packaged")
     return lines
 
 

@@ -50,15 +50,25 @@ def evaluate(arguments: argparse.Namespace) -> None:
     with chosen(arguments) as model:
         rows = tqdm(rows_of(arguments.files, columns), "Reading", unit=" parts", disable=None, leave=False)
         found = judge(model.predictor, rows)
+        show_json(found) if arguments.json else show_tables(found)
+        # Last, so that a server that does not answer costs no score.
         recorded = None if arguments.no_log else record(model, found, arguments.files)
-    if arguments.json:
-        print(json.dumps(scores(found)))
-        return
+    if not arguments.json:
+        print(recorded or "recorded nowhere")
+
+
+def show_json(found: Evaluation) -> None:
+    """The scores, an object."""
+    print(json.dumps(scores(found)))
+
+
+def show_tables(found: Evaluation) -> None:
+    """Scores, mistakes and warnings, for a person."""
     console = new_console()
     for table in tables(found):
         show(console, table)
     show_mistakes(console, found)
-    for line in [*warnings(found), recorded or "recorded nowhere"]:
+    for line in warnings(found):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 

@@ -5,12 +5,12 @@ python -m sentiment_rnn.inspect --model sentiment@lstm --against sentiment@rnn "
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from sentiment_rnn.checks import UserError
 from sentiment_rnn.chosen import add_arguments, chosen
 from sentiment_rnn.command import run
+from sentiment_rnn.data.files import utf8_input
 from sentiment_rnn.inference.inspection import Inspection, inspect
 from sentiment_rnn.pages.inspection import inspection_page
 
@@ -29,7 +29,10 @@ def main() -> None:
 
 def write_inspection(arguments: argparse.Namespace) -> None:
     """Read the text with one model or two, and write the page."""
-    text = sys.stdin.read() if arguments.text == "-" else arguments.text
+    text = arguments.text
+    if text == "-":
+        with utf8_input() as handle:
+            text = handle.read()
     if not arguments.output.absolute().parent.is_dir():
         raise UserError(f"--output={arguments.output}: its folder does not exist")
     with chosen(arguments) as model:

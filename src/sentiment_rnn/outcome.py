@@ -25,7 +25,7 @@ def pack(config: Config, model: SentimentClassifier, data: ReviewData, run_id: s
     )
     package = Package(model, corpus.vocabulary, reading, np.concatenate(texts))
     validation = corpus.splits["validation"]
-    temperature = fit_temperature(Predictor(package).logits(validation).numpy(), validation.labels)
+    temperature = fit_temperature(Predictor(package).logits_of(validation).numpy(), validation.labels)
     return replace(package, reading=replace(reading, temperature=temperature))
 
 
@@ -50,6 +50,7 @@ def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature
         labels=np.array(split.labels),
         lengths=split.lengths,
         distances=np.array(split.distances),
+        logits=logits.numpy(),
         temperature=temperature,
     )
 

@@ -17,7 +17,7 @@ from sentiment_rnn.analysis.tables import new_console
 from sentiment_rnn.checks import UserError
 from sentiment_rnn.chosen import add_arguments, chosen
 from sentiment_rnn.command import run
-from sentiment_rnn.data.files import Columns, Rows, read_lines, read_rows
+from sentiment_rnn.data.files import Columns, Rows, read_lines, read_rows, utf8_input
 from sentiment_rnn.inference.predictor import Sentiments
 from sentiment_rnn.inference.printing import shortened
 
@@ -60,11 +60,8 @@ def standard_input() -> Iterator[Rows]:
     """Lines of standard input; from a terminal each is answered when it is typed."""
     if sys.stdin.isatty():
         print("One text a line; Ctrl-D ends.", file=sys.stderr)
-    sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
-    try:
-        yield from read_lines(sys.stdin, *([1] if sys.stdin.isatty() else []))
-    except UnicodeDecodeError as error:
-        raise UserError(f"standard input: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    with utf8_input() as lines:
+        yield from read_lines(lines, *([1] if lines.isatty() else []))
 
 
 def write_json(rows: Rows, found: Sentiments) -> None:

@@ -45,7 +45,12 @@ def serve(arguments: argparse.Namespace) -> None:
         print(f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)")
         if not arguments.no_page:
             # Gradio takes two seconds to import, which a server without a page does not wait for.
-            import gradio
+            try:
+                import gradio
+            except ImportError as error:
+                raise UserError(
+                    "the page needs Gradio: pip install 'sentiment_rnn[page]', or give --no-page"
+                ) from error
 
             from sentiment_rnn.pages.typed import STYLE, build_page
 

@@ -10,7 +10,6 @@ from sentiment_rnn.analysis.calibration import (
     calibration_error,
     cross_entropy,
     fit_temperature,
-    rescale,
 )
 
 
@@ -33,17 +32,22 @@ def test_a_fitted_temperature_makes_overconfident_probabilities_mean_what_they_s
     assert ((after > 0.5) == (before > 0.5)).all()
 
 
-def test_logits_that_are_all_right_get_the_smallest_temperature_and_no_error() -> None:
-    assert fit_temperature(np.array([5.0, -5.0]), np.array([1, 0])) == pytest.approx(LIMITS[0], rel=0.01)
+def test_where_every_logit_is_right_there_is_nothing_to_fit() -> None:
+    assert fit_temperature(np.array([5.0, -0.1]), np.array([1, 0])) == 1
+
+
+def test_a_temperature_stays_within_its_limits() -> None:
     assert fit_temperature(np.array([-5.0, 5.0]), np.array([1, 0])) == pytest.approx(LIMITS[1], rel=0.01)
+    nearly = np.array([0.1] * 99 + [-0.001])
+    assert fit_temperature(nearly, np.ones(100, dtype=int)) == pytest.approx(LIMITS[0], rel=0.01)
 
 
-def test_rescale_takes_a_temperature_back() -> None:
-    logits = torch.linspace(-12, 12, 101)
-    back = rescale(calibrate(logits, 2.5), 2.5)
-    np.testing.assert_allclose(back, logits.sigmoid().numpy(), atol=2e-6)
+@pytest.mark.parametrize("temperature", [0.2, 1.0, 1.3])
+def test_a_probability_does_not_depend_on_where_in_a_batch_it_stands(temperature: float) -> None:
+    logits = torch.randn(1001, generator=torch.Generator().manual_seed(0)) * 5
+    alone = np.concatenate([calibrate(logits[n : n + 1], temperature) for n in range(len(logits))])
+    np.testing.assert_array_equal(calibrate(logits, temperature), alone)
 
 
 def test_certain_and_wrong_is_finite() -> None:
     assert np.isfinite(cross_entropy(np.array([0.0, 1.0], dtype=np.float32), np.array([1, 0])))
-    assert np.isfinite(rescale(np.array([0.0, 1.0], dtype=np.float32), 20.0)).all()

@@ -20,7 +20,7 @@ def predictor(build_package: Callable[..., Package]) -> Predictor:
 WORDS = ["the film was great", "awful , long", "i liked it", "a b", "great and good .", "bad", "film film", "it was 5"]
 
 
-def rows(predictor: Predictor, wrong: set[int], identifiers: list[str] | None = None) -> Rows:
+def rows(predictor: Predictor, wrong: set[int], identifiers: list[str | None] | None = None) -> Rows:
     """`WORDS` with the labels that the model gives, but for those at `wrong`."""
     said = [int(label == "positive") for label in predictor.predict(WORDS).labels]
     labels = [1 - label if index in wrong else label for index, label in enumerate(said)]
@@ -73,6 +73,9 @@ def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) 
     assert found.consistency.estimate == pytest.approx(2 / 3)
     assert judge(predictor, [rows(predictor, set())]).consistency is None
     assert judge(predictor, [rows(predictor, set(), list("abcdefgh"))]).consistency is None
+    nobody = judge(predictor, [rows(predictor, {1}, ["x", "x", None, None, None, None, None, None])]).consistency
+    assert nobody is not None
+    assert nobody.estimate == 0
 
 
 def test_one_label_alone_has_no_area_under_the_curve(predictor: Predictor) -> None:
@@ -90,3 +93,17 @@ def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(
     assert with_temperature["loss_uncalibrated"] == pytest.approx(without["loss"], abs=1e-5)
     assert with_temperature["loss"] != pytest.approx(without["loss"], abs=1e-3)
     assert np.isclose(without["loss_uncalibrated"], without["loss"], atol=1e-6)
+
+
+def test_sharp_probabilities_hide_nothing_of_what_they_were(build_package: Callable[..., Package]) -> None:
+    sharp, plain = (Predictor(build_package(temperature=t)) for t in (0.002, 1.0))
+    given = rows(plain, {0, 3})
+    found = scores(judge(sharp, [given]))
+    assert found["auroc"] == pytest.approx(scores(judge(plain, [given]))["auroc"])
+    assert found["loss_uncalibrated"] == pytest.approx(scores(judge(plain, [given]))["loss"], abs=1e-6)
+
+
+def test_a_mistake_can_be_written_in_any_encoding(predictor: Predictor) -> None:
+    label = predictor.predict(["\ud800 good"]).labels[0]
+    (mistake,) = judge(predictor, [Rows(["\ud800 good"], [int(label == "negative")], [])]).mistakes
+    assert mistake.text == "\ufffd good"

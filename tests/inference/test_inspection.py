@@ -70,10 +70,13 @@ def test_the_tokens_that_are_read_are_those_of_a_batch(keep: str, length: int) -
 
 
 def test_of_a_long_text_only_what_is_read_is_shown(build_package: Callable[..., Package]) -> None:
-    found = inspect(Predictor(build_package(max_tokens=5)), "good . " * 1000 + "bad film . i liked it")
+    predictor = Predictor(build_package(max_tokens=5))
+    found = inspect(predictor, "good . " * 1000 + "bad film . i liked it")
     assert found.tokens == ["film", ".", "i", "liked", "it"]
     assert found.unread == 2000 + 6 - 5
     assert [sentence.text for sentence in found.sentences] == ["bad film .", "i liked it"]
+    ended_there = predictor.predict(["good . " * 1000 + "bad film . i"]).probabilities[0]
+    assert found.running[2] == pytest.approx(float(ended_there), abs=1e-6)
 
 
 def test_a_text_without_a_token_is_refused(build_package: Callable[..., Package]) -> None:

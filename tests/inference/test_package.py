@@ -1,10 +1,13 @@
 """The packaged model's files: a round trip, and everything that does not fit refused without running anything."""
 
+import hashlib
 import json
 import os
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +83,7 @@ def test_a_missing_a_cut_and_an_empty_file_are_refused(folder: Path, tmp_path: P
         with pytest.raises(UserError):
             read_package(folder)
     (folder / name).unlink()
-    with pytest.raises(UserError, match="missing"):
+    with pytest.raises(UserError, match=f"{name}: missing"):
         read_package(folder)
 
 
@@ -94,11 +97,66 @@ def change(folder: Path, *keys: str, value: object) -> None:
     (folder / "model.json").write_text(json.dumps(about))
 
 
-def test_a_vocabulary_of_another_length_is_refused(folder: Path) -> None:
+def sign(folder: Path) -> None:
+    """Have `model.json` speak of the files as they are now."""
+    for name in ("vocabulary.txt", "weights.safetensors", "training_texts.safetensors"):
+        change(folder, "sha256", name, value=hashlib.sha256((folder / name).read_bytes()).hexdigest())
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_vocabulary_of_another_length_is_refused(folder: Path, signed: bool) -> None:
     with (folder / "vocabulary.txt").open("a") as handle:
         handle.write("more\n")
-    with pytest.raises(UserError, match="tokens, and the model has"):
+    if signed:
+        sign(folder)
+    with pytest.raises(UserError, match="tokens, and the model has" if signed else "it was altered"):
         read_package(folder)
+
+
+def test_a_vocabulary_in_another_order_is_refused(folder: Path) -> None:
+    path = folder / "vocabulary.txt"
+    path.write_text("".join(f"{token}\n" for token in reversed(path.read_text().split())))
+    with pytest.raises(UserError, match="it was altered"):
+        read_package(folder)
+    sign(folder)
+    with pytest.raises(UserError, match="does not begin with <pad>"):
+        read_package(folder)
+
+
+def test_the_weights_of_another_run_are_refused(
+    folder: Path, build_package: Callable[..., Package], tmp_path: Path
+) -> None:
+    other = build_package()
+    torch.nn.init.ones_(other.model.output.weight)
+    write_package(other, tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "weights.safetensors", folder)
+    with pytest.raises(UserError, match="it was altered"):
+        read_package(folder)
+
+
+def test_a_weight_that_is_no_number_is_refused(folder: Path) -> None:
+    weights = load_file(folder / "weights.safetensors")
+    save_file(weights | {"output.bias": torch.tensor([float("nan")])}, folder / "weights.safetensors")
+    sign(folder)
+    with pytest.raises(UserError, match="no number"):
+        read_package(folder)
+
+
+def test_an_encoder_of_ones_own_is_loaded_where_it_was_imported_and_only_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        f"import pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).touch()\n"
+        "from sentiment_rnn.model.encoders import Lstm\nclass Mine(Lstm): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    change(folder, "model", "encoder", "_target_", value="mine.Mine")
+    with pytest.raises(UserError, match="import mine first"):
+        read_package(folder)
+    assert not (tmp_path / "ran").exists()
+    import_module("mine")
+    assert type(read_package(folder).model.encoder).__name__ == "Mine"
+    sys.modules.pop("mine")
 
 
 @pytest.mark.parametrize(
@@ -107,12 +165,17 @@ def test_a_vocabulary_of_another_length_is_refused(folder: Path) -> None:
         (("model", "encoder", "hidden_size"), 9, "has shape"),
         (("model", "encoder", "hidden_size"), 10**7, "has shape"),
         (("model", "encoder", "layers"), 2, "has shape none"),
+        (("model", "encoder", "layers"), 10**9, "model.json"),
+        (("model", "encoder", "name"), None, "model.json"),
+        (("reading", "max_tokens"), 10**30, "model.json"),
+        (("reading", "temperature"), float("inf"), "model.json"),
+        (("reading", "run"), 5, "model.json"),
         (("model", "embedding", "size"), 7, "has shape"),
         (("model", "encoder", "_target_"), "sentiment_rnn.model.encoders.Rnn", "has shape"),
         (("model", "encoder", "_target_"), "os.system", "no torch module"),
         (("model", "encoder", "_target_"), "subprocess.Popen", "no torch module"),
-        (("model", "encoder", "_target_"), "nowhere.Encoder", "No module named"),
-        (("model", "encoder", "_target_"), "antigravity.Encoder", "no torch module"),
+        (("model", "encoder", "_target_"), "nowhere.Encoder", "of another package"),
+        (("model", "encoder", "_target_"), "antigravity.Encoder", "of another package"),
         (("model", "encoder", "_target_"), 5, "AttributeError"),
         (("model", "encoder"), {}, "KeyError"),
         (("format",), 99, "format 99"),
@@ -135,10 +198,12 @@ def test_a_description_that_does_not_fit_is_refused(
 def test_weights_of_another_shape_or_name_are_refused(folder: Path, name: str) -> None:
     weights = load_file(folder / "weights.safetensors")
     save_file(weights | {name: torch.zeros(3, 3)}, folder / "weights.safetensors")
+    sign(folder)
     with pytest.raises(UserError, match=f"{name} has shape"):
         read_package(folder)
     del weights[name]
     save_file(weights | {"other": torch.zeros(1)}, folder / "weights.safetensors")
+    sign(folder)
     with pytest.raises(UserError, match="has shape"):
         read_package(folder)
 

@@ -5,18 +5,21 @@ import torch
 from scipy.optimize import minimize_scalar
 from torchmetrics.functional.classification import binary_calibration_error
 
-LIMITS = (0.05, 20.0)
-"""Between which a temperature is sought: logits that are all right would have it fall to 0."""
+LIMITS = (0.2, 20.0)
+"""Between which a temperature is sought."""
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """T > 0 for which `sigmoid(logits / T)` has the least cross-entropy (Guo et al. 2017, section 4.2).
+    """T > 0 for which `sigmoid(logits / T)` has the least cross-entropy (Guo et al. 2017, section 4.2); 1 where every
+    logit is on the right side, since there any smaller T would seem better still.
 
     Args:
         logits: float [N].
         labels: int [N], 1 positive.
     """
     signed = np.where(labels == 1, logits, -logits).astype(np.float64)
+    if signed.min() > 0:
+        return 1.0
 
     def cross_entropy(logarithm: float) -> float:
         return float(np.logaddexp(0, -signed / np.exp(logarithm)).mean())
@@ -26,13 +29,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def calibrate(logits: torch.Tensor, temperature: float) -> np.ndarray:
     """float32 [N], probabilities of float32 logits `[N]` at a temperature: the one place where they are computed."""
-    return (logits / temperature).sigmoid().numpy()
-
-
-def rescale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """float64 [N]: the probabilities that were sharpened by `temperature`, without it."""
-    inner = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-7)
-    return np.asarray(1 / (1 + np.exp(-temperature * (np.log(inner) - np.log1p(-inner)))))
+    # In float64: in float32 the last digit depends on where in a batch a number stands.
+    return (logits.double() / temperature).sigmoid().float().numpy()
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:

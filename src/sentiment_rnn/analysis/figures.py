@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.calibration import rescale
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, wilson_interval
 
@@ -102,8 +101,7 @@ def calibration(predictions: Predictions, bins: int = 10) -> Figure:
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
     name = "share positive"
     if predictions.temperature != 1:
-        before = rescale(predictions.probabilities, predictions.temperature)
-        _reliability(axes, before, predictions.labels, bins, PALETTE[5], "before temperature")
+        _reliability(axes, predictions.uncalibrated, predictions.labels, bins, PALETTE[5], "before temperature")
         name = f"at temperature {predictions.temperature:.2f}"
     _reliability(axes, predictions.probabilities, predictions.labels, bins, PALETTE[0], name)
     axes.set(title="Calibration on test", xlabel="said probability", ylabel="share positive")

@@ -4,6 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+
+from sentiment_rnn.analysis.calibration import calibrate
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class Predictions:
     """int64 [N], tokens of the whole review."""
     distances: np.ndarray
     """int32 [N], tokens from the deciding clause to the end; -1 where unknown."""
+    logits: np.ndarray | None = None
+    """float32 [N], before the temperature; None in runs that had none."""
     temperature: float = 1.0
     """By which the logits were divided, as validation chose."""
 
@@ -25,6 +30,11 @@ class Predictions:
     def correct(self) -> np.ndarray:
         """bool [N]."""
         return (self.probabilities > 0.5) == (self.labels == 1)
+
+    @property
+    def uncalibrated(self) -> np.ndarray:
+        """float32 [N], the probabilities without the temperature."""
+        return self.probabilities if self.logits is None else calibrate(torch.from_numpy(self.logits), 1.0)
 
     @property
     def has_distances(self) -> bool:
@@ -43,7 +53,7 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write arrays alone, compressed; no pickle."""
-        np.savez_compressed(path, **asdict(self))
+        np.savez_compressed(path, **{name: value for name, value in asdict(self).items() if value is not None})
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":

@@ -18,7 +18,6 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +63,7 @@ class Split:
         count = len(documents)
         nothing = np.zeros(count, dtype=np.int8)
         return cls(
-            tokens=np.fromiter(chain.from_iterable(documents), dtype=np.int32),
+            tokens=np.concatenate([np.asarray(ids, dtype=np.int32) for ids in documents]),
             offsets=np.concatenate([[0], np.cumsum([len(ids) for ids in documents])]).astype(np.int64),
             labels=nothing, ratings=nothing, distances=np.full(count, -1, dtype=np.int32), names=[""] * count,
         )  # fmt: skip

@@ -7,9 +7,12 @@ compressed (`.csv.gz`). Text is UTF-8, with or without a byte order mark.
 import csv
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -47,8 +50,8 @@ class Rows:
     texts: list[str | None]
     labels: list[int]
     """1 positive, 0 negative; empty where no column was asked for."""
-    identifiers: list[str]
-    """Empty where no column was asked for."""
+    identifiers: list[str | None]
+    """None for a row that has none; empty where no column was asked for."""
 
 
 def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
@@ -65,7 +68,7 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
         yield Rows(
             [_text(record[columns.text], path, row) for row, record in part],
             [_label(record[columns.label], path, row) for row, record in part] if columns.label else [],
-            [str(record[columns.identifier]) for _, record in part] if columns.identifier else [],
+            [_identifier(record[columns.identifier]) for _, record in part] if columns.identifier else [],
         )
     if empty:
         raise UserError(f"{path}: no rows; expected a text in each")
@@ -100,7 +103,7 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
             else:
                 yield from _separated(path, handle, columns, "\t" if suffix == ".tsv" else ",")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot be read ({reason})") from error
@@ -134,7 +137,8 @@ def _separated(path: Path, handle: TextIO, columns: Columns, separator: str) -> 
 
 
 def _parquet(path: Path, columns: Columns) -> Iterator[Record]:
-    with pq.ParquetFile(path) as file:
+    # Without a buffer, which would hold the whole file.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:
         _check_names(path, file.schema_arrow.names, columns)
         for batch in file.iter_batches(PART, columns=columns.wanted):
             yield from batch.to_pylist()
@@ -145,13 +149,14 @@ def _json_lines(path: Path, handle: TextIO, columns: Columns) -> Iterator[Record
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=list)
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {number}: not JSON ({error})") from error
-        if not isinstance(row, dict):
+        # An object is a list of pairs, so that a name that it has twice is seen.
+        if not line.lstrip().startswith("{"):
             raise UserError(f"{path}, line {number}: expected an object with {', '.join(columns.wanted)}")
-        _check_names(path, list(row), columns)
-        yield row
+        _check_names(path, [name for name, _ in row], columns)
+        yield dict(row)
 
 
 def _check_names(path: Path, names: list[str], columns: Columns) -> None:
@@ -169,11 +174,28 @@ def _text(value: Any, path: Path, row: int) -> str | None:
     raise UserError(f"{path}, row {row}: its text is {value!r}; expected text")
 
 
+def _identifier(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    # A column of whole numbers with gaps is one of floats in Parquet.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _label(value: Any, path: Path, row: int) -> int:
     found = LABELS.get(str(int(value) if isinstance(value, bool) else value).strip().lower())
     if found is None:
         raise UserError(f"{path}, row {row}: its label is {value!r}; expected 0 or 1, neg or pos, negative or positive")
     return found
+
+
+@contextmanager
+def utf8_input() -> Iterator[TextIO]:
+    """Standard input as UTF-8 text; raises `UserError` where it is none."""
+    cast(TextIOWrapper, sys.stdin).reconfigure(encoding="utf-8-sig", errors="strict")
+    try:
+        yield sys.stdin
+    except UnicodeDecodeError as error:
+        raise UserError(f"standard input: not UTF-8 text ({error.reason})") from error
 
 
 def rows_of(paths: list[Path], columns: Columns) -> Iterator[Rows]:

@@ -1,5 +1,6 @@
 """How good a packaged model is on labelled texts that are not its own."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,12 +10,13 @@ import numpy as np
 import torch
 from torchmetrics.functional.classification import binary_auroc, binary_f1_score
 
-from sentiment_rnn.analysis.calibration import calibration_error, cross_entropy, rescale
+from sentiment_rnn.analysis.calibration import calibrate, calibration_error, cross_entropy
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.analysis.statistics import Interval, quantile_bins, wilson_interval
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.checks import UserError
 from sentiment_rnn.data.files import Rows
+from sentiment_rnn.data.text import whole
 from sentiment_rnn.inference.package import fingerprints
 from sentiment_rnn.inference.predictor import Predictor
 
@@ -39,8 +41,8 @@ class Evaluation:
     without_tokens: int
     seen: np.ndarray
     """bool [N], texts that the model was trained or chosen on."""
-    identifiers: np.ndarray
-    """str [N], or [0] where no column was asked for."""
+    groups: np.ndarray
+    """int64 [N], a digest of each text's identifier, 0 for a text that has none."""
     mistakes: list[Mistake]
     """The surest ones."""
 
@@ -57,10 +59,9 @@ class Evaluation:
     @property
     def consistency(self) -> Interval | None:
         """Share of the identifiers with two texts or more of which all were judged rightly (Gardner et al. 2020)."""
-        if not len(self.identifiers):
-            return None
-        _, group, size = np.unique(self.identifiers, return_inverse=True, return_counts=True)
-        right = np.bincount(group, weights=self.predictions.correct)
+        known = self.groups != 0
+        _, group, size = np.unique(self.groups[known], return_inverse=True, return_counts=True)
+        right = np.bincount(group, weights=self.predictions.correct[known])
         return share(right[size > 1] == size[size > 1]) if (size > 1).any() else None
 
 
@@ -75,36 +76,69 @@ def judge(predictor: Predictor, parts: Iterable[Rows]) -> Evaluation:
     Raises:
         UserError: no text has a token.
     """
-    arrays: list[tuple[np.ndarray, ...]] = []
-    identifiers: list[str] = []
+    read: list[Part] = []
     mistakes: list[Mistake] = []
     without_tokens = 0
     for rows in parts:
         documents = predictor.encode(rows.texts)
         given = [index for index, ids in enumerate(documents) if len(ids)]
         without_tokens += len(documents) - len(given)
-        read = [documents[index] for index in given]
-        labels = np.array([rows.labels[index] for index in given], dtype=np.int8)
-        probabilities = predictor.probabilities(read)
-        seen = np.isin(fingerprints(read), predictor.package.training_texts)
-        arrays.append((probabilities, labels, np.array([len(ids) for ids in read], dtype=np.int64), seen))
-        identifiers += [rows.identifiers[index] for index in given] if rows.identifiers else []
-        wrong = [n for n in range(len(given)) if (probabilities[n] > 0.5) != (labels[n] == 1)]
-        mistakes += [Mistake(str(rows.texts[given[n]]), int(labels[n]), float(probabilities[n])) for n in wrong]
-        mistakes = sorted(mistakes, key=lambda mistake: -abs(mistake.probability - 0.5))[:MISTAKES]
-    probabilities, labels, lengths, seen = (np.concatenate(column) for column in zip(*arrays, strict=True))
-    if not len(labels):
+        read.append(_judge_part(predictor, [documents[index] for index in given], rows, given))
+        mistakes = sorted([*mistakes, *_mistakes(read[-1], rows, given)], key=lambda m: -abs(m.probability - 0.5))
+        mistakes = mistakes[:MISTAKES]
+    found = Part(*map(np.concatenate, zip(*read, strict=True)))
+    if not len(found.labels):
         raise UserError("no text has a word or a mark in it; there is nothing to judge")
-    nowhere = np.full(len(labels), -1, dtype=np.int32)
-    predictions = Predictions(probabilities, labels, lengths, nowhere, predictor.package.reading.temperature)
-    return Evaluation(predictions, without_tokens, seen, np.array(identifiers), mistakes)
+    nowhere = np.full(len(found.labels), -1, dtype=np.int32)
+    temperature = predictor.package.reading.temperature
+    predictions = Predictions(found.probabilities, found.labels, found.lengths, nowhere, found.logits, temperature)
+    return Evaluation(predictions, without_tokens, found.seen, found.groups, mistakes)
+
+
+class Part(NamedTuple):
+    """The texts of a part that have a token, an entry each; see `Evaluation`."""
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    labels: np.ndarray
+    lengths: np.ndarray
+    seen: np.ndarray
+    groups: np.ndarray
+
+
+def _judge_part(predictor: Predictor, documents: list[np.ndarray], rows: Rows, given: list[int]) -> Part:
+    logits = predictor.logits(documents)
+    groups = [digest(rows.identifiers[index]) if rows.identifiers else 0 for index in given]
+    return Part(
+        logits=logits.numpy(),
+        probabilities=calibrate(logits, predictor.package.reading.temperature),
+        labels=np.array([rows.labels[index] for index in given], dtype=np.int8),
+        lengths=np.array([len(ids) for ids in documents], dtype=np.int64),
+        seen=np.isin(fingerprints(documents), predictor.package.training_texts),
+        groups=np.array(groups, dtype=np.int64),
+    )
+
+
+def _mistakes(part: Part, rows: Rows, given: list[int]) -> list[Mistake]:
+    wrong = np.flatnonzero((part.probabilities > 0.5) != (part.labels == 1))
+    wrong = wrong[np.argsort(-np.abs(part.probabilities[wrong] - 0.5), kind="stable")][:MISTAKES]
+    return [Mistake(whole(str(rows.texts[given[n]])), int(part.labels[n]), float(part.probabilities[n])) for n in wrong]
+
+
+def digest(identifier: str | None) -> int:
+    """64 bits of an identifier, which may be of any length; 0 for none."""
+    if identifier is None:
+        return 0
+    return int.from_bytes(
+        hashlib.blake2b(identifier.encode(errors="replace"), digest_size=8).digest(), "big", signed=True
+    )
 
 
 def scores(evaluation: Evaluation) -> dict[str, float]:
     """Every number, by its name in MLflow; AUROC only where both labels occur."""
     found = evaluation.predictions
     given, labels = torch.from_numpy(found.probabilities), torch.from_numpy(found.labels.astype(np.int64))
-    before = rescale(found.probabilities, found.temperature)
+    before = found.uncalibrated
     values = {
         "texts": float(len(found.labels)),
         "texts_without_tokens": float(evaluation.without_tokens),
@@ -117,7 +151,7 @@ def scores(evaluation: Evaluation) -> dict[str, float]:
         "calibration_error_uncalibrated": calibration_error(before, found.labels),
     }
     if len(labels.unique()) == 2:
-        values["auroc"] = float(binary_auroc(given, labels))
+        values["auroc"] = float(binary_auroc(torch.from_numpy(found.logits).double(), labels))
     if evaluation.seen.any() and evaluation.accuracy_unseen:
         values["accuracy_without_seen"] = evaluation.accuracy_unseen.estimate
     if evaluation.consistency:

@@ -67,7 +67,7 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
     words = [token for part in parts for token in tokenize(part)]
     read = positions_read(len(ids), predictor.package.reading.max_tokens, predictor.package.reading.keep)
     kept = ids[read]
-    running = predictor.probabilities([kept[: end + 1] for end in range(len(kept))])
+    running = predictor.probabilities([cut(predictor, ids[: position + 1]) for position in read])
     return Inspection(
         name=predictor.package.name,
         run=predictor.package.reading.run,
@@ -78,6 +78,11 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
         gates=gates_of(predictor, kept),
         sentences=sentences_of(predictor, parts, documents, read, float(running[-1])),
     )
+
+
+def cut(predictor: Predictor, ids: np.ndarray) -> np.ndarray:
+    """The part of a text that is read."""
+    return ids[positions_read(len(ids), predictor.package.reading.max_tokens, predictor.package.reading.keep)]
 
 
 def positions_read(length: int, max_tokens: int, keep: str) -> np.ndarray:
@@ -109,7 +114,7 @@ def sentences_of(
     owner = np.repeat(np.arange(len(parts)), [len(ids) for ids in documents])
     ids = np.concatenate(documents)
     seen = np.unique(owner[read])
-    without = predictor.probabilities([ids[owner != part] for part in seen])
+    without = predictor.probabilities([cut(predictor, ids[owner != part]) for part in seen])
     return [
         Sentence(parts[part].strip(), float(left), probability - float(left))
         for part, left in zip(seen, without, strict=True)

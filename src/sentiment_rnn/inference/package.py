@@ -1,21 +1,24 @@
 """The files of a packaged model, written by a run and read by whoever uses it.
 
 <folder>/
-    model.json                      what the model is: sizes, which part of a text it reads, precision, temperature
+    model.json                      what the model is: sizes, which part of a text it reads, precision, temperature, and
+                                    the SHA-256 of the other files
     vocabulary.txt                  a token a line, the line number being the id
     weights.safetensors             float32, by the names of the classifier's parameters
     training_texts.safetensors      int64 [N], fingerprints of the texts that it was trained and chosen on
 
-Nothing in them is code and nothing is unpickled. What does not fit is refused before a tensor is made.
+Nothing in them is code and nothing is unpickled. What does not fit is refused before a tensor is made. The classes of
+encoder and pooling are this package's; another's has to be imported by whoever loads the model, before.
 """
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -26,18 +29,28 @@ from torch import nn
 
 from sentiment_rnn import __version__
 from sentiment_rnn.checks import UserError
-from sentiment_rnn.data.text import PADDING_ID, TOKENIZER, UNKNOWN_ID, Vocab, load_vocabulary, save_vocabulary
+from sentiment_rnn.data.text import (
+    PADDING,
+    PADDING_ID,
+    TOKENIZER,
+    UNKNOWN,
+    UNKNOWN_ID,
+    Vocab,
+    load_vocabulary,
+    save_vocabulary,
+)
 from sentiment_rnn.model.classifier import SentimentClassifier
 
 FORMAT = 1
+OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.pooling")
+"""Modules that a description may name."""
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
+FILES = (ABOUT, VOCABULARY, WEIGHTS, TRAINING)
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, ImportError, OSError, RuntimeError, SafetensorError)
 """What reading files that are not what they should be may raise."""
-ALTERED = "the file was altered, or is of another model"
-LARGEST = 2**31
-"""Numbers in the weights at most: more is a description that is meant to fill the memory."""
+ALTERED = "was altered, or is of another model"
 
 
 @dataclass(frozen=True)
@@ -83,18 +96,19 @@ def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
 def write_package(package: Package, folder: Path) -> None:
     """Write the four files; `folder` is made."""
     folder.mkdir(parents=True)
+    save_vocabulary(package.vocabulary, folder / VOCABULARY)
+    weights = {name: value.float().cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    save_file({"fingerprints": np.sort(package.training_texts)}, folder / TRAINING)
     about = {
         "format": FORMAT,
         "version": __version__,
         "tokenizer": TOKENIZER,
         "reading": asdict(package.reading),
         "model": {key: package.model.hparams[key] for key in ("vocabulary_size", "embedding", "encoder", "pooling")},
+        "sha256": {name: _sha256(folder / name) for name in (VOCABULARY, WEIGHTS, TRAINING)},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    save_vocabulary(package.vocabulary, folder / VOCABULARY)
-    weights = {name: value.float().cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
-    save_file({"fingerprints": np.sort(package.training_texts)}, folder / TRAINING)
 
 
 def read_package(folder: Path) -> Package:
@@ -110,29 +124,40 @@ def read_package(folder: Path) -> Package:
                 f"{folder}: a model of format {about['format']} and tokenizer {about['tokenizer']}, made by version "
                 f"{about['version']}; this version reads format {FORMAT} and {TOKENIZER}"
             )
+        for name, expected in about["sha256"].items():
+            if _sha256(folder / name) != expected:
+                raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
         reading = _checked_reading(Reading(**about["reading"]))
         vocabulary = load_vocabulary(folder / VOCABULARY)
+        if vocabulary.lookup_tokens([PADDING_ID, UNKNOWN_ID]) != [PADDING, UNKNOWN]:
+            raise ValueError(f"{VOCABULARY} does not begin with {PADDING} and {UNKNOWN}")
         settings = about["model"]
         if len(vocabulary) != settings["vocabulary_size"]:
             expected = settings["vocabulary_size"]
             raise UserError(
-                f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; {ALTERED}"
+                f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; it {ALTERED}"
             )
         model = _load_model(settings, folder / WEIGHTS)
         training = load_file(folder / TRAINING)["fingerprints"]
         if training.dtype != np.int64 or training.ndim != 1:
             raise ValueError(f"fingerprints of type {training.dtype}, {training.ndim} axes")
     except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {VOCABULARY}, {WEIGHTS}") from error
+        raise UserError(f"{error.filename}: missing; a packaged model has {', '.join(FILES)}") from error
     except DAMAGE as error:
         raise UserError(f"{folder}: not a packaged model, or damaged ({_first_line(error)})") from error
     return Package(model, vocabulary, reading, training)
 
 
 def _checked_reading(reading: Reading) -> Reading:
-    numbers = (reading.max_tokens, reading.batch_size)
-    fits = all(type(number) is int and number > 0 for number in numbers) and reading.temperature > 0
-    if not fits or reading.keep not in ("head", "tail", "both") or reading.precision not in ("float32", "bfloat16"):
+    fits = (
+        all(type(number) is int and 0 < number < 2**31 for number in (reading.max_tokens, reading.batch_size))
+        and math.isfinite(reading.temperature)
+        and reading.temperature > 0
+        and reading.keep in ("head", "tail", "both")
+        and reading.precision in ("float32", "bfloat16")
+        and isinstance(reading.run, str)
+    )
+    if not fits:
         raise ValueError(f"{ABOUT}: {reading}")
     return reading
 
@@ -142,6 +167,9 @@ def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
         _check_target(part, settings[part]["_target_"])
     with safe_open(path, framework="pt") as weights:
         names = weights.keys()
+        # Each layer has weights of its own: a description can ask for any number, and making one takes time.
+        if not settings["encoder"]["name"] or settings["encoder"].get("layers", 1) > len(names):
+            raise ValueError(f"{ABOUT}: {settings['encoder']}")
         shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
         # Shapes alone first, on a device without memory: a description can ask for any size.
         with torch.device("meta"):
@@ -149,10 +177,10 @@ def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
         for name in sorted(set(expected) | set(shapes)):
             if expected.get(name) != shapes.get(name):
                 found, wanted = shapes.get(name, "none"), expected.get(name, "none")
-                raise UserError(f"{path}: {name} has shape {found}, and the model {wanted}; {ALTERED}")
-        if sum(int(np.prod(shape, dtype=object)) for shape in shapes.values()) > LARGEST:
-            raise ValueError(f"{path.name}: more than {LARGEST:,} numbers")
+                raise UserError(f"{path}: {name} has shape {found}, and the model {wanted}; it {ALTERED}")
         state = {name: weights.get_tensor(name) for name in names}
+    if not all(value.isfinite().all() for value in state.values()):
+        raise ValueError(f"{path.name}: a weight is no number")
     with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
         model = _build(settings)
     model.load_state_dict(state)
@@ -160,16 +188,22 @@ def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
 
 
 def _check_target(part: str, target: str) -> None:
-    """Raise unless `target` names a torch module of an installed package; nothing of the standard library is imported
-    on the word of a file."""
-    standard = target.split(".")[0].split(":")[0] in sys.stdlib_module_names
-    found = None if standard else resolve_name(target)
+    """Raise unless `target` is a torch module of this package or of one that is imported already: a file's word imports
+    nothing."""
+    module, _, name = target.replace(":", ".").rpartition(".")
+    if module not in sys.modules and module not in OURS:
+        raise ValueError(f"{part}: {target} is of another package; import {module} first (--import {module})")
+    found = getattr(import_module(module), name)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"{part}: {target} is no torch module")
 
 
 def _build(settings: dict[str, Any]) -> SentimentClassifier:
     return SentimentClassifier(**settings, optimizer={}, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _first_line(error: Exception) -> str:

@@ -62,11 +62,15 @@ class Predictor:
         found = np.full(len(documents), np.nan, dtype=np.float32)
         given = [index for index, ids in enumerate(documents) if len(ids)]
         if given:
-            logits = self.logits(Split.of([documents[index] for index in given]))
+            logits = self.logits([documents[index] for index in given])
             found[given] = calibrate(logits, self.package.reading.temperature)
         return found
 
-    def logits(self, split: Split) -> torch.Tensor:
+    def logits(self, documents: Sequence[np.ndarray]) -> torch.Tensor:
+        """float32 [N] for token ids, of which every text has one at least, before the temperature."""
+        return self.logits_of(Split.of(documents)) if len(documents) else torch.empty(0)
+
+    def logits_of(self, split: Split) -> torch.Tensor:
         """float32 [N] for a split, batched as a run's test is, so that a run's own test gives its own logits."""
         reading = self.package.reading
         reviews = Reviews(split, reading.max_tokens, reading.keep)

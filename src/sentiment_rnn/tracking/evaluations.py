@@ -10,6 +10,7 @@ from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn import __version__
+from sentiment_rnn.checks import UserError
 from sentiment_rnn.tracking.store import Store
 
 
@@ -29,15 +30,22 @@ def log_evaluation(
             parent.
     """
     client = store.client
-    name = ", ".join(path.name for path in files)
+    name = ", ".join(path.name for path in files)[:250]
     tags = {"sentiment_rnn.evaluation": name, "sentiment_rnn.version": __version__, "sentiment_rnn.model_run": run_id}
+    experiment = store.experiment_id
     with contextlib.suppress(MlflowException):
-        tags["mlflow.parentRunId"] = client.get_run(run_id).info.run_id
-    made = client.create_run(store.experiment_id, run_name=f"evaluate {name}"[:250], tags=tags).info.run_id
+        parent = client.get_run(run_id).info
+        tags["mlflow.parentRunId"], experiment = parent.run_id, parent.experiment_id
+    try:
+        made = client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags).info.run_id
+    except MlflowException as error:
+        raise UserError(
+            f"{store.uri}: nothing was recorded ({str(error).splitlines()[0]}); --no-log records nothing"
+        ) from error
     status = RunStatus.FAILED
     try:
         metrics = [Metric(key, value, 0, 0) for key, value in scores.items()]
-        client.log_batch(made, metrics, [Param("files", name[:6000])])
+        client.log_batch(made, metrics, [Param("files", name)])
         client.log_text(made, table, "table.md")
         for title, figure in figures.items():
             client.log_figure(made, figure, f"figures/{title}.png")

@@ -72,32 +72,47 @@ def save_model(path: Path, package: Path, described: Model) -> None:
         )
 
 
-def model_of(store: Store, run: Run) -> str | None:
+def model_of(run: Run) -> str | None:
     """Id of the model that a run logged; None for a run that was made before models were packaged."""
     outputs = run.outputs.model_outputs if run.outputs else []
     return outputs[-1].model_id if outputs else None
 
 
-def register(store: Store, run: Run, aliases: list[str]) -> str | None:
-    """Give a run's model these aliases of the registered model `sentiment`; its version, or None without a model.
+def register(store: Store, best: dict[str, Run]) -> dict[str, str]:
+    """Move aliases of the registered model `sentiment` to the models of these runs; the version of each alias.
 
-    A model that is registered already keeps its version.
+    A model that is registered already keeps its version. Aliases that an earlier sweep gave to encoders which this one
+    does not have are taken back, so that all of them are of one sweep; aliases of a user's own stay.
+
+    Args:
+        best: a run by alias; one without a packaged model is passed over.
     """
     client = store.client
-    model_id = model_of(store, run)
+    try:
+        before = client.get_registered_model(NAME).aliases
+    except MlflowException:
+        before = client.create_registered_model(NAME, description="Probability that a film review is positive.").aliases
+    versions = {alias: version for alias, run in best.items() if (version := _version_of(store, run))}
+    if not versions:
+        return {}
+    for alias, version in versions.items():
+        client.set_registered_model_alias(NAME, alias, version)
+    for alias, number in before.items():
+        if alias not in versions and client.get_model_version(NAME, number).tags.get("encoder") == alias:
+            client.delete_registered_model_alias(NAME, alias)
+    return versions
+
+
+def _version_of(store: Store, run: Run) -> str | None:
+    client = store.client
+    model_id = model_of(run)
     if model_id is None:
         return None
-    try:
-        client.get_registered_model(NAME)
-    except MlflowException:
-        client.create_registered_model(NAME, description="Probability that a film review is positive.")
     known = [v for v in client.search_model_versions(f"name = '{NAME}'") if v.run_id == run.info.run_id]
     # Not models:/<id>: MLflow's SQL store would look for it in whatever store this process has as its default.
     source = client.get_logged_model(model_id).artifact_location
     tags = {"encoder": run.data.tags["encoder"]}
     made = known[0] if known else client.create_model_version(NAME, source, run.info.run_id, tags, model_id=model_id)
-    for alias in aliases:
-        client.set_registered_model_alias(NAME, alias, made.version)
     return str(made.version)
 
 
@@ -107,7 +122,7 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
         run = store.client.get_run(run_id)
     except MlflowException as error:
         raise UserError(f"run={run_id}: no such run in {store.uri}") from error
-    model_id = model_of(store, run)
+    model_id = model_of(run)
     if model_id is None:
         raise UserError(f"run={run_id}: it has no packaged model; a run that finished under version 0.3 or later has")
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)
@@ -144,7 +159,7 @@ def checked_model(path: Path) -> Path:
     try:
         described = yaml.safe_load((path / "MLmodel").read_text(encoding="utf-8"))
         flavors: dict[str, Any] = described["flavors"]
-        flavor = flavors["python_function"]
+        flavor = dict(flavors["python_function"])
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"{path}: no MLflow model of this project ({type(error).__name__})") from error
     for key, expected in {"loader_module": LOADER, "data": DATA, "code": None}.items():

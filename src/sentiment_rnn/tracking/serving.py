@@ -32,19 +32,49 @@ async def _for_strangers(request: Request, call_next: Any) -> Response:
     tracebacks in answers."""
     if request.url.path != INVOCATIONS:
         return await call_next(request)
-    body = await request.body()
-    if "json" in request.headers.get("content-type", ""):
-        try:
-            request._body = json.dumps(readable(json.loads(body))).encode()  # which Starlette hands on
-        except ValueError:
-            pass  # MLflow says what is wrong with it
-        except RecursionError:
-            return Response(one_message(b"the JSON is nested too deeply"), 400, media_type="application/json")
+    if "json" not in request.headers.get("content-type", ""):
+        return refusal("expected JSON: send it with the header Content-Type: application/json", 415)
+    try:
+        value = json.loads(await request.body())
+    except RecursionError:
+        return refusal("the JSON is nested too deeply")
+    except ValueError as error:
+        return refusal(f"the body is no valid JSON: {error}")
+    if found := misplaced(value):
+        return refusal(found)
+    request._body = json.dumps(readable(value)).encode()  # what Starlette hands on
     response = await call_next(request)
     if response.status_code < 400:
         return response
     answer = b"".join([part async for part in response.body_iterator])
-    return Response(one_message(answer), response.status_code, media_type="application/json")
+    return refusal(message_of(answer), response.status_code)
+
+
+SHAPES: dict[str, tuple[tuple[type, ...], ...]] = {
+    "inputs": ((dict, list), (list, dict), (dict,), (list,)),
+    "instances": ((list, dict), (list,)),
+    "dataframe_records": ((list, dict),),
+    "dataframe_split": ((dict, list, list),),
+}
+"""MLflow's names for what is asked, and the containers around a text in each: `{"inputs": {"text": ["good"]}}`."""
+
+
+def misplaced(value: Any) -> str | None:
+    """What is wrong with where the texts of a request stand; None where nothing is."""
+    if not isinstance(value, dict):
+        return f"expected an object with one of {', '.join(SHAPES)}"
+    for name, shapes in SHAPES.items():
+        if name in value and not any(_fits(value[name], shape) for shape in shapes):
+            return f'{name}: expected texts, as in {{"inputs": {{"text": ["a text", "another"]}}}}'
+    return None
+
+
+def _fits(value: Any, shape: tuple[type, ...]) -> bool:
+    if not isinstance(value, list | dict):
+        return True
+    if not shape or not isinstance(value, shape[0]):
+        return False
+    return all(_fits(item, shape[1:]) for item in (value.values() if isinstance(value, dict) else value))
 
 
 def readable(value: Any) -> Any:
@@ -59,12 +89,17 @@ def readable(value: Any) -> Any:
     return "" if value is None else json.dumps(value)
 
 
-def one_message(answer: bytes, longest: int = 500) -> str:
-    """An error as JSON with its code and its message alone, which MLflow would repeat a whole body in."""
+def message_of(answer: bytes) -> str:
+    """The message of an error that MLflow answers, without its traceback."""
     try:
-        found = json.loads(answer)
-        code, message = str(found["error_code"]), str(found["message"])
+        return str(json.loads(answer)["message"])
     except (ValueError, KeyError, TypeError):
-        code, message = "BAD_REQUEST", answer.decode(errors="replace")
+        return answer.decode(errors="replace")
+
+
+def refusal(message: str, status: int = 400, longest: int = 500) -> Response:
+    """An error as JSON: its message in one line, which may hold what was sent, so it is cut."""
     line = " ".join(message.split())
-    return json.dumps({"error_code": code, "message": line if len(line) <= longest else line[:longest] + "…"})
+    shown = line if len(line) <= longest else line[:longest] + "…"
+    content = json.dumps({"error_code": "BAD_REQUEST", "message": shown})
+    return Response(content, status, media_type="application/json")
