@@ -11,7 +11,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo predict evaluate inspect serve study studies report overhead bench train sweep ui test lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo predict evaluate inspect serve study studies report prediction overhead bench train sweep ui test lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -74,6 +74,9 @@ studies: $(READY)  ## All of them, in turn (stopped, the same command goes on wh
 
 report: $(READY)  ## Write the studies as one HTML page, runs/report.html, and their verdicts into README.md
 	@$(RUN) sentiment_rnn.report tracking.directory=$(STORE) 'documents=[README.md]' $(ARGS)
+
+prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
+	@$(VENV)/bin/python experiments/prediction/measure.py --store $(STORE) $(ARGS)
 
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
 	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=lstm

@@ -15,7 +15,7 @@ from sentiment_rnn.studies.starts import seed_of
 from sentiment_rnn.tracking.results import predictions_of, runs_of
 from sentiment_rnn.tracking.store import Store
 
-EXPERIMENTS = ("capacity_rate", "capacity_depth", "capacity_direction", "capacity_width")
+EXPERIMENTS = ("length_rate", "capacity_rate", "capacity_depth", "capacity_direction", "capacity_width")
 NAMES = {
     "rnn": "RNN",
     "rnn_wide": "RNN, as large as the LSTM",
@@ -45,8 +45,8 @@ def findings(store: Store) -> Findings:
         tables=[
             score_table(arms, correct),
             rate_table(
-                "Validation accuracy [%] of the wide RNN by learning rate, one seed of its own",
-                runs_of(store, "capacity_rate"),
+                "Validation accuracy [%] by learning rate, one seed of its own",
+                [run for sweep in ("length_rate", "capacity_rate") for run in runs_of(store, sweep)],
                 runs_of(store, "capacity_width"),
                 validation_accuracy,
                 names=NAMES,

@@ -21,12 +21,13 @@ from sentiment_rnn.data.generated import NEUTRAL
 from sentiment_rnn.data.text import PADDING_ID, Vocab, tokenize
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
+from sentiment_rnn.studies.rates import rate_table, validation_accuracy
 from sentiment_rnn.studies.starts import seed_of
 from sentiment_rnn.studies.trained import best, data_of
 from sentiment_rnn.tracking.results import predictions_of, runs_of
 from sentiment_rnn.tracking.store import Store
 
-EXPERIMENTS = ("length_keep", "length_tokens")
+EXPERIMENTS = ("length_rate", "length_keep", "length_tokens")
 WHOLE = 400
 """`max_tokens` of the runs that read filler, and of the verdict."""
 PART = 100
@@ -68,6 +69,12 @@ def findings(store: Store) -> Findings:
     ]
     return Findings(
         tables=[
+            rate_table(
+                f"Validation accuracy [%] by learning rate, {WHOLE} tokens, last state, one seed of its own",
+                runs_of(store, "length_rate"),
+                runs_of(store, "length_tokens"),
+                validation_accuracy,
+            ),
             _table("Test accuracy [%] by the number of tokens read, the last ones", tokens),
             _table(f"Test accuracy [%] by the part read, {PART} tokens", part),
             _table(f"AUROC [%] with neutral tokens behind the review ({REVIEWS} reviews, trained on {WHOLE})", filler),

@@ -41,7 +41,10 @@ def rate_table(
             if scores:
                 found[rate] = float(np.mean(scores))
         best = min(found.values()) if lowest else max(found.values())
-        cells = [("**{:.4g}**" if found[rate] == best else "{:.4g}").format(found[rate]) for rate in found]
+        cells = [
+            ("**{:.4g}**" if found[rate] == best else "{:.4g}").format(found[rate]) if rate in found else ""
+            for rate in rates
+        ]
         chosen = sorted({rate_of(run) for run in used if same(run, encoder, of, part)})
         rows.append((names.get(encoder, encoder), *([of] if of else []), *cells, ", ".join(f"{r:g}" for r in chosen)))
     parted = any(part(run) for run in tried)
