@@ -78,7 +78,14 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 def quiet_libraries() -> None:
     """Keep the terminal for what the user asked for."""
-    for name in ("lightning.pytorch", "alembic", "mlflow.store.db.utils", "mlflow.system_metrics", "mlflow.pyfunc"):
+    talkative = (
+        "alembic",
+        "mlflow.store.db.utils",
+        "mlflow.store.model_registry",
+        "mlflow.system_metrics",
+        "mlflow.pyfunc",
+    )
+    for name in ("lightning.pytorch", *talkative):
         logging.getLogger(name).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
