@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from selenium import webdriver
 
 from sentiment_rnn.config import GeneratedConfig, ImdbConfig
 from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.data.text import build_vocabulary
+from sentiment_rnn.inference.package import Package, Reading, fingerprints
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.model.classifier import SentimentClassifier
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -132,3 +137,35 @@ def open_page(chromium: webdriver.Chrome) -> Callable[[str, int], webdriver.Chro
         return chromium
 
     return opened
+
+
+WORDS = "the film was good bad great awful long . , ! i liked it a b and 5".split()
+TARGETS = {"rnn": "Rnn", "lstm": "Lstm", "bag": "Bag"}
+
+
+@pytest.fixture(scope="session")
+def build_package() -> Callable[..., Package]:
+    """A package with random weights; arguments say which."""
+
+    def build(encoder: str = "lstm", pooling: str = "Last", layers: int = 1, **reading: Any) -> Package:
+        torch.manual_seed(0)
+        vocabulary = build_vocabulary([WORDS], 100, 1)
+        model = SentimentClassifier(
+            len(vocabulary),
+            embedding={"size": 6, "dropout": 0.0, "word_dropout": 0.0},
+            encoder={
+                "_target_": f"sentiment_rnn.model.encoders.{TARGETS[encoder]}", "name": encoder, "hidden_size": 8,
+                "layers": layers,
+            },
+            pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling.lower(), "dropout": 0.0},
+            optimizer={},
+        ).eval()  # fmt: skip
+        torch.nn.init.normal_(model.embedding.weight)
+        settings: dict[str, Any] = {
+            "max_tokens": 20, "keep": "tail", "batch_size": 4, "precision": "float32", "temperature": 1.5, "run": "",
+        }  # fmt: skip
+        seen = Predictor(Package(model, vocabulary, Reading(**settings), np.array([], dtype=np.int64)))
+        texts = fingerprints(seen.encode(["the film was good .", "bad film !"]))
+        return Package(model, vocabulary, Reading(**settings | reading), texts)
+
+    return build

@@ -20,6 +20,14 @@ from sentiment_rnn.checks import UserError
 from sentiment_rnn.inference.package import Package, read_package, write_package
 from sentiment_rnn.inference.predictor import Predictor
 
+
+@pytest.fixture
+def folder(build_package: Callable[..., Package], tmp_path: Path) -> Path:
+    """The files of a package."""
+    write_package(build_package(), tmp_path / "package")
+    return tmp_path / "package"
+
+
 TEXTS = ["the film was good .", "awful , awful !", "a long film and i liked it"]
 
 

@@ -47,7 +47,8 @@ OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.pooling")
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
-FILES = (ABOUT, VOCABULARY, WEIGHTS, TRAINING)
+HASHED = (VOCABULARY, WEIGHTS, TRAINING)
+"""Files of which the first one holds the SHA-256."""
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, ImportError, OSError, RuntimeError, SafetensorError)
 """What reading files that are not what they should be may raise."""
 ALTERED = "was altered, or is of another model"
@@ -106,7 +107,7 @@ def write_package(package: Package, folder: Path) -> None:
         "tokenizer": TOKENIZER,
         "reading": asdict(package.reading),
         "model": {key: package.model.hparams[key] for key in ("vocabulary_size", "embedding", "encoder", "pooling")},
-        "sha256": {name: _sha256(folder / name) for name in (VOCABULARY, WEIGHTS, TRAINING)},
+        "sha256": {name: _sha256(folder / name) for name in HASHED},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
@@ -124,8 +125,8 @@ def read_package(folder: Path) -> Package:
                 f"{folder}: a model of format {about['format']} and tokenizer {about['tokenizer']}, made by version "
                 f"{about['version']}; this version reads format {FORMAT} and {TOKENIZER}"
             )
-        for name, expected in about["sha256"].items():
-            if _sha256(folder / name) != expected:
+        for name in HASHED:
+            if _sha256(folder / name) != about["sha256"][name]:
                 raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
         reading = _checked_reading(Reading(**about["reading"]))
         vocabulary = load_vocabulary(folder / VOCABULARY)
@@ -142,7 +143,7 @@ def read_package(folder: Path) -> Package:
         if training.dtype != np.int64 or training.ndim != 1:
             raise ValueError(f"fingerprints of type {training.dtype}, {training.ndim} axes")
     except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: missing; a packaged model has {', '.join(FILES)}") from error
+        raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {', '.join(HASHED)}") from error
     except DAMAGE as error:
         raise UserError(f"{folder}: not a packaged model, or damaged ({_first_line(error)})") from error
     return Package(model, vocabulary, reading, training)
@@ -192,7 +193,7 @@ def _check_target(part: str, target: str) -> None:
     nothing."""
     module, _, name = target.replace(":", ".").rpartition(".")
     if module not in sys.modules and module not in OURS:
-        raise ValueError(f"{part}: {target} is of another package; import {module} first (--import {module})")
+        raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
     found = getattr(import_module(module), name)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ValueError(f"{part}: {target} is no torch module")

@@ -44,7 +44,7 @@ SIGNATURE = ModelSignature(
 
 
 def log_model(store: Store, run_id: str, package: Path, tags: dict[str, str]) -> None:
-    """Log the packaged model in folder `package` as a run's MLflow model."""
+    """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model."""
     client = store.client
     logged = client.create_logged_model(store.experiment_id, NAME, run_id, tags, model_type="text-classification")
     with tempfile.TemporaryDirectory() as folder:
