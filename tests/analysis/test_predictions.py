@@ -1,6 +1,6 @@
 """What a run said of the test reviews: what was wrong, and what survives the disk."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -29,12 +29,21 @@ some_predictions = st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 
 
 def test_saved_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
     saved = predictions([0.25, 0.9, 1 / 3], [0, 1, 1], [4, 2, 9])
-    saved.save(tmp_path / "predictions.npz")
-    loaded = Predictions.load(tmp_path / "predictions.npz")
-    for field in fields(Predictions):
-        before, after = getattr(saved, field.name), getattr(loaded, field.name)
-        assert before.dtype == after.dtype, field.name
-        assert np.array_equal(before, after), field.name
+    logits = replace(saved, logits=np.array([-2.2, 4.4, 0.1], dtype=np.float32), temperature=1.7)
+    for before in (saved, logits):
+        before.save(tmp_path / "predictions.npz")
+        loaded = Predictions.load(tmp_path / "predictions.npz")
+        for field in fields(Predictions):
+            written, read = getattr(before, field.name), getattr(loaded, field.name)
+            assert getattr(written, "dtype", None) == getattr(read, "dtype", None), field.name
+            assert np.array_equal(written, read), field.name
+
+
+def test_without_logits_the_probabilities_are_what_they_were_before_a_temperature() -> None:
+    given = predictions([0.25, 0.9], [0, 1])
+    assert np.array_equal(given.uncalibrated, given.probabilities)
+    logits = replace(given, logits=np.array([0.0, -1.0], dtype=np.float32), temperature=2.0)
+    np.testing.assert_allclose(logits.uncalibrated, [0.5, 0.26894143], rtol=1e-6)
 
 
 def test_a_file_with_a_pickle_in_it_is_not_opened(tmp_path: Path) -> None:
