@@ -11,7 +11,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo predict evaluate inspect serve study studies report prediction overhead bench train sweep ui test lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui test lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -47,6 +47,10 @@ learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/le
 	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
 
+learning-rate-short: $(READY)  ## … and for the studies of three epochs, and write experiments/learning_rate_short
+	@$(RUN) sentiment_rnn.train experiment=learning_rate_short tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=learning_rate_short tracking.directory=$(STORE) output=experiments/learning_rate_short 'documents=[experiments/learning_rate_short/README.md]'
+
 # TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.
 override TEXT := $(value TEXT)
 override FILE := $(value FILE)
@@ -64,9 +68,9 @@ inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS
 serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
 	@$(RUN) sentiment_rnn.serve --store $(STORE) $(ARGS)
 
-STUDIES := learning memory textbook gradient_flow gates length capacity
+STUDIES := learning memory textbook gradient_flow gates length excerpt capacity
 
-study: $(READY)  ## One study: make study NAME=memory (or learning, textbook, gradient_flow, gates, length, capacity), and write experiments/<name>
+study: $(READY)  ## One study: make study NAME=memory (or learning, textbook, gradient_flow, gates, length, excerpt, capacity), and write experiments/<name>
 	@$(RUN) sentiment_rnn.study name=$(or $(NAME),$(error give a study: make study NAME=memory, or one of $(STUDIES))) tracking.directory=$(STORE) $(ARGS)
 
 studies: $(READY)  ## All of them, in turn (stopped, the same command goes on where it was)

@@ -77,3 +77,29 @@ def test_bfloat16_states_are_not_summed_in_bfloat16(pooling: type[nn.Module]) ->
 def test_is_padding_is_true_behind_the_length() -> None:
     found = is_padding(torch.zeros(2, 3, D), torch.tensor([1, 3]))
     assert found.tolist() == [[False, True, True], [False, False, False]]
+
+
+@given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000), ties=st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_mean_and_max_at_once_have_the_gradient_of_each(lengths: list[int], seed: int, ties: bool) -> None:
+    states, sizes = padded_states(lengths, float("nan"), seed)
+    if ties:  # a maximum that several states share
+        states = states.sign()
+    found, expected = states.clone().requires_grad_(), states.clone().requires_grad_()
+    weight = torch.randn(len(lengths), 2 * D, generator=torch.Generator().manual_seed(seed))
+    (MeanMax()(found, sizes) * weight).sum().backward()
+    apart = torch.cat([Mean()(expected, sizes), Max()(expected, sizes)], dim=1)
+    (apart * weight).sum().backward()
+    torch.testing.assert_close(found.grad, expected.grad, atol=1e-6, rtol=1e-6)
+
+
+def test_mean_and_max_in_bfloat16_are_float32_to_three_digits() -> None:
+    states, sizes = padded_states([1, 9, 300], 0.0)
+    half, full = states.bfloat16().requires_grad_(), states.bfloat16().float().requires_grad_()
+    pooled = MeanMax()(half, sizes)
+    assert pooled.dtype == torch.float32
+    torch.testing.assert_close(pooled, MeanMax()(full, sizes), atol=1e-6, rtol=1e-6)
+    pooled.sum().backward()
+    MeanMax()(full, sizes).sum().backward()
+    assert half.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(half.grad.float(), full.grad, atol=1e-2, rtol=1e-2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mlflow.entities import Metric, Param, Run, RunData, RunInfo
 
-from sentiment_rnn.studies.capacity import arm_of, capacity_figure, score_table, verdicts
+from sentiment_rnn.studies.capacity import arm_of, capacity_figure, place_of, score_table, verdicts
 from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
 
 
@@ -35,6 +35,16 @@ def run_of(encoder: str, pooling: str = "last", accuracy: float = 0.88, **settin
 )
 def test_an_arm_is_called_by_what_it_is(run: Run, arm: tuple[str, str]) -> None:
     assert arm_of(run) == arm
+
+
+def test_runs_stand_by_read_out_encoder_layers_directions_and_seed() -> None:
+    runs = [
+        run_of("rnn"), run_of("rnn", seed="1"), run_of("rnn", **{"encoder.layers": "2"}), run_of("rnn_wide"),
+        run_of("lstm"), run_of("bag", "mean"), run_of("rnn", "mean_max"),
+        run_of("rnn", "mean_max", **{"encoder.bidirectional": "True"}), run_of("lstm", "mean_max"),
+    ]  # fmt: skip
+    shuffled = [runs[index] for index in (4, 8, 0, 6, 2, 7, 1, 5, 3)]
+    assert sorted(shuffled, key=place_of) == runs
 
 
 def right(accuracy: float) -> np.ndarray:

@@ -98,7 +98,8 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     done = study(tmp_path, "name=wisdom")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "error: name=wisdom: expected one of learning, memory, textbook, gradient_flow, gates, length, capacity"
+        "error: name=wisdom: expected one of "
+        "learning, memory, textbook, gradient_flow, gates, length, excerpt, capacity"
     ]
     assert not list(tmp_path.iterdir())
 

@@ -1,7 +1,10 @@
 """Pooling: from the states of a review, `[B, T, D]`, to one vector, `[B, width · D]`. Padding takes no part."""
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class Last(nn.Module):
@@ -48,7 +51,41 @@ class MeanMax(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """`states [B, T, D]`, `lengths [B]` → `[B, 2 D]`, float32."""
+        if states.device.type == "cpu":
+            return cast(Tensor, _MeanMax.apply(states, lengths))
         return torch.cat([self.mean(states, lengths), self.max(states, lengths).float()], dim=1)
+
+
+class _MeanMax(torch.autograd.Function):
+    """`Mean` and `Max` in half the time on a CPU, to the same numbers: where all reviews are still being read, no
+    padding is masked, and their two gradients are written at once. (A GPU would have to wait for how far that is.)"""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, lengths: Tensor) -> Tensor:
+        shortest = int(lengths.min())
+        first, rest = states[:, :shortest], states[:, shortest:]
+        padding = is_padding(states, lengths)[:, shortest:, None]
+        total, top = first.sum(1, dtype=torch.float32), first.amax(1)
+        if rest.shape[1]:
+            total += rest.masked_fill(padding, 0.0).sum(1, dtype=torch.float32)
+            top = torch.maximum(top, rest.masked_fill(padding, float("-inf")).amax(1))
+        ctx.save_for_backward(states, lengths, top, padding)
+        return torch.cat([total / lengths[:, None], top.float()], dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        states, lengths, top, padding = ctx.saved_tensors
+        for_mean, for_max = gradients[0].chunk(2, dim=1)
+        shortest = states.shape[1] - padding.shape[1]
+        at_top = states == top[:, None]
+        at_top[:, shortest:].masked_fill_(padding, False)
+        # A maximum that several states share gives each an equal part, as PyTorch's does.
+        share = (for_max / at_top.sum(1, dtype=torch.int32)).to(states.dtype)[:, None]
+        mean = (for_mean / lengths[:, None]).to(states.dtype)[:, None]
+        gradient = torch.where(at_top, mean + share, mean)
+        gradient[:, shortest:].masked_fill_(padding, 0.0)
+        return gradient, None
 
 
 def is_padding(states: Tensor, lengths: Tensor) -> Tensor:

@@ -10,12 +10,15 @@ from sentiment_rnn.analysis.figures import color_of, new_figure, styled
 from sentiment_rnn.analysis.statistics import bootstrap_difference
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
-from sentiment_rnn.studies.rates import rate_table, validation_accuracy
+from sentiment_rnn.studies.length import tokens_of
 from sentiment_rnn.studies.starts import seed_of
 from sentiment_rnn.tracking.results import predictions_of, runs_of
 from sentiment_rnn.tracking.store import Store
 
-EXPERIMENTS = ("length_rate", "capacity_rate", "capacity_depth", "capacity_direction", "capacity_width")
+EXPERIMENTS = ("capacity_depth", "capacity_direction", "capacity_width")
+NEEDS = {"length": ("length_tokens",)}
+TOKENS = 400
+"""`max_tokens` of every arm."""
 NAMES = {
     "rnn": "RNN",
     "rnn_wide": "RNN, as large as the LSTM",
@@ -32,9 +35,11 @@ Arm = tuple[str, str]
 def findings(store: Store) -> Findings:
     """What the sweeps say."""
     arms: dict[Arm, list[Run]] = {}
-    for sweep in ("capacity_width", "capacity_depth", "capacity_direction"):
-        for run in sorted(runs_of(store, sweep), key=seed_of):
-            arms.setdefault(arm_of(run), []).append(run)
+    runs = [
+        run for sweep in ("length_tokens", *EXPERIMENTS) for run in runs_of(store, sweep) if tokens_of(run) == TOKENS
+    ]
+    for run in sorted(runs, key=place_of):
+        arms.setdefault(arm_of(run), []).append(run)
     correct = {arm: np.stack([predictions_of(store, run).correct for run in runs]) for arm, runs in arms.items()}
     rows = [
         (*arm, run.data.params["encoder.hidden_size"], seed_of(run), int(run.data.metrics["parameters"]),
@@ -44,18 +49,19 @@ def findings(store: Store) -> Findings:
     return Findings(
         tables=[
             score_table(arms, correct),
-            rate_table(
-                "Validation accuracy [%] by learning rate, one seed of its own",
-                [run for sweep in ("length_rate", "capacity_rate") for run in runs_of(store, sweep)],
-                runs_of(store, "capacity_width"),
-                validation_accuracy,
-                names=NAMES,
-            ),
         ],
         figures={"capacity": capacity_figure(arms)},
         results=csv_text(("encoder", "pooling", "hidden_size", "seed", *MEASURES), rows),
         verdicts=verdicts(correct),
     )
+
+
+def place_of(run: Run) -> tuple[bool, int, str, str, int]:
+    """Where a run stands in tables and figures: by read-out, encoder, layers, directions and seed."""
+    settings = run.data.params
+    encoder = list(NAMES).index(settings["encoder.name"])
+    everywhere = settings["pooling.name"] == "mean_max"
+    return everywhere, encoder, settings["encoder.layers"], settings["encoder.bidirectional"], seed_of(run)
 
 
 def arm_of(run: Run) -> Arm:

@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import binary_auroc
 from tqdm import tqdm
 
 from sentiment_rnn import runtime
-from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, styled
+from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, new_figure, styled
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.analysis.statistics import bootstrap_difference, quantile_bins, spread
 from sentiment_rnn.analysis.tables import Table
@@ -21,17 +21,14 @@ from sentiment_rnn.data.generated import NEUTRAL
 from sentiment_rnn.data.text import PADDING_ID, Vocab, tokenize
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
-from sentiment_rnn.studies.rates import rate_table, validation_accuracy
 from sentiment_rnn.studies.starts import seed_of
 from sentiment_rnn.studies.trained import best, data_of
 from sentiment_rnn.tracking.results import predictions_of, runs_of
 from sentiment_rnn.tracking.store import Store
 
-EXPERIMENTS = ("length_rate", "length_keep", "length_tokens")
+EXPERIMENTS = ("length_tokens",)
 WHOLE = 400
 """`max_tokens` of the runs that read filler, and of the verdict."""
-PART = 100
-"""`max_tokens` of the runs that read other parts of a review."""
 FILLER = (0, 25, 50, 100, 200, 400)
 """Neutral tokens behind a review."""
 REVIEWS = 2000
@@ -45,41 +42,29 @@ BySeed = dict[int, float]
 def findings(store: Store) -> Findings:
     """What the sweeps say."""
     runtime.prepare(runtime.cores())
-    by_tokens = by_arm(runs_of(store, "length_tokens"), lambda run: int(run.data.params["data.max_tokens"]))
-    by_part = {"tail": by_tokens[PART]}
-    by_part |= by_arm(runs_of(store, "length_keep"), lambda run: run.data.params["data.keep"])
+    by_tokens = by_arm(runs_of(store, "length_tokens"), tokens_of)
     read_with_filler = {
         arm: filler_scores(store, runs)
         for arm, runs in tqdm(by_tokens[WHOLE].items(), "Reading with filler", unit=" arms", disable=None, leave=False)
     }
     whole = {arm: [predictions_of(store, run) for run in runs] for arm, runs in by_tokens[WHOLE].items()}
-    tokens = {amount: {arm: _accuracies(runs) for arm, runs in arms.items()} for amount, arms in by_tokens.items()}
-    part = {name: {arm: _accuracies(runs) for arm, runs in arms.items()} for name, arms in by_part.items()}
+    tokens = {amount: {arm: accuracies(runs) for arm, runs in arms.items()} for amount, arms in by_tokens.items()}
     filler = {n: {arm: found[n] for arm, found in read_with_filler.items()} for n in FILLER}
     rows = [
         (measure, at, *arm, seed, value)
-        for measure, found in (
-            ("accuracy by max_tokens", tokens),
-            ("accuracy by keep", part),
-            ("AUROC by filler", filler),
-        )
+        for measure, found in (("accuracy by max_tokens", tokens), ("AUROC by filler", filler))
         for at, arms in found.items()
         for arm, by_seed in arms.items()
         for seed, value in by_seed.items()
     ]
     return Findings(
         tables=[
-            rate_table(
-                f"Validation accuracy [%] by learning rate, {WHOLE} tokens, last state, one seed of its own",
-                runs_of(store, "length_rate"),
-                runs_of(store, "length_tokens"),
-                validation_accuracy,
+            accuracy_table("Test accuracy [%] by the number of tokens read, the last ones", tokens),
+            accuracy_table(
+                f"AUROC [%] with neutral tokens behind the review ({REVIEWS} reviews, trained on {WHOLE})", filler
             ),
-            _table("Test accuracy [%] by the number of tokens read, the last ones", tokens),
-            _table(f"Test accuracy [%] by the part read, {PART} tokens", part),
-            _table(f"AUROC [%] with neutral tokens behind the review ({REVIEWS} reviews, trained on {WHOLE})", filler),
         ],
-        figures={"length": length_figure(tokens, part, filler, whole)},
+        figures={"length": length_figure(tokens, filler, whole)},
         results=csv_text(("measure", "at", "encoder", "pooling", "seed", "value"), rows),
         verdicts=verdicts(whole, filler),
     )
@@ -94,7 +79,13 @@ def by_arm(runs: Sequence[Run], at: Callable[[Run], Any]) -> dict[Any, Runs]:
     return found
 
 
-def _accuracies(runs: Sequence[Run]) -> BySeed:
+def tokens_of(run: Run) -> int:
+    """How many tokens of a review a run reads."""
+    return int(run.data.params["data.max_tokens"])
+
+
+def accuracies(runs: Sequence[Run]) -> BySeed:
+    """Test accuracy by seed."""
     return {seed_of(run): float(run.data.metrics["test/accuracy"]) for run in runs}
 
 
@@ -137,44 +128,35 @@ def read(model: SentimentClassifier, texts: Sequence[np.ndarray], half: bool) ->
         return model(tokens, lengths)
 
 
-def _name(arm: Arm) -> str:
+def name_of(arm: Arm) -> str:
+    """What an arm is called in tables and figures."""
     return f"{arm[0]}, {'last state' if arm[1] == 'last' else 'mean and max'}"
 
 
-def _table(title: str, found: Mapping[Any, Mapping[Arm, BySeed]]) -> Table:
+def accuracy_table(title: str, found: Mapping[Any, Mapping[Arm, BySeed]]) -> Table:
+    """A row an arm, a column for each setting, in percent."""
     arms = list(next(iter(found.values())))
-    rows = [(_name(arm), *(mean_of([100 * v for v in found[at][arm].values()]) for at in found)) for arm in arms]
+    rows = [(name_of(arm), *(mean_of([100 * v for v in found[at][arm].values()]) for at in found)) for arm in arms]
     return Table(title, ("encoder", *map(str, found)), rows)
 
 
 @styled
 def length_figure(
     tokens: Mapping[int, Mapping[Arm, BySeed]],
-    part: Mapping[str, Mapping[Arm, BySeed]],
     filler: Mapping[int, Mapping[Arm, BySeed]],
     whole: Mapping[Arm, Sequence[Predictions]],
 ) -> Figure:
-    """Accuracy by tokens read, by review length and by part; AUROC by filler."""
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    (by_tokens, by_length), (by_part, by_filler) = figure.subplots(2, 2)
+    """Accuracy by tokens read and by review length; AUROC by filler."""
+    figure, (by_tokens, by_length, by_filler) = new_figure(3, width=4.2, height=4)
     for arm in whole:
         _line(by_tokens, list(tokens), [list(arms[arm].values()) for arms in tokens.values()], arm)
         _line(by_length, *_by_length(whole[arm]), arm)
         _line(by_filler, list(filler), [list(arms[arm].values()) for arms in filler.values()], arm)
     for axes, title in ((by_tokens, "tokens read"), (by_length, "length of the review")):
         decorate_accuracy(axes, title)
-    by_tokens.legend(loc="lower right")
-    positions = np.arange(len(part))
-    for offset, arm in enumerate(whole):
-        mean, deviation = np.array([spread(list(arms[arm].values())) for arms in part.values()]).T
-        style = {"color": color_of(arm[0], 0), "alpha": 0.45 if arm[1] == "last" else 0.9}
-        by_part.bar(positions + 0.2 * (offset - 1.5), mean, 0.18, yerr=deviation, capsize=3, label=_name(arm), **style)
-    names = {"tail": f"the last {PART}", "head": f"the first {PART}", "both": "half of each"}
-    by_part.set_xticks(positions, [names[name] for name in part])
-    by_part.set(title=f"Test accuracy by the {PART} tokens read", ylabel="accuracy", ylim=(0.4, 1.01))
-    by_part.legend(loc="upper center", ncols=2, fontsize=8)
+    by_tokens.legend(loc="lower right", fontsize=8)
     by_filler.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
-    title = "AUROC with neutral tokens behind the review"
+    title = "AUROC with neutral tokens behind"
     by_filler.set(title=title, xlabel="neutral tokens", ylabel="AUROC", ylim=(0.4, 1.01))
     return figure
 
@@ -182,7 +164,7 @@ def length_figure(
 def _line(axes: Axes, x: Sequence[float], values: Sequence[Sequence[float]], arm: Arm) -> None:
     mean, deviation = np.array([spread(list(value)) for value in values]).T
     style = "--" if arm[1] == "last" else "-"
-    axes.plot(x, mean, style, marker="o", markersize=4, color=color_of(arm[0], 0), label=_name(arm), linewidth=1.6)
+    axes.plot(x, mean, style, marker="o", markersize=4, color=color_of(arm[0], 0), label=name_of(arm), linewidth=1.6)
     axes.fill_between(x, mean - deviation, mean + deviation, color=color_of(arm[0], 0), alpha=0.15, linewidth=0)
 
 
