@@ -8,10 +8,13 @@ tutorial does it. Run it alone. IMDB_ARCHIVE names the archive.
 
 import argparse
 import csv
+import random
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,8 @@ from sentiment_rnn.inference.predictor import Predictor
 
 ALONE = 1000
 """Reviews of the plain loop."""
+MANY = 1_000_000
+"""Short texts in a file."""
 
 
 def main() -> None:
@@ -36,8 +41,11 @@ def main() -> None:
     register_schema()
     quiet_libraries()
     texts = test_texts()
-    rows = []
+    rows, memory = [], []
     with one_line_errors(), chosen(arguments) as model, tempfile.TemporaryDirectory() as folder:
+        for count in (1000, MANY):
+            took, kilobytes = short_texts(count, Path(folder), arguments)
+            memory.append((f"{count:,}", f"{took:.1f}", f"{kilobytes / 1024:,.0f}"))
         rows.append(("predict --file, the command", len(texts), command_seconds(texts, Path(folder), arguments)))
         rows.append(("predict, loaded", len(texts), seconds(model.predictor, texts, len(texts))))
         rows.append(("of which tokenizing", len(texts), tokenizing(model.predictor, texts)))
@@ -45,7 +53,9 @@ def main() -> None:
         seconds(model.predictor, some[:20], 1)
         rows.append(("one review at a time", ALONE, seconds(model.predictor, some, 1)))
     shown = [(name, f"{count:,}", f"{took:.1f}", f"{count / took:,.0f}") for name, count, took in rows]
-    show(new_console(), Table("Test reviews of IMDb", ("how", "reviews", "seconds", "reviews / s"), shown))
+    console = new_console()
+    show(console, Table("Test reviews of IMDb", ("how", "reviews", "seconds", "reviews / s"), shown))
+    show(console, Table("predict --file, texts of 1 to 24 words", ("texts", "seconds", "peak memory [MB]"), memory))
 
 
 def test_texts() -> list[str]:
@@ -57,21 +67,41 @@ def test_texts() -> list[str]:
 
 def command_seconds(texts: list[str], folder: Path, arguments: argparse.Namespace) -> float:
     """Seconds of `python -m sentiment_rnn.predict --file …`, its start included."""
-    with (folder / "reviews.csv").open("w", encoding="utf-8", newline="") as handle:
+    write_csv(folder / "reviews.csv", texts)
+    started = time.perf_counter()
+    answers = predict_file(folder / "reviews.csv", arguments)
+    assert answers == len(texts)
+    return time.perf_counter() - started
+
+
+def short_texts(count: int, folder: Path, arguments: argparse.Namespace) -> tuple[float, int]:
+    """Seconds, and the command's peak memory in kB (the largest of the commands so far, so begin with the fewest)."""
+    words = "the film was good bad great awful long boring wonderful and but i liked it not very story acting".split()
+    draw = random.Random(0)
+    write_csv(folder / "short.csv", (" ".join(draw.choices(words, k=draw.randint(1, 24))) for _ in range(count)))
+    started = time.perf_counter()
+    assert predict_file(folder / "short.csv", arguments) == count
+    return time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+def write_csv(path: Path, texts: Iterable[str]) -> None:
+    """A column of texts."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(["text"])
         writer.writerows([text] for text in texts)
+
+
+def predict_file(path: Path, arguments: argparse.Namespace) -> int:
+    """Run the command; the number of its answers."""
     which = ["--store", str(Path(arguments.store).resolve())] + (
         ["--model", arguments.model] if arguments.model else []
     )
-    started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "sentiment_rnn.predict", "--file", "reviews.csv", "--json", *which],
-        cwd=folder, check=True, capture_output=True, text=True,
+        [sys.executable, "-m", "sentiment_rnn.predict", "--file", str(path), "--json", *which],
+        check=True, capture_output=True, text=True,
     )  # fmt: skip
-    took = time.perf_counter() - started
-    assert len(done.stdout.splitlines()) == len(texts)
-    return took
+    return len(done.stdout.splitlines())
 
 
 def seconds(predictor: Predictor, texts: list[str], at_once: int) -> float:

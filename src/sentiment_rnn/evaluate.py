@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from tqdm import tqdm
 
-from sentiment_rnn.analysis.figures import accuracy_by, calibration, confusion_matrix
-from sentiment_rnn.analysis.statistics import quantile_bins
-from sentiment_rnn.analysis.tables import markdown, new_console, show
+from sentiment_rnn.analysis.figures import prediction_figures
+from sentiment_rnn.analysis.statistics import percent
+from sentiment_rnn.analysis.tables import Table, markdown, new_console, show
 from sentiment_rnn.chosen import Chosen, add_arguments, chosen
 from sentiment_rnn.command import run
 from sentiment_rnn.data.files import Columns, rows_of
-from sentiment_rnn.inference.evaluation import Evaluation, judge, percent, scores, tables
+from sentiment_rnn.inference.evaluation import Evaluation, judge, scores, tables
 from sentiment_rnn.inference.printing import shortened
 from sentiment_rnn.tracking.evaluations import log_evaluation
 
@@ -50,22 +50,22 @@ def evaluate(arguments: argparse.Namespace) -> None:
     with chosen(arguments) as model:
         rows = tqdm(rows_of(arguments.files, columns), "Reading", unit=" parts", disable=None, leave=False)
         found = judge(model.predictor, rows)
-        show_json(found) if arguments.json else show_tables(found)
+        values = scores(found)
+        shown = tables(found, values)
+        if arguments.json:
+            print(json.dumps(values))
+        else:
+            show_all(found, shown)
         # Last, so that a server that does not answer costs no score.
-        recorded = None if arguments.no_log else record(model, found, arguments.files)
+        recorded = None if arguments.no_log else record(model, found, arguments.files, values, shown)
     if not arguments.json:
         print(recorded or "recorded nowhere")
 
 
-def show_json(found: Evaluation) -> None:
-    """The scores, an object."""
-    print(json.dumps(scores(found)))
-
-
-def show_tables(found: Evaluation) -> None:
-    """Scores, mistakes and warnings, for a person."""
+def show_all(found: Evaluation, shown: list[Table]) -> None:
+    """Tables, mistakes and warnings, for a person."""
     console = new_console()
-    for table in tables(found):
+    for table in shown:
         show(console, table)
     show_mistakes(console, found)
     for line in warnings(found):
@@ -98,20 +98,15 @@ def show_mistakes(console: Console, found: Evaluation, count: int = 5) -> None:
         console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
-def record(model: Chosen, found: Evaluation, files: list[Path]) -> str | None:
+def record(
+    model: Chosen, found: Evaluation, files: list[Path], values: dict[str, float], shown: list[Table]
+) -> str | None:
     """Log the evaluation as a run under the model's own."""
     if model.store is None or not model.run:
         return None
-    predictions = found.predictions
-    figures = {
-        "confusion": confusion_matrix(predictions),
-        "calibration": calibration(predictions),
-        "accuracy_by_length": accuracy_by(
-            predictions.lengths, predictions.correct, quantile_bins(predictions.lengths, 10), "length"
-        ),
-    }
     mistakes = [mistake._asdict() for mistake in found.mistakes]
-    run_id = log_evaluation(model.store, model.run, files, scores(found), markdown(tables(found)), figures, mistakes)
+    figures = prediction_figures(found.predictions)
+    run_id = log_evaluation(model.store, model.run, files, values, markdown(shown), figures, mistakes)
     return f"recorded as run {run_id}, under run {model.run} of {model.store.uri}"
 
 

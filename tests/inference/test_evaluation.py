@@ -35,7 +35,7 @@ def test_the_scores_count_what_is_right(predictor: Predictor) -> None:
     assert [mistake.text for mistake in found.mistakes] == sorted(
         [WORDS[1], WORDS[4]], key=lambda text: -abs(predictor.predict([text]).probabilities[0] - 0.5)
     )
-    assert len(tables(found)) == 3
+    assert len(tables(found, values)) == 3
 
 
 def test_parts_add_up_to_the_whole(predictor: Predictor) -> None:
@@ -81,7 +81,7 @@ def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) 
 def test_one_label_alone_has_no_area_under_the_curve(predictor: Predictor) -> None:
     found = judge(predictor, [Rows(["good", "bad"], [1, 1], [])])
     assert "auroc" not in scores(found)
-    assert any("one label only" in str(row) for row in tables(found)[0].rows)
+    assert any("one label only" in str(row) for row in tables(found, scores(found))[0].rows)
 
 
 def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.statistics import Interval
+from sentiment_rnn.analysis.statistics import Interval, percent
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.checks import UserError
-from sentiment_rnn.studies.findings import HOLDS, Findings, Verdict, csv_text, percent
+from sentiment_rnn.studies.findings import HOLDS, Findings, Verdict, csv_text
 
 
 @pytest.fixture

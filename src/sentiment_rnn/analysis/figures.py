@@ -170,8 +170,12 @@ def binned_accuracy(
 
 def run_figures(predictions: Predictions, history: Mapping[str, Curve]) -> dict[str, Figure]:
     """All figures of one run, by file name."""
+    return {"learning_curves": learning_curves(history), **prediction_figures(predictions)}
+
+
+def prediction_figures(predictions: Predictions) -> dict[str, Figure]:
+    """What was said of labelled texts, by file name."""
     figures = {
-        "learning_curves": learning_curves(history),
         "confusion": confusion_matrix(predictions),
         "calibration": calibration(predictions),
         "accuracy_by_length": accuracy_by(

@@ -29,7 +29,7 @@ class Predictions:
     @property
     def correct(self) -> np.ndarray:
         """bool [N]."""
-        return (self.probabilities > 0.5) == (self.labels == 1)
+        return is_correct(self.probabilities, self.labels)
 
     @property
     def uncalibrated(self) -> np.ndarray:
@@ -47,9 +47,7 @@ class Predictions:
 
     def most_confident_mistakes(self, count: int) -> np.ndarray:
         """int64 [≤ count], the wrong reviews, the surest first."""
-        confidence = np.where(self.correct, -1.0, np.abs(self.probabilities - 0.5))
-        worst = np.argsort(-confidence, kind="stable")[:count]
-        return worst[~self.correct[worst]]
+        return surest_mistakes(self.probabilities, self.labels, count)
 
     def save(self, path: Path) -> None:
         """Write arrays alone, compressed; no pickle."""
@@ -61,3 +59,14 @@ class Predictions:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
+
+
+def is_correct(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """bool [N], whether a probability is on the side of its label; a half is negative."""
+    return np.asarray((probabilities > 0.5) == (labels == 1))
+
+
+def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """int64 [≤ count], where the probability is on the wrong side, the furthest from a half first."""
+    wrong = np.flatnonzero(~is_correct(probabilities, labels))
+    return np.asarray(wrong[np.argsort(-np.abs(probabilities[wrong] - 0.5), kind="stable")][:count])

@@ -31,6 +31,11 @@ def with_deviation(value: Spread, places: int) -> str:
     return f"{value.mean:.{places}f}" + ("" if np.isnan(value.deviation) else f" ± {value.deviation:.{places}f}")
 
 
+def percent(interval: Interval) -> str:
+    """`88.1 % (87.6 to 88.5)`."""
+    return f"{100 * interval.estimate:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
 def wilson_interval(correct: int, total: int) -> Interval:
     """Accuracy with its 95 % score interval (Wilson 1927)."""
     result = binomtest(correct, total).proportion_ci(0.95, method="wilson")

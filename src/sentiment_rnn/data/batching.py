@@ -48,13 +48,7 @@ class Reviews(Dataset[Batch]):
     def tokens_of(self, index: int) -> np.ndarray:
         """int32 [length], the tokens of one review that are read."""
         tokens = self.split.tokens[self.split.offsets[index] : self.split.offsets[index + 1]]
-        if len(tokens) <= self.max_tokens:
-            return tokens
-        if self.keep == "head":
-            return tokens[: self.max_tokens]
-        tail = self.max_tokens if self.keep == "tail" else self.max_tokens // 2
-        head = self.max_tokens - tail
-        return np.concatenate([tokens[:head], tokens[len(tokens) - tail :]])
+        return cut(tokens, self.max_tokens, self.keep)
 
     def __getitem__(self, indices: list[int]) -> Batch:
         lengths = self.lengths[indices]
@@ -67,6 +61,16 @@ class Reviews(Dataset[Batch]):
             labels=torch.from_numpy(self.split.labels[indices].astype(np.float32)),
             indices=torch.tensor(indices),
         )
+
+
+def cut(tokens: np.ndarray, max_tokens: int, keep: str) -> np.ndarray:
+    """The `max_tokens` of an array that are read: its `head`, its `tail`, or half from `both` ends."""
+    if len(tokens) <= max_tokens:
+        return tokens
+    if keep == "head":
+        return tokens[:max_tokens]
+    tail = max_tokens if keep == "tail" else max_tokens // 2
+    return np.concatenate([tokens[: max_tokens - tail], tokens[len(tokens) - tail :]])
 
 
 class LengthBuckets(Sampler[list[int]]):

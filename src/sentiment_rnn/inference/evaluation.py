@@ -1,7 +1,6 @@
 """How good a packaged model is on labelled texts that are not its own."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,13 +10,13 @@ import torch
 from torchmetrics.functional.classification import binary_auroc, binary_f1_score
 
 from sentiment_rnn.analysis.calibration import calibrate, calibration_error, cross_entropy
-from sentiment_rnn.analysis.predictions import Predictions
-from sentiment_rnn.analysis.statistics import Interval, quantile_bins, wilson_interval
+from sentiment_rnn.analysis.predictions import Predictions, surest_mistakes
+from sentiment_rnn.analysis.statistics import Interval, percent, quantile_bins, wilson_interval
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.checks import UserError
 from sentiment_rnn.data.files import Rows
 from sentiment_rnn.data.text import whole
-from sentiment_rnn.inference.package import fingerprints
+from sentiment_rnn.inference.package import fingerprint, fingerprints
 from sentiment_rnn.inference.predictor import Predictor
 
 MISTAKES = 20
@@ -108,7 +107,8 @@ class Part(NamedTuple):
 
 def _judge_part(predictor: Predictor, documents: list[np.ndarray], rows: Rows, given: list[int]) -> Part:
     logits = predictor.logits(documents)
-    groups = [digest(rows.identifiers[index]) if rows.identifiers else 0 for index in given]
+    names = [rows.identifiers[index] if rows.identifiers else None for index in given]
+    groups = [0 if name is None else fingerprint(name.encode(errors="replace")) for name in names]
     return Part(
         logits=logits.numpy(),
         probabilities=calibrate(logits, predictor.package.reading.temperature),
@@ -120,18 +120,8 @@ def _judge_part(predictor: Predictor, documents: list[np.ndarray], rows: Rows, g
 
 
 def _mistakes(part: Part, rows: Rows, given: list[int]) -> list[Mistake]:
-    wrong = np.flatnonzero((part.probabilities > 0.5) != (part.labels == 1))
-    wrong = wrong[np.argsort(-np.abs(part.probabilities[wrong] - 0.5), kind="stable")][:MISTAKES]
+    wrong = surest_mistakes(part.probabilities, part.labels, MISTAKES)
     return [Mistake(whole(str(rows.texts[given[n]])), int(part.labels[n]), float(part.probabilities[n])) for n in wrong]
-
-
-def digest(identifier: str | None) -> int:
-    """64 bits of an identifier, which may be of any length; 0 for none."""
-    if identifier is None:
-        return 0
-    return int.from_bytes(
-        hashlib.blake2b(identifier.encode(errors="replace"), digest_size=8).digest(), "big", signed=True
-    )
 
 
 def scores(evaluation: Evaluation) -> dict[str, float]:
@@ -159,9 +149,9 @@ def scores(evaluation: Evaluation) -> dict[str, float]:
     return values
 
 
-def tables(evaluation: Evaluation) -> list[Table]:
-    """Scores, confusion, accuracy by length."""
-    found, values = evaluation.predictions, scores(evaluation)
+def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
+    """The values of `scores`, confusion, accuracy by length."""
+    found = evaluation.predictions
     rows = [
         ("accuracy", percent(evaluation.accuracy)),
         ("F1", f"{values['f1']:.3f}"),
@@ -192,8 +182,3 @@ def by_length(found: Predictions) -> list[tuple[str, ...]]:
         if inside.any():
             rows.append((f"{low}–{high - 1}", f"{inside.sum():,}", percent(share(found.correct[inside]))))
     return rows
-
-
-def percent(interval: Interval) -> str:
-    """`88.5 % (88.1 to 88.9)`."""
-    return f"{100 * interval.estimate:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

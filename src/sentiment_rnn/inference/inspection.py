@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from sentiment_rnn.analysis.unrolled import unroll
 from sentiment_rnn.checks import UserError
+from sentiment_rnn.data.batching import cut
 from sentiment_rnn.data.text import UNKNOWN_ID, tokenize, whole
 from sentiment_rnn.inference.predictor import Predictor
 
@@ -59,15 +61,15 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
     Raises:
         UserError: the text has no token.
     """
-    parts = [part for part in re.split(r"(?<=[.!?])\s+|\n+", whole(text)) if tokenize(part)]
-    documents = predictor.encode(parts)
-    if not documents:
+    split = [(part, tokenize(part)) for part in re.split(r"(?<=[.!?])\s+|\n+", whole(text))]
+    parts, tokens = [part for part, found in split if found], [found for _, found in split if found]
+    if not parts:
         raise UserError("the text has no word and no mark; there is nothing to inspect")
-    ids = np.concatenate(documents)
-    words = [token for part in parts for token in tokenize(part)]
+    documents = [predictor.ids(found) for found in tokens]
+    ids, words = np.concatenate(documents), list(chain.from_iterable(tokens))
     read = positions_read(len(ids), predictor.package.reading.max_tokens, predictor.package.reading.keep)
     kept = ids[read]
-    running = predictor.probabilities([cut(predictor, ids[: position + 1]) for position in read])
+    running = predictor.probabilities([part_read(predictor, ids[: position + 1]) for position in read])
     return Inspection(
         name=predictor.package.name,
         run=predictor.package.reading.run,
@@ -80,16 +82,14 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
     )
 
 
-def cut(predictor: Predictor, ids: np.ndarray) -> np.ndarray:
+def part_read(predictor: Predictor, ids: np.ndarray) -> np.ndarray:
     """The part of a text that is read."""
-    return ids[positions_read(len(ids), predictor.package.reading.max_tokens, predictor.package.reading.keep)]
+    return cut(ids, predictor.package.reading.max_tokens, predictor.package.reading.keep)
 
 
 def positions_read(length: int, max_tokens: int, keep: str) -> np.ndarray:
-    """int64: the positions of a text's tokens that are read, as `data.batching.Reviews` cuts it."""
-    tail = min(length, {"head": 0, "tail": max_tokens, "both": max_tokens // 2}[keep])
-    head = min(length, max_tokens) - tail
-    return np.concatenate([np.arange(head), np.arange(length - tail, length)])
+    """int64: the positions of a text's tokens that are read."""
+    return cut(np.arange(length), max_tokens, keep)
 
 
 def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
@@ -114,7 +114,7 @@ def sentences_of(
     owner = np.repeat(np.arange(len(parts)), [len(ids) for ids in documents])
     ids = np.concatenate(documents)
     seen = np.unique(owner[read])
-    without = predictor.probabilities([cut(predictor, ids[owner != part]) for part in seen])
+    without = predictor.probabilities([part_read(predictor, ids[owner != part]) for part in seen])
     return [
         Sentence(parts[part].strip(), float(left), probability - float(left))
         for part, left in zip(seen, without, strict=True)

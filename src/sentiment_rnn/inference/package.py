@@ -90,8 +90,12 @@ class Package:
 
 def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
     """int64 [N]: a digest of the token ids of each text."""
-    digests = (hashlib.blake2b(ids.astype("<i4").tobytes(), digest_size=8).digest() for ids in documents)
-    return np.frombuffer(b"".join(digests), dtype="<i8")
+    return np.array([fingerprint(ids.astype("<i4").tobytes()) for ids in documents], dtype=np.int64)
+
+
+def fingerprint(content: bytes) -> int:
+    """A digest of 64 bits, signed."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
 
 
 def write_package(package: Package, folder: Path) -> None:

@@ -54,8 +54,11 @@ class Predictor:
 
     def encode(self, texts: Iterable[str | None]) -> list[np.ndarray]:
         """int32 [tokens] of each text."""
-        vocabulary = self.package.vocabulary
-        return [np.array(vocabulary(tokenize(whole(text))) if text else [], dtype=np.int32) for text in texts]
+        return [self.ids(tokenize(whole(text)) if text else []) for text in texts]
+
+    def ids(self, tokens: list[str]) -> np.ndarray:
+        """int32 [tokens]."""
+        return np.array(self.package.vocabulary(tokens), dtype=np.int32)
 
     def probabilities(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """float32 [N] for token ids; NaN where there are none."""

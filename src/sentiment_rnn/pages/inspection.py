@@ -1,12 +1,11 @@
 """The page of one text, as one model read it or two."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from sentiment_rnn.inference.inspection import UNITS, Inspection
-from sentiment_rnn.pages.render import embedded_json, render
+from sentiment_rnn.pages.render import embedded_json, render, rounded
 
 
 def inspection_page(inspections: Sequence[Inspection]) -> str:
@@ -33,8 +32,3 @@ def shade(probability: float) -> str:
         return "none"
     strength = min(0.75, abs(probability - 0.5) * 1.5)
     return f"rgba(var(--{'negative' if probability < 0.5 else 'positive'}), {strength:.2f})"
-
-
-def rounded(values: np.ndarray, digits: int) -> list[Any]:
-    """Numbers for JSON."""
-    return list(np.round(values.astype(float), digits).tolist())

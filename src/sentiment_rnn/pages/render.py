@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 _ENVIRONMENT = Environment(
@@ -17,6 +18,11 @@ _ENVIRONMENT = Environment(
 def render(template: str, **values: Any) -> str:
     """The HTML of a template of this folder."""
     return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def rounded(values: np.ndarray, digits: int) -> list[Any]:
+    """Numbers for JSON, in as many digits as a page shows."""
+    return list(np.round(values.astype(float), digits).tolist())
 
 
 def embedded_json(value: Any) -> str:

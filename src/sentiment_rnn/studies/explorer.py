@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from sentiment_rnn.analysis.unrolled import unroll
 from sentiment_rnn.data.text import UNKNOWN_ID, Vocab, tokenize
+from sentiment_rnn.pages.render import rounded
 from sentiment_rnn.studies.reading import GATES
 
 TEXTS = (
@@ -51,13 +51,9 @@ def explore(models: Mapping[str, Any], vocabulary: Vocab, units: int) -> str:
         entry: dict[str, Any] = {"tokens": words, "unknown": [int(token) == UNKNOWN_ID for token in tokens[0]]}
         for name, model in models.items():
             unrolled = unroll(model, tokens, torch.tensor([len(words)]))
-            entry[name] = _rounded(unrolled.running[0].sigmoid().numpy(), 3)
+            entry[name] = rounded(unrolled.running[0].sigmoid().numpy(), 3)
             if unrolled.gates:
-                entry["gates"] = {gate: _rounded(unrolled.gates[gate][0][:, chosen].numpy(), 2) for gate in GATES}
-                entry["gates"]["cell"] = _rounded(torch.stack(unrolled.cells, 1)[0].detach()[:, chosen].numpy(), 2)
+                entry["gates"] = {gate: rounded(unrolled.gates[gate][0][:, chosen].numpy(), 2) for gate in GATES}
+                entry["gates"]["cell"] = rounded(torch.stack(unrolled.cells, 1)[0].detach()[:, chosen].numpy(), 2)
         entries.append(entry)
     return json.dumps(entries, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def _rounded(values: np.ndarray, digits: int) -> list[Any]:
-    return list(np.round(values, digits).tolist())

@@ -81,8 +81,3 @@ def mean_of(values: Sequence[float], places: int = 1) -> str:
 def points(interval: Interval) -> str:
     """`+7.2 (+3.5 to +9.8)`, a difference in points."""
     return f"{100 * interval.estimate:+.1f} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
-
-
-def percent(interval: Interval) -> str:
-    """`88.1 % (87.6 to 88.5)`."""
-    return f"{100 * interval.estimate:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

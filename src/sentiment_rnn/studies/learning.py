@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from mlflow.entities import Run
 
 from sentiment_rnn.analysis.figures import new_figure, styled
-from sentiment_rnn.analysis.statistics import bootstrap_accuracy
+from sentiment_rnn.analysis.statistics import bootstrap_accuracy, percent
 from sentiment_rnn.analysis.tables import Table
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, percent
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged
 from sentiment_rnn.studies.rates import rate_table, validation_accuracy
 from sentiment_rnn.studies.spans import (
     LEARN,

@@ -17,8 +17,10 @@ from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, new_figu
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.analysis.statistics import bootstrap_difference, quantile_bins, spread
 from sentiment_rnn.analysis.tables import Table
+from sentiment_rnn.data.batching import Reviews
+from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.generated import NEUTRAL
-from sentiment_rnn.data.text import PADDING_ID, Vocab, tokenize
+from sentiment_rnn.data.text import Vocab, tokenize
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
 from sentiment_rnn.studies.starts import seed_of
@@ -120,12 +122,9 @@ def neutral_tokens(vocabulary: Vocab, amount: int) -> np.ndarray:
 
 def read(model: SentimentClassifier, texts: Sequence[np.ndarray], half: bool) -> torch.Tensor:
     """Logits `[B]` of token arrays, padded to the longest."""
-    lengths = torch.tensor([len(text) for text in texts])
-    tokens = torch.full((len(texts), int(lengths.max())), PADDING_ID)
-    for row, text in enumerate(texts):
-        tokens[row, : len(text)] = torch.from_numpy(np.asarray(text, dtype=np.int64))
+    batch = Reviews(Split.of(texts), max(map(len, texts)), "tail")[list(range(len(texts)))]
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-        return model(tokens, lengths)
+        return model(batch.tokens, batch.lengths)
 
 
 def name_of(arm: Arm) -> str:

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from sentiment_rnn import __version__
 from sentiment_rnn.checks import UserError
+from sentiment_rnn.tracking.run import log_pictures_and_mistakes
 from sentiment_rnn.tracking.store import Store
 
 
@@ -47,11 +48,7 @@ def log_evaluation(
         metrics = [Metric(key, value, 0, 0) for key, value in scores.items()]
         client.log_batch(made, metrics, [Param("files", name)])
         client.log_text(made, table, "table.md")
-        for title, figure in figures.items():
-            client.log_figure(made, figure, f"figures/{title}.png")
-        if mistakes:
-            columns = {key: [mistake[key] for mistake in mistakes] for key in mistakes[0]}
-            client.log_table(made, columns, "mistakes.json")
+        log_pictures_and_mistakes(client, made, figures, mistakes)
         status = RunStatus.FINISHED
     finally:
         client.set_terminated(made, RunStatus.to_string(status))

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import yaml
 from lightning.pytorch.loggers import MLFlowLogger
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus
@@ -81,14 +83,21 @@ class RunRecord:
             path = Path(folder, Path(PREDICTIONS).name)
             predictions.save(path)
             self.client.log_artifact(self.run_id, str(path), str(Path(PREDICTIONS).parent))
-        for name, figure in run_figures(predictions, self._history()).items():
-            self.client.log_figure(self.run_id, figure, f"figures/{name}.png")
-        if mistakes:
-            columns = {key: [mistake[key] for mistake in mistakes] for key in mistakes[0]}
-            self.client.log_table(self.run_id, columns, "mistakes.json")
+        log_pictures_and_mistakes(self.client, self.run_id, run_figures(predictions, self._history()), mistakes)
 
     def _history(self) -> dict[str, Curve]:
         return {name: curve_of(self.store, self.run_id, name) for name in ("train/loss", "val/loss", "val/accuracy")}
+
+
+def log_pictures_and_mistakes(
+    client: MlflowClient, run_id: str, figures: dict[str, Figure], mistakes: list[dict[str, Any]]
+) -> None:
+    """Put figures under `figures/`, and mistakes into a table, where there are any."""
+    for name, figure in figures.items():
+        client.log_figure(run_id, figure, f"figures/{name}.png")
+    if mistakes:
+        columns = {key: [mistake[key] for mistake in mistakes] for key in mistakes[0]}
+        client.log_table(run_id, columns, "mistakes.json")
 
 
 def curve_of(store: Store, run_id: str, name: str) -> Curve:
