@@ -47,9 +47,13 @@ learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/le
 	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
 
-learning-rate-short: $(READY)  ## … and for the studies of three epochs, and write experiments/learning_rate_short
+learning-rate-short: $(READY)  ## … and for the studies of three epochs, and write experiments/learning_rate_short, …_seeds and …_pooling
 	@$(RUN) sentiment_rnn.train experiment=learning_rate_short tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=learning_rate_short tracking.directory=$(STORE) output=experiments/learning_rate_short 'documents=[experiments/learning_rate_short/README.md]'
+	@$(RUN) sentiment_rnn.train experiment=learning_rate_short_seeds tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=learning_rate_short_seeds tracking.directory=$(STORE) output=experiments/learning_rate_short_seeds 'documents=[experiments/learning_rate_short_seeds/README.md]'
+	@$(RUN) sentiment_rnn.train experiment=learning_rate_short_pooling tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn.compare sweep=learning_rate_short_pooling tracking.directory=$(STORE) output=experiments/learning_rate_short_pooling 'documents=[experiments/learning_rate_short_pooling/README.md]'
 
 # TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.
 override TEXT := $(value TEXT)
@@ -109,7 +113,7 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE or ../shared/imdb)
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(READY)  ## Check style (ruff) and types (mypy)
 	@$(VENV)/bin/ruff check .

@@ -1,8 +1,6 @@
 """What a person sees who gave something wrong: one line, a non-zero exit, and nothing half-written."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from processes import run_command
 from sentiment_rnn import command, train
 from sentiment_rnn import compare as compare_command
 from sentiment_rnn.command import CONFIGURATION
@@ -148,10 +147,6 @@ def test_make_names_the_versions_that_fit_when_given_another_python(tmp_path: Pa
 
 
 def test_a_whole_process_says_one_line_and_exits_1(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sentiment_rnn.train", "encoder.hidden_size=-1"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, env=dict(os.environ, OMP_NUM_THREADS="1"),
-    )  # fmt: skip
-    assert done.returncode == 1
+    done = run_command("train", tmp_path, "encoder.hidden_size=-1", status=1)
     assert done.stderr == "error: encoder.hidden_size=-1: expected a number of at least 1\n"
     assert done.stdout == ""

@@ -1,9 +1,6 @@
 """One run, from a configuration to its record."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 
+from processes import run_command
 from sentiment_rnn import command
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.command import CONFIGURATION
@@ -104,11 +102,7 @@ def test_a_sweep_target_is_the_best_validation_accuracy(tmp_path: Path) -> None:
 
 def test_two_processes_train_together_and_score_every_review_once(tmp_path: Path) -> None:
     distributed = ("trainer.devices=2", "trainer.strategy=ddp", "encoder=rnn")
-    done = subprocess.run(
-        [sys.executable, "-m", "sentiment_rnn.train", *SMALL, *distributed],
-        cwd=tmp_path, capture_output=True, text=True, timeout=280, env=dict(os.environ, OMP_NUM_THREADS="1"),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_command("train", tmp_path, *SMALL, *distributed, status=0)
     client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (run,) = client.search_runs(experiments)

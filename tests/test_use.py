@@ -1,7 +1,6 @@
 """A trained run as people use it, in real processes: train, compare, predict, evaluate, inspect, serve, curl."""
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -23,6 +22,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from processes import environment, run_command
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.command import run
 from sentiment_rnn.data.generated import Generated
@@ -34,24 +34,6 @@ SMALL = [
     "encoder.hidden_size=16", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
     "tracking.system_metrics=false", "optimizer.learning_rate=0.01",
 ]  # fmt: skip
-
-
-def environment() -> dict[str, str]:
-    """This environment without another store in it, one thread a process."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {"OMP_NUM_THREADS": "1"}
-
-
-def command(
-    name: str, folder: Path, *arguments: str, stdin: str | bytes = "", status: int = 0
-) -> subprocess.CompletedProcess[str]:
-    """Run a command of the project in `folder`, to its end, and expect its exit status."""
-    given = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
-        [sys.executable, "-m", f"sentiment_rnn.{name}", *arguments],
-        cwd=folder, capture_output=True, timeout=280, env=environment(), input=given,
-    )  # fmt: skip
-    assert done.returncode == status, done.stderr.decode()
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 class Asked(NamedTuple):
@@ -91,8 +73,8 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a sweep of two encoders, compared, so that their best are registered."""
     folder = tmp_path_factory.mktemp("use")
-    command("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm")
-    said = command("compare", folder, "sweep=mine").stdout
+    run_command("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm", status=0)
+    said = run_command("compare", folder, "sweep=mine", status=0).stdout
     assert "registered as sentiment@champion, version " in said
     assert "registered as sentiment@rnn, version " in said
     return folder
@@ -118,7 +100,7 @@ def test_the_champion_is_the_best_on_validation(store: Store) -> None:
 
 
 def test_comparing_again_registers_nothing_twice(compared: Path, store: Store) -> None:
-    command("compare", compared, "sweep=mine")
+    run_command("compare", compared, "sweep=mine", status=0)
     assert len(store.client.search_model_versions("name = 'sentiment'")) == 2
 
 
@@ -166,7 +148,7 @@ def test_predict_answers_arguments_standard_input_and_a_file_alike(ask: Ask, com
     (tmp_path / "texts.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in texts))
     answers = [
         ask("predict", compared, "--json", *texts).stdout,
-        command("predict", compared, "--json", stdin="\n".join(texts)).stdout,
+        run_command("predict", compared, "--json", stdin="\n".join(texts), status=0).stdout,
         ask("predict", compared, "--json", "--file", str(tmp_path / "texts.csv")).stdout,
     ]
     assert answers[0] == answers[1] == answers[2]
@@ -214,7 +196,7 @@ def test_what_predict_cannot_do_is_one_line(ask: Ask, compared: Path, arguments:
 
 
 def test_standard_input_that_is_no_text_is_one_line(compared: Path) -> None:
-    assert "not UTF-8" in command("predict", compared, stdin=b"\xff\xfe", status=1).stderr
+    assert "not UTF-8" in run_command("predict", compared, stdin=b"\xff\xfe", status=1).stderr
 
 
 def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(

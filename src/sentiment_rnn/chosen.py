@@ -93,9 +93,4 @@ def _store(arguments: argparse.Namespace) -> Store:
         system_metrics=False,
         repeat=True,
     )
-    try:
-        return open_store(config, create=False)
-    except UserError as error:
-        raise UserError(
-            str(error).replace("tracking.directory=", "--store=").replace("tracking.uri=", "--tracking-uri=")
-        ) from error
+    return open_store(config, create=False, names=("--store", "--tracking-uri"))

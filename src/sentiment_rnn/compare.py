@@ -23,6 +23,7 @@ from sentiment_rnn.analysis.comparison import (
     table,
 )
 from sentiment_rnn.analysis.comparison_figure import comparison_figure
+from sentiment_rnn.analysis.figures import save_figure
 from sentiment_rnn.analysis.tables import Table, find_block, markdown, new_console, replace_block, show
 from sentiment_rnn.command import CONFIGURATION, one_line_errors, run
 from sentiment_rnn.config import CompareConfig, checked
@@ -63,7 +64,7 @@ def compare(config: CompareConfig) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (folder / name).write_text(content)
-        figure.savefig(folder / "comparison.png")
+        save_figure(figure, folder / "comparison.png")
         console.print(f"written to {folder}")
     for document in config.documents:
         replace_block(Path(document), study, text)

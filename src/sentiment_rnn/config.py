@@ -162,8 +162,8 @@ class OptimizerConfig:
     """A torch optimizer's class, importable."""
     learning_rate: float = MISSING
     """Peak of the schedule."""
-    learning_rates: dict[str, float] = field(default_factory=dict)
-    """Rates chosen on validation, by encoder name; `learning_rate` refers to them."""
+    learning_rates: dict[str, Any] = field(default_factory=dict)
+    """Rates chosen on validation, by encoder name, or by that and the pooling's; `learning_rate` refers to them."""
     weight_decay: float = MISSING
     """Decoupled weight decay, on matrices only (no biases, no embedding)."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -361,7 +361,7 @@ class StudyConfig:
     run: bool = MISSING
     """Run the study's sweeps; false takes them as they are."""
     overrides: list[str] = field(default_factory=list)
-    """Overrides for every run of the sweeps."""
+    """Overrides for every run of the sweeps; a seed for none that chooses learning rates."""
     tracking: TrackingConfig = MISSING
 
 

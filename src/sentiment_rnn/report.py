@@ -39,7 +39,9 @@ def report(config: ReportConfig) -> None:
     # The page is made of what lies in the folder: without a store, or without the study's runs in it, that is all.
     with contextlib.suppress(UserError):
         store = open_store(config.tracking, create=False)
-        parent = find_sweep(store, import_module(f"sentiment_rnn.studies.{sections[-1].name}").EXPERIMENTS[-1])
+        parent = find_sweep(
+            store, import_module(f"sentiment_rnn.studies.{sections[-1].name}").EXPERIMENTS[-1], finished=True
+        )
         store.client.log_text(parent.info.run_id, page, "report.html")
         print(f"logged to run {parent.info.run_id} of {store.uri}, as report.html")
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import hydra
+from hydra import compose
 from omegaconf import DictConfig
 
 from sentiment_rnn.analysis.tables import find_block, new_console, show
@@ -21,6 +22,9 @@ from sentiment_rnn.config import StudyConfig, checked
 from sentiment_rnn.studies import STUDIES
 from sentiment_rnn.tracking.results import find_sweep, log_findings
 from sentiment_rnn.tracking.store import open_store, store_uri
+
+SEEDS = ("seed", "hydra.sweeper.params.seed")
+"""What an override of the seeds begins with."""
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="study")
@@ -37,11 +41,14 @@ def study(config: StudyConfig) -> None:
     folder = Path(config.output)
     find_block(folder / "README.md", config.name)
     module = import_module(f"sentiment_rnn.studies.{config.name}")
+    command = getattr(module, "COMMAND", "train")
+    for experiment in module.EXPERIMENTS:
+        check_overrides(config, command, experiment)
     if needed := getattr(module, "NEEDS", {}):
         check_needed(config, needed)
     if config.run:
         for experiment in module.EXPERIMENTS:
-            sweep(getattr(module, "COMMAND", "train"), experiment, config)
+            sweep(command, experiment, config)
     store = open_store(config.tracking, create=False)
     findings = module.findings(store)
     console = new_console()
@@ -51,10 +58,20 @@ def study(config: StudyConfig) -> None:
         console.print(f"[bold]{verdict.verdict}[/]: {verdict.claim} {verdict.evidence}", soft_wrap=True)
     findings.write(folder, config.name)
     parent = find_sweep(store, module.EXPERIMENTS[-1], finished=True)
-    log_findings(store, parent, findings.texts(), findings.figures)
+    log_findings(store, parent, config.name, findings.texts(), findings.figures)
     console.print(
-        f"written to {folder}, and logged to run {parent.info.run_id} of {store.uri}, under study/", soft_wrap=True
+        f"written to {folder}, and logged to run {parent.info.run_id} of {store.uri}, under study/{config.name}",
+        soft_wrap=True,
     )
+
+
+def check_overrides(config: StudyConfig, command: str, experiment: str) -> None:
+    """Refuse to fix what a sweep varies: there would be nothing left to compare."""
+    composed = compose("textbook" if command == "textbook" else "config", [f"experiment={experiment}"], True)
+    compared = {"experiment", "study", *composed.hydra.sweeper.params} - {"seed"}
+    for override in config.overrides:
+        if override.split("=")[0].lstrip("+") in compared:
+            raise UserError(f"overrides={override}: {experiment} compares by this; leave it out")
 
 
 def check_needed(config: StudyConfig, needed: dict[str, tuple[str, ...]]) -> None:
@@ -65,15 +82,19 @@ def check_needed(config: StudyConfig, needed: dict[str, tuple[str, ...]]) -> Non
             for name in sweeps:
                 find_sweep(store, name, finished=True)
         except UserError as error:
-            raise UserError(f"name={config.name} needs the runs of {other}: make study NAME={other} first") from error
+            raise UserError(
+                f"name={config.name} needs the runs of {other}: make study NAME={other} first ({error})"
+            ) from error
 
 
 def sweep(command: str, experiment: str, config: StudyConfig) -> None:
     """One Hydra sweep, in a process of its own, with this study's store."""
     tracking = [f"tracking.directory={config.tracking.directory}", f"tracking.experiment={config.tracking.experiment}"]
     tracking += [f"tracking.uri={store_uri(config.tracking)}"] if config.tracking.uri else []
+    # A learning rate is chosen by a seed that is none of the study's, whatever those are.
+    overrides = [o for o in config.overrides if not (experiment.endswith("_rate") and o.split("=")[0] in SEEDS)]
     started = [sys.executable, "-m", f"sentiment_rnn.{command}", f"experiment={experiment}", "tracking.repeat=false"]
-    if status := subprocess.run([*started, *tracking, *config.overrides]).returncode:
+    if status := subprocess.run([*started, *tracking, *overrides]).returncode:
         raise UserError(f"experiment={experiment} did not finish (status {status}); the same command takes it up")
 
 

@@ -3,10 +3,12 @@
 import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from sentiment_rnn.analysis.comparison import RunResult, arms_of
 from sentiment_rnn.analysis.comparison_figure import comparison_figure
@@ -18,7 +20,9 @@ from sentiment_rnn.analysis.figures import (
     color_of,
     confusion_matrix,
     learning_curves,
+    new_figure,
     run_figures,
+    save_figure,
 )
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, wilson_interval
@@ -240,3 +244,15 @@ def test_lengths_fall_into_bins_that_hold_every_review() -> None:
     said = said_of(500, 0.8)
     counts, _ = np.histogram(said.lengths, quantile_bins(said.lengths, 10))
     assert counts.sum() == 500
+
+
+def test_a_figure_is_saved_as_it_is_drawn_in_few_colours(tmp_path: Path) -> None:
+    figure, (axes,) = new_figure(1)
+    figure.colorbar(axes.imshow(np.linspace(-1, 1, 600).reshape(20, 30), cmap="RdBu_r"))
+    for _ in range(3):  # until its layout has settled
+        figure.savefig(tmp_path / "full.png")
+    save_figure(figure, tmp_path / "small.png")
+    full, small = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), int) for name in ("full", "small"))
+    # Median cut is wrong by 44 of 255 here, at the ends of the colour bar.
+    assert np.abs(full - small).max() < 25
+    assert (tmp_path / "small.png").stat().st_size < (tmp_path / "full.png").stat().st_size

@@ -51,11 +51,16 @@ def right(accuracy: float) -> np.ndarray:
     return np.tile(np.arange(2000) % 100 < 100 * accuracy, (3, 1))
 
 
-def correct(wide: float, bag: float) -> dict[tuple[str, str], np.ndarray]:
-    names = {"LSTM": 0.88, "RNN": 0.75, "RNN, as large as the LSTM": wide}
-    return {(name, "last"): right(accuracy) for name, accuracy in names.items()} | {
-        ("bag of words", "mean"): right(bag)
-    }
+def correct(
+    wide: float = 0.75, bag: float = 0.8, deep: float = 0.75, both: float = 0.85
+) -> dict[tuple[str, str], np.ndarray]:
+    names = {"LSTM": 0.88, "RNN": 0.75, "RNN, as large as the LSTM": wide, "RNN, 2 layers": deep}
+    everywhere = {"LSTM": 0.89, "RNN": 0.85, "RNN, two directions": both}
+    return (
+        {(name, "last"): right(accuracy) for name, accuracy in names.items()}
+        | {(name, "mean_max"): right(accuracy) for name, accuracy in everywhere.items()}
+        | {("bag of words", "mean"): right(bag)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,11 +71,17 @@ def test_verdicts_follow_the_numbers(wide: float, bag: float, expected: list[str
     assert [verdict.verdict for verdict in verdicts(correct(wide, bag))] == expected
 
 
+@pytest.mark.parametrize("larger", [{"wide": 0.88}, {"deep": 0.88}, {"both": 0.89}])
+def test_any_larger_rnn_that_catches_up_makes_up_for_the_gates(larger: dict[str, float]) -> None:
+    assert verdicts(correct(**larger))[0].verdict == FAILS
+
+
 def test_each_arm_is_held_against_the_lstm_that_is_read_out_alike() -> None:
     arms = {
         arm_of(runs[0]): runs
         for runs in (
-            [run_of("lstm")] * 3, [run_of("rnn")] * 3, [run_of("lstm", "mean_max")] * 3,
+            [run_of("lstm")] * 3, [run_of("rnn")] * 3, [run_of("rnn", **{"encoder.layers": "2"})] * 3,
+            [run_of("lstm", "mean_max")] * 3,
             [run_of("rnn", "mean_max")] * 3,
             [run_of("bag", "mean")] * 3,
         )
@@ -78,12 +89,16 @@ def test_each_arm_is_held_against_the_lstm_that_is_read_out_alike() -> None:
     scores = {
         ("LSTM", "last"): 0.9,
         ("RNN", "last"): 0.7,
+        ("RNN, 2 layers", "last"): 0.75,
         ("LSTM", "mean_max"): 0.8,
         ("RNN", "mean_max"): 0.8,
         ("bag of words", "mean"): 0.9,
     }
     table = score_table(arms, {arm: right(scores[arm]) for arm in arms})
     differences = {row[:2]: row[-1] for row in table.rows}
+    gains = {row[:2]: row[-2] for row in table.rows}
+    assert gains["RNN", "last"] == ""
+    assert gains["RNN, 2 layers", "last"].startswith("+5.0")
     assert differences["LSTM", "last"] == differences["LSTM", "mean_max"] == ""
     assert differences["RNN", "last"].startswith("+20.0")
     assert differences["RNN", "mean_max"].startswith("+0.0")

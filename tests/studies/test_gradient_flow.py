@@ -60,6 +60,13 @@ AS_PREDICTED = {"rnn_uniform": 5, "rnn": 20, "rnn_identity": 50, "lstm_forget_0"
 REVERSED = {"rnn_uniform": 400, "rnn": 20, "rnn_identity": 10, "lstm_forget_0": 400, "lstm": 20, "lstm_forget_5": 2}
 
 
+def test_a_gradient_that_grows_while_it_is_trained_decays_in_part() -> None:
+    during = [*measured("generated", 1, {"rnn": 0.8, "rnn_identity": 1.01}), *measured("IMDb", 1, {"rnn": 0.8})]
+    found = verdicts(during, UNTRAINED, reaches(UNTRAINED), by_seed(AS_PREDICTED))[0]
+    assert found.verdict == IN_PART
+    assert "0.800 to 1.010 (generated) and 0.800 to 0.800 (IMDb)" in found.evidence
+
+
 @pytest.mark.parametrize(
     ("trained", "spans", "expected"),
     [

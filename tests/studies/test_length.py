@@ -11,7 +11,16 @@ from sentiment_rnn.data.generated import NEUTRAL
 from sentiment_rnn.data.text import build_vocabulary, tokenize
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
-from sentiment_rnn.studies.length import FILLER, length_figure, neutral_tokens, read, verdicts
+from sentiment_rnn.studies.length import (
+    FILLER,
+    IN_FRONT,
+    length_figure,
+    lost,
+    neutral_tokens,
+    read,
+    verdicts,
+    with_filler,
+)
 
 ARMS = [(encoder, pooling) for encoder in ("rnn", "lstm") for pooling in ("last", "mean_max")]
 
@@ -38,23 +47,51 @@ def predictions(accuracy: float) -> list[Predictions]:
     return [Predictions(np.where(right, 0.9, 0.1), np.ones(1000, np.int8), lengths, np.full(1000, -1))] * 3
 
 
-def losing(points: dict[tuple[str, str], float]) -> dict[int, dict[tuple[str, str], dict[int, float]]]:
+def losing(points: dict[tuple[str, str], float]) -> dict[Any, dict[tuple[str, str], dict[int, float]]]:
     """AUROC of three seeds that falls from 0.9 by so many points to the longest filler."""
     return {
         amount: {arm: dict.fromkeys(range(3), 0.9 - points[arm] / 100 * amount / FILLER[-1]) for arm in ARMS}
         for amount in FILLER
-    }
+    } | {IN_FRONT: {arm: dict.fromkeys(range(3), 0.9) for arm in ARMS}}
 
 
 @pytest.mark.parametrize(
     ("rnn_last", "rnn_everywhere", "lost", "expected"),
-    [(0.7, 0.87, 30, [HOLDS, HOLDS]), (0.85, 0.85, 5, [FAILS, IN_PART]), (0.87, 0.7, 0.5, [FAILS, FAILS])],
+    [
+        (0.7, 0.87, 30, [HOLDS, HOLDS]),
+        (0.85, 0.85, 5, [FAILS, IN_PART]),
+        (0.7, 0.76, 5, [IN_PART, IN_PART]),
+        (0.87, 0.7, 0.5, [FAILS, FAILS]),
+    ],
 )
 def test_verdicts_follow_the_numbers(rnn_last: float, rnn_everywhere: float, lost: float, expected: list[str]) -> None:
     accuracies = {("rnn", "last"): rnn_last, ("rnn", "mean_max"): rnn_everywhere}
     whole = {arm: predictions(accuracies.get(arm, 0.88)) for arm in ARMS}
     filler = losing({arm: lost if arm == ("rnn", "last") else 0.5 for arm in ARMS})
     assert [verdict.verdict for verdict in verdicts(whole, filler)] == expected
+
+
+def test_a_seed_that_knew_nothing_has_nothing_to_forget() -> None:
+    filler = losing(dict.fromkeys(ARMS, 30))
+    filler[0]["rnn", "last"][1] = 0.5
+    assert lost(filler, FILLER[-1], "rnn") == pytest.approx([0.75, 0.75])
+    filler[0]["rnn", "last"] = dict.fromkeys(range(3), 0.5)
+    whole = {arm: predictions(0.8) for arm in ARMS}
+    forgetting = verdicts(whole, filler)[1]
+    assert forgetting.verdict == FAILS
+    assert "nothing that can be measured" in forgetting.evidence
+
+
+def test_a_text_that_is_as_strange_with_filler_in_front_is_not_forgotten() -> None:
+    filler = losing({arm: 30 if arm == ("rnn", "last") else 0.5 for arm in ARMS})
+    filler[IN_FRONT]["rnn", "last"] = dict.fromkeys(range(3), 0.55)
+    assert verdicts({arm: predictions(0.8) for arm in ARMS}, filler)[1].verdict == IN_PART
+
+
+def test_filler_stands_behind_the_review_or_in_front_of_it() -> None:
+    review, neutral = np.array([7, 8]), np.array([3, 3, 4])
+    assert with_filler(review, neutral, in_front=False).tolist() == [7, 8, 3, 3, 4]
+    assert with_filler(review, neutral, in_front=True).tolist() == [3, 3, 4, 7, 8]
 
 
 @pytest.mark.parametrize("amount", [0, 1, 30, 400])

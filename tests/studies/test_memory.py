@@ -13,7 +13,7 @@ DISTANCES = (2, 5, 10, 20, 50, 100, 200, 400)
 
 def score(accuracy: float, seeds: int = 3) -> Score:
     """200 reviews, so many of them right with every seed."""
-    return Score(np.tile(np.arange(200) < 200 * accuracy, (seeds, 1)))
+    return Score(np.tile(np.arange(200) < 200 * accuracy, (seeds, 1)), tuple(range(seeds)))
 
 
 def reaching(last: int) -> dict[int, Score]:
@@ -40,7 +40,7 @@ def test_the_span_is_the_longest_distance_up_to_which_it_remembers(accuracies: d
 
 def test_spans_are_of_the_mean_and_of_each_seed() -> None:
     correct = np.stack([np.ones(100, bool), np.arange(100) < 80])
-    assert spans({2: Score(correct), 5: score(0.5, seeds=2)}) == (0, [2, 0])
+    assert spans({2: Score(correct, (0, 1)), 5: score(0.5, seeds=2)}) == (0, [2, 0])
 
 
 def judged(hold: Scores, learn: Scores) -> list[str]:
@@ -70,6 +70,11 @@ def test_an_rnn_that_fails_at_five_has_no_good_short_term_memory() -> None:
     assert judged(build(), build(rnn=2))[0] == FAILS
 
 
+def test_an_rnn_that_needs_a_good_start_has_it_in_part() -> None:
+    assert judged(build(rnn_uniform=2), build())[0] == IN_PART
+    assert judged(build(), build(rnn_uniform=2))[0] == FAILS
+
+
 def test_another_start_of_the_lstm_that_learns_what_the_usual_one_does_not_cures_in_part() -> None:
     assert judged(build(rnn=400, lstm=400), build(lstm_chrono=400))[2] == IN_PART
 
@@ -82,7 +87,8 @@ def test_an_lstm_that_remembers_in_one_setting_of_two_cures_in_part() -> None:
     ("learn", "expected"),
     [
         (build(rnn=20, **FAR), [HOLDS, HOLDS]),
-        (build(rnn=20, lstm=50, lstm_forget_5=400), [HOLDS, IN_PART]),
+        (build(rnn=20, lstm=50, lstm_forget_0=400, lstm_forget_5=400, lstm_chrono=400), [HOLDS, IN_PART]),
+        (build(rnn=20, lstm=50, lstm_chrono=400), [HOLDS, FAILS]),
         (build(rnn=20, rnn_identity=400, lstm=50), [IN_PART, FAILS]),
         (build(rnn=100, lstm=50), [FAILS, FAILS]),
     ],

@@ -1,13 +1,15 @@
 """A study through its command, in real processes, small and on generated reviews."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+
+from processes import run_command
+from sentiment_rnn.config import StudyConfig, TrackingConfig
+from sentiment_rnn.study import sweep
 
 SMALL = [
     "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
@@ -23,13 +25,9 @@ SMALL_TASKS = [
 
 
 def study(folder: Path, *arguments: str, small: list[str] = SMALL) -> subprocess.CompletedProcess[str]:
-    """Run the command in `folder`, to its end."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {"OMP_NUM_THREADS": "1"}
+    """Run a study in `folder`, of small runs, to its end."""
     overrides = ",".join(json.dumps(override) for override in small)
-    return subprocess.run(
-        [sys.executable, "-m", "sentiment_rnn.study", f"overrides=[{overrides}]", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=280, env=environment,
-    )  # fmt: skip
+    return run_command("study", folder, f"overrides=[{overrides}]", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +59,8 @@ def test_a_study_trains_its_sweep_writes_its_folder_and_logs_to_the_parent(gates
     client = MlflowClient(f"sqlite:///{gates}/runs/mlflow.db")
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study")}
-    assert {"study/gates.png", "study/results.csv", "study/explorer.json"} <= logged
+    logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study/gates")}
+    assert {f"study/gates/{name}" for name in ("gates.png", "results.csv", "explorer.json")} <= logged
 
 
 def test_recomputed_gates_equal_the_trained_module(gates: Path) -> None:
@@ -110,7 +108,44 @@ def test_a_study_that_needs_another_says_so_before_anything_is_trained(tmp_path:
     (out / "README.md").write_text("<!-- memory:start -->\n<!-- memory:end -->\n")
     done = study(tmp_path, "name=memory")
     assert done.returncode == 1
-    assert done.stderr == "error: name=memory needs the runs of learning: make study NAME=learning first\n"
+    assert done.stderr.startswith("error: name=memory needs the runs of learning: make study NAME=learning first (")
+    assert "no runs there" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("seeds", ["seed", "hydra.sweeper.params.seed"])
+def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.MonkeyPatch, seeds: str) -> None:
+    started: list[list[str]] = []
+
+    def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+        started.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    tracking = TrackingConfig(uri=None, directory="runs", experiment="mine", system_metrics=False, repeat=False)
+    config = StudyConfig("memory", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], tracking)
+    for experiment in ("memory_hold_rate", "memory_hold"):
+        sweep("train", experiment, config)
+    assert [(f"{seeds}=0,1" in command, "trainer.threads=1" in command) for command in started] == [
+        (False, True), (True, True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "experiment"),
+    [
+        ("gates", "encoder=lstm", "gradient_flow_imdb"),
+        ("length", "data.max_tokens=50", "length_tokens"),
+        ("textbook", "task.steps=10", "textbook_rate"),
+    ],
+)
+def test_what_a_study_compares_cannot_be_overridden(tmp_path: Path, name: str, override: str, experiment: str) -> None:
+    out = tmp_path / "experiments" / name
+    out.mkdir(parents=True)
+    (out / "README.md").write_text(f"<!-- {name}:start -->\n<!-- {name}:end -->\n")
+    done = study(tmp_path, f"name={name}", small=[override])
+    assert done.returncode == 1
+    assert done.stderr == f"error: overrides={override}: {experiment} compares by this; leave it out\n"
     assert not (tmp_path / "runs").exists()
 
 

@@ -1,6 +1,5 @@
 """Sweeps in real processes on a real SQLite store: parallel jobs, a failing job, a sweep taken up again."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,24 +10,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from processes import environment, run_command
+
 SMALL = [
     "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
     "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
     "tracking.system_metrics=false",
 ]  # fmt: skip
-
-
-def command(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the project in `folder`, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", f"sentiment_rnn.{name}", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=280, env=environment(),
-    )  # fmt: skip
-
-
-def environment() -> dict[str, str]:
-    """This environment without another store in it, one thread a process."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {"OMP_NUM_THREADS": "1"}
 
 
 def runs_of(folder: Path) -> tuple[list[Run], list[Run]]:
@@ -43,7 +31,7 @@ def runs_of(folder: Path) -> tuple[list[Run], list[Run]]:
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which two joblib jobs at once met a fresh database and a fresh token cache."""
     folder = tmp_path_factory.mktemp("sweep")
-    done = command(
+    done = run_command(
         "train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,bag", "seed=0,1",
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
     )  # fmt: skip
@@ -86,7 +74,7 @@ def test_all_jobs_read_one_token_cache(swept: Path) -> None:
 
 def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None:
     (swept / "notes.md").write_text("before\n<!-- mine:start -->\nold\n<!-- mine:end -->\nafter\n")
-    done = command("compare", swept, "sweep=mine", "output=out", "documents=[notes.md]", "resamples=200")
+    done = run_command("compare", swept, "sweep=mine", "output=out", "documents=[notes.md]", "resamples=200")
     assert done.returncode == 0, done.stderr
     table = (swept / "out" / "table.md").read_text()
     assert "| rnn |" in table
@@ -108,7 +96,7 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None
 def test_a_failing_job_is_failed_with_its_traceback_and_the_sweep_goes_on(tmp_path: Path) -> None:
     # AdamW refuses a momentum, SGD takes it: found out only when the job builds its optimizer.
     wrong_for_one = ("optimizer=adamw,sgd", "++optimizer.options.momentum=0.9", "encoder=bag")
-    done = command("train", tmp_path, "-m", *SMALL, *wrong_for_one)
+    done = run_command("train", tmp_path, "-m", *SMALL, *wrong_for_one)
     assert done.returncode != 0
     (parent,), children = runs_of(tmp_path)
     by_status = {child.info.status: child for child in children}
@@ -125,7 +113,7 @@ def test_a_killed_sweep_is_taken_up_where_it_stopped(tmp_path: Path) -> None:
     with subprocess.Popen(arguments, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL) as process:
         first = wait_for_a_finished_run(tmp_path)
         process.send_signal(signal.SIGKILL)
-    again = command("train", tmp_path, *arguments[3:])
+    again = run_command("train", tmp_path, *arguments[3:])
     assert again.returncode == 0, again.stderr
     (parent,), children = runs_of(tmp_path)
     assert parent.info.status == "FINISHED"

@@ -3,12 +3,15 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from io import BytesIO
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, wilson_interval
@@ -53,6 +56,15 @@ def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
 def color_of(name: str, position: int) -> str:
     """The colour of an encoder: the same in every figure."""
     return _FIXED.get(name.split(",")[0].split(" ")[0], PALETTE[position % len(PALETTE)])
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of 256 colours, which looks the same and is a third as large."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    # By maximum coverage, then k-means: median cut gives the rare colours away, the ends of a colour bar among them.
+    colours = Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=3)
+    colours.save(path, optimize=True)
 
 
 def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:

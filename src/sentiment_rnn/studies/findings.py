@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from sentiment_rnn.analysis.figures import save_figure
 from sentiment_rnn.analysis.statistics import Interval, spread, with_deviation
 from sentiment_rnn.analysis.tables import Table, markdown, replace_block
 
@@ -59,7 +60,7 @@ class Findings:
         for file, content in self.texts().items():
             (folder / file).write_text(content)
         for file, figure in self.figures.items():
-            figure.savefig(folder / f"{file}.png")
+            save_figure(figure, folder / f"{file}.png")
         replace_block(folder / "README.md", name, self.document())
 
 

@@ -93,15 +93,20 @@ def _listed(values: dict[int, int]) -> str:
 def verdicts(measured: list[Measured], before: list[Measured], reached: BySeed, found: BySeed) -> list[Verdict]:
     """Whether the gradient vanishes, and whether starts that let it reach further learn longer spans."""
     uniform, usual = ([m.flow.rate for m in before if m.encoder == name] for name in ("rnn_uniform", "rnn"))
-    trained = [m.flow.rate for m in measured if m.corpus == "IMDb" and m.encoder == "rnn" and m.epoch > 0]
-    vanishes = [all(rate < 1 for rate in rates) for rates in (uniform, usual, trained)]
+    trained = {
+        corpus: [m.flow.rate for m in measured if m.corpus == corpus and m.encoder.startswith("rnn") and m.epoch > 0]
+        for corpus in dict.fromkeys(m.corpus for m in measured)
+    }
+    vanishes = [bool(rates) and all(rate < 1 for rate in rates) for rates in (uniform, usual, *trained.values())]
+    while_trained = " and ".join(f"{_range(rates)} ({corpus})" for corpus, rates in trained.items())
     correlation = rank_correlation(reached, found)
     return [
         Verdict(
             "The gradient of a vanilla RNN decays at each step back.",
             judged(all(vanishes), any(vanishes)),
-            f"It is multiplied by {_range(uniform)} at each step with a uniform start, by {_range(usual)} with an "
-            f"orthogonal one; on IMDb, while it is trained, by {_range(trained)} (least and most of seeds and epochs).",
+            f"Before training it is multiplied by {_range(uniform)} at each step with a uniform start, by "
+            f"{_range(usual)} with an orthogonal one; while it is trained, by {while_trained}, least and most "
+            "of starts, seeds and epochs.",
         ),
         Verdict(
             "That is the cause: a start whose gradient reaches further learns a longer span.",

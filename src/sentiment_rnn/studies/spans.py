@@ -26,7 +26,7 @@ class Score(NamedTuple):
 
     correct: np.ndarray
     """bool [seeds, N]."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...]
 
     @property
     def accuracies(self) -> np.ndarray:
@@ -53,7 +53,7 @@ def held(store: Store) -> Scores:
 def learnt(store: Store) -> Scores:
     """Scores of the runs at one distance each."""
     found: Scores = {}
-    runs = [run for sweep in LEARN for run in runs_of(store, sweep)]
+    runs = runs_of(store, *LEARN)
     for encoder, group in by_start(runs).items():
         by_distance: dict[int, list[Run]] = {}
         for run in group:

@@ -58,17 +58,27 @@ def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Fig
     store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
 
 
-def log_findings(store: Store, parent: Run, texts: dict[str, str], figures: dict[str, Figure]) -> None:
-    """Put what a study found into the parent run, under `study/`."""
+def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], figures: dict[str, Figure]) -> None:
+    """Put what a study found into the parent run, under `study/<its name>`: a sweep can be that of two studies."""
     for name, content in texts.items():
-        store.client.log_text(parent.info.run_id, content, f"study/{name}")
+        store.client.log_text(parent.info.run_id, content, f"study/{study}/{name}")
     for name, figure in figures.items():
-        store.client.log_figure(parent.info.run_id, figure, f"study/{name}.png")
+        store.client.log_figure(parent.info.run_id, figure, f"study/{study}/{name}.png")
 
 
-def runs_of(store: Store, sweep: str) -> list[Run]:
-    """The runs of a study's latest finished sweep; raises `UserError` where there is none."""
-    return _children(store, find_sweep(store, sweep, finished=True))
+def runs_of(store: Store, *sweeps: str) -> list[Run]:
+    """The runs of the latest finished sweep of each name.
+
+    Raises:
+        UserError: there is none, or they do not compare: they have other seeds, or another number of epochs.
+    """
+    found = {sweep: _children(store, find_sweep(store, sweep, finished=True)) for sweep in sweeps}
+    for name in ("seed", "trainer.epochs"):
+        values = {sweep: ", ".join(sorted({run.data.params[name] for run in runs})) for sweep, runs in found.items()}
+        if len(set(values.values())) > 1:
+            differing = "; ".join(f"{value} in {sweep}" for sweep, value in values.items())
+            raise UserError(f"{name} differs ({differing}); train these sweeps with the same overrides")
+    return [run for runs in found.values() for run in runs]
 
 
 def _children(store: Store, parent: Run) -> list[Run]:

@@ -22,7 +22,9 @@ class Store:
     """Absolute folder of the default database, its artifacts and all checkpoints."""
 
 
-def open_store(config: TrackingConfig, create: bool = True) -> Store:
+def open_store(
+    config: TrackingConfig, create: bool = True, names: tuple[str, str] = ("tracking.directory", "tracking.uri")
+) -> Store:
     """The store that `config` names, with its database and experiment made if they are missing.
 
     Jobs that meet a fresh SQLite file or a missing experiment together would crash ("table runs already exists",
@@ -30,15 +32,17 @@ def open_store(config: TrackingConfig, create: bool = True) -> Store:
 
     Args:
         create: make what is missing; False is for commands that only read.
+        names: what the user calls the folder and the address, for messages.
 
     Raises:
         UserError: the folder cannot be written, the server does not answer, or there is nothing to read.
     """
     directory = Path(config.directory).expanduser().absolute()
     uri = store_uri(config)
+    directory_name, uri_name = names
     if not create and not config.uri and not (directory / "mlflow.db").exists():
         raise UserError(
-            f"tracking.directory={config.directory}: no runs there; train first, or give the folder of a store"
+            f"{directory_name}={config.directory}: no runs there; train first, or give the folder of a store"
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -56,13 +60,11 @@ def open_store(config: TrackingConfig, create: bool = True) -> Store:
                 experiment_id = experiment.experiment_id
     except OSError as error:
         raise UserError(
-            f"tracking.directory={config.directory}: cannot be written ({error.strerror or error}); "
-            "choose another folder"
+            f"{directory_name}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
     except MlflowException as error:
         raise UserError(
-            f"tracking.uri={uri}: {str(error).splitlines()[0]}; check the address, "
-            "or leave tracking.uri null for SQLite"
+            f"{uri_name}={uri}: {str(error).splitlines()[0]}; check the address, or give none for SQLite"
         ) from error
     return Store(client, uri, experiment_id, directory)
 
