@@ -27,6 +27,12 @@ $(READY): pyproject.toml constraints.txt
 	@$(RUN) sentiment_rnn.model.recurrence
 	@touch $@
 
+# A sweep, then its comparison into the folder of its name.
+define compared
+@$(RUN) sentiment_rnn.train experiment=$(1) tracking.directory=$(STORE) $(ARGS)
+@$(RUN) sentiment_rnn.compare sweep=$(1) tracking.directory=$(STORE) output=experiments/$(1) 'documents=[experiments/$(1)/README.md]'
+endef
+
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
 	@$(RUN) sentiment_rnn.train experiment=demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn.compare sweep=demo tracking.directory=$(STORE)
@@ -36,24 +42,18 @@ compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloade
 	@$(RUN) sentiment_rnn.compare sweep=rnn_vs_lstm tracking.directory=$(STORE) output=experiments/rnn_vs_lstm 'documents=[README.md,experiments/rnn_vs_lstm/README.md]'
 
 pooling: $(READY)  ## The same with mean and max over all states, and write experiments/pooling
-	@$(RUN) sentiment_rnn.train experiment=pooling tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=pooling tracking.directory=$(STORE) output=experiments/pooling 'documents=[experiments/pooling/README.md]'
+	$(call compared,pooling)
 
 learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write experiments/learning_rate
-	@$(RUN) sentiment_rnn.train experiment=learning_rate tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=learning_rate tracking.directory=$(STORE) output=experiments/learning_rate 'documents=[experiments/learning_rate/README.md]'
+	$(call compared,learning_rate)
 
 learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/learning_rate_demo
-	@$(RUN) sentiment_rnn.train experiment=learning_rate_demo tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=learning_rate_demo tracking.directory=$(STORE) output=experiments/learning_rate_demo 'documents=[experiments/learning_rate_demo/README.md]'
+	$(call compared,learning_rate_demo)
 
 learning-rate-short: $(READY)  ## … and for the studies of three epochs, and write experiments/learning_rate_short, …_seeds and …_pooling
-	@$(RUN) sentiment_rnn.train experiment=learning_rate_short tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=learning_rate_short tracking.directory=$(STORE) output=experiments/learning_rate_short 'documents=[experiments/learning_rate_short/README.md]'
-	@$(RUN) sentiment_rnn.train experiment=learning_rate_short_seeds tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=learning_rate_short_seeds tracking.directory=$(STORE) output=experiments/learning_rate_short_seeds 'documents=[experiments/learning_rate_short_seeds/README.md]'
-	@$(RUN) sentiment_rnn.train experiment=learning_rate_short_pooling tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=learning_rate_short_pooling tracking.directory=$(STORE) output=experiments/learning_rate_short_pooling 'documents=[experiments/learning_rate_short_pooling/README.md]'
+	$(call compared,learning_rate_short)
+	$(call compared,learning_rate_short_seeds)
+	$(call compared,learning_rate_short_pooling)
 
 # TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.
 override TEXT := $(value TEXT)

@@ -24,7 +24,7 @@ from sentiment_rnn.tracking.results import find_sweep, log_findings
 from sentiment_rnn.tracking.store import open_store, store_uri
 
 SEEDS = ("seed", "hydra.sweeper.params.seed")
-"""What an override of the seeds begins with."""
+"""What an override of the seeds sets."""
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="study")
@@ -42,8 +42,7 @@ def study(config: StudyConfig) -> None:
     find_block(folder / "README.md", config.name)
     module = import_module(f"sentiment_rnn.studies.{config.name}")
     command = getattr(module, "COMMAND", "train")
-    for experiment in module.EXPERIMENTS:
-        check_overrides(config, command, experiment)
+    check_overrides(config, command, module.EXPERIMENTS)
     if needed := getattr(module, "NEEDS", {}):
         check_needed(config, needed)
     if config.run:
@@ -65,13 +64,19 @@ def study(config: StudyConfig) -> None:
     )
 
 
-def check_overrides(config: StudyConfig, command: str, experiment: str) -> None:
+def check_overrides(config: StudyConfig, command: str, experiments: tuple[str, ...]) -> None:
     """Refuse to fix what a sweep varies: there would be nothing left to compare."""
-    composed = compose("textbook" if command == "textbook" else "config", [f"experiment={experiment}"], True)
-    compared = {"experiment", "study", *composed.hydra.sweeper.params} - {"seed"}
-    for override in config.overrides:
-        if override.split("=")[0].lstrip("+") in compared:
-            raise UserError(f"overrides={override}: {experiment} compares by this; leave it out")
+    for experiment in experiments if config.overrides else ():
+        composed = compose("textbook" if command == "textbook" else "config", [f"experiment={experiment}"], True)
+        compared = {"experiment", "study", *composed.hydra.sweeper.params} - {"seed"}
+        for override in config.overrides:
+            if key_of(override) in compared:
+                raise UserError(f"overrides={override}: {experiment} compares by this; leave it out")
+
+
+def key_of(override: str) -> str:
+    """What an override sets."""
+    return override.lstrip("+").split("=")[0]
 
 
 def check_needed(config: StudyConfig, needed: dict[str, tuple[str, ...]]) -> None:
@@ -92,7 +97,7 @@ def sweep(command: str, experiment: str, config: StudyConfig) -> None:
     tracking = [f"tracking.directory={config.tracking.directory}", f"tracking.experiment={config.tracking.experiment}"]
     tracking += [f"tracking.uri={store_uri(config.tracking)}"] if config.tracking.uri else []
     # A learning rate is chosen by a seed that is none of the study's, whatever those are.
-    overrides = [o for o in config.overrides if not (experiment.endswith("_rate") and o.split("=")[0] in SEEDS)]
+    overrides = [o for o in config.overrides if not (experiment.endswith("_rate") and key_of(o) in SEEDS)]
     started = [sys.executable, "-m", f"sentiment_rnn.{command}", f"experiment={experiment}", "tracking.repeat=false"]
     if status := subprocess.run([*started, *tracking, *overrides]).returncode:
         raise UserError(f"experiment={experiment} did not finish (status {status}); the same command takes it up")

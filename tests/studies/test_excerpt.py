@@ -9,8 +9,7 @@ from mlflow.entities import Metric, Param, Run, RunData, RunInfo
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.studies.excerpt import excerpt_figure, verdicts
 from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
-
-ARMS = [(encoder, pooling) for encoder in ("rnn", "lstm") for pooling in ("last", "mean_max")]
+from sentiment_rnn.studies.length import ARMS
 
 
 def run_of(seed: int, accuracy: float) -> Run:

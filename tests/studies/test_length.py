@@ -12,6 +12,7 @@ from sentiment_rnn.data.text import build_vocabulary, tokenize
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
 from sentiment_rnn.studies.length import (
+    ARMS,
     FILLER,
     IN_FRONT,
     length_figure,
@@ -21,8 +22,6 @@ from sentiment_rnn.studies.length import (
     verdicts,
     with_filler,
 )
-
-ARMS = [(encoder, pooling) for encoder in ("rnn", "lstm") for pooling in ("last", "mean_max")]
 
 
 def test_texts_of_any_length_are_read_as_each_alone() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.analysis.figures import save_figure
@@ -77,6 +78,11 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def mean_of(values: Sequence[float], places: int = 1) -> str:
     """`88.1 ± 0.2`, mean and standard deviation of a number a seed; `88.1` of a single one."""
     return with_deviation(spread(list(values)), places)
+
+
+def least_to_most(values: Sequence[float] | np.ndarray, places: int = 0) -> str:
+    """`9 to 19`, of a number a seed."""
+    return f"{min(values):.{places}f} to {max(values):.{places}f}" if len(values) else "nothing measured"
 
 
 def points(interval: Interval) -> str:

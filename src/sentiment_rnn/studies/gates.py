@@ -9,7 +9,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.data.text import tokenize
 from sentiment_rnn.studies.explorer import explore
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, least_to_most, mean_of
 from sentiment_rnn.studies.gate_figures import UNITS, gate_figure, running_figure, saturation_figure
 from sentiment_rnn.studies.rates import validation_accuracy
 from sentiment_rnn.studies.reading import GATES, REVIEWS, SHARES, Reader, half_lives, reader_of
@@ -106,13 +106,13 @@ def _rows(readers: Sequence[Reader]) -> list[tuple[object, ...]]:
 def verdicts(lstms: Sequence[Reader]) -> list[Verdict]:
     """Whether the forget gates are what keeps."""
     lives = np.array([np.quantile(half_lives(reader.decay), [0.5, 0.9, 1.0]) for reader in lstms])
-    median, long, longest = (f"{found.min():.1f} to {found.max():.1f}" for found in lives.T)
+    median, long, longest = (least_to_most(found, 1) for found in lives.T)
     opened = np.array([100 * float(reader.saturation["forget"][1].mean()) for reader in lstms])
     return [
         Verdict(
             "A trained LSTM keeps its forget gates open.",
             judged(opened.min() > 50 and lives[:, 1].min() > 100, lives[:, 2].min() > 100),
-            f"On IMDb {opened.min():.0f} to {opened.max():.0f} % of its forget gates are above 0.9; half of a cell is "
+            f"On IMDb {least_to_most(opened)} % of its forget gates are above 0.9; half of a cell is "
             f"left after {median} tokens in the median unit, {long} in the unit that nine tenths do not outlast, and "
             f"{longest} in the longest-lived (least and most of {len(lstms)} seeds).",
         )

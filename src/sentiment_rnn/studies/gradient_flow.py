@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from sentiment_rnn import runtime
 from sentiment_rnn.analysis.statistics import Interval
 from sentiment_rnn.analysis.tables import Table
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, least_to_most, mean_of
 from sentiment_rnn.studies.gradient_figures import flow_figure, rate_figure, span_figure
 from sentiment_rnn.studies.measured import (
     LONGEST,
@@ -98,15 +98,15 @@ def verdicts(measured: list[Measured], before: list[Measured], reached: BySeed, 
         for corpus in dict.fromkeys(m.corpus for m in measured)
     }
     vanishes = [bool(rates) and all(rate < 1 for rate in rates) for rates in (uniform, usual, *trained.values())]
-    while_trained = " and ".join(f"{_range(rates)} ({corpus})" for corpus, rates in trained.items())
+    while_trained = " and ".join(f"{least_to_most(rates, 3)} ({corpus})" for corpus, rates in trained.items())
     correlation = rank_correlation(reached, found)
     return [
         Verdict(
             "The gradient of a vanilla RNN decays at each step back.",
             judged(all(vanishes), any(vanishes)),
-            f"Before training it is multiplied by {_range(uniform)} at each step with a uniform start, by "
-            f"{_range(usual)} with an orthogonal one; while it is trained, by {while_trained}, least and most "
-            "of starts, seeds and epochs.",
+            f"Before training it is multiplied by {least_to_most(uniform, 3)} at each step with a uniform start, by "
+            f"{least_to_most(usual, 3)} with an orthogonal one; while it is trained, by {while_trained}, least and "
+            "most of starts, seeds and epochs.",
         ),
         Verdict(
             "That is the cause: a start whose gradient reaches further learns a longer span.",
@@ -115,10 +115,6 @@ def verdicts(measured: list[Measured], before: list[Measured], reached: BySeed, 
             f"have a rank correlation of {correlation.estimate:.2f} ({correlation.low:.2f} to {correlation.high:.2f}).",
         ),
     ]
-
-
-def _range(values: list[float]) -> str:
-    return f"{min(values):.3f} to {max(values):.3f}" if values else "nothing measured"
 
 
 def rank_correlation(reached: BySeed, found: BySeed, resamples: int = 2000, seed: int = 0) -> Interval:

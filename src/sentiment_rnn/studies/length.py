@@ -22,7 +22,7 @@ from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.generated import NEUTRAL
 from sentiment_rnn.data.text import Vocab, tokenize
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, least_to_most, mean_of, points
 from sentiment_rnn.studies.starts import seed_of
 from sentiment_rnn.studies.trained import best, data_of
 from sentiment_rnn.tracking.results import predictions_of, runs_of
@@ -233,5 +233,5 @@ def lost(filler: Mapping[Any, Mapping[Arm, BySeed]], at: int | str, encoder: str
 
 def _shares(values: Sequence[float]) -> str:
     """`27 to 73 %`; rounded first, since -0.1 % is 0, not -0."""
-    low, high = (round(100 * found(values, default=0.0)) for found in (min, max))
-    return f"{low} to {high} %" if values else "nothing that can be measured"
+    percent = [round(100 * value) for value in values]
+    return f"{least_to_most(percent)} %" if values else "nothing that can be measured"

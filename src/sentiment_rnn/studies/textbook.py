@@ -9,7 +9,7 @@ from mlflow.entities import Run
 from sentiment_rnn.analysis.figures import new_figure, styled
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.data.textbook import baseline
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, least_to_most, mean_of
 from sentiment_rnn.studies.rates import rate_table
 from sentiment_rnn.studies.starts import COLORS, LABELS, by_start, seed_of
 from sentiment_rnn.tracking.results import runs_of
@@ -117,9 +117,9 @@ def verdicts(losses: Losses) -> list[Verdict]:
         Verdict(
             "An LSTM learns the textbook tasks of long memory, a vanilla RNN does not.",
             judged(lstm == runs and rnn == 0, lstm >= rnn + runs / 4),
-            f"Of {runs} runs of each ({cases}) {lstm} of the LSTM have learnt their task ({_range(learnt['lstm'])} "
-            f"with each seed), {rnn} of the RNN ({_range(learnt['rnn'])}), and {sum(learnt[best])} of the best start, "
-            f"{LABELS[best]} ({_range(learnt[best])}).",
+            f"Of {runs} runs of each ({cases}) {lstm} of the LSTM have learnt their task "
+            f"({least_to_most(learnt['lstm'])} with each seed), {rnn} of the RNN ({least_to_most(learnt['rnn'])}), and "
+            f"{sum(learnt[best])} of the best start, {LABELS[best]} ({least_to_most(learnt[best])}).",
         )
     ]
 
@@ -128,7 +128,3 @@ def learnt_by_seed(losses: Losses, name: str) -> list[int]:
     """How many of the tasks an encoder has learnt with each seed."""
     by_seed = zip(*(groups[name] for groups in losses.values()), strict=True)
     return [sum(solved(case, [loss]) for case, loss in zip(losses, found, strict=True)) for found in by_seed]
-
-
-def _range(learnt: Sequence[int]) -> str:
-    return f"{min(learnt)} to {max(learnt)}"
