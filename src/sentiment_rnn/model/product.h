@@ -6,8 +6,11 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/record_function.h>
 
-#ifdef __AMX_BF16__
+#if defined(__AMX_BF16__) || defined(__AVX512BF16__)
+#define SENTIMENT_RNN_TILES
 #include <immintrin.h>
+#endif
+#ifdef __AMX_BF16__
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -45,11 +48,23 @@ Number* data(const Tensor& tensor) {
   return static_cast<Number*>(tensor.data_ptr());
 }
 
+#ifdef SENTIMENT_RNN_TILES
+
+// W [N, K] → its tiles of 16 columns of 32 numbers, in pairs: [N / 16, K / 32, 16 pairs, 16 columns, 2].
+Tensor tiles_of(const Tensor& weight) {
+  const int64_t N = weight.size(0), K = weight.size(1);
+  return weight.contiguous().view(at::kInt).view({N / 16, 16, K / 32, 16}).permute({0, 2, 3, 1}).contiguous();
+}
+
+constexpr int64_t tile = 1024;  // bytes
+
+#endif
+
 #ifdef __AMX_BF16__
 
-// The matrix unit (AMX) works on tiles of 16 rows of 64 bytes. A tile of x holds 16 rows of 32 numbers, one of W 16 columns
-// of 32 numbers, in pairs; their product is added to a tile of 16 × 16 floats. Tiles 0 to 3 are two by two sums, 4 and 5
-// rows of x, 6 and 7 columns of W.
+// The matrix unit (AMX) works on tiles of 16 rows of 64 bytes. A tile of x holds 16 rows of 32 numbers, one of W 16 columns;
+// their product is added to a tile of 16 × 16 floats. Tiles 0 to 3 are two by two sums, 4 and 5 rows of x, 6 and 7 columns
+// of W.
 struct alignas(64) TileShapes {
   uint8_t palette = 1, start = 0, unused[14] = {};
   uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -58,22 +73,15 @@ struct alignas(64) TileShapes {
 };
 
 // Linux gives the unit to a process that asks.
-bool has_tiles() {
+bool has_matrix_unit() {
   constexpr int request_permission = 0x1023, tile_data = 18;
   static const bool granted = syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
   return granted;
 }
 
-// W [N, K] → its tiles, [N / 16, K / 32, 16 pairs, 16 columns, 2].
-Tensor tiles_of(const Tensor& weight) {
-  const int64_t N = weight.size(0), K = weight.size(1);
-  return weight.contiguous().view(at::kInt).view({N / 16, 16, K / 32, 16}).permute({0, 2, 3, 1}).contiguous();
-}
-
 // Up to 32 rows of x [rows, K] times the tiles of W → out [rows, N].
 template <bool both>
-void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
-  constexpr int64_t tile = 1024;
+void matrix_unit_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
   alignas(64) float sums[32][32];
   const TileShapes shapes(both ? 16 : rows, both ? rows - 16 : 1);
   _tile_loadconfig(&shapes);
@@ -111,13 +119,85 @@ void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t r
 
 #endif
 
+#ifdef __AVX512BF16__
+
+// Some rows of x [rows, K] times 32 columns of W, whose tiles are `left` and `right` → out [rows, N]. Each pair of numbers
+// of a row is multiplied by the same pair of 16 columns at once; 2 · rows sums stay in registers.
+template <int rows>
+void vector_columns(const Bfloat16* x, const char* left, const char* right, Bfloat16* out, int64_t K, int64_t N) {
+  __m512 sums[rows][2];
+#pragma GCC unroll 8
+  for (int row = 0; row < rows; ++row) sums[row][0] = sums[row][1] = _mm512_setzero_ps();
+  for (int64_t k = 0; k < K; k += 2, left += 64, right += 64) {
+    const auto first = (__m512bh)_mm512_load_si512(left), second = (__m512bh)_mm512_load_si512(right);
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; ++row) {
+      int pair;
+      std::memcpy(&pair, x + row * K + k, sizeof pair);
+      const auto pairs = (__m512bh)_mm512_set1_epi32(pair);
+      sums[row][0] = _mm512_dpbf16_ps(sums[row][0], pairs, first);
+      sums[row][1] = _mm512_dpbf16_ps(sums[row][1], pairs, second);
+    }
+  }
+#pragma GCC unroll 8
+  for (int row = 0; row < rows; ++row) {
+    alignas(64) float found[32];
+    _mm512_store_ps(found, sums[row][0]);
+    _mm512_store_ps(found + 16, sums[row][1]);
+#pragma omp simd
+    for (int64_t j = 0; j < 32; ++j) write(out[row * N + j], found[j]);
+  }
+}
+
+// x [rows, K] times the tiles of W → out [rows, N].
+void vector_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
+  for (int64_t n = 0; n < N; n += 32) {
+    const char *left = tiles + n * K * 2, *right = left + K / 32 * tile;
+    int64_t row = 0;
+    for (; row + 8 <= rows; row += 8) vector_columns<8>(x + row * K, left, right, out + row * N + n, K, N);
+    for (; row + 4 <= rows; row += 4) vector_columns<4>(x + row * K, left, right, out + row * N + n, K, N);
+    for (; row < rows; ++row) vector_columns<1>(x + row * K, left, right, out + row * N + n, K, N);
+  }
+}
+
+#endif
+
+#ifdef SENTIMENT_RNN_TILES
+
+// Whether a product of whole tiles is faster here than by oneDNN.
+bool has_tiles() {
+#ifdef __AVX512BF16__
+  return true;
+#else
+  return has_matrix_unit();
+#endif
+}
+
+// x [rows, K] times the tiles of W → out [rows, N], by the matrix unit where there is one.
+void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
+#ifdef __AMX_BF16__
+  if (has_matrix_unit()) {
+    for (int64_t row = 0; row < rows; row += 32) {
+      const int64_t some = std::min<int64_t>(rows - row, 32);
+      (some > 16 ? matrix_unit_product<true> : matrix_unit_product<false>)(x + row * K, tiles, out + row * N, some, K, N);
+    }
+    return;
+  }
+#endif
+#ifdef __AVX512BF16__
+  vector_product(x, tiles, out, rows, K, N);
+#endif
+}
+
+#endif
+
 // x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once, which a plain
-// product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AMX and the
-// sizes are whole tiles, it is done here. In float the plain product is the fastest one.
+// product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AMX or AVX-512
+// BF16 and the sizes are whole tiles, it is done here. In float the plain product is the fastest one.
 class Product {
  public:
   Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)) {
-#ifdef __AMX_BF16__
+#ifdef SENTIMENT_RNN_TILES
     tiled_ = packed_ && has_tiles() && size_ % 32 == 0 && weight.size(1) % 32 == 0;
     if (tiled_) {
       weight_ = tiles_of(weight);
@@ -138,17 +218,12 @@ class Product {
     using Scalars = c10::List<std::optional<at::Scalar>>;
     using Linear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view, Scalars,
                           std::optional<c10::string_view>);
-#ifdef __AMX_BF16__
+#ifdef SENTIMENT_RNN_TILES
     if (tiled_) {
       RECORD_FUNCTION("sentiment_rnn::product", {});  // for profilers
-      const int64_t rows = x.size(0), K = x.size(1);
-      const Tensor out = at::empty({rows, size_}, x.options());
-      for (int64_t row = 0; row < rows; row += 32) {
-        const int64_t some = std::min<int64_t>(rows - row, 32);
-        (some > 16 ? tile_product<true> : tile_product<false>)(
-            data<Bfloat16>(x) + row * K, static_cast<const char*>(weight_.data_ptr()), data<Bfloat16>(out) + row * size_,
-            some, K, size_);
-      }
+      const Tensor out = at::empty({x.size(0), size_}, x.options());
+      tile_product(data<Bfloat16>(x), static_cast<const char*>(weight_.data_ptr()), data<Bfloat16>(out), x.size(0),
+                   x.size(1), size_);
       return out;
     }
 #endif
