@@ -32,6 +32,12 @@ def real_archive() -> Path | None:
     return path if path.exists() else None
 
 
+@pytest.fixture(autouse=True)
+def denormals() -> None:
+    """Kept: a test that trained in this process had them flushed, for all that come after it too."""
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def imdb_archive() -> Path:
     """The real archive; tests that need it are skipped, saying so, where it is not."""
