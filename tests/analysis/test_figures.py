@@ -144,13 +144,6 @@ def test_binned_accuracy_is_that_of_the_reviews_in_each_bin_that_holds_one() -> 
     assert list(zip(low, high, strict=True)) == [wilson_interval(2, 3)[1:], wilson_interval(3, 4)[1:]]
 
 
-def test_binned_accuracy_pools_seeds() -> None:
-    values = np.array([1, 2])
-    both = np.array([[True, False], [True, True]])
-    _, accuracies, low, high = binned_accuracy(values, both, np.array([1, 3]))
-    assert (accuracies[0], low[0], high[0]) == wilson_interval(3, 4)
-
-
 @EACH_PREDICTIONS
 def test_all_figures_of_a_run_can_be_made(name: str) -> None:
     said = PREDICTIONS[name]()

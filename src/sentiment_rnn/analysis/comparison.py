@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.analysis.predictions import Predictions, correct_by_seed
 from sentiment_rnn.analysis.statistics import (
     Interval,
     Spread,
@@ -57,7 +57,7 @@ class Arm:
     @property
     def correct(self) -> np.ndarray:
         """bool [seeds, N]."""
-        return np.stack([run.predictions.correct for run in self.runs])
+        return correct_by_seed([run.predictions for run in self.runs])
 
 
 class Difference(NamedTuple):

@@ -166,15 +166,14 @@ def binned_accuracy(
 
     Args:
         values: [N].
-        correct: bool [N], or [seeds, N]; seeds are pooled.
+        correct: bool [N].
         edges: [bins + 1], each bin without its upper edge.
     """
-    correct = np.atleast_2d(correct)
     rows = []
     for low, high in itertools.pairwise(edges):
         inside = (values >= low) & (values < high)
         if inside.any():
-            hits = correct[:, inside]
+            hits = correct[inside]
             rows.append((np.median(values[inside]), *wilson_interval(int(hits.sum()), hits.size)))
     centers, accuracies, lows, highs = np.array(rows).T
     return centers, accuracies, lows, highs

@@ -1,5 +1,6 @@
 """What a run said of the test reviews, and how good that was."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,6 +60,11 @@ class Predictions:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
+
+
+def correct_by_seed(runs: Sequence[Predictions]) -> np.ndarray:
+    """bool [seeds, N], whether each run read each review rightly."""
+    return np.stack([predictions.correct for predictions in runs])
 
 
 def is_correct(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

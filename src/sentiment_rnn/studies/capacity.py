@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from mlflow.entities import Run
 
 from sentiment_rnn.analysis.figures import color_of, new_figure, styled
+from sentiment_rnn.analysis.predictions import correct_by_seed
 from sentiment_rnn.analysis.statistics import bootstrap_difference, spread
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
@@ -44,7 +45,7 @@ def findings(store: Store) -> Findings:
     runs = [run for run in runs_of(store, "length_tokens", *EXPERIMENTS) if tokens_of(run) == TOKENS]
     for run in sorted(runs, key=place_of):
         arms.setdefault(arm_of(run), []).append(run)
-    correct = {arm: np.stack([predictions_of(store, run).correct for run in runs]) for arm, runs in arms.items()}
+    correct = {arm: correct_by_seed([predictions_of(store, run) for run in runs]) for arm, runs in arms.items()}
     rows = [
         (*arm, run.data.params["encoder.hidden_size"], seed_of(run), int(run.data.metrics["parameters"]),
          *(float(run.data.metrics[name]) for name in MEASURES[1:]))

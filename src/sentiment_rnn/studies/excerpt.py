@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.analysis.figures import color_of, new_figure, styled
-from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.analysis.predictions import Predictions, correct_by_seed
 from sentiment_rnn.analysis.statistics import bootstrap_difference, spread
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, points
 from sentiment_rnn.studies.length import Arm, Runs, accuracies, accuracy_table, by_arm, name_of, tokens_of
@@ -66,9 +66,7 @@ def verdicts(correct: Mapping[str, Mapping[Arm, list[Predictions]]]) -> list[Ver
     """Whether the end of a review says more than its beginning, to readers that need not remember."""
     gains, mixed = {}, {}
     for encoder in ("lstm", "rnn"):
-        tail, head, both = (
-            np.stack([p.correct for p in correct[part][encoder, "mean_max"]]) for part in ("tail", "head", "both")
-        )
+        tail, head, both = (correct_by_seed(correct[part][encoder, "mean_max"]) for part in ("tail", "head", "both"))
         gains[encoder] = bootstrap_difference(tail, head, 2000)
         mixed[encoder] = bootstrap_difference(both, tail, 2000)
     more = [gain.low > 0 for gain in gains.values()]

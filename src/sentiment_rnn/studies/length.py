@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from sentiment_rnn import runtime
 from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, new_figure, styled
-from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.analysis.predictions import Predictions, correct_by_seed
 from sentiment_rnn.analysis.statistics import bootstrap_difference, quantile_bins, spread
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.data.batching import Reviews
@@ -198,7 +198,7 @@ def verdicts(whole: Mapping[Arm, Sequence[Predictions]], filler: Mapping[Any, Ma
     """Whether the read-out closes the gap, and whether filler makes the encoders forget."""
     gaps = {}
     for pooling in ("last", "mean_max"):
-        lstm, rnn = (np.stack([p.correct for p in whole[encoder, pooling]]) for encoder in ("lstm", "rnn"))
+        lstm, rnn = (correct_by_seed(whole[encoder, pooling]) for encoder in ("lstm", "rnn"))
         gaps[pooling] = bootstrap_difference(lstm, rnn, 2000)
     last, everywhere = gaps["last"], gaps["mean_max"]
     behind, front = ({name: lost(filler, at, name) for name in ("rnn", "lstm")} for at in (FILLER[-1], IN_FRONT))

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from mlflow.entities import Run
 
 from sentiment_rnn.analysis.figures import decorate_accuracy
+from sentiment_rnn.analysis.predictions import correct_by_seed
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.studies.findings import mean_of
 from sentiment_rnn.studies.starts import COLORS, LABELS, by_start, distance_of, seed_of
@@ -44,7 +45,7 @@ def held(store: Store) -> Scores:
     found: Scores = {}
     for encoder, group in by_start(runs_of(store, "memory_hold")).items():
         predictions = [predictions_of(store, run) for run in group]
-        correct = np.stack([prediction.correct for prediction in predictions])
+        correct = correct_by_seed(predictions)
         distances, seeds = predictions[0].distances, tuple(seed_of(run) for run in group)
         found[encoder] = {int(d): Score(correct[:, distances == d], seeds) for d in np.unique(distances)}
     return found
@@ -60,7 +61,7 @@ def learnt(store: Store) -> Scores:
             by_distance.setdefault(distance_of(run), []).append(run)
         found[encoder] = {
             distance: Score(
-                np.stack([predictions_of(store, run).correct for run in by_distance[distance]]),
+                correct_by_seed([predictions_of(store, run) for run in by_distance[distance]]),
                 tuple(seed_of(run) for run in by_distance[distance]),
             )
             for distance in sorted(by_distance)
