@@ -76,6 +76,14 @@ def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
     assert all(isinstance(job, RunConfig) for job in configs)
 
 
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_an_experiment_runs_under_any_launcher(choice: str, launcher: str) -> None:
+    root = "textbook" if of_textbook(choice) else "config"
+    config = composed(choice.replace("/", "=", 1), f"hydra/launcher={launcher}", name=root)
+    assert launcher in config.hydra.launcher._target_.lower()
+
+
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
     config = composed("experiment=rnn_vs_lstm", "hydra.mode=MULTIRUN")
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
