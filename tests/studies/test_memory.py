@@ -21,6 +21,12 @@ def reaching(last: int) -> dict[int, Score]:
     return {distance: score(0.99 if distance <= last else 0.5) for distance in DISTANCES}
 
 
+def one_seed_of_three(last: int) -> dict[int, Score]:
+    """As `reaching`, but the other two seeds only up to 20 tokens."""
+    seeds = [np.concatenate([reaching(reach)[d].correct[:1] for d in DISTANCES]) for reach in (last, 20, 20)]
+    return {d: Score(np.stack([seed[i] for seed in seeds]), (0, 1, 2)) for i, d in enumerate(DISTANCES)}
+
+
 def build(**reach: int) -> Scores:
     """Every start but the bag at 20 tokens, unless said otherwise."""
     return {name: reaching(reach.get(name, 20)) for name in LABELS if name != "bag"}
@@ -79,6 +85,14 @@ def test_another_start_of_the_lstm_that_learns_what_the_usual_one_does_not_cures
     assert judged(build(rnn=400, lstm=400), build(lstm_chrono=400))[2] == IN_PART
 
 
+def test_a_start_that_remembers_in_the_mean_over_seeds_cures_in_part() -> None:
+    best = reaching(400)
+    best[400] = Score(np.stack([np.arange(200) < 200 * accuracy for accuracy in (1, 0.85, 1)]), (0, 1, 2))
+    assert judged(build(rnn=400, lstm=400), build() | {"lstm_chrono": best})[2] == IN_PART
+    best[400] = Score(np.stack([np.arange(200) < 200 * accuracy for accuracy in (1, 0.5, 1)]), (0, 1, 2))
+    assert judged(build(rnn=400, lstm=400), build() | {"lstm_chrono": best})[2] == FAILS
+
+
 def test_an_lstm_that_remembers_in_one_setting_of_two_cures_in_part() -> None:
     assert judged(build(lstm=400), build(lstm=50))[2] == IN_PART
 
@@ -90,6 +104,8 @@ def test_an_lstm_that_remembers_in_one_setting_of_two_cures_in_part() -> None:
         (build(rnn=20, lstm=50, lstm_forget_0=400, lstm_forget_5=400, lstm_chrono=400), [HOLDS, IN_PART]),
         (build(rnn=20, lstm=50, lstm_chrono=400), [HOLDS, FAILS]),
         (build(rnn=20, rnn_identity=400, lstm=50), [IN_PART, FAILS]),
+        (build(rnn=50, lstm=50, lstm_chrono=400), [IN_PART, FAILS]),
+        (build(rnn=50, lstm=50, lstm_chrono=400) | {"rnn_uniform": one_seed_of_three(400)}, [FAILS, FAILS]),
         (build(rnn=100, lstm=50), [FAILS, FAILS]),
     ],
 )
