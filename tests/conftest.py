@@ -34,7 +34,7 @@ def real_archive() -> Path | None:
 
 @pytest.fixture(autouse=True)
 def denormals() -> None:
-    """Kept: a test that trained in this process had them flushed, for all that come after it too."""
+    """Kept at the start of each test, whatever one before it did: training flushes them in the whole process."""
     torch.set_flush_denormal(False)
 
 

@@ -78,10 +78,17 @@ def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_an_experiment_runs_under_any_launcher(choice: str, launcher: str) -> None:
+def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) -> None:
     root = "textbook" if of_textbook(choice) else "config"
     config = composed(choice.replace("/", "=", 1), f"hydra/launcher={launcher}", name=root)
     assert launcher in config.hydra.launcher._target_.lower()
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
+def test_the_memory_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
+    root = "textbook" if of_textbook(choice) else "config"
+    launcher = composed(choice.replace("/", "=", 1), name=root).hydra.launcher
+    assert launcher.get("n_jobs") == (-1 if choice.startswith("experiment/memory_") else None)
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:

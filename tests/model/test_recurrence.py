@@ -262,6 +262,42 @@ def test_a_library_that_does_not_load_is_made_anew(tmp_path: Path) -> None:
     assert second.stderr.count("no compiled recurrence") == 1
 
 
+def processor_features() -> str:
+    """What /proc/cpuinfo says; nothing where there is none."""
+    return Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+
+
+WITH_VECTORS = pytest.mark.skipif("avx512_bf16" not in processor_features(), reason="no AVX-512 BF16 here")
+
+
+@CELLS
+@WITH_VECTORS
+def test_whole_tiles_are_multiplied_here_and_not_by_onednn(cell: str) -> None:
+    layer = random_layer(cell, 20, 32)
+    with torch.profiler.profile() as profiled, torch.autocast("cpu", dtype=torch.bfloat16):
+        recurrence.states(layer, torch.randn(16, 5, 20))
+    assert "sentiment_rnn::product" in {event.key for event in profiled.key_averages()}
+
+
+@WITH_VECTORS
+def test_vectors_multiply_as_the_matrix_unit_does(tmp_path: Path) -> None:
+    done = in_a_fresh_process(
+        "recurrence.OPTIONS += ('-mno-amx-bf16',)\n"
+        "for module in (torch.nn.RNN, torch.nn.LSTM):\n"
+        "    for rows in (1, 6, 50, 93):\n"
+        "        torch.manual_seed(0)\n"
+        "        layer, inputs = module(20, 32, batch_first=True), torch.randn(rows, 9, 20)\n"
+        "        assert recurrence.library()\n"
+        "        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):\n"
+        "            ours = recurrence.states(layer, inputs).float()\n"
+        "        print(float((ours - layer(inputs)[0]).abs().max()))",
+        XDG_CACHE_HOME=str(tmp_path),
+    )
+    differences = [float(line) for line in done.stdout.split()]
+    assert len(differences) == 8
+    assert max(differences) < 0.01
+
+
 def test_processes_that_start_together_compile_once(tmp_path: Path) -> None:
     code = "import sys; from sentiment_rnn.model import recurrence; sys.exit(recurrence.library() is None)"
     log = "import logging; logging.basicConfig(format='%(message)s', level='INFO')\n"
