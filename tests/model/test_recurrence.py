@@ -262,12 +262,10 @@ def test_a_library_that_does_not_load_is_made_anew(tmp_path: Path) -> None:
     assert second.stderr.count("no compiled recurrence") == 1
 
 
-def processor_features() -> str:
-    """What /proc/cpuinfo says; nothing where there is none."""
-    return Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-
-
-WITH_VECTORS = pytest.mark.skipif("avx512_bf16" not in processor_features(), reason="no AVX-512 BF16 here")
+CPUINFO = Path("/proc/cpuinfo")
+WITH_VECTORS = pytest.mark.skipif(
+    not CPUINFO.exists() or "avx512_bf16" not in CPUINFO.read_text(), reason="no AVX-512 BF16 on this processor"
+)
 
 
 @CELLS
@@ -280,7 +278,7 @@ def test_whole_tiles_are_multiplied_here_and_not_by_onednn(cell: str) -> None:
 
 
 @WITH_VECTORS
-def test_vectors_multiply_as_the_matrix_unit_does(tmp_path: Path) -> None:
+def test_without_the_matrix_unit_vectors_give_the_modules_states(tmp_path: Path) -> None:
     done = in_a_fresh_process(
         "recurrence.OPTIONS += ('-mno-amx-bf16',)\n"
         "for module in (torch.nn.RNN, torch.nn.LSTM):\n"

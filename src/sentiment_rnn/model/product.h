@@ -6,8 +6,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/record_function.h>
 
-#if defined(__AMX_BF16__) || defined(__AVX512BF16__)
-#define SENTIMENT_RNN_TILES
+#ifdef __AVX512BF16__  // every processor with AMX has it
 #include <immintrin.h>
 #endif
 #ifdef __AMX_BF16__
@@ -48,7 +47,7 @@ Number* data(const Tensor& tensor) {
   return static_cast<Number*>(tensor.data_ptr());
 }
 
-#ifdef SENTIMENT_RNN_TILES
+#ifdef __AVX512BF16__
 
 // W [N, K] → its tiles of 16 columns of 32 numbers, in pairs: [N / 16, K / 32, 16 pairs, 16 columns, 2].
 Tensor tiles_of(const Tensor& weight) {
@@ -57,8 +56,6 @@ Tensor tiles_of(const Tensor& weight) {
 }
 
 constexpr int64_t tile = 1024;  // bytes
-
-#endif
 
 #ifdef __AMX_BF16__
 
@@ -119,8 +116,6 @@ void matrix_unit_product(const Bfloat16* x, const char* tiles, Bfloat16* out, in
 
 #endif
 
-#ifdef __AVX512BF16__
-
 // Some rows of x [rows, K] times 32 columns of W, whose tiles are `left` and `right` → out [rows, N]. Each pair of numbers
 // of a row is multiplied by the same pair of 16 columns at once; 2 · rows sums stay in registers.
 template <int rows>
@@ -160,19 +155,6 @@ void vector_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t
   }
 }
 
-#endif
-
-#ifdef SENTIMENT_RNN_TILES
-
-// Whether a product of whole tiles is faster here than by oneDNN.
-bool has_tiles() {
-#ifdef __AVX512BF16__
-  return true;
-#else
-  return has_matrix_unit();
-#endif
-}
-
 // x [rows, K] times the tiles of W → out [rows, N], by the matrix unit where there is one.
 void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
 #ifdef __AMX_BF16__
@@ -184,21 +166,19 @@ void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t r
     return;
   }
 #endif
-#ifdef __AVX512BF16__
   vector_product(x, tiles, out, rows, K, N);
-#endif
 }
 
 #endif
 
 // x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once, which a plain
-// product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AMX or AVX-512
+// product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AVX-512
 // BF16 and the sizes are whole tiles, it is done here. In float the plain product is the fastest one.
 class Product {
  public:
   Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)) {
-#ifdef SENTIMENT_RNN_TILES
-    tiled_ = packed_ && has_tiles() && size_ % 32 == 0 && weight.size(1) % 32 == 0;
+#ifdef __AVX512BF16__
+    tiled_ = packed_ && size_ % 32 == 0 && weight.size(1) % 32 == 0;
     if (tiled_) {
       weight_ = tiles_of(weight);
       return;
@@ -218,7 +198,7 @@ class Product {
     using Scalars = c10::List<std::optional<at::Scalar>>;
     using Linear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view, Scalars,
                           std::optional<c10::string_view>);
-#ifdef SENTIMENT_RNN_TILES
+#ifdef __AVX512BF16__
     if (tiled_) {
       RECORD_FUNCTION("sentiment_rnn::product", {});  // for profilers
       const Tensor out = at::empty({x.size(0), size_}, x.options());
