@@ -19,6 +19,9 @@ CHOICES = sorted(
 )
 
 
+EACH_EXPERIMENT = pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
+
+
 def of_textbook(choice: str) -> bool:
     """Whether a file belongs to the textbook command."""
     return choice.startswith(("task/", "experiment/textbook"))
@@ -30,6 +33,11 @@ def composed(*overrides: str, name: str = "config") -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         return compose(name, list(overrides), return_hydra_config=True)
+
+
+def composed_choice(choice: str, *overrides: str) -> DictConfig:
+    """What Hydra gives the command that a file of conf/ belongs to, for that file and these overrides."""
+    return composed("=".join(choice.rsplit("/", 1)), *overrides, name="textbook" if of_textbook(choice) else "config")
 
 
 def run_entry_point(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: str) -> None:
@@ -60,15 +68,12 @@ def test_the_encoders_of_length_and_capacity_have_the_same_learning_rates() -> N
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("experiment/")])
 def test_every_choice_is_within_the_schema_and_its_bounds(choice: str) -> None:
-    group, name = choice.rsplit("/", 1)
-    root = "textbook" if of_textbook(choice) else "config"
-    assert isinstance(checked(composed(f"{group}={name}", name=root)), RunConfig)
+    assert isinstance(checked(composed_choice(choice)), RunConfig)
 
 
-@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
+@EACH_EXPERIMENT
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
-    root = "textbook" if of_textbook(choice) else "config"
-    config = composed(choice.replace("/", "=", 1), "hydra.mode=MULTIRUN", name=root)
+    config = composed_choice(choice, "hydra.mode=MULTIRUN")
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         jobs = job_overrides(config)
         configs = job_configs(config, jobs)
@@ -76,18 +81,16 @@ def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
     assert all(isinstance(job, RunConfig) for job in configs)
 
 
-@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
+@EACH_EXPERIMENT
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) -> None:
-    root = "textbook" if of_textbook(choice) else "config"
-    config = composed(choice.replace("/", "=", 1), f"hydra/launcher={launcher}", name=root)
+    config = composed_choice(choice, f"hydra/launcher={launcher}")
     assert launcher in config.hydra.launcher._target_.lower()
 
 
-@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
+@EACH_EXPERIMENT
 def test_the_memory_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
-    root = "textbook" if of_textbook(choice) else "config"
-    launcher = composed(choice.replace("/", "=", 1), name=root).hydra.launcher
+    launcher = composed_choice(choice).hydra.launcher
     assert launcher.get("n_jobs") == (-1 if choice.startswith("experiment/memory_") else None)
 
 

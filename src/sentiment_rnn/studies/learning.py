@@ -29,7 +29,8 @@ EXPERIMENTS = ("memory_learn_rate", *LEARN)
 
 def findings(store: Store) -> Findings:
     """What the sweeps say."""
-    scores = learnt(store)
+    runs = runs_of(store, *LEARN)
+    scores = learnt(store, runs)
     return Findings(
         tables=[
             span_table(scores),
@@ -37,7 +38,7 @@ def findings(store: Store) -> Findings:
             rate_table(
                 "Validation accuracy [%] by learning rate, one seed of its own, half of the steps",
                 runs_of(store, "memory_learn_rate"),
-                runs_of(store, *LEARN),
+                runs,
                 validation_accuracy,
                 part=chosen_at,
                 names=LABELS,
@@ -77,32 +78,30 @@ def learning_figure(scores: Scores) -> Figure:
 def verdicts(scores: Scores) -> list[Verdict]:
     """Whether the LSTM learns with every seed to hold what the vanilla RNN learns with none: by their usual starts, and
     its best start beside any of the RNN's."""
-    usual = {name: spans(scores[name]) for name in ("rnn", "lstm")}
-    best = {kind: max((n for n in scores if n.startswith(kind)), key=lambda n: spans(scores[n])[0]) for kind in usual}
+    found = {name: spans(by_distance) for name, by_distance in scores.items()}
+    rnns, lstms = ({n: found[n] for n in found if n.startswith(kind)} for kind in ("rnn", "lstm"))
+    (rnn, rnn_seeds), (lstm, lstm_seeds) = rnns["rnn"], lstms["lstm"]
+    best_rnn, best_lstm = (max(starts, key=lambda name: found[name][0]) for starts in (rnns, lstms))
     longest = max(scores["rnn"])
     far = bootstrap_accuracy(scores["rnn"][longest].correct)
-    past = min((distance for distance in scores["rnn"] if distance > usual["rnn"][0]), default=longest)
+    past = min((distance for distance in scores["rnn"] if distance > rnn), default=longest)
     lead = bootstrap_difference(scores["lstm"][past].correct, scores["rnn"][past].correct, 2000)
-    of_any_rnn = [found for name in scores if name.startswith("rnn") for found in spans(scores[name])[1]]
     apart = (
-        min(usual["lstm"][1]) > max(usual["rnn"][1]),
-        min(spans(scores[best["lstm"]])[1]) > max(of_any_rnn),
+        min(lstm_seeds) > max(rnn_seeds),
+        min(lstms[best_lstm][1]) > max(max(seeds) for _, seeds in rnns.values()),
     )
-    lstms = {LABELS[n].removeprefix("LSTM, "): spans(scores[n]) for n in scores if n.startswith("lstm")}
-    spanned = [found for found, _ in lstms.values()]
-    by_start = ", ".join(f"{start} {found} ({_listed(seeds)})" for start, (found, seeds) in lstms.items())
-    reach = {
-        kind: f"{spans(scores[name])[0]} ({LABELS[name].split(', ')[1]}: {_listed(spans(scores[name])[1])})"
-        for kind, name in best.items()
-    }
+    spanned = [of_mean for of_mean, _ in lstms.values()]
+    by_start = ", ".join(f"{_start(name)} {of_mean} ({_listed(seeds)})" for name, (of_mean, seeds) in lstms.items())
+    reach = " and ".join(
+        f"{found[name][0]} ({_start(name)}: {_listed(found[name][1])})" for name in (best_rnn, best_lstm)
+    )
     return [
         Verdict(
             "An LSTM learns to hold what a vanilla RNN does not.",
             judged(all(apart), any(apart)),
-            f"Trained at one distance, the span of the RNN is {usual['rnn'][0]} tokens ({_listed(usual['rnn'][1])} by "
-            f"seed) and that of the LSTM {usual['lstm'][0]} ({_listed(usual['lstm'][1])}); of their best starts "
-            f"{reach['rnn']} and {reach['lstm']}. At {past} tokens the LSTM leads the RNN by {points(lead)} points; at "
-            f"{longest} the RNN is right in {percent(far)}.",
+            f"Trained at one distance, the span of the RNN is {rnn} tokens ({_listed(rnn_seeds)} by seed) and that of "
+            f"the LSTM {lstm} ({_listed(lstm_seeds)}); of their best starts {reach}. At {past} tokens the LSTM leads "
+            f"the RNN by {points(lead)} points; at {longest} the RNN is right in {percent(far)}.",
         ),
         Verdict(
             "An LSTM learns to hold anything, whatever its start.",
@@ -110,6 +109,10 @@ def verdicts(scores: Scores) -> list[Verdict]:
             f"Span of the mean over seeds, of {longest} tokens (and of each seed): {by_start}.",
         ),
     ]
+
+
+def _start(encoder: str) -> str:
+    return LABELS[encoder].split(", ")[1]
 
 
 def _listed(found: Iterable[int]) -> str:

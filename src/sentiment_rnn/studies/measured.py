@@ -7,8 +7,9 @@ from mlflow.entities import Run
 from tqdm import tqdm
 
 from sentiment_rnn.analysis.gradient_flow import GradientFlow, gradient_flow, reach
-from sentiment_rnn.studies.spans import learnt, spans
+from sentiment_rnn.studies.spans import LEARN, learnt, spans
 from sentiment_rnn.studies.trained import data_of, epochs, untrained
+from sentiment_rnn.tracking.results import runs_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.training import gradient_sample
 
@@ -63,5 +64,5 @@ def learnt_spans(store: Store) -> BySeed:
     """The memory span that each start and seed learnt, from the learning study."""
     return {
         name: dict(zip(next(iter(by_distance.values())).seeds, spans(by_distance)[1], strict=True))
-        for name, by_distance in learnt(store).items()
+        for name, by_distance in learnt(store, runs_of(store, *LEARN)).items()
     }

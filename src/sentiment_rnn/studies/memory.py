@@ -29,7 +29,8 @@ NEEDS = {"learning": LEARN}
 
 def findings(store: Store) -> Findings:
     """What these sweeps and those of the learning study say."""
-    hold, learn = held(store), learnt(store)
+    runs = runs_of(store, "memory_hold")
+    hold, learn = held(store, runs), learnt(store, runs_of(store, *LEARN))
     return Findings(
         tables=[
             span_table(hold, learn),
@@ -37,7 +38,7 @@ def findings(store: Store) -> Findings:
             rate_table(
                 "Validation accuracy [%] by learning rate, one seed of its own",
                 runs_of(store, "memory_hold_rate"),
-                runs_of(store, "memory_hold"),
+                runs,
                 validation_accuracy,
                 names=LABELS,
             ),

@@ -13,7 +13,7 @@ from sentiment_rnn.analysis.predictions import correct_by_seed
 from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.studies.findings import mean_of
 from sentiment_rnn.studies.starts import COLORS, LABELS, by_start, distance_of, seed_of
-from sentiment_rnn.tracking.results import predictions_of, runs_of
+from sentiment_rnn.tracking.results import predictions_of
 from sentiment_rnn.tracking.store import Store
 
 LEARN = ("memory_learn", "memory_learn_50", "memory_learn_100")
@@ -40,10 +40,10 @@ Scores = dict[str, ByDistance]
 """By encoder and distance."""
 
 
-def held(store: Store) -> Scores:
-    """Scores of the runs on mixed distances: the test reviews parted by their distance."""
+def held(store: Store, runs: list[Run]) -> Scores:
+    """Scores of runs on mixed distances: the test reviews parted by their distance."""
     found: Scores = {}
-    for encoder, group in by_start(runs_of(store, "memory_hold")).items():
+    for encoder, group in by_start(runs).items():
         predictions = [predictions_of(store, run) for run in group]
         correct = correct_by_seed(predictions)
         distances, seeds = predictions[0].distances, tuple(seed_of(run) for run in group)
@@ -51,10 +51,9 @@ def held(store: Store) -> Scores:
     return found
 
 
-def learnt(store: Store) -> Scores:
-    """Scores of the runs at one distance each."""
+def learnt(store: Store, runs: list[Run]) -> Scores:
+    """Scores of runs at one distance each."""
     found: Scores = {}
-    runs = runs_of(store, *LEARN)
     for encoder, group in by_start(runs).items():
         by_distance: dict[int, list[Run]] = {}
         for run in group:
