@@ -19,7 +19,6 @@ def flow_figure(measured: list[Measured], before: list[Measured]) -> Figure:
     for one in before:
         label = LABELS[one.encoder] if one.seed == min(m.seed for m in before) else None
         panels[0].plot(_drawn(one.flow.memory), color=COLORS[one.encoder], linewidth=1.3, label=label)
-    panels[0].legend(fontsize=8, loc="lower left")
     panels[0].set_title("Before training, every start")
     on_imdb = [m for m in measured if m.corpus == "IMDb"]
     first = min((m.seed for m in on_imdb), default=0)
@@ -31,7 +30,6 @@ def flow_figure(measured: list[Measured], before: list[Measured]) -> Figure:
                 _drawn(one.flow.memory), color=color_of(name, 0), alpha=0.25 + 0.75 * one.epoch / max(1, last),
                 linewidth=1.2, linestyle=":" if one.epoch == 0 else "-", label=label if one.seed == first else None,
             )  # fmt: skip
-        axes.legend(fontsize=8, loc="lower left")
         axes.set_title(f"IMDb, {'RNN: ∂L/∂h' if name == 'rnn' else 'LSTM: ∂L/∂C'} (a line a seed)")
     for axes in panels:
         axes.set(
@@ -46,6 +44,7 @@ def flow_figure(measured: list[Measured], before: list[Measured]) -> Figure:
             va="bottom",
             color="#777777",
         )
+        axes.legend(fontsize=8, loc="lower left", frameon=True, framealpha=1, edgecolor="none")  # over the dashed line
     panels[0].set_ylabel("median ‖gradient‖")
     return figure
 

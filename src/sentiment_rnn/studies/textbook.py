@@ -94,15 +94,11 @@ def textbook_figure(curves: Mapping[Case, Mapping[str, Sequence[tuple[Sequence[f
             for position, (steps, values) in enumerate(seeds):
                 label = LABELS[name] if position == 0 else None
                 axes.plot(np.array(steps) + 1, values, color=COLORS[name], marker="o", markersize=3, label=label)
-        axes.axhline(baseline(*case), color="#555555", linestyle="--", linewidth=1)
-        axes.annotate(
-            "remembers nothing", (0.99, baseline(*case)), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-            color="#555555", fontsize=8,
-        )  # fmt: skip
+        axes.axhline(baseline(*case), color="#555555", linestyle="--", linewidth=1, label="remembers nothing")
         unit = "mean squared error" if case[0] == "adding" else "cross-entropy [nats a step]"
         axes.set(title=f"{case[0].capitalize()}, T {case[1]}", xlabel="training step", ylabel=unit, ylim=(0, None))
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
