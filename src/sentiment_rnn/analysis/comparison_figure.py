@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from sentiment_rnn.analysis.comparison import Arm
-from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, styled
+from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, draw_level, styled
 from sentiment_rnn.analysis.statistics import logarithmic_bins, quantile_bins, spread
 
 
@@ -86,7 +86,7 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
             }
             axes.plot(range(1, epochs + 1), run.validation, **style)
             most = max(most, epochs)
-    axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
+    draw_level(axes, 0.5)
     axes.set_xticks(range(1, most + 1))
     axes.set(title="Validation accuracy (a line a seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
 

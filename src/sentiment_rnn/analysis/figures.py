@@ -148,10 +148,16 @@ def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name
     return figure
 
 
+def draw_level(axes: Axes, level: float, name: str = "") -> None:
+    """A dashed line at what the curves are held against, its name at its right end."""
+    axes.axhline(level, color="#999999", linestyle="--", linewidth=1)
+    if name:
+        axes.annotate(name, (0.99, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#777777")
+
+
 def decorate_accuracy(axes: Axes, name: str) -> None:
     """Axes of accuracy against a log-spaced number, with chance drawn in."""
-    axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
-    axes.annotate("chance", (0.99, 0.5), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#777777")
+    draw_level(axes, 0.5, "chance")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))

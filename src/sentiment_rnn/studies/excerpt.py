@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.figures import color_of, new_figure, styled
+from sentiment_rnn.analysis.figures import color_of, draw_level, new_figure, styled
 from sentiment_rnn.analysis.predictions import Predictions, correct_by_seed
 from sentiment_rnn.analysis.statistics import bootstrap_difference, spread
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, points
@@ -55,7 +55,7 @@ def excerpt_figure(by_part: Mapping[str, Runs]) -> Figure:
         mean, deviation = np.array(values).T
         style: dict[str, Any] = {"color": color_of(arm[0], 0), "alpha": 0.45 if arm[1] == "last" else 0.9}
         axes.bar(positions + 0.2 * (offset - 1.5), mean, 0.18, yerr=deviation, capsize=3, label=name_of(arm), **style)
-    axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
+    draw_level(axes, 0.5)
     axes.set_xticks(positions, [NAMES[part] for part in by_part])
     axes.set(title=f"Test accuracy by the {PART} tokens that are read", ylabel="accuracy", ylim=(0.4, 1.01))
     axes.legend(loc="upper center", ncols=4, fontsize=8)

@@ -80,6 +80,11 @@ def mean_of(values: Sequence[float], places: int = 1) -> str:
     return with_deviation(spread(list(values)), places)
 
 
+def listed(values: Iterable[float]) -> str:
+    """`50, 100, 50`, of a number a seed."""
+    return ", ".join(map(str, values))
+
+
 def least_to_most(values: Sequence[float] | np.ndarray, places: int = 0) -> str:
     """`9 to 19`, of a number a seed."""
     return f"{min(values):.{places}f} to {max(values):.{places}f}" if len(values) else "nothing measured"

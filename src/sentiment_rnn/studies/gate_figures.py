@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.figures import color_of, new_figure, styled
+from sentiment_rnn.analysis.figures import color_of, draw_level, new_figure, styled
 from sentiment_rnn.data.text import tokenize
 from sentiment_rnn.studies.reading import GATES, REVIEWS, SENTENCES, SHARES, Reader
 
@@ -73,7 +73,7 @@ def running_figure(readers: Sequence[Reader]) -> Figure:
     for reader in readers:
         label = reader.encoder if reader.seed == min(r.seed for r in readers) else None
         parts.plot(np.array(SHARES) * 100, reader.running, marker="o", color=color_of(reader.encoder, 0), label=label)
-    parts.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
+    draw_level(parts, 0.5)
     parts.set(
         title=f"Right so far, {REVIEWS} test reviews",
         xlabel="part of the review that was read [%]",
@@ -89,7 +89,7 @@ def _running(axes: Axes, readers: Sequence[Reader], name: str) -> None:
     for reader in readers:
         said = reader.sentences[name].running[0].sigmoid().numpy()
         axes.plot(said, marker="o", markersize=4, color=color_of(reader.encoder, 0), linewidth=1.4)
-    axes.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
+    draw_level(axes, 0.5)
     axes.set_xticks(range(len(tokens)), tokens, rotation=35, ha="right")
     axes.set(
         title=f"Running sentiment: {'the cinema' if name == 'cinema' else 'the weather'}",

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.figures import color_of, new_figure, styled
+from sentiment_rnn.analysis.figures import color_of, draw_level, new_figure, styled
 from sentiment_rnn.studies.measured import LONGEST, SHARE, BySeed, Measured
 from sentiment_rnn.studies.starts import COLORS, LABELS
 
@@ -35,15 +35,7 @@ def flow_figure(measured: list[Measured], before: list[Measured]) -> Figure:
         axes.set(
             yscale="log", ylim=(1e-60 if axes is panels[0] else 1e-45, 1e3), xlabel="distance from the end [tokens]"
         )
-        axes.axhline(1.2e-38, color="#999999", linestyle="--", linewidth=1)
-        axes.annotate(
-            "float32 ends",
-            (0.99, 1.2e-38),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="bottom",
-            color="#777777",
-        )
+        draw_level(axes, 1.2e-38, "float32 ends")
         axes.legend(fontsize=8, loc="lower left", frameon=True, framealpha=1, edgecolor="none")  # over the dashed line
     panels[0].set_ylabel("median ‖gradient‖")
     return figure

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from sentiment_rnn import runtime
 from sentiment_rnn.analysis.statistics import Interval
 from sentiment_rnn.analysis.tables import Table
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, least_to_most, mean_of
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, least_to_most, listed, mean_of
 from sentiment_rnn.studies.gradient_figures import flow_figure, rate_figure, span_figure
 from sentiment_rnn.studies.measured import (
     LONGEST,
@@ -81,13 +81,10 @@ def span_table(before: list[Measured], reached: BySeed, found: BySeed) -> Table:
     rows = []
     for name in [n for n in LABELS if n in reached]:
         rate = mean_of([m.flow.rate for m in before if m.encoder == name], 3)
-        rows.append((LABELS[name], rate, _listed(reached[name]), _listed(found[name])))
+        tokens = (listed(by_seed[seed] for seed in sorted(by_seed)) for by_seed in (reached[name], found[name]))
+        rows.append((LABELS[name], rate, *tokens))
     columns = ("encoder", "rate per step before training", "reach [tokens], by seed", "span learnt [tokens], by seed")
     return Table(f"How far back {SHARE:g} of the gradient is left before training, and the span learnt", columns, rows)
-
-
-def _listed(values: dict[int, int]) -> str:
-    return ", ".join(str(values[seed]) for seed in sorted(values))
 
 
 def verdicts(measured: list[Measured], before: list[Measured], reached: BySeed, found: BySeed) -> list[Verdict]:

@@ -1,7 +1,5 @@
 """Can an encoder learn to hold, when nothing but the gradient reaches back from the end to the clause?"""
 
-from collections.abc import Iterable
-
 import numpy as np
 from matplotlib.figure import Figure
 from mlflow.entities import Run
@@ -9,7 +7,7 @@ from mlflow.entities import Run
 from sentiment_rnn.analysis.figures import new_figure, styled
 from sentiment_rnn.analysis.statistics import bootstrap_accuracy, bootstrap_difference, percent
 from sentiment_rnn.analysis.tables import Table
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, points
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, listed, points
 from sentiment_rnn.studies.rates import rate_table, validation_accuracy
 from sentiment_rnn.studies.spans import (
     LEARN,
@@ -20,7 +18,7 @@ from sentiment_rnn.studies.spans import (
     learnt,
     spans,
 )
-from sentiment_rnn.studies.starts import LABELS, distance_of
+from sentiment_rnn.studies.starts import LABELS, distance_of, start_of
 from sentiment_rnn.tracking.results import runs_of
 from sentiment_rnn.tracking.store import Store
 
@@ -61,7 +59,7 @@ def span_table(scores: Scores) -> Table:
     rows = []
     for encoder, distances in scores.items():
         of_mean, of_seeds = spans(distances)
-        rows.append((LABELS[encoder], str(of_mean), ", ".join(map(str, of_seeds))))
+        rows.append((LABELS[encoder], str(of_mean), listed(of_seeds)))
     title = "Memory span learnt at one distance: the longest up to which test accuracy stays above 90 %"
     return Table(title, ("encoder", "of the mean [tokens]", "of each seed"), rows)
 
@@ -91,16 +89,16 @@ def verdicts(scores: Scores) -> list[Verdict]:
         min(lstms[best_lstm][1]) > max(max(seeds) for _, seeds in rnns.values()),
     )
     spanned = [of_mean for of_mean, _ in lstms.values()]
-    by_start = ", ".join(f"{_start(name)} {of_mean} ({_listed(seeds)})" for name, (of_mean, seeds) in lstms.items())
+    by_start = ", ".join(f"{start_of(name)} {of_mean} ({listed(seeds)})" for name, (of_mean, seeds) in lstms.items())
     reach = " and ".join(
-        f"{found[name][0]} ({_start(name)}: {_listed(found[name][1])})" for name in (best_rnn, best_lstm)
+        f"{found[name][0]} ({start_of(name)}: {listed(found[name][1])})" for name in (best_rnn, best_lstm)
     )
     return [
         Verdict(
             "An LSTM learns to hold what a vanilla RNN does not.",
             judged(all(apart), any(apart)),
-            f"Trained at one distance, the span of the RNN is {rnn} tokens ({_listed(rnn_seeds)} by seed) and that of "
-            f"the LSTM {lstm} ({_listed(lstm_seeds)}); of their best starts {reach}. At {past} tokens the LSTM leads "
+            f"Trained at one distance, the span of the RNN is {rnn} tokens ({listed(rnn_seeds)} by seed) and that of "
+            f"the LSTM {lstm} ({listed(lstm_seeds)}); of their best starts {reach}. At {past} tokens the LSTM leads "
             f"the RNN by {points(lead)} points; at {longest} the RNN is right in {percent(far)}.",
         ),
         Verdict(
@@ -109,11 +107,3 @@ def verdicts(scores: Scores) -> list[Verdict]:
             f"Span of the mean over seeds, of {longest} tokens (and of each seed): {by_start}.",
         ),
     ]
-
-
-def _start(encoder: str) -> str:
-    return LABELS[encoder].split(", ")[1]
-
-
-def _listed(found: Iterable[int]) -> str:
-    return ", ".join(map(str, found))

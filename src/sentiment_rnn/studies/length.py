@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import binary_auroc
 from tqdm import tqdm
 
 from sentiment_rnn import runtime
-from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, new_figure, styled
+from sentiment_rnn.analysis.figures import color_of, decorate_accuracy, draw_level, new_figure, styled
 from sentiment_rnn.analysis.predictions import Predictions, correct_by_seed
 from sentiment_rnn.analysis.statistics import bootstrap_difference, quantile_bins, spread
 from sentiment_rnn.analysis.tables import Table
@@ -170,7 +170,7 @@ def length_figure(
     for axes, title in ((by_tokens, "tokens read"), (by_length, "length of the review")):
         decorate_accuracy(axes, title)
     figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    by_filler.axhline(0.5, color="#999999", linestyle="--", linewidth=1)
+    draw_level(by_filler, 0.5)
     title = "AUROC with neutral tokens behind"
     by_filler.set(title=title, xlabel="neutral tokens", ylabel="AUROC", ylim=(0.4, 1.01))
     return figure

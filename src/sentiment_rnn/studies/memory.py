@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from sentiment_rnn.analysis.figures import new_figure, styled
 from sentiment_rnn.analysis.statistics import Interval, bootstrap_accuracy, percent
 from sentiment_rnn.analysis.tables import Table
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged
+from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, listed
 from sentiment_rnn.studies.rates import rate_table, validation_accuracy
 from sentiment_rnn.studies.spans import (
     LEARN,
@@ -19,7 +19,7 @@ from sentiment_rnn.studies.spans import (
     learnt,
     spans,
 )
-from sentiment_rnn.studies.starts import LABELS
+from sentiment_rnn.studies.starts import LABELS, start_of
 from sentiment_rnn.tracking.results import runs_of
 from sentiment_rnn.tracking.store import Store
 
@@ -59,7 +59,7 @@ def span_table(hold: Scores, learn: Scores) -> Table:
         cells = []
         for scores in (hold, learn):
             of_mean, of_seeds = spans(scores[encoder]) if encoder in scores else ("", [])
-            cells += [str(of_mean), ", ".join(map(str, of_seeds))]
+            cells += [str(of_mean), listed(of_seeds)]
         rows.append((LABELS[encoder], *cells))
     columns = ("encoder", "held [tokens]", "by seed", "learnt at one distance [tokens]", "by seed")
     return Table("Memory span: the longest distance up to which test accuracy stays above 90 %", columns, rows)
@@ -109,7 +109,7 @@ def verdicts(hold: Scores, learn: Scores) -> list[Verdict]:
             "The LSTM's gates and cell state cure it.",
             judged(bool(cured) and all(cured), any(cured) or (forgets[1] and best_learnt.estimate > REMEMBERS)),
             f"At {longest} tokens it is right in {percent(lstm_held)} when trained on mixed distances and in "
-            f"{percent(lstm_learnt)} when trained at this one; of its starts, {LABELS[best].removeprefix('LSTM, ')} is "
+            f"{percent(lstm_learnt)} when trained at this one; of its starts, {start_of(best)} is "
             f"the best there, {percent(best_learnt)}.",
         ),
     ]

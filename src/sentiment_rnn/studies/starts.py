@@ -21,6 +21,11 @@ COLORS = {
 }  # fmt: skip
 
 
+def start_of(encoder: str) -> str:
+    """`forget bias 1`, an encoder's start alone."""
+    return LABELS[encoder].split(", ")[1]
+
+
 def seed_of(run: Run) -> int:
     """The seed of a run."""
     return int(run.data.params["seed"])
