@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from filelock import FileLock
@@ -9,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from processes import run_command
-from sentiment_rnn import command, train
+from sentiment_rnn import command, report, study, textbook, train
 from sentiment_rnn import compare as compare_command
 from sentiment_rnn.command import CONFIGURATION
 from sentiment_rnn.config import Config, TrackingConfig, checked
@@ -34,17 +35,29 @@ WRONG_OVERRIDES = {
     "seed=-1": "seed=-1: expected a whole number",
     "sead=1": "did you mean seed?",
     "seed=[": "no viable alternative",
+    "+foo=1": "foo: no such key; known keys: study, seed",
+    "++foo.bar=1": "foo: no such key",
+    "+sead=1": "sead: no such key; did you mean seed?",
+    "+trainer.nonsense=true": "trainer.nonsense: no such key",
+    "++optimizer.lr=0.5": "optimizer.lr: no such key; known keys: _target_, learning_rate",
+    "+data.hidden=1": "data.hidden: no such key",
     "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
 }
 
 
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> str:
-    """The one line that the train command says before it leaves with a non-zero status."""
+def refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    *arguments: str,
+    module: ModuleType = train,
+) -> str:
+    """The one line that a command prints before it leaves with a non-zero status."""
     GlobalHydra.instance().clear()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.argv", ["train", *arguments])
+    monkeypatch.setattr("sys.argv", ["command", *arguments])
     with pytest.raises(SystemExit) as left:
-        command.run(train.main)
+        command.run(module.main)
     said = capsys.readouterr().err if isinstance(left.value.code, int) else str(left.value.code)
     assert left.value.code not in (0, None)
     lines = said.strip().splitlines()
@@ -62,7 +75,7 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "override", ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,gru"]
+    "override", ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,gru", "+foo=1,2"]
 )
 def test_a_sweep_with_one_wrong_job_starts_none(
     override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -70,6 +83,34 @@ def test_a_sweep_with_one_wrong_job_starts_none(
     refused(monkeypatch, capsys, tmp_path, "-m", override, f"data.directory={tmp_path}/data")
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "override"),
+    [
+        (compare_command, "+resample=200"),
+        (study, "+foo=1"),
+        (report, "++tracking.foo=1"),
+        (textbook, "+task.step=1"),
+        (textbook, "+data.name=imdb"),
+    ],
+)
+def test_every_hydra_command_refuses_an_undeclared_key(
+    module: ModuleType,
+    override: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, override, module=module)
+    assert "no such key" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_further_argument_of_the_optimizer_can_be_added() -> None:
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        config = checked(compose("config", ["+optimizer.options.fused=true"]))
+    assert config.optimizer.options["fused"] is True
 
 
 def test_a_missing_archive_is_one_line_and_leaves_no_run(

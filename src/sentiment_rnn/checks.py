@@ -1,4 +1,7 @@
-"""Values out of bounds, each refused in one line: what was given and what was expected."""
+"""Values out of bounds and unknown keys, each refused in one line: what was given and what was expected."""
+
+import difflib
+from collections.abc import Sequence
 
 
 class UserError(Exception):
@@ -8,6 +11,13 @@ class UserError(Exception):
 def refuse(name: str, given: object, expected: str) -> None:
     """Raise the one line for a value out of bounds."""
     raise UserError(f"{name}={given}: expected {expected}")
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """The one line for a key that is not declared; `key` may be a dotted path, `known` are its siblings."""
+    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+    return f"{key}: no such key; {hint}"
 
 
 def at_least(name: str, given: float, bound: float) -> None:

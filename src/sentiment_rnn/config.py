@@ -7,12 +7,12 @@ of the wrong type (OmegaConf does) and a value out of bounds (`__post_init__` do
 import copy
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
-from sentiment_rnn.checks import at_least, one_of, probability, refuse
+from sentiment_rnn.checks import UserError, at_least, one_of, probability, refuse, unknown_key
 
 
 @dataclass
@@ -248,7 +248,8 @@ class RunConfig:
     seed: int = MISSING
     """Seed of the weights, of dropout and of the order of the data."""
     precision: str = MISSING
-    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it."""
+    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it. A processor without it
+    emulates it slowly, and computes an LSTM in float32."""
     encoder: EncoderConfig = MISSING
     optimizer: OptimizerConfig = MISSING
     trainer: TrainerConfig = MISSING
@@ -382,10 +383,25 @@ def checked(config: DictConfig) -> Any:
     """The dataclass behind a composed configuration (`Config` for a run), every value resolved and within bounds.
 
     Raises:
-        UserError: a value is out of bounds.
+        UserError: a value is out of bounds, or a key is not declared.
         omegaconf.errors.OmegaConfBaseException: a value has the wrong type or refers to nothing.
     """
     settings = copy.deepcopy(config)
     with open_dict(settings):
         settings.pop("hydra", None)
+    refuse_undeclared(settings)
     return OmegaConf.to_object(settings)
+
+
+def refuse_undeclared(config: DictConfig, path: str = "") -> None:
+    """Raise `UserError` for a key that no dataclass declares, as Hydra's `+key=…` and `++key=…` add."""
+    schema = OmegaConf.get_type(config)
+    known = [declared.name for declared in fields(schema)] if is_dataclass(schema) else None
+    for key in map(str, config):
+        full_key = f"{path}{key}"
+        if known is not None and key not in known:
+            raise UserError(unknown_key(full_key, known))
+        if not OmegaConf.is_missing(config, key) and not OmegaConf.is_interpolation(config, key):
+            value = config[key]
+            if isinstance(value, DictConfig):
+                refuse_undeclared(value, f"{full_key}.")

@@ -1,12 +1,12 @@
 """Errors of ours, of Hydra and of OmegaConf, each said in one line."""
 
 import dataclasses
-import difflib
 import re
 
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn import config as schema
+from sentiment_rnn.checks import unknown_key
 
 
 def describe(error: BaseException) -> str:
@@ -15,15 +15,10 @@ def describe(error: BaseException) -> str:
     text = "\n".join(causes)
     unknown = re.search(r"Key '(\w+)' (?:is )?not in '(\w+)'(?:\s+full_key: (\S+))?", text)
     if unknown:
-        return _unknown_key(*unknown.groups())
+        key, owner, full_key = unknown.groups()
+        declared = dataclasses.fields(getattr(schema, owner)) if hasattr(schema, owner) else ()
+        return unknown_key(full_key or key, [field.name for field in declared])
     # Hydra's search path and OmegaConf's object types say nothing to a user.
     text = text.split("Config search path")[0]
     lines = [line.strip() for line in text.splitlines()]
     return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
-
-
-def _unknown_key(key: str, owner: str, full_key: str | None) -> str:
-    known = [field.name for field in dataclasses.fields(getattr(schema, owner))] if hasattr(schema, owner) else []
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-    return f"{full_key or key}: no such key; {hint}"
