@@ -1,8 +1,9 @@
 # Every task a person runs. `make` alone prints them.
 
 VENV := .venv
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for p in python3.11 python3.13 python3.12 python3.14 python3.10 python3 python; do \
+	$$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 KERAS := .venv-keras
@@ -16,14 +17,19 @@ ARGS ?=
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-setup: $(READY)  ## Make .venv with everything the project needs (Python 3.10 to 3.12, about 6 GB)
+setup: $(READY)  ## Make .venv with everything the project needs (Python 3.10 to 3.14; 2 GB with a CPU-only torch, else 6)
 
+# A torch that is in $(VENV) already stays if it fits, and a constraint on torch in pip's own configuration comes first:
+# in both cases torch is not pinned here.
 $(READY): pyproject.toml constraints.txt
-	@$(or $(PYTHON),false) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null || { \
-		echo "error: $(or $(PYTHON),no python) does not fit: torchtext has wheels for Python 3.10, 3.11 and 3.12; install one and run make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (torch alone is 3 GB; some minutes)"
+	@$(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null || { \
+		echo "error: $(or $(PYTHON),no python) does not fit: torch has wheels for Python 3.10 to 3.14; install one and run make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (some minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@if $(VENV)/bin/python -m pip show --quiet torch 2>/dev/null || \
+		grep --no-messages --quiet '^torch' $$($(VENV)/bin/python -m pip config list | sed -n "s/.*constraint='\(.*\)'/\1/p") /dev/null; \
+		then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi > $(VENV)/constraints.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/constraints.txt --editable '.[dev]'
 	@$(RUN) sentiment_rnn.model.recurrence
 	@touch $@
 
@@ -112,7 +118,7 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
 
-test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE or ../shared/imdb)
+test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 	@$(RUN) pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(READY)  ## Check style (ruff) and types (mypy)

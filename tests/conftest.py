@@ -18,18 +18,14 @@ from sentiment_rnn.inference.package import Package, Reading, fingerprints
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-
 # Two cores and small tensors: threads would only wait for each other.
 torch.set_num_threads(1)
 
 
 def real_archive() -> Path | None:
     """The archive of the real corpus, where there is one."""
-    beside = REPOSITORY.parent / "shared" / "imdb" / "aclImdb_v1_text.tar.gz"
     given = os.environ.get("IMDB_ARCHIVE")
-    path = Path(given) if given else beside
-    return path if path.exists() else None
+    return Path(given) if given and Path(given).exists() else None
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature
 def describe_mistakes(predictions: Predictions, data: ReviewData, count: int = 20) -> list[dict[str, Any]]:
     """The most confident mistakes, for a person to read, as the encoder read them."""
     reviews = data.reviews("test")
-    vocabulary = data.corpus.vocabulary.get_itos()
+    vocabulary = data.corpus.vocabulary.itos
     return [
         {
             "review": reviews.split.names[index],

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.checks import UserError
 
 
 def predictions(probabilities: list[float], labels: list[int], distances: list[int] | None = None) -> Predictions:
@@ -49,7 +50,7 @@ def test_without_logits_the_probabilities_are_what_they_were_before_a_temperatur
 def test_a_file_with_a_pickle_in_it_is_not_opened(tmp_path: Path) -> None:
     harmful = np.array([{"a": 1}], dtype=object)
     np.savez(tmp_path / "p.npz", probabilities=harmful, labels=harmful, lengths=harmful, distances=harmful)
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(UserError, match="pickle"):
         Predictions.load(tmp_path / "p.npz")
 
 

@@ -67,7 +67,7 @@ def folders(config: DataConfig) -> list[Path]:
 def assert_holds(corpus: Corpus, source: MadeUp) -> None:
     """Every array of the corpus is what the source's reviews give."""
     reviews = source.read()
-    words = corpus.vocabulary.get_itos()
+    words = corpus.vocabulary.itos
     known = set(words)
     for name, split in corpus.splits.items():
         bounds = zip(split.offsets[:-1], split.offsets[1:], strict=True)
@@ -99,7 +99,7 @@ def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, ge
 
 def test_a_review_whose_words_are_all_rare_is_unknown_tokens(source: MadeUp, generated_config: Config) -> None:
     corpus = load_corpus(source, generated_config(minimum_frequency=1000))
-    assert corpus.vocabulary.get_itos() == ["<pad>", "<unk>"]
+    assert corpus.vocabulary.itos == ["<pad>", "<unk>"]
     assert set(corpus.splits["test"].tokens.tolist()) == {1}
 
 
@@ -243,7 +243,7 @@ def test_two_processes_that_start_together_tokenize_once(source: MadeUp, generat
         barrier.wait(60)
         corpus = load_corpus(source, config)
         arrays = {name: (split.tokens.tolist(), split.offsets.tolist()) for name, split in corpus.splits.items()}
-        results.put((corpus.digest, corpus.vocabulary.get_itos(), arrays))
+        results.put((corpus.digest, corpus.vocabulary.itos, arrays))
 
     processes = [FORK.Process(target=load_together) for _ in range(2)]
     for process in processes:

@@ -108,7 +108,7 @@ def test_setup_works_without_prepare_data(data: ReviewData) -> None:
 
 def test_batches_hold_the_reviews_of_the_source(data: ReviewData) -> None:
     data.setup()
-    words = data.corpus.vocabulary.get_itos()
+    words = data.corpus.vocabulary.itos
     source = open_source(data.config).read()["validation"]
     for batch in data.val_dataloader():
         for tokens, length, label, index in zip(*batch, strict=True):

@@ -141,7 +141,7 @@ def test_the_vocabulary_comes_from_the_training_part_alone(imdb_folder: Path, im
     trained_on = {review.text.split()[0] for review in Imdb(config).read()["train"]}
     assert len(trained_on) == 9
     vocabulary = load_corpus(Imdb(config), config).vocabulary
-    assert set(vocabulary.get_itos()) == {"<pad>", "<unk>", *trained_on}
+    assert set(vocabulary.itos) == {"<pad>", "<unk>", *trained_on}
 
 
 @pytest.mark.parametrize("change", [{"split_seed": 1}, {"validation_fraction": 0.5}])

@@ -1,8 +1,11 @@
 """The compiled recurrence against PyTorch's modules."""
 
 import logging
+import os
+import platform
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -189,7 +192,7 @@ def test_an_encoder_learns_the_same_with_and_without_it(encoder: type, monkeypat
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            losses[compiled].append(float(loss))
+            losses[compiled].append(loss.item())
     assert losses[True][-1] < losses[True][0] - 0.05, "it learns"
     assert losses[True] == pytest.approx(losses[False], abs=0.02)
 
@@ -251,6 +254,52 @@ def test_a_source_that_does_not_compile_is_one_line_with_the_compilers_error(
     assert not list(tmp_path.rglob("*.so"))
 
 
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "g++: error: unrecognized command line option '-std=c++20'; did you mean '-std=c++2a'?",
+        "error: invalid value 'c++20' in '-std=c++20'",
+    ],
+    ids=["g++ 9", "clang 9"],
+)
+def test_a_compiler_without_cpp20_is_one_line_that_says_which_has_it(complaint: str, tmp_path: Path) -> None:
+    old = tmp_path / "old-c++"
+    old.write_text(f'#!/bin/sh\necho "{complaint}" >&2\nexit 1\n')
+    old.chmod(0o755)
+    done = in_a_fresh_process(
+        "layer, inputs = torch.nn.RNN(1, 1, batch_first=True), torch.zeros(1, 1, 1)\n"
+        "print(recurrence.library(), recurrence.applies(layer, inputs))",
+        XDG_CACHE_HOME=str(tmp_path), CXX=str(old),
+    )  # fmt: skip
+    assert done.stdout.split() == ["None", "False"]
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("compiling")]
+    assert "old-c++ has no C++20" in line
+    assert "install g++ 10 or newer, or set CXX" in line
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="asks for the code of an x86 processor")
+def test_every_loop_of_the_cells_is_vectorized_for_float_and_for_bfloat16(tmp_path: Path) -> None:
+    compiler = os.environ.get("CXX", "c++")
+    if "Free Software Foundation" not in subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout:
+        pytest.skip("only g++ reports what it vectorized")
+    compile_, _ = recurrence.commands(tmp_path / "recurrence.so")
+    # The same code whatever processor the test runs on: one with AVX-512 and a matrix unit.
+    processor = ["-march=sapphirerapids" if option == "-march=native" else option for option in compile_]
+    done = subprocess.run([*processor, "-fopt-info-vec-optimized"], capture_output=True, text=True, check=True)
+    vectorized = Counter(
+        int(line.split(":")[1])
+        for line in done.stderr.splitlines()
+        if recurrence.SOURCE.name in line and "loop vectorized using 64 byte vectors" in line
+    )
+    lines = recurrence.SOURCE.read_text().splitlines()
+    loops = [number + 2 for number, line in enumerate(lines) if line.startswith("#pragma omp simd")]
+    assert len(loops) == 4  # both cells, forward and backward
+    for loop in loops:
+        assert vectorized[loop] + vectorized[loop + 1] == 2, f"line {loop}: {lines[loop - 1].strip()}"  # two types
+
+
+@pytest.mark.slow
 def test_a_library_that_does_not_load_is_made_anew(tmp_path: Path) -> None:
     library = "print(recurrence.library() is not None)"
     first = in_a_fresh_process(library, XDG_CACHE_HOME=str(tmp_path))
@@ -278,6 +327,7 @@ def test_whole_tiles_are_multiplied_here_and_not_by_onednn(cell: str) -> None:
 
 
 @WITH_VECTORS
+@pytest.mark.slow
 def test_without_the_matrix_unit_vectors_give_the_modules_states(tmp_path: Path) -> None:
     done = in_a_fresh_process(
         "recurrence.OPTIONS += ('-mno-amx-bf16',)\n"
@@ -296,6 +346,7 @@ def test_without_the_matrix_unit_vectors_give_the_modules_states(tmp_path: Path)
     assert max(differences) < 0.01
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_compile_once(tmp_path: Path) -> None:
     code = "import sys; from sentiment_rnn.model import recurrence; sys.exit(recurrence.library() is None)"
     log = "import logging; logging.basicConfig(format='%(message)s', level='INFO')\n"

@@ -98,7 +98,7 @@ def test_neutral_tokens_are_as_many_as_asked_for_and_end_in_a_full_stop(amount: 
     vocabulary = build_vocabulary([tokenize(" . ".join(NEUTRAL) + " .")], size=100, minimum_frequency=1)
     tokens = neutral_tokens(vocabulary, amount)
     assert len(tokens) == amount
-    assert vocabulary.lookup_tokens(tokens.tolist())[-1:] == (["."] if amount else [])
+    assert [vocabulary.itos[token] for token in tokens[-1:]] == (["."] if amount else [])
 
 
 def test_the_figure_has_three_panels_with_every_arm() -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
 from sentiment_rnn.analysis.calibration import calibrate
+from sentiment_rnn.checks import UserError
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,13 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
+        """Read what `save` wrote; raises `UserError` for a file that is not that."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+            return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
+        except (ValueError, TypeError, BadZipFile) as error:
+            raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error
 
 
 def correct_by_seed(runs: Sequence[Predictions]) -> np.ndarray:

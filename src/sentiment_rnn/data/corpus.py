@@ -31,6 +31,7 @@ from sentiment_rnn.data.text import (
     TOKENIZER,
     Vocab,
     build_vocabulary,
+    encode,
     load_vocabulary,
     save_vocabulary,
     tokenize,
@@ -94,7 +95,7 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
     temporary name and renamed when whole, so a kill leaves nothing that a later run would take for a corpus.
 
     Raises:
-        UserError: the source is not what it should be, or the cache folder cannot be written.
+        UserError: the source is not what it should be, or the cache cannot be written or is damaged.
     """
     cache = Path(config.directory) / "tokens"
     try:
@@ -105,7 +106,10 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
         raise UserError(
             f"data.directory={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
-    return _open(folder)
+    try:
+        return _open(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{folder}: not a token cache, or damaged ({error}); delete it, and it is made anew") from error
 
 
 def _find(source: Source, config: DataConfig, cache: Path) -> Path | None:
@@ -142,7 +146,7 @@ def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: 
     vocabulary = build_vocabulary(documents["train"], config.vocabulary_size, config.minimum_frequency)
     save_vocabulary(vocabulary, folder / "vocabulary.txt")
     for split in SPLITS:
-        ids = [vocabulary(tokens) for tokens in documents[split]]
+        ids = [encode(vocabulary, tokens) for tokens in documents[split]]
         for review, tokens in zip(reviews[split], ids, strict=True):
             if not tokens:
                 raise UserError(f"{review.name}: no token in the text; every review needs a word or a mark")

@@ -1,16 +1,12 @@
-"""Tokens and the vocabulary: torchtext's `basic_english` and `build_vocab_from_iterator`."""
+"""Tokens and the vocabulary: torchtext's `basic_english` and `Vocab`."""
 
-import warnings
+from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
-with warnings.catch_warnings():
-    # torchtext says at import that no release will follow; pyproject.toml pins the last one for that reason.
-    warnings.simplefilter("ignore")
-    from torchtext.data.utils import get_tokenizer
-    from torchtext.vocab import Vocab, build_vocab_from_iterator, vocab
-
-from collections import OrderedDict
+from torchtext.data.utils import get_tokenizer
+from torchtext.vocab import Vocab
 
 TOKENIZER = "basic_english"
 PADDING, UNKNOWN = "<pad>", "<unk>"
@@ -26,22 +22,31 @@ def whole(text: str) -> str:
 
 
 def build_vocabulary(documents: Iterable[list[str]], size: int, minimum_frequency: int) -> Vocab:
-    """The `size` most frequent tokens (ties by alphabet), `<pad>` = 0, `<unk>` = 1 and the default of all others."""
-    vocabulary = build_vocab_from_iterator(
-        documents, min_freq=minimum_frequency, specials=[PADDING, UNKNOWN], max_tokens=size
-    )
-    vocabulary.set_default_index(UNKNOWN_ID)
-    return vocabulary
+    """The most frequent tokens, ties in alphabetical order, after `<pad>` = 0 and `<unk>` = 1.
+
+    Args:
+        documents: the tokens of each text.
+        size: entries at most, `<pad>` and `<unk>` included.
+        minimum_frequency: rarer tokens are left out.
+    """
+    specials = [PADDING, UNKNOWN]
+    counts = Counter(chain.from_iterable(documents))
+    return Vocab(counts, max_size=size - len(specials), min_freq=minimum_frequency, specials=specials)
+
+
+def encode(vocabulary: Vocab, tokens: Iterable[str]) -> list[int]:
+    """The id of each token, `UNKNOWN_ID` for one that the vocabulary does not have."""
+    ids = vocabulary.stoi  # a defaultdict: indexed, it would insert what it does not know
+    return [ids.get(token, UNKNOWN_ID) for token in tokens]
 
 
 def save_vocabulary(vocabulary: Vocab, path: Path) -> None:
-    """Write a token a line, the line number being the id."""
-    path.write_text("\n".join(vocabulary.get_itos()) + "\n", encoding="utf-8")
+    """Write one token per line; the line number is the id."""
+    path.write_text("\n".join(vocabulary.itos) + "\n", encoding="utf-8")
 
 
 def load_vocabulary(path: Path) -> Vocab:
     """Read what `save_vocabulary` wrote."""
     tokens = path.read_text(encoding="utf-8").split("\n")[:-1]
-    loaded = vocab(OrderedDict.fromkeys(tokens, 1))
-    loaded.set_default_index(UNKNOWN_ID)
-    return loaded
+    # Vocab sorts by count, so counts that fall keep the order of the lines.
+    return Vocab(Counter({token: len(tokens) - line for line, token in enumerate(tokens)}), specials=[])

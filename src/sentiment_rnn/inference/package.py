@@ -134,7 +134,7 @@ def read_package(folder: Path) -> Package:
                 raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
         reading = _checked_reading(Reading(**about["reading"]))
         vocabulary = load_vocabulary(folder / VOCABULARY)
-        if vocabulary.lookup_tokens([PADDING_ID, UNKNOWN_ID]) != [PADDING, UNKNOWN]:
+        if vocabulary.itos[:2] != [PADDING, UNKNOWN]:
             raise ValueError(f"{VOCABULARY} does not begin with {PADDING} and {UNKNOWN}")
         settings = about["model"]
         if len(vocabulary) != settings["vocabulary_size"]:

@@ -10,7 +10,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.analysis.calibration import calibrate
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Split
-from sentiment_rnn.data.text import UNKNOWN_ID, tokenize, whole
+from sentiment_rnn.data.text import UNKNOWN_ID, encode, tokenize, whole
 from sentiment_rnn.inference.package import Package
 
 NEGATIVE, POSITIVE = "negative", "positive"
@@ -58,7 +58,7 @@ class Predictor:
 
     def ids(self, tokens: list[str]) -> np.ndarray:
         """int32 [tokens]."""
-        return np.array(self.package.vocabulary(tokens), dtype=np.int32)
+        return np.array(encode(self.package.vocabulary, tokens), dtype=np.int32)
 
     def probabilities(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """float32 [N] for token ids; NaN where there are none."""

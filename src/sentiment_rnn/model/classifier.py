@@ -1,7 +1,7 @@
 """The LightningModule: tokens → embedding → encoder → pooling → linear → logit."""
 
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -130,7 +130,7 @@ class SentimentClassifier(Module):
         logits = self(batch.tokens, batch.lengths)
         loss = binary_cross_entropy_with_logits(logits, batch.labels)
         self.log(f"{split}/loss", loss, batch_size=len(logits), sync_dist=True)
-        scores = self.scores[split]
+        scores = cast(MetricCollection, self.scores[split])
         scores.update(logits.sigmoid(), batch.labels.int())
         self.log_dict(scores, batch_size=len(logits))
         return logits

@@ -9,7 +9,7 @@ Sequences are padded, never packed: on a CPU a packed backward pass is quadratic
 hold the weights, and read on a GPU (cuDNN).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import torch
@@ -80,11 +80,11 @@ class Recurrent(nn.Module):
         """`embedded [B, T, E]`, `lengths [B]` → states of the last layer `[B, T, D]`."""
         states = embedded
         reverse = None if self.backwards is None else reversal(lengths, embedded.shape[1])
-        for layer, module in enumerate(self.forwards):
+        for layer, module in enumerate(cast(Iterable[nn.RNNBase], self.forwards)):
             inputs = states if layer == 0 else self.dropout(states)
             states = self.read(module, inputs)
             if self.backwards is not None and reverse is not None:
-                backward = self.read(self.backwards[layer], reorder(inputs, reverse))
+                backward = self.read(cast(nn.RNNBase, self.backwards[layer]), reorder(inputs, reverse))
                 states = torch.cat([states, reorder(backward, reverse)], dim=2)
         return states
 
@@ -92,7 +92,7 @@ class Recurrent(nn.Module):
         """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`."""
         if recurrence.applies(module, inputs):
             return recurrence.states(module, inputs)
-        return cast(Tensor, module(inputs)[0])
+        return recurrence.states_of_module(module, inputs)
 
     def initialize(self, module: nn.RNNBase) -> None:
         """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
@@ -103,10 +103,10 @@ class Recurrent(nn.Module):
                 nn.init.eye_(gate)
             else:
                 nn.init.orthogonal_(gate)
-        for gate in module.weight_ih_l0.detach().split(self.hidden_size):
+        for gate in cast(Tensor, module.weight_ih_l0).detach().split(self.hidden_size):
             nn.init.xavier_uniform_(gate)
-        nn.init.zeros_(module.bias_ih_l0)
-        nn.init.zeros_(module.bias_hh_l0)
+        nn.init.zeros_(cast(Tensor, module.bias_ih_l0))
+        nn.init.zeros_(cast(Tensor, module.bias_hh_l0))
 
 
 class Rnn(Recurrent):

@@ -31,15 +31,18 @@ namespace {
 
 // ---- functions -----------------------------------------------------------------------------------------------------
 
+// Always inlined: g++ 12 leaves one call in the LSTM's forward loop in C++20, and a loop with a call is not vectorized, which
+// takes three times as long (tests/model/test_recurrence.py asks the compiler).
+
 // Behind ±21 a sigmoid is 0 or 1 to 1e-9, and the product of four (1 + e^x) is no infinity yet.
-inline float limited(float x) {
+[[gnu::always_inline]] inline float limited(float x) {
   x = x < -21.0f ? -21.0f : x;
   return x > 21.0f ? 21.0f : x;
 }
 
 // e^x for limited x, to 2e-7 of it: 2^n · e^r with |r| ≤ ln 2 / 2, where e^r is the polynomial of degree 5 whose largest
 // relative error is the least. Written out, it vectorizes with the loop around it, with any libm.
-inline float exponential(float x) {
+[[gnu::always_inline]] inline float exponential(float x) {
   const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 · 2^23: the last bits of the sum are n, to the nearest
   const float n = shifted - 12582912.0f;
   const float r = x - n * 0.693147182f;
@@ -58,11 +61,11 @@ inline float exponential(float x) {
 }
 
 // To 1e-7 absolutely, not relatively: near zero it has fewer digits than x.
-inline float tanh(float x) { return 2.0f / (1.0f + exponential(limited(-2.0f * x))) - 1.0f; }
+[[gnu::always_inline]] inline float tanh(float x) { return 2.0f / (1.0f + exponential(limited(-2.0f * x))) - 1.0f; }
 
 // i, f, g, o → σ(i), σ(f), tanh(g), σ(o). All are 1 / (1 + e^-x), and one division, the slowest operation here, gives the
 // four: 1 / a = bcd / abcd.
-inline void activate(float& i, float& f, float& g, float& o) {
+[[gnu::always_inline]] inline void activate(float& i, float& f, float& g, float& o) {
   const float a = 1.0f + exponential(limited(-i)), b = 1.0f + exponential(limited(-f));
   const float c = 1.0f + exponential(limited(-2.0f * g)), d = 1.0f + exponential(limited(-o));
   const float ab = a * b, cd = c * d, inverse = 1.0f / (ab * cd);

@@ -28,8 +28,10 @@ log = logging.getLogger("sentiment_rnn")
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 HEADER = SOURCE.with_name("product.h")
+STANDARD = "-std=c++20"
+"""The C++ that PyTorch's headers need, from 2.15 on."""
 OPTIONS = (
-    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC"),
+    *(STANDARD, "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC"),
     *(("-march=native", "-mprefer-vector-width=512") if platform.machine() == "x86_64" else ("-mcpu=native",)),
 )
 """The compiler's."""
@@ -51,6 +53,18 @@ def applies(module: nn.RNNBase, inputs: Tensor) -> bool:
     if number_type(inputs) == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
     return False
+
+
+def states_of_module(module: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`.
+
+    oneDNN has no bfloat16 LSTM for a processor without AVX-512 and raises a RuntimeError: float32 is used there.
+    """
+    half = inputs.device.type == "cpu" and number_type(inputs) == torch.bfloat16
+    if half and module.mode == "LSTM" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        with torch.autocast("cpu", enabled=False):
+            return cast(Tensor, module(inputs.float())[0])
+    return cast(Tensor, module(inputs)[0])
 
 
 def states(module: nn.RNNBase, inputs: Tensor) -> Tensor:
@@ -102,7 +116,7 @@ def in_rows(sequences: Tensor) -> Tensor:
 
 def number_type(inputs: Tensor) -> torch.dtype:
     """The type in which the numbers are kept: autocast's where it is on."""
-    return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else inputs.dtype
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
 
 
 @functools.cache
@@ -168,6 +182,8 @@ def reason(error: Exception) -> str:
         return f"there is no compiler {error.filename!r}: install g++ or set CXX"
     if isinstance(error, subprocess.CalledProcessError):
         said = (error.stderr or "").strip().splitlines()
+        if any(STANDARD in line for line in said):  # only a compiler that does not know its name repeats it
+            return f"{error.cmd[0]} has no C++20, which PyTorch's headers need: install g++ 10 or newer, or set CXX"
         return "the compiler said: " + next((line for line in said if "error" in line), f"status {error.returncode}")
     return str(error)
 

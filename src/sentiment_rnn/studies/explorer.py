@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from sentiment_rnn.analysis.unrolled import unroll
-from sentiment_rnn.data.text import UNKNOWN_ID, Vocab, tokenize
+from sentiment_rnn.data.text import UNKNOWN_ID, Vocab, encode, tokenize
 from sentiment_rnn.pages.render import rounded
 from sentiment_rnn.studies.reading import GATES
 
@@ -47,7 +47,7 @@ def explore(models: Mapping[str, Any], vocabulary: Vocab, units: int) -> str:
     entries = []
     for text in TEXTS:
         words = tokenize(text)
-        tokens = torch.tensor([vocabulary(words)])
+        tokens = torch.tensor([encode(vocabulary, words)])
         entry: dict[str, Any] = {"tokens": words, "unknown": [int(token) == UNKNOWN_ID for token in tokens[0]]}
         for name, model in models.items():
             unrolled = unroll(model, tokens, torch.tensor([len(words)]))

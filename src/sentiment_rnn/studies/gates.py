@@ -30,7 +30,7 @@ def findings(store: Store) -> Findings:
         name: max((run for run in runs if run.data.params["encoder.name"] == name), key=validation_accuracy)
         for name in ("rnn", "lstm")
     }
-    models = {name: best(run) for name, run in chosen.items()}
+    models = {name: best(store, run) for name, run in chosen.items()}
     vocabulary = data_of(store, chosen["lstm"])[1].corpus.vocabulary
     lstms = [reader for reader in readers if reader.encoder == "lstm"]
     return Findings(

@@ -20,7 +20,7 @@ from sentiment_rnn.analysis.tables import Table
 from sentiment_rnn.data.batching import Reviews
 from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.generated import NEUTRAL
-from sentiment_rnn.data.text import Vocab, tokenize
+from sentiment_rnn.data.text import Vocab, encode, tokenize
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, least_to_most, mean_of, points
 from sentiment_rnn.studies.starts import seed_of
@@ -110,7 +110,7 @@ def filler_scores(store: Store, runs: Sequence[Run]) -> dict[int | str, BySeed]:
     found: dict[int | str, BySeed] = {at: {} for at in (*FILLER, IN_FRONT)}
     for run in runs:
         config, data = data_of(store, run)
-        model, reviews = best(run), data.reviews("test")
+        model, reviews = best(store, run), data.reviews("test")
         chosen = np.random.default_rng(0).permutation(len(reviews))[:REVIEWS]
         chosen = chosen[np.argsort(reviews.lengths[chosen])]
         labels = torch.from_numpy(reviews.split.labels[chosen].astype(np.int64))
@@ -130,7 +130,7 @@ def with_filler(review: np.ndarray, neutral: np.ndarray, in_front: bool) -> np.n
 
 def neutral_tokens(vocabulary: Vocab, amount: int) -> np.ndarray:
     """int64 [amount]: neutral sentences of the generated reviews, one after another; the last token is a full stop."""
-    sentences = np.array(vocabulary(tokenize(" . ".join(NEUTRAL) + " .")), dtype=np.int64)
+    sentences = np.array(encode(vocabulary, tokenize(" . ".join(NEUTRAL) + " .")), dtype=np.int64)
     tokens = np.resize(sentences, amount)
     tokens[-1:] = sentences[-1]
     return tokens

@@ -40,7 +40,7 @@ def during_training(store: Store, corpus: str, runs: list[Run]) -> Iterator[Meas
     for run in tqdm(runs, desc=f"Gradients, {corpus}", unit=" runs", disable=None, leave=False):
         config, data = data_of(store, run)
         sample = gradient_sample(data, config.seed, REVIEWS)
-        for epoch, model in enumerate([untrained(config, data), *epochs(config, run)]):
+        for epoch, model in enumerate([untrained(config, data), *epochs(store, config, run)]):
             yield Measured(corpus, config.encoder.name, config.seed, epoch, gradient_flow(model, sample))
 
 

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 from torch import Tensor
 
 from sentiment_rnn.analysis.unrolled import Unrolled, unroll
-from sentiment_rnn.data.text import tokenize
+from sentiment_rnn.data.text import encode, tokenize
 from sentiment_rnn.studies.starts import seed_of
 from sentiment_rnn.studies.trained import best, data_of
 from sentiment_rnn.tracking.store import Store
@@ -46,11 +46,11 @@ class Reader:
 
 def reader_of(store: Store, run: Run) -> Reader:
     """Load a run's best checkpoint and have it read."""
-    model, data = best(run), data_of(store, run)[1]
+    model, data = best(store, run), data_of(store, run)[1]
     vocabulary = data.corpus.vocabulary
     sentences = {}
     for name, text in SENTENCES.items():
-        tokens = torch.tensor([vocabulary(tokenize(text))])
+        tokens = torch.tensor([encode(vocabulary, tokenize(text))])
         sentences[name] = unroll(model, tokens, torch.tensor([tokens.shape[1]]))
     reviews = data.reviews("test")
     # The split has all positive reviews behind all negative ones: draw.

@@ -5,10 +5,10 @@ from pathlib import Path
 import lightning.pytorch as pl
 from mlflow.entities import Run
 
-from sentiment_rnn.checks import UserError
 from sentiment_rnn.config import Config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.tracking.checkpoints import best_checkpoint, epoch_checkpoints
 from sentiment_rnn.tracking.results import config_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.training import build_model
@@ -28,21 +28,15 @@ def untrained(config: Config, data: ReviewData) -> SentimentClassifier:
     return build_model(config, len(data.corpus.vocabulary)).eval()
 
 
-def best(run: Run) -> SentimentClassifier:
-    """The checkpoint that validation chose; raises `UserError` where it is gone."""
-    return _load(Path(run.data.tags["sentiment_rnn.checkpoint"]))
+def best(store: Store, run: Run) -> SentimentClassifier:
+    """The checkpoint that validation chose; raises `UserError` where it is gone or not to be trusted."""
+    return _load(best_checkpoint(store, run))
 
 
-def epochs(config: Config, run: Run) -> list[SentimentClassifier]:
-    """The checkpoint after each epoch; raises `UserError` where one is gone, or was not kept."""
-    folder = Path(run.data.tags["sentiment_rnn.checkpoint"]).parent
-    return [_load(folder / f"epoch{epoch}.ckpt") for epoch in range(config.trainer.epochs)]
+def epochs(store: Store, config: Config, run: Run) -> list[SentimentClassifier]:
+    """The checkpoint after each epoch; raises `UserError` where one is gone, was not kept, or is not to be trusted."""
+    return [_load(path) for path in epoch_checkpoints(store, run, config.trainer.epochs)]
 
 
 def _load(path: Path) -> SentimentClassifier:
-    if not path.exists():
-        raise UserError(
-            f"{path}: this checkpoint is gone; give the folder where the runs were trained, or train them again with "
-            "tracking.repeat=true"
-        )
-    return SentimentClassifier.load_from_checkpoint(path, map_location="cpu").eval()
+    return SentimentClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()

@@ -24,7 +24,9 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from sentiment_rnn import __version__
 from sentiment_rnn.analysis.figures import Curve, run_figures
 from sentiment_rnn.analysis.predictions import Predictions
+from sentiment_rnn.checks import UserError
 from sentiment_rnn.config import RunConfig
+from sentiment_rnn.tracking.checkpoints import CHECKPOINT_TAG, folder_of
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class RunRecord:
         self.store = store
         self.run_id = run_id
         self.client = store.client
-        self.checkpoints = store.directory / "checkpoints" / run_id
+        self.checkpoints = folder_of(store, run_id)
 
     def logger(self) -> RunLogger:
         """Where Lightning writes its metrics."""
@@ -69,7 +71,7 @@ class RunRecord:
     def log_checkpoints(self, best: str, last: str) -> None:
         """Checkpoints by reference: they stay where they are."""
         self.client.log_dict(self.run_id, {"best": best, "last": last}, "checkpoints.yaml")
-        self.client.set_tag(self.run_id, "sentiment_rnn.checkpoint", best)
+        self.client.set_tag(self.run_id, CHECKPOINT_TAG, best)
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
         """‖∂L/∂x‖ by distance from the end, at the start and after training."""
@@ -135,7 +137,10 @@ def tracked_run(
         # Lightning turns Ctrl-C into SystemExit: say again what it was.
         raise KeyboardInterrupt from error
     except BaseException as error:
-        log.exception("run %s failed", run_id)
+        if isinstance(error, UserError):
+            log.error("run %s failed: %s", run_id, error)
+        else:
+            log.exception("run %s failed", run_id)
         store.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
         store.client.set_tag(run_id, "sentiment_rnn.error", f"{type(error).__name__}: {error}"[:500])
         raise

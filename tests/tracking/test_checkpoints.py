@@ -1,0 +1,195 @@
+"""A checkpoint, or another file of a run, that somebody altered: refused in one line, and nothing in it runs."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from processes import run_command
+from sentiment_rnn.checks import UserError
+from sentiment_rnn.config import TrackingConfig
+from sentiment_rnn.studies import trained
+from sentiment_rnn.tracking.checkpoints import CHECKPOINT_TAG, checked_checkpoint
+from sentiment_rnn.tracking.results import config_of, predictions_of
+from sentiment_rnn.tracking.store import Store, open_store
+
+SWEEP = (
+    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10",
+    "data.batch_size=20", "encoder=rnn", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
+    "trainer.threads=1", "trainer.keep_epochs=true", "tracking.system_metrics=false", "seed=0,1",
+)  # fmt: skip
+
+
+class Payload:
+    """Unpickled, it makes a folder: proof that code ran."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.proof),)
+
+
+@pytest.fixture
+def proof(tmp_path: Path) -> Path:
+    """A folder that is there once a payload has run."""
+    return tmp_path / "proof"
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished sweep of two runs."""
+    folder = tmp_path_factory.mktemp("sweep")
+    run_command("train", folder, *SWEEP, status=0)
+    return folder
+
+
+@pytest.fixture
+def run(swept: Path) -> tuple[Store, Run]:
+    """The store and one of its runs."""
+    store = store_of(swept)
+    return store, children(swept)[0]
+
+
+def store_of(folder: Path) -> Store:
+    """The store that commands use in `folder`."""
+    return open_store(TrackingConfig(None, str(folder / "runs"), "sentiment_rnn", False, True), create=False)
+
+
+def children(folder: Path) -> list[Run]:
+    """The runs of the sweep in `folder`, by seed."""
+    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    found = client.search_runs([e.experiment_id for e in client.search_experiments()], order_by=["params.seed ASC"])
+    return [run for run in found if "mlflow.parentRunId" in run.data.tags]
+
+
+def plant(path: Path, proof: Path) -> bytes:
+    """Put a payload into a checkpoint, beside its true content; what the file was before."""
+    before = path.read_bytes()
+    torch.save({**torch.load(path, weights_only=True), "extra": Payload(proof)}, path)
+    return before
+
+
+def test_a_payload_runs_where_nothing_stops_it(proof: Path, tmp_path: Path) -> None:
+    torch.save(Payload(proof), tmp_path / "planted.ckpt")
+    torch.load(tmp_path / "planted.ckpt", weights_only=False)
+    assert proof.exists()  # else the tests below could not fail
+
+
+@pytest.mark.parametrize("file", ["best", "epoch"])
+def test_a_study_refuses_a_planted_checkpoint(file: str, run: tuple[Store, Run], proof: Path) -> None:
+    store, one = run
+    config = config_of(store, one)
+    best = Path(one.data.tags[CHECKPOINT_TAG])
+    path = best if file == "best" else best.with_name("epoch0.ckpt")
+    before = plant(path, proof)
+    try:
+        with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
+            trained.best(store, one) if file == "best" else trained.epochs(store, config, one)
+    finally:
+        path.write_bytes(before)
+    assert "\n" not in str(refused.value)
+    assert not proof.exists()
+    assert trained.best(store, one).training is False
+    assert len(trained.epochs(store, config, one)) == 2
+
+
+def test_an_interrupted_run_refuses_to_resume_from_a_planted_checkpoint(swept: Path, proof: Path) -> None:
+    client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
+    interrupted = children(swept)[0]
+    for run_id in (interrupted.info.run_id, interrupted.data.tags["mlflow.parentRunId"]):
+        client.set_terminated(run_id, "FAILED")
+    last = Path(interrupted.data.tags[CHECKPOINT_TAG]).with_name("last.ckpt")
+    before = plant(last, proof)
+    try:
+        refused = run_command("train", swept, *SWEEP, status=1)
+    finally:
+        last.write_bytes(before)
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert f"{last}: not loaded" in line
+    assert "Traceback" not in refused.stderr + refused.stdout
+    assert not proof.exists()
+    run_command("train", swept, *SWEEP, status=0)  # with its own checkpoint it resumes
+    assert {one.info.status for one in children(swept)} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "link"])
+def test_a_path_outside_the_store_that_a_tag_names_is_not_opened(
+    elsewhere: str, run: tuple[Store, Run], swept: Path, proof: Path
+) -> None:
+    store, one = run
+    outside = swept / "other.ckpt"
+    torch.save(Payload(proof), outside)
+    link = store.directory / "checkpoints" / "link"
+    link.unlink(missing_ok=True)
+    link.symlink_to(outside)
+    client, true = store.client, one.data.tags[CHECKPOINT_TAG]
+    client.set_tag(one.info.run_id, CHECKPOINT_TAG, str(link if elsewhere == "link" else swept / elsewhere))
+    try:
+        altered = client.get_run(one.info.run_id)
+        with pytest.raises(UserError, match="outside"):
+            trained.best(store, altered)
+        with pytest.raises(UserError, match="outside"):
+            trained.epochs(store, config_of(store, one), altered)
+    finally:
+        client.set_tag(one.info.run_id, CHECKPOINT_TAG, true)
+        link.unlink()
+    assert not proof.exists()
+
+
+def test_a_run_without_a_checkpoint_is_one_line(run: tuple[Store, Run]) -> None:
+    store, one = run
+    store.client.delete_tag(one.info.run_id, CHECKPOINT_TAG)
+    try:
+        with pytest.raises(UserError, match="recorded no checkpoint"):
+            trained.best(store, store.client.get_run(one.info.run_id))
+    finally:
+        store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, one.data.tags[CHECKPOINT_TAG])
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut off"])
+def test_a_damaged_checkpoint_is_one_line(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"last\.ckpt: not loaded; it is damaged"):
+        checked_checkpoint(path)
+
+
+def test_a_checkpoint_of_version_0_3_is_one_line(tmp_path: Path) -> None:
+    # Under torch 2.3 the one-cycle schedule's state held a bound function, which a pickle stores as getattr.
+    schedule = torch.optim.lr_scheduler.OneCycleLR(torch.optim.SGD([torch.zeros(1)], lr=1.0), 1.0, total_steps=2)
+    torch.save({"lr_schedulers": [{"anneal_func": schedule.get_last_lr}]}, tmp_path / "old.ckpt")
+    with pytest.raises(UserError, match=r"as checkpoints of version 0\.3 did; delete it and train again"):
+        checked_checkpoint(tmp_path / "old.ckpt")
+
+
+def test_planted_predictions_are_refused(run: tuple[Store, Run], proof: Path) -> None:
+    store, one = run
+    path = Path(one.info.artifact_uri.removeprefix("file://"), "predictions", "test.npz")
+    before = path.read_bytes()
+    np.savez(path, probabilities=np.array([Payload(proof)], dtype=object))
+    try:
+        with pytest.raises(UserError, match="predictions") as refused:
+            predictions_of(store, one)
+    finally:
+        path.write_bytes(before)
+    assert "\n" not in str(refused.value)
+    assert not proof.exists()
+
+
+def test_a_planted_token_cache_is_refused(swept: Path, proof: Path) -> None:
+    (path,) = (swept / "data" / "tokens").glob("*/train.tokens.npy")
+    before = path.read_bytes()
+    np.save(path, np.array([Payload(proof)], dtype=object))
+    try:
+        refused = run_command("train", swept, *SWEEP[1:-1], "encoder=bag", status=1)
+    finally:
+        path.write_bytes(before)
+    assert f"{path.parent.relative_to(swept)}: not a token cache, or damaged" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not proof.exists()
