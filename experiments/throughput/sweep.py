@@ -3,53 +3,65 @@
     python experiments/throughput/sweep.py [override …]
 
 Run it alone on the machine. A sweep of as many runs as cores, of one epoch each, by Hydra's own launcher and by
-joblib's; both record everything, as any run does. The table of README.md beside this file is made anew.
+joblib's; both record everything, as any run does. Writes the table of README.md beside this file. A quick try, on a
+copy of that README:
+
+    python experiments/throughput/sweep.py --output FOLDER --encoders bag --jobs 2 data=generated \
+        data.train_reviews=200
 """
 
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from tqdm import tqdm
 
+from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
 from sentiment_rnn import runtime
-from sentiment_rnn.analysis.comparison import markdown
-from sentiment_rnn.compare import replace_block
-
-HERE = Path(__file__).parent
+from sentiment_rnn.analysis.tables import Table, markdown, replace_block
+from sentiment_rnn.command import run
 
 
 def main() -> None:
     """Measure, write, print."""
-    source = ["data=imdb"] if os.environ.get("IMDB_ARCHIVE") else ["data=generated"]
-    jobs = runtime.cores()
+    names = (*ENCODERS, "bag")
+    parser = new_parser(__doc__)
+    parser.add_argument("--encoders", type=some_of(*names), default=",".join(names), help="some of %(default)s")
+    parser.add_argument(
+        "--jobs", type=int, default=runtime.cores(), help="runs of a sweep (default: a run for each core, %(default)s)"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="override", help="override of a run, such as trainer.epochs=2")
+    arguments = parsed(parser, "sweep")
+    jobs = arguments.jobs
     launchers = {
         "one after the other, on all cores": ["hydra/launcher=basic"],
         f"{jobs} side by side, a core each": ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"],
     }
     seeds = ",".join(map(str, range(jobs)))
     rows = []
-    for encoder in tqdm(("lstm", "rnn", "bag"), desc="Encoders", disable=None):
-        taken = {}
-        for name, launcher in launchers.items():
-            with tempfile.TemporaryDirectory() as folder:
-                settings = [*source, f"encoder={encoder}", f"seed={seeds}", "trainer.epochs=1", *launcher]
-                command = [sys.executable, "-m", "sentiment_rnn.train", "-m", f"tracking.directory={folder}", *settings]
-                started = time.perf_counter()
-                subprocess.run([*command, *sys.argv[1:]], check=True, stdout=subprocess.DEVNULL)
-                taken[name] = time.perf_counter() - started
+    for encoder in tqdm(arguments.encoders, desc="Encoders", disable=None):
+        settings = [REVIEWS, f"encoder={encoder}", f"seed={seeds}", "trainer.epochs=1", *arguments.overrides]
+        taken = {name: seconds([*settings, *launcher]) for name, launcher in launchers.items()}
         serial = next(iter(taken.values()))
         rows += [
-            (encoder, name, f"{seconds:.0f} s", f"{jobs * 3600 / seconds:.0f}", f"{serial / seconds:.2f}")
-            for name, seconds in taken.items()
+            (encoder, name, f"{took:.0f} s", f"{jobs * 3600 / took:.0f}", f"{serial / took:.2f}")
+            for name, took in taken.items()
         ]
-    text = markdown((f"{jobs} runs of one epoch", "", "took", "runs an hour", "×"), rows)
-    replace_block(HERE / "README.md", "sweep", text)
+    columns = ("encoder", "runs", "took", "runs an hour", "× one after the other")
+    text = markdown([Table(f"Sweeps of {jobs} runs of one epoch.", columns, rows)])
+    replace_block(arguments.output / "README.md", "sweep", text)
     print(text)
 
 
+def seconds(settings: list[str]) -> float:
+    """Seconds of a sweep, recorded in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "sentiment_rnn.train", "-m", f"tracking.directory={folder}", *settings]
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - started
+
+
 if __name__ == "__main__":
-    main()
+    run(main)

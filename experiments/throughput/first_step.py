@@ -1,0 +1,38 @@
+"""`train` up to its first optimizer step, in a process of its own, for startup.py.
+
+    python first_step.py STARTED [override …]
+
+prints the seconds since STARTED, a value of Python's monotonic clock.
+"""
+
+import os
+import runpy
+import sys
+import time
+
+from sentiment_rnn import command
+
+
+def main() -> None:
+    """Act as `python -m sentiment_rnn.train`, and leave after the first step."""
+    started = float(sys.argv[1])
+    quiet_libraries = command.quiet_libraries
+
+    def then_watch_the_optimizer() -> None:
+        quiet_libraries()
+        if "sentiment_rnn.training" in sys.modules:  # torch is loaded: not earlier, since loading it counts
+            from torch.optim.optimizer import register_optimizer_step_post_hook
+
+            def leave(*_: object) -> None:
+                print(time.monotonic() - started, flush=True)
+                os._exit(0)
+
+            register_optimizer_step_post_hook(leave)
+
+    command.quiet_libraries = then_watch_the_optimizer
+    sys.argv = ["train", *sys.argv[2:]]
+    runpy.run_module("sentiment_rnn.train", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
