@@ -93,7 +93,7 @@ prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in
 	@$(VENV)/bin/python experiments/prediction/measure.py --store $(STORE) $(ARGS)
 
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
-	@$(VENV)/bin/python experiments/overhead/measure.py 2 encoder=lstm
+	@$(VENV)/bin/python experiments/overhead/measure.py --repeats 2 encoder=lstm $(ARGS)
 
 bench: $(READY) $(KERAS)/.ready  ## How fast a training step is, beside packed sequences, Keras and the arithmetic alone (run it alone)
 	@$(VENV)/bin/python experiments/throughput/measure.py $(ARGS)

@@ -1,12 +1,15 @@
 """What Lightning, metrics, checkpoints and MLflow cost: an epoch through all of it beside a bare loop, in turn.
 
-    python experiments/overhead/measure.py [repeats] [override …]
+    python experiments/overhead/measure.py [--repeats N] [override …]
 
-Both train the same model on the same batches in the same order and read the validation reviews once. Run it alone.
+Both train the same model on the same batches in the same order and read the validation reviews once. Run it alone. The
+reviews are IMDb's, unless an override names others. A quick try:
+
+    python experiments/overhead/measure.py --repeats 1 data=generated data.train_reviews=400 encoder.hidden_size=8
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -16,7 +19,7 @@ from hydra import compose, initialize_config_dir
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn import runtime
-from sentiment_rnn.command import CONFIGURATION, quiet_libraries, register_schema
+from sentiment_rnn.command import CONFIGURATION, run
 from sentiment_rnn.config import Config, checked
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.model.optimizer import clip_gradient_norm
@@ -27,23 +30,25 @@ from sentiment_rnn.training import build_model, build_trainer
 
 def main() -> None:
     """Print the seconds of each epoch and the ratio of the medians."""
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    register_schema()
-    quiet_libraries()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3, help="epochs of each kind (default: %(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="override", help="override of a run, such as encoder=rnn")
+    arguments = parser.parse_args()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"), tempfile.TemporaryDirectory() as folder:
-        overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb", *sys.argv[2:]]
-        config: Config = checked(compose("config", overrides))
+        overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]
+        config: Config = checked(compose("config", [*overrides, *arguments.overrides]))
     config.precision = runtime.resolve_precision(config.precision, "cpu")
     runtime.prepare(config.trainer.threads or runtime.cores())
     data = ReviewData(config.data, config.seed)
     data.setup()
     bare, whole = [], []
-    for repeat in range(repeats):
+    for repeat in range(arguments.repeats):
         bare.append(bare_epoch(config, data))
         whole.append(whole_epoch(config, data))
-        print(f"{config.encoder.name} {repeat + 1}/{repeats}: bare loop {bare[-1]:.1f} s, whole {whole[-1]:.1f} s")
+        epoch = f"{config.encoder.name} {repeat + 1}/{arguments.repeats}"
+        print(f"{epoch}: bare loop {bare[-1]:.2f} s, whole {whole[-1]:.2f} s")
     medians = statistics.median(bare), statistics.median(whole)
-    print(f"{config.encoder.name} medians: {medians[0]:.1f} s, {medians[1]:.1f} s, ratio {medians[1] / medians[0]:.3f}")
+    print(f"{config.encoder.name} medians: {medians[0]:.2f} s, {medians[1]:.2f} s, ratio {medians[1] / medians[0]:.3f}")
 
 
 def bare_epoch(config: Config, data: ReviewData) -> float:
@@ -79,4 +84,4 @@ def whole_epoch(config: Config, data: ReviewData) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,9 +1,12 @@
 """How fast a trained model answers the 25,000 test reviews of IMDb: in batches, and one at a time.
 
-    python experiments/prediction/measure.py [--store FOLDER] [--model NAME]
+    python experiments/prediction/measure.py [--store FOLDER] [--model NAME] [override …]
 
 `predict --file` is the whole command, from its start; the plain loop gives the model one review at a time, as every
-tutorial does it. Run it alone. IMDB_ARCHIVE names the archive.
+tutorial does it. Run it alone. IMDB_ARCHIVE names the archive; an override can name other reviews. A quick try:
+
+    python experiments/prediction/measure.py --alone 5 --few 10 --many 100 data=generated \
+        data.train_reviews=20 data.test_reviews=20
 """
 
 import argparse
@@ -22,47 +25,45 @@ from hydra import compose, initialize_config_dir
 
 from sentiment_rnn.analysis.tables import Table, new_console, show
 from sentiment_rnn.chosen import add_arguments, chosen
-from sentiment_rnn.command import CONFIGURATION, one_line_errors, quiet_libraries, register_schema
-from sentiment_rnn.config import checked
-from sentiment_rnn.data.imdb import Imdb
+from sentiment_rnn.command import CONFIGURATION, run
+from sentiment_rnn.config import Config, checked
+from sentiment_rnn.data.datamodule import open_source
 from sentiment_rnn.inference.predictor import Predictor
-
-ALONE = 1000
-"""Reviews of the plain loop."""
-MANY = 1_000_000
-"""Short texts in a file."""
 
 
 def main() -> None:
     """Print seconds and reviews a second."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
+    parser.add_argument("--alone", type=int, default=1000, help="reviews of the plain loop (default: %(default)s)")
+    parser.add_argument("--few", type=int, default=1000, help="texts of the smaller file (default: %(default)s)")
+    parser.add_argument("--many", type=int, default=1_000_000, help="texts of the larger file (default: %(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="override", help="override of the reviews: data=generated")
     arguments = parser.parse_args()
-    register_schema()
-    quiet_libraries()
-    texts = test_texts()
+    name, texts = test_texts(arguments.overrides)
     rows, memory = [], []
-    with one_line_errors(), chosen(arguments) as model, tempfile.TemporaryDirectory() as folder:
-        for count in (1000, MANY):
+    with chosen(arguments) as model, tempfile.TemporaryDirectory() as folder:
+        for count in (arguments.few, arguments.many):
             took, kilobytes = short_texts(count, Path(folder), arguments)
             memory.append((f"{count:,}", f"{took:.1f}", f"{kilobytes / 1024:,.0f}"))
         rows.append(("predict --file, the command", len(texts), command_seconds(texts, Path(folder), arguments)))
         rows.append(("predict, loaded", len(texts), seconds(model.predictor, texts, len(texts))))
         rows.append(("of which tokenizing", len(texts), tokenizing(model.predictor, texts)))
-        some = [texts[index] for index in np.random.default_rng(0).permutation(len(texts))[:ALONE]]
+        some = [texts[index] for index in np.random.default_rng(0).permutation(len(texts))[: arguments.alone]]
         seconds(model.predictor, some[:20], 1)
-        rows.append(("one review at a time", ALONE, seconds(model.predictor, some, 1)))
-    shown = [(name, f"{count:,}", f"{took:.1f}", f"{count / took:,.0f}") for name, count, took in rows]
+        rows.append(("one review at a time", len(some), seconds(model.predictor, some, 1)))
+    shown = [(how, f"{count:,}", f"{took:.3g}", f"{count / took:,.0f}") for how, count, took in rows]
     console = new_console()
-    show(console, Table("Test reviews of IMDb", ("how", "reviews", "seconds", "reviews / s"), shown))
+    show(console, Table(f"Test reviews of {name}", ("how", "reviews", "seconds", "reviews / s"), shown))
     show(console, Table("predict --file, texts of 1 to 24 words", ("texts", "seconds", "peak memory [MB]"), memory))
 
 
-def test_texts() -> list[str]:
-    """The test reviews, in the order of the archive."""
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"), tempfile.TemporaryDirectory() as folder:
-        config = checked(compose("config", ["data=imdb", f"tracking.directory={folder}"]))
-    return [review.text for review in Imdb(config.data).read()["test"]]
+def test_texts(overrides: list[str]) -> tuple[str, list[str]]:
+    """The name of the source, and its test reviews in their order."""
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        config: Config = checked(compose("config", ["data=imdb", *overrides]))
+    source = open_source(config.data)
+    return source.name, [review.text for review in source.read()["test"]]
 
 
 def command_seconds(texts: list[str], folder: Path, arguments: argparse.Namespace) -> float:
@@ -94,9 +95,8 @@ def write_csv(path: Path, texts: Iterable[str]) -> None:
 
 def predict_file(path: Path, arguments: argparse.Namespace) -> int:
     """Run the command; the number of its answers."""
-    which = ["--store", str(Path(arguments.store).resolve())] + (
-        ["--model", arguments.model] if arguments.model else []
-    )
+    options = {"--store": Path(arguments.store).resolve(), "--model": arguments.model, "--run": arguments.run}
+    which = [part for name, value in options.items() if value for part in (name, str(value))]
     done = subprocess.run(
         [sys.executable, "-m", "sentiment_rnn.predict", "--file", str(path), "--json", *which],
         check=True, capture_output=True, text=True,
@@ -120,4 +120,4 @@ def tokenizing(predictor: Predictor, texts: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
