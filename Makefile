@@ -12,7 +12,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui test lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui test test-slow lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -119,7 +119,10 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
-	@$(RUN) pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(RUN) pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+
+test-slow: $(READY)  ## Run the tests that take minutes: compilation, benchmarks, real servers
+	@$(RUN) pytest -m slow $(ARGS)
 
 lint: $(READY)  ## Check style (ruff) and types (mypy)
 	@$(VENV)/bin/ruff check .

@@ -1,0 +1,179 @@
+"""The scripts under experiments/, each run by the small command that its docstring gives, on generated reviews."""
+
+import ast
+import csv
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from processes import environment
+from sentiment_rnn.config import TrackingConfig
+from sentiment_rnn.inference.package import Package, write_package
+from sentiment_rnn.tracking.models import PACKAGE, log_model, register
+from sentiment_rnn.tracking.store import open_store
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+SCRIPTS = {
+    "throughput/measure.py": {
+        "throughput/benchmark.py", "throughput/cases.py", "throughput/floor.py", "throughput/measure_results.py",
+    },
+    "throughput/growth.py": {"throughput/point.py", "throughput/growth_results.py"},
+    "throughput/startup.py": {"throughput/first_step.py"},
+    "throughput/sweep.py": set(),
+    "throughput/keras_case.py": set(),
+    "overhead/measure.py": set(),
+    "prediction/measure.py": set(),
+}  # fmt: skip
+"""Each script that has a test here, and the files that it imports or starts."""
+
+
+def test_every_script_has_a_test() -> None:
+    there = {path.relative_to(EXPERIMENTS).as_posix() for path in EXPERIMENTS.rglob("*.py")}
+    assert there == set(SCRIPTS).union(*SCRIPTS.values())
+
+
+def documented(script: str, folder: Path) -> list[str]:
+    """The last command of a script's docstring, its FOLDER being `folder`."""
+    docstring = ast.get_docstring(ast.parse((EXPERIMENTS / script).read_text())) or ""
+    python, path, *arguments = shlex.split(re.findall(r"^ +(python .*)$", docstring, re.MULTILINE)[-1])
+    assert (python, path) == ("python", f"experiments/{script}")
+    return [str(folder) if argument == "FOLDER" else argument for argument in arguments]
+
+
+def run_script(script: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run a script by its documented command in `folder`, with a copy of its README there."""
+    shutil.copy((EXPERIMENTS / script).with_name("README.md"), folder)
+    done = subprocess.run(
+        [sys.executable, str(EXPERIMENTS / script), *documented(script, folder), *more],
+        cwd=folder, capture_output=True, text=True, timeout=280, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def block(folder: Path, name: str) -> list[list[str]]:
+    """The rows of a table in the README, its heading first."""
+    text = (folder / "README.md").read_text()
+    inside = text[text.index(f"<!-- {name}:start -->") : text.index(f"<!-- {name}:end -->")]
+    rows = [line.strip("| ").split(" | ") for line in inside.splitlines() if line.startswith("|")]
+    assert all(len(row) == len(rows[0]) for row in rows)
+    return [row for row in rows if set(row) != {"---"}]
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def is_a_figure(path: Path) -> bool:
+    """Whether a file is a PNG that opens."""
+    with Image.open(path) as image:
+        image.load()
+        return image.format == "PNG" and min(image.size) > 100
+
+
+@pytest.mark.slow
+def test_the_benchmark_writes_its_tables_and_its_figure_without_keras(tmp_path: Path) -> None:
+    done = run_script("throughput/measure.py", tmp_path, "--keras", str(tmp_path / "none"))
+    assert "no Keras in" in done.stderr
+    cases = ["packed", "rows", "rows", "floor float32", "floor bfloat16"]
+    results = read_csv(tmp_path / "results.csv")
+    assert [row["case"] for row in results] == cases
+    assert [row["batch_size"] for row in results] == ["16", "16", "32", "", ""]
+    assert all(float(row[name]) > 0 for row in results for name in ("epoch_seconds", "tokens_per_second"))
+    heading, *rows = block(tmp_path, "throughput")
+    assert len(rows) == len(cases)
+    assert {row[heading.index("× Keras")] for row in rows} == {"–"}
+    assert rows[0][heading.index("× packed")] == "1.0"
+    parts = read_csv(tmp_path / "profile.csv")
+    assert all(float(part["milliseconds"]) >= 0 for part in parts if part["part"] != "other")
+    heading, *rows = block(tmp_path, "profile")
+    assert heading[1:] == ["lstm, B 16", "lstm, B 32"]
+    assert rows[-1][0] == "all"
+    assert all(float(cell) > 0 for cell in rows[-1][1:])
+    assert is_a_figure(tmp_path / "throughput.png")
+
+
+@pytest.mark.slow
+def test_the_growth_of_a_step_is_measured_along_each_axis(tmp_path: Path) -> None:
+    run_script("throughput/growth.py", tmp_path)
+    points = read_csv(tmp_path / "growth.csv")
+    assert [(p["axis"], p["value"]) for p in points] == [
+        ("T", "16"), ("T", "32"), ("B", "8"), ("B", "16"), ("H", "32"), ("H", "64"),
+    ]  # fmt: skip
+    assert all(float(point["seconds"]) > 0 and int(point["peak_bytes"]) >= 0 for point in points)
+    heading, row = block(tmp_path, "growth")
+    assert heading[2:] == ["time by T", "time by B", "time by H", "memory by T", "memory by B"]
+    assert row[:2] == ["lstm", "this project"]
+    assert all(np.isfinite(float(cell)) for cell in row[2:5])
+    assert is_a_figure(tmp_path / "growth.png")
+
+
+@pytest.mark.slow
+def test_the_start_is_timed_cold_and_warm(tmp_path: Path) -> None:
+    run_script("throughput/startup.py", tmp_path)
+    _, *rows = block(tmp_path, "startup")
+    assert [row[0].split(":")[0] for row in rows] == ["cold", "warm"]
+    assert all(float(row[1].removesuffix(" s")) > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_timed_in_turn_and_side_by_side(tmp_path: Path) -> None:
+    run_script("throughput/sweep.py", tmp_path)
+    _, *rows = block(tmp_path, "sweep")
+    assert [row[:2] for row in rows] == [
+        ["bag", "one after the other, on all cores"], ["bag", "2 side by side, a core each"],
+    ]  # fmt: skip
+    assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[2:])
+
+
+@pytest.mark.slow
+def test_the_keras_case_prints_the_seconds_of_each_batch(tmp_path: Path) -> None:
+    python = EXPERIMENTS.parent / ".venv-keras/bin/python"
+    if not python.exists():
+        pytest.skip("Keras is not here: make bench installs it")
+    batch = {"tokens0": np.ones((2, 5), int), "lengths0": np.array([5, 5]), "labels0": np.array([0.0, 1.0])}
+    np.savez(tmp_path / "batches.npz", **batch)
+    done = subprocess.run(
+        [python, EXPERIMENTS / "throughput/keras_case.py", "float32", "rnn", tmp_path / "batches.npz", "1"],
+        capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (seconds,) = json.loads(done.stdout.splitlines()[-1])["seconds"]
+    assert seconds > 0
+
+
+@pytest.mark.slow
+def test_the_overhead_is_the_ratio_of_a_whole_epoch_to_a_bare_one(tmp_path: Path) -> None:
+    done = run_script("overhead/measure.py", tmp_path)
+    said = re.search(r"lstm medians: (\S+) s, (\S+) s, ratio (\S+)$", done.stdout, re.MULTILINE)
+    assert said is not None, done.stdout
+    assert all(float(number) > 0 for number in said.groups())
+
+
+@pytest.mark.slow
+def test_prediction_is_timed_as_a_command_in_batches_and_one_at_a_time(
+    tmp_path: Path, build_package: Callable[..., Package]
+) -> None:
+    store = open_store(TrackingConfig(None, str(tmp_path / "runs"), "sentiment_rnn", False, True))
+    run_id = store.client.create_run(store.experiment_id, tags={"encoder": "lstm"}).info.run_id
+    write_package(build_package(run=run_id), tmp_path / PACKAGE)
+    log_model(store, run_id, tmp_path / PACKAGE, {"encoder": "lstm"})
+    register(store, {"champion": store.client.get_run(run_id)})
+    shown = run_script("prediction/measure.py", tmp_path).stdout
+    assert "Test reviews of generated" in shown
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
+    assert [row[:2] for row in rows] == [
+        ["predict --file, the command", "20"], ["predict, loaded", "20"], ["of which tokenizing", "20"],
+        ["one review at a time", "5"], ["10", rows[-2][1]], ["100", rows[-1][1]],
+    ]  # fmt: skip
+    assert all(float(cell.replace(",", "")) > 0 for row in rows for cell in row[1:])
