@@ -99,6 +99,7 @@ bench: $(READY) $(KERAS)/.ready  ## How fast a training step is, beside packed s
 	@$(VENV)/bin/python experiments/throughput/measure.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/growth.py
 	@$(VENV)/bin/python experiments/throughput/startup.py $(ARGS)
+	@$(VENV)/bin/python experiments/throughput/neighbor.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/sweep.py $(ARGS)
 
 $(KERAS)/.ready: experiments/throughput/requirements-keras.txt

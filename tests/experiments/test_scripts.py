@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -28,6 +29,7 @@ SCRIPTS = {
     },
     "throughput/growth.py": {"throughput/point.py", "throughput/growth_results.py"},
     "throughput/startup.py": {"throughput/first_step.py"},
+    "throughput/neighbor.py": set(),
     "throughput/sweep.py": set(),
     "throughput/keras_case.py": set(),
     "overhead/measure.py": set(),
@@ -124,6 +126,20 @@ def test_the_start_is_timed_cold_and_warm(tmp_path: Path) -> None:
     _, *rows = block(tmp_path, "startup")
     assert [row[0].split(":")[0] for row in rows] == ["cold", "warm"]
     assert all(float(row[1].removesuffix(" s")) > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_an_epoch_is_timed_alone_and_beside_a_busy_neighbor(tmp_path: Path) -> None:
+    run_script("throughput/neighbor.py", tmp_path)
+    _, *rows = block(tmp_path, "neighbor")
+    assert [row[0] for row in rows] == ["bag"] * 3
+    assert [re.search(r"\w+=\w+", row[1]).group() for row in rows] == [  # type: ignore[union-attr]
+        "GOMP_SPINCOUNT=300000", "GOMP_SPINCOUNT=1000", "OMP_WAIT_POLICY=passive",
+    ]  # fmt: skip
+    assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[2:])
+    assert not [
+        process for process in psutil.process_iter(["cmdline"]) if "while True: pass" in (process.info["cmdline"] or [])
+    ]
 
 
 @pytest.mark.slow
