@@ -2,6 +2,7 @@
 
 VENV := .venv
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))
+TORCH_FITS := import sys; from importlib.metadata import version; sys.exit(tuple(map(int, version("torch").split(".")[:2])) < (2, 10))
 PYTHON ?= $(shell for p in python3.11 python3.13 python3.12 python3.14 python3.10 python3 python; do \
 	$$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
 RUN := $(VENV)/bin/python -m
@@ -19,15 +20,17 @@ help:  ## Print these targets
 
 setup: $(READY)  ## Make .venv with everything the project needs (Python 3.10 to 3.14; 2 GB with a CPU-only torch, else 6)
 
-# A torch that is in $(VENV) already stays if it fits, and a constraint on torch in pip's own configuration comes first:
-# in both cases torch is not pinned here.
+# torch is not pinned where $(VENV) has one that fits, or where the constraints in pip's own configuration name it.
+# A $(VENV) that is there keeps its Python.
+$(READY): override PYTHON := $(or $(wildcard $(VENV)/bin/python),$(PYTHON))
 $(READY): pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null || { \
 		echo "error: $(or $(PYTHON),no python) does not fit: torch has wheels for Python 3.10 to 3.14; install one and run make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (some minutes)"
-	@$(PYTHON) -m venv $(VENV)
-	@if $(VENV)/bin/python -m pip show --quiet torch 2>/dev/null || \
-		grep --no-messages --quiet '^torch' $$($(VENV)/bin/python -m pip config list | sed -n "s/.*constraint='\(.*\)'/\1/p") /dev/null; \
+	@[ -e $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	@if $(VENV)/bin/python -c '$(TORCH_FITS)' 2>/dev/null || cat /dev/null \
+		$$($(VENV)/bin/python -m pip config list | sed -n "s/^[^=]*\.constraint='\(.*\)'/\1/p" | sed 's/\\n/ /g') 2>/dev/null \
+		| grep -q '^ *torch *\([<>=!~;@ []\|$$\)'; \
 		then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi > $(VENV)/constraints.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/constraints.txt --editable '.[dev]'
 	@$(RUN) sentiment_rnn.model.recurrence
@@ -95,7 +98,7 @@ prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
 	@$(VENV)/bin/python experiments/overhead/measure.py --repeats 2 encoder=lstm $(ARGS)
 
-bench: $(READY) $(KERAS)/.ready  ## How fast a training step is, beside packed sequences, Keras and the arithmetic alone (run it alone)
+bench: $(READY) $(KERAS)/.ready  ## How fast a training step is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
 	@$(VENV)/bin/python experiments/throughput/measure.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/growth.py
 	@$(VENV)/bin/python experiments/throughput/startup.py $(ARGS)
@@ -122,7 +125,7 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 	@$(RUN) pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
-test-slow: $(READY)  ## Run the tests that take minutes: compilation, benchmarks, real servers
+test-slow: $(READY)  ## Run the tests that take minutes: compilation and benchmarks
 	@$(RUN) pytest -m slow $(ARGS)
 
 lint: $(READY)  ## Check style (ruff) and types (mypy)

@@ -1,24 +1,34 @@
 """The project's commands in processes of their own, as a person runs them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+LIBRARY_WARNING = re.compile(r"\w+Warning: |nanobind: leaked|No CUDA runtime")
+"""Python's warnings, as they are printed, and two that compiled libraries print themselves."""
+
 
 def environment() -> dict[str, str]:
-    """This environment without another store in it, one thread a process."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")} | {"OMP_NUM_THREADS": "1"}
+    """This environment without another store or a GPU in it, one thread per process."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    return kept | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def run_command(
     name: str, folder: Path, *arguments: str, stdin: str | bytes = "", status: int | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the project in `folder`, to its end; expect its exit status, where one is given."""
+    """Run a command of the project in `folder`, to its end; expect its exit status, where one is given.
+
+    No library's warning may reach the terminal of a command that goes well.
+    """
     done = subprocess.run(
         [sys.executable, "-m", f"sentiment_rnn.{name}", *arguments],
         cwd=folder, capture_output=True, timeout=280, env=environment(),
         input=stdin.encode() if isinstance(stdin, str) else stdin,
     )  # fmt: skip
     assert status in (None, done.returncode), done.stdout.decode() + done.stderr.decode()
+    if done.returncode == 0:
+        assert not LIBRARY_WARNING.search(done.stderr.decode()), done.stderr.decode()
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

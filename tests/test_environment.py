@@ -41,14 +41,6 @@ def test_openmp_reads_the_setting() -> None:
     assert "GOMP_SPINCOUNT = '1000'" in done.stderr
 
 
-def test_a_worker_of_a_sweep_has_the_setting_too() -> None:
-    code = (
-        "import os, sentiment_rnn, joblib\n"
-        "print(*joblib.Parallel(n_jobs=2)(joblib.delayed(os.environ.get)('GOMP_SPINCOUNT') for _ in range(2)))"
-    )
-    assert run_python(code).stdout.split() == ["1000", "1000"]
-
-
 @WITHOUT_GPU
 def test_triton_is_not_loaded_where_there_is_no_gpu() -> None:
     code = "import sys, sentiment_rnn, lightning.pytorch; print([n for n in sys.modules if n.startswith('triton.')])"

@@ -2,33 +2,44 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sentiment_rnn.command import CONFIGURATION
 
+ROOT = Path(CONFIGURATION).parent
 STUB = """#!/bin/sh
 case "$*" in
   "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-  "-m pip show --quiet torch") exit "$TORCH_MISSING" ;;
-  "-m pip config list") echo "$PIP_SETTINGS" ;;
+  -c*importlib.metadata*) PYTHONPATH="$INSTALLED" exec "$REAL_PYTHON" -S "$@" ;;
+  "-m pip config list") printf '%s\\n' "$PIP_SETTINGS" ;;
   "-m pip install "*) while [ "$1" != --constraint ]; do shift; done; cp "$2" "$RECORD" ;;
 esac
 """
 """Answers as an interpreter that fits does, and keeps the constraints that pip would take."""
 
 
-def constraints_of_setup(folder: Path, torch_is_there: bool = False, pip_settings: str = "") -> list[str]:
-    """The lines of constraints that `make setup` gives pip."""
+def constraints_of_setup(folder: Path, torch: str = "", pip_settings: str = "") -> list[str]:
+    """The lines of constraints that `make setup` gives pip, where this version of torch is in the environment."""
     python = folder / "python"
     python.write_text(STUB)
     python.chmod(0o755)
+    installed = folder / "installed"
+    installed.mkdir()
+    if torch:
+        described = installed / f"torch-{torch}.dist-info"
+        described.mkdir()
+        (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {torch}\n")
     record = folder / "constraints.txt"
-    said = {"TORCH_MISSING": str(int(not torch_is_there)), "PIP_SETTINGS": pip_settings, "RECORD": str(record)}
+    said = {
+        "REAL_PYTHON": sys.executable, "INSTALLED": str(installed), "PIP_SETTINGS": pip_settings,
+        "RECORD": str(record),
+    }  # fmt: skip
     subprocess.run(
         ["make", "setup", f"PYTHON={python}", f"VENV={folder}/venv"],
-        cwd=Path(CONFIGURATION).parent, check=True, capture_output=True, timeout=60, env=os.environ | said,
+        cwd=ROOT, check=True, capture_output=True, timeout=60, env=os.environ | said,
     )  # fmt: skip
     return record.read_text().splitlines()
 
@@ -38,28 +49,55 @@ def pins(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith("torch==")]
 
 
-def test_an_empty_environment_gets_the_torch_that_was_tested(tmp_path: Path) -> None:
-    lines = constraints_of_setup(tmp_path)
-    assert lines == (Path(CONFIGURATION).parent / "constraints.txt").read_text().splitlines()
+@pytest.mark.parametrize("torch", ["", "2.3.1", "2.9.1+cpu"], ids=["none", "old", "old, CPU-only"])
+def test_the_torch_that_was_tested_replaces_none_or_one_that_does_not_fit(torch: str, tmp_path: Path) -> None:
+    lines = constraints_of_setup(tmp_path, torch)
+    assert lines == (ROOT / "constraints.txt").read_text().splitlines()
     assert len(pins(lines)) == 2
 
 
-def test_a_torch_that_is_there_stays(tmp_path: Path) -> None:
-    lines = constraints_of_setup(tmp_path, torch_is_there=True)
+@pytest.mark.parametrize("torch", ["2.10.0", "2.14.1+cpu", "2.16.0.dev20261101+cu132"])
+def test_a_torch_that_is_there_and_fits_stays(torch: str, tmp_path: Path) -> None:
+    lines = constraints_of_setup(tmp_path, torch)
     assert not pins(lines)
     assert any(line.startswith("torchtext==") for line in lines)
 
 
-@pytest.mark.parametrize(("constraint", "kept"), [("torch<=2.13.0", True), ("numpy<3", False)])
-def test_a_constraint_of_the_users_pip_on_torch_comes_first(constraint: str, kept: bool, tmp_path: Path) -> None:
-    (tmp_path / "pip.txt").write_text(f"# mine\n{constraint}\n")
-    lines = constraints_of_setup(tmp_path, pip_settings=f"global.constraint='{tmp_path}/pip.txt'")
-    assert (not pins(lines)) == kept
+@pytest.mark.parametrize(
+    ("constraint", "first"),
+    [("torch<=2.13.0", True), ("torch", True), ("numpy<3", False), ("torchvision<1\ntorchtext==0.6.0", False)],
+)
+@pytest.mark.parametrize(
+    "setting", ["global.constraint='{0}'", ":env:.constraint='{0}'", "global.constraint='{1}\\n{0}'"]
+)
+def test_a_constraint_of_the_users_pip_on_torch_comes_first(
+    setting: str, constraint: str, first: bool, tmp_path: Path
+) -> None:
+    mine, other = tmp_path / "mine.txt", tmp_path / "other.txt"
+    mine.write_text(f"# mine\n{constraint}\n")
+    other.write_text("pandas<4\n")
+    lines = constraints_of_setup(tmp_path, pip_settings=setting.format(mine, other))
+    assert (not pins(lines)) == first
+
+
+def test_an_environment_that_is_there_keeps_its_python(tmp_path: Path) -> None:
+    constraints_of_setup(tmp_path)
+    (tmp_path / "venv" / ".ready").unlink()
+    unfit = tmp_path / "unfit"
+    unfit.write_text("#!/bin/sh\nexit 1\n")
+    unfit.chmod(0o755)
+    said = {"RECORD": str(tmp_path / "again.txt"), "PIP_SETTINGS": "", "REAL_PYTHON": "false", "INSTALLED": ""}
+    done = subprocess.run(
+        ["make", "setup", f"PYTHON={unfit}", f"VENV={tmp_path}/venv"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env=os.environ | said,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again.txt").exists()
 
 
 def test_no_pin_is_of_a_local_version() -> None:
-    root = Path(CONFIGURATION).parent
-    pinned = [line for line in (root / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pinned = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert all("+" not in line and "==" in line for line in pinned)
-    assert "+cpu" not in (root / "pyproject.toml").read_text()
-    assert "+cu" not in (root / "pyproject.toml").read_text()
+    assert "+cpu" not in (ROOT / "pyproject.toml").read_text()
+    assert "+cu" not in (ROOT / "pyproject.toml").read_text()

@@ -22,7 +22,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from processes import environment, run_command
+from processes import LIBRARY_WARNING, environment, run_command
 from sentiment_rnn.analysis.predictions import Predictions
 from sentiment_rnn.command import run
 from sentiment_rnn.data.generated import Generated
@@ -267,6 +267,7 @@ def server(compared: Path) -> Iterator[str]:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert "Traceback" not in output
+    assert not LIBRARY_WARNING.search(output), output
 
 
 def post(address: str, body: bytes, kind: str = "application/json") -> tuple[int, dict[str, Any]]:

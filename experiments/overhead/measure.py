@@ -18,6 +18,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
 from sentiment_rnn import runtime
 from sentiment_rnn.command import CONFIGURATION, run
 from sentiment_rnn.config import Config, checked

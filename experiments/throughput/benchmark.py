@@ -50,9 +50,9 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(","))
 
 
-def last_line(command: list[str]) -> str:
+def last_line(command: list[str], environment: dict[str, str] | None = None) -> str:
     """Run a command to its end and return the last line that it prints; leave with its error where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         sys.exit(f"error: {' '.join(command)}:\n{done.stderr[-2000:]}")
     return done.stdout.strip().splitlines()[-1]

@@ -35,7 +35,7 @@ def peak(dtype: torch.dtype, sizes: Sequence[int]) -> float:
 
 
 def processor() -> str:
-    """What computes: its name, its cores and how it multiplies bfloat16."""
+    """The GPU's name, or the processor's with its cores and its unit for bfloat16."""
     if runtime.on_gpu("auto"):
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")

@@ -10,28 +10,22 @@ profile.csv, throughput.png and the tables of README.md beside this file. A quic
 """
 
 import argparse
-import json
 import sys
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 from tqdm import tqdm
 
-from benchmark import ENCODERS, HERE, REVIEWS, last_line, new_parser, numbers, parsed, some_of
-from cases import CASES, Timing
+from benchmark import ENCODERS, REVIEWS, new_parser, numbers, parsed, some_of
+from cases import CASES
 from floor import operations, peak, processor
 from measure_results import Profiles, Row, write
+from sample import KERAS, POLICIES, save_sample, timed
 from sentiment_rnn import runtime
 from sentiment_rnn.command import CONFIGURATION, run
 from sentiment_rnn.config import Config, checked
-from sentiment_rnn.data.datamodule import ReviewData
-
-POLICIES = ("float32", "mixed_bfloat16")
-"""Of Keras, each a case."""
 
 
 def main() -> None:
@@ -40,7 +34,10 @@ def main() -> None:
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         config: Config = checked(compose("config", [REVIEWS, *arguments.overrides]))
     runtime.prepare(runtime.cores())
-    peaks = {dtype: peak(dtype, arguments.products) for dtype in (torch.float32, torch.bfloat16)}
+    # A processor without a unit for bfloat16 emulates it, hundreds of times slower, so both are left out.
+    fast = runtime.resolve_precision("auto", "auto") == "bfloat16"
+    dtypes = (torch.float32, torch.bfloat16) if fast else (torch.float32,)
+    peaks = {dtype: peak(dtype, arguments.products) for dtype in dtypes}
     rows: list[Row] = []
     profiles: Profiles = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -48,10 +45,12 @@ def main() -> None:
             save_sample(config, size, arguments.batches, Path(folder))
             for size in (config.data.batch_size, arguments.large)
         )
-        cases = [(encoder, case, sample) for encoder in arguments.encoders for case in arguments.cases]
+        chosen = [case for case in arguments.cases if fast or case != "bfloat16"]
+        cases = [(encoder, case, sample) for encoder in arguments.encoders for case in chosen]
         cases += [(encoder, "rows", large) for encoder in arguments.encoders]
         if (arguments.keras / ".ready").exists():
-            cases += [(encoder, policy, sample) for encoder in arguments.encoders for policy in POLICIES]
+            policies = POLICIES if fast else ("float32",)
+            cases += [(encoder, policy, sample) for encoder in arguments.encoders for policy in policies]
         else:
             print(f"no Keras in {arguments.keras} (make bench installs it): its rows are left out", file=sys.stderr)
         for encoder, case, batches in tqdm(cases, desc="Cases", disable=None):
@@ -85,47 +84,11 @@ def options() -> argparse.ArgumentParser:
         help="square matrix products that the peak is measured on (default: %(default)s)",
     )  # fmt: skip
     add(
-        "--keras", type=Path, default=HERE.parents[1] / ".venv-keras", metavar="FOLDER",
+        "--keras", type=Path, default=KERAS, metavar="FOLDER",
         help="the virtual environment that make bench makes for Keras (default: %(default)s)",
     )  # fmt: skip
     add("overrides", nargs="*", metavar="override", help="override of the reviews, such as data.batch_size=32")
     return parser
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Some batches of an epoch, on disk, and what the whole epoch is."""
-
-    path: Path
-    batch_size: int
-    size: float
-    """Tokens of the whole epoch beside those of these batches, padding counted."""
-    tokens: int
-    """Tokens of the whole epoch."""
-
-
-def save_sample(config: Config, batch_size: int, count: int, folder: Path) -> Sample:
-    """Batches of the first epoch, as the trainer gets them: the middle one of each of `count` equal groups by size."""
-    data = ReviewData(replace(config.data, batch_size=batch_size), config.seed)
-    data.setup()
-    batches = sorted(data.train_dataloader(), key=lambda batch: batch.tokens.numel())
-    chosen = [batches[int((k + 0.5) * len(batches) / count)] for k in range(count)]
-    arrays = {
-        f"{name}{i}": getattr(batch, name).numpy()
-        for i, batch in enumerate(chosen)
-        for name in ("tokens", "lengths", "labels")
-    }
-    path = folder / f"{batch_size}.npz"
-    np.savez(path, **arrays)
-    size = sum(batch.tokens.numel() for batch in batches) / sum(batch.tokens.numel() for batch in chosen)
-    return Sample(path, batch_size, size, int(data.reviews("train").lengths.sum()))
-
-
-def timed(case: str, encoder: str, sample: Sample, repeats: int, keras: Path) -> Timing:
-    """Time one case in its own process."""
-    python, script = (keras / "bin/python", "keras_case.py") if case in POLICIES else (sys.executable, "cases.py")
-    command = [str(python), str(HERE / script), case, encoder, str(sample.path), str(repeats)]
-    return Timing(**json.loads(last_line(command)))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
     python experiments/throughput/neighbor.py [override …]
 
-Run it alone on the machine: it brings its own neighbor, a process per core that does nothing but compute. Each epoch is
-a run of `train` on all cores, and what it logs as train/epoch_seconds. Writes the table of README.md beside this file.
-A quick try, on a copy of that README:
+Run it alone on the machine: it brings its own neighbor, a process per core that does nothing but compute. An epoch is
+timed as measure.py times this project. Writes the table of README.md beside this file. A quick try, on a copy of that
+README:
 
-    python experiments/throughput/neighbor.py --output FOLDER --encoders bag data=generated data.train_reviews=200
+    python experiments/throughput/neighbor.py --output FOLDER --encoders bag --batches 2 data=generated \
+        data.train_reviews=200
 """
 
 import os
@@ -15,17 +16,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from hydra import compose, initialize_config_dir
 from tqdm import tqdm
 
 from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
 from floor import processor
+from sample import Sample, save_sample, timed
 from sentiment_rnn import runtime
 from sentiment_rnn.analysis.tables import Table, markdown, replace_block
-from sentiment_rnn.command import run
-from sentiment_rnn.config import TrackingConfig
+from sentiment_rnn.command import CONFIGURATION, run
+from sentiment_rnn.config import Config, checked
 from sentiment_rnn.environment import OTHERS, SPINS
-from sentiment_rnn.tracking.store import open_store
 
 WAITING = {
     "as GNU OpenMP does: GOMP_SPINCOUNT=300000": {"GOMP_SPINCOUNT": "300000"},
@@ -33,6 +36,8 @@ WAITING = {
     "OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
 }
 """Settings of OpenMP; 300,000 is the count of GNU OpenMP where nothing is set (libgomp's manual)."""
+REPEATS = 3
+"""Steps on each batch, of which the median counts."""
 
 
 def main() -> None:
@@ -40,40 +45,37 @@ def main() -> None:
     names = ("bag", *reversed(ENCODERS))
     parser = new_parser(__doc__)
     parser.add_argument("--encoders", type=some_of(*names), default=",".join(names), help="some of %(default)s")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="override", help="override of a run, such as data.batch_size=32"
-    )
+    parser.add_argument("--batches", type=int, default=10, help="batches that are timed (default: %(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="override", help="override of the reviews")
     arguments = parsed(parser, "neighbor")
-    cases = [(encoder, waiting) for encoder in arguments.encoders for waiting in WAITING]
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        config: Config = checked(compose("config", [REVIEWS, *arguments.overrides]))
     rows = []
-    for encoder, waiting in tqdm(cases, desc="Cases", disable=None):
-        overrides = [REVIEWS, f"encoder={encoder}", *arguments.overrides]
-        alone = epoch_seconds(overrides, WAITING[waiting])
-        with busy_neighbor(runtime.cores()):
-            beside = epoch_seconds(overrides, WAITING[waiting])
-        rows.append((encoder, waiting, f"{alone:.1f} s", f"{beside:.1f} s", f"{beside / alone:.1f}"))
+    with tempfile.TemporaryDirectory() as folder:
+        sample = save_sample(config, config.data.batch_size, arguments.batches, Path(folder))
+        cases = [(encoder, waiting) for encoder in arguments.encoders for waiting in WAITING]
+        for encoder, waiting in tqdm(cases, desc="Cases", disable=None):
+            alone = epoch_seconds(encoder, sample, WAITING[waiting])
+            with busy_neighbor(runtime.cores()):
+                beside = epoch_seconds(encoder, sample, WAITING[waiting])
+            rows.append((encoder, waiting, f"{alone:.3g} s", f"{beside:.3g} s", f"{beside / alone:.2f}"))
     columns = ("encoder", "waiting threads spin", "alone", "beside a busy process per core", "×")
     text = markdown([Table(f"An epoch on {processor()}.", columns, rows)])
     replace_block(arguments.output / "README.md", "neighbor", text)
     print(text)
 
 
-def epoch_seconds(overrides: list[str], waiting: dict[str, str]) -> float:
-    """Seconds of the one epoch of a run, without its start and its validation."""
+def epoch_seconds(encoder: str, sample: Sample, waiting: dict[str, str]) -> float:
+    """Seconds of the training steps of an epoch."""
     kept = {name: value for name, value in os.environ.items() if name not in {*SPINS, *OTHERS}}
-    with tempfile.TemporaryDirectory() as folder:
-        here = [f"tracking.directory={folder}", "trainer.epochs=1"]
-        command = [sys.executable, "-m", "sentiment_rnn.train", *overrides, *here]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=kept | waiting)
-        store = open_store(TrackingConfig(None, folder, "sentiment_rnn", False, True), create=False)
-        (trained,) = store.client.search_runs([store.experiment_id])
-        return float(trained.data.metrics["train/epoch_seconds"])
+    return sum(timed("rows", encoder, sample, REPEATS, environment=kept | waiting).seconds) * sample.size
 
 
 @contextmanager
 def busy_neighbor(processes: int) -> Iterator[None]:
     """So many processes that compute until the block ends."""
-    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    busy = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"  # ends with its parent
+    started = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(processes)]
     try:
         yield
     finally:

@@ -92,7 +92,8 @@ def quiet_libraries() -> None:
     # Batches come from memory-mapped arrays: worker processes would only copy them.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
+    warnings.filterwarnings("ignore", message=".*available but not used.*")  # the user has chosen the processor
     # joblib takes the freed blocks that a worker keeps (`runtime`) for a leak and starts another; no job is lost.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-    # Lightning's own dependency, deprecated in a later torch than the one torchtext needs.
+    # Lightning 2.6 calls a check that torch deprecates.
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")

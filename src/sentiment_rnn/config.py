@@ -248,8 +248,8 @@ class RunConfig:
     seed: int = MISSING
     """Seed of the weights, of dropout and of the order of the data."""
     precision: str = MISSING
-    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it. A processor without it
-    emulates it slowly, and computes an LSTM in float32."""
+    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it. Without hardware
+    support, bfloat16 is slow, and an LSTM runs in float32."""
     encoder: EncoderConfig = MISSING
     optimizer: OptimizerConfig = MISSING
     trainer: TrainerConfig = MISSING
@@ -397,7 +397,9 @@ def refuse_undeclared(config: DictConfig, path: str = "") -> None:
     """Raise `UserError` for a key that no dataclass declares, as Hydra's `+key=…` and `++key=…` add."""
     schema = OmegaConf.get_type(config)
     known = [declared.name for declared in fields(schema)] if is_dataclass(schema) else None
-    for key in map(str, config):
+    for key in config:
+        if not isinstance(key, str):  # of a dictionary, which may have any
+            continue
         full_key = f"{path}{key}"
         if known is not None and key not in known:
             raise UserError(unknown_key(full_key, known))

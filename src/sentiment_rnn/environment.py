@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}
-"""GNU OpenMP reads it once, when torch loads. Without it, a thread at a barrier spins for one that a busy neighbor
-preempted, and keeps it off its core (experiments/throughput, "Beside a busy neighbor")."""
+"""GNU OpenMP reads it once, when torch loads. Without it, a waiting thread spins and occupies the core that a preempted
+thread needs (experiments/throughput, "Beside a busy neighbor")."""
 OTHERS = ("OMP_WAIT_POLICY",)
-"""What else a user may have set to the same end."""
+"""Other variables that set how threads wait."""
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Device files of NVIDIA's driver, of AMD's, and of either under Windows' Linux."""
 

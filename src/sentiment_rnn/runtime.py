@@ -20,8 +20,8 @@ def prepare(threads: int) -> None:
     normal numbers. The flag is inherited by threads when they start, hence the order.
 
     Args:
-        threads: threads of one operation. Two jobs that each take every core slow each other tenfold (OpenMP
-            threads spin while they wait), so jobs side by side divide the cores.
+        threads: threads of one operation. Jobs side by side divide the cores: two that each take every core
+            wait for each other's threads.
     """
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)

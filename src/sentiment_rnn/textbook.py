@@ -80,7 +80,7 @@ def train(config: TextbookConfig, overrides: list[str], jobs: int = 1) -> float:
         loaders = {
             part: DataLoader(Task(task, config.seed, part), batch_size=None) for part in ("train", "validation", "test")
         }
-        trainer.fit(model, loaders["train"], loaders["validation"])
+        trainer.fit(model, loaders["train"], loaders["validation"], weights_only=True)
         (scores,) = trainer.test(model, loaders["test"], ckpt_path="best", weights_only=True, verbose=False)
         found = float(best.best_model_score or float("nan"))
         forgetful = baseline(task.name, task.steps)

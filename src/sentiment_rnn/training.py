@@ -24,7 +24,7 @@ from sentiment_rnn.data.text import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.inference.package import write_package
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.outcome import calibration_metrics, describe_mistakes, gather_predictions, pack
-from sentiment_rnn.tracking.checkpoints import LAST, checked_checkpoint
+from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.models import PACKAGE, log_model
 from sentiment_rnn.tracking.run import RunRecord, finished_run, tracked_run
 from sentiment_rnn.tracking.store import open_store
@@ -78,14 +78,13 @@ def fit_and_test(config: Config, data: ReviewData, record: RunRecord | None) -> 
     if record:
         record.log_data(config.data.name, data.corpus.digest, {s: len(r) for s, r in data.corpus.splits.items()})
         record.log_metrics({"parameters": sum(p.numel() for p in model.parameters())})
-    last = record.checkpoints / LAST if record else None
-    interrupted = checked_checkpoint(last) if last and last.exists() else None
+    interrupted = interrupted_checkpoint(record.store, record.run_id) if record else None
     runtime.reset_peak_memory()
     trainer.fit(model, data, ckpt_path=interrupted, weights_only=True)
     checkpoint = trainer.checkpoint_callback
     assert isinstance(checkpoint, ModelCheckpoint)
     assert checkpoint.dirpath
-    # By its name alone: a resumed run has this path from its checkpoint, which may have been written elsewhere.
+    # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
     best = str(Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name))
     scores = trainer.test(model, data, ckpt_path=best, weights_only=True, verbose=False)[0]
     accuracy = float(checkpoint.best_model_score or 0.0)

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -277,12 +278,31 @@ def test_a_compiler_without_cpp20_is_one_line_that_says_which_has_it(complaint: 
     assert "install g++ 10 or newer, or set CXX" in line
 
 
+def test_a_compilation_beside_cuda_without_a_gpu_says_nothing(tmp_path: Path) -> None:
+    done = in_a_fresh_process("recurrence.commands(recurrence.SOURCE)", CUDA_HOME=str(tmp_path))
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@CELLS
+def test_without_a_unit_for_bfloat16_the_modules_still_read(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, inputs = random_layer(cell, 4, 8), torch.randn(3, 5, 4)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states = recurrence.states_of_module(layer, inputs)
+    expected = layer(inputs)[0]
+    if cell == "lstm":
+        assert torch.equal(states, expected)  # float32
+    torch.testing.assert_close(states.float(), expected, atol=0.05, rtol=0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="asks for the code of an x86 processor")
 def test_every_loop_of_the_cells_is_vectorized_for_float_and_for_bfloat16(tmp_path: Path) -> None:
     compiler = os.environ.get("CXX", "c++")
-    if "Free Software Foundation" not in subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout:
-        pytest.skip("only g++ reports what it vectorized")
+    said = subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"(\d+)\.\d+\.\d+", said)
+    if "Free Software Foundation" not in said or not version or int(version[1]) < 11:
+        pytest.skip("only g++ reports what it vectorized, and from 11 on it knows this processor")
     compile_, _ = recurrence.commands(tmp_path / "recurrence.so")
     # The same code whatever processor the test runs on: one with AVX-512 and a matrix unit.
     processor = ["-march=sapphirerapids" if option == "-march=native" else option for option in compile_]

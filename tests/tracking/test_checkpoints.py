@@ -1,12 +1,15 @@
 """A checkpoint, or another file of a run, that somebody altered: refused in one line, and nothing in it runs."""
 
 import os
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -14,7 +17,12 @@ from processes import run_command
 from sentiment_rnn.checks import UserError
 from sentiment_rnn.config import TrackingConfig
 from sentiment_rnn.studies import trained
-from sentiment_rnn.tracking.checkpoints import CHECKPOINT_TAG, checked_checkpoint
+from sentiment_rnn.tracking.checkpoints import (
+    CHECKPOINT_TAG,
+    folder_of,
+    interrupted_checkpoint,
+    load_checkpoint,
+)
 from sentiment_rnn.tracking.results import config_of, predictions_of
 from sentiment_rnn.tracking.store import Store, open_store
 
@@ -118,28 +126,68 @@ def test_an_interrupted_run_refuses_to_resume_from_a_planted_checkpoint(swept: P
     assert {one.info.status for one in children(swept)} == {"FINISHED"}
 
 
-@pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "link"])
-def test_a_path_outside_the_store_that_a_tag_names_is_not_opened(
+@pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
+def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
     elsewhere: str, run: tuple[Store, Run], swept: Path, proof: Path
 ) -> None:
     store, one = run
-    outside = swept / "other.ckpt"
-    torch.save(Payload(proof), outside)
-    link = store.directory / "checkpoints" / "link"
-    link.unlink(missing_ok=True)
-    link.symlink_to(outside)
-    client, true = store.client, one.data.tags[CHECKPOINT_TAG]
-    client.set_tag(one.info.run_id, CHECKPOINT_TAG, str(link if elsewhere == "link" else swept / elsewhere))
+    torch.save(Payload(proof), swept / "other.ckpt")
+    torch.save(Payload(proof), swept / "epoch0.ckpt")
+    true = one.data.tags[CHECKPOINT_TAG]
+    store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, str(swept / elsewhere))
     try:
-        altered = client.get_run(one.info.run_id)
-        with pytest.raises(UserError, match="outside"):
+        altered = store.client.get_run(one.info.run_id)
+        with pytest.raises(UserError, match=rf"{one.info.run_id}/other\.ckpt: this checkpoint is gone"):
             trained.best(store, altered)
-        with pytest.raises(UserError, match="outside"):
-            trained.epochs(store, config_of(store, one), altered)
+        assert len(trained.epochs(store, config_of(store, one), altered)) == 2  # its own
     finally:
-        client.set_tag(one.info.run_id, CHECKPOINT_TAG, true)
-        link.unlink()
+        store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, true)
     assert not proof.exists()
+
+
+@pytest.mark.parametrize("name", ["best.ckpt", "epoch0.ckpt", "last.ckpt"])
+def test_a_link_out_of_the_runs_folder_is_not_followed(
+    name: str, run: tuple[Store, Run], swept: Path, proof: Path
+) -> None:
+    store, one = run
+    folder = folder_of(store, one.info.run_id)
+    torch.save(Payload(proof), swept / "outside.ckpt")
+    true = one.data.tags[CHECKPOINT_TAG]
+    kept = (folder / name).rename(folder / "kept") if (folder / name).exists() else None
+    (folder / name).symlink_to(swept / "outside.ckpt")
+    store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, str(folder / "best.ckpt"))
+    try:
+        altered = store.client.get_run(one.info.run_id)
+        opened: dict[str, Callable[[], object]] = {
+            "best.ckpt": lambda: trained.best(store, altered),
+            "epoch0.ckpt": lambda: trained.epochs(store, config_of(store, one), altered),
+            "last.ckpt": lambda: interrupted_checkpoint(store, one.info.run_id),
+        }
+        with pytest.raises(UserError, match=rf"{name}: it leads outside"):
+            opened[name]()
+    finally:
+        (folder / name).unlink()
+        if kept:
+            kept.rename(folder / name)
+        store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, true)
+    assert not proof.exists()
+
+
+def test_a_run_id_of_a_server_cannot_lead_out_of_the_store(run: tuple[Store, Run]) -> None:
+    store, _ = run
+    (store.directory / "last.ckpt").write_bytes(b"")
+    with pytest.raises(UserError, match="leads outside"):
+        interrupted_checkpoint(store, "..")
+
+
+def test_a_moved_store_keeps_its_checkpoints_but_resumes_no_run(run: tuple[Store, Run], tmp_path: Path) -> None:
+    store, one = run
+    shutil.copytree(store.directory / "checkpoints", tmp_path / "checkpoints")
+    moved = replace(store, directory=tmp_path)
+    assert trained.best(moved, one).training is False
+    with pytest.raises(UserError, match="a run resumes only there"):
+        interrupted_checkpoint(moved, one.info.run_id)
+    assert interrupted_checkpoint(store, one.info.run_id) is not None
 
 
 def test_a_run_without_a_checkpoint_is_one_line(run: tuple[Store, Run]) -> None:
@@ -152,12 +200,17 @@ def test_a_run_without_a_checkpoint_is_one_line(run: tuple[Store, Run]) -> None:
         store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, one.data.tags[CHECKPOINT_TAG])
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut off"])
-def test_a_damaged_checkpoint_is_one_line(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", b"PK\x03\x04 cut off", b"\x80\x02h.", {}, [1], {"state_dict": 1}], ids=str
+)
+def test_a_damaged_checkpoint_is_one_line(content: object, tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
-    path.write_bytes(content)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
     with pytest.raises(UserError, match=r"last\.ckpt: not loaded; it is damaged"):
-        checked_checkpoint(path)
+        load_checkpoint(path)
 
 
 def test_a_checkpoint_of_version_0_3_is_one_line(tmp_path: Path) -> None:
@@ -165,7 +218,58 @@ def test_a_checkpoint_of_version_0_3_is_one_line(tmp_path: Path) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(torch.optim.SGD([torch.zeros(1)], lr=1.0), 1.0, total_steps=2)
     torch.save({"lr_schedulers": [{"anneal_func": schedule.get_last_lr}]}, tmp_path / "old.ckpt")
     with pytest.raises(UserError, match=r"as checkpoints of version 0\.3 did; delete it and train again"):
-        checked_checkpoint(tmp_path / "old.ckpt")
+        load_checkpoint(tmp_path / "old.ckpt")
+
+
+@pytest.mark.parametrize("part", ["encoder", "pooling"])
+@pytest.mark.parametrize("target", ["planted.Module", "planted:Module", "os.getcwd"])
+def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
+    target: str, part: str, run: tuple[Store, Run], proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, one = run
+    code = f"import os; os.mkdir({str(proof)!r}); from torch.nn import Identity as Module"
+    (tmp_path / "planted.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = Path(one.info.artifact_uri.removeprefix("file://"), "config.yaml")
+    before = path.read_text()
+    settings = yaml.safe_load(before)
+    settings[part]["_target_"] = target
+    path.write_text(yaml.safe_dump(settings))
+    try:
+        expected = "expected the class" if target == "os.getcwd" else "import planted first"
+        with pytest.raises(UserError, match=expected):
+            trained.best(store, one)
+    finally:
+        path.write_text(before)
+    assert not proof.exists()
+
+
+def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: tuple[Store, Run]) -> None:
+    store, one = run
+    path = Path(one.data.tags[CHECKPOINT_TAG])
+    before = path.read_bytes()
+    content = torch.load(path, weights_only=True)
+    content["hyper_parameters"]["encoder"]["_target_"] = "os.mkdir"
+    content["hyper_parameters"]["_instantiator"] = "os.mkdir"
+    torch.save(content, path)
+    try:
+        assert trained.best(store, one).training is False
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_configuration_that_names_code_is_refused(run: tuple[Store, Run], proof: Path) -> None:
+    store, one = run
+    path = Path(one.info.artifact_uri.removeprefix("file://"), "config.yaml")
+    before = path.read_text()
+    path.write_text(f"seed: !!python/object/apply:os.mkdir ['{proof}']\n")
+    try:
+        with pytest.raises(UserError, match=r"its config\.yaml is damaged") as refused:
+            config_of(store, one)
+    finally:
+        path.write_text(before)
+    assert "\n" not in str(refused.value)
+    assert not proof.exists()
 
 
 def test_planted_predictions_are_refused(run: tuple[Store, Run], proof: Path) -> None:

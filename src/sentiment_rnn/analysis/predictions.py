@@ -63,7 +63,7 @@ class Predictions:
             with np.load(path, allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
             return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
-        except (ValueError, TypeError, BadZipFile) as error:
+        except (ValueError, TypeError, EOFError, BadZipFile) as error:
             raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error
 
 

@@ -108,7 +108,7 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
         ) from error
     try:
         return _open(folder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder}: not a token cache, or damaged ({error}); delete it, and it is made anew") from error
 
 
@@ -138,7 +138,7 @@ def _make(source: Source, config: DataConfig, cache: Path) -> Path:
 
 def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: DataConfig) -> None:
     total = sum(map(len, reviews.values()))
-    # One process: 50,000 reviews take 4 s, and a second process would spend 3 s importing torchtext.
+    # One process: 50,000 reviews take 4 s, and a second process would spend as long importing torch.
     with tqdm(total=total, desc="Tokenizing", unit=" reviews", disable=None, leave=False) as progress:
         documents = {
             split: [tokenize(review.text) for review in reviews[split] if not progress.update()] for split in SPLITS

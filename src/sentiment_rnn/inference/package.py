@@ -14,10 +14,8 @@ encoder and pooling are this package's; another's has to be imported by whoever 
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
-from torch import nn
 
 from sentiment_rnn import __version__
 from sentiment_rnn.checks import UserError
@@ -40,10 +37,9 @@ from sentiment_rnn.data.text import (
     save_vocabulary,
 )
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.model.module import check_target
 
 FORMAT = 1
-OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.pooling")
-"""Modules that a description may name."""
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
@@ -169,7 +165,7 @@ def _checked_reading(reading: Reading) -> Reading:
 
 def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
     for part in ("encoder", "pooling"):
-        _check_target(part, settings[part]["_target_"])
+        check_target(part, settings[part]["_target_"])
     with safe_open(path, framework="pt") as weights:
         names = weights.keys()
         # Each layer has weights of its own: a description can ask for any number, and making one takes time.
@@ -190,17 +186,6 @@ def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
         model = _build(settings)
     model.load_state_dict(state)
     return model.eval()
-
-
-def _check_target(part: str, target: str) -> None:
-    """Raise unless `target` is a torch module of this package or of one that is imported already: a file's word imports
-    nothing."""
-    module, _, name = target.replace(":", ".").rpartition(".")
-    if module not in sys.modules and module not in OURS:
-        raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
-    found = getattr(import_module(module), name)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise ValueError(f"{part}: {target} is no torch module")
 
 
 def _build(settings: dict[str, Any]) -> SentimentClassifier:

@@ -10,7 +10,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
 from sentiment_rnn.model.embedding import RowEmbedding
-from sentiment_rnn.model.module import Module
+from sentiment_rnn.model.module import Module, module_class
 from sentiment_rnn.model.optimizer import RowAdamW
 
 
@@ -45,8 +45,8 @@ class SentimentClassifier(Module):
         self.embedding = RowEmbedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
         self.embedding_dropout = nn.Dropout(embedding["dropout"])
         settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
-        self.encoder: nn.Module = resolve_name(encoder["_target_"])(embedding["size"], **settings)
-        self.pooling: nn.Module = resolve_name(pooling["_target_"])()
+        self.encoder: nn.Module = module_class(encoder["_target_"])(embedding["size"], **settings)
+        self.pooling: nn.Module = module_class(pooling["_target_"])()
         self.pooling_dropout = nn.Dropout(pooling["dropout"])
         self.output = nn.Linear(self.encoder.output_size * self.pooling.width, 1)
         nn.init.normal_(self.embedding.weight, std=0.1)

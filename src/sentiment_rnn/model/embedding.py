@@ -39,5 +39,5 @@ class _Rows(torch.autograd.Function):
         values = gradient.new_zeros(len(rows), ctx.shape[1]).index_add_(0, place[tokens], gradient)
         if ctx.padding_id is not None:
             values[rows == ctx.padding_id] = 0.0
-        # `rows` holds each row once, in order: PyTorch need not check that, nor say that it did not.
+        # `rows` holds each row once, in order, so the check, and the warning about skipping it, are turned off.
         return torch.sparse_coo_tensor(rows[None], values, ctx.shape, check_invariants=False), None, None

@@ -1,12 +1,47 @@
-"""What the LightningModules have in common: how they log a step, clip the gradient, and schedule the learning rate."""
+"""What the LightningModules have in common: how they find the modules that a configuration names, log a step, clip the
+gradient, and schedule the learning rate."""
 
+import sys
+from pkgutil import resolve_name
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sentiment_rnn.checks import UserError
 from sentiment_rnn.model.optimizer import clip_gradient_norm
+
+OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.pooling")
+"""Modules that a file may name without anybody having imported them."""
+
+
+def check_target(part: str, target: str) -> None:
+    """Refuse what a file names as encoder or pooling, unless it is a torch module of this package, or of a module that
+    is imported already. A file's word imports nothing.
+
+    Raises:
+        UserError: it is something else.
+    """
+    module = target.replace(":", ".").rpartition(".")[0]
+    if module not in sys.modules and module not in OURS:
+        raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
+    module_class(target)
+
+
+def module_class(target: str) -> type[Any]:
+    """The class of a torch module that `target` names, which the user has given: it is imported.
+
+    Raises:
+        UserError: it names something else.
+    """
+    try:
+        found = resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"_target_={target}: cannot be imported ({error})") from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"_target_={target}: no torch module; expected the class of one")
+    return found
 
 
 class Module(pl.LightningModule):

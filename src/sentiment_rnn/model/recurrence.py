@@ -6,10 +6,8 @@ is compiled for this processor once (`make setup` does it, else the first use) a
 is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same work, as they always do on a GPU.
 """
 
-import contextlib
 import functools
 import hashlib
-import io
 import logging
 import os
 import platform
@@ -161,8 +159,9 @@ def compiled() -> Path:
 
 def commands(output: Path) -> tuple[list[str], list[str]]:
     """The compiler's two command lines: to an object file, and that to `output`."""
-    with contextlib.redirect_stderr(io.StringIO()):  # on a machine without a GPU it says that there is none
-        from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
+    # On a machine with CUDA's compiler and no GPU it logs that there is none.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
 
     compiler, made = os.environ.get("CXX", "c++"), str(output.with_suffix(".o"))
     abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from sentiment_rnn.model.module import Module
+from sentiment_rnn.model.module import Module, module_class
 
 
 class SequenceModel(Module):
@@ -25,7 +25,7 @@ class SequenceModel(Module):
         self.save_hyperparameters(logger=False)
         self.symbols = symbols
         settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
-        self.encoder: nn.Module = resolve_name(encoder["_target_"])(input_size, **settings)
+        self.encoder: nn.Module = module_class(encoder["_target_"])(input_size, **settings)
         self.output = nn.Linear(self.encoder.output_size, symbols or 1)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
-"""Checkpoints of runs: where they lie, and that loading one runs no code.
+"""Where the checkpoints of runs are stored, and how to load one without running code.
 
 A checkpoint is a pickle, and a pickle can run code. Whoever can write the runs folder can replace one, and whoever can
-set a tag on a tracking server can name another file. So only plain state inside the store's own folder is loaded.
+set a tag on a tracking server can name another file. So only plain state is loaded, and only from a run's own folder.
 """
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from mlflow.entities import Run
@@ -14,59 +15,82 @@ from sentiment_rnn.checks import UserError
 from sentiment_rnn.tracking.store import Store
 
 CHECKPOINT_TAG = "sentiment_rnn.checkpoint"
-"""Tag of a run: path of the checkpoint that validation chose."""
+"""Tag of a run: the checkpoint that validation chose. Its folder is not read from here, so a store can be moved."""
 LAST = "last.ckpt"
+DAMAGE = (
+    pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
+)  # fmt: skip
+"""What loading a file that is not a checkpoint may raise."""
 
 
 def folder_of(store: Store, run_id: str) -> Path:
-    """Where a run's checkpoints lie."""
+    """Where a run's checkpoints are."""
     return store.directory / "checkpoints" / run_id
 
 
 def best_checkpoint(store: Store, run: Run) -> Path:
-    """The checkpoint that validation chose.
-
-    Raises:
-        UserError: it is gone, lies outside the store's folder, or is not plain state.
-    """
-    return checked_checkpoint(_tagged(store, run))
+    """Path of the checkpoint that validation chose; raises `UserError` where there is none, or it is a link away."""
+    if CHECKPOINT_TAG not in run.data.tags:
+        raise UserError(f"run {run.info.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
+    return _own(store, run.info.run_id, Path(run.data.tags[CHECKPOINT_TAG]).name)
 
 
 def epoch_checkpoints(store: Store, run: Run, epochs: int) -> list[Path]:
-    """The checkpoint after each epoch of a run with `trainer.keep_epochs`; raises as `best_checkpoint` does."""
-    folder = _tagged(store, run).parent
-    return [checked_checkpoint(folder / f"epoch{epoch}.ckpt") for epoch in range(epochs)]
+    """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `best_checkpoint` does."""
+    return [_own(store, run.info.run_id, f"epoch{epoch}.ckpt") for epoch in range(epochs)]
 
 
-def checked_checkpoint(path: Path) -> Path:
-    """The path itself, where loading it with `weights_only=True` will succeed.
+def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
+    """Path of the checkpoint from which a run resumes; None where it has not finished an epoch.
+
+    Raises:
+        UserError: it cannot be loaded, or was written in another folder. Lightning would then forget which epoch was
+            the best so far.
+    """
+    if not folder_of(store, run_id).joinpath(LAST).exists():
+        return None
+    path = _own(store, run_id, LAST)
+    states = load_checkpoint(path).get("callbacks", {})
+    folders = {state["dirpath"] for state in states.values() if isinstance(state, dict) and "dirpath" in state}
+    if any(Path(folder).resolve() != path.parent.resolve() for folder in folders):
+        raise UserError(
+            f"{path}: written in {', '.join(folders)}, and a run resumes only there; "
+            "move the folder back, or delete this file to train from the first epoch"
+        )
+    return path
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The plain state in a checkpoint; its tensors are mapped from the file, not read.
 
     Raises:
         UserError: there is no such file, it is damaged, or it holds anything but plain state.
     """
     try:
-        torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # maps the tensors, reads none
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
+            raise KeyError("state_dict")
+        return state
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: this checkpoint is gone; give the folder where the runs were trained, or train them again with "
             "tracking.repeat=true"
         ) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except PermissionError:
+        raise
+    except DAMAGE as error:
         raise UserError(
             f"{path}: not loaded; it is damaged, or holds more than plain state, as checkpoints of version 0.3 did; "
-            "delete it and train again"
+            "delete it and train again (tracking.repeat=true)"
         ) from error
-    return path
 
 
-def _tagged(store: Store, run: Run) -> Path:
-    """The path in a run's tag, where it is inside the store's folder."""
-    if CHECKPOINT_TAG not in run.data.tags:
-        raise UserError(f"run {run.info.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
-    path = Path(run.data.tags[CHECKPOINT_TAG])
-    if not path.resolve().is_relative_to(folder_of(store, "").resolve()):
+def _own(store: Store, run_id: str, name: str) -> Path:
+    """The file `name` in a run's own folder; a link that leads out of it is refused."""
+    folder = folder_of(store, "").resolve() / run_id
+    if (folder / name).resolve() != folder / name:
         raise UserError(
-            f"run {run.info.run_id}: its checkpoint, {path}, is outside {folder_of(store, '')}, so it is not opened; "
+            f"{folder / name}: it leads outside {folder}, so it is not opened; "
             "give the folder where the run was trained (tracking.directory=…)"
         )
-    return path
+    return folder / name

@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import yaml
@@ -97,9 +97,7 @@ def predictions_of(store: Store, run: Run) -> Predictions:
 
 def config_of(store: Store, run: Run) -> Config:
     """The configuration that a run recorded."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = store.client.download_artifacts(run.info.run_id, "config.yaml", folder)
-        settings = yaml.safe_load(Path(path).read_text())
+    settings = _read_yaml(store, run, "config.yaml", dict)
     schema = OmegaConf.structured(Config)
     schema.data = OmegaConf.structured(ImdbConfig if settings["data"]["name"] == "imdb" else GeneratedConfig)
     return cast(Config, OmegaConf.to_object(OmegaConf.merge(schema, settings)))
@@ -120,9 +118,23 @@ def read_results(store: Store, parent: Run) -> list[RunResult]:
 
 
 def _overrides(store: Store, run: Run) -> dict[str, str]:
-    path = store.client.download_artifacts(run.info.run_id, "overrides.yaml")
-    lines = yaml.safe_load(Path(path).read_text()) or []
+    lines = _read_yaml(store, run, "overrides.yaml", list)
     return dict(line.lstrip("+").split("=", 1) for line in lines if "=" in line)
+
+
+def _read_yaml(store: Store, run: Run, name: str, kind: type) -> Any:
+    """The plain values in a run's YAML artifact, a `kind`; raises `UserError` for one that is damaged or names code."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(store.client.download_artifacts(run.info.run_id, name, folder))
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if not isinstance(values, kind):
+                raise ValueError(f"expected a {kind.__name__}")
+            return values
+        except (yaml.YAMLError, ValueError) as error:
+            raise UserError(
+                f"run {run.info.run_id}: its {name} is damaged ({str(error).splitlines()[0]}); train again"
+            ) from error
 
 
 def _read(store: Store, run: Run, overrides: dict[str, str], varied: list[str], folder: Path) -> RunResult:
