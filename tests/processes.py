@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-LIBRARY_WARNING = re.compile(r"\w+Warning: |nanobind: leaked|No CUDA runtime")
-"""Python's warnings, as they are printed, and two that compiled libraries print themselves."""
+LIBRARY_WARNING = re.compile(r"\w+Warning: |^W\d{4} |nanobind: leaked", re.MULTILINE)
+"""Python's warnings, torch's log lines of that level, and what triton prints when Python exits."""
 
 
 def environment() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What must be set before torch loads. The package itself calls it, so it comes first in every command and worker."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -21,3 +22,4 @@ def prepare() -> None:
     # second to load, and that of torch 2.15 reports leaks on the terminal when Python exits.
     if not any(Path(device).exists() for device in GPU_DEVICES):
         sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # an import of it now fails as if it were absent
+        logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # which warns of that, and is not used
