@@ -13,7 +13,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui test test-slow lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui docs test test-slow lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,17 +38,17 @@ $(READY): pyproject.toml constraints.txt
 
 # A sweep, then its comparison into the folder of its name.
 define compared
-@$(RUN) sentiment_rnn.train experiment=$(1) tracking.directory=$(STORE) $(ARGS)
-@$(RUN) sentiment_rnn.compare sweep=$(1) tracking.directory=$(STORE) output=experiments/$(1) 'documents=[experiments/$(1)/README.md]'
+@$(RUN) sentiment_rnn train experiment=$(1) tracking.directory=$(STORE) $(ARGS)
+@$(RUN) sentiment_rnn compare sweep=$(1) tracking.directory=$(STORE) output=experiments/$(1) 'documents=[experiments/$(1)/README.md]'
 endef
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
-	@$(RUN) sentiment_rnn.train experiment=demo tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=demo tracking.directory=$(STORE)
+	@$(RUN) sentiment_rnn train experiment=demo tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn compare sweep=demo register=true tracking.directory=$(STORE)
 
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write experiments/rnn_vs_lstm
-	@$(RUN) sentiment_rnn.train experiment=rnn_vs_lstm tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=rnn_vs_lstm tracking.directory=$(STORE) output=experiments/rnn_vs_lstm 'documents=[README.md,experiments/rnn_vs_lstm/README.md]'
+	@$(RUN) sentiment_rnn train experiment=rnn_vs_lstm tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn compare sweep=rnn_vs_lstm register=true tracking.directory=$(STORE) output=experiments/rnn_vs_lstm 'documents=[docs/findings.md,experiments/rnn_vs_lstm/README.md]'
 
 pooling: $(READY)  ## The same with mean and max over all states, and write experiments/pooling
 	$(call compared,pooling)
@@ -70,27 +70,25 @@ override FILE := $(value FILE)
 export TEXT FILE
 
 predict: $(READY)  ## Is a text positive? make predict TEXT="not bad at all" (by the model that compare chose)
-	@$(if $(value TEXT),,$(error give a text: make predict TEXT="not bad at all"))$(RUN) sentiment_rnn.predict --store $(STORE) $(ARGS) -- "$$TEXT"
+	@$(if $(value TEXT),,$(error give a text: make predict TEXT="not bad at all"))$(RUN) sentiment_rnn predict --store $(STORE) $(ARGS) -- "$$TEXT"
 
 evaluate: $(READY)  ## How good is it on labelled texts of your own? make evaluate FILE=reviews.csv
-	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn.evaluate --store $(STORE) $(ARGS) -- "$$FILE"
+	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn evaluate --store $(STORE) $(ARGS) -- "$$FILE"
 
 inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against sentiment@rnn" beside another)
-	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="not bad at all"))$(RUN) sentiment_rnn.inspect --store $(STORE) --output $(STORE)/inspection.html $(ARGS) -- "$$TEXT"
+	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="not bad at all"))$(RUN) sentiment_rnn inspect --store $(STORE) --output $(STORE)/inspection.html $(ARGS) -- "$$TEXT"
 
 serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
-	@$(RUN) sentiment_rnn.serve --store $(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn serve --store $(STORE) $(ARGS)
 
-STUDIES := learning memory textbook gradient_flow gates length excerpt capacity
+study: $(READY)  ## One study: make study NAME=memory, and write experiments/<name> (an unknown name lists them)
+	@$(RUN) sentiment_rnn study name=$(or $(NAME),$(error give a study: make study NAME=memory)) tracking.directory=$(STORE) $(ARGS)
 
-study: $(READY)  ## One study: make study NAME=memory (or learning, textbook, gradient_flow, gates, length, excerpt, capacity), and write experiments/<name>
-	@$(RUN) sentiment_rnn.study name=$(or $(NAME),$(error give a study: make study NAME=memory, or one of $(STUDIES))) tracking.directory=$(STORE) $(ARGS)
+studies: $(READY)  ## All of them, in turn (interrupted, the same command resumes)
+	@$(RUN) sentiment_rnn study name=all tracking.directory=$(STORE) $(ARGS)
 
-studies: $(READY)  ## All of them, in turn (stopped, the same command goes on where it was)
-	@set -e; for name in $(STUDIES); do $(RUN) sentiment_rnn.study name=$$name tracking.directory=$(STORE) $(ARGS); done
-
-report: $(READY)  ## Write the studies as one HTML page, runs/report.html, and their verdicts into README.md
-	@$(RUN) sentiment_rnn.report tracking.directory=$(STORE) 'documents=[README.md]' $(ARGS)
+report: $(READY)  ## Write the studies as one HTML page, runs/report.html, and their verdicts into docs/findings.md
+	@$(RUN) sentiment_rnn report tracking.directory=$(STORE) 'documents=[docs/findings.md]' $(ARGS)
 
 prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
 	@$(VENV)/bin/python experiments/prediction/measure.py --store $(STORE) $(ARGS)
@@ -111,16 +109,19 @@ $(KERAS)/.ready: experiments/throughput/requirements-keras.txt
 		touch $@; else rm -rf $(KERAS); echo "warning: Keras cannot be installed, so its rows are left out" >&2; fi
 
 train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
-	@$(RUN) sentiment_rnn.train tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn train tracking.directory=$(STORE) $(ARGS)
 
 sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 study=mine"
-	@$(RUN) sentiment_rnn.train --multirun tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn.compare sweep=latest tracking.directory=$(STORE)
+	@$(RUN) sentiment_rnn train --multirun tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn compare sweep=latest tracking.directory=$(STORE)
 
 ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for another)
 	@echo "http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
+
+docs: $(READY)  ## Write docs/configuration.md from the schema
+	@$(RUN) sentiment_rnn.cli.help > docs/configuration.md
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 	@$(RUN) pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)

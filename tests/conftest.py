@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from selenium import webdriver
 
-from sentiment_rnn.config import GeneratedConfig, ImdbConfig
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.loading import checked_data
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.data.text import build_vocabulary
+from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary
 from sentiment_rnn.inference.package import Package, Reading, fingerprints
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -44,34 +46,48 @@ def imdb_archive() -> Path:
 
 
 @pytest.fixture
-def generated_config(tmp_path: Path) -> Callable[..., GeneratedConfig]:
+def generated_config(tmp_path: Path) -> Callable[..., DataConfig]:
     """A small generated corpus in a folder of the test's own; arguments override."""
 
-    def build(**overrides: Any) -> GeneratedConfig:
+    def build(**overrides: Any) -> DataConfig:
         settings: dict[str, Any] = {
-            "name": "generated", "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32,
-            "max_tokens": 200, "keep": "tail", "vocabulary_size": 1000, "minimum_frequency": 1, "train_reviews": 160,
-            "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_distance": 20,
+            "_target_": "sentiment_rnn.data.sources.generated.Generated", "name": "generated",
+            "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32, "max_tokens": 200,
+            "keep": "tail", "tokenizer": "basic_english", "vocabulary_size": 1000, "minimum_frequency": 1,
+            "train_reviews": 160, "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_distance": 20,
             "distances": "log_uniform", "generator_seed": 0,
         }  # fmt: skip
-        return GeneratedConfig(**(settings | overrides))
+        return checked_data(OmegaConf.create(settings | overrides))
 
     return build
 
 
 @pytest.fixture
-def imdb_config(tmp_path: Path) -> Callable[..., ImdbConfig]:
+def imdb_config(tmp_path: Path) -> Callable[..., DataConfig]:
     """The IMDb source with its cache in a folder of the test's own; arguments override."""
 
-    def build(**overrides: Any) -> ImdbConfig:
-        settings: dict[str, Any] = {
-            "name": "imdb", "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32,
-            "max_tokens": 400, "keep": "tail", "vocabulary_size": 30_000, "minimum_frequency": 2, "archive": None,
-            "verify": True, "validation_fraction": 0.1, "split_seed": 0,
-        }  # fmt: skip
-        return ImdbConfig(**(settings | overrides))
+    def build(**overrides: Any) -> DataConfig:
+        return build_imdb_config(tmp_path / "data", **overrides)
 
     return build
+
+
+def build_imdb_config(directory: Path, **overrides: Any) -> DataConfig:
+    """The IMDb source with its cache in `directory`."""
+    settings: dict[str, Any] = {
+        "_target_": "sentiment_rnn.data.sources.imdb.Imdb", "name": "imdb", "directory": str(directory),
+        "batch_size": 16, "eval_batch_size": 32, "max_tokens": 400, "keep": "tail", "tokenizer": "basic_english",
+        "vocabulary_size": 30_000, "minimum_frequency": 2, "archive": None, "verify": True,
+        "validation_fraction": 0.1, "split_seed": 0,
+    }  # fmt: skip
+    return checked_data(OmegaConf.create(settings | overrides))
+
+
+@pytest.fixture(scope="session")
+def real_imdb_config(imdb_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
+    """The real corpus, in batches as a run has them; one token cache for all tests of a session."""
+    directory = tmp_path_factory.getbasetemp() / "imdb"
+    return build_imdb_config(directory, archive=str(imdb_archive), batch_size=64, eval_batch_size=256)
 
 
 @pytest.fixture
@@ -142,7 +158,7 @@ def open_page(chromium: webdriver.Chrome) -> Callable[[str, int], webdriver.Chro
 
 
 WORDS = "the film was good bad great awful long . , ! i liked it a b and 5".split()
-TARGETS = {"rnn": "Rnn", "lstm": "Lstm", "bag": "Bag"}
+TARGETS = {"rnn": "Rnn", "rnn_relu": "ReluRnn", "gru": "Gru", "lstm": "Lstm", "bag": "Bag"}
 
 
 @pytest.fixture(scope="session")
@@ -151,23 +167,23 @@ def build_package() -> Callable[..., Package]:
 
     def build(encoder: str = "lstm", pooling: str = "Last", layers: int = 1, **reading: Any) -> Package:
         torch.manual_seed(0)
-        vocabulary = build_vocabulary([WORDS], 100, 1)
+        tokenizer = Tokenizer("basic_english", build_vocabulary([WORDS], 100, 1))
         model = SentimentClassifier(
-            len(vocabulary),
+            len(tokenizer),
             embedding={"size": 6, "dropout": 0.0, "word_dropout": 0.0},
             encoder={
-                "_target_": f"sentiment_rnn.model.encoders.{TARGETS[encoder]}", "name": encoder, "hidden_size": 8,
-                "layers": layers,
+                "_target_": f"sentiment_rnn.model.encoders.{TARGETS[encoder]}", "name": encoder,
+                **({} if encoder == "bag" else {"hidden_size": 8, "layers": layers}),
             },
             pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling.lower(), "dropout": 0.0},
             optimizer={},
         ).eval()  # fmt: skip
-        torch.nn.init.normal_(model.embedding.weight)
+        torch.nn.init.normal_(model.backbone.embedding.weight)
         settings: dict[str, Any] = {
             "max_tokens": 20, "keep": "tail", "batch_size": 4, "precision": "float32", "temperature": 1.5, "run": "",
         }  # fmt: skip
-        seen = Predictor(Package(model, vocabulary, Reading(**settings), np.array([], dtype=np.int64)))
+        seen = Predictor(Package(model, tokenizer, Reading(**settings), np.array([], dtype=np.int64)))
         texts = fingerprints(seen.encode(["the film was good .", "bad film !"]))
-        return Package(model, vocabulary, Reading(**settings | reading), texts)
+        return Package(model, tokenizer, Reading(**settings | reading), texts)
 
     return build

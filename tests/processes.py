@@ -24,7 +24,7 @@ def run_command(
     No library's warning may reach the terminal of a command that goes well.
     """
     done = subprocess.run(
-        [sys.executable, "-m", f"sentiment_rnn.{name}", *arguments],
+        [sys.executable, "-m", "sentiment_rnn", name, *arguments],
         cwd=folder, capture_output=True, timeout=280, env=environment(),
         input=stdin.encode() if isinstance(stdin, str) else stdin,
     )  # fmt: skip

@@ -20,13 +20,16 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
 from sentiment_rnn import runtime
-from sentiment_rnn.command import CONFIGURATION, run
-from sentiment_rnn.config import Config, checked
-from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.cli.errors import run
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.model.optimizer import clip_gradient_norm
-from sentiment_rnn.tracking.run import tracked_run
+from sentiment_rnn.runs.engine import build_trainer
+from sentiment_rnn.runs.machine import resolved, threads_of
+from sentiment_rnn.runs.reviews import ReviewJob
+from sentiment_rnn.tracking.record import tracked_run
 from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.training import build_model, build_trainer
 
 
 def main() -> None:
@@ -37,30 +40,30 @@ def main() -> None:
     arguments = parser.parse_args()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"), tempfile.TemporaryDirectory() as folder:
         overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]
-        config: Config = checked(compose("config", [*overrides, *arguments.overrides]))
-    config.precision = runtime.resolve_precision(config.precision, "cpu")
-    runtime.prepare(config.trainer.threads or runtime.cores())
-    data = ReviewData(config.data, config.seed)
-    data.setup()
+        config: ReviewConfig = checked(compose("config", [*overrides, *arguments.overrides]))
+    config = resolved(config)
+    runtime.prepare(threads_of(config.trainer, 1))
     bare, whole = [], []
     for repeat in range(arguments.repeats):
-        bare.append(bare_epoch(config, data))
-        whole.append(whole_epoch(config, data))
+        bare.append(bare_epoch(config))
+        whole.append(whole_epoch(config))
         epoch = f"{config.encoder.name} {repeat + 1}/{arguments.repeats}"
         print(f"{epoch}: bare loop {bare[-1]:.2f} s, whole {whole[-1]:.2f} s")
     medians = statistics.median(bare), statistics.median(whole)
     print(f"{config.encoder.name} medians: {medians[0]:.2f} s, {medians[1]:.2f} s, ratio {medians[1] / medians[0]:.3f}")
 
 
-def bare_epoch(config: Config, data: ReviewData) -> float:
+def bare_epoch(config: ReviewConfig) -> float:
     """Seconds of an epoch and a validation in a loop of nothing but the steps."""
-    constant = replace(config, optimizer=replace(config.optimizer, schedule="constant"))  # the others ask the trainer
-    model = build_model(constant, len(data.corpus.vocabulary))
+    # The other schedules ask the trainer.
+    job = ReviewJob(replace(config, optimizer=replace(config.optimizer, schedule="constant")))
+    job.data.setup()
+    model = job.model()
     model.take_rows(torch.device("cpu"))
     optimizer = model.configure_optimizers()
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
     started = time.perf_counter()
-    for batch in data.train_dataloader():
+    for batch in job.data.train_dataloader():
         optimizer.zero_grad()
         with half:
             loss = binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.labels)
@@ -69,18 +72,20 @@ def bare_epoch(config: Config, data: ReviewData) -> float:
         optimizer.step()
     model.eval()
     with torch.no_grad(), half:
-        for batch in data.val_dataloader():
+        for batch in job.data.val_dataloader():
             model(batch.tokens, batch.lengths)
     return time.perf_counter() - started
 
 
-def whole_epoch(config: Config, data: ReviewData) -> float:
+def whole_epoch(config: ReviewConfig) -> float:
     """Seconds of the same through Lightning: logging, metrics, checkpoints, MLflow, system metrics."""
-    with tracked_run(open_store(config.tracking), config, data.corpus.digest, [], None) as record:
-        model = build_model(config, len(data.corpus.vocabulary))
-        trainer = build_trainer(config, record, data)
+    job = ReviewJob(config)
+    job.data.setup()
+    with tracked_run(open_store(config.tracking), config, job.digest, [], None) as record:
+        model = job.model()
+        trainer = build_trainer(job, record)
         started = time.perf_counter()
-        trainer.fit(model, data)
+        trainer.fit(model, job.data)
         return time.perf_counter() - started
 
 

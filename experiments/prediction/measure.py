@@ -23,12 +23,13 @@ from pathlib import Path
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from sentiment_rnn.analysis.tables import Table, new_console, show
-from sentiment_rnn.chosen import add_arguments, chosen
-from sentiment_rnn.command import CONFIGURATION, run
-from sentiment_rnn.config import Config, checked
-from sentiment_rnn.data.datamodule import open_source
+from sentiment_rnn.cli.errors import run
+from sentiment_rnn.cli.trained_model import add_arguments, open_model
+from sentiment_rnn.config.loading import checked, source_of
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.report.tables import Table, new_console, show
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     name, texts = test_texts(arguments.overrides)
     rows, memory = [], []
-    with chosen(arguments) as model, tempfile.TemporaryDirectory() as folder:
+    with open_model(arguments) as model, tempfile.TemporaryDirectory() as folder:
         for count in (arguments.few, arguments.many):
             took, kilobytes = short_texts(count, Path(folder), arguments)
             memory.append((f"{count:,}", f"{took:.1f}", f"{kilobytes / 1024:,.0f}"))
@@ -61,13 +62,12 @@ def main() -> None:
 def test_texts(overrides: list[str]) -> tuple[str, list[str]]:
     """The name of the source, and its test reviews in their order."""
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config: Config = checked(compose("config", ["data=imdb", *overrides]))
-    source = open_source(config.data)
-    return source.name, [review.text for review in source.read()["test"]]
+        config: ReviewConfig = checked(compose("config", ["data=imdb", *overrides]))
+    return config.data.name, [review.text for review in source_of(config.data).read()["test"]]
 
 
 def command_seconds(texts: list[str], folder: Path, arguments: argparse.Namespace) -> float:
-    """Seconds of `python -m sentiment_rnn.predict --file …`, its start included."""
+    """Seconds of `sentiment-rnn predict --file …`, its start included."""
     write_csv(folder / "reviews.csv", texts)
     started = time.perf_counter()
     answers = predict_file(folder / "reviews.csv", arguments)
@@ -98,7 +98,7 @@ def predict_file(path: Path, arguments: argparse.Namespace) -> int:
     options = {"--store": Path(arguments.store).resolve(), "--model": arguments.model, "--run": arguments.run}
     which = [part for name, value in options.items() if value for part in (name, str(value))]
     done = subprocess.run(
-        [sys.executable, "-m", "sentiment_rnn.predict", "--file", str(path), "--json", *which],
+        [sys.executable, "-m", "sentiment_rnn", "predict", "--file", str(path), "--json", *which],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     return len(done.stdout.splitlines())

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sentiment_rnn.analysis.tables import find_block
+from sentiment_rnn.report.tables import find_block
 
 HERE = Path(__file__).parent
 ENCODERS = ("lstm", "rnn")

@@ -6,21 +6,20 @@ prints the seconds since STARTED, a value of Python's monotonic clock.
 """
 
 import os
-import runpy
 import sys
 import time
 
-from sentiment_rnn import command
+from sentiment_rnn import environment
 
 
 def main() -> None:
-    """Act as `python -m sentiment_rnn.train`, and leave after the first step."""
+    """Act as `sentiment-rnn train`, and leave after the first step."""
     started = float(sys.argv[1])
-    quiet_libraries = command.quiet_libraries
+    quiet_libraries = environment.quiet_libraries
 
     def then_watch_the_optimizer() -> None:
         quiet_libraries()
-        if "sentiment_rnn.training" in sys.modules:  # torch is loaded: not earlier, since loading it counts
+        if "sentiment_rnn.runs.engine" in sys.modules:  # torch is loaded: not earlier, since loading it counts
             from torch.optim.optimizer import register_optimizer_step_post_hook
 
             def leave(*_: object) -> None:
@@ -29,9 +28,11 @@ def main() -> None:
 
             register_optimizer_step_post_hook(leave)
 
-    command.quiet_libraries = then_watch_the_optimizer
-    sys.argv = ["train", *sys.argv[2:]]
-    runpy.run_module("sentiment_rnn.train", run_name="__main__")
+    environment.quiet_libraries = then_watch_the_optimizer
+    from sentiment_rnn.cli.main import main as command  # only now: its modules bind `quiet_libraries` by name
+
+    sys.argv = ["sentiment-rnn", "train", *sys.argv[2:]]
+    command()
 
 
 if __name__ == "__main__":

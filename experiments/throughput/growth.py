@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from benchmark import ENCODERS, HERE, last_line, new_parser, numbers, parsed, some_of
 from growth_results import CASES, Axis, Point, write
-from sentiment_rnn.command import run
+from sentiment_rnn.cli.errors import run
 
 LONGEST_STEP = 30.0
 """Seconds; a point whose step is expected to take longer is left out."""

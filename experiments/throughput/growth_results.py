@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.figures import PALETTE, new_figure, styled
-from sentiment_rnn.analysis.tables import Table, markdown, replace_block
+from sentiment_rnn.report.figures import PALETTE, new_figure, styled
+from sentiment_rnn.report.tables import Table, markdown, replace_block
 
 CASES = {"rows": "this project", "packed_kept": "packed sequences"}
 COLORS = {"lstm": PALETTE[0], "rnn": PALETTE[1]}

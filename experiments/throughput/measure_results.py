@@ -8,8 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from cases import CASES
-from sentiment_rnn.analysis.figures import PALETTE, new_figure, styled
-from sentiment_rnn.analysis.tables import Table, markdown, replace_block
+from sentiment_rnn.report.figures import PALETTE, new_figure, styled
+from sentiment_rnn.report.tables import Table, markdown, replace_block
 
 NAMES = {
     "packed": "PyTorch, packed sequences",

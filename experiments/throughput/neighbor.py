@@ -25,10 +25,12 @@ from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
 from floor import processor
 from sample import Sample, save_sample, timed
 from sentiment_rnn import runtime
-from sentiment_rnn.analysis.tables import Table, markdown, replace_block
-from sentiment_rnn.command import CONFIGURATION, run
-from sentiment_rnn.config import Config, checked
+from sentiment_rnn.cli.errors import run
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.environment import OTHERS, SPINS
+from sentiment_rnn.report.tables import Table, markdown, replace_block
 
 WAITING = {
     "as GNU OpenMP does: GOMP_SPINCOUNT=300000": {"GOMP_SPINCOUNT": "300000"},
@@ -49,7 +51,7 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="override", help="override of the reviews")
     arguments = parsed(parser, "neighbor")
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config: Config = checked(compose("config", [REVIEWS, *arguments.overrides]))
+        config: ReviewConfig = checked(compose("config", [REVIEWS, *arguments.overrides]))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         sample = save_sample(config, config.data.batch_size, arguments.batches, Path(folder))

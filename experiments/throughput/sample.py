@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark import HERE, last_line
 from cases import Timing
-from sentiment_rnn.config import Config
+from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.data.datamodule import ReviewData
 
 POLICIES = ("float32", "mixed_bfloat16")
@@ -30,7 +30,7 @@ class Sample:
     """Tokens of the whole epoch."""
 
 
-def save_sample(config: Config, batch_size: int, count: int, folder: Path) -> Sample:
+def save_sample(config: ReviewConfig, batch_size: int, count: int, folder: Path) -> Sample:
     """Batches of the first epoch, as the trainer gets them: the middle one of each of `count` equal groups by size."""
     data = ReviewData(replace(config.data, batch_size=batch_size), config.seed)
     data.setup()

@@ -14,8 +14,8 @@ import tempfile
 import time
 
 from benchmark import HERE, REVIEWS, last_line, new_parser, parsed
-from sentiment_rnn.analysis.tables import Table, markdown, replace_block
-from sentiment_rnn.command import run
+from sentiment_rnn.cli.errors import run
+from sentiment_rnn.report.tables import Table, markdown, replace_block
 
 
 def main() -> None:

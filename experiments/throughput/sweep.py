@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
 from sentiment_rnn import runtime
-from sentiment_rnn.analysis.tables import Table, markdown, replace_block
-from sentiment_rnn.command import run
+from sentiment_rnn.cli.errors import run
+from sentiment_rnn.report.tables import Table, markdown, replace_block
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
 def seconds(settings: list[str]) -> float:
     """Seconds of a sweep, recorded in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "sentiment_rnn.train", "-m", f"tracking.directory={folder}", *settings]
+        command = [sys.executable, "-m", "sentiment_rnn", "train", "-m", f"tracking.directory={folder}", *settings]
         started = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - started

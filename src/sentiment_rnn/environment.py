@@ -1,8 +1,10 @@
-"""What must be set before torch loads. The package itself calls it, so it comes first in every command and worker."""
+"""What must be set before torch loads (`prepare`, which the package calls when it is imported, so in every command and
+worker), and which libraries may speak on the terminal (`quiet_libraries`)."""
 
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}
@@ -23,3 +25,26 @@ def prepare() -> None:
     if not any(Path(device).exists() for device in GPU_DEVICES):
         sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # an import of it now fails as if it were absent
         logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # which warns of that, and is not used
+
+
+def quiet_libraries() -> None:
+    """Keep the terminal for what the user asked for."""
+    talkative = (
+        "alembic",
+        "mlflow.store.db.utils",
+        "mlflow.store.model_registry",
+        "mlflow.system_metrics",
+        "mlflow.pyfunc",
+    )
+    for name in ("lightning.pytorch", *talkative):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
+    # Batches come from memory-mapped arrays: worker processes would only copy them.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
+    warnings.filterwarnings("ignore", message=".*available but not used.*")  # the user has chosen the processor
+    # joblib takes the freed blocks that a worker keeps (`runtime`) for a leak and starts another; no job is lost.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
+    # Lightning 2.6 calls a check that torch deprecates.
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")

@@ -1,17 +1,15 @@
 """Batches of similar length: who is in them, in what order, cut and padded how."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment_rnn.config import ImdbConfig
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.batching import LengthBuckets, ReviewLoader, Reviews
 from sentiment_rnn.data.corpus import Split, load_corpus
-from sentiment_rnn.data.imdb import Imdb
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200).map(np.array)
 BATCH_SIZES = st.integers(1, 40)
@@ -211,15 +209,10 @@ def test_less_than_8_percent_of_log_normal_lengths_is_padding(seed: int) -> None
 
 @pytest.mark.imdb
 def test_less_than_8_percent_of_the_real_batches_is_padding(
-    imdb_archive: Path, tmp_path_factory: pytest.TempPathFactory
+    real_imdb_config: DataConfig,
 ) -> None:
-    # The folder and the settings of test_imdb.py, whose cache is found where that file ran before.
-    config = ImdbConfig(
-        name="imdb", directory=str(tmp_path_factory.getbasetemp() / "imdb"), batch_size=64,
-        eval_batch_size=256, max_tokens=400, keep="tail", vocabulary_size=30_000,
-        minimum_frequency=2, archive=str(imdb_archive), verify=True, validation_fraction=0.1, split_seed=0,
-    )  # fmt: skip
-    reviews = Reviews(load_corpus(Imdb(config), config).splits["train"], config.max_tokens, config.keep)
+    config = real_imdb_config
+    reviews = Reviews(load_corpus(source_of(config), config).splits["train"], config.max_tokens, config.keep)
     buckets = LengthBuckets(reviews.lengths, config.batch_size, shuffle=True)
     for epoch in range(3):
         buckets.set_epoch(epoch)

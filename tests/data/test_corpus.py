@@ -5,20 +5,22 @@ import signal
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.config import DataConfig
+from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.data import corpus as corpus_module
 from sentiment_rnn.data.corpus import Corpus, load_corpus
-from sentiment_rnn.data.generated import Generated
-from sentiment_rnn.data.reviews import SPLITS, Review
-from sentiment_rnn.data.text import tokenize
+from sentiment_rnn.data.review import SPLITS, Review
+from sentiment_rnn.data.tokenizer import splitter
+from sentiment_rnn.errors import UserError
 
 Config = Callable[..., DataConfig]
+
+SPLIT = splitter("basic_english")
 
 # Forked, not started afresh: a second interpreter would spend its time importing torch.
 FORK = get_context("fork")
@@ -26,8 +28,6 @@ FORK = get_context("fork")
 
 class MadeUp:
     """Six reviews a split; `log` gets a line each time they are read."""
-
-    name = "made_up"
 
     def __init__(self, log: Path, place: str = "here", last: str = "the end") -> None:
         self.log = log
@@ -67,13 +67,13 @@ def folders(config: DataConfig) -> list[Path]:
 def assert_holds(corpus: Corpus, source: MadeUp) -> None:
     """Every array of the corpus is what the source's reviews give."""
     reviews = source.read()
-    words = corpus.vocabulary.itos
+    words = corpus.tokenizer.vocabulary.itos
     known = set(words)
     for name, split in corpus.splits.items():
         bounds = zip(split.offsets[:-1], split.offsets[1:], strict=True)
         read = [[words[token] for token in split.tokens[start:end]] for start, end in bounds]
         assert read == [
-            [token if token in known else "<unk>" for token in tokenize(review.text)] for review in reviews[name]
+            [token if token in known else "<unk>" for token in SPLIT(review.text)] for review in reviews[name]
         ]
         assert split.labels.tolist() == [review.label for review in reviews[name]]
         assert split.ratings.tolist() == [review.rating for review in reviews[name]]
@@ -99,7 +99,7 @@ def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, ge
 
 def test_a_review_whose_words_are_all_rare_is_unknown_tokens(source: MadeUp, generated_config: Config) -> None:
     corpus = load_corpus(source, generated_config(minimum_frequency=1000))
-    assert corpus.vocabulary.itos == ["<pad>", "<unk>"]
+    assert corpus.tokenizer.vocabulary.itos == ["<pad>", "<unk>"]
     assert set(corpus.splits["test"].tokens.tolist()) == {1}
 
 
@@ -119,7 +119,7 @@ def test_other_vocabulary_settings_make_another_corpus(
     first = load_corpus(source, generated_config())
     second = load_corpus(source, generated_config(**change))
     assert len(folders(generated_config())) == 2
-    assert len(second.vocabulary) < len(first.vocabulary)
+    assert len(second.tokenizer) < len(first.tokenizer)
     assert second.digest == first.digest
     assert_holds(load_corpus(source, generated_config()), source)
 
@@ -142,7 +142,7 @@ def test_the_same_texts_from_another_place_share_a_folder(
     def fail(_: str) -> list[str]:
         pytest.fail("tokenized again")
 
-    monkeypatch.setattr(corpus_module, "tokenize", fail)
+    monkeypatch.setattr(corpus_module, "splitter", lambda name: fail)
     elsewhere = MadeUp(source.log, place="elsewhere")
     corpus = load_corpus(elsewhere, config)
     assert source.reads == 2
@@ -167,9 +167,7 @@ def test_the_digest_tells_labels_and_splits_apart(generated_config: Config) -> N
         reviews["train"] = [reviews["train"][0]._replace(label=train_label)]
         if swap:
             reviews["validation"], reviews["test"] = reviews["test"], reviews["validation"]
-        source = Generated(generated_config())
-        source.fingerprint = lambda: f"{train_label} {swap}"
-        source.read = lambda: reviews
+        source = SimpleNamespace(fingerprint=lambda: f"{train_label} {swap}", read=lambda: reviews)
         return load_corpus(source, generated_config()).digest
 
     assert len({digest(label, swap) for label in (0, 1) for swap in (False, True)}) == 4
@@ -236,14 +234,14 @@ def test_two_processes_that_start_together_tokenize_once(source: MadeUp, generat
     def count_and_tokenize(text: str) -> list[str]:
         with tokenized.open("a") as log:
             log.write(f"{os.getpid()}\n")
-        return tokenize(text)
+        return SPLIT(text)
 
     def load_together() -> None:
-        corpus_module.tokenize = count_and_tokenize
+        corpus_module.splitter = lambda name: count_and_tokenize
         barrier.wait(60)
         corpus = load_corpus(source, config)
         arrays = {name: (split.tokens.tolist(), split.offsets.tolist()) for name, split in corpus.splits.items()}
-        results.put((corpus.digest, corpus.vocabulary.itos, arrays))
+        results.put((corpus.digest, corpus.tokenizer.vocabulary.itos, arrays))
 
     processes = [FORK.Process(target=load_together) for _ in range(2)]
     for process in processes:

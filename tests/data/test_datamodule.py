@@ -1,5 +1,6 @@
 """The data module: four loaders, and training taken up where it stopped."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,16 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import OmegaConf
 
-from sentiment_rnn.config import DataConfig, GeneratedConfig
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.loading import checked_data, source_of
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.data.datamodule import ReviewData, open_source
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.data.review import SPLITS, Review
+from sentiment_rnn.errors import UserError
 
-Config = Callable[..., GeneratedConfig]
+Config = Callable[..., DataConfig]
 
 
 class Recorder(pl.LightningModule):
@@ -108,11 +113,10 @@ def test_setup_works_without_prepare_data(data: ReviewData) -> None:
 
 def test_batches_hold_the_reviews_of_the_source(data: ReviewData) -> None:
     data.setup()
-    words = data.corpus.vocabulary.itos
-    source = open_source(data.config).read()["validation"]
+    source = source_of(data.config).read()["validation"]
     for batch in data.val_dataloader():
         for tokens, length, label, index in zip(*batch, strict=True):
-            assert " ".join(words[token] for token in tokens[:length]) == source[index].text
+            assert " ".join(data.corpus.tokenizer.decode(tokens[:length])) == source[index].text
             assert label == source[index].label
 
 
@@ -135,13 +139,59 @@ def test_the_seed_decides_the_training_order_and_no_other(data: ReviewData) -> N
     assert order(data.test_dataloader()) == order(other.test_dataloader())
 
 
-def test_an_unknown_kind_of_data_is_refused() -> None:
-    config = DataConfig(
-        name="other", directory="data", batch_size=1, eval_batch_size=1, max_tokens=1, keep="tail",
-        vocabulary_size=3, minimum_frequency=1, validation_fraction=0.1, split_seed=0,
-    )  # fmt: skip
-    with pytest.raises(TypeError, match="no source for DataConfig"):
-        open_source(config)
+class TwoWords:
+    """A source that this project does not know: reviews of one word or the other."""
+
+    def __init__(self, reviews: int, words: str = "good,bad") -> None:
+        if reviews % 2:
+            raise ValueError(f"reviews={reviews}: expected an even number")
+        self.reviews, self.words = reviews, words.split(",")
+
+    def fingerprint(self) -> str:
+        """Of all its arguments."""
+        return f"{self.reviews} {self.words}"
+
+    def read(self) -> dict[str, list[Review]]:
+        """As many reviews in each split."""
+        return {
+            split: [Review(self.words[n % 2], n % 2, 0, f"{split}/{n}", f"{split}/{n}") for n in range(self.reviews)]
+            for split in SPLITS
+        }
+
+
+def two_words(tmp_path: Path, **changes: Any) -> DataConfig:
+    """The configuration of `TwoWords`, as a YAML file would have it."""
+    settings: dict[str, Any] = {
+        "_target_": f"{__name__}.TwoWords", "name": "two_words", "directory": str(tmp_path), "batch_size": 3,
+        "eval_batch_size": 3, "max_tokens": 5, "keep": "tail", "vocabulary_size": 9, "minimum_frequency": 1,
+        "reviews": 6,
+    }  # fmt: skip
+    return checked_data(OmegaConf.create(settings | changes))
+
+
+def test_a_new_source_is_one_class_and_its_arguments_are_keys(tmp_path: Path) -> None:
+    data = ReviewData(two_words(tmp_path, words="fine,poor"))
+    data.setup()
+    assert data.corpus.tokenizer.vocabulary.itos == ["<pad>", "<unk>", "fine", "poor"]
+    assert sum(len(batch.labels) for batch in data.train_dataloader()) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reviews": 5}, "data=two_words: reviews=5: expected an even number"),
+        ({"reviews": "many"}, "data.reviews=many: "),
+        ({"word": "fine,poor"}, "data.word: no such key; did you mean words?"),
+        ({"reviews": "???"}, "data.reviews: not given, and two_words needs it"),
+        ({"_target_": "nowhere.Source"}, "data._target_=nowhere.Source: cannot be imported"),
+    ],
+)
+def test_what_a_source_does_not_take_is_refused_in_one_line(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UserError, match=re.escape(said)) as refused:
+        two_words(tmp_path, **changes)
+    assert "\n" not in str(refused.value)
 
 
 def test_every_epoch_has_another_order(data: ReviewData) -> None:

@@ -1,4 +1,4 @@
-"""Validation by film."""
+"""Validation by group: by film on IMDb."""
 
 import os
 import subprocess
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.data.reviews import Review
-from sentiment_rnn.data.splits import split_by_film
+from sentiment_rnn.data.review import Review
+from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.errors import UserError
 
 # (film, text) of each review; few of each, so that films and copies link up in many ways.
 CONTENTS = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 60)), min_size=1, max_size=80)
@@ -20,7 +20,7 @@ FRACTIONS = st.floats(0.05, 0.95)
 def build(contents: list[tuple[int, int]]) -> list[Review]:
     """Reviews named by their place."""
     return [
-        Review(f"text {text}", label=0, rating=0, film=f"tt{film}", name=str(place))
+        Review(f"text {text}", label=0, rating=0, group=f"tt{film}", name=str(place))
         for place, (film, text) in enumerate(contents)
     ]
 
@@ -29,7 +29,7 @@ def largest_group(reviews: list[Review]) -> int:
     """Reviews in the largest set that films and copies of a text hold together, found by merging."""
     groups: list[tuple[set[str], int]] = []
     for review in reviews:
-        mine, size = {f"film {review.film}", review.text}, 1
+        mine, size = {f"film {review.group}", review.text}, 1
         for keys, other in [group for group in groups if group[0] & mine]:
             groups.remove((keys, other))
             mine, size = mine | keys, size + other
@@ -38,24 +38,24 @@ def largest_group(reviews: list[Review]) -> int:
 
 
 @given(CONTENTS, FRACTIONS, st.integers(0, 1000))
-def test_no_film_and_no_text_is_on_both_sides(contents: list[tuple[int, int]], fraction: float, seed: int) -> None:
+def test_no_group_and_no_text_is_on_both_sides(contents: list[tuple[int, int]], fraction: float, seed: int) -> None:
     reviews = build(contents)
     try:
-        train, validation = split_by_film(reviews, fraction, seed)
+        train, validation = split_by_group(reviews, fraction, seed)
     except UserError:
         return  # the next law says when
-    assert not {review.film for review in train} & {review.film for review in validation}
+    assert not {review.group for review in train} & {review.group for review in validation}
     assert not {review.text for review in train} & {review.text for review in validation}
 
 
 @given(CONTENTS, FRACTIONS, st.integers(0, 1000))
-def test_the_fraction_is_met_to_within_one_group_of_films(
+def test_the_fraction_is_met_to_within_one_set_of_linked_groups(
     contents: list[tuple[int, int]], fraction: float, seed: int
 ) -> None:
     reviews = build(contents)
     wanted = round(fraction * len(reviews))
     try:
-        held_out = len(split_by_film(reviews, fraction, seed)[1])
+        held_out = len(split_by_group(reviews, fraction, seed)[1])
     except UserError:
         held_out = None
     if held_out is None:
@@ -70,7 +70,7 @@ def test_every_review_is_on_one_side_in_the_order_given(
 ) -> None:
     reviews = build(contents)
     try:
-        train, validation = split_by_film(reviews, fraction, seed)
+        train, validation = split_by_group(reviews, fraction, seed)
     except UserError:
         return
     places = [int(review.name) for review in train], [int(review.name) for review in validation]
@@ -79,38 +79,38 @@ def test_every_review_is_on_one_side_in_the_order_given(
     assert sorted(places[0] + places[1]) == list(range(len(reviews)))
 
 
-def test_copies_of_a_text_join_films_in_a_chain() -> None:
+def test_copies_of_a_text_join_groups_in_a_chain() -> None:
     # Films 0-1-2-3 are linked by shared texts; film 4 stands alone.
     chain = [(0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3), (4, 4), (4, 5)]
     for seed in range(20):
         try:
-            _, validation = split_by_film(build(chain), 0.3, seed)
+            _, validation = split_by_group(build(chain), 0.3, seed)
         except UserError:
             continue  # the chain came first and is larger than the fraction
-        assert [review.film for review in validation] == ["tt4", "tt4"]
+        assert [review.group for review in validation] == ["tt4", "tt4"]
 
 
-def test_one_film_in_ten_is_held_out() -> None:
+def test_one_group_in_ten_is_held_out() -> None:
     reviews = build([(film, 100 * film + number) for film in range(50) for number in range(10)])
-    train, validation = split_by_film(reviews, 0.1, seed=0)
+    train, validation = split_by_group(reviews, 0.1, seed=0)
     assert len(validation) == 50
-    assert len({review.film for review in validation}) == 5
+    assert len({review.group for review in validation}) == 5
     assert len(train) == 450
 
 
-def test_the_seed_decides_which_films_are_held_out() -> None:
+def test_the_seed_decides_which_groups_are_held_out() -> None:
     reviews = build([(film, film) for film in range(200)])
-    assert split_by_film(reviews, 0.1, seed=3) == split_by_film(reviews, 0.1, seed=3)
-    assert split_by_film(reviews, 0.1, seed=3) != split_by_film(reviews, 0.1, seed=4)
+    assert split_by_group(reviews, 0.1, seed=3) == split_by_group(reviews, 0.1, seed=3)
+    assert split_by_group(reviews, 0.1, seed=3) != split_by_group(reviews, 0.1, seed=4)
 
 
 def test_the_split_is_the_same_in_another_process() -> None:
     # Python's hash of a text differs from process to process.
     script = (
-        "from sentiment_rnn.data.reviews import Review\n"
-        "from sentiment_rnn.data.splits import split_by_film\n"
+        "from sentiment_rnn.data.review import Review\n"
+        "from sentiment_rnn.data.splits import split_by_group\n"
         "reviews = [Review(f'text {n % 90}', 0, 0, f'tt{n // 3}', str(n)) for n in range(300)]\n"
-        "print([review.name for review in split_by_film(reviews, 0.2, 0)[1]])\n"
+        "print([review.name for review in split_by_group(reviews, 0.2, 0)[1]])\n"
     )
     outputs = {
         subprocess.run(
@@ -127,13 +127,20 @@ def test_the_split_is_the_same_in_another_process() -> None:
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
-def test_one_film_alone_cannot_be_split(fraction: float) -> None:
+def test_one_group_alone_cannot_be_split(fraction: float) -> None:
     reviews = build([(0, number) for number in range(10)])
-    with pytest.raises(UserError, match=rf"data.validation_fraction={fraction}: leaves .* of 1 films; choose another"):
-        split_by_film(reviews, fraction, seed=0)
+    with pytest.raises(
+        UserError, match=rf"data.validation_fraction={fraction}: leaves .* out, of 1 groups; choose another"
+    ):
+        split_by_group(reviews, fraction, seed=0)
 
 
-def test_a_fraction_that_takes_every_film_is_refused() -> None:
+def test_a_fraction_that_takes_every_group_is_refused() -> None:
     reviews = build([(number, number) for number in range(10)])
-    with pytest.raises(UserError, match=r"leaves 0 training and 10 validation reviews of 10 films; choose another"):
-        split_by_film(reviews, 0.99, seed=0)
+    with pytest.raises(UserError, match="leaves 0 reviews and holds 10 out, of 10 groups; choose another"):
+        split_by_group(reviews, 0.99, seed=0)
+
+
+def test_the_message_names_the_key_that_sets_the_fraction() -> None:
+    with pytest.raises(UserError, match=r"^data\.test_fraction=0\.99: "):
+        split_by_group(build([(0, 0), (0, 1)]), 0.99, seed=0, key="data.test_fraction")

@@ -17,7 +17,7 @@ from PIL import Image
 
 from processes import environment
 from sentiment_rnn import runtime
-from sentiment_rnn.config import TrackingConfig
+from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store
@@ -179,11 +179,11 @@ def test_the_overhead_is_the_ratio_of_a_whole_epoch_to_a_bare_one(tmp_path: Path
 def test_prediction_is_timed_as_a_command_in_batches_and_one_at_a_time(
     tmp_path: Path, build_package: Callable[..., Package]
 ) -> None:
-    store = open_store(TrackingConfig(None, str(tmp_path / "runs"), "sentiment_rnn", False, True))
+    store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
     run_id = store.client.create_run(store.experiment_id, tags={"encoder": "lstm"}).info.run_id
     write_package(build_package(run=run_id), tmp_path / PACKAGE)
     log_model(store, run_id, tmp_path / PACKAGE, {"encoder": "lstm"})
-    register(store, {"champion": store.client.get_run(run_id)})
+    register(store, "sentiment", {"champion": run_id})
     shown = run_script("prediction/measure.py", tmp_path).stdout
     assert "Test reviews of generated" in shown
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]

@@ -9,7 +9,7 @@ from growth_results import Axis, Point, exponent, growth_figure
 from growth_results import table as growth_table
 from measure_results import Row, profile_table, throughput_figure
 from measure_results import table as throughput_table
-from sentiment_rnn.analysis.tables import Table, markdown
+from sentiment_rnn.report.tables import Table, markdown
 
 ROWS = [
     Row(encoder, case, batch_size, seconds, 1000 / seconds)

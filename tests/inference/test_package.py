@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sentiment_rnn.checks import UserError
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package, read_package, write_package
 from sentiment_rnn.inference.predictor import Predictor
 
@@ -31,7 +31,7 @@ def folder(build_package: Callable[..., Package], tmp_path: Path) -> Path:
 TEXTS = ["the film was good .", "awful , awful !", "a long film and i liked it"]
 
 
-@pytest.mark.parametrize("encoder", ["rnn", "lstm", "bag"])
+@pytest.mark.parametrize("encoder", ["rnn", "rnn_relu", "gru", "lstm", "bag"])
 @pytest.mark.parametrize("pooling", ["Last", "MeanMax"])
 def test_what_is_read_back_predicts_the_same(
     build_package: Callable[..., Package], tmp_path: Path, encoder: str, pooling: str
@@ -76,7 +76,7 @@ def test_a_pickle_in_place_of_a_file_is_refused_and_does_not_run(
     folder: Path, tmp_path: Path, name: str, writer: Callable[..., None]
 ) -> None:
     with (folder / name).open("wb") as handle:
-        writer({"embedding.weight": Bomb(tmp_path / "ran")}, handle)
+        writer({"backbone.embedding.weight": Bomb(tmp_path / "ran")}, handle)
     with pytest.raises(UserError) as error:
         read_package(folder)
     assert "\n" not in str(error.value)
@@ -163,8 +163,101 @@ def test_an_encoder_of_ones_own_is_loaded_where_it_was_imported_and_only_there(
         read_package(folder)
     assert not (tmp_path / "ran").exists()
     import_module("mine")
-    assert type(read_package(folder).model.encoder).__name__ == "Mine"
+    assert type(read_package(folder).model.backbone.encoder).__name__ == "Mine"
     sys.modules.pop("mine")
+
+
+def test_a_tokenizer_of_ones_own_is_loaded_where_it_was_imported_and_only_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_words.py").write_text(
+        f"import pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).touch()\n"
+        "from sentiment_rnn.data.tokenizer import tokenizer\n@tokenizer\ndef words(text): return text.split('-')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    change(folder, "tokenizer", value="my_words.words")
+    with pytest.raises(UserError, match="import my_words first"):
+        read_package(folder)
+    assert not (tmp_path / "ran").exists()
+    import_module("my_words")
+    tokenizer = read_package(folder).tokenizer
+    assert tokenizer.decode(tokenizer.encode("good-film-Good")) == ["good", "film", "<unk>"]
+    sys.modules.pop("my_words")
+
+
+# Format 1, of version 0.3
+
+
+KEYS_OF_FORMAT_1 = {
+    "hidden_size": 8, "layers": 1, "bidirectional": False, "dropout": 0.0, "recurrent_init": "orthogonal",
+    "forget_bias": 1.0, "chrono_steps": 0,
+}  # fmt: skip
+"""What every encoder had, also those that had no use for it."""
+
+
+def make_format_1(folder: Path, encoder: dict[str, Any]) -> None:
+    """Rewrite a package as version 0.3 wrote it: no backbone in the names, and all keys for every encoder."""
+    weights = load_file(folder / "weights.safetensors")
+    renamed = {name.removeprefix("backbone."): value for name, value in weights.items()}
+    assert "embedding.weight" in renamed
+    save_file(renamed, folder / "weights.safetensors")
+    change(folder, "format", value=1)
+    change(folder, "version", value="0.3.0")
+    change(folder, "model", "encoder", value=KEYS_OF_FORMAT_1 | encoder)
+    sign(folder)
+
+
+@pytest.mark.parametrize("encoder", ["bag", "rnn", "lstm"])
+@pytest.mark.parametrize("pooling", ["Mean", "MeanMax"])
+def test_a_package_of_format_1_gives_the_same_logits(
+    build_package: Callable[..., Package], tmp_path: Path, encoder: str, pooling: str
+) -> None:
+    package = build_package(encoder, pooling, temperature=0.7)
+    write_package(package, tmp_path / "package")
+    make_format_1(tmp_path / "package", package.model.hparams["encoder"])
+    found = read_package(tmp_path / "package")
+    before, after = Predictor(package), Predictor(found)
+    documents = before.encode(TEXTS)
+    assert torch.equal(after.logits(documents), before.logits(documents))
+    np.testing.assert_array_equal(after.predict(TEXTS).probabilities, before.predict(TEXTS).probabilities)
+    assert found.reading == package.reading
+    assert found.name == encoder
+
+
+def test_a_package_of_format_1_that_is_written_again_is_one_of_format_2(
+    folder: Path, build_package: Callable[..., Package], tmp_path: Path
+) -> None:
+    make_format_1(folder, build_package().model.hparams["encoder"])
+    write_package(read_package(folder), tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "model.json").read_text())["format"] == 2
+    assert "backbone.embedding.weight" in load_file(tmp_path / "again" / "weights.safetensors")
+    again, before = Predictor(read_package(tmp_path / "again")), Predictor(build_package())
+    np.testing.assert_array_equal(again.predict(TEXTS).probabilities, before.predict(TEXTS).probabilities)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [
+        ({"_target_": "antigravity.Encoder"}, "of another package; import antigravity first"),
+        ({"_target_": "os.system"}, "no torch module"),
+        ({"layers": 2}, "has shape none"),
+        ({"hidden_size": 9}, "has shape"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_format_1_too(
+    folder: Path, build_package: Callable[..., Package], encoder: dict[str, Any], said: str
+) -> None:
+    make_format_1(folder, build_package().model.hparams["encoder"] | encoder)
+    with pytest.raises(UserError, match=said):
+        read_package(folder)
+    assert "antigravity" not in sys.modules
+
+
+def test_the_weights_of_format_1_are_refused_in_format_2(folder: Path, build_package: Callable[..., Package]) -> None:
+    make_format_1(folder, build_package().model.hparams["encoder"])
+    change(folder, "format", value=2)
+    with pytest.raises(UserError, match=r"weights\.safetensors: backbone\.embedding\.weight has shape none"):
+        read_package(folder)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +280,12 @@ def test_an_encoder_of_ones_own_is_loaded_where_it_was_imported_and_only_there(
         (("model", "encoder", "_target_"), 5, "AttributeError"),
         (("model", "encoder"), {}, "KeyError"),
         (("format",), 99, "format 99"),
+        (("format",), 0, "reads formats 1 and 2"),
+        (("tokenizer",), "nowhere.split", "of another package; import nowhere first"),
+        (("tokenizer",), "antigravity.split", "of another package"),
+        (("tokenizer",), "words", "of another package"),
+        (("tokenizer",), 5, "AttributeError"),
+        (("model", "encoder", "forget_gate"), 1.0, "unexpected keyword"),
         (("reading", "keep"), "middle", "model.json"),
         (("reading", "temperature"), 0, "model.json"),
         (("reading", "max_tokens"), "many", "model.json"),
@@ -202,7 +301,7 @@ def test_a_description_that_does_not_fit_is_refused(
         read_package(folder)
 
 
-@pytest.mark.parametrize("name", ["output.bias", "embedding.weight"])
+@pytest.mark.parametrize("name", ["output.bias", "backbone.embedding.weight"])
 def test_weights_of_another_shape_or_name_are_refused(folder: Path, name: str) -> None:
     weights = load_file(folder / "weights.safetensors")
     save_file(weights | {name: torch.zeros(3, 3)}, folder / "weights.safetensors")

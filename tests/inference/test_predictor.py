@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment_rnn.data.text import whole
+from sentiment_rnn.cli.printing import shortened
+from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.inference.printing import shortened
 from sentiment_rnn.inference.pyfunc import SentimentModel
 
 

@@ -1,6 +1,8 @@
 """The classifier: padding, training, checkpoints, dropout, clipping, precision, and encoders from outside."""
 
 import csv
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +11,28 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch.loggers import CSVLogger
+from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sentiment_rnn.command import CONFIGURATION, register_schema
-from sentiment_rnn.config import checked
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
 from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.model.components import build_module, check_target
+from sentiment_rnn.runs.reviews import build_model
 
 ENCODERS: dict[str, dict[str, Any]] = {
     "rnn": {"_target_": "sentiment_rnn.model.encoders.Rnn"},
     "lstm": {"_target_": "sentiment_rnn.model.encoders.Lstm"},
+    "rnn_relu": {"_target_": "sentiment_rnn.model.encoders.ReluRnn", "recurrent_init": "identity"},
+    "gru": {"_target_": "sentiment_rnn.model.encoders.Gru"},
     "rnn_both_ways": {"_target_": "sentiment_rnn.model.encoders.Rnn", "bidirectional": True, "layers": 2},
     "lstm_both_ways": {"_target_": "sentiment_rnn.model.encoders.Lstm", "bidirectional": True, "layers": 2},
     "bag": {"_target_": "sentiment_rnn.model.encoders.Bag"},
 }
+RECURRENT = {"hidden_size": 8, "layers": 1, "bidirectional": False, "dropout": 0.0, "recurrent_init": "orthogonal"}
 POOLINGS = {"last": "Last", "mean": "Mean", "max": "Max", "mean_max": "MeanMax"}
 EACH_ENCODER = pytest.mark.parametrize("encoder", list(ENCODERS))
 EACH_POOLING = pytest.mark.parametrize("pooling", list(POOLINGS))
@@ -52,10 +61,7 @@ def build_classifier(encoder: str = "lstm", pooling: str = "last", **overrides: 
         section[key] = value
     return SentimentClassifier(
         50,
-        encoder={
-            "name": encoder, "hidden_size": 8, "layers": 1, "bidirectional": False, "dropout": 0.0,
-            "recurrent_init": "orthogonal", "forget_bias": 1.0,
-        } | ENCODERS[encoder],
+        encoder=({} if encoder == "bag" else RECURRENT) | {"name": encoder} | ENCODERS[encoder],
         pooling={
             "_target_": f"sentiment_rnn.model.pooling.{POOLINGS[pooling]}", "name": pooling, "dropout": 0.0,
         },
@@ -124,14 +130,14 @@ def test_one_training_step_moves_the_embeddings_of_the_tokens_that_were_read_and
     batch: Batch, encoder: str, pooling: str
 ) -> None:
     model = build_classifier(encoder, pooling)
-    before = model.embedding.weight.detach().clone()
+    before = model.backbone.embedding.weight.detach().clone()
     fit(model, [batch])
-    moved = (model.embedding.weight != before).any(1)
+    moved = (model.backbone.embedding.weight != before).any(1)
     read = torch.zeros(50, dtype=torch.bool)
     read[batch.tokens.unique()] = True
     read[0] = False
     assert torch.equal(moved, read)
-    assert not model.embedding.weight[0].any()
+    assert not model.backbone.embedding.weight[0].any()
 
 
 @pytest.fixture
@@ -177,38 +183,6 @@ def test_hyperparameters_of_a_checkpoint_are_plain(batch: Batch, tmp_path: Path)
     }  # fmt: skip
 
 
-def tokens_read(model: SentimentClassifier, batch: Batch) -> Tensor:
-    """The token ids that reach the embedding."""
-    seen: list[Tensor] = []
-    hook = model.embedding.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
-    model(batch.tokens, batch.lengths)
-    hook.remove()
-    return seen[0]
-
-
-def test_word_dropout_reads_words_as_unknown_but_never_padding(batch: Batch) -> None:
-    model = build_classifier(word_dropout=0.5).train()
-    padding = batch.tokens == 0
-    for _ in range(20):
-        read = tokens_read(model, batch)
-        assert torch.equal(read == 0, padding)
-        assert ((read == batch.tokens) | (read == model.unknown_id)).all()
-        dropped = (read != batch.tokens).sum() / (~padding).sum()
-        assert 0 < dropped < 1
-
-
-def test_word_dropout_drops_the_configured_part(batch: Batch) -> None:
-    model = build_classifier(word_dropout=0.3).train()
-    words = int((batch.tokens != 0).sum())
-    dropped = sum(int((tokens_read(model, batch) != batch.tokens).sum()) for _ in range(200))
-    assert dropped / (200 * words) == pytest.approx(0.3, abs=0.03)
-
-
-def test_word_dropout_is_off_outside_training(batch: Batch) -> None:
-    model = build_classifier(word_dropout=0.9).eval()
-    assert torch.equal(tokens_read(model, batch), batch.tokens)
-
-
 def gradient_norm(model: SentimentClassifier, batch: Batch) -> float:
     """Norm of the whole gradient of one batch."""
     logits = model(batch.tokens, batch.lengths)
@@ -250,7 +224,7 @@ def test_weight_decay_holds_for_matrices_but_not_for_biases_or_the_embedding(enc
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     with_decay = {names[id(parameter)] for parameter in decayed["params"]}
     without = {names[id(parameter)] for group in others for parameter in group["params"]}
-    assert without == {name for name in names.values() if "bias" in name} | {"embedding.weight"}
+    assert without == {name for name in names.values() if "bias" in name} | {"backbone.embedding.weight"}
     assert with_decay == set(names.values()) - without
 
 
@@ -264,7 +238,7 @@ def test_a_sparse_gradient_of_the_embedding_trains_to_the_same_as_a_dense_one(
         if not sparse:
             monkeypatch.setattr(model, "take_rows", lambda device: None)
         fit(model, [batch, eight_reviews, batch, eight_reviews])
-        assert model.embedding.sparse == sparse
+        assert model.backbone.embedding.sparse == sparse
         found.append(named_parameters(model))
     for name, parameter in found[0].items():
         torch.testing.assert_close(parameter, found[1][name], atol=1e-5, rtol=1e-4, msg=name)
@@ -285,10 +259,10 @@ def test_the_embeddings_gradient_is_sparse_where_the_optimizer_takes_rows(
     batch: Batch, settings: dict[str, Any], sparse: bool
 ) -> None:
     model = build_classifier("bag", "mean", **settings)
-    before = model.embedding.weight.detach().clone()
+    before = model.backbone.embedding.weight.detach().clone()
     fit(model, [batch, batch])
-    assert model.embedding.sparse == sparse
-    assert not torch.equal(model.embedding.weight, before)
+    assert model.backbone.embedding.sparse == sparse
+    assert not torch.equal(model.backbone.embedding.weight, before)
 
 
 class LearningRates(pl.Callback):
@@ -355,35 +329,80 @@ def test_logits_are_float32_under_bfloat16_autocast_and_close_to_those_without(
 
 
 class RunningMean(nn.Module):
-    """An encoder that this project does not know: the mean of all tokens so far."""
+    """An encoder that this project does not know: the mean of all tokens so far, times a factor."""
 
-    def __init__(self, input_size: int, *, hidden_size: int, **_: object) -> None:
+    def __init__(self, input_size: int, *, hidden_size: int, factor: float = 1.0) -> None:
         super().__init__()
+        if factor <= 0:
+            raise ValueError(f"factor={factor}: expected a number above 0")
         self.output_size = hidden_size
+        self.factor = factor
         self.project = nn.Linear(input_size, hidden_size)
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """`[B, T, E]` → `[B, T, H]`."""
         steps = torch.arange(1, embedded.shape[1] + 1)[None, :, None]
-        return self.project(embedded.cumsum(1) / steps)
+        return self.factor * self.project(embedded.cumsum(1) / steps)
 
 
-def test_a_new_encoder_is_one_class_and_one_yaml_file(batch: Batch, tmp_path: Path) -> None:
-    from sentiment_rnn.training import build_model
-
+@pytest.fixture
+def compose_running_mean(tmp_path: Path) -> Callable[..., DictConfig]:
+    """The composed configuration of a run with `RunningMean`, of which a YAML file is all that is written."""
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "running_mean.yaml").write_text(
-        f"defaults: [lstm, _self_]\n_target_: {__name__}.RunningMean\nname: running_mean\nhidden_size: 6\n"
+        f"_target_: {__name__}.RunningMean\nname: running_mean\nhidden_size: 6\nfactor: 2\n"
     )
     register_schema()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        composed = compose("config", [f"hydra.searchpath=[{tmp_path}]", "encoder=running_mean", "embedding.size=8"])
-    model = build_model(checked(composed), vocabulary_size=50)
-    assert type(model.encoder) is RunningMean
+
+    def composed(*overrides: str) -> DictConfig:
+        with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+            return compose("config", [f"hydra.searchpath=[{tmp_path}]", "encoder=running_mean", *overrides])
+
+    return composed
+
+
+def test_a_new_encoder_is_one_class_and_one_yaml_file(
+    batch: Batch, tmp_path: Path, compose_running_mean: Callable[..., DictConfig]
+) -> None:
+    config = checked(compose_running_mean("embedding.size=8"))
+    assert config.encoder.settings == {
+        "_target_": f"{__name__}.RunningMean", "name": "running_mean", "hidden_size": 6, "factor": 2.0,
+    }  # fmt: skip
+    model = build_model(config, vocabulary_size=50)
+    assert type(model.backbone.encoder) is RunningMean
+    assert model.backbone.encoder.factor == 2
     assert model.output.in_features == 6
     before = named_parameters(model)
     trainer = fit(model, [batch])
-    assert not torch.equal(model.encoder.project.weight, before["encoder.project.weight"])
+    assert not torch.equal(model.backbone.encoder.project.weight, before["backbone.encoder.project.weight"])
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     again = SentimentClassifier.load_from_checkpoint(tmp_path / "model.ckpt").eval()
     assert torch.equal(again(batch.tokens, batch.lengths), model.eval()(batch.tokens, batch.lengths))
+
+
+def test_an_encoders_own_key_is_checked_by_its_class(compose_running_mean: Callable[..., DictConfig]) -> None:
+    with pytest.raises(UserError, match=r"encoder\.facter: no such key; did you mean factor\?"):
+        checked(compose_running_mean("+encoder.facter=3"))
+    with pytest.raises(UserError, match=r"encoder\.factor=large: "):
+        checked(compose_running_mean("encoder.factor=large"))
+    with pytest.raises(UserError, match=r"running_mean: factor=-1\.0: expected a number above 0"):
+        build_model(checked(compose_running_mean("encoder.factor=-1")), vocabulary_size=50)
+    assert checked(compose_running_mean("~encoder.factor")).encoder.factor == 1
+    with pytest.raises(UserError, match=r"encoder\.hidden_size: not given, and running_mean needs it"):
+        checked(compose_running_mean("encoder.hidden_size=null"))
+
+
+@pytest.mark.parametrize("target", ["os.getcwd", "torch.zeros", "datetime.date"])
+def test_an_encoder_that_is_no_torch_module_is_refused(target: str) -> None:
+    with pytest.raises(UserError, match=f"_target_={target}: no torch module"):
+        build_module({"_target_": target, "name": "one"}, 5)
+
+
+@pytest.mark.parametrize("part", ["encoder", "pooling"])
+def test_what_a_file_names_is_a_torch_module_that_was_imported_already(part: str) -> None:
+    check_target(part, "sentiment_rnn.model.encoders.Lstm")
+    check_target(part, f"{__name__}.RunningMean")
+    for target, said in (("os.system", "no torch module"), ("antigravity.Encoder", "import antigravity first")):
+        with pytest.raises(UserError, match=said):
+            check_target(part, target)
+    assert "antigravity" not in sys.modules

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sentiment_rnn.model.encoders import Bag, Lstm, Recurrent, Rnn, recurrent_matrices, reorder, reversal
+from sentiment_rnn.model.encoders import Bag, Gru, Lstm, Recurrent, ReluRnn, Rnn, recurrent_matrices, reorder, reversal
 
 E, H = 5, 7
-CELLS = pytest.mark.parametrize("cell", [Rnn, Lstm])
+GATES: dict[type[Recurrent], int] = {Rnn: 1, ReluRnn: 1, Gru: 3, Lstm: 4}
+"""Recurrent matrices of each."""
+CELLS = pytest.mark.parametrize("cell", list(GATES))
 SHAPES = pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, False), (1, True), (2, True)])
 lengths_of_a_batch = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
@@ -102,6 +104,49 @@ def test_rnn_equals_its_equation() -> None:
     torch.testing.assert_close(encoder(embedded, sizes), torch.stack(expected, 1), atol=1e-5, rtol=0)
 
 
+def test_relu_rnn_equals_its_equation() -> None:
+    encoder = random_encoder(ReluRnn)
+    layer = encoder.forwards[0]
+    embedded, sizes = embedded_batch([8, 8, 8])
+    h = torch.zeros(3, H)
+    expected = []
+    for t in range(8):
+        h = (
+            embedded[:, t] @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
+        ).clamp(min=0)
+        expected.append(h)
+    torch.testing.assert_close(encoder(embedded, sizes), torch.stack(expected, 1), atol=1e-5, rtol=1e-5)
+
+
+def test_gru_equals_its_equations() -> None:
+    encoder = random_encoder(Gru)
+    layer = encoder.forwards[0]
+    w_x, w_h, b_x, b_h = (
+        dict(zip("rzn", parameter.split(H), strict=True))
+        for parameter in (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)
+    )
+    embedded, sizes = embedded_batch([8, 8, 8])
+    h = torch.zeros(3, H)
+    expected = []
+    for t in range(8):
+        from_input = {gate: embedded[:, t] @ w_x[gate].T + b_x[gate] for gate in "rzn"}
+        from_state = {gate: h @ w_h[gate].T + b_h[gate] for gate in "rzn"}
+        r, z = (torch.sigmoid(from_input[gate] + from_state[gate]) for gate in "rz")
+        n = torch.tanh(from_input["n"] + r * from_state["n"])
+        h = (1 - z) * n + z * h
+        expected.append(h)
+    torch.testing.assert_close(encoder(embedded, sizes), torch.stack(expected, 1), atol=1e-5, rtol=0)
+
+
+def test_a_relu_rnn_that_starts_at_the_identity_hands_its_state_on() -> None:
+    encoder = ReluRnn(E, hidden_size=H, recurrent_init="identity")
+    embedded, sizes = embedded_batch([8, 8, 8])
+    embedded[:, 1:] = 0  # nothing more to read
+    states = encoder(embedded, sizes)
+    assert states[:, 0].any()
+    assert torch.equal(states, states[:, :1].expand(-1, 8, -1))
+
+
 def test_lstm_equals_its_equations() -> None:
     encoder = random_encoder(Lstm)
     layer = encoder.forwards[0]
@@ -176,7 +221,7 @@ def test_orthogonal_start_makes_the_recurrent_matrix_of_each_gate_orthogonal(cel
     assert len(layers) == 4
     for layer in layers:
         gates = recurrent_matrices(layer)
-        assert len(gates) == {Rnn: 1, Lstm: 4}[cell]
+        assert len(gates) == GATES[cell]
         for gate in gates:
             torch.testing.assert_close(gate @ gate.T, torch.eye(16), atol=1e-5, rtol=0)
     assert not torch.allclose(layers[0].weight_hh_l0, layers[2].weight_hh_l0)
@@ -185,14 +230,15 @@ def test_orthogonal_start_makes_the_recurrent_matrix_of_each_gate_orthogonal(cel
 @CELLS
 def test_identity_start_makes_the_recurrent_matrix_of_each_gate_the_identity(cell: type[Recurrent]) -> None:
     for layer in layers_of(cell(E, hidden_size=16, layers=2, bidirectional=True, recurrent_init="identity")):
-        assert torch.equal(layer.weight_hh_l0, torch.eye(16).repeat({Rnn: 1, Lstm: 4}[cell], 1))
+        assert torch.equal(layer.weight_hh_l0, torch.eye(16).repeat(GATES[cell], 1))
 
 
-def test_uniform_start_is_that_of_pytorch() -> None:
+@pytest.mark.parametrize("cell", [Rnn, ReluRnn, Gru])
+def test_uniform_start_is_that_of_pytorch(cell: type[Recurrent]) -> None:
     torch.manual_seed(3)
-    ours = Rnn(E, hidden_size=H, recurrent_init="uniform").forwards[0]
+    ours = cell(E, hidden_size=H, recurrent_init="uniform").forwards[0]
     torch.manual_seed(3)
-    theirs = nn.RNN(E, H, batch_first=True)
+    theirs = {Rnn: nn.RNN, ReluRnn: nn.RNN, Gru: nn.GRU}[cell](E, H, batch_first=True)
     for name, parameter in theirs.named_parameters():
         assert torch.equal(getattr(ours, name), parameter), name
 
@@ -234,9 +280,10 @@ def test_chrono_spreads_the_memories_over_the_steps(recurrent_init: str) -> None
 @CELLS
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity"])
 def test_other_biases_start_at_zero(cell: type[Recurrent], recurrent_init: str) -> None:
-    for layer in layers_of(cell(E, hidden_size=H, bidirectional=True, recurrent_init=recurrent_init, forget_bias=2.0)):
+    own = {"forget_bias": 2.0} if cell is Lstm else {}
+    for layer in layers_of(cell(E, hidden_size=H, bidirectional=True, recurrent_init=recurrent_init, **own)):
         bias = (layer.bias_ih_l0.abs() + layer.bias_hh_l0.abs()).detach()
-        others = bias if cell is Rnn else torch.cat([bias[:H], bias[2 * H :]])
+        others = torch.cat([bias[:H], bias[2 * H :]]) if cell is Lstm else bias
         assert not others.any()
 
 
@@ -271,9 +318,23 @@ def test_an_unknown_key_is_refused(cell: type[Recurrent]) -> None:
         cell(E, hidden_size=H, hiden_size=H)
 
 
+@pytest.mark.parametrize("cell", [Rnn, ReluRnn, Gru])
+@pytest.mark.parametrize("key", ["forget_bias", "chrono_steps"])
+def test_keys_of_forget_gates_are_the_lstms_alone(cell: type[Recurrent], key: str) -> None:
+    with pytest.raises(TypeError, match=key):
+        cell(E, hidden_size=H, **{key: 1})
+    Lstm(E, hidden_size=H, **{key: 5})
+
+
 def test_bag_returns_the_embeddings() -> None:
-    bag = Bag(E, hidden_size=H, layers=3, bidirectional=True, dropout=0.5)
+    bag = Bag(E)
     embedded, sizes = embedded_batch([4, 2])
     assert torch.equal(bag(embedded, sizes), embedded)
     assert bag.output_size == E
     assert not list(bag.parameters())
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "layers", "dropout", "recurrent_init"])
+def test_bag_takes_nothing_but_the_input_size(key: str) -> None:
+    with pytest.raises(TypeError, match=key):
+        Bag(E, **{key: 1})

@@ -5,16 +5,16 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
-from sentiment_rnn.config import TaskConfig
-from sentiment_rnn.data.textbook import INPUT_SIZE, OUTPUTS, Task, baseline
+from sentiment_rnn.config.task import SequenceTaskConfig
+from sentiment_rnn.data.sequences import INPUT_SIZE, OUTPUTS, SequenceData, baseline
 from sentiment_rnn.model.sequence_model import SequenceModel
 
 # Lightning's own advice, which does not concern these small fits.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
     pytest.mark.filterwarnings("ignore:.*IterableDataset.* has `__len__`"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec"),
 ]
 OPTIMIZER: dict[str, Any] = {
     "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.01, "weight_decay": 0.01, "options": {},
@@ -28,15 +28,17 @@ def build(task: str, encoder: str = "Lstm") -> SequenceModel:
     return SequenceModel(INPUT_SIZE[task], OUTPUTS[task], cell, OPTIMIZER)
 
 
-def batches(task: str, split: str, count: int = 100) -> DataLoader[Any]:
-    config = TaskConfig(name=task, steps=5, batch_size=32, batches=count, test_sequences=64)
-    return DataLoader(Task(config, 0, split), batch_size=None)
+def data(task: str) -> SequenceData:
+    """Short sequences: 100 batches of 32."""
+    return SequenceData(
+        SequenceTaskConfig(_target_="", name=task, steps=5, batch_size=32, batches=100, test_sequences=64), seed=0
+    )
 
 
-@pytest.mark.parametrize("encoder", ["Rnn", "Lstm"])
+@pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "Gru", "Lstm"])
 @pytest.mark.parametrize(("task", "shape"), [("adding", (32,)), ("copying", (32, 25, 10))])
 def test_it_says_a_number_a_sequence_or_a_symbol_a_step(task: str, shape: tuple[int, ...], encoder: str) -> None:
-    batch = next(iter(batches(task, "train")))
+    batch = next(iter(data(task).train))
     said = build(task, encoder)(batch.inputs, batch.lengths)
     assert said.shape == shape
     assert said.dtype == torch.float32
@@ -48,7 +50,7 @@ def test_it_learns_to_add_better_than_who_forgets() -> None:
         accelerator="cpu", max_epochs=4, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(model, batches("adding", "train"), batches("adding", "validation"))
+    trainer.fit(model, datamodule=data("adding"))
     assert trainer.callback_metrics["val/loss"] < baseline("adding", 5) / 5
 
 

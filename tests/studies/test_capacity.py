@@ -1,66 +1,74 @@
-"""The capacity study: what its arms are called, and what it says of them."""
+"""The capacity study: its variants of encoders, and its verdicts."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from mlflow.entities import Metric, Param, Run, RunData, RunInfo
+from made_results import make_result
 
-from sentiment_rnn.studies.capacity import arm_of, capacity_figure, place_of, score_table, verdicts
-from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
+from sentiment_rnn.studies.capacity import (
+    Variant,
+    by_variant,
+    capacity_figure,
+    score_table,
+    short_styles_of,
+    variant_of,
+    verdicts,
+)
+from sentiment_rnn.studies.kit.findings import FAILS, HOLDS, IN_PART
+from sentiment_rnn.tracking.results import RunResult
+
+LABELS = {
+    "rnn": "RNN, orthogonal", "rnn_wide": "RNN, as large as the LSTM", "lstm": "LSTM, forget bias 1",
+    "bag": "bag of words", "gru": "GRU",
+}  # fmt: skip
 
 
-def run_of(encoder: str, pooling: str = "last", accuracy: float = 0.88, **settings: str) -> Run:
-    """A finished run as MLflow gives it."""
-    parameters = {
-        "encoder.name": encoder, "pooling.name": pooling, "encoder.layers": "1", "encoder.bidirectional": "False",
-        "encoder.hidden_size": "256", "optimizer.learning_rate": "0.001", "seed": "0",
-    } | settings  # fmt: skip
+def run(encoder: str, pooling: str = "last", accuracy: float = 0.88, **settings: Any) -> RunResult:
     metrics = {"test/accuracy": accuracy, "val/best_accuracy": accuracy, "parameters": 3e6, "train/epoch_seconds": 9.0}
-    info: Any = RunInfo("id", "1", "me", "FINISHED", 0, 1, "active")
-    return Run(
-        info,
-        RunData([Metric(k, v, 0, 0) for k, v in metrics.items()], [Param(k, v) for k, v in parameters.items()], []),
-    )
+    return make_result(encoder, pooling=pooling, metrics=metrics, label=LABELS[encoder], **settings)
 
 
 @pytest.mark.parametrize(
-    ("run", "arm"),
+    ("result", "label", "pooling"),
     [
-        (run_of("rnn_wide"), ("RNN, as large as the LSTM", "last")),
-        (run_of("lstm", **{"encoder.layers": "2"}), ("LSTM, 2 layers", "last")),
-        (run_of("rnn", "mean_max", **{"encoder.bidirectional": "True"}), ("RNN, two directions", "mean_max")),
-        (run_of("bag", "mean"), ("bag of words", "mean")),
+        (run("rnn_wide"), "RNN, as large as the LSTM", "last"),
+        (run("lstm", layers=2), "LSTM, 2 layers", "last"),
+        (run("rnn", "mean_max", bidirectional=True), "RNN, two directions", "mean_max"),
+        (run("bag", "mean", layers=None, bidirectional=None, hidden_size=None), "bag of words", "mean"),
     ],
 )
-def test_an_arm_is_called_by_what_it_is(run: Run, arm: tuple[str, str]) -> None:
-    assert arm_of(run) == arm
+def test_a_variant_is_labelled_by_what_it_is(result: RunResult, label: str, pooling: str) -> None:
+    variant = variant_of(result)
+    assert (variant.label(short_styles_of([result])), variant.pooling) == (label, pooling)
 
 
-def test_runs_stand_by_read_out_encoder_layers_directions_and_seed() -> None:
+def test_runs_stand_by_pooling_encoder_layers_directions_and_seed() -> None:
     runs = [
-        run_of("rnn"), run_of("rnn", seed="1"), run_of("rnn", **{"encoder.layers": "2"}), run_of("rnn_wide"),
-        run_of("lstm"), run_of("bag", "mean"), run_of("rnn", "mean_max"),
-        run_of("rnn", "mean_max", **{"encoder.bidirectional": "True"}), run_of("lstm", "mean_max"),
+        run("rnn"), run("rnn", seed=1), run("rnn", layers=2), run("rnn_wide"), run("lstm"), run("bag", "mean"),
+        run("rnn", "mean_max"), run("rnn", "mean_max", bidirectional=True), run("lstm", "mean_max"),
     ]  # fmt: skip
-    shuffled = [runs[index] for index in (4, 8, 0, 6, 2, 7, 1, 5, 3)]
-    assert sorted(shuffled, key=place_of) == runs
+    # As the sweeps give them: the RNN and the LSTM of the length study first, then two layers, two directions, width.
+    given = [runs[index] for index in (1, 0, 6, 4, 8, 2, 7, 3, 5)]
+    assert [result for group in by_variant(given).values() for result in group] == runs
 
 
 def right(accuracy: float) -> np.ndarray:
     return np.tile(np.arange(2000) % 100 < 100 * accuracy, (3, 1))
 
 
-def correct(
-    wide: float = 0.75, bag: float = 0.8, deep: float = 0.75, both: float = 0.85
-) -> dict[tuple[str, str], np.ndarray]:
-    names = {"LSTM": 0.88, "RNN": 0.75, "RNN, as large as the LSTM": wide, "RNN, 2 layers": deep}
-    everywhere = {"LSTM": 0.89, "RNN": 0.85, "RNN, two directions": both}
-    return (
-        {(name, "last"): right(accuracy) for name, accuracy in names.items()}
-        | {(name, "mean_max"): right(accuracy) for name, accuracy in everywhere.items()}
-        | {("bag of words", "mean"): right(bag)}
-    )
+def correct(wide: float = 0.75, bag: float = 0.8, deep: float = 0.75, both: float = 0.85) -> dict[Variant, np.ndarray]:
+    accuracies = {
+        Variant("lstm", "last"): 0.88,
+        Variant("rnn", "last"): 0.75,
+        Variant("rnn_wide", "last"): wide,
+        Variant("rnn", "last", layers=2): deep,
+        Variant("lstm", "mean_max"): 0.89,
+        Variant("rnn", "mean_max"): 0.85,
+        Variant("rnn", "mean_max", bidirectional=True): both,
+        Variant("bag", "mean"): bag,
+    }
+    return {variant: right(accuracy) for variant, accuracy in accuracies.items()}
 
 
 @pytest.mark.parametrize(
@@ -76,25 +84,25 @@ def test_any_larger_rnn_that_catches_up_makes_up_for_the_gates(larger: dict[str,
     assert verdicts(correct(**larger))[0].verdict == FAILS
 
 
-def test_each_arm_is_held_against_the_lstm_that_is_read_out_alike() -> None:
-    arms = {
-        arm_of(runs[0]): runs
-        for runs in (
-            [run_of("lstm")] * 3, [run_of("rnn")] * 3, [run_of("rnn", **{"encoder.layers": "2"})] * 3,
-            [run_of("lstm", "mean_max")] * 3,
-            [run_of("rnn", "mean_max")] * 3,
-            [run_of("bag", "mean")] * 3,
+def test_each_variant_is_compared_with_the_lstm_of_the_same_pooling() -> None:
+    results = [
+        one
+        for one in (
+            run("lstm"), run("rnn"), run("rnn", layers=2), run("lstm", "mean_max"), run("rnn", "mean_max"),
+            run("bag", "mean"), run("gru"), run("gru", layers=3), run("gru", "max", layers=2),
         )
-    }  # fmt: skip
+        for _ in range(3)
+    ]  # fmt: skip
+    variants, styles = by_variant(results), short_styles_of(results)
     scores = {
-        ("LSTM", "last"): 0.9,
-        ("RNN", "last"): 0.7,
-        ("RNN, 2 layers", "last"): 0.75,
-        ("LSTM", "mean_max"): 0.8,
-        ("RNN", "mean_max"): 0.8,
-        ("bag of words", "mean"): 0.9,
+        Variant("lstm", "last"): 0.9,
+        Variant("rnn", "last"): 0.7,
+        Variant("rnn", "last", layers=2): 0.75,
+        Variant("lstm", "mean_max"): 0.8,
+        Variant("rnn", "mean_max"): 0.8,
+        Variant("bag", "mean"): 0.9,
     }
-    table = score_table(arms, {arm: right(scores[arm]) for arm in arms})
+    table = score_table(variants, {variant: right(scores.get(variant, 0.85)) for variant in variants}, styles)
     differences = {row[:2]: row[-1] for row in table.rows}
     gains = {row[:2]: row[-2] for row in table.rows}
     assert gains["RNN", "last"] == ""
@@ -103,4 +111,16 @@ def test_each_arm_is_held_against_the_lstm_that_is_read_out_alike() -> None:
     assert differences["RNN", "last"].startswith("+20.0")
     assert differences["RNN", "mean_max"].startswith("+0.0")
     assert differences["bag of words", "mean"].startswith("+0.0")
-    assert len(capacity_figure(arms).axes) == 2
+    assert differences["GRU", "last"].startswith("+5.0")
+    assert gains["GRU, 3 layers", "last"].startswith("+0.0")
+    assert gains["GRU, 2 layers", "max"] == "", "there is no plain one of this pooling"
+    panels = capacity_figure(variants, styles).axes
+    assert sum(len(axes.get_yticks()) for axes in panels) == len(variants)
+
+
+def test_an_encoder_without_a_width_has_an_empty_cell() -> None:
+    bag = run("bag", "mean", hidden_size=None, layers=None, bidirectional=None)
+    results = [*[run("lstm")] * 3, *[bag] * 3]
+    variants = by_variant(results)
+    table = score_table(variants, {variant: right(0.9) for variant in variants}, short_styles_of(results))
+    assert [row[2] for row in table.rows] == ["256", ""]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.statistics import Interval, percent
-from sentiment_rnn.analysis.tables import Table
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.studies.findings import HOLDS, Findings, Verdict, csv_text
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.statistics import Interval, percent
+from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies.kit.findings import HOLDS, Findings, Verdict, csv_text
 
 
 @pytest.fixture
@@ -46,5 +46,5 @@ def test_a_readme_without_its_block_is_refused(findings: Findings, tmp_path: Pat
         findings.write(tmp_path, "mine")
 
 
-def test_an_interval_is_said_in_percent() -> None:
+def test_an_interval_is_given_in_percent() -> None:
     assert percent(Interval(0.8812, 0.8764, 0.8849)) == "88.1 % (87.6 to 88.5)"

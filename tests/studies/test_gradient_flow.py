@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from made_results import PLAIN_STYLES, STYLES
 
-from sentiment_rnn.analysis.gradient_flow import GradientFlow
-from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
-from sentiment_rnn.studies.gradient_figures import flow_figure, rate_figure, span_figure
-from sentiment_rnn.studies.gradient_flow import rank_correlation, rate_table, span_table, verdicts
-from sentiment_rnn.studies.measured import Measured, reaches
+from sentiment_rnn.probes.state_gradients import GradientFlow
+from sentiment_rnn.studies.gradient_flow import decay_rate_table, rank_correlation, reach_table, verdicts
+from sentiment_rnn.studies.gradient_flow.figures import flow_figure, rate_figure, span_figure
+from sentiment_rnn.studies.gradient_flow.measurements import Measured, reaches
+from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
+from sentiment_rnn.studies.kit.findings import FAILS, HOLDS, IN_PART
 
 RATES = {"rnn_uniform": 0.5, "rnn": 0.8, "rnn_identity": 0.9, "lstm_forget_0": 0.5, "lstm": 0.73, "lstm_forget_5": 0.99}
 
@@ -39,8 +41,8 @@ def test_the_reach_is_where_a_thousandth_of_the_gradient_is_left() -> None:
     assert reaches(UNTRAINED) == by_seed(expected)
 
 
-def test_rank_correlation_is_spearmans_over_starts_with_an_interval() -> None:
-    names = [f"start {number}" for number in range(8)]
+def test_rank_correlation_is_spearmans_over_encoders_with_an_interval() -> None:
+    names = [f"encoder {number}" for number in range(8)]
     reached = by_seed({name: number for number, name in enumerate(names)})
     longer = by_seed({name: number**3 for number, name in enumerate(names)})
     assert rank_correlation(reached, longer) == pytest.approx((1.0, 1.0, 1.0))
@@ -81,14 +83,28 @@ def test_verdicts_follow_the_numbers(trained: float, spans: dict[str, int], expe
     assert [verdict.verdict for verdict in found] == expected
 
 
-def test_tables_and_figures_take_every_start() -> None:
+def test_tables_and_figures_take_every_encoder() -> None:
     spans = {name: {0: 20, 1: 20, 2: 50} for name in RATES}
     reached = reaches(UNTRAINED)
     during = measured("IMDb", 0, {"rnn": 0.9, "lstm": 0.9}) + measured("IMDb", 2, {"rnn": 0.7, "lstm": 0.95})
-    table = rate_table([*during, *UNTRAINED])
+    table = decay_rate_table([*during, *UNTRAINED], STYLES)
     assert [row[2] for row in table.rows] == ["before training", "after 2 epochs"] * 2 + ["before training"] * 6
     assert table.rows[1][3:] == ("0.700 ± 0.000", "0.700 ± 0.000", "25.0", "50.0")
-    assert len(span_table(UNTRAINED, reached, spans).rows) == 6
-    assert len(flow_figure(during, UNTRAINED).axes) == 3
-    assert rate_figure([*during, *UNTRAINED]).axes
-    assert span_figure(reached, spans).axes
+    assert [row[0] for row in reach_table(UNTRAINED, reached, spans, STYLES).rows] == [STYLES[n].label for n in RATES]
+    assert len(flow_figure(during, UNTRAINED, STYLES, PLAIN_STYLES).axes) == 3
+    assert rate_figure([*during, *UNTRAINED], STYLES).axes
+    assert span_figure(reached, spans, STYLES).axes
+
+
+def test_a_new_encoder_on_imdb_has_a_panel_of_its_own() -> None:
+    rates = {"rnn": 0.9, "lstm": 0.9, "mine": 0.9}
+    during = measured("IMDb", 0, rates) + measured("IMDb", 1, rates)
+    mine = {"mine": EncoderStyle("My encoder", "#CC79A7")}
+    figure = flow_figure(during, UNTRAINED, STYLES | mine, PLAIN_STYLES | mine)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Before training, every start",
+        "IMDb, RNN: ∂L/∂h (a line a seed)",
+        "IMDb, LSTM: ∂L/∂C (a line a seed)",
+        "IMDb, My encoder: ∂L/∂h (a line a seed)",
+    ]
+    assert decay_rate_table(during, STYLES | mine).rows[-1][1] == "My encoder"

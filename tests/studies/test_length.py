@@ -5,23 +5,30 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_results import PLAIN_STYLES, make_result
 
-from sentiment_rnn.analysis.predictions import Predictions
-from sentiment_rnn.data.generated import NEUTRAL
-from sentiment_rnn.data.text import build_vocabulary, tokenize
+from sentiment_rnn.data.sources.generated import NEUTRAL
+from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary, splitter
+from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
+from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
+from sentiment_rnn.studies.kit.findings import FAILS, HOLDS, IN_PART
 from sentiment_rnn.studies.length import (
-    ARMS,
     FILLER,
     IN_FRONT,
+    accuracies,
+    accuracy_by_setting_table,
+    by_setting,
     length_figure,
+    logits_of,
     lost,
     neutral_tokens,
-    read,
+    tokens_of,
     verdicts,
     with_filler,
 )
+
+POOLED = (("rnn", "last"), ("rnn", "mean_max"), ("lstm", "last"), ("lstm", "mean_max"))
 
 
 def test_texts_of_any_length_are_read_as_each_alone() -> None:
@@ -34,8 +41,8 @@ def test_texts_of_any_length_are_read_as_each_alone() -> None:
         optimizer={},
     ).eval()
     texts = [np.arange(2, 2 + length, dtype=np.int32) for length in (1, 7, 3)]
-    together = read(model, texts, half=False)
-    alone = torch.cat([read(model, [text], half=False) for text in texts])
+    together = logits_of(model, texts, half=False)
+    alone = torch.cat([logits_of(model, [text], half=False) for text in texts])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 
@@ -49,9 +56,9 @@ def predictions(accuracy: float) -> list[Predictions]:
 def losing(points: dict[tuple[str, str], float]) -> dict[Any, dict[tuple[str, str], dict[int, float]]]:
     """AUROC of three seeds that falls from 0.9 by so many points to the longest filler."""
     return {
-        amount: {arm: dict.fromkeys(range(3), 0.9 - points[arm] / 100 * amount / FILLER[-1]) for arm in ARMS}
+        amount: {pooled: dict.fromkeys(range(3), 0.9 - points[pooled] / 100 * amount / FILLER[-1]) for pooled in POOLED}
         for amount in FILLER
-    } | {IN_FRONT: {arm: dict.fromkeys(range(3), 0.9) for arm in ARMS}}
+    } | {IN_FRONT: {pooled: dict.fromkeys(range(3), 0.9) for pooled in POOLED}}
 
 
 @pytest.mark.parametrize(
@@ -64,27 +71,27 @@ def losing(points: dict[tuple[str, str], float]) -> dict[Any, dict[tuple[str, st
     ],
 )
 def test_verdicts_follow_the_numbers(rnn_last: float, rnn_everywhere: float, lost: float, expected: list[str]) -> None:
-    accuracies = {("rnn", "last"): rnn_last, ("rnn", "mean_max"): rnn_everywhere}
-    whole = {arm: predictions(accuracies.get(arm, 0.88)) for arm in ARMS}
-    filler = losing({arm: lost if arm == ("rnn", "last") else 0.5 for arm in ARMS})
+    given = {("rnn", "last"): rnn_last, ("rnn", "mean_max"): rnn_everywhere}
+    whole = {pooled: predictions(given.get(pooled, 0.88)) for pooled in POOLED}
+    filler = losing({pooled: lost if pooled == ("rnn", "last") else 0.5 for pooled in POOLED})
     assert [verdict.verdict for verdict in verdicts(whole, filler)] == expected
 
 
 def test_a_seed_that_knew_nothing_has_nothing_to_forget() -> None:
-    filler = losing(dict.fromkeys(ARMS, 30))
+    filler = losing(dict.fromkeys(POOLED, 30))
     filler[0]["rnn", "last"][1] = 0.5
     assert lost(filler, FILLER[-1], "rnn") == pytest.approx([0.75, 0.75])
     filler[0]["rnn", "last"] = dict.fromkeys(range(3), 0.5)
-    whole = {arm: predictions(0.8) for arm in ARMS}
+    whole = {pooled: predictions(0.8) for pooled in POOLED}
     forgetting = verdicts(whole, filler)[1]
     assert forgetting.verdict == FAILS
     assert "nothing that can be measured" in forgetting.evidence
 
 
 def test_a_text_that_is_as_strange_with_filler_in_front_is_not_forgotten() -> None:
-    filler = losing({arm: 30 if arm == ("rnn", "last") else 0.5 for arm in ARMS})
+    filler = losing({pooled: 30 if pooled == ("rnn", "last") else 0.5 for pooled in POOLED})
     filler[IN_FRONT]["rnn", "last"] = dict.fromkeys(range(3), 0.55)
-    assert verdicts({arm: predictions(0.8) for arm in ARMS}, filler)[1].verdict == IN_PART
+    assert verdicts({pooled: predictions(0.8) for pooled in POOLED}, filler)[1].verdict == IN_PART
 
 
 def test_filler_stands_behind_the_review_or_in_front_of_it() -> None:
@@ -95,19 +102,47 @@ def test_filler_stands_behind_the_review_or_in_front_of_it() -> None:
 
 @pytest.mark.parametrize("amount", [0, 1, 30, 400])
 def test_neutral_tokens_are_as_many_as_asked_for_and_end_in_a_full_stop(amount: int) -> None:
-    vocabulary = build_vocabulary([tokenize(" . ".join(NEUTRAL) + " .")], size=100, minimum_frequency=1)
-    tokens = neutral_tokens(vocabulary, amount)
+    words = splitter("basic_english")(" . ".join(NEUTRAL) + " .")
+    tokenizer = Tokenizer("basic_english", build_vocabulary([words], size=100, minimum_frequency=1))
+    tokens = neutral_tokens(tokenizer, amount)
     assert len(tokens) == amount
-    assert [vocabulary.itos[token] for token in tokens[-1:]] == (["."] if amount else [])
+    assert tokenizer.decode(tokens[-1:]) == (["."] if amount else [])
 
 
-def test_the_figure_has_three_panels_with_every_arm() -> None:
-    accuracies: dict[Any, dict[int, float]] = {arm: {0: 0.7, 1: 0.8, 2: 0.9} for arm in ARMS}
+def test_the_figure_has_three_panels_with_every_encoder() -> None:
+    scores: dict[Any, dict[int, float]] = {pooled: {0: 0.7, 1: 0.8, 2: 0.9} for pooled in POOLED}
     figure = length_figure(
-        dict.fromkeys((25, 50, 100), accuracies),
-        losing(dict.fromkeys(ARMS, 3)),
-        {arm: predictions(0.8) for arm in ARMS},
+        dict.fromkeys((25, 50, 100), scores),
+        losing(dict.fromkeys(POOLED, 3)),
+        {pooled: predictions(0.8) for pooled in POOLED},
+        PLAIN_STYLES,
     )
     assert len(figure.axes) == 3
     for axes in figure.axes:
         assert sum(not line.get_label().startswith("_") for line in axes.get_lines()) == 4
+
+
+def test_encoders_stand_as_they_first_occur_and_each_has_a_row() -> None:
+    results = [
+        make_result(encoder, pooling=pooling, seed=seed, max_tokens=tokens, metrics={"test/accuracy": accuracy})
+        for encoder, pooling, seed, tokens, accuracy in (
+            ("rnn", "last", 1, 400, 0.7),
+            ("rnn", "last", 0, 400, 0.6),
+            ("rnn", "last", 0, 25, 0.5),
+            ("lstm", "last", 0, 25, 0.9),
+            ("gru", "mean", 0, 400, 0.8),
+        )
+    ]
+    scores = {
+        tokens: {pooled: accuracies(runs) for pooled, runs in groups.items()}
+        for tokens, groups in by_setting(results, tokens_of).items()
+    }
+    assert list(scores) == [25, 400]
+    assert list(scores[400]["rnn", "last"]) == [0, 1]
+    table = accuracy_by_setting_table("Accuracy", scores, PLAIN_STYLES | {"gru": EncoderStyle("gru", "#CC79A7")})
+    assert table.columns == ("encoder", "25", "400")
+    assert table.rows == [
+        ("rnn, last state", "50.0", "65.0 ± 7.1"),
+        ("lstm, last state", "90.0", ""),
+        ("gru, mean", "", "80.0"),
+    ]

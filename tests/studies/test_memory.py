@@ -2,11 +2,21 @@
 
 import numpy as np
 import pytest
+from made_results import INITIALIZATIONS, STYLES, make_result
 
+from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import learning, memory
-from sentiment_rnn.studies.findings import FAILS, HOLDS, IN_PART
-from sentiment_rnn.studies.spans import Score, Scores, accuracy_table, span, spans
-from sentiment_rnn.studies.starts import LABELS
+from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
+from sentiment_rnn.studies.kit.findings import FAILS, HOLDS, IN_PART
+from sentiment_rnn.studies.kit.memory_spans import (
+    Score,
+    Scores,
+    accuracy_by_distance_table,
+    held,
+    learnt,
+    span,
+    spans,
+)
 
 DISTANCES = (2, 5, 10, 20, 50, 100, 200, 400)
 
@@ -17,7 +27,7 @@ def score(accuracy: float, seeds: int = 3) -> Score:
 
 
 def reaching(last: int) -> dict[int, Score]:
-    """Right in 99 of 100 up to a distance, at chance behind it."""
+    """Right in 99 of 100 up to a distance, at chance beyond it."""
     return {distance: score(0.99 if distance <= last else 0.5) for distance in DISTANCES}
 
 
@@ -28,8 +38,8 @@ def one_seed_of_three(last: int) -> dict[int, Score]:
 
 
 def build(**reach: int) -> Scores:
-    """Every start but the bag at 20 tokens, unless said otherwise."""
-    return {name: reaching(reach.get(name, 20)) for name in LABELS if name != "bag"}
+    """Every encoder but the bag up to 20 tokens, unless given otherwise."""
+    return {name: reaching(reach.get(name, 20)) for name in INITIALIZATIONS if name != "bag"}
 
 
 @pytest.mark.parametrize(
@@ -50,10 +60,10 @@ def test_spans_are_of_the_mean_and_of_each_seed() -> None:
 
 
 def judged(hold: Scores, learn: Scores) -> list[str]:
-    return [verdict.verdict for verdict in memory.verdicts(hold | {"bag": reaching(0)}, learn)]
+    return [verdict.verdict for verdict in memory.verdicts(hold | {"bag": reaching(0)}, learn, STYLES)]
 
 
-FAR = {name: 400 for name in LABELS if name.startswith("lstm")}
+FAR = {name: 400 for name in INITIALIZATIONS if name.startswith("lstm")}
 
 
 def test_the_lesson_as_it_is_told_would_hold_everywhere() -> None:
@@ -76,16 +86,16 @@ def test_an_rnn_that_fails_at_five_has_no_good_short_term_memory() -> None:
     assert judged(build(), build(rnn=2))[0] == FAILS
 
 
-def test_an_rnn_that_needs_a_good_start_has_it_in_part() -> None:
+def test_an_rnn_that_needs_a_good_initialization_has_it_in_part() -> None:
     assert judged(build(rnn_uniform=2), build())[0] == IN_PART
     assert judged(build(), build(rnn_uniform=2))[0] == FAILS
 
 
-def test_another_start_of_the_lstm_that_learns_what_the_usual_one_does_not_cures_in_part() -> None:
+def test_another_lstm_that_learns_what_the_usual_one_does_not_cures_in_part() -> None:
     assert judged(build(rnn=400, lstm=400), build(lstm_chrono=400))[2] == IN_PART
 
 
-def test_a_start_that_remembers_in_the_mean_over_seeds_cures_in_part() -> None:
+def test_an_lstm_that_remembers_in_the_mean_over_seeds_cures_in_part() -> None:
     best = reaching(400)
     best[400] = Score(np.stack([np.arange(200) < 200 * accuracy for accuracy in (1, 0.85, 1)]), (0, 1, 2))
     assert judged(build(rnn=400, lstm=400), build() | {"lstm_chrono": best})[2] == IN_PART
@@ -109,8 +119,8 @@ def test_an_lstm_that_remembers_in_one_setting_of_two_cures_in_part() -> None:
         (build(rnn=100, lstm=50), [FAILS, FAILS]),
     ],
 )
-def test_what_is_learnt_is_judged_by_the_usual_starts_and_the_best(learn: Scores, expected: list[str]) -> None:
-    assert [verdict.verdict for verdict in learning.verdicts(learn)] == expected
+def test_what_is_learnt_is_judged_by_the_usual_initializations_and_the_best(learn: Scores, expected: list[str]) -> None:
+    assert [verdict.verdict for verdict in learning.verdicts(learn, STYLES)] == expected
 
 
 @pytest.fixture
@@ -120,18 +130,53 @@ def hold() -> Scores:
 
 def test_tables_have_a_row_an_encoder_and_leave_the_bag_out_where_it_was_not_trained(hold: Scores) -> None:
     learn = build(lstm=50)
-    cells = {row[0]: row[1:] for row in memory.span_table(hold, learn).rows}
+    cells = {row[0]: row[1:] for row in memory.held_span_table(hold, learn, STYLES).rows}
     assert cells["LSTM, forget bias 1"] == ("400", "400, 400, 400", "50", "50, 50, 50")
     assert cells["bag of words"] == ("0", "0, 0, 0", "", "")
-    assert len(learning.span_table(learn).rows) == 8
-    table = accuracy_table("held", hold)
+    assert len(learning.learnt_span_table(learn, STYLES).rows) == 8
+    table = accuracy_by_distance_table("held", hold, STYLES)
     assert len(table.rows) == 9
     assert all(len(row) == len(table.columns) == 9 for row in table.rows)
 
 
 def test_the_figures_have_a_line_an_encoder(hold: Scores) -> None:
     learn = build(lstm=50)
-    panels = [*memory.memory_figure(hold, learn).axes, *learning.learning_figure(learn).axes]
-    lines = [{line.get_label() for line in axes.get_lines()} & set(LABELS.values()) for axes in panels]
-    recurrent = set(LABELS.values()) - {"bag of words"}
-    assert lines == [set(LABELS.values()), recurrent, recurrent]
+    panels = [*memory.memory_figure(hold, learn, STYLES).axes, *learning.learning_figure(learn, STYLES).axes]
+    labels = {style.label for style in STYLES.values()}
+    lines = [{line.get_label() for line in axes.get_lines()} & labels for axes in panels]
+    assert lines == [labels, labels - {"bag of words"}, labels - {"bag of words"}]
+
+
+def test_an_encoder_of_one_sweep_alone_is_in_tables_and_legend(hold: Scores) -> None:
+    styles = STYLES | {"gru": EncoderStyle("GRU", "#CC79A7")}
+    learn = build() | {"gru": {20: score(0.99)}}
+    assert memory.held_span_table(hold, learn, styles).rows[-1][0] == "GRU"
+    assert accuracy_by_distance_table("learnt", learn, styles).rows[-1][4:6] == ("99.0 ± 0.0", "")
+    legend = memory.memory_figure(hold, learn, styles).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == [style.label for style in styles.values()]
+
+
+def predictions(correct: list[int], distances: list[int]) -> Predictions:
+    probabilities = np.where(correct, 0.9, 0.1)
+    return Predictions(probabilities, np.ones(len(correct), np.int8), np.array(distances), np.array(distances))
+
+
+def test_held_scores_are_divided_by_the_distance_of_each_review() -> None:
+    runs = [
+        make_result(seed=1, predictions=predictions([1, 0, 0], [2, 5, 5])),
+        make_result(seed=0, predictions=predictions([0, 1, 0], [2, 5, 5])),
+    ]
+    scores = held(runs)["lstm"]
+    assert {distance: found.accuracies.tolist() for distance, found in scores.items()} == {2: [0, 1], 5: [0.5, 0]}
+    assert scores[2].seeds == (0, 1)
+
+
+def test_learnt_scores_are_divided_by_the_distance_of_each_run() -> None:
+    runs = [
+        make_result("rnn", seed=seed, predictions=predictions([1, seed], [distance] * 2), max_distance=distance)
+        for distance in (5, 2)
+        for seed in (1, 0)
+    ]
+    scores = learnt(runs)["rnn"]
+    assert list(scores) == [2, 5]
+    assert scores[5].accuracies.tolist() == [0.5, 1]

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.studies.page import build_page, sections_of, verdict_table
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.studies.kit.page import build_page, sections_of, verdict_table
 
 TEXTS = [
     {
@@ -73,17 +73,17 @@ def test_without_the_gates_study_there_is_no_explorer(experiments: Path) -> None
 
 
 def test_the_verdicts_make_a_table_for_a_document(experiments: Path) -> None:
-    table = verdict_table(sections_of(experiments))
+    table = verdict_table(sections_of(experiments), experiments.parent)
     assert table.rows[1] == (
         "A claim <of> gates.",
         "**does not hold**",
         "99 % (98 to 100).",
-        "[gates](experiments/gates)",
+        f"[gates]({experiments.name}/gates)",
     )
 
 
 def test_without_any_study_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no study has run there"):
+    with pytest.raises(UserError, match="no study has run there; run sentiment-rnn study name=learning first"):
         build_page(tmp_path)
 
 

@@ -8,9 +8,14 @@ import pytest
 from mlflow import MlflowClient
 
 from processes import run_command
-from sentiment_rnn.config import StudyConfig, TrackingConfig
-from sentiment_rnn.study import sweep
+from sentiment_rnn.cli.study import folder_of, run_sweep
+from sentiment_rnn.config.commands import StudyConfig
+from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.studies import all_studies, find_study
 
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 SMALL = [
     "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
     "encoder.hidden_size=32", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
@@ -22,6 +27,9 @@ SMALL_TASKS = [
     "encoder.hidden_size=8", "trainer.epochs=2", "trainer.threads=1", "task.batches=3", "task.test_sequences=64",
     "hydra.sweeper.params.encoder='rnn,lstm'", "hydra.sweeper.params.seed='0'",
 ]  # fmt: skip
+
+
+TRACKING = TrackingConfig(uri=None, directory="runs", experiment="mine", system_metrics=False, repeat=False)
 
 
 def study(folder: Path, *arguments: str, small: list[str] = SMALL) -> subprocess.CompletedProcess[str]:
@@ -108,7 +116,8 @@ def test_a_study_that_needs_another_says_so_before_anything_is_trained(tmp_path:
     (out / "README.md").write_text("<!-- memory:start -->\n<!-- memory:end -->\n")
     done = study(tmp_path, "name=memory")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: name=memory needs the runs of learning: make study NAME=learning first (")
+    needed = "error: name=memory needs the runs of learning: run sentiment-rnn study name=learning first ("
+    assert done.stderr.startswith(needed)
     assert "no runs there" in done.stderr
     assert not (tmp_path / "runs").exists()
 
@@ -122,10 +131,13 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", run)
-    tracking = TrackingConfig(uri=None, directory="runs", experiment="mine", system_metrics=False, repeat=False)
-    config = StudyConfig("memory", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], tracking)
-    for experiment in ("memory_hold_rate", "memory_hold"):
-        sweep("train", experiment, config)
+    config = StudyConfig("memory", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], TRACKING)
+    for sweep in find_study("memory").sweeps:
+        run_sweep(config, sweep)
+    assert [command[1:6] for command in started] == [
+        ["-m", "sentiment_rnn", "train", f"experiment={experiment}", "tracking.repeat=false"]
+        for experiment in ("memory_hold_rate", "memory_hold")
+    ]
     assert [(f"{seeds}=0,1" in command, "trainer.threads=1" in command) for command in started] == [
         (False, True), (True, True),
     ]  # fmt: skip
@@ -153,4 +165,54 @@ def test_a_folder_without_a_readme_is_one_line_before_anything_is_trained(tmp_pa
     done = study(tmp_path, "name=gates")
     assert done.returncode == 1
     assert done.stderr.startswith("error: experiments/gates/README.md has no block")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
+    studies = all_studies()
+    assert [found.name for found in studies] == [
+        "learning", "memory", "textbook", "gradient_flow", "gates", "length", "excerpt", "capacity",
+    ]  # fmt: skip
+    assert len({found.order for found in studies}) == len(studies)
+    for found in studies:
+        assert f"<!-- {found.name}:start -->" in (EXPERIMENTS / found.name / "README.md").read_text()
+        for sweep in found.sweeps:
+            assert Path(CONFIGURATION, "experiment", f"{sweep.experiment}.yaml").exists()
+            assert sweep.chooses_rates == sweep.experiment.endswith("_rate")
+
+
+def test_a_study_comes_after_those_that_it_needs() -> None:
+    for found in all_studies():
+        for needed, sweeps in found.needs.items():
+            assert find_study(needed).order < found.order
+            assert set(sweeps) <= {sweep.experiment for sweep in find_study(needed).sweeps}
+
+
+def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
+    with pytest.raises(UserError, match="name=wisdom: expected one of learning, memory, textbook, "):
+        find_study("wisdom")
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "folder"),
+    [
+        ("memory", "experiments/memory", "experiments/memory"),
+        ("memory", "elsewhere", "elsewhere"),
+        ("all", "experiments/all", "experiments/memory"),
+        ("all", "elsewhere", "elsewhere/memory"),
+    ],
+)
+def test_each_study_writes_into_a_folder_of_its_own(name: str, output: str, folder: str) -> None:
+    assert folder_of(StudyConfig(name, output, True, [], TRACKING), find_study("memory")) == Path(folder)
+
+
+def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
+    for found in all_studies()[:-1]:
+        (tmp_path / "experiments" / found.name).mkdir(parents=True)
+        (tmp_path / "experiments" / found.name / "README.md").write_text(
+            f"<!-- {found.name}:start -->\n<!-- {found.name}:end -->\n"
+        )
+    done = study(tmp_path, "name=all", small=["trainer.threads=1"])
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: experiments/capacity/README.md has no block")
     assert not (tmp_path / "runs").exists()

@@ -14,16 +14,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import run_command
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.config import TrackingConfig
-from sentiment_rnn.studies import trained
-from sentiment_rnn.tracking.checkpoints import (
-    CHECKPOINT_TAG,
-    folder_of,
-    interrupted_checkpoint,
-    load_checkpoint,
-)
-from sentiment_rnn.tracking.results import config_of, predictions_of
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.studies.kit import restored
+from sentiment_rnn.tracking.checkpoints import folder_of, interrupted_checkpoint, load_checkpoint
+from sentiment_rnn.tracking.names import CHECKPOINT_TAG
+from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import Store, open_store
 
 SWEEP = (
@@ -58,15 +54,26 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(swept: Path) -> tuple[Store, Run]:
-    """The store and one of its runs."""
-    store = store_of(swept)
-    return store, children(swept)[0]
+def run(swept: Path) -> RunResult:
+    """One of its runs."""
+    return result_of(store_of(swept), children(swept)[0])
+
+
+def again(one: RunResult) -> RunResult:
+    """The run as the store has it now."""
+    return result_of(one.store, one.store.client.get_run(one.run_id))
+
+
+def artifact(one: RunResult, name: str) -> Path:
+    """Where an artifact of a run lies."""
+    return Path(one.store.client.get_run(one.run_id).info.artifact_uri.removeprefix("file://"), name)
 
 
 def store_of(folder: Path) -> Store:
     """The store that commands use in `folder`."""
-    return open_store(TrackingConfig(None, str(folder / "runs"), "sentiment_rnn", False, True), create=False)
+    return open_store(
+        TrackingConfig(uri=None, directory=str(folder / "runs"), experiment="sentiment_rnn"), create=False
+    )
 
 
 def children(folder: Path) -> list[Run]:
@@ -90,21 +97,19 @@ def test_a_payload_runs_where_nothing_stops_it(proof: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("file", ["best", "epoch"])
-def test_a_study_refuses_a_planted_checkpoint(file: str, run: tuple[Store, Run], proof: Path) -> None:
-    store, one = run
-    config = config_of(store, one)
-    best = Path(one.data.tags[CHECKPOINT_TAG])
+def test_a_study_refuses_a_planted_checkpoint(file: str, run: RunResult, proof: Path) -> None:
+    best = Path(run.tags[CHECKPOINT_TAG])
     path = best if file == "best" else best.with_name("epoch0.ckpt")
     before = plant(path, proof)
     try:
         with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
-            trained.best(store, one) if file == "best" else trained.epochs(store, config, one)
+            restored.best(run) if file == "best" else restored.epochs(run)
     finally:
         path.write_bytes(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
-    assert trained.best(store, one).training is False
-    assert len(trained.epochs(store, config, one)) == 2
+    assert restored.best(run).training is False
+    assert len(restored.epochs(run)) == 2
 
 
 def test_an_interrupted_run_refuses_to_resume_from_a_planted_checkpoint(swept: Path, proof: Path) -> None:
@@ -128,40 +133,35 @@ def test_an_interrupted_run_refuses_to_resume_from_a_planted_checkpoint(swept: P
 
 @pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
 def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
-    elsewhere: str, run: tuple[Store, Run], swept: Path, proof: Path
+    elsewhere: str, run: RunResult, swept: Path, proof: Path
 ) -> None:
-    store, one = run
     torch.save(Payload(proof), swept / "other.ckpt")
     torch.save(Payload(proof), swept / "epoch0.ckpt")
-    true = one.data.tags[CHECKPOINT_TAG]
-    store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, str(swept / elsewhere))
+    run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(swept / elsewhere))
     try:
-        altered = store.client.get_run(one.info.run_id)
-        with pytest.raises(UserError, match=rf"{one.info.run_id}/other\.ckpt: this checkpoint is gone"):
-            trained.best(store, altered)
-        assert len(trained.epochs(store, config_of(store, one), altered)) == 2  # its own
+        altered = again(run)
+        with pytest.raises(UserError, match=rf"{run.run_id}/other\.ckpt: this checkpoint is gone"):
+            restored.best(altered)
+        assert len(restored.epochs(altered)) == 2  # its own
     finally:
-        store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, true)
+        run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
     assert not proof.exists()
 
 
 @pytest.mark.parametrize("name", ["best.ckpt", "epoch0.ckpt", "last.ckpt"])
-def test_a_link_out_of_the_runs_folder_is_not_followed(
-    name: str, run: tuple[Store, Run], swept: Path, proof: Path
-) -> None:
-    store, one = run
-    folder = folder_of(store, one.info.run_id)
+def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult, swept: Path, proof: Path) -> None:
+    store = run.store
+    folder = folder_of(store, run.run_id)
     torch.save(Payload(proof), swept / "outside.ckpt")
-    true = one.data.tags[CHECKPOINT_TAG]
     kept = (folder / name).rename(folder / "kept") if (folder / name).exists() else None
     (folder / name).symlink_to(swept / "outside.ckpt")
-    store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, str(folder / "best.ckpt"))
+    store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(folder / "best.ckpt"))
     try:
-        altered = store.client.get_run(one.info.run_id)
+        altered = again(run)
         opened: dict[str, Callable[[], object]] = {
-            "best.ckpt": lambda: trained.best(store, altered),
-            "epoch0.ckpt": lambda: trained.epochs(store, config_of(store, one), altered),
-            "last.ckpt": lambda: interrupted_checkpoint(store, one.info.run_id),
+            "best.ckpt": lambda: restored.best(altered),
+            "epoch0.ckpt": lambda: restored.epochs(altered),
+            "last.ckpt": lambda: interrupted_checkpoint(store, run.run_id),
         }
         with pytest.raises(UserError, match=rf"{name}: it leads outside"):
             opened[name]()
@@ -169,35 +169,32 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(
         (folder / name).unlink()
         if kept:
             kept.rename(folder / name)
-        store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, true)
+        store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
     assert not proof.exists()
 
 
-def test_a_run_id_of_a_server_cannot_lead_out_of_the_store(run: tuple[Store, Run]) -> None:
-    store, _ = run
-    (store.directory / "last.ckpt").write_bytes(b"")
+def test_a_run_id_of_a_server_cannot_lead_out_of_the_store(run: RunResult) -> None:
+    (run.store.directory / "last.ckpt").write_bytes(b"")
     with pytest.raises(UserError, match="leads outside"):
-        interrupted_checkpoint(store, "..")
+        interrupted_checkpoint(run.store, "..")
 
 
-def test_a_moved_store_keeps_its_checkpoints_but_resumes_no_run(run: tuple[Store, Run], tmp_path: Path) -> None:
-    store, one = run
-    shutil.copytree(store.directory / "checkpoints", tmp_path / "checkpoints")
-    moved = replace(store, directory=tmp_path)
-    assert trained.best(moved, one).training is False
+def test_a_moved_store_keeps_its_checkpoints_but_resumes_no_run(run: RunResult, tmp_path: Path) -> None:
+    shutil.copytree(run.store.directory / "checkpoints", tmp_path / "checkpoints")
+    moved = replace(run.store, directory=tmp_path)
+    assert restored.best(replace(run, store=moved)).training is False
     with pytest.raises(UserError, match="a run resumes only there"):
-        interrupted_checkpoint(moved, one.info.run_id)
-    assert interrupted_checkpoint(store, one.info.run_id) is not None
+        interrupted_checkpoint(moved, run.run_id)
+    assert interrupted_checkpoint(run.store, run.run_id) is not None
 
 
-def test_a_run_without_a_checkpoint_is_one_line(run: tuple[Store, Run]) -> None:
-    store, one = run
-    store.client.delete_tag(one.info.run_id, CHECKPOINT_TAG)
+def test_a_run_without_a_checkpoint_is_one_line(run: RunResult) -> None:
+    run.store.client.delete_tag(run.run_id, CHECKPOINT_TAG)
     try:
         with pytest.raises(UserError, match="recorded no checkpoint"):
-            trained.best(store, store.client.get_run(one.info.run_id))
+            restored.best(again(run))
     finally:
-        store.client.set_tag(one.info.run_id, CHECKPOINT_TAG, one.data.tags[CHECKPOINT_TAG])
+        run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
 
 
 @pytest.mark.parametrize(
@@ -224,13 +221,12 @@ def test_a_checkpoint_of_version_0_3_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["encoder", "pooling"])
 @pytest.mark.parametrize("target", ["planted.Module", "planted:Module", "os.getcwd"])
 def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
-    target: str, part: str, run: tuple[Store, Run], proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: str, part: str, run: RunResult, proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, one = run
     code = f"import os; os.mkdir({str(proof)!r}); from torch.nn import Identity as Module"
     (tmp_path / "planted.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    path = Path(one.info.artifact_uri.removeprefix("file://"), "config.yaml")
+    path = artifact(run, "config.yaml")
     before = path.read_text()
     settings = yaml.safe_load(before)
     settings[part]["_target_"] = target
@@ -238,48 +234,45 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     try:
         expected = "expected the class" if target == "os.getcwd" else "import planted first"
         with pytest.raises(UserError, match=expected):
-            trained.best(store, one)
+            restored.best(again(run))
     finally:
         path.write_text(before)
     assert not proof.exists()
 
 
-def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: tuple[Store, Run]) -> None:
-    store, one = run
-    path = Path(one.data.tags[CHECKPOINT_TAG])
+def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RunResult) -> None:
+    path = Path(run.tags[CHECKPOINT_TAG])
     before = path.read_bytes()
     content = torch.load(path, weights_only=True)
     content["hyper_parameters"]["encoder"]["_target_"] = "os.mkdir"
     content["hyper_parameters"]["_instantiator"] = "os.mkdir"
     torch.save(content, path)
     try:
-        assert trained.best(store, one).training is False
+        assert restored.best(run).training is False
     finally:
         path.write_bytes(before)
 
 
-def test_a_configuration_that_names_code_is_refused(run: tuple[Store, Run], proof: Path) -> None:
-    store, one = run
-    path = Path(one.info.artifact_uri.removeprefix("file://"), "config.yaml")
+def test_a_configuration_that_names_code_is_refused(run: RunResult, proof: Path) -> None:
+    path = artifact(run, "config.yaml")
     before = path.read_text()
     path.write_text(f"seed: !!python/object/apply:os.mkdir ['{proof}']\n")
     try:
         with pytest.raises(UserError, match=r"its config\.yaml is damaged") as refused:
-            config_of(store, one)
+            again(run)
     finally:
         path.write_text(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
 
 
-def test_planted_predictions_are_refused(run: tuple[Store, Run], proof: Path) -> None:
-    store, one = run
-    path = Path(one.info.artifact_uri.removeprefix("file://"), "predictions", "test.npz")
+def test_planted_predictions_are_refused(run: RunResult, proof: Path) -> None:
+    path = artifact(run, "predictions/test.npz")
     before = path.read_bytes()
     np.savez(path, probabilities=np.array([Payload(proof)], dtype=object))
     try:
         with pytest.raises(UserError, match="predictions") as refused:
-            predictions_of(store, one)
+            _ = again(run).predictions
     finally:
         path.write_bytes(before)
     assert "\n" not in str(refused.value)

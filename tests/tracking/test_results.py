@@ -1,41 +1,64 @@
 """What is read back of sweeps."""
 
+import math
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.tracking.results import runs_of
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
+from sentiment_rnn.tracking.results import find_sweep, result_of, results_of, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.sweep import SWEEP_TAG
 
 
-def add_sweep(client: MlflowClient, experiment: str, name: str, runs: list[dict[str, Any]]) -> None:
-    """A finished sweep with a run for each of these parameters."""
-    parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", "sentiment_rnn.study": name}).info.run_id
-    for parameters in runs:
-        child = client.create_run(experiment, tags={"mlflow.parentRunId": parent}).info.run_id
-        for key, value in parameters.items():
-            client.log_param(child, key, value)
+def settings_of(*overrides: str) -> dict[str, Any]:
+    """What a run of these overrides records as its configuration."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        return checked(compose("config", list(overrides))).settings()
+
+
+def add_sweep(
+    client: MlflowClient, experiment: str, name: str, jobs: list[list[str]], trials: int = 0, backwards: bool = False
+) -> str:
+    """A finished sweep with a run for each list of overrides, of which the first `trials` were trials."""
+    parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", STUDY_TAG: name}, run_name=name).info.run_id
+    client.log_dict(parent, {"jobs": jobs}, "sweep.yaml")
+    numbered = list(enumerate(jobs))
+    for number, job in reversed(numbered) if backwards else numbered:
+        tags = {PARENT_TAG: parent} | ({TRIAL_TAG: "fast_dev_run"} if number < trials else {})
+        child = client.create_run(experiment, tags=tags).info.run_id
+        client.log_dict(child, settings_of(*job), "config.yaml")
+        client.log_dict(child, job, "overrides.yaml")  # JSON is YAML
         client.set_terminated(child)
     client.set_terminated(parent)
+    return parent
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Four sweeps: two alike, one of other seeds, one of more epochs."""
+    """Sweeps: two alike, one of other seeds, one of more epochs, one of trials, one with trials, one run backwards."""
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
     experiment = client.create_experiment("mine", artifact_location=folder.as_uri())
     for name, seeds, epochs in (("plain", 3, 3), ("deep", 3, 3), ("single", 1, 3), ("long", 3, 5)):
-        add_sweep(client, experiment, name, [{"seed": seed, "trainer.epochs": epochs} for seed in range(seeds)])
+        add_sweep(client, experiment, name, [[f"seed={seed}", f"trainer.epochs={epochs}"] for seed in range(seeds)])
+    add_sweep(client, experiment, "tried", [["encoder=rnn"], ["encoder=bag"]], trials=2)
+    add_sweep(client, experiment, "mixed", [["encoder=rnn"], ["encoder=bag"]], trials=1)
+    add_sweep(client, experiment, "backwards", [["encoder=rnn", "seed=0"], ["encoder=bag", "seed=0"]], backwards=True)
     return Store(client, uri, experiment, folder)
 
 
 def test_sweeps_that_were_trained_alike_are_read_together(store: Store) -> None:
-    assert [run.data.params["seed"] for run in runs_of(store, "plain", "deep")] == ["0", "1", "2"] * 2
+    assert [result.seed for result in results_of_sweeps(store, "plain", "deep")] == [0, 1, 2] * 2
 
 
 @pytest.mark.parametrize(
@@ -48,5 +71,41 @@ def test_sweeps_that_were_trained_alike_are_read_together(store: Store) -> None:
 )
 def test_sweeps_that_do_not_compare_are_one_line(store: Store, other: str, said: str) -> None:
     with pytest.raises(UserError) as refused:
-        runs_of(store, "plain", other)
+        results_of_sweeps(store, "plain", other)
     assert said in str(refused.value)
+
+
+def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
+    first = results_of(store, find_sweep(store, "backwards"))[0]
+    assert isinstance(first.config, ReviewConfig)
+    assert (first.encoder, first.label, first.seed) == ("rnn", "RNN, orthogonal", 0)
+    assert first.learning_rate == first.config.optimizer.learning_rate > 0
+    assert first.overrides == {"encoder": "rnn", "seed": "0"}
+    assert math.isnan(first.metrics["test/accuracy"])  # which this run never had
+
+
+def test_results_are_in_the_order_of_the_jobs_whichever_ran_first(store: Store) -> None:
+    assert [result.encoder for result in results_of(store, find_sweep(store, "backwards"))] == ["rnn", "bag"]
+
+
+def test_trials_are_left_out_and_a_sweep_of_trials_is_refused_in_one_line(store: Store) -> None:
+    assert [result.encoder for result in results_of(store, find_sweep(store, "mixed"))] == ["bag"]
+    with pytest.raises(UserError, match=r"its runs are trials \(fast_dev_run\), which are not compared") as refused:
+        results_of(store, find_sweep(store, "tried"))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:
+    by_name = find_sweep(store, "deep")
+    assert find_sweep(store, by_name.info.run_id).info.run_id == by_name.info.run_id
+    assert find_sweep(store, "latest").info.run_name == "backwards"
+
+
+def test_the_configuration_of_another_version_is_one_line(store: Store) -> None:
+    client = store.client
+    run_id = client.create_run(store.experiment_id).info.run_id
+    client.log_dict(run_id, {"seed": 0, "encoder": {"name": "rnn"}}, "config.yaml")
+    client.log_dict(run_id, [], "overrides.yaml")
+    with pytest.raises(UserError, match=r"config\.yaml is of another version, or damaged") as refused:
+        result_of(store, client.get_run(run_id))
+    assert "\n" not in str(refused.value)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sentiment_rnn.data.corpus import Split
-from sentiment_rnn.data.text import PADDING_ID
+from sentiment_rnn.data.tokenizer import PADDING_ID
 
 
 class Batch(NamedTuple):
@@ -110,9 +110,13 @@ class LengthBuckets(Sampler[list[int]]):
         self.epoch = 0
         self.skip = 0
         self.given = 0
+        self.repeats = False
+        """Whether every epoch has the batches of the first, in their order."""
 
     def set_epoch(self, epoch: int) -> None:
         """Draw another order; Lightning calls this before each epoch."""
+        if self.repeats:
+            return
         if epoch != self.epoch:
             self.skip = 0  # the place that a checkpoint kept was in another epoch
         self.epoch = epoch

@@ -1,7 +1,7 @@
 """A corpus as token arrays on disk, made once and memory-mapped by every run.
 
 <directory>/tokens/<key>/                 key: digest of the texts, tokenizer, vocabulary settings
-    about.json  vocabulary.txt
+    about.json  vocabulary.txt            (the tokenizer's name is in about.json)
     train.tokens.npy                      int32 [all tokens], one review after another
     train.offsets.npy                     int64 [N + 1], where each review starts
     train.labels.npy  train.ratings.npy   int8 [N]
@@ -24,20 +24,19 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.config import DataConfig
-from sentiment_rnn.data.reviews import SPLITS, Review, Source
-from sentiment_rnn.data.text import (
-    TOKENIZER,
-    Vocab,
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.data.review import SPLITS, Review, Source
+from sentiment_rnn.data.tokenizer import (
+    Tokenizer,
     build_vocabulary,
-    encode,
     load_vocabulary,
     save_vocabulary,
-    tokenize,
+    splitter,
+    splitter_version,
 )
+from sentiment_rnn.errors import UserError
 
-_FORMAT = 2
+_FORMAT = 3
 _ABOUT = "about.json"
 
 
@@ -84,7 +83,7 @@ class Corpus:
 
     digest: str
     """SHA-256 of all its reviews, with their labels, ratings and places."""
-    vocabulary: Vocab
+    tokenizer: Tokenizer
     splits: dict[str, Split]
 
 
@@ -139,20 +138,22 @@ def _make(source: Source, config: DataConfig, cache: Path) -> Path:
 def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: DataConfig) -> None:
     total = sum(map(len, reviews.values()))
     # One process: 50,000 reviews take 4 s, and a second process would spend as long importing torch.
+    tokens_of = splitter(config.tokenizer)
     with tqdm(total=total, desc="Tokenizing", unit=" reviews", disable=None, leave=False) as progress:
         documents = {
-            split: [tokenize(review.text) for review in reviews[split] if not progress.update()] for split in SPLITS
+            split: [tokens_of(review.text) for review in reviews[split] if not progress.update()] for split in SPLITS
         }
     vocabulary = build_vocabulary(documents["train"], config.vocabulary_size, config.minimum_frequency)
     save_vocabulary(vocabulary, folder / "vocabulary.txt")
+    tokenizer = Tokenizer(config.tokenizer, vocabulary)
     for split in SPLITS:
-        ids = [encode(vocabulary, tokens) for tokens in documents[split]]
+        ids = [tokenizer.ids(tokens) for tokens in documents[split]]
         for review, tokens in zip(reviews[split], ids, strict=True):
-            if not tokens:
+            if not len(tokens):
                 raise UserError(f"{review.name}: no token in the text; every review needs a word or a mark")
         lengths = [len(tokens) for tokens in ids]
         arrays = {
-            "tokens": np.concatenate([np.asarray(tokens, dtype=np.int32) for tokens in ids]),
+            "tokens": np.concatenate(ids),
             "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             "labels": np.array([review.label for review in reviews[split]], dtype=np.int8),
             "ratings": np.array([review.rating for review in reviews[split]], dtype=np.int8),
@@ -161,7 +162,12 @@ def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: 
         for name, array in arrays.items():
             np.save(folder / f"{split}.{name}.npy", array)
         (folder / f"{split}.names.txt").write_text("\n".join(review.name for review in reviews[split]))
-    about = {"digest": digest, "settings": _settings(config), "reviews": {s: len(reviews[s]) for s in SPLITS}}
+    about = {
+        "digest": digest,
+        "tokenizer": config.tokenizer,
+        "settings": _settings(config),
+        "reviews": {split: len(reviews[split]) for split in SPLITS},
+    }
     (folder / _ABOUT).write_text(json.dumps(about, indent=1))
 
 
@@ -177,8 +183,9 @@ def _open(folder: Path) -> Corpus:
         )
         for split in SPLITS
     }
-    digest = json.loads((folder / _ABOUT).read_text())["digest"]
-    return Corpus(digest, load_vocabulary(folder / "vocabulary.txt"), splits)
+    about = json.loads((folder / _ABOUT).read_text())
+    tokenizer = Tokenizer(about["tokenizer"], load_vocabulary(folder / "vocabulary.txt"))
+    return Corpus(about["digest"], tokenizer, splits)
 
 
 def _digest(reviews: dict[str, list[Review]]) -> str:
@@ -191,11 +198,11 @@ def _digest(reviews: dict[str, list[Review]]) -> str:
 
 
 def _settings(config: DataConfig) -> list[object]:
-    return [_FORMAT, TOKENIZER, config.vocabulary_size, config.minimum_frequency]
+    return [_FORMAT, splitter_version(config.tokenizer), config.vocabulary_size, config.minimum_frequency]
 
 
 def _source_key(source: Source, config: DataConfig) -> str:
-    return _hash(source.name, source.fingerprint(), _settings(config))
+    return _hash(config._target_, source.fingerprint(), _settings(config))
 
 
 def _hash(*parts: object) -> str:

@@ -1,17 +1,15 @@
 """The LightningDataModule: a source of reviews in, four loaders out."""
 
-import lightning.pytorch as pl
 import torch
 
-from sentiment_rnn.config import DataConfig, GeneratedConfig, ImdbConfig
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.batching import LengthBuckets, ReviewLoader, Reviews
 from sentiment_rnn.data.corpus import Corpus, load_corpus
-from sentiment_rnn.data.generated import Generated
-from sentiment_rnn.data.imdb import Imdb
-from sentiment_rnn.data.reviews import Source
+from sentiment_rnn.data.task_data import TaskData
 
 
-class ReviewData(pl.LightningDataModule):
+class ReviewData(TaskData):
     """Reviews of the configured source, tokenized, cached and batched by length.
 
     Args:
@@ -28,12 +26,12 @@ class ReviewData(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Download, check and tokenize, where the cache does not have it; raises `UserError` for a bad corpus."""
-        load_corpus(open_source(self.config), self.config)
+        load_corpus(source_of(self.config), self.config)
 
     def setup(self, stage: str | None = None) -> None:
         """Map the token arrays into memory."""
         if not hasattr(self, "corpus"):
-            self.corpus = load_corpus(open_source(self.config), self.config)
+            self.corpus = load_corpus(source_of(self.config), self.config)
 
     def reviews(self, split: str) -> Reviews:
         """A split's reviews, cut to `max_tokens`."""
@@ -45,6 +43,8 @@ class ReviewData(pl.LightningDataModule):
 
     def val_dataloader(self) -> ReviewLoader:
         """Validation batches, longest first."""
+        if self.overfits:
+            return self.train_dataloader()
         return self._loader("validation", self.config.eval_batch_size, shuffle=False)
 
     def test_dataloader(self) -> ReviewLoader:
@@ -66,6 +66,7 @@ class ReviewData(pl.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
+        buckets.repeats = self.overfits
         return ReviewLoader(reviews, buckets, pin_memory=torch.cuda.is_available())
 
     def state_dict(self) -> dict[str, int]:
@@ -75,12 +76,3 @@ class ReviewData(pl.LightningDataModule):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on with the order that the checkpoint's run had."""
         self.seed = state["seed"]
-
-
-def open_source(config: DataConfig) -> Source:
-    """The source that a configuration describes."""
-    if isinstance(config, ImdbConfig):
-        return Imdb(config)
-    if isinstance(config, GeneratedConfig):
-        return Generated(config)
-    raise TypeError(f"no source for {type(config).__name__}")

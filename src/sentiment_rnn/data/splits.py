@@ -1,26 +1,31 @@
-"""Validation by film."""
+"""Validation by group: by film on IMDb."""
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.data.reviews import Review
+from sentiment_rnn.data.review import Review
+from sentiment_rnn.errors import UserError
 
 
-def split_by_film(reviews: list[Review], fraction: float, seed: int) -> tuple[list[Review], list[Review]]:
-    """Hold out whole films until `fraction` of the reviews is held out.
+def split_by_group(
+    reviews: list[Review], fraction: float, seed: int, key: str = "data.validation_fraction"
+) -> tuple[list[Review], list[Review]]:
+    """Hold out whole groups until `fraction` of the reviews is held out.
 
     A random split shares films between both sides and reads one to two points too high, since a film's name and
-    cast tell its rating. Films that share an exact copy of a review are kept together, so no text straddles.
+    cast tell its rating. Groups that share an exact copy of a review are kept together, so no text straddles.
+
+    Args:
+        key: what sets `fraction`, for the message.
 
     Returns:
-        training and validation reviews, each in the order given.
+        the reviews that stay and those that are held out, each in the order given.
 
     Raises:
         UserError: one side would be empty.
     """
-    group = _groups(reviews)
+    group = _components(reviews)
     sizes = np.bincount(group)
     order = np.random.default_rng(seed).permutation(len(sizes))
     wanted = round(fraction * len(reviews))
@@ -30,17 +35,17 @@ def split_by_film(reviews: list[Review], fraction: float, seed: int) -> tuple[li
     validation = [review for review, out in zip(reviews, held_out, strict=True) if out]
     if not train or not validation:
         raise UserError(
-            f"data.validation_fraction={fraction}: leaves {len(train)} training and {len(validation)} validation "
-            f"reviews of {len(sizes)} films; choose another fraction"
+            f"{key}={fraction}: leaves {len(train)} reviews and holds {len(validation)} out, "
+            f"of {len(sizes)} groups; choose another fraction"
         )
     return train, validation
 
 
-def _groups(reviews: list[Review]) -> np.ndarray:
-    """The connected component of each review [N] in the graph that joins its film and its text."""
-    film = np.unique([review.film for review in reviews], return_inverse=True)[1]
+def _components(reviews: list[Review]) -> np.ndarray:
+    """The connected component of each review [N] in the graph that joins its group and its text."""
+    named = np.unique([review.group for review in reviews], return_inverse=True)[1]
     text = np.unique([hash(review.text) for review in reviews], return_inverse=True)[1]
-    size = film.max() + text.max() + 2
-    edges = coo_array((np.ones(len(reviews)), (film, film.max() + 1 + text)), shape=(size, size))
-    component = connected_components(edges, directed=False)[1][film]
+    size = named.max() + text.max() + 2
+    edges = coo_array((np.ones(len(reviews)), (named, named.max() + 1 + text)), shape=(size, size))
+    component = connected_components(edges, directed=False)[1][named]
     return np.unique(component, return_inverse=True)[1]

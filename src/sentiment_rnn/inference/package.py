@@ -25,21 +25,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from sentiment_rnn import __version__
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.data.text import (
-    PADDING,
+from sentiment_rnn.config.components import arguments_of
+from sentiment_rnn.data.tokenizer import (
     PADDING_ID,
-    TOKENIZER,
-    UNKNOWN,
+    SPECIALS,
     UNKNOWN_ID,
-    Vocab,
+    Tokenizer,
+    check_splitter,
     load_vocabulary,
     save_vocabulary,
 )
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.model.module import check_target
+from sentiment_rnn.model.components import check_target, module_class
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1, of version 0.3, had no backbone in the names of its weights; it is read too."""
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
@@ -73,7 +74,7 @@ class Package:
     """A model, and all that is needed to use it."""
 
     model: SentimentClassifier
-    vocabulary: Vocab
+    tokenizer: Tokenizer
     reading: Reading
     training_texts: np.ndarray
     """int64 [N], sorted fingerprints of the texts that it was trained and chosen on."""
@@ -97,14 +98,14 @@ def fingerprint(content: bytes) -> int:
 def write_package(package: Package, folder: Path) -> None:
     """Write the four files; `folder` is made."""
     folder.mkdir(parents=True)
-    save_vocabulary(package.vocabulary, folder / VOCABULARY)
+    save_vocabulary(package.tokenizer.vocabulary, folder / VOCABULARY)
     weights = {name: value.float().cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
     save_file({"fingerprints": np.sort(package.training_texts)}, folder / TRAINING)
     about = {
         "format": FORMAT,
         "version": __version__,
-        "tokenizer": TOKENIZER,
+        "tokenizer": package.tokenizer.name,
         "reading": asdict(package.reading),
         "model": {key: package.model.hparams[key] for key in ("vocabulary_size", "embedding", "encoder", "pooling")},
         "sha256": {name: _sha256(folder / name) for name in HASHED},
@@ -120,25 +121,26 @@ def read_package(folder: Path) -> Package:
     """
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        if about["format"] != FORMAT or about["tokenizer"] != TOKENIZER:
+        if about["format"] not in (1, FORMAT):
             raise UserError(
-                f"{folder}: a model of format {about['format']} and tokenizer {about['tokenizer']}, made by version "
-                f"{about['version']}; this version reads format {FORMAT} and {TOKENIZER}"
+                f"{folder}: a model of format {about['format']}, made by version {about['version']}; "
+                f"this version reads formats 1 and {FORMAT}"
             )
+        check_splitter(about["tokenizer"])
         for name in HASHED:
             if _sha256(folder / name) != about["sha256"][name]:
                 raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
         reading = _checked_reading(Reading(**about["reading"]))
         vocabulary = load_vocabulary(folder / VOCABULARY)
-        if vocabulary.itos[:2] != [PADDING, UNKNOWN]:
-            raise ValueError(f"{VOCABULARY} does not begin with {PADDING} and {UNKNOWN}")
-        settings = about["model"]
+        if vocabulary.itos[:2] != SPECIALS:
+            raise ValueError(f"{VOCABULARY} does not begin with {' and '.join(SPECIALS)}")
+        settings = _current(about["model"]) if about["format"] == 1 else about["model"]
         if len(vocabulary) != settings["vocabulary_size"]:
             expected = settings["vocabulary_size"]
             raise UserError(
                 f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; it {ALTERED}"
             )
-        model = _load_model(settings, folder / WEIGHTS)
+        model = _load_model(settings, folder / WEIGHTS, _NAMES_OF_FORMAT_1 if about["format"] == 1 else {})
         training = load_file(folder / TRAINING)["fingerprints"]
         if training.dtype != np.int64 or training.ndim != 1:
             raise ValueError(f"fingerprints of type {training.dtype}, {training.ndim} axes")
@@ -146,7 +148,7 @@ def read_package(folder: Path) -> Package:
         raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {', '.join(HASHED)}") from error
     except DAMAGE as error:
         raise UserError(f"{folder}: not a packaged model, or damaged ({_first_line(error)})") from error
-    return Package(model, vocabulary, reading, training)
+    return Package(model, Tokenizer(about["tokenizer"], vocabulary), reading, training)
 
 
 def _checked_reading(reading: Reading) -> Reading:
@@ -163,15 +165,27 @@ def _checked_reading(reading: Reading) -> Reading:
     return reading
 
 
-def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
+_NAMES_OF_FORMAT_1 = {"embedding.": "backbone.embedding.", "encoder.": "backbone.encoder."}
+
+
+def _current(settings: dict[str, Any]) -> dict[str, Any]:
+    """The description of a model of format 1, in which every encoder had the keys of all."""
+    encoder = dict(settings["encoder"])
+    check_target("encoder", encoder["_target_"])
+    takes = arguments_of(module_class(encoder["_target_"]))
+    kept = {key: value for key, value in encoder.items() if key in ("_target_", "name") or key in takes}
+    return {**settings, "encoder": kept}
+
+
+def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -> SentimentClassifier:
     for part in ("encoder", "pooling"):
         check_target(part, settings[part]["_target_"])
     with safe_open(path, framework="pt") as weights:
-        names = weights.keys()
+        names = {_renamed(name, renamed): name for name in weights.keys()}  # noqa: SIM118  # no dict
         # Each layer has weights of its own: a description can ask for any number, and making one takes time.
         if not settings["encoder"]["name"] or settings["encoder"].get("layers", 1) > len(names):
             raise ValueError(f"{ABOUT}: {settings['encoder']}")
-        shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
+        shapes = {name: tuple(weights.get_slice(stored).get_shape()) for name, stored in names.items()}
         # Shapes alone first, on a device without memory: a description can ask for any size.
         with torch.device("meta"):
             expected = {name: tuple(value.shape) for name, value in _build(settings).state_dict().items()}
@@ -179,13 +193,18 @@ def _load_model(settings: dict[str, Any], path: Path) -> SentimentClassifier:
             if expected.get(name) != shapes.get(name):
                 found, wanted = shapes.get(name, "none"), expected.get(name, "none")
                 raise UserError(f"{path}: {name} has shape {found}, and the model {wanted}; it {ALTERED}")
-        state = {name: weights.get_tensor(name) for name in names}
+        state = {name: weights.get_tensor(stored) for name, stored in names.items()}
     if not all(value.isfinite().all() for value in state.values()):
         raise ValueError(f"{path.name}: a weight is no number")
     with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
         model = _build(settings)
     model.load_state_dict(state)
     return model.eval()
+
+
+def _renamed(name: str, prefixes: dict[str, str]) -> str:
+    prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
+    return prefixes.get(prefix, "") + name.removeprefix(prefix)
 
 
 def _build(settings: dict[str, Any]) -> SentimentClassifier:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from sentiment_rnn import runtime
-from sentiment_rnn.analysis.calibration import calibrate
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Split
-from sentiment_rnn.data.text import UNKNOWN_ID, encode, tokenize, whole
+from sentiment_rnn.data.tokenizer import UNKNOWN_ID, whole
+from sentiment_rnn.inference.calibration import calibrate
 from sentiment_rnn.inference.package import Package
 
 NEGATIVE, POSITIVE = "negative", "positive"
@@ -54,11 +54,8 @@ class Predictor:
 
     def encode(self, texts: Iterable[str | None]) -> list[np.ndarray]:
         """int32 [tokens] of each text."""
-        return [self.ids(tokenize(whole(text)) if text else []) for text in texts]
-
-    def ids(self, tokens: list[str]) -> np.ndarray:
-        """int32 [tokens]."""
-        return np.array(encode(self.package.vocabulary, tokens), dtype=np.int32)
+        tokenizer = self.package.tokenizer
+        return [tokenizer.encode(whole(text)) if text else np.array([], dtype=np.int32) for text in texts]
 
     def probabilities(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """float32 [N] for token ids; NaN where there are none."""

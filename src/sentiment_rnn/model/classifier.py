@@ -1,4 +1,4 @@
-"""The LightningModule: tokens → embedding → encoder → pooling → linear → logit."""
+"""The head that says whether a review is positive: backbone → pooling → linear → logit."""
 
 from pkgutil import resolve_name
 from typing import Any, cast
@@ -9,12 +9,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
-from sentiment_rnn.model.embedding import RowEmbedding
-from sentiment_rnn.model.module import Module, module_class
+from sentiment_rnn.model.backbone import Backbone
+from sentiment_rnn.model.components import build_module
 from sentiment_rnn.model.optimizer import RowAdamW
+from sentiment_rnn.model.training import TrainingModule
 
 
-class SentimentClassifier(Module):
+class SentimentClassifier(TrainingModule):
     """Probability that a review is positive, `sigmoid(linear(pool(encode(embed(tokens)))))`.
 
     Hyperparameters are plain numbers, strings and dicts of them, so a checkpoint loads without Hydra.
@@ -39,19 +40,12 @@ class SentimentClassifier(Module):
         unknown_id: int = 1,
     ) -> None:
         super().__init__(optimizer)
-        self.save_hyperparameters(logger=False)  # tracking/run.py logs the whole configuration
-        self.unknown_id = unknown_id
-        self.word_dropout = embedding["word_dropout"]
-        self.embedding = RowEmbedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
-        self.embedding_dropout = nn.Dropout(embedding["dropout"])
-        settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
-        self.encoder: nn.Module = module_class(encoder["_target_"])(embedding["size"], **settings)
-        self.pooling: nn.Module = module_class(pooling["_target_"])()
+        self.save_hyperparameters(logger=False)  # tracking/record.py logs the whole configuration
+        self.backbone = Backbone(vocabulary_size, embedding, encoder, padding_id, unknown_id)
+        self.pooling = build_module({key: value for key, value in pooling.items() if key != "dropout"})
         self.pooling_dropout = nn.Dropout(pooling["dropout"])
-        self.output = nn.Linear(self.encoder.output_size * self.pooling.width, 1)
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        with torch.no_grad():
-            self.embedding.weight[padding_id].zero_()
+        self.output = nn.Linear(self.backbone.output_size * cast(int, self.pooling.width), 1)
+        self.backbone.initialize_embedding()
 
         scores = MetricCollection(
             {
@@ -73,7 +67,7 @@ class SentimentClassifier(Module):
         """Have the embedding give a sparse gradient where the optimizer is the faster for it: on a CPU. On a GPU, which
         would have to wait for the number of rows, `RowAdamW` takes a dense one, to the same result."""
         rows = issubclass(resolve_name(self.optimizer_settings["_target_"]), RowAdamW)
-        self.embedding.sparse = rows and device.type == "cpu" and RowAdamW.takes_rows(self.embedding_options)
+        self.backbone.embedding.sparse = rows and device.type == "cpu" and RowAdamW.takes_rows(self.embedding_options)
 
     @property
     def embedding_options(self) -> dict[str, Any]:
@@ -83,21 +77,15 @@ class SentimentClassifier(Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """`tokens [B, T]` int64, `lengths [B]` int64 → logits `[B]` float32."""
-        if self.training and self.word_dropout:
-            tokens = self._drop_words(tokens)
-        return self.classify(self.embedding(tokens), lengths)
+        return self.classify(self.backbone.embed(tokens), lengths)
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32."""
-        states = self.encoder(self.embedding_dropout(embedded), lengths)
+        states = self.backbone.encode(embedded, lengths)
         pooled = self.pooling_dropout(self.pooling(states, lengths))
         # bfloat16 keeps three digits: too few for a logit.
         with torch.autocast(pooled.device.type, enabled=False):
             return self.output(pooled.float()).squeeze(1)
-
-    def _drop_words(self, tokens: Tensor) -> Tensor:
-        dropped = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout
-        return tokens.masked_fill(dropped & (tokens != self.embedding.padding_idx), self.unknown_id)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Mean cross-entropy of a batch."""
@@ -142,7 +130,7 @@ class SentimentClassifier(Module):
     def configure_optimizers(self) -> Any:
         """The configured optimizer, weights decayed but for biases and the embedding, and its schedule."""
         settings = self.optimizer_settings
-        table = self.embedding.weight
+        table = self.backbone.embedding.weight
         matrices = [p for p in self.parameters() if p.ndim > 1 and p is not table]
         biases = [p for p in self.parameters() if p.ndim <= 1]
         optimizer = resolve_name(settings["_target_"])(

@@ -10,6 +10,7 @@ hold the weights, and read on a GPU (cuDNN).
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import cast
 
 import torch
@@ -21,7 +22,7 @@ from sentiment_rnn.model import recurrence
 class Bag(nn.Module):
     """No recurrence: the states are the embeddings. The control that shows what order adds."""
 
-    def __init__(self, input_size: int, **_: object) -> None:
+    def __init__(self, input_size: int) -> None:
         super().__init__()
         self.output_size = input_size
 
@@ -40,8 +41,7 @@ class Recurrent(nn.Module):
         bidirectional: a second net reads each review from its own end, not from the padding.
         dropout: between layers.
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
-            `identity` (Le et al. 2015) or `uniform` (PyTorch's).
-        forget_bias, chrono_steps: see `Lstm`; other cells have no use for them.
+            `identity` or `uniform` (PyTorch's).
     """
 
     module: Callable[..., nn.RNNBase]
@@ -55,14 +55,10 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_init: str = "orthogonal",
-        forget_bias: float = 1.0,
-        chrono_steps: int = 0,
     ) -> None:
         super().__init__()
         self.hidden_size = hidden_size
         self.recurrent_init = recurrent_init
-        self.forget_bias = forget_bias
-        self.chrono_steps = chrono_steps
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
 
@@ -118,6 +114,34 @@ class Rnn(Recurrent):
     module = nn.RNN
 
 
+class ReluRnn(Recurrent):
+    """The vanilla RNN with a rectifier, `h_t = max(0, W_x x_t + W_h h_{t-1} + b)`.
+
+    With the identity as its recurrent matrix it is the IRNN of Le et al. (2015, section 3): at the start a state is
+    handed on as it is. They draw the input weights from a normal distribution; here they are Glorot's, as for every
+    encoder.
+
+    >>> states = ReluRnn(100, hidden_size=256, recurrent_init="identity")(embedded, lengths)   # [B, T, 256]
+    """
+
+    module = partial(nn.RNN, nonlinearity="relu")
+
+
+class Gru(Recurrent):
+    """The gated recurrent unit (Cho et al. 2014), in the form that cuDNN computes:
+
+        r_t = σ(W_r x_t + U_r h_{t-1} + b_r)      z_t = σ(W_z x_t + U_z h_{t-1} + b_z)
+        n_t = tanh(W_n x_t + b_n + r_t · (U_n h_{t-1} + c_n))
+        h_t = (1 - z_t) · n_t + z_t · h_{t-1}
+
+    Two gates and no cell: z_t does what the forget gate of an LSTM does.
+
+    >>> states = Gru(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
+    """
+
+    module = nn.GRU
+
+
 class Lstm(Recurrent):
     """The LSTM (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000):
 
@@ -134,6 +158,18 @@ class Lstm(Recurrent):
     """
 
     module = nn.LSTM
+
+    def __init__(
+        self, input_size: int, *, forget_bias: float = 1.0, chrono_steps: int = 0, hidden_size: int, layers: int = 1,
+        bidirectional: bool = False, dropout: float = 0.0, recurrent_init: str = "orthogonal",
+    ) -> None:  # fmt: skip
+        # Before the layers are made, which are initialized with them.
+        self.forget_bias = forget_bias
+        self.chrono_steps = chrono_steps
+        super().__init__(
+            input_size, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional, dropout=dropout,
+            recurrent_init=recurrent_init,
+        )  # fmt: skip
 
     def initialize(self, module: nn.RNNBase) -> None:
         """As for every recurrent net, and the bias of the forget gate; with chrono start the input gate's too."""

@@ -1,18 +1,23 @@
-// The vanilla RNN and the LSTM over a whole sequence, forward and backward, on the CPU. See recurrence.py.
+// The vanilla RNN, the LSTM and the GRU over a whole sequence, forward and backward, on the CPU. See recurrence.py.
 //
-// At each step both read one row z_t = [h_{t-1}, x_t, 1, 1, 0 …] of K numbers and multiply it by one matrix W [G, K], the
+// At each step all read one row z_t = [h_{t-1}, x_t, 1, 1, 0 …] of K numbers and multiply it by one matrix W [G, K], the
 // recurrent weights, the input weights and the two biases side by side (G = H for the RNN, 4 H for the LSTM, whose gates
 // stand in PyTorch's order i, f, g, o). The zeros fill K up to whole cache lines: rows that start on one multiply faster.
 //
-//     RNN   h_t = tanh(W z_t)
+//     RNN   h_t = tanh(W z_t), or max(0, W z_t)
 //     LSTM  i, f, o = σ(W z_t)   g = tanh(W z_t)   c_t = f · c_{t-1} + i · g   h_t = o · tanh(c_t)
+//     GRU   r, u = σ(W z_t)   p, q = W z_t   n = tanh(p + r · q)   c_t = u · c_{t-1} + (1 − u) · n   h_t = c_t
+//
+// The GRU's gate u is PyTorch's z. Its r multiplies only the part of the candidate n that comes from h_{t-1}, so the two
+// parts have rows of their own: G = 4 H, in the order r, u, p (from x_t), q (from h_{t-1}), with zeros in W where a part
+// does not look.
 //
 // With a_t for what the non-linearities of W z_t give and da_t for the gradient of W z_t, the backward pass takes one
 // product a step, dz_t = Wᵀ da_t, which holds dh_{t-1} and dx_t; all weights' gradients are one product at the end,
 // dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other: each thread takes some rows of the batch
 // through all T steps, and waits for no other before the end.
 //
-// Numbers are float or bfloat16 in memory and float in arithmetic; the cell state goes from step to step in float.
+// Numbers are float or bfloat16 in memory and float in arithmetic; the cell state c goes from step to step in float.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -23,6 +28,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string>
 #include <tuple>
 
 #include "product.h"
@@ -62,6 +68,8 @@ namespace {
 
 // To 1e-7 absolutely, not relatively: near zero it has fewer digits than x.
 [[gnu::always_inline]] inline float tanh(float x) { return 2.0f / (1.0f + exponential(limited(-2.0f * x))) - 1.0f; }
+
+[[gnu::always_inline]] inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(limited(-x))); }
 
 // i, f, g, o → σ(i), σ(f), tanh(g), σ(o). All are 1 / (1 + e^-x), and one division, the slowest operation here, gives the
 // four: 1 / a = bcd / abcd.
@@ -105,6 +113,18 @@ void divide_rows(int64_t rows, const Task& task) {
 
 // ---- cells ---------------------------------------------------------------------------------------------------------
 
+// The RNN's non-linearities: h of W z_t, and the gradient of W z_t from h and dh.
+struct Tanh {
+  [[gnu::always_inline]] static float state(float x) { return tanh(x); }
+  [[gnu::always_inline]] static float gradient(float h, float dh) { return dh * (1.0f - h * h); }
+};
+
+struct Relu {  // where x is not a number, neither is h, and the gradient goes through: as in PyTorch
+  [[gnu::always_inline]] static float state(float x) { return x < 0.0f ? 0.0f : x; }
+  [[gnu::always_inline]] static float gradient(float h, float dh) { return h <= 0.0f ? 0.0f : dh; }
+};
+
+template <typename Activation>
 struct Rnn {
   static constexpr int64_t gates = 1;
   static constexpr bool has_cell_state = false;
@@ -114,20 +134,19 @@ struct Rnn {
   static void forward(const Number* product, Number* a, Number* h, float*, Number*, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float state = tanh(read(product[j]));
+      const float state = Activation::state(read(product[j]));
       write(a[j], state);
       write(h[j], state);
     }
   }
 
-  // One row: da = dh · (1 − h²), dh being what comes from the loss and what comes from the next step.
+  // One row; dh is what comes from the loss and what comes from the next step.
   template <typename Number>
   static void backward(const Number* a, const Number* from_loss, const Number* from_next, const Number*, const Number*,
                        float*, Number* da, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float h = read(a[j]);
-      write(da[j], (read(from_loss[j]) + read(from_next[j])) * (1.0f - h * h));
+      write(da[j], Activation::gradient(read(a[j]), read(from_loss[j]) + read(from_next[j])));
     }
   }
 };
@@ -168,6 +187,45 @@ struct Lstm {
       write(da[2 * H + j], dcell * i * (1.0f - g * g));
       write(da[3 * H + j], dh * squashed * o * (1.0f - o));
       dc[j] = dcell * f;
+    }
+  }
+};
+
+struct Gru {
+  static constexpr int64_t gates = 4;
+  static constexpr bool has_cell_state = true;  // h itself: where u is near 1, bfloat16 would lose small changes of it
+
+  // One row: product [G], and the state [H] in float → a [G] with r, u, n and q, h [H], c_t [H].
+  template <typename Number>
+  static void forward(const Number* product, Number* a, Number* h, float* cell, Number* c, int64_t H) {
+#pragma omp simd
+    for (int64_t j = 0; j < H; ++j) {
+      const float r = sigmoid(read(product[j])), u = sigmoid(read(product[H + j])), q = read(product[3 * H + j]);
+      const float n = tanh(read(product[2 * H + j]) + r * q);
+      cell[j] = u * cell[j] + (1.0f - u) * n;
+      write(c[j], cell[j]);
+      write(h[j], cell[j]);
+      write(a[j], r);
+      write(a[H + j], u);
+      write(a[2 * H + j], n);
+      write(a[3 * H + j], q);
+    }
+  }
+
+  // One row; dc [H] holds the part of dh that does not come through W: u · dh of the next step.
+  template <typename Number>
+  static void backward(const Number* a, const Number* from_loss, const Number* from_next, const Number* c_before,
+                       const Number*, float* dc, Number* da, int64_t H) {
+#pragma omp simd
+    for (int64_t j = 0; j < H; ++j) {
+      const float r = read(a[j]), u = read(a[H + j]), n = read(a[2 * H + j]), q = read(a[3 * H + j]);
+      const float dh = dc[j] + read(from_loss[j]) + read(from_next[j]);
+      const float dp = dh * (1.0f - u) * (1.0f - n * n);
+      write(da[j], dp * q * r * (1.0f - r));
+      write(da[H + j], dh * (read(c_before[j]) - n) * u * (1.0f - u));
+      write(da[2 * H + j], dp);
+      write(da[3 * H + j], dp * r);
+      dc[j] = dh * u;
     }
   }
 };
@@ -271,13 +329,21 @@ std::tuple<Tensor, Tensor> backward(const Tensor& dh, const Tensor& a, const Ten
   return {da, dx};
 }
 
+// The operators <name>_forward and <name>_backward.
+template <typename Cell>
+void define(torch::Library& library, const std::string& name) {
+  const std::string forward_schema = "_forward(Tensor x, Tensor weight, bool keep) -> (Tensor, Tensor, Tensor)";
+  const std::string backward_schema =
+      "_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size) -> (Tensor(a!), Tensor)";
+  library.def((name + forward_schema).c_str(), &forward<Cell>);
+  library.def((name + backward_schema).c_str(), &backward<Cell>);
+}
+
 }  // namespace
 
 TORCH_LIBRARY(sentiment_rnn, library) {
-  library.def("rnn_forward(Tensor x, Tensor weight, bool keep) -> (Tensor, Tensor, Tensor)", &forward<Rnn>);
-  library.def("lstm_forward(Tensor x, Tensor weight, bool keep) -> (Tensor, Tensor, Tensor)", &forward<Lstm>);
-  library.def("rnn_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size) -> (Tensor(a!), Tensor)",
-              &backward<Rnn>);
-  library.def("lstm_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size) -> (Tensor(a!), Tensor)",
-              &backward<Lstm>);
+  define<Rnn<Tanh>>(library, "rnn");
+  define<Rnn<Relu>>(library, "relu_rnn");
+  define<Lstm>(library, "lstm");
+  define<Gru>(library, "gru");
 }

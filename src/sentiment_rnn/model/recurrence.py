@@ -1,9 +1,10 @@
 """The recurrence on a CPU, compiled: a layer's states, and their gradient, in one call instead of several a step.
 
-On a CPU PyTorch runs the vanilla RNN step by step, and starting the operations takes longer than their arithmetic;
-oneDNN's fused LSTM in bfloat16 spends much of its time outside its matrix products. `recurrence.cpp` takes that out. It
-is compiled for this processor once (`make setup` does it, else the first use) and kept in the user's cache. Where there
-is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same work, as they always do on a GPU.
+On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step, and starting the operations takes longer
+than their arithmetic; oneDNN's fused LSTM in bfloat16 spends much of its time outside its matrix products.
+`recurrence.cpp` takes that out. It is compiled for this processor once (`make setup` does it, else the first use) and
+kept in the user's cache. Where there is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same
+work, as they always do on a GPU.
 """
 
 import functools
@@ -35,7 +36,7 @@ OPTIONS = (
 """The compiler's."""
 CACHE_LINE = 32
 """Numbers of bfloat16, in the 64 bytes of one."""
-CELLS = {"RNN_TANH": "rnn", "LSTM": "lstm"}
+CELLS = {"RNN_TANH": "rnn", "RNN_RELU": "relu_rnn", "LSTM": "lstm", "GRU": "gru"}
 """What is compiled, by PyTorch's name for it."""
 
 
@@ -75,12 +76,23 @@ def states(module: nn.RNNBase, inputs: Tensor) -> Tensor:
     Returns:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
+    weight = joined_weight(module)
+    return cast(Tensor, _States.apply(CELLS[module.mode], module.hidden_size, inputs, weight, torch.is_grad_enabled()))
+
+
+def joined_weight(module: nn.RNNBase) -> Tensor:
+    """All parameters side by side, `[G, K]`: `[W_hh, W_ih, b_ih, b_hh, 0 …]`; the rows are in recurrence.cpp."""
     parameters = (module.weight_hh_l0, module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
     columns = [p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)]
+    if module.mode == "GRU":  # rows r, z, n → r, z, the inputs' part of n, the state's part of n
+        n = 2 * module.hidden_size
+        w_hh, w_ih, b_ih, b_hh = columns
+        w_ih, b_ih = (torch.cat([p, torch.zeros_like(p[n:])]) for p in (w_ih, b_ih))
+        w_hh, b_hh = (torch.cat([p[:n], torch.zeros_like(p[n:]), p[n:]]) for p in (w_hh, b_hh))
+        columns = [w_hh, w_ih, b_ih, b_hh]
     width = sum(column.shape[1] for column in columns)
-    padding = inputs.new_zeros(len(columns[0]), -width % CACHE_LINE)
-    weight = torch.cat([*columns, padding], dim=1)
-    return cast(Tensor, _States.apply(CELLS[module.mode], module.hidden_size, inputs, weight, torch.is_grad_enabled()))
+    padding = columns[0].new_zeros(len(columns[0]), -width % CACHE_LINE)
+    return torch.cat([*columns, padding], dim=1)
 
 
 class _States(torch.autograd.Function):

@@ -1,16 +1,17 @@
-"""The LightningModule of the textbook tasks: vectors → encoder → linear, at the last step or at every one."""
+"""The head of the textbook tasks: vectors → encoder → linear, at the last step or at every one."""
 
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from sentiment_rnn.model.module import Module, module_class
+from sentiment_rnn.model.components import build_module
+from sentiment_rnn.model.training import TrainingModule
 
 
-class SequenceModel(Module):
+class SequenceModel(TrainingModule):
     """A number for a sequence (mean squared error), or a symbol for each of its steps (cross-entropy in nats a step).
 
     Args:
@@ -24,9 +25,8 @@ class SequenceModel(Module):
         super().__init__(optimizer)
         self.save_hyperparameters(logger=False)
         self.symbols = symbols
-        settings = {key: value for key, value in encoder.items() if key not in ("_target_", "name")}
-        self.encoder: nn.Module = module_class(encoder["_target_"])(input_size, **settings)
-        self.output = nn.Linear(self.encoder.output_size, symbols or 1)
+        self.encoder = build_module(encoder, input_size)
+        self.output = nn.Linear(cast(int, self.encoder.output_size), symbols or 1)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """`inputs [B, T, E]`, all of length T → `[B]`, or logits `[B, T, symbols]`; float32."""

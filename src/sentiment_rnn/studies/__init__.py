@@ -1,4 +1,28 @@
-"""The studies: what a sweep or several of them say about a claim, in a table, a figure and a verdict."""
+"""The studies: each puts claims to the test with one or several sweeps, in tables, figures and verdicts.
 
-STUDIES = ("learning", "memory", "textbook", "gradient_flow", "gates", "length", "excerpt", "capacity")
-"""Every study, in the order in which they build on each other; each a module here and a folder of experiments/."""
+A new study is a module (or package) here with a `STUDY`, its sweeps in `conf/experiment/`, and a folder of
+`experiments/` with a README.
+"""
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.studies.kit.study import Study
+
+
+@cache
+def all_studies() -> tuple[Study, ...]:
+    """Every study, in the order in which they build on each other."""
+    modules = [module.name for module in pkgutil.iter_modules(__path__) if module.name != "kit"]
+    studies: list[Study] = [import_module(f"{__name__}.{module}").STUDY for module in modules]
+    return tuple(sorted(studies, key=lambda study: study.order))
+
+
+def find_study(name: str) -> Study:
+    """The study of this name; raises `UserError` where there is none."""
+    studies = {study.name: study for study in all_studies()}
+    if name not in studies:
+        raise UserError(f"name={name}: expected one of {', '.join(studies)}")
+    return studies[name]

@@ -1,97 +1,152 @@
 """Is it memory or parameters? Wider, deeper and two-way encoders on IMDb."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from mlflow.entities import Run
 
-from sentiment_rnn.analysis.figures import color_of, new_figure, styled
-from sentiment_rnn.analysis.predictions import correct_by_seed
-from sentiment_rnn.analysis.statistics import bootstrap_difference, spread
-from sentiment_rnn.analysis.tables import Table
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, mean_of, points
+from sentiment_rnn.inference.predictions import correct_by_seed
+from sentiment_rnn.report.figures import new_figure, styled
+from sentiment_rnn.report.statistics import bootstrap_difference, spread
+from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, plain_styles_of, styles_of
+from sentiment_rnn.studies.kit.findings import Findings, Verdict, csv_text, judged, mean_of, points
+from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.length import tokens_of
-from sentiment_rnn.studies.starts import seed_of
-from sentiment_rnn.tracking.results import predictions_of, runs_of
+from sentiment_rnn.tracking.names import BEST_ACCURACY, EPOCH_SECONDS, PARAMETERS
+from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
-EXPERIMENTS = ("capacity_depth", "capacity_direction", "capacity_width")
-NEEDS = {"length": ("length_tokens",)}
+SWEEPS = ("capacity_depth", "capacity_direction", "capacity_width")
 TOKENS = 400
-"""`max_tokens` of every arm."""
-NAMES = {
-    "rnn": "RNN",
-    "rnn_wide": "RNN, as large as the LSTM",
-    "lstm": "LSTM",
-    "bag": "bag of words",
-}
-MEASURES = ("parameters", "train/epoch_seconds", "val/best_accuracy", "test/accuracy")
+"""`max_tokens` of every run."""
+SHORT_LABELS = {"rnn": "RNN", "lstm": "LSTM"}
+"""Labels of the usual encoders, without their initializations, which are not compared here."""
+ENLARGES = {"rnn_wide": "rnn"}
+"""Encoders that are a larger version of another."""
+MEASURES = (PARAMETERS, EPOCH_SECONDS, BEST_ACCURACY, "test/accuracy")
 NOTHING = 0.01
 """A difference in accuracy that counts as none."""
-Arm = tuple[str, str]
-"""A name, and how it was read out."""
-LARGER: dict[str, Arm] = {
-    "as many weights as the LSTM": (NAMES["rnn_wide"], "last"),
-    "two layers": ("RNN, 2 layers", "last"),
-    "two directions": ("RNN, two directions", "mean_max"),
+
+
+class Variant(NamedTuple):
+    """An encoder of some size, and its pooling."""
+
+    encoder: str
+    pooling: str
+    layers: int = 1
+    bidirectional: bool = False
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether a recurrent encoder is pooled over all its states."""
+        return self.pooling == "mean_max"
+
+    @property
+    def plain(self) -> "Variant":
+        """The variant of one layer and one direction, of the LSTM's width, that this one enlarges."""
+        return Variant(ENLARGES.get(self.encoder, self.encoder), self.pooling)
+
+    @property
+    def lstm(self) -> "Variant":
+        """The plain LSTM of the same pooling; of the last state, for a pooling that the LSTM does not have."""
+        return Variant("lstm", "mean_max" if self.everywhere else "last")
+
+    def label(self, styles: Styles) -> str:
+        """Its name in tables and figures, without the pooling."""
+        layers = f", {self.layers} layers" if self.layers > 1 else ""
+        return styles[self.encoder].label + layers + (", two directions" if self.bidirectional else "")
+
+
+LARGER = {
+    "as many weights as the LSTM": Variant("rnn_wide", "last"),
+    "two layers": Variant("rnn", "last", layers=2),
+    "two directions": Variant("rnn", "mean_max", bidirectional=True),
 }
 """The RNNs that might make up for the gates."""
 
 
 def findings(store: Store) -> Findings:
-    """What the sweeps say."""
-    arms: dict[Arm, list[Run]] = {}
-    runs = [run for run in runs_of(store, "length_tokens", *EXPERIMENTS) if tokens_of(run) == TOKENS]
-    for run in sorted(runs, key=place_of):
-        arms.setdefault(arm_of(run), []).append(run)
-    correct = {arm: correct_by_seed([predictions_of(store, run) for run in runs]) for arm, runs in arms.items()}
+    """Findings from these sweeps and the runs of the length study that read as many tokens."""
+    results = [result for result in results_of_sweeps(store, "length_tokens", *SWEEPS) if tokens_of(result) == TOKENS]
+    styles, variants = short_styles_of(results), by_variant(results)
+    correct = {variant: correct_by_seed([run.predictions for run in runs]) for variant, runs in variants.items()}
     rows = [
-        (*arm, run.data.params["encoder.hidden_size"], seed_of(run), int(run.data.metrics["parameters"]),
-         *(float(run.data.metrics[name]) for name in MEASURES[1:]))
-        for arm, runs in arms.items() for run in runs
+        (variant.label(styles), variant.pooling, hidden_size_of(run), run.seed, int(run.metrics[PARAMETERS]),
+         *(run.metrics[name] for name in MEASURES[1:]))
+        for variant, runs in variants.items() for run in runs
     ]  # fmt: skip
     return Findings(
-        tables=[
-            score_table(arms, correct),
-        ],
-        figures={"capacity": capacity_figure(arms)},
+        tables=[score_table(variants, correct, styles)],
+        figures={"capacity": capacity_figure(variants, styles)},
         results=csv_text(("encoder", "pooling", "hidden_size", "seed", *MEASURES), rows),
         verdicts=verdicts(correct),
     )
 
 
-def place_of(run: Run) -> tuple[bool, int, str, str, int]:
-    """Where a run stands in tables and figures: by read-out, encoder, layers, directions and seed."""
-    settings = run.data.params
-    encoder = list(NAMES).index(settings["encoder.name"])
-    everywhere = settings["pooling.name"] == "mean_max"
-    return everywhere, encoder, settings["encoder.layers"], settings["encoder.bidirectional"], seed_of(run)
+def short_styles_of(results: Sequence[RunResult]) -> dict[str, EncoderStyle]:
+    """Each encoder's label, the usual ones' without the initialization, and its colour."""
+    colors = plain_styles_of(results)
+    return {
+        encoder: EncoderStyle(SHORT_LABELS.get(encoder, style.label), colors[encoder].color)
+        for encoder, style in styles_of(results).items()
+    }
 
 
-def arm_of(run: Run) -> Arm:
-    """What a run is called here."""
-    name = NAMES[run.data.params["encoder.name"]]
-    if run.data.params["encoder.layers"] != "1":
-        name += f", {run.data.params['encoder.layers']} layers"
-    if run.data.params["encoder.bidirectional"] == "True":
-        name += ", two directions"
-    return name, run.data.params["pooling.name"]
+def by_variant(results: Sequence[RunResult]) -> dict[Variant, list[RunResult]]:
+    """The runs of each variant, sorted by seed.
+
+    Variants that pool over all states come last. Among the others, and among these, they are sorted by the encoder that
+    they enlarge, then by encoder (both as they first occur), by layers and by directions.
+    """
+    places: dict[str, int] = {}
+    for result in results:
+        places.setdefault(variant_of(result).plain.encoder, len(places))
+        places.setdefault(result.encoder, len(places))
+
+    def place(result: RunResult) -> tuple[bool, int, int, int, bool, int]:
+        variant = variant_of(result)
+        return (
+            variant.everywhere, places[variant.plain.encoder], places[variant.encoder], variant.layers,
+            variant.bidirectional, result.seed,
+        )  # fmt: skip
+
+    variants: dict[Variant, list[RunResult]] = {}
+    for result in sorted(results, key=place):
+        variants.setdefault(variant_of(result), []).append(result)
+    return variants
 
 
-def score_table(arms: Mapping[Arm, Sequence[Run]], correct: Mapping[Arm, np.ndarray]) -> Table:
-    """Accuracy, size and time of every arm, and what it is ahead of a plain one and behind the LSTM, read out alike."""
+def variant_of(result: RunResult) -> Variant:
+    """Which variant a run is of."""
+    encoder = result.config.encoder
+    return Variant(result.encoder, result.config.pooling.name, encoder.layers or 1, bool(encoder.bidirectional))
+
+
+def hidden_size_of(result: RunResult) -> int | str:
+    """H of a run's encoder; empty for one that has none."""
+    size = result.config.encoder.hidden_size
+    return "" if size is None else int(size)
+
+
+def score_table(
+    variants: Mapping[Variant, Sequence[RunResult]], correct: Mapping[Variant, np.ndarray], styles: Styles
+) -> Table:
+    """Accuracy, size and time of every variant; how far it is ahead of the plain one, and behind the LSTM of the same
+    pooling."""
     rows = []
-    for arm, runs in arms.items():
-        accuracy = mean_of([100 * run.data.metrics["test/accuracy"] for run in runs])
-        reference = ("LSTM", "mean_max" if arm[1] == "mean_max" else "last")
-        behind = "" if arm == reference else points(bootstrap_difference(correct[reference], correct[arm], 2000))
-        plain = plain_of(arm)
-        gain = "" if arm == plain else points(bootstrap_difference(correct[arm], correct[plain], 2000))
-        seconds = float(np.mean([run.data.metrics["train/epoch_seconds"] for run in runs]))
+    for variant, runs in variants.items():
+        accuracy = mean_of([100 * run.metrics["test/accuracy"] for run in runs])
+        lstm, plain = variant.lstm, variant.plain
+        behind = "" if variant == lstm else points(bootstrap_difference(correct[lstm], correct[variant], 2000))
+        gain = ""
+        if variant != plain and plain in correct:
+            gain = points(bootstrap_difference(correct[variant], correct[plain], 2000))
+        seconds = float(np.mean([run.metrics[EPOCH_SECONDS] for run in runs]))
         rows.append((
-            *arm, runs[0].data.params["encoder.hidden_size"], f"{runs[0].data.metrics['parameters']:,.0f}",
-            f"{seconds:.1f}", accuracy, gain, behind,
+            variant.label(styles), variant.pooling, str(hidden_size_of(runs[0])),
+            f"{runs[0].metrics[PARAMETERS]:,.0f}", f"{seconds:.1f}", accuracy, gain, behind,
         ))  # fmt: skip
     columns = (
         "encoder",
@@ -111,42 +166,36 @@ def score_table(arms: Mapping[Arm, Sequence[Run]], correct: Mapping[Arm, np.ndar
     )
 
 
-def plain_of(arm: Arm) -> Arm:
-    """The arm of one layer and one direction, of the LSTM's width, that an arm enlarges."""
-    name = arm[0].split(",")[0]
-    return name, arm[1]
-
-
 @styled
-def capacity_figure(arms: Mapping[Arm, Sequence[Run]]) -> Figure:
-    """Test accuracy of every arm, a dot a seed; last state on the left, all states on the right."""
+def capacity_figure(variants: Mapping[Variant, Sequence[RunResult]], styles: Styles) -> Figure:
+    """Test accuracy of every variant, one dot per seed; mean and max pooling on the right, any other on the left."""
     figure, panels = new_figure(2, width=6.2, height=4.4)
-    for axes, title, poolings in (
-        (panels[0], "Read out at the last state (bag: mean)", ("last", "mean")),
-        (panels[1], "Over all states", ("mean_max",)),
+    for axes, title, everywhere in (
+        (panels[0], "Read out at the last state (bag: mean)", False),
+        (panels[1], "Over all states", True),
     ):
-        chosen = {arm: runs for arm, runs in arms.items() if arm[1] in poolings}
-        for row, (arm, runs) in enumerate(chosen.items()):
-            accuracies = [run.data.metrics["test/accuracy"] for run in runs]
-            color = color_of("bag" if arm[0].startswith("bag") else arm[0][:4].strip(" ,").lower(), 0)
+        shown = {variant: runs for variant, runs in variants.items() if variant.everywhere == everywhere}
+        for row, (variant, runs) in enumerate(shown.items()):
+            accuracies = [run.metrics["test/accuracy"] for run in runs]
+            color = styles[variant.plain.encoder if variant.plain in variants else variant.encoder].color
             axes.errorbar(
                 np.mean(accuracies), row, xerr=spread(accuracies).deviation, color=color, capsize=4, linewidth=2
             )
             axes.scatter(accuracies, [row] * len(accuracies), color=color, s=30, zorder=3, edgecolor="white")
-        axes.set_yticks(range(len(chosen)), [arm[0] for arm in chosen])
+        axes.set_yticks(range(len(shown)), [variant.label(styles) for variant in shown])
         axes.invert_yaxis()
         axes.set(title=title, xlabel="test accuracy (a dot a seed, mean ± sd)", xlim=(0.48, 0.96))
     return figure
 
 
-def verdicts(correct: Mapping[Arm, np.ndarray]) -> list[Verdict]:
+def verdicts(correct: Mapping[Variant, np.ndarray]) -> list[Verdict]:
     """Whether a larger RNN makes up for the gates, and whether order adds anything on IMDb."""
     behind, gains = {}, {}
-    for what, arm in LARGER.items():
-        behind[what] = bootstrap_difference(correct["LSTM", arm[1]], correct[arm], 2000)
-        gains[what] = bootstrap_difference(correct[arm], correct[plain_of(arm)], 2000)
-    trails = all(found.low > 0 for found in behind.values())
-    bag = bootstrap_difference(correct["LSTM", "last"], correct["bag of words", "mean"], 2000)
+    for what, variant in LARGER.items():
+        behind[what] = bootstrap_difference(correct[variant.lstm], correct[variant], 2000)
+        gains[what] = bootstrap_difference(correct[variant], correct[variant.plain], 2000)
+    trails = all(difference.low > 0 for difference in behind.values())
+    bag = bootstrap_difference(correct[Variant("lstm", "last")], correct[Variant("bag", "mean")], 2000)
     return [
         Verdict(
             "More weights, a second layer or a second direction do not make up for the gates.",
@@ -161,3 +210,12 @@ def verdicts(correct: Mapping[Arm, np.ndarray]) -> list[Verdict]:
             f"On IMDb the LSTM leads a bag of words, which knows no order, by {points(bag)} points.",
         ),
     ]
+
+
+STUDY = Study(
+    name="capacity",
+    order=80,
+    sweeps=tuple(map(Sweep, SWEEPS)),
+    findings=findings,
+    needs={"length": ("length_tokens",)},
+)

@@ -6,67 +6,85 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sentiment_rnn.analysis.figures import color_of, draw_level, new_figure, styled
-from sentiment_rnn.analysis.predictions import Predictions, correct_by_seed
-from sentiment_rnn.analysis.statistics import bootstrap_difference, spread
-from sentiment_rnn.studies.findings import Findings, Verdict, csv_text, judged, points
-from sentiment_rnn.studies.length import Arm, Runs, accuracies, accuracy_table, by_arm, name_of, tokens_of
-from sentiment_rnn.tracking.results import predictions_of, runs_of
+from sentiment_rnn.inference.predictions import Predictions, correct_by_seed
+from sentiment_rnn.report.figures import draw_level, new_figure, styled
+from sentiment_rnn.report.statistics import bootstrap_difference, spread
+from sentiment_rnn.studies.kit.encoder_groups import Styles, plain_styles_of
+from sentiment_rnn.studies.kit.findings import Findings, Verdict, csv_text, judged, points
+from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.length import (
+    PooledEncoder,
+    PooledResults,
+    accuracies,
+    accuracy_by_setting_table,
+    by_setting,
+    label_of,
+    tokens_of,
+)
+from sentiment_rnn.tracking.results import results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
-EXPERIMENTS = ("excerpt",)
-NEEDS = {"length": ("length_tokens",)}
 PART = 100
 """Tokens of each part."""
-NAMES = {"tail": f"the last {PART}", "head": f"the first {PART}", "both": "half of each"}
+PARTS = {"tail": f"the last {PART}", "head": f"the first {PART}", "both": "half of each"}
+"""Values of `data.keep`, as they are called in tables and figures."""
 
 
 def findings(store: Store) -> Findings:
-    """What the sweeps say."""
-    runs = [run for run in runs_of(store, "length_tokens", "excerpt") if tokens_of(run) == PART]
-    by_keep = by_arm(runs, lambda run: run.data.params["data.keep"])
-    by_part = {part: by_keep[part] for part in NAMES}
-    correct = {
-        part: {arm: [predictions_of(store, run) for run in of] for arm, of in runs.items()}
-        for part, runs in by_part.items()
+    """Findings from the sweep over parts, and from the runs of the length study that read the last tokens."""
+    results = [result for result in results_of_sweeps(store, "length_tokens", "excerpt") if tokens_of(result) == PART]
+    styles = plain_styles_of(results)
+    by_keep = by_setting(results, lambda result: result.config.data.keep)
+    by_part = {part: by_keep[part] for part in PARTS}
+    predictions = {
+        part: {pooled: [result.predictions for result in runs] for pooled, runs in groups.items()}
+        for part, groups in by_part.items()
     }
     rows = [
-        (part, *arm, seed, value)
-        for part, runs in by_part.items()
-        for arm, of in runs.items()
-        for seed, value in accuracies(of).items()
+        (part, *pooled, seed, value)
+        for part, groups in by_part.items()
+        for pooled, runs in groups.items()
+        for seed, value in accuracies(runs).items()
     ]
-    found = {NAMES[part]: {arm: accuracies(of) for arm, of in runs.items()} for part, runs in by_part.items()}
+    scores = {
+        PARTS[part]: {pooled: accuracies(runs) for pooled, runs in groups.items()} for part, groups in by_part.items()
+    }
     return Findings(
-        tables=[accuracy_table(f"Test accuracy [%] by the {PART} tokens that are read", found)],
-        figures={"excerpt": excerpt_figure(by_part)},
+        tables=[accuracy_by_setting_table(f"Test accuracy [%] by the {PART} tokens that are read", scores, styles)],
+        figures={"excerpt": excerpt_figure(by_part, styles)},
         results=csv_text(("part", "encoder", "pooling", "seed", "accuracy"), rows),
-        verdicts=verdicts(correct),
+        verdicts=verdicts(predictions),
     )
 
 
 @styled
-def excerpt_figure(by_part: Mapping[str, Runs]) -> Figure:
-    """Accuracy of each arm by the part that is read, mean ± standard deviation."""
+def excerpt_figure(by_part: Mapping[str, PooledResults], styles: Styles) -> Figure:
+    """Accuracy of each encoder and pooling by the part that is read, mean ± standard deviation."""
     figure, (axes,) = new_figure(1, width=8, height=4)
-    positions = np.arange(len(by_part))
-    for offset, arm in enumerate(next(iter(by_part.values()))):
-        values = [spread(list(accuracies(runs[arm]).values())) for runs in by_part.values()]
+    shown = list(dict.fromkeys(pooled for groups in by_part.values() for pooled in groups))
+    for offset, pooled in enumerate(shown):
+        positions = np.array([place for place, groups in enumerate(by_part.values()) if pooled in groups])
+        values = [spread(list(accuracies(runs[pooled]).values())) for runs in by_part.values() if pooled in runs]
         mean, deviation = np.array(values).T
-        style: dict[str, Any] = {"color": color_of(arm[0], 0), "alpha": 0.45 if arm[1] == "last" else 0.9}
-        axes.bar(positions + 0.2 * (offset - 1.5), mean, 0.18, yerr=deviation, capsize=3, label=name_of(arm), **style)
+        encoder, pooling = pooled
+        style: dict[str, Any] = {"color": styles[encoder].color, "alpha": 0.45 if pooling == "last" else 0.9}
+        centers = positions + 0.8 / len(shown) * (offset - (len(shown) - 1) / 2)
+        width = 0.72 / len(shown)
+        axes.bar(centers, mean, width, yerr=deviation, capsize=3, label=label_of(pooled, styles), **style)
     draw_level(axes, 0.5)
-    axes.set_xticks(positions, [NAMES[part] for part in by_part])
+    axes.set_xticks(np.arange(len(by_part)), [PARTS[part] for part in by_part])
     axes.set(title=f"Test accuracy by the {PART} tokens that are read", ylabel="accuracy", ylim=(0.4, 1.01))
     axes.legend(loc="upper center", ncols=4, fontsize=8)
     return figure
 
 
-def verdicts(correct: Mapping[str, Mapping[Arm, list[Predictions]]]) -> list[Verdict]:
-    """Whether the end of a review says more than its beginning, to readers that need not remember."""
+def verdicts(predictions: Mapping[str, Mapping[PooledEncoder, list[Predictions]]]) -> list[Verdict]:
+    """Whether the end of a review says more than its beginning, to encoders that need not remember it."""
     gains, mixed = {}, {}
     for encoder in ("lstm", "rnn"):
-        tail, head, both = (correct_by_seed(correct[part][encoder, "mean_max"]) for part in ("tail", "head", "both"))
+        tail, head, both = (
+            correct_by_seed(predictions[part][encoder, "mean_max"]) for part in ("tail", "head", "both")
+        )
         gains[encoder] = bootstrap_difference(tail, head, 2000)
         mixed[encoder] = bootstrap_difference(both, tail, 2000)
     more = [gain.low > 0 for gain in gains.values()]
@@ -79,3 +97,12 @@ def verdicts(correct: Mapping[str, Mapping[Arm, list[Predictions]]]) -> list[Ver
             f"{points(mixed['lstm'])} and {points(mixed['rnn'])} points.",
         )
     ]
+
+
+STUDY = Study(
+    name="excerpt",
+    order=70,
+    sweeps=(Sweep("excerpt"),),
+    findings=findings,
+    needs={"length": ("length_tokens",)},
+)

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mlflow.entities import Run
 
-from sentiment_rnn.checks import UserError
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.names import CHECKPOINT_TAG
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
-CHECKPOINT_TAG = "sentiment_rnn.checkpoint"
-"""Tag of a run: the checkpoint that validation chose. Its folder is not read from here, so a store can be moved."""
 LAST = "last.ckpt"
 DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
@@ -28,16 +27,20 @@ def folder_of(store: Store, run_id: str) -> Path:
     return store.directory / "checkpoints" / run_id
 
 
-def best_checkpoint(store: Store, run: Run) -> Path:
+def best_checkpoint(result: RunResult) -> Path:
     """Path of the checkpoint that validation chose; raises `UserError` where there is none, or it is a link away."""
-    if CHECKPOINT_TAG not in run.data.tags:
-        raise UserError(f"run {run.info.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
-    return _own(store, run.info.run_id, Path(run.data.tags[CHECKPOINT_TAG]).name)
+    if CHECKPOINT_TAG not in result.tags:
+        raise UserError(f"run {result.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
+    return _own(result.store, result.run_id, Path(result.tags[CHECKPOINT_TAG]).name)
 
 
-def epoch_checkpoints(store: Store, run: Run, epochs: int) -> list[Path]:
+def epoch_checkpoints(result: RunResult) -> list[Path]:
     """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `best_checkpoint` does."""
-    return [_own(store, run.info.run_id, f"epoch{epoch}.ckpt") for epoch in range(epochs)]
+    kept = len(list(folder_of(result.store, result.run_id).glob("epoch*.ckpt")))
+    # A run that stopped early has fewer than it was given.
+    given = result.config.trainer
+    epochs = min(kept or 1, given.epochs) if given.patience else given.epochs
+    return [_own(result.store, result.run_id, f"epoch{epoch}.ckpt") for epoch in range(epochs)]
 
 
 def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:

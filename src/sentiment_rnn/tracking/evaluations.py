@@ -10,8 +10,8 @@ from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn import __version__
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.tracking.run import log_pictures_and_mistakes
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.record import log_pictures_and_mistakes
 from sentiment_rnn.tracking.store import Store
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,20 @@ from mlflow.models.signature import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from sentiment_rnn import __version__
-from sentiment_rnn.checks import UserError
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.names import ENCODER_TAG
 from sentiment_rnn.tracking.store import Store
 
-NAME = "sentiment"
-"""The registered model."""
-CHAMPION = "champion"
-"""Alias of the version that is used where no other is asked for."""
+HOW_TO_SERVE = (
+    "Install sentiment_rnn (a wheel of its repository) beside mlflow, then: "
+    "mlflow models serve --env-manager local --model-uri <this model>"
+)
+"""In a model's metadata: sentiment_rnn is on no package index, so MLflow cannot install it."""
 LOADER = "sentiment_rnn.inference.pyfunc"
 """What MLflow imports to load the model: the code is in the package, none is in the model."""
 PACKAGE = "package"
+LOGGED_NAME = "sentiment"
+"""Of the MLflow model that a run logs, whatever name it is registered under."""
 DATA = f"data/{PACKAGE}"
 """Where the files of `inference.package` lie in it."""
 EXAMPLE = ["a wonderful film , warm and funny", "dull , and far too long"]
@@ -46,7 +51,9 @@ SIGNATURE = ModelSignature(
 def log_model(store: Store, run_id: str, package: Path, tags: dict[str, str]) -> None:
     """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model."""
     client = store.client
-    logged = client.create_logged_model(store.experiment_id, NAME, run_id, tags, model_type="text-classification")
+    logged = client.create_logged_model(
+        store.experiment_id, LOGGED_NAME, run_id, tags, model_type="text-classification"
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         save_model(path, package, Model(run_id=run_id, model_id=logged.model_id))
@@ -57,7 +64,8 @@ def log_model(store: Store, run_id: str, package: Path, tags: dict[str, str]) ->
 
 def save_model(path: Path, package: Path, described: Model) -> None:
     """Write an MLflow model whose data are the files of `package`, and nothing in which can run."""
-    needed = ("torch", "torchtext", "safetensors", "lightning", "pandas", "mlflow")
+    # Not this package itself: it is on no package index, where its name could become somebody else's.
+    needed = ("torch", "torchtext", "safetensors", "lightning", "torchmetrics", "pandas", "mlflow", "hydra-core")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of MLflow's about its own deprecations
         mlflow.pyfunc.save_model(
@@ -68,7 +76,7 @@ def save_model(path: Path, package: Path, described: Model) -> None:
             signature=SIGNATURE,
             input_example=pd.DataFrame({"text": EXAMPLE}),
             pip_requirements=[f"{name}=={version(name)}" for name in needed],
-            metadata={"package": "sentiment_rnn", "version": __version__},
+            metadata={"package": "sentiment_rnn", "version": __version__, "serve": HOW_TO_SERVE},
         )
 
 
@@ -78,41 +86,56 @@ def model_of(run: Run) -> str | None:
     return outputs[-1].model_id if outputs else None
 
 
-def register(store: Store, best: dict[str, Run]) -> dict[str, str]:
-    """Move aliases of the registered model `sentiment` to the models of these runs; the version of each alias.
+def check_name(name: str) -> None:
+    """Raise `UserError` for the name of a registered model that MLflow, or a model address, has no room for."""
+    if not name.strip() or set("/:.%\"'@") & set(name):
+        raise UserError(f"tracking.model={name}: no name for a registered model; use letters, digits, spaces, - and _")
+
+
+def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]:
+    """Move aliases of the registered model `name` to the models of these runs; the version of each alias.
 
     A model that is registered already keeps its version. Aliases that an earlier sweep gave to encoders which this one
     does not have are taken back, so that all of them are of one sweep; aliases of a user's own stay.
 
     Args:
-        best: a run by alias; one without a packaged model is passed over.
+        best: a run's id by alias; one without a packaged model is passed over.
+
+    Raises:
+        UserError: the name is none for a model, or the store refuses.
     """
+    check_name(name)
     client = store.client
     try:
-        before = client.get_registered_model(NAME).aliases
-    except MlflowException:
-        before = client.create_registered_model(NAME, description="Probability that a film review is positive.").aliases
-    versions = {alias: version for alias, run in best.items() if (version := _version_of(store, run))}
-    if not versions:
-        return {}
-    for alias, version in versions.items():
-        client.set_registered_model_alias(NAME, alias, version)
-    for alias, number in before.items():
-        if alias not in versions and client.get_model_version(NAME, number).tags.get("encoder") == alias:
-            client.delete_registered_model_alias(NAME, alias)
+        try:
+            before = client.get_registered_model(name).aliases
+        except MlflowException:
+            described = "Probability that a text is positive."
+            before = client.create_registered_model(name, description=described).aliases
+        versions = {alias: version for alias, run in best.items() if (version := _version_of(store, name, run))}
+        if not versions:
+            return {}
+        for alias, version in versions.items():
+            client.set_registered_model_alias(name, alias, version)
+        for alias, number in before.items():
+            if alias not in versions and client.get_model_version(name, number).tags.get(ENCODER_TAG) == alias:
+                client.delete_registered_model_alias(name, alias)
+    except MlflowException as error:
+        raise UserError(f"tracking.model={name}: not registered ({str(error).splitlines()[0]})") from error
     return versions
 
 
-def _version_of(store: Store, run: Run) -> str | None:
+def _version_of(store: Store, name: str, run_id: str) -> str | None:
     client = store.client
+    run = client.get_run(run_id)
     model_id = model_of(run)
     if model_id is None:
         return None
-    known = [v for v in client.search_model_versions(f"name = '{NAME}'") if v.run_id == run.info.run_id]
+    known = [v for v in client.search_model_versions(f"name = '{name}'") if v.run_id == run_id]
     # Not models:/<id>: MLflow's SQL store would look for it in whatever store this process has as its default.
     source = client.get_logged_model(model_id).artifact_location
-    tags = {"encoder": run.data.tags["encoder"]}
-    made = known[0] if known else client.create_model_version(NAME, source, run.info.run_id, tags, model_id=model_id)
+    tags = {ENCODER_TAG: run.data.tags[ENCODER_TAG]}
+    made = known[0] if known else client.create_model_version(name, source, run_id, tags, model_id=model_id)
     return str(made.version)
 
 
@@ -142,7 +165,7 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
         location = store.client.get_model_version_download_uri(registered, found)
     except MlflowException as error:
         raise UserError(
-            f"model={name}: not in {store.uri}; compare registers a sweep's best (make demo), or give --run=ID"
+            f"model={name}: not in {store.uri}; compare register=true registers a sweep's best, or give --run=ID"
         ) from error
     return _download(store, location, folder)
 

@@ -1,25 +1,104 @@
-"""The finished runs of a sweep read back from MLflow, and their comparison logged to its parent."""
+"""Finished runs read back from MLflow, and what was made of them logged to their parent."""
 
+import math
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from omegaconf import OmegaConf
 
-from sentiment_rnn.analysis.comparison import RunResult
-from sentiment_rnn.analysis.predictions import Predictions
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.config import Config, GeneratedConfig, ImdbConfig
-from sentiment_rnn.tracking.run import GRADIENTS, PREDICTIONS, curve_of
+from sentiment_rnn.config.loading import recorded
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.tracking.names import (
+    CONFIGURATION,
+    GRADIENTS,
+    JOBS,
+    OVERRIDES,
+    PARENT_TAG,
+    PREDICTIONS,
+    STUDY_TAG,
+    SWEEP_TAG,
+    TRIAL_TAG,
+)
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.sweep import SWEEP_TAG
 
 FINISHED = "attributes.status = 'FINISHED'"
+
+Curve = tuple[list[int], list[float]]
+"""Steps and values."""
+
+
+class Metrics(dict[str, float]):
+    """The last value of each metric, by name; NaN for one that the run does not have, as an older version's may not."""
+
+    def __missing__(self, name: str) -> float:
+        return math.nan
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One finished run. Its predictions, gradients and curves are read when they are first asked for."""
+
+    store: Store = field(repr=False)
+    run_id: str
+    config: Any
+    """A `ReviewConfig` or a `SequenceConfig`."""
+    overrides: Mapping[str, str]
+    """What was given on the command line, or by the sweep."""
+    metrics: Metrics
+    tags: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return int(self.config.seed)
+
+    @property
+    def encoder(self) -> str:
+        """The encoder's name."""
+        return str(self.config.encoder.name)
+
+    @property
+    def label(self) -> str:
+        """The encoder's name in tables and figures."""
+        return str(self.config.encoder.label or self.encoder)
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak learning rate."""
+        return float(self.config.optimizer.learning_rate)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """What the run said of the test reviews."""
+        with tempfile.TemporaryDirectory() as folder:
+            return Predictions.load(_download(self.store, self.run_id, PREDICTIONS, folder))
+
+    @cached_property
+    def gradients(self) -> np.ndarray:
+        """float [3, D]: distance from the end, ‖∂L/∂x‖ there before training, and after it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = _download(self.store, self.run_id, GRADIENTS, folder)
+            return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).T
+
+    def curve(self, name: str) -> Curve:
+        """Steps and values of a metric while the run trained."""
+        return curve_of(self.store, self.run_id, name)
+
+
+def curve_of(store: Store, run_id: str, name: str) -> Curve:
+    """Steps and values of a metric; the last value of each step, since a resumed run repeats its broken epoch."""
+    points = {point.step: point.value for point in store.client.get_metric_history(run_id, name)}
+    return sorted(points), [points[step] for step in sorted(points)]
 
 
 def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
@@ -36,7 +115,7 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
         try:
             return store.client.get_run(sweep)
         except MlflowException:
-            query += f" and tags.`sentiment_rnn.study` = '{sweep.replace(chr(39), '')}'"
+            query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
     if finished:
         query += f" and {FINISHED}"
     found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)
@@ -45,10 +124,67 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
     if not found:
         raise UserError(
             f"sweep={sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
-            "after e.g. python -m sentiment_rnn.train experiment=demo"
+            "after e.g. sentiment-rnn train experiment=demo"
         )
-    # The last that was worked on: a sweep that is taken up keeps its start, and has no end while it runs.
+    # The last that was worked on: a sweep that is resumed keeps its start, and has no end while it runs.
     return max(found, key=lambda run: run.info.end_time or float("inf"))
+
+
+def results_of(store: Store, parent: Run) -> list[RunResult]:
+    """The finished runs of a sweep, in the order of its jobs; trials are left out.
+
+    Raises:
+        UserError: there are none.
+    """
+    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}' and {FINISHED}"
+    runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
+    earnest = [run for run in runs if TRIAL_TAG not in run.data.tags]
+    name = f"sweep {parent.info.run_name} ({parent.info.run_id})"
+    if runs and not earnest:
+        raise UserError(f"{name}: its runs are trials ({runs[0].data.tags[TRIAL_TAG]}), which are not compared")
+    if not runs:
+        raise UserError(f"{name}: no finished run to compare")
+    results = [result_of(store, run) for run in earnest]
+    jobs = _jobs(store, parent)
+    return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
+
+
+def _jobs(store: Store, parent: Run) -> dict[frozenset[tuple[str, str]], int]:
+    """The place of each job in a sweep, by its overrides; empty for a sweep that recorded none."""
+    try:
+        described = _read_yaml(store, parent.info.run_id, JOBS, dict)
+    except UserError:
+        return {}
+    return {frozenset(_pairs(job).items()): place for place, job in enumerate(described.get("jobs", []))}
+
+
+def result_of(store: Store, run: Run) -> RunResult:
+    """A finished run; raises `UserError` where its configuration cannot be read."""
+    run_id = run.info.run_id
+    return RunResult(
+        store,
+        run_id,
+        config=recorded(_read_yaml(store, run_id, CONFIGURATION, dict)),
+        overrides=_pairs(_read_yaml(store, run_id, OVERRIDES, list)),
+        metrics=Metrics(run.data.metrics),
+        tags=run.data.tags,
+    )
+
+
+def results_of_sweeps(store: Store, *sweeps: str) -> list[RunResult]:
+    """The runs of the latest finished sweep of each name.
+
+    Raises:
+        UserError: there is none, or they do not compare: they have other seeds, or another number of epochs.
+    """
+    found = {sweep: results_of(store, find_sweep(store, sweep, finished=True)) for sweep in sweeps}
+    for key in ("seed", "trainer.epochs"):
+        value = attrgetter(key)
+        values = {sweep: ", ".join(sorted({str(value(r.config)) for r in runs})) for sweep, runs in found.items()}
+        if len(set(values.values())) > 1:
+            differing = "; ".join(f"{value} in {sweep}" for sweep, value in values.items())
+            raise UserError(f"{key} differs ({differing}); train these sweeps with the same overrides")
+    return [result for results in found.values() for result in results]
 
 
 def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Figure) -> None:
@@ -66,66 +202,21 @@ def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], f
         store.client.log_figure(parent.info.run_id, figure, f"study/{study}/{name}.png")
 
 
-def runs_of(store: Store, *sweeps: str) -> list[Run]:
-    """The runs of the latest finished sweep of each name.
-
-    Raises:
-        UserError: there is none, or they do not compare: they have other seeds, or another number of epochs.
-    """
-    found = {sweep: _children(store, find_sweep(store, sweep, finished=True)) for sweep in sweeps}
-    for name in ("seed", "trainer.epochs"):
-        values = {sweep: ", ".join(sorted({run.data.params[name] for run in runs})) for sweep, runs in found.items()}
-        if len(set(values.values())) > 1:
-            differing = "; ".join(f"{value} in {sweep}" for sweep, value in values.items())
-            raise UserError(f"{name} differs ({differing}); train these sweeps with the same overrides")
-    return [run for runs in found.values() for run in runs]
+def _pairs(overrides: list[str]) -> dict[str, str]:
+    return dict(line.lstrip("+").split("=", 1) for line in overrides if "=" in line)
 
 
-def _children(store: Store, parent: Run) -> list[Run]:
-    query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and {FINISHED}"
-    runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
-    if not runs:
-        raise UserError(f"sweep {parent.info.run_name} ({parent.info.run_id}): no finished run to compare")
-    return list(runs)
+def _download(store: Store, run_id: str, name: str, folder: str) -> Path:
+    try:
+        return Path(store.client.download_artifacts(run_id, name, folder))
+    except (MlflowException, OSError) as error:
+        raise UserError(f"run {run_id}: it has no {name}; train again with tracking.repeat=true") from error
 
 
-def predictions_of(store: Store, run: Run) -> Predictions:
-    """What a run said of the test reviews."""
-    with tempfile.TemporaryDirectory() as folder:
-        return Predictions.load(Path(store.client.download_artifacts(run.info.run_id, PREDICTIONS, folder)))
-
-
-def config_of(store: Store, run: Run) -> Config:
-    """The configuration that a run recorded."""
-    settings = _read_yaml(store, run, "config.yaml", dict)
-    schema = OmegaConf.structured(Config)
-    schema.data = OmegaConf.structured(ImdbConfig if settings["data"]["name"] == "imdb" else GeneratedConfig)
-    return cast(Config, OmegaConf.to_object(OmegaConf.merge(schema, settings)))
-
-
-def read_results(store: Store, parent: Run) -> list[RunResult]:
-    """The finished runs under `parent`; raises `UserError` where there are none."""
-    runs = _children(store, parent)
-    overrides = {run.info.run_id: _overrides(store, run) for run in runs}
-    varied = {
-        key
-        for chosen in overrides.values()
-        for key in chosen
-        if len({other.get(key) for other in overrides.values()}) > 1 and key not in ("seed", "encoder")
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        return [_read(store, run, overrides[run.info.run_id], sorted(varied), Path(folder)) for run in runs]
-
-
-def _overrides(store: Store, run: Run) -> dict[str, str]:
-    lines = _read_yaml(store, run, "overrides.yaml", list)
-    return dict(line.lstrip("+").split("=", 1) for line in lines if "=" in line)
-
-
-def _read_yaml(store: Store, run: Run, name: str, kind: type) -> Any:
+def _read_yaml(store: Store, run_id: str, name: str, kind: type) -> Any:
     """The plain values in a run's YAML artifact, a `kind`; raises `UserError` for one that is damaged or names code."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(store.client.download_artifacts(run.info.run_id, name, folder))
+        path = _download(store, run_id, name, folder)
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
             if not isinstance(values, kind):
@@ -133,26 +224,5 @@ def _read_yaml(store: Store, run: Run, name: str, kind: type) -> Any:
             return values
         except (yaml.YAMLError, ValueError) as error:
             raise UserError(
-                f"run {run.info.run_id}: its {name} is damaged ({str(error).splitlines()[0]}); train again"
+                f"run {run_id}: its {name} is damaged ({str(error).splitlines()[0]}); train again"
             ) from error
-
-
-def _read(store: Store, run: Run, overrides: dict[str, str], varied: list[str], folder: Path) -> RunResult:
-    run_id, parameters = run.info.run_id, run.data.params
-    local = folder / run_id
-    local.mkdir()
-    predictions = store.client.download_artifacts(run_id, PREDICTIONS, str(local))
-    gradients = store.client.download_artifacts(run_id, GRADIENTS, str(local))
-    settings = (f"{key.split('.')[-1]}={overrides[key]}" for key in varied if key in overrides)
-    parts = [parameters["encoder.name"], *settings]
-    return RunResult(
-        run_id=run_id,
-        arm=", ".join(parts),
-        pooling=parameters["pooling.name"],
-        learning_rate=float(parameters["optimizer.learning_rate"]),
-        seed=int(parameters["seed"]),
-        metrics={name: float(value) for name, value in run.data.metrics.items()},
-        validation=np.array(curve_of(store, run_id, "val/accuracy")[1]),
-        predictions=Predictions.load(Path(predictions)),
-        gradients=np.loadtxt(gradients, delimiter=",", skiprows=1, ndmin=2).T,
-    )

@@ -9,7 +9,7 @@ import mlflow.pyfunc
 from fastapi import FastAPI, Request, Response
 from mlflow.pyfunc import scoring_server
 
-from sentiment_rnn.data.text import whole
+from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.tracking.models import checked_model
 
 INVOCATIONS = "/invocations"

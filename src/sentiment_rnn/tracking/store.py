@@ -7,8 +7,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from sentiment_rnn.checks import UserError
-from sentiment_rnn.config import TrackingConfig
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def open_store(
         raise UserError(
             f"{directory_name}={config.directory}: no runs there; train first, or give the folder of a store"
         )
+    if not create:
+        return _existing_store(config, uri, directory, uri_name)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / ".store.lock"):
@@ -67,6 +69,27 @@ def open_store(
             f"{uri_name}={uri}: {str(error).splitlines()[0]}; check the address, or give none for SQLite"
         ) from error
     return Store(client, uri, experiment_id, directory)
+
+
+def _existing_store(config: TrackingConfig, uri: str, directory: Path, uri_name: str) -> Store:
+    """The store, as it is: nothing is made."""
+    try:
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(config.experiment)
+    except MlflowException as error:
+        raise UserError(
+            f"{uri_name}={uri}: {str(error).splitlines()[0]}; check the address, or give none for SQLite"
+        ) from error
+    if experiment is None:
+        raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
+    return Store(client, uri, experiment.experiment_id, directory)
+
+
+def where_to_look(store: Store) -> str:
+    """One line: how to see the runs of a store."""
+    if store.uri.startswith("http"):
+        return f"see the runs: {store.uri}"
+    return f"see the runs: mlflow ui --backend-store-uri {store.uri}   (in a checkout: make ui)"
 
 
 def store_uri(config: TrackingConfig) -> str:

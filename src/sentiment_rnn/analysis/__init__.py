@@ -1,1 +1,0 @@
-"""What is computed from a trained model or from its predictions, and drawn."""

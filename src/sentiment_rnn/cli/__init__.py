@@ -1,0 +1,1 @@
+"""The command line: `sentiment-rnn COMMAND`, a file a command."""

@@ -1,0 +1,79 @@
+"""What each command is for, with examples, and the keys that it takes."""
+
+from typing import NamedTuple
+
+RUN_KEYS = (
+    ("", "config/run.py", "RunConfig"),
+    ("task.", "config/task.py", "SequenceTaskConfig"),
+    ("data.", "config/data.py", "DataConfig"),
+    ("data.", "data/sources/files.py", "Files"),
+    ("data.", "data/sources/generated.py", "Generated"),
+    ("data.", "data/sources/imdb.py", "Imdb"),
+    ("embedding.", "config/model.py", "EmbeddingConfig"),
+    ("encoder.", "config/model.py", "EncoderConfig"),
+    ("pooling.", "config/model.py", "PoolingConfig"),
+    ("optimizer.", "config/optimizer.py", "OptimizerConfig"),
+    ("trainer.", "config/trainer.py", "TrainerConfig"),
+    ("tracking.", "config/tracking.py", "TrackingConfig"),
+)
+TRACKING_KEYS = ("tracking.", "config/tracking.py", "TrackingConfig")
+RUN_GROUPS = ("task", "data", "encoder", "pooling", "optimizer", "trainer", "tracking", "experiment")
+
+
+class Command(NamedTuple):
+    """A command of `sentiment-rnn`."""
+
+    purpose: str
+    examples: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Of `conf/`."""
+    keys: tuple[tuple[str, str, str], ...] = ()
+    """Prefix, file and class of its keys; none for a command with options of its own."""
+
+
+COMMANDS = {
+    "train": Command(
+        "Train one encoder, or a sweep of them, and score it on the test data.",
+        (
+            "sentiment-rnn train encoder=lstm data=imdb",
+            "sentiment-rnn train -m encoder=rnn,lstm seed=0,1,2 study=mine",
+            "sentiment-rnn train data=files data.train=reviews.csv encoder=gru",
+        ),
+        RUN_GROUPS,
+        RUN_KEYS,
+    ),
+    "compare": Command(
+        "Turn a sweep into a table with error bars, paired tests and a figure.",
+        (
+            "sentiment-rnn compare",
+            "sentiment-rnn compare sweep=mine output=results register=true",
+            "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=http://127.0.0.1:5000",
+        ),
+        ("tracking",),
+        (("", "config/commands.py", "CompareConfig"), TRACKING_KEYS),
+    ),
+    "study": Command(
+        "Run a study: its sweeps, then what they say of its claims.",
+        (
+            "sentiment-rnn study name=memory",
+            "sentiment-rnn study name=memory run=false",
+            "sentiment-rnn study name=all",
+        ),
+        ("tracking",),
+        (("", "config/commands.py", "StudyConfig"), TRACKING_KEYS),
+    ),
+    "report": Command(
+        "Write what the studies found as one HTML page.",
+        (
+            "sentiment-rnn report",
+            "sentiment-rnn report output=report.html",
+            "sentiment-rnn report experiments=experiments documents=[README.md]",
+        ),
+        ("tracking",),
+        (("", "config/commands.py", "ReportConfig"), TRACKING_KEYS),
+    ),
+    "predict": Command("Say whether texts are positive."),
+    "evaluate": Command("How good a trained model is on labelled texts of your own."),
+    "inspect": Command("Look at one text as a trained model reads it, on an HTML page."),
+    "serve": Command("Serve a trained model on 127.0.0.1, with a page to type texts into."),
+}

@@ -1,0 +1,135 @@
+"""Turn a sweep into a table with error bars, paired tests and a figure."""
+
+import csv
+import io
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from sentiment_rnn.cli.errors import one_line_errors
+from sentiment_rnn.config.commands import CompareConfig
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.comparison import (
+    DIFFERENCE_COLUMNS,
+    Arm,
+    arms_of,
+    difference_table,
+    differences,
+    distance_table,
+    table,
+)
+from sentiment_rnn.report.comparison_figure import comparison_figure
+from sentiment_rnn.report.figures import save_figure
+from sentiment_rnn.report.metrics import COLUMNS
+from sentiment_rnn.report.tables import Table, find_block, markdown, new_console, replace_block, show
+from sentiment_rnn.tracking.models import check_name, register
+from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION
+from sentiment_rnn.tracking.results import RunResult, find_sweep, log_comparison, results_of
+from sentiment_rnn.tracking.store import Store, open_store, where_to_look
+
+
+@hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="compare")
+def main(config: DictConfig) -> None:
+    """Read a sweep back and compare its encoders."""
+    with one_line_errors():
+        compare(checked(config))
+
+
+def compare(config: CompareConfig) -> None:
+    """Print the tables; log them and the figure to the parent run; write them to `output` if it is given."""
+    if config.register:
+        check_name(config.tracking.model)
+    store = open_store(config.tracking, create=False)
+    parent = find_sweep(store, config.sweep)
+    study = str(parent.info.run_name)
+    for document in config.documents:
+        find_block(Path(document), study)
+    runs = results_of(store, parent)
+    check_task(study, runs)
+    arms = arms_of(runs)
+    tables = build_tables(arms, config.resamples)
+    console = new_console()
+    for shown in tables:
+        show(console, shown)
+    text = markdown(tables)
+    figure = comparison_figure(arms, study)
+    files = {"table.md": text, "results.csv": results_csv(arms)}
+    log_comparison(store, parent, files, figure)
+    console.print(f"logged to run {parent.info.run_id} of {store.uri}, under comparison/", soft_wrap=True)
+    lines = register_best(store, config.tracking.model, arms) if config.register else [
+        "not registered; register=true makes the best runs versions of the model " + config.tracking.model
+    ]  # fmt: skip
+    for line in [*lines, where_to_look(store)]:
+        console.print(line, soft_wrap=True, highlight=False)
+    if config.output:
+        folder = Path(config.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_text(content)
+        save_figure(figure, folder / "comparison.png")
+        console.print(f"written to {folder}")
+    for document in config.documents:
+        replace_block(Path(document), study, text)
+
+
+def check_task(study: str, runs: list[RunResult]) -> None:
+    """Raise `UserError` for a sweep of another task than reviews: it has no predictions to compare."""
+    others = sorted({run.config.task.name for run in runs if not isinstance(run.config, ReviewConfig)})
+    if others:
+        raise UserError(
+            f"sweep={study}: its runs are of {', '.join(others)}, and compare reads runs on reviews; "
+            "sentiment-rnn study name=textbook reads those"
+        )
+
+
+def register_best(store: Store, name: str, arms: list[Arm]) -> list[str]:
+    """Register the run that is the best on validation as the champion, and that of each encoder under its name; a line
+    on each."""
+    scored = [(arm, run) for arm in arms for run in arm.runs if run.metrics[BEST_ACCURACY] >= 0]
+    if not scored:
+        return [f"not registered: no run has {BEST_ACCURACY}"]
+    ranked = sorted(scored, key=lambda pair: -pair[1].metrics[BEST_ACCURACY])
+    best = {CHAMPION: ranked[0]}
+    best |= {run.encoder: (arm, run) for arm, run in reversed(ranked)}
+    versions = register(store, name, {alias: run.run_id for alias, (_, run) in best.items()})
+    lines = []
+    for alias, (arm, run) in best.items():
+        what = f"{arm.name}, seed {run.seed}, {100 * run.metrics[BEST_ACCURACY]:.1f} % on validation"
+        if alias in versions:
+            lines.append(f"registered as {name}@{alias}, version {versions[alias]}: {what}")
+        else:
+            lines.append(f"not registered: {what}, run {run.run_id}, was trained before models were packaged")
+    return lines
+
+
+def build_tables(arms: list[Arm], resamples: int) -> list[Table]:
+    """Every table that has rows."""
+    seeds = ", ".join(sorted({str(run.seed) for arm in arms for run in arm.runs}, key=int))
+    tables = [
+        Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
+        Table("Test accuracy by distance from the deciding clause to the end [tokens]", *distance_table(arms)),
+        Table("Paired on the same test reviews", DIFFERENCE_COLUMNS, difference_table(differences(arms, resamples))),
+    ]
+    return [shown for shown in tables if shown.rows]
+
+
+def results_csv(arms: list[Arm]) -> str:
+    """One row per run: what it was and what it scored."""
+    metrics = [column.metric for column in COLUMNS]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["encoder", "pooling", "learning_rate", "seed", *metrics])
+    for arm, run in sorted(((a, r) for a in arms for r in a.runs), key=lambda pair: (pair[0].name, pair[1].seed)):
+        values = [_number(run.metrics[name]) for name in metrics]
+        writer.writerow([arm.name, arm.pooling, f"{run.learning_rate:g}", run.seed, *values])
+    return text.getvalue()
+
+
+def _number(value: float) -> str:
+    if value != value:  # a metric that this run does not have
+        return ""
+    return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"

@@ -1,0 +1,57 @@
+"""What every command does around its work: the schema registered, and one line for what a user can mend."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from sentiment_rnn.environment import quiet_libraries
+from sentiment_rnn.errors import UserError
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a command; what its user can mend is one line on standard error and exit status 1."""
+    from sentiment_rnn.config.store import register_schema
+
+    register_schema()
+    quiet_libraries()
+    # Hydra prints an error itself, over many lines, unless this asks it to raise it.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    with one_line_errors():
+        command()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn errors that a user can mend into their one line; all others keep their traceback.
+
+    `run` has it around everything, a command inside Hydra's wrapper too, which would put a line of its own first.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from sentiment_rnn.config.messages import describe
+
+    try:
+        yield
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        fail(describe(error))
+    except ValueError as error:
+        if "can be specified" not in str(error):  # Hydra's word on flags that exclude each other
+            raise
+        fail(str(error))
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        fail(f"{error.filename}: {error.strerror}; choose a folder that can be written")
+    except KeyboardInterrupt:
+        fail("interrupted; the same sweep, started again, resumes where it was", status=130)
+    except BrokenPipeError:
+        # Whoever read the answers has enough of them (`| head`); Python would say so once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Say one line and leave."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)

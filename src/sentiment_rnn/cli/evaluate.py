@@ -1,0 +1,121 @@
+"""How good a trained model is on labelled texts of your own.
+
+sentiment-rnn evaluate reviews.csv
+sentiment-rnn evaluate originals.tsv revisions.tsv --text Text --label Sentiment --id batch_id
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentiment_rnn.cli.trained_model import TrainedModel, add_arguments, open_model
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sentiment_rnn.report.evaluation import Evaluation
+    from sentiment_rnn.report.tables import Table
+
+
+def main() -> None:
+    """Read the command line and evaluate."""
+    parser = argparse.ArgumentParser(
+        prog="sentiment-rnn evaluate", description="How good a trained model is on labelled texts of your own."
+    )
+    parser.add_argument("files", nargs="+", type=Path, help="labelled texts: .csv, .tsv, .jsonl, .parquet (also .gz)")
+    parser.add_argument("--text", default="text", metavar="COLUMN", help="the texts (default: %(default)s)")
+    parser.add_argument(
+        "--label",
+        default="label",
+        metavar="COLUMN",
+        help="their labels, 0 or 1, neg or pos, negative or positive (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--id", metavar="COLUMN", help="what joins an original and its revision: how often is the model right on all?"
+    )
+    parser.add_argument("--json", action="store_true", help="the scores alone, in JSON")
+    parser.add_argument("--no-log", action="store_true", help="record nothing in MLflow")
+    add_arguments(parser)
+    evaluate(parser.parse_args())
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Read the files, show how good the model is on them, and record it under its run."""
+    from tqdm import tqdm
+
+    from sentiment_rnn.data.text_files import Columns, rows_of
+    from sentiment_rnn.report.evaluation import judge, scores, tables
+
+    columns = Columns(arguments.text, arguments.label, arguments.id)
+    with open_model(arguments) as model:
+        rows = tqdm(rows_of(arguments.files, columns), "Reading", unit=" parts", disable=None, leave=False)
+        found = judge(model.predictor, rows)
+        values = scores(found)
+        shown = tables(found, values)
+        if arguments.json:
+            print(json.dumps(values))
+        else:
+            show_all(found, shown)
+        # Last, so that a server that does not answer costs no score.
+        recorded = None if arguments.no_log else record(model, found, arguments.files, values, shown)
+    if not arguments.json:
+        print(recorded or "recorded nowhere")
+
+
+def show_all(found: "Evaluation", shown: "list[Table]") -> None:
+    """Tables, mistakes and warnings, for a person."""
+    from sentiment_rnn.report.tables import new_console, show
+
+    console = new_console()
+    for table in shown:
+        show(console, table)
+    show_mistakes(console, found)
+    for line in warnings(found):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def warnings(found: "Evaluation") -> list[str]:
+    """What a reader of the scores has to know of the texts."""
+    from sentiment_rnn.report.statistics import percent
+
+    lines = []
+    if found.without_tokens:
+        lines.append(f"note: {found.without_tokens:,} texts have no word and no mark; they are in no score")
+    if seen := int(found.seen.sum()):
+        rest = (
+            f"without them, accuracy is {percent(found.accuracy_unseen)}"
+            if found.accuracy_unseen
+            else "no other is left"
+        )
+        lines.append(f"warning: the model was trained or chosen on {seen:,} of these texts; {rest}")
+    return lines
+
+
+def show_mistakes(console: "Console", found: "Evaluation", count: int = 5) -> None:
+    """The surest mistakes, a line each."""
+    from sentiment_rnn.cli.printing import shortened
+
+    if found.mistakes:
+        console.print("The surest mistakes", style="bold")
+    for mistake in found.mistakes[:count]:
+        label = "positive" if mistake.label else "negative"
+        text = shortened(mistake.text, max(20, console.width - 34))
+        line = f"is {label}, said {100 * mistake.probability:5.1f} %  {text}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+
+def record(
+    model: TrainedModel, found: "Evaluation", files: list[Path], values: dict[str, float], shown: "list[Table]"
+) -> str | None:
+    """Log the evaluation as a run under the model's own."""
+    from sentiment_rnn.report.figures import prediction_figures
+    from sentiment_rnn.report.tables import markdown
+    from sentiment_rnn.tracking.evaluations import log_evaluation
+
+    if model.store is None or not model.run:
+        return None
+    mistakes = [mistake._asdict() for mistake in found.mistakes]
+    figures = prediction_figures(found.predictions)
+    run_id = log_evaluation(model.store, model.run, files, values, markdown(shown), figures, mistakes)
+    return f"recorded as run {run_id}, under run {model.run} of {model.store.uri}"

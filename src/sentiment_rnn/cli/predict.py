@@ -1,0 +1,107 @@
+"""Say whether texts are positive.
+
+sentiment-rnn predict "not bad at all" "dull, and far too long"
+sentiment-rnn predict --file reviews.csv --json > answers.jsonl
+cat reviews.txt | sentiment-rnn predict --model sentiment@rnn
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentiment_rnn.cli.trained_model import add_arguments, open_model
+from sentiment_rnn.errors import UserError
+
+if TYPE_CHECKING:
+    from sentiment_rnn.data.text_files import Rows
+    from sentiment_rnn.inference.predictor import Sentiments
+
+
+def main() -> None:
+    """Read the command line and answer."""
+    parser = argparse.ArgumentParser(prog="sentiment-rnn predict", description="Say whether texts are positive.")
+    parser.add_argument("texts", nargs="*", help="texts; without any, and without --file, a text a line is read")
+    parser.add_argument(
+        "--file", type=Path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"
+    )
+    parser.add_argument("--text", default="text", metavar="COLUMN", help="its column (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="an answer a line, in JSON")
+    add_arguments(parser)
+    predict(parser.parse_args())
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Answer the texts in their order, part by part; standard output has the answers and nothing else."""
+    if arguments.texts and arguments.file:
+        raise UserError(f"--file={arguments.file}: texts were given as well; give one or the other")
+    from tqdm import tqdm
+
+    with open_model(arguments) as model:
+        write = write_json if arguments.json else Lines().write
+        with tqdm(unit=" texts", disable=None if arguments.file else True, leave=False) as progress:
+            for rows in parts(arguments):
+                write(rows, model.predictor.predict(rows.texts))
+                progress.update(len(rows.texts))
+
+
+def parts(arguments: argparse.Namespace) -> Iterator["Rows"]:
+    """The texts that were asked about."""
+    from sentiment_rnn.data.text_files import Columns, Rows, read_rows
+
+    if arguments.file:
+        return read_rows(arguments.file, Columns(arguments.text))
+    if arguments.texts:
+        return iter([Rows(list(arguments.texts), [], [])])
+    return standard_input()
+
+
+def standard_input() -> Iterator["Rows"]:
+    """Lines of standard input; from a terminal each is answered when it is typed."""
+    from sentiment_rnn.data.text_files import read_lines, utf8_input
+
+    if sys.stdin.isatty():
+        print("One text a line; Ctrl-D ends.", file=sys.stderr)
+    with utf8_input() as lines:
+        yield from read_lines(lines, *([1] if lines.isatty() else []))
+
+
+def write_json(rows: "Rows", found: "Sentiments") -> None:
+    """`label`, `probability` (that the text is positive), `known_tokens`, `unknown_tokens`, an object a line."""
+    for label, probability, known, unknown in zip(found.labels, *found, strict=True):
+        answer = {
+            "label": label,
+            "probability": None if label is None else round(float(probability), 6),
+            "known_tokens": int(known),
+            "unknown_tokens": int(unknown),
+        }
+        print(json.dumps(answer), flush=sys.stdin.isatty())
+
+
+class Lines:
+    """Answers for a person, aligned, a line each; the heading stands once."""
+
+    def __init__(self) -> None:
+        from sentiment_rnn.report.tables import new_console
+
+        self.console = new_console()
+        self.headed = False
+
+    def write(self, rows: "Rows", found: "Sentiments") -> None:
+        """Print a part."""
+        if not self.headed:
+            self.print("label     positive  known  unknown  text", "bold")
+            self.headed = True
+        from sentiment_rnn.cli.printing import shortened
+
+        room = max(20, self.console.width - 36)
+        for text, label, probability, known, unknown in zip(rows.texts, found.labels, *found, strict=True):
+            said = "–" if label is None else f"{100 * probability:.1f} %"
+            shown = shortened(text or "", room)
+            self.print(f"{label or 'no text':<8}  {said:>8}  {known:>5}  {unknown:>7}  {shown}")
+
+    def print(self, line: str, style: str | None = None) -> None:
+        """One line as it is: a text is not markup."""
+        self.console.print(line, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -1,0 +1,46 @@
+"""Write the findings of all studies as one HTML page, and their verdicts into documents.
+
+sentiment-rnn report output=report.html
+"""
+
+import contextlib
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from sentiment_rnn.cli.errors import one_line_errors
+from sentiment_rnn.config.commands import ReportConfig
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.tables import markdown, replace_block
+from sentiment_rnn.studies import find_study
+from sentiment_rnn.studies.kit.page import build_page, sections_of, verdict_table
+from sentiment_rnn.tracking.results import find_sweep
+from sentiment_rnn.tracking.store import open_store
+
+
+@hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="report")
+def main(config: DictConfig) -> None:
+    """Write the page."""
+    with one_line_errors():
+        report(checked(config))
+
+
+def report(config: ReportConfig) -> None:
+    """Write the page, and log it to the parent run of the last study on it."""
+    experiments = Path(config.experiments)
+    page, sections = build_page(experiments), sections_of(experiments)
+    for document in config.documents:
+        replace_block(Path(document), "verdicts", markdown([verdict_table(sections, Path(document).parent)]))
+    output = Path(config.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(page, encoding="utf-8")
+    print(f"written to {output} ({len(page) / 1e6:.1f} MB); open it in a browser")
+    # The page is made from the folder alone: it is complete without a store, or without the study's runs in it.
+    with contextlib.suppress(UserError):
+        store = open_store(config.tracking, create=False)
+        parent = find_sweep(store, find_study(sections[-1].name).sweeps[-1].experiment, finished=True)
+        store.client.log_text(parent.info.run_id, page, "report.html")
+        print(f"logged to run {parent.info.run_id} of {store.uri}, as report.html")

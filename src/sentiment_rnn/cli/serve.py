@@ -1,0 +1,85 @@
+"""Serve a trained model on 127.0.0.1: MLflow's scoring server, and a page that answers as one types.
+
+sentiment-rnn serve
+curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": {"text": ["not bad at all"]}}'
+"""
+
+import argparse
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from sentiment_rnn.cli.trained_model import DEFAULT_NAME, TrainedModel, add_arguments, open_model
+from sentiment_rnn.errors import UserError
+
+if TYPE_CHECKING:
+    from sentiment_rnn.inference.predictor import Predictor
+
+HOST = "127.0.0.1"
+PAGE = "/"
+"""Where the page is; the scoring server's own paths come first."""
+BESIDE = ("rnn", "lstm")
+"""Aliases of the models that the page asks, where they are registered."""
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(
+        prog="sentiment-rnn serve", description="Serve a trained model on 127.0.0.1, with a page to type texts into."
+    )
+    parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
+    parser.add_argument("--no-page", action="store_true", help="the scoring server alone")
+    add_arguments(parser)
+    serve(parser.parse_args())
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Serve until interrupted."""
+    import uvicorn
+
+    from sentiment_rnn.tracking.serving import scoring_app
+
+    check_port(arguments.port)
+    with ExitStack() as stack:
+        model = stack.enter_context(open_model(arguments))
+        app = scoring_app(model.folder)
+        address = f"http://{HOST}:{arguments.port}"
+        print(f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)")
+        if not arguments.no_page:
+            # Gradio takes two seconds to import, which a server without a page does not wait for.
+            try:
+                import gradio
+            except ImportError as error:
+                raise UserError(
+                    "the page needs Gradio: pip install 'sentiment_rnn[page]', or give --no-page"
+                ) from error
+
+            from sentiment_rnn.report.pages.typed import STYLE, build_page
+
+            shown = beside(arguments, model, stack)
+            page = build_page(shown)
+            app = gradio.mount_gradio_app(app, page, PAGE, css=STYLE, server_name=HOST, server_port=arguments.port)
+            print(f"page, with {' and '.join(shown)}: {address}", flush=True)
+        uvicorn.run(app, host=HOST, port=arguments.port, log_level="warning")
+
+
+def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack) -> "dict[str, Predictor]":
+    """What the page shows: the best of each encoder, or the served model where it was chosen or is the only one."""
+    shown: dict[str, Predictor] = {}
+    if not (arguments.run or arguments.model):
+        for alias in BESIDE:
+            try:
+                shown[alias] = stack.enter_context(open_model(arguments, model=f"{DEFAULT_NAME}@{alias}")).predictor
+            except UserError:
+                continue  # the sweep that was compared had none
+    return shown or {model.predictor.package.name: model.predictor}
+
+
+def check_port(port: int) -> None:
+    """Raise `UserError` where something listens on the port already."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(f"--port={port}: {getattr(error, 'strerror', None) or error}; choose another") from error

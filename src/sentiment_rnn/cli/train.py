@@ -1,0 +1,37 @@
+"""Train one encoder, or a sweep of them, and score it on the test data."""
+
+import gc
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from sentiment_rnn.cli.errors import fail
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.environment import quiet_libraries
+from sentiment_rnn.errors import UserError
+
+
+@hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")
+def main(config: DictConfig) -> float | None:
+    """One job; returns its best validation score, for sweepers that search."""
+    from sentiment_rnn.runs.engine import train
+
+    if not gc.isenabled():  # the first job of this process
+        gc.freeze()
+        gc.enable()
+    quiet_libraries()
+    hydra_config = HydraConfig.get()
+    single = hydra_config.mode == RunMode.RUN
+    try:
+        return train(
+            checked(config),
+            overrides=list(hydra_config.overrides.task),
+            jobs=1 if single else hydra_config.launcher.get("n_jobs", 1),
+        )
+    except UserError as error:
+        if single:
+            fail(str(error))
+        raise

@@ -1,0 +1,101 @@
+"""Parts of a run whose keys are the arguments of the class that they name: its encoder, and its source of reviews.
+
+    _target_: my_package.Convolution   # class Convolution(nn.Module): def __init__(self, input_size, *, width: int = 3)
+    name: convolution
+    width: 5
+
+A class and a YAML file are all that such a part needs. The class's signature gives names, types and defaults; bounds
+are what its constructor refuses with a ValueError or a UserError.
+"""
+
+import inspect
+import typing
+from collections.abc import Sequence
+from dataclasses import field, fields, make_dataclass
+from pkgutil import resolve_name
+from typing import Any, TypeVar
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException, ValidationError
+
+from sentiment_rnn.errors import UserError, unknown_key
+
+Part = TypeVar("Part")
+
+
+def class_named(target: str, key: str = "_target_") -> type[Any]:
+    """The class, or function, that `target` names; its module is imported.
+
+    Raises:
+        UserError: it cannot be imported.
+    """
+    try:
+        return typing.cast(type[Any], resolve_name(target))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{key}={target}: cannot be imported ({error})") from error
+
+
+def arguments_of(target: type[Any]) -> dict[str, inspect.Parameter]:
+    """The arguments of a class that may be given by name, in their order."""
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return {name: given for name, given in inspect.signature(target).parameters.items() if given.kind in kinds}
+
+
+def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence[str] = ()) -> Part:
+    """`node` as an object of `base`, with a field for each further argument of the class that `node` names.
+
+    Args:
+        section: its key in the configuration, for messages.
+        given: arguments that the program passes itself.
+
+    Raises:
+        UserError: a key is no argument of the class, or the class cannot be imported.
+        omegaconf.errors.OmegaConfBaseException: a value has the wrong type, or is missing.
+    """
+    target = class_named(str(node._target_), f"{section}._target_")
+    known = [declared.name for declared in fields(base)]  # type: ignore[arg-type]
+    arguments = {name: found for name, found in arguments_of(target).items() if name not in (*known, *given)}
+    for key in map(str, node):
+        if key not in known and key not in arguments:
+            raise UserError(unknown_key(f"{section}.{key}", [*known, *arguments]))
+    hints = _types_of(target)
+    extra = [
+        (name, hints.get(name, Any), field(default=MISSING if found.default is found.empty else found.default))
+        for name, found in arguments.items()
+        if _is_a_value(found.default)
+    ]
+    schema = OmegaConf.structured(make_dataclass(base.__name__, extra, bases=(base,)))
+    for key, value in ((str(key), value) for key, value in node.items_ex(resolve=False)):
+        try:
+            schema[key] = value
+        except OmegaConfBaseException as error:
+            raise UserError(f"{section}.{key}={value}: {str(error).splitlines()[0]}") from error
+    for key in map(str, schema):
+        if OmegaConf.is_missing(schema, key):
+            owner = node.get("name", section)
+            raise UserError(f"{section}.{key}: not given, and {owner} needs it; give {section}.{key}=…")
+    return typing.cast(Part, OmegaConf.to_object(schema))
+
+
+def _types_of(target: type[Any]) -> dict[str, Any]:
+    """The types of a class's arguments, those that a configuration can hold; the others hold anything."""
+    found = typing.get_type_hints(target.__init__ if isinstance(target, type) else target)
+    types = {}
+    for name in arguments_of(target):
+        hint = found.get(name, Any)
+        try:
+            OmegaConf.structured(make_dataclass("Probe", [(name, hint, field(default=MISSING))]))
+        except (ValidationError, ValueError):
+            continue
+        types[name] = hint
+    return types
+
+
+def _is_a_value(default: Any) -> bool:
+    return default is inspect.Parameter.empty or default is None or isinstance(default, bool | int | float | str)
+
+
+def part_arguments(part: Any, target: type[Any]) -> dict[str, Any]:
+    """The values of a part's keys that are arguments of its class, where they are given."""
+    values = {name: getattr(part, name, None) for name in arguments_of(target)}
+    return {name: value for name, value in values.items() if hasattr(part, name)}

@@ -1,0 +1,42 @@
+"""Keys of `data` that every source of reviews has."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from sentiment_rnn.config.bounds import at_least, one_of
+
+
+@dataclass
+class DataConfig:
+    """Reviews, and how they are tokenized and batched. The source's class, `_target_`, has further keys: its fields."""
+
+    _target_: str = MISSING
+    """The source's class, importable."""
+    name: str = MISSING
+    """Its name in overrides and in MLflow."""
+    directory: str = MISSING
+    """Folder of downloads and of the token cache; made when needed."""
+    batch_size: int = MISSING
+    """Reviews in a training batch, on each device."""
+    eval_batch_size: int = MISSING
+    """Reviews in a validation, test or prediction batch."""
+    max_tokens: int = MISSING
+    """Longest part of a review that is read, in tokens."""
+    keep: str = MISSING
+    """Which part that is: `head`, `tail` or `both` (half from each end)."""
+    tokenizer: str = "basic_english"
+    """How a text is split into tokens: a name that torchtext's `get_tokenizer` knows, or the import path of
+    a function from a text to its tokens, marked by `data.tokenizer.tokenizer`."""
+    vocabulary_size: int = MISSING
+    """Entries of the vocabulary at most, `<pad>` and `<unk>` included."""
+    minimum_frequency: int = MISSING
+    """Times a token must occur in the training part to enter the vocabulary."""
+
+    def __post_init__(self) -> None:
+        at_least("data.batch_size", self.batch_size, 1)
+        at_least("data.eval_batch_size", self.eval_batch_size, 1)
+        at_least("data.max_tokens", self.max_tokens, 1)
+        one_of("data.keep", self.keep, ("head", "tail", "both"))
+        at_least("data.vocabulary_size", self.vocabulary_size, 3)
+        at_least("data.minimum_frequency", self.minimum_frequency, 1)

@@ -1,0 +1,35 @@
+"""Errors of ours, of Hydra and of OmegaConf, each said in one line."""
+
+import dataclasses
+import re
+from typing import Any
+
+from omegaconf.errors import OmegaConfBaseException
+
+from sentiment_rnn.config import commands, data, model, optimizer, run, task, tracking, trainer
+from sentiment_rnn.config.store import keys_of_group
+from sentiment_rnn.errors import UserError, unknown_key
+
+SUBJECTS = (run, data, model, optimizer, task, tracking, trainer, commands)
+
+
+def describe(error: BaseException) -> str:
+    """What was given and what was expected, without the libraries' inner names."""
+    if isinstance(error, UserError):
+        return str(error)
+    causes = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
+    text = "\n".join(causes)
+    unknown = re.search(r"Key '(\w+)' (?:is )?not in '?(\w+)'?(?:\s+full_key: (\S+))?", text)
+    if unknown:
+        key, owner, full_key = unknown.groups()
+        path = full_key or key
+        return unknown_key(path, _fields_of(owner) or keys_of_group(path.partition(".")[0]))
+    # Hydra's search path and OmegaConf's object types say nothing to a user.
+    text = text.split("Config search path")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
+
+
+def _fields_of(owner: str) -> list[str]:
+    found: list[Any] = [getattr(subject, owner) for subject in SUBJECTS if hasattr(subject, owner)]
+    return [field.name for field in dataclasses.fields(found[0])] if found else []

@@ -1,0 +1,91 @@
+"""Keys of `embedding`, `encoder` and `pooling`."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from omegaconf import MISSING
+
+from sentiment_rnn.config.bounds import at_least, one_of, probability
+
+
+@dataclass
+class EmbeddingConfig:
+    """The table of token vectors and the noise put on it in training."""
+
+    size: int = MISSING
+    """E, length of a token's vector."""
+    dropout: float = MISSING
+    """Probability that an element of an embedded token is zeroed."""
+    word_dropout: float = MISSING
+    """Probability that a token is read as `<unk>`."""
+
+    def __post_init__(self) -> None:
+        at_least("embedding.size", self.size, 1)
+        probability("embedding.dropout", self.dropout)
+        probability("embedding.word_dropout", self.word_dropout)
+
+
+@dataclass
+class EncoderConfig:
+    """The recurrent (or not) net between embedding and pooling.
+
+    The keys behind `color` are arguments of recurrent encoders. All encoders share them, so that one override reaches
+    every encoder of a sweep; null where the class has no such argument, and then neither logged nor part of a run's
+    identity. An encoder whose class has arguments of other names has keys of those names (`config.components`).
+    """
+
+    _target_: str = MISSING
+    """Its class, importable."""
+    name: str = MISSING
+    """Its name in overrides, file names and tags."""
+    label: str | None = None
+    """Its name in tables and figures; null: `name`."""
+    color: str | None = None
+    """Its colour in figures, `#RRGGBB`; null takes one that is free."""
+    hidden_size: int | None = None
+    """H, width of the state, in each direction."""
+    layers: int | None = None
+    """Recurrent layers on top of each other."""
+    bidirectional: bool | None = None
+    """Read the review from its end as well and put both states side by side."""
+    dropout: float | None = None
+    """Dropout between layers."""
+    recurrent_init: str | None = None
+    """Initialization of the recurrent weights: `orthogonal`, `identity` or `uniform` (PyTorch's default)."""
+    forget_bias: float | None = None
+    """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
+    chrono_steps: int | None = None
+    """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: `forget_bias`."""
+
+    def __post_init__(self) -> None:
+        if self.hidden_size is not None:
+            at_least("encoder.hidden_size", self.hidden_size, 1)
+        if self.layers is not None:
+            at_least("encoder.layers", self.layers, 1)
+        if self.dropout is not None:
+            probability("encoder.dropout", self.dropout)
+        if self.recurrent_init is not None:
+            one_of("encoder.recurrent_init", self.recurrent_init, ("orthogonal", "identity", "uniform"))
+        if self.chrono_steps:
+            at_least("encoder.chrono_steps", self.chrono_steps, 3)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """`_target_`, `name` and the arguments of the class that are given: what the model is built from."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {key: value for key, value in values.items() if value is not None and key not in ("label", "color")}
+
+
+@dataclass
+class PoolingConfig:
+    """From the states of a review to one vector."""
+
+    _target_: str = MISSING
+    """Its class, importable."""
+    name: str = MISSING
+    """Its name in tables, figures and tags."""
+    dropout: float = MISSING
+    """Dropout on the pooled vector, before the linear layer."""
+
+    def __post_init__(self) -> None:
+        probability("pooling.dropout", self.dropout)

@@ -1,0 +1,121 @@
+"""One run: all its keys, and the digest that identifies it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+from sentiment_rnn.config.bounds import one_of, refuse
+from sentiment_rnn.config.model import EmbeddingConfig, EncoderConfig, PoolingConfig
+from sentiment_rnn.config.optimizer import OptimizerConfig
+from sentiment_rnn.config.task import SequenceTaskConfig, TaskConfig
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.trainer import TrainerConfig
+
+
+@dataclass
+class RunConfig:
+    """What every run has, whatever its task."""
+
+    study: str = MISSING
+    """What the run belongs to: the parent run of a sweep has this name."""
+    seed: int = MISSING
+    """Seed of the weights, of dropout and of the order of the data."""
+    precision: str = MISSING
+    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it. Without hardware
+    support, bfloat16 is slow, and an LSTM runs in float32."""
+    task: TaskConfig = MISSING
+    # Any: an encoder may have keys of its own; `checked` makes an EncoderConfig of it.
+    encoder: Any = MISSING
+    optimizer: OptimizerConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    tracking: TrackingConfig = MISSING
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            refuse("seed", self.seed, "a whole number from 0 to 4294967295")
+        one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags that identify a run, beside its study and seed."""
+        return {"encoder": self.encoder.name}
+
+    @property
+    def data_key(self) -> str:
+        """Equal for configurations that read the same data in the same way."""
+        return repr(self.task)
+
+    @property
+    def targets(self) -> list[str]:
+        """All that the configuration names by its import path."""
+        return [str(part._target_) for part in (self.task, self.encoder, self.optimizer)]
+
+    def settings(self) -> dict[str, Any]:
+        """Every key and value in plain types, as runs record them; the keys that an encoder has no use for are left
+        out."""
+        plain = asdict(self)
+        if isinstance(self.encoder, EncoderConfig):
+            plain["encoder"] = {key: value for key, value in plain["encoder"].items() if value is not None}
+        return plain
+
+    def identity(self, data_digest: str, code_digest: str) -> str:
+        """Digest of what decides the result: configuration, data and code, not where files lie or how the run is
+        shown. Equal identities are the same experiment."""
+        settings = self.settings()
+        for section, keys in self._not_part_of_the_result().items():
+            for key in keys:
+                settings.get(section, {}).pop(key, None)
+        del settings["tracking"]
+        described = json.dumps([settings, data_digest, code_digest], sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+    def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
+        return {
+            "encoder": ("label", "color"),
+            "optimizer": ("learning_rates", "default_learning_rate"),
+            "trainer": ("threads", "progress_bar", "log_every_n_steps", "keep_epochs"),
+        }
+
+
+@dataclass
+class ReviewConfig(RunConfig):
+    """One run on reviews."""
+
+    # Any: a source has keys of its own; `checked` makes a DataConfig of it.
+    data: Any = MISSING
+    embedding: EmbeddingConfig = MISSING
+    pooling: PoolingConfig = MISSING
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags that identify a run, beside its study and seed."""
+        return {"encoder": self.encoder.name, "pooling": self.pooling.name}
+
+    @property
+    def data_key(self) -> str:
+        """Equal for configurations that read the same data in the same way."""
+        return repr((self.task, self.data))
+
+    @property
+    def targets(self) -> list[str]:
+        """All that the configuration names by its import path."""
+        return [*super().targets, str(self.pooling._target_), str(self.data._target_), str(self.data.tokenizer)]
+
+    def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
+        places = getattr(self.data, "places", ())
+        return {**super()._not_part_of_the_result(), "data": ("directory", *places)}
+
+
+@dataclass
+class SequenceConfig(RunConfig):
+    """One run on a textbook task."""
+
+    task: SequenceTaskConfig = MISSING
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags that identify a run, beside its study and seed."""
+        return {"encoder": self.encoder.name, "task": f"{self.task.name}-{self.task.steps}"}

@@ -1,0 +1,40 @@
+"""Keys of `task`: what is learnt."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from sentiment_rnn.config.bounds import at_least, one_of
+
+
+@dataclass
+class TaskConfig:
+    """What is learnt."""
+
+    _target_: str = MISSING
+    """The class of its job (`sentiment_rnn.runs.job`)."""
+    name: str = MISSING
+    """`reviews`: is a review positive?"""
+
+
+@dataclass
+class SequenceTaskConfig(TaskConfig):
+    """A textbook task of long memory, its sequences generated as they are needed."""
+
+    name: str = MISSING
+    """`adding` (Hochreiter & Schmidhuber 1997) or `copying` (Arjovsky et al. 2016)."""
+    steps: int = MISSING
+    """T: the length of a sequence to add, or how long a sequence must be kept before it is copied."""
+    batch_size: int = MISSING
+    """Sequences in a batch."""
+    batches: int = MISSING
+    """Training batches in an epoch, each of new sequences."""
+    test_sequences: int = MISSING
+    """Sequences to validate on, and as many others to test on."""
+
+    def __post_init__(self) -> None:
+        one_of("task.name", self.name, ("adding", "copying"))
+        at_least("task.steps", self.steps, 2)
+        at_least("task.batch_size", self.batch_size, 1)
+        at_least("task.batches", self.batches, 1)
+        at_least("task.test_sequences", self.test_sequences, 1)

@@ -1,0 +1,25 @@
+"""Keys of `tracking`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+
+@dataclass
+class TrackingConfig:
+    """Where runs are recorded."""
+
+    uri: str | None = MISSING
+    """Any MLflow tracking URI; null is SQLite in `directory`."""
+    directory: str = MISSING
+    """Folder of the default store, its artifacts and all checkpoints."""
+    experiment: str = MISSING
+    """MLflow experiment; made when it is missing."""
+    model: str = "sentiment"
+    """Name of the registered model to which `compare` adds versions."""
+    system_metrics: bool = MISSING
+    """Record processor, memory and disk use."""
+    repeat: bool = MISSING
+    """Run a sweep again that has finished; false leaves it as it is."""
+    resume: str | None = None
+    """Id of an interrupted run of the same configuration, which goes on after its last epoch."""

@@ -1,0 +1,61 @@
+"""Keys of `trainer`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from sentiment_rnn.config.bounds import at_least, one_of
+
+
+@dataclass
+class TrainerConfig:
+    """Where and how long a run trains."""
+
+    accelerator: str = MISSING
+    """`auto`, `cpu` or `gpu`."""
+    devices: int = MISSING
+    """Devices on each node (processes, on a CPU)."""
+    nodes: int = MISSING
+    """Machines."""
+    strategy: str = MISSING
+    """Lightning's strategy: `auto`, `ddp`, …"""
+    threads: int | None = MISSING
+    """Processor threads of this run; null divides the cores among the jobs that run side by side."""
+    epochs: int = MISSING
+    """Passes over the training data at most."""
+    patience: int = MISSING
+    """Epochs without a better validation score after which training stops; 0 never stops early."""
+    keep_epochs: bool = MISSING
+    """Keep a checkpoint of every epoch, not of the best and the last alone."""
+    log_every_n_steps: int = MISSING
+    """Steps between two points of the training curves."""
+    progress_bar: bool = MISSING
+    """Show a progress bar on a terminal."""
+    fast_dev_run: bool = False
+    """Try every part of a run: one epoch of one batch, one batch to validate and one to test."""
+    limit_batches: int = 0
+    """Batches of an epoch, of validation and of test at most; 0 takes all."""
+    overfit_batches: int = 0
+    """Train on this many batches alone, again and again, and validate on them; 0 takes all."""
+    profiler: str | None = None
+    """`simple` or `advanced`: where the time goes, as the artifact `profile.txt`."""
+
+    def __post_init__(self) -> None:
+        one_of("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
+        at_least("trainer.devices", self.devices, 1)
+        at_least("trainer.nodes", self.nodes, 1)
+        if self.threads is not None:
+            at_least("trainer.threads", self.threads, 1)
+        at_least("trainer.epochs", self.epochs, 1)
+        at_least("trainer.patience", self.patience, 0)
+        at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
+        at_least("trainer.limit_batches", self.limit_batches, 0)
+        at_least("trainer.overfit_batches", self.overfit_batches, 0)
+        if self.profiler is not None:
+            one_of("trainer.profiler", self.profiler, ("simple", "advanced"))
+
+    @property
+    def trial(self) -> str:
+        """What makes the run a trial, `fast_dev_run` say, whose scores mean nothing; empty for a run in earnest."""
+        keys = ("fast_dev_run", "limit_batches", "overfit_batches", "profiler")
+        return ", ".join(key for key in keys if getattr(self, key))

@@ -1,0 +1,137 @@
+"""The two textbook tasks of long memory, adding and copying. Sequences are drawn as they are needed, from a seed."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+from torch.utils.data import DataLoader, IterableDataset
+
+from sentiment_rnn.config.task import SequenceTaskConfig
+from sentiment_rnn.data.task_data import TaskData
+
+SYMBOLS = 8
+"""Symbols to copy; the alphabet holds a blank and a signal beside them."""
+COPIED = 10
+"""Symbols in a sequence to copy."""
+
+
+class Sequences(NamedTuple):
+    """B sequences of one length T."""
+
+    inputs: Tensor
+    """float32 [B, T, E]."""
+    targets: Tensor
+    """float32 [B], the sum (adding); int64 [B, T], the symbol at each step (copying)."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """int64 [B], all T."""
+        return torch.full((len(self.inputs),), self.inputs.shape[1], device=self.inputs.device)
+
+
+def adding(batch_size: int, steps: int, generator: torch.Generator) -> Sequences:
+    """Numbers from [0, 1), two of them marked, one in each half; the target is the sum of those two (Hochreiter &
+    Schmidhuber 1997, section 5.4, in the form of Le et al. 2015, section 4.1).
+
+    Returns:
+        inputs [B, steps, 2]: the number, and 1 where it is marked, else 0.
+    """
+    numbers = torch.rand(batch_size, steps, generator=generator)
+    half = steps // 2
+    first = torch.randint(0, half, (batch_size, 1), generator=generator)
+    second = torch.randint(half, steps, (batch_size, 1), generator=generator)
+    marked = torch.cat([first, second], 1)
+    marks = torch.zeros(batch_size, steps).scatter_(1, marked, 1.0)
+    return Sequences(torch.stack([numbers, marks], 2), numbers.gather(1, marked).sum(1))
+
+
+def copying(batch_size: int, steps: int, generator: torch.Generator) -> Sequences:
+    """Ten symbols, `steps - 1` blanks, a signal, ten blanks; behind the signal the symbols are to be said again, before
+    it blanks (Arjovsky et al. 2016, section 4.1).
+
+    Returns:
+        inputs [B, steps + 20, 10], one-hot: blank 0, symbols 1 to 8, signal 9.
+    """
+    symbols = torch.randint(1, SYMBOLS + 1, (batch_size, COPIED), generator=generator)
+    tokens = torch.zeros(batch_size, steps + 2 * COPIED, dtype=torch.int64)
+    targets = torch.zeros_like(tokens)
+    tokens[:, :COPIED] = symbols
+    tokens[:, -COPIED - 1] = SYMBOLS + 1
+    targets[:, -COPIED:] = symbols
+    return Sequences(one_hot(tokens, SYMBOLS + 2).float(), targets)
+
+
+DRAW = {"adding": adding, "copying": copying}
+INPUT_SIZE = {"adding": 2, "copying": SYMBOLS + 2}
+OUTPUTS = {"adding": 0, "copying": SYMBOLS + 2}
+"""Symbols to choose from at each step; 0 for one number at the last."""
+
+
+def baseline(task: str, steps: int) -> float:
+    """The loss of who remembers nothing: 1/6 for adding, the variance of a sum of two numbers from [0, 1); for copying
+    10 ln 8 / (T + 20) nats a step, who says blanks and then one of the eight symbols at random."""
+    return 1 / 6 if task == "adding" else COPIED * math.log(SYMBOLS) / (steps + 2 * COPIED)
+
+
+class GeneratedSequences(IterableDataset[Sequences]):
+    """Batches of a task: new ones in every epoch to train on, the same each time to validate and test on.
+
+    Args:
+        seed: of the run, so that every encoder of a seed reads the same sequences.
+        split: `train`, `validation` or `test`.
+        epoch: gives the epoch, so that a resumed run goes on with the sequences that it would have had.
+    """
+
+    def __init__(self, config: SequenceTaskConfig, seed: int, split: str, epoch: Callable[[], int] = lambda: 0) -> None:
+        self.config = config
+        self.seed = seed
+        self.split = split
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        config = self.config
+        return config.batches if self.split == "train" else -(-config.test_sequences // config.batch_size)
+
+    def __iter__(self) -> Iterator[Sequences]:
+        part = ("train", "validation", "test").index(self.split)
+        generator = torch.Generator().manual_seed((self.seed * 1000 + self.epoch()) * 3 + part)
+        for _ in range(len(self)):
+            yield DRAW[self.config.name](self.config.batch_size, self.config.steps, generator)
+
+    @property
+    def tokens(self) -> int:
+        """Steps of all sequences together."""
+        length = self.config.steps + (2 * COPIED if self.config.name == "copying" else 0)
+        return len(self) * self.config.batch_size * length
+
+
+class SequenceData(TaskData):
+    """The three splits of a task.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, config: SequenceTaskConfig, seed: int) -> None:
+        super().__init__()
+        self.train = GeneratedSequences(config, seed, "train", self._epoch)
+        self.validation = GeneratedSequences(config, seed, "validation")
+        self.test = GeneratedSequences(config, seed, "test")
+
+    def _epoch(self) -> int:
+        return self.trainer.current_epoch if self.trainer and not self.overfits else 0
+
+    def train_dataloader(self) -> DataLoader[Sequences]:
+        """New sequences in every epoch."""
+        return DataLoader(self.train, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Sequences]:
+        """The same sequences each time."""
+        return DataLoader(self.train if self.overfits else self.validation, batch_size=None)
+
+    def test_dataloader(self) -> DataLoader[Sequences]:
+        """The same sequences each time."""
+        return DataLoader(self.test, batch_size=None)

@@ -1,0 +1,1 @@
+"""Where reviews come from: a class a source."""

@@ -1,0 +1,114 @@
+"""Labelled texts of one's own, from files with columns: `.csv`, `.tsv`, `.jsonl`, `.parquet`."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from sentiment_rnn.config.bounds import at_least, refuse
+from sentiment_rnn.data.review import Review
+from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.data.text_files import Columns, read_rows
+from sentiment_rnn.data.tokenizer import whole
+from sentiment_rnn.errors import UserError
+
+log = logging.getLogger("sentiment_rnn")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The corpus as `data=files` describes it."""
+
+    train: str
+    """File of the texts to train on."""
+    validation: str | None
+    """File of the texts to validate on; null holds a part of `train` out."""
+    test: str | None
+    """File of the texts to test on; null holds a part of `train` out."""
+    text_column: str
+    """Column of the texts."""
+    label_column: str
+    """Column of the labels: 0 or 1, neg or pos, negative or positive."""
+    group_column: str | None
+    """Column of what a text is about, a product say: what is held out is held out in whole groups; null: by text."""
+    validation_fraction: float
+    """Part of the training texts held out for validation, where there is no file of them."""
+    test_fraction: float
+    """Part of all texts held out to test on, where there is no file of them."""
+    split_seed: int
+    """Seed of these choices; not the run's seed, so that all runs share one split."""
+
+    places: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
+
+    def __post_init__(self) -> None:
+        for key in ("validation_fraction", "test_fraction"):
+            if not 0 < getattr(self, key) < 1:
+                refuse(f"data.{key}", getattr(self, key), "a fraction between 0 and 1, e.g. 0.1")
+        at_least("data.split_seed", self.split_seed, 0)
+        for key, path in self._paths.items():
+            if not path.is_file():
+                raise UserError(f"data.{key}={path}: no such file; expected .csv, .tsv, .jsonl or .parquet")
+
+    def fingerprint(self) -> str:
+        """Digest of the files' content and of how they are read."""
+        digest = hashlib.sha256(repr(self).encode())
+        for path in self._paths.values():
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+    def read(self) -> dict[str, list[Review]]:
+        """Train, validation and test.
+
+        Raises:
+            UserError: a file cannot be read, lacks a column or a group, has a label that is none, or one part has a
+                single label only.
+        """
+        parts = {part: self._reviews(part, path) for part, path in self._paths.items()}
+        if not self.test:
+            parts["train"], parts["test"] = self._held_out(parts["train"], "test")
+        if not self.validation:
+            parts["train"], parts["validation"] = self._held_out(parts["train"], "validation")
+        for part, reviews in parts.items():
+            _check_labels(part, reviews)
+        again = {review.text for review in parts["train"]} & {review.text for review in parts["test"]}
+        if count := sum(review.text in again for review in parts["test"]):
+            log.warning("data=files: %d of %d test texts are in train too; the test score reads too high", count,
+                        len(parts["test"]))  # fmt: skip
+        return {part: parts[part] for part in ("train", "validation", "test")}
+
+    @property
+    def _paths(self) -> dict[str, Path]:
+        given = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {part: Path(path).expanduser() for part, path in given.items() if path is not None}
+
+    def _reviews(self, part: str, path: Path) -> list[Review]:
+        reviews: list[Review] = []
+        for rows in read_rows(path, Columns(self.text_column, self.label_column, self.group_column)):
+            groups = rows.identifiers or [None] * len(rows.texts)
+            for text, label, group in zip(rows.texts, rows.labels, groups, strict=True):
+                name = f"{part}/{len(reviews) + 1}"
+                if not (text and text.strip()):
+                    raise UserError(f"{path}, row {len(reviews) + 1}: no text; every row needs one")
+                if self.group_column and group is None:
+                    raise UserError(
+                        f"{path}, row {len(reviews) + 1}: no {self.group_column}; every row needs one, or leave "
+                        "data.group_column out"
+                    )
+                reviews.append(Review(whole(text), label, rating=0, group=group or name, name=name))
+        return reviews
+
+    def _held_out(self, reviews: list[Review], part: str) -> tuple[list[Review], list[Review]]:
+        key = f"{part}_fraction"
+        kept, held_out = split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
+        what = f"whole groups of {self.group_column}" if self.group_column else "texts"
+        log.info("data=files: no data.%s, so %d of %d texts of %s are held out for it (%s)", part, len(held_out),
+                 len(reviews), self.train, what)  # fmt: skip
+        return kept, held_out
+
+
+def _check_labels(part: str, reviews: list[Review]) -> None:
+    labels = {review.label for review in reviews}
+    if len(labels) == 1:
+        only = "positive" if labels == {1} else "negative"
+        raise UserError(f"data.{part}: all {len(reviews)} texts are {only}; expected both labels")

@@ -1,0 +1,193 @@
+"""Reviews written by a grammar, in which one clause decides and the rest distracts.
+
+*"the seating was rather awful and i really liked the movie but i was disappointed in the service ."*: the clause
+about the film is the label; clauses about the cinema use the same opinion words. What makes it an instrument:
+
+- The distance, in tokens from the deciding clause to the end, is exact for every review.
+- One clause about the cinema, drawn from all of them, has the opposite opinion, in the same forms. Swap the two topics
+  and the label turns while the words stay the same: a bag of words is at chance, not only near it.
+- All other opinions are drawn at random, as is how many stand before the deciding clause, one to four. Where clauses
+  follow, neither the first opinion nor the last one tells the label in more than two of three reviews.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sentiment_rnn.config.bounds import at_least, one_of, refuse
+from sentiment_rnn.data.review import Review
+from sentiment_rnn.data.splits import split_by_group
+
+FILM = ("movie", "film", "picture")
+CINEMA = tuple(
+    "seating staff parking sound service cleanliness popcorn foyer screen queue carpet heating lighting bar".split()
+)
+ADVERBS = ("really", "truly", "rather", "simply", "certainly", "quite")
+OPINIONS = {
+    1: {
+        "verb": ("liked", "loved", "enjoyed", "admired", "adored", "praised"),
+        "adjective": tuple("great good wonderful excellent lovely superb splendid charming fine perfect".split()),
+        "feeling": ("delighted with", "pleased with", "happy with", "thrilled with"),
+    },
+    0: {
+        "verb": ("hated", "disliked", "loathed", "despised", "regretted", "resented"),
+        "adjective": ("bad", "awful", "dreadful", "terrible", "poor", "horrible", "shabby", "boring", "dull", "grim"),
+        "feeling": ("disappointed in", "annoyed with", "unhappy with", "bored with"),
+    },
+}
+NEUTRAL = (
+    "we sat in row seven",
+    "it was a monday",
+    "my sister came along",
+    "the doors opened at eight",
+    "there were two of us",
+    "we took the bus home",
+    "it rained on the way",
+    "the show lasted two hours",
+)
+JOINTS = (".", "and", "but", ",")
+# What fills a gap too short for a clause, by its length in tokens.
+FILLERS = ((), ("anyway",), ("so", "there"), ("that", "was", "it"), ("and", "that", "was", "it"))
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The corpus as `data=generated` describes it."""
+
+    train_reviews: int
+    """Number of reviews to train on, those held out for validation included."""
+    validation_fraction: float
+    """Part of them held out for validation."""
+    split_seed: int
+    """Seed of that choice; not the run's seed, so that all runs share one validation set."""
+    test_reviews: int
+    """Number of test reviews."""
+    max_distance: int
+    """Largest number of tokens from the deciding clause to the end."""
+    distances: str
+    """`log_uniform` draws distances from 1 to `max_distance`; `mixed` one of 2, 5, 10, 20, 50, … and `max_distance`;
+    `equal` gives every review `max_distance`."""
+    generator_seed: int
+    """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
+
+    def __post_init__(self) -> None:
+        at_least("data.train_reviews", self.train_reviews, 2)
+        at_least("data.test_reviews", self.test_reviews, 2)
+        at_least("data.max_distance", self.max_distance, 1)
+        one_of("data.distances", self.distances, ("log_uniform", "mixed", "equal"))
+        if self.distances == "mixed":
+            at_least("data.max_distance", self.max_distance, 2)
+        at_least("data.generator_seed", self.generator_seed, 0)
+        if not 0 < self.validation_fraction < 1:
+            refuse("data.validation_fraction", self.validation_fraction, "a fraction between 0 and 1, e.g. 0.1")
+        at_least("data.split_seed", self.split_seed, 0)
+
+    def fingerprint(self) -> str:
+        """Digest of the grammar (this file) and its settings."""
+        return hashlib.sha256(Path(__file__).read_bytes() + repr(self).encode()).hexdigest()
+
+    def read(self) -> dict[str, list[Review]]:
+        """The reviews of every split; no text occurs twice, within a split or between two."""
+        random = np.random.default_rng(self.generator_seed)
+        seen: set[str] = set()
+        train, test = (
+            [self._review(f"{part}/{number}", number % 2, random, seen) for number in range(size)]
+            for part, size in (("train", self.train_reviews), ("test", self.test_reviews))
+        )
+        train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
+        return {"train": train, "validation": validation, "test": test}
+
+    def _review(self, name: str, label: int, random: np.random.Generator, seen: set[str]) -> Review:
+        while True:
+            distance = self._distance(random)
+            text = " ".join(write_review(label, distance, random))
+            if text not in seen:
+                seen.add(text)
+                return Review(text, label, rating=0, group=name, name=name, distance=distance)
+
+    def _distance(self, random: np.random.Generator) -> int:
+        longest = self.max_distance
+        if self.distances == "equal":
+            return longest
+        if self.distances == "mixed":
+            return int(random.choice(distance_series(longest)))
+        return int(np.exp(random.uniform(0, np.log(longest + 1))))
+
+
+def distance_series(longest: int) -> list[int]:
+    """2, 5, 10, 20, 50, … below `longest`, and `longest`."""
+    decades = range(len(str(longest)))
+    steps = [step for decade in decades for step in (10**decade, 2 * 10**decade, 5 * 10**decade)]
+    return [step for step in steps if 2 <= step < longest] + [longest]
+
+
+def write_review(label: int, distance: int, random: np.random.Generator) -> list[str]:
+    """The tokens of a review whose last `distance` tokens follow the clause that decides `label`."""
+    behind, closing = _ending(distance, random)
+    cinema = [sentence for sentence in behind if isinstance(sentence, Clause)]
+    before = [draw_clause(CINEMA, random) for _ in range(random.integers(1, 5))]
+    opinions = random.integers(0, 2, len(before) + len(cinema))
+    opinions[random.integers(len(opinions))] = 1 - label
+    drawn = iter(opinions.tolist())
+    tokens: list[str] = []
+    for clause in before:
+        tokens += [*clause.words(next(drawn), random), pick(JOINTS, random)]
+    tokens += draw_clause(FILM, random).words(label, random)
+    for sentence in behind:
+        words = sentence.words(next(drawn), random) if isinstance(sentence, Clause) else sentence
+        tokens += [pick(JOINTS, random), *words]
+    return [*tokens, *closing]
+
+
+@dataclass(frozen=True)
+class Clause:
+    """An opinion of a topic, but for what the opinion is; topics of film and cinema take the same forms."""
+
+    topic: str
+    form: str
+    """`verb`, `adjective` or `feeling`."""
+    adverb: str
+    """Empty for none."""
+
+    @property
+    def length(self) -> int:
+        """Tokens, as many for either opinion."""
+        return {"verb": 4, "adjective": 4, "feeling": 6}[self.form] + bool(self.adverb)
+
+    def words(self, opinion: int, random: np.random.Generator) -> list[str]:
+        """Its tokens, for an opinion (1 good, 0 bad)."""
+        word = pick(OPINIONS[opinion][self.form], random)
+        sentence = {
+            "verb": f"i {self.adverb} {word} the {self.topic}",
+            "adjective": f"the {self.topic} was {self.adverb} {word}",
+            "feeling": f"i was {self.adverb} {word} the {self.topic}",
+        }[self.form]
+        return sentence.split()
+
+
+def draw_clause(topics: tuple[str, ...], random: np.random.Generator) -> Clause:
+    """A clause about one of the topics."""
+    form = pick(("verb", "adjective", "feeling"), random)
+    return Clause(pick(topics, random), form, pick(ADVERBS, random) if random.random() < 0.7 else "")
+
+
+def _ending(distance: int, random: np.random.Generator) -> tuple[list[Clause | list[str]], list[str]]:
+    """Sentences about the cinema, each to get a joint before it, and closing words: `distance` tokens, the last of
+    them a full stop."""
+    sentences: list[Clause | list[str]] = []
+    room = distance - 1
+    while room >= len(FILLERS):
+        neutral = random.random() < 0.2
+        sentence = pick(NEUTRAL, random).split() if neutral else draw_clause(CINEMA, random)
+        needed = 1 + (sentence.length if isinstance(sentence, Clause) else len(sentence))
+        if needed <= room:
+            sentences.append(sentence)
+            room -= needed
+    return sentences, [*FILLERS[room], "."]
+
+
+def pick(words: tuple[str, ...] | list[str], random: np.random.Generator) -> str:
+    """One of the words, each as likely."""
+    return words[random.integers(len(words))]

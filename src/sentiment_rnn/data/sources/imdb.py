@@ -1,0 +1,244 @@
+"""The Large Movie Review Dataset (Maas et al. 2011): found or downloaded, read as a stream, checked.
+
+Nothing is extracted: members are read from the archive one after another, so no member's path is ever written to.
+"""
+
+import hashlib
+import os
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from sentiment_rnn.config.bounds import at_least, refuse
+from sentiment_rnn.data.review import Review
+from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.errors import UserError
+
+URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
+ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
+
+# The published texts of each folder, in order of their ID: number, bytes, SHA-256 of them joined.
+PUBLISHED = {
+    "train/neg": (12_500, 16_289_992, "b2441fdae57aa12b75bd0119ff26533937287387dfa348aae36031fde2555850"),
+    "train/pos": (12_500, 16_842_831, "c0241833846db480684a3bbc739039a8a07829f00dee2c013e88100513dd0e90"),
+    "test/neg": (12_500, 16_067_328, "96d3bcc33399f728795fb64d4aa8c58cf1ada467319838abba7d294451690141"),
+    "test/pos": (12_500, 16_283_357, "4619fea0c15476ba5fe5d1ad7536ebe0b7e2d56b19500ff121fa29a00015b39f"),
+}
+
+_REVIEW = re.compile(r"(?:^|/)((?:train|test)/(?:neg|pos))/(\d+)_(\d+)\.txt$")
+_FILMS = re.compile(r"(?:^|/)(train|test)/urls_(neg|pos)\.txt$")
+_FILM_ID = re.compile(r"/(tt\d+)")
+
+Texts = dict[str, dict[int, tuple[int, bytes]]]
+"""Folder (`train/neg`) → review's ID → its rating and UTF-8 text."""
+
+
+@dataclass(frozen=True)
+class Imdb:
+    """The corpus as `data=imdb` describes it."""
+
+    archive: str | None
+    """The official archive, one of the same layout, or an extracted `aclImdb` folder; null downloads it."""
+    directory: str
+    """Folder of the download."""
+    verify: bool
+    """Check the texts against the digests of the published corpus; false reads another corpus of its layout."""
+    validation_fraction: float
+    """Part of the training reviews held out for validation, by film."""
+    split_seed: int
+    """Seed of that choice; not the run's seed, so that all runs share one validation set."""
+
+    places: ClassVar[tuple[str, ...]] = ("archive", "directory", "verify")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation_fraction < 1:
+            refuse("data.validation_fraction", self.validation_fraction, "a fraction between 0 and 1, e.g. 0.1")
+        at_least("data.split_seed", self.split_seed, 0)
+
+    def fingerprint(self) -> str:
+        """Digest of the archive's or folder's place, size and time of change, and of how it is split."""
+        path = self._path()
+        files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+        settings = (str(path.resolve()), self.verify, self.validation_fraction, self.split_seed)
+        digest = hashlib.sha256(repr(settings).encode())
+        for file in files:
+            try:
+                status = file.stat()
+            except OSError as error:
+                raise UserError(f"{file}: cannot be read ({error.strerror}); expected a review's text") from error
+            digest.update(f"{file.relative_to(path.parent)} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def read(self) -> dict[str, list[Review]]:
+        """Train, validation (by film, from train) and test.
+
+        Raises:
+            UserError: the archive is damaged, has members outside itself, lacks a folder, has an empty or
+                undecodable review, or (with `verify`) is not the published corpus.
+        """
+        path = self._path()
+        texts, films = _collect(path)
+        for folder in PUBLISHED:
+            if not texts[folder]:
+                raise UserError(
+                    f"{path}: no reviews in {folder}/; expected train/ and test/, each with neg/ and pos/ full of "
+                    "ID_RATING.txt"
+                )
+        if self.verify:
+            _verify(path, texts)
+        train = _reviews(path, "train", texts, films)
+        test = _reviews(path, "test", texts, films)
+        train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
+        return {"train": train, "validation": validation, "test": test}
+
+    def _path(self) -> Path:
+        if not self.archive:
+            return download(Path(self.directory))
+        path = Path(self.archive).expanduser()
+        if not path.exists():
+            raise UserError(
+                f"data.archive={path}: no such file or folder; give {Path(URL).name}, an extracted aclImdb folder, "
+                "or data.archive=null to download it"
+            )
+        return path / "aclImdb" if (path / "aclImdb").is_dir() else path
+
+
+def download(directory: Path) -> Path:
+    """The official archive in `directory`, fetched once and checked by its hash; raises `UserError` if that fails."""
+    path = directory / Path(URL).name
+    if path.exists():
+        return path
+    import pooch  # here, not above: only a first run needs it
+    import requests
+
+    try:
+        fetched = pooch.retrieve(
+            URL,
+            known_hash=f"sha256:{ARCHIVE_SHA256}",
+            fname=path.name,
+            path=directory,
+            downloader=pooch.HTTPDownloader(progressbar=True, timeout=30),
+        )
+    except (requests.RequestException, OSError, ValueError) as error:
+        raise UserError(
+            f"{URL} could not be downloaded ({type(error).__name__}); set IMDB_ARCHIVE or data.archive to a copy "
+            "of it, or try data=generated, which needs none"
+        ) from error
+    return Path(fetched)
+
+
+def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
+    """Every review of train and test, and the film of each review by folder and ID."""
+    texts: Texts = {folder: {} for folder in PUBLISHED}
+    films: dict[str, list[str]] = {}
+    for name, content in _folder_files(path) if path.is_dir() else _archive_files(path):
+        if review := _REVIEW.search(name):
+            folder, identifier, rating = review[1], int(review[2]), int(review[3])
+            texts[folder][identifier] = (rating, content)
+        elif urls := _FILMS.search(name):
+            lines = content.decode("utf-8", "replace").splitlines()
+            films[f"{urls[1]}/{urls[2]}"] = [
+                found[1] if (found := _FILM_ID.search(line)) else line.strip() for line in lines
+            ]
+    return texts, films
+
+
+def _wanted(name: str) -> bool:
+    return bool(_REVIEW.search(name) or _FILMS.search(name))
+
+
+def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    for split in ("train", "test"):
+        if not (path / split).is_dir():
+            raise UserError(f"{path}: no {split}/ folder; expected an extracted aclImdb with train/ and test/")
+        for folder, _, names in os.walk(path / split):
+            for name in names:
+                file = Path(folder, name)
+                relative = file.relative_to(path).as_posix()
+                if _wanted(relative):
+                    try:
+                        content = file.read_bytes()
+                    except OSError as error:
+                        raise UserError(
+                            f"{file}: cannot be read ({error.strerror}); expected a review's text"
+                        ) from error
+                    yield relative, content
+
+
+def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
+            for member in archive:
+                name = PurePosixPath(member.name)
+                if name.is_absolute() or ".." in name.parts:
+                    raise UserError(
+                        f"{path}: member {member.name!r} points outside the archive; refused, nothing was written"
+                    )
+                if member.isfile() and _wanted(member.name):
+                    content = archive.extractfile(member)
+                    if content is not None:
+                        yield member.name, content.read()
+    except PermissionError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise UserError(
+            f"{path}: not a whole archive ({error}); get {URL} again, or point data.archive elsewhere"
+        ) from error
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header must be whole: tarfile takes a cut or broken one for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end mark
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _verify(path: Path, texts: Texts) -> None:
+    """Refuse a corpus that is not the published one, naming the folder and what differs in it."""
+    for folder, (count, size, digest) in PUBLISHED.items():
+        contents = [texts[folder][identifier][1] for identifier in sorted(texts[folder])]
+        found = hashlib.sha256(b"".join(contents)).hexdigest()
+        if found == digest:
+            continue
+        found_size = sum(map(len, contents))
+        if len(contents) != count:
+            what = f"{len(contents):,} reviews, {count:,} expected"
+        elif found_size != size:
+            what = f"{found_size:,} bytes of text, {size:,} expected"
+        else:
+            what = f"same size, other text (SHA-256 {found[:12]}…, {digest[:12]}… expected)"
+        raise UserError(
+            f"{path}: {folder}/ is not the published corpus: {what}; get a fresh copy, or set data.verify=false "
+            "if it is meant to differ"
+        )
+
+
+def _reviews(path: Path, split: str, texts: Texts, films: dict[str, list[str]]) -> list[Review]:
+    reviews = []
+    for label, sentiment in enumerate(("neg", "pos")):
+        folder = f"{split}/{sentiment}"
+        film_of = films.get(folder, [])
+        for identifier, (rating, content) in sorted(texts[folder].items()):
+            name = f"{folder}/{identifier}_{rating}"
+            try:
+                text = content.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}: {name}.txt is not UTF-8 (byte {error.start}); expected UTF-8 text") from error
+            if not text.strip():
+                raise UserError(f"{path}: {name}.txt is empty; every review needs text")
+            if identifier >= len(film_of):
+                raise UserError(
+                    f"{path}: {split}/urls_{sentiment}.txt names no film for {name}.txt; expected a line an ID, from 0"
+                )
+            reviews.append(Review(text, label, rating, film_of[identifier], name))
+    return reviews

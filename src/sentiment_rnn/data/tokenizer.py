@@ -1,0 +1,167 @@
+"""From a text to token ids and back: torchtext's ways of splitting a text, and its vocabulary."""
+
+import hashlib
+import inspect
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import numpy as np
+from torchtext.data.utils import get_tokenizer
+from torchtext.vocab import Vocab
+
+from sentiment_rnn.errors import UserError
+
+PADDING, UNKNOWN = "<pad>", "<unk>"
+PADDING_ID, UNKNOWN_ID = 0, 1
+SPECIALS = [PADDING, UNKNOWN]
+TORCHTEXT = ("basic_english", "moses", "revtok", "spacy", "subword", "toktok")
+"""Names that `get_tokenizer` knows. All but the first need a package of their own."""
+
+Splitter = Callable[[str], list[str]]
+"""A text's tokens, in their order."""
+
+
+class Tokenizer:
+    """How a text is split into tokens, and which tokens have an id.
+
+    >>> tokenizer.decode(tokenizer.encode("Hot, today!"))
+    ['hot', ',', 'today', '!']
+
+    Args:
+        name: one of `TORCHTEXT`, or the import path of a function that `tokenizer` marks.
+        vocabulary: `<pad>` first, then `<unk>`.
+    """
+
+    def __init__(self, name: str, vocabulary: Vocab) -> None:
+        self.name = name
+        self.vocabulary = vocabulary
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    @cached_property
+    def split(self) -> Splitter:
+        """Text → tokens; loaded when it is first needed, since some need much memory."""
+        return splitter(self.name)
+
+    def encode(self, text: str) -> np.ndarray:
+        """int32 [tokens], the ids of a text."""
+        return self.ids(self.split(text))
+
+    def ids(self, tokens: Iterable[str]) -> np.ndarray:
+        """int32 [tokens], the id of each token; `UNKNOWN_ID` for one that the vocabulary does not have."""
+        known = self.vocabulary.stoi  # a defaultdict: indexed, it would insert what it does not know
+        return np.array([known.get(token, UNKNOWN_ID) for token in tokens], dtype=np.int32)
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """The tokens of ids."""
+        return [self.vocabulary.itos[index] for index in ids]
+
+    def fingerprint(self) -> str:
+        """Digest of what decides the ids of a text."""
+        return hashlib.sha256("\n".join([splitter_version(self.name), *self.vocabulary.itos]).encode()).hexdigest()
+
+
+def tokenizer(function: Splitter) -> Splitter:
+    """Mark a function as a tokenizer, from a text to its tokens. A model's file can name no other function."""
+    function.is_tokenizer = True  # type: ignore[attr-defined]
+    return function
+
+
+def splitter(name: str) -> Splitter:
+    """The way of splitting a text that `name` stands for.
+
+    Raises:
+        UserError: there is none, it is not marked by `tokenizer`, or it needs a package that is not installed.
+    """
+    if name in TORCHTEXT:
+        try:
+            return get_tokenizer(name)
+        except (ImportError, AttributeError, OSError, LookupError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"data.tokenizer={name}: torchtext cannot load it ({reason}); install what it needs"
+            ) from error
+    try:
+        found = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"data.tokenizer={name}: cannot be imported ({error}); expected {', '.join(TORCHTEXT)}, or a function from "
+            "a text to a list of tokens, such as my_package.characters"
+        ) from error
+    return _marked(found, name)
+
+
+def _marked(function: Any, name: str) -> Splitter:
+    if not callable(function) or not getattr(function, "is_tokenizer", False):
+        raise UserError(
+            f"data.tokenizer={name}: not marked as a tokenizer; expected a function from a text to a list of tokens, "
+            "with @sentiment_rnn.data.tokenizer.tokenizer above it"
+        )
+
+    def split(text: str) -> list[str]:
+        return list(function(text))
+
+    return split
+
+
+def splitter_version(name: str) -> str:
+    """A name for what a splitter does: for one of a user's own, with a digest of the module that has it."""
+    if name in TORCHTEXT:
+        return name
+    splitter(name)
+    module = inspect.getmodule(resolve_name(name))
+    source = Path(module.__file__).read_bytes() if module and module.__file__ else b""
+    return f"{name} {hashlib.sha256(source).hexdigest()[:16]}"
+
+
+def check_splitter(name: str) -> None:
+    """Refuse what a file names as tokenizer, unless torchtext knows it, or its module is imported already and it is
+    marked as a tokenizer there.
+
+    Raises:
+        UserError: it is something else. A file's word imports nothing, and calls nothing that is no tokenizer.
+    """
+    if name in TORCHTEXT:
+        return
+    module, _, function = name.replace(":", ".").rpartition(".")
+    if module not in sys.modules:
+        raise UserError(f"tokenizer: {name} is of another package; import {module} first (--import {module})")
+    _marked(getattr(sys.modules[module], function, None), name)
+
+
+def whole(text: str) -> str:
+    """The text without halves of characters: lone surrogates, which no encoding has, become U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def build_vocabulary(documents: Iterable[list[str]], size: int, minimum_frequency: int) -> Vocab:
+    """The most frequent tokens, ties in alphabetical order, after `<pad>` = 0 and `<unk>` = 1.
+
+    Args:
+        documents: the tokens of each text.
+        size: entries at most, `<pad>` and `<unk>` included.
+        minimum_frequency: rarer tokens are left out.
+    """
+    counts = Counter(chain.from_iterable(documents))
+    return Vocab(counts, max_size=size - len(SPECIALS), min_freq=minimum_frequency, specials=SPECIALS)
+
+
+def save_vocabulary(vocabulary: Vocab, path: Path) -> None:
+    """Write one token per line; the line number is the id. Raises `UserError` for a token with a line break."""
+    if any("\n" in token or "\r" in token for token in vocabulary.itos):  # either ends a line when it is read
+        raise UserError("data.tokenizer: a token has a line break in it; split texts at line breaks too")
+    path.write_text("\n".join(vocabulary.itos) + "\n", encoding="utf-8")
+
+
+def load_vocabulary(path: Path) -> Vocab:
+    """Read what `save_vocabulary` wrote."""
+    tokens = path.read_text(encoding="utf-8").split("\n")[:-1]
+    # Vocab sorts by count, so counts that fall keep the order of the lines.
+    return Vocab(Counter({token: len(tokens) - line for line, token in enumerate(tokens)}), specials=[])

@@ -1,0 +1,83 @@
+"""What a run said of the test reviews, and how good that was."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.calibration import calibrate
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One entry a review, in the order of the split."""
+
+    probabilities: np.ndarray
+    """float32 [N], that the review is positive, at the run's temperature."""
+    labels: np.ndarray
+    """int8 [N], 1 positive."""
+    lengths: np.ndarray
+    """int64 [N], tokens of the whole review."""
+    distances: np.ndarray
+    """int32 [N], tokens from the deciding clause to the end; -1 where unknown."""
+    logits: np.ndarray | None = None
+    """float32 [N], before the temperature; None in runs that had none."""
+    temperature: float = 1.0
+    """By which the logits were divided, as validation chose."""
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool [N]."""
+        return is_correct(self.probabilities, self.labels)
+
+    @property
+    def uncalibrated(self) -> np.ndarray:
+        """float32 [N], the probabilities without the temperature."""
+        return self.probabilities if self.logits is None else calibrate(torch.from_numpy(self.logits), 1.0)
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether it is known where the deciding clause stands."""
+        return bool((self.distances >= 0).all())
+
+    def same_reviews(self, other: "Predictions") -> bool:
+        """Whether both are of the same reviews, as far as can be told."""
+        return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in ("labels", "lengths", "distances"))
+
+    def most_confident_mistakes(self, count: int) -> np.ndarray:
+        """int64 [≤ count], the wrong reviews, the surest first."""
+        return surest_mistakes(self.probabilities, self.labels, count)
+
+    def save(self, path: Path) -> None:
+        """Write arrays alone, compressed; no pickle."""
+        np.savez_compressed(path, **{name: value for name, value in asdict(self).items() if value is not None})
+
+    @classmethod
+    def load(cls, path: Path) -> "Predictions":
+        """Read what `save` wrote; raises `UserError` for a file that is not that."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+            return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
+        except (ValueError, TypeError, EOFError, BadZipFile) as error:
+            raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error
+
+
+def correct_by_seed(runs: Sequence[Predictions]) -> np.ndarray:
+    """bool [seeds, N], whether each run read each review rightly."""
+    return np.stack([predictions.correct for predictions in runs])
+
+
+def is_correct(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """bool [N], whether a probability is on the side of its label; a half is negative."""
+    return np.asarray((probabilities > 0.5) == (labels == 1))
+
+
+def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """int64 [≤ count], where the probability is on the wrong side, the furthest from a half first."""
+    wrong = np.flatnonzero(~is_correct(probabilities, labels))
+    return np.asarray(wrong[np.argsort(-np.abs(probabilities[wrong] - 0.5), kind="stable")][:count])

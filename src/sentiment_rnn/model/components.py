@@ -1,0 +1,50 @@
+"""The torch modules that a configuration names: encoders and poolings."""
+
+import sys
+from typing import Any
+
+from torch import nn
+
+from sentiment_rnn.config.components import class_named
+from sentiment_rnn.errors import UserError
+
+OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.pooling")
+"""Modules that a file may name without anybody having imported them."""
+
+
+def check_target(part: str, target: str) -> None:
+    """Refuse what a file names as encoder or pooling, unless it is a torch module of this package, or of a module that
+    is imported already. A file's word imports nothing.
+
+    Raises:
+        UserError: it is something else.
+    """
+    module = target.replace(":", ".").rpartition(".")[0]
+    if module not in sys.modules and module not in OURS:
+        raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
+    module_class(target)
+
+
+def module_class(target: str) -> type[Any]:
+    """The class of a torch module that `target` names, which the user has given: it is imported.
+
+    Raises:
+        UserError: it names something else.
+    """
+    found = class_named(target)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"_target_={target}: no torch module; expected the class of one")
+    return found
+
+
+def build_module(settings: dict[str, Any], *arguments: Any) -> nn.Module:
+    """The module of `settings["_target_"]`, from these arguments and all other settings but `name`.
+
+    Raises:
+        UserError: it names something else, or the class refuses a value.
+    """
+    given = {key: value for key, value in settings.items() if key not in ("_target_", "name")}
+    try:
+        return module_class(settings["_target_"])(*arguments, **given)
+    except ValueError as error:
+        raise UserError(f"{settings['name']}: {error}") from error

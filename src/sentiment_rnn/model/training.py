@@ -1,0 +1,47 @@
+"""What the LightningModules have in common: how they log a step, clip the gradient, and schedule the learning rate."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from sentiment_rnn.model.optimizer import clip_gradient_norm
+
+
+class TrainingModule(pl.LightningModule):
+    """A LightningModule with the optimizer settings of `OptimizerConfig`."""
+
+    def __init__(self, optimizer: dict[str, Any]) -> None:
+        super().__init__()
+        self.optimizer_settings = optimizer
+
+    def log_step(self, name: str, value: Tensor, **options: Any) -> None:
+        """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""
+        interval = getattr(self.trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
+        if interval and (self.trainer.global_step + 1) % interval == 0:
+            self.log(name, value, **options)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the whole gradient, and log what it was before."""
+        limit = self.optimizer_settings["gradient_clip_norm"] or float("inf")
+        self.log_step("train/gradient_norm", clip_gradient_norm(self.parameters(), limit))
+
+    def scheduled(self, optimizer: torch.optim.Optimizer) -> Any:
+        """What `configure_optimizers` returns: the optimizer with the schedule of its settings."""
+        settings = self.optimizer_settings
+        if settings["schedule"] == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=settings["learning_rate"],
+            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
+            pct_start=settings["warmup_fraction"],
+            cycle_momentum=False,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,122 @@
+"""One text, looked at closely: what a model says after each token, its gates, and what each sentence does."""
+
+import re
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sentiment_rnn.data.batching import cut
+from sentiment_rnn.data.tokenizer import UNKNOWN_ID, whole
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.probes.unrolled import unroll
+
+GATES = ("forget", "input", "output")
+UNITS = 32
+"""Units whose gates are kept, those that the read-out weighs most."""
+
+
+class Sentence(NamedTuple):
+    """A sentence that was read, at least in part."""
+
+    text: str
+    without: float
+    """Probability that the text is positive with this sentence left out; NaN where nothing is left."""
+    change: float
+    """The probability with it, minus that without it."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model did with a text."""
+
+    name: str
+    """The encoder's."""
+    run: str
+    tokens: list[str]
+    """T tokens that were read."""
+    unknown: list[bool]
+    """[T], those that are not in the vocabulary."""
+    unread: int
+    """Tokens of the text that were not."""
+    running: np.ndarray
+    """float32 [T], the probability that it would give if the text ended after this token."""
+    gates: dict[str, np.ndarray]
+    """By gate, and `cell` for the cell state: float [T, units]. Empty for all but a single layer of an LSTM in one
+    direction, read out at its last state."""
+    sentences: list[Sentence]
+
+    @property
+    def probability(self) -> float:
+        """That the text is positive."""
+        return float(self.running[-1])
+
+
+def inspect(predictor: Predictor, text: str) -> Inspection:
+    """Read a text and all its beginnings, and the text without each of its sentences.
+
+    Raises:
+        UserError: the text has no token.
+    """
+    tokenizer = predictor.package.tokenizer
+    split = [(part, tokenizer.split(part)) for part in re.split(r"(?<=[.!?])\s+|\n+", whole(text))]
+    parts, tokens = [part for part, found in split if found], [found for _, found in split if found]
+    if not parts:
+        raise UserError("the text has no word and no mark; there is nothing to inspect")
+    documents = [tokenizer.ids(found) for found in tokens]
+    ids, words = np.concatenate(documents), list(chain.from_iterable(tokens))
+    read = positions_read(len(ids), predictor.package.reading.max_tokens, predictor.package.reading.keep)
+    kept = ids[read]
+    running = predictor.probabilities([part_read(predictor, ids[: position + 1]) for position in read])
+    return Inspection(
+        name=predictor.package.name,
+        run=predictor.package.reading.run,
+        tokens=[words[position] for position in read],
+        unknown=(kept == UNKNOWN_ID).tolist(),
+        unread=len(ids) - len(read),
+        running=running,
+        gates=gates_of(predictor, kept),
+        sentences=sentences_of(predictor, parts, documents, read, float(running[-1])),
+    )
+
+
+def part_read(predictor: Predictor, ids: np.ndarray) -> np.ndarray:
+    """The part of a text that is read."""
+    return cut(ids, predictor.package.reading.max_tokens, predictor.package.reading.keep)
+
+
+def positions_read(length: int, max_tokens: int, keep: str) -> np.ndarray:
+    """int64: the positions of a text's tokens that are read."""
+    return cut(np.arange(length), max_tokens, keep)
+
+
+def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """By gate, and `cell`: float [T, units], of the units that the read-out weighs most; empty where there are none."""
+    model = predictor.package.model
+    try:
+        unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
+    except ValueError:  # it is no single layer, or not read out at its last state
+        return {}
+    if not unrolled.gates:
+        return {}
+    units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
+    found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES}
+    return found | {"cell": torch.stack(unrolled.cells, 1)[0].detach()[:, units].numpy()}
+
+
+def sentences_of(
+    predictor: Predictor, parts: list[str], documents: list[np.ndarray], read: np.ndarray, probability: float
+) -> list[Sentence]:
+    """What leaving each sentence out changes; sentences of which nothing was read are left away, since they change
+    nothing."""
+    owner = np.repeat(np.arange(len(parts)), [len(ids) for ids in documents])
+    ids = np.concatenate(documents)
+    seen = np.unique(owner[read])
+    without = predictor.probabilities([part_read(predictor, ids[owner != part]) for part in seen])
+    return [
+        Sentence(parts[part].strip(), float(left), probability - float(left))
+        for part, left in zip(seen, without, strict=True)
+    ]

@@ -1,0 +1,117 @@
+"""The figure of a sweep: accuracy with its seeds, by distance or length, over epochs, and the gradients behind it."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from sentiment_rnn.report.comparison import Arm
+from sentiment_rnn.report.figures import color_of, decorate_accuracy, draw_level, styled
+from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, spread
+
+
+@styled
+def comparison_figure(arms: Sequence[Arm], title: str) -> Figure:
+    """Four views of the same runs, an encoder always in the same colour."""
+    longest = max(len(arm.name) for arm in arms)
+    # Long names beside the bars would take the width of the panels on the right.
+    figure = Figure(figsize=(10.5 + 0.08 * max(0, longest - 12), 7.4), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    axes = figure.subplots(2, 2)
+    colors = {arm.name: arm.color or color_of(arm.name, position) for position, arm in enumerate(arms)}
+    if len(set(colors.values())) < len(arms):  # arms of one encoder: told apart by colours of their own
+        colors = {arm.name: to_hex(matplotlib.colormaps["tab20"](p % 20)) for p, arm in enumerate(arms)}
+    _scores(axes[0, 0], arms, colors)
+    _accuracy_by(axes[0, 1], arms, colors)
+    _validation(axes[1, 0], arms, colors)
+    _gradients(axes[1, 1], arms, colors)
+    return figure
+
+
+def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    lowest = 0.45
+    for row, arm in enumerate(arms):
+        accuracies = [run.metrics["test/accuracy"] for run in arm.runs]
+        score = arm.metric("test/accuracy")
+        color = colors[arm.name]
+        axes.barh(row, score.mean - lowest, left=lowest, color=color, alpha=0.25, height=0.6)
+        axes.errorbar(score.mean, row, xerr=score.deviation, color=color, capsize=4, linewidth=2)
+        axes.scatter(accuracies, [row] * len(accuracies), color=color, s=28, zorder=3, edgecolor="white")
+        axes.text(max(accuracies) + 0.012, row, f"{score.mean:.1%}", va="center", fontweight="bold", color=color)
+    axes.axvline(0.5, color="#999999", linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set(title="Test accuracy (a dot a seed, mean ± sd)", xlabel="accuracy", xlim=(lowest, 1.06))
+
+
+def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    known = all(run.predictions.has_distances for arm in arms for run in arm.runs)
+    for arm in arms:
+        predictions = arm.runs[0].predictions
+        values = predictions.distances if known else predictions.lengths
+        edges = logarithmic_bins(values, 10) if known else quantile_bins(values, 10)
+        centers, means, deviations = [], [], []
+        for low, high in itertools.pairwise(edges):
+            inside = (values >= low) & (values < high)
+            if not inside.any():
+                continue
+            score = spread(list(arm.correct[:, inside].mean(1)))
+            centers.append(float(np.median(values[inside])))
+            means.append(score.mean)
+            deviations.append(score.deviation)
+        _band(axes, centers, np.array(means), np.array(deviations), colors[arm.name], arm.name)
+    decorate_accuracy(axes, "distance" if known else "length")
+    if len(arms) <= 5:  # more would hide the curves; the bars name the colours
+        axes.legend(loc="lower left")
+
+
+def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    most = 1
+    for arm in arms:
+        for position, run in enumerate(arm.runs):
+            validation = run.curve("val/accuracy")[1]
+            epochs = len(validation)
+            label = None if position else arm.name
+            style: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 3,
+                "color": colors[arm.name],
+                "linewidth": 1.4,
+                "label": label,
+            }
+            axes.plot(range(1, epochs + 1), validation, **style)
+            most = max(most, epochs)
+    draw_level(axes, 0.5)
+    axes.set_xticks(range(1, most + 1))
+    axes.set(title="Validation accuracy (a line a seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
+
+
+def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
+    floor = 1e-18
+    for arm in arms:
+        for run in arm.runs:  # a mean would hide that one seed learns and another does not
+            distance, before, after = run.gradients
+            for norms, style, width in ((before, ":", 1.0), (after, "-", 1.4)):
+                drawn = np.where(norms > floor, norms, np.nan)
+                axes.plot(distance, drawn, style, color=colors[arm.name], linewidth=width)
+    axes.plot([], [], ":", color="#555555", label="before training")
+    axes.plot([], [], "-", color="#555555", label="after")
+    axes.set_yscale("log")
+    axes.set_ylim(floor, 10)
+    axes.legend(loc="lower left")
+    axes.set(
+        title="Gradient that reaches a token (a line a seed)",
+        xlabel="distance from the end [tokens]",
+        ylabel="median ‖∂L/∂x‖",
+    )
+
+
+def _band(axes: Axes, x: Sequence[float], mean: np.ndarray, deviation: np.ndarray, color: str, label: str) -> None:
+    axes.plot(x, mean, marker="o", markersize=4, color=color, label=label, linewidth=1.8)
+    axes.fill_between(x, mean - deviation, mean + deviation, color=color, alpha=0.2, linewidth=0)

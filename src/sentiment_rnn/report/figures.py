@@ -1,0 +1,204 @@
+"""Figures, each a function from numbers to a matplotlib `Figure`; nothing is shown on a screen."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, wilson_interval
+
+# Okabe & Ito (2008): told apart by colour-blind readers, and in print by their lightness.
+PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_FIXED = {"lstm": PALETTE[0], "rnn": PALETTE[1], "bag": PALETTE[2]}
+STYLE: dict[str, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "figure.dpi": 120,
+}
+
+Curve = tuple[Sequence[float], Sequence[float]]
+"""Steps and values."""
+
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
+
+
+def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
+    """Draw in the project's style, and leave matplotlib as it was."""
+
+    @wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def color_of(name: str, position: int) -> str:
+    """The colour of an encoder: the same in every figure."""
+    return _FIXED.get(name.split(",")[0].split(" ")[0], PALETTE[position % len(PALETTE)])
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of 256 colours, which looks the same and is a third as large."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    # By maximum coverage, then k-means: median cut gives the rare colours away, the ends of a colour bar among them.
+    colours = Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=3)
+    colours.save(path, optimize=True)
+
+
+def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:
+    """A row of axes."""
+    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    return figure, list(np.ravel(figure.subplots(1, columns)))
+
+
+@styled
+def learning_curves(history: Mapping[str, Curve]) -> Figure:
+    """Loss and accuracy against steps; `history` has `train/loss`, `val/loss`, `val/accuracy`."""
+    figure, (loss, accuracy) = new_figure(2)
+    for name, axes in (("train/loss", loss), ("val/loss", loss), ("val/accuracy", accuracy)):
+        if name in history:
+            steps, values = history[name]
+            mark = "o" if name.startswith("val") else None
+            axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5], linewidth=1.6)
+    loss.set(title="Loss", xlabel="step", ylabel="cross-entropy [nats]", ylim=(0, None))
+    accuracy.set(title="Validation accuracy", xlabel="step", ylabel="accuracy", ylim=(0.45, 1.0))
+    loss.legend()
+    return figure
+
+
+@styled
+def confusion_matrix(predictions: Predictions) -> Figure:
+    """Reviews by label and prediction."""
+    counts = np.zeros((2, 2), dtype=int)
+    np.add.at(counts, (predictions.labels.astype(int), (predictions.probabilities > 0.5).astype(int)), 1)
+    figure, (axes,) = new_figure(1)
+    axes.imshow(counts, cmap="Blues", vmin=0)
+    axes.grid(False)
+    for (row, column), count in np.ndenumerate(counts):
+        shade = "white" if count > counts.max() / 2 else "black"
+        axes.text(column, row, f"{count:,}\n{count / counts.sum():.1%}", ha="center", va="center", color=shade)
+    axes.set(title="Confusion on test", xlabel="said", ylabel="is")
+    axes.set_xticks([0, 1], ["negative", "positive"])
+    axes.set_yticks([0, 1], ["negative", "positive"], rotation=90, va="center")
+    return figure
+
+
+@styled
+def calibration(predictions: Predictions, bins: int = 10) -> Figure:
+    """How often reviews are positive among those that were given a probability (a reliability diagram), before the
+    temperature and with it; a dot's area is its share of the reviews."""
+    figure, (axes,) = new_figure(1)
+    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
+    name = "share positive"
+    if predictions.temperature != 1:
+        _reliability(axes, predictions.uncalibrated, predictions.labels, bins, PALETTE[5], "before temperature")
+        name = f"at temperature {predictions.temperature:.2f}"
+    _reliability(axes, predictions.probabilities, predictions.labels, bins, PALETTE[0], name)
+    axes.set(title="Calibration on test", xlabel="said probability", ylabel="share positive")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(loc="upper left", markerscale=0.5)
+    return figure
+
+
+def _reliability(axes: Axes, said: np.ndarray, labels: np.ndarray, bins: int, color: str, name: str) -> None:
+    cell = np.minimum((said * bins).astype(int), bins - 1)
+    used = [b for b in range(bins) if (cell == b).sum() >= 10]
+    centers, found = [said[cell == b].mean() for b in used], [labels[cell == b].mean() for b in used]
+    axes.plot(centers, found, color=color, linewidth=1.2)
+    sizes = [20 + 300 * (cell == b).mean() for b in used]
+    axes.scatter(centers, found, s=sizes, color=color, label=name, zorder=3)
+
+
+@styled
+def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name: str) -> Figure:
+    """Accuracy, with 95 % intervals, in bins of a number that each review has."""
+    figure, (axes,) = new_figure(1, width=5.4)
+    centers, accuracies, low, high = binned_accuracy(values, correct, edges)
+    axes.errorbar(
+        centers,
+        accuracies,
+        yerr=[accuracies - low, high - accuracies],
+        marker="o",
+        capsize=3,
+        color=PALETTE[0],
+    )
+    decorate_accuracy(axes, name)
+    return figure
+
+
+def draw_level(axes: Axes, level: float, name: str = "") -> None:
+    """A dashed line at what the curves are held against, its name at its right end."""
+    axes.axhline(level, color="#999999", linestyle="--", linewidth=1)
+    if name:
+        axes.annotate(name, (0.99, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#777777")
+
+
+def decorate_accuracy(axes: Axes, name: str) -> None:
+    """Axes of accuracy against a log-spaced number, with chance drawn in."""
+    draw_level(axes, 0.5, "chance")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens]", ylabel="accuracy", ylim=(0.4, 1.01))
+
+
+def binned_accuracy(
+    values: np.ndarray, correct: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Median value, accuracy and its 95 % interval in each bin that holds a review.
+
+    Args:
+        values: [N].
+        correct: bool [N].
+        edges: [bins + 1], each bin without its upper edge.
+    """
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        inside = (values >= low) & (values < high)
+        if inside.any():
+            hits = correct[inside]
+            rows.append((np.median(values[inside]), *wilson_interval(int(hits.sum()), hits.size)))
+    centers, accuracies, lows, highs = np.array(rows).T
+    return centers, accuracies, lows, highs
+
+
+def run_figures(predictions: Predictions, history: Mapping[str, Curve]) -> dict[str, Figure]:
+    """All figures of one run, by file name."""
+    return {"learning_curves": learning_curves(history), **prediction_figures(predictions)}
+
+
+def prediction_figures(predictions: Predictions) -> dict[str, Figure]:
+    """What was said of labelled texts, by file name."""
+    figures = {
+        "confusion": confusion_matrix(predictions),
+        "calibration": calibration(predictions),
+        "accuracy_by_length": accuracy_by(
+            predictions.lengths, predictions.correct, quantile_bins(predictions.lengths, 10), "length"
+        ),
+    }
+    if predictions.has_distances:
+        edges = logarithmic_bins(predictions.distances, 8)
+        figures["accuracy_by_distance"] = accuracy_by(predictions.distances, predictions.correct, edges, "distance")
+    return figures

@@ -1,0 +1,59 @@
+"""The metrics of a run that a comparison shows: in its table and in `results.csv`.
+
+A new metric is logged where it is computed (`model/classifier.py` for one of the scores) and has a line here.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from sentiment_rnn.report.statistics import Spread, with_deviation
+from sentiment_rnn.tracking.names import BEST_ACCURACY, EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
+
+
+def percent_with_deviation(value: Spread) -> str:
+    """`88.1 ± 0.2 %`, or `88.1 %` of a single seed."""
+    return f"{with_deviation(Spread(100 * value.mean, 100 * value.deviation), 1)} %"
+
+
+def _decimals(value: Spread) -> str:
+    """`0.881 ± 0.002`, or `0.881` of a single seed."""
+    return with_deviation(value, 3)
+
+
+def _whole(value: Spread) -> str:
+    return f"{value.mean:,.0f}"
+
+
+def _seconds(value: Spread) -> str:
+    return f"{value.mean:.1f}"
+
+
+class Column(NamedTuple):
+    """A metric, and how it is shown."""
+
+    metric: str
+    """As runs log it; also its column in `results.csv`."""
+    title: str = ""
+    """Of its column in the table; none where the table leaves it out."""
+    form: Callable[[Spread], str] = _decimals
+    """From mean and deviation over seeds to a cell."""
+
+    def cell(self, value: Spread) -> str:
+        """The cell; a blank where a run does not have the metric."""
+        return "" if np.isnan(value.mean) else self.form(value)
+
+
+COLUMNS = (
+    Column(PARAMETERS, "parameters", _whole),
+    Column(BEST_ACCURACY, "validation accuracy", percent_with_deviation),
+    Column("test/accuracy", "test accuracy", percent_with_deviation),
+    Column("test/f1", "F1"),
+    Column("test/auroc", "AUROC"),
+    Column("test/calibration_error"),
+    Column("test/loss"),
+    Column(EPOCH_SECONDS, "s / epoch", _seconds),
+    Column(TOKENS_PER_SECOND, "tokens / s", _whole),
+    Column(PEAK_MEMORY),
+)

@@ -1,0 +1,30 @@
+"""Templates filled in: one HTML file each, with its style and its data within."""
+
+import json
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("sentiment_rnn.report", "pages"),
+    autoescape=True,  # texts of strangers are on these pages
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """The HTML of a template of this folder."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def rounded(values: np.ndarray, digits: int) -> list[Any]:
+    """Numbers for JSON, in as many digits as a page shows."""
+    return list(np.round(values.astype(float), digits).tolist())
+
+
+def embedded_json(value: Any) -> str:
+    """JSON for a `<script>` element, which `<` could end."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

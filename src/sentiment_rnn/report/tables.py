@@ -1,0 +1,61 @@
+"""Tables as Markdown, on a terminal, and in the documents that hold them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as TerminalTable
+
+from sentiment_rnn.errors import UserError
+
+
+class Table(NamedTuple):
+    """A title, the names of the columns, and the rows."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """The tables under their titles, in Markdown."""
+    return "\n".join(f"{table.title}\n\n{_lines(table)}" for table in tables)
+
+
+def _lines(table: Table) -> str:
+    lines = [table.columns, ["---"] * len(table.columns), *table.rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def show(console: Console, table: Table) -> None:
+    """Print one table; a column whose every entry starts with a digit or a sign is set to the right."""
+    shown = TerminalTable(title=escape(table.title), title_justify="left", title_style="bold")
+    for position, column in enumerate(table.columns):
+        entries = [row[position] for row in table.rows if row[position]]
+        numbers = all(entry[0].isdigit() or entry[0] in "+-<>≥" for entry in entries)
+        shown.add_column(escape(column), justify="right" if numbers else "left")
+    for row in table.rows:
+        shown.add_row(*map(escape, row))
+    console.print(shown)
+
+
+def new_console() -> Console:
+    """The terminal, or lines wide enough for a table where there is none."""
+    return Console(width=None if Console().is_terminal else 160)
+
+
+def replace_block(path: Path, name: str, text: str) -> None:
+    """Put `text` between `<!-- name:start -->` and `<!-- name:end -->`, so that no table is pasted by hand."""
+    before, after = find_block(path, name)
+    path.write_text(f"{before}\n{text}{after}")
+
+
+def find_block(path: Path, name: str) -> tuple[str, str]:
+    """What stands before and behind a block, its two marks included; raises `UserError` where there is none."""
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    text = path.read_text() if path.is_file() else ""
+    if start not in text or end not in text:
+        raise UserError(f"{path} has no block {start} … {end}; put the two lines where the tables belong")
+    return text[: text.index(start) + len(start)], text[text.index(end) :]

@@ -1,0 +1,119 @@
+"""The Hydra callback: what happens before the first job of a sweep and after its last."""
+
+import atexit
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.messages import describe
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.code import code_digest
+from sentiment_rnn.runs.job import job_of
+from sentiment_rnn.runs.machine import check_machine, resolved
+from sentiment_rnn.tracking.names import PARENT_VARIABLE
+from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
+
+log = logging.getLogger("sentiment_rnn")
+
+
+class SweepCallback(Callback):
+    """Refuse what cannot run before anything starts; then make the store, the token cache and the parent run once,
+    so that jobs side by side find them."""
+
+    def __init__(self) -> None:
+        self.store: Store | None = None
+        self.parent: str | None = None
+
+    def on_run_start(self, config: DictConfig, **_: object) -> None:
+        """Check a single run."""
+        with exit_on_user_error():
+            prepare([checked(config)])
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Check every job of the sweep, then open, or resume, its parent run."""
+        with exit_on_user_error():
+            jobs = job_overrides(config)
+            configs = job_configs(config, jobs)
+            self.store = prepare(configs)
+            digest = digest_of(configs)
+            lock_sweep(self.store, configs[0].study, digest)
+            self.parent = open_parent(self.store, configs[0].study, digest, jobs, configs[0].tracking.repeat)
+        os.environ[PARENT_VARIABLE] = self.parent
+        # Hydra calls on_multirun_end only where every job went well.
+        atexit.register(self.close, finished=False)
+
+    def on_multirun_end(self, config: DictConfig, **_: object) -> None:
+        """Every job went well."""
+        self.close(finished=True)
+
+    def close(self, finished: bool) -> None:
+        """End the parent run, once."""
+        if self.store and self.parent:
+            close_parent(self.store, self.parent, finished)
+            os.environ.pop(PARENT_VARIABLE, None)
+            self.parent = None
+
+
+@contextmanager
+def exit_on_user_error() -> Iterator[None]:
+    """Leave with one line; Hydra turns any other exception of a callback into a warning and goes on."""
+    try:
+        yield
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        raise SystemExit(f"error: {describe(error)}") from error
+    except Exception as error:
+        log.exception("the run could not be prepared")
+        raise SystemExit(1) from error
+
+
+def prepare(configs: list[RunConfig]) -> Store:
+    """Refuse what this machine does not have; make the token caches and the store that these runs need."""
+    for config in configs:
+        check_machine(config)
+    for job in {config.data_key: job_of(config) for config in configs}.values():
+        job.data.prepare_data()
+    return open_store(configs[0].tracking)
+
+
+def job_overrides(config: DictConfig) -> list[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper splits them: the one place that needs Hydra's inner parts."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    hydra = config.hydra
+    parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    overrides = parser.parse_overrides(parameters + list(hydra.overrides.task))
+    return [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
+
+
+def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
+    """The checked configuration of each job."""
+    loader = GlobalHydra.instance().config_loader()
+    return [checked(loader.load_sweep_config(config, job)) for job in jobs]
+
+
+def digest_of(configs: list[RunConfig]) -> str:
+    """What a sweep is: the identities that its jobs have on this machine and with these data, so that another processor
+    or another corpus makes another sweep."""
+    digests: dict[str, str] = {}
+    identities = []
+    for config in configs:
+        if config.data_key not in digests:
+            job = job_of(config)
+            job.data.setup("fit")
+            digests[config.data_key] = job.digest
+        identities.append(resolved(config).identity(digests[config.data_key], code_digest(config.targets)))
+    return hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]

@@ -1,0 +1,216 @@
+"""One run of any task: train, choose the checkpoint on validation, score it once on test, record everything."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
+from lightning.pytorch.utilities import rank_zero_only
+
+from sentiment_rnn import runtime
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.runs.code import code_digest
+from sentiment_rnn.runs.job import Job, job_of
+from sentiment_rnn.runs.machine import resolved, threads_of
+from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
+from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PARENT_VARIABLE, PEAK_MEMORY, TOKENS_PER_SECOND
+from sentiment_rnn.tracking.record import RunRecord, finished_run, tracked_run
+from sentiment_rnn.tracking.store import open_store, where_to_look
+
+log = logging.getLogger("sentiment_rnn")
+
+PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+"""Our names, Lightning's names."""
+PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
+
+
+def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | None:
+    """Run one job, from its configuration to its record.
+
+    Args:
+        overrides: what was given on the command line, for the record.
+        jobs: how many such jobs run side by side on this machine; -1, as many as cores.
+
+    Returns:
+        The best validation score, for sweepers that search.
+    """
+    runtime.prepare(threads_of(config.trainer, jobs))
+    config = resolved(config)
+    if jobs != 1:
+        config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
+    pl.seed_everything(config.seed, verbose=False)
+    job = job_of(config)
+    job.data.setup("fit")
+    note_default_rate(config)
+    if not is_first_process():  # another process of a distributed run: the first one records
+        return fit_and_test(job, None)
+    store, parent = open_store(config.tracking), os.environ.get(PARENT_VARIABLE)
+    identity = config.identity(job.digest, code_digest(config.targets))
+    if done := finished_run(store, identity, parent):
+        log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, done)
+        return store.client.get_run(done).data.metrics.get(job.objective.best)
+    with tracked_run(store, config, identity, overrides, parent) as record:
+        found = fit_and_test(job, record)
+    if parent is None:
+        log.info("run %s; %s", record.run_id, where_to_look(store))
+    return found
+
+
+def note_default_rate(config: RunConfig) -> None:
+    """Say so where an experiment has chosen learning rates, and none for this encoder."""
+    rates = config.optimizer
+    pooling = getattr(config, "pooling", None)
+    chosen = rates.chosen_rate(config.encoder.name, pooling.name if pooling else "")
+    if rates.learning_rates and chosen is None and rates.learning_rate == rates.default_learning_rate:
+        log.info(
+            "optimizer.learning_rate: this experiment has chosen none for %s; the default, %g, is used",
+            config.encoder.name, rates.learning_rate,
+        )  # fmt: skip
+
+
+def fit_and_test(job: Job, record: RunRecord | None) -> float:
+    """Best validation score of one run; without a record nothing is logged."""
+    config = job.config
+    model = job.model()
+    trainer = build_trainer(job, record)
+    job.data.overfits = config.trainer.overfit_batches > 0
+    job.before_training(model, record)
+    if record:
+        record.log_metrics({PARAMETERS: sum(parameter.numel() for parameter in model.parameters())})
+    interrupted = interrupted_checkpoint(record.store, record.run_id) if record else None
+    runtime.reset_peak_memory()
+    trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
+    checkpoint = trainer.checkpoint_callback
+    assert isinstance(checkpoint, ModelCheckpoint)
+    assert checkpoint.dirpath
+    # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
+    best = str(Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name))
+    (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=best, weights_only=True, verbose=False)
+    found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
+    if record:
+        record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
+        record.log_checkpoints(best, checkpoint.last_model_path)
+        if config.trainer.profiler:
+            record.log_text(trainer.profiler.summary(), "profile.txt")  # type: ignore[attr-defined]
+        if not (config.trainer.fast_dev_run or config.trainer.limit_batches):  # else most reviews were not read
+            job.after_training(model, record)
+        log.info("%s  (run %s)", job.summary({**scores, job.objective.best: found}), record.run_id)
+    return found
+
+
+def is_first_process() -> bool:
+    """Whether this process records; a distributed run has others, which Lightning starts with a rank."""
+    return getattr(rank_zero_only, "rank", 0) in (0, None)
+
+
+def build_trainer(job: Job, record: RunRecord | None) -> pl.Trainer:
+    """Lightning's trainer for one run."""
+    settings, objective = job.config.trainer, job.objective
+    steps = -(-job.batches // (settings.devices * settings.nodes))
+    shows_progress = settings.progress_bar and sys.stderr.isatty()
+    callbacks: list[pl.Callback] = [
+        ModelCheckpoint(
+            dirpath=record.checkpoints if record else None,
+            filename="epoch{epoch}" if settings.keep_epochs else "best",
+            auto_insert_metric_name=False,
+            monitor=objective.metric,
+            mode=objective.mode,
+            save_top_k=-1 if settings.keep_epochs else 1,
+            save_last=True,
+            enable_version_counter=False,
+        ),
+        EpochTimer(job.tokens),
+        RandomState(),
+    ]
+    if settings.patience:
+        callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))
+    if not shows_progress:
+        callbacks.append(EpochLines(objective.metric))
+    limit = 1 if settings.fast_dev_run else settings.overfit_batches or settings.limit_batches or None
+    return pl.Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.nodes,
+        strategy=settings.strategy,
+        precision=PRECISIONS[job.config.precision],
+        max_epochs=1 if settings.fast_dev_run else settings.epochs,
+        limit_train_batches=limit,
+        limit_val_batches=limit,
+        limit_test_batches=None if settings.overfit_batches else limit,
+        profiler=PROFILERS[settings.profiler]() if settings.profiler else None,
+        logger=record.logger() if record else False,
+        callbacks=callbacks,
+        log_every_n_steps=max(1, min(settings.log_every_n_steps, limit or steps)),
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # LengthBuckets divides the batches itself
+        enable_progress_bar=shows_progress,
+        enable_model_summary=False,
+    )
+
+
+class RandomState(pl.Callback):
+    """Keeps torch's random state in the checkpoints, so that a resumed run drops what it would have dropped."""
+
+    def __init__(self) -> None:
+        self.resumed: torch.Tensor | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state after an epoch and its validation."""
+        return {"torch": torch.get_rng_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep it until the first batch: before that, Lightning validates once more."""
+        self.resumed = state_dict["torch"]
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Go on from the state that was kept."""
+        if self.resumed is not None:
+            torch.set_rng_state(self.resumed.cpu())
+            torch.empty((), dtype=torch.int64).random_()  # an epoch's loader draws a number before its first batch
+            self.resumed = None
+
+
+class EpochTimer(pl.Callback):
+    """Logs `train/epoch_seconds` and `train/tokens_per_second`, without validation."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.started = 0.0
+        self.ended = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """The last one of these is the end of the epoch's training."""
+        if trainer.is_last_batch and pl_module.device.type == "cuda":
+            torch.cuda.synchronize()  # its steps run behind Python's
+        self.ended = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the epoch."""
+        seconds = self.ended - self.started
+        pl_module.log(EPOCH_SECONDS, seconds)
+        pl_module.log(TOKENS_PER_SECOND, self.tokens / seconds)
+
+
+class EpochLines(pl.Callback):
+    """A line in the log for each epoch, where no progress bar shows how far a run is."""
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say which epoch it was and how good it is."""
+        if not trainer.is_global_zero:
+            return
+        seen = trainer.callback_metrics
+        values = ", ".join(f"{name} {float(seen[name]):.4f}" for name in ("train/loss", self.metric) if name in seen)
+        log.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, values)

@@ -1,0 +1,104 @@
+"""The job of a run on reviews: is a review positive?"""
+
+import copy
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
+from sentiment_rnn.inference.package import write_package
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.probes.input_gradients import gradient_by_distance
+from sentiment_rnn.report.figures import run_figures
+from sentiment_rnn.runs.job import Objective
+from sentiment_rnn.runs.packaging import calibration_metrics, describe_mistakes, gather_predictions, pack
+from sentiment_rnn.tracking.models import PACKAGE, log_model
+from sentiment_rnn.tracking.names import BEST_ACCURACY
+from sentiment_rnn.tracking.record import RunRecord
+
+
+class ReviewJob:
+    """Train a classifier of reviews; record its predictions, its gradients and the packaged model."""
+
+    objective = Objective("val/accuracy", "max", BEST_ACCURACY)
+
+    def __init__(self, config: ReviewConfig) -> None:
+        self.config = config
+        self.data = ReviewData(config.data, config.seed)
+        self.untrained: SentimentClassifier | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the corpus."""
+        return self.data.corpus.digest
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are read in an epoch."""
+        return int(self.data.reviews("train").lengths.sum())
+
+    @property
+    def batches(self) -> int:
+        """Training batches of an epoch."""
+        return -(-len(self.data.reviews("train")) // self.config.data.batch_size)
+
+    def model(self) -> SentimentClassifier:
+        """The untrained classifier."""
+        return build_model(self.config, len(self.data.corpus.tokenizer))
+
+    def before_training(self, model: Any, record: RunRecord | None) -> None:
+        """Record the corpus; keep the untrained model, whose gradient waits until training is done: nobody waits for it
+        at the start."""
+        if record:
+            corpus = self.data.corpus
+            sizes = {split: len(reviews) for split, reviews in corpus.splits.items()}
+            record.log_data(self.config.data.name, corpus.digest, sizes)
+            self.untrained = copy.deepcopy(model)
+
+    def after_training(self, model: Any, record: RunRecord) -> None:
+        """Record predictions, calibration, figures, gradients and the model as people use it."""
+        package = pack(model.cpu().eval(), self.data, self.config.precision, record.run_id)
+        predictions = gather_predictions(model, self.data, package.reading.temperature)
+        record.log_metrics(calibration_metrics(predictions))
+        sample = gradient_sample(self.data, self.config.seed)
+        record.log_gradients(gradient_by_distance(self.untrained, sample), gradient_by_distance(model, sample))
+        history = {name: record.curve(name) for name in ("train/loss", "val/loss", "val/accuracy")}
+        record.log_test(predictions, run_figures(predictions, history), describe_mistakes(predictions, self.data))
+        if not self.config.trainer.trial:
+            with tempfile.TemporaryDirectory() as folder:
+                write_package(package, Path(folder, PACKAGE))
+                log_model(record.store, record.run_id, Path(folder, PACKAGE), self.config.tags)
+
+    def summary(self, scores: dict[str, float]) -> str:
+        """`lstm, pooling last, seed 0: validation 0.8801, test 0.8850`."""
+        config = self.config
+        return (
+            f"{config.encoder.name}, pooling {config.pooling.name}, seed {config.seed}: "
+            f"validation {scores[BEST_ACCURACY]:.4f}, test {scores['test/accuracy']:.4f}"
+        )
+
+
+def build_model(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
+    """The classifier of a configuration, drawn from the global random state."""
+    settings = config.settings()
+    return SentimentClassifier(
+        vocabulary_size,
+        embedding=settings["embedding"],
+        encoder=config.encoder.settings,
+        pooling=settings["pooling"],
+        optimizer=settings["optimizer"],
+        padding_id=PADDING_ID,
+        unknown_id=UNKNOWN_ID,
+    )
+
+
+def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Batch:
+    """A batch of validation reviews, the same for every encoder of a seed."""
+    reviews = data.reviews("validation")
+    chosen = np.random.default_rng(seed).permutation(len(reviews))[:size]
+    return reviews[chosen.tolist()]

@@ -1,0 +1,97 @@
+"""The page: verdicts and figures of the studies, and texts to explore, in one HTML file that needs no network."""
+
+import base64
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.pages.render import embedded_json, render
+from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies import all_studies
+from sentiment_rnn.studies.kit.findings import FAILS, HOLDS, IN_PART
+
+MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails"}
+"""CSS class of each verdict."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, and a description of it."""
+
+    description: str
+    path: Path
+    """The PNG."""
+
+    @property
+    def address(self) -> str:
+        """The image as a `data:` address."""
+        return "data:image/png;base64," + base64.b64encode(self.path.read_bytes()).decode()
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of a study."""
+
+    folder: Path
+    title: str
+    verdicts: list[dict[str, str]]
+    pictures: list[Picture]
+
+    @property
+    def name(self) -> str:
+        """The study's."""
+        return self.folder.name
+
+
+def build_page(experiments: Path) -> str:
+    """The HTML of the studies in `experiments`, one folder per study; those that have not run are only named.
+
+    Raises:
+        UserError: no study has run.
+    """
+    sections = sections_of(experiments)
+    explorer = experiments / "gates" / "explorer.json"
+    return render(
+        "report.html.jinja",
+        sections=sections,
+        marks=MARKS,
+        missing=[study.name for study in all_studies() if study.name not in {section.name for section in sections}],
+        explorer=embedded_json(json.loads(explorer.read_text())) if explorer.exists() else None,
+    )
+
+
+def sections_of(experiments: Path) -> list[Section]:
+    """The studies that have run, in their order; raises `UserError` where none has."""
+    names = [study.name for study in all_studies()]
+    sections = [section_of(experiments / name) for name in names if (experiments / name / "verdicts.json").exists()]
+    if not sections:
+        raise UserError(
+            f"experiments={experiments}: no study has run there; run sentiment-rnn study name={names[0]} first"
+        )
+    return sections
+
+
+def verdict_table(sections: list[Section], folder: Path) -> Table:
+    """Every claim with its verdict, for a document in `folder`."""
+    rows = []
+    for section in sections:
+        link = f"[{section.name}]({Path(os.path.relpath(section.folder, folder)).as_posix()})"
+        rows += [
+            (verdict["claim"], f"**{verdict['verdict']}**", verdict["evidence"], link) for verdict in section.verdicts
+        ]
+    return Table("The lesson's claims, put to the test", ("claim", "verdict", "evidence", "study"), rows)
+
+
+def section_of(folder: Path) -> Section:
+    """Verdicts and figures of a study; its title and the descriptions of its figures come from its README."""
+    readme = (folder / "README.md").read_text()
+    title = readme.splitlines()[0].removeprefix("# ")
+    pictures = [
+        Picture(description, folder / file)
+        for description, file in re.findall(r"^!\[([^\]]+)\]\(([\w.]+\.png)\)$", readme, re.MULTILINE)
+        if (folder / file).exists()
+    ]
+    return Section(folder, title, json.loads((folder / "verdicts.json").read_text()), pictures)

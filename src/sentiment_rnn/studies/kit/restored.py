@@ -1,0 +1,89 @@
+"""Models and data of finished runs, restored without importing anything that a run's files name."""
+
+import pkgutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning.pytorch as pl
+
+from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.data import sources
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.data.tokenizer import check_splitter
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.model.components import check_target
+from sentiment_rnn.runs.reviews import build_model
+from sentiment_rnn.tracking.checkpoints import best_checkpoint, epoch_checkpoints, load_checkpoint
+from sentiment_rnn.tracking.results import RunResult
+
+OUR_SOURCES = tuple(f"{sources.__name__}.{module.name}" for module in pkgutil.iter_modules(sources.__path__))
+"""Modules of sources that a run may name without anybody having imported them."""
+
+
+def data_of(result: RunResult) -> ReviewData:
+    """The reviews that a run read; raises `UserError` where they are gone, or their source is not to be trusted."""
+    _check_source(result.config.data._target_)
+    check_splitter(result.config.data.tokenizer)
+    data = ReviewData(result.config.data, result.seed)
+    data.setup()
+    return data
+
+
+def untrained(result: RunResult, data: ReviewData) -> SentimentClassifier:
+    """The model with the weights with which a run began."""
+    pl.seed_everything(result.seed, verbose=False)
+    return _build(result.config, len(data.corpus.tokenizer))
+
+
+def best(result: RunResult) -> SentimentClassifier:
+    """The model of the checkpoint that validation chose; raises `UserError` where it is gone or not to be trusted."""
+    return _load(result.config, best_checkpoint(result))
+
+
+def epochs(result: RunResult) -> list[SentimentClassifier]:
+    """The model after each epoch; raises `UserError` where one is gone, was not kept, or is not to be trusted."""
+    return [_load(result.config, path) for path in epoch_checkpoints(result)]
+
+
+@contextmanager
+def refusing_other_encoders(result: RunResult) -> Iterator[None]:
+    """Around a probe: a model that `probes.unrolled` has no equations for becomes a `UserError` that names the run."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(
+            f"run {result.run_id}: {error}; leave encoder={result.encoder} out of this study's sweep"
+        ) from error
+
+
+def _load(config: ReviewConfig, path: Path) -> SentimentClassifier:
+    weights = load_checkpoint(path)["state_dict"]
+    try:
+        model = _build(config, len(weights["backbone.embedding.weight"]))
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(
+            f"{path}: not a checkpoint of this run's model; train again with tracking.repeat=true"
+        ) from error
+    return model
+
+
+def _build(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
+    for part in ("encoder", "pooling"):
+        check_target(part, getattr(config, part)._target_)
+    return build_model(config, vocabulary_size).eval()
+
+
+def _check_source(target: str) -> None:
+    """Refuse what a run names as its source of reviews, unless it is a source of this package, or of a module that is
+    imported already."""
+    module = target.replace(":", ".").rpartition(".")[0]
+    if module not in sys.modules and module not in OUR_SOURCES:
+        raise UserError(f"data: {target} is of another package; import {module} first")
+    found = class_named(target, "data._target_")
+    if not isinstance(found, type) or not all(hasattr(found, method) for method in ("fingerprint", "read")):
+        raise UserError(f"data._target_={target}: no source of reviews; expected a class with `fingerprint` and `read`")

@@ -1,0 +1,33 @@
+"""How a study is declared: its sweeps, what it needs, and how it arrives at its findings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep of a study."""
+
+    experiment: str
+    """A file of `conf/experiment/`. The sweep's parent run has the same name."""
+    chooses_rates: bool = False
+    """The sweep chooses learning rates. It keeps the seeds of its experiment, whatever seeds the study is given."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study."""
+
+    name: str
+    """Its name on the command line, and its folder of `experiments/`."""
+    order: int
+    """Its place among the studies, the smallest first: a study comes after those that it needs."""
+    sweeps: tuple[Sweep, ...]
+    """Its sweeps, in the order in which they run. The findings are logged to the parent run of the last one."""
+    findings: Callable[[Store], Findings]
+    """From a store with the finished sweeps to tables, figures and verdicts."""
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Sweeps of other studies that the findings read, by the name of the study."""

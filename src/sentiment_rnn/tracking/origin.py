@@ -1,0 +1,56 @@
+"""Where a run comes from: who started it, with which command, from which code."""
+
+import getpass
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from sentiment_rnn import __version__
+from sentiment_rnn.tracking.names import VERSION_TAG
+
+LONGEST = 5000
+"""Characters of a tag that MLflow keeps."""
+
+
+def origin_tags() -> dict[str, str]:
+    """MLflow's own tags for user, source and commit, and the version of this package."""
+    tags = {
+        VERSION_TAG: __version__,
+        "mlflow.user": user_name(),
+        "mlflow.source.name": command_line()[:LONGEST],
+        "mlflow.source.type": "LOCAL",
+    }
+    if commit := git_commit():
+        tags["mlflow.source.git.commit"] = commit
+    return tags
+
+
+def user_name() -> str:
+    """Who runs this process; empty where the system does not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # in a container, without an entry for the user
+        return ""
+
+
+def command_line() -> str:
+    """What was typed, as far as this process knows: a job of a sweep is handed its sweep's."""
+    return os.environ.get(COMMAND_VARIABLE) or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+COMMAND_VARIABLE = "SENTIMENT_RNN_COMMAND"
+"""Environment variable that tells a job which command started it."""
+
+
+def git_commit() -> str | None:
+    """The commit that this file is in; None where it was not checked out of git."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

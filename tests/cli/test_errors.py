@@ -1,0 +1,205 @@
+"""What a person sees who gave something wrong: one line, a non-zero exit, and nothing half-written."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from processes import run_command
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.runs.callback import digest_of
+from sentiment_rnn.tracking.store import open_store
+
+WRONG_OVERRIDES = {
+    "encoder.hiden_size=8": "did you mean hidden_size?",
+    "encoder.hidden_size=-1": "encoder.hidden_size=-1: expected a number of at least 1",
+    "encoder.hidden_size=wide": "could not be converted to Integer",
+    "encoder=mlp": "Available options in 'encoder': bag gru lstm",
+    "pooling=median": "Available options in 'pooling': last max mean mean_max",
+    "data.validation_fraction=1.5": "data.validation_fraction=1.5: expected a fraction between 0 and 1",
+    "data.keep=middle": "data.keep=middle: expected one of head, tail, both",
+    "embedding.dropout=1": "embedding.dropout=1.0: expected a probability",
+    "optimizer.learning_rate=0": "optimizer.learning_rate=0.0: expected a number above 0",
+    "optimizer.learning_rate=nan": "optimizer.learning_rate=nan: expected a number above 0",
+    "optimizer.learning_rate=${optimizer.learning_rates.mlp}": "mlp",
+    "precision=float64": "precision=float64: expected one of auto, float32, bfloat16",
+    "trainer=tpu": "Available options in 'trainer': auto cpu gpu",
+    "trainer.epochs=0": "trainer.epochs=0: expected a number of at least 1",
+    "seed=-1": "seed=-1: expected a whole number",
+    "sead=1": "did you mean seed?",
+    "seed=[": "no viable alternative",
+    "+foo=1": "foo: no such key; known keys: study, seed",
+    "++foo.bar=1": "foo: no such key",
+    "+sead=1": "sead: no such key; did you mean seed?",
+    "+trainer.nonsense=true": "trainer.nonsense: no such key",
+    "++optimizer.lr=0.5": "optimizer.lr: no such key; known keys: _target_, learning_rate",
+    "+data.hidden=1": "data.hidden: no such key",
+    "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
+    "data.train_reviews=many": "data.train_reviews=many: Value 'many' of type 'str' could not be converted to Integer",
+    "data=files": "data.train: not given, and files needs it; give data.train=…",
+    "task=sorting": "Available options in 'task': adding copying reviews",
+    "trainer.limit_batches=-1": "trainer.limit_batches=-1: expected a number of at least 0",
+    "trainer.profiler=slow": "trainer.profiler=slow: expected one of simple, advanced",
+}
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    *arguments: str,
+    command: str = "train",
+) -> str:
+    """The one line that a command prints before it leaves with a non-zero status."""
+    GlobalHydra.instance().clear()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", ["sentiment-rnn", command, *arguments])
+    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr().err if isinstance(left.value.code, int) else str(left.value.code)
+    assert left.value.code not in (0, None)
+    lines = said.strip().splitlines()
+    assert len(lines) == 1, said
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("override", WRONG_OVERRIDES)
+def test_a_wrong_override_is_one_line_and_leaves_nothing(
+    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert WRONG_OVERRIDES[override] in refused(monkeypatch, capsys, tmp_path, override)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "override", ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,mlp", "+foo=1,2"]
+)
+def test_a_sweep_with_one_wrong_job_starts_none(
+    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    refused(monkeypatch, capsys, tmp_path, "-m", override, f"data.directory={tmp_path}/data")
+    assert not (tmp_path / "data").exists()
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides"),
+    [
+        ("compare", ["+resample=200"]),
+        ("study", ["+foo=1"]),
+        ("report", ["++tracking.foo=1"]),
+        ("train", ["task=adding", "+task.step=1"]),
+        ("train", ["task=adding", "+data.name=imdb"]),
+    ],
+)
+def test_every_hydra_command_refuses_an_undeclared_key(
+    command: str,
+    overrides: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, *overrides, command=command)
+    assert "no such key" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_further_argument_of_the_optimizer_can_be_added() -> None:
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        config = checked(compose("config", ["+optimizer.options.fused=true"]))
+    assert config.optimizer.options["fused"] is True
+
+
+def test_a_missing_archive_is_one_line_and_leaves_no_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "data=imdb", "data.archive=nowhere.tar.gz")
+    assert "data.archive=nowhere.tar.gz: no such file or folder" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_corpus_without_test_reviews_is_one_line_and_leaves_no_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "aclImdb" / "train").mkdir(parents=True)
+    line = refused(monkeypatch, capsys, tmp_path, "data=imdb", "data.archive=aclImdb")
+    assert "no test/ folder" in line
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("key", ["data.directory", "tracking.directory"])
+def test_a_folder_that_cannot_be_written_is_one_line(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    line = refused(monkeypatch, capsys, tmp_path, f"{key}={tmp_path}/file/folder", "data.train_reviews=20")
+    assert f"{tmp_path}/file" in line
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.parametrize(("made", "said"), [(True, "sweep=none: no such sweep"), (False, "no runs there")])
+def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
+    made: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    if made:
+        open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
+    capsys.readouterr()
+    line = refused(
+        monkeypatch, capsys, tmp_path, "sweep=none", f"tracking.directory={tmp_path}/runs", command="compare"
+    )
+    assert said in line
+    assert (tmp_path / "runs").exists() == made
+
+
+def test_two_devices_are_refused_for_a_task_that_trains_on_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "task=adding", "trainer.devices=2")
+    assert "trainer.devices=2: task=adding trains on one device; leave it out" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_sweep_cannot_be_started_twice_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    sweep = ("-m", "seed=0,1", "data.train_reviews=20", "encoder=bag")
+    store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
+    configs = sweep_configs(*sweep[1:])
+    with FileLock(store.directory / f".sweep-{digest_of(configs)}.lock"):
+        assert "this very sweep is running" in refused(monkeypatch, capsys, tmp_path, *sweep)
+
+
+def sweep_configs(*overrides: str) -> list[RunConfig]:
+    """The jobs of a sweep over two seeds, as the callback composes them."""
+    register_schema()
+    fixed = [override for override in overrides if not override.startswith("seed")]
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        return [checked(compose("config", [*fixed, f"seed={seed}"])) for seed in (0, 1)]
+
+
+def test_make_names_the_versions_that_fit_when_given_another_python(tmp_path: Path) -> None:
+    unfit = tmp_path / "python3.9"
+    unfit.write_text("#!/bin/sh\nexit 1\n")  # as any interpreter outside 3.10 to 3.14 answers
+    unfit.chmod(0o755)
+    made = subprocess.run(
+        ["make", "setup", f"PYTHON={unfit}", f"VENV={tmp_path}/venv"],
+        cwd=Path(CONFIGURATION).parent, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert made.returncode != 0
+    assert "Python 3.10 to 3.14" in made.stderr.splitlines()[0]
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_whole_process_says_one_line_and_exits_1(tmp_path: Path) -> None:
+    done = run_command("train", tmp_path, "encoder.hidden_size=-1", status=1)
+    assert done.stderr == "error: encoder.hidden_size=-1: expected a number of at least 1\n"
+    assert done.stdout == ""

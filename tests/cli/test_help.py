@@ -1,0 +1,189 @@
+"""The command line around the commands: help, versions, typos, Hydra's flags and completion."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from processes import environment, run_command
+from sentiment_rnn import __version__
+from sentiment_rnn.cli.commands import COMMANDS
+from sentiment_rnn.cli.main import _command_to_complete, flags_first
+from sentiment_rnn.config.documented import keys_of
+
+HYDRA_COMMANDS = sorted(name for name, command in COMMANDS.items() if command.keys)
+
+
+def processor_seconds(*arguments: str, folder: Path) -> tuple[float, subprocess.CompletedProcess[str]]:
+    """What an interpreter takes for these arguments. Elapsed time would be that of the machine's other work too."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_there_within_a_second(command: str, tmp_path: Path) -> None:
+    bare, _ = processor_seconds("-c", "pass", folder=tmp_path)
+    arguments = [command, "--help"] if command else ["--help"]
+    took, done = processor_seconds("-m", "sentiment_rnn", *arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "usage: sentiment-rnn" in done.stdout
+    assert done.stderr == ""
+    assert took < bare + 1
+    assert list(tmp_path.iterdir()) == []
+
+
+LOADED = """
+import sys
+from sentiment_rnn.cli.main import main
+sys.argv = ["sentiment-rnn", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as left:
+    assert not left.code, left.code
+print(sorted({"torch", "mlflow", "lightning", "hydra", "gradio"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_neither_torch_nor_mlflow(command: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, command, "--help"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.splitlines()[-1]
+    assert not {"torch", "mlflow", "lightning", "gradio"} & set(loaded.strip("[]").replace("'", "").split(", ")), loaded
+
+
+@pytest.mark.parametrize("command", HYDRA_COMMANDS)
+def test_help_has_three_examples_and_the_meaning_of_each_key(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    said = run_command(command, tmp_path, "--help", status=0).stdout
+    examples = [line.strip() for line in said.splitlines() if line.startswith(f"  sentiment-rnn {command}")]
+    assert len(examples) == 3
+    words = " ".join(said.split())
+    sections = {key.removesuffix(".") for key, _, _ in COMMANDS[command].keys}
+    shown: set[str] = set()
+    for prefix, module, name in COMMANDS[command].keys:
+        for key in keys_of(module, name):
+            full = prefix + key.name
+            if key.name.startswith("_") or key.name in sections or full in shown:
+                continue
+            shown.add(full)
+            assert f"{full} {key.meaning}" in words, full
+    assert len(shown) > 5
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(HYDRA_COMMANDS)))
+def test_help_of_the_other_commands_describes_their_options(command: str, tmp_path: Path) -> None:
+    said = run_command(command, tmp_path, "--help", status=0).stdout
+    assert COMMANDS[command].purpose in " ".join(said.split())
+    assert "--store FOLDER" in said
+    assert "where the runs are (default: runs)" in " ".join(said.split())
+
+
+def test_without_a_command_there_is_an_overview_of_all(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "sentiment_rnn"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    for name, command in COMMANDS.items():
+        assert f"{name:<10} {command.purpose}" in said
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert run_command("--version", tmp_path, status=0).stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("trian", "error: trian: no such command; did you mean train?\n"),
+        ("zzz", f"error: zzz: no such command; one of {', '.join(COMMANDS)}\n"),
+        ("encoder=lstm", f"error: encoder=lstm: no such command; one of {', '.join(COMMANDS)}\n"),
+    ],
+)
+def test_an_unknown_command_is_one_line(typed: str, said: str, tmp_path: Path) -> None:
+    done = run_command(typed, tmp_path, status=1)
+    assert done.stderr == said
+    assert done.stdout == ""
+
+
+def test_the_reader_of_the_help_may_leave_early(tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m sentiment_rnn train --help | head -1",
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, shell=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == COMMANDS["train"].purpose
+    assert done.stderr == ""
+
+
+def test_the_configuration_is_shown_and_nothing_runs(tmp_path: Path) -> None:
+    said = run_command("train", tmp_path, "encoder=gru", "--cfg", "job", status=0).stdout
+    assert "sentiment_rnn.model.encoders.Gru" in said
+    assert "epochs: 4" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "ordered"),
+    [
+        (["encoder=rnn", "-m", "seed=0,1"], ["-m", "encoder=rnn", "seed=0,1"]),
+        (["~experiment", "--cfg", "job"], ["--cfg", "job", "~experiment"]),
+        (["+a=1", "--config-dir=there"], ["--config-dir=there", "+a=1"]),
+    ],
+)
+def test_flags_may_stand_anywhere_among_the_overrides(given: list[str], ordered: list[str]) -> None:
+    assert flags_first(given) == ordered
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("sentiment-rnn train encoder=l", {"encoder=lstm", "encoder=lstm_chrono"}),
+        ("sentiment-rnn train task=", {"task=adding", "task=copying", "task=reviews"}),
+    ],
+)
+def test_the_shell_is_offered_what_completes_a_line(line: str, offered: set[str], tmp_path: Path) -> None:
+    shell = {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+    done = subprocess.run(
+        [sys.executable, "-m", "sentiment_rnn", "-sc", "query=bash"],
+        cwd=tmp_path, env=environment() | shell, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert offered <= set(done.stdout.split())
+    assert not any(word.startswith(("encoder=rnn", "encoder=bag")) for word in done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "left"),
+    [
+        ("sentiment-rnn compare resam", "compare", "sentiment-rnn resam"),
+        ("sentiment-rnn train encoder=l", "train", "sentiment-rnn encoder=l"),
+        ("sentiment-rnn encoder=l", "train", "sentiment-rnn encoder=l"),
+    ],
+)
+def test_a_line_is_completed_for_its_command(
+    line: str, command: str, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    assert _command_to_complete() == command
+    assert os.environ["COMP_LINE"] == left
+    assert os.environ["COMP_POINT"] == str(len(left))
+
+
+def test_completion_can_be_installed(tmp_path: Path) -> None:
+    done = run_command("-sc", tmp_path, "install=bash", status=0)
+    assert "complete" in done.stdout
+    assert "COMP_LINE" in done.stdout or "hydra_bash_completion" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,385 @@
+"""A trained run as people use it, in real processes: train, compare, predict, evaluate, inspect, serve, curl."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from processes import LIBRARY_WARNING, environment, run_command
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.store import Store
+
+SMALL = [
+    "data=generated", "data.train_reviews=400", "data.test_reviews=100", "data.max_distance=10", "data.batch_size=20",
+    "encoder.hidden_size=16", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
+    "tracking.system_metrics=false", "optimizer.learning_rate=0.01",
+]  # fmt: skip
+
+
+class Asked(NamedTuple):
+    """What a command said."""
+
+    stdout: str
+    stderr: str
+
+
+Ask = Callable[..., Asked]
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command in this process, where it takes no five seconds to start, and expect its exit status."""
+
+    def asked(name: str, folder: Path, *arguments: str, status: int = 0) -> Asked:
+        monkeypatch.chdir(folder)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        monkeypatch.setattr(sys, "argv", ["sentiment-rnn", name, *arguments])
+        monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
+        threads = torch.get_num_threads()
+        left = 0
+        try:
+            main()
+        except SystemExit as leaving:
+            left = leaving.code
+        finally:
+            torch.set_num_threads(threads)
+        said = capsys.readouterr()
+        assert left == status, said.err
+        return Asked(said.out, said.err)
+
+    return asked
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of two encoders, compared, so that their best are registered."""
+    folder = tmp_path_factory.mktemp("use")
+    run_command("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm", status=0)
+    said = run_command("compare", folder, "sweep=mine", "register=true", status=0).stdout
+    assert "registered as sentiment@champion, version " in said
+    assert "registered as sentiment@rnn, version " in said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(compared: Path) -> Store:
+    client = MlflowClient(f"sqlite:///{compared}/runs/mlflow.db")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "sentiment_rnn")
+    return Store(client, f"sqlite:///{compared}/runs/mlflow.db", experiment.experiment_id, compared / "runs")
+
+
+def run_of(store: Store, alias: str) -> Any:
+    return store.client.get_run(store.client.get_model_version_by_alias("sentiment", alias).run_id)
+
+
+def test_the_champion_is_the_best_on_validation(store: Store) -> None:
+    runs = {alias: run_of(store, alias) for alias in ("champion", "rnn", "lstm")}
+    assert runs["rnn"].data.params["encoder.name"] == "rnn"
+    assert runs["lstm"].data.params["encoder.name"] == "lstm"
+    best = max((runs["rnn"], runs["lstm"]), key=lambda run: run.data.metrics["val/best_accuracy"])
+    assert runs["champion"].info.run_id == best.info.run_id
+
+
+def test_comparing_again_registers_nothing_twice(compared: Path, store: Store) -> None:
+    run_command("compare", compared, "sweep=mine", "register=true", status=0)
+    assert len(store.client.search_model_versions("name = 'sentiment'")) == 2
+
+
+LOADING = """
+import sys, pandas, mlflow.pyfunc
+model = mlflow.pyfunc.load_model(sys.argv[1])
+answers = model.predict(pandas.read_json(sys.argv[2], lines=True, dtype=False))
+answers.to_json(sys.argv[3], orient="records", lines=True, double_precision=15)
+"""
+
+
+@pytest.mark.parametrize("alias", ["rnn", "lstm"])
+def test_mlflow_alone_gives_a_runs_own_test_predictions_in_a_place_of_its_own(
+    compared: Path, store: Store, tmp_path: Path, alias: str
+) -> None:
+    run = run_of(store, alias)
+    recorded = Predictions.load(
+        Path(store.client.download_artifacts(run.info.run_id, "predictions/test.npz", str(tmp_path)))
+    )
+    version = store.client.get_model_version_by_alias("sentiment", alias)
+    shutil.copytree(Path(version.source.removeprefix("file://")), tmp_path / "model")
+    source = source_of(result_of(store, run).config.data)
+    texts = [review.text for review in source.read()["test"]]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, "model", "texts.jsonl", "answers.jsonl"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=280, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    np.testing.assert_array_equal(
+        np.array([answer["probability"] for answer in answers], dtype=np.float32), recorded.probabilities
+    )
+    assert [answer["label"] == "positive" for answer in answers] == (recorded.probabilities > 0.5).tolist()
+
+
+def test_the_temperature_is_recorded_with_the_scores_before_and_after(store: Store) -> None:
+    metrics = run_of(store, "lstm").data.metrics
+    assert metrics["temperature"] > 0
+    assert {"test/calibration_error", "test/calibration_error_calibrated", "test/loss_calibrated"} <= set(metrics)
+
+
+def test_predict_answers_arguments_standard_input_and_a_file_alike(ask: Ask, compared: Path, tmp_path: Path) -> None:
+    texts = ["i really liked the movie .", "", "the seats were <b>awful</b> & zzz", "😀"]
+    (tmp_path / "texts.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in texts))
+    answers = [
+        ask("predict", compared, "--json", *texts).stdout,
+        run_command("predict", compared, "--json", stdin="\n".join(texts), status=0).stdout,
+        ask("predict", compared, "--json", "--file", str(tmp_path / "texts.csv")).stdout,
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    rows = [json.loads(line) for line in answers[0].splitlines()]
+    assert len(rows) == 4
+    assert rows[1] == {"label": None, "probability": None, "known_tokens": 0, "unknown_tokens": 0}
+    assert rows[3]["unknown_tokens"] == 1
+    shown = ask("predict", compared, *texts).stdout
+    assert len(shown.splitlines()) == 5
+    assert "<b>awful</b>" in shown
+
+
+def test_a_run_and_a_folder_can_be_asked_too(ask: Ask, compared: Path, store: Store) -> None:
+    version = store.client.get_model_version_by_alias("sentiment", "rnn")
+    by_alias, by_version, by_run, by_folder = (
+        ask("predict", compared, "--json", *which, "good").stdout
+        for which in (
+            ("--model", "sentiment@rnn"),
+            ("--model", f"models:/sentiment/{version.version}"),
+            ("--run", version.run_id),
+            ("--model", version.source.removeprefix("file://")),
+        )
+    )
+    assert by_alias == by_version == by_run == by_folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--run", "none", "good"), "run=none: no such run"),
+        (("--model", "sentiment@none", "good"), "model=sentiment@none: not in"),
+        (("--model", "other", "good"), "model=other: not in"),
+        (("--model", "runs", "good"), "no MLflow model of this project"),
+        (("--store", "nowhere", "good"), "--store=nowhere: no runs there"),
+        (("--run", "a", "--model", "b", "good"), "two models"),
+        (("--file", "none.csv"), "none.csv: cannot be read"),
+        (("--file", "none.csv", "good"), "give one or the other"),
+    ],
+)
+def test_what_predict_cannot_do_is_one_line(ask: Ask, compared: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = ask("predict", compared, *arguments, status=1)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_standard_input_that_is_no_text_is_one_line(compared: Path) -> None:
+    assert "not UTF-8" in run_command("predict", compared, stdin=b"\xff\xfe", status=1).stderr
+
+
+def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(
+    ask: Ask, compared: Path, store: Store, tmp_path: Path
+) -> None:
+    run = run_of(store, "champion")
+    reviews = source_of(result_of(store, run).config.data).read()
+    rows = [{"Text": review.text, "Sentiment": review.label, "id": n // 2} for n, review in enumerate(reviews["test"])]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = ("--text", "Text", "--label", "Sentiment", "--id", "id")
+    shown = ask("evaluate", compared, str(tmp_path / "test.jsonl"), *columns).stdout
+    assert "recorded as run" in shown
+    assert "warning" not in shown
+    (recorded,) = (
+        child for child in store.client.search_runs([store.experiment_id])
+        if child.data.tags.get("sentiment_rnn.evaluation") == "test.jsonl"
+    )  # fmt: skip
+    assert recorded.data.tags["mlflow.parentRunId"] == run.info.run_id
+    assert recorded.data.metrics["accuracy"] == pytest.approx(run.data.metrics["test/accuracy"])
+    assert recorded.data.metrics["loss"] == pytest.approx(run.data.metrics["test/loss_calibrated"], abs=1e-5)
+    assert 0 <= recorded.data.metrics["consistency"] <= recorded.data.metrics["accuracy"]
+    artifacts = {item.path for item in store.client.list_artifacts(recorded.info.run_id)}
+    assert {"table.md", "figures"} <= artifacts
+    seen = tmp_path / "train.csv"
+    seen.write_text("text,label\n" + "".join(f'"{r.text}",{r.label}\n' for r in reviews["train"][:30]))
+    warned = ask("evaluate", compared, str(seen), "--no-log").stdout
+    assert "warning: the model was trained or chosen on 30 of these texts; no other is left" in warned
+
+
+def test_evaluate_in_json_is_an_object_and_nothing_else(ask: Ask, compared: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\ngood film,1\nbad film,0\n")
+    scores = json.loads(ask("evaluate", compared, str(tmp_path / "rows.csv"), "--json", "--no-log").stdout)
+    assert scores["texts"] == 2
+
+
+def test_inspect_writes_a_page_of_two_models_side_by_side(ask: Ask, compared: Path, tmp_path: Path) -> None:
+    said = ask(
+        "inspect", compared, "--model", "sentiment@lstm", "--against", "sentiment@rnn",
+        "--output", str(tmp_path / "page.html"), "i liked the movie . the seats were awful .",
+    ).stdout  # fmt: skip
+    assert said.splitlines()[-1] == f"page: {(tmp_path / 'page.html').as_uri()}"
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("data-model=") == 2
+    done = ask("inspect", compared, " ", status=1)
+    assert "nothing to inspect" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def server(compared: Path) -> Iterator[str]:
+    """The address of a server with its page, until the tests are through."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sentiment_rnn", "serve", "--port", str(port)],
+        cwd=compared, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{address}/ping", timeout=5)
+            break
+        except OSError:
+            time.sleep(0.2)
+    yield address
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert "Traceback" not in output
+    assert not LIBRARY_WARNING.search(output), output
+
+
+def post(address: str, body: bytes, kind: str = "application/json") -> tuple[int, dict[str, Any]]:
+    """Status and answer."""
+    request = urllib.request.Request(f"{address}/invocations", body, {"Content-Type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_curl_gets_what_predict_says(ask: Ask, compared: Path, server: str) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("no curl here")
+    done = subprocess.run(
+        ["curl", "-s", f"{server}/invocations", "-H", "Content-Type: application/json", "-d",
+         '{"inputs": {"text": ["i really liked the movie", "awful"]}}'],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    said = ask("predict", compared, "--json", "i really liked the movie", "awful").stdout
+    expected = [json.loads(line) for line in said.splitlines()]
+    answers = json.loads(done.stdout)["predictions"]
+    assert [round(answer["probability"], 6) for answer in answers] == [e["probability"] for e in expected]
+    assert [answer["label"] for answer in answers] == [e["label"] for e in expected]
+
+
+def test_whatever_a_stranger_sends_each_text_gets_one_answer(server: str) -> None:
+    texts = ["good", "", "  ", None, 5, "😀 שלום", "<b>x</b>", "a\0b", "\ud800", "word " * 100_000]
+    for body in (
+        {"inputs": {"text": texts}},
+        {"dataframe_records": [{"text": text} for text in texts]},
+        {"dataframe_split": {"columns": ["text"], "data": [[text] for text in texts]}},
+    ):
+        status, answer = post(server, json.dumps(body).encode())
+        assert status == 200
+        labels = [prediction["label"] for prediction in answer["predictions"]]
+        assert len(labels) == len(texts)
+        assert [label is None for label in labels] == [False, True, True, True] + [False] * 6
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{bad", "valid JSON"),
+        (b"", "valid JSON"),
+        (b"[]", "expected an object with one of inputs"),
+        (b"{}", "exactly one of the input fields"),
+        (b"\xff\xfe\x00", "valid JSON"),
+        (b'{"inputs": {"text": [' + b"9" * 5000 + b"]}}", "valid JSON"),
+        (b'{"inputs": {"review": ["good"]}}', "missing inputs ['text']"),
+        (b'{"inputs": {"text": [["good"]]}}', "inputs: expected texts"),
+        (b'{"inputs": {"text": {"a": 1}}}', "inputs: expected texts"),
+        (b'{"dataframe_records": [{"text": {"a": "good"}}]}', "dataframe_records: expected texts"),
+        (b'{"dataframe_split": {"columns": ["text", "text"], "data": [["a", "b"]]}}', "Failed to convert column text"),
+        (b'{"inputs": ' + b"[" * 1_000_000, "nested too deeply"),
+    ],
+)
+def test_what_the_server_cannot_read_is_a_message_without_a_traceback(server: str, body: bytes, said: str) -> None:
+    status, answer = post(server, body)
+    assert status == 400
+    assert set(answer) == {"error_code", "message"}
+    assert said in answer["message"]
+    assert "\n" not in answer["message"]
+
+
+def test_a_body_of_twenty_megabytes_is_answered(server: str) -> None:
+    body = json.dumps({"inputs": {"text": ["good film " * 2_000_000, "good"]}}).encode()
+    assert len(body) > 20_000_000
+    status, answer = post(server, body)
+    assert status == 200
+    assert answer["predictions"][0]["known_tokens"] + answer["predictions"][0]["unknown_tokens"] == 4_000_000
+
+
+def test_a_typed_review_is_answered_by_both_encoders(server: str, open_page: Callable[[str], webdriver.Chrome]) -> None:
+    chromium = open_page(server)
+    wait = WebDriverWait(chromium, 60)
+    box = wait.until(lambda page: page.find_element(By.TAG_NAME, "textarea"))
+
+    def answers() -> dict[str, str]:
+        found = chromium.find_elements(By.CSS_SELECTOR, "#answers .answer")
+        return {str(answer.get_attribute("data-model")): answer.text for answer in found}
+
+    wait.until(lambda _: set(answers()) == {"rnn", "lstm"})
+    assert all("waits for a word" in text for text in answers().values())
+    box.send_keys("i really liked")
+    wait.until(lambda _: all("(3 tokens" in text for text in answers().values()))
+    box.send_keys(" the movie")
+    wait.until(lambda _: all("(5 tokens" in text for text in answers().values()))
+    assert all("% positive" in text for text in answers().values())
+    assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_a_port_that_is_taken_is_one_line(ask: Ask, compared: Path, server: str) -> None:
+    port = server.rpartition(":")[2]
+    done = ask("serve", compared, "--port", port, status=1)
+    assert f"--port={port}: Address already in use; choose another" in done.stderr
+
+
+def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, store: Store, tmp_path: Path) -> None:
+    version = store.client.get_model_version_by_alias("sentiment", "lstm")
+    model = tmp_path / "model"
+    shutil.copytree(Path(version.source.removeprefix("file://")), model)
+    described = (model / "MLmodel").read_text()
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef _load_pyfunc(path): pass\n")
+    for old, new in (
+        ("loader_module: sentiment_rnn.inference.pyfunc", "loader_module: evil"),
+        ("data: data/package", "data: ../elsewhere"),
+        ("code: null", "code: code"),
+    ):
+        assert old in described
+        (model / "MLmodel").write_text(described.replace(old, new))
+        for name in ("predict", "serve"):
+            texts = ("good",) if name == "predict" else ()
+            assert "not loaded" in ask(name, tmp_path, "--model", str(model), *texts, status=1).stderr
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,167 @@
+"""An encoder and a source of reviews of one's own: a class in a module, whose arguments are the keys."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf.errors import OmegaConfBaseException
+
+from processes import run_command
+from sentiment_rnn.config.loading import checked, recorded
+from sentiment_rnn.config.messages import describe
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.reviews import build_model
+
+MODULE = """
+from torch import nn
+
+from sentiment_rnn.data.review import Review
+
+
+class Convolution(nn.Module):
+    def __init__(self, input_size: int, *, width: int, hidden_size: int = 8, activation: str | None = None) -> None:
+        super().__init__()
+        if width % 2 == 0:
+            raise ValueError(f"encoder.width={width}: expected an odd number")
+        self.output_size = hidden_size
+        self.net = nn.Conv1d(input_size, hidden_size, width, padding=width // 2)
+
+    def forward(self, embedded, lengths):
+        return self.net(embedded.transpose(1, 2)).transpose(1, 2)
+
+
+class Counted:
+    def __init__(self, count: int, word: str = "good") -> None:
+        if count < 2:
+            raise ValueError(f"data.count={count}: expected at least 2")
+        self.count, self.word = count, word
+
+    def fingerprint(self) -> str:
+        return f"{self.count} {self.word}"
+
+    def read(self):
+        def reviews(part):
+            return [
+                Review(f"{self.word if n % 2 else 'bad'} number {n}", n % 2, 0, f"{part}{n}", f"{part}{n}")
+                for n in range(self.count)
+            ]
+
+        return {part: reviews(part) for part in ("train", "validation", "test")}
+"""
+ENCODER = "_target_: mine.Convolution\nname: convolution\nwidth: 3\n"
+SOURCE = """
+_target_: mine.Counted
+name: counted
+directory: data
+count: 12
+batch_size: 4
+eval_batch_size: 4
+max_tokens: 20
+keep: tail
+tokenizer: basic_english
+vocabulary_size: 100
+minimum_frequency: 1
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the module and its two YAML files, the current one."""
+    (tmp_path / "mine.py").write_text(MODULE)
+    for group, name, text in (("encoder", "convolution", ENCODER), ("data", "counted", SOURCE)):
+        (tmp_path / "conf" / group).mkdir(parents=True)
+        (tmp_path / "conf" / group / f"{name}.yaml").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def of(folder: Path, *overrides: str) -> ReviewConfig:
+    """The checked configuration of a run with the encoder and the source of `folder`."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    search = f"hydra.searchpath=[file://{folder}/conf]"
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        config = compose("config", [search, "encoder=convolution", "data=counted", "embedding.size=4", *overrides])
+        return checked(config)
+
+
+def test_the_arguments_of_a_class_are_keys_with_its_defaults(mine: Path) -> None:
+    config = of(mine, "encoder.width=5")
+    assert (config.encoder.width, config.encoder.hidden_size, config.encoder.layers) == (5, None, None)
+    assert (config.data.count, config.data.word) == (12, "good")
+    assert config.encoder.settings == {"_target_": "mine.Convolution", "name": "convolution", "width": 5}
+    assert of(mine, "+encoder.hidden_size=3", "+encoder.layers=2").encoder.settings["hidden_size"] == 3
+    assert "layers" not in of(mine, "+encoder.layers=2").settings()["encoder"]
+
+
+def test_an_encoder_and_a_source_of_ones_own_read_reviews(mine: Path) -> None:
+    config = of(mine, "encoder.width=5", "+data.word=fine")
+    data = ReviewData(config.data)
+    data.setup()
+    assert "fine" in data.corpus.tokenizer.vocabulary.stoi
+    model = build_model(config, len(data.corpus.tokenizer))
+    batch = next(iter(data.train_dataloader()))
+    assert model(batch.tokens, batch.lengths).shape == (4,)
+    assert {tuple(p.shape) for p in model.backbone.encoder.parameters()} == {(8, 4, 5), (8,)}
+    assert torch.isfinite(model(batch.tokens, batch.lengths)).all()
+
+
+def test_what_was_recorded_reads_back_without_the_module(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = of(mine, "encoder.width=5")
+    monkeypatch.delitem(sys.modules, "mine")
+    (mine / "mine.py").unlink()
+    again = recorded(config.settings())
+    assert again.encoder.settings == config.encoder.settings
+    assert again.data.count == 12
+    assert again.identity("", "") == config.identity("", "")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["encoder.width=wide"], "encoder.width=wide: Value 'wide' of type 'str' could not be converted to Integer"),
+        (["data.count=many"], "data.count=many: Value 'many' of type 'str' could not be converted to Integer"),
+        (["+encoder.widht=5"], "encoder.widht: no such key; did you mean width?"),
+        (["+data.wrod=fine"], "data.wrod: no such key; did you mean word?"),
+        (["encoder.width=???"], "encoder.width: not given, and convolution needs it; give encoder.width=…"),
+        (["data.count=???"], "data.count: not given, and counted needs it; give data.count=…"),
+        (["~encoder.width"], "encoder.width: not given, and convolution needs it"),
+        (["data.count=1"], "data.count=1: expected at least 2"),
+        (["encoder._target_=mine.Nothing"], "encoder._target_=mine.Nothing: cannot be imported"),
+        (["data._target_=nowhere.Source"], "data._target_=nowhere.Source: cannot be imported"),
+    ],
+)
+def test_a_wrong_key_of_ones_own_is_one_line_that_names_it(mine: Path, overrides: list[str], said: str) -> None:
+    with pytest.raises((UserError, OmegaConfBaseException)) as refused:
+        of(mine, *overrides)
+    assert said in describe(refused.value)
+    assert "\n" not in describe(refused.value)
+
+
+def test_what_the_constructor_of_an_encoder_refuses_is_one_line(mine: Path) -> None:
+    with pytest.raises(UserError, match=r"^convolution: encoder.width=4: expected an odd number$"):
+        build_model(of(mine, "encoder.width=4"), 10)
+
+
+def test_an_encoder_and_a_source_of_ones_own_are_trained_by_the_command(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(mine))
+    arguments = (
+        "--config-dir", "conf", "encoder=convolution", "data=counted", "embedding.size=4", "trainer.epochs=1",
+        "trainer.threads=1", "tracking.system_metrics=false",
+    )  # fmt: skip
+    done = run_command("train", mine, *arguments, status=0)
+    assert "convolution, pooling last, seed 0: validation" in done.stdout
+    refused = run_command("train", mine, *arguments, "encoder.width=4", status=1)
+    errors = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert errors == ["error: convolution: encoder.width=4: expected an odd number"]
+    assert "Traceback" not in refused.stderr + refused.stdout

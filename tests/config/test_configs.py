@@ -1,0 +1,212 @@
+"""Every YAML file of conf/, composed and checked through the real entry point."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.runs.callback import job_configs, job_overrides
+
+CHOICES = sorted(
+    path.relative_to(CONFIGURATION).with_suffix("").as_posix()
+    for path in Path(CONFIGURATION).rglob("*.yaml")
+    if path.parent != Path(CONFIGURATION)
+)
+
+
+EACH_EXPERIMENT = pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
+
+
+NEEDED = {"data/files": ["data.train=reviews.csv"]}
+"""What a file asks its user for."""
+
+
+def composed(*overrides: str, name: str = "config") -> DictConfig:
+    """What Hydra gives a command for these overrides."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        return compose(name, list(overrides), return_hydra_config=True)
+
+
+def composed_choice(choice: str, *overrides: str) -> DictConfig:
+    """What Hydra gives `train` for a file of conf/ and these overrides."""
+    return composed("=".join(choice.rsplit("/", 1)), *NEEDED.get(choice, []), *overrides)
+
+
+def run_entry_point(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """Call `sentiment-rnn` with these arguments."""
+    GlobalHydra.instance().clear()
+    monkeypatch.setattr("sys.argv", ["sentiment-rnn", *arguments])
+    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
+    main()
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_yaml_file_composes_through_the_entry_point(
+    choice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group, name = choice.rsplit("/", 1)
+    run_entry_point(monkeypatch, "train", f"{group}={name}", *NEEDED.get(choice, []), "--cfg", "job", "--resolve")
+    shown = capsys.readouterr().out
+    assert "encoder:" in shown
+    assert "???" not in shown
+
+
+def test_the_encoders_of_length_and_capacity_have_the_same_learning_rates() -> None:
+    length, capacity = (
+        composed(f"experiment={name}").optimizer.learning_rates for name in ("length_tokens", "capacity_width")
+    )
+    assert {name: capacity[name] for name in ("rnn", "lstm")} == {name: length[name] for name in ("rnn", "lstm")}
+
+
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("experiment/")])
+def test_every_choice_is_within_the_schema_and_its_bounds(
+    choice: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reviews.csv").write_text("text,label\n")
+    assert isinstance(checked(composed_choice(choice)), RunConfig)
+
+
+@EACH_EXPERIMENT
+def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
+    config = composed_choice(choice, "hydra.mode=MULTIRUN")
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        jobs = job_overrides(config)
+        configs = job_configs(config, jobs)
+    assert len(configs) == len(jobs) > 1
+    assert all(isinstance(job, RunConfig) for job in configs)
+
+
+@EACH_EXPERIMENT
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) -> None:
+    config = composed_choice(choice, f"hydra/launcher={launcher}")
+    assert launcher in config.hydra.launcher._target_.lower()
+
+
+@EACH_EXPERIMENT
+def test_the_memory_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
+    launcher = composed_choice(choice).hydra.launcher
+    assert launcher.get("n_jobs") == (-1 if choice.startswith("experiment/memory_") else None)
+
+
+def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
+    config = composed("experiment=rnn_vs_lstm", "hydra.mode=MULTIRUN")
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        configs = job_configs(config, job_overrides(config))
+    assert {(job.encoder.name, job.seed) for job in configs} == {
+        (encoder, seed) for encoder in ("rnn", "lstm", "bag") for seed in (0, 1, 2)
+    }
+    assert {(job.encoder.name, job.pooling.name) for job in configs} == {
+        ("rnn", "last"), ("lstm", "last"), ("bag", "mean"),
+    }  # fmt: skip
+    assert len({(job.trainer.epochs, job.data.batch_size) for job in configs}) == 1, "equal budgets"
+
+
+ENCODERS = sorted(path.stem for path in Path(CONFIGURATION, "encoder").glob("*.yaml"))
+
+
+def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them() -> None:
+    config = composed("hydra.mode=MULTIRUN")
+    names = ("rnn", "lstm", "bag", "gru")
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        configs = job_configs(config, [[f"encoder={name}", "encoder.hidden_size=8"] for name in names])
+    assert {job.encoder.name: job.encoder.hidden_size for job in configs} == {
+        "rnn": 8, "lstm": 8, "bag": None, "gru": 8,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("override", "useless_for"),
+    [
+        ("encoder.hidden_size=8", {"bag"}),
+        ("encoder.layers=2", {"bag"}),
+        ("encoder.bidirectional=true", {"bag"}),
+        ("encoder.dropout=0.1", {"bag"}),
+        ("encoder.recurrent_init=uniform", {"bag"}),
+        ("encoder.forget_bias=2.5", {"bag", "gru"}),
+        ("encoder.chrono_steps=9", {"bag", "gru"}),
+    ],
+)
+def test_a_key_that_an_encoder_has_no_use_for_is_neither_recorded_nor_part_of_its_identity(
+    override: str, useless_for: set[str]
+) -> None:
+    key = override.partition("=")[0].removeprefix("encoder.")
+    for name in ("bag", "gru", "lstm"):
+        plain, given = (checked(composed(f"encoder={name}", *more)) for more in ([], [override]))
+        assert (key in given.settings()["encoder"]) == (name not in useless_for)
+        assert (given.identity("", "") == plain.identity("", "")) == (name in useless_for), name
+        assert (key in given.encoder.settings) == (name not in useless_for)
+
+
+def test_every_encoder_is_called_as_its_file_and_has_a_label_and_a_color_of_its_own() -> None:
+    encoders = [composed(f"encoder={name}").encoder for name in ENCODERS]
+    assert {"rnn", "lstm", "gru", "bag", "lstm_chrono", "rnn_relu"} <= set(ENCODERS)
+    assert [encoder.name for encoder in encoders] == ENCODERS
+    assert len({encoder.label for encoder in encoders}) == len(ENCODERS)
+    assert len({encoder.color for encoder in encoders}) == len(ENCODERS)
+    assert all(re.fullmatch("#[0-9A-F]{6}", encoder.color) for encoder in encoders)
+
+
+def test_a_bag_is_pooled_by_its_mean_unless_something_else_is_asked_for() -> None:
+    assert composed("encoder=bag").pooling.name == "mean"
+    assert composed("encoder=bag", "pooling=max").pooling.name == "max"
+
+
+def test_the_compare_command_composes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run_entry_point(monkeypatch, "compare", "--cfg", "job", "--resolve")
+    shown = capsys.readouterr().out
+    assert "resamples:" in shown
+    assert "register: false" in shown
+    assert "model: sentiment" in shown
+
+
+@pytest.mark.parametrize(("task", "kind"), [("reviews", ReviewConfig), ("adding", SequenceConfig)])
+def test_a_task_brings_the_keys_that_it_needs_and_no_others(task: str, kind: type[RunConfig]) -> None:
+    config = checked(composed(f"task={task}"))
+    assert type(config) is kind
+    assert (config.task.name, hasattr(config, "data"), hasattr(config.task, "steps")) == (
+        task, task == "reviews", task != "reviews",
+    )  # fmt: skip
+
+
+def test_a_learning_rate_is_the_given_one_or_that_chosen_for_the_encoder_or_the_default() -> None:
+    rates = "++optimizer.learning_rates={rnn: 0.5, lstm: {last: 0.25}}"
+
+    def rate(*overrides: str) -> float:
+        return checked(composed(rates, *overrides)).optimizer.learning_rate
+
+    assert rate("encoder=rnn") == 0.5
+    assert rate("encoder=lstm") == 0.25
+    default = composed().optimizer.default_learning_rate
+    assert rate("encoder=lstm", "pooling=max") == default
+    assert rate("encoder=gru") == default
+    assert rate("encoder=rnn", "optimizer.learning_rate=0.125") == 0.125
+    assert rate("encoder=rnn", "task=adding") == 0.5
+
+
+def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> None:
+    def identity(*overrides: str, digest: str = "a", code: str = "1") -> str:
+        config: RunConfig = checked(composed(*overrides))
+        return config.identity(digest, code)
+
+    base = identity()
+    assert identity() == base
+    same = [
+        "trainer.progress_bar=false", "trainer.threads=1", "trainer.keep_epochs=true", "tracking.directory=elsewhere",
+        "tracking.model=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
+        "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}",
+    ]  # fmt: skip
+    assert all(identity(override) == base for override in same)
+    other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
+    other += ["trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8"]
+    assert len({base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}) == 11

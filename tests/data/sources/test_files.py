@@ -1,0 +1,160 @@
+"""Labelled texts of one's own: which part each row is in, and what is refused."""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.loading import checked_data, source_of
+from sentiment_rnn.data.corpus import load_corpus
+from sentiment_rnn.data.review import Review
+from sentiment_rnn.errors import UserError
+
+Read = Callable[..., dict[str, list[Review]]]
+
+
+def write(path: Path, count: int, word: str = "text", **columns: Callable[[int], Any]) -> str:
+    """Rows of a text, a label and further columns; the path as a key has it."""
+    made = {"text": lambda n: f"{word} {n}", "label": lambda n: n % 2, **columns}
+    path.write_text("".join(json.dumps({name: of(n) for name, of in made.items()}) + "\n" for n in range(count)))
+    return str(path)
+
+
+@pytest.fixture
+def files_config(tmp_path: Path) -> Callable[..., DataConfig]:
+    """`data=files` as conf/data/files.yaml has it, for 40 texts to train on; arguments override."""
+
+    def build(**overrides: Any) -> DataConfig:
+        settings: dict[str, Any] = {
+            "_target_": "sentiment_rnn.data.sources.files.Files", "name": "files", "directory": str(tmp_path / "data"),
+            "batch_size": 16, "eval_batch_size": 32, "max_tokens": 400, "keep": "tail", "tokenizer": "basic_english",
+            "vocabulary_size": 1000, "minimum_frequency": 1, "train": str(tmp_path / "train.jsonl"),
+            "validation": None, "test": None, "text_column": "text", "label_column": "label", "group_column": None,
+            "validation_fraction": 0.1, "test_fraction": 0.2, "split_seed": 0,
+        }  # fmt: skip
+        return checked_data(OmegaConf.create(settings | overrides))
+
+    write(tmp_path / "train.jsonl", 40)
+    return build
+
+
+@pytest.fixture
+def read(files_config: Callable[..., DataConfig]) -> Read:
+    """The reviews of each part; arguments override the configuration."""
+    return lambda **overrides: source_of(files_config(**overrides)).read()
+
+
+def texts(reviews: list[Review]) -> set[str]:
+    return {review.text for review in reviews}
+
+
+def test_a_file_alone_is_shared_out_among_the_three_parts(read: Read) -> None:
+    found = read()
+    assert list(found) == ["train", "validation", "test"]
+    assert [len(found[part]) for part in found] == [29, 3, 8]
+    assert set.union(*map(texts, found.values())) == {f"text {n}" for n in range(40)}
+    assert all(review.label == int(review.text.split()[1]) % 2 for part in found.values() for review in part)
+
+
+def test_files_of_their_own_are_taken_whole_and_nothing_else_is_held_out(read: Read, tmp_path: Path) -> None:
+    validation = write(tmp_path / "validation.jsonl", 6, "validation")
+    test = write(tmp_path / "test.jsonl", 10, "test")
+    found = read(validation=validation, test=test)
+    assert [len(found[part]) for part in ("train", "validation", "test")] == [40, 6, 10]
+    assert texts(found["test"]) == {f"test {n}" for n in range(10)}
+    assert [len(part) for part in read(test=test).values()] == [36, 4, 10]
+
+
+def test_what_is_held_out_is_held_out_in_whole_groups(read: Read, tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", 60, product=lambda n: f"product {n // 4}")
+    found = read(group_column="product")
+    groups = [{review.group for review in found[part]} for part in found]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 15
+    assert all(groups)
+
+
+def test_columns_of_other_names_are_read(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(
+        "".join(json.dumps({"body": f"row {n}", "stars": ["neg", "pos"][n % 2]}) + "\n" for n in range(40))
+    )
+    found = read(text_column="body", label_column="stars")
+    assert sum(review.label for part in found.values() for review in part) == 20
+
+
+def test_another_split_seed_holds_other_texts_out(read: Read) -> None:
+    first, again, other = (texts(read(validation_fraction=0.5, split_seed=seed)["test"]) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_half_a_character_becomes_the_replacement_character(
+    files_config: Callable[..., DataConfig], tmp_path: Path
+) -> None:
+    write(tmp_path / "train.jsonl", 40, "\ud800 half")
+    config = files_config()
+    assert "\ufffd" in load_corpus(source_of(config), config).tokenizer.vocabulary.stoi
+
+
+def test_the_fingerprint_is_of_the_content_and_not_of_the_time(
+    files_config: Callable[..., DataConfig], tmp_path: Path
+) -> None:
+    path = tmp_path / "train.jsonl"
+    first = source_of(files_config()).fingerprint()
+    os.utime(path, (1, 1))
+    assert source_of(files_config()).fingerprint() == first
+    assert source_of(files_config(split_seed=1)).fingerprint() != first
+    path.write_text(path.read_text().replace("text 7", "text seven"))
+    assert source_of(files_config()).fingerprint() != first
+
+
+def test_texts_that_are_in_train_and_test_are_counted_in_a_warning(
+    read: Read, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    test = write(tmp_path / "test.jsonl", 10)
+    validation = write(tmp_path / "validation.jsonl", 6, "validation")
+    with caplog.at_level(logging.WARNING, "sentiment_rnn"):
+        read(test=test, validation=validation)
+    assert "10 of 10 test texts are in train too" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"train": "nowhere.csv"}, "data.train=nowhere.csv: no such file"),
+        ({"test": "nowhere.csv"}, "data.test=nowhere.csv: no such file"),
+        ({"validation_fraction": 1.0}, "data.validation_fraction=1.0: expected a fraction between 0 and 1"),
+        ({"test_fraction": 0.0}, "data.test_fraction=0.0: expected a fraction between 0 and 1"),
+        ({"test_fraction": 0.001}, "data.test_fraction=0.001: leaves 40 reviews and holds 0 out"),
+        ({"split_seed": -1}, "data.split_seed=-1: expected a number of at least 0"),
+        ({"text_column": "body"}, "no column body; it has text, label"),
+        ({"group_column": "product"}, "no column product; it has text, label"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(read: Read, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        read(**changes)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"label": lambda n: 1}, "data.train: all 29 texts are positive; expected both labels"),
+        ({"text": lambda n: " " if n == 4 else f"text {n}"}, "train.jsonl, row 5: no text; every row needs one"),
+        ({"product": lambda n: None if n == 4 else n}, "train.jsonl, row 5: no product; every row needs one"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_in_one_line(
+    read: Read, tmp_path: Path, columns: dict[str, Callable[[int], Any]], said: str
+) -> None:
+    write(tmp_path / "train.jsonl", 40, **columns)
+    with pytest.raises(UserError) as refused:
+        read(group_column="product" if "product" in columns else None)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,229 @@
+"""The generated reviews: one clause decides, at a known distance, and a bag of words knows nothing."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.data.review import SPLITS, Review
+from sentiment_rnn.data.sources.generated import (
+    ADVERBS,
+    CINEMA,
+    FILM,
+    OPINIONS,
+    distance_series,
+    draw_clause,
+    write_review,
+)
+from sentiment_rnn.data.tokenizer import splitter
+
+Config = Callable[..., DataConfig]
+
+LABELS = st.integers(0, 1)
+DISTANCES = st.integers(1, 300)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def clause_pattern(topics: tuple[str, ...] | list[str], opinion: int) -> str:
+    """A clause of this opinion about one of these topics, written out from the grammar's words."""
+    adverb = f"(?:(?:{'|'.join(ADVERBS)}) )?"
+    topic = f"(?:{'|'.join(topics)})"
+    verb, adjective, feeling = (f"(?:{'|'.join(words)})" for words in OPINIONS[opinion].values())
+    forms = (
+        f"i {adverb}{verb} the {topic}",
+        f"the {topic} was {adverb}{adjective}",
+        f"i was {adverb}{feeling} the {topic}",
+    )
+    return f"(?:{'|'.join(forms)})"
+
+
+def write(label: int, distance: int, seed: int) -> list[str]:
+    return write_review(label, distance, np.random.default_rng(seed))
+
+
+def every(reviews: dict[str, list[Review]]) -> list[Review]:
+    return [review for split in SPLITS for review in reviews[split]]
+
+
+@given(LABELS, DISTANCES, SEEDS)
+def test_exactly_distance_tokens_follow_the_deciding_clause(label: int, distance: int, seed: int) -> None:
+    tokens = write(label, distance, seed)
+    assert re.search(rf"(?:^| ){clause_pattern(FILM, label)}$", " ".join(tokens[:-distance]))
+    assert sum(token in FILM for token in tokens) == 1
+
+
+@given(SEEDS, LABELS)
+def test_a_clause_is_as_long_as_it_says_for_either_opinion(seed: int, opinion: int) -> None:
+    random = np.random.default_rng(seed)
+    clause = draw_clause(CINEMA, random)
+    assert len(clause.words(opinion, random)) == clause.length
+
+
+@given(LABELS, DISTANCES, SEEDS)
+def test_the_tokenizer_gives_the_tokens_that_were_written(label: int, distance: int, seed: int) -> None:
+    tokens = write(label, distance, seed)
+    assert splitter("basic_english")(" ".join(tokens)) == tokens
+
+
+@given(LABELS, DISTANCES, SEEDS)
+def test_a_review_ends_in_a_full_stop_and_begins_with_a_clause(label: int, distance: int, seed: int) -> None:
+    tokens = write(label, distance, seed)
+    assert tokens[-1] == "."
+    topics = (*FILM, *CINEMA)
+    assert re.match(f"{clause_pattern(topics, 0)}|{clause_pattern(topics, 1)}", " ".join(tokens))
+
+
+@given(LABELS, DISTANCES, SEEDS)
+def test_swapping_the_topics_of_two_clauses_turns_the_label_and_keeps_the_words(
+    label: int, distance: int, seed: int
+) -> None:
+    tokens = write(label, distance, seed)
+    text = " ".join(tokens)
+    opposite = re.search(clause_pattern(CINEMA, 1 - label), text)
+    assert opposite, "no clause about the cinema of the opposite opinion"
+    (film,) = (word for word in tokens if word in FILM)
+    topic = next(word for word in opposite[0].split() if word in CINEMA)
+    about_the_film = text[: opposite.start()] + opposite[0].replace(topic, film) + text[opposite.end() :]
+    deciding = re.search(clause_pattern(FILM, label), about_the_film)
+    swapped = about_the_film[: deciding.start()] + deciding[0].replace(film, topic) + about_the_film[deciding.end() :]
+    assert Counter(swapped.split()) == Counter(tokens)
+    assert re.search(clause_pattern(FILM, 1 - label), swapped)
+    assert not re.search(clause_pattern(FILM, label), swapped)
+
+
+@pytest.mark.parametrize("distance", [8, 20, 100])
+def test_neither_the_first_nor_the_last_opinion_tells_the_label(distance: int) -> None:
+    random = np.random.default_rng(0)
+    opinion_of = {words: opinion for opinion, forms in OPINIONS.items() for form in forms.values() for words in form}
+    pattern = re.compile("|".join(sorted(opinion_of, key=len, reverse=True)))
+    labels = np.arange(3000) % 2
+    texts = [" ".join(write_review(int(label), distance, random)) for label in labels]
+    opinions = [[opinion_of[found] for found in pattern.findall(text)] for text in texts]
+    for place in (0, -1):
+        agrees = np.mean([found[place] == label for found, label in zip(opinions, labels, strict=True)])
+        # One of the others, two at least, is the opposite: 1/2 minus half of its chance to stand there.
+        assert 0.3 < agrees < 0.55, place
+
+
+def test_a_bag_of_words_classifier_is_at_chance() -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(8000) % 2
+    documents = [write_review(int(label), int(random.integers(1, 25)), random) for label in labels]
+    words = {word: column for column, word in enumerate(sorted({word for document in documents for word in document}))}
+    counts = np.zeros((len(documents), len(words)))
+    for row, document in enumerate(documents):
+        np.add.at(counts[row], [words[word] for word in document], 1)
+
+    # Least squares on the first half, scored on the second: 4,000 reviews, so one standard error is 0.8 %.
+    design = np.hstack([counts, np.ones((len(counts), 1))])
+    weights = np.linalg.lstsq(design[:4000], 2.0 * labels[:4000] - 1, rcond=None)[0]
+    accuracy = ((design[4000:] @ weights > 0) == labels[4000:]).mean()
+    assert abs(accuracy - 0.5) < 0.04
+
+    # And no word is more frequent under one label than under the other.
+    positive, negative = counts[labels == 1], counts[labels == 0]
+    error = np.sqrt(positive.var(0) / len(positive) + negative.var(0) / len(negative))
+    assert (np.abs(positive.mean(0) - negative.mean(0)) < 5 * error).all()
+
+
+def test_the_word_beside_the_film_decides() -> None:
+    # The control of the test above: with order, the same reviews are all classified.
+    random = np.random.default_rng(0)
+    for number in range(500):
+        text = " ".join(write_review(number % 2, 10, random))
+        assert bool(re.search(clause_pattern(FILM, 1), text)) == (number % 2 == 1)
+
+
+@pytest.mark.parametrize("distances", ["equal", "log_uniform"])
+@pytest.mark.parametrize("max_distance", [1, 2, 7])
+def test_no_text_occurs_twice(generated_config: Config, distances: str, max_distance: int) -> None:
+    config = generated_config(distances=distances, max_distance=max_distance, train_reviews=3300, test_reviews=600)
+    reviews = every(source_of(config).read())
+    assert len(reviews) == 3900
+    assert len({review.text for review in reviews}) == 3900
+
+
+def test_the_corpus_is_the_same_every_time(generated_config: Config) -> None:
+    assert source_of(generated_config()).read() == source_of(generated_config()).read()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generator_seed": 1}, {"max_distance": 21}, {"distances": "equal"},
+        {"train_reviews": 170}, {"test_reviews": 66}, {"validation_fraction": 0.5}, {"split_seed": 1},
+    ],
+)  # fmt: skip
+def test_other_settings_give_another_corpus_and_another_fingerprint(
+    generated_config: Config, change: dict[str, int | str]
+) -> None:
+    first, second = source_of(generated_config()), source_of(generated_config(**change))
+    assert first.read() != second.read()
+    assert first.fingerprint() != second.fingerprint()
+
+
+def test_settings_of_batches_do_not_change_the_fingerprint(generated_config: Config) -> None:
+    assert source_of(generated_config()).fingerprint() == source_of(generated_config(batch_size=3)).fingerprint()
+
+
+def test_equal_distances_are_all_the_largest(generated_config: Config) -> None:
+    reviews = every(source_of(generated_config(distances="equal", max_distance=30)).read())
+    assert {review.distance for review in reviews} == {30}
+
+
+def test_log_uniform_distances_have_as_many_in_every_octave(generated_config: Config) -> None:
+    config = generated_config(distances="log_uniform", max_distance=63, train_reviews=6000)
+    reviews = source_of(config).read()
+    distances = np.array([review.distance for review in reviews["train"] + reviews["validation"]])
+    assert distances.min() == 1
+    assert distances.max() <= 63
+    # 1, 2-3, 4-7, … 32-63: a sixth each, 1,000 with a standard deviation of 29.
+    octaves = np.bincount(np.log2(distances).astype(int), minlength=6)
+    assert (np.abs(octaves - 1000) < 150).all()
+
+
+@pytest.mark.parametrize("distances", ["equal", "log_uniform"])
+def test_the_recorded_distance_is_where_the_film_is(generated_config: Config, distances: str) -> None:
+    for review in every(source_of(generated_config(distances=distances)).read()):
+        head = " ".join(review.text.split()[: -review.distance])
+        assert re.search(f"{clause_pattern(FILM, review.label)}$", head)
+
+
+def test_labels_are_balanced_in_test_and_before_validation_is_held_out(generated_config: Config) -> None:
+    reviews = source_of(generated_config()).read()
+    for part in (reviews["train"] + reviews["validation"], reviews["test"]):
+        assert sum(review.label for review in part) * 2 == len(part)
+
+
+def test_the_fraction_of_the_training_reviews_validates(generated_config: Config) -> None:
+    reviews = source_of(generated_config(train_reviews=1000, validation_fraction=0.2)).read()
+    assert {split: len(part) for split, part in reviews.items()} == {
+        "train": 800, "validation": 200, "test": 64,
+    }  # fmt: skip
+    # 200 drawn of 1,000 halves: a standard deviation of 6.
+    assert abs(sum(review.label for review in reviews["validation"]) - 100) < 32
+
+
+def test_every_review_is_a_group_of_its_own(generated_config: Config) -> None:
+    reviews = every(source_of(generated_config()).read())
+    assert len({review.group for review in reviews}) == len(reviews)
+
+
+def test_mixed_distances_are_a_series_up_to_the_longest(generated_config: Config) -> None:
+    reviews = every(source_of(generated_config(distances="mixed", max_distance=120, train_reviews=600)).read())
+    counts = Counter(review.distance for review in reviews)
+    assert set(counts) == {2, 5, 10, 20, 50, 100, 120}
+    assert min(counts.values()) > 60
+
+
+@pytest.mark.parametrize(
+    ("longest", "series"), [(2, [2]), (9, [2, 5, 9]), (10, [2, 5, 10]), (400, [2, 5, 10, 20, 50, 100, 200, 400])]
+)
+def test_the_series_of_distances(longest: int, series: list[int]) -> None:
+    assert distance_series(longest) == series

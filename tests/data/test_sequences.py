@@ -1,0 +1,180 @@
+"""The textbook tasks: what is asked, what the answer is, and what who forgets would lose."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import hypothesis.strategies as st
+import lightning.pytorch as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from sentiment_rnn.config.task import SequenceTaskConfig
+from sentiment_rnn.data.sequences import (
+    COPIED,
+    SYMBOLS,
+    GeneratedSequences,
+    SequenceData,
+    Sequences,
+    adding,
+    baseline,
+    copying,
+)
+
+SEEDS = st.integers(0, 2**31)
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(SEEDS, st.integers(2, 60))
+@settings(max_examples=40, deadline=None)
+def test_the_sum_is_of_the_two_marked_numbers_one_in_each_half(seed: int, steps: int) -> None:
+    inputs, targets = adding(8, steps, generator(seed))
+    numbers, marks = inputs.unbind(2)
+    assert inputs.shape == (8, steps, 2)
+    assert torch.equal(marks[:, : steps // 2].sum(1), torch.ones(8))
+    assert torch.equal(marks[:, steps // 2 :].sum(1), torch.ones(8))
+    torch.testing.assert_close((numbers * marks).sum(1), targets)
+
+
+@given(SEEDS, st.integers(2, 60))
+@settings(max_examples=40, deadline=None)
+def test_ten_symbols_come_back_behind_the_signal(seed: int, steps: int) -> None:
+    inputs, targets = copying(8, steps, generator(seed))
+    tokens = inputs.argmax(2)
+    assert inputs.shape == (8, steps + 2 * COPIED, SYMBOLS + 2)
+    assert torch.equal(inputs.sum(2), torch.ones(8, steps + 2 * COPIED))
+    assert torch.equal(targets[:, -COPIED:], tokens[:, :COPIED])
+    assert not targets[:, :-COPIED].any()
+    assert ((tokens[:, :COPIED] >= 1) & (tokens[:, :COPIED] <= SYMBOLS)).all()
+    signal = (tokens == SYMBOLS + 1).nonzero()
+    assert signal[:, 1].tolist() == [steps + COPIED - 1] * 8, (
+        "T steps from the last symbol to the signal, or T - 1 blanks"
+    )
+
+
+def test_who_forgets_loses_the_baseline() -> None:
+    _, targets = adding(200_000, 10, generator(0))
+    assert float(targets.var()) == pytest.approx(baseline("adding", 10), rel=0.01)
+    _, targets = copying(500, 30, generator(0))
+    # Sure of a blank until the signal has come, then of nothing but that it is a symbol.
+    logits = torch.full((500, 50, SYMBOLS + 2), -1e9)
+    logits[:, :-COPIED, 0] = 0
+    logits[:, -COPIED:, 1 : SYMBOLS + 1] = 0
+    lost = cross_entropy(logits.flatten(0, 1), targets.flatten())
+    assert float(lost) == pytest.approx(baseline("copying", 30), rel=1e-5)
+
+
+CONFIG = SequenceTaskConfig(
+    _target_="", name="adding", steps=12, batch_size=16, batches=5, test_sequences=40
+)  # fmt: skip
+
+
+def drawn(sequences: Iterable[Sequences]) -> Tensor:
+    """The inputs of all its batches."""
+    return torch.cat([batch.inputs for batch in sequences])
+
+
+def of_epoch(epoch: int, seed: int = 0) -> Tensor:
+    """The training sequences of an epoch, with none drawn before."""
+    return drawn(GeneratedSequences(CONFIG, seed, "train", lambda: epoch))
+
+
+def test_training_sequences_are_new_in_every_epoch_and_for_every_seed() -> None:
+    found = [of_epoch(epoch, seed) for epoch in range(4) for seed in range(2)]
+    assert [len(sequences) for sequences in found] == [5 * 16] * 8
+    assert not any(torch.equal(first, second) for first, second in combinations(found, 2))
+
+
+def test_the_sequences_of_an_epoch_are_the_same_whatever_came_before() -> None:
+    # As for a resumed run, and as every encoder of a seed reads them.
+    epoch = 0
+    sequences = GeneratedSequences(CONFIG, 0, "train", lambda: epoch)
+    in_order = []
+    for epoch in range(3):  # noqa: B007
+        in_order.append(drawn(sequences))
+        torch.rand(7)  # the global random state takes no part
+    assert all(torch.equal(found, of_epoch(number)) for number, found in enumerate(in_order))
+    epoch = 1
+    next(iter(sequences))  # an epoch that was broken off
+    assert torch.equal(drawn(sequences), in_order[1])
+
+
+def test_validation_and_test_are_the_same_each_time_and_not_each_others() -> None:
+    validation, test = (GeneratedSequences(CONFIG, 0, split) for split in ("validation", "test"))
+    found = [drawn(part) for part in (validation, validation, test)]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert len(found[0]) == len(validation) * 16 == 48, "whole batches, at least as many as asked for"
+    assert not torch.equal(found[0], drawn(GeneratedSequences(CONFIG, 1, "validation")))
+
+
+@pytest.mark.parametrize("name", ["adding", "copying"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) -> None:
+    sequences = GeneratedSequences(replace(CONFIG, name=name), 0, split)
+    assert sequences.tokens == sum(int(batch.lengths.sum()) for batch in sequences)
+    assert len(sequences) == sum(1 for _ in sequences)
+
+
+class Recorder(pl.LightningModule):
+    """One weight, and the inputs of every batch that it got, by split and epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.seen: dict[tuple[str, int], list[Sequences]] = defaultdict(list)
+
+    def training_step(self, batch: Sequences, batch_idx: int) -> Tensor:
+        """The batch is kept."""
+        self.seen["train", self.current_epoch].append(batch)
+        return (self.weight - batch.targets.mean()) ** 2
+
+    def validation_step(self, batch: Sequences, batch_idx: int) -> None:
+        """The batch is kept."""
+        self.seen["validation", self.current_epoch].append(batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Of the one weight."""
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def fit(epochs: int, checkpoint: Path | None = None) -> tuple[Recorder, pl.Trainer]:
+    """The module after training up to that epoch, resumed from the checkpoint."""
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=epochs, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, num_sanity_val_steps=0,
+    )  # fmt: skip
+    module = Recorder()
+    trainer.fit(module, datamodule=SequenceData(CONFIG, seed=3), ckpt_path=checkpoint)
+    return module, trainer
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*IterableDataset.* has `__len__`")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec")
+def test_a_trainer_gets_the_sequences_of_its_epoch_and_so_does_a_resumed_one(tmp_path: Path) -> None:
+    whole, _ = fit(3)
+    for epoch in range(3):
+        assert torch.equal(drawn(whole.seen["train", epoch]), of_epoch(epoch, seed=3))
+        validation = drawn(GeneratedSequences(CONFIG, 3, "validation"))
+        assert torch.equal(drawn(whole.seen["validation", epoch]), validation)
+    _, trainer = fit(1)
+    trainer.save_checkpoint(tmp_path / "first.ckpt")
+    resumed, _ = fit(3, tmp_path / "first.ckpt")
+    assert {epoch for split, epoch in resumed.seen if split == "train"} == {1, 2}
+    assert all(torch.equal(drawn(resumed.seen["train", epoch]), of_epoch(epoch, seed=3)) for epoch in (1, 2))
+    assert torch.equal(resumed.weight, whole.weight)
+
+
+def test_the_loaders_work_without_a_trainer() -> None:
+    data = SequenceData(CONFIG, seed=0)
+    assert torch.equal(drawn(data.train_dataloader()), of_epoch(0))
+    assert torch.equal(drawn(data.val_dataloader()), drawn(data.validation))
+    assert torch.equal(drawn(data.test_dataloader()), drawn(data.test))

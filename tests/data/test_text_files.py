@@ -1,0 +1,202 @@
+"""Files of strangers: read whole, or refused in one line."""
+
+import gzip
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentiment_rnn.data.text_files import PART, Columns, read_lines, read_rows, rows_of
+from sentiment_rnn.errors import UserError
+
+LABELLED = Columns("text", "label")
+Write = Callable[[str, str | bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A file of that name with that content."""
+
+    def written(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return written
+
+
+def texts(path: Path, columns: Columns = LABELLED) -> list[str | None]:
+    return [text for rows in read_rows(path, columns) for text in rows.texts]
+
+
+def labels(path: Path) -> list[int]:
+    return [label for rows in read_rows(path, LABELLED) for label in rows.labels]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.csv", "text,label\ngood,1\nbad,0\n"),
+        ("no_last_newline.csv", "text,label\ngood,1\nbad,0"),
+        ("crlf.csv", "text,label\r\ngood,pos\r\nbad,neg\r\n"),
+        ("bom.csv", "\ufefftext,label\ngood,Positive\nbad,NEGATIVE\n"),
+        ("other_columns.csv", "label,stars,text\n1,9,good\n0,2,bad\n"),
+        ("empty_lines.csv", "text,label\n\ngood,1\n\nbad,0\n\n"),
+        ("tabs.tsv", "text\tlabel\ngood\t 1 \nbad\t0.0\n"),
+        ("lines.jsonl", '{"text": "good", "label": 1}\n\n{"label": false, "text": "bad"}\n'),
+        ("UPPER.CSV", "text,label\ngood,1\nbad,0\n"),
+    ],
+)
+def test_ways_to_write_the_same_two_rows(write: Write, name: str, content: str) -> None:
+    path = write(name, content)
+    assert texts(path) == ["good", "bad"]
+    assert labels(path) == [1, 0]
+
+
+def test_a_compressed_file_reads_like_the_plain_one(write: Write) -> None:
+    assert texts(write("rows.csv.gz", gzip.compress(b"text,label\ngood,1\n"))) == ["good"]
+    assert texts(write("rows.txt.gz", gzip.compress(b"good\nbad\n")), Columns()) == ["good", "bad"]
+
+
+def test_parquet_keeps_nulls_and_takes_numbers_and_words_as_labels(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["good", None], "label": ["pos", "neg"], "unused": [1, 2]}), path)
+    assert texts(path) == ["good", None]
+    pq.write_table(pa.table({"text": ["good", "bad"], "label": [1.0, 0.0]}), path)
+    assert labels(path) == [1, 0]
+
+
+def test_quotes_newlines_and_marks_within_a_field_stay_in_it(write: Write) -> None:
+    path = write("quoted.csv", 'text,label\n"a ""fine"", long\r\nfilm\n\nindeed",1\n😀 שלום <b>&amp;</b>,0\n')
+    assert texts(path) == ['a "fine", long\r\nfilm\n\nindeed', "😀 שלום <b>&amp;</b>"]
+
+
+def test_words_that_look_like_nothing_or_a_number_are_texts(write: Write) -> None:
+    words = ["NA", "null", "nan", "None", "1e5", "007", "", " ", "True"]
+    path = write("words.csv", "text,label\n" + "".join(f'"{word}",1\n' for word in words))
+    assert texts(path) == words
+
+
+def test_a_nul_byte_and_a_text_of_a_megabyte_are_read(write: Write) -> None:
+    long = "word " * 200_000
+    assert texts(write("nul.csv", f"text,label\na\0b,1\n{long},0\n")) == ["a\0b", long]
+
+
+def test_a_lone_surrogate_in_json_is_read(write: Write) -> None:
+    assert texts(write("half.jsonl", '{"text": "\\ud800 good", "label": 1}\n')) == ["\ud800 good"]
+
+
+def test_a_text_file_has_a_text_a_line_empty_ones_included(write: Write) -> None:
+    assert texts(write("lines.txt", "good\r\n\nbad"), Columns()) == ["good", "", "bad"]
+
+
+def test_several_files_are_read_in_turn_with_their_identifiers(write: Write) -> None:
+    first = write("a.csv", "text,label,id\ngood,1,x\n")
+    second = write("b.csv", "id,text,label\nx,bad,0\n")
+    rows = list(rows_of([first, second], Columns("text", "label", "id")))
+    assert [row.identifiers for row in rows] == [["x"], ["x"]]
+
+
+def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Write, tmp_path: Path) -> None:
+    columns = Columns("text", None, "id")
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "id": [7.0, None, 8.5]}), path)
+    found = [rows.identifiers for rows in read_rows(path, columns)]
+    assert found == [["7", None, "8.5"]]
+    found = [rows.identifiers for rows in read_rows(write("rows.csv", "text,id\na,7\nb,\nc,8.5\n"), columns)]
+    assert found == [["7", None, "8.5"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("missing.csv", "review,label\na,1\n", "no column text; it has review, label"),
+        ("twice.csv", "text,text,label\na,b,1\n", "2 columns text; expected one"),
+        ("mixed.csv", "text,label\na,1\nb,neutral\n", "row 2: its label is 'neutral'"),
+        ("stars.csv", "text,label\na,1\nb,5\n", "row 2: its label is '5'; expected 0 or 1, neg or pos"),
+        ("header.csv", "text,label\n", "no rows"),
+        ("nothing.csv", "", "no column text; it has nothing"),
+        ("binary.csv", bytes(range(256)), "not UTF-8 text (invalid start byte)"),
+        ("utf16.csv", "text,label\na,1\n".encode("utf-16"), "not UTF-8 text"),
+        ("packed.csv", gzip.compress(b"text,label\na,1\n"), "name it packed.csv.gz"),
+        ("torn.csv.gz", gzip.compress(b"text,label\na,1\n" * 99)[:-9], "cannot be read"),
+        ("plain.csv.gz", "text,label\na,1\n", "cannot be read"),
+        ("commas.csv", "text,label\ngood, but long,1\n", "line 2: 3 fields, and the header has 2"),
+        ("short.csv", "text,label\ngood\n", "line 2: 1 fields"),
+        ("open.csv", 'text,label\n"never closed,1\nb,0\n', "line 3: cannot be read"),
+        ("number.jsonl", '{"text": 5, "label": 1}\n', "row 1: its text is 5; expected text"),
+        ("twice.jsonl", '{"text": "a", "text": "b", "label": 1}\n', "2 columns text; expected one"),
+        ("list.jsonl", "[1]\n", "line 1: expected an object"),
+        ("torn.jsonl", '{"text": "a", "label": 1}\n{"text": ', "line 2: not JSON"),
+        ("deep.jsonl", "[" * 100_000, "line 1: not JSON"),
+        ("unlabelled.jsonl", '{"text": "a"}\n', "no column label; it has text"),
+        ("null.jsonl", '{"text": "a", "label": null}\n', "row 1: its label is None"),
+        ("word.parquet", "hello", "cannot be read"),
+        ("sheet.xlsx", "hello", "expected a file named .csv"),
+        ("lines.txt", "good\n", "a .txt file has no columns, and label is asked for"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "bytes",  # gzip's hold the time: each worker's differ
+)  # fmt: skip
+def test_what_cannot_be_read_is_one_line(write: Write, name: str, content: str | bytes, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        texts(write(name, content))
+    assert said in str(error.value)
+    assert name in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("none.csv", "none.parquet", "folder.csv"):
+        with pytest.raises(UserError, match="cannot be read"):
+            texts(tmp_path / name)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.sampled_from([0, 1])), min_size=1, max_size=5))
+def test_rows_come_back_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+    assert list(zip(texts(path), labels(path), strict=True)) == rows
+
+
+def test_a_file_eight_times_as_large_takes_no_more_memory(write: Write) -> None:
+    def peak(parts: int) -> int:
+        path = write("many.csv", "text,label\n" + "a film of some words,1\n" * (parts * PART))
+        tracemalloc.start()
+        assert sum(len(rows.texts) for rows in read_rows(path, LABELLED)) == parts * PART
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(24) < 1.2 * peak(3)
+
+
+def test_a_parquet_file_four_times_as_large_takes_no_more_memory(tmp_path: Path) -> None:
+    def peak(rows: int) -> int:
+        path = tmp_path / "many.parquet"
+        texts = [f"{row} a film of some {row % 97} words and {row % 89} more" * 5 for row in range(rows)]
+        pq.write_table(pa.table({"text": texts, "label": [1] * rows}), path, row_group_size=8 * PART)
+        code = (
+            "import sys, pyarrow; from pathlib import Path; from sentiment_rnn.data.text_files import *\n"
+            "count = sum(len(rows.texts) for rows in read_rows(Path(sys.argv[1]), Columns('text', 'label')))\n"
+            "print(count, pyarrow.default_memory_pool().max_memory())"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+        count, found = map(int, done.stdout.split())
+        assert count == rows
+        return found
+
+    assert peak(40 * PART) < 1.5 * peak(10 * PART)
+
+
+def test_lines_are_given_in_parts_of_the_size_that_is_asked_for() -> None:
+    assert [rows.texts for rows in read_lines(iter(["a\n", "b\n", "c"]), 2)] == [["a", "b"], ["c"]]

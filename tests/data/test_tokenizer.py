@@ -1,0 +1,274 @@
+"""The tokenizer and the vocabulary."""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.data.corpus import load_corpus
+from sentiment_rnn.data.tokenizer import (
+    PADDING,
+    PADDING_ID,
+    TORCHTEXT,
+    UNKNOWN,
+    UNKNOWN_ID,
+    Tokenizer,
+    build_vocabulary,
+    check_splitter,
+    load_vocabulary,
+    save_vocabulary,
+    splitter,
+)
+from sentiment_rnn.errors import UserError
+
+LAW = settings(deadline=None)
+WORDS = st.lists(st.sampled_from("abcdefgh"), max_size=30)
+# Any text, and texts with what a file format would trip over.
+TEXTS = st.text() | st.text(alphabet="#\"'\\%,;:<>/\t é\u00a0\u2028\u0085\ufeff😀İß漢")
+
+
+def build_tokenizer(documents: list[list[str]], name: str = "basic_english") -> Tokenizer:
+    """With every token of the documents in its vocabulary."""
+    return Tokenizer(name, build_vocabulary(documents, size=1000, minimum_frequency=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Hot, today!", ["hot", ",", "today", "!"]),
+        ("It's  GOOD.", ["it", "'", "s", "good", "."]),
+        ("one<br /><br />two", ["one", "two"]),
+        ('the "best" film; (really?)', ["the", "best", "film", "(", "really", "?", ")"]),
+        ("Amélie №1 #oscars", ["amélie", "№1", "#oscars"]),
+        ("  \n\t ", []),
+    ],
+)
+def test_the_tokenizer_lowers_case_and_parts_punctuation(text: str, tokens: list[str]) -> None:
+    assert splitter("basic_english")(text) == tokens
+
+
+def test_padding_is_zero_and_unknown_is_one() -> None:
+    vocabulary = build_vocabulary([["b", "b", "a"]], size=10, minimum_frequency=1)
+    assert (PADDING_ID, UNKNOWN_ID) == (0, 1)
+    assert vocabulary[PADDING] == 0
+    assert vocabulary[UNKNOWN] == 1
+    assert Tokenizer("basic_english", vocabulary).ids(["b", "a"]).tolist() == [2, 3]
+
+
+def test_a_word_outside_the_vocabulary_is_unknown() -> None:
+    tokenizer = build_tokenizer([["a"]])
+    assert tokenizer.ids(["never", "a", ""]).tolist() == [1, 2, 1]
+    assert tokenizer.encode("a never A").tolist() == [2, 1, 2]
+    assert len(tokenizer) == 3  # what is unknown does not enter the vocabulary
+
+
+def test_frequent_words_come_first_and_ties_by_alphabet() -> None:
+    vocabulary = build_vocabulary([["z", "c", "b"], ["c", "z", "a"]], size=10, minimum_frequency=1)
+    assert vocabulary.itos == [PADDING, UNKNOWN, "c", "z", "a", "b"]
+
+
+@LAW
+@given(st.lists(WORDS, max_size=8), st.randoms(use_true_random=False))
+def test_the_order_of_documents_does_not_change_the_vocabulary(documents: list[list[str]], random: object) -> None:
+    shuffled = list(documents)
+    random.shuffle(shuffled)
+    build = [build_vocabulary(order, size=8, minimum_frequency=1).itos for order in (documents, shuffled)]
+    assert build[0] == build[1]
+
+
+@LAW
+@given(st.lists(WORDS, max_size=8), st.integers(3, 12), st.integers(1, 4))
+def test_the_vocabulary_keeps_the_most_frequent_words_that_are_frequent_enough(
+    documents: list[list[str]], size: int, minimum_frequency: int
+) -> None:
+    vocabulary = build_vocabulary(documents, size, minimum_frequency)
+    counts = Counter(word for document in documents for word in document)
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    expected = [word for word in ranked[: size - 2] if counts[word] >= minimum_frequency]
+    assert vocabulary.itos == [PADDING, UNKNOWN, *expected]
+    assert len(vocabulary) <= size
+
+
+@LAW
+@given(st.lists(TEXTS.map(splitter("basic_english")), max_size=6))
+def test_a_saved_vocabulary_is_the_same_when_loaded(documents: list[list[str]]) -> None:
+    vocabulary = build_vocabulary(documents, size=1000, minimum_frequency=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vocabulary.txt"
+        save_vocabulary(vocabulary, path)
+        loaded = load_vocabulary(path)
+    assert loaded.itos == vocabulary.itos
+    before, after = (Tokenizer("basic_english", entries) for entries in (vocabulary, loaded))
+    assert all(np.array_equal(after.ids(tokens), before.ids(tokens)) for tokens in documents)
+    assert after.ids(["a word that no document has"]).tolist() == [UNKNOWN_ID]
+
+
+def test_the_line_number_in_the_saved_file_is_the_id(tmp_path: Path) -> None:
+    vocabulary = build_vocabulary([["#tag", "é", "é", '"']], size=10, minimum_frequency=1)
+    save_vocabulary(vocabulary, tmp_path / "vocabulary.txt")
+    lines = (tmp_path / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == [PADDING, UNKNOWN, "é", '"', "#tag"]
+
+
+@pytest.mark.parametrize("token", ["\n", "a\nb", "a\r", "\r\n"])
+def test_a_token_with_a_line_break_is_refused(tmp_path: Path, token: str) -> None:
+    vocabulary = build_vocabulary([[token]], size=10, minimum_frequency=1)
+    with pytest.raises(UserError, match="a token has a line break in it"):
+        save_vocabulary(vocabulary, tmp_path / "vocabulary.txt")
+    assert not (tmp_path / "vocabulary.txt").exists()
+
+
+# A tokenizer: a way of splitting, and a vocabulary
+
+
+@LAW
+@given(TEXTS)
+def test_decoding_the_ids_of_a_text_gives_its_tokens(text: str) -> None:
+    tokens = splitter("basic_english")(text)
+    tokenizer = build_tokenizer([tokens])
+    ids = tokenizer.encode(text)
+    assert ids.dtype == np.int32
+    assert tokenizer.decode(ids) == tokens == tokenizer.split(text)
+
+
+@LAW
+@given(WORDS, WORDS)
+def test_a_token_comes_back_as_itself_where_it_is_known_and_as_unknown_elsewhere(
+    known: list[str], words: list[str]
+) -> None:
+    decoded = build_tokenizer([known]).decode(build_tokenizer([known]).encode(" ".join(words)))
+    assert decoded == [word if word in known else UNKNOWN for word in words]
+
+
+def test_the_fingerprint_changes_with_the_vocabulary_and_its_order() -> None:
+    first, same = build_tokenizer([["a", "b"]]), build_tokenizer([["b", "a"]])
+    assert first.fingerprint() == same.fingerprint()
+    others = [build_tokenizer([["a"]]), build_tokenizer([["a", "b", "b"]]), build_tokenizer([["a", "b", "c"]])]
+    assert len({tokenizer.fingerprint() for tokenizer in (first, *others)}) == 4
+
+
+@pytest.fixture
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's module with two ways of splitting a text; nobody has imported it yet."""
+    path = tmp_path / "my_splitters.py"
+    path.write_text(
+        "from sentiment_rnn.data.tokenizer import tokenizer\n\n\n"
+        "@tokenizer\ndef characters(text: str) -> list[str]:\n    return list(text)\n\n\n"
+        "@tokenizer\ndef lines(text: str) -> list[str]:\n    return text.splitlines(keepends=True)\n\n\nLIMIT = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["my_splitters.characters", "my_splitters:characters"])
+def test_a_function_of_ones_own_splits_a_text(own_module: Path, name: str) -> None:
+    tokenizer = build_tokenizer([list("ab ")], name)
+    assert tokenizer.decode(tokenizer.encode("ab ba")) == list("ab ba")
+
+
+def test_the_fingerprint_changes_with_the_function_and_with_the_module_that_has_it(own_module: Path) -> None:
+    def fingerprints() -> list[str]:
+        names = ("basic_english", "my_splitters.characters", "my_splitters.lines")
+        return [build_tokenizer([["a"]], name).fingerprint() for name in names]
+
+    before = fingerprints()
+    assert len(set(before)) == 3
+    assert fingerprints() == before
+    own_module.write_text(own_module.read_text().replace("list(text)", "list(text.lower())"))
+    after = fingerprints()
+    assert after[0] == before[0]
+    assert not set(after[1:]) & set(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("basic_englisch", "cannot be imported .* expected basic_english, moses, .* or a function"),
+        ("", "cannot be imported"),
+        ("nowhere.split", "cannot be imported"),
+        ("my_splitters.word", "cannot be imported"),
+        ("my_splitters.LIMIT", "not marked as a tokenizer; expected a function from a text to a list of tokens"),
+        ("os.system", "not marked as a tokenizer"),
+    ],
+)
+def test_a_name_of_no_function_is_refused_in_one_line(own_module: Path, name: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"^data.tokenizer={name}: {said}") as refused:
+        splitter(name)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", TORCHTEXT)
+def test_a_tokenizer_of_torchtext_splits_a_text_or_says_what_is_missing(name: str) -> None:
+    try:
+        tokens = splitter(name)("Good film")
+    except UserError as error:
+        assert str(error).startswith(f"data.tokenizer={name}: torchtext cannot load it")  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert "film" in "".join(tokens).lower()
+
+
+def test_checking_the_tokenizer_of_a_file_imports_nothing(own_module: Path) -> None:
+    with pytest.raises(UserError, match=r"my_splitters.characters is of another package; import my_splitters first"):
+        check_splitter("my_splitters.characters")
+    assert "my_splitters" not in sys.modules
+    splitter("my_splitters.characters")
+    check_splitter("my_splitters.characters")
+    check_splitter("my_splitters:characters")
+    check_splitter("basic_english")
+
+
+@pytest.mark.parametrize("name", ["builtins.eval", "os.system", "subprocess.getoutput"])
+def test_a_function_that_runs_what_it_reads_is_no_tokenizer_of_a_file(name: str) -> None:
+    with pytest.raises(UserError):
+        check_splitter(name)
+
+
+def test_a_corpus_is_split_by_a_function_of_ones_own(
+    own_module: Path, generated_config: Callable[..., DataConfig]
+) -> None:
+    config = generated_config(tokenizer="my_splitters.characters")
+    source = source_of(config)
+    corpus = load_corpus(source, config)
+    assert corpus.tokenizer.name == "my_splitters.characters"
+    for split, reviews in source.read().items():
+        bounds = corpus.splits[split].offsets
+        assert corpus.splits[split].lengths.tolist() == [len(review.text) for review in reviews]
+        first = corpus.splits[split].tokens[bounds[0] : bounds[1]]
+        assert "".join(corpus.tokenizer.decode(first)) == reviews[0].text
+    by_words = load_corpus(source, generated_config())
+    assert by_words.digest == corpus.digest  # the same reviews, in a cache of their own
+    assert len(by_words.tokenizer) != len(corpus.tokenizer)
+
+
+def test_a_changed_function_is_not_answered_from_the_cache(
+    own_module: Path, generated_config: Callable[..., DataConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = generated_config(tokenizer="my_splitters.characters")
+    before = load_corpus(source_of(config), config)
+    own_module.write_text(own_module.read_text().replace("list(text)", "list(text[:5])  # changed"))
+    monkeypatch.delitem(sys.modules, "my_splitters")  # as a new process would have it
+    after = load_corpus(source_of(config), config)
+    assert set(after.splits["test"].lengths.tolist()) == {5}
+    assert before.splits["test"].lengths.min() > 5
+
+
+def test_a_function_that_leaves_line_breaks_in_tokens_makes_no_corpus(
+    own_module: Path, tmp_path: Path, generated_config: Callable[..., DataConfig]
+) -> None:
+    config = generated_config(tokenizer="my_splitters.lines")
+    source = source_of(config)
+    reviews = {split: [review._replace(text="a\nb") for review in found] for split, found in source.read().items()}
+    object.__setattr__(source, "read", lambda: reviews)
+    with pytest.raises(UserError, match="a token has a line break in it"):
+        load_corpus(source, config)
+    assert [path.name for path in (Path(config.directory) / "tokens").iterdir()] == [".lock"]

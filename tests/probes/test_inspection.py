@@ -1,0 +1,126 @@
+"""One text, looked at closely."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from sentiment_rnn.data.batching import Reviews
+from sentiment_rnn.data.corpus import Split
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import Package
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.probes.inspection import inspect, positions_read
+from sentiment_rnn.report.pages.inspection import inspection_page
+
+TEXT = "The film was good. It was <b>long</b> & awful! I liked it"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "pooling"),
+    [("lstm", "Last"), ("lstm", "MeanMax"), ("rnn", "Last"), ("rnn_relu", "Last"), ("gru", "Last"), ("bag", "Mean")],
+)
+def test_after_each_token_it_says_what_it_says_of_the_text_up_to_there(
+    build_package: Callable[..., Package], encoder: str, pooling: str
+) -> None:
+    predictor = Predictor(build_package(encoder, pooling))
+    found = inspect(predictor, TEXT)
+    beginnings = [" ".join(found.tokens[: end + 1]) for end in range(len(found.tokens))]
+    np.testing.assert_allclose(found.running, predictor.predict(beginnings).probabilities, atol=1e-6)
+    assert found.probability == pytest.approx(float(predictor.predict([TEXT]).probabilities[0]), abs=1e-6)
+    assert bool(found.gates) == (encoder == "lstm" and pooling == "Last")
+
+
+def test_the_gates_are_the_units_of_the_cell(build_package: Callable[..., Package]) -> None:
+    found = inspect(Predictor(build_package()), TEXT)
+    assert list(found.gates) == ["forget", "input", "output", "cell"]
+    assert found.gates["forget"].shape == (len(found.tokens), 8)
+    assert ((found.gates["forget"] > 0) & (found.gates["forget"] < 1)).all()
+
+
+def test_two_layers_have_no_gates_to_show(build_package: Callable[..., Package]) -> None:
+    assert inspect(Predictor(build_package(layers=2)), TEXT).gates == {}
+
+
+def test_a_sentence_left_out_changes_what_it_says(build_package: Callable[..., Package]) -> None:
+    predictor = Predictor(build_package())
+    found = inspect(predictor, TEXT)
+    assert [sentence.text for sentence in found.sentences] == [
+        "The film was good.", "It was <b>long</b> & awful!", "I liked it",
+    ]  # fmt: skip
+    without = predictor.predict(["The film was good. I liked it"]).probabilities[0]
+    assert found.sentences[1].without == pytest.approx(float(without), abs=1e-6)
+    assert found.sentences[1].change == pytest.approx(found.probability - float(without), abs=1e-6)
+
+
+def test_of_a_single_sentence_nothing_is_left(build_package: Callable[..., Package]) -> None:
+    (sentence,) = inspect(Predictor(build_package()), "good").sentences
+    assert np.isnan(sentence.without)
+
+
+@pytest.mark.parametrize("keep", ["head", "tail", "both"])
+@pytest.mark.parametrize("length", [1, 4, 5, 6, 50])
+def test_the_tokens_that_are_read_are_those_of_a_batch(keep: str, length: int) -> None:
+    reviews = Reviews(Split.of([list(range(length))]), 5, keep)
+    assert positions_read(length, 5, keep).tolist() == reviews.tokens_of(0).tolist()
+
+
+def test_of_a_long_text_only_what_is_read_is_shown(build_package: Callable[..., Package]) -> None:
+    predictor = Predictor(build_package(max_tokens=5))
+    found = inspect(predictor, "good . " * 1000 + "bad film . i liked it")
+    assert found.tokens == ["film", ".", "i", "liked", "it"]
+    assert found.unread == 2000 + 6 - 5
+    assert [sentence.text for sentence in found.sentences] == ["bad film .", "i liked it"]
+    ended_there = predictor.predict(["good . " * 1000 + "bad film . i"]).probabilities[0]
+    assert found.running[2] == pytest.approx(float(ended_there), abs=1e-6)
+
+
+def test_a_text_without_a_token_is_refused(build_package: Callable[..., Package]) -> None:
+    for text in ("", " \n "):
+        with pytest.raises(UserError, match="nothing to inspect"):
+            inspect(Predictor(build_package()), text)
+
+
+def test_no_text_becomes_part_of_the_page(build_package: Callable[..., Package]) -> None:
+    predictor = Predictor(build_package())
+    page = inspection_page(
+        [inspect(predictor, "</script><script>alert(1)</script> <img src=x onerror=alert(2)> good.")]
+    )
+    assert page.count("<script") == 2
+    assert "<img" not in page
+    addresses = re.findall(r"""(?:src|href)=["']([^"']*)|url\(([^)]*)\)|@import|fetch\(""", page)
+    assert all(address.startswith(("data:", "#")) for address, _ in addresses)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_in_a_browser_a_word_answers_a_click(
+    open_page: Callable[[str, int], webdriver.Chrome],
+    build_package: Callable[..., Package],
+    tmp_path: Path,
+    width: int,
+) -> None:
+    inspections = [inspect(Predictor(build_package(encoder)), TEXT) for encoder in ("lstm", "rnn")]
+    path = tmp_path / "inspection.html"
+    path.write_text(inspection_page(inspections), encoding="utf-8")
+    chromium = open_page(path.as_uri(), width)
+    lstm, rnn = chromium.find_elements(By.CSS_SELECTOR, ".text")
+    lstm.find_elements(By.TAG_NAME, "button")[3].click()
+    said = chromium.find_element(By.ID, "here-0").text
+    assert said.startswith(
+        f"After “good” (token 4): {100 * inspections[0].running[3]:.1f} % positive; on average forget"
+    )
+    rnn.find_elements(By.TAG_NAME, "button")[0].click()
+    assert "gate" not in chromium.find_element(By.ID, "here-1").text
+    assert len(chromium.find_elements(By.TAG_NAME, "canvas")) == 4
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+    assert chromium.get_log("browser") == []
+
+
+def test_the_same_seed_gives_the_same_weights(build_package: Callable[..., Package]) -> None:
+    first, second = build_package(), build_package()
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))

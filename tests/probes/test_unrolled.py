@@ -1,0 +1,193 @@
+"""A layer unrolled by its equations against the module; its gradients against autograd on cells written out here."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.probes.state_gradients import decay_rate, gradient_flow, norms_of, reach
+from sentiment_rnn.probes.unrolled import state_gradients, unroll
+
+E, H = 6, 5
+EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "Lstm"])
+
+
+def build(encoder: str, pooling: str = "Last", **settings: Any) -> SentimentClassifier:
+    """A classifier in which every parameter matters."""
+    torch.manual_seed(0)
+    model = SentimentClassifier(
+        50,
+        embedding={"size": E, "dropout": 0.5, "word_dropout": 0.5},
+        encoder={
+            "_target_": f"sentiment_rnn.model.encoders.{encoder}", "name": encoder,
+            **({} if encoder == "Bag" else {"hidden_size": H}), **settings,
+        },
+        pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling, "dropout": 0.5},
+        optimizer={},
+    )  # fmt: skip
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return model.eval()
+
+
+@EACH_CELL
+def test_states_and_logits_equal_the_modules(batch: Batch, encoder: str) -> None:
+    model = build(encoder)
+    unrolled = unroll(model, batch.tokens, batch.lengths)
+    inside = torch.arange(12) < batch.lengths[:, None]
+    with torch.no_grad():
+        states = model.backbone.encoder(model.backbone.embedding(batch.tokens), batch.lengths)
+        logits = model(batch.tokens, batch.lengths)
+    recomputed = torch.stack(unrolled.states, 1).float()
+    torch.testing.assert_close(recomputed[inside], states[inside], atol=1e-5, rtol=0)
+    torch.testing.assert_close(unrolled.logits.float(), logits, atol=1e-5, rtol=0)
+
+
+@EACH_CELL
+def test_the_running_logits_are_those_of_the_review_cut_there(batch: Batch, encoder: str) -> None:
+    model = build(encoder)
+    running = unroll(model, batch.tokens, batch.lengths).running
+    for cut in (1, 2, 6):
+        with torch.no_grad():
+            said = model(batch.tokens[2:, :cut], torch.full((3,), cut))
+        torch.testing.assert_close(running[2:, cut - 1].float(), said, atol=1e-5, rtol=0)
+
+
+def test_cells_and_gates_are_those_of_the_equations(batch: Batch) -> None:
+    unrolled = unroll(build("Lstm"), batch.tokens, batch.lengths)
+    cells, states = torch.stack(unrolled.cells, 1), torch.stack(unrolled.states, 1)
+    gates = unrolled.gates
+    before = torch.cat([torch.zeros_like(cells[:, :1]), cells[:, :-1]], 1)
+    torch.testing.assert_close(cells, gates["forget"] * before + gates["input"] * gates["candidate"])
+    torch.testing.assert_close(states, gates["output"] * cells.tanh())
+    assert all(((gates[name] > 0) & (gates[name] < 1)).all() for name in ("forget", "input", "output"))
+
+
+def test_an_rnn_has_neither_cells_nor_gates(batch: Batch) -> None:
+    unrolled = unroll(build("Rnn"), batch.tokens, batch.lengths)
+    assert unrolled.cells == []
+    assert unrolled.gates == {}
+    assert state_gradients(unrolled, batch.labels)[1] is None
+
+
+Cell = Callable[[nn.RNNBase, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def rnn_step(layer: nn.RNNBase, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.tanh(layer.weight_ih_l0 @ x + layer.bias_ih_l0 + layer.weight_hh_l0 @ h + layer.bias_hh_l0), c
+
+
+def lstm_step(layer: nn.RNNBase, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    i, f, g, o = (layer.weight_ih_l0 @ x + layer.bias_ih_l0 + layer.weight_hh_l0 @ h + layer.bias_hh_l0).split(H)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+@pytest.mark.parametrize(("encoder", "step"), [("Rnn", rnn_step), ("Lstm", lstm_step)])
+def test_gradients_are_those_of_a_disturbance_of_the_state(batch: Batch, encoder: str, step: Cell) -> None:
+    """∂L/∂h_t and ∂L/∂C_t by autograd on one review, with a disturbance added to each state and cell."""
+    model = build(encoder).double()
+    found = state_gradients(unroll(model, batch.tokens, batch.lengths), batch.labels)
+    for review, (tokens, length, label) in enumerate(
+        zip(batch.tokens, batch.lengths.tolist(), batch.labels, strict=True)
+    ):
+        disturb = torch.zeros(2, length, H, dtype=torch.float64, requires_grad=True)
+        h = c = torch.zeros(H, dtype=torch.float64)
+        for t in range(length):
+            # The cell is disturbed before the state is made of it, as ∂L/∂C_t holds the way through h_t.
+            x = model.backbone.embedding.weight[tokens[t]]
+            h, clean = step(model.backbone.encoder.forwards[0], x, h, c)
+            c = clean + disturb[1, t]
+            if encoder == "Lstm":
+                h = h * c.tanh() / clean.tanh()
+            h = h + disturb[0, t]
+        logit = (model.output.weight @ h + model.output.bias).squeeze()
+        loss = -torch.nn.functional.logsigmoid(logit if label == 1 else -logit)
+        (expected,) = torch.autograd.grad(loss, disturb)
+        torch.testing.assert_close(found[0][review, :length], expected[0])
+        assert not found[0][review, length:].any()
+        if found[1] is not None:
+            torch.testing.assert_close(found[1][review, :length], expected[1])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "settings"),
+    [("Rnn", {"layers": 2}), ("Lstm", {"bidirectional": True}), ("Bag", {}), ("Gru", {}), ("ReluRnn", {})],
+)
+def test_another_encoder_is_refused(batch: Batch, encoder: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected one layer"):
+        unroll(build(encoder, **settings), batch.tokens, batch.lengths)
+
+
+def test_another_read_out_is_refused(batch: Batch) -> None:
+    with pytest.raises(ValueError, match="pooling=last"):
+        unroll(build("Rnn", "MeanMax"), batch.tokens, batch.lengths)
+
+
+def long_batch(steps: int) -> Batch:
+    """Sixteen random reviews of one length."""
+    tokens = torch.randint(2, 50, (16, steps), generator=torch.Generator().manual_seed(1))
+    return Batch(tokens, torch.full((16,), steps), torch.arange(16).remainder(2).float(), torch.arange(16))
+
+
+def test_the_rate_of_a_linear_rnn_is_its_spectral_radius() -> None:
+    model = build("Rnn")
+    layer = model.backbone.encoder.forwards[0]
+    with torch.no_grad():
+        nn.init.orthogonal_(layer.weight_hh_l0).mul_(0.9)
+        for parameter in (layer.weight_ih_l0, layer.bias_ih_l0, layer.bias_hh_l0):
+            parameter.zero_()  # states of 0, where tanh has the slope 1
+    flow = gradient_flow(model, long_batch(60))
+    assert flow.rate == pytest.approx(0.9, abs=1e-6)
+    assert flow.predicted == pytest.approx(0.9, abs=1e-6)
+    assert flow.cell is None
+
+
+def test_the_rate_of_an_lstm_that_hears_nothing_is_its_forget_gate() -> None:
+    model = build("Lstm")
+    layer = model.backbone.encoder.forwards[0]
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+        layer.bias_ih_l0[H : 2 * H] = 2.0
+    flow = gradient_flow(model, long_batch(60))
+    forget = float(torch.tensor(2.0).sigmoid())
+    assert flow.predicted == pytest.approx(forget, abs=1e-6)
+    assert flow.rate == pytest.approx(forget, abs=1e-6)
+
+
+def test_elements_too_small_for_float32_are_counted() -> None:
+    model = build("Rnn")
+    layer = model.backbone.encoder.forwards[0]
+    with torch.no_grad():
+        nn.init.eye_(layer.weight_hh_l0).mul_(0.1)
+        for parameter in (layer.weight_ih_l0, layer.bias_ih_l0, layer.bias_hh_l0):
+            parameter.zero_()
+    flow = gradient_flow(model, long_batch(60))
+    # From 1e-2 or so down by ten at each step: normal for 36 steps of 60, denormal for 7, then nothing.
+    assert flow.denormal == pytest.approx(7 / 60, abs=1.5 / 60)
+    assert flow.vanished == pytest.approx(17 / 60, abs=3 / 60)
+
+
+def test_norms_of_gradients_too_small_to_be_squared() -> None:
+    gradients = torch.tensor([[3e-200, 4e-200], [0.0, 0.0], [3.0, 4.0]], dtype=torch.float64)
+    assert norms_of(gradients).tolist() == pytest.approx([5e-200, 0.0, 5.0], rel=1e-12, abs=0)
+
+
+def test_a_rate_is_the_slope_of_the_logarithm() -> None:
+    assert decay_rate(5 * 0.8 ** np.arange(30.0)) == pytest.approx(0.8)
+    assert decay_rate(np.array([1.0, 0.1, 0.0, 0.0])) == pytest.approx(0.1)
+    assert np.isnan(decay_rate(np.array([1.0, 0.0])))
+
+
+def test_reach_is_the_last_distance_with_more_than_the_share() -> None:
+    norms = 0.5 ** np.arange(10.0)
+    assert reach(norms, 0.1) == 3
+    assert reach(norms, 1e-9) == 9
+    assert reach(norms, 1.0) == -1

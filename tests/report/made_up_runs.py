@@ -1,0 +1,63 @@
+"""Finished runs of a known outcome, with no store behind them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.tracking.results import Curve, Metrics, RunResult
+
+
+@dataclass(frozen=True)
+class MadeUpRun(RunResult):
+    """A run whose curves are given."""
+
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    def curve(self, name: str) -> Curve:
+        """As given."""
+        return self.curves[name]
+
+
+def made_up_run(
+    arm: str,
+    seed: int,
+    metrics: Mapping[str, float],
+    predictions: Predictions,
+    *,
+    validation: Sequence[float] = (0.6, 0.8),
+    gradients: np.ndarray | None = None,
+    pooling: str = "last",
+    color: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> RunResult:
+    """A run of `arm`: an encoder's name, and perhaps what else its sweep varied, `lstm, hidden_size=64` say.
+
+    Args:
+        validation: its accuracy after each epoch.
+        gradients: float [3, D], as `RunResult.gradients`.
+        overrides: further ones.
+    """
+    encoder, *varied = arm.split(", ")
+    config: Any = SimpleNamespace(
+        seed=seed,
+        encoder=SimpleNamespace(name=encoder, label=None, color=color),
+        pooling=SimpleNamespace(name=pooling),
+        optimizer=SimpleNamespace(learning_rate=0.002),
+    )
+    given = {"encoder": encoder, "seed": str(seed)} | dict(setting.split("=") for setting in varied)
+    run = MadeUpRun(
+        store=None,  # type: ignore[arg-type]
+        run_id=f"{arm}-{seed}",
+        config=config,
+        overrides=given | dict(overrides or {}),
+        metrics=Metrics(metrics),
+        curves={"val/accuracy": ([40 * (epoch + 1) for epoch in range(len(validation))], list(validation))},
+    )
+    # As if they had been read from the store before.
+    run.__dict__["predictions"] = predictions
+    run.__dict__["gradients"] = np.ones((3, 5)) if gradients is None else gradients
+    return run

@@ -1,0 +1,316 @@
+"""From made-up runs of a known outcome to the tables."""
+
+import csv
+import io
+import math
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up_runs import made_up_run
+
+from sentiment_rnn.cli.compare import results_csv
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.report.comparison import (
+    DIFFERENCE_COLUMNS,
+    Difference,
+    arms_of,
+    difference_table,
+    differences,
+    distance_table,
+    table,
+)
+from sentiment_rnn.report.metrics import COLUMNS
+from sentiment_rnn.report.statistics import Interval, mcnemar
+from sentiment_rnn.tracking.results import Metrics, RunResult
+
+LABELS = np.array([0, 1] * 10, dtype=np.int8)
+DISTANCES = np.arange(1, 21, dtype=np.int32)
+DASH = "\N{EN DASH}"
+
+
+def run_result(
+    arm: str,
+    seed: int = 0,
+    correct: np.ndarray | None = None,
+    validation: float = 0.8,
+    labels: np.ndarray = LABELS,
+    distances: np.ndarray = DISTANCES,
+    **metrics: float,
+) -> RunResult:
+    """A run that classified rightly what `correct` says; `metrics` override, `__` for `/`."""
+    correct = np.ones(len(labels), dtype=bool) if correct is None else correct
+    known = {
+        "parameters": 2_583_205.0, "val/best_accuracy": validation, "test/accuracy": float(correct.mean()),
+        "test/f1": 0.5, "test/auroc": 0.5, "train/epoch_seconds": 12.34, "train/tokens_per_second": 456_789.0,
+    }  # fmt: skip
+    given = known | {name.replace("__", "/"): value for name, value in metrics.items()}
+    predictions = Predictions(
+        probabilities=np.where(correct == (labels == 1), 0.9, 0.1).astype(np.float32),
+        labels=labels,
+        lengths=np.full(len(labels), 50),
+        distances=distances,
+    )
+    return made_up_run(arm, seed, given, predictions, validation=(0.6, validation))
+
+
+def wrong_at(*positions: int) -> np.ndarray:
+    """Everything right but these reviews."""
+    correct = np.ones(20, dtype=bool)
+    correct[list(positions)] = False
+    return correct
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_arm_in_the_order_of_seeds() -> None:
+    runs = [
+        run_result("rnn", 2),
+        run_result("lstm", 1),
+        run_result("rnn", 0),
+        run_result("lstm", 0),
+        run_result("rnn", 1),
+    ]
+    found = {arm.name: [run.seed for run in arm.runs] for arm in arms_of(runs)}
+    assert found == {"rnn": [0, 1, 2], "lstm": [0, 1]}
+
+
+def test_an_arm_is_named_by_its_encoder_and_by_what_the_sweep_varied_beside_it() -> None:
+    def run(encoder: str, seed: int, **overrides: str) -> RunResult:
+        given = {key.replace("__", "."): value for key, value in overrides.items()}
+        return made_up_run(encoder, seed, {}, run_result("any").predictions, overrides=given)
+
+    same = {"trainer__epochs": "3", "experiment": "demo"}
+    runs = [run(encoder, seed, **same) for encoder in ("rnn", "lstm") for seed in (0, 1)]
+    assert {arm.name for arm in arms_of(runs)} == {"rnn", "lstm"}
+    runs = [run("lstm", seed, data__max_tokens=tokens, **same) for tokens in ("25", "100") for seed in (0, 1)]
+    found = {arm.name: len(arm.runs) for arm in arms_of([*runs, run("rnn", 0, **same)])}
+    assert found == {"lstm, max_tokens=25": 2, "lstm, max_tokens=100": 2, "rnn": 1}
+
+
+def test_the_arm_that_is_best_on_validation_comes_first_whatever_it_does_on_test() -> None:
+    runs = [
+        run_result("rnn", 0, wrong_at(), validation=0.7),
+        run_result("lstm", 0, wrong_at(1, 2, 3), validation=0.95),
+        run_result("lstm", 1, wrong_at(1, 2, 3), validation=0.75),
+        run_result("bag", 0, wrong_at(1), validation=0.8),
+    ]
+    assert [arm.name for arm in arms_of(runs)] == ["lstm", "bag", "rnn"]
+
+
+def test_a_metric_of_an_arm_is_its_mean_and_deviation_over_seeds() -> None:
+    (arm,) = arms_of([run_result("rnn", seed, test__f1=value) for seed, value in enumerate((0.7, 0.8, 0.9))])
+    assert arm.metric("test/f1") == pytest.approx((0.8, 0.1))
+
+
+def test_a_difference_is_first_minus_second_and_its_p_value_is_mcnemars() -> None:
+    better, worse = wrong_at(0, 1), wrong_at(1, 2, 3, 4, 5, 6, 7, 8, 9)
+    arms = arms_of([run_result("lstm", 0, better, validation=0.9), run_result("rnn", 0, worse)])
+    (found,) = differences(arms, resamples=200)
+    assert (found.first, found.second) == ("lstm", "rnn")
+    assert found.accuracy.estimate == pytest.approx(18 / 20 - 11 / 20)
+    assert 0 < found.accuracy.low < found.accuracy.estimate < found.accuracy.high
+    # Eight reviews that only the first has right, one that only the second has.
+    assert found.p_value == pytest.approx(2 * (1 + 9) / 2**9)
+
+
+def test_the_p_value_is_the_largest_of_the_pairs_of_seeds() -> None:
+    many, few = wrong_at(*range(10)), wrong_at(0, 1, 2)
+    arms = arms_of(
+        [run_result("lstm", seed, validation=0.9) for seed in (0, 1)]
+        + [run_result("rnn", seed, correct) for seed, correct in enumerate((many, few))]
+    )
+    (found,) = differences(arms, resamples=100)
+    assert found.p_value == mcnemar(wrong_at(), few) > mcnemar(wrong_at(), many)
+
+
+def test_every_pair_of_arms_is_compared_once() -> None:
+    arms = arms_of([run_result(name, validation=value) for name, value in (("a", 0.7), ("b", 0.9), ("c", 0.8))])
+    found = [(row.first, row.second) for row in differences(arms, resamples=100)]
+    assert found == [("b", "c"), ("b", "a"), ("c", "a")]
+
+
+def test_arms_alike_have_no_difference() -> None:
+    (found,) = differences(arms_of([run_result("a", 0, wrong_at(3)), run_result("b", 0, wrong_at(3))]), resamples=100)
+    assert found.accuracy == (0.0, 0.0, 0.0)
+    assert found.p_value == 1.0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"labels": LABELS[:10], "distances": DISTANCES[:10]},
+        {"labels": 1 - LABELS},
+        {"distances": DISTANCES[::-1]},
+    ],
+    ids=["fewer", "other labels", "other distances"],
+)
+def test_arms_that_read_other_test_reviews_are_not_compared(other: dict[str, Any]) -> None:
+    arms = arms_of([run_result("lstm, max_distance=20"), run_result("lstm, max_distance=50", **other)])
+    assert differences(arms, resamples=100) == []
+
+
+def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
+    runs = [
+        run_result("lstm", seed, validation=0.9, test__accuracy=accuracy, test__f1=f1, test__auroc=0.95)
+        for seed, (accuracy, f1) in enumerate([(0.879, 0.88), (0.881, 0.882), (0.883, 0.884)])
+    ]
+    columns, (row,) = table(arms_of(runs))
+    assert dict(zip(columns, row, strict=True)) == {
+        "encoder": "lstm",
+        "pooling": "last",
+        "learning rate": "0.002",
+        "parameters": "2,583,205",
+        "validation accuracy": "90.0 ± 0.0 %",
+        "test accuracy": "88.1 ± 0.2 %",
+        "F1": "0.882 ± 0.002",
+        "AUROC": "0.950 ± 0.000",
+        "s / epoch": "12.3",
+        "tokens / s": "456,789",
+    }
+
+
+def without(run: RunResult, *names: str) -> RunResult:
+    """The run as a version recorded it that did not have these metrics."""
+    kept = {name: value for name, value in run.metrics.items() if name not in names}
+    return made_up_run(run.encoder, run.seed, kept, run.predictions)
+
+
+@pytest.mark.parametrize("column", [column for column in COLUMNS if column.title], ids=lambda column: column.title)
+def test_a_metric_that_a_run_lacks_is_a_blank_in_the_table(column: Any) -> None:
+    # One seed of the LSTM lacks it: a mean over the other alone would pass for one over both.
+    lstm = [run_result("lstm", 0), without(run_result("lstm", 1), column.metric)]
+    whole = arms_of([run_result("rnn"), run_result("rnn", 1)])
+    columns, (row,) = table(arms_of(lstm))
+    blank = {title for title, cell in zip(columns, row, strict=True) if not cell}
+    assert blank == {column.title}
+    both = table([*whole, *arms_of(lstm)])[1]
+    assert both == [*table(whole)[1], row]
+
+
+def test_a_run_that_lacks_the_validation_accuracy_comes_last() -> None:
+    runs = [without(run_result("gru"), "val/best_accuracy"), run_result("rnn", validation=0.7), run_result("lstm")]
+    for order in (runs, runs[::-1], [runs[1], runs[0], runs[2]]):
+        assert [arm.name for arm in arms_of(order)] == ["lstm", "rnn", "gru"]
+
+
+def test_a_metric_that_is_not_there_is_nan_and_does_not_come_into_being() -> None:
+    metrics = Metrics({"test/f1": 0.5})
+    assert math.isnan(metrics["test/auroc"])
+    assert metrics == {"test/f1": 0.5}
+
+
+def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_lacks() -> None:
+    runs = [
+        run_result("lstm, hidden_size=64", 1, test__loss=0.123456789, memory__peak_bytes=123456789012.0),
+        run_result("lstm, hidden_size=64", 0, validation=0.9),
+        run_result("lstm, hidden_size=8", 0),
+    ]
+    rows = list(csv.DictReader(io.StringIO(results_csv(arms_of(runs)))))
+    assert list(rows[0]) == [
+        "encoder", "pooling", "learning_rate", "seed", *(column.metric for column in COLUMNS),
+    ]  # fmt: skip
+    assert [(row["encoder"], row["seed"]) for row in rows] == [
+        ("lstm, hidden_size=64", "0"), ("lstm, hidden_size=64", "1"), ("lstm, hidden_size=8", "0"),
+    ]  # fmt: skip
+    assert [row["test/loss"] for row in rows] == ["", "0.123457", ""]
+    assert [row["memory/peak_bytes"] for row in rows] == ["", "123456789012", ""]
+    assert [row["val/best_accuracy"] for row in rows] == ["0.9", "0.8", "0.8"]
+    assert {row["parameters"] for row in rows} == {"2583205"}
+    assert {row["learning_rate"] for row in rows} == {"0.002"}
+    assert {row["pooling"] for row in rows} == {"last"}
+
+
+def test_the_table_has_a_row_an_arm_in_their_order() -> None:
+    arms = arms_of([run_result("rnn"), run_result("lstm", validation=0.9), run_result("bag", validation=0.7)])
+    assert [row[0] for row in table(arms)[1]] == ["lstm", "rnn", "bag"]
+
+
+@pytest.mark.parametrize(
+    ("p_value", "shown"),
+    [(0.04321, "0.043"), (1.0, "1"), (1e-4, "0.0001"), (9.9e-5, "< 0.0001"), (0.0, "< 0.0001")],
+)
+def test_differences_are_shown_in_points_with_their_sign(p_value: float, shown: str) -> None:
+    (row,) = difference_table([Difference("lstm", "rnn", Interval(0.0123, -0.001, 0.0256), p_value)])
+    assert len(row) == len(DIFFERENCE_COLUMNS)
+    assert row == ("lstm", "rnn", "+1.23", "-0.10 to +2.56", shown)
+
+
+def bounds(column: str) -> range:
+    """The distances that a column's title names."""
+    assert re.fullmatch(rf"\d+({DASH}\d+)?", column), column
+    ends = [int(end) for end in column.split(DASH)]
+    return range(ends[0], ends[-1] + 1)
+
+
+@pytest.mark.parametrize("farthest", [1, 2, 5, 20, 100, 333])
+@pytest.mark.parametrize("bins", [1, 7])
+def test_the_columns_of_the_distance_table_share_out_all_distances(farthest: int, bins: int) -> None:
+    distances = np.arange(1, farthest + 1, dtype=np.int32)
+    labels = np.ones(farthest, dtype=np.int8)
+    columns, rows = distance_table(arms_of([run_result("rnn", labels=labels, distances=distances)]), bins)
+    named = [distance for column in columns[1:] for distance in bounds(column)]
+    assert columns[0] == "encoder"
+    assert named == list(range(1, farthest + 1))
+    assert len(columns) <= bins + 1
+    assert [len(row) for row in rows] == [len(columns)]
+
+
+def test_a_cell_of_the_distance_table_is_the_accuracy_at_those_distances() -> None:
+    near, far = DISTANCES <= 4, DISTANCES > 10
+    runs = [
+        run_result("rnn", 0, near),
+        run_result("rnn", 1, near | far),
+        run_result("lstm", 0, validation=0.9),
+    ]
+    columns, rows = distance_table(arms_of(runs), bins=7)
+    cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    assert [row[0] for row in rows] == ["lstm", "rnn"]
+    for column in columns[1:]:
+        distances = bounds(column)
+        accuracies = [np.mean([correct[d - 1] for d in distances]) for correct in (near, near | far)]
+        mean, deviation = 100 * np.mean(accuracies), 100 * np.std(accuracies, ddof=1)
+        assert cells["rnn"][column] == f"{mean:.1f} ± {deviation:.1f} %"
+        assert cells["lstm"][column] == "100.0 %"
+
+
+def test_a_stretch_of_distances_that_no_review_has_is_no_nan() -> None:
+    distances = np.array([1, 2, 100] * 4, dtype=np.int32)
+    arms = arms_of([run_result("rnn", labels=np.ones(12, dtype=np.int8), distances=distances)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        columns, rows = distance_table(arms)
+    assert not any("nan" in cell for row in rows for cell in row)
+    assert {1, 2, 100} <= {distance for column in columns[1:] for distance in bounds(column)}
+
+
+def test_an_arm_with_other_test_reviews_is_scored_by_its_own_distances() -> None:
+    # Both have every review at distance 20 wrong and all others right.
+    there, elsewhere = np.repeat([1, 20], 10), np.repeat([20, 1], 10)
+    arms = arms_of(
+        [
+            run_result("a", correct=there == 1, distances=there, validation=0.9),
+            run_result("b", correct=elsewhere == 1, distances=elsewhere),
+        ]
+    )
+    columns, rows = distance_table(arms, bins=2)
+    if rows:  # leaving the table out would be right as well
+        assert len(columns) == 3
+        assert [row[1:] for row in rows] == [("100.0 %", "0.0 %")] * 2
+
+
+def test_arms_with_unequally_many_test_reviews_do_not_break_the_distance_table() -> None:
+    arms = arms_of([run_result("a", validation=0.9), run_result("b", labels=LABELS[:10], distances=DISTANCES[:10])])
+    columns, rows = distance_table(arms)
+    assert all(len(row) == len(columns) for row in rows)
+
+
+def test_there_is_no_distance_table_where_distances_are_unknown() -> None:
+    unknown = np.full(20, -1, dtype=np.int32)
+    assert distance_table(arms_of([run_result("rnn", distances=unknown), run_result("lstm")])) == ((), [])
+
+
+def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None:
+    runs = [run_result(name, 0, validation=0.9 - position / 10) for position, name in enumerate("abcdef")]
+    found = differences(arms_of(runs), 100)
+    assert [(row.first, row.second) for row in found] == [("a", other) for other in "bcdef"]

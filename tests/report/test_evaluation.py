@@ -1,0 +1,109 @@
+"""Scores on texts of one's own."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from sentiment_rnn.data.text_files import Rows
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import Package
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.report.evaluation import judge, scores, tables
+
+
+@pytest.fixture
+def predictor(build_package: Callable[..., Package]) -> Predictor:
+    return Predictor(build_package())
+
+
+WORDS = ["the film was great", "awful , long", "i liked it", "a b", "great and good .", "bad", "film film", "it was 5"]
+
+
+def rows(predictor: Predictor, wrong: set[int], identifiers: list[str | None] | None = None) -> Rows:
+    """`WORDS` with the labels that the model gives, but for those at `wrong`."""
+    said = [int(label == "positive") for label in predictor.predict(WORDS).labels]
+    labels = [1 - label if index in wrong else label for index, label in enumerate(said)]
+    return Rows(list(WORDS), labels, identifiers or [])
+
+
+def test_the_scores_count_what_is_right(predictor: Predictor) -> None:
+    found = judge(predictor, [rows(predictor, {1, 4})])
+    values = scores(found)
+    assert values["accuracy"] == 6 / 8
+    assert found.accuracy.low < 0.75 < found.accuracy.high
+    assert [mistake.text for mistake in found.mistakes] == sorted(
+        [WORDS[1], WORDS[4]], key=lambda text: -abs(predictor.predict([text]).probabilities[0] - 0.5)
+    )
+    assert len(tables(found, values)) == 3
+
+
+def test_parts_add_up_to_the_whole(predictor: Predictor) -> None:
+    whole = rows(predictor, {2})
+    halves = [Rows(whole.texts[:3], whole.labels[:3], []), Rows(whole.texts[3:], whole.labels[3:], [])]
+    together, apart = scores(judge(predictor, [whole])), scores(judge(predictor, halves))
+    assert together == pytest.approx(apart, abs=1e-6)
+
+
+def test_texts_without_a_token_are_counted_and_in_no_score(predictor: Predictor) -> None:
+    given = rows(predictor, set())
+    more = Rows([*given.texts, "", None, " "], [*given.labels, 1, 0, 1], [])
+    found = judge(predictor, [more])
+    assert found.without_tokens == 3
+    assert scores(found)["texts"] == 8
+    assert scores(found)["accuracy"] == 1
+    with pytest.raises(UserError, match="nothing to judge"):
+        judge(predictor, [Rows(["", None], [0, 1], [])])
+
+
+def test_texts_of_the_training_data_are_found_whatever_their_case_and_markup(predictor: Predictor) -> None:
+    given = Rows(["The  film was GOOD.<br />", "bad film!", "the film was bad ."], [1, 0, 0], [])
+    found = judge(predictor, [given])
+    assert found.seen.tolist() == [True, True, False]
+    assert found.accuracy_unseen is not None
+    assert scores(found)["texts_seen_in_training"] == 2
+    assert "accuracy_without_seen" in scores(found)
+    assert judge(predictor, [Rows(["bad film !"], [0], [])]).accuracy_unseen is None
+
+
+def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) -> None:
+    identifiers = ["x", "x", "y", "y", "z", "z", "alone", "other"]
+    found = judge(predictor, [rows(predictor, {1, 6}, identifiers)])
+    assert found.consistency is not None
+    assert found.consistency.estimate == pytest.approx(2 / 3)
+    assert judge(predictor, [rows(predictor, set())]).consistency is None
+    assert judge(predictor, [rows(predictor, set(), list("abcdefgh"))]).consistency is None
+    nobody = judge(predictor, [rows(predictor, {1}, ["x", "x", None, None, None, None, None, None])]).consistency
+    assert nobody is not None
+    assert nobody.estimate == 0
+
+
+def test_one_label_alone_has_no_area_under_the_curve(predictor: Predictor) -> None:
+    found = judge(predictor, [Rows(["good", "bad"], [1, 1], [])])
+    assert "auroc" not in scores(found)
+    assert any("one label only" in str(row) for row in tables(found, scores(found))[0].rows)
+
+
+def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(
+    build_package: Callable[..., Package],
+) -> None:
+    hot, plain = (Predictor(build_package(temperature=t)) for t in (3.0, 1.0))
+    given = rows(hot, {0, 3})
+    with_temperature, without = scores(judge(hot, [given])), scores(judge(plain, [given]))
+    assert with_temperature["loss_uncalibrated"] == pytest.approx(without["loss"], abs=1e-5)
+    assert with_temperature["loss"] != pytest.approx(without["loss"], abs=1e-3)
+    assert np.isclose(without["loss_uncalibrated"], without["loss"], atol=1e-6)
+
+
+def test_sharp_probabilities_hide_nothing_of_what_they_were(build_package: Callable[..., Package]) -> None:
+    sharp, plain = (Predictor(build_package(temperature=t)) for t in (0.002, 1.0))
+    given = rows(plain, {0, 3})
+    found = scores(judge(sharp, [given]))
+    assert found["auroc"] == pytest.approx(scores(judge(plain, [given]))["auroc"])
+    assert found["loss_uncalibrated"] == pytest.approx(scores(judge(plain, [given]))["loss"], abs=1e-6)
+
+
+def test_a_mistake_can_be_written_in_any_encoding(predictor: Predictor) -> None:
+    label = predictor.predict(["\ud800 good"]).labels[0]
+    (mistake,) = judge(predictor, [Rows(["\ud800 good"], [int(label == "negative")], [])]).mistakes
+    assert mistake.text == "\ufffd good"

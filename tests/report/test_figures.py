@@ -1,0 +1,265 @@
+"""Figures can be drawn and saved for ordinary and for odd runs, without a warning."""
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_runs import made_up_run
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image
+
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.report.comparison import arms_of
+from sentiment_rnn.report.comparison_figure import comparison_figure
+from sentiment_rnn.report.figures import (
+    Curve,
+    accuracy_by,
+    binned_accuracy,
+    calibration,
+    color_of,
+    confusion_matrix,
+    learning_curves,
+    new_figure,
+    run_figures,
+    save_figure,
+)
+from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, wilson_interval
+from sentiment_rnn.tracking.results import RunResult
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_errors() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def said_of(count: int, accuracy: float, distances: bool = True, lengths: np.ndarray | None = None) -> Predictions:
+    """Predictions of which a part is right, the first ones."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, count)
+    right = np.arange(count) < round(accuracy * count)
+    sure = random.uniform(0.01, 0.49, count)
+    return Predictions(
+        probabilities=np.where(right == (labels == 1), 0.5 + sure, 0.5 - sure).astype(np.float32),
+        labels=labels.astype(np.int8),
+        lengths=random.integers(5, 600, count) if lengths is None else lengths,
+        distances=(random.integers(1, 101, count) if distances else np.full(count, -1)).astype(np.int32),
+    )
+
+
+PREDICTIONS: dict[str, Callable[[], Predictions]] = {
+    "ordinary": lambda: said_of(500, 0.8),
+    "without distances": lambda: said_of(500, 0.8, distances=False),
+    "all right": lambda: said_of(500, 1.0),
+    "all wrong": lambda: said_of(500, 0.0),
+    "one review, right": lambda: said_of(1, 1.0),
+    "one review, wrong": lambda: said_of(1, 0.0),
+    "few reviews": lambda: said_of(12, 0.5),
+    "one length": lambda: said_of(100, 0.8, lengths=np.full(100, 40)),
+}
+HISTORY: dict[str, Mapping[str, Curve]] = {
+    "ordinary": {
+        "train/loss": ([0, 25, 50, 75], [0.7, 0.6, 0.5, 0.4]),
+        "val/loss": ([40, 80], [0.6, 0.5]),
+        "val/accuracy": ([40, 80], [0.7, 0.8]),
+    },
+    "one epoch": {"train/loss": ([0], [0.7]), "val/loss": ([40], [0.6]), "val/accuracy": ([40], [0.7])},
+    "without training": {"val/loss": ([40], [0.6]), "val/accuracy": ([40], [1.0])},
+}
+EACH_PREDICTIONS = pytest.mark.parametrize("name", list(PREDICTIONS))
+
+
+def assert_can_be_saved(figure: Figure) -> None:
+    """Drawn and written, it is a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    assert buffer.getvalue().startswith(b"\x89PNG")
+    assert len(buffer.getvalue()) > 2000
+
+
+@pytest.mark.parametrize("name", list(HISTORY))
+def test_learning_curves_can_be_saved(name: str) -> None:
+    assert_can_be_saved(learning_curves(HISTORY[name]))
+
+
+def test_learning_curves_show_the_values_they_were_given() -> None:
+    loss, accuracy = learning_curves(HISTORY["ordinary"]).axes
+    assert {line.get_label(): list(line.get_ydata()) for line in loss.lines} == {
+        "train/loss": [0.7, 0.6, 0.5, 0.4],
+        "val/loss": [0.6, 0.5],
+    }
+    assert [list(line.get_xdata()) for line in accuracy.lines] == [[40, 80]]
+
+
+@EACH_PREDICTIONS
+def test_the_confusion_matrix_can_be_saved(name: str) -> None:
+    assert_can_be_saved(confusion_matrix(PREDICTIONS[name]()))
+
+
+def test_the_confusion_matrix_counts_rows_by_label_and_columns_by_prediction() -> None:
+    said = Predictions(
+        probabilities=np.array([0.1] * 4 + [0.9] * 3 + [0.2] * 2 + [0.8], dtype=np.float32),
+        labels=np.array([0] * 4 + [0] * 3 + [1] * 2 + [1], dtype=np.int8),
+        lengths=np.full(10, 5),
+        distances=np.full(10, -1),
+    )
+    (axes,) = confusion_matrix(said).axes
+    cells = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in axes.texts}
+    assert cells == {(0, 0): "4\n40.0%", (0, 1): "3\n30.0%", (1, 0): "2\n20.0%", (1, 1): "1\n10.0%"}
+
+
+@EACH_PREDICTIONS
+def test_the_calibration_can_be_saved(name: str) -> None:
+    assert_can_be_saved(calibration(PREDICTIONS[name]()))
+
+
+def test_the_calibration_sets_the_share_of_positives_against_the_probability() -> None:
+    said = Predictions(
+        probabilities=np.repeat([0.05, 0.35, 0.95, 1.0], [20, 40, 10, 10]).astype(np.float32),
+        labels=np.concatenate([np.arange(20) < 2, np.arange(40) < 10, np.ones(20)]).astype(np.int8),
+        lengths=np.full(80, 5),
+        distances=np.full(80, -1),
+    )
+    (axes,) = calibration(said).axes
+    shown = axes.lines[1]
+    assert list(shown.get_xdata()) == pytest.approx([0.05, 0.35, 0.975])
+    assert list(shown.get_ydata()) == pytest.approx([0.1, 0.25, 1.0])
+
+
+@EACH_PREDICTIONS
+def test_accuracy_by_distance_can_be_saved(name: str) -> None:
+    said = PREDICTIONS[name]()
+    values = said.distances if said.has_distances else said.lengths
+    assert_can_be_saved(accuracy_by(values, said.correct, logarithmic_bins(values, 8), "distance"))
+
+
+def test_binned_accuracy_is_that_of_the_reviews_in_each_bin_that_holds_one() -> None:
+    values = np.array([1, 2, 3, 10, 11, 12, 13])
+    correct = np.array([True, False, True, True, True, True, False])
+    centers, accuracies, low, high = binned_accuracy(values, correct, np.array([1, 4, 8, 14]))
+    assert centers.tolist() == [2, 11.5]
+    assert accuracies.tolist() == pytest.approx([2 / 3, 3 / 4])
+    assert list(zip(low, high, strict=True)) == [wilson_interval(2, 3)[1:], wilson_interval(3, 4)[1:]]
+
+
+@EACH_PREDICTIONS
+def test_all_figures_of_a_run_can_be_made(name: str) -> None:
+    said = PREDICTIONS[name]()
+    figures = run_figures(said, HISTORY["ordinary"])
+    expected = {"learning_curves", "confusion", "calibration", "accuracy_by_length"}
+    assert set(figures) == expected | ({"accuracy_by_distance"} if said.has_distances else set())
+    assert_can_be_saved(figures["accuracy_by_length"])
+
+
+def run_result(
+    arm: str,
+    seed: int,
+    predictions: Predictions,
+    epochs: int = 3,
+    gradients: np.ndarray | None = None,
+    color: str | None = None,
+) -> RunResult:
+    """A run for the figure of a sweep."""
+    distance = np.arange(60)
+    if gradients is None:
+        gradients = np.stack([distance, 0.5**distance, 0.9**distance])
+    metrics = {"val/best_accuracy": 0.8, "test/accuracy": float(predictions.correct.mean())}
+    validation = np.linspace(0.6, 0.8, epochs).tolist()
+    return made_up_run(arm, seed, metrics, predictions, validation=validation, gradients=gradients, color=color)
+
+
+def zeros(reach: int) -> np.ndarray:
+    """No gradient anywhere: denormals flushed."""
+    return np.stack([np.arange(reach), np.zeros(reach), np.zeros(reach)])
+
+
+SWEEPS: dict[str, Callable[[], list[RunResult]]] = {
+    "ordinary": lambda: [
+        run_result(arm, seed, said_of(500, accuracy))
+        for arm, accuracy in (("rnn", 0.6), ("lstm", 0.9))
+        for seed in range(3)
+    ],
+    "without distances": lambda: [run_result("rnn", seed, said_of(500, 0.8, distances=False)) for seed in range(3)],
+    "one seed": lambda: [run_result("rnn", 0, said_of(500, 0.6)), run_result("bag", 0, said_of(500, 0.7))],
+    "one epoch": lambda: [run_result("rnn", seed, said_of(500, 0.6), epochs=1) for seed in range(3)],
+    "unequal epochs": lambda: [run_result("rnn", seed, said_of(500, 0.6), epochs=seed + 1) for seed in range(3)],
+    "all right": lambda: [run_result("lstm", seed, said_of(500, 1.0)) for seed in range(2)],
+    "all-zero gradients": lambda: [
+        run_result("rnn", seed, said_of(500, 0.6), gradients=zeros(50)) for seed in range(2)
+    ],
+    "one distance": lambda: [run_result("rnn", 0, said_of(500, 0.6), gradients=zeros(1) + 1)],
+    "unequal reach": lambda: [
+        run_result("rnn", seed, said_of(500, 0.6), gradients=zeros(9 + seed)) for seed in range(2)
+    ],
+    "one review": lambda: [run_result("rnn", 0, said_of(1, 1.0))],
+    "few reviews": lambda: [run_result("rnn", 0, said_of(12, 0.5)), run_result("lstm", 0, said_of(12, 1.0))],
+    "one length": lambda: [run_result("rnn", 0, said_of(50, 0.5, distances=False, lengths=np.full(50, 40)))],
+    "unequally many reviews": lambda: [
+        run_result("rnn", 0, said_of(500, 0.6)),
+        run_result("lstm", 0, said_of(400, 0.8)),
+    ],
+    "many arms": lambda: [run_result(f"lstm, hidden_size={2**k}", 0, said_of(100, 0.8)) for k in range(9)],
+}
+
+
+@pytest.mark.parametrize("name", list(SWEEPS))
+def test_the_figure_of_a_sweep_can_be_saved(name: str) -> None:
+    figure = comparison_figure(arms_of(SWEEPS[name]()), "a study")
+    assert len(figure.axes) == 4
+    assert_can_be_saved(figure)
+
+
+def test_the_figure_of_a_sweep_names_every_arm() -> None:
+    scores, by_distance, validation, _ = comparison_figure(arms_of(SWEEPS["ordinary"]()), "a study").axes
+    assert {label.get_text() for label in scores.get_yticklabels()} == {"rnn", "lstm"}
+    assert {text.get_text() for text in by_distance.get_legend().get_texts()} == {"rnn", "lstm"}
+    assert {line.get_label() for line in validation.lines} >= {"rnn", "lstm"}
+
+
+def test_an_encoder_has_the_same_colour_wherever_it_stands() -> None:
+    assert color_of("lstm", 0) == color_of("lstm", 5) == color_of("lstm (mean)", 2)
+    assert len({color_of(name, 0) for name in ("rnn", "lstm", "bag")}) == 3
+
+
+def test_the_figure_of_a_sweep_has_the_colours_of_the_configuration() -> None:
+    given = {"rnn": "#112233", "gru": "#445566", "lstm": None}
+    runs = [run_result(name, 0, said_of(100, 0.8), color=color) for name, color in given.items()]
+    validation = comparison_figure(arms_of(runs), "a study").axes[2]
+    drawn = {line.get_label(): to_hex(line.get_color()) for line in validation.lines}
+    assert {name: drawn[name] for name in given} == given | {"lstm": color_of("lstm", 2).lower()}
+
+
+def test_the_figure_of_a_sweep_draws_each_epoch_of_each_seed() -> None:
+    validation = comparison_figure(arms_of(SWEEPS["unequal epochs"]()), "a study").axes[2]
+    curves = [list(line.get_xdata()) for line in validation.lines if line.get_marker() == "o"]
+    assert curves == [[1], [1, 2], [1, 2, 3]]
+
+
+def test_arms_of_one_encoder_can_be_told_apart() -> None:
+    arms = arms_of(SWEEPS["many arms"]()[:3])
+    by_distance = comparison_figure(arms, "a study").axes[1]
+    lines = [line for line in by_distance.lines if not line.get_label().startswith("_")]
+    assert len({(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}) == 3
+
+
+def test_lengths_fall_into_bins_that_hold_every_review() -> None:
+    said = said_of(500, 0.8)
+    counts, _ = np.histogram(said.lengths, quantile_bins(said.lengths, 10))
+    assert counts.sum() == 500
+
+
+def test_a_figure_is_saved_as_it_is_drawn_in_few_colours(tmp_path: Path) -> None:
+    figure, (axes,) = new_figure(1)
+    figure.colorbar(axes.imshow(np.linspace(-1, 1, 600).reshape(20, 30), cmap="RdBu_r"))
+    for _ in range(3):  # until its layout has settled
+        figure.savefig(tmp_path / "full.png")
+    save_figure(figure, tmp_path / "small.png")
+    full, small = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), int) for name in ("full", "small"))
+    # Median cut is wrong by 44 of 255 here, at the ends of the colour bar.
+    assert np.abs(full - small).max() < 25
+    assert (tmp_path / "small.png").stat().st_size < (tmp_path / "full.png").stat().st_size

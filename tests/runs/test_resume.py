@@ -1,0 +1,136 @@
+"""A single run that was killed, and resumed by its id."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from processes import environment
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs import engine
+from sentiment_rnn.runs.engine import train
+
+REVIEWS = (
+    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
+    "embedding.size=8", "embedding.dropout=0.2", "embedding.word_dropout=0.1",
+)  # fmt: skip
+ADDING = ("task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32")
+SMALL = (
+    "encoder.hidden_size=8", "trainer.epochs=3", "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
+)  # fmt: skip
+
+KILLED = """
+import os, signal, sys
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.runs import engine
+
+start = engine.EpochTimer.on_train_epoch_start
+
+def start_or_die(self, trainer, module):
+    if trainer.current_epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    start(self, trainer, module)
+
+engine.EpochTimer.on_train_epoch_start = start_or_die
+sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
+main()
+"""
+
+
+def small_config(folder: Path, *overrides: str) -> RunConfig:
+    """A run of a few seconds that keeps everything in `folder`."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        return checked(compose("config", [*SMALL, *places(folder), *overrides]))
+
+
+def places(folder: Path) -> list[str]:
+    """Where a run keeps what it writes; no data for a textbook task."""
+    return [f"tracking.directory={folder}/runs"]
+
+
+def last_run(folder: Path) -> Run:
+    """The newest run in the store under `folder`."""
+    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client.search_runs(experiments, order_by=["start_time DESC"])[0]
+
+
+def scores(run: Run) -> dict[str, float]:
+    """What a run measured, but for time and memory."""
+    measured = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
+    return {name: value for name, value in run.data.metrics.items() if name not in measured}
+
+
+def curve(folder: Path, run: Run) -> set[tuple[int, float]]:
+    """Step and value of the validation loss after each epoch; resuming may measure one again."""
+    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    return {(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")}
+
+
+@pytest.mark.parametrize("task", [REVIEWS, ADDING], ids=["reviews", "adding"])
+def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
+    task: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *task, *SMALL, *places(tmp_path)],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    killed = last_run(tmp_path)
+    assert killed.info.status == "RUNNING"
+    assert not any(name.startswith("test/") for name in killed.data.metrics)
+    train(small_config(tmp_path, *task, f"tracking.resume={killed.info.run_id}"), [])
+    resumed = last_run(tmp_path)
+    assert resumed.info.run_id == killed.info.run_id
+    assert resumed.info.status == "FINISHED"
+    train(small_config(tmp_path, *task), [])
+    undisturbed = last_run(tmp_path)
+    assert undisturbed.info.run_id != killed.info.run_id
+    assert scores(resumed) == scores(undisturbed)
+    assert curve(tmp_path, resumed) == curve(tmp_path, undisturbed)
+    kept = {key: value for key, value in resumed.data.params.items() if key != "tracking.resume"}
+    assert kept == {key: value for key, value in undisturbed.data.params.items() if key != "tracking.resume"}
+
+
+def test_an_interrupted_run_says_how_it_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    caplog.set_level("INFO")
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.EpochTimer, "on_train_epoch_start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_config(tmp_path, *ADDING), [])
+    run = last_run(tmp_path)
+    assert run.info.status == "KILLED"
+    assert f"the same command with tracking.resume={run.info.run_id} resumes it" in caplog.text
+    train(small_config(tmp_path, *ADDING, f"tracking.resume={run.info.run_id}"), [])  # from the first epoch
+    assert last_run(tmp_path).info.status == "FINISHED"
+
+
+def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: Path) -> None:
+    train(small_config(tmp_path, *ADDING), [])
+    run_id = last_run(tmp_path).info.run_id
+    with pytest.raises(UserError, match=f"^tracking.resume={run_id}: this run has finished; there is nothing to resum"):
+        train(small_config(tmp_path, *ADDING, f"tracking.resume={run_id}"), [])
+    MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db").set_terminated(run_id, "KILLED")
+    with pytest.raises(UserError, match="its configuration, its data or the code was another"):
+        train(small_config(tmp_path, *ADDING, "seed=1", f"tracking.resume={run_id}"), [])
+    with pytest.raises(UserError, match=r"^tracking\.resume=none: no such run in sqlite:"):
+        train(small_config(tmp_path, *ADDING, "tracking.resume=none"), [])
+    assert last_run(tmp_path).info.run_id == run_id  # no other was made
+    assert last_run(tmp_path).info.status == "KILLED"

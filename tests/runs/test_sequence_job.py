@@ -1,0 +1,91 @@
+"""Runs of the textbook tasks through the same engine as reviews."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import SequenceConfig
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.data.sequences import baseline
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.engine import train
+from sentiment_rnn.runs.job import job_of
+
+SMALL = (
+    "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32", "encoder.hidden_size=8",
+    "trainer.epochs=2", "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
+)  # fmt: skip
+
+
+def small_config(folder: Path, *overrides: str, task: str = "adding") -> SequenceConfig:
+    """A run of a second that keeps everything in `folder`."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        return checked(compose("config", [f"task={task}", *SMALL, f"tracking.directory={folder}/runs", *overrides]))
+
+
+def last_run(folder: Path) -> tuple[MlflowClient, Run]:
+    """The newest run in the store under `folder`."""
+    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client, client.search_runs(experiments, order_by=["start_time DESC"])[0]
+
+
+@pytest.mark.parametrize("task", ["adding", "copying"])
+def test_a_run_records_its_losses_and_that_of_who_remembers_nothing(task: str, tmp_path: Path) -> None:
+    found = train(small_config(tmp_path, task=task), [])
+    client, run = last_run(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["task"] == f"{task}-6"
+    assert run.data.metrics["baseline"] == pytest.approx(baseline(task, 6))
+    losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
+    assert len(losses) == 2
+    assert run.data.metrics["val/best_loss"] == pytest.approx(min(losses)) == pytest.approx(found)
+    assert {"test/loss", "parameters", "memory/peak_bytes", "train/epoch_seconds"} <= set(run.data.metrics)
+    assert not any(key.startswith(("data.", "pooling.", "embedding.")) for key in run.data.params)
+
+
+def test_early_stopping_ends_a_run_whose_loss_no_longer_falls(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "optimizer.learning_rate=1e-30", "trainer.epochs=9", "trainer.patience=2"), [])
+    client, run = last_run(tmp_path)
+    assert len(client.get_metric_history(run.info.run_id, "val/loss")) == 3
+
+
+def test_a_checkpoint_of_every_epoch_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "trainer.keep_epochs=true", "trainer.epochs=3"), [])
+    client, run = last_run(tmp_path)
+    best = Path(run.data.tags["sentiment_rnn.checkpoint"])
+    assert {path.name for path in best.parent.iterdir()} == {"epoch0.ckpt", "epoch1.ckpt", "epoch2.ckpt", "last.ckpt"}
+    losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
+    assert best.name == f"epoch{losses.index(min(losses))}.ckpt"
+
+
+def test_two_devices_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    config = small_config(tmp_path, "trainer.devices=2")
+    with pytest.raises(UserError, match=r"^trainer.devices=2: task=adding trains on one device; leave it out$"):
+        job_of(config)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path: Path) -> None:
+    found = [train(small_config(tmp_path, f"seed={seed}"), []) for seed in (1, 1, 2)]
+    assert found[0] == found[1] != found[2]
+
+
+def test_an_encoder_without_a_chosen_rate_takes_the_default_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="sentiment_rnn")
+    chosen = ("++optimizer.learning_rates={rnn: 0.5}", "trainer.epochs=1")
+    train(small_config(tmp_path, "encoder=gru", *chosen), [])
+    said = "optimizer.learning_rate: this experiment has chosen none for gru; the default, 0.002, is used"
+    assert caplog.text.count(said) == 1
+    caplog.clear()
+    train(small_config(tmp_path, "encoder=rnn", *chosen), [])
+    assert "has chosen none" not in caplog.text

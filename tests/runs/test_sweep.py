@@ -1,0 +1,136 @@
+"""Sweeps in real processes on a real SQLite store: parallel jobs, a failing job, a sweep resumed."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from processes import environment, run_command
+
+SMALL = [
+    "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
+    "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
+    "tracking.system_metrics=false",
+]  # fmt: skip
+
+
+def runs_of(folder: Path) -> tuple[list[Run], list[Run]]:
+    """Parents and children in the store under `folder`."""
+    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    return [run for run in runs if "mlflow.parentRunId" not in run.data.tags], children
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two joblib jobs at once met a fresh database and a fresh token cache."""
+    folder = tmp_path_factory.mktemp("sweep")
+    done = run_command(
+        "train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,bag", "seed=0,1",
+        "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_two_jobs_at_once_on_a_fresh_database_all_finish_under_one_parent(swept: Path) -> None:
+    (parent,), children = runs_of(swept)
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "mine"
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+    assert [child.info.status for child in children] == ["FINISHED"] * 4
+    assert {(c.data.params["encoder.name"], c.data.params["seed"]) for c in children} == {
+        ("rnn", "0"), ("rnn", "1"), ("bag", "0"), ("bag", "1"),
+    }  # fmt: skip
+
+
+def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
+    client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
+    run = runs_of(swept)[1][0]
+    scores = {f"test/{score}" for score in ("loss", "accuracy", "f1", "auroc", "calibration_error")}
+    training = {"train/loss", "train/gradient_norm", "train/epoch_seconds", "val/accuracy", "val/best_accuracy"}
+    assert scores | training | {"parameters", "memory/peak_bytes"} <= set(run.data.metrics)
+    assert {"sentiment_rnn.identity", "encoder", "pooling", "sentiment_rnn.checkpoint"} <= set(run.data.tags)
+    artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert {"config.yaml", "overrides.yaml", "checkpoints.yaml", "gradients.csv", "figures", "predictions"} <= artifacts
+    figures = {Path(artifact.path).stem for artifact in client.list_artifacts(run.info.run_id, "figures")}
+    assert {"learning_curves", "confusion", "calibration", "accuracy_by_length", "accuracy_by_distance"} == figures
+    dataset = run.inputs.dataset_inputs[0].dataset
+    assert dataset.name == "generated"
+    assert len(dataset.digest) == 36
+    assert Path(run.data.tags["sentiment_rnn.checkpoint"]).exists()
+
+
+def test_all_jobs_read_one_token_cache(swept: Path) -> None:
+    caches = [path for path in (swept / "data" / "tokens").iterdir() if path.is_dir()]
+    assert len(caches) == 1
+
+
+def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None:
+    (swept / "notes.md").write_text("before\n<!-- mine:start -->\nold\n<!-- mine:end -->\nafter\n")
+    done = run_command("compare", swept, "sweep=mine", "output=out", "documents=[notes.md]", "resamples=200")
+    assert done.returncode == 0, done.stderr
+    table = (swept / "out" / "table.md").read_text()
+    assert "| rnn |" in table
+    assert "| bag |" in table
+    assert "McNemar" in table
+    assert len((swept / "out" / "results.csv").read_text().splitlines()) == 5
+    assert (swept / "out" / "comparison.png").stat().st_size > 10_000
+    notes = (swept / "notes.md").read_text()
+    assert table in notes
+    assert "old" not in notes
+    assert notes.startswith("before\n")
+    assert notes.endswith("after\n")
+    (parent,), _ = runs_of(swept)
+    client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
+    logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "comparison")}
+    assert logged == {"comparison/table.md", "comparison/results.csv", "comparison/comparison.png"}
+    assert "not registered; register=true makes the best runs versions of the model sentiment" in done.stdout
+    assert client.search_registered_models() == []
+
+
+def test_a_failing_job_is_failed_with_its_traceback_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    # AdamW refuses a momentum, SGD takes it: found out only when the job builds its optimizer.
+    wrong_for_one = ("optimizer=adamw,sgd", "++optimizer.options.momentum=0.9", "encoder=bag")
+    done = run_command("train", tmp_path, "-m", *SMALL, *wrong_for_one)
+    assert done.returncode != 0
+    (parent,), children = runs_of(tmp_path)
+    by_status = {child.info.status: child for child in children}
+    assert set(by_status) == {"FAILED", "FINISHED"}
+    assert parent.info.status == "FAILED"
+    client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    text = Path(client.download_artifacts(by_status["FAILED"].info.run_id, "traceback.txt", str(tmp_path))).read_text()
+    assert "TypeError" in text
+    assert "momentum" in text
+
+
+def test_a_killed_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "sentiment_rnn", "train", "-m", *SMALL, "encoder=bag", "seed=0,1,2"]
+    with subprocess.Popen(arguments, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL) as process:
+        first = wait_for_a_finished_run(tmp_path)
+        process.send_signal(signal.SIGKILL)
+    again = run_command("train", tmp_path, *arguments[4:])
+    assert again.returncode == 0, again.stderr
+    (parent,), children = runs_of(tmp_path)
+    assert parent.info.status == "FINISHED"
+    assert sorted(child.data.params["seed"] for child in children) == ["0", "1", "2"], "no job ran twice"
+    assert {child.info.status for child in children} == {"FINISHED"}
+    assert f"finished before as run {first}" in again.stdout
+
+
+def wait_for_a_finished_run(folder: Path) -> str:
+    """Id of the first run that finishes in the store under `folder`."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        if (folder / "runs" / "artifacts").exists():
+            for child in runs_of(folder)[1]:
+                if child.info.status == "FINISHED":
+                    return child.info.run_id
+    raise TimeoutError("no run finished")

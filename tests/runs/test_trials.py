@@ -1,0 +1,80 @@
+"""Trials: runs whose scores mean nothing are marked, and neither compared nor registered."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from processes import run_command
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.runs.engine import train
+
+SMALL = (
+    "data=generated", "data.train_reviews=100", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=10",
+    "data.eval_batch_size=10", "encoder=bag", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
+    "trainer=cpu", "trainer.log_every_n_steps=1", "tracking.system_metrics=false",
+)  # fmt: skip
+
+
+def small_config(folder: Path, *overrides: str) -> RunConfig:
+    """A run of a second that keeps everything in `folder`."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    places = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs")
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        return checked(compose("config", [*SMALL, *places, *overrides]))
+
+
+def tried(folder: Path, *overrides: str) -> tuple[MlflowClient, Run]:
+    """Train, and the run."""
+    train(small_config(folder, *overrides), [])
+    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client, client.search_runs(experiments, order_by=["start_time DESC"])[0]
+
+
+def steps_of(client: MlflowClient, run: Run) -> int:
+    """Training steps of a run, each of which logs its loss."""
+    return len(client.get_metric_history(run.info.run_id, "train/gradient_norm"))
+
+
+@pytest.mark.parametrize(
+    ("override", "steps", "epochs"),
+    [
+        ("trainer.fast_dev_run=true", 1, 1),
+        ("trainer.limit_batches=3", 6, 2),
+        ("trainer.overfit_batches=2", 4, 2),
+        ("trainer.profiler=simple", 18, 2),
+    ],
+)
+def test_a_trial_takes_so_many_steps_and_is_marked(override: str, steps: int, epochs: int, tmp_path: Path) -> None:
+    client, run = tried(tmp_path, override)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["sentiment_rnn.trial"] == override.removeprefix("trainer.").partition("=")[0]
+    assert steps_of(client, run) == steps
+    assert len(client.get_metric_history(run.info.run_id, "val/loss")) == epochs
+    assert "test/accuracy" in run.data.metrics
+    assert not run.outputs.model_outputs, "no model of a trial is logged"
+    assert any(path.path == "profile.txt" for path in client.list_artifacts(run.info.run_id)) == (
+        "profiler" in override
+    )
+
+
+def test_a_run_in_earnest_is_no_trial(tmp_path: Path) -> None:
+    client, run = tried(tmp_path)
+    assert "sentiment_rnn.trial" not in run.data.tags
+    assert len(run.outputs.model_outputs) == 1
+    assert steps_of(client, run) == 18
+
+
+def test_a_sweep_of_trials_is_refused_by_compare_in_one_line(tmp_path: Path) -> None:
+    run_command("train", tmp_path, "-m", *SMALL, "trainer.fast_dev_run=true", "seed=0,1", "study=tried", status=0)
+    done = run_command("compare", tmp_path, "sweep=tried", status=1)
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: sweep tried (")
+    assert line.endswith("its runs are trials (fast_dev_run), which are not compared")

@@ -1,0 +1,62 @@
+"""Finished runs without a store, and the styles of the encoders in `conf/encoder/`."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+
+from sentiment_rnn.config.model import EncoderConfig
+from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
+from sentiment_rnn.tracking.results import Metrics, RunResult
+
+INITIALIZATIONS = (
+    "rnn_uniform", "rnn", "rnn_identity", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono",
+    "bag",
+)  # fmt: skip
+"""Encoders of the memory study, in its order."""
+
+
+def style_of(encoder: str) -> EncoderStyle:
+    """Label and colour of an encoder in `conf/encoder/`."""
+    values = yaml.safe_load(Path(CONFIGURATION, "encoder", f"{encoder}.yaml").read_text())
+    values = values.get("encoder", values)
+    return EncoderStyle(values["label"], values["color"])
+
+
+STYLES = {encoder: style_of(encoder) for encoder in INITIALIZATIONS}
+PLAIN_STYLES = {"rnn": EncoderStyle("rnn", "#D55E00"), "lstm": EncoderStyle("lstm", "#0072B2")}
+
+
+def make_result(
+    encoder: str = "lstm",
+    *,
+    seed: int = 0,
+    learning_rate: float = 0.001,
+    pooling: str = "last",
+    metrics: dict[str, float] | None = None,
+    predictions: Predictions | None = None,
+    label: str | None = None,
+    color: str | None = None,
+    hidden_size: int | None = 256,
+    layers: int | None = 1,
+    bidirectional: bool | None = False,
+    **data: Any,
+) -> RunResult:
+    """A finished run; `data` are keys of its reviews."""
+    config = SimpleNamespace(
+        seed=seed,
+        encoder=EncoderConfig(
+            "", encoder, label=label, color=color, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional
+        ),
+        optimizer=SimpleNamespace(learning_rate=learning_rate),
+        pooling=SimpleNamespace(name=pooling),
+        data=SimpleNamespace(**{"max_tokens": 400, "max_distance": 20, "keep": "tail"} | data),
+    )
+    store: Any = None
+    result = RunResult(store, f"run of {encoder}", config, overrides={}, metrics=Metrics(metrics or {}))
+    if predictions is not None:
+        vars(result)["predictions"] = predictions  # as the cached property keeps them
+    return result

@@ -1,0 +1,169 @@
+"""A wheel, built from the repository and used outside it: train on texts of one's own, compare, predict, serve."""
+
+import csv
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from processes import environment
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TINY = ("encoder.hidden_size=8", "trainer.epochs=2", "trainer.threads=1", "optimizer.learning_rate=0.01",
+        "tracking.system_metrics=false")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        str(REPOSITORY),
+    ]
+    subprocess.run(command, check=True, timeout=280)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python whose `sentiment_rnn` is the wheel's; the other packages are those of the tests."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
+    found = folder / "bin" / "python"
+    where = [found, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()
+    # A path in a .pth file comes behind the environment's own packages, and editable installs in it do not count.
+    Path(packages, "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    install = [found, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", wheel]
+    subprocess.run(install, check=True, timeout=120)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with nothing but 200 labelled texts, in which two encoders were trained and compared."""
+    folder = tmp_path_factory.mktemp("empty")
+    write_texts(folder / "reviews.csv", 200)
+    command(
+        python, folder, "train", "-m", "data=files", "data.train=reviews.csv", "encoder=lstm,bag", "study=own", *TINY
+    )
+    said = command(python, folder, "compare", "sweep=own", "register=true", "tracking.model=products", "resamples=100")
+    assert "registered as products@champion, version 1" in said
+    return folder
+
+
+def write_texts(path: Path, count: int) -> None:
+    """Texts whose words tell their label."""
+    draw = random.Random(0)
+    words = {"neg": "awful dull poor dreadful".split(), "pos": "great lovely superb fine".split()}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for number in range(count):
+            label = ("neg", "pos")[number % 2]
+            writer.writerow([f"thing {number} was {draw.choice(words[label])} and {draw.choice(words[label])}", label])
+
+
+def command(python: Path, folder: Path, *arguments: str) -> str:
+    """What the console script prints, run in `folder`."""
+    done = subprocess.run(
+        [python.with_name("sentiment-rnn"), *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=280, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_configuration_the_templates_and_the_types(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    configuration = {f"sentiment_rnn/conf/{path.relative_to(REPOSITORY / 'conf')}"
+                     for path in (REPOSITORY / "conf").rglob("*.yaml")}  # fmt: skip
+    assert configuration <= set(names)
+    assert {"sentiment_rnn/py.typed", "sentiment_rnn/model/recurrence.cpp", "sentiment_rnn/model/product.h",
+            "sentiment_rnn/report/pages/report.html.jinja"} <= set(names)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_predicts_with_what_it_trained(python: Path, folder: Path) -> None:
+    answers = command(
+        python, folder, "predict", "--model", "products@champion", "--json", "a superb thing"
+    ).splitlines()
+    assert [json.loads(answer)["known_tokens"] for answer in answers] == [2]
+    assert {path.name for path in folder.iterdir()} == {"reviews.csv", "data", "runs"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["sentiment-rnn serve", "mlflow models serve"])
+def test_its_model_is_served(python: Path, folder: Path, how: str) -> None:
+    port = free_port()
+    if how == "sentiment-rnn serve":
+        started = [python.with_name("sentiment-rnn"), "serve", "--no-page", "--model", "products@champion"]
+    else:
+        started = [python, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--host", "127.0.0.1",
+                   "--model-uri", "models:/products@champion"]  # fmt: skip
+    with served([*map(str, started), "--port", str(port)], folder, port):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations",
+            json.dumps({"inputs": {"text": ["a superb thing"]}}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            (answer,) = json.load(response)["predictions"]
+    assert answer["label"] in ("negative", "positive")
+    assert answer["known_tokens"] == 2
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+@contextmanager
+def served(started: list[str], folder: Path, port: int) -> Iterator[None]:
+    """A server in a process group of its own, until the block ends."""
+    uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/runs/mlflow.db"} if "mlflow" in started else {}
+    # MLflow starts its server through a shell, which has to find this environment's programs.
+    path = os.pathsep.join([str(Path(started[0]).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    process = subprocess.Popen(
+        started, cwd=folder, env=environment() | uri | {"PATH": path}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).read()
+                break
+            except (urllib.error.URLError, OSError):
+                assert process.poll() is None, process.stdout.read() if process.stdout else ""
+                time.sleep(0.5)
+        else:
+            raise TimeoutError("the server does not answer")
+        yield
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
