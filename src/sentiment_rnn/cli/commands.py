@@ -6,9 +6,6 @@ RUN_KEYS = (
     ("", "config/run.py", "RunConfig"),
     ("task.", "config/task.py", "SequenceTaskConfig"),
     ("data.", "config/data.py", "DataConfig"),
-    ("data.", "data/sources/files.py", "Files"),
-    ("data.", "data/sources/generated.py", "Generated"),
-    ("data.", "data/sources/imdb.py", "Imdb"),
     ("embedding.", "config/model.py", "EmbeddingConfig"),
     ("encoder.", "config/model.py", "EncoderConfig"),
     ("pooling.", "config/model.py", "PoolingConfig"),
@@ -17,6 +14,8 @@ RUN_KEYS = (
     ("tracking.", "config/tracking.py", "TrackingConfig"),
 )
 TRACKING_KEYS = ("tracking.", "config/tracking.py", "TrackingConfig")
+SOURCES = "data"
+"""The group whose files name the classes that have its further keys."""
 RUN_GROUPS = ("task", "data", "encoder", "pooling", "optimizer", "trainer", "tracking", "experiment")
 
 

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment_rnn.cli.commands import COMMANDS, Command
+from sentiment_rnn.cli.commands import COMMANDS, SOURCES, Command
 from sentiment_rnn.config.documented import PACKAGE, keys_of
 
 CONFIGURATION = next(path for path in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if path.is_dir())
@@ -67,11 +67,23 @@ def _all_keys(command: Command) -> list[tuple[str, str, str]]:
     """Each key with its type and its meaning; where several sources of reviews share one, that of the first."""
     sections = [prefix.removesuffix(".") for prefix, _, _ in command.keys]
     found: dict[str, tuple[str, str]] = {}
-    for prefix, module, name in command.keys:
+    for prefix, module, name in [part for keys in command.keys for part in (keys, *_sources(keys[0]))]:
         for key in keys_of(module, name):
             if not key.name.startswith("_") and key.name not in sections:
                 found.setdefault(prefix + key.name, (key.type, key.meaning))
     return [(key, kind, meaning) for key, (kind, meaning) in found.items()]
+
+
+def _sources(prefix: str) -> list[tuple[str, str, str]]:
+    """Prefix, file and class of the shipped sources' own keys, by the files of `conf/data/` that name them."""
+    if prefix != f"{SOURCES}.":
+        return []
+    found = []
+    for path in sorted(Path(CONFIGURATION, SOURCES).glob("*.yaml")):
+        target = next(line.split()[1] for line in path.read_text(encoding="utf-8").splitlines() if "_target_:" in line)
+        module, _, name = target.removeprefix("sentiment_rnn.").rpartition(".")
+        found.append((prefix, module.replace(".", "/") + ".py", name))
+    return found
 
 
 def _entry(key: str, meaning: str, indent: int = 32) -> list[str]:
@@ -97,7 +109,7 @@ def configuration_page() -> str:
         if not command.keys:
             continue
         lines += [f"## {name}", "", command.purpose, "", "```sh", *command.examples, "```", ""]
-        groups = [(f"`{group}`", ", ".join(f"`{choice}`" for choice in _choices(group))) for group in command.groups]
+        groups = [(f"`{group}`", f"the files of `conf/{group}/`, without `.yaml`") for group in command.groups]
         keys = [(f"`{key}`", f"`{kind}`".replace("|", "\\|"), meaning) for key, kind, meaning in _all_keys(command)]
         lines += [*_table(("group", "choices"), groups), *_table(("key", "type", "meaning"), keys)]
     return "\n".join(lines)
