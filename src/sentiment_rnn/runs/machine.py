@@ -3,11 +3,15 @@
 from dataclasses import replace
 from typing import TypeVar
 
+import torch
+
 from sentiment_rnn import runtime
 from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.components import build_module
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -34,9 +38,13 @@ def threads_of(trainer: TrainerConfig, jobs: int) -> int:
 
 
 def check_machine(config: RunConfig) -> None:
-    """Raise `UserError` for a GPU that is not there, or a class that cannot be imported."""
+    """Raise `UserError` for a GPU that is not there, a class that cannot be imported, or an encoder that refuses its
+    arguments."""
     if config.trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError("trainer.accelerator=gpu: no CUDA device here; choose trainer=cpu or trainer=auto")
     for section in ("encoder", "pooling", "optimizer"):
         if part := getattr(config, section, None):
             class_named(part._target_, f"{section}._target_")
+    if type(config.encoder) is not EncoderConfig:  # it has keys of its own, whose bounds its class alone knows
+        with torch.device("meta"):  # shapes alone: any size costs nothing
+            build_module(config.encoder.settings, 1)
