@@ -129,10 +129,11 @@ test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 test-slow: $(READY)  ## Run the tests that take minutes: compilation and benchmarks
 	@$(RUN) pytest -m slow $(ARGS)
 
-lint: $(READY)  ## Check style (ruff) and types (mypy)
+lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/prose.py)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md
 
 clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
 	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

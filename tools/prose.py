@@ -1,0 +1,82 @@
+"""Plain English in what users read: no sentence longer than 25 words, no private terms.
+
+    python tools/prose.py README.md docs/*.md
+
+Prints each violation with its file and line, and exits with status 1 where there is one. Code, tables, links' addresses
+and generated blocks are passed over.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+LONGEST = 25
+"""Words of a sentence."""
+PRIVATE = {
+    r"taken up|takes up|take up": "resumed",
+    r"read[- ]out": "pooling",
+    r"hangs by": "depends on",
+    r"to the bit": "bit for bit",
+    r"of equals the smaller": "ties go to the smaller",
+    r"a (row|dot|line|number) an? (run|seed|encoder)": "one row per run",
+    r"what (a run|it) is found by": "tags that identify a run",
+    r"initialis": "initializ…",
+}
+"""Terms of our own, as patterns, and the field's."""
+EXCEPTIONS: dict[str, tuple[str, ...]] = {}
+"""Terms that a file may have, by its name."""
+GENERATED = re.compile(r"<!-- (\w+):start -->.*?<!-- \1:end -->", re.DOTALL)
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+
+
+def blank(match: re.Match[str]) -> str:
+    """As many line breaks as the match has, so that lines keep their numbers."""
+    return "\n" * match[0].count("\n")
+
+
+def paragraphs(text: str) -> list[tuple[int, str]]:
+    """Line and text of each paragraph and each item of a list; no code, no table, no heading."""
+    text = FENCED.sub(blank, GENERATED.sub(blank, text))
+    found: list[tuple[int, str]] = []
+    open_paragraph = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith(("|", "#", "![", "<!--")):
+            open_paragraph = False
+        elif re.match(r"\s*([-*]|\d+\.) ", line) or not open_paragraph:
+            found.append((number, re.sub(r"^\s*([-*]|\d+\.) ", "", line)))
+            open_paragraph = True
+        else:
+            found[-1] = found[-1][0], f"{found[-1][1]} {line.strip()}"
+    return found
+
+
+def sentences(paragraph: str) -> list[str]:
+    """Its sentences, with code as one word and links as their text."""
+    plain = re.sub(r"`[^`]*`", "CODE", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", paragraph))
+    return [part for part in re.split(r"(?<=[.!?:;])[*\"”)]*\s+", plain) if part]
+
+
+def violations(path: Path, name: str) -> list[str]:
+    """One line each."""
+    found = []
+    for number, paragraph in paragraphs(path.read_text(encoding="utf-8")):
+        for sentence in sentences(paragraph):
+            words = len(sentence.split())
+            if words > LONGEST:
+                found.append(f"{name}:{number}: {words} words, {LONGEST} at most: {sentence[:60]}…")
+        for pattern, instead in PRIVATE.items():
+            for match in re.finditer(pattern, paragraph, re.IGNORECASE):
+                if match[0] not in EXCEPTIONS.get(name, ()):
+                    found.append(f"{name}:{number}: {match[0]!r}; the field says {instead!r}")
+    return found
+
+
+def main() -> int:
+    """Check the files that are named."""
+    found = [line for name in sys.argv[1:] for line in violations(Path(name), name)]
+    print("\n".join(found), end="\n" * bool(found))
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
