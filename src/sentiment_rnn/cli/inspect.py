@@ -5,6 +5,7 @@ sentiment-rnn inspect --model sentiment@lstm --against sentiment@rnn "not bad at
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def main() -> None:
 def write_inspection(arguments: argparse.Namespace) -> None:
     """Read the text with one model or two, and write the page."""
     from sentiment_rnn.data.text_files import utf8_input
+    from sentiment_rnn.inference.doubts import Doubts
     from sentiment_rnn.probes.inspection import inspect
     from sentiment_rnn.report.pages.inspection import inspection_page
 
@@ -41,6 +43,8 @@ def write_inspection(arguments: argparse.Namespace) -> None:
         raise UserError(f"--output={arguments.output}: its folder does not exist")
     with open_model(arguments) as model:
         inspections = [inspect(model.predictor, text)]
+        doubts = Doubts(model.predictor.package.reading)
+        doubts.add(model.predictor.predict([text]))
     if arguments.against:
         registered = "@" in arguments.against or "/" in arguments.against
         other = {"model": arguments.against} if registered else {"run": arguments.against}
@@ -49,6 +53,8 @@ def write_inspection(arguments: argparse.Namespace) -> None:
     arguments.output.write_text(inspection_page(inspections), encoding="utf-8")
     for inspection in inspections:
         print(summary(inspection))
+    for line in doubts.lines():
+        print(line, file=sys.stderr)
     print(f"page: {arguments.output.absolute().as_uri()}")
 
 

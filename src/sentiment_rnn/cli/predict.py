@@ -34,17 +34,24 @@ def main() -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Answer the texts in their order, part by part; standard output has the answers and nothing else."""
+    """Answer the texts in their order, part by part, on standard output; what casts doubt goes to standard error."""
     if arguments.texts and arguments.file:
         raise UserError(f"--file={arguments.file}: texts were given as well; give one or the other")
     from tqdm import tqdm
 
+    from sentiment_rnn.inference.doubts import Doubts
+
     with open_model(arguments) as model:
+        doubts = Doubts(model.predictor.package.reading)
         write = write_json if arguments.json else Lines().write
         with tqdm(unit=" texts", disable=None if arguments.file else True, leave=False) as progress:
             for rows in parts(arguments):
-                write(rows, model.predictor.predict(rows.texts))
+                answers = model.predictor.predict(rows.texts)
+                write(rows, answers)
+                doubts.add(answers)
                 progress.update(len(rows.texts))
+        for line in doubts.lines():
+            print(line, file=sys.stderr)
 
 
 def parts(arguments: argparse.Namespace) -> Iterator["Rows"]:

@@ -64,9 +64,15 @@ class Reading:
     precision: str
     """`float32` or `bfloat16`, as in training."""
     temperature: float
-    """By which logits are divided (`analysis.calibration`)."""
+    """By which logits are divided (`inference.calibration`)."""
     run: str
     """Id of the MLflow run that made it; empty where there was none."""
+    data: str = ""
+    """Name of the source of its training texts; empty where that is not known."""
+    shortest: int = 0
+    """Tokens of its shortest training text."""
+    longest: int = 0
+    """Tokens of its longest training text; 0 where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,8 @@ def _checked_reading(reading: Reading) -> Reading:
         and reading.keep in ("head", "tail", "both")
         and reading.precision in ("float32", "bfloat16")
         and isinstance(reading.run, str)
+        and isinstance(reading.data, str)
+        and all(type(number) is int and 0 <= number < 2**31 for number in (reading.shortest, reading.longest))
     )
     if not fits:
         raise ValueError(f"{ABOUT}: {reading}")

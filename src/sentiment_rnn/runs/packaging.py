@@ -21,7 +21,11 @@ def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: s
     # Copied into memory at once: a slice of a mapped file takes ten times as long as one of an array.
     texts = [fingerprints(np.split(np.array(split.tokens), split.offsets[1:-1])) for split in seen]
     read = data.config
-    reading = Reading(read.max_tokens, read.keep, read.eval_batch_size, precision, 1.0, run_id)
+    lengths = corpus.splits["train"].lengths
+    reading = Reading(
+        read.max_tokens, read.keep, read.eval_batch_size, precision, 1.0, run_id, read.name, int(lengths.min()),
+        int(lengths.max()),
+    )  # fmt: skip
     package = Package(model, corpus.tokenizer, reading, np.concatenate(texts))
     validation = corpus.splits["validation"]
     temperature = fit_temperature(Predictor(package).logits_of(validation).numpy(), validation.labels)

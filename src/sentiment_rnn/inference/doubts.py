@@ -1,0 +1,43 @@
+"""Texts that a model cannot be expected to judge: it has read none like them."""
+
+import numpy as np
+
+from sentiment_rnn.inference.package import Reading
+from sentiment_rnn.inference.predictor import Sentiments
+
+MANY_UNKNOWN = 1 / 3
+"""Share of unknown tokens from which an answer is little more than a guess."""
+
+
+class Doubts:
+    """Counts such texts part by part, and says in the end how many there were."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.texts = self.unknown = self.shorter = self.longer = 0
+
+    def add(self, found: Sentiments) -> None:
+        """Count in a part that was answered."""
+        lengths = found.known + found.unknown
+        given = lengths > 0
+        self.texts += int(given.sum())
+        self.unknown += int(np.sum(found.unknown[given] >= MANY_UNKNOWN * lengths[given]))
+        if self.reading.longest:  # which models of version 0.3 did not record
+            self.shorter += int(np.sum(lengths[given] < self.reading.shortest))
+            self.longer += int(np.sum(lengths[given] > self.reading.longest))
+
+    def lines(self) -> list[str]:
+        """One line per reason for doubt."""
+        found = []
+        if self.reading.data == "generated" and self.texts:
+            found.append(
+                "note: this model has read generated reviews alone and knows few other words; "
+                "for real texts, train on real ones (make compare)"
+            )
+        counts = {
+            "a third or more of their words are unknown": self.unknown,
+            f"shorter than any text in training ({self.reading.shortest} tokens)": self.shorter,
+            f"longer than any text in training ({self.reading.longest} tokens)": self.longer,
+        }
+        found += [f"warning: {count:,} of {self.texts:,} texts: {what}" for what, count in counts.items() if count]
+        return found
