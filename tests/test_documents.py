@@ -1,0 +1,87 @@
+"""README and docs: their commands parse, their make targets exist, their links lead somewhere."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from sentiment_rnn.cli.commands import COMMANDS
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.store import CONFIGURATION, register_schema
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(
+    path for pattern in ("*.md", "docs/*.md", "experiments/**/*.md") for path in REPOSITORY.glob(pattern)
+)
+README_LINES = 120
+
+
+def name(path: Path) -> str:
+    """A document's path in the repository."""
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def commands() -> list[str]:
+    """Every command line in a shell block, and every `sentiment-rnn …` in running text, once."""
+    found = []
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            found += [line.split("  #")[0].split(" # ")[0].strip() for line in block.splitlines()]
+        found += re.findall(r"`(sentiment-rnn [a-z]+ [^`…]*)`", text)
+    return sorted({line for line in found if line})
+
+
+OURS = [line for line in commands() if line.startswith("sentiment-rnn ")]
+TARGETS = sorted({target for line in commands() for target in re.findall(r"\bmake ([a-z][a-z -]*)", line)})
+OTHERS = ("source ", "curl ", "mlflow models serve", "python ", "make ")
+"""Beginnings of the other lines: tested elsewhere, or of other programs."""
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews.csv").write_text("text,label\ngood,1\nbad,0\n")
+    _, command, *arguments = shlex.split(line)
+    assert command in COMMANDS
+    if COMMANDS[command].keys:
+        overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+        register_schema()
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+            # Of a sweep over several values, the first of each.
+            single = [re.sub(r"^([\w./]+=)([^,\[]+),.*", r"\1\2", override) for override in overrides]
+            checked(compose("config" if command == "train" else command, single))
+    else:
+        given = {argument for argument in arguments if argument.startswith("--")}
+        asked = [sys.executable, "-m", "sentiment_rnn", command, "--help"]
+        shown = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert all(option in shown for option in given)
+
+
+def test_no_documented_line_is_left_unread() -> None:
+    assert [line for line in commands() if line not in OURS and not line.startswith(OTHERS)] == []
+
+
+@pytest.mark.parametrize("targets", TARGETS)
+def test_a_documented_target_exists(targets: str) -> None:
+    there = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    assert set(targets.split()) <= there
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "#", "data:"))]
+    assert [link for link in links if not (path.parent / link.partition("#")[0]).exists()] == []
+
+
+def test_the_readme_is_short_and_its_first_command_comes_early() -> None:
+    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= README_LINES
+    assert any(line.startswith("make ") for line in lines[:15])
