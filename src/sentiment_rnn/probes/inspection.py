@@ -16,7 +16,7 @@ from sentiment_rnn.probes.unrolled import unroll
 
 GATES = ("forget", "input", "output")
 UNITS = 32
-"""Units whose gates are kept, those that the read-out weighs most."""
+"""Units whose gates are kept, those that the output layer weighs most."""
 
 
 class Sentence(NamedTuple):
@@ -46,7 +46,7 @@ class Inspection:
     """float32 [T], the probability that it would give if the text ended after this token."""
     gates: dict[str, np.ndarray]
     """By gate, and `cell` for the cell state: float [T, units]. Empty for all but a single layer of an LSTM in one
-    direction, read out at its last state."""
+    direction, pooled at its last state."""
     sentences: list[Sentence]
 
     @property
@@ -94,11 +94,11 @@ def positions_read(length: int, max_tokens: int, keep: str) -> np.ndarray:
 
 
 def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """By gate, and `cell`: float [T, units], of the units that the read-out weighs most; empty where there are none."""
+    """By gate, and `cell`: float [T, units], of the units that the output layer weighs most; empty without gates."""
     model = predictor.package.model
     try:
         unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
-    except ValueError:  # it is no single layer, or not read out at its last state
+    except ValueError:  # it is no single layer, or not pooled at its last state
         return {}
     if not unrolled.gates:
         return {}

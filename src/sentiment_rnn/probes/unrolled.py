@@ -27,14 +27,14 @@ class Unrolled:
     logits: Tensor
     """`[B]`, of the state at each review's end."""
     running: Tensor
-    """`[B, T]`, the logits that the read-out would give after each token."""
+    """`[B, T]`, the logits that the output layer would give after each token."""
 
 
 def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     """Read reviews step by step, without dropout, with a graph through the states (not to the weights).
 
     Args:
-        classifier: a `SentimentClassifier` with one layer of an `Rnn` or `Lstm`, in one direction, read out at its last
+        classifier: a `SentimentClassifier` with one layer of an `Rnn` or `Lstm`, in one direction, pooled at its last
             state.
         tokens: int64 [B, T].
         lengths: int64 [B].
@@ -90,8 +90,8 @@ def _lstm(inputs: Tensor, recurrent: Tensor) -> Steps:
 def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None]:
     """∂L/∂h_t and, of an LSTM, ∂L/∂C_t; L is the sum of the reviews' losses, so that each review's gradient is its own.
 
-    ∂L/∂C_t holds every way from the cell to the loss, through h_t as well; ∂L/∂h_t those through the read-out and the
-    gates of later steps, since C_t does not come from h_t.
+    ∂L/∂C_t holds every way from the cell to the loss, through h_t as well. ∂L/∂h_t holds those through the output layer
+    and the gates of later steps, since C_t does not come from h_t.
 
     Args:
         labels: float [B].
