@@ -41,6 +41,8 @@ WRONG_OVERRIDES = {
     "+trainer.nonsense=true": "trainer.nonsense: no such key",
     "++optimizer.lr=0.5": "optimizer.lr: no such key; known keys: _target_, learning_rate",
     "+data.hidden=1": "data.hidden: no such key",
+    "data.train=reviews.csv": "data.train: not a key of this choice of data; files has it (data=files)",
+    "encoder.color=purplish": "encoder.color=purplish: expected a colour such as #0072B2",
     "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
     "data.train_reviews=many": "data.train_reviews=many: Value 'many' of type 'str' could not be converted to Integer",
     "data=files": "data.train: not given, and files needs it; give data.train=…",

@@ -314,3 +314,10 @@ def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None
     runs = [run_result(name, 0, validation=0.9 - position / 10) for position, name in enumerate("abcdef")]
     found = differences(arms_of(runs), 100)
     assert [(row.first, row.second) for row in found] == [("a", other) for other in "bcdef"]
+
+
+def test_two_files_with_one_name_in_them_are_two_arms() -> None:
+    runs = [run_result("gru", 0), run_result("gru", 1)]
+    for run, choice in zip(runs, ("gru", "gru_wide"), strict=True):
+        run.overrides["encoder"] = choice  # type: ignore[index]
+    assert sorted(arm.name for arm in arms_of(runs)) == ["gru", "gru_wide"]

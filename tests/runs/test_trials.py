@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
@@ -78,3 +79,11 @@ def test_a_sweep_of_trials_is_refused_by_compare_in_one_line(tmp_path: Path) -> 
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: sweep tried (")
     assert line.endswith("its runs are trials (fast_dev_run), which are not compared")
+
+
+def test_the_last_checkpoint_is_of_the_last_epoch_whatever_its_score(tmp_path: Path) -> None:
+    still = ("optimizer.learning_rate=1e-12", "trainer.epochs=3")  # no epoch is better than the first
+    _, run = tried(tmp_path, *still)
+    folder = tmp_path / "runs" / "checkpoints" / run.info.run_id
+    epochs = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
+    assert epochs == {"best": 0, "last": 2}

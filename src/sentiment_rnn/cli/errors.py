@@ -44,7 +44,7 @@ def one_line_errors() -> Iterator[None]:
     except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         fail(f"{error.filename}: {error.strerror}; choose a folder that can be written")
     except KeyboardInterrupt:
-        fail("interrupted; the same sweep, started again, resumes where it was", status=130)
+        fail("interrupted; a sweep that is started again resumes where it was", status=130)
     except BrokenPipeError:
         # Whoever read the answers has enough of them (`| head`); Python would say so once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -60,7 +60,7 @@ def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence
             raise UserError(unknown_key(f"{section}.{key}", [*known, *arguments]))
     hints = _types_of(target)
     extra = [
-        (name, hints.get(name, Any), field(default=MISSING if found.default is found.empty else found.default))
+        (name, hints.get(name, Any), _field_with(found.default))
         for name, found in arguments.items()
         if _is_a_value(found.default)
     ]
@@ -79,7 +79,10 @@ def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence
 
 def _types_of(target: type[Any]) -> dict[str, Any]:
     """The types of a class's arguments, those that a configuration can hold; the others hold anything."""
-    found = typing.get_type_hints(target.__init__ if isinstance(target, type) else target)
+    try:
+        found = typing.get_type_hints(target.__init__ if isinstance(target, type) else target)
+    except NameError:  # a type that is imported for type checkers alone
+        found = {}
     types = {}
     for name in arguments_of(target):
         hint = found.get(name, Any)
@@ -92,7 +95,18 @@ def _types_of(target: type[Any]) -> dict[str, Any]:
 
 
 def _is_a_value(default: Any) -> bool:
-    return default is inspect.Parameter.empty or default is None or isinstance(default, bool | int | float | str)
+    return (
+        default is inspect.Parameter.empty
+        or default is None
+        or isinstance(default, bool | int | float | str | list | tuple)
+    )
+
+
+def _field_with(default: Any) -> Any:
+    """A field of a dataclass with an argument's default; missing where it has none."""
+    if isinstance(default, list | tuple):
+        return field(default_factory=lambda: list(default))
+    return field(default=MISSING if default is inspect.Parameter.empty else default)
 
 
 def part_arguments(part: Any, target: type[Any]) -> dict[str, Any]:

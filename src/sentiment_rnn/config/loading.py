@@ -43,6 +43,7 @@ def checked(config: DictConfig) -> Any:
         if rates.learning_rate is None:
             chosen = rates.chosen_rate(found.encoder.name, pooling)
             rates.learning_rate = rates.default_learning_rate if chosen is None else chosen
+            rates.__post_init__()  # its bounds hold for a chosen rate too
     return found
 
 

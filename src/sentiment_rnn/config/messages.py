@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config import commands, data, model, optimizer, run, task, tracking, trainer
-from sentiment_rnn.config.store import keys_of_group
+from sentiment_rnn.config.store import choices_with_key, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
 SUBJECTS = (run, data, model, optimizer, task, tracking, trainer, commands)
@@ -23,7 +23,10 @@ def describe(error: BaseException) -> str:
     if unknown:
         key, owner, full_key = unknown.groups()
         path = full_key or key
-        return unknown_key(path, _fields_of(owner) or keys_of_group(path.partition(".")[0]))
+        group = path.partition(".")[0]
+        if choices := choices_with_key(group, key):
+            return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
+        return unknown_key(path, _fields_of(owner) or keys_of_group(group))
     # Hydra's search path and OmegaConf's object types say nothing to a user.
     text = text.split("Config search path")[0]
     lines = [line.strip() for line in text.splitlines()]

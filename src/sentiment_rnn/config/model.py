@@ -1,11 +1,12 @@
 """Keys of `embedding`, `encoder` and `pooling`."""
 
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of, probability
+from sentiment_rnn.config.bounds import at_least, one_of, probability, refuse
 
 
 @dataclass
@@ -58,6 +59,8 @@ class EncoderConfig:
     """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: `forget_bias`."""
 
     def __post_init__(self) -> None:
+        if self.color is not None and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
+            refuse("encoder.color", self.color, "a colour such as #0072B2")
         if self.hidden_size is not None:
             at_least("encoder.hidden_size", self.hidden_size, 1)
         if self.layers is not None:

@@ -37,6 +37,12 @@ def keys_of_group(group: str) -> list[str]:
     return list(dict.fromkeys(_keys(Path(CONFIGURATION, group))))
 
 
+def choices_with_key(group: str, key: str) -> list[str]:
+    """The choices of a group of `conf/` whose files have a key."""
+    files = sorted(Path(CONFIGURATION, group).glob("*.yaml"))
+    return [path.stem for path in files if key in (yaml.safe_load(path.read_text(encoding="utf-8")) or {})]
+
+
 def _keys(folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob("*.yaml")):
         for key in yaml.safe_load(path.read_text(encoding="utf-8")) or ():

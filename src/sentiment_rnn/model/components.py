@@ -1,5 +1,6 @@
 """The torch modules that a configuration names: encoders and poolings."""
 
+import importlib
 import sys
 from typing import Any
 
@@ -12,17 +13,26 @@ OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.pooling")
 """Modules that a file may name without anybody having imported them."""
 
 
+LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
+"""Packages that are always imported and have modules which read files: none of theirs is an encoder."""
+
+
 def check_target(part: str, target: str) -> None:
     """Refuse what a file names as encoder or pooling, unless it is a torch module of this package, or of a module that
-    is imported already. A file's word imports nothing.
+    the user has imported. A file's word imports nothing.
 
     Raises:
         UserError: it is something else.
     """
-    module = target.replace(":", ".").rpartition(".")[0]
-    if module not in sys.modules and module not in OURS:
+    module, _, name = target.replace(":", ".").rpartition(".")
+    if module in OURS:
+        importlib.import_module(module)
+    if module not in sys.modules or module.split(".")[0] in LIBRARIES:
         raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
-    module_class(target)
+    # An attribute of the module: resolving the name as an import path would import a submodule of it.
+    found = getattr(sys.modules[module], name, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"{part}: {target} is no torch module; expected the class of one")
 
 
 def module_class(target: str) -> type[Any]:
@@ -46,5 +56,5 @@ def build_module(settings: dict[str, Any], *arguments: Any) -> nn.Module:
     given = {key: value for key, value in settings.items() if key not in ("_target_", "name")}
     try:
         return module_class(settings["_target_"])(*arguments, **given)
-    except ValueError as error:
+    except (ValueError, TypeError, AssertionError) as error:
         raise UserError(f"{settings['name']}: {error}") from error

@@ -67,10 +67,15 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
         for key in {key for run in runs for key in run.overrides}
         if key not in ("seed", "encoder") and len({run.overrides.get(key) for run in runs}) > 1
     )
+    choices: dict[str, set[str]] = {}
+    for run in runs:
+        choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
     groups: dict[str, list[RunResult]] = {}
     for run in runs:
+        # Two files with one name in them are two encoders all the same.
+        name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
         settings = [f"{key.split('.')[-1]}={run.overrides[key]}" for key in varied if key in run.overrides]
-        groups.setdefault(", ".join([run.encoder, *settings]), []).append(run)
+        groups.setdefault(", ".join([name, *settings]), []).append(run)
     arms = [Arm(name, sorted(group, key=lambda run: run.seed)) for name, group in groups.items()]
     # NaN has no place in an order: arms without the metric come last.
     return sorted(arms, key=lambda arm: -np.nan_to_num(arm.metric(BEST_ACCURACY).mean, nan=-np.inf))

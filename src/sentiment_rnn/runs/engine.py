@@ -18,7 +18,7 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import resolved, threads_of
-from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
+from sentiment_rnn.tracking.checkpoints import LAST, interrupted_checkpoint
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PARENT_VARIABLE, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord, finished_run, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
@@ -95,7 +95,7 @@ def fit_and_test(job: Job, record: RunRecord | None) -> float:
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
-        record.log_checkpoints(best, checkpoint.last_model_path)
+        record.log_checkpoints(best, str(record.checkpoints / LAST))
         if config.trainer.profiler:
             record.log_text(trainer.profiler.summary(), "profile.txt")  # type: ignore[attr-defined]
         if not (config.trainer.fast_dev_run or config.trainer.limit_batches):  # else most reviews were not read
@@ -122,7 +122,13 @@ def build_trainer(job: Job, record: RunRecord | None) -> pl.Trainer:
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
-            save_last=True,
+            enable_version_counter=False,
+        ),
+        # One of its own: `save_last` writes it only after an epoch that was among the best.
+        ModelCheckpoint(
+            dirpath=record.checkpoints if record else None,
+            filename=Path(LAST).stem,
+            auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
         EpochTimer(job.tokens),

@@ -45,6 +45,7 @@ def check_machine(config: RunConfig) -> None:
     for section in ("encoder", "pooling", "optimizer"):
         if part := getattr(config, section, None):
             class_named(part._target_, f"{section}._target_")
-    if type(config.encoder) is not EncoderConfig:  # it has keys of its own, whose bounds its class alone knows
+    embedding = getattr(config, "embedding", None)
+    if embedding and type(config.encoder) is not EncoderConfig:  # with keys of its own, whose bounds its class knows
         with torch.device("meta"):  # shapes alone: any size costs nothing
-            build_module(config.encoder.settings, 1)
+            build_module(config.encoder.settings, embedding.size)

@@ -53,14 +53,23 @@ def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
     if not folder_of(store, run_id).joinpath(LAST).exists():
         return None
     path = _own(store, run_id, LAST)
-    states = load_checkpoint(path).get("callbacks", {})
-    folders = {state["dirpath"] for state in states.values() if isinstance(state, dict) and "dirpath" in state}
+    states = [state for state in load_checkpoint(path).get("callbacks", {}).values() if isinstance(state, dict)]
+    folders = {state["dirpath"] for state in states if "dirpath" in state}
+    # Lightning deletes the file that a better one replaces, and believes the checkpoint where that is.
+    folders |= {str(Path(str(file)).parent) for state in states for file in _files_named_in(state) if str(file)}
     if any(Path(folder).resolve() != path.parent.resolve() for folder in folders):
         raise UserError(
             f"{path}: written in {', '.join(folders)}, and a run resumes only there; "
             "move the folder back, or delete this file to train from the first epoch"
         )
     return path
+
+
+def _files_named_in(state: dict[str, Any]) -> list[Any]:
+    """All files that the state of a `ModelCheckpoint` names."""
+    named = [state.get(key, "") for key in ("best_model_path", "kth_best_model_path", "last_model_path")]
+    best = state.get("best_k_models", {})
+    return [*named, *(best if isinstance(best, dict) else [best])]
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

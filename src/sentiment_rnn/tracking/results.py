@@ -126,8 +126,16 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
             f"sweep={sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
             "after e.g. sentiment-rnn train experiment=demo"
         )
-    # The last that was worked on: a sweep that is resumed keeps its start, and has no end while it runs.
-    return max(found, key=lambda run: run.info.end_time or float("inf"))
+    return max(found, key=lambda run: _last_work(store, run))
+
+
+def _last_work(store: Store, parent: Run) -> int:
+    """When a sweep was last worked on, in milliseconds: its end, or, without one, the start of its last job."""
+    if parent.info.end_time:
+        return int(parent.info.end_time)
+    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
+    last = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1)
+    return int((last[0] if last else parent).info.start_time)
 
 
 def results_of(store: Store, parent: Run) -> list[RunResult]:

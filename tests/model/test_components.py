@@ -1,0 +1,26 @@
+"""Which classes a file may name as encoder or pooling."""
+
+import sys
+
+import pytest
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.components import check_target
+
+
+def test_this_packages_modules_may_be_named() -> None:
+    check_target("encoder", "sentiment_rnn.model.encoders.Lstm")
+    check_target("pooling", "sentiment_rnn.model.pooling:Last")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["unittest.__main__", "unittest.main", "os.system", "nowhere.Net", "torch.nn.Linear", "torchmetrics.Accuracy", "",
+     "sentiment_rnn.model.encoders.recurrent_matrices"],
+)  # fmt: skip
+def test_anything_else_is_refused_and_imports_nothing(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "unittest.__main__", raising=False)
+    before = set(sys.modules)
+    with pytest.raises(UserError):
+        check_target("encoder", target)
+    assert set(sys.modules) == before
