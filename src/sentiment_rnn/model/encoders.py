@@ -124,7 +124,7 @@ class ReluRnn(Recurrent):
     >>> states = ReluRnn(100, hidden_size=256, recurrent_init="identity")(embedded, lengths)   # [B, T, 256]
     """
 
-    module = partial(nn.RNN, nonlinearity="relu")
+    module = staticmethod(partial(nn.RNN, nonlinearity="relu"))  # a partial would become a method in later Pythons
 
 
 class Gru(Recurrent):
