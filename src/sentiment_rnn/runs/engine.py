@@ -131,7 +131,7 @@ def build_trainer(job: Job, record: RunRecord | None) -> pl.Trainer:
             auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
-        EpochTimer(job.tokens),
+        EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them
         RandomState(),
     ]
     if settings.patience:
@@ -204,7 +204,8 @@ class EpochTimer(pl.Callback):
         """Log the epoch."""
         seconds = self.ended - self.started
         pl_module.log(EPOCH_SECONDS, seconds)
-        pl_module.log(TOKENS_PER_SECOND, self.tokens / seconds)
+        if self.tokens:
+            pl_module.log(TOKENS_PER_SECOND, self.tokens / seconds)
 
 
 class EpochLines(pl.Callback):
