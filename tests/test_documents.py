@@ -11,8 +11,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from sentiment_rnn.cli.commands import COMMANDS
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import register_schema
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(

@@ -15,15 +15,13 @@ import time
 from dataclasses import replace
 
 import torch
-from hydra import compose, initialize_config_dir
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.model.optimizer import clip_gradient_norm
 from sentiment_rnn.runs.engine import build_trainer
 from sentiment_rnn.runs.machine import resolved, threads_of
@@ -38,9 +36,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="epochs of each kind (default: %(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="override", help="override of a run, such as encoder=rnn")
     arguments = parser.parse_args()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]
-        config: ReviewConfig = checked(compose("config", [*overrides, *arguments.overrides]))
+        config: ReviewConfig = run_config(*overrides, *arguments.overrides)
     config = resolved(config)
     runtime.prepare(threads_of(config.trainer, 1))
     bare, whole = [], []

@@ -21,13 +21,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from hydra import compose, initialize_config_dir
 
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.cli.trained_model import add_arguments, open_model
-from sentiment_rnn.config.loading import checked, source_of
+from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.report.tables import Table, new_console, show
 
@@ -61,8 +60,7 @@ def main() -> None:
 
 def test_texts(overrides: list[str]) -> tuple[str, list[str]]:
     """The name of the source, and its test reviews in their order."""
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config: ReviewConfig = checked(compose("config", ["data=imdb", *overrides]))
+    config: ReviewConfig = run_config("data=imdb", *overrides)
     return config.data.name, [review.text for review in source_of(config.data).read()["test"]]
 
 

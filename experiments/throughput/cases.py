@@ -17,15 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from sentiment_rnn import runtime
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.optimizer import clip_gradient_norm
 from sentiment_rnn.runs.reviews import build_model
@@ -92,8 +90,7 @@ def build(case: str, encoder: str, hidden_size: int = 256) -> nn.Module:
     register_schema()
     settings = [f"encoder={encoder}", f"encoder.hidden_size={hidden_size}"]
     settings += [f"optimizer.learning_rate={LEARNING_RATE}", "optimizer.schedule=constant"]
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config: ReviewConfig = checked(compose("config", settings))
+    config: ReviewConfig = run_config(*settings)
     device = "cuda" if runtime.on_gpu("auto") else "cpu"
     if "padded" not in CASES[case]:
         return Packed(encoder, config.embedding.size, hidden_size).to(device)

@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
 from tqdm import tqdm
 
 from benchmark import ENCODERS, REVIEWS, new_parser, numbers, parsed, some_of
@@ -25,16 +24,14 @@ from measure_results import Profiles, Row, write
 from sample import KERAS, POLICIES, save_sample, timed
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.config.store import run_config
 
 
 def main() -> None:
     """Measure, write, print."""
     arguments = parsed(options(), "throughput", "profile")
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config: ReviewConfig = checked(compose("config", [REVIEWS, *arguments.overrides]))
+    config: ReviewConfig = run_config(REVIEWS, *arguments.overrides)
     runtime.prepare(runtime.cores())
     # A processor without a unit for bfloat16 emulates it, hundreds of times slower, so both are left out.
     fast = runtime.resolve_precision("auto", "auto") == "bfloat16"

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from tqdm import tqdm
 
 from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
@@ -26,9 +25,8 @@ from floor import processor
 from sample import Sample, save_sample, timed
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.environment import OTHERS, SPINS
 from sentiment_rnn.report.tables import Table, markdown, replace_block
 
@@ -50,8 +48,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=10, help="batches that are timed (default: %(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="override", help="override of the reviews")
     arguments = parsed(parser, "neighbor")
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config: ReviewConfig = checked(compose("config", [REVIEWS, *arguments.overrides]))
+    config: ReviewConfig = run_config(REVIEWS, *arguments.overrides)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         sample = save_sample(config, config.data.batch_size, arguments.batches, Path(folder))

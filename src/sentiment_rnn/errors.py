@@ -1,7 +1,7 @@
 """What the person at the keyboard can mend, said in one line."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -10,6 +10,11 @@ class UserError(Exception):
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """The one line for a key that is not declared; `key` may be a dotted path, `known` are its siblings."""
-    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-    return f"{key}: no such key; {hint}"
+    return f"{key}: no such key; {did_you_mean(key.rpartition('.')[2], known, 'known keys: ')}"
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A question for the known word that is close, else all of them behind `otherwise`."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else otherwise + ", ".join(known)

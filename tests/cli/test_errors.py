@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from processes import run_command
 from sentiment_rnn.cli.main import main
-from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.runs.callback import digest_of
 from sentiment_rnn.tracking.store import open_store
@@ -116,8 +115,7 @@ def test_every_hydra_command_refuses_an_undeclared_key(
 
 
 def test_a_further_argument_of_the_optimizer_can_be_added() -> None:
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config = checked(compose("config", ["+optimizer.options.fused=true"]))
+    config = run_config("+optimizer.options.fused=true")
     assert config.optimizer.options["fused"] is True
 
 
@@ -182,10 +180,8 @@ def test_the_same_sweep_cannot_be_started_twice_at_once(
 
 def sweep_configs(*overrides: str) -> list[RunConfig]:
     """The jobs of a sweep over two seeds, as the callback composes them."""
-    register_schema()
     fixed = [override for override in overrides if not override.startswith("seed")]
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return [checked(compose("config", [*fixed, f"seed={seed}"])) for seed in (0, 1)]
+    return [run_config(*fixed, f"seed={seed}") for seed in (0, 1)]
 
 
 def test_make_names_the_versions_that_fit_when_given_another_python(tmp_path: Path) -> None:

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf.errors import OmegaConfBaseException
 
 from processes import run_command
-from sentiment_rnn.config.loading import checked, recorded
+from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.reviews import build_model
@@ -85,12 +83,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def of(folder: Path, *overrides: str) -> ReviewConfig:
     """The checked configuration of a run with the encoder and the source of `folder`."""
-    register_schema()
-    GlobalHydra.instance().clear()
     search = f"hydra.searchpath=[file://{folder}/conf]"
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        config = compose("config", [search, "encoder=convolution", "data=counted", "embedding.size=4", *overrides])
-        return checked(config)
+    return run_config(search, "encoder=convolution", "data=counted", "embedding.size=4", *overrides)
 
 
 def test_the_arguments_of_a_class_are_keys_with_its_defaults(mine: Path) -> None:

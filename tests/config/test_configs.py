@@ -9,9 +9,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.main import main
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.runs.callback import job_configs, job_overrides
 
 CHOICES = sorted(

@@ -8,13 +8,11 @@ import contextlib
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.optimizer import clip_gradient_norm
@@ -31,9 +29,7 @@ def _autocast_that_knows_meta(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def composed(*overrides: str) -> ReviewConfig:
     """A small configuration."""
-    register_schema()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", ["encoder.hidden_size=8", "embedding.size=8", *overrides]))
+    return run_config("encoder.hidden_size=8", "embedding.size=8", *overrides)
 
 
 def train_a_step(model: SentimentClassifier) -> tuple[Tensor, Tensor]:

@@ -6,14 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 
 from processes import run_command
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -28,11 +25,8 @@ SMALL = (
 
 def small_config(folder: Path, *overrides: str) -> RunConfig:
     """A run of a few seconds that keeps everything in `folder`."""
-    register_schema()
-    GlobalHydra.instance().clear()
     places = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs")
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", [*SMALL, *places, *overrides]))
+    return run_config(*SMALL, *places, *overrides)
 
 
 def last_run(folder: Path) -> tuple[MlflowClient, str]:

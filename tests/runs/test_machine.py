@@ -2,23 +2,17 @@
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 
 from sentiment_rnn import runtime
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.machine import check_machine, resolved, threads_of
 
 
 def composed(*overrides: str) -> RunConfig:
     """The checked configuration of a run."""
-    register_schema()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", list(overrides)))
+    return run_config(*overrides)
 
 
 @pytest.fixture

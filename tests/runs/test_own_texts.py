@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 
 from processes import run_command
 from sentiment_rnn.cli.main import main
-from sentiment_rnn.config.loading import checked, source_of
+from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 
 SMALL = (
@@ -47,10 +46,7 @@ def reviews(count: int = 200, seed: int = 0) -> list[Row]:
 
 def of(*overrides: str) -> ReviewConfig:
     """The checked configuration of a run on files."""
-    register_schema()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", [*SMALL, *overrides]))
+    return run_config(*SMALL, *overrides)
 
 
 @pytest.fixture(scope="module")

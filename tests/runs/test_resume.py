@@ -6,15 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import environment
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
@@ -48,10 +45,7 @@ main()
 
 def small_config(folder: Path, *overrides: str) -> RunConfig:
     """A run of a few seconds that keeps everything in `folder`."""
-    register_schema()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", [*SMALL, *places(folder), *overrides]))
+    return run_config(*SMALL, *places(folder), *overrides)
 
 
 def places(folder: Path) -> list[str]:

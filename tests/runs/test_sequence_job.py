@@ -3,14 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SequenceConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import baseline
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
@@ -24,10 +21,7 @@ SMALL = (
 
 def small_config(folder: Path, *overrides: str, task: str = "adding") -> SequenceConfig:
     """A run of a second that keeps everything in `folder`."""
-    register_schema()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", [f"task={task}", *SMALL, f"tracking.directory={folder}/runs", *overrides]))
+    return run_config(f"task={task}", *SMALL, f"tracking.directory={folder}/runs", *overrides)
 
 
 def last_run(folder: Path) -> tuple[MlflowClient, Run]:

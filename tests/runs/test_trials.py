@@ -4,15 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import run_command
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.runs.engine import train
 
 SMALL = (
@@ -24,11 +21,8 @@ SMALL = (
 
 def small_config(folder: Path, *overrides: str) -> RunConfig:
     """A run of a second that keeps everything in `folder`."""
-    register_schema()
-    GlobalHydra.instance().clear()
     places = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs")
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", [*SMALL, *places, *overrides]))
+    return run_config(*SMALL, *places, *overrides)
 
 
 def tried(folder: Path, *overrides: str) -> tuple[MlflowClient, Run]:

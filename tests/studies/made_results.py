@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.model import EncoderConfig
-from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.tracking.results import Metrics, RunResult

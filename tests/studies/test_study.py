@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from processes import run_command
 from sentiment_rnn.cli.study import folder_of, run_sweep
 from sentiment_rnn.config.commands import StudyConfig
-from sentiment_rnn.config.store import CONFIGURATION
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import all_studies, find_study

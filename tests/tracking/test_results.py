@@ -4,13 +4,10 @@ import math
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from mlflow import MlflowClient
 
-from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION, register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
 from sentiment_rnn.tracking.results import find_sweep, result_of, results_of, results_of_sweeps
@@ -19,10 +16,7 @@ from sentiment_rnn.tracking.store import Store
 
 def settings_of(*overrides: str) -> dict[str, Any]:
     """What a run of these overrides records as its configuration."""
-    register_schema()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        return checked(compose("config", list(overrides))).settings()
+    return run_config(*overrides).settings()
 
 
 def add_sweep(

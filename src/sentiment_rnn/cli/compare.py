@@ -9,9 +9,9 @@ from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.config.commands import CompareConfig
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.comparison import (
     DIFFERENCE_COLUMNS,

@@ -46,9 +46,13 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         fail("interrupted; a sweep that is started again resumes where it was", status=130)
     except BrokenPipeError:
-        # Whoever read the answers has enough of them (`| head`); Python would say so once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        leave_quietly()
+
+
+def leave_quietly() -> NoReturn:
+    """Leave where whoever reads the output has enough of it (`| head`); Python would say so once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_rnn.cli.commands import COMMANDS, SOURCES, Command
-from sentiment_rnn.config.documented import PACKAGE, keys_of
-
-CONFIGURATION = next(path for path in (PACKAGE / "conf", PACKAGE.parents[1] / "conf") if path.is_dir())
+from sentiment_rnn.config.documented import keys_of
+from sentiment_rnn.config.folders import CONFIGURATION
 
 
 def overview() -> str:

@@ -1,6 +1,5 @@
 """`sentiment-rnn COMMAND …`: find the command, load it alone, run it."""
 
-import difflib
 import gc
 import os
 import shlex
@@ -9,8 +8,10 @@ from importlib import import_module
 
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.commands import COMMANDS
-from sentiment_rnn.cli.errors import fail, run
+from sentiment_rnn.cli.errors import fail, leave_quietly, run
 from sentiment_rnn.cli.help import help_of, overview
+from sentiment_rnn.errors import did_you_mean
+from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
 COMPLETION = ("-sc", "--shell-completion")
 
@@ -19,9 +20,8 @@ def main() -> None:
     """The console script."""
     try:
         _dispatch(sys.argv[1:])
-    except BrokenPipeError:  # whoever read the help has enough of it (`| head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except BrokenPipeError:
+        leave_quietly()
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -37,11 +37,10 @@ def _dispatch(arguments: list[str]) -> None:
     elif arguments[0] in COMPLETION:
         arguments = [_command_to_complete(), *arguments]
     else:
-        os.environ["SENTIMENT_RNN_COMMAND"] = shlex.join(["sentiment-rnn", *arguments])
+        os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *arguments])
     name, *rest = arguments
     if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        fail(f"{name}: no such command; " + (f"did you mean {close[0]}?" if close else f"one of {', '.join(COMMANDS)}"))
+        fail(f"{name}: no such command; {did_you_mean(name, COMMANDS, 'one of ')}")
     if COMMANDS[name].keys and {"-h", "--help"} & set(rest):
         print(help_of(name))
         return

@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.config.commands import ReportConfig
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import markdown, replace_block
 from sentiment_rnn.studies import find_study

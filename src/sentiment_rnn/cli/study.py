@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.config.commands import StudyConfig
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import find_block, new_console, show
 from sentiment_rnn.studies import all_studies, find_study

@@ -8,8 +8,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import fail
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.store import CONFIGURATION
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
 

@@ -20,6 +20,12 @@ def one_of(name: str, given: str, choices: tuple[str, ...]) -> None:
         refuse(name, given, f"one of {', '.join(choices)}")
 
 
+def fraction(name: str, given: float) -> None:
+    """Refuse a number outside (0, 1)."""
+    if not 0 < given < 1:
+        refuse(name, given, "a fraction between 0 and 1, e.g. 0.1")
+
+
 def probability(name: str, given: float) -> None:
     """Refuse a number outside [0, 1)."""
     if not 0 <= given < 1:

@@ -72,9 +72,13 @@ def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence
             raise UserError(f"{section}.{key}={value}: {str(error).splitlines()[0]}") from error
     for key in map(str, schema):
         if OmegaConf.is_missing(schema, key):
-            owner = node.get("name", section)
-            raise UserError(f"{section}.{key}: not given, and {owner} needs it; give {section}.{key}=…")
+            refuse_missing(section, key, node.get("name", section))
     return typing.cast(Part, OmegaConf.to_object(schema))
+
+
+def refuse_missing(section: str, key: str, owner: str) -> typing.NoReturn:
+    """Raise the one line for a key that is not given."""
+    raise UserError(f"{section}.{key}: not given, and {owner} needs it; give {section}.{key}=…")
 
 
 def _types_of(target: type[Any]) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """The meaning of every key, from the docstrings of dataclasses, which are not imported: help has to be fast."""
 
 import ast
-from pathlib import Path
 from typing import NamedTuple
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from sentiment_rnn.config.folders import PACKAGE
 
 
 class Key(NamedTuple):

@@ -2,15 +2,15 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, make_dataclass
+from dataclasses import fields, is_dataclass, make_dataclass, replace
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment_rnn.config.components import arguments_of, class_named, part_arguments, typed_part
+from sentiment_rnn.config.components import arguments_of, class_named, part_arguments, refuse_missing, typed_part
 from sentiment_rnn.config.data import DataConfig
-from sentiment_rnn.config.model import EncoderConfig
+from sentiment_rnn.config.model import DESCRIBING, EncoderConfig
 from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.errors import UserError, unknown_key
 
@@ -38,12 +38,10 @@ def checked(config: DictConfig) -> Any:
         found.encoder = checked_encoder(parts["encoder"])
         if isinstance(found, ReviewConfig):
             found.data = checked_data(parts["data"])
-        rates = found.optimizer
-        pooling = found.pooling.name if isinstance(found, ReviewConfig) else ""
-        if rates.learning_rate is None:
-            chosen = rates.chosen_rate(found.encoder.name, pooling)
-            rates.learning_rate = rates.default_learning_rate if chosen is None else chosen
-            rates.__post_init__()  # its bounds hold for a chosen rate too
+        if found.optimizer.learning_rate is None:
+            chosen = found.chosen_rate
+            rate = found.optimizer.default_learning_rate if chosen is None else chosen
+            found.optimizer = replace(found.optimizer, learning_rate=rate)
     return found
 
 
@@ -55,12 +53,12 @@ def checked_encoder(node: DictConfig) -> EncoderConfig:
     else:
         found = typed_part(node, EncoderConfig, "encoder", GIVEN_TO_ENCODERS)
     arguments = arguments_of(target)
-    for shared in fields(EncoderConfig)[4:]:  # behind _target_, name, label and color
-        if shared.name not in arguments:
+    for shared in fields(EncoderConfig):
+        if shared.name not in (*DESCRIBING, *arguments):
             setattr(found, shared.name, None)
     for name, argument in arguments.items():
         if name not in GIVEN_TO_ENCODERS and argument.default is argument.empty and getattr(found, name, None) is None:
-            raise UserError(f"encoder.{name}: not given, and {found.name} needs it")
+            refuse_missing("encoder", name, found.name)
     return found
 
 

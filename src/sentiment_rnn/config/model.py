@@ -26,6 +26,10 @@ class EmbeddingConfig:
         probability("embedding.word_dropout", self.word_dropout)
 
 
+DESCRIBING = ("_target_", "name", "label", "color")
+"""Keys of an encoder that are no arguments of its class."""
+
+
 @dataclass
 class EncoderConfig:
     """The recurrent (or not) net between embedding and pooling.

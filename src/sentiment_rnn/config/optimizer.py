@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of, refuse
+from sentiment_rnn.config.bounds import at_least, fraction, one_of, refuse
 
 
 @dataclass
@@ -40,8 +40,7 @@ class OptimizerConfig:
                 refuse(f"optimizer.{key}", value, "a number above 0")
         at_least("optimizer.weight_decay", self.weight_decay, 0)
         one_of("optimizer.schedule", self.schedule, ("one_cycle", "constant"))
-        if not 0 < self.warmup_fraction < 1:
-            refuse("optimizer.warmup_fraction", self.warmup_fraction, "a fraction between 0 and 1")
+        fraction("optimizer.warmup_fraction", self.warmup_fraction)
         at_least("optimizer.gradient_clip_norm", self.gradient_clip_norm, 0)
 
     def chosen_rate(self, encoder: str, pooling: str = "") -> float | None:

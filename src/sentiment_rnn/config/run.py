@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from sentiment_rnn.config.bounds import one_of, refuse
-from sentiment_rnn.config.model import EmbeddingConfig, EncoderConfig, PoolingConfig
+from sentiment_rnn.config.model import EmbeddingConfig, PoolingConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.task import SequenceTaskConfig, TaskConfig
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -44,6 +44,11 @@ class RunConfig:
         return {"encoder": self.encoder.name}
 
     @property
+    def chosen_rate(self) -> float | None:
+        """The learning rate that the experiment has chosen for this encoder and pooling; None where it has none."""
+        return self.optimizer.chosen_rate(self.encoder.name, self.tags.get("pooling", ""))
+
+    @property
     def data_key(self) -> str:
         """Equal for configurations that read the same data in the same way."""
         return repr(self.task)
@@ -57,8 +62,7 @@ class RunConfig:
         """Every key and value in plain types, as runs record them; the keys that an encoder has no use for are left
         out."""
         plain = asdict(self)
-        if isinstance(self.encoder, EncoderConfig):
-            plain["encoder"] = {key: value for key, value in plain["encoder"].items() if value is not None}
+        plain["encoder"] = {key: value for key, value in plain["encoder"].items() if value is not None}
         return plain
 
     def identity(self, data_digest: str, code_digest: str) -> str:

@@ -7,7 +7,8 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from sentiment_rnn.config.folders import PACKAGE
+
 DECIDES = ("data", "model", "runs/engine.py", "runs/reviews.py", "runs/sequences.py", "runtime.py")
 """What decides the numbers of a run. Tables, figures, pages and commands do not: they can change between two runs."""
 

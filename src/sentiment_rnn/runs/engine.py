@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,7 @@ def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | Non
 def note_default_rate(config: RunConfig) -> None:
     """Say so where an experiment has chosen learning rates, and none for this encoder."""
     rates = config.optimizer
-    pooling = getattr(config, "pooling", None)
-    chosen = rates.chosen_rate(config.encoder.name, pooling.name if pooling else "")
-    if rates.learning_rates and chosen is None and rates.learning_rate == rates.default_learning_rate:
+    if rates.learning_rates and config.chosen_rate is None and rates.learning_rate == rates.default_learning_rate:
         log.info(
             "optimizer.learning_rate: this experiment has chosen none for %s; the default, %g, is used",
             config.encoder.name, rates.learning_rate,
@@ -95,7 +94,7 @@ def fit_and_test(job: Job, record: RunRecord | None) -> float:
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
-        record.log_checkpoints(best, str(record.checkpoints / LAST))
+        record.log_checkpoints(best)
         if config.trainer.profiler:
             record.log_text(trainer.profiler.summary(), "profile.txt")  # type: ignore[attr-defined]
         if not (config.trainer.fast_dev_run or config.trainer.limit_batches):  # else most reviews were not read
@@ -114,23 +113,20 @@ def build_trainer(job: Job, record: RunRecord | None) -> pl.Trainer:
     settings, objective = job.config.trainer, job.objective
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stderr.isatty()
+    checkpoint = partial(
+        ModelCheckpoint,
+        dirpath=record.checkpoints if record else None,
+        auto_insert_metric_name=False,
+        enable_version_counter=False,
+    )
     callbacks: list[pl.Callback] = [
-        ModelCheckpoint(
-            dirpath=record.checkpoints if record else None,
+        checkpoint(
             filename="epoch{epoch}" if settings.keep_epochs else "best",
-            auto_insert_metric_name=False,
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
-            enable_version_counter=False,
         ),
-        # One of its own: `save_last` writes it only after an epoch that was among the best.
-        ModelCheckpoint(
-            dirpath=record.checkpoints if record else None,
-            filename=Path(LAST).stem,
-            auto_insert_metric_name=False,
-            enable_version_counter=False,
-        ),
+        checkpoint(filename=Path(LAST).stem),  # `save_last` writes it only after an epoch that was among the best
         EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them
         RandomState(),
     ]

@@ -2,6 +2,8 @@
 
 PARENT_VARIABLE = "SENTIMENT_RNN_PARENT_RUN"
 """Environment variable that tells a job, in whichever process it runs, its sweep's parent run."""
+COMMAND_VARIABLE = "SENTIMENT_RNN_COMMAND"
+"""Environment variable that tells a job which command started it."""
 
 PARENT_TAG = "mlflow.parentRunId"
 IDENTITY_TAG = "sentiment_rnn.identity"
@@ -34,4 +36,3 @@ EPOCH_SECONDS = "train/epoch_seconds"
 TOKENS_PER_SECOND = "train/tokens_per_second"
 PARAMETERS = "parameters"
 PEAK_MEMORY = "memory/peak_bytes"
-TEMPERATURE = "temperature"

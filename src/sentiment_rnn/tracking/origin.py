@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from sentiment_rnn import __version__
-from sentiment_rnn.tracking.names import VERSION_TAG
+from sentiment_rnn.tracking.names import COMMAND_VARIABLE, VERSION_TAG
 
 LONGEST = 5000
 """Characters of a tag that MLflow keeps."""
@@ -38,10 +38,6 @@ def user_name() -> str:
 def command_line() -> str:
     """What was typed, as far as this process knows: a job of a sweep is handed its sweep's."""
     return os.environ.get(COMMAND_VARIABLE) or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-COMMAND_VARIABLE = "SENTIMENT_RNN_COMMAND"
-"""Environment variable that tells a job which command started it."""
 
 
 def git_commit() -> str | None:

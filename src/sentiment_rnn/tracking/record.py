@@ -23,7 +23,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.checkpoints import folder_of
+from sentiment_rnn.tracking.checkpoints import LAST, folder_of
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     CONFIGURATION,
@@ -78,9 +78,9 @@ class RunRecord:
         entity = Dataset(dataset["name"], dataset["digest"], dataset["source_type"], dataset["source"])
         self.client.log_inputs(self.run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "train and test")])])
 
-    def log_checkpoints(self, best: str, last: str) -> None:
+    def log_checkpoints(self, best: str) -> None:
         """Checkpoints by reference: they stay where they are."""
-        self.client.log_dict(self.run_id, {"best": best, "last": last}, "checkpoints.yaml")
+        self.client.log_dict(self.run_id, {"best": best, "last": str(self.checkpoints / LAST)}, "checkpoints.yaml")
         self.client.set_tag(self.run_id, CHECKPOINT_TAG, best)
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:

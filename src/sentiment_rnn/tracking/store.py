@@ -44,22 +44,21 @@ def open_store(
         raise UserError(
             f"{directory_name}={config.directory}: no runs there; train first, or give the folder of a store"
         )
-    if not create:
-        return _existing_store(config, uri, directory, uri_name)
     try:
+        if not create:
+            client = MlflowClient(uri)
+            experiment_id = _experiment(client, config)
+            if experiment_id is None:
+                raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
+            return Store(client, uri, experiment_id, directory)
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / ".store.lock"):
             client = MlflowClient(uri)
-            experiment = client.get_experiment_by_name(config.experiment)
-            if experiment is None:
-                local = None if config.uri else (directory / "artifacts").as_uri()
-                experiment_id = client.create_experiment(
-                    config.experiment,
-                    artifact_location=local,
-                    tags={"mlflow.experimentKind": "custom_model_development"},
-                )
-            else:
-                experiment_id = experiment.experiment_id
+            experiment_id = _experiment(client, config) or client.create_experiment(
+                config.experiment,
+                artifact_location=None if config.uri else (directory / "artifacts").as_uri(),
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
     except OSError as error:
         raise UserError(
             f"{directory_name}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
@@ -71,18 +70,10 @@ def open_store(
     return Store(client, uri, experiment_id, directory)
 
 
-def _existing_store(config: TrackingConfig, uri: str, directory: Path, uri_name: str) -> Store:
-    """The store, as it is: nothing is made."""
-    try:
-        client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(config.experiment)
-    except MlflowException as error:
-        raise UserError(
-            f"{uri_name}={uri}: {str(error).splitlines()[0]}; check the address, or give none for SQLite"
-        ) from error
-    if experiment is None:
-        raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
-    return Store(client, uri, experiment.experiment_id, directory)
+def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
+    """Id of the experiment; None where it is missing."""
+    found = client.get_experiment_by_name(config.experiment)
+    return None if found is None else str(found.experiment_id)
 
 
 def where_to_look(store: Store) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from sentiment_rnn.config.bounds import at_least, refuse
+from sentiment_rnn.config.bounds import at_least, fraction
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.data.text_files import Columns, read_rows
@@ -42,9 +42,8 @@ class Files:
     places: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
     def __post_init__(self) -> None:
-        for key in ("validation_fraction", "test_fraction"):
-            if not 0 < getattr(self, key) < 1:
-                refuse(f"data.{key}", getattr(self, key), "a fraction between 0 and 1, e.g. 0.1")
+        fraction("data.validation_fraction", self.validation_fraction)
+        fraction("data.test_fraction", self.test_fraction)
         at_least("data.split_seed", self.split_seed, 0)
         for key, path in self._paths.items():
             if not path.is_file():

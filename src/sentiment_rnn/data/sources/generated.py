@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment_rnn.config.bounds import at_least, one_of, refuse
+from sentiment_rnn.config.bounds import at_least, fraction, one_of
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 
@@ -80,8 +80,7 @@ class Generated:
         if self.distances == "mixed":
             at_least("data.max_distance", self.max_distance, 2)
         at_least("data.generator_seed", self.generator_seed, 0)
-        if not 0 < self.validation_fraction < 1:
-            refuse("data.validation_fraction", self.validation_fraction, "a fraction between 0 and 1, e.g. 0.1")
+        fraction("data.validation_fraction", self.validation_fraction)
         at_least("data.split_seed", self.split_seed, 0)
 
     def fingerprint(self) -> str:

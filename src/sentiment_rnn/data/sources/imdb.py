@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from sentiment_rnn.config.bounds import at_least, refuse
+from sentiment_rnn.config.bounds import at_least, fraction
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.errors import UserError
@@ -55,8 +55,7 @@ class Imdb:
     places: ClassVar[tuple[str, ...]] = ("archive", "directory", "verify")
 
     def __post_init__(self) -> None:
-        if not 0 < self.validation_fraction < 1:
-            refuse("data.validation_fraction", self.validation_fraction, "a fraction between 0 and 1, e.g. 0.1")
+        fraction("data.validation_fraction", self.validation_fraction)
         at_least("data.split_seed", self.split_seed, 0)
 
     def fingerprint(self) -> str:
