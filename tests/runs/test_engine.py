@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mlflow import MlflowClient
 
 from processes import run_command
 from sentiment_rnn.config.run import RunConfig
@@ -15,6 +14,7 @@ from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.runs.engine import train
+from stored_runs import last_run, runs_in
 
 SMALL = (
     "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
@@ -29,20 +29,13 @@ def small_config(folder: Path, *overrides: str) -> RunConfig:
     return run_config(*SMALL, *places, *overrides)
 
 
-def last_run(folder: Path) -> tuple[MlflowClient, str]:
-    """The newest run in the store under `folder`."""
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return client, client.search_runs(experiments, order_by=["start_time DESC"])[0].info.run_id
-
-
 def test_the_same_seed_gives_the_same_metrics_twice_and_another_seed_others(tmp_path: Path) -> None:
     found = []
     for seed in (3, 3, 4):
         train(small_config(tmp_path, f"seed={seed}", "embedding.dropout=0.2", "embedding.word_dropout=0.1"), [])
-        client, run_id = last_run(tmp_path)
-        history = [point.value for point in client.get_metric_history(run_id, "val/loss")]
-        metrics = client.get_run(run_id).data.metrics
+        client, run = last_run(tmp_path)
+        history = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
+        metrics = client.get_run(run.info.run_id).data.metrics
         found.append((history, metrics["test/loss"], metrics["train/loss"]))
     assert found[0] == found[1]
     assert found[0] != found[2]
@@ -51,9 +44,9 @@ def test_the_same_seed_gives_the_same_metrics_twice_and_another_seed_others(tmp_
 def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_chose(tmp_path: Path) -> None:
     config = small_config(tmp_path, "encoder=lstm", "precision=float32")
     train(config, ["encoder=lstm"])
-    client, run_id = last_run(tmp_path)
-    run = client.get_run(run_id)
-    recorded = Predictions.load(Path(client.download_artifacts(run_id, "predictions/test.npz", str(tmp_path))))
+    client, run = last_run(tmp_path)
+    run = client.get_run(run.info.run_id)
+    recorded = Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(tmp_path))))
     model = SentimentClassifier.load_from_checkpoint(
         run.data.tags["sentiment_rnn.checkpoint"], map_location="cpu"
     ).eval()
@@ -66,14 +59,14 @@ def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_ch
     np.testing.assert_array_equal(recorded.logits, logits)
     np.testing.assert_array_equal(recorded.uncalibrated > 0.5, recorded.probabilities > 0.5)
     assert recorded.correct.mean() == pytest.approx(run.data.metrics["test/accuracy"])
-    best = max(point.value for point in client.get_metric_history(run_id, "val/accuracy"))
+    best = max(point.value for point in client.get_metric_history(run.info.run_id, "val/accuracy"))
     assert run.data.metrics["val/best_accuracy"] == pytest.approx(best)
 
 
 def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:
     train(small_config(tmp_path, "encoder=bag"), [])
-    client, run_id = last_run(tmp_path)
-    table = json.loads(Path(client.download_artifacts(run_id, "mistakes.json", str(tmp_path))).read_text())
+    client, run = last_run(tmp_path)
+    table = json.loads(Path(client.download_artifacts(run.info.run_id, "mistakes.json", str(tmp_path))).read_text())
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     assert rows, "a bag of words cannot be right about every generated review"
     assert all((row["probability"] > 0.5) != (row["label"] == 1) for row in rows)
@@ -84,22 +77,20 @@ def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:
 def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path) -> None:
     still = ("optimizer.learning_rate=1e-12", "trainer.epochs=9", "trainer.patience=2")
     train(small_config(tmp_path, "encoder=bag", *still), [])
-    client, run_id = last_run(tmp_path)
-    assert len(client.get_metric_history(run_id, "val/accuracy")) == 3
+    client, run = last_run(tmp_path)
+    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 3
 
 
 def test_a_sweep_target_is_the_best_validation_accuracy(tmp_path: Path) -> None:
     value = train(small_config(tmp_path, "encoder=bag"), [])
-    client, run_id = last_run(tmp_path)
-    assert value == pytest.approx(client.get_run(run_id).data.metrics["val/best_accuracy"])
+    client, run = last_run(tmp_path)
+    assert value == pytest.approx(client.get_run(run.info.run_id).data.metrics["val/best_accuracy"])
 
 
 def test_two_processes_train_together_and_score_every_review_once(tmp_path: Path) -> None:
     distributed = ("trainer.devices=2", "trainer.strategy=ddp", "encoder=rnn")
     run_command("train", tmp_path, *SMALL, *distributed, status=0)
-    client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    (run,) = client.search_runs(experiments)
+    client, (run,) = runs_in(tmp_path)
     recorded = Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(tmp_path))))
     assert not np.isnan(recorded.probabilities).any()
     assert recorded.correct.mean() == pytest.approx(run.data.metrics["test/accuracy"])

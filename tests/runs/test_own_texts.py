@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from mlflow import MlflowClient
 
 from processes import run_command
 from sentiment_rnn.cli.main import main
@@ -18,6 +17,7 @@ from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
+from stored_runs import runs_in
 
 SMALL = (
     "data=files", "data.batch_size=20", "data.minimum_frequency=1", "encoder.hidden_size=8", "embedding.size=8",
@@ -74,8 +74,7 @@ def test_a_csv_becomes_a_registered_model_of_the_name_that_answers(used: tuple[P
 
 def test_the_runs_record_the_files_as_their_data(used: tuple[Path, str, str]) -> None:
     folder, _, _ = used
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    client, runs = runs_in(folder)
     trained = [run for run in runs if "encoder" in run.data.tags]
     assert {run.data.params["data.train"] for run in trained} == {"reviews.csv"}
     assert {run.inputs.dataset_inputs[0].dataset.name for run in trained} == {"files"}

@@ -15,6 +15,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
+from stored_runs import last_run
 
 REVIEWS = (
     "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
@@ -53,13 +54,6 @@ def places(folder: Path) -> list[str]:
     return [f"tracking.directory={folder}/runs"]
 
 
-def last_run(folder: Path) -> Run:
-    """The newest run in the store under `folder`."""
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return client.search_runs(experiments, order_by=["start_time DESC"])[0]
-
-
 def scores(run: Run) -> dict[str, float]:
     """What a run measured, but for time and memory."""
     measured = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
@@ -82,15 +76,15 @@ def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
-    killed = last_run(tmp_path)
+    killed = last_run(tmp_path)[1]
     assert killed.info.status == "RUNNING"
     assert not any(name.startswith("test/") for name in killed.data.metrics)
     train(small_config(tmp_path, *task, f"tracking.resume={killed.info.run_id}"), [])
-    resumed = last_run(tmp_path)
+    resumed = last_run(tmp_path)[1]
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
     train(small_config(tmp_path, *task), [])
-    undisturbed = last_run(tmp_path)
+    undisturbed = last_run(tmp_path)[1]
     assert undisturbed.info.run_id != killed.info.run_id
     assert scores(resumed) == scores(undisturbed)
     assert curve(tmp_path, resumed) == curve(tmp_path, undisturbed)
@@ -109,16 +103,16 @@ def test_an_interrupted_run_says_how_it_is_resumed(
         patched.setattr(engine.EpochTimer, "on_train_epoch_start", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(small_config(tmp_path, *ADDING), [])
-    run = last_run(tmp_path)
+    run = last_run(tmp_path)[1]
     assert run.info.status == "KILLED"
     assert f"the same command with tracking.resume={run.info.run_id} resumes it" in caplog.text
     train(small_config(tmp_path, *ADDING, f"tracking.resume={run.info.run_id}"), [])  # from the first epoch
-    assert last_run(tmp_path).info.status == "FINISHED"
+    assert last_run(tmp_path)[1].info.status == "FINISHED"
 
 
 def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: Path) -> None:
     train(small_config(tmp_path, *ADDING), [])
-    run_id = last_run(tmp_path).info.run_id
+    run_id = last_run(tmp_path)[1].info.run_id
     with pytest.raises(UserError, match=f"^tracking.resume={run_id}: this run has finished; there is nothing to resum"):
         train(small_config(tmp_path, *ADDING, f"tracking.resume={run_id}"), [])
     MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db").set_terminated(run_id, "KILLED")
@@ -126,5 +120,5 @@ def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: 
         train(small_config(tmp_path, *ADDING, "seed=1", f"tracking.resume={run_id}"), [])
     with pytest.raises(UserError, match=r"^tracking\.resume=none: no such run in sqlite:"):
         train(small_config(tmp_path, *ADDING, "tracking.resume=none"), [])
-    assert last_run(tmp_path).info.run_id == run_id  # no other was made
-    assert last_run(tmp_path).info.status == "KILLED"
+    assert last_run(tmp_path)[1].info.run_id == run_id  # no other was made
+    assert last_run(tmp_path)[1].info.status == "KILLED"

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
-from mlflow.entities import Run
 
 from sentiment_rnn.config.run import SequenceConfig
 from sentiment_rnn.config.store import run_config
@@ -12,6 +10,7 @@ from sentiment_rnn.data.sequences import baseline
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.job import job_of
+from stored_runs import last_run
 
 SMALL = (
     "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32", "encoder.hidden_size=8",
@@ -22,13 +21,6 @@ SMALL = (
 def small_config(folder: Path, *overrides: str, task: str = "adding") -> SequenceConfig:
     """A run of a second that keeps everything in `folder`."""
     return run_config(f"task={task}", *SMALL, f"tracking.directory={folder}/runs", *overrides)
-
-
-def last_run(folder: Path) -> tuple[MlflowClient, Run]:
-    """The newest run in the store under `folder`."""
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return client, client.search_runs(experiments, order_by=["start_time DESC"])[0]
 
 
 @pytest.mark.parametrize("task", ["adding", "copying"])

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import environment, run_command
+from stored_runs import runs_in
 
 SMALL = [
     "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
@@ -21,8 +22,7 @@ SMALL = [
 
 def runs_of(folder: Path) -> tuple[list[Run], list[Run]]:
     """Parents and children in the store under `folder`."""
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    _, runs = runs_in(folder)
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
     return [run for run in runs if "mlflow.parentRunId" not in run.data.tags], children
 

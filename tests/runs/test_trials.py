@@ -11,6 +11,7 @@ from processes import run_command
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.runs.engine import train
+from stored_runs import last_run
 
 SMALL = (
     "data=generated", "data.train_reviews=100", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=10",
@@ -28,9 +29,7 @@ def small_config(folder: Path, *overrides: str) -> RunConfig:
 def tried(folder: Path, *overrides: str) -> tuple[MlflowClient, Run]:
     """Train, and the run."""
     train(small_config(folder, *overrides), [])
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return client, client.search_runs(experiments, order_by=["start_time DESC"])[0]
+    return last_run(folder)
 
 
 def steps_of(client: MlflowClient, run: Run) -> int:

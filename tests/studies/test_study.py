@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from processes import run_command
 from sentiment_rnn.cli.study import folder_of, run_sweep
@@ -14,6 +13,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import all_studies, find_study
+from stored_runs import runs_in
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 SMALL = [
@@ -51,8 +51,7 @@ def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def children(folder: Path) -> list[str]:
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    _, runs = runs_in(folder)
     return [run.info.run_id for run in runs if "mlflow.parentRunId" in run.data.tags]
 
 
@@ -64,8 +63,7 @@ def test_a_study_trains_its_sweep_writes_its_folder_and_logs_to_the_parent(gates
     }  # fmt: skip
     assert "Share [%] of units and tokens" in (out / "README.md").read_text()
     assert len(children(gates)) == 4
-    client = MlflowClient(f"sqlite:///{gates}/runs/mlflow.db")
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    client, runs = runs_in(gates)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study/gates")}
     assert {f"study/gates/{name}" for name in ("gates.png", "results.csv", "explorer.json")} <= logged
