@@ -55,7 +55,7 @@ def generated_config(tmp_path: Path) -> Callable[..., DataConfig]:
             "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32, "max_tokens": 200,
             "keep": "tail", "tokenizer": "basic_english", "vocabulary_size": 1000, "minimum_frequency": 1,
             "train_reviews": 160, "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_distance": 20,
-            "distances": "log_uniform", "generator_seed": 0,
+            "distances": "log_uniform", "opening_fraction": 0.0, "generator_seed": 0,
         }  # fmt: skip
         return checked_data(OmegaConf.create(settings | overrides))
 

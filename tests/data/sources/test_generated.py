@@ -80,6 +80,15 @@ def test_a_review_ends_in_a_full_stop_and_begins_with_a_clause(label: int, dista
 
 
 @given(LABELS, DISTANCES, SEEDS)
+def test_a_review_may_open_with_the_deciding_clause(label: int, distance: int, seed: int) -> None:
+    tokens = write_review(label, distance, np.random.default_rng(seed), opens=True)
+    text = " ".join(tokens)
+    assert re.fullmatch(clause_pattern(FILM, label), " ".join(tokens[:-distance]))
+    others = any(token in CINEMA for token in tokens)
+    assert bool(re.search(clause_pattern(CINEMA, 1 - label), text)) == others
+
+
+@given(LABELS, DISTANCES, SEEDS)
 def test_swapping_the_topics_of_two_clauses_turns_the_label_and_keeps_the_words(
     label: int, distance: int, seed: int
 ) -> None:
@@ -156,7 +165,7 @@ def test_the_corpus_is_the_same_every_time(generated_config: Config) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"generator_seed": 1}, {"max_distance": 21}, {"distances": "equal"},
+        {"generator_seed": 1}, {"max_distance": 21}, {"distances": "equal"}, {"opening_fraction": 0.5},
         {"train_reviews": 170}, {"test_reviews": 66}, {"validation_fraction": 0.5}, {"split_seed": 1},
     ],
 )  # fmt: skip
@@ -186,6 +195,21 @@ def test_log_uniform_distances_have_as_many_in_every_octave(generated_config: Co
     # 1, 2-3, 4-7, … 32-63: a sixth each, 1,000 with a standard deviation of 29.
     octaves = np.bincount(np.log2(distances).astype(int), minlength=6)
     assert (np.abs(octaves - 1000) < 150).all()
+
+
+def test_the_fraction_of_the_reviews_opens_with_the_deciding_clause(generated_config: Config) -> None:
+    reviews = every(source_of(generated_config(opening_fraction=0.25, train_reviews=4000, max_distance=100)).read())
+    opening = [re.match(clause_pattern(FILM, review.label), review.text) for review in reviews]
+    # A quarter of 4,064: a standard deviation of 28.
+    assert abs(sum(map(bool, opening)) - 1016) < 140
+    alone = [review for review, opens in zip(reviews, opening, strict=True) if opens and review.distance < 6]
+    assert alone
+    assert not any(word in CINEMA for review in alone for word in review.text.split())
+
+
+def test_by_default_no_review_opens_with_the_deciding_clause(generated_config: Config) -> None:
+    for review in every(source_of(generated_config()).read()):
+        assert not re.match(clause_pattern(FILM, review.label), review.text)
 
 
 @pytest.mark.parametrize("distances", ["equal", "log_uniform"])

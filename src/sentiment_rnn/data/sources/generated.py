@@ -8,6 +8,9 @@ about the film is the label; clauses about the cinema use the same opinion words
   and the label turns while the words stay the same: a bag of words is at chance, not only near it.
 - All other opinions are drawn at random, as is how many stand before the deciding clause, one to four. Where clauses
   follow, neither the first opinion nor the last one tells the label in more than two of three reviews.
+
+`opening_fraction` of the reviews begin with the deciding clause instead. Where no clause about the cinema
+follows, that is the only opinion, and there a bag of words can tell the label.
 """
 
 import hashlib
@@ -16,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment_rnn.config.bounds import at_least, fraction, one_of
+from sentiment_rnn.config.bounds import at_least, fraction, one_of, probability
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 
@@ -69,6 +72,8 @@ class Generated:
     distances: str
     """`log_uniform` draws distances from 1 to `max_distance`; `mixed` one of 2, 5, 10, 20, 50, … and `max_distance`;
     `equal` gives every review `max_distance`."""
+    opening_fraction: float
+    """Part of the reviews that begin with the deciding clause, below 1; in short ones of these it is the only one."""
     generator_seed: int
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
 
@@ -79,6 +84,7 @@ class Generated:
         one_of("data.distances", self.distances, ("log_uniform", "mixed", "equal"))
         if self.distances == "mixed":
             at_least("data.max_distance", self.max_distance, 2)
+        probability("data.opening_fraction", self.opening_fraction)
         at_least("data.generator_seed", self.generator_seed, 0)
         fraction("data.validation_fraction", self.validation_fraction)
         at_least("data.split_seed", self.split_seed, 0)
@@ -101,7 +107,9 @@ class Generated:
     def _review(self, name: str, label: int, random: np.random.Generator, seen: set[str]) -> Review:
         while True:
             distance = self._distance(random)
-            text = " ".join(write_review(label, distance, random))
+            # Without such reviews no number is drawn for the choice, so that the corpora of studies stay as they are.
+            opens = self.opening_fraction > 0 and random.random() < self.opening_fraction
+            text = " ".join(write_review(label, distance, random, opens))
             if text not in seen:
                 seen.add(text)
                 return Review(text, label, rating=0, group=name, name=name, distance=distance)
@@ -122,13 +130,17 @@ def distance_series(longest: int) -> list[int]:
     return [step for step in steps if 2 <= step < longest] + [longest]
 
 
-def write_review(label: int, distance: int, random: np.random.Generator) -> list[str]:
-    """The tokens of a review whose last `distance` tokens follow the clause that decides `label`."""
+def write_review(label: int, distance: int, random: np.random.Generator, opens: bool = False) -> list[str]:
+    """The tokens of a review whose last `distance` tokens follow the clause that decides `label`.
+
+    With `opens`, that clause is the first; else one to four others stand before it.
+    """
     behind, closing = _ending(distance, random)
     cinema = [sentence for sentence in behind if isinstance(sentence, Clause)]
-    before = [draw_clause(CINEMA, random) for _ in range(random.integers(1, 5))]
+    before = [] if opens else [draw_clause(CINEMA, random) for _ in range(random.integers(1, 5))]
     opinions = random.integers(0, 2, len(before) + len(cinema))
-    opinions[random.integers(len(opinions))] = 1 - label
+    if len(opinions):
+        opinions[random.integers(len(opinions))] = 1 - label
     drawn = iter(opinions.tolist())
     tokens: list[str] = []
     for clause in before:
