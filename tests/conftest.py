@@ -12,6 +12,7 @@ import torch
 from omegaconf import OmegaConf
 from selenium import webdriver
 
+from made_imdb import write_imdb
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data
 from sentiment_rnn.data.batching import Batch
@@ -92,20 +93,8 @@ def real_imdb_config(imdb_archive: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def imdb_folder(tmp_path: Path) -> Path:
-    """An extracted `aclImdb` of 40 made-up reviews in each of its four folders, about 10 films in each split."""
-    root = tmp_path / "aclImdb"
-    for split in ("train", "test"):
-        for sentiment, rating in (("neg", 2), ("pos", 9)):
-            folder = root / split / sentiment
-            folder.mkdir(parents=True)
-            for number in range(40):
-                word = "dreadful" if sentiment == "neg" else "wonderful"
-                text = f"Review {number} of the {split} part: it was {word}, <br /><br />film {number // 4} was long."
-                (folder / f"{number}_{rating}.txt").write_text(text, encoding="utf-8")
-            films = [f"tt{split == 'test':d}{number // 4:06d}" for number in range(40)]
-            urls = "".join(f"http://www.imdb.com/title/{film}/usercomments\n" for film in films)
-            (root / split / f"urls_{sentiment}.txt").write_text(urls)
-    return root
+    """An extracted `aclImdb` of made-up reviews."""
+    return write_imdb(tmp_path)
 
 
 @pytest.fixture

@@ -2,8 +2,14 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LIBRARY_WARNING = re.compile(r"\w+Warning: |^W\d{4} |nanobind: leaked", re.MULTILINE)
@@ -32,3 +38,37 @@ def run_command(
     if done.returncode == 0:
         assert not LIBRARY_WARNING.search(done.stderr.decode()), done.stderr.decode()
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+@contextmanager
+def served(started: list[str], folder: Path, address: str) -> Iterator[None]:
+    """A server in a process group of its own, from its first answer at `address` until the block ends."""
+    uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/runs/mlflow.db"} if "mlflow" in started else {}
+    # MLflow starts its server through a shell, which has to find this environment's programs.
+    path = os.pathsep.join([str(Path(started[0]).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    process = subprocess.Popen(
+        started, cwd=folder, env=environment() | uri | {"PATH": path}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(address, timeout=5).read()
+                break
+            except (urllib.error.URLError, OSError):
+                assert process.poll() is None, process.stdout.read() if process.stdout else ""
+                time.sleep(0.5)
+        else:
+            raise TimeoutError("the server does not answer")
+        yield
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)

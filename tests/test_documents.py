@@ -10,15 +10,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from documented import DOCUMENTS, REPOSITORY, commands, targets
 from sentiment_rnn.cli.commands import COMMANDS
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted(
-    path for pattern in ("*.md", "docs/*.md", "experiments/**/*.md") for path in REPOSITORY.glob(pattern)
-)
 README_LINES = 120
 
 
@@ -27,20 +24,9 @@ def name(path: Path) -> str:
     return path.relative_to(REPOSITORY).as_posix()
 
 
-def commands() -> list[str]:
-    """Every command line in a shell block, and every `sentiment-rnn …` in running text, once."""
-    found = []
-    for path in DOCUMENTS:
-        text = path.read_text(encoding="utf-8")
-        for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-            found += [line.split("  #")[0].split(" # ")[0].strip() for line in block.splitlines()]
-        found += re.findall(r"`(sentiment-rnn [a-z]+ [^`…]*)`", text)
-    return sorted({line for line in found if line})
-
-
 OURS = [line for line in commands() if line.startswith("sentiment-rnn ")]
-TARGETS = sorted({target for line in commands() for target in re.findall(r"\bmake ([a-z][a-z -]*)", line)})
-OTHERS = ("source ", "curl ", "mlflow models serve", "python ", "make ")
+TARGETS = sorted({target for line in commands() for target in re.findall(r"^make ([a-z][a-z -]*)", line)})
+OTHERS = ("source ", "curl ", "mlflow models serve", "python ", "make ", "docker ")
 """Beginnings of the other lines: tested elsewhere, or of other programs."""
 
 
@@ -69,10 +55,9 @@ def test_no_documented_line_is_left_unread() -> None:
     assert [line for line in commands() if line not in OURS and not line.startswith(OTHERS)] == []
 
 
-@pytest.mark.parametrize("targets", TARGETS)
-def test_a_documented_target_exists(targets: str) -> None:
-    there = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    assert set(targets.split()) <= there
+@pytest.mark.parametrize("named", TARGETS)
+def test_a_documented_target_exists(named: str) -> None:
+    assert set(named.split()) <= targets()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
@@ -86,3 +71,12 @@ def test_the_readme_is_short_and_its_first_command_comes_early() -> None:
     lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= README_LINES
     assert any(line.startswith("make ") for line in lines[:15])
+
+
+def test_the_image_is_built_by_commands_that_are_run_elsewhere() -> None:
+    steps = re.findall(r"^(?:RUN|CMD) (.*)", (REPOSITORY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {target for step in steps for target in re.findall(r"make[ \",]+([a-z]+)", step)} == {
+        "setup",
+        "demo",
+        "serve",
+    }

@@ -2,23 +2,17 @@
 
 import csv
 import json
-import os
 import random
-import socket
 import subprocess
 import sys
 import sysconfig
-import time
-import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from processes import environment
+from processes import environment, free_port, served
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = ("encoder.hidden_size=8", "trainer.epochs=2", "trainer.threads=1", "optimizer.learning_rate=0.01",
@@ -123,7 +117,7 @@ def test_its_model_is_served(python: Path, folder: Path, how: str) -> None:
     else:
         started = [python, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--host", "127.0.0.1",
                    "--model-uri", "models:/products@champion"]  # fmt: skip
-    with served([*map(str, started), "--port", str(port)], folder, port):
+    with served([*map(str, started), "--port", str(port)], folder, f"http://127.0.0.1:{port}/ping"):
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/invocations",
             json.dumps({"inputs": {"text": ["a superb thing"]}}).encode(),
@@ -133,37 +127,3 @@ def test_its_model_is_served(python: Path, folder: Path, how: str) -> None:
             (answer,) = json.load(response)["predictions"]
     assert answer["label"] in ("negative", "positive")
     assert answer["known_tokens"] == 2
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return int(tried.getsockname()[1])
-
-
-@contextmanager
-def served(started: list[str], folder: Path, port: int) -> Iterator[None]:
-    """A server in a process group of its own, until the block ends."""
-    uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/runs/mlflow.db"} if "mlflow" in started else {}
-    # MLflow starts its server through a shell, which has to find this environment's programs.
-    path = os.pathsep.join([str(Path(started[0]).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-    process = subprocess.Popen(
-        started, cwd=folder, env=environment() | uri | {"PATH": path}, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).read()
-                break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None, process.stdout.read() if process.stdout else ""
-                time.sleep(0.5)
-        else:
-            raise TimeoutError("the server does not answer")
-        yield
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(30)
