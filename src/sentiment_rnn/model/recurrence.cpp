@@ -30,6 +30,7 @@
 #include <cstring>
 #include <string>
 #include <tuple>
+#include <type_traits>
 
 #include "product.h"
 
@@ -69,17 +70,16 @@ namespace {
 // To 1e-7 absolutely, not relatively: near zero it has fewer digits than x.
 [[gnu::always_inline]] inline float tanh(float x) { return 2.0f / (1.0f + exponential(limited(-2.0f * x))) - 1.0f; }
 
-[[gnu::always_inline]] inline float sigmoid(float x) { return 1.0f / (1.0f + exponential(limited(-x))); }
+// σ(x), of e = e^-x.
+[[gnu::always_inline]] inline float sigma(float e) { return 1.0f / (1.0f + e); }
 
-// i, f, g, o → σ(i), σ(f), tanh(g), σ(o). All are 1 / (1 + e^-x), and one division, the slowest operation here, gives the
-// four: 1 / a = bcd / abcd.
-[[gnu::always_inline]] inline void activate(float& i, float& f, float& g, float& o) {
-  const float a = 1.0f + exponential(limited(-i)), b = 1.0f + exponential(limited(-f));
-  const float c = 1.0f + exponential(limited(-2.0f * g)), d = 1.0f + exponential(limited(-o));
+// The same for each of four. One division, the slowest operation here, gives them all: 1 / a = bcd / abcd.
+[[gnu::always_inline]] inline void sigmas(float& i, float& f, float& g, float& o) {
+  const float a = 1.0f + i, b = 1.0f + f, c = 1.0f + g, d = 1.0f + o;
   const float ab = a * b, cd = c * d, inverse = 1.0f / (ab * cd);
   i = inverse * cd * b;
   f = inverse * cd * a;
-  g = inverse * ab * d * 2.0f - 1.0f;
+  g = inverse * ab * d;
   o = inverse * ab * c;
 }
 
@@ -89,6 +89,56 @@ template <typename Number>
 void prefetch(const Number* numbers, int64_t count) {
   constexpr int64_t line = 64 / sizeof(Number);
   for (int64_t i = 0; i < count; i += line) __builtin_prefetch(numbers + i, 1);
+}
+
+// ---- gates in memory -------------------------------------------------------------------------------------------------
+
+// What the backward pass needs of a gate f = σ(x) is f (1 - f), which a gate of 0.998 has lost in bfloat16: it rounds to 1. So
+// of a value above one half the distance from 1 is kept, computed as e^-x f: 1 - f has no digits left where f is near 1.
+// Gates are positive, and a minus marks distances; those of a tanh, which has two signs, are scaled to lie behind all
+// values. float32 keeps the values. No struct of two floats here: a loop with one is not vectorized by g++ 12.
+
+constexpr float mark = 4294967296.0f;  // 2^32: the least distance, 2 e^-21, is above 1 with it
+
+// σ(x) = value, of e = e^-x.
+[[gnu::always_inline]] inline void write_sigmoid(float& place, float value, float) { place = value; }
+[[gnu::always_inline]] inline void write_sigmoid(Bfloat16& place, float value, float e) {
+  write(place, value > 0.5f ? -e * value : value);
+}
+
+// tanh(x) = 2 σ(2x) - 1, of e = e^-2x and sigma = σ(2x).
+[[gnu::always_inline]] inline void write_tanh(float& place, float, float sigma) { place = 2.0f * sigma - 1.0f; }
+[[gnu::always_inline]] inline void write_tanh(Bfloat16& place, float e, float sigma) {
+  const float value = 2.0f * sigma - 1.0f, distance = 2.0f * sigma * (e < 1.0f ? e : 1.0f);
+  write(place, distance < 0.5f ? distance * (e < 1.0f ? mark : -mark) : value);
+}
+
+// Of what is kept as a Number: σ(x) and 1 - σ(x); 1 - |tanh(x)|, tanh(x) and its derivative, 1 - tanh²(x).
+template <typename Number>
+constexpr bool keeps_values = std::is_same_v<Number, float>;
+
+template <typename Number>
+[[gnu::always_inline]] inline float sigmoid_of(float kept) {
+  return keeps_values<Number> || kept > 0.0f ? kept : 1.0f + kept;
+}
+template <typename Number>
+[[gnu::always_inline]] inline float complement_of(float kept) {
+  return keeps_values<Number> || kept > 0.0f ? 1.0f - kept : -kept;
+}
+[[gnu::always_inline]] inline float distance_of(float kept) {
+  const float size = kept < 0.0f ? -kept : kept;
+  return size > 1.0f ? size * (1.0f / mark) : 1.0f - size;
+}
+template <typename Number>
+[[gnu::always_inline]] inline float tanh_of(float kept) {
+  if constexpr (keeps_values<Number>) return kept;
+  const float value = 1.0f - distance_of(kept);
+  return kept < 0.0f ? -value : value;
+}
+template <typename Number>
+[[gnu::always_inline]] inline float slope_of(float kept) {
+  if constexpr (keeps_values<Number>) return 1.0f - kept * kept;
+  return distance_of(kept) * (2.0f - distance_of(kept));
 }
 
 // ---- rows -----------------------------------------------------------------------------------------------------------
@@ -113,15 +163,27 @@ void divide_rows(int64_t rows, const Task& task) {
 
 // ---- cells ---------------------------------------------------------------------------------------------------------
 
-// The RNN's non-linearities: h of W z_t, and the gradient of W z_t from h and dh.
+// The RNN's non-linearities: a and h of W z_t, and the gradient of W z_t from a and dh.
 struct Tanh {
-  [[gnu::always_inline]] static float state(float x) { return tanh(x); }
-  [[gnu::always_inline]] static float gradient(float h, float dh) { return dh * (1.0f - h * h); }
+  template <typename Number>
+  [[gnu::always_inline]] static void forward(float x, Number& a, Number& h) {
+    const float e = exponential(limited(-2.0f * x)), half = sigma(e);
+    write_tanh(a, e, half);
+    write(h, 2.0f * half - 1.0f);
+  }
+  template <typename Number>
+  [[gnu::always_inline]] static float gradient(Number a, float dh) { return dh * slope_of<Number>(read(a)); }
 };
 
 struct Relu {  // where x is not a number, neither is h, and the gradient goes through: as in PyTorch
-  [[gnu::always_inline]] static float state(float x) { return x < 0.0f ? 0.0f : x; }
-  [[gnu::always_inline]] static float gradient(float h, float dh) { return h <= 0.0f ? 0.0f : dh; }
+  template <typename Number>
+  [[gnu::always_inline]] static void forward(float x, Number& a, Number& h) {
+    const float state = x < 0.0f ? 0.0f : x;
+    write(a, state);
+    write(h, state);
+  }
+  template <typename Number>
+  [[gnu::always_inline]] static float gradient(Number a, float dh) { return read(a) <= 0.0f ? 0.0f : dh; }
 };
 
 template <typename Activation>
@@ -134,9 +196,7 @@ struct Rnn {
   static void forward(const Number* product, Number* a, Number* h, float*, Number*, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float state = Activation::state(read(product[j]));
-      write(a[j], state);
-      write(h[j], state);
+      Activation::forward(read(product[j]), a[j], h[j]);
     }
   }
 
@@ -146,7 +206,7 @@ struct Rnn {
                        float*, Number* da, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      write(da[j], Activation::gradient(read(a[j]), read(from_loss[j]) + read(from_next[j])));
+      write(da[j], Activation::gradient(a[j], read(from_loss[j]) + read(from_next[j])));
     }
   }
 };
@@ -161,14 +221,17 @@ struct Lstm {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
       float i = read(product[j]), f = read(product[H + j]), g = read(product[2 * H + j]), o = read(product[3 * H + j]);
-      activate(i, f, g, o);
-      cell[j] = f * cell[j] + i * g;
+      const float ei = exponential(limited(-i)), ef = exponential(limited(-f));
+      const float eg = exponential(limited(-2.0f * g)), eo = exponential(limited(-o));
+      i = ei, f = ef, g = eg, o = eo;
+      sigmas(i, f, g, o);
+      cell[j] = f * cell[j] + i * (2.0f * g - 1.0f);
       write(c[j], cell[j]);
       write(h[j], o * tanh(cell[j]));
-      write(a[j], i);
-      write(a[H + j], f);
-      write(a[2 * H + j], g);
-      write(a[3 * H + j], o);
+      write_sigmoid(a[j], i, ei);
+      write_sigmoid(a[H + j], f, ef);
+      write_tanh(a[2 * H + j], eg, g);
+      write_sigmoid(a[3 * H + j], o, eo);
     }
   }
 
@@ -181,12 +244,12 @@ struct Lstm {
       const float i = read(a[j]), f = read(a[H + j]), g = read(a[2 * H + j]), o = read(a[3 * H + j]);
       const float dh = read(from_loss[j]) + read(from_next[j]);
       const float squashed = tanh(read(c[j]));
-      const float dcell = dc[j] + dh * o * (1.0f - squashed * squashed);
-      write(da[j], dcell * g * i * (1.0f - i));
-      write(da[H + j], dcell * read(c_before[j]) * f * (1.0f - f));
-      write(da[2 * H + j], dcell * i * (1.0f - g * g));
-      write(da[3 * H + j], dh * squashed * o * (1.0f - o));
-      dc[j] = dcell * f;
+      const float dcell = dc[j] + dh * sigmoid_of<Number>(o) * (1.0f - squashed * squashed);
+      write(da[j], dcell * tanh_of<Number>(g) * sigmoid_of<Number>(i) * complement_of<Number>(i));
+      write(da[H + j], dcell * read(c_before[j]) * sigmoid_of<Number>(f) * complement_of<Number>(f));
+      write(da[2 * H + j], dcell * sigmoid_of<Number>(i) * slope_of<Number>(g));
+      write(da[3 * H + j], dh * squashed * sigmoid_of<Number>(o) * complement_of<Number>(o));
+      dc[j] = dcell * sigmoid_of<Number>(f);
     }
   }
 };
@@ -200,14 +263,15 @@ struct Gru {
   static void forward(const Number* product, Number* a, Number* h, float* cell, Number* c, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float r = sigmoid(read(product[j])), u = sigmoid(read(product[H + j])), q = read(product[3 * H + j]);
-      const float n = tanh(read(product[2 * H + j]) + r * q);
-      cell[j] = u * cell[j] + (1.0f - u) * n;
+      const float er = exponential(limited(-read(product[j]))), eu = exponential(limited(-read(product[H + j])));
+      const float r = sigma(er), u = sigma(eu), q = read(product[3 * H + j]);
+      const float en = exponential(limited(-2.0f * (read(product[2 * H + j]) + r * q))), half = sigma(en);
+      cell[j] = u * cell[j] + (1.0f - u) * (2.0f * half - 1.0f);
       write(c[j], cell[j]);
       write(h[j], cell[j]);
-      write(a[j], r);
-      write(a[H + j], u);
-      write(a[2 * H + j], n);
+      write_sigmoid(a[j], r, er);
+      write_sigmoid(a[H + j], u, eu);
+      write_tanh(a[2 * H + j], en, half);
       write(a[3 * H + j], q);
     }
   }
@@ -218,14 +282,14 @@ struct Gru {
                        const Number*, float* dc, Number* da, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float r = read(a[j]), u = read(a[H + j]), n = read(a[2 * H + j]), q = read(a[3 * H + j]);
+      const float r = read(a[j]), u = read(a[H + j]), n = read(a[2 * H + j]);
       const float dh = dc[j] + read(from_loss[j]) + read(from_next[j]);
-      const float dp = dh * (1.0f - u) * (1.0f - n * n);
-      write(da[j], dp * q * r * (1.0f - r));
-      write(da[H + j], dh * (read(c_before[j]) - n) * u * (1.0f - u));
+      const float dp = dh * complement_of<Number>(u) * slope_of<Number>(n);
+      write(da[j], dp * read(a[3 * H + j]) * sigmoid_of<Number>(r) * complement_of<Number>(r));
+      write(da[H + j], dh * (read(c_before[j]) - tanh_of<Number>(n)) * sigmoid_of<Number>(u) * complement_of<Number>(u));
       write(da[2 * H + j], dp);
-      write(da[3 * H + j], dp * r);
-      dc[j] = dh * u;
+      write(da[3 * H + j], dp * sigmoid_of<Number>(r));
+      dc[j] = dh * sigmoid_of<Number>(u);
     }
   }
 };
