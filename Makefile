@@ -120,8 +120,11 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
 
-docs: $(READY)  ## Write docs/configuration.md from the schema
+docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of all documents into build/site
 	@$(RUN) sentiment_rnn.cli.help > docs/configuration.md
+	@rm -rf build/site
+	@$(RUN) sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs --doctree-dir build/doctrees . build/site
+	@echo "written to build/site; open build/site/index.html in a browser"
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 	@$(RUN) pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)

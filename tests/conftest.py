@@ -121,6 +121,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
         "disable-gpu",
         "no-first-run",
         "disable-background-networking",
+        "disable-component-update",
         "disable-sync",
     ):
         options.add_argument(f"--{argument}")

@@ -1,0 +1,160 @@
+"""The site: every link leads somewhere, nothing comes from another host, and its pages read well in a browser."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+KEY_PAGES = (
+    "docs/index.html",
+    "docs/findings.html",
+    "docs/configuration.html",
+    "experiments/gates/README.html",
+    "experiments/throughput/README.html",
+    "report.html",
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `make docs` builds it."""
+    folder = tmp_path_factory.mktemp("site")
+    options = ["--quiet", "--fail-on-warning", "--keep-going", "--fresh-env", "-c", "docs"]
+    folders = ["--doctree-dir", str(folder / "doctrees"), ".", str(folder / "html")]
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, *folders],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def parsed(page: Path) -> BeautifulSoup:
+    """The elements of a page."""
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def addresses(page: Path) -> Iterator[tuple[str, str]]:
+    """Element and address of all that a page links to or loads."""
+    for element in parsed(page).find_all(True):
+        for attribute in ("href", "src", "action", "data", "poster"):
+            if element.get(attribute):
+                yield element.name, str(element[attribute])
+        if element.name == "meta" and element.get("http-equiv") == "refresh":
+            yield "a", str(element["content"]).partition("url=")[2]
+
+
+def dead_links(site: Path) -> list[str]:
+    """Links within the site to a page, a file or an anchor that is not there."""
+    pages = sorted(site.rglob("*.html"))
+    anchors = {page: {str(element["id"]) for element in parsed(page).find_all(id=True)} for page in pages}
+    found = []
+    for page in pages:
+        for _, address in addresses(page):
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not target.is_file() or (parts.fragment and unquote(parts.fragment) not in anchors.get(target, ())):
+                found.append(f"{page.relative_to(site)}: {address}")
+    return found
+
+
+def outside_resources(site: Path) -> list[str]:
+    """What pages and style sheets load from another host; links to read are not among it."""
+    found = []
+    for page in site.rglob("*.html"):
+        loaded = [address for element, address in addresses(page) if element != "a"]
+        found += [f"{page.relative_to(site)}: {one}" for one in loaded if one.startswith(("http", "//"))]
+    for sheet in [*site.rglob("*.css"), *site.rglob("*.html")]:
+        text = sheet.read_text(encoding="utf-8")
+        found += [f"{sheet.relative_to(site)}: {sign}" for sign in ("url(http", "url(//", "@import") if sign in text]
+    return found
+
+
+def test_the_checks_find_a_dead_link_a_dead_anchor_and_another_host(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top">A</h1><a href="#top"></a><a href="b.html#end"></a><a href="c.html"></a><a href="http://x.org"></a>'
+    )
+    (tmp_path / "b.html").write_text('<script src="https://x.org/x.js"></script><a href="a.html#top"></a>')
+    (tmp_path / "s.css").write_text("body { background: url(http://x.org/x.png) }")
+    assert dead_links(tmp_path) == ["a.html: b.html#end", "a.html: c.html"]
+    assert outside_resources(tmp_path) == ["b.html: https://x.org/x.js", "s.css: url(http"]
+
+
+@pytest.mark.slow
+def test_every_document_is_a_page_and_every_link_leads_somewhere(site: Path) -> None:
+    documents = [path.relative_to(REPOSITORY) for pattern in ("*.md", "docs/*.md", "experiments/*/README.md")
+                 for path in REPOSITORY.glob(pattern)]  # fmt: skip
+    assert [path for path in documents if not (site / path.with_suffix(".html")).exists()] == []
+    assert dead_links(site) == []
+    assert outside_resources(site) == []
+
+
+@pytest.mark.slow
+def test_a_link_to_a_folder_leads_to_its_readme_as_on_github(site: Path) -> None:
+    assert ("a", "../experiments/gradient_flow/README.html") in addresses(site / "docs" / "findings.html")
+
+
+@pytest.fixture
+def opened(site: Path, open_page: Callable[[str, int], webdriver.Chrome]) -> Callable[..., webdriver.Chrome]:
+    """Open a page from disk in a window of a width, light or dark."""
+
+    def open_at(page: str, width: int = 1280, scheme: str = "light") -> webdriver.Chrome:
+        path, _, query = page.partition("?")
+        browser = open_page(f"{(site / path).as_uri()}?{query}", width)
+        dark = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+        return browser
+
+    return open_at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("page", KEY_PAGES)
+def test_a_page_fits_its_window_and_its_figures_can_be_read(
+    opened: Callable[..., webdriver.Chrome], page: str, width: int, scheme: str
+) -> None:
+    browser = opened(page, width, scheme)
+    for shown in browser.find_elements(By.CSS_SELECTOR, "html, .content"):
+        assert browser.execute_script("return arguments[0].scrollWidth", shown) <= width
+    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground.strip("rgb()").split(","))) < 200) == (scheme == "dark")
+    for figure in browser.find_elements(By.CSS_SELECTOR, "article img, figure img"):
+        assert browser.execute_script("return arguments[0].naturalWidth", figure) > 0
+        assert figure.get_attribute("alt")
+        assert figure.size["width"] >= 500  # narrower, its labels are too small
+        behind = browser.execute_script("return getComputedStyle(arguments[0].parentElement).backgroundColor", figure)
+        assert behind == "rgb(255, 255, 255)"
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [address for address in loaded if not address.startswith(("file:", "data:"))] == []
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_the_search_finds_a_page_from_disk(opened: Callable[..., webdriver.Chrome]) -> None:
+    browser = opened("search.html?q=denormal")
+    WebDriverWait(browser, 10).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#search-results li a"))
+    found = [link.get_attribute("href") for link in browser.find_elements(By.CSS_SELECTOR, "#search-results li a")]
+    assert any("/docs/benchmarks.html" in address for address in found)
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_the_first_page_opens_and_leads_to_the_report(opened: Callable[..., webdriver.Chrome]) -> None:
+    browser = opened("index.html")
+    WebDriverWait(browser, 10).until(lambda _: browser.find_elements(By.LINK_TEXT, "the report"))
+    browser.find_element(By.LINK_TEXT, "the report").click()
+    browser.find_element(By.CSS_SELECTOR, "#texts button").click()
+    assert browser.find_element(By.ID, "said").text.startswith("At the end: LSTM")
+    assert browser.get_log("browser") == []
