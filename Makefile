@@ -13,7 +13,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui docs test test-slow lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui docs screenshots test test-slow lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -125,6 +125,12 @@ docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of 
 	@rm -rf build/site
 	@$(RUN) sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs --doctree-dir build/doctrees . build/site
 	@echo "written to build/site; open build/site/index.html in a browser"
+
+screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow in docs/images (needs Chromium, takes some minutes)
+	@$(RUN) sentiment_rnn train -m data=generated data.train_reviews=4000 data.test_reviews=1000 data.max_distance=30 \
+		encoder=rnn,lstm,bag encoder.hidden_size=64 embedding.size=32 optimizer.default_learning_rate=0.003 seed=0,1 \
+		trainer.epochs=6 study=three_encoders tracking.directory=build/screenshots tracking.repeat=false
+	@$(VENV)/bin/python tools/screenshot.py --store build/screenshots --output docs/images
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 	@$(RUN) pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
