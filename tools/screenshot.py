@@ -184,6 +184,7 @@ def save(browser: webdriver.Chrome, path: Path, height: int) -> None:
     """Write what the browser shows, once it has stopped changing."""
     resize(browser, height)
     browser.execute_script(AT_REST)
+    browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 1, "y": 1})  # over nothing
     before, after = b"", browser.get_screenshot_as_png()
     deadline = time.monotonic() + PATIENCE
     while before != after and time.monotonic() < deadline:
