@@ -13,7 +13,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report prediction overhead bench train sweep ui docs screenshots test test-slow lint clean
+.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report notebook prediction overhead bench train sweep ui docs screenshots test test-slow lint clean
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -90,6 +90,10 @@ studies: $(READY)  ## All of them, in turn (interrupted, the same command resume
 report: $(READY)  ## Write the studies as one HTML page, runs/report.html, and their verdicts into docs/findings.md
 	@$(RUN) sentiment_rnn report tracking.directory=$(STORE) 'documents=[docs/findings.md]' $(ARGS)
 
+notebook: $(READY)  ## Run the lesson, notebooks/lesson.ipynb, and write it with its outputs to runs/lesson.ipynb (some minutes)
+	@mkdir -p $(STORE)
+	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output='$(abspath $(STORE))/lesson.ipynb' $(ARGS)
+
 prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
 	@$(VENV)/bin/python experiments/prediction/measure.py --store $(STORE) $(ARGS)
 
@@ -142,7 +146,7 @@ lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/pro
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md
+	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md notebooks/*.ipynb
 
 clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
 	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,11 +1,12 @@
 """Plain English in what users read: no sentence longer than 25 words, no private terms.
 
-    python tools/prose.py README.md docs/*.md
+    python tools/prose.py README.md docs/*.md notebooks/*.ipynb
 
-Prints each violation with its file and line, and exits with status 1 where there is one. Code, tables, links' addresses
-and generated blocks are passed over.
+Prints each violation with its file and line, and exits with status 1 where there is one. Code, formulas, tables, links'
+addresses and generated blocks are passed over. Of a notebook, the markdown cells are read.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -51,23 +52,35 @@ def paragraphs(text: str) -> list[tuple[int, str]]:
 
 
 def sentences(paragraph: str) -> list[str]:
-    """Its sentences, with code as one word and links as their text."""
+    """Its sentences, with code or a formula as one word and links as their text."""
     plain = re.sub(r"`[^`]*`", "CODE", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", paragraph))
+    plain = re.sub(r"(\$\$?)[^$]+\1", "FORMULA", plain)
     return [part for part in re.split(r"(?<=[.!?:;])[*\"”)]*\s+", plain) if part]
+
+
+def texts(path: Path, name: str) -> list[tuple[str, str]]:
+    """What a file has to read, each text with the name of its place: the file, or a cell of a notebook."""
+    content = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return [(name, content)]
+    cells = enumerate(json.loads(content)["cells"], 1)
+    markdown = [(number, "".join(cell["source"])) for number, cell in cells if cell["cell_type"] == "markdown"]
+    return [(f"{name}:cell {number}", text) for number, text in markdown]
 
 
 def violations(path: Path, name: str) -> list[str]:
     """One line each."""
     found = []
-    for number, paragraph in paragraphs(path.read_text(encoding="utf-8")):
-        for sentence in sentences(paragraph):
-            words = len(sentence.split())
-            if words > LONGEST:
-                found.append(f"{name}:{number}: {words} words, {LONGEST} at most: {sentence[:60]}…")
-        for pattern, instead in PRIVATE.items():
-            for match in re.finditer(pattern, paragraph, re.IGNORECASE):
-                if match[0] not in EXCEPTIONS.get(name, ()):
-                    found.append(f"{name}:{number}: {match[0]!r}; the field says {instead!r}")
+    for place, text in texts(path, name):
+        for number, paragraph in paragraphs(text):
+            for sentence in sentences(paragraph):
+                words = len(sentence.split())
+                if words > LONGEST:
+                    found.append(f"{place}:{number}: {words} words, {LONGEST} at most: {sentence[:60]}…")
+            for pattern, instead in PRIVATE.items():
+                for match in re.finditer(pattern, paragraph, re.IGNORECASE):
+                    if match[0] not in EXCEPTIONS.get(name, ()):
+                        found.append(f"{place}:{number}: {match[0]!r}; the field says {instead!r}")
     return found
 
 

@@ -1,5 +1,6 @@
 """The check of plain English finds what it is for, and nothing in code, tables and generated blocks."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,13 @@ def test_a_private_term_is_found_with_the_fields(tmp_path: Path) -> None:
     assert check(tmp_path / "a.md", "A sweep that is taken up.\n") == ["a.md:1: 'taken up'; the field says 'resumed'"]
 
 
+def test_of_a_notebook_the_markdown_is_read(tmp_path: Path) -> None:
+    cells = [{"cell_type": kind, "source": ["Short.\n", "\n", LONG]} for kind in ("code", "markdown")]
+    assert check(tmp_path / "a.ipynb", json.dumps({"cells": cells})) == [
+        "a.ipynb:cell 2:3: 26 words, 25 at most: word word word word word word word word word word word word …"
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -36,6 +44,7 @@ def test_a_private_term_is_found_with_the_fields(tmp_path: Path) -> None:
         f"<!-- a:start -->\n{LONG}\n<!-- a:end -->\n",
         f"# {LONG}\n",
         f"Run `{LONG}` now.\n",
+        f"It is ${LONG}$, and\n\n$${LONG}$$\n",
         "- " + " ".join(["word"] * 20) + ".\n- " + " ".join(["word"] * 20) + ".\n",
         "One two three. " * 12 + "\n",
     ],
