@@ -13,7 +13,7 @@ PORT ?= 5000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare pooling learning-rate learning-rate-demo learning-rate-short predict evaluate inspect serve study studies report notebook prediction overhead bench train sweep ui docs screenshots test test-slow lint clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(MAKEFILE_LIST))
 
 help:  ## Print these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -39,7 +39,7 @@ $(READY): pyproject.toml constraints.txt
 # A sweep, then its comparison into the folder of its name.
 define compared
 @$(RUN) sentiment_rnn train experiment=$(1) tracking.directory=$(STORE) $(ARGS)
-@$(RUN) sentiment_rnn compare sweep=$(1) tracking.directory=$(STORE) output=experiments/$(1) 'documents=[experiments/$(1)/README.md]'
+@$(RUN) sentiment_rnn compare sweep=$(1) tracking.directory=$(STORE) output=experiments/$(1)
 endef
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
@@ -48,7 +48,7 @@ demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no n
 
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write experiments/rnn_vs_lstm
 	@$(RUN) sentiment_rnn train experiment=rnn_vs_lstm tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn compare sweep=rnn_vs_lstm register=true tracking.directory=$(STORE) output=experiments/rnn_vs_lstm 'documents=[docs/findings.md,experiments/rnn_vs_lstm/README.md]'
+	@$(RUN) sentiment_rnn compare sweep=rnn_vs_lstm register=true tracking.directory=$(STORE) output=experiments/rnn_vs_lstm
 
 pooling: $(READY)  ## The same with mean and max over all states, and write experiments/pooling
 	$(call compared,pooling)
@@ -87,8 +87,8 @@ study: $(READY)  ## One study: make study NAME=memory, and write experiments/<na
 studies: $(READY)  ## All of them, in turn (interrupted, the same command resumes)
 	@$(RUN) sentiment_rnn study name=all tracking.directory=$(STORE) $(ARGS)
 
-report: $(READY)  ## Write the studies as one HTML page, runs/report.html, and their verdicts into docs/findings.md
-	@$(RUN) sentiment_rnn report tracking.directory=$(STORE) 'documents=[docs/findings.md]' $(ARGS)
+report: $(READY)  ## Write the studies as one HTML page, runs/report.html, from the committed results
+	@$(RUN) sentiment_rnn report tracking.directory=$(STORE) $(ARGS)
 
 notebook: $(READY)  ## Run the lesson, notebooks/lesson.ipynb, and write it with its outputs to runs/lesson.ipynb (some minutes)
 	@mkdir -p $(STORE)
@@ -123,6 +123,9 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 	@echo "http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
+
+readme: $(READY)  ## Write every generated table and verdict of README files and docs from the committed results (no run needed)
+	@$(RUN) sentiment_rnn.cli.readme
 
 docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of all documents into build/site
 	@$(RUN) sentiment_rnn.cli.help > docs/configuration.md

@@ -166,7 +166,7 @@ def test_a_bag_is_pooled_by_its_mean_unless_something_else_is_asked_for() -> Non
 def test_the_compare_command_composes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run_entry_point(monkeypatch, "compare", "--cfg", "job", "--resolve")
     shown = capsys.readouterr().out
-    assert "resamples:" in shown
+    assert "sweep: latest" in shown
     assert "register: false" in shown
     assert "model: sentiment" in shown
 

@@ -5,25 +5,30 @@ import io
 import math
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from made_up_runs import made_up_run
 
-from sentiment_rnn.cli.compare import results_csv
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import (
     DIFFERENCE_COLUMNS,
+    Arm,
     Difference,
+    Scored,
     arms_of,
     difference_table,
     differences,
     distance_table,
+    read_results,
+    results_csv,
     table,
+    tables_of,
 )
 from sentiment_rnn.report.metrics import COLUMNS
-from sentiment_rnn.report.statistics import Interval, mcnemar
+from sentiment_rnn.report.statistics import Interval, accuracy_difference
 from sentiment_rnn.tracking.results import Metrics, RunResult
 
 LABELS = np.array([0, 1] * 10, dtype=np.int8)
@@ -103,37 +108,40 @@ def test_a_metric_of_an_arm_is_its_mean_and_deviation_over_seeds() -> None:
     assert arm.metric("test/f1") == pytest.approx((0.8, 0.1))
 
 
-def test_a_difference_is_first_minus_second_and_its_p_value_is_mcnemars() -> None:
-    better, worse = wrong_at(0, 1), wrong_at(1, 2, 3, 4, 5, 6, 7, 8, 9)
-    arms = arms_of([run_result("lstm", 0, better, validation=0.9), run_result("rnn", 0, worse)])
-    (found,) = differences(arms, resamples=200)
+def scored(runs: Sequence[RunResult]) -> list[Scored]:
+    """The arms as they come back from `results.csv`."""
+    return read_results(results_csv(arms_of(runs)))
+
+
+def by_distance(arms: Sequence[Arm], bins: int = 7) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Columns and rows."""
+    found = distance_table(arms, bins)
+    return (found.columns, found.rows) if found else ((), [])
+
+
+def test_a_difference_is_first_minus_second_of_the_means_over_seeds() -> None:
+    better = [run_result("lstm", seed, wrong_at(*range(seed)), validation=0.9) for seed in range(3)]
+    worse = [run_result("rnn", seed, wrong_at(*range(8 + seed))) for seed in range(3)]
+    (found,) = differences(scored([*worse, *better]))
     assert (found.first, found.second) == ("lstm", "rnn")
-    assert found.accuracy.estimate == pytest.approx(18 / 20 - 11 / 20)
-    assert 0 < found.accuracy.low < found.accuracy.estimate < found.accuracy.high
-    # Eight reviews that only the first has right, one that only the second has.
-    assert found.p_value == pytest.approx(2 * (1 + 9) / 2**9)
+    assert found.accuracy == pytest.approx(accuracy_difference([1.0, 0.95, 0.9], [0.6, 0.55, 0.5]))
+    assert found.accuracy.estimate == pytest.approx(0.4)
 
 
-def test_the_p_value_is_the_largest_of_the_pairs_of_seeds() -> None:
-    many, few = wrong_at(*range(10)), wrong_at(0, 1, 2)
-    arms = arms_of(
-        [run_result("lstm", seed, validation=0.9) for seed in (0, 1)]
-        + [run_result("rnn", seed, correct) for seed, correct in enumerate((many, few))]
-    )
-    (found,) = differences(arms, resamples=100)
-    assert found.p_value == mcnemar(wrong_at(), few) > mcnemar(wrong_at(), many)
+def test_a_single_seed_gives_a_difference_without_an_interval() -> None:
+    tables = tables_of(scored([run_result("lstm", validation=0.9), run_result("rnn", correct=wrong_at(1))]))
+    assert tables[-1].rows == [("lstm", "rnn", "+5.00", "none: a single seed")]
 
 
 def test_every_pair_of_arms_is_compared_once() -> None:
-    arms = arms_of([run_result(name, validation=value) for name, value in (("a", 0.7), ("b", 0.9), ("c", 0.8))])
-    found = [(row.first, row.second) for row in differences(arms, resamples=100)]
+    arms = scored([run_result(name, validation=value) for name, value in (("a", 0.7), ("b", 0.9), ("c", 0.8))])
+    found = [(row.first, row.second) for row in differences(arms)]
     assert found == [("b", "c"), ("b", "a"), ("c", "a")]
 
 
 def test_arms_alike_have_no_difference() -> None:
-    (found,) = differences(arms_of([run_result("a", 0, wrong_at(3)), run_result("b", 0, wrong_at(3))]), resamples=100)
-    assert found.accuracy == (0.0, 0.0, 0.0)
-    assert found.p_value == 1.0
+    (found,) = differences(scored([run_result("a", 0, wrong_at(3)), run_result("b", 0, wrong_at(3))]))
+    assert found.accuracy.estimate == 0
 
 
 @pytest.mark.parametrize(
@@ -146,8 +154,8 @@ def test_arms_alike_have_no_difference() -> None:
     ids=["fewer", "other labels", "other distances"],
 )
 def test_arms_that_read_other_test_reviews_are_not_compared(other: dict[str, Any]) -> None:
-    arms = arms_of([run_result("lstm, max_distance=20"), run_result("lstm, max_distance=50", **other)])
-    assert differences(arms, resamples=100) == []
+    arms = scored([run_result("lstm, max_distance=20"), run_result("lstm, max_distance=50", **other)])
+    assert differences(arms) == []
 
 
 def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
@@ -155,7 +163,7 @@ def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
         run_result("lstm", seed, validation=0.9, test__accuracy=accuracy, test__f1=f1, test__auroc=0.95)
         for seed, (accuracy, f1) in enumerate([(0.879, 0.88), (0.881, 0.882), (0.883, 0.884)])
     ]
-    columns, (row,) = table(arms_of(runs))
+    columns, (row,) = table(scored(runs))
     assert dict(zip(columns, row, strict=True)) == {
         "encoder": "lstm",
         "pooling": "last",
@@ -180,11 +188,11 @@ def without(run: RunResult, *names: str) -> RunResult:
 def test_a_metric_that_a_run_lacks_is_a_blank_in_the_table(column: Any) -> None:
     # One seed of the LSTM lacks it: a mean over the other alone would pass for one over both.
     lstm = [run_result("lstm", 0), without(run_result("lstm", 1), column.metric)]
-    whole = arms_of([run_result("rnn"), run_result("rnn", 1)])
-    columns, (row,) = table(arms_of(lstm))
+    whole = scored([run_result("rnn"), run_result("rnn", 1)])
+    columns, (row,) = table(scored(lstm))
     blank = {title for title, cell in zip(columns, row, strict=True) if not cell}
     assert blank == {column.title}
-    both = table([*whole, *arms_of(lstm)])[1]
+    both = table([*whole, *scored(lstm)])[1]
     assert both == [*table(whole)[1], row]
 
 
@@ -192,6 +200,7 @@ def test_a_run_that_lacks_the_validation_accuracy_comes_last() -> None:
     runs = [without(run_result("gru"), "val/best_accuracy"), run_result("rnn", validation=0.7), run_result("lstm")]
     for order in (runs, runs[::-1], [runs[1], runs[0], runs[2]]):
         assert [arm.name for arm in arms_of(order)] == ["lstm", "rnn", "gru"]
+        assert [arm.name for arm in scored(order)] == ["lstm", "rnn", "gru"]
 
 
 def test_a_metric_that_is_not_there_is_nan_and_does_not_come_into_being() -> None:
@@ -208,7 +217,7 @@ def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_l
     ]
     rows = list(csv.DictReader(io.StringIO(results_csv(arms_of(runs)))))
     assert list(rows[0]) == [
-        "encoder", "pooling", "learning_rate", "seed", *(column.metric for column in COLUMNS),
+        "encoder", "pooling", "learning_rate", "seed", *(column.metric for column in COLUMNS), "test_reviews",
     ]  # fmt: skip
     assert [(row["encoder"], row["seed"]) for row in rows] == [
         ("lstm, hidden_size=64", "0"), ("lstm, hidden_size=64", "1"), ("lstm, hidden_size=8", "0"),
@@ -222,18 +231,14 @@ def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_l
 
 
 def test_the_table_has_a_row_an_arm_in_their_order() -> None:
-    arms = arms_of([run_result("rnn"), run_result("lstm", validation=0.9), run_result("bag", validation=0.7)])
+    arms = scored([run_result("rnn"), run_result("lstm", validation=0.9), run_result("bag", validation=0.7)])
     assert [row[0] for row in table(arms)[1]] == ["lstm", "rnn", "bag"]
 
 
-@pytest.mark.parametrize(
-    ("p_value", "shown"),
-    [(0.04321, "0.043"), (1.0, "1"), (1e-4, "0.0001"), (9.9e-5, "< 0.0001"), (0.0, "< 0.0001")],
-)
-def test_differences_are_shown_in_points_with_their_sign(p_value: float, shown: str) -> None:
-    (row,) = difference_table([Difference("lstm", "rnn", Interval(0.0123, -0.001, 0.0256), p_value)])
+def test_differences_are_shown_in_points_with_their_sign() -> None:
+    (row,) = difference_table([Difference("lstm", "rnn", Interval(0.0123, -0.001, 0.0256))])
     assert len(row) == len(DIFFERENCE_COLUMNS)
-    assert row == ("lstm", "rnn", "+1.23", "-0.10 to +2.56", shown)
+    assert row == ("lstm", "rnn", "+1.23", "-0.10 to +2.56")
 
 
 def bounds(column: str) -> range:
@@ -248,7 +253,7 @@ def bounds(column: str) -> range:
 def test_the_columns_of_the_distance_table_share_out_all_distances(farthest: int, bins: int) -> None:
     distances = np.arange(1, farthest + 1, dtype=np.int32)
     labels = np.ones(farthest, dtype=np.int8)
-    columns, rows = distance_table(arms_of([run_result("rnn", labels=labels, distances=distances)]), bins)
+    columns, rows = by_distance(arms_of([run_result("rnn", labels=labels, distances=distances)]), bins)
     named = [distance for column in columns[1:] for distance in bounds(column)]
     assert columns[0] == "encoder"
     assert named == list(range(1, farthest + 1))
@@ -263,7 +268,7 @@ def test_a_cell_of_the_distance_table_is_the_accuracy_at_those_distances() -> No
         run_result("rnn", 1, near | far),
         run_result("lstm", 0, validation=0.9),
     ]
-    columns, rows = distance_table(arms_of(runs), bins=7)
+    columns, rows = by_distance(arms_of(runs), bins=7)
     cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
     assert [row[0] for row in rows] == ["lstm", "rnn"]
     for column in columns[1:]:
@@ -279,7 +284,7 @@ def test_a_stretch_of_distances_that_no_review_has_is_no_nan() -> None:
     arms = arms_of([run_result("rnn", labels=np.ones(12, dtype=np.int8), distances=distances)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        columns, rows = distance_table(arms)
+        columns, rows = by_distance(arms)
     assert not any("nan" in cell for row in rows for cell in row)
     assert {1, 2, 100} <= {distance for column in columns[1:] for distance in bounds(column)}
 
@@ -293,26 +298,26 @@ def test_an_arm_with_other_test_reviews_is_scored_by_its_own_distances() -> None
             run_result("b", correct=elsewhere == 1, distances=elsewhere),
         ]
     )
-    columns, rows = distance_table(arms, bins=2)
+    columns, rows = by_distance(arms, bins=2)
     if rows:  # leaving the table out would be right as well
         assert len(columns) == 3
         assert [row[1:] for row in rows] == [("100.0 %", "0.0 %")] * 2
 
 
-def test_arms_with_unequally_many_test_reviews_do_not_break_the_distance_table() -> None:
+def test_arms_with_unequally_many_test_reviews_do_not_break_the_by_distance() -> None:
     arms = arms_of([run_result("a", validation=0.9), run_result("b", labels=LABELS[:10], distances=DISTANCES[:10])])
-    columns, rows = distance_table(arms)
+    columns, rows = by_distance(arms)
     assert all(len(row) == len(columns) for row in rows)
 
 
 def test_there_is_no_distance_table_where_distances_are_unknown() -> None:
     unknown = np.full(20, -1, dtype=np.int32)
-    assert distance_table(arms_of([run_result("rnn", distances=unknown), run_result("lstm")])) == ((), [])
+    assert by_distance(arms_of([run_result("rnn", distances=unknown), run_result("lstm")])) == ((), [])
 
 
 def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None:
     runs = [run_result(name, 0, validation=0.9 - position / 10) for position, name in enumerate("abcdef")]
-    found = differences(arms_of(runs), 100)
+    found = differences(scored(runs))
     assert [(row.first, row.second) for row in found] == [("a", other) for other in "bcdef"]
 
 

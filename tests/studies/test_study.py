@@ -1,6 +1,7 @@
 """A study through its command, in real processes, small and on generated reviews."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,9 +43,6 @@ def study(folder: Path, *arguments: str, small: list[str] = SMALL) -> subprocess
 def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the gates study has run."""
     folder = tmp_path_factory.mktemp("study")
-    out = folder / "experiments" / "gates"
-    out.mkdir(parents=True)
-    (out / "README.md").write_text("# Why\n<!-- gates:start -->\n<!-- gates:end -->\n")
     done = study(folder, "name=gates")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -58,10 +56,10 @@ def children(folder: Path) -> list[str]:
 def test_a_study_trains_its_sweep_writes_its_folder_and_logs_to_the_parent(gates: Path) -> None:
     out = gates / "experiments" / "gates"
     assert {path.name for path in out.iterdir()} == {
-        "README.md", "results.csv", "verdicts.json", "table.md", "explorer.json", "gates.png", "saturation.png",
+        "results.csv", "encoders.csv", "verdicts.json", "table.md", "explorer.json", "gates.png", "saturation.png",
         "running.png",
     }  # fmt: skip
-    assert "Share [%] of units and tokens" in (out / "README.md").read_text()
+    assert "Share [%] of units and tokens" in (out / "table.md").read_text()
     assert len(children(gates)) == 4
     client, runs = runs_in(gates)
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
@@ -77,7 +75,7 @@ def test_recomputed_gates_equal_the_trained_module(gates: Path) -> None:
         assert max(found) < most
 
 
-def test_a_study_taken_up_trains_nothing_again(gates: Path) -> None:
+def test_a_study_that_is_resumed_trains_nothing_again(gates: Path) -> None:
     before = children(gates)
     done = study(gates, "name=gates")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,16 +84,14 @@ def test_a_study_taken_up_trains_nothing_again(gates: Path) -> None:
 
 def test_the_textbook_tasks_are_a_study_too(tmp_path: Path) -> None:
     out = tmp_path / "experiments" / "textbook"
-    out.mkdir(parents=True)
-    (out / "README.md").write_text("# Why\n<!-- textbook:start -->\n<!-- textbook:end -->\n")
     done = study(tmp_path, "name=textbook", small=SMALL_TASKS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path.name for path in out.iterdir()} == {
-        "README.md", "results.csv", "verdicts.json", "table.md", "textbook.png",
+        "results.csv", "encoders.csv", "learning_rates.csv", "verdicts.json", "table.md", "textbook.png",
     }  # fmt: skip
     rows = (out / "results.csv").read_text().splitlines()
     assert len(rows) == 1 + 8, "two tasks, two lengths, two encoders, one seed"
-    assert "remembers nothing | 0.1667 | 0.1667 | 0.2971 | 0.0945 |" in (out / "README.md").read_text()
+    assert "remembers nothing | 0.1667 | 0.1667 | 0.2971 | 0.0945 |" in (out / "table.md").read_text()
 
 
 def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
@@ -109,9 +105,6 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_study_that_needs_another_says_so_before_anything_is_trained(tmp_path: Path) -> None:
-    out = tmp_path / "experiments" / "memory"
-    out.mkdir(parents=True)
-    (out / "README.md").write_text("<!-- memory:start -->\n<!-- memory:end -->\n")
     done = study(tmp_path, "name=memory")
     assert done.returncode == 1
     needed = "error: name=memory needs the runs of learning: run sentiment-rnn study name=learning first ("
@@ -150,20 +143,30 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
     ],
 )
 def test_what_a_study_compares_cannot_be_overridden(tmp_path: Path, name: str, override: str, experiment: str) -> None:
-    out = tmp_path / "experiments" / name
-    out.mkdir(parents=True)
-    (out / "README.md").write_text(f"<!-- {name}:start -->\n<!-- {name}:end -->\n")
     done = study(tmp_path, f"name={name}", small=[override])
     assert done.returncode == 1
     assert done.stderr == f"error: overrides={override}: {experiment} compares by this; leave it out\n"
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_without_a_readme_is_one_line_before_anything_is_trained(tmp_path: Path) -> None:
-    done = study(tmp_path, "name=gates")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: experiments/gates/README.md has no block")
+def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:
+    committed, out = EXPERIMENTS / "gates", tmp_path / "experiments" / "gates"
+    out.mkdir(parents=True)
+    for file in ("results.csv", "encoders.csv"):
+        shutil.copy(committed / file, out)
+    done = study(tmp_path, "name=gates", "run=false", small=[])
+    assert done.returncode == 0, done.stdout + done.stderr
+    for file in ("table.md", "verdicts.json"):
+        assert (out / file).read_text() == (committed / file).read_text()
     assert not (tmp_path / "runs").exists()
+
+
+def test_without_results_there_is_nothing_to_make_findings_of(tmp_path: Path) -> None:
+    done = study(tmp_path, "name=gates", "run=false", small=[])
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: experiments/gates/results.csv: not there; run the study, sentiment-rnn study name=gates\n"
+    )
 
 
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
@@ -205,12 +208,7 @@ def test_each_study_writes_into_a_folder_of_its_own(name: str, output: str, fold
 
 
 def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
-    for found in all_studies()[:-1]:
-        (tmp_path / "experiments" / found.name).mkdir(parents=True)
-        (tmp_path / "experiments" / found.name / "README.md").write_text(
-            f"<!-- {found.name}:start -->\n<!-- {found.name}:end -->\n"
-        )
-    done = study(tmp_path, "name=all", small=["trainer.threads=1"])
+    done = study(tmp_path, "name=all", small=["trainer.threads=1", "encoder.layers=3"])
     assert done.returncode == 1
-    assert done.stderr.startswith("error: experiments/capacity/README.md has no block")
+    assert done.stderr == "error: overrides=encoder.layers=3: capacity_depth compares by this; leave it out\n"
     assert not (tmp_path / "runs").exists()

@@ -42,7 +42,7 @@ COMMANDS = {
         RUN_KEYS,
     ),
     "compare": Command(
-        "Turn a sweep into a table with error bars, paired tests and a figure.",
+        "Turn a sweep into a table with error bars, differences between encoders and a figure.",
         (
             "sentiment-rnn compare",
             "sentiment-rnn compare sweep=mine output=results register=true",
@@ -66,7 +66,7 @@ COMMANDS = {
         (
             "sentiment-rnn report",
             "sentiment-rnn report output=report.html",
-            "sentiment-rnn report experiments=experiments documents=[README.md]",
+            "sentiment-rnn report experiments=experiments",
         ),
         ("tracking",),
         (("", "config/commands.py", "ReportConfig"), TRACKING_KEYS),

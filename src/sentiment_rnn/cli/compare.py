@@ -1,7 +1,5 @@
-"""Turn a sweep into a table with error bars, paired tests and a figure."""
+"""Turn a sweep into a table with error bars, differences between encoders and a figure."""
 
-import csv
-import io
 from pathlib import Path
 
 import hydra
@@ -13,19 +11,10 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.comparison import (
-    DIFFERENCE_COLUMNS,
-    Arm,
-    arms_of,
-    difference_table,
-    differences,
-    distance_table,
-    table,
-)
+from sentiment_rnn.report.comparison import Arm, arms_of, distance_table, read_results, results_csv, tables_of
 from sentiment_rnn.report.comparison_figure import comparison_figure
 from sentiment_rnn.report.figures import save_figure
-from sentiment_rnn.report.metrics import COLUMNS
-from sentiment_rnn.report.tables import Table, find_block, markdown, new_console, replace_block, show
+from sentiment_rnn.report.tables import markdown, new_console, show
 from sentiment_rnn.tracking.models import check_name, register
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION
 from sentiment_rnn.tracking.results import RunResult, find_sweep, log_comparison, results_of
@@ -46,18 +35,17 @@ def compare(config: CompareConfig) -> None:
     store = open_store(config.tracking, create=False)
     parent = find_sweep(store, config.sweep)
     study = str(parent.info.run_name)
-    for document in config.documents:
-        find_block(Path(document), study)
     runs = results_of(store, parent)
     check_task(study, runs)
     arms = arms_of(runs)
-    tables = build_tables(arms, config.resamples)
+    results = results_csv(arms)
+    tables = tables_of(read_results(results), distance_table(arms))
     console = new_console()
     for shown in tables:
         show(console, shown)
     text = markdown(tables)
     figure = comparison_figure(arms, study)
-    files = {"table.md": text, "results.csv": results_csv(arms)}
+    files = {"table.md": text, "results.csv": results}
     log_comparison(store, parent, files, figure)
     console.print(f"logged to run {parent.info.run_id} of {store.uri}, under comparison/", soft_wrap=True)
     lines = register_best(store, config.tracking.model, arms) if config.register else [
@@ -72,8 +60,6 @@ def compare(config: CompareConfig) -> None:
             (folder / name).write_text(content)
         save_figure(figure, folder / "comparison.png")
         console.print(f"written to {folder}")
-    for document in config.documents:
-        replace_block(Path(document), study, text)
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:
@@ -104,32 +90,3 @@ def register_best(store: Store, name: str, arms: list[Arm]) -> list[str]:
         else:
             lines.append(f"not registered: {what}, run {run.run_id}, was trained before models were packaged")
     return lines
-
-
-def build_tables(arms: list[Arm], resamples: int) -> list[Table]:
-    """Every table that has rows."""
-    seeds = ", ".join(sorted({str(run.seed) for arm in arms for run in arm.runs}, key=int))
-    tables = [
-        Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
-        Table("Test accuracy by distance from the deciding clause to the end [tokens]", *distance_table(arms)),
-        Table("Paired on the same test reviews", DIFFERENCE_COLUMNS, difference_table(differences(arms, resamples))),
-    ]
-    return [shown for shown in tables if shown.rows]
-
-
-def results_csv(arms: list[Arm]) -> str:
-    """One row per run: what it was and what it scored."""
-    metrics = [column.metric for column in COLUMNS]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["encoder", "pooling", "learning_rate", "seed", *metrics])
-    for arm, run in sorted(((a, r) for a in arms for r in a.runs), key=lambda pair: (pair[0].name, pair[1].seed)):
-        values = [_number(run.metrics[name]) for name in metrics]
-        writer.writerow([arm.name, arm.pooling, f"{run.learning_rate:g}", run.seed, *values])
-    return text.getvalue()
-
-
-def _number(value: float) -> str:
-    if value != value:  # a metric that this run does not have
-        return ""
-    return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"

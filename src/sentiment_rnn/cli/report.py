@@ -1,4 +1,4 @@
-"""Write the findings of all studies as one HTML page, and their verdicts into documents.
+"""Write the findings of all studies as one HTML page, from the files in their folders.
 
 sentiment-rnn report output=report.html
 """
@@ -14,9 +14,8 @@ from sentiment_rnn.config.commands import ReportConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.tables import markdown, replace_block
 from sentiment_rnn.studies import find_study
-from sentiment_rnn.studies.kit.page import build_page, sections_of, verdict_table
+from sentiment_rnn.studies.kit.page import build_page, sections_of
 from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import open_store
 
@@ -32,8 +31,6 @@ def report(config: ReportConfig) -> None:
     """Write the page, and log it to the parent run of the last study on it."""
     experiments = Path(config.experiments)
     page, sections = build_page(experiments), sections_of(experiments)
-    for document in config.documents:
-        replace_block(Path(document), "verdicts", markdown([verdict_table(sections, Path(document).parent)]))
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")

@@ -1,7 +1,7 @@
 """Run studies: their sweeps, then their findings, into `experiments/<name>` and the last sweep's parent run.
 
     sentiment-rnn study name=memory
-    sentiment-rnn study name=memory run=false     # take the sweeps as they are; write tables and figures anew
+    sentiment-rnn study name=memory run=false     # from the results in experiments/memory alone; no run is needed
     sentiment-rnn study name=all                  # every study, in order
 
 An interrupted sweep resumes; a finished one is not run again.
@@ -20,8 +20,9 @@ from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.tables import find_block, new_console, show
+from sentiment_rnn.report.tables import new_console, show
 from sentiment_rnn.studies import all_studies, find_study
+from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.tracking.results import find_sweep, log_findings
 from sentiment_rnn.tracking.store import open_store, store_uri
@@ -41,15 +42,15 @@ def main(config: DictConfig) -> None:
 def run_studies(config: StudyConfig) -> None:
     """Check everything that can be checked before a sweep starts; then run the studies one after another."""
     studies = list(all_studies()) if config.name == ALL else [find_study(config.name)]
-    for study in studies:
-        find_block(folder_of(config, study) / "README.md", study.name)
-        check_overrides(config, study)
+    if config.run:
+        for study in studies:
+            check_overrides(config, study)
     for study in studies:
         run_study(config, study)
 
 
 def folder_of(config: StudyConfig, study: Study) -> Path:
-    """The folder with a study's README.
+    """The folder of a study.
 
     With `name=all`, each study has its own folder in `output`; the default `experiments/all` means `experiments`.
     """
@@ -60,26 +61,35 @@ def folder_of(config: StudyConfig, study: Study) -> Path:
 
 
 def run_study(config: StudyConfig, study: Study) -> None:
-    """Train what the study compares, then write and log its findings."""
+    """Train and measure what the study compares; then write its findings, and log everything to its last sweep."""
+    folder = folder_of(config, study)
+    if not config.run:
+        report_findings(study, folder)
+        return
     check_needed(config, study)
-    if config.run:
-        for sweep in study.sweeps:
-            run_sweep(config, sweep)
+    for sweep in study.sweeps:
+        run_sweep(config, sweep)
     store = open_store(config.tracking, create=False)
-    findings = study.findings(store)
+    measurements = study.measure(store)
+    measurements.write(folder)
+    findings = report_findings(study, folder)
+    parent = find_sweep(store, study.sweeps[-1].experiment, finished=True)
+    texts, figures = measurements.files | findings.texts(), measurements.figures | findings.figures
+    log_findings(store, parent, study.name, texts, figures)
+    new_console().print(f"logged to run {parent.info.run_id} of {store.uri}, under study/{study.name}", soft_wrap=True)
+
+
+def report_findings(study: Study, folder: Path) -> Findings:
+    """Make the findings from the results in the folder, print them, and write them there."""
+    findings = study.findings(folder)
     console = new_console()
     for table in findings.tables:
         show(console, table)
     for verdict in findings.verdicts:
         console.print(f"[bold]{verdict.verdict}[/]: {verdict.claim} {verdict.evidence}", soft_wrap=True)
-    folder = folder_of(config, study)
-    findings.write(folder, study.name)
-    parent = find_sweep(store, study.sweeps[-1].experiment, finished=True)
-    log_findings(store, parent, study.name, findings.texts(), findings.figures)
-    console.print(
-        f"written to {folder}, and logged to run {parent.info.run_id} of {store.uri}, under study/{study.name}",
-        soft_wrap=True,
-    )
+    findings.write(folder)
+    console.print(f"written to {folder}", soft_wrap=True)
+    return findings
 
 
 def check_overrides(config: StudyConfig, study: Study) -> None:

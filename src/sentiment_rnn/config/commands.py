@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least
 from sentiment_rnn.config.tracking import TrackingConfig
 
 
@@ -16,16 +15,9 @@ class CompareConfig:
     """`latest`, a study's name (its latest sweep) or the id of a parent run."""
     output: str | None = MISSING
     """Folder for `results.csv`, the table and the figures; null writes no folder."""
-    documents: list[str] = field(default_factory=list)
-    """Markdown files whose block of the study's name takes the tables."""
-    resamples: int = MISSING
-    """Bootstrap resamples behind an interval."""
     register: bool = MISSING
     """Register the best run, and the best of each encoder, as versions of the model `tracking.model`."""
     tracking: TrackingConfig = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("resamples", self.resamples, 100)
 
 
 @dataclass
@@ -35,9 +27,9 @@ class StudyConfig:
     name: str = MISSING
     """Which study: a module of `sentiment_rnn.studies`, or `all` of them in turn."""
     output: str = MISSING
-    """Folder with the study's README, for the results and the figures."""
+    """Folder of the study's results, tables, verdicts and figures."""
     run: bool = MISSING
-    """Run the study's sweeps; false takes them as they are."""
+    """Run the study's sweeps and measure; false makes tables, verdicts and figures from the results in `output`."""
     overrides: list[str] = field(default_factory=list)
     """Overrides for every run of the sweeps; a seed for none that chooses learning rates."""
     tracking: TrackingConfig = MISSING
@@ -48,9 +40,7 @@ class ReportConfig:
     """The `report` command."""
 
     experiments: str = MISSING
-    """Folder with a folder a study."""
+    """Folder with one folder per study."""
     output: str = MISSING
     """The HTML file."""
-    documents: list[str] = field(default_factory=list)
-    """Markdown files whose block `verdicts` takes the table of verdicts."""
     tracking: TrackingConfig = MISSING

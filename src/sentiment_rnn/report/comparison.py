@@ -1,5 +1,9 @@
-"""From the runs of a sweep to a table: means over seeds, and paired tests between what was compared."""
+"""From the runs of a sweep to its results, and from results to tables: means over seeds, and differences of them."""
 
+import csv
+import hashlib
+import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
@@ -7,18 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentiment_rnn.inference.predictions import correct_by_seed
+from sentiment_rnn.inference.predictions import Predictions, correct_by_seed
 from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
-from sentiment_rnn.report.statistics import (
-    Interval,
-    Spread,
-    bootstrap_difference,
-    logarithmic_bins,
-    mcnemar,
-    spread,
-)
+from sentiment_rnn.report.statistics import Interval, Spread, accuracy_difference, logarithmic_bins, spread
+from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult
+
+REVIEWS = "test_reviews"
+"""Column of `results.csv`: a digest of the test reviews that a run was scored on."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,27 @@ class Arm:
         return correct_by_seed([run.predictions for run in self.runs])
 
 
+@dataclass(frozen=True)
+class Scored:
+    """An arm as `results.csv` has it."""
+
+    name: str
+    pooling: str
+    learning_rate: str
+    reviews: str
+    """Digest of its test reviews; empty in results of a version that wrote none."""
+    seeds: tuple[int, ...]
+    metrics: dict[str, list[float]]
+    """By name, one number per seed; NaN for one that a run does not have."""
+
+
 class Difference(NamedTuple):
-    """A paired comparison on the same reviews."""
+    """A comparison of two arms on the same test reviews."""
 
     first: str
     second: str
     accuracy: Interval
-    """First minus second, with its bootstrap interval."""
-    p_value: float
-    """Exact McNemar test, the largest of the pairs of seeds."""
+    """Mean over seeds of the first minus that of the second, with Welch's interval."""
 
 
 def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
@@ -77,67 +90,128 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
         settings = [f"{key.split('.')[-1]}={run.overrides[key]}" for key in varied if key in run.overrides]
         groups.setdefault(", ".join([name, *settings]), []).append(run)
     arms = [Arm(name, sorted(group, key=lambda run: run.seed)) for name, group in groups.items()]
-    # NaN has no place in an order: arms without the metric come last.
-    return sorted(arms, key=lambda arm: -np.nan_to_num(arm.metric(BEST_ACCURACY).mean, nan=-np.inf))
+    return sorted(arms, key=lambda arm: _best_first(arm.metric(BEST_ACCURACY)))
 
 
-def differences(arms: Sequence[Arm], resamples: int) -> list[Difference]:
-    """Every pair of arms that read the same test reviews; of more than four arms, each against the first."""
-    found: list[Difference] = []
-    for first, second in combinations(arms, 2):
-        if len(arms) > 4 and first is not arms[0]:
-            break
-        if not first.runs[0].predictions.same_reviews(second.runs[0].predictions):
-            continue
-        pairs = zip(first.correct, second.correct, strict=False)
-        p_value = max(mcnemar(a, b) for a, b in pairs)
-        found.append(
-            Difference(
-                first.name,
-                second.name,
-                bootstrap_difference(first.correct, second.correct, resamples),
-                p_value,
-            )
+def _best_first(validation: Spread) -> float:
+    """A key to sort by. NaN has no place in an order: arms without the metric come last."""
+    return math.inf if math.isnan(validation.mean) else -validation.mean
+
+
+def results_csv(arms: Sequence[Arm]) -> str:
+    """One row per run: what it was and what it scored, sorted by arm and seed."""
+    metrics = [column.metric for column in COLUMNS]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["encoder", "pooling", "learning_rate", "seed", *metrics, REVIEWS])
+    for arm in sorted(arms, key=lambda arm: arm.name):
+        for run in arm.runs:
+            values = [_number(run.metrics[name]) for name in metrics]
+            row = [arm.name, arm.pooling, f"{run.learning_rate:g}", run.seed, *values, _digest(run.predictions)]
+            writer.writerow(row)
+    return text.getvalue()
+
+
+def _number(value: float) -> str:
+    if value != value:  # a metric that this run does not have
+        return ""
+    return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
+
+
+def _digest(predictions: Predictions) -> str:
+    """Of what tells test reviews apart, as `Predictions.same_reviews` does."""
+    parts = (predictions.labels, predictions.lengths, predictions.distances)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(part, "<i8").tobytes() for part in parts)).hexdigest()[:8]
+
+
+def read_results(text: str) -> list[Scored]:
+    """The arms of a `results.csv`, the best on validation first."""
+    groups: dict[str, list[dict[str, str]]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        groups.setdefault(row["encoder"], []).append(row)
+    arms = [
+        Scored(
+            name,
+            rows[0]["pooling"],
+            rows[0]["learning_rate"],
+            rows[0].get(REVIEWS, ""),
+            tuple(int(row["seed"]) for row in rows),
+            {column.metric: [float(row.get(column.metric) or math.nan) for row in rows] for column in COLUMNS},
         )
-    return found
+        for name, rows in groups.items()
+    ]
+    return sorted(arms, key=lambda arm: _best_first(spread(arm.metrics[BEST_ACCURACY])))
 
 
-def table(arms: Sequence[Arm]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns and rows, an arm each."""
+def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[Table]:
+    """Every table of a comparison that has rows.
+
+    Args:
+        by_distance: the accuracy by distance, which takes predictions; it stands in the middle.
+    """
+    seeds = ", ".join(map(str, sorted({seed for arm in arms for seed in arm.seeds})))
+    tables = [
+        Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
+        *([by_distance] if by_distance else []),
+        Table(DIFFERENCE_TITLE, DIFFERENCE_COLUMNS, difference_table(differences(arms))),
+    ]
+    return [shown for shown in tables if shown.rows]
+
+
+def table(arms: Sequence[Scored]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows, one row per arm."""
     shown = [column for column in COLUMNS if column.title]
     rows = [
         (
             arm.name,
             arm.pooling,
-            f"{arm.runs[0].learning_rate:g}",
-            *(column.cell(arm.metric(column.metric)) for column in shown),
+            arm.learning_rate,
+            *(column.cell(spread(arm.metrics[column.metric])) for column in shown),
         )
         for arm in arms
     ]
     return ("encoder", "pooling", "learning rate", *(column.title for column in shown)), rows
 
 
-DIFFERENCE_COLUMNS = ("first", "second", "difference in test accuracy [points]", "95 % interval", "McNemar p")
+def differences(arms: Sequence[Scored]) -> list[Difference]:
+    """Every pair of arms that read the same test reviews; of more than four arms, each against the first."""
+    return [
+        Difference(
+            first.name,
+            second.name,
+            accuracy_difference(first.metrics["test/accuracy"], second.metrics["test/accuracy"]),
+        )
+        for first, second in combinations(arms, 2)
+        if first.reviews == second.reviews and (len(arms) <= 4 or first is arms[0])
+    ]
+
+
+DIFFERENCE_TITLE = "Differences of the means, on the same test reviews; Welch's t interval over the seeds"
+DIFFERENCE_COLUMNS = ("first", "second", "difference in test accuracy [points]", "95 % interval")
 
 
 def difference_table(rows: Sequence[Difference]) -> list[tuple[str, ...]]:
-    """A row a pair, in the order of `DIFFERENCE_COLUMNS`."""
+    """One row per pair, in the order of `DIFFERENCE_COLUMNS`."""
     return [
         (
             row.first,
             row.second,
             f"{100 * row.accuracy.estimate:+.2f}",
-            f"{100 * row.accuracy.low:+.2f} to {100 * row.accuracy.high:+.2f}",
-            f"{row.p_value:.2g}" if row.p_value >= 1e-4 else "< 0.0001",
+            f"{100 * row.accuracy.low:+.2f} to {100 * row.accuracy.high:+.2f}"
+            if row.accuracy.known
+            else "none: a single seed",
         )
         for row in rows
     ]
 
 
-def distance_table(arms: Sequence[Arm], bins: int = 7) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns and rows of test accuracy by distance; empty where distances are unknown."""
+DISTANCE_TITLE = "Test accuracy by distance from the deciding clause to the end [tokens]"
+
+
+def distance_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
+    """Test accuracy by distance; None where distances are unknown."""
     if not all(run.predictions.has_distances for arm in arms for run in arm.runs):
-        return (), []
+        return None
     of_arm = [arm.runs[0].predictions.distances for arm in arms]
     bounds = list(pairwise(logarithmic_bins(np.concatenate(of_arm), bins)))
     columns = tuple(f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in bounds)
@@ -145,7 +219,7 @@ def distance_table(arms: Sequence[Arm], bins: int = 7) -> tuple[tuple[str, ...],
     for arm, distances in zip(arms, of_arm, strict=True):
         inside = [(distances >= low) & (distances < high) for low, high in bounds]
         rows.append((arm.name, *(_accuracy(arm, chosen) for chosen in inside)))
-    return ("encoder", *columns), rows
+    return Table(DISTANCE_TITLE, ("encoder", *columns), rows)
 
 
 def _accuracy(arm: Arm, chosen: np.ndarray) -> str:

@@ -47,7 +47,7 @@ def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set(title="Test accuracy (a dot a seed, mean ± sd)", xlabel="accuracy", xlim=(lowest, 1.06))
+    axes.set(title="Test accuracy (one dot per seed, mean ± sd)", xlabel="accuracy", xlim=(lowest, 1.06))
 
 
 def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
@@ -89,7 +89,7 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
             most = max(most, epochs)
     draw_level(axes, 0.5)
     axes.set_xticks(range(1, most + 1))
-    axes.set(title="Validation accuracy (a line a seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
+    axes.set(title="Validation accuracy (one line per seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
 
 
 def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
@@ -106,7 +106,7 @@ def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     axes.set_ylim(floor, 10)
     axes.legend(loc="lower left")
     axes.set(
-        title="Gradient that reaches a token (a line a seed)",
+        title="Gradient that reaches a token (one line per seed)",
         xlabel="distance from the end [tokens]",
         ylabel="median ‖∂L/∂x‖",
     )

@@ -169,7 +169,7 @@ def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
     ]
     return [
         Table(f"{len(found.labels):,} texts, 95 % intervals", ("score", "value"), rows),
-        Table("Confusion", ("", "said negative", "said positive"), confusion),
+        Table("Confusion", ("", "predicted negative", "predicted positive"), confusion),
         Table("Accuracy by length", ("tokens", "texts", "accuracy"), by_length(found)),
     ]
 

@@ -98,7 +98,7 @@ def confusion_matrix(predictions: Predictions) -> Figure:
     for (row, column), count in np.ndenumerate(counts):
         shade = "white" if count > counts.max() / 2 else "black"
         axes.text(column, row, f"{count:,}\n{count / counts.sum():.1%}", ha="center", va="center", color=shade)
-    axes.set(title="Confusion on test", xlabel="said", ylabel="is")
+    axes.set(title="Confusion on test", xlabel="predicted", ylabel="label")
     axes.set_xticks([0, 1], ["negative", "positive"])
     axes.set_yticks([0, 1], ["negative", "positive"], rotation=90, va="center")
     return figure
@@ -115,19 +115,19 @@ def calibration(predictions: Predictions, bins: int = 10) -> Figure:
         _reliability(axes, predictions.uncalibrated, predictions.labels, bins, PALETTE[5], "before temperature")
         name = f"at temperature {predictions.temperature:.2f}"
     _reliability(axes, predictions.probabilities, predictions.labels, bins, PALETTE[0], name)
-    axes.set(title="Calibration on test", xlabel="said probability", ylabel="share positive")
+    axes.set(title="Calibration on test", xlabel="predicted probability", ylabel="share positive")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="upper left", markerscale=0.5)
     return figure
 
 
-def _reliability(axes: Axes, said: np.ndarray, labels: np.ndarray, bins: int, color: str, name: str) -> None:
-    cell = np.minimum((said * bins).astype(int), bins - 1)
+def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, bins: int, color: str, name: str) -> None:
+    cell = np.minimum((predicted * bins).astype(int), bins - 1)
     used = [b for b in range(bins) if (cell == b).sum() >= 10]
-    centers, found = [said[cell == b].mean() for b in used], [labels[cell == b].mean() for b in used]
-    axes.plot(centers, found, color=color, linewidth=1.2)
+    centers, shares = [predicted[cell == b].mean() for b in used], [labels[cell == b].mean() for b in used]
+    axes.plot(centers, shares, color=color, linewidth=1.2)
     sizes = [20 + 300 * (cell == b).mean() for b in used]
-    axes.scatter(centers, found, s=sizes, color=color, label=name, zorder=3)
+    axes.scatter(centers, shares, s=sizes, color=color, label=name, zorder=3)
 
 
 @styled
@@ -190,7 +190,7 @@ def run_figures(predictions: Predictions, history: Mapping[str, Curve]) -> dict[
 
 
 def prediction_figures(predictions: Predictions) -> dict[str, Figure]:
-    """What was said of labelled texts, by file name."""
+    """Figures of predictions on labelled texts, by file name."""
     figures = {
         "confusion": confusion_matrix(predictions),
         "calibration": calibration(predictions),

@@ -1,9 +1,15 @@
-"""Means with their spread, and paired tests between encoders that read the same reviews."""
+"""Means over seeds with their spread and intervals, and bins."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest
+from scipy.stats import t as student_t
+
+Values = Sequence[float] | np.ndarray
+"""One number per seed."""
 
 
 class Spread(NamedTuple):
@@ -14,14 +20,19 @@ class Spread(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """An estimate and its 95 % interval."""
+    """An estimate and its 95 % interval; NaN bounds where there is none, as of a single seed."""
 
     estimate: float
     low: float
     high: float
 
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return not (math.isnan(self.low) or math.isnan(self.high))
 
-def spread(values: np.ndarray | list[float]) -> Spread:
+
+def spread(values: Values) -> Spread:
     """Mean and standard deviation (n - 1) of one number a seed."""
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
 
@@ -32,8 +43,15 @@ def with_deviation(value: Spread, places: int) -> str:
 
 
 def percent(interval: Interval) -> str:
-    """`88.1 % (87.6 to 88.5)`."""
-    return f"{100 * interval.estimate:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    """`88.1 % (87.6 to 88.5)`, or `88.1 %` where there is no interval."""
+    bounds = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval.known else ""
+    return f"{100 * interval.estimate:.1f} %{bounds}"
+
+
+def points(interval: Interval) -> str:
+    """`+7.2 (+3.5 to +9.8)`, a difference in percentage points; `+7.2` where there is no interval."""
+    bounds = f" ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})" if interval.known else ""
+    return f"{100 * interval.estimate:+.1f}{bounds}"
 
 
 def wilson_interval(correct: int, total: int) -> Interval:
@@ -42,52 +60,66 @@ def wilson_interval(correct: int, total: int) -> Interval:
     return Interval(correct / total, result.low, result.high)
 
 
-def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
-    """Exact two-sided p-value (McNemar 1947) that two classifiers err equally often on the same reviews.
+def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -> Interval:
+    """Mean over seeds with Student's 95 % interval (n - 1 degrees of freedom), clipped to `low` and `high`.
+
+    It is about another seed's training, on the same test reviews. NaN bounds for a single seed, which shows no spread.
+    Where outcomes fall into two heaps (seeds that learn and seeds that do not), three seeds cover the mean less often
+    than 95 % says: they can all come from one heap.
+    """
+    mean, deviation = spread(values)
+    if len(values) < 2:
+        return Interval(mean, math.nan, math.nan)
+    margin = float(student_t.ppf(0.975, len(values) - 1)) * deviation / math.sqrt(len(values))
+    return _clipped(mean, margin, low, high)
+
+
+def geometric_interval(values: Values) -> Interval:
+    """Geometric mean over seeds of positive numbers that differ by factors, with a t interval of its logarithm."""
+    return Interval(*(math.exp(bound) for bound in t_interval([math.log(value) for value in values])))
+
+
+def welch_interval(first: Values, second: Values, low: float = -math.inf, high: float = math.inf) -> Interval:
+    """Difference of two means over seeds, first - second, with a 95 % interval (Welch 1947).
+
+    The seeds are not paired: seed 0 of one encoder has nothing in common with seed 0 of another but its number.
+    NaN bounds where either has a single seed.
+    """
+    return contrast_interval([(first, 1.0), (second, -1.0)], low, high)
+
+
+def contrast_interval(
+    groups: Sequence[tuple[Values, float]], low: float = -math.inf, high: float = math.inf
+) -> Interval:
+    """A weighted sum of means over seeds with a 95 % interval, Welch's for any number of groups (Satterthwaite 1946).
 
     Args:
-        first, second: bool [N], whether each review was classified rightly.
+        groups: the values of each, one per seed, and its weight.
     """
-    only_first = int(np.sum(first & ~second))
-    only_second = int(np.sum(second & ~first))
-    if only_first + only_second == 0:
-        return 1.0
-    return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
+    estimate = float(sum(weight * np.mean(values) for values, weight in groups))
+    if min(len(values) for values, _ in groups) < 2:
+        return Interval(estimate, math.nan, math.nan)
+    variances = np.array([weight**2 * np.var(values, ddof=1) / len(values) for values, weight in groups])
+    total = float(variances.sum())
+    if total == 0:
+        return _clipped(estimate, 0.0, low, high)
+    shares = variances / total  # the degrees of freedom do not underflow in this form
+    freedom = 1 / sum(share**2 / (len(values) - 1) for share, (values, _) in zip(shares, groups, strict=True))
+    return _clipped(estimate, float(student_t.ppf(0.975, freedom)) * math.sqrt(total), low, high)
 
 
-def bootstrap_difference(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0) -> Interval:
-    """Difference of mean accuracy, first - second, with a 95 % percentile interval (Efron 1979).
-
-    Both what is read and what was trained are resampled: the reviews jointly for both, since they are the same,
-    and the seeds of each on their own.
-
-    Args:
-        first, second: bool [seeds, N], whether each review was classified rightly.
-    """
-    random = np.random.default_rng(seed)
-    drawn = np.array([_drawn_accuracies(random, first, second) for _ in range(resamples)])
-    low, high = np.quantile(drawn[:, 0] - drawn[:, 1], [0.025, 0.975])
-    return Interval(float(first.mean() - second.mean()), float(low), float(high))
+def _clipped(estimate: float, margin: float, low: float, high: float) -> Interval:
+    return Interval(estimate, max(low, estimate - margin), min(high, estimate + margin))
 
 
-def bootstrap_accuracy(correct: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interval:
-    """Mean accuracy with a 95 % percentile interval over seeds and reviews, both resampled.
-
-    Args:
-        correct: bool [seeds, N], whether each review was classified rightly.
-    """
-    random = np.random.default_rng(seed)
-    means = [_drawn_accuracies(random, correct)[0] for _ in range(resamples)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(correct.mean()), float(low), float(high))
+def accuracy_interval(accuracies: Values) -> Interval:
+    """Mean accuracy over seeds with its t interval, within 0 and 1."""
+    return t_interval(accuracies, 0.0, 1.0)
 
 
-def _drawn_accuracies(random: np.random.Generator, *encoders: np.ndarray) -> list[float]:
-    """Mean accuracy of each on reviews drawn for all of them, and on seeds drawn for each."""
-    reviews = encoders[0].shape[1]
-    # How often each review is drawn: the same as gathering N drawn columns, and faster.
-    weights = np.bincount(random.integers(0, reviews, reviews), minlength=reviews)
-    return [float((e[random.integers(0, len(e), len(e))] @ weights).mean() / reviews) for e in encoders]
+def accuracy_difference(first: Values, second: Values) -> Interval:
+    """Difference of mean accuracies, first - second, with Welch's interval, within -1 and 1."""
+    return welch_interval(first, second, -1.0, 1.0)
 
 
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:

@@ -29,6 +29,16 @@ def _lines(table: Table) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+def read_markdown(path: Path) -> list[Table]:
+    """The tables of a file that `markdown` wrote."""
+    parts = path.read_text().strip().split("\n\n")
+    tables = []
+    for title, lines in zip(parts[::2], parts[1::2], strict=True):
+        columns, _, *rows = [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in lines.splitlines()]
+        tables.append(Table(title, columns, rows))
+    return tables
+
+
 def show(console: Console, table: Table) -> None:
     """Print one table; a column whose every entry starts with a digit or a sign is set to the right."""
     shown = TerminalTable(title=escape(table.title), title_justify="left", title_style="bold")

@@ -1,19 +1,29 @@
 """Is it memory or parameters? Wider, deeper and two-way encoders on IMDb."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from sentiment_rnn.inference.predictions import correct_by_seed
 from sentiment_rnn.report.figures import new_figure, styled
-from sentiment_rnn.report.statistics import bootstrap_difference, spread
+from sentiment_rnn.report.statistics import accuracy_difference, points, spread
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, plain_styles_of, styles_of
-from sentiment_rnn.studies.kit.findings import Findings, Verdict, csv_text, judged, mean_of, points
+from sentiment_rnn.studies.kit.findings import Findings, mean_of
+from sentiment_rnn.studies.kit.measurements import (
+    ENCODERS,
+    RESULTS,
+    Measurements,
+    csv_text,
+    read_rows,
+    read_styles,
+    styles_csv,
+)
 from sentiment_rnn.studies.kit.study import Study, Sweep
-from sentiment_rnn.studies.length import tokens_of
+from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
+from sentiment_rnn.studies.length.pooled import tokens_of
 from sentiment_rnn.tracking.names import BEST_ACCURACY, EPOCH_SECONDS, PARAMETERS
 from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
@@ -67,22 +77,59 @@ LARGER = {
 """The RNNs that might make up for the gates."""
 
 
-def findings(store: Store) -> Findings:
-    """Findings from these sweeps and the runs of the length study that read as many tokens."""
+class Runs(NamedTuple):
+    """The runs of a variant, one entry per seed."""
+
+    hidden_size: str
+    """H; empty for an encoder that has none."""
+    seeds: tuple[int, ...]
+    parameters: int
+    seconds: list[float]
+    """Of an epoch."""
+    accuracies: list[float]
+    """On test."""
+
+
+def measure(store: Store) -> Measurements:
+    """Size, time and accuracy in these sweeps and of the runs of the length study that read as many tokens."""
     results = [result for result in results_of_sweeps(store, "length_tokens", *SWEEPS) if tokens_of(result) == TOKENS]
-    styles, variants = short_styles_of(results), by_variant(results)
-    correct = {variant: correct_by_seed([run.predictions for run in runs]) for variant, runs in variants.items()}
     rows = [
-        (variant.label(styles), variant.pooling, hidden_size_of(run), run.seed, int(run.metrics[PARAMETERS]),
+        (*variant, hidden_size_of(run), run.seed, int(run.metrics[PARAMETERS]),
          *(run.metrics[name] for name in MEASURES[1:]))
-        for variant, runs in variants.items() for run in runs
+        for variant, runs in by_variant(results).items() for run in runs
     ]  # fmt: skip
+    return Measurements({
+        RESULTS: csv_text((*Variant._fields, "hidden_size", "seed", *MEASURES), rows),
+        ENCODERS: styles_csv(short_styles_of(results)),
+    })  # fmt: skip
+
+
+def findings(folder: Path) -> Findings:
+    """Findings from the sizes, times and accuracies."""
+    variants, styles = read_variants(folder), read_styles(folder)
     return Findings(
-        tables=[score_table(variants, correct, styles)],
+        tables=[score_table(variants, styles)],
+        verdicts=verdicts({variant: runs.accuracies for variant, runs in variants.items()}),
         figures={"capacity": capacity_figure(variants, styles)},
-        results=csv_text(("encoder", "pooling", "hidden_size", "seed", *MEASURES), rows),
-        verdicts=verdicts(correct),
     )
+
+
+def read_variants(folder: Path) -> dict[Variant, Runs]:
+    """The runs of each variant, from `results.csv`."""
+    groups: dict[Variant, list[dict[str, str]]] = {}
+    for row in read_rows(folder):
+        variant = Variant(row["encoder"], row["pooling"], int(row["layers"]), row["bidirectional"] == "True")
+        groups.setdefault(variant, []).append(row)
+    return {
+        variant: Runs(
+            rows[0]["hidden_size"],
+            tuple(int(row["seed"]) for row in rows),
+            int(rows[0][PARAMETERS]),
+            [float(row[EPOCH_SECONDS]) for row in rows],
+            [float(row["test/accuracy"]) for row in rows],
+        )
+        for variant, rows in groups.items()
+    }
 
 
 def short_styles_of(results: Sequence[RunResult]) -> dict[str, EncoderStyle]:
@@ -130,23 +177,19 @@ def hidden_size_of(result: RunResult) -> int | str:
     return "" if size is None else int(size)
 
 
-def score_table(
-    variants: Mapping[Variant, Sequence[RunResult]], correct: Mapping[Variant, np.ndarray], styles: Styles
-) -> Table:
+def score_table(variants: Mapping[Variant, Runs], styles: Styles) -> Table:
     """Accuracy, size and time of every variant; how far it is ahead of the plain one, and behind the LSTM of the same
     pooling."""
     rows = []
     for variant, runs in variants.items():
-        accuracy = mean_of([100 * run.metrics["test/accuracy"] for run in runs])
-        lstm, plain = variant.lstm, variant.plain
-        behind = "" if variant == lstm else points(bootstrap_difference(correct[lstm], correct[variant], 2000))
+        lstm, plain = variants[variant.lstm], variants.get(variant.plain)
+        behind = "" if variant == variant.lstm else points(accuracy_difference(lstm.accuracies, runs.accuracies))
         gain = ""
-        if variant != plain and plain in correct:
-            gain = points(bootstrap_difference(correct[variant], correct[plain], 2000))
-        seconds = float(np.mean([run.metrics[EPOCH_SECONDS] for run in runs]))
+        if plain and variant != variant.plain:
+            gain = points(accuracy_difference(runs.accuracies, plain.accuracies))
         rows.append((
-            variant.label(styles), variant.pooling, str(hidden_size_of(runs[0])),
-            f"{runs[0].metrics[PARAMETERS]:,.0f}", f"{seconds:.1f}", accuracy, gain, behind,
+            variant.label(styles), variant.pooling, runs.hidden_size, f"{runs.parameters:,}",
+            f"{np.mean(runs.seconds):.1f}", mean_of([100 * value for value in runs.accuracies]), gain, behind,
         ))  # fmt: skip
     columns = (
         "encoder",
@@ -159,24 +202,24 @@ def score_table(
         "LSTM minus it [points]",
     )
     return Table(
-        "Mean ± standard deviation over the seeds; differences with 95 % intervals. The plain one has one layer, one "
-        "direction and the LSTM's width",
+        "Mean ± standard deviation over the seeds; differences with 95 % intervals (Welch). The plain one has one "
+        "layer, one direction and the LSTM's width",
         columns,
         rows,
     )
 
 
 @styled
-def capacity_figure(variants: Mapping[Variant, Sequence[RunResult]], styles: Styles) -> Figure:
+def capacity_figure(variants: Mapping[Variant, Runs], styles: Styles) -> Figure:
     """Test accuracy of every variant, one dot per seed; mean and max pooling on the right, any other on the left."""
     figure, panels = new_figure(2, width=6.2, height=4.4)
     for axes, title, everywhere in (
-        (panels[0], "Read out at the last state (bag: mean)", False),
-        (panels[1], "Over all states", True),
+        (panels[0], "Pooling at the last state (bag: mean)", False),
+        (panels[1], "Mean and max pooling", True),
     ):
         shown = {variant: runs for variant, runs in variants.items() if variant.everywhere == everywhere}
         for row, (variant, runs) in enumerate(shown.items()):
-            accuracies = [run.metrics["test/accuracy"] for run in runs]
+            accuracies = runs.accuracies
             color = styles[variant.plain.encoder if variant.plain in variants else variant.encoder].color
             axes.errorbar(
                 np.mean(accuracies), row, xerr=spread(accuracies).deviation, color=color, capsize=4, linewidth=2
@@ -184,30 +227,30 @@ def capacity_figure(variants: Mapping[Variant, Sequence[RunResult]], styles: Sty
             axes.scatter(accuracies, [row] * len(accuracies), color=color, s=30, zorder=3, edgecolor="white")
         axes.set_yticks(range(len(shown)), [variant.label(styles) for variant in shown])
         axes.invert_yaxis()
-        axes.set(title=title, xlabel="test accuracy (a dot a seed, mean ± sd)", xlim=(0.48, 0.96))
+        axes.set(title=title, xlabel="test accuracy (one dot per seed, mean ± sd)", xlim=(0.48, 0.96))
     return figure
 
 
-def verdicts(correct: Mapping[Variant, np.ndarray]) -> list[Verdict]:
-    """Whether a larger RNN makes up for the gates, and whether order adds anything on IMDb."""
+def verdicts(accuracies: Mapping[Variant, Sequence[float]]) -> list[Verdict]:
+    """Whether a larger RNN makes up for the gates, and whether the LSTM is better than a bag of words on IMDb."""
     behind, gains = {}, {}
     for what, variant in LARGER.items():
-        behind[what] = bootstrap_difference(correct[variant.lstm], correct[variant], 2000)
-        gains[what] = bootstrap_difference(correct[variant], correct[variant.plain], 2000)
-    trails = all(difference.low > 0 for difference in behind.values())
-    bag = bootstrap_difference(correct[Variant("lstm", "last")], correct[Variant("bag", "mean")], 2000)
+        behind[what] = accuracy_difference(accuracies[variant.lstm], accuracies[variant])
+        gains[what] = accuracy_difference(accuracies[variant], accuracies[variant.plain])
+    bag = accuracy_difference(accuracies[Variant("lstm", "last")], accuracies[Variant("bag", "mean")])
     return [
         Verdict(
             "More weights, a second layer or a second direction do not make up for the gates.",
-            judged(trails and all(gain.high < NOTHING for gain in gains.values()), trails),
+            judged(*(above(difference, 0) for difference in behind.values())),
             "What an RNN gains, and by what an LSTM of one layer and direction still leads it: "
             + "; ".join(f"{what} {points(gains[what])}, {points(behind[what])} points" for what in LARGER)
             + ".",
         ),
         Verdict(
-            "The sentiment of real reviews needs order and context.",
-            judged(bag.low > NOTHING, bag.low > 0),
-            f"On IMDb the LSTM leads a bag of words, which knows no order, by {points(bag)} points.",
+            "On IMDb this LSTM, which reads in order, is better than a bag of words.",
+            judged(above(bag, NOTHING)),
+            f"The LSTM leads the bag of words, which knows no order, by {points(bag)} points; it counts as better from "
+            f"{100 * NOTHING:.0f} point on.",
         ),
     ]
 
@@ -216,6 +259,7 @@ STUDY = Study(
     name="capacity",
     order=80,
     sweeps=tuple(map(Sweep, SWEEPS)),
+    measure=measure,
     findings=findings,
     needs={"length": ("length_tokens",)},
 )

@@ -1,15 +1,19 @@
-"""How far back does each encoder remember? Held (trained on mixed distances) beside learnt (at one distance)."""
+"""How far back does each encoder remember? Trained on mixed distances (held), beside trained at one (learnt)."""
+
+from pathlib import Path
 
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from sentiment_rnn.report.figures import new_figure, styled
-from sentiment_rnn.report.statistics import Interval, bootstrap_accuracy, percent
+from sentiment_rnn.report.statistics import Interval, accuracy_difference, percent, points
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, initialization_of, styles_of
-from sentiment_rnn.studies.kit.findings import Findings, Verdict, csv_text, judged, listed
-from sentiment_rnn.studies.kit.learning_rates import learning_rate_table, validation_accuracy
+from sentiment_rnn.studies.kit.findings import Findings, listed
+from sentiment_rnn.studies.kit.learning_rates import RATES, learning_rate_table, learning_rates_csv, validation_accuracy
+from sentiment_rnn.studies.kit.measurements import ENCODERS, RESULTS, Measurements, csv_text, read_styles, styles_csv
 from sentiment_rnn.studies.kit.memory_spans import (
+    COLUMNS,
     LEARN,
     REMEMBERS,
     ByDistance,
@@ -19,35 +23,36 @@ from sentiment_rnn.studies.kit.memory_spans import (
     draw_accuracy,
     held,
     learnt,
+    read_scores,
     spans,
 )
 from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
 from sentiment_rnn.tracking.results import results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
 
-def findings(store: Store) -> Findings:
-    """Findings from these sweeps and those of the learning study."""
-    hold_results, learn_results = results_of_sweeps(store, "memory_hold"), results_of_sweeps(store, *LEARN)
-    styles = styles_of([*hold_results, *learn_results])
-    hold, learn = held(hold_results), learnt(learn_results)
+def measure(store: Store) -> Measurements:
+    """Test accuracy in these sweeps and in those of the learning study."""
+    hold, learn = results_of_sweeps(store, "memory_hold"), results_of_sweeps(store, *LEARN)
+    return Measurements({
+        RESULTS: csv_text(COLUMNS, accuracy_rows("hold", held(hold)) + accuracy_rows("learn", learnt(learn))),
+        ENCODERS: styles_csv(styles_of([*hold, *learn])),
+        RATES: learning_rates_csv(results_of_sweeps(store, "memory_hold_rate"), hold, validation_accuracy),
+    })  # fmt: skip
+
+
+def findings(folder: Path) -> Findings:
+    """Findings from the test accuracies in both settings."""
+    hold, learn, styles = read_scores(folder, "hold"), read_scores(folder, "learn"), read_styles(folder)
     return Findings(
         tables=[
             held_span_table(hold, learn, styles),
             accuracy_by_distance_table("trained on mixed distances", hold, styles),
-            learning_rate_table(
-                "Validation accuracy [%] by learning rate, one seed of its own",
-                results_of_sweeps(store, "memory_hold_rate"),
-                hold_results,
-                validation_accuracy,
-            ),
+            learning_rate_table("Validation accuracy [%] by learning rate, one seed of its own", folder, styles),
         ],
-        figures={"memory": memory_figure(hold, learn, styles)},
-        results=csv_text(
-            ("setting", "encoder", "distance", "seed", "test/accuracy"),
-            accuracy_rows("hold", hold) + accuracy_rows("learn", learn),
-        ),
         verdicts=verdicts(hold, learn, styles),
+        figures={"memory": memory_figure(hold, learn, styles)},
     )
 
 
@@ -60,7 +65,7 @@ def held_span_table(hold: Scores, learn: Scores, styles: Styles) -> Table:
             of_mean, of_seeds = spans(scores[encoder]) if encoder in scores else ("", [])
             cells += [str(of_mean), listed(of_seeds)]
         rows.append((styles[encoder].label, *cells))
-    columns = ("encoder", "held [tokens]", "by seed", "learnt at one distance [tokens]", "by seed")
+    columns = ("encoder", "mixed distances [tokens]", "by seed", "one distance [tokens]", "by seed")
     return Table("Memory span: the longest distance up to which test accuracy stays above 90 %", columns, rows)
 
 
@@ -68,8 +73,8 @@ def held_span_table(hold: Scores, learn: Scores, styles: Styles) -> Table:
 def memory_figure(hold: Scores, learn: Scores, styles: Styles) -> Figure:
     """Accuracy by distance, one panel per setting."""
     figure, panels = new_figure(2, width=5.6, height=4.6)
-    draw_accuracy(panels[0], "Can it hold? (trained on mixed distances)", hold, styles)
-    draw_accuracy(panels[1], "Can it learn to hold? (trained at one distance)", learn, styles)
+    draw_accuracy(panels[0], "Can it remember? (trained on mixed distances)", hold, styles)
+    draw_accuracy(panels[1], "Can it learn to remember? (trained at one distance)", learn, styles)
     lines: dict[str, Artist] = {}
     for axes in panels:
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -82,59 +87,64 @@ def verdicts(hold: Scores, learn: Scores, styles: Styles) -> list[Verdict]:
     """The claims on memory.
 
     They are judged by the usual initializations: orthogonal for the RNN (near the end uniform too), forget bias 1 for
-    the LSTM. The LSTM can only cure where the RNN forgets. It cures in part where another of its initializations
-    remembers, in the mean over seeds, as for a span.
+    the LSTM. The LSTM can only cure where the RNN forgets. It cures there where it remembers, and in part where its
+    best initialization is ahead of the RNN.
     """
-    near_learnt, near_held = (
-        {encoder: _worse_near_accuracy(scores[encoder]) for encoder in ("rnn", "rnn_uniform")}
-        for scores in (learn, hold)
-    )
+    near = {
+        (setting, encoder): _near(scores[encoder])
+        for setting, scores in (("learnt", learn), ("held", hold))
+        for encoder in ("rnn", "rnn_uniform")
+    }
     longest = max(learn["rnn"])
-    held_far, learnt_far = (bootstrap_accuracy(scores["rnn"][longest].correct) for scores in (hold, learn))
-    forgets = [far.high < REMEMBERS for far in (held_far, learnt_far)]
-    lstm_held, lstm_learnt = (bootstrap_accuracy(scores["lstm"][longest].correct) for scores in (hold, learn))
-    cured = [far.low > REMEMBERS for far, forgot in zip((lstm_held, lstm_learnt), forgets, strict=True) if forgot]
+    rnn_held, rnn_learnt = (scores["rnn"][longest] for scores in (hold, learn))
+    lstm_held, lstm_learnt = (scores["lstm"][longest] for scores in (hold, learn))
+    forgets = [below(rnn.interval, REMEMBERS) for rnn in (rnn_held, rnn_learnt)]
+    cured = [
+        above(lstm.interval, REMEMBERS)
+        for lstm, forgot in zip((lstm_held, lstm_learnt), forgets, strict=True)
+        if forgot
+    ]
     lstms = [encoder for encoder in learn if encoder.startswith("lstm")]
     best = max(lstms, key=lambda encoder: learn[encoder][longest].accuracies.mean())
-    best_learnt = bootstrap_accuracy(learn[best][longest].correct)
+    lead = accuracy_difference(learn[best][longest].accuracies, rnn_learnt.accuracies)
+    # Where the usual initialization cures it, there is nothing left for another to do.
+    partly = [above(lead, 0)] if forgets[1] and cured[-1] is not True else []
     return [
         Verdict(
             "A vanilla RNN has a good short-term memory.",
-            judged(
-                all(accuracy.low > REMEMBERS for accuracy in (*near_learnt.values(), *near_held.values())),
-                all(accuracy.low > REMEMBERS for accuracy in near_learnt.values()),
-            ),
+            judged(*(above(accuracy, REMEMBERS) for accuracy in near.values())),
             f"At 2 and at 5 tokens, the worse of the two: trained at these distances it is right in "
-            f"{percent(near_learnt['rnn'])} with an orthogonal start and in {percent(near_learnt['rnn_uniform'])} with "
-            f"a uniform one, trained on mixed distances in {percent(near_held['rnn'])} and in "
-            f"{percent(near_held['rnn_uniform'])}.",
+            f"{percent(near['learnt', 'rnn'])} with orthogonal and in {percent(near['learnt', 'rnn_uniform'])} with "
+            f"uniform initialization, trained on mixed distances in {percent(near['held', 'rnn'])} and in "
+            f"{percent(near['held', 'rnn_uniform'])}.",
         ),
         Verdict(
             "A vanilla RNN has a bad long-term memory.",
-            judged(all(forgets), any(forgets)),
-            f"At {longest} tokens it is right in {percent(held_far)} when trained on mixed distances and in "
-            f"{percent(learnt_far)} when trained at this one.",
+            judged(*forgets),
+            f"At {longest} tokens it is right in {percent(rnn_held.interval)} when trained on mixed distances and in "
+            f"{percent(rnn_learnt.interval)} when trained at this one.",
         ),
         Verdict(
             "The LSTM's gates and cell state cure it.",
-            judged(bool(cured) and all(cured), any(cured) or (forgets[1] and best_learnt.estimate > REMEMBERS)),
-            f"At {longest} tokens it is right in {percent(lstm_held)} when trained on mixed distances and in "
-            f"{percent(lstm_learnt)} when trained at this one; of its starts, {initialization_of(styles[best].label)} "
-            f"is the best there, {percent(best_learnt)}.",
+            judged(*cured, *partly),
+            f"At {longest} tokens it is right in {percent(lstm_held.interval)} when trained on mixed distances and in "
+            f"{percent(lstm_learnt.interval)} when trained at this one. Of its initializations, "
+            f"{initialization_of(styles[best].label)} is the best there: {percent(learn[best][longest].interval)}, "
+            f"{points(lead)} points ahead of the RNN.",
         ),
     ]
 
 
-def _worse_near_accuracy(distances: ByDistance) -> Interval:
+def _near(distances: ByDistance) -> Interval:
     """Accuracy at 2 or at 5 tokens, whichever is worse."""
-    near = (bootstrap_accuracy(distances[distance].correct) for distance in (2, 5))
-    return min(near, key=lambda accuracy: accuracy.low)
+    return min((distances[distance].interval for distance in (2, 5)), key=lambda accuracy: accuracy.estimate)
 
 
 STUDY = Study(
     name="memory",
     order=20,
     sweeps=(Sweep("memory_hold_rate", chooses_rates=True), Sweep("memory_hold")),
+    measure=measure,
     findings=findings,
     needs={"learning": LEARN},
 )

@@ -1,17 +1,29 @@
-"""The two textbook tasks, adding and copying: does each encoder do better than who remembers nothing?"""
+"""The two textbook tasks, adding and copying: does each encoder do better than one that remembers nothing?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.data.sequences import baseline
 from sentiment_rnn.report.figures import new_figure, styled
+from sentiment_rnn.report.statistics import Interval, t_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, styles_of
-from sentiment_rnn.studies.kit.findings import Findings, Verdict, csv_text, judged, least_to_most, mean_of
-from sentiment_rnn.studies.kit.learning_rates import learning_rate_table
+from sentiment_rnn.studies.kit.findings import Findings, mean_of, with_bounds
+from sentiment_rnn.studies.kit.learning_rates import RATES, learning_rate_table, learning_rates_csv
+from sentiment_rnn.studies.kit.measurements import (
+    ENCODERS,
+    RESULTS,
+    Measurements,
+    csv_text,
+    read_rows,
+    read_styles,
+    styles_csv,
+)
 from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.verdicts import Verdict, below, every, judged, negated
 from sentiment_rnn.tracking.names import BASELINE, BEST_LOSS
 from sentiment_rnn.tracking.results import Curve, RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
@@ -22,45 +34,62 @@ possible on the symbols."""
 
 Case = tuple[str, int]
 """A task and its length T."""
-Losses = dict[Case, dict[str, list[float]]]
-"""Test loss by case and encoder, one number per seed."""
+Losses = dict[Case, dict[str, dict[int, float]]]
+"""Test loss by case, encoder and seed."""
 
 
-def findings(store: Store) -> Findings:
-    """Findings from the sweep over both tasks."""
+def measure(store: Store) -> Measurements:
+    """Test loss of every run, and the curves of validation loss."""
     results = results_of_sweeps(store, "textbook_tasks")
     styles = styles_of(results)
-    by_case = {
-        case: by_encoder([result for result in results if case_of(result) == case])
+    curves = {
+        case: {
+            encoder: [result.curve("val/loss") for result in group]
+            for encoder, group in by_encoder([result for result in results if case_of(result) == case]).items()
+        }
         for case in sorted({case_of(result) for result in results})
-    }
-    losses: Losses = {
-        case: {encoder: [result.metrics["test/loss"] for result in group] for encoder, group in groups.items()}
-        for case, groups in by_case.items()
     }
     rows = [
         (*case_of(result), result.encoder, result.seed, result.metrics["test/loss"], result.metrics[BASELINE])
         for result in results
     ]
-    curves = {
-        case: {encoder: [result.curve("val/loss") for result in group] for encoder, group in groups.items()}
-        for case, groups in by_case.items()
-    }
+    rates = learning_rates_csv(
+        results_of_sweeps(store, "textbook_rate"), results, lambda run: run.metrics[BEST_LOSS] / run.metrics[BASELINE]
+    )
+    return Measurements(
+        {
+            RESULTS: csv_text(("task", "steps", "encoder", "seed", "test/loss", "baseline"), rows),
+            ENCODERS: styles_csv(styles),
+            RATES: rates,
+        },
+        {"textbook": textbook_figure(curves, styles)},
+    )
+
+
+def findings(folder: Path) -> Findings:
+    """Findings from the test losses."""
+    losses, styles = read_losses(folder), read_styles(folder)
     return Findings(
         tables=[
             loss_table(losses, styles),
             learning_rate_table(
-                "Validation loss by learning rate at T 50, as a share of who remembers nothing, the mean of both tasks",
-                results_of_sweeps(store, "textbook_rate"),
-                results,
-                lambda result: result.metrics[BEST_LOSS] / result.metrics[BASELINE],
+                "Validation loss by learning rate at T 50, as a share of the baseline's, the mean of both tasks",
+                folder,
+                styles,
                 lowest=True,
             ),
         ],
-        figures={"textbook": textbook_figure(curves, styles)},
-        results=csv_text(("task", "steps", "encoder", "seed", "test/loss", "baseline"), rows),
         verdicts=verdicts(losses, styles),
     )
+
+
+def read_losses(folder: Path) -> Losses:
+    """Test losses from `results.csv`: cases in their order, encoders as they first occur, seeds in their order."""
+    losses: Losses = {}
+    for row in sorted(read_rows(folder), key=lambda row: (row["task"], int(row["steps"]))):
+        groups = losses.setdefault((row["task"], int(row["steps"])), {})
+        groups.setdefault(row["encoder"], {})[int(row["seed"])] = float(row["test/loss"])
+    return losses
 
 
 def case_of(result: RunResult) -> Case:
@@ -79,10 +108,10 @@ def loss_table(losses: Losses, styles: Styles) -> Table:
     for encoder in dict.fromkeys(encoder for groups in losses.values() for encoder in groups):
         cells = []
         for case, groups in losses.items():
-            values = groups.get(encoder, [])
+            values = list(groups.get(encoder, {}).values())
             cells.append(f"{mean_of(values, 4)} ({solved(case, values)} of {len(values)})" if values else "")
         rows.append((styles[encoder].label, *cells))
-    title = "Test loss (and the seeds that have learnt the task): mean squared error, and nats a step"
+    title = "Test loss (and the seeds that have learnt the task): mean squared error, and nats per step"
     return Table(title, ("encoder", *(f"{task}, T {steps}" for task, steps in losses)), rows)
 
 
@@ -97,7 +126,7 @@ def textbook_figure(curves: Mapping[Case, Mapping[str, Sequence[Curve]]], styles
                 shown = label if position == 0 else None
                 axes.plot(np.array(steps) + 1, values, color=color, marker="o", markersize=3, label=shown)
         axes.axhline(baseline(*case), color="#555555", linestyle="--", linewidth=1, label="remembers nothing")
-        unit = "mean squared error" if case[0] == "adding" else "cross-entropy [nats a step]"
+        unit = "mean squared error" if case[0] == "adding" else "cross-entropy [nats per step]"
         axes.set(title=f"{case[0].capitalize()}, T {case[1]}", xlabel="training step", ylabel=unit, ylim=(0, None))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -105,33 +134,51 @@ def textbook_figure(curves: Mapping[Case, Mapping[str, Sequence[Curve]]], styles
 
 
 def verdicts(losses: Losses, styles: Styles) -> list[Verdict]:
-    """Whether the LSTM learns what the vanilla RNN does not, by their usual initializations."""
-    cases = ", ".join(f"{task} over {steps}" for task, steps in losses)
+    """Whether the LSTM learns what the vanilla RNN does not, by their usual initializations; each task is a part."""
     first, *others = losses.values()
     tried = [encoder for encoder in first if all(encoder in groups for groups in others)]
-    learnt = {encoder: learnt_by_seed(losses, encoder) for encoder in tried}
-    rnn, lstm, runs = sum(learnt["rnn"]), sum(learnt["lstm"]), len(learnt["lstm"]) * len(losses)
-    best = max(tried, key=lambda encoder: sum(learnt[encoder]))
+    counts = {
+        encoder: {case: solved(case, list(groups[encoder].values())) for case, groups in losses.items()}
+        for encoder in tried
+    }
+    best = max(tried, key=lambda encoder: sum(counts[encoder].values()))
+    parts = [
+        every((learns(case, groups["lstm"].values()), negated(learns(case, groups["rnn"].values()))))
+        for case, groups in losses.items()
+    ]
+    by_task = "; ".join(
+        f"{task} over {steps} {', '.join(str(counts[name][task, steps]) for name in ('lstm', 'rnn', best))}"
+        for task, steps in losses
+    )
+    shares = "; ".join(
+        f"{task} over {steps} {with_bounds(share_of_baseline((task, steps), groups['lstm'].values()), 2)}"
+        for (task, steps), groups in losses.items()
+    )
     return [
         Verdict(
             "An LSTM learns the textbook tasks of long memory, a vanilla RNN does not.",
-            judged(lstm == runs and rnn == 0, lstm >= rnn + runs / 4),
-            f"Of {runs} runs of each ({cases}) {lstm} of the LSTM have learnt their task "
-            f"({least_to_most(learnt['lstm'])} with each seed), {rnn} of the RNN ({least_to_most(learnt['rnn'])}), and "
-            f"{sum(learnt[best])} of the best start, {styles[best].label} ({least_to_most(learnt[best])}).",
+            judged(*parts),
+            f"Seeds that learn, of {len(first['lstm'])} (LSTM, RNN, and the best initialization, "
+            f"{styles[best].label}): {by_task}. The LSTM's loss as a share of the baseline's: "
+            f"{shares}; a task is learnt below {SOLVED['adding']:g} (adding) and {SOLVED['copying']:g} (copying).",
         )
     ]
 
 
-def learnt_by_seed(losses: Losses, encoder: str) -> list[int]:
-    """How many of the tasks an encoder has learnt with each seed."""
-    by_seed = zip(*(groups[encoder] for groups in losses.values()), strict=True)
-    return [sum(solved(case, [loss]) for case, loss in zip(losses, of_seed, strict=True)) for of_seed in by_seed]
+def share_of_baseline(case: Case, losses: Iterable[float]) -> Interval:
+    """Loss as a share of that of an encoder that remembers nothing, with its interval over seeds."""
+    return t_interval([loss / baseline(*case) for loss in losses], low=0.0)
+
+
+def learns(case: Case, losses: Iterable[float]) -> bool | None:
+    """Whether an encoder learns a task; None where its seeds do not decide."""
+    return below(share_of_baseline(case, losses), SOLVED[case[0]])
 
 
 STUDY = Study(
     name="textbook",
     order=30,
     sweeps=(Sweep("textbook_rate", chooses_rates=True), Sweep("textbook_tasks")),
+    measure=measure,
     findings=findings,
 )

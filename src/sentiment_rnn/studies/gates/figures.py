@@ -39,7 +39,7 @@ def gate_figure(reader: Reader) -> Figure:
             axes.set_title(title if column == 0 else "")
             if column == len(widths) - 1:
                 figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
-    panels[2, 0].set_ylabel(f"the {UNITS} units that move the read-out most")
+    panels[2, 0].set_ylabel(f"the {UNITS} units that move the logit most")
     return figure
 
 
@@ -53,7 +53,10 @@ def saturation_figure(gated: Sequence[Reader], styles: Styles) -> Figure:
             axes.scatter(shut, opened, s=12, alpha=0.4, linewidth=0, color=styles[reader.encoder].color)
         axes.plot([0, 1], [1, 0], color="#999999", linestyle="--", linewidth=1)
         axes.set(
-            title=f"{gate} gate (a dot a unit)", xlabel="share of tokens below 0.1", xlim=(-0.02, 1), ylim=(-0.02, 1)
+            title=f"{gate} gate (one dot per unit)",
+            xlabel="share of tokens below 0.1",
+            xlim=(-0.02, 1),
+            ylim=(-0.02, 1),
         )
     panels[0].set_ylabel("share of tokens above 0.9")
     encoders = dict.fromkeys(reader.encoder for reader in gated)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sentiment_rnn.report.figures import draw_level, new_figure, styled
-from sentiment_rnn.studies.gradient_flow.measurements import LONGEST, SHARE, Measured, TokensBySeed
+from sentiment_rnn.studies.gradient_flow.measurements import LONGEST, SHARE, Measured, Rate, TokensBySeed
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 
 TITLES = {"rnn": "RNN", "lstm": "LSTM"}
@@ -30,7 +30,7 @@ def flow_figure(measured: Sequence[Measured], before: Sequence[Measured], styles
         label, color = styles[one.encoder]
         shown = label if one.seed == min(m.seed for m in before) else None
         panels[0].plot(_drawn(one.flow.memory), color=color, linewidth=1.3, label=shown)
-    panels[0].set_title("Before training, every start")
+    panels[0].set_title("Before training, every initialization")
     first = min((m.seed for m in on_imdb), default=0)
     last = max((m.epoch for m in on_imdb), default=0)
     for axes, encoder in zip(panels[1:], trained, strict=True):
@@ -42,7 +42,7 @@ def flow_figure(measured: Sequence[Measured], before: Sequence[Measured], styles
                 linewidth=1.2, linestyle=":" if one.epoch == 0 else "-", label=label if one.seed == first else None,
             )  # fmt: skip
         gradient = "∂L/∂h" if of_encoder[0].flow.cell is None else "∂L/∂C"
-        axes.set_title(f"IMDb, {TITLES.get(encoder, styles[encoder].label)}: {gradient} (a line a seed)")
+        axes.set_title(f"IMDb, {TITLES.get(encoder, styles[encoder].label)}: {gradient} (one line per seed)")
     for axes in panels:
         axes.set(
             yscale="log", ylim=(1e-60 if axes is panels[0] else 1e-45, 1e3), xlabel="distance from the end [tokens]"
@@ -58,10 +58,10 @@ def _drawn(norms: np.ndarray) -> np.ndarray:
 
 
 @styled
-def rate_figure(measured: Sequence[Measured], styles: Styles) -> Figure:
+def rate_figure(rates: Sequence[Rate], styles: Styles) -> Figure:
     """The rate per step as theory predicts it, and as it was measured."""
     figure, (axes,) = new_figure(1, width=5.6, height=4.8)
-    for one in measured:
+    for one in rates:
         style: dict[str, Any] = {
             "marker": "^" if one.epoch else "o",
             "color": styles[one.encoder].color,
@@ -69,13 +69,13 @@ def rate_figure(measured: Sequence[Measured], styles: Styles) -> Figure:
             "alpha": 0.7,
             "linewidth": 0,
         }
-        axes.scatter(one.flow.predicted, one.flow.rate, **style)
+        axes.scatter(one.predicted, one.measured, **style)
     axes.plot([0, 2], [0, 2], color="#999999", linestyle="--", linewidth=1)
-    _legend(axes, (m.encoder for m in measured), styles)
+    _legend(axes, (one.encoder for one in rates), styles)
     axes.scatter([], [], color="#555555", marker="o", label="before training")
     axes.scatter([], [], color="#555555", marker="^", label="after an epoch")
     axes.legend(fontsize=8, loc="upper left")
-    most = 1.05 * max(max(one.flow.predicted, one.flow.rate) for one in measured)
+    most = 1.05 * max(max(one.predicted, one.measured) for one in rates)
     axes.set(title="What a gradient keeps at each step back", xlabel="theory", ylabel="measured")
     axes.set(xlim=(0, most), ylim=(0, most))
     return figure

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -17,6 +18,8 @@ SHARE = 1e-3
 """A gradient below this share of its value at the end counts as gone; chosen before any span was known."""
 LONGEST = 400
 """Distance of the reviews on which an untrained encoder's reach is measured."""
+UNTRAINED = f"generated, distance {LONGEST}"
+"""The reviews on which it is measured, in `results.csv`."""
 TokensBySeed = dict[str, dict[int, int]]
 """A number of tokens, by encoder and seed."""
 
@@ -31,6 +34,23 @@ class Measured:
     epoch: int
     """0 before training."""
     flow: GradientFlow
+
+
+class Rate(NamedTuple):
+    """What the gradient of one encoder is multiplied by at each step back, as `results.csv` has it."""
+
+    corpus: str
+    encoder: str
+    seed: int
+    epoch: int
+    """0 before training."""
+    measured: float
+    predicted: float
+    """By theory."""
+    denormal: float
+    """Share of the elements of ∂L/∂h that are denormal in float32."""
+    vanished: float
+    """Share that are 0 there."""
 
 
 def during_training(corpus: str, results: Sequence[RunResult]) -> Iterator[Measured]:
@@ -51,7 +71,7 @@ def before_training(results: Sequence[RunResult]) -> Iterator[Measured]:
         sample = gradient_sample(data, result.seed, GRADIENT_REVIEWS)
         with refusing_other_encoders(result):
             flow = gradient_flow(untrained(result, data), sample)
-        yield Measured(f"generated, distance {LONGEST}", result.encoder, result.seed, 0, flow)
+        yield Measured(UNTRAINED, result.encoder, result.seed, 0, flow)
 
 
 def reaches(before: Sequence[Measured]) -> TokensBySeed:

@@ -1,53 +1,70 @@
 """How learning rates were chosen: every rate that was tried, the best one, and the one that the study used."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies.kit.encoder_groups import Styles
+from sentiment_rnn.studies.kit.measurements import csv_text, read_rows
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult
 
+RATES = "learning_rates.csv"
 
-def learning_rate_table(
-    title: str,
+
+def learning_rates_csv(
     tried: Sequence[RunResult],
     used: Sequence[RunResult],
     score: Callable[[RunResult], float],
     condition: Callable[[RunResult], str] = lambda _: "",
-    lowest: bool = False,
-) -> Table:
-    """One row per encoder and condition: the mean validation score of each rate, the best in bold, and the rate used.
+) -> str:
+    """One row per encoder, condition and rate: the mean validation score, and the rates that the study used.
 
     Args:
         tried: the runs of the sweep that chose.
         used: the runs of the study.
         condition: what the rate was chosen for, where each encoder has several.
+    """
+    scores: dict[tuple[str, str, float], list[float]] = {}
+    for result in tried:
+        scores.setdefault((result.encoder, condition(result), result.learning_rate), []).append(score(result))
+    used_rates: dict[tuple[str, str], set[float]] = {}
+    for result in used:
+        used_rates.setdefault((result.encoder, condition(result)), set()).add(result.learning_rate)
+    rows = [
+        (
+            encoder, chosen_for, f"{rate:g}", float(np.mean(of_rate)),
+            " ".join(f"{one:g}" for one in sorted(used_rates.get((encoder, chosen_for), ()))),
+        )
+        for (encoder, chosen_for, rate), of_rate in scores.items()
+    ]  # fmt: skip
+    return csv_text(("encoder", "condition", "learning_rate", "score", "used"), rows)
+
+
+def learning_rate_table(title: str, folder: Path, styles: Styles, lowest: bool = False) -> Table:
+    """One row per encoder and condition: the score of each rate, the best in bold, and the rate used.
+
+    Args:
         lowest: the best score is the lowest.
     """
-    rates = sorted({result.learning_rate for result in tried})
-    labels = {result.encoder: result.label for result in reversed(tried)}
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in read_rows(folder, RATES):
+        groups.setdefault((row["encoder"], row["condition"]), []).append(row)
+    rates = sorted({row["learning_rate"] for group in groups.values() for row in group}, key=float)
+    conditional = any(condition for _, condition in groups)
     rows = []
-    for encoder, chosen_for in dict.fromkeys((result.encoder, condition(result)) for result in tried):
-        trials, users = (
-            [result for result in results if result.encoder == encoder and condition(result) == chosen_for]
-            for results in (tried, used)
-        )
-        means = {}
-        for rate in rates:
-            scores = [score(result) for result in trials if result.learning_rate == rate]
-            if scores:
-                means[rate] = float(np.mean(scores))
-        best = min(means.values()) if lowest else max(means.values())
+    for (encoder, condition), group in groups.items():
+        scores = {row["learning_rate"]: float(row["score"]) for row in group}
+        best = min(scores.values()) if lowest else max(scores.values())
         cells = [
-            ("**{:.4g}**" if means[rate] == best else "{:.4g}").format(means[rate]) if rate in means else ""
+            ("**{:.4g}**" if scores[rate] == best else "{:.4g}").format(scores[rate]) if rate in scores else ""
             for rate in rates
         ]
-        used_rates = ", ".join(f"{rate:g}" for rate in sorted({result.learning_rate for result in users}))
-        rows.append((labels[encoder], *([chosen_for] if chosen_for else []), *cells, used_rates))
-    conditional = any(condition(result) for result in tried)
-    columns = ("encoder", *(["for"] if conditional else []), *(f"{rate:g}" for rate in rates), "used")
-    return Table(title, columns, rows)
+        used = group[0]["used"].replace(" ", ", ")
+        rows.append((styles[encoder].label, *([condition] if conditional else []), *cells, used))
+    return Table(title, ("encoder", *(["for"] if conditional else []), *rates, "used"), rows)
 
 
 def validation_accuracy(result: RunResult) -> float:

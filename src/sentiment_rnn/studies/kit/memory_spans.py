@@ -1,7 +1,9 @@
-"""Accuracy by distance, and the memory span: how far back an encoder remembers, held or learnt."""
+"""Accuracy by distance, and the memory span: how far back an encoder remembers, trained on mixed distances (held) or at
+one (learnt)."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +11,11 @@ from matplotlib.axes import Axes
 
 from sentiment_rnn.inference.predictions import correct_by_seed
 from sentiment_rnn.report.figures import decorate_accuracy
+from sentiment_rnn.report.statistics import Interval, accuracy_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, distance_of
 from sentiment_rnn.studies.kit.findings import mean_of
+from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.tracking.results import RunResult
 
 LEARN = ("memory_learn", "memory_learn_50", "memory_learn_100")
@@ -21,16 +25,16 @@ REMEMBERS = 0.9
 
 
 class Score(NamedTuple):
-    """The test reviews of one distance, judged by the model of every seed."""
+    """Test accuracy at one distance, of every seed."""
 
-    correct: np.ndarray
-    """bool [seeds, N]."""
+    accuracies: np.ndarray
+    """float [seeds]."""
     seeds: tuple[int, ...]
 
     @property
-    def accuracies(self) -> np.ndarray:
-        """float [seeds]."""
-        return np.asarray(self.correct.mean(1))
+    def interval(self) -> Interval:
+        """The mean over seeds, with its interval."""
+        return accuracy_interval(self.accuracies)
 
 
 ByDistance = dict[int, Score]
@@ -45,7 +49,7 @@ def held(results: Sequence[RunResult]) -> Scores:
         predictions = [result.predictions for result in group]
         correct = correct_by_seed(predictions)
         distances, seeds = predictions[0].distances, tuple(result.seed for result in group)
-        scores[encoder] = {int(d): Score(correct[:, distances == d], seeds) for d in np.unique(distances)}
+        scores[encoder] = {int(d): Score(correct[:, distances == d].mean(1), seeds) for d in np.unique(distances)}
     return scores
 
 
@@ -58,7 +62,7 @@ def learnt(results: Sequence[RunResult]) -> Scores:
             by_distance.setdefault(distance_of(result), []).append(result)
         scores[encoder] = {
             distance: Score(
-                correct_by_seed([result.predictions for result in by_distance[distance]]),
+                correct_by_seed([result.predictions for result in by_distance[distance]]).mean(1),
                 tuple(result.seed for result in by_distance[distance]),
             )
             for distance in sorted(by_distance)
@@ -85,14 +89,33 @@ def spans(distances: Mapping[int, Score]) -> tuple[int, list[int]]:
     ]
 
 
+COLUMNS = ("setting", "encoder", "distance", "seed", "test/accuracy")
+"""Of `results.csv`."""
+
+
 def accuracy_rows(setting: str, scores: Scores) -> list[tuple[object, ...]]:
-    """Setting, encoder, distance, seed and test accuracy of each run and distance, for `results.csv`."""
+    """One row per run and distance, in `COLUMNS`."""
     return [
         (setting, encoder, distance, seed, float(accuracy))
         for encoder, distances in scores.items()
         for distance, score in distances.items()
         for seed, accuracy in zip(score.seeds, score.accuracies, strict=True)
     ]
+
+
+def read_scores(folder: Path, setting: str) -> Scores:
+    """The scores of a setting, from the `results.csv` of a study."""
+    found: dict[str, dict[int, dict[int, float]]] = {}
+    for row in read_rows(folder):
+        if row["setting"] == setting:
+            by_seed = found.setdefault(row["encoder"], {}).setdefault(int(row["distance"]), {})
+            by_seed[int(row["seed"])] = float(row["test/accuracy"])
+    return {
+        encoder: {
+            distance: Score(np.array(list(by_seed.values())), tuple(by_seed)) for distance, by_seed in distances.items()
+        }
+        for encoder, distances in found.items()
+    }
 
 
 def accuracy_by_distance_table(title: str, scores: Scores, styles: Styles) -> Table:

@@ -11,9 +11,9 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.pages.render import embedded_json, render
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import all_studies
-from sentiment_rnn.studies.kit.findings import FAILS, HOLDS, IN_PART
+from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
-MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails"}
+MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
 """CSS class of each verdict."""
 
 

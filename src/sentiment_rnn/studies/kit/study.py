@@ -1,9 +1,11 @@
-"""How a study is declared: its sweeps, what it needs, and how it arrives at its findings."""
+"""How a study is declared: its sweeps, what it needs, what it measures, and how it arrives at its findings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.measurements import Measurements
 from sentiment_rnn.tracking.store import Store
 
 
@@ -26,8 +28,10 @@ class Study:
     order: int
     """Its place among the studies, the smallest first: a study comes after those that it needs."""
     sweeps: tuple[Sweep, ...]
-    """Its sweeps, in the order in which they run. The findings are logged to the parent run of the last one."""
-    findings: Callable[[Store], Findings]
-    """From a store with the finished sweeps to tables, figures and verdicts."""
+    """Its sweeps, in the order in which they run. Results are logged to the parent run of the last one."""
+    measure: Callable[[Store], Measurements]
+    """From a store with the finished sweeps to files with the numbers."""
+    findings: Callable[[Path], Findings]
+    """From the folder with those files to tables, figures and verdicts; it needs no run."""
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Sweeps of other studies that the findings read, by the name of the study."""
+    """Sweeps of other studies that are measured too, by the name of the study."""

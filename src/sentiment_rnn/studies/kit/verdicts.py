@@ -1,0 +1,63 @@
+"""Verdicts: whether intervals decide the parts of a claim, and what follows for the claim.
+
+A part is True where its whole 95 % interval is on the claim's side of a threshold, False where it is on the other, and
+None where the interval holds the threshold, or where there is none. No verdict looks at a point estimate alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sentiment_rnn.report.statistics import Interval
+
+HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, and whether the numbers support it."""
+
+    claim: str
+    verdict: str
+    """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
+    evidence: str
+    """The number behind it, with its interval."""
+
+
+def above(interval: Interval, threshold: float) -> bool | None:
+    """Whether the value is above a threshold; None where the interval does not decide."""
+    if interval.known and interval.low > threshold:
+        return True
+    if interval.known and (interval.high < threshold or interval.low == interval.high):
+        return False
+    return None
+
+
+def below(interval: Interval, threshold: float) -> bool | None:
+    """Whether the value is below a threshold; None where the interval does not decide."""
+    return above(Interval(-interval.estimate, -interval.high, -interval.low), -threshold)
+
+
+def every(parts: Iterable[bool | None]) -> bool | None:
+    """Whether all of them are true: one that is false decides, one that is open leaves it open. None of no parts."""
+    known = list(parts)
+    if False in known:
+        return False
+    return True if known and None not in known else None
+
+
+def negated(part: bool | None) -> bool | None:
+    """The opposite; what is open stays open."""
+    return None if part is None else not part
+
+
+def judged(*parts: bool | None) -> str:
+    """The verdict on a claim of these parts.
+
+    It holds where every part is true, in part where any is, and not where every part is false. Where no part is true
+    and one is open, the data do not decide.
+    """
+    if every(parts):
+        return HOLDS
+    if True in parts:
+        return IN_PART
+    return UNDECIDED if None in parts or not parts else FAILS

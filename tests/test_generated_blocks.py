@@ -1,0 +1,73 @@
+"""What is generated in the documents is what the committed results say."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from sentiment_rnn.cli.readme import comparisons, generated_blocks, generated_files, main, studies
+from sentiment_rnn.report.tables import find_block
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BY_HAND_RUN = REPOSITORY / "experiments" / "throughput" / "README.md"
+"""Its blocks are of timings; `make bench` writes them."""
+
+
+def name(path: Path) -> str:
+    """A path in the repository."""
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def test_tables_and_verdicts_are_up_to_date() -> None:
+    files = dict(generated_files(REPOSITORY))
+    assert {path.parent for path in files} == {*comparisons(REPOSITORY), *studies(REPOSITORY)}
+    assert [name(path) for path, text in files.items() if path.read_text() != text] == [], "run make readme"
+
+
+def test_blocks_are_up_to_date() -> None:
+    stale = []
+    for block in generated_blocks(REPOSITORY):
+        before, after = find_block(block.document, block.name)
+        if block.document.read_text() != f"{before}\n{block.text}{after}":
+            stale.append(f"{name(block.document)}, {block.name}")
+    assert not stale, "run make readme"
+
+
+def test_every_block_is_generated() -> None:
+    documents = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("experiments/**/*.md")]
+    there = {
+        (path, block)
+        for path in documents
+        if path != BY_HAND_RUN
+        for block in re.findall(r"^<!-- (\w+):start -->$", path.read_text(), re.MULTILINE)
+    }
+    assert {(block.document, block.name) for block in generated_blocks(REPOSITORY)} == there
+
+
+def test_the_verdicts_of_the_readme_are_those_of_the_studies() -> None:
+    verdicts = {
+        verdict["claim"]: verdict["verdict"]
+        for folder in studies(REPOSITORY)
+        for verdict in json.loads((folder / "verdicts.json").read_text())
+    }
+    rows = re.findall(r"^\| ([^|]+\.) \| ([^|]+) \|", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    shown = {claim: verdict for claim, verdict in rows if claim in verdicts}
+    assert len(shown) >= 4
+    assert {claim: verdict.split(":")[0] for claim, verdict in shown.items()} == {c: verdicts[c] for c in shown}
+
+
+def test_the_command_writes_what_is_stale_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "docs", tmp_path / "docs")
+    for folder in [*comparisons(REPOSITORY), *studies(REPOSITORY)]:
+        shutil.copytree(folder, tmp_path / name(folder), ignore=shutil.ignore_patterns("*.png", "*.json"))
+    results = tmp_path / "experiments" / "capacity" / "results.csv"
+    results.write_text(re.sub(r"^bag,(.*),[\d.]+$", r"bag,\1,0.5", results.read_text(), flags=re.MULTILINE))
+    main(tmp_path)
+    (bag,) = [line for line in (tmp_path / "docs" / "findings.md").read_text().splitlines() if "bag of words, " in line]
+    assert "**holds**" in bag
+    changed = {
+        name(path)
+        for path in REPOSITORY.glob("experiments/*/*.md")
+        if (tmp_path / name(path)).exists() and (tmp_path / name(path)).read_text() != path.read_text()
+    }
+    assert changed == {"experiments/capacity/README.md", "experiments/capacity/table.md"}
