@@ -7,11 +7,15 @@ import sys
 import warnings
 from pathlib import Path
 
+from sentiment_rnn.masking import mask_output
+
 SPINS = {"GOMP_SPINCOUNT": "1000"}
 """GNU OpenMP reads it once, when torch loads. Without it, a waiting thread spins and occupies the core that a preempted
 thread needs (experiments/throughput, "Beside a busy neighbor")."""
 OTHERS = ("OMP_WAIT_POLICY",)
 """Other variables that set how threads wait."""
+REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""How long MLflow tries to reach its server: by default it takes more than four minutes to say that there is none."""
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Device files of NVIDIA's driver, of AMD's, and of either under Windows' Linux."""
 
@@ -28,16 +32,20 @@ def prepare() -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep the terminal for what the user asked for."""
+    """Keep the terminal for what the user asked for, and secrets out of it."""
+    mask_output()
     talkative = (
         "alembic",
-        "mlflow.store.db.utils",
         "mlflow.store.model_registry",
         "mlflow.system_metrics",
         "mlflow.pyfunc",
     )
     for name in ("lightning.pytorch", *talkative):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a line for every attempt
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # the traceback of what it raises as well
+    for variable, value in REQUESTS.items():
+        os.environ.setdefault(variable, value)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
     # Batches come from memory-mapped arrays: worker processes would only copy them.

@@ -3,9 +3,14 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
+from sentiment_rnn.masking import masked
+
 
 class UserError(Exception):
-    """Something the person at the keyboard can mend; its message is the one line they see."""
+    """Something the person at the keyboard can mend; its message is the one line they see, without secrets."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:

@@ -71,6 +71,7 @@ COMMANDS = {
         ("tracking",),
         (("", "config/commands.py", "ReportConfig"), TRACKING_KEYS),
     ),
+    "sync": Command("Send to the tracking server what runs could not send while it was away."),
     "predict": Command("Say whether texts are positive."),
     "evaluate": Command("How good a trained model is on labelled texts of your own."),
     "inspect": Command("Look at one text as a trained model reads it, on an HTML page."),

@@ -47,7 +47,7 @@ def compare(config: CompareConfig) -> None:
     figure = comparison_figure(arms, study)
     files = {"table.md": text, "results.csv": results}
     log_comparison(store, parent, files, figure)
-    console.print(f"logged to run {parent.info.run_id} of {store.uri}, under comparison/", soft_wrap=True)
+    console.print(f"logged to run {parent.info.run_id} of {store.address}, under comparison/", soft_wrap=True)
     lines = register_best(store, config.tracking.model, arms) if config.register else [
         "not registered; register=true makes the best runs versions of the model " + config.tracking.model
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import masked
 
 
 def run(command: Callable[[], object]) -> None:
@@ -57,5 +58,5 @@ def leave_quietly() -> NoReturn:
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """Say one line and leave."""
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {masked(message)}", file=sys.stderr)
     sys.exit(status)

@@ -40,4 +40,4 @@ def report(config: ReportConfig) -> None:
         store = open_store(config.tracking, create=False)
         parent = find_sweep(store, find_study(sections[-1].name).sweeps[-1].experiment, finished=True)
         store.client.log_text(parent.info.run_id, page, "report.html")
-        print(f"logged to run {parent.info.run_id} of {store.uri}, as report.html")
+        print(f"logged to run {parent.info.run_id} of {store.address}, as report.html")

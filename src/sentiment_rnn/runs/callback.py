@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,11 +20,12 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.runs.machine import check_machine, resolved
 from sentiment_rnn.tracking.names import PARENT_VARIABLE
-from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.store import Store, check_store, open_store
 from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
 
 log = logging.getLogger("sentiment_rnn")
@@ -59,6 +61,12 @@ class SweepCallback(Callback):
         """Every job went well."""
         self.close(finished=True)
 
+    def on_job_start(self, config: DictConfig, **_: object) -> None:
+        """Take secrets out of what Hydra has written of the job."""
+        folder = Path(config.hydra.runtime.output_dir)
+        for path in (folder.parent / "multirun.yaml", *folder.glob(f"{config.hydra.output_subdir}/*.yaml")):
+            mask_file(path)
+
     def close(self, finished: bool) -> None:
         """End the parent run, once."""
         if self.store and self.parent:
@@ -73,7 +81,7 @@ def exit_on_user_error() -> Iterator[None]:
     try:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
-        raise SystemExit(f"error: {describe(error)}") from error
+        raise SystemExit(f"error: {masked(describe(error))}") from error
     except Exception as error:
         log.exception("the run could not be prepared")
         raise SystemExit(1) from error
@@ -83,6 +91,7 @@ def prepare(configs: list[RunConfig]) -> Store:
     """Refuse what this machine does not have; make the token caches and the store that these runs need."""
     for config in configs:
         check_machine(config)
+    check_store(configs[0].tracking)  # before data that take minutes
     for job in {config.data_key: job_of(config) for config in configs}.values():
         job.data.prepare_data()
     return open_store(configs[0].tracking)

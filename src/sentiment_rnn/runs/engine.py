@@ -23,11 +23,14 @@ from sentiment_rnn.tracking.checkpoints import LAST, interrupted_checkpoint
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PARENT_VARIABLE, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord, finished_run, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
+from sentiment_rnn.tracking.sync import send_left
 
 log = logging.getLogger("sentiment_rnn")
 
 PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 """Our names, Lightning's names."""
+SERVER_PATIENCE = 600
+"""Seconds for which the next job of a sweep waits for a server that is away."""
 PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 
 
@@ -51,7 +54,10 @@ def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | Non
     note_default_rate(config)
     if not is_first_process():  # another process of a distributed run: the first one records
         return fit_and_test(job, None)
-    store, parent = open_store(config.tracking), os.environ.get(PARENT_VARIABLE)
+    parent = os.environ.get(PARENT_VARIABLE)
+    # A sweep goes on when its server is back; a single run has not begun, and says at once that there is none.
+    store = open_store(config.tracking, patience=SERVER_PATIENCE if parent else 0)
+    send_left(store)
     identity = config.identity(job.digest, code_digest(config.targets))
     if done := finished_run(store, identity, parent):
         log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, done)

@@ -17,7 +17,7 @@ from sentiment_rnn.probes.input_gradients import gradient_by_distance
 from sentiment_rnn.report.figures import run_figures
 from sentiment_rnn.runs.job import Objective
 from sentiment_rnn.runs.packaging import calibration_metrics, describe_mistakes, gather_predictions, pack
-from sentiment_rnn.tracking.models import PACKAGE, log_model
+from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.record import RunRecord
 
@@ -72,7 +72,7 @@ class ReviewJob:
         if not self.config.trainer.trial:
             with tempfile.TemporaryDirectory() as folder:
                 write_package(package, Path(folder, PACKAGE))
-                log_model(record.store, record.run_id, Path(folder, PACKAGE), self.config.tags)
+                record.log_model(Path(folder, PACKAGE), self.config.tags)
 
     def summary(self, scores: dict[str, float]) -> str:
         """`lstm, pooling last, seed 0: validation 0.8801, test 0.8850`."""

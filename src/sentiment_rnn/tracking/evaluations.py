@@ -1,6 +1,7 @@
 """An evaluation on other texts, recorded as a run under that of the model."""
 
 import contextlib
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from mlflow.exceptions import MlflowException
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.record import log_pictures_and_mistakes
+from sentiment_rnn.tracking.answers import short_reason
+from sentiment_rnn.tracking.record import write_pictures_and_mistakes
 from sentiment_rnn.tracking.store import Store
 
 
@@ -41,14 +43,17 @@ def log_evaluation(
         made = client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags).info.run_id
     except MlflowException as error:
         raise UserError(
-            f"{store.uri}: nothing was recorded ({str(error).splitlines()[0]}); --no-log records nothing"
+            f"{store.uri}: nothing was recorded ({short_reason(error)}); --no-log records nothing"
         ) from error
     status = RunStatus.FAILED
     try:
         metrics = [Metric(key, value, 0, 0) for key, value in scores.items()]
         client.log_batch(made, metrics, [Param("files", name)])
         client.log_text(made, table, "table.md")
-        log_pictures_and_mistakes(client, made, figures, mistakes)
+        with tempfile.TemporaryDirectory() as folder:
+            for tag, value in write_pictures_and_mistakes(Path(folder), figures, mistakes).items():
+                client.set_tag(made, tag, value)
+            client.log_artifacts(made, folder)
         status = RunStatus.FINISHED
     finally:
         client.set_terminated(made, RunStatus.to_string(status))

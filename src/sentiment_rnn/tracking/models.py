@@ -48,11 +48,21 @@ SIGNATURE = ModelSignature(
 )
 
 
-def log_model(store: Store, run_id: str, package: Path, tags: dict[str, str]) -> None:
-    """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model."""
+def log_model(store: Store, run_id: str, package: Path, tags: Mapping[str, str]) -> None:
+    """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model.
+
+    A run has one: where an earlier attempt was cut off, this one goes on with its model.
+    """
     client = store.client
-    logged = client.create_logged_model(
-        store.experiment_id, LOGGED_NAME, run_id, tags, model_type="text-classification"
+    if model_of(client.get_run(run_id)):
+        return
+    begun = client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'")
+    logged = (
+        begun[0]
+        if begun
+        else client.create_logged_model(
+            store.experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
+        )
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")

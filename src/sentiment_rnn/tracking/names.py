@@ -28,6 +28,7 @@ JOBS = "sweep.yaml"
 """Of a parent run: the overrides of each of its jobs."""
 PREDICTIONS = "predictions/test.npz"
 GRADIENTS = "gradients.csv"
+MISTAKES = "mistakes.json"
 
 BEST_ACCURACY = "val/best_accuracy"
 BEST_LOSS = "val/best_loss"

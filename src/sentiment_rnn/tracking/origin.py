@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from sentiment_rnn import __version__
+from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE, VERSION_TAG
 
 LONGEST = 5000
@@ -36,8 +37,8 @@ def user_name() -> str:
 
 
 def command_line() -> str:
-    """What was typed, as far as this process knows: a job of a sweep is handed its sweep's."""
-    return os.environ.get(COMMAND_VARIABLE) or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """What was typed, as far as this process knows, without secrets: a job of a sweep is handed its sweep's."""
+    return masked(os.environ.get(COMMAND_VARIABLE) or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
 
 def git_commit() -> str | None:

@@ -5,10 +5,14 @@ from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import masked
+from sentiment_rnn.tracking.answers import quick_answers, store_errors, wait_for_answer
+
+DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
+"""Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,43 @@ class Store:
     uri: str
     experiment_id: str
     directory: Path
-    """Absolute folder of the default database, its artifacts and all checkpoints."""
+    """Absolute folder of the default database, its artifacts, all checkpoints, and what a server has not got yet."""
+    experiment: str = ""
+    """Name of the experiment, for messages."""
+
+    @property
+    def address(self) -> str:
+        """The address, as it may be shown."""
+        return masked(self.uri)
+
+    @property
+    def remote(self) -> bool:
+        """Whether a server has it, which can be away."""
+        return is_server(self.uri)
+
+
+def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
+    """Raise `UserError` where nothing can be recorded: a database's address, a server that is away or refuses.
+
+    Args:
+        name: what the user calls the address.
+    """
+    uri = store_uri(config)
+    if uri.split(":")[0].split("+")[0] in DATABASES:
+        raise UserError(
+            f"{name}={uri}: a database holds no artifacts, which would be left on whichever machine a run is on; "
+            "give the address of an MLflow server before it (make server, or mlflow server --backend-store-uri …)"
+        )
+    if is_server(uri):
+        with store_errors(uri, config.experiment, "READ", name), quick_answers():
+            wait_for_answer(MlflowClient(uri), patience=0)
 
 
 def open_store(
-    config: TrackingConfig, create: bool = True, names: tuple[str, str] = ("tracking.directory", "tracking.uri")
+    config: TrackingConfig,
+    create: bool = True,
+    names: tuple[str, str] = ("tracking.directory", "tracking.uri"),
+    patience: float = 0,
 ) -> Store:
     """The store that `config` names, with its database and experiment made if they are missing.
 
@@ -33,9 +69,10 @@ def open_store(
     Args:
         create: make what is missing; False is for commands that only read.
         names: what the user calls the folder and the address, for messages.
+        patience: seconds for which a server that does not answer is asked again.
 
     Raises:
-        UserError: the folder cannot be written, the server does not answer, or there is nothing to read.
+        UserError: the folder cannot be written, there is nothing to read, or as `check_store` does.
     """
     directory = Path(config.directory).expanduser().absolute()
     uri = store_uri(config)
@@ -44,30 +81,35 @@ def open_store(
         raise UserError(
             f"{directory_name}={config.directory}: no runs there; train first, or give the folder of a store"
         )
+    if not patience:
+        check_store(config, uri_name)
     try:
-        if not create:
+        with store_errors(uri, config.experiment, "EDIT" if create else "READ", uri_name):
             client = MlflowClient(uri)
-            experiment_id = _experiment(client, config)
-            if experiment_id is None:
-                raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
-            return Store(client, uri, experiment_id, directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / ".store.lock"):
-            client = MlflowClient(uri)
-            experiment_id = _experiment(client, config) or client.create_experiment(
-                config.experiment,
-                artifact_location=None if config.uri else (directory / "artifacts").as_uri(),
-                tags={"mlflow.experimentKind": "custom_model_development"},
-            )
+            if not create:
+                experiment_id = _experiment(client, config)
+                if experiment_id is None:
+                    raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
+                return Store(client, uri, experiment_id, directory, config.experiment)
+            directory.mkdir(parents=True, exist_ok=True)
+            with FileLock(directory / ".store.lock"):
+                if patience and is_server(uri):
+                    wait_for_answer(client, patience)
+                experiment_id = _experiment(client, config) or client.create_experiment(
+                    config.experiment,
+                    artifact_location=None if config.uri else (directory / "artifacts").as_uri(),
+                    tags={"mlflow.experimentKind": "custom_model_development"},
+                )
     except OSError as error:
         raise UserError(
             f"{directory_name}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
-    except MlflowException as error:
-        raise UserError(
-            f"{uri_name}={uri}: {str(error).splitlines()[0]}; check the address, or give none for SQLite"
-        ) from error
-    return Store(client, uri, experiment_id, directory)
+    return Store(client, uri, experiment_id, directory, config.experiment)
+
+
+def is_server(uri: str) -> bool:
+    """Whether an address is that of an MLflow server."""
+    return uri.startswith(("http://", "https://", "databricks"))
 
 
 def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
@@ -78,8 +120,8 @@ def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
 
 def where_to_look(store: Store) -> str:
     """One line: how to see the runs of a store."""
-    if store.uri.startswith("http"):
-        return f"see the runs: {store.uri}"
+    if store.remote:
+        return f"see the runs: {store.address}"
     return f"see the runs: mlflow ui --backend-store-uri {store.uri}   (in a checkout: make ui)"
 
 

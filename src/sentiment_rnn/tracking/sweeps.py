@@ -7,8 +7,11 @@ from filelock import FileLock, Timeout
 from mlflow.entities import RunStatus
 
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import masked
+from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.names import JOBS, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
+from sentiment_rnn.tracking.outbox import Outbox
 from sentiment_rnn.tracking.store import Store, where_to_look
 
 log = logging.getLogger("sentiment_rnn")
@@ -28,6 +31,11 @@ def lock_sweep(store: Store, study: str, digest: str) -> None:
 def open_parent(store: Store, study: str, digest: str, jobs: list[list[str]], repeat: bool) -> str:
     """Id of the sweep's parent run: the last one of the same jobs where it did not finish or is not to be repeated, or
     else a new one."""
+    with store_errors(store.uri, store.experiment, "EDIT"):
+        return _open_parent(store, study, digest, jobs, repeat)
+
+
+def _open_parent(store: Store, study: str, digest: str, jobs: list[list[str]], repeat: bool) -> str:
     earlier = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
     )
@@ -38,13 +46,15 @@ def open_parent(store: Store, study: str, digest: str, jobs: list[list[str]], re
         return str(earlier[0].info.run_id)
     tags = {SWEEP_TAG: digest, STUDY_TAG: study, "mlflow.note.content": f"{len(jobs)} runs", **origin_tags()}
     parent = store.client.create_run(store.experiment_id, run_name=study, tags=tags)
-    store.client.log_dict(parent.info.run_id, {"jobs": jobs}, JOBS)
+    shown = [[masked(override) for override in job] for job in jobs]
+    store.client.log_dict(parent.info.run_id, {"jobs": shown}, JOBS)
     return str(parent.info.run_id)
 
 
 def close_parent(store: Store, run_id: str, finished: bool) -> None:
     """End a parent run, as FINISHED or FAILED, and say where its runs can be seen."""
     status = RunStatus.to_string(RunStatus.FINISHED if finished else RunStatus.FAILED)
-    store.client.set_terminated(run_id, status)
-    name = store.client.get_run(run_id).info.run_name
-    log.info("sweep %s: %s, run %s; %s", name, status, run_id, where_to_look(store))
+    outbox = Outbox(store, run_id)
+    outbox.end(status)
+    outbox.close()
+    log.info("sweep: %s, run %s; %s", status, run_id, where_to_look(store))

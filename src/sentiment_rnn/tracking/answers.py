@@ -1,0 +1,112 @@
+"""What a tracking server answers, or that it does not, in one line."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException, RestException
+
+from sentiment_rnn.environment import REQUESTS
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import masked
+
+log = logging.getLogger(__name__)
+
+QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+"""How long a command waits for a server's first answer [s]."""
+NO_ANSWER = "failed with (timeout )?exception"
+"""In MLflow's message where a request got no answer at all."""
+UNABLE = (429, 502, 503, 504)
+"""HTTP statuses of a server, or of what stands before it, that cannot answer now."""
+
+
+@contextmanager
+def store_errors(uri: str, experiment: str, permission: str, name: str = "tracking.uri") -> Iterator[None]:
+    """Turn what the store refuses into one line.
+
+    Args:
+        permission: MLflow's name of what is needed on the experiment, `READ` or `EDIT`.
+        name: what the user calls the address.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        raise UserError(f"{name}={uri}: {_reason(error, experiment, permission)}") from error
+
+
+def _reason(error: MlflowException, experiment: str, permission: str) -> str:
+    status, user = error.get_http_status_code(), os.environ.get("MLFLOW_TRACKING_USERNAME")
+    if status == 401 and user:
+        return f"the server does not know the user {user} with this password (401); check MLFLOW_TRACKING_PASSWORD"
+    if status == 401:
+        return (
+            "the server asks who you are (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+            "or MLFLOW_TRACKING_TOKEN"
+        )
+    if status == 403:
+        return (
+            f"the server refuses {user or 'this user'} (403); ask whoever runs it for the permission {permission} on "
+            f"the experiment {experiment}"
+        )
+    if status == 404 and not isinstance(error, RestException):
+        return "no MLflow server answers there (404); check the address, or give none for SQLite"
+    if no_answer(error):
+        return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
+    return f"{short_reason(error)}; check the address, or give none for SQLite"
+
+
+def no_answer(error: MlflowException) -> bool:
+    """Whether a request got no answer, or none but that the server cannot answer now."""
+    return bool(re.search(NO_ANSWER, str(error))) or error.get_http_status_code() in UNABLE
+
+
+def short_reason(error: BaseException) -> str:
+    """What went wrong, in a few words where it is known, else the first line of the error."""
+    text = str(error)
+    known = {
+        "Connection refused": "connection refused",
+        "timeout exception": "timeout",
+        "timed out": "timeout",
+        "resolve": "no such host",
+        "No route to host": "no route to the host",
+        "Remote end closed": "connection closed",
+        "Connection reset": "connection reset",
+        "error responses": "server error",
+    }
+    found = next((shown for part, shown in known.items() if part in text), None)
+    return found or (masked(text).splitlines() or [type(error).__name__])[0][:300]
+
+
+@contextmanager
+def quick_answers() -> Iterator[None]:
+    """Wait less for the first answer than for later ones, unless the user has set how long."""
+    before = {name: os.environ.get(name) for name in QUICK}
+    os.environ.update({name: value for name, value in QUICK.items() if before[name] in (None, REQUESTS[name])})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def wait_for_answer(client: MlflowClient, patience: float) -> None:
+    """Return when the server answers; raises `MlflowException` where it does not within `patience` seconds."""
+    deadline, said = time.monotonic() + patience, False
+    while True:
+        try:
+            client.search_experiments(max_results=1)
+            return
+        except MlflowException as error:
+            if not no_answer(error) or time.monotonic() > deadline:
+                raise
+            if not said:
+                log.warning("%s: no answer (%s); waiting for it", masked(str(client.tracking_uri)), short_reason(error))
+                said = True
+            time.sleep(2)

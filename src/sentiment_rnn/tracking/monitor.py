@@ -1,0 +1,34 @@
+"""Processor, memory and disk use of a run, beside its other metrics."""
+
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from sentiment_rnn.tracking.outbox import Outbox, milliseconds
+
+
+class Monitor(SystemMetricsMonitor):
+    """MLflow's monitor, whose numbers take the way of all that the run records.
+
+    MLflow's own asks the server after each sample whether the run goes on, and ends where that does not answer.
+    """
+
+    def __init__(self, outbox: Outbox, seconds: float = 5) -> None:
+        super().__init__(outbox.run_id, sampling_interval=seconds, resume_logging=True, tracking_uri=outbox.store.uri)
+        self.outbox = outbox
+
+    def monitor(self) -> None:
+        """Collect and record until `finish`."""
+        while True:
+            for _ in range(self.samples_before_logging):
+                self.collect_metrics()
+                if self._shutdown_event.wait(self.sampling_interval):
+                    return
+            self.publish_metrics(self.aggregate_metrics())
+
+    def publish_metrics(self, metrics: dict[str, float]) -> None:
+        """Record what was collected."""
+        prefix = self._metrics_prefix + (f"{self.node_id}/" if self.node_id else "")
+        time, step = milliseconds(), self._logging_step
+        self.outbox.metrics([(prefix + name, float(value), time, step) for name, value in metrics.items()])
+        self._logging_step += 1
+        for monitor in self.monitors:
+            monitor.clear_metrics()
