@@ -1,0 +1,88 @@
+"""Tracking servers in processes of their own, which can be taken away and brought back."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from processes import environment
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Server:
+    """A command that serves on 127.0.0.1, at one port however often it is started."""
+
+    def __init__(self, command: list[str], folder: Path, port: int, **variables: str) -> None:
+        self.command, self.folder, self.port = command, folder, port
+        self.variables = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **variables}
+        self.uri = f"http://127.0.0.1:{port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait for its first answer."""
+        log = (self.folder / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            self.command, cwd=self.folder, env=environment() | self.variables, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5)
+                return
+            except urllib.error.HTTPError:
+                return  # it asks who we are
+            except OSError:
+                time.sleep(0.2)
+        raise TimeoutError((self.folder / "server.log").read_text())
+
+    def stop(self, how: int = signal.SIGKILL) -> None:
+        """End it and what it has started, by default without a word."""
+        if self.process and self.process.poll() is None:
+            if how == signal.SIGKILL:
+                os.killpg(self.process.pid, how)
+            else:
+                self.process.send_signal(how)
+            self.process.wait(60)
+
+
+def sqlite_server(folder: Path) -> Server:
+    """MLflow's server on SQLite, which asks for a password: that of `admin` is in the variables."""
+    (folder / "auth.ini").write_text(
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/users.db\nadmin_username = admin\n"
+        "auth_cache_ttl_seconds = 60\n"
+    )
+    port = free_port()
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder}/server.db", "--serve-artifacts",
+        "--artifacts-destination", f"{folder}/served", "--app-name", "basic-auth",
+    ]  # fmt: skip
+    return Server(
+        command,
+        folder,
+        port,
+        MLFLOW_AUTH_CONFIG_PATH=f"{folder}/auth.ini",
+        MLFLOW_AUTH_ADMIN_PASSWORD="a-long-password-of-admin",
+        MLFLOW_FLASK_SERVER_SECRET_KEY="not-secret",
+    )
+
+
+def postgres_server(folder: Path, cluster: Path) -> Server:
+    """The server of `make server`, on PostgreSQL."""
+    port = free_port()
+    command = [str(REPOSITORY / "tools" / "server.sh"), sys.executable]
+    return Server(command, folder, port, STORE=str(folder), CLUSTER=str(cluster), PORT=str(port), WORKERS="1")

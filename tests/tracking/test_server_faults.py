@@ -1,0 +1,273 @@
+"""A tracking server that goes away, refuses, or is written to by many: nothing is lost, nothing is doubled."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from processes import environment, run_command
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs import engine
+from sentiment_rnn.runs.engine import train
+from sentiment_rnn.tracking.journal import journals
+from sentiment_rnn.tracking.outbox import Outbox, Point
+from sentiment_rnn.tracking.sync import send_everything
+from servers import Server, postgres_server, sqlite_server
+
+pytestmark = pytest.mark.slow
+
+SMALL = (
+    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
+    "embedding.size=8", "encoder.hidden_size=8", "trainer.epochs=4", "trainer.threads=1", "trainer=cpu",
+)  # fmt: skip
+
+GONE = """
+import os, signal, sys
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.runs import engine
+
+start = engine.EpochTimer.on_train_epoch_start
+
+def start_without_server(self, trainer, module):
+    if trainer.current_epoch == 1:
+        os.killpg(int(os.environ["SERVER_GROUP"]), signal.SIGKILL)
+    start(self, trainer, module)
+
+engine.EpochTimer.on_train_epoch_start = start_without_server
+sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
+main()
+"""
+"""`train`, whose server ends with the first epoch."""
+
+EIGHT = """
+import os, sys, time
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.environment import quiet_libraries
+from sentiment_rnn.tracking.outbox import Outbox, milliseconds
+from sentiment_rnn.tracking.store import open_store
+
+quiet_libraries()
+uri, folder, steps = sys.argv[1:]
+for _ in range(8):
+    if os.fork() == 0:
+        store = open_store(TrackingConfig(uri or None, folder, "eight"), patience=60)
+        run = store.client.create_run(store.experiment_id).info.run_id
+        outbox = Outbox(store, run)
+        print(run + "\\n", end="", flush=True)
+        for step in range(int(steps)):
+            outbox.metrics([(name, step / 7, milliseconds(), step) for name in ("a", "b", "c")])
+            time.sleep(0.02)
+        outbox.end("FINISHED")
+        outbox.close()
+        os._exit(0)
+sys.exit(any([os.wait()[1] for _ in range(8)]))
+"""
+"""Eight processes that each record a run of so many steps, three metrics at each."""
+STEPS = 150
+DATABASES: dict[str, Path] = {}
+"""SQLite files by the address of their server."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on SQLite that asks for a password."""
+    started = sqlite_server(tmp_path_factory.mktemp("server"))
+    started.start()
+    DATABASES[started.uri] = started.folder / "server.db"
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def admin(server: Server, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """This process as one that may do everything."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.variables["MLFLOW_AUTH_ADMIN_PASSWORD"])
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    return MlflowClient(server.uri)
+
+
+def small_config(folder: Path, server: Server, *overrides: str) -> RunConfig:
+    """A run of a few seconds on a server."""
+    return run_config(*SMALL, f"tracking.directory={folder}/runs", f"data.directory={folder}/data",
+                      f"tracking.uri={server.uri}", "tracking.system_metrics=false", *overrides)  # fmt: skip
+
+
+def rows(client: MlflowClient, run_id: str) -> Counter[Point]:
+    """Every row of every metric of a run, and how often it is there."""
+    names = client.get_run(run_id).data.metrics
+    database = Path(str(client.tracking_uri).removeprefix("sqlite:///"))
+    if (database := DATABASES.get(str(client.tracking_uri), database)).exists():  # as the server has them, and faster
+        with closing(sqlite3.connect(database)) as connection:
+            query = "select key, value, timestamp, step from metrics where run_uuid = ?"
+            return Counter(connection.execute(query, (run_id,)).fetchall())
+    return Counter(
+        (m.key, m.value, m.timestamp, m.step) for name in names for m in client.get_metric_history(run_id, name)
+    )
+
+
+def artifacts(client: MlflowClient, run_id: str) -> set[str]:
+    """What is at the top of a run's artifacts."""
+    return {found.path for found in client.list_artifacts(run_id)}
+
+
+WHOLE = {
+    "checkpoints.yaml", "config.yaml", "figures", "gradients.csv", "mistakes.json", "overrides.yaml", "predictions",
+}  # fmt: skip
+"""The artifacts of a finished run."""
+
+
+def test_a_server_that_is_away_for_some_epochs_has_everything_once_in_the_end(
+    server: Server,
+    admin: MlflowClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorded: list[Point] = []
+    metrics, start = Outbox.metrics, engine.EpochTimer.on_train_epoch_start
+
+    def remember(self: Outbox, points: Sequence[Point]) -> None:
+        recorded.extend(points)
+        metrics(self, points)
+
+    def start_or_restart(self: engine.EpochTimer, trainer: object, module: object) -> None:
+        epoch = trainer.current_epoch  # type: ignore[attr-defined]
+        if epoch == 1:
+            server.stop()
+        if epoch == 3:
+            server.start()
+        start(self, trainer, module)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Outbox, "metrics", remember)
+    monkeypatch.setattr(engine.EpochTimer, "on_train_epoch_start", start_or_restart)
+    monkeypatch.setattr("sentiment_rnn.tracking.outbox.LONGEST_PAUSE", 2.0)
+    caplog.set_level("INFO")
+    train(small_config(tmp_path, server, "tracking.system_metrics=true"), [])
+    (run,) = admin.search_runs([admin.get_experiment_by_name("sentiment_rnn").experiment_id])
+    assert run.info.status == "FINISHED"
+    assert rows(admin, run.info.run_id) == Counter(recorded)
+    assert len({step for name, _, _, step in recorded if name == "val/loss"}) == 4
+    assert artifacts(admin, run.info.run_id) == WHOLE
+    assert run.outputs.model_outputs
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("cannot be reached (connection refused); training goes on" in line for line in said) == 1
+    assert sum("answers again" in line for line in said) == 1
+    assert journals(tmp_path / "runs") == []
+
+
+def test_a_run_whose_server_does_not_come_back_ends_well_and_is_sent_later(
+    server: Server, admin: MlflowClient, tmp_path: Path
+) -> None:
+    assert server.process
+    identity = {name: os.environ[name] for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")}
+    done = subprocess.run(
+        [sys.executable, "-c", GONE, *SMALL, "seed=1", f"tracking.uri={server.uri}", "tracking.system_metrics=false"],
+        cwd=tmp_path, env=environment() | identity | {"SERVER_GROUP": str(server.process.pid)},
+        capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stdout.splitlines() if "[WARNING]" in line]
+    assert len(said) == 2, done.stdout
+    assert "cannot be reached" in said[0]
+    assert "are kept in" in said[1]
+    assert "sentiment-rnn sync" in said[1]
+    (folder,) = journals(tmp_path / "runs")
+    entries = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()[1:]]
+    recorded = [tuple(point) for entry in entries if entry["kind"] == "metrics" for point in entry["metrics"]]
+    away = run_command("sync", tmp_path, status=1)
+    assert len(away.stderr.splitlines()) == 1
+    assert "no answer (connection refused)" in away.stderr
+    # As if the process had been killed after a part was sent and before it noted so: all is sent again.
+    (folder / "delivered").unlink(missing_ok=True)
+    server.start()
+    assert admin.get_run(folder.name).info.status == "RUNNING"
+    sent = list(send_everything(tmp_path / "runs", None))
+    assert sent == [f"run {folder.name}: sent {len(entries)} entries to {server.uri}"]
+    assert admin.get_run(folder.name).info.status == "FINISHED"
+    assert rows(admin, folder.name) == Counter(recorded)
+    assert artifacts(admin, folder.name) == WHOLE
+    assert len(admin.get_run(folder.name).outputs.model_outputs) == 1
+    assert not (tmp_path / "runs" / "unsent").exists()
+    assert run_command("sync", tmp_path, status=0).stdout == "runs: nothing to send\n"
+
+
+def test_who_may_not_write_is_told_what_to_ask_for(
+    server: Server, admin: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.server.auth.client import AuthServiceClient
+
+    AuthServiceClient(server.uri).create_user("bob", "a-long-password-of-bob")
+    if admin.get_experiment_by_name("sentiment_rnn") is None:
+        admin.create_experiment("sentiment_rnn")
+    config = small_config(tmp_path, server)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "bob")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password-of-bob")
+    with pytest.raises(UserError, match=r"refuses bob \(403\); .* the permission EDIT on the experiment sentiment_rnn"):
+        train(config, [])
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "another-password")
+    with pytest.raises(UserError, match=r"does not know the user bob with this password \(401\)"):
+        train(config, [])
+    monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
+    with pytest.raises(UserError, match=r"who you are \(401\); set MLFLOW_TRACKING_USERNAME"):
+        train(config, [])
+
+
+def eight_writers(uri: str, folder: Path, restarted: Server | None = None) -> None:
+    """Have eight processes record a run each; expect of the store every row once."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_TRACKING")}
+    with subprocess.Popen(
+        [sys.executable, "-c", EIGHT, uri, str(folder), str(STEPS)],
+        env=environment() | kept, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        runs = [process.stdout.readline().strip() for _ in range(8)]
+        if restarted:
+            restarted.stop(signal.SIGTERM)
+            restarted.start()
+    assert process.returncode == 0
+    list(send_everything(folder, uri or f"sqlite:///{folder}/mlflow.db"))  # of those that did not wait so long
+    client = MlflowClient(uri or f"sqlite:///{folder}/mlflow.db")
+    for run in runs:
+        found = rows(client, run)
+        assert sorted((key, step) for key, _, _, step in found) == sorted(
+            (key, step) for key in "abc" for step in range(STEPS)
+        )
+        assert set(found.values()) == {1}
+        assert client.get_run(run).info.status == "FINISHED"
+
+
+def test_eight_processes_on_one_sqlite_file(tmp_path: Path) -> None:
+    eight_writers("", tmp_path)
+
+
+def test_eight_processes_on_a_server_that_restarts(server: Server, admin: MlflowClient, tmp_path: Path) -> None:
+    eight_writers(server.uri, tmp_path, restarted=server)
+
+
+def test_eight_processes_on_postgresql_whose_server_restarts(tmp_path: Path) -> None:
+    if not (shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
+        pytest.skip("no PostgreSQL here: install it (Debian: apt install postgresql)")
+    pytest.importorskip("psycopg")
+    # In the folder of all, since a cluster belongs to the user postgres where the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="cluster-") as cluster:
+        Path(cluster).chmod(0o755)
+        started = postgres_server(tmp_path, Path(cluster) / "postgres")
+        try:
+            started.start()
+            eight_writers(started.uri, tmp_path / "runs", restarted=started)
+        finally:
+            started.stop(signal.SIGTERM)
