@@ -177,6 +177,9 @@ def send_next(journal: Journal, store: Store, run_id: str) -> bool:
     if waiting is None:
         return False
     try:
+        if waiting.path and not waiting.path.exists():  # dropped when it was delivered, which was noted in vain
+            journal.delivered(waiting)
+            return True
         deliver(store, run_id, waiting.entry, waiting.path)
     except Exception as error:
         if not is_refusal(error):

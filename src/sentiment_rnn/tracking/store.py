@@ -85,14 +85,15 @@ def open_store(
         check_store(config, uri_name)
     try:
         with store_errors(uri, config.experiment, "EDIT" if create else "READ", uri_name):
-            client = MlflowClient(uri)
             if not create:
+                client = MlflowClient(uri)
                 experiment_id = _experiment(client, config)
                 if experiment_id is None:
                     raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
                 return Store(client, uri, experiment_id, directory, config.experiment)
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(directory / ".store.lock"):
+                client = MlflowClient(uri)
                 if patience and is_server(uri):
                     wait_for_answer(client, patience)
                 experiment_id = _experiment(client, config) or client.create_experiment(
