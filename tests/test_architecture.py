@@ -17,7 +17,7 @@ FLOORS = (
     ("inference",),
     ("data", "model"),
     ("config",),
-    ("runtime", "environment", "errors"),
+    ("runtime", "environment", "errors", "masking"),
 )
 """From the top down; what shares a floor does not know each other, the last floor apart."""
 MODULES = {

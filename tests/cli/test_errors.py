@@ -146,6 +146,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     assert (tmp_path / "file").read_text() == "in the way"
 
 
+def test_a_server_that_is_away_is_one_line_before_any_data_are_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "tracking.uri=http://user:hunter22@127.0.0.1:9")
+    assert "tracking.uri=http://***@127.0.0.1:9: no answer (connection refused); start the server" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("made", "said"), [(True, "sweep=none: no such sweep"), (False, "no runs there")])
 def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
     made: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -366,6 +366,20 @@ def test_a_port_that_is_taken_is_one_line(ask: Ask, compared: Path, server: str)
     assert f"--port={port}: Address already in use; choose another" in done.stderr
 
 
+def test_an_address_that_others_reach_is_served_with_a_warning(
+    ask: Ask, compared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening: list[str] = []
+    monkeypatch.setattr("uvicorn.run", lambda app, host, **_: listening.append(host))
+    here = ask("serve", compared, "--no-page", "--port", "0")
+    everywhere = ask("serve", compared, "--no-page", "--port", "0", "--host", "0.0.0.0")
+    assert listening == ["127.0.0.1", "0.0.0.0"]
+    assert "warning" not in here.stderr
+    (line,) = (line for line in everywhere.stderr.splitlines() if line.startswith("warning: --host=0.0.0.0: "))
+    assert "whoever reaches this machine" in line
+    assert "nobody is asked for a password" in line
+
+
 def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, store: Store, tmp_path: Path) -> None:
     version = store.client.get_model_version_by_alias("sentiment", "lstm")
     model = tmp_path / "model"

@@ -76,7 +76,7 @@ for _ in range(8):
 sys.exit(any([os.wait()[1] for _ in range(8)]))
 """
 """Eight processes that each record a run of so many steps, three metrics at each."""
-STEPS = 150
+STEPS = 100
 DATABASES: dict[str, Path] = {}
 """SQLite files by the address of their server."""
 
@@ -210,14 +210,20 @@ def test_who_may_not_write_is_told_what_to_ask_for(
 ) -> None:
     from mlflow.server.auth.client import AuthServiceClient
 
-    AuthServiceClient(server.uri).create_user("bob", "a-long-password-of-bob")
-    if admin.get_experiment_by_name("sentiment_rnn") is None:
-        admin.create_experiment("sentiment_rnn")
+    users = AuthServiceClient(server.uri)
+    users.create_user("bob", "a-long-password-of-bob")
+    found = admin.get_experiment_by_name("sentiment_rnn")
+    experiment = found.experiment_id if found else admin.create_experiment("sentiment_rnn")
     config = small_config(tmp_path, server)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "bob")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password-of-bob")
     with pytest.raises(UserError, match=r"refuses bob \(403\); .* the permission EDIT on the experiment sentiment_rnn"):
         train(config, [])
+    with monkeypatch.context() as granting:
+        granting.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+        granting.setenv("MLFLOW_TRACKING_PASSWORD", server.variables["MLFLOW_AUTH_ADMIN_PASSWORD"])
+        users.grant_user_permission("bob", "experiment", experiment, "EDIT")
+    admin.create_run(experiment)  # as bob, who was told what to ask for
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "another-password")
     with pytest.raises(UserError, match=r"does not know the user bob with this password \(401\)"):
         train(config, [])
@@ -226,11 +232,11 @@ def test_who_may_not_write_is_told_what_to_ask_for(
         train(config, [])
 
 
-def eight_writers(uri: str, folder: Path, restarted: Server | None = None) -> None:
+def eight_writers(uri: str, folder: Path, restarted: Server | None = None, steps: int = STEPS) -> None:
     """Have eight processes record a run each; expect of the store every row once."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_TRACKING")}
     with subprocess.Popen(
-        [sys.executable, "-c", EIGHT, uri, str(folder), str(STEPS)],
+        [sys.executable, "-c", EIGHT, uri, str(folder), str(steps)],
         env=environment() | kept, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout
@@ -244,14 +250,14 @@ def eight_writers(uri: str, folder: Path, restarted: Server | None = None) -> No
     for run in runs:
         found = rows(client, run)
         assert sorted((key, step) for key, _, _, step in found) == sorted(
-            (key, step) for key in "abc" for step in range(STEPS)
+            (key, step) for key in "abc" for step in range(steps)
         )
         assert set(found.values()) == {1}
         assert client.get_run(run).info.status == "FINISHED"
 
 
 def test_eight_processes_on_one_sqlite_file(tmp_path: Path) -> None:
-    eight_writers("", tmp_path)
+    eight_writers("", tmp_path, steps=30)
 
 
 def test_eight_processes_on_a_server_that_restarts(server: Server, admin: MlflowClient, tmp_path: Path) -> None:

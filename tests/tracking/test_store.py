@@ -1,15 +1,22 @@
 """The MLflow store: made once, whoever comes first."""
 
+import json
+import socket
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.store import open_store, store_uri, where_to_look
+from sentiment_rnn.tracking.models import _download
+from sentiment_rnn.tracking.store import Store, open_store, store_uri, where_to_look
 
 
 def tracking(folder: Path, **overrides: object) -> TrackingConfig:
@@ -74,3 +81,53 @@ def test_where_to_look_is_a_command_or_the_address_of_a_server(tmp_path: Path) -
     store = open_store(tracking(tmp_path / "runs"))
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in where_to_look(store)
     assert where_to_look(replace(store, uri="http://127.0.0.1:5000")) == "see the runs: http://127.0.0.1:5000"
+
+
+def test_a_database_is_no_place_for_runs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^tracking.uri=postgresql://\*\*\*@host/db: .* \(make server, or"):
+        open_store(tracking(tmp_path, uri="postgresql://me:secret@host/db"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_away_is_one_line_at_once(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"^tracking.uri=http://127.0.0.1:9: no answer \(connection refused\); "):
+        open_store(tracking(tmp_path, uri="http://127.0.0.1:9"))
+    assert time.monotonic() - started < 10
+
+
+def test_a_server_that_accepts_and_says_nothing_is_one_line_within_ten_seconds(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        with pytest.raises(UserError, match=r"no answer \(timeout\)"):
+            open_store(tracking(tmp_path, uri=f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("name", ["../../evil.txt", "/evil.txt", "a/../../../evil.txt", "..%2f..%2fevil.txt"])
+def test_no_file_that_a_server_names_leaves_the_folder_it_is_fetched_into(name: str, tmp_path: Path) -> None:
+    """A server that lists a file outside of what was asked for, and would send it."""
+
+    class Malicious(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listing = {"files": [{"path": name, "is_dir": False, "file_size": 4}]}
+            body = json.dumps(listing).encode() if "?" in self.path else b"evil"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    target = tmp_path / "deep" / "target"
+    target.mkdir(parents=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Malicious) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_address[1]}"
+        store = Store(MlflowClient(uri), uri, "1", tmp_path)
+        with pytest.raises(UserError):
+            _download(store, "mlflow-artifacts:/1/models/m/artifacts", target)
+        server.shutdown()
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and target not in path.parents] == []
+    assert not Path("/evil.txt").exists()

@@ -1,4 +1,4 @@
-"""Serve a trained model on 127.0.0.1: MLflow's scoring server, and a page that answers as one types.
+"""Serve a trained model: MLflow's scoring server, and a page that answers as one types.
 
 sentiment-rnn serve
 curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": {"text": ["not bad at all"]}}'
@@ -6,6 +6,7 @@ curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{
 
 import argparse
 import socket
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from sentiment_rnn.errors import UserError
 if TYPE_CHECKING:
     from sentiment_rnn.inference.predictor import Predictor
 
-HOST = "127.0.0.1"
+LOCAL = ("127.0.0.1", "localhost", "::1")
+"""Addresses that this machine alone reaches."""
 PAGE = "/"
 """Where the page is; the scoring server's own paths come first."""
 BESIDE = ("rnn", "lstm")
@@ -26,6 +28,9 @@ def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(
         prog="sentiment-rnn serve", description="Serve a trained model on 127.0.0.1, with a page to type texts into."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 is every network (default: %(default)s)"
     )
     parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
     parser.add_argument("--no-page", action="store_true", help="the scoring server alone")
@@ -39,11 +44,18 @@ def serve(arguments: argparse.Namespace) -> None:
 
     from sentiment_rnn.tracking.serving import scoring_app
 
-    check_port(arguments.port)
+    host = arguments.host
+    check_port(host, arguments.port)
+    if host not in LOCAL:
+        print(
+            f"warning: --host={host}: whoever reaches this machine can have texts judged, see which model it is, and "
+            "keep the processor busy; nobody is asked for a password, and nothing is encrypted",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
     with ExitStack() as stack:
         model = stack.enter_context(open_model(arguments))
         app = scoring_app(model.folder)
-        address = f"http://{HOST}:{arguments.port}"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{arguments.port}"
         print(f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)")
         if not arguments.no_page:
             # Gradio takes two seconds to import, which a server without a page does not wait for.
@@ -58,9 +70,9 @@ def serve(arguments: argparse.Namespace) -> None:
 
             shown = beside(arguments, model, stack)
             page = build_page(shown)
-            app = gradio.mount_gradio_app(app, page, PAGE, css=STYLE, server_name=HOST, server_port=arguments.port)
+            app = gradio.mount_gradio_app(app, page, PAGE, css=STYLE, server_name=host, server_port=arguments.port)
             print(f"page, with {' and '.join(shown)}: {address}", flush=True)
-        uvicorn.run(app, host=HOST, port=arguments.port, log_level="warning")
+        uvicorn.run(app, host=host, port=arguments.port, log_level="warning")
 
 
 def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack) -> "dict[str, Predictor]":
@@ -75,11 +87,14 @@ def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack)
     return shown or {model.predictor.package.name: model.predictor}
 
 
-def check_port(port: int) -> None:
-    """Raise `UserError` where something listens on the port already."""
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            raise UserError(f"--port={port}: {getattr(error, 'strerror', None) or error}; choose another") from error
+def check_port(host: str, port: int) -> None:
+    """Raise `UserError` where this machine has no such address, or something listens on the port already."""
+    try:
+        family = socket.getaddrinfo(host, port)[0][0]
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"--host={host} --port={port}: {getattr(error, 'strerror', None) or error}; choose another"
+        ) from error

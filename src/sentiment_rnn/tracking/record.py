@@ -277,7 +277,8 @@ def _new_run(store: Store, config: RunConfig, identity: str, parent: str | None)
         tags[TRIAL_TAG] = trial
     if parent:
         tags[PARENT_TAG] = parent
-    run_id = store.client.create_run(store.experiment_id, run_name=name, tags=tags).info.run_id
+    tags = {key: masked(value) for key, value in tags.items()}
+    run_id = store.client.create_run(store.experiment_id, run_name=masked(name), tags=tags).info.run_id
     # Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders.
     settings = _flatten(masked_settings(config.settings()))
     params = [Param(key, value[:LONGEST_PARAM]) for key, value in settings.items()]

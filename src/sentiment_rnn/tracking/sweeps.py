@@ -44,8 +44,8 @@ def _open_parent(store: Store, study: str, digest: str, jobs: list[list[str]], r
         store.client.update_run(earlier[0].info.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         log.info("sweep %s: %s", study, "finished before, and not repeated" if finished else "resumed")
         return str(earlier[0].info.run_id)
-    tags = {SWEEP_TAG: digest, STUDY_TAG: study, "mlflow.note.content": f"{len(jobs)} runs", **origin_tags()}
-    parent = store.client.create_run(store.experiment_id, run_name=study, tags=tags)
+    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), "mlflow.note.content": f"{len(jobs)} runs", **origin_tags()}
+    parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
     shown = [[masked(override) for override in job] for job in jobs]
     store.client.log_dict(parent.info.run_id, {"jobs": shown}, JOBS)
     return str(parent.info.run_id)

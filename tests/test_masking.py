@@ -1,0 +1,93 @@
+"""No secret is written: not in messages, log lines, recorded configurations, nor in the files of Hydra."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import mask_file, mask_output, masked, masked_settings
+from sentiment_rnn.runs.engine import train
+from stored_runs import last_run
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"http://user:{SECRET}@host:5000/path", "http://***@host:5000/path"),
+        (f"https://{SECRET}@host", "https://***@host"),
+        (f"http://user:{SECRET}@more@host/", "http://***@host/"),
+        (f"postgresql+psycopg://me:{SECRET}@host/db", "postgresql+psycopg://***@host/db"),
+        (f"http://host/?token={SECRET}&page=2", "http://host/?token=***&page=2"),
+        (f"data.api_key={SECRET} seed=1", "data.api_key=*** seed=1"),
+        (f'{{"password": "{SECRET}", "a": 1}}', '{"password": ***, "a": 1}'),
+        ("data.tokenizer=basic_english data.max_tokens=400", "data.tokenizer=basic_english data.max_tokens=400"),
+        ("http://127.0.0.1:5000 and a@b.c", "http://127.0.0.1:5000 and a@b.c"),
+    ],
+)
+def test_a_secret_is_found_by_its_place(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+def test_the_values_of_variables_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tiny")  # found in ordinary words
+    assert masked(f"said {SECRET} aloud, and tiny") == "said *** aloud, and tiny"
+
+
+def test_settings_are_masked_by_value_and_by_name() -> None:
+    settings = {"uri": f"http://u:{SECRET}@h", "token": SECRET, "nested": {"list": [f"password={SECRET}"]}, "seed": 1}
+    assert masked_settings(settings) == {
+        "uri": "http://***@h", "token": "***", "nested": {"list": ["password=***"]}, "seed": 1,
+    }  # fmt: skip
+
+
+def test_an_error_of_the_user_is_masked_when_it_is_made() -> None:
+    assert str(UserError(f"tracking.uri=http://u:{SECRET}@h: no answer")) == "tracking.uri=http://***@h: no answer"
+
+
+def test_log_lines_and_their_tracebacks_are_masked(caplog: pytest.LogCaptureFixture) -> None:
+    before = logging.getLogRecordFactory()
+    try:
+        mask_output()
+        mask_output()  # once more changes nothing
+        try:
+            raise ValueError(f"http://u:{SECRET}@h")
+        except ValueError:
+            logging.getLogger("a.library").exception("no answer from %s", f"http://u:{SECRET}@h")
+    finally:
+        logging.setLogRecordFactory(before)
+    assert "no answer from http://***@h" in caplog.text
+    assert "ValueError: http://***@h" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_a_file_is_rewritten_only_where_it_holds_a_secret(tmp_path: Path) -> None:
+    path = tmp_path / "overrides.yaml"
+    path.write_text("- seed=1\n")
+    unchanged = path.stat().st_mtime_ns
+    mask_file(path)
+    assert path.stat().st_mtime_ns == unchanged
+    path.write_text(f"- tracking.uri=http://u:{SECRET}@h\n")
+    mask_file(path)
+    assert path.read_text() == "- tracking.uri=http://***@h\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_secret_reaches_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", f"sentiment-rnn train token={SECRET}")
+    config = run_config(
+        "task=adding", "task.steps=4", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "trainer=cpu",
+        "encoder.hidden_size=4", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false",
+        f"tracking.directory={tmp_path}/runs", f"study=http://u:{SECRET}@h",
+    )  # fmt: skip
+    train(config, [f"study=http://u:{SECRET}@h", f"data.api_key={SECRET}"])
+    client, run = last_run(tmp_path)
+    assert run.data.params["study"] == "http://***@h"
+    written = [str(run.data.tags), str(run.data.params)]
+    for artifact in client.list_artifacts(run.info.run_id):
+        written.append(Path(client.download_artifacts(run.info.run_id, artifact.path)).read_text(encoding="utf-8"))
+    assert SECRET not in "".join(written)

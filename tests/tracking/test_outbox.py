@@ -1,0 +1,187 @@
+"""What a run records: kept in order until the store takes it, whatever happens in between."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException, RestException
+
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking import outbox as outbox_module
+from sentiment_rnn.tracking.journal import Journal, journals
+from sentiment_rnn.tracking.outbox import Outbox, send_next
+from sentiment_rnn.tracking.record import tracked_run
+from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.sync import send_everything, send_left
+
+DESCRIBED = {"uri": "http://127.0.0.1:9", "experiment": "here", "experiment_id": "1", "run": "r"}
+AWAY = MlflowException("API request to http://127.0.0.1:9/x failed with exception Connection refused")
+REFUSED = RestException({"error_code": "INVALID_PARAMETER_VALUE", "message": "no such name"})
+
+
+@dataclass
+class Client:
+    """A store's client that notes what it is sent, and raises what it is given to raise, once each."""
+
+    raises: list[Exception | None] = field(default_factory=list)
+    got: list[Any] = field(default_factory=list)
+
+    def log_batch(self, run_id: str, metrics: Any = (), tags: Any = ()) -> None:
+        self._get([(m.key, m.value, m.step) for m in metrics] or {tag.key: tag.value for tag in tags})
+
+    def log_artifact(self, run_id: str, path: str, folder: str | None) -> None:
+        self._get((folder, Path(path).name, Path(path).read_text()))
+
+    def set_terminated(self, run_id: str, status: str, time: int) -> None:
+        self._get(status)
+
+    def _get(self, what: Any) -> None:
+        if self.raises and (error := self.raises.pop(0)):
+            raise error
+        self.got.append(what)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A server's store in the hands of a `Client`, with short pauses between attempts."""
+    for name, seconds in {"FIRST_PAUSE": 0.01, "LONGEST_PAUSE": 0.02, "LAST_WAIT": 0.5}.items():
+        monkeypatch.setattr(outbox_module, name, seconds)
+    return Store(Client(), DESCRIBED["uri"], "1", tmp_path, "here")  # type: ignore[arg-type]
+
+
+def metrics(*steps: int) -> list[tuple[str, float, int, int]]:
+    """A metric at each step."""
+    return [("loss", step / 2, 1000 + step, step) for step in steps]
+
+
+def test_all_kinds_arrive_in_order_and_nothing_is_left(store: Store, tmp_path: Path) -> None:
+    outbox = Outbox(store, "r")
+    outbox.text("a", "deep/a.txt")
+    outbox.tags({"x": "1"})
+    outbox.metrics(metrics(1))
+    outbox.end("FINISHED")
+    outbox.close()
+    assert store.client.got == [("deep", "a.txt", "a"), {"x": "1"}, [("loss", 0.5, 1)], "FINISHED"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_away_for_a_while_gets_everything_in_order(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    store.client.raises = [AWAY, AWAY, AWAY]
+    outbox = Outbox(store, "r")
+    for step in range(50):
+        outbox.metrics(metrics(step))
+    outbox.end("FINISHED")
+    while outbox._journal and outbox._journal.count():
+        pass
+    outbox.close()
+    *batches, last = store.client.got
+    assert [step for batch in batches for _, _, step in batch] == list(range(50))
+    assert last == "FINISHED"
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_what_could_not_be_sent_is_said_and_sent_later(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.client.raises = [AWAY] * 1000
+    outbox = Outbox(store, "r")
+    outbox.metrics(metrics(1, 2))
+    outbox.text("a", "a.txt")
+    outbox.close()
+    assert "2 entries are not on http://127.0.0.1:9 yet" in caplog.text
+    assert f"sentiment-rnn sync {store.directory}" in caplog.text
+    store.client.raises = []
+    send_left(store)
+    assert store.client.got == [[("loss", 0.5, 1), ("loss", 1.0, 2)], (None, "a.txt", "a")]
+    assert journals(store.directory) == []
+
+
+def test_what_the_store_refuses_is_put_aside_and_the_rest_goes_on(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.client.raises = [REFUSED]
+    outbox = Outbox(store, "r")
+    outbox.text("a", "a.txt")
+    outbox.end("FINISHED")
+    outbox.close()
+    assert store.client.got == ["FINISHED"]
+    aside = json.loads((store.directory / "unsent" / "r" / "refused.jsonl").read_text())
+    assert aside["reason"] == "INVALID_PARAMETER_VALUE: no such name"
+    assert (store.directory / "unsent" / "r" / aside["file"]).read_text() == "a"
+    assert "refuses what is in" in caplog.text
+
+
+def test_a_local_store_is_written_at_once_and_has_no_journal(tmp_path: Path, store: Store) -> None:
+    outbox = Outbox(Store(store.client, "sqlite:///x.db", "1", tmp_path), "r")
+    outbox.metrics(metrics(1))
+    assert store.client.got == [[("loss", 0.5, 1)]]
+    outbox.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_local_store_that_cannot_be_written_gets_everything_later(tmp_path: Path, store: Store) -> None:
+    store.client.raises = [MlflowException("database is locked"), MlflowException("database is locked")]
+    outbox = Outbox(Store(store.client, "sqlite:///x.db", "1", tmp_path), "r")
+    outbox.metrics(metrics(1))
+    outbox.metrics(metrics(2))
+    while outbox._journal and outbox._journal.count():
+        pass
+    outbox.close()
+    assert [point for batch in store.client.got for point in batch] == [("loss", 0.5, 1), ("loss", 1.0, 2)]
+
+
+def test_a_journal_survives_a_killed_process(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "unsent" / "r"
+    journal = Journal(folder, DESCRIBED)
+    journal.append({"kind": "metrics", "metrics": metrics(1)})
+    journal.append({"kind": "metrics", "metrics": metrics(2)})
+    journal._lock.release()  # as the system does
+    with (folder / "journal.jsonl").open("ab") as file:
+        file.write(b'{"kind": "metr')
+    journal = Journal(folder)
+    journal.append({"kind": "end", "status": "KILLED", "time": 1})
+    assert journal.described == DESCRIBED
+    while send_next(journal, store, "r"):
+        pass
+    assert store.client.got == [[("loss", 0.5, 1), ("loss", 1.0, 2)], "KILLED"]
+    journal.close()
+    assert not folder.exists()
+
+
+def test_a_journal_is_in_one_hand_at_a_time(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "unsent" / "r", DESCRIBED)
+    journal.append({"kind": "metrics", "metrics": metrics(1)})
+    with pytest.raises(UserError, match="another process is sending this run; wait for it"):
+        Journal(tmp_path / "unsent" / "r")
+
+
+def test_a_masked_address_is_asked_for_before_anything_is_sent(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "unsent" / "r", DESCRIBED | {"uri": "http://***@127.0.0.1:9"})
+    journal.append({"kind": "metrics", "metrics": metrics(1)})
+    journal.close()
+    with pytest.raises(UserError, match="give the whole address in MLFLOW_TRACKING_URI"):
+        list(send_everything(tmp_path, None))
+
+
+def test_a_failure_to_report_does_not_take_the_place_of_the_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="here"))
+    config = run_config("task=adding", "tracking.system_metrics=false")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fail() -> None:
+        with tracked_run(store, config, "identity", [], None):
+            monkeypatch.setattr(Outbox, "_put", full)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert "its end is not recorded ([Errno 28] No space left on device)" in caplog.text
