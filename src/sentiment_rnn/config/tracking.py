@@ -22,4 +22,4 @@ class TrackingConfig:
     repeat: bool = MISSING
     """Run a sweep again that has finished; false leaves it as it is."""
     resume: str | None = None
-    """Id of an interrupted run of the same configuration, which goes on after its last epoch."""
+    """Id of an interrupted run of the same configuration, which goes on from its last checkpoint."""

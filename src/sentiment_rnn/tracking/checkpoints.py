@@ -4,7 +4,9 @@ A checkpoint is a pickle, and a pickle can run code. Whoever can write the runs 
 set a tag on a tracking server can name another file. So only plain state is loaded, and only from a run's own folder.
 """
 
+import logging
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
-LAST = "last.ckpt"
+log = logging.getLogger("sentiment_rnn")
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+"""The checkpoint from which a run resumes, and the one before it."""
 DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
@@ -44,42 +49,52 @@ def epoch_checkpoints(result: RunResult) -> list[Path]:
 
 
 def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
-    """Path of the checkpoint from which a run resumes; None where it has not finished an epoch.
+    """Path of the checkpoint from which a run resumes: the last one, or the one before where that is damaged. None
+    where there is neither; a line says so if there was one.
 
     Raises:
-        UserError: it cannot be loaded, or was written in another folder. Lightning would then forget which epoch was
-            the best so far.
+        UserError: it is a link to another folder.
     """
-    if not folder_of(store, run_id).joinpath(LAST).exists():
-        return None
-    path = _own(store, run_id, LAST)
-    states = [state for state in load_checkpoint(path).get("callbacks", {}).values() if isinstance(state, dict)]
-    folders = {state["dirpath"] for state in states if "dirpath" in state}
-    # Lightning deletes the file that a better one replaces, and believes the checkpoint where that is.
-    folders |= {str(Path(str(file)).parent) for state in states for file in _files_named_in(state) if str(file)}
-    if any(Path(folder).resolve() != path.parent.resolve() for folder in folders):
-        raise UserError(
-            f"{path}: written in {', '.join(folders)}, and a run resumes only there; "
-            "move the folder back, or delete this file to train from the first epoch"
-        )
-    return path
+    damaged = False
+    for name in (LAST, PREVIOUS):
+        path = _own(store, run_id, name)
+        if not path.exists():
+            continue
+        if fault := _fault_of(path):
+            damaged = True
+            log.warning("%s: damaged (%s), so the run does not resume from it", path, fault)
+            path.replace(path.with_name(f"{name}.damaged"))  # else the next checkpoint would move it over the other
+            continue
+        if damaged:
+            log.warning("run %s: resumes from the checkpoint before, %s", run_id, path)
+        return path
+    if damaged:
+        log.warning("run %s: no checkpoint is whole, so it starts from the beginning", run_id)
+    return None
 
 
-def _files_named_in(state: dict[str, Any]) -> list[Any]:
-    """All files that the state of a `ModelCheckpoint` names."""
-    named = [state.get(key, "") for key in ("best_model_path", "kth_best_model_path", "last_model_path")]
-    best = state.get("best_k_models", {})
-    return [*named, *(best if isinstance(best, dict) else [best])]
+def _fault_of(path: Path) -> str:
+    """Why a checkpoint cannot be resumed from; empty where it can."""
+    try:
+        load_checkpoint(path)
+        with zipfile.ZipFile(path) as archive:  # torch does not check the sums that it writes
+            broken = archive.testzip()
+    except (UserError, zipfile.BadZipFile) as error:
+        return str(error.__cause__ or error).splitlines()[0][:100]
+    return f"another checksum of {broken}" if broken else ""
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The plain state in a checkpoint; its tensors are mapped from the file, not read.
+def load_checkpoint(path: Path, mapped: bool = True) -> dict[str, Any]:
+    """The plain state in a checkpoint.
+
+    Args:
+        mapped: map tensors from the file instead of reading them.
 
     Raises:
         UserError: there is no such file, it is damaged, or it holds anything but plain state.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
             raise KeyError("state_dict")
         return state

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 from lightning.pytorch.loggers import MLFlowLogger
+from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -50,6 +51,16 @@ LONGEST_PARAM = 6000
 class RunLogger(MLFlowLogger):
     """Lightning's logger, on a run that ends when it was tested, not when fitting ends."""
 
+    def __init__(self, record: "RunRecord") -> None:
+        super().__init__(tracking_uri=record.store.uri, run_id=record.run_id)
+        self.record = record
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log what the run does not have yet."""
+        if new := self.record.new(metrics, step or 0):
+            super().log_metrics(new, step)
+
     def finalize(self, status: str = "success") -> None:
         """Leave the run open: `RunRecord` ends it."""
 
@@ -62,14 +73,26 @@ class RunRecord:
         self.run_id = run_id
         self.client = store.client
         self.checkpoints = folder_of(store, run_id)
+        self.last_steps: dict[str, int] = {}
+        """The last step of each metric that the run has."""
+        for name in store.client.get_run(run_id).data.metrics:  # of a resumed run, which repeats some of its steps
+            if not name.startswith("system/"):
+                self.last_steps[name] = max(point.step for point in self.client.get_metric_history(run_id, name))
 
     def logger(self) -> RunLogger:
         """Where Lightning writes its metrics."""
-        return RunLogger(tracking_uri=self.store.uri, run_id=self.run_id)
+        return RunLogger(self)
+
+    def new(self, metrics: Mapping[str, float], step: int) -> dict[str, float]:
+        """Those metrics that the run does not have at this step; they count as logged from now on."""
+        found = {name: value for name, value in metrics.items() if step > self.last_steps.get(name, -1)}
+        self.last_steps.update(dict.fromkeys(found, step))
+        return found
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
-        """Numbers without a step."""
-        self.client.log_batch(self.run_id, [Metric(name, float(value), 0, 0) for name, value in metrics.items()])
+        """Numbers without a step; the first value stays."""
+        new = self.new(metrics, 0)
+        self.client.log_batch(self.run_id, [Metric(name, float(value), 0, 0) for name, value in new.items()])
 
     def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
         """The corpus, by its digest, so that runs on the same data can be found."""
