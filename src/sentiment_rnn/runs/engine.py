@@ -20,8 +20,8 @@ from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import resolved, threads_of
 from sentiment_rnn.runs.resume import LastCheckpoint, Place
-from sentiment_rnn.tracking.checkpoint_files import CheckpointFiles
-from sentiment_rnn.tracking.checkpoints import LAST, interrupted_checkpoint
+from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles
+from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PARENT_VARIABLE, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord, finished_run, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
@@ -148,7 +148,7 @@ def build_trainer(job: Job, record: RunRecord | None, interruption: Interruption
         profiler=PROFILERS[settings.profiler]() if settings.profiler else None,
         logger=record.logger() if record else False,
         callbacks=callbacks,
-        plugins=[CheckpointFiles()],
+        plugins=[record.checkpoint_files() if record else CheckpointFiles()],
         log_every_n_steps=max(1, min(settings.log_every_n_steps, limit or steps)),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # LengthBuckets divides the batches itself

@@ -1,46 +1,36 @@
-"""Where the checkpoints of runs are stored, and how to load one without running code.
+"""The checkpoints of a run: the one that validation chose, those of its epochs, and the one from which it resumes.
 
-A checkpoint is a pickle, and a pickle can run code. Whoever can write the runs folder can replace one, and whoever can
-set a tag on a tracking server can name another file. So only plain state is loaded, and only from a run's own folder.
+They are in the run's own folder, and where the store is a server, they are fetched from there.
 """
 
 import logging
-import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
+from sentiment_rnn.tracking.remote_checkpoints import fetch_epochs, fetch_missing, fetch_newer
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger("sentiment_rnn")
-
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-"""The checkpoint from which a run resumes, and the one before it."""
-DAMAGE = (
-    pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
-)  # fmt: skip
-"""What loading a file that is not a checkpoint may raise."""
-
-
-def folder_of(store: Store, run_id: str) -> Path:
-    """Where a run's checkpoints are."""
-    return store.directory / "checkpoints" / run_id
 
 
 def best_checkpoint(result: RunResult) -> Path:
     """Path of the checkpoint that validation chose; raises `UserError` where there is none, or it is a link away."""
     if CHECKPOINT_TAG not in result.tags:
         raise UserError(f"run {result.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
-    return _own(result.store, result.run_id, Path(result.tags[CHECKPOINT_TAG]).name)
+    name = Path(result.tags[CHECKPOINT_TAG]).name
+    if result.store.keeps_checkpoints:
+        fetch_missing(result.store, result.run_id, name)
+    return _own(result.store, result.run_id, name)
 
 
 def epoch_checkpoints(result: RunResult) -> list[Path]:
     """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `best_checkpoint` does."""
+    if result.store.keeps_checkpoints:
+        fetch_epochs(result.store, result.run_id)
     kept = len(list(folder_of(result.store, result.run_id).glob("epoch*.ckpt")))
     # A run that stopped early has fewer than it was given.
     given = result.config.trainer
@@ -55,6 +45,8 @@ def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
     Raises:
         UserError: it is a link to another folder.
     """
+    if store.keeps_checkpoints:
+        fetch_newer(store, run_id)
     damaged = False
     for name in (LAST, PREVIOUS):
         path = _own(store, run_id, name)
@@ -82,34 +74,6 @@ def _fault_of(path: Path) -> str:
     except (UserError, zipfile.BadZipFile) as error:
         return str(error.__cause__ or error).splitlines()[0][:100]
     return f"another checksum of {broken}" if broken else ""
-
-
-def load_checkpoint(path: Path, mapped: bool = True) -> dict[str, Any]:
-    """The plain state in a checkpoint.
-
-    Args:
-        mapped: map tensors from the file instead of reading them.
-
-    Raises:
-        UserError: there is no such file, it is damaged, or it holds anything but plain state.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-        if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
-            raise KeyError("state_dict")
-        return state
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path}: this checkpoint is gone; give the folder where the runs were trained, or train them again with "
-            "tracking.repeat=true"
-        ) from error
-    except PermissionError:
-        raise
-    except DAMAGE as error:
-        raise UserError(
-            f"{path}: not loaded; it is damaged, or holds more than plain state, as checkpoints of version 0.3 did; "
-            "delete it and train again (tracking.repeat=true)"
-        ) from error
 
 
 def _own(store: Store, run_id: str, name: str) -> Path:

@@ -24,7 +24,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.checkpoints import LAST, folder_of
+from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles, folder_of
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     CONFIGURATION,
@@ -38,6 +38,7 @@ from sentiment_rnn.tracking.names import (
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.origin import origin_tags
+from sentiment_rnn.tracking.remote_checkpoints import Upload
 from sentiment_rnn.tracking.results import Curve, curve_of
 from sentiment_rnn.tracking.store import Store
 
@@ -73,6 +74,7 @@ class RunRecord:
         self.run_id = run_id
         self.client = store.client
         self.checkpoints = folder_of(store, run_id)
+        self.upload = Upload(store, run_id) if store.keeps_checkpoints else None
         self.last_steps: dict[str, int] = {}
         """The last step of each metric that the run has."""
         for name in store.client.get_run(run_id).data.metrics:  # of a resumed run, which repeats some of its steps
@@ -82,6 +84,10 @@ class RunRecord:
     def logger(self) -> RunLogger:
         """Where Lightning writes its metrics."""
         return RunLogger(self)
+
+    def checkpoint_files(self) -> CheckpointFiles:
+        """How Lightning writes checkpoints."""
+        return CheckpointFiles(self.upload.add if self.upload else None)
 
     def new(self, metrics: Mapping[str, float], step: int) -> dict[str, float]:
         """Those metrics that the run does not have at this step; they count as logged from now on."""
@@ -168,7 +174,12 @@ def tracked_run(
         if config.tracking.system_metrics:
             monitor = SystemMetricsMonitor(run_id, sampling_interval=5, resume_logging=True, tracking_uri=store.uri)
             monitor.start()
-        yield RunRecord(store, run_id)
+        record = RunRecord(store, run_id)
+        try:
+            yield record
+        finally:
+            if record.upload:
+                record.upload.finish()
         status = RunStatus.FINISHED
     except (KeyboardInterrupt, SystemExit) as error:
         status = RunStatus.KILLED

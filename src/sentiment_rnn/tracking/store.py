@@ -19,7 +19,19 @@ class Store:
     uri: str
     experiment_id: str
     directory: Path
-    """Absolute folder of the default database, its artifacts and all checkpoints."""
+    """Absolute folder of the default database, its artifacts and, without another, all checkpoints."""
+    shared: Path | None = None
+    """Absolute folder of all checkpoints, where it is another."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of all checkpoints."""
+        return self.shared or self.directory / "checkpoints"
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether checkpoints are artifacts as well, since no other machine sees their folder."""
+        return self.uri.startswith("http") and self.shared is None
 
 
 def open_store(
@@ -38,6 +50,7 @@ def open_store(
         UserError: the folder cannot be written, the server does not answer, or there is nothing to read.
     """
     directory = Path(config.directory).expanduser().absolute()
+    shared = Path(config.checkpoints).expanduser().absolute() if config.checkpoints else None
     uri = store_uri(config)
     directory_name, uri_name = names
     if not create and not config.uri and not (directory / "mlflow.db").exists():
@@ -50,7 +63,7 @@ def open_store(
             experiment_id = _experiment(client, config)
             if experiment_id is None:
                 raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
-            return Store(client, uri, experiment_id, directory)
+            return Store(client, uri, experiment_id, directory, shared)
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / ".store.lock"):
             client = MlflowClient(uri)
@@ -67,7 +80,7 @@ def open_store(
         raise UserError(
             f"{uri_name}={uri}: {str(error).splitlines()[0]}; check the address, or give none for SQLite"
         ) from error
-    return Store(client, uri, experiment_id, directory)
+    return Store(client, uri, experiment_id, directory, shared)
 
 
 def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
