@@ -31,13 +31,13 @@ def quiet_libraries() -> None:
     """Keep the terminal for what the user asked for."""
     talkative = (
         "alembic",
-        "mlflow.store.db.utils",
         "mlflow.store.model_registry",
         "mlflow.system_metrics",
         "mlflow.pyfunc",
     )
     for name in ("lightning.pytorch", *talkative):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its errors reach us as exceptions
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
     # Batches come from memory-mapped arrays: worker processes would only copy them.

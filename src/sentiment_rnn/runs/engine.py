@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.runs.code import code_digest
+from sentiment_rnn.runs.finite_loss import FiniteLoss
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import resolved, threads_of
@@ -129,6 +130,7 @@ def build_trainer(job: Job, record: RunRecord | None, interruption: Interruption
         LastCheckpoint(record.checkpoints / LAST if record else None, settings.checkpoint_minutes, interruption),
         EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them
         Place(),
+        FiniteLoss(),
     ]
     if settings.patience:
         callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))

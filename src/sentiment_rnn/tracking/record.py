@@ -40,7 +40,7 @@ from sentiment_rnn.tracking.names import (
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.remote_checkpoints import Upload
 from sentiment_rnn.tracking.results import Curve, curve_of
-from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store import Store, storage_fault
 
 log = logging.getLogger(__name__)
 
@@ -188,12 +188,16 @@ def tracked_run(
         # Lightning turns Ctrl-C into SystemExit: say again what it was.
         raise KeyboardInterrupt from error
     except BaseException as error:
-        if isinstance(error, UserError):
-            log.error("run %s failed: %s", run_id, error)
+        mendable = error if isinstance(error, UserError) else storage_fault(store, error)
+        if mendable:
+            log.error("run %s failed: %s", run_id, mendable)
         else:
             log.exception("run %s failed", run_id)
-        store.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
-        store.client.set_tag(run_id, ERROR_TAG, f"{type(error).__name__}: {error}"[:500])
+        with _as_far_as_it_goes(run_id):
+            store.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
+            store.client.set_tag(run_id, ERROR_TAG, f"{type(error).__name__}: {error}"[:500])
+        if mendable and mendable is not error:
+            raise mendable from error
         raise
     finally:
         # Lightning's logger exports the store's address: it would reach the next job of this process.
@@ -204,7 +208,17 @@ def tracked_run(
             if monitor:
                 monitor.finish()
         finally:
-            store.client.set_terminated(run_id, RunStatus.to_string(status))
+            with _as_far_as_it_goes(run_id):
+                store.client.set_terminated(run_id, RunStatus.to_string(status))
+
+
+@contextmanager
+def _as_far_as_it_goes(run_id: str) -> Iterator[None]:
+    """Record how a run ended; a store that cannot be written has been the end of it, and one line has said so."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        log.warning("run %s: how it ended could not be recorded (%s)", run_id, str(error).splitlines()[0][:100])
 
 
 def finished_run(store: Store, identity: str, parent: str | None) -> str | None:

@@ -1,5 +1,7 @@
 """The MLflow store: found or made, once, whoever comes first."""
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,15 @@ from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+
+STORAGE_FAULTS = {
+    "database or disk is full": "the disk is full",
+    os.strerror(errno.ENOSPC): "the disk is full",
+    os.strerror(errno.EDQUOT): "the quota is used up",
+    os.strerror(errno.EROFS): "it can only be read",
+    "readonly database": "it can only be read",
+}
+"""What SQLite and the system say, and what it means."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,15 @@ def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
     """Id of the experiment; None where it is missing."""
     found = client.get_experiment_by_name(config.experiment)
     return None if found is None else str(found.experiment_id)
+
+
+def storage_fault(store: Store, error: BaseException) -> UserError | None:
+    """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
+    text = str(error)
+    for found, fault in STORAGE_FAULTS.items():
+        if isinstance(error, MlflowException | OSError) and found in text:
+            return UserError(f"{store.directory}: {fault}; mend that, and the same command resumes the run")
+    return None
 
 
 def where_to_look(store: Store) -> str:
