@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Store:
     """A store in which the run `a` has two checkpoints, of 1 and of 2."""
     for value in (1, 2):
         CheckpointFiles().save_checkpoint({"state_dict": {"weight": torch.full((9,), value)}}, last_of(tmp_path))
-    return Store(MlflowClient("http://127.0.0.1:9"), "http://127.0.0.1:9", "0", tmp_path)
+    return Store(MlflowClient("http://127.0.0.1:9"), "sqlite:///not-asked", "0", tmp_path)
 
 
 def last_of(folder: Path) -> Path:
