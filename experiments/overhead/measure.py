@@ -24,6 +24,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.model.optimizer import clip_gradient_norm
 from sentiment_rnn.runs.engine import build_trainer
+from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.machine import resolved, threads_of
 from sentiment_rnn.runs.reviews import ReviewJob
 from sentiment_rnn.tracking.record import tracked_run
@@ -81,7 +82,7 @@ def whole_epoch(config: ReviewConfig) -> float:
     job.data.setup()
     with tracked_run(open_store(config.tracking), config, job.digest, [], None) as record:
         model = job.model()
-        trainer = build_trainer(job, record)
+        trainer = build_trainer(job, record, Interruption())
         started = time.perf_counter()
         trainer.fit(model, job.data)
         return time.perf_counter() - started

@@ -53,6 +53,7 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
     warnings.filterwarnings("ignore", message=".*available but not used.*")  # the user has chosen the processor
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # of a resumed run
     # joblib takes the freed blocks that a worker keeps (`runtime`) for a leak and starts another; no job is lost.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
     # Lightning 2.6 calls a check that torch deprecates.

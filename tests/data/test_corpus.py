@@ -278,3 +278,44 @@ def test_a_review_without_tokens_is_named_and_leaves_nothing(source: MadeUp, gen
     with pytest.raises(UserError, match="test/4: no token"):
         load_corpus(source, config)
     assert [path.name for path in (Path(config.directory) / "tokens").iterdir()] == [".lock"]
+
+
+def flip(path: Path) -> None:
+    """The last bit."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("train.tokens.npy", flip),
+        ("train.tokens.npy", lambda path: path.write_bytes(path.read_bytes()[:-5])),
+        ("test.labels.npy", Path.unlink),
+        ("vocabulary.txt", lambda path: path.write_text("other words\n")),
+        ("about.json", lambda path: path.write_text('{"digest"')),
+    ],
+    ids=["flipped", "cut", "gone", "other", "about"],
+)
+def test_a_damaged_corpus_is_made_again_with_a_line(
+    name: str,
+    damage: Callable[[Path], Any],
+    source: MadeUp,
+    generated_config: Config,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = load_corpus(source, generated_config())
+    tokens = {split: np.array(first.splits[split].tokens) for split in SPLITS}  # the files are about to change
+    (about,) = Path(generated_config().directory).glob("tokens/*/about.json")
+    damage(about.with_name(name))
+    corpus_module._open.cache_clear()  # another process has no cache
+    again = load_corpus(source, generated_config())
+    assert source.reads == 2
+    assert f"{about.parent}: damaged (" in caplog.text
+    assert "so the texts are tokenized again" in caplog.text
+    assert again.digest == first.digest
+    for split in SPLITS:
+        np.testing.assert_array_equal(again.splits[split].tokens, tokens[split])
+    corpus_module._open.cache_clear()
+    load_corpus(source, generated_config())
+    assert source.reads == 2

@@ -76,7 +76,9 @@ def run_study(config: StudyConfig, study: Study) -> None:
     parent = find_sweep(store, study.sweeps[-1].experiment, finished=True)
     texts, figures = measurements.files | findings.texts(), measurements.figures | findings.figures
     log_findings(store, parent, study.name, texts, figures)
-    new_console().print(f"logged to run {parent.info.run_id} of {store.address}, under study/{study.name}", soft_wrap=True)
+    new_console().print(
+        f"logged to run {parent.info.run_id} of {store.address}, under study/{study.name}", soft_wrap=True
+    )
 
 
 def report_findings(study: Study, folder: Path) -> Findings:

@@ -12,7 +12,7 @@ class TrackingConfig:
     uri: str | None = MISSING
     """Any MLflow tracking URI; null is SQLite in `directory`."""
     directory: str = MISSING
-    """Folder of the default store, its artifacts and all checkpoints."""
+    """Folder of the default store, its artifacts and, unless `checkpoints` names another, all checkpoints."""
     experiment: str = MISSING
     """MLflow experiment; made when it is missing."""
     model: str = "sentiment"
@@ -21,5 +21,8 @@ class TrackingConfig:
     """Record processor, memory and disk use."""
     repeat: bool = MISSING
     """Run a sweep again that has finished; false leaves it as it is."""
+    checkpoints: str | None = None
+    """Folder of all checkpoints, one that every machine sees. Null keeps them in `directory`; where the store is a
+    server, they are artifacts of their run as well, and another machine fetches them."""
     resume: str | None = None
-    """Id of an interrupted run of the same configuration, which goes on after its last epoch."""
+    """Id of an interrupted run of the same configuration, which goes on from its last checkpoint."""

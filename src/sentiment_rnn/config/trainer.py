@@ -27,6 +27,9 @@ class TrainerConfig:
     """Epochs without a better validation score after which training stops; 0 never stops early."""
     keep_epochs: bool = MISSING
     """Keep a checkpoint of every epoch, not of the best and the last alone."""
+    checkpoint_minutes: float = MISSING
+    """Minutes of training within an epoch after which a checkpoint is written, from which an interrupted run resumes; 0
+    writes one after each epoch alone. A signal that ends the run (Ctrl-C, SIGTERM, SIGUSR1, SIGUSR2) writes one too."""
     log_every_n_steps: int = MISSING
     """Steps between two points of the training curves."""
     progress_bar: bool = MISSING
@@ -48,6 +51,7 @@ class TrainerConfig:
             at_least("trainer.threads", self.threads, 1)
         at_least("trainer.epochs", self.epochs, 1)
         at_least("trainer.patience", self.patience, 0)
+        at_least("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
         at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
         at_least("trainer.limit_batches", self.limit_batches, 0)
         at_least("trainer.overfit_batches", self.overfit_batches, 0)

@@ -115,8 +115,6 @@ class LengthBuckets(Sampler[list[int]]):
 
     def set_epoch(self, epoch: int) -> None:
         """Draw another order; Lightning calls this before each epoch."""
-        if self.repeats:
-            return
         if epoch != self.epoch:
             self.skip = 0  # the place that a checkpoint kept was in another epoch
         self.epoch = epoch
@@ -136,7 +134,7 @@ class LengthBuckets(Sampler[list[int]]):
 
     def _plan(self) -> list[np.ndarray]:
         """All batches of this process in this epoch."""
-        random = np.random.default_rng([self.seed, self.epoch])
+        random = np.random.default_rng([self.seed, 0 if self.repeats else self.epoch])
         noise = random.uniform(-self.noise, self.noise, len(self.lengths)) if self.shuffle else 0.0
         order = np.argsort(-self.lengths * (1 + noise), kind="stable")
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]

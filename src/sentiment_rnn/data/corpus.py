@@ -14,8 +14,10 @@
 import functools
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +38,9 @@ from sentiment_rnn.data.tokenizer import (
 )
 from sentiment_rnn.errors import UserError
 
-_FORMAT = 3
+log = logging.getLogger("sentiment_rnn")
+
+_FORMAT = 4
 _ABOUT = "about.json"
 
 
@@ -91,24 +95,27 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
     """The tokenized corpus of `source`, from the cache, or made and cached now.
 
     Jobs that start together make it once: the first holds a lock, the others wait for it. It is written under a
-    temporary name and renamed when whole, so a kill leaves nothing that a later run would take for a corpus.
+    temporary name and renamed when whole, so a kill leaves nothing that a later run would take for a corpus. A cache
+    that is damaged is made anew, and a line says so.
 
     Raises:
-        UserError: the source is not what it should be, or the cache cannot be written or is damaged.
+        UserError: the source is not what it should be, or the cache cannot be written.
     """
     cache = Path(config.directory) / "tokens"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".lock"):
             folder = _find(source, config, cache) or _make(source, config, cache)
+            try:
+                return _open(folder)
+            except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+                log.warning("%s: damaged (%s), so the texts are tokenized again", folder, error)
+                (folder / _ABOUT).unlink(missing_ok=True)
+                return _open(_make(source, config, cache))
     except OSError as error:
         raise UserError(
             f"data.directory={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
-    try:
-        return _open(folder)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder}: not a token cache, or damaged ({error}); delete it, and it is made anew") from error
 
 
 def _find(source: Source, config: DataConfig, cache: Path) -> Path | None:
@@ -167,12 +174,18 @@ def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: 
         "tokenizer": config.tokenizer,
         "settings": _settings(config),
         "reviews": {split: len(reviews[split]) for split in SPLITS},
+        "checksums": {path.name: _checksum(path) for path in sorted(folder.iterdir())},
     }
     (folder / _ABOUT).write_text(json.dumps(about, indent=1))
 
 
 @functools.lru_cache(maxsize=1)  # a run asks three times: before it starts, for its identity, and when it trains
 def _open(folder: Path) -> Corpus:
+    about = json.loads((folder / _ABOUT).read_text())
+    for name, checksum in about["checksums"].items():
+        if _checksum(folder / name) != checksum:
+            raise ValueError(f"another checksum of {name}")
+
     def array(split: str, name: str) -> np.ndarray:
         return np.load(folder / f"{split}.{name}.npy", mmap_mode="r")
 
@@ -183,9 +196,12 @@ def _open(folder: Path) -> Corpus:
         )
         for split in SPLITS
     }
-    about = json.loads((folder / _ABOUT).read_text())
     tokenizer = Tokenizer(about["tokenizer"], load_vocabulary(folder / "vocabulary.txt"))
     return Corpus(about["digest"], tokenizer, splits)
+
+
+def _checksum(path: Path) -> int:
+    return zlib.crc32(path.read_bytes())  # 50,000 reviews: 50 MB
 
 
 def _digest(reviews: dict[str, list[Review]]) -> str:

@@ -83,13 +83,25 @@ class GeneratedSequences(IterableDataset[Sequences]):
         seed: of the run, so that every encoder of a seed reads the same sequences.
         split: `train`, `validation` or `test`.
         epoch: gives the epoch, so that a resumed run goes on with the sequences that it would have had.
+        repeats: tells whether every epoch has the sequences of the first.
     """
 
-    def __init__(self, config: SequenceTaskConfig, seed: int, split: str, epoch: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        config: SequenceTaskConfig,
+        seed: int,
+        split: str,
+        epoch: Callable[[], int] = lambda: 0,
+        repeats: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.config = config
         self.seed = seed
         self.split = split
         self.epoch = epoch
+        self.repeats = repeats
+        self.place = {"epoch": 0, "given": 0}
+        """The epoch that was drawn last, and how many of its batches were given out."""
+        self.resumed: dict[str, int] = {}
 
     def __len__(self) -> int:
         config = self.config
@@ -97,15 +109,39 @@ class GeneratedSequences(IterableDataset[Sequences]):
 
     def __iter__(self) -> Iterator[Sequences]:
         part = ("train", "validation", "test").index(self.split)
-        generator = torch.Generator().manual_seed((self.seed * 1000 + self.epoch()) * 3 + part)
-        for _ in range(len(self)):
-            yield DRAW[self.config.name](self.config.batch_size, self.config.steps, generator)
+        epoch, resumed = self.epoch(), self.resumed
+        self.resumed = {}
+        skip = resumed["given"] if resumed.get("epoch") == epoch else 0
+        drawn = 0 if self.repeats() else epoch
+        generator = torch.Generator().manual_seed((self.seed * 1000 + drawn) * 3 + part)
+        for number in range(len(self)):
+            batch = DRAW[self.config.name](self.config.batch_size, self.config.steps, generator)
+            if number < skip:  # drawn all the same: the next one depends on it
+                continue
+            self.place = {"epoch": epoch, "given": number + 1}
+            yield batch
 
     @property
     def tokens(self) -> int:
         """Steps of all sequences together."""
         length = self.config.steps + (2 * COPIED if self.config.name == "copying" else 0)
         return len(self) * self.config.batch_size * length
+
+
+class SequenceLoader(DataLoader[Sequences]):
+    """A loader of batches that resumes within an epoch."""
+
+    def __init__(self, sequences: GeneratedSequences) -> None:
+        super().__init__(sequences, batch_size=None)
+        self.sequences = sequences
+
+    def state_dict(self) -> dict[str, int]:
+        """Where in the epoch the loader is."""
+        return self.sequences.place
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from there."""
+        self.sequences.resumed = state
 
 
 class SequenceData(TaskData):
@@ -117,16 +153,16 @@ class SequenceData(TaskData):
 
     def __init__(self, config: SequenceTaskConfig, seed: int) -> None:
         super().__init__()
-        self.train = GeneratedSequences(config, seed, "train", self._epoch)
+        self.train = GeneratedSequences(config, seed, "train", self._epoch, lambda: self.overfits)
         self.validation = GeneratedSequences(config, seed, "validation")
         self.test = GeneratedSequences(config, seed, "test")
 
     def _epoch(self) -> int:
-        return self.trainer.current_epoch if self.trainer and not self.overfits else 0
+        return self.trainer.current_epoch if self.trainer else 0
 
-    def train_dataloader(self) -> DataLoader[Sequences]:
+    def train_dataloader(self) -> SequenceLoader:
         """New sequences in every epoch."""
-        return DataLoader(self.train, batch_size=None)
+        return SequenceLoader(self.train)
 
     def val_dataloader(self) -> DataLoader[Sequences]:
         """The same sequences each time."""

@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.runs.code import code_digest
+from sentiment_rnn.runs.finite_loss import FiniteLoss
+from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import resolved, threads_of
-from sentiment_rnn.tracking.checkpoints import LAST, interrupted_checkpoint
+from sentiment_rnn.runs.resume import LastCheckpoint, Place
+from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles
+from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PARENT_VARIABLE, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord, finished_run, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
@@ -53,7 +56,7 @@ def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | Non
     job.data.setup("fit")
     note_default_rate(config)
     if not is_first_process():  # another process of a distributed run: the first one records
-        return fit_and_test(job, None)
+        return fit_and_test(job, None, Interruption())
     parent = os.environ.get(PARENT_VARIABLE)
     # A sweep goes on when its server is back; a single run has not begun, and says at once that there is none.
     store = open_store(config.tracking, patience=SERVER_PATIENCE if parent else 0)
@@ -62,8 +65,8 @@ def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | Non
     if done := finished_run(store, identity, parent):
         log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, done)
         return store.client.get_run(done).data.metrics.get(job.objective.best)
-    with tracked_run(store, config, identity, overrides, parent) as record:
-        found = fit_and_test(job, record)
+    with Interruption() as interruption, tracked_run(store, config, identity, overrides, parent) as record:
+        found = fit_and_test(job, record, interruption)
     if parent is None:
         log.info("run %s; %s", record.run_id, where_to_look(store))
     return found
@@ -79,11 +82,11 @@ def note_default_rate(config: RunConfig) -> None:
         )  # fmt: skip
 
 
-def fit_and_test(job: Job, record: RunRecord | None) -> float:
+def fit_and_test(job: Job, record: RunRecord | None, interruption: Interruption) -> float:
     """Best validation score of one run; without a record nothing is logged."""
     config = job.config
     model = job.model()
-    trainer = build_trainer(job, record)
+    trainer = build_trainer(job, record, interruption)
     job.data.overfits = config.trainer.overfit_batches > 0
     job.before_training(model, record)
     if record:
@@ -114,27 +117,26 @@ def is_first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) in (0, None)
 
 
-def build_trainer(job: Job, record: RunRecord | None) -> pl.Trainer:
+def build_trainer(job: Job, record: RunRecord | None, interruption: Interruption) -> pl.Trainer:
     """Lightning's trainer for one run."""
     settings, objective = job.config.trainer, job.objective
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stderr.isatty()
-    checkpoint = partial(
-        ModelCheckpoint,
-        dirpath=record.checkpoints if record else None,
-        auto_insert_metric_name=False,
-        enable_version_counter=False,
-    )
     callbacks: list[pl.Callback] = [
-        checkpoint(
+        ModelCheckpoint(
+            dirpath=record.checkpoints if record else None,
             filename="epoch{epoch}" if settings.keep_epochs else "best",
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
         ),
-        checkpoint(filename=Path(LAST).stem),  # `save_last` writes it only after an epoch that was among the best
+        # Not of `ModelCheckpoint`, which writes a last one only after an epoch that was among the best.
+        LastCheckpoint(record.checkpoints / LAST if record else None, settings.checkpoint_minutes, interruption),
         EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them
-        RandomState(),
+        Place(),
+        FiniteLoss(),
     ]
     if settings.patience:
         callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))
@@ -154,6 +156,7 @@ def build_trainer(job: Job, record: RunRecord | None) -> pl.Trainer:
         profiler=PROFILERS[settings.profiler]() if settings.profiler else None,
         logger=record.logger() if record else False,
         callbacks=callbacks,
+        plugins=[record.checkpoint_files() if record else CheckpointFiles()],
         log_every_n_steps=max(1, min(settings.log_every_n_steps, limit or steps)),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # LengthBuckets divides the batches itself
@@ -162,39 +165,31 @@ def build_trainer(job: Job, record: RunRecord | None) -> pl.Trainer:
     )
 
 
-class RandomState(pl.Callback):
-    """Keeps torch's random state in the checkpoints, so that a resumed run drops what it would have dropped."""
-
-    def __init__(self) -> None:
-        self.resumed: torch.Tensor | None = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state after an epoch and its validation."""
-        return {"torch": torch.get_rng_state()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep it until the first batch: before that, Lightning validates once more."""
-        self.resumed = state_dict["torch"]
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Go on from the state that was kept."""
-        if self.resumed is not None:
-            torch.set_rng_state(self.resumed.cpu())
-            torch.empty((), dtype=torch.int64).random_()  # an epoch's loader draws a number before its first batch
-            self.resumed = None
-
-
 class EpochTimer(pl.Callback):
-    """Logs `train/epoch_seconds` and `train/tokens_per_second`, without validation."""
+    """Logs `train/epoch_seconds` and `train/tokens_per_second`, without validation and without interruptions."""
 
     def __init__(self, tokens: int) -> None:
         self.tokens = tokens
+        self.before = 0.0
+        """Seconds of this epoch before the run was interrupted."""
         self.started = 0.0
         self.ended = 0.0
 
+    def state_dict(self) -> dict[str, float]:
+        """Seconds of this epoch so far."""
+        return {"seconds": self.before + self.ended - self.started}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Count on from there."""
+        self.before = state_dict["seconds"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock for the rest of an epoch."""
+        self.started = self.ended = time.perf_counter()
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self.started = time.perf_counter()
+        self.before, self.started = 0.0, time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """The last one of these is the end of the epoch's training."""
@@ -203,11 +198,11 @@ class EpochTimer(pl.Callback):
         self.ended = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the epoch."""
-        seconds = self.ended - self.started
-        pl_module.log(EPOCH_SECONDS, seconds)
-        if self.tokens:
-            pl_module.log(TOKENS_PER_SECOND, self.tokens / seconds)
+        """Log the epoch, before the checkpoint after which a resumed run would not come by here again."""
+        seconds = self.before + self.ended - self.started
+        rates = {TOKENS_PER_SECOND: self.tokens / seconds} if self.tokens else {}
+        for logger in trainer.loggers:
+            logger.log_metrics({EPOCH_SECONDS: seconds, **rates}, trainer.global_step - 1)
 
 
 class EpochLines(pl.Callback):

@@ -1,41 +1,36 @@
-"""Where the checkpoints of runs are stored, and how to load one without running code.
+"""The checkpoints of a run: the one that validation chose, those of its epochs, and the one from which it resumes.
 
-A checkpoint is a pickle, and a pickle can run code. Whoever can write the runs folder can replace one, and whoever can
-set a tag on a tracking server can name another file. So only plain state is loaded, and only from a run's own folder.
+They are in the run's own folder, and where the store is a server, they are fetched from there.
 """
 
-import pickle
+import logging
+import zipfile
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
+from sentiment_rnn.tracking.remote_checkpoints import fetch_epochs, fetch_missing, fetch_newer
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
-LAST = "last.ckpt"
-DAMAGE = (
-    pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
-)  # fmt: skip
-"""What loading a file that is not a checkpoint may raise."""
-
-
-def folder_of(store: Store, run_id: str) -> Path:
-    """Where a run's checkpoints are."""
-    return store.directory / "checkpoints" / run_id
+log = logging.getLogger("sentiment_rnn")
 
 
 def best_checkpoint(result: RunResult) -> Path:
     """Path of the checkpoint that validation chose; raises `UserError` where there is none, or it is a link away."""
     if CHECKPOINT_TAG not in result.tags:
         raise UserError(f"run {result.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
-    return _own(result.store, result.run_id, Path(result.tags[CHECKPOINT_TAG]).name)
+    name = Path(result.tags[CHECKPOINT_TAG]).name
+    if result.store.keeps_checkpoints:
+        fetch_missing(result.store, result.run_id, name)
+    return _own(result.store, result.run_id, name)
 
 
 def epoch_checkpoints(result: RunResult) -> list[Path]:
     """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `best_checkpoint` does."""
+    if result.store.keeps_checkpoints:
+        fetch_epochs(result.store, result.run_id)
     kept = len(list(folder_of(result.store, result.run_id).glob("epoch*.ckpt")))
     # A run that stopped early has fewer than it was given.
     given = result.config.trainer
@@ -44,57 +39,41 @@ def epoch_checkpoints(result: RunResult) -> list[Path]:
 
 
 def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
-    """Path of the checkpoint from which a run resumes; None where it has not finished an epoch.
+    """Path of the checkpoint from which a run resumes: the last one, or the one before where that is damaged. None
+    where there is neither; a line says so if there was one.
 
     Raises:
-        UserError: it cannot be loaded, or was written in another folder. Lightning would then forget which epoch was
-            the best so far.
+        UserError: it is a link to another folder.
     """
-    if not folder_of(store, run_id).joinpath(LAST).exists():
-        return None
-    path = _own(store, run_id, LAST)
-    states = [state for state in load_checkpoint(path).get("callbacks", {}).values() if isinstance(state, dict)]
-    folders = {state["dirpath"] for state in states if "dirpath" in state}
-    # Lightning deletes the file that a better one replaces, and believes the checkpoint where that is.
-    folders |= {str(Path(str(file)).parent) for state in states for file in _files_named_in(state) if str(file)}
-    if any(Path(folder).resolve() != path.parent.resolve() for folder in folders):
-        raise UserError(
-            f"{path}: written in {', '.join(folders)}, and a run resumes only there; "
-            "move the folder back, or delete this file to train from the first epoch"
-        )
-    return path
+    if store.keeps_checkpoints:
+        fetch_newer(store, run_id)
+    damaged = False
+    for name in (LAST, PREVIOUS):
+        path = _own(store, run_id, name)
+        if not path.exists():
+            continue
+        if fault := _fault_of(path):
+            damaged = True
+            log.warning("%s: damaged (%s), so the run does not resume from it", path, fault)
+            path.replace(path.with_name(f"{name}.damaged"))  # else the next checkpoint would move it over the other
+            continue
+        if damaged:
+            log.warning("run %s: resumes from the checkpoint before, %s", run_id, path)
+        return path
+    if damaged:
+        log.warning("run %s: no checkpoint is whole, so it starts from the beginning", run_id)
+    return None
 
 
-def _files_named_in(state: dict[str, Any]) -> list[Any]:
-    """All files that the state of a `ModelCheckpoint` names."""
-    named = [state.get(key, "") for key in ("best_model_path", "kth_best_model_path", "last_model_path")]
-    best = state.get("best_k_models", {})
-    return [*named, *(best if isinstance(best, dict) else [best])]
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The plain state in a checkpoint; its tensors are mapped from the file, not read.
-
-    Raises:
-        UserError: there is no such file, it is damaged, or it holds anything but plain state.
-    """
+def _fault_of(path: Path) -> str:
+    """Why a checkpoint cannot be resumed from; empty where it can."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        if not isinstance(state, dict) or not isinstance(state.get("state_dict"), dict):
-            raise KeyError("state_dict")
-        return state
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path}: this checkpoint is gone; give the folder where the runs were trained, or train them again with "
-            "tracking.repeat=true"
-        ) from error
-    except PermissionError:
-        raise
-    except DAMAGE as error:
-        raise UserError(
-            f"{path}: not loaded; it is damaged, or holds more than plain state, as checkpoints of version 0.3 did; "
-            "delete it and train again (tracking.repeat=true)"
-        ) from error
+        load_checkpoint(path)
+        with zipfile.ZipFile(path) as archive:  # torch does not check the sums that it writes
+            broken = archive.testzip()
+    except (UserError, zipfile.BadZipFile) as error:
+        return str(error.__cause__ or error).splitlines()[0][:100]
+    return f"another checksum of {broken}" if broken else ""
 
 
 def _own(store: Store, run_id: str, name: str) -> Path:

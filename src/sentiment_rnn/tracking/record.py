@@ -24,7 +24,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.answers import no_answer, store_errors
-from sentiment_rnn.tracking.checkpoints import LAST, folder_of
+from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles, folder_of
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
@@ -41,8 +41,9 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox, milliseconds
+from sentiment_rnn.tracking.remote_checkpoints import Upload
 from sentiment_rnn.tracking.results import Curve, curve_of
-from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store import Store, storage_fault
 
 log = logging.getLogger(__name__)
 
@@ -63,17 +64,24 @@ class RunRecord:
         self._points: dict[str, dict[int, float]] = {
             name: dict(zip(*curve, strict=True)) for name, curve in (earlier or {}).items()
         }
+        self.upload = Upload(self.store, self.run_id) if self.store.keeps_checkpoints else None
 
     def logger(self) -> "RunLogger":
         """Where Lightning writes its metrics."""
         return RunLogger(self)
 
+    def checkpoint_files(self) -> CheckpointFiles:
+        """How Lightning writes checkpoints."""
+        return CheckpointFiles(self.upload.add if self.upload else None)
+
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Numbers, at one step."""
+        """Numbers, at one step. A run that was resumed repeats some steps: what it logged at one stays."""
+        new = {name: float(value) for name, value in metrics.items() if step not in self._points.get(name, {})}
         time = milliseconds()
-        self.outbox.metrics([(name, float(value), time, step) for name, value in metrics.items()])
-        for name, value in metrics.items():
-            self._points.setdefault(name, {})[step] = float(value)
+        if new:
+            self.outbox.metrics([(name, value, time, step) for name, value in new.items()])
+        for name, value in new.items():
+            self._points.setdefault(name, {})[step] = value
 
     def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
         """The corpus, by its digest, so that runs on the same data can be found."""
@@ -187,7 +195,12 @@ def tracked_run(
         if config.tracking.system_metrics:
             monitor = Monitor(outbox)
             monitor.start()
-        yield RunRecord(outbox, earlier)
+        record = RunRecord(outbox, earlier)
+        try:
+            yield record
+        finally:
+            if record.upload:
+                record.upload.finish()
         status = RunStatus.FINISHED
     except (KeyboardInterrupt, SystemExit) as error:
         status = RunStatus.KILLED
@@ -196,13 +209,16 @@ def tracked_run(
         # Lightning turns Ctrl-C into SystemExit: say again what it was.
         raise KeyboardInterrupt from error
     except BaseException as error:
-        if isinstance(error, UserError):
-            log.error("run %s failed: %s", run_id, error)
+        mendable = error if isinstance(error, UserError) else storage_fault(store, error)
+        if mendable:
+            log.error("run %s failed: %s", run_id, mendable)
         else:
             log.exception("run %s failed", run_id)
         with _only_reporting(run_id):
             outbox.text(masked(traceback.format_exc()), "traceback.txt")
             outbox.tags({ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]})
+        if mendable and mendable is not error:
+            raise mendable from error
         raise
     finally:
         with _only_reporting(run_id):

@@ -1,10 +1,13 @@
 """The MLflow store: found or made, once, whoever comes first."""
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -13,6 +16,15 @@ from sentiment_rnn.tracking.answers import quick_answers, store_errors, wait_for
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 """Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
+
+STORAGE_FAULTS = {
+    "database or disk is full": "the disk is full",
+    os.strerror(errno.ENOSPC): "the disk is full",
+    os.strerror(errno.EDQUOT): "the quota is used up",
+    os.strerror(errno.EROFS): "it can only be read",
+    "readonly database": "it can only be read",
+}
+"""What SQLite and the system say, and what it means."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +35,11 @@ class Store:
     uri: str
     experiment_id: str
     directory: Path
-    """Absolute folder of the default database, its artifacts, all checkpoints, and what a server has not got yet."""
+    """Absolute folder of the default database, its artifacts, checkpoints, and what a server has not got yet."""
     experiment: str = ""
     """Name of the experiment, for messages."""
+    shared: Path | None = None
+    """Absolute folder of all checkpoints, where it is another."""
 
     @property
     def address(self) -> str:
@@ -36,6 +50,16 @@ class Store:
     def remote(self) -> bool:
         """Whether a server has it, which can be away."""
         return is_server(self.uri)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of all checkpoints."""
+        return self.shared or self.directory / "checkpoints"
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether checkpoints are artifacts as well, since no other machine sees their folder."""
+        return self.remote and self.shared is None
 
 
 def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
@@ -75,6 +99,7 @@ def open_store(
         UserError: the folder cannot be written, there is nothing to read, or as `check_store` does.
     """
     directory = Path(config.directory).expanduser().absolute()
+    shared = Path(config.checkpoints).expanduser().absolute() if config.checkpoints else None
     uri = store_uri(config)
     directory_name, uri_name = names
     if not create and not config.uri and not (directory / "mlflow.db").exists():
@@ -90,7 +115,7 @@ def open_store(
                 experiment_id = _experiment(client, config)
                 if experiment_id is None:
                     raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
-                return Store(client, uri, experiment_id, directory, config.experiment)
+                return Store(client, uri, experiment_id, directory, config.experiment, shared)
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(directory / ".store.lock"):
                 client = MlflowClient(uri)
@@ -105,7 +130,7 @@ def open_store(
         raise UserError(
             f"{directory_name}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
-    return Store(client, uri, experiment_id, directory, config.experiment)
+    return Store(client, uri, experiment_id, directory, config.experiment, shared)
 
 
 def is_server(uri: str) -> bool:
@@ -117,6 +142,15 @@ def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
     """Id of the experiment; None where it is missing."""
     found = client.get_experiment_by_name(config.experiment)
     return None if found is None else str(found.experiment_id)
+
+
+def storage_fault(store: Store, error: BaseException) -> UserError | None:
+    """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
+    text = str(error)
+    for found, fault in STORAGE_FAULTS.items():
+        if isinstance(error, MlflowException | OSError) and found in text:
+            return UserError(f"{store.directory}: {fault}; mend that, and the same command resumes the run")
+    return None
 
 
 def where_to_look(store: Store) -> str:

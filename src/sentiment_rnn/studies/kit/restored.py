@@ -17,7 +17,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target
 from sentiment_rnn.runs.reviews import build_model
-from sentiment_rnn.tracking.checkpoints import best_checkpoint, epoch_checkpoints, load_checkpoint
+from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
+from sentiment_rnn.tracking.checkpoints import best_checkpoint, epoch_checkpoints
 from sentiment_rnn.tracking.results import RunResult
 
 OUR_SOURCES = tuple(f"{sources.__name__}.{module.name}" for module in pkgutil.iter_modules(sources.__path__))

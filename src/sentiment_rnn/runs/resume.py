@@ -1,0 +1,119 @@
+"""What lets an interrupted run go on where it was, within an epoch too: where it is, and when that is written."""
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from sentiment_rnn.runs.interruption import Interruption
+
+log = logging.getLogger("sentiment_rnn")
+
+PLACE = "place"
+"""Key of the place in a checkpoint."""
+
+
+class Place(pl.Callback):
+    """Keeps in every checkpoint where in its epoch a run is: the random states, and how many batches it was given."""
+
+    def __init__(self) -> None:
+        self.resumed: dict[str, Any] | None = None
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the place."""
+        loader: Any = trainer.train_dataloader
+        checkpoint[PLACE] = {
+            "within_epoch": not trainer.is_last_batch,
+            "batches": loader.state_dict(),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(pl_module.device) if pl_module.device.type == "cuda" else None,
+        }
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep it until training starts."""
+        self.resumed = checkpoint.get(PLACE)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Skip the batches that were read; Lightning does not where a schedule has asked for the number of steps."""
+        if self.resumed and self.resumed["within_epoch"]:
+            loader: Any = trainer.train_dataloader
+            loader.load_state_dict(self.resumed["batches"])
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Go on from the random states, once all that Lightning does before the first batch is done."""
+        if self.resumed is None:
+            return
+        torch.set_rng_state(self.resumed["torch"].cpu())
+        if self.resumed["cuda"] is not None and pl_module.device.type == "cuda":
+            torch.cuda.set_rng_state(self.resumed["cuda"].cpu(), pl_module.device)
+        if not self.resumed["within_epoch"]:
+            torch.empty((), dtype=torch.int64).random_()  # an epoch's loader draws a number before its first batch
+        self.resumed = None
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes the checkpoint from which a run resumes: after every epoch, on a clock within one, and where a signal
+    asks the run to end.
+
+    A signal in the last batch of an epoch or in validation waits for the end of the epoch. On several devices, signals
+    are Lightning's: the run ends without a checkpoint of its own.
+
+    Args:
+        path: of the checkpoint; None in a process that does not record.
+        minutes: between two checkpoints within an epoch; 0 writes none.
+    """
+
+    def __init__(self, path: Path | None, minutes: float, interruption: Interruption) -> None:
+        self.path = path
+        self.seconds = minutes * 60 or math.inf
+        self.interruption = interruption
+        self.written = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.path = trainer.strategy.broadcast(self.path)
+        self.written = time.monotonic()
+        if trainer.world_size == 1:
+            self.interruption.listen()
+            self.interruption.deferred = True
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Write one where it is time."""
+        due = self.interruption.signal is not None or time.monotonic() - self.written >= self.seconds
+        if trainer.world_size > 1:
+            due = trainer.strategy.reduce_boolean_decision(due, all=False)
+        if due and not trainer.is_last_batch:
+            # The step's metrics first: a kill after the checkpoint would lose them, one before it repeats the step.
+            trainer._logger_connector.update_train_step_metrics()
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write one."""
+        self._write(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """What follows is short: a signal ends it at once."""
+        self.interruption.deferred = False
+        if self.interruption.signal is not None:
+            self.interruption.end()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The run ends."""
+        self.interruption.deferred = False
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        assert self.path
+        trainer.save_checkpoint(self.path)
+        self.written = time.monotonic()
+        if self.interruption.signal is not None:
+            log.info("interrupted; checkpoint after %d steps written", trainer.global_step)
+            self.interruption.end()

@@ -1,0 +1,167 @@
+"""What may befall a run on one machine, each in a real process: the same command ends as an undisturbed one does."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from forked_commands import Command
+from mlflow.entities import Run
+from short_runs import LSTM, SMALL, assert_equal_states, last_state, rows
+
+from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
+from stored_runs import runs_in
+
+pytestmark = pytest.mark.slow
+
+SWEEP = (
+    "-m", *LSTM, *SMALL, "trainer.epochs=3", "data.train_reviews=500", "data.batch_size=10",
+    "trainer.checkpoint_minutes=0.0003", "hydra.run.dir=/tmp", "hydra.output_subdir=null", "hydra/job_logging=stdout",
+)  # fmt: skip
+"""The same command resumes a sweep; this one has one job, of 120 steps and a checkpoint every few of them."""
+LAST = Path("runs/checkpoints/*/last.ckpt")
+
+
+def run_of(folder: Path) -> Run:
+    """The one run of the sweep in `folder`."""
+    (run,) = [run for run in runs_in(folder)[1] if "mlflow.parentRunId" in run.data.tags]
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which nothing befell the run."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "folder"
+    command = Command(folder, *SWEEP)
+    assert command.end() == 0, command.said()
+    return folder
+
+
+@pytest.fixture
+def begun(undisturbed: Path, tmp_path: Path) -> Path:
+    """A folder that has the token cache, but no runs."""
+    shutil.copytree(undisturbed / "data", tmp_path / "folder" / "data")
+    return tmp_path / "folder"
+
+
+def assert_resumes(folder: Path, undisturbed: Path) -> None:
+    """The same command finishes the run: with the same weights, and each metric once at each step."""
+    command = Command(folder, *SWEEP)
+    assert command.end() == 0, command.said()
+    assert run_of(folder).info.status == "FINISHED"
+    states = [last_state(place / LAST.parents[1], run_of(place)) for place in (folder, undisturbed)]
+    assert_equal_states(*states)
+    found, expected = (rows(runs_in(place)[0], run_of(place)) for place in (folder, undisturbed))
+    assert found == expected
+    assert len(found) == len({(name, step) for name, step, _ in found})
+
+
+def test_ten_kills_at_random_moments_change_nothing(begun: Path, undisturbed: Path) -> None:
+    Command(begun, *SWEEP, "trainer.fast_dev_run=true").end()  # so that the database is there
+    shutil.rmtree(begun / "runs" / "checkpoints")
+    moments, killed, steps = random.Random(0), 0, set()
+    for _ in range(10):
+        command = Command(begun, *SWEEP)
+        time.sleep(moments.uniform(0.5, 6))
+        if command.running:
+            os.kill(command.pid, signal.SIGKILL)
+            killed += 1
+        assert command.end() in (-signal.SIGKILL, 0), command.said()
+        steps |= {load_checkpoint(path)["global_step"] for path in begun.glob(str(LAST))}
+    assert killed >= 5
+    assert len(steps) >= 3, "the kills fell into training"
+    trials = [run for run in runs_in(begun)[1] if "fast_dev_run" in run.data.tags.get("sentiment_rnn.trial", "")]
+    for trial in trials:
+        runs_in(begun)[0].delete_run(trial.info.run_id)
+    assert_resumes(begun, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_has_the_run_write_a_checkpoint_before_it_ends(number: int, begun: Path, undisturbed: Path) -> None:
+    command = Command(begun, *SWEEP, "trainer.checkpoint_minutes=0")
+    command.wait_for(begun / LAST)
+    os.kill(command.pid, number)
+    assert command.end() == 130
+    assert "interrupted; checkpoint after" in command.said()
+    assert "Traceback" not in command.said()
+    assert run_of(begun).info.status == "KILLED"
+    assert_resumes(begun, undisturbed)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_at_once(begun: Path) -> None:
+    command = Command(begun, *SWEEP, "optimizer.learning_rate=1e38", "optimizer.gradient_clip_norm=1e38")
+    assert command.end() == 1
+    (line,) = [line for line in command.said().splitlines() if " failed: " in line]
+    assert "the loss is " in line
+    assert " of epoch 1, at learning rate " in line
+    assert "Traceback" not in command.said()
+    assert run_of(begun).info.status == "FAILED"
+
+
+def test_a_clock_that_jumps_back_breaks_nothing(begun: Path, undisturbed: Path) -> None:
+    command = Command(begun, *SWEEP, backwards=True)
+    assert command.end() == 0, command.said()
+    assert rows(runs_in(begun)[0], run_of(begun)) == rows(runs_in(undisturbed)[0], run_of(undisturbed))
+    seconds = runs_in(begun)[0].get_metric_history(run_of(begun).info.run_id, "train/epoch_seconds")
+    assert [point.value > 0 for point in seconds] == [True] * 3
+
+
+@pytest.fixture
+def small_disk(begun: Path) -> Iterator[Path]:
+    """The folder `begun` on a disk of 12 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a small disk")
+    data = begun.rename(begun.with_name("data"))
+    begun.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(begun)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    shutil.copytree(data, begun, dirs_exist_ok=True)
+    yield begun
+    subprocess.run(["umount", "--lazy", str(begun)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write into a file until the disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_full_disk_is_one_line_and_the_run_resumes_once_there_is_space(small_disk: Path, undisturbed: Path) -> None:
+    command = Command(small_disk, *SWEEP)
+    command.wait_for(small_disk / LAST)
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    assert command.end() == 1
+    lines = [line for line in command.said().splitlines() if " failed: " in line]
+    assert len(lines) == 1, command.said()
+    assert "the disk is full" in lines[0] or "No space left on device" in lines[0]
+    assert "Traceback" not in command.said()
+    ballast.unlink()
+    assert_resumes(small_disk, undisturbed)
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_written_is_one_line(begun: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a disk that can only be read")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        command = Command(begun, *SWEEP, f"tracking.checkpoints={disk}")
+        assert command.end() == 1
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    (line,) = [line for line in command.said().splitlines() if " failed: " in line]
+    assert f"failed: {disk}/" in line
+    assert "cannot be written (Read-only file system)" in line
+    assert "Traceback" not in command.said()

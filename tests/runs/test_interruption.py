@@ -1,0 +1,53 @@
+"""Signals: noted while deferred, and a handler that was there before has the last word."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from sentiment_rnn.runs.interruption import Interruption
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Put back whatever a test leaves."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_is_noted_while_deferred_and_a_second_one_ends_at_once() -> None:
+    with Interruption() as interruption:
+        interruption.deferred = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interruption.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_ends_at_once_where_nothing_defers_it() -> None:
+    with Interruption(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+
+def test_a_schedulers_handler_is_called_at_the_end_and_may_go_on() -> None:
+    seen = []
+    signal.signal(signal.SIGUSR2, lambda number, _: seen.append(number))
+    with Interruption() as interruption:
+        interruption.deferred = True
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert not seen
+        interruption.end()
+        assert seen == [signal.SIGUSR2]
+        assert interruption.signal is None
+    os.kill(os.getpid(), signal.SIGUSR2)
+    assert len(seen) == 2  # it is back in its place
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interruption() as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.signal is None

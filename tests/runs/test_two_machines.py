@@ -1,0 +1,82 @@
+"""A run that one machine begins and another finishes, with one MLflow server between them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from short_runs import LSTM, assert_equal_states, config_of, last_state, rows, signal_after
+
+from processes import environment
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.runs.engine import train
+from sentiment_rnn.tracking.checkpoints import best_checkpoint
+from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.store import open_store
+from stored_runs import last_run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an MLflow server that stores artifacts as well."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")],
+        cwd=folder, env=environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=5)
+            break
+        except OSError:
+            time.sleep(0.2)
+    yield address
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(60)
+
+
+@pytest.mark.parametrize("kept", ["on the server", "in a shared folder"])
+def test_a_run_that_another_machine_finishes_ends_as_an_undisturbed_one(
+    kept: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = [f"tracking.checkpoints={tmp_path}/shared"] if kept == "in a shared folder" else []
+    place = [f"tracking.uri={server}", *shared]
+    with monkeypatch.context() as patched:
+        signal_after(patched, 11, signal.SIGUSR1)  # in the second epoch; the best so far is that of the first
+        with pytest.raises(KeyboardInterrupt):
+            train(config_of(tmp_path / "first", LSTM, *place), [])
+    client = MlflowClient(server)
+    run_id = client.search_runs(["1"])[0].info.run_id
+    (tmp_path / "first").rename(tmp_path / "gone")
+    train(config_of(tmp_path / "second", LSTM, *place, f"tracking.resume={run_id}"), [])
+    resumed = client.get_run(run_id)
+    assert resumed.info.status == "FINISHED"
+    train(config_of(tmp_path, LSTM), [])
+    alone, undisturbed = last_run(tmp_path)
+    folder = tmp_path / "shared" if shared else tmp_path / "second" / "runs" / "checkpoints"
+    assert_equal_states(last_state(folder, resumed), last_state(tmp_path / "runs" / "checkpoints", undisturbed))
+    assert rows(client, resumed) == rows(alone, undisturbed)
+    assert bool(client.list_artifacts(run_id, "checkpoints")) == (not shared)
+
+    third = TrackingConfig(
+        uri=server, directory=str(tmp_path / "third"), experiment="sentiment_rnn",
+        checkpoints=str(tmp_path / "shared") if shared else None,
+    )  # fmt: skip
+    assert best_checkpoint(result_of(open_store(third, create=False), resumed)).exists()
+    client.delete_run(run_id)
