@@ -79,7 +79,7 @@ def whole_epoch(config: ReviewConfig) -> float:
     """Seconds of the same through Lightning: logging, metrics, checkpoints, MLflow, system metrics."""
     job = ReviewJob(config)
     job.data.setup()
-    with tracked_run(open_store(config.tracking), config, job.digest, [], None) as record:
+    with tracked_run(open_store(config.tracking), config, job.digest, []) as record:
         model = job.model()
         trainer = build_trainer(job, record)
         started = time.perf_counter()

@@ -110,6 +110,21 @@ def test_an_interrupted_run_says_how_it_is_resumed(
     assert last_run(tmp_path)[1].info.status == "FINISHED"
 
 
+def test_a_scheduler_that_stops_the_process_by_systemexit_is_not_taken_for_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = SystemExit(-1)
+
+    def requeue(*_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(engine.EpochTimer, "on_train_epoch_start", requeue)
+    with pytest.raises(SystemExit) as left:
+        train(small_config(tmp_path, *ADDING), [])
+    assert left.value is stop
+    assert last_run(tmp_path)[1].info.status == "KILLED"
+
+
 def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: Path) -> None:
     train(small_config(tmp_path, *ADDING), [])
     run_id = last_run(tmp_path)[1].info.run_id

@@ -26,9 +26,15 @@ def main(config: DictConfig) -> float | None:
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN
     try:
+        run = checked(config)
+        if not single and run.tracking.parent is None:
+            raise UserError(
+                "tracking.parent: this job of a sweep was told none, so its run would belong to no sweep; "
+                "keep hydra/callbacks=sweep, which opens the sweep's run and tells its jobs"
+            )
         return train(
-            checked(config),
-            overrides=list(hydra_config.overrides.task),
+            run,
+            overrides=[given for given in hydra_config.overrides.task if not given.startswith("tracking.parent=")],
             jobs=1 if single else hydra_config.launcher.get("n_jobs", 1),
         )
     except UserError as error:

@@ -4,7 +4,6 @@ import atexit
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config.loading import checked
@@ -22,7 +21,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.runs.machine import check_machine, resolved
-from sentiment_rnn.tracking.names import PARENT_VARIABLE
+from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.store import Store, open_store
 from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
 
@@ -34,8 +33,11 @@ class SweepCallback(Callback):
     so that jobs side by side find them."""
 
     def __init__(self) -> None:
-        self.store: Store | None = None
-        self.parent: str | None = None
+        self.parent: Lease | None = None
+
+    def __reduce__(self) -> tuple[type["SweepCallback"], tuple[()]]:
+        """A job in another process gets a copy of it, which opens and ends nothing."""
+        return SweepCallback, ()
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
@@ -47,11 +49,11 @@ class SweepCallback(Callback):
         with exit_on_user_error():
             jobs = job_overrides(config)
             configs = job_configs(config, jobs)
-            self.store = prepare(configs)
-            digest = digest_of(configs)
-            lock_sweep(self.store, configs[0].study, digest)
-            self.parent = open_parent(self.store, configs[0].study, digest, jobs, configs[0].tracking.repeat)
-        os.environ[PARENT_VARIABLE] = self.parent
+            store = prepare(configs)
+            study, digest = configs[0].study, digest_of(configs)
+            lock_sweep(store, study, digest)
+            self.parent = open_parent(store, configs[0].tracking, study, digest, jobs)
+        tell_jobs(config, {"tracking.parent": self.parent.run_id})
         # Hydra calls on_multirun_end only where every job went well.
         atexit.register(self.close, finished=False)
 
@@ -61,10 +63,9 @@ class SweepCallback(Callback):
 
     def close(self, finished: bool) -> None:
         """End the parent run, once."""
-        if self.store and self.parent:
-            close_parent(self.store, self.parent, finished)
-            os.environ.pop(PARENT_VARIABLE, None)
-            self.parent = None
+        if self.parent:
+            parent, self.parent = self.parent, None
+            close_parent(parent, finished)
 
 
 @contextmanager
@@ -97,6 +98,18 @@ def job_overrides(config: DictConfig) -> list[list[str]]:
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     overrides = parser.parse_overrides(parameters + list(hydra.overrides.task))
     return [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
+
+
+def tell_jobs(config: DictConfig, values: dict[str, object]) -> None:
+    """Set keys of every job's configuration. It is composed where the job runs, on another machine maybe, and the
+    sweep's overrides are what each launcher takes there."""
+    with read_write(config), open_dict(config):
+        config.hydra.overrides.task += [f"{key}={quoted(value)}" for key, value in values.items()]
+
+
+def quoted(value: object) -> str:
+    """A value as an override has it; in quotes, a run's id is never taken for a number."""
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:

@@ -1,7 +1,6 @@
 """One run of any task: train, choose the checkpoint on validation, score it once on test, record everything."""
 
 import logging
-import os
 import sys
 import time
 from functools import partial
@@ -20,8 +19,8 @@ from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import resolved, threads_of
 from sentiment_rnn.tracking.checkpoints import LAST, interrupted_checkpoint
-from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PARENT_VARIABLE, PEAK_MEMORY, TOKENS_PER_SECOND
-from sentiment_rnn.tracking.record import RunRecord, finished_run, tracked_run
+from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
+from sentiment_rnn.tracking.record import RunRecord, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
 
 log = logging.getLogger("sentiment_rnn")
@@ -51,14 +50,14 @@ def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | Non
     note_default_rate(config)
     if not is_first_process():  # another process of a distributed run: the first one records
         return fit_and_test(job, None)
-    store, parent = open_store(config.tracking), os.environ.get(PARENT_VARIABLE)
+    store = open_store(config.tracking)
     identity = config.identity(job.digest, code_digest(config.targets))
-    if done := finished_run(store, identity, parent):
-        log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, done)
-        return store.client.get_run(done).data.metrics.get(job.objective.best)
-    with tracked_run(store, config, identity, overrides, parent) as record:
+    with tracked_run(store, config, identity, overrides) as record:
+        if record.finished:
+            log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, record.run_id)
+            return store.client.get_run(record.run_id).data.metrics.get(job.objective.best)
         found = fit_and_test(job, record)
-    if parent is None:
+    if config.tracking.parent is None:
         log.info("run %s; %s", record.run_id, where_to_look(store))
     return found
 

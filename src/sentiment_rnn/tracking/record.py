@@ -5,13 +5,15 @@ import os
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 from lightning.pytorch.loggers import MLFlowLogger
+from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -21,9 +23,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.checkpoints import LAST, folder_of
+from sentiment_rnn.tracking.lease import HeldError, Lease
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     CONFIGURATION,
@@ -50,6 +54,17 @@ LONGEST_PARAM = 6000
 class RunLogger(MLFlowLogger):
     """Lightning's logger, on a run that ends when it was tested, not when fitting ends."""
 
+    def __init__(self, store: Store, run_id: str, lease: Lease | None) -> None:
+        super().__init__(tracking_uri=store.uri, run_id=run_id)
+        self.lease = lease
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log, unless another process has taken the run over."""
+        if self.lease:
+            self.lease.check()
+        super().log_metrics(metrics, step)
+
     def finalize(self, status: str = "success") -> None:
         """Leave the run open: `RunRecord` ends it."""
 
@@ -57,15 +72,28 @@ class RunLogger(MLFlowLogger):
 class RunRecord:
     """A run in the store, open until `tracked_run` ends it."""
 
-    def __init__(self, store: Store, run_id: str) -> None:
+    def __init__(self, store: Store, run_id: str, lease: Lease | None = None) -> None:
         self.store = store
         self.run_id = run_id
-        self.client = store.client
+        self.lease = lease
+        """The right to write it; none for a run that has finished."""
         self.checkpoints = folder_of(store, run_id)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was finished before; then it is not to be trained."""
+        return self.lease is None
+
+    @property
+    def client(self) -> MlflowClient:
+        """Of the store; raises `UserError` where another process has taken the run over."""
+        if self.lease:
+            self.lease.check()
+        return self.store.client
 
     def logger(self) -> RunLogger:
         """Where Lightning writes its metrics."""
-        return RunLogger(tracking_uri=self.store.uri, run_id=self.run_id)
+        return RunLogger(self.store, self.run_id, self.lease)
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Numbers without a step."""
@@ -118,106 +146,139 @@ def log_pictures_and_mistakes(
 
 
 @contextmanager
-def tracked_run(
-    store: Store, config: RunConfig, identity: str, overrides: list[str], parent: str | None
-) -> Iterator[RunRecord]:
-    """Open a run, or resume the broken one of the same identity: under the same parent, or the one that
-    `tracking.resume` names. End it FINISHED, or FAILED with its traceback.
+def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[str]) -> Iterator[RunRecord]:
+    """Open a run, or resume the broken one of the same identity: of the same sweep, or the one that `tracking.resume`
+    names. No other process writes it until it ends: FINISHED, or FAILED with its traceback.
+
+    A job of a sweep first waits where another process trains the same. What the sweep has finished is given as it is,
+    `RunRecord.finished`, and is not to be trained.
 
     Args:
         identity: `RunConfig.identity`.
         overrides: what was said on the command line.
-        parent: run id of the sweep.
 
     Raises:
-        UserError: the run that is to be resumed is finished, is another, or does not exist.
+        UserError: the run that is to be resumed is finished, is another, does not exist, or is being trained; or there
+            is no such sweep.
     """
-    if config.tracking.resume:
-        run_id = _run_to_resume(store, identity, config.tracking.resume)
-    else:
-        run_id = _broken_run(store, identity, parent) or _new_run(store, config, identity, parent)
+    record = _claimed(store, config, identity)
+    run_id, lease = record.run_id, record.lease
+    if lease is None:
+        yield record
+        return
     status = RunStatus.FAILED
     monitor = None
     uri_before = os.environ.get(TRACKING_VARIABLE)
     try:
+        store.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         store.client.log_text(run_id, yaml.safe_dump(config.settings(), sort_keys=False), CONFIGURATION)
         store.client.log_text(run_id, yaml.safe_dump(overrides), OVERRIDES)
         if config.tracking.system_metrics:
             monitor = SystemMetricsMonitor(run_id, sampling_interval=5, resume_logging=True, tracking_uri=store.uri)
             monitor.start()
-        yield RunRecord(store, run_id)
+        yield record
+        lease.check()
         status = RunStatus.FINISHED
     except (KeyboardInterrupt, SystemExit) as error:
         status = RunStatus.KILLED
-        if parent is None:
+        if config.tracking.parent is None:
             log.info("run %s was interrupted; the same command with tracking.resume=%s resumes it", run_id, run_id)
-        # Lightning turns Ctrl-C into SystemExit: say again what it was.
-        raise KeyboardInterrupt from error
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into SystemExit
+            raise error.__context__ from None
+        raise  # a scheduler's, which stops the process to start it again
     except BaseException as error:
         if isinstance(error, UserError):
             log.error("run %s failed: %s", run_id, error)
         else:
             log.exception("run %s failed", run_id)
-        store.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
-        store.client.set_tag(run_id, ERROR_TAG, f"{type(error).__name__}: {error}"[:500])
+        if not lease.taken_over:
+            store.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
+            store.client.set_tag(run_id, ERROR_TAG, f"{type(error).__name__}: {error}"[:500])
         raise
     finally:
         # Lightning's logger exports the store's address: it would reach the next job of this process.
         os.environ.pop(TRACKING_VARIABLE, None)
         if uri_before is not None:
             os.environ[TRACKING_VARIABLE] = uri_before
-        try:
-            if monitor:
-                monitor.finish()
-        finally:
-            store.client.set_terminated(run_id, RunStatus.to_string(status))
+        with lease:
+            try:
+                if monitor:
+                    monitor.finish()
+            finally:
+                if not lease.taken_over:
+                    store.client.set_terminated(run_id, RunStatus.to_string(status))
 
 
-def finished_run(store: Store, identity: str, parent: str | None) -> str | None:
-    """Id of a run of the same identity that this sweep has finished; None outside a sweep."""
-    if parent is None:
-        return None
-    return _find(store, identity, parent, f"attributes.status = '{RunStatus.to_string(RunStatus.FINISHED)}'")
+def _claimed(store: Store, config: RunConfig, identity: str) -> RunRecord:
+    """The run that this process is to train, with its lease, or the one that the sweep has finished, without."""
+    tracking = config.tracking
+    if tracking.resume:
+        return _run_to_resume(store, tracking, identity, tracking.resume)
+    if tracking.parent is None:
+        run_id = _new_run(store, config, identity)
+        return RunRecord(store, run_id, Lease(store, run_id, tracking).acquire(wait=False))
+    _check_parent(store, tracking.parent)
+    finished = partial(_find, store, identity, tracking.parent, "=")
+    if done := finished():
+        return RunRecord(store, done)
+    with ExitStack() as undone:
+        lease = undone.enter_context(Lease(store, tracking.parent, tracking, identity).acquire(wait=True))
+        if done := finished():  # by the process that was waited for
+            return RunRecord(store, done)
+        run_id = _find(store, identity, tracking.parent, "!=") or _new_run(store, config, identity)
+        undone.pop_all()
+        return RunRecord(store, run_id, lease)
 
 
-def _broken_run(store: Store, identity: str, parent: str | None) -> str | None:
-    if parent is None:
-        return None
-    found = _find(store, identity, parent, f"attributes.status != '{RunStatus.to_string(RunStatus.FINISHED)}'")
-    if found:
-        store.client.update_run(found, status=RunStatus.to_string(RunStatus.RUNNING))
-    return found
-
-
-def _run_to_resume(store: Store, identity: str, run_id: str) -> str:
+def _check_parent(store: Store, parent: str) -> None:
     try:
-        run = store.client.get_run(run_id)
+        store.client.get_run(parent)
+    except MlflowException as error:
+        raise UserError(
+            f"tracking.parent={parent}: no such run in {store.uri}; a job needs the store of its sweep, so give "
+            "tracking.uri, or a tracking.directory that all machines share"
+        ) from error
+
+
+def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id: str) -> RunRecord:
+    try:
+        tags = store.client.get_run(run_id).data.tags
     except MlflowException as error:
         raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}") from error
-    if run.info.status == RunStatus.to_string(RunStatus.FINISHED):
-        raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
-    if run.data.tags.get(IDENTITY_TAG) != identity:
-        raise UserError(
-            f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides with "
-            "which it was started, or train anew"
-        )
-    store.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    return run_id
+    parent = tags.get(PARENT_TAG)
+    lease = Lease(store, parent, tracking, tags[IDENTITY_TAG]) if parent else Lease(store, run_id, tracking)
+    try:
+        lease.acquire(wait=False)
+    except HeldError as held:
+        raise UserError(f"tracking.resume={run_id}: {held.owner} trains this run; wait until it has ended") from held
+    with ExitStack() as undone:
+        undone.enter_context(lease)
+        if store.client.get_run(run_id).info.status == RunStatus.to_string(RunStatus.FINISHED):
+            raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
+        if tags.get(IDENTITY_TAG) != identity:
+            raise UserError(
+                f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides "
+                "with which it was started, or train anew"
+            )
+        undone.pop_all()
+    return RunRecord(store, run_id, lease)
 
 
-def _find(store: Store, identity: str, parent: str, condition: str) -> str | None:
-    query = f"tags.`{IDENTITY_TAG}` = '{identity}' and tags.`{PARENT_TAG}` = '{parent}' and {condition}"
+def _find(store: Store, identity: str, parent: str, finished: str) -> str | None:
+    """Id of a sweep's run of an identity; `finished` is `=` for one that is FINISHED, `!=` for one that is not."""
+    query = f"tags.`{IDENTITY_TAG}` = '{identity}' and tags.`{PARENT_TAG}` = '{parent}'"
+    query += f" and attributes.status {finished} '{RunStatus.to_string(RunStatus.FINISHED)}'"
     runs = store.client.search_runs([store.experiment_id], query, max_results=1)
     return runs[0].info.run_id if runs else None
 
 
-def _new_run(store: Store, config: RunConfig, identity: str, parent: str | None) -> str:
+def _new_run(store: Store, config: RunConfig, identity: str) -> str:
     name = "-".join([*config.tags.values(), f"seed{config.seed}"])
     tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
     tags["mlflow.note.content"] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
     if trial := config.trainer.trial:
         tags[TRIAL_TAG] = trial
-    if parent:
+    if parent := config.tracking.parent:
         tags[PARENT_TAG] = parent
     run_id = store.client.create_run(store.experiment_id, run_name=name, tags=tags).info.run_id
     # Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders.
