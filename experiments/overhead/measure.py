@@ -40,7 +40,7 @@ def main() -> None:
         overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]
         config: ReviewConfig = run_config(*overrides, *arguments.overrides)
     config = resolved(config)
-    runtime.prepare(threads_of(config.trainer, 1))
+    runtime.prepare(threads_of(config.trainer))
     bare, whole = [], []
     for repeat in range(arguments.repeats):
         bare.append(bare_epoch(config))

@@ -1,13 +1,18 @@
 """What `auto` means on this machine, how its cores are shared, and what it refuses."""
 
+import os
+
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 
 from sentiment_rnn import runtime
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.machine import check_machine, resolved, threads_of
+from sentiment_rnn.runs.launchers import jobs_at_once, runs_here
+from sentiment_rnn.runs.machine import check_device, check_parts, resolved, threads_of
 
 
 def composed(*overrides: str) -> RunConfig:
@@ -49,24 +54,57 @@ def test_another_precision_is_another_experiment(machine: pytest.MonkeyPatch) ->
         ([], 2, 2),
         ([], 3, 1),
         ([], 9, 1),
-        ([], -1, 1),
         (["trainer.devices=2"], 1, 2),
-        (["trainer.threads=3"], -1, 3),
+        (["trainer.threads=3"], 4, 3),
     ],
 )
 def test_jobs_side_by_side_divide_the_cores(
     overrides: list[str], jobs: int, threads: int, machine: pytest.MonkeyPatch
 ) -> None:
-    assert threads_of(composed(*overrides).trainer, jobs) == threads
+    assert threads_of(composed(*overrides, f"trainer.jobs_at_once={jobs}").trainer) == threads
+
+
+@pytest.mark.parametrize(
+    ("launcher", "jobs", "at_once", "here"),
+    [
+        (["hydra/launcher=basic"], 9, 1, True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=3"], 9, 3, True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=3"], 2, 2, True),
+        (["hydra/launcher=joblib"], 9, 4, True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=-2"], 9, 3, True),
+        (["hydra/launcher=submitit_local"], 3, 3, True),
+        (["hydra/launcher=slurm"], 9, 1, False),
+    ],
+)
+def test_a_launcher_says_how_many_jobs_share_a_machine(
+    launcher: list[str], jobs: int, at_once: int, here: bool, machine: pytest.MonkeyPatch
+) -> None:
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        found = compose("config", launcher, return_hydra_config=True).hydra.launcher
+    assert jobs_at_once(found, jobs) == at_once
+    assert runs_here(found) == here
+
+
+def test_a_slurm_task_has_the_cores_that_it_was_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    monkeypatch.setattr(runtime, "cpu_quota", lambda: None)
+    one, two = composed().trainer, composed("trainer.devices=2").trainer
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "12")
+    assert (threads_of(one), threads_of(two)) == (12, 6)
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
+    assert threads_of(two) == 6  # a device is a task
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "5")
+    assert threads_of(two) == 5
+    assert threads_of(composed("trainer.jobs_at_once=2").trainer) == 2  # joblib within a job
 
 
 def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> None:
-    check_machine(composed())
+    check_device(composed())
     with pytest.raises(UserError, match=r"^trainer.accelerator=gpu: no CUDA device here; choose trainer=cpu"):
-        check_machine(composed("trainer=gpu"))
+        check_device(composed("trainer=gpu"))
 
 
 @pytest.mark.parametrize("section", ["pooling", "optimizer"])
 def test_a_class_that_cannot_be_imported_is_one_line(section: str, machine: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=rf"^{section}._target_=nowhere.Nothing: cannot be imported"):
-        check_machine(composed(f"{section}._target_=nowhere.Nothing"))
+        check_parts(composed(f"{section}._target_=nowhere.Nothing"))

@@ -17,6 +17,7 @@ from sentiment_rnn.errors import UserError
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")
 def main(config: DictConfig) -> float | None:
     """One job; returns its best validation score, for sweepers that search."""
+    from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train
 
     if not gc.isenabled():  # the first job of this process
@@ -32,11 +33,8 @@ def main(config: DictConfig) -> float | None:
                 "tracking.parent: this job of a sweep was told none, so its run would belong to no sweep; "
                 "keep hydra/callbacks=sweep, which opens the sweep's run and tells its jobs"
             )
-        return train(
-            run,
-            overrides=[given for given in hydra_config.overrides.task if not given.startswith("tracking.parent=")],
-            jobs=1 if single else hydra_config.launcher.get("n_jobs", 1),
-        )
+        given = [override for override in hydra_config.overrides.task if override.partition("=")[0] not in TOLD_JOBS]
+        return train(run, given)
     except UserError as error:
         if single:
             fail(str(error))

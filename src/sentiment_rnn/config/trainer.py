@@ -20,7 +20,10 @@ class TrainerConfig:
     strategy: str = MISSING
     """Lightning's strategy: `auto`, `ddp`, …"""
     threads: int | None = MISSING
-    """Processor threads of this run; null divides the cores among the jobs that run side by side."""
+    """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
+    devices and jobs."""
+    jobs_at_once: int | None = None
+    """Runs that share these cores; null takes what a sweep's launcher says, and 1 for a single run."""
     epochs: int = MISSING
     """Passes over the training data at most."""
     patience: int = MISSING
@@ -46,6 +49,8 @@ class TrainerConfig:
         at_least("trainer.nodes", self.nodes, 1)
         if self.threads is not None:
             at_least("trainer.threads", self.threads, 1)
+        if self.jobs_at_once is not None:
+            at_least("trainer.jobs_at_once", self.jobs_at_once, 1)
         at_least("trainer.epochs", self.epochs, 1)
         at_least("trainer.patience", self.patience, 0)
         at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)

@@ -17,7 +17,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import Job, job_of
-from sentiment_rnn.runs.machine import resolved, threads_of
+from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
 from sentiment_rnn.tracking.checkpoints import LAST, interrupted_checkpoint
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord, tracked_run
@@ -30,19 +30,19 @@ PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 
 
-def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | None:
+def train(config: RunConfig, overrides: list[str]) -> float | None:
     """Run one job, from its configuration to its record.
 
     Args:
         overrides: what was given on the command line, for the record.
-        jobs: how many such jobs run side by side on this machine; -1, as many as cores.
 
     Returns:
         The best validation score, for sweepers that search.
     """
-    runtime.prepare(threads_of(config.trainer, jobs))
-    config = resolved(config)
-    if jobs != 1:
+    runtime.prepare(threads_of(config.trainer))
+    check_device(config)
+    given, config = config, resolved(config)
+    if (config.trainer.jobs_at_once or 1) > 1:
         config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
     pl.seed_everything(config.seed, verbose=False)
     job = job_of(config)
@@ -56,6 +56,7 @@ def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | Non
         if record.finished:
             log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, record.run_id)
             return store.client.get_run(record.run_id).data.metrics.get(job.objective.best)
+        note_other_machine(record, given, config)
         found = fit_and_test(job, record)
     if config.tracking.parent is None:
         log.info("run %s; %s", record.run_id, where_to_look(store))

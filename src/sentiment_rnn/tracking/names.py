@@ -7,6 +7,8 @@ PARENT_TAG = "mlflow.parentRunId"
 IDENTITY_TAG = "sentiment_rnn.identity"
 """Digest of what decides a run's result (`RunConfig.identity`)."""
 STUDY_TAG = "sentiment_rnn.study"
+AUTO_TAG = "sentiment_rnn.auto"
+"""Of a parent run: what `auto` meant for its first run, by key."""
 LEASE_TAG = "sentiment_rnn.lease"
 """Which process writes a run (`tracking/lease.py`). A sweep's run has those of its jobs too, one for each identity: a
 job's own run may not exist yet."""
