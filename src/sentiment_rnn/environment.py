@@ -36,7 +36,7 @@ def quiet_libraries() -> None:
         "mlflow.system_metrics",
         "mlflow.pyfunc",
     )
-    for name in ("lightning.pytorch", *talkative):
+    for name in ("lightning.pytorch", "lightning.fabric", *talkative):
         logging.getLogger(name).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
@@ -44,6 +44,8 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
     warnings.filterwarnings("ignore", message=".*available but not used.*")  # the user has chosen the processor
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")  # a machine of a cluster is one too
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # of a resumed run
     # joblib takes the freed blocks that a worker keeps (`runtime`) for a leak and starts another; no job is lost.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
     # Lightning 2.6 calls a check that torch deprecates.

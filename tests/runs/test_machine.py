@@ -104,6 +104,12 @@ def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> Non
         check_device(composed("trainer=gpu"))
 
 
+@pytest.mark.parametrize("strategy", ["ddp_fork", "ddp_spawn", "ddp_notebook"])
+def test_a_strategy_that_copies_the_process_is_one_line(strategy: str) -> None:
+    with pytest.raises(UserError, match=rf"^trainer.strategy={strategy}: expected a strategy that starts processes of"):
+        composed(f"trainer.strategy={strategy}")
+
+
 @pytest.mark.parametrize("section", ["pooling", "optimizer"])
 def test_a_class_that_cannot_be_imported_is_one_line(section: str, machine: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=rf"^{section}._target_=nowhere.Nothing: cannot be imported"):

@@ -60,10 +60,10 @@ def scores(run: Run) -> dict[str, float]:
     return {name: value for name, value in run.data.metrics.items() if name not in measured}
 
 
-def curve(folder: Path, run: Run) -> set[tuple[int, float]]:
-    """Step and value of the validation loss after each epoch; resuming may measure one again."""
+def curve(folder: Path, run: Run) -> list[tuple[int, float]]:
+    """Step and value of the validation loss after each epoch."""
     client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    return {(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")}
+    return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")]
 
 
 @pytest.mark.parametrize("task", [REVIEWS, ADDING], ids=["reviews", "adding"])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of
+from sentiment_rnn.config.bounds import at_least, one_of, refuse
 
 
 @dataclass
@@ -18,7 +18,7 @@ class TrainerConfig:
     nodes: int = MISSING
     """Machines."""
     strategy: str = MISSING
-    """Lightning's strategy: `auto`, `ddp`, …"""
+    """Lightning's strategy: `auto`, `ddp`, …; none that forks or spawns."""
     threads: int | None = MISSING
     """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
     devices and jobs."""
@@ -45,6 +45,9 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         one_of("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
+        if any(way in self.strategy for way in ("fork", "spawn", "notebook")):
+            # They copy this process, and with it its connection to the store and its heartbeat's thread.
+            refuse("trainer.strategy", self.strategy, "a strategy that starts processes of its own, such as ddp")
         at_least("trainer.devices", self.devices, 1)
         at_least("trainer.nodes", self.nodes, 1)
         if self.threads is not None:

@@ -20,7 +20,7 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
-from sentiment_rnn.runs.launchers import jobs_at_once, runs_here
+from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.store import Store, open_store
@@ -50,6 +50,7 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Check every job of the sweep, then open, or resume, its parent run."""
         with exit_on_user_error():
+            check_launcher(config.hydra.launcher)
             jobs = job_overrides(config)
             configs = job_configs(config, jobs)
             here = runs_here(config.hydra.launcher)
@@ -114,7 +115,7 @@ def tell_jobs(config: DictConfig, parent: str, at_once: int) -> None:
     """Set keys of every job's configuration, unless the user has. It is composed where the job runs, on another machine
     maybe, and the sweep's overrides are what each launcher takes there."""
     told = [f"tracking.parent='{parent}'"]  # in quotes: an id of digits is no number
-    if OmegaConf.select(config, "trainer.jobs_at_once") is None:
+    if at_once > 1 and OmegaConf.select(config, "trainer.jobs_at_once") is None:
         told += [f"trainer.jobs_at_once={at_once}"]
     with read_write(config), open_dict(config):
         config.hydra.overrides.task += told

@@ -18,9 +18,10 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
+from sentiment_rnn.runs.processes import other_processes
 from sentiment_rnn.tracking.checkpoints import LAST, interrupted_checkpoint
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
-from sentiment_rnn.tracking.record import RunRecord, tracked_run
+from sentiment_rnn.tracking.record import RunRecord, run_of_first_process, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
 
 log = logging.getLogger("sentiment_rnn")
@@ -39,28 +40,45 @@ def train(config: RunConfig, overrides: list[str]) -> float | None:
     Returns:
         The best validation score, for sweepers that search.
     """
-    runtime.prepare(threads_of(config.trainer))
     check_device(config)
     given, config = config, resolved(config)
-    if (config.trainer.jobs_at_once or 1) > 1:
-        config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
-    pl.seed_everything(config.seed, verbose=False)
-    job = job_of(config)
-    job.data.setup("fit")
+    job = set_up(config)
     note_default_rate(config)
-    if not is_first_process():  # another process of a distributed run: the first one records
-        return fit_and_test(job, None)
     store = open_store(config.tracking)
     identity = config.identity(job.digest, code_digest(config.targets))
+    if not is_first_process():  # started beside it by a scheduler
+        run_id = run_of_first_process(store, config.tracking, identity)
+        return fit_and_test(job, None, interrupted_checkpoint(store, run_id) if run_id else None)
     with tracked_run(store, config, identity, overrides) as record:
         if record.finished:
             log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, record.run_id)
             return store.client.get_run(record.run_id).data.metrics.get(job.objective.best)
         note_other_machine(record, given, config)
-        found = fit_and_test(job, record)
+        found = fit_and_test(job, record, interrupted_checkpoint(store, record.run_id))
     if config.tracking.parent is None:
         log.info("run %s; %s", record.run_id, where_to_look(store))
     return found
+
+
+def take_part(config: RunConfig, checkpoint: Path | None) -> None:
+    """Train as another process of a run that the first one records.
+
+    Args:
+        config: as the first process has resolved it.
+        checkpoint: from which the run resumes.
+    """
+    fit_and_test(set_up(config), None, checkpoint)
+
+
+def set_up(config: RunConfig) -> Job:
+    """The job of a resolved configuration, with its data; this process's threads and random state are set."""
+    runtime.prepare(threads_of(config.trainer))
+    if (config.trainer.jobs_at_once or 1) > 1:
+        config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
+    pl.seed_everything(config.seed, verbose=False)
+    job = job_of(config)
+    job.data.setup("fit")
+    return job
 
 
 def note_default_rate(config: RunConfig) -> None:
@@ -73,8 +91,12 @@ def note_default_rate(config: RunConfig) -> None:
         )  # fmt: skip
 
 
-def fit_and_test(job: Job, record: RunRecord | None) -> float:
-    """Best validation score of one run; without a record nothing is logged."""
+def fit_and_test(job: Job, record: RunRecord | None, interrupted: Path | None = None) -> float:
+    """Best validation score of one run; without a record nothing is logged.
+
+    Args:
+        interrupted: the checkpoint from which it resumes.
+    """
     config = job.config
     model = job.model()
     trainer = build_trainer(job, record)
@@ -82,15 +104,15 @@ def fit_and_test(job: Job, record: RunRecord | None) -> float:
     job.before_training(model, record)
     if record:
         record.log_metrics({PARAMETERS: sum(parameter.numel() for parameter in model.parameters())})
-    interrupted = interrupted_checkpoint(record.store, record.run_id) if record else None
     runtime.reset_peak_memory()
-    trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
-    checkpoint = trainer.checkpoint_callback
-    assert isinstance(checkpoint, ModelCheckpoint)
-    assert checkpoint.dirpath
-    # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
-    best = str(Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name))
-    (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=best, weights_only=True, verbose=False)
+    with other_processes(trainer, config, interrupted):
+        trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
+        checkpoint = trainer.checkpoint_callback
+        assert isinstance(checkpoint, ModelCheckpoint)
+        assert checkpoint.dirpath
+        # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
+        best = str(Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name))
+        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=best, weights_only=True, verbose=False)
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
@@ -104,7 +126,7 @@ def fit_and_test(job: Job, record: RunRecord | None) -> float:
 
 
 def is_first_process() -> bool:
-    """Whether this process records; a distributed run has others, which Lightning starts with a rank."""
+    """Whether this process records; a distributed run has others, which are started with a rank."""
     return getattr(rank_zero_only, "rank", 0) in (0, None)
 
 

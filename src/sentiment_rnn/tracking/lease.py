@@ -54,10 +54,12 @@ class Owner:
     """When the process started, as the system counts: an id is given again."""
     token: str
     """Random, for each lease that is taken."""
+    job: str = ""
+    """Of the scheduler that started it; empty without one. All processes of the job have the same."""
     beat: int = 0
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
+        return f"process {self.pid} on {self.host}" + (f", job {self.job}" if self.job else "")
 
     @property
     def is_here(self) -> bool:
@@ -124,6 +126,10 @@ class Lease:
                 told = True
             time.sleep(self.heartbeat / 3)
 
+    def owner(self) -> Owner | None:
+        """Who has the lease now."""
+        return self._read()
+
     def check(self) -> None:
         """Raise `UserError` where another process has taken the lease over."""
         if self.taken_over:
@@ -180,7 +186,18 @@ class Lease:
 def this_process() -> Owner:
     """This process, with a new token."""
     pid = os.getpid()
-    return Owner(socket.gethostname(), machine_id(), pid, started_at(pid) or "", uuid.uuid4().hex)
+    return Owner(socket.gethostname(), machine_id(), pid, started_at(pid) or "", uuid.uuid4().hex, scheduled_job())
+
+
+def scheduled_job() -> str:
+    """The job of a scheduler that this process is part of, and which start of it; empty outside of one."""
+    values = os.environ
+    if "SLURM_ARRAY_JOB_ID" in values:
+        job = f"{values['SLURM_ARRAY_JOB_ID']}_{values['SLURM_ARRAY_TASK_ID']}"
+    else:
+        job = values.get("SLURM_JOB_ID", "")
+    again = values.get("SLURM_RESTART_COUNT", "0")
+    return f"{job} (requeued: {again})" if job and again != "0" else job or values.get("TORCHELASTIC_RUN_ID", "")
 
 
 def machine_id() -> str:

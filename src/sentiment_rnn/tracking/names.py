@@ -12,6 +12,8 @@ AUTO_TAG = "sentiment_rnn.auto"
 LEASE_TAG = "sentiment_rnn.lease"
 """Which process writes a run (`tracking/lease.py`). A sweep's run has those of its jobs too, one for each identity: a
 job's own run may not exist yet."""
+WRITER_TAG = "sentiment_rnn.writer"
+"""Which process, on which machine and in which job of a scheduler, wrote a run last."""
 SWEEP_TAG = "sentiment_rnn.sweep"
 """Of a parent run: digest of what its jobs are."""
 VERSION_TAG = "sentiment_rnn.version"

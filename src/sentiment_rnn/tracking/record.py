@@ -3,6 +3,7 @@
 import logging
 import os
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.checkpoints import LAST, folder_of
-from sentiment_rnn.tracking.lease import HeldError, Lease
+from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     CONFIGURATION,
@@ -39,6 +40,7 @@ from sentiment_rnn.tracking.names import (
     PREDICTIONS,
     STUDY_TAG,
     TRIAL_TAG,
+    WRITER_TAG,
 )
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.results import Curve, curve_of
@@ -54,16 +56,16 @@ LONGEST_PARAM = 6000
 class RunLogger(MLFlowLogger):
     """Lightning's logger, on a run that ends when it was tested, not when fitting ends."""
 
-    def __init__(self, store: Store, run_id: str, lease: Lease | None) -> None:
-        super().__init__(tracking_uri=store.uri, run_id=run_id)
-        self.lease = lease
+    def __init__(self, record: "RunRecord") -> None:
+        super().__init__(tracking_uri=record.store.uri, run_id=record.run_id)
+        self.record = record
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log, unless another process has taken the run over."""
-        if self.lease:
-            self.lease.check()
-        super().log_metrics(metrics, step)
+        """Log what is new; raises `UserError` where another process has taken the run over."""
+        self.record.check()
+        if new := self.record.not_yet_logged(metrics, step or 0):
+            super().log_metrics(new, step)
 
     def finalize(self, status: str = "success") -> None:
         """Leave the run open: `RunRecord` ends it."""
@@ -78,6 +80,17 @@ class RunRecord:
         self.lease = lease
         """The right to write it; none for a run that has finished."""
         self.checkpoints = folder_of(store, run_id)
+        self.logged: set[tuple[str, int]] = set()
+        """Names and steps of the metrics that the run had before this process resumed it."""
+
+    def check(self) -> None:
+        """Raise `UserError` where another process has taken the run over."""
+        if self.lease:
+            self.lease.check()
+
+    def not_yet_logged(self, metrics: Mapping[str, float], step: int) -> dict[str, float]:
+        """Without those that the run had at this step: a resumed run repeats the steps since its checkpoint."""
+        return {name: value for name, value in metrics.items() if (name, step) not in self.logged}
 
     @property
     def finished(self) -> bool:
@@ -87,17 +100,17 @@ class RunRecord:
     @property
     def client(self) -> MlflowClient:
         """Of the store; raises `UserError` where another process has taken the run over."""
-        if self.lease:
-            self.lease.check()
+        self.check()
         return self.store.client
 
     def logger(self) -> RunLogger:
         """Where Lightning writes its metrics."""
-        return RunLogger(self.store, self.run_id, self.lease)
+        return RunLogger(self)
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Numbers without a step."""
-        self.client.log_batch(self.run_id, [Metric(name, float(value), 0, 0) for name, value in metrics.items()])
+        new = self.not_yet_logged(metrics, 0)
+        self.client.log_batch(self.run_id, [Metric(name, float(value), 0, 0) for name, value in new.items()])
 
     def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
         """The corpus, by its digest, so that runs on the same data can be found."""
@@ -171,6 +184,7 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
     uri_before = os.environ.get(TRACKING_VARIABLE)
     try:
         store.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        store.client.set_tag(run_id, WRITER_TAG, str(lease.own))
         store.client.log_text(run_id, yaml.safe_dump(config.settings(), sort_keys=False), CONFIGURATION)
         store.client.log_text(run_id, yaml.safe_dump(overrides), OVERRIDES)
         if config.tracking.system_metrics:
@@ -225,9 +239,31 @@ def _claimed(store: Store, config: RunConfig, identity: str) -> RunRecord:
         lease = undone.enter_context(Lease(store, tracking.parent, tracking, identity).acquire(wait=True))
         if done := finished():  # by the process that was waited for
             return RunRecord(store, done)
-        run_id = _find(store, identity, tracking.parent, "!=") or _new_run(store, config, identity)
+        broken = _find(store, identity, tracking.parent, "!=")
+        record = (
+            _resumed(store, broken, lease) if broken else RunRecord(store, _new_run(store, config, identity), lease)
+        )
         undone.pop_all()
-        return RunRecord(store, run_id, lease)
+        return record
+
+
+def run_of_first_process(store: Store, tracking: TrackingConfig, identity: str) -> str | None:
+    """Id of the run in which this process takes part, once the first process of the same scheduler's job has it.
+
+    None where that makes a run of its own, which starts with the first step. A run that the sweep has finished ends
+    this process: there is nothing to do.
+    """
+    if tracking.parent is None:
+        return tracking.resume
+    lease = Lease(store, tracking.parent, tracking, identity)
+    while True:
+        owner = lease.owner()
+        run_id = _find(store, identity, tracking.parent, "!=")
+        if owner and owner.job == scheduled_job() and run_id:
+            return run_id
+        if _find(store, identity, tracking.parent, "="):
+            raise SystemExit(0)
+        time.sleep(tracking.heartbeat / 3)
 
 
 def _check_parent(store: Store, parent: str) -> None:
@@ -260,8 +296,17 @@ def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id
                 f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides "
                 "with which it was started, or train anew"
             )
+        record = _resumed(store, run_id, lease)
         undone.pop_all()
-    return RunRecord(store, run_id, lease)
+    return record
+
+
+def _resumed(store: Store, run_id: str, lease: Lease) -> RunRecord:
+    record = RunRecord(store, run_id, lease)
+    for name in store.client.get_run(run_id).data.metrics:
+        if not name.startswith("system/"):  # its monitor counts on from there
+            record.logged |= {(name, point.step) for point in store.client.get_metric_history(run_id, name)}
+    return record
 
 
 def _find(store: Store, identity: str, parent: str, finished: str) -> str | None:
