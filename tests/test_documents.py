@@ -40,7 +40,7 @@ def commands() -> list[str]:
 
 OURS = [line for line in commands() if line.startswith("sentiment-rnn ")]
 TARGETS = sorted({target for line in commands() for target in re.findall(r"\bmake ([a-z][a-z -]*)", line)})
-OTHERS = ("source ", "curl ", "mlflow models serve", "python ", "make ")
+OTHERS = ("source ", "curl ", "mlflow models serve", "python ", "make ", "squeue")
 """Beginnings of the other lines: tested elsewhere, or of other programs."""
 
 

@@ -1,5 +1,7 @@
 """A sweep on a real Slurm cluster of one node: a job is requeued, the launcher is killed and started again."""
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,10 +47,10 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
     undisturbed.mkdir()
     command = [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP, *SLURM]
     with subprocess.Popen(command, cwd=disturbed, env=environment() | cluster) as launcher:
-        by_hand = next_running(disturbed)
+        by_hand, _ = next_running(disturbed)
         assert not slurm(cluster, "scontrol", "requeue", by_hand)
-        warned = next_running(disturbed, besides=by_hand)
-        assert not slurm(cluster, "scancel", "--signal=USR2", warned)  # as Slurm warns a job that is out of time
+        warned, process = next_running(disturbed, besides=by_hand)
+        os.kill(process, signal.SIGUSR2)  # as Slurm warns a job that is out of time
         launcher.send_signal(signal.SIGKILL)
     again = subprocess.run(
         command, cwd=disturbed, env=environment() | cluster, capture_output=True, text=True, timeout=400
@@ -68,16 +70,16 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
         torch.testing.assert_close(weights(disturbed, jobs[key]), weights(undisturbed, expected), rtol=0, atol=0)
 
 
-def next_running(folder: Path, besides: str = "") -> str:
-    """The Slurm job of a run that has finished an epoch, and not all, once there is one."""
-    found: list[str] = []
+def next_running(folder: Path, besides: str = "") -> tuple[str, int]:
+    """Slurm's job and the process of a run that has finished an epoch, and not all, once there is one."""
+    found: list[tuple[str, int]] = []
 
     def look() -> bool:
         for checkpoint in folder.glob("runs/checkpoints/*/last.ckpt"):
             run = runs_in(folder)[0].get_run(checkpoint.parent.name)
-            job = run.data.tags["sentiment_rnn.writer"].rpartition(", job ")[2]
-            if run.info.status == "RUNNING" and job != besides:
-                found.append(job)
+            writer = re.fullmatch(r"process (\d+) on .*, job (\S+)", run.data.tags["sentiment_rnn.writer"])
+            if writer and run.info.status == "RUNNING" and writer[2] != besides:
+                found.append((writer[2], int(writer[1])))
         return bool(found)
 
     wait_for(look, "a run's first epoch", 200)
