@@ -1,6 +1,7 @@
 """What `auto` means on this machine, how its cores are shared, and what it refuses."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.launchers import jobs_at_once, runs_here
-from sentiment_rnn.runs.machine import check_device, check_parts, resolved, threads_of
+from sentiment_rnn.runs.machine import check_device, check_parts, note_other_machine, resolved, threads_of
+from sentiment_rnn.tracking.record import RunRecord, run_of_first_process, tracked_run
+from sentiment_rnn.tracking.store import open_store
 
 
 def composed(*overrides: str) -> RunConfig:
@@ -114,3 +117,37 @@ def test_a_strategy_that_copies_the_process_is_one_line(strategy: str) -> None:
 def test_a_class_that_cannot_be_imported_is_one_line(section: str, machine: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=rf"^{section}._target_=nowhere.Nothing: cannot be imported"):
         check_parts(composed(f"{section}._target_=nowhere.Nothing"))
+
+
+def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
+    tmp_path: Path, machine: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    given = composed(f"tracking.directory={tmp_path}", f"tracking.parent='{parent}'")
+    record = RunRecord(store, parent)
+    for _ in range(2):
+        note_other_machine(record, given, resolved(given))
+    assert "precision" not in caplog.text
+    machine.setattr(runtime, "_processor_has_bfloat16", lambda: True)
+    note_other_machine(record, given, resolved(given))
+    assert "precision=auto is bfloat16 on" in caplog.text
+    assert "and float32 for this sweep so far" in caplog.text
+    caplog.clear()
+    explicit = composed(f"tracking.parent='{parent}'", "precision=bfloat16")
+    note_other_machine(record, explicit, resolved(explicit))
+    assert "precision" not in caplog.text
+
+
+def test_another_process_of_a_scheduled_job_takes_part_in_the_run_that_the_first_one_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    config = composed(f"tracking.directory={tmp_path}", f"tracking.parent='{parent}'", "tracking.system_metrics=false")
+    with tracked_run(store, config, "identity", []) as record:
+        assert run_of_first_process(store, config.tracking, "identity") == record.run_id
+    with pytest.raises(SystemExit) as left:  # it has finished: there is nothing to take part in
+        run_of_first_process(store, config.tracking, "identity")
+    assert left.value.code == 0
