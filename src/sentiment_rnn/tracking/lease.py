@@ -109,10 +109,9 @@ class Lease:
                     alive = seen is not None and held is not None
                     seen, since = held, time.monotonic()
                 free = held is None or held.is_gone or time.monotonic() - since > self.lasts
-                if free:
-                    self._write()
+                written = free and self._written()
             if free:
-                if self._is_last_to_write():
+                if written and self._is_last_to_write():
                     self._thread.start()
                     return self
                 seen = None
@@ -162,6 +161,16 @@ class Lease:
 
     def _write(self) -> None:
         self.store.client.set_tag(self.run_id, self.tag, json.dumps(asdict(self.own)))
+
+    def _written(self) -> bool:
+        """Write, unless another process has done so at the same moment: a database refuses the second new tag."""
+        try:
+            self._write()
+        except MlflowException:
+            if self._read() is None:
+                raise
+            return False
+        return True
 
     def _is_last_to_write(self) -> bool:
         if self.store.uri.startswith("sqlite:"):  # in the folder whose lock was held
