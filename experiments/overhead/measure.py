@@ -41,7 +41,7 @@ def main() -> None:
         overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]
         config: ReviewConfig = run_config(*overrides, *arguments.overrides)
     config = resolved(config)
-    runtime.prepare(threads_of(config.trainer, 1))
+    runtime.prepare(threads_of(config.trainer))
     bare, whole = [], []
     for repeat in range(arguments.repeats):
         bare.append(bare_epoch(config))
@@ -80,7 +80,7 @@ def whole_epoch(config: ReviewConfig) -> float:
     """Seconds of the same through Lightning: logging, metrics, checkpoints, MLflow, system metrics."""
     job = ReviewJob(config)
     job.data.setup()
-    with tracked_run(open_store(config.tracking), config, job.digest, [], None) as record:
+    with tracked_run(open_store(config.tracking), config, job.digest, []) as record:
         model = job.model()
         trainer = build_trainer(job, record, Interruption())
         started = time.perf_counter()

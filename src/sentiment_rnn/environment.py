@@ -40,7 +40,7 @@ def quiet_libraries() -> None:
         "mlflow.system_metrics",
         "mlflow.pyfunc",
     )
-    for name in ("lightning.pytorch", *talkative):
+    for name in ("lightning.pytorch", "lightning.fabric", *talkative):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # a line for every attempt
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # the traceback of what it raises as well
@@ -53,6 +53,7 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
     warnings.filterwarnings("ignore", message=".*available but not used.*")  # the user has chosen the processor
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")  # a machine of a cluster is one too
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # of a resumed run
     # joblib takes the freed blocks that a worker keeps (`runtime`) for a leak and starts another; no job is lost.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")

@@ -41,10 +41,25 @@ def keep_freed_memory() -> bool:
 
 
 def cores() -> int:
-    """Processor cores that this process may use: those it is bound to, within its container's quota."""
+    """Processor cores that this process may use: those it is bound to, within its container's quota and what a
+    scheduler assigned to it."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = cpu_quota()
-    return bound if quota is None else max(1, min(bound, round(quota)))
+    limits = (cpu_quota(), slurm_cores())
+    return max(1, min([bound, *(round(limit) for limit in limits if limit is not None)]))
+
+
+def slurm_cores() -> float | None:
+    """Cores of this task of a Slurm job; None outside of one. A cluster may leave tasks unbound to their cores."""
+    if "SLURM_CPUS_PER_TASK" in os.environ:
+        return int(os.environ["SLURM_CPUS_PER_TASK"])
+    if "SLURM_CPUS_ON_NODE" in os.environ:
+        return int(os.environ["SLURM_CPUS_ON_NODE"]) / slurm_tasks()
+    return None
+
+
+def slurm_tasks() -> int:
+    """Tasks of this Slurm job on each node; 1 outside of one."""
+    return int(os.environ.get("SLURM_NTASKS_PER_NODE", 1))
 
 
 def cpu_quota(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float | None:

@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException
+from submitit.core.utils import FailedJobError
 
 from processes import run_command
+from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -182,7 +186,7 @@ def test_the_same_sweep_cannot_be_started_twice_at_once(
     sweep = ("-m", "seed=0,1", "data.train_reviews=20", "encoder=bag")
     store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
     configs = sweep_configs(*sweep[1:])
-    with FileLock(store.directory / f".sweep-{digest_of(configs)}.lock"):
+    with FileLock(store.directory / f".sweep-{digest_of(configs, here=True)}.lock"):
         assert "this very sweep is running" in refused(monkeypatch, capsys, tmp_path, *sweep)
 
 
@@ -209,3 +213,27 @@ def test_a_whole_process_says_one_line_and_exits_1(tmp_path: Path) -> None:
     done = run_command("train", tmp_path, "encoder.hidden_size=-1", status=1)
     assert done.stderr == "error: encoder.hidden_size=-1: expected a number of at least 1\n"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("sbatch: error: Invalid partition\nsbatch: fatal: no job", "error: hydra/launcher: sbatch: fatal: no job\n"),
+        (
+            "Job (task=0) failed during processing with trace:\n-----\nTraceback:\n  File x\nValueError: no\n\n-----\n"
+            "You can check full logs with …\nor at paths:\n  - runs/1_0_0_log.err\n  - runs/1_0_0_log.out",
+            "error: a job failed: ValueError: no; its output is in runs/1_0_0_log.out\n",
+        ),
+    ],
+)
+def test_what_slurm_refuses_or_a_job_raises_is_one_line(
+    said: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit), one_line_errors():
+        raise FailedJobError(said)
+    assert capsys.readouterr().err == line
+
+
+def test_without_submitit_the_slurm_launcher_says_what_to_install() -> None:
+    error = ConfigCompositionException("Could not load 'hydra/launcher/submitit_slurm'.\n\nConfig search path: …")
+    assert "pip install 'sentiment_rnn[slurm]'" in describe(error)

@@ -1,13 +1,21 @@
 """What `auto` means on this machine, how its cores are shared, and what it refuses."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 
 from sentiment_rnn import runtime
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.machine import check_machine, resolved, threads_of
+from sentiment_rnn.runs.launchers import jobs_at_once, runs_here
+from sentiment_rnn.runs.machine import check_device, check_parts, note_other_machine, resolved, threads_of
+from sentiment_rnn.tracking.record import RunRecord, run_of_first_process, tracked_run
+from sentiment_rnn.tracking.store import open_store
 
 
 def composed(*overrides: str) -> RunConfig:
@@ -49,24 +57,97 @@ def test_another_precision_is_another_experiment(machine: pytest.MonkeyPatch) ->
         ([], 2, 2),
         ([], 3, 1),
         ([], 9, 1),
-        ([], -1, 1),
         (["trainer.devices=2"], 1, 2),
-        (["trainer.threads=3"], -1, 3),
+        (["trainer.threads=3"], 4, 3),
     ],
 )
 def test_jobs_side_by_side_divide_the_cores(
     overrides: list[str], jobs: int, threads: int, machine: pytest.MonkeyPatch
 ) -> None:
-    assert threads_of(composed(*overrides).trainer, jobs) == threads
+    assert threads_of(composed(*overrides, f"trainer.jobs_at_once={jobs}").trainer) == threads
+
+
+@pytest.mark.parametrize(
+    ("launcher", "jobs", "at_once", "here"),
+    [
+        (["hydra/launcher=basic"], 9, 1, True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=3"], 9, 3, True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=3"], 2, 2, True),
+        (["hydra/launcher=joblib"], 9, 4, True),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=-2"], 9, 3, True),
+        (["hydra/launcher=submitit_local"], 3, 3, True),
+        (["hydra/launcher=slurm"], 9, 1, False),
+    ],
+)
+def test_a_launcher_says_how_many_jobs_share_a_machine(
+    launcher: list[str], jobs: int, at_once: int, here: bool, machine: pytest.MonkeyPatch
+) -> None:
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        found = compose("config", launcher, return_hydra_config=True).hydra.launcher
+    assert jobs_at_once(found, jobs) == at_once
+    assert runs_here(found) == here
+
+
+def test_a_slurm_task_has_the_cores_that_it_was_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    monkeypatch.setattr(runtime, "cpu_quota", lambda: None)
+    one, two = composed().trainer, composed("trainer.devices=2").trainer
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "12")
+    assert (threads_of(one), threads_of(two)) == (12, 6)
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
+    assert threads_of(two) == 6  # a device is a task
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "5")
+    assert threads_of(two) == 5
+    assert threads_of(composed("trainer.jobs_at_once=2").trainer) == 2  # joblib within a job
 
 
 def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> None:
-    check_machine(composed())
+    check_device(composed())
     with pytest.raises(UserError, match=r"^trainer.accelerator=gpu: no CUDA device here; choose trainer=cpu"):
-        check_machine(composed("trainer=gpu"))
+        check_device(composed("trainer=gpu"))
+
+
+@pytest.mark.parametrize("strategy", ["ddp_fork", "ddp_spawn", "ddp_notebook"])
+def test_a_strategy_that_copies_the_process_is_one_line(strategy: str) -> None:
+    with pytest.raises(UserError, match=rf"^trainer.strategy={strategy}: expected a strategy that starts processes of"):
+        composed(f"trainer.strategy={strategy}")
 
 
 @pytest.mark.parametrize("section", ["pooling", "optimizer"])
 def test_a_class_that_cannot_be_imported_is_one_line(section: str, machine: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=rf"^{section}._target_=nowhere.Nothing: cannot be imported"):
-        check_machine(composed(f"{section}._target_=nowhere.Nothing"))
+        check_parts(composed(f"{section}._target_=nowhere.Nothing"))
+
+
+def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
+    tmp_path: Path, machine: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    given = composed(f"tracking.directory={tmp_path}", f"tracking.parent='{parent}'")
+    record = RunRecord(store, parent)
+    for _ in range(2):
+        note_other_machine(record, given, resolved(given))
+    assert "precision" not in caplog.text
+    machine.setattr(runtime, "_processor_has_bfloat16", lambda: True)
+    note_other_machine(record, given, resolved(given))
+    assert "precision=auto is bfloat16 on" in caplog.text
+    assert "and float32 for this sweep so far" in caplog.text
+    caplog.clear()
+    explicit = composed(f"tracking.parent='{parent}'", "precision=bfloat16")
+    note_other_machine(record, explicit, resolved(explicit))
+    assert "precision" not in caplog.text
+
+
+def test_another_process_of_a_scheduled_job_takes_part_in_the_run_that_the_first_one_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    config = composed(f"tracking.directory={tmp_path}", f"tracking.parent='{parent}'", "tracking.system_metrics=false")
+    with tracked_run(store, config, "identity", []) as record:
+        assert run_of_first_process(store, config.tracking, "identity") == record.run_id
+    with pytest.raises(SystemExit) as left:  # it has finished: there is nothing to take part in
+        run_of_first_process(store, config.tracking, "identity")
+    assert left.value.code == 0

@@ -60,10 +60,10 @@ def scores(run: Run) -> dict[str, float]:
     return {name: value for name, value in run.data.metrics.items() if name not in measured}
 
 
-def curve(folder: Path, run: Run) -> set[tuple[int, float]]:
-    """Step and value of the validation loss after each epoch; resuming may measure one again."""
+def curve(folder: Path, run: Run) -> list[tuple[int, float]]:
+    """Step and value of the validation loss after each epoch."""
     client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    return {(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")}
+    return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")]
 
 
 @pytest.mark.parametrize("task", [REVIEWS, ADDING], ids=["reviews", "adding"])
@@ -108,6 +108,21 @@ def test_an_interrupted_run_says_how_it_is_resumed(
     assert f"the same command with tracking.resume={run.info.run_id} resumes it" in caplog.text
     train(small_config(tmp_path, *ADDING, f"tracking.resume={run.info.run_id}"), [])  # from the first epoch
     assert last_run(tmp_path)[1].info.status == "FINISHED"
+
+
+def test_a_scheduler_that_stops_the_process_by_systemexit_is_not_taken_for_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = SystemExit(-1)
+
+    def requeue(*_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(engine.EpochTimer, "on_train_epoch_start", requeue)
+    with pytest.raises(SystemExit) as left:
+        train(small_config(tmp_path, *ADDING), [])
+    assert left.value is stop
+    assert last_run(tmp_path)[1].info.status == "KILLED"
 
 
 def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -65,6 +66,23 @@ def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
     assert dataset.name == "generated"
     assert len(dataset.digest) == 36
     assert Path(run.data.tags["sentiment_rnn.checkpoint"]).exists()
+
+
+def test_the_parent_reaches_a_worker_in_its_configuration_and_is_none_of_what_the_user_gave(swept: Path) -> None:
+    (parent,), children = runs_of(swept)
+    client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
+    for child in children:
+        settings = yaml.safe_load(Path(client.download_artifacts(child.info.run_id, "config.yaml")).read_text())
+        assert settings["tracking"]["parent"] == parent.info.run_id
+        given = Path(client.download_artifacts(child.info.run_id, "overrides.yaml")).read_text()
+        assert "study=mine" in given
+        assert "parent" not in given
+
+
+def test_a_job_of_a_sweep_without_its_parent_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = run_command("train", tmp_path, "-m", *SMALL, "encoder=bag", "~hydra/callbacks", status=1)
+    assert done.stderr.splitlines()[-1].startswith("error: tracking.parent: this job of a sweep was told none")
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
 def test_all_jobs_read_one_token_cache(swept: Path) -> None:

@@ -48,6 +48,19 @@ def one_line_errors() -> Iterator[None]:
         fail("interrupted; a sweep that is started again resumes where it was", status=130)
     except BrokenPipeError:
         leave_quietly()
+    except Exception as error:
+        if type(error).__module__ != "submitit.core.utils":
+            raise
+        fail(_of_submitit(str(error)))
+
+
+def _of_submitit(text: str) -> str:
+    """The last line of what `sbatch` says; or that of a job's traceback, and where all of its output is."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    rules = [number for number, line in enumerate(lines) if not line.strip("-")]
+    if not rules:
+        return f"hydra/launcher: {lines[-1]}"
+    return f"a job failed: {lines[rules[-1] - 1]}; its output is in {lines[-1].removeprefix('- ')}"
 
 
 def leave_quietly() -> NoReturn:

@@ -31,10 +31,7 @@ def _dispatch(arguments: list[str]) -> None:
     if arguments[0] == "--version":
         print(__version__)
         return
-    if "LOCAL_RANK" in os.environ and arguments[0] not in COMMANDS:
-        # Lightning starts the other processes of a distributed run with what Hydra saw, so without the command.
-        arguments = ["train", *arguments]
-    elif arguments[0] in COMPLETION:
+    if arguments[0] in COMPLETION:
         arguments = [_command_to_complete(), *arguments]
     else:
         os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *arguments])

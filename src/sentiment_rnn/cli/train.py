@@ -17,6 +17,7 @@ from sentiment_rnn.errors import UserError
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")
 def main(config: DictConfig) -> float | None:
     """One job; returns its best validation score, for sweepers that search."""
+    from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train
 
     if not gc.isenabled():  # the first job of this process
@@ -26,11 +27,14 @@ def main(config: DictConfig) -> float | None:
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN
     try:
-        return train(
-            checked(config),
-            overrides=list(hydra_config.overrides.task),
-            jobs=1 if single else hydra_config.launcher.get("n_jobs", 1),
-        )
+        run = checked(config)
+        if not single and run.tracking.parent is None:
+            raise UserError(
+                "tracking.parent: this job of a sweep was told none, so its run would belong to no sweep; "
+                "keep hydra/callbacks=sweep, which opens the sweep's run and tells its jobs"
+            )
+        given = [override for override in hydra_config.overrides.task if override.partition("=")[0] not in TOLD_JOBS]
+        return train(run, given)
     except UserError as error:
         if single:
             fail(str(error))

@@ -27,6 +27,8 @@ def describe(error: BaseException) -> str:
         if choices := choices_with_key(group, key):
             return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
         return unknown_key(path, _fields_of(owner) or keys_of_group(group))
+    if "hydra/launcher/submitit" in text:
+        return "hydra/launcher: submitit is not here; install it: pip install 'sentiment_rnn[slurm]'"
     # Hydra's search path and OmegaConf's object types say nothing to a user.
     text = text.split("Config search path")[0]
     lines = [line.strip() for line in text.splitlines()]

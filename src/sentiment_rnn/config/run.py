@@ -80,7 +80,14 @@ class RunConfig:
         return {
             "encoder": ("label", "color"),
             "optimizer": ("learning_rates", "default_learning_rate"),
-            "trainer": ("threads", "progress_bar", "log_every_n_steps", "keep_epochs", "checkpoint_minutes"),
+            "trainer": (
+                "threads",
+                "jobs_at_once",
+                "progress_bar",
+                "log_every_n_steps",
+                "keep_epochs",
+                "checkpoint_minutes",
+            ),
         }
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from sentiment_rnn.config.bounds import refuse
+
 
 @dataclass
 class TrackingConfig:
@@ -26,3 +28,15 @@ class TrackingConfig:
     server, they are artifacts of their run as well, and another machine fetches them."""
     resume: str | None = None
     """Id of an interrupted run of the same configuration, which goes on from its last checkpoint."""
+    parent: str | None = None
+    """Id of the sweep's run under which a run is recorded; a sweep tells its jobs."""
+    heartbeat: float = 15.0
+    """Seconds between two signs of life of the process that writes a run."""
+    lease: float = 90.0
+    """Seconds without one after which another process may resume the run; at least three heartbeats."""
+
+    def __post_init__(self) -> None:
+        if not self.heartbeat > 0:
+            refuse("tracking.heartbeat", self.heartbeat, "a number of seconds above 0")
+        if not self.lease >= 3 * self.heartbeat:
+            refuse("tracking.lease", self.lease, f"at least three heartbeats of {self.heartbeat:g} s")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of
+from sentiment_rnn.config.bounds import at_least, one_of, refuse
 
 
 @dataclass
@@ -18,9 +18,12 @@ class TrainerConfig:
     nodes: int = MISSING
     """Machines."""
     strategy: str = MISSING
-    """Lightning's strategy: `auto`, `ddp`, …"""
+    """Lightning's strategy: `auto`, `ddp`, …; none that forks or spawns."""
     threads: int | None = MISSING
-    """Processor threads of this run; null divides the cores among the jobs that run side by side."""
+    """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
+    devices and jobs."""
+    jobs_at_once: int | None = None
+    """Runs that share these cores; null takes what a sweep's launcher says, and 1 for a single run."""
     epochs: int = MISSING
     """Passes over the training data at most."""
     patience: int = MISSING
@@ -45,10 +48,15 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         one_of("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
+        if any(way in self.strategy for way in ("fork", "spawn", "notebook")):
+            # They copy this process, and with it its connection to the store and its heartbeat's thread.
+            refuse("trainer.strategy", self.strategy, "a strategy that starts processes of its own, such as ddp")
         at_least("trainer.devices", self.devices, 1)
         at_least("trainer.nodes", self.nodes, 1)
         if self.threads is not None:
             at_least("trainer.threads", self.threads, 1)
+        if self.jobs_at_once is not None:
+            at_least("trainer.jobs_at_once", self.jobs_at_once, 1)
         at_least("trainer.epochs", self.epochs, 1)
         at_least("trainer.patience", self.patience, 0)
         at_least("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)

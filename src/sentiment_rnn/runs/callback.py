@@ -4,7 +4,6 @@ import atexit
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config.loading import checked
@@ -23,11 +22,14 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
-from sentiment_rnn.runs.machine import check_machine, resolved
-from sentiment_rnn.tracking.names import PARENT_VARIABLE
+from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here
+from sentiment_rnn.runs.machine import check_device, check_parts, resolved
+from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.store import Store, check_store, open_store
 from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
 
+TOLD_JOBS = ("tracking.parent", "trainer.jobs_at_once")
+"""Keys that a sweep sets for its jobs, which are none of what the user gave."""
 log = logging.getLogger("sentiment_rnn")
 
 
@@ -36,24 +38,29 @@ class SweepCallback(Callback):
     so that jobs side by side find them."""
 
     def __init__(self) -> None:
-        self.store: Store | None = None
-        self.parent: str | None = None
+        self.parent: Lease | None = None
+
+    def __reduce__(self) -> tuple[type["SweepCallback"], tuple[()]]:
+        """A job in another process gets a copy of it, which opens and ends nothing."""
+        return SweepCallback, ()
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
         with exit_on_user_error():
-            prepare([checked(config)])
+            prepare([checked(config)], here=True)
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Check every job of the sweep, then open, or resume, its parent run."""
         with exit_on_user_error():
+            check_launcher(config.hydra.launcher)
             jobs = job_overrides(config)
             configs = job_configs(config, jobs)
-            self.store = prepare(configs)
-            digest = digest_of(configs)
-            lock_sweep(self.store, configs[0].study, digest)
-            self.parent = open_parent(self.store, configs[0].study, digest, jobs, configs[0].tracking.repeat)
-        os.environ[PARENT_VARIABLE] = self.parent
+            here = runs_here(config.hydra.launcher)
+            store = prepare(configs, here)
+            study, digest = configs[0].study, digest_of(configs, here)
+            lock_sweep(store, study, digest)
+            self.parent = open_parent(store, configs[0].tracking, study, digest, jobs)
+            tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, len(jobs)))
         # Hydra calls on_multirun_end only where every job went well.
         atexit.register(self.close, finished=False)
 
@@ -69,10 +76,9 @@ class SweepCallback(Callback):
 
     def close(self, finished: bool) -> None:
         """End the parent run, once."""
-        if self.store and self.parent:
-            close_parent(self.store, self.parent, finished)
-            os.environ.pop(PARENT_VARIABLE, None)
-            self.parent = None
+        if self.parent:
+            parent, self.parent = self.parent, None
+            close_parent(parent, finished)
 
 
 @contextmanager
@@ -87,10 +93,16 @@ def exit_on_user_error() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
-def prepare(configs: list[RunConfig]) -> Store:
-    """Refuse what this machine does not have; make the token caches and the store that these runs need."""
+def prepare(configs: list[RunConfig], here: bool) -> Store:
+    """Refuse what cannot run; make the token caches and the store that these runs need.
+
+    Args:
+        here: whether they run on this machine; another one may have the GPU that this one lacks.
+    """
     for config in configs:
-        check_machine(config)
+        check_parts(config)
+        if here:
+            check_device(config)
     check_store(configs[0].tracking)  # before data that take minutes
     for job in {config.data_key: job_of(config) for config in configs}.values():
         job.data.prepare_data()
@@ -108,15 +120,25 @@ def job_overrides(config: DictConfig) -> list[list[str]]:
     return [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
 
 
+def tell_jobs(config: DictConfig, parent: str, at_once: int) -> None:
+    """Set keys of every job's configuration, unless the user has. It is composed where the job runs, on another machine
+    maybe, and the sweep's overrides are what each launcher takes there."""
+    told = [f"tracking.parent='{parent}'"]  # in quotes: an id of digits is no number
+    if at_once > 1 and OmegaConf.select(config, "trainer.jobs_at_once") is None:
+        told += [f"trainer.jobs_at_once={at_once}"]
+    with read_write(config), open_dict(config):
+        config.hydra.overrides.task += told
+
+
 def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     """The checked configuration of each job."""
     loader = GlobalHydra.instance().config_loader()
     return [checked(loader.load_sweep_config(config, job)) for job in jobs]
 
 
-def digest_of(configs: list[RunConfig]) -> str:
-    """What a sweep is: the identities that its jobs have on this machine and with these data, so that another processor
-    or another corpus makes another sweep."""
+def digest_of(configs: list[RunConfig], here: bool) -> str:
+    """What a sweep is: the identities that its jobs have with these data, and on this machine where they run `here`.
+    Another corpus makes another sweep, and another processor does, unless others do the work."""
     digests: dict[str, str] = {}
     identities = []
     for config in configs:
@@ -124,5 +146,6 @@ def digest_of(configs: list[RunConfig]) -> str:
             job = job_of(config)
             job.data.setup("fit")
             digests[config.data_key] = job.digest
-        identities.append(resolved(config).identity(digests[config.data_key], code_digest(config.targets)))
+        known = resolved(config) if here else config
+        identities.append(known.identity(digests[config.data_key], code_digest(config.targets)))
     return hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]

@@ -1,7 +1,6 @@
 """One run of any task: train, choose the checkpoint on validation, score it once on test, record everything."""
 
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -19,12 +18,14 @@ from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.finite_loss import FiniteLoss
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
-from sentiment_rnn.runs.machine import resolved, threads_of
+from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
+from sentiment_rnn.runs.processes import other_processes
 from sentiment_rnn.runs.resume import LastCheckpoint, Place
 from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
-from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PARENT_VARIABLE, PEAK_MEMORY, TOKENS_PER_SECOND
-from sentiment_rnn.tracking.record import RunRecord, finished_run, tracked_run
+from sentiment_rnn.tracking.claims import run_of_first_process
+from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
+from sentiment_rnn.tracking.record import RunRecord, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
@@ -37,39 +38,56 @@ SERVER_PATIENCE = 600
 PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 
 
-def train(config: RunConfig, overrides: list[str], jobs: int = 1) -> float | None:
+def train(config: RunConfig, overrides: list[str]) -> float | None:
     """Run one job, from its configuration to its record.
 
     Args:
         overrides: what was given on the command line, for the record.
-        jobs: how many such jobs run side by side on this machine; -1, as many as cores.
 
     Returns:
         The best validation score, for sweepers that search.
     """
-    runtime.prepare(threads_of(config.trainer, jobs))
-    config = resolved(config)
-    if jobs != 1:
+    check_device(config)
+    given, config = config, resolved(config)
+    job = set_up(config)
+    note_default_rate(config)
+    # A sweep goes on when its server is back; a single run has not begun, and says at once that there is none.
+    store = open_store(config.tracking, patience=SERVER_PATIENCE if config.tracking.parent else 0)
+    identity = config.identity(job.digest, code_digest(config.targets))
+    if not is_first_process():  # started beside it by a scheduler
+        run_id = run_of_first_process(store, config.tracking, identity)
+        return fit_and_test(job, None, Interruption(), interrupted_checkpoint(store, run_id) if run_id else None)
+    send_left(store)
+    with Interruption() as interruption, tracked_run(store, config, identity, overrides) as record:
+        if record.finished:
+            log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, record.run_id)
+            return store.client.get_run(record.run_id).data.metrics.get(job.objective.best)
+        note_other_machine(record, given, config)
+        found = fit_and_test(job, record, interruption, interrupted_checkpoint(store, record.run_id))
+    if config.tracking.parent is None:
+        log.info("run %s; %s", record.run_id, where_to_look(store))
+    return found
+
+
+def take_part(config: RunConfig, checkpoint: Path | None) -> None:
+    """Train as another process of a run that the first one records.
+
+    Args:
+        config: as the first process has resolved it.
+        checkpoint: from which the run resumes.
+    """
+    fit_and_test(set_up(config), None, Interruption(), checkpoint)
+
+
+def set_up(config: RunConfig) -> Job:
+    """The job of a resolved configuration, with its data; this process's threads and random state are set."""
+    runtime.prepare(threads_of(config.trainer))
+    if (config.trainer.jobs_at_once or 1) > 1:
         config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
     pl.seed_everything(config.seed, verbose=False)
     job = job_of(config)
     job.data.setup("fit")
-    note_default_rate(config)
-    if not is_first_process():  # another process of a distributed run: the first one records
-        return fit_and_test(job, None, Interruption())
-    parent = os.environ.get(PARENT_VARIABLE)
-    # A sweep goes on when its server is back; a single run has not begun, and says at once that there is none.
-    store = open_store(config.tracking, patience=SERVER_PATIENCE if parent else 0)
-    send_left(store)
-    identity = config.identity(job.digest, code_digest(config.targets))
-    if done := finished_run(store, identity, parent):
-        log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, done)
-        return store.client.get_run(done).data.metrics.get(job.objective.best)
-    with Interruption() as interruption, tracked_run(store, config, identity, overrides, parent) as record:
-        found = fit_and_test(job, record, interruption)
-    if parent is None:
-        log.info("run %s; %s", record.run_id, where_to_look(store))
-    return found
+    return job
 
 
 def note_default_rate(config: RunConfig) -> None:
@@ -82,8 +100,15 @@ def note_default_rate(config: RunConfig) -> None:
         )  # fmt: skip
 
 
-def fit_and_test(job: Job, record: RunRecord | None, interruption: Interruption) -> float:
-    """Best validation score of one run; without a record nothing is logged."""
+def fit_and_test(
+    job: Job, record: RunRecord | None, interruption: Interruption, interrupted: Path | None = None
+) -> float:
+    """Best validation score of one run; without a record nothing is logged.
+
+    Args:
+        interruption: what notes the signals that ask the run to end.
+        interrupted: the checkpoint from which it resumes.
+    """
     config = job.config
     model = job.model()
     trainer = build_trainer(job, record, interruption)
@@ -91,15 +116,15 @@ def fit_and_test(job: Job, record: RunRecord | None, interruption: Interruption)
     job.before_training(model, record)
     if record:
         record.log_metrics({PARAMETERS: sum(parameter.numel() for parameter in model.parameters())})
-    interrupted = interrupted_checkpoint(record.store, record.run_id) if record else None
     runtime.reset_peak_memory()
-    trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
-    checkpoint = trainer.checkpoint_callback
-    assert isinstance(checkpoint, ModelCheckpoint)
-    assert checkpoint.dirpath
-    # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
-    best = str(Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name))
-    (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=best, weights_only=True, verbose=False)
+    with other_processes(trainer, config, interrupted):
+        trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
+        checkpoint = trainer.checkpoint_callback
+        assert isinstance(checkpoint, ModelCheckpoint)
+        assert checkpoint.dirpath
+        # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
+        best = str(Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name))
+        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=best, weights_only=True, verbose=False)
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
@@ -113,7 +138,7 @@ def fit_and_test(job: Job, record: RunRecord | None, interruption: Interruption)
 
 
 def is_first_process() -> bool:
-    """Whether this process records; a distributed run has others, which Lightning starts with a rank."""
+    """Whether this process records; a distributed run has others, which are started with a rank."""
     return getattr(rank_zero_only, "rank", 0) in (0, None)
 
 

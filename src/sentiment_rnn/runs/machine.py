@@ -1,5 +1,7 @@
 """What `auto` means on this machine, and what it lacks."""
 
+import logging
+import socket
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,6 +14,10 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.components import build_module
+from sentiment_rnn.tracking.names import AUTO_TAG
+from sentiment_rnn.tracking.record import RunRecord
+
+log = logging.getLogger("sentiment_rnn")
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -27,21 +33,20 @@ def resolved(config: Config) -> Config:
     return replace(config, precision=precision, trainer=replace(config.trainer, accelerator=accelerator))
 
 
-def threads_of(trainer: TrainerConfig, jobs: int) -> int:
-    """Processor threads of a run: `trainer.threads`, or an equal share of the cores.
-
-    Args:
-        jobs: how many such runs work side by side on this machine; -1, as many as cores.
-    """
-    processes = trainer.devices * (runtime.cores() if jobs < 0 else jobs)
-    return trainer.threads or max(1, runtime.cores() // processes)
+def threads_of(trainer: TrainerConfig) -> int:
+    """Processor threads of each process of a run: `trainer.threads`, or an equal share of the cores."""
+    processes = 1 if runtime.slurm_tasks() > 1 else trainer.devices  # the cores of a task are its own
+    return trainer.threads or max(1, runtime.cores() // (processes * (trainer.jobs_at_once or 1)))
 
 
-def check_machine(config: RunConfig) -> None:
-    """Raise `UserError` for a GPU that is not there, a class that cannot be imported, or an encoder that refuses its
-    arguments."""
+def check_device(config: RunConfig) -> None:
+    """Raise `UserError` for a GPU that is not there."""
     if config.trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError("trainer.accelerator=gpu: no CUDA device here; choose trainer=cpu or trainer=auto")
+
+
+def check_parts(config: RunConfig) -> None:
+    """Raise `UserError` for a class that cannot be imported, or an encoder that refuses its arguments."""
     for section in ("encoder", "pooling", "optimizer"):
         if part := getattr(config, section, None):
             class_named(part._target_, f"{section}._target_")
@@ -49,3 +54,29 @@ def check_machine(config: RunConfig) -> None:
     if embedding and type(config.encoder) is not EncoderConfig:  # with keys of its own, whose bounds its class knows
         with torch.device("meta"):  # shapes alone: any size costs nothing
             build_module(config.encoder.settings, embedding.size)
+
+
+def note_other_machine(record: RunRecord, given: RunConfig, resolved: RunConfig) -> None:
+    """Say so where a job of a sweep means something else by `auto` than the sweep's first run did: the two are then
+    compared across kinds of machines.
+
+    Args:
+        given, resolved: the configuration as it was given, and as it is here.
+    """
+    parent = resolved.tracking.parent
+    if parent is None:
+        return
+    known = record.store.client.get_run(parent).data.tags
+    meanings = {"trainer.accelerator": (given.trainer.accelerator, resolved.trainer.accelerator)}
+    # A processor and a GPU of one sweep may differ in what they compute fast.
+    meanings[f"precision.{resolved.trainer.accelerator}"] = (given.precision, resolved.precision)
+    for key, (asked, here) in meanings.items():
+        tag = f"{AUTO_TAG}.{key}"
+        if asked == "auto" and tag not in known:
+            record.store.client.set_tag(parent, tag, here)
+        elif asked == "auto" and known[tag] != here:
+            name = key.removesuffix(f".{resolved.trainer.accelerator}")
+            log.warning(
+                "%s=auto is %s on %s, and %s for this sweep so far: runs on both are not the same experiment; "
+                "give %s to have all alike", name, here, socket.gethostname(), known[tag], name,
+            )  # fmt: skip

@@ -1,7 +1,5 @@
 """Names by which runs and what they left are found again: tags, parameters, metrics, artifacts."""
 
-PARENT_VARIABLE = "SENTIMENT_RNN_PARENT_RUN"
-"""Environment variable that tells a job, in whichever process it runs, its sweep's parent run."""
 COMMAND_VARIABLE = "SENTIMENT_RNN_COMMAND"
 """Environment variable that tells a job which command started it."""
 
@@ -9,6 +7,13 @@ PARENT_TAG = "mlflow.parentRunId"
 IDENTITY_TAG = "sentiment_rnn.identity"
 """Digest of what decides a run's result (`RunConfig.identity`)."""
 STUDY_TAG = "sentiment_rnn.study"
+AUTO_TAG = "sentiment_rnn.auto"
+"""Of a parent run: what `auto` meant for its first run, by key."""
+LEASE_TAG = "sentiment_rnn.lease"
+"""Which process writes a run (`tracking/lease.py`). A sweep's run has those of its jobs too, one for each identity: a
+job's own run may not exist yet."""
+WRITER_TAG = "sentiment_rnn.writer"
+"""Which process, on which machine and in which job of a scheduler, wrote a run last."""
 SWEEP_TAG = "sentiment_rnn.sweep"
 """Of a parent run: digest of what its jobs are."""
 VERSION_TAG = "sentiment_rnn.version"

@@ -5,7 +5,7 @@ import logging
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +16,34 @@ from lightning.pytorch.loggers import Logger
 from matplotlib.figure import Figure
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Param, RunStatus
-from mlflow.exceptions import MlflowException
+from mlflow.entities import RunStatus
 
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.masking import masked, masked_settings
-from sentiment_rnn.tracking.answers import no_answer, store_errors
-from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles, folder_of
+from sentiment_rnn.tracking.answers import store_errors
+from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, CheckpointFiles, folder_of
+from sentiment_rnn.tracking.claims import claim_run
+from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     CONFIGURATION,
     ERROR_TAG,
     GRADIENTS,
-    IDENTITY_TAG,
     MISTAKES,
     OVERRIDES,
-    PARENT_TAG,
     PREDICTIONS,
-    STUDY_TAG,
-    TRIAL_TAG,
+    WRITER_TAG,
 )
-from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox, milliseconds
 from sentiment_rnn.tracking.remote_checkpoints import Upload
-from sentiment_rnn.tracking.results import Curve, curve_of
+from sentiment_rnn.tracking.results import Curve
 from sentiment_rnn.tracking.store import Store, storage_fault
 
 log = logging.getLogger(__name__)
 
-LONGEST_PARAM = 6000
-"""Characters of a parameter that MLflow keeps."""
 TABLES_TAG = "mlflow.loggedArtifacts"
 """By which MLflow's pages know an artifact as a table."""
 
@@ -56,15 +51,37 @@ TABLES_TAG = "mlflow.loggedArtifacts"
 class RunRecord:
     """A run in the store, open until `tracked_run` ends it. All that it records goes through its outbox."""
 
-    def __init__(self, outbox: Outbox, earlier: dict[str, Curve] | None = None) -> None:
-        self.store = outbox.store
-        self.run_id = outbox.run_id
-        self.outbox = outbox
-        self.checkpoints = folder_of(self.store, self.run_id)
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        outbox: Outbox | None = None,
+        lease: Lease | None = None,
+        earlier: Mapping[str, Curve] | None = None,
+    ) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.lease = lease
+        """The right to write it; none for a run that has finished."""
+        self.checkpoints = folder_of(store, run_id)
+        self.upload = Upload(store, run_id) if lease and store.keeps_checkpoints else None
+        self._outbox = outbox
         self._points: dict[str, dict[int, float]] = {
             name: dict(zip(*curve, strict=True)) for name, curve in (earlier or {}).items()
         }
-        self.upload = Upload(self.store, self.run_id) if self.store.keeps_checkpoints else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was finished before; then it is not to be trained."""
+        return self.lease is None
+
+    @property
+    def outbox(self) -> Outbox:
+        """The way of what it records; raises `UserError` where another process has taken the run over."""
+        assert self._outbox
+        if self.lease:
+            self.lease.check()
+        return self._outbox
 
     def logger(self) -> "RunLogger":
         """Where Lightning writes its metrics."""
@@ -165,28 +182,35 @@ def write_pictures_and_mistakes(
 
 
 @contextmanager
-def tracked_run(
-    store: Store, config: RunConfig, identity: str, overrides: list[str], parent: str | None
-) -> Iterator[RunRecord]:
-    """Open a run, or resume the broken one of the same identity: under the same parent, or the one that
-    `tracking.resume` names. End it FINISHED, or FAILED with its traceback.
+def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[str]) -> Iterator[RunRecord]:
+    """Open a run, or resume the broken one of the same identity: of the same sweep, or the one that `tracking.resume`
+    names. No other process writes it until it ends: FINISHED, or FAILED with its traceback.
+
+    A job of a sweep first waits where another process trains the same. What the sweep has finished is given as it is,
+    `RunRecord.finished`, and is not to be trained.
 
     Nothing that the store does after that ends the run, or takes the place of the error that did.
 
     Args:
         identity: `RunConfig.identity`.
         overrides: what was said on the command line.
-        parent: run id of the sweep.
 
     Raises:
-        UserError: the store refuses the run; the one that is to be resumed is finished, is another, or does not exist.
+        UserError: the store refuses the run; the one that is to be resumed is finished, is another, does not exist, or
+            is being trained; or there is no such sweep.
     """
-    with store_errors(store.uri, store.experiment, "EDIT"):
-        resumed = config.tracking.resume
-        begun = _run_to_resume(store, identity, resumed) if resumed else _broken_run(store, identity, parent)
-        earlier = _earlier_curves(store, begun) if begun else {}
-        run_id = begun or _new_run(store, config, identity, parent)
-    outbox = Outbox(store, run_id)
+    with store_errors(store.uri, store.experiment, "EDIT"), ExitStack() as undone:
+        claim = claim_run(store, config, identity)
+        run_id, lease = claim.run_id, claim.lease
+        if lease:
+            undone.enter_context(lease)
+            store.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+            store.client.set_tag(run_id, WRITER_TAG, str(lease.own))
+            outbox = Outbox(store, run_id)
+            undone.pop_all()
+    if lease is None:
+        yield RunRecord(store, run_id)
+        return
     status = RunStatus.FAILED
     monitor = None
     try:
@@ -195,38 +219,44 @@ def tracked_run(
         if config.tracking.system_metrics:
             monitor = Monitor(outbox)
             monitor.start()
-        record = RunRecord(outbox, earlier)
+        record = RunRecord(store, run_id, outbox, lease, claim.earlier)
         try:
             yield record
         finally:
             if record.upload:
                 record.upload.finish()
+        lease.check()
+        (record.checkpoints / PREVIOUS).unlink(missing_ok=True)  # a finished run does not resume
         status = RunStatus.FINISHED
     except (KeyboardInterrupt, SystemExit) as error:
         status = RunStatus.KILLED
-        if parent is None:
+        if config.tracking.parent is None:
             log.info("run %s was interrupted; the same command with tracking.resume=%s resumes it", run_id, run_id)
-        # Lightning turns Ctrl-C into SystemExit: say again what it was.
-        raise KeyboardInterrupt from error
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into SystemExit
+            raise error.__context__ from None
+        raise  # a scheduler's, which stops the process to start it again
     except BaseException as error:
         mendable = error if isinstance(error, UserError) else storage_fault(store, error)
         if mendable:
             log.error("run %s failed: %s", run_id, mendable)
         else:
             log.exception("run %s failed", run_id)
-        with _only_reporting(run_id):
-            outbox.text(masked(traceback.format_exc()), "traceback.txt")
-            outbox.tags({ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]})
+        if not lease.taken_over:
+            with _only_reporting(run_id):
+                outbox.text(masked(traceback.format_exc()), "traceback.txt")
+                outbox.tags({ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]})
         if mendable and mendable is not error:
             raise mendable from error
         raise
     finally:
-        with _only_reporting(run_id):
-            if monitor:
-                monitor.finish()
-        with _only_reporting(run_id):
-            outbox.end(RunStatus.to_string(status))
-            outbox.close()
+        with lease:
+            with _only_reporting(run_id):
+                if monitor:
+                    monitor.finish()
+            with _only_reporting(run_id):
+                if not lease.taken_over:
+                    outbox.end(RunStatus.to_string(status))
+                outbox.close()
 
 
 @contextmanager
@@ -236,77 +266,3 @@ def _only_reporting(run_id: str) -> Iterator[None]:
         yield
     except Exception as error:
         log.warning("run %s: its end is not recorded (%s)", run_id, error)
-
-
-def _earlier_curves(store: Store, run_id: str) -> dict[str, Curve]:
-    """What a run had measured before it broke off."""
-    names = [name for name in store.client.get_run(run_id).data.metrics if not name.startswith("system/")]
-    return {name: curve_of(store, run_id, name) for name in names}
-
-
-def finished_run(store: Store, identity: str, parent: str | None) -> str | None:
-    """Id of a run of the same identity that this sweep has finished; None outside a sweep."""
-    if parent is None:
-        return None
-    with store_errors(store.uri, store.experiment, "READ"):
-        return _find(store, identity, parent, f"attributes.status = '{RunStatus.to_string(RunStatus.FINISHED)}'")
-
-
-def _broken_run(store: Store, identity: str, parent: str | None) -> str | None:
-    if parent is None:
-        return None
-    found = _find(store, identity, parent, f"attributes.status != '{RunStatus.to_string(RunStatus.FINISHED)}'")
-    if found:
-        store.client.update_run(found, status=RunStatus.to_string(RunStatus.RUNNING))
-    return found
-
-
-def _run_to_resume(store: Store, identity: str, run_id: str) -> str:
-    try:
-        run = store.client.get_run(run_id)
-    except MlflowException as error:
-        if no_answer(error):
-            raise
-        raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}") from error
-    if run.info.status == RunStatus.to_string(RunStatus.FINISHED):
-        raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
-    if run.data.tags.get(IDENTITY_TAG) != identity:
-        raise UserError(
-            f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides with "
-            "which it was started, or train anew"
-        )
-    store.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    return run_id
-
-
-def _find(store: Store, identity: str, parent: str, condition: str) -> str | None:
-    query = f"tags.`{IDENTITY_TAG}` = '{identity}' and tags.`{PARENT_TAG}` = '{parent}' and {condition}"
-    runs = store.client.search_runs([store.experiment_id], query, max_results=1)
-    return runs[0].info.run_id if runs else None
-
-
-def _new_run(store: Store, config: RunConfig, identity: str, parent: str | None) -> str:
-    name = "-".join([*config.tags.values(), f"seed{config.seed}"])
-    tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
-    tags["mlflow.note.content"] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
-    if trial := config.trainer.trial:
-        tags[TRIAL_TAG] = trial
-    if parent:
-        tags[PARENT_TAG] = parent
-    tags = {key: masked(value) for key, value in tags.items()}
-    run_id = store.client.create_run(store.experiment_id, run_name=masked(name), tags=tags).info.run_id
-    # Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders.
-    settings = _flatten(masked_settings(config.settings()))
-    params = [Param(key, value[:LONGEST_PARAM]) for key, value in settings.items()]
-    store.client.log_batch(run_id, params=params)
-    return run_id
-
-
-def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = str(value)
-    return flat

@@ -6,9 +6,11 @@ import logging
 from filelock import FileLock, Timeout
 from mlflow.entities import RunStatus
 
+from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import store_errors
+from sentiment_rnn.tracking.lease import HeldError, Lease
 from sentiment_rnn.tracking.names import JOBS, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
@@ -28,33 +30,45 @@ def lock_sweep(store: Store, study: str, digest: str) -> None:
     atexit.register(lock.release)  # and keeps it until then; the callback cannot, since jobs get a copy of it
 
 
-def open_parent(store: Store, study: str, digest: str, jobs: list[list[str]], repeat: bool) -> str:
-    """Id of the sweep's parent run: the last one of the same jobs where it did not finish or is not to be repeated, or
-    else a new one."""
+def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, jobs: list[list[str]]) -> Lease:
+    """The lease on a sweep's parent run: the last one of the same jobs where it did not finish or is not to be
+    repeated, or else a new one.
+
+    Raises:
+        UserError: another process, on another machine maybe, runs this sweep.
+    """
     with store_errors(store.uri, store.experiment, "EDIT"):
-        return _open_parent(store, study, digest, jobs, repeat)
+        return _open_parent(store, config, study, digest, jobs)
 
 
-def _open_parent(store: Store, study: str, digest: str, jobs: list[list[str]], repeat: bool) -> str:
+def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, jobs: list[list[str]]) -> Lease:
     earlier = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
     )
     finished = bool(earlier) and earlier[0].info.status == RunStatus.to_string(RunStatus.FINISHED)
-    if earlier and not (finished and repeat):
-        store.client.update_run(earlier[0].info.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+    if earlier and not (finished and config.repeat):
+        try:
+            lease = Lease(store, earlier[0].info.run_id, config).acquire(wait=False)
+        except HeldError as held:
+            raise UserError(
+                f"study={study}: {held.owner} runs this very sweep; wait for it, or name another study"
+            ) from held
+        store.client.update_run(lease.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         log.info("sweep %s: %s", study, "finished before, and not repeated" if finished else "resumed")
-        return str(earlier[0].info.run_id)
+        return lease
     tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), "mlflow.note.content": f"{len(jobs)} runs", **origin_tags()}
     parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
     shown = [[masked(override) for override in job] for job in jobs]
     store.client.log_dict(parent.info.run_id, {"jobs": shown}, JOBS)
-    return str(parent.info.run_id)
+    return Lease(store, parent.info.run_id, config).acquire(wait=False)
 
 
-def close_parent(store: Store, run_id: str, finished: bool) -> None:
+def close_parent(lease: Lease, finished: bool) -> None:
     """End a parent run, as FINISHED or FAILED, and say where its runs can be seen."""
     status = RunStatus.to_string(RunStatus.FINISHED if finished else RunStatus.FAILED)
-    outbox = Outbox(store, run_id)
-    outbox.end(status)
-    outbox.close()
-    log.info("sweep: %s, run %s; %s", status, run_id, where_to_look(store))
+    with lease:
+        lease.check()
+        outbox = Outbox(lease.store, lease.run_id)
+        outbox.end(status)
+        outbox.close()
+    log.info("sweep: %s, run %s; %s", status, lease.run_id, where_to_look(lease.store))

@@ -1,0 +1,32 @@
+"""What a sweep's launcher says of its jobs: whether they run on this machine, and how many at once."""
+
+import shutil
+
+from omegaconf import DictConfig
+
+from sentiment_rnn import runtime
+from sentiment_rnn.errors import UserError
+
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+PROCESSES = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
+SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
+
+
+def runs_here(launcher: DictConfig) -> bool:
+    """Whether the jobs run on this machine, so that what it lacks they lack too."""
+    return launcher._target_ in (BASIC, JOBLIB, PROCESSES)
+
+
+def check_launcher(launcher: DictConfig) -> None:
+    """Raise `UserError` for a Slurm cluster that is not here."""
+    if launcher._target_ == SLURM and not shutil.which("sbatch"):
+        raise UserError("hydra/launcher=slurm: no sbatch here; start the sweep on a login node of the cluster")
+
+
+def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
+    """How many of a sweep's jobs share the cores that each of them sees; a scheduler gives every job its own."""
+    if launcher._target_ == JOBLIB:
+        given = launcher.n_jobs
+        return min(jobs, max(1, runtime.cores() + 1 + given) if given < 0 else given)
+    return jobs if launcher._target_ == PROCESSES else 1

@@ -1,0 +1,159 @@
+"""Which run a process is to train, and the right to: a new run, or the one that broke off."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from mlflow.entities import Param, RunStatus
+from mlflow.exceptions import MlflowException
+
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import masked, masked_settings
+from sentiment_rnn.tracking.answers import no_answer
+from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
+from sentiment_rnn.tracking.names import IDENTITY_TAG, PARENT_TAG, STUDY_TAG, TRIAL_TAG
+from sentiment_rnn.tracking.origin import origin_tags
+from sentiment_rnn.tracking.results import Curve, curve_of
+from sentiment_rnn.tracking.store import Store
+
+LONGEST_PARAM = 6000
+"""Characters of a parameter that MLflow keeps."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run, and what this process may do with it."""
+
+    run_id: str
+    lease: Lease | None = None
+    """The right to write it; none for a run that has finished."""
+    earlier: dict[str, Curve] = field(default_factory=dict)
+    """What a resumed run had measured before it broke off."""
+
+
+def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
+    """The run that this process is to train, with its lease, or the one that the sweep has finished, without.
+
+    Raises:
+        UserError: as `tracking.record.tracked_run`.
+    """
+    tracking = config.tracking
+    if tracking.resume:
+        return _run_to_resume(store, tracking, identity, tracking.resume)
+    if tracking.parent is None:
+        run_id = _new_run(store, config, identity)
+        return Claim(run_id, Lease(store, run_id, tracking).acquire(wait=False))
+    _check_parent(store, tracking.parent)
+    finished = partial(_find, store, identity, tracking.parent, "=")
+    if done := finished():
+        return Claim(done)
+    with ExitStack() as undone:
+        lease = undone.enter_context(Lease(store, tracking.parent, tracking, identity).acquire(wait=True))
+        if done := finished():  # by the process that was waited for
+            return Claim(done)
+        broken = _find(store, identity, tracking.parent, "!=")
+        claim = _resumed(store, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
+        undone.pop_all()
+        return claim
+
+
+def run_of_first_process(store: Store, tracking: TrackingConfig, identity: str) -> str | None:
+    """Id of the run in which this process takes part, once the first process of the same scheduler's job has it.
+
+    None where that makes a run of its own, which starts with the first step. A run that the sweep has finished ends
+    this process: there is nothing to do.
+    """
+    if tracking.parent is None:
+        return tracking.resume
+    lease = Lease(store, tracking.parent, tracking, identity)
+    while True:
+        owner = lease.owner()
+        run_id = _find(store, identity, tracking.parent, "!=")
+        if owner and owner.job == scheduled_job() and run_id:
+            return run_id
+        if _find(store, identity, tracking.parent, "="):
+            raise SystemExit(0)
+        time.sleep(tracking.heartbeat / 3)
+
+
+def _check_parent(store: Store, parent: str) -> None:
+    try:
+        store.client.get_run(parent)
+    except MlflowException as error:
+        if no_answer(error):
+            raise
+        raise UserError(
+            f"tracking.parent={parent}: no such run in {store.uri}; a job needs the store of its sweep, so give "
+            "tracking.uri, or a tracking.directory that all machines share"
+        ) from error
+
+
+def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id: str) -> Claim:
+    try:
+        tags = store.client.get_run(run_id).data.tags
+    except MlflowException as error:
+        if no_answer(error):
+            raise
+        raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}") from error
+    parent = tags.get(PARENT_TAG)
+    lease = Lease(store, parent, tracking, tags[IDENTITY_TAG]) if parent else Lease(store, run_id, tracking)
+    try:
+        lease.acquire(wait=False)
+    except HeldError as held:
+        raise UserError(f"tracking.resume={run_id}: {held.owner} trains this run; wait until it has ended") from held
+    with ExitStack() as undone:
+        undone.enter_context(lease)
+        if store.client.get_run(run_id).info.status == RunStatus.to_string(RunStatus.FINISHED):
+            raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
+        if tags.get(IDENTITY_TAG) != identity:
+            raise UserError(
+                f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides "
+                "with which it was started, or train anew"
+            )
+        claim = _resumed(store, run_id, lease)
+        undone.pop_all()
+    return claim
+
+
+def _resumed(store: Store, run_id: str, lease: Lease) -> Claim:
+    names = [name for name in store.client.get_run(run_id).data.metrics if not name.startswith("system/")]
+    return Claim(run_id, lease, {name: curve_of(store, run_id, name) for name in names})
+
+
+def _find(store: Store, identity: str, parent: str, finished: str) -> str | None:
+    """Id of a sweep's run of an identity; `finished` is `=` for one that is FINISHED, `!=` for one that is not."""
+    query = f"tags.`{IDENTITY_TAG}` = '{identity}' and tags.`{PARENT_TAG}` = '{parent}'"
+    query += f" and attributes.status {finished} '{RunStatus.to_string(RunStatus.FINISHED)}'"
+    runs = store.client.search_runs([store.experiment_id], query, max_results=1)
+    return runs[0].info.run_id if runs else None
+
+
+def _new_run(store: Store, config: RunConfig, identity: str) -> str:
+    name = "-".join([*config.tags.values(), f"seed{config.seed}"])
+    tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
+    tags["mlflow.note.content"] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
+    if trial := config.trainer.trial:
+        tags[TRIAL_TAG] = trial
+    if parent := config.tracking.parent:
+        tags[PARENT_TAG] = parent
+    tags = {key: masked(value) for key, value in tags.items()}
+    run_id = store.client.create_run(store.experiment_id, run_name=masked(name), tags=tags).info.run_id
+    # Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders.
+    settings = _flatten(masked_settings(config.settings()))
+    params = [Param(key, value[:LONGEST_PARAM]) for key, value in settings.items()]
+    store.client.log_batch(run_id, params=params)
+    return run_id
+
+
+def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = str(value)
+    return flat

@@ -1,0 +1,118 @@
+"""A sweep on a real Slurm cluster of one node: a job is requeued, the launcher is killed and started again."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.entities import Run
+
+from processes import environment, run_command
+from slurm_cluster import missing, slurm, slurm_cluster, wait_for
+from stored_runs import runs_in
+
+pytestmark = pytest.mark.slow
+
+SWEEP = [
+    "-m", "data=generated", "data.train_reviews=400", "data.test_reviews=40", "data.max_distance=10",
+    "data.batch_size=20", "encoder=rnn,bag", "seed=0,1", "encoder.hidden_size=8", "embedding.size=8", "trainer=cpu",
+    "trainer.epochs=30", "trainer.threads=1", "trainer.log_every_n_steps=5", "embedding.word_dropout=0.1",
+    "tracking.system_metrics=false", "tracking.heartbeat=1", "tracking.lease=10",
+]  # fmt: skip
+SLURM = [
+    "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1",
+    "hydra.launcher.array_parallelism=2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables by which Slurm's commands find a cluster of this test's own."""
+    if reason := missing():
+        pytest.skip(reason)
+    with slurm_cluster(tmp_path_factory.mktemp("slurm")) as variables:
+        yield variables
+
+
+@pytest.mark.timeout(600)
+def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, cluster: dict[str, str]) -> None:
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    disturbed.mkdir()
+    undisturbed.mkdir()
+    command = [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP, *SLURM]
+    with subprocess.Popen(command, cwd=disturbed, env=environment() | cluster) as launcher:
+        by_hand, _ = next_running(disturbed)
+        assert not slurm(cluster, "scontrol", "requeue", by_hand)
+        warned, process = next_running(disturbed, besides=by_hand)
+        os.kill(process, signal.SIGUSR2)  # as Slurm warns a job that is out of time
+        launcher.send_signal(signal.SIGKILL)
+    again = subprocess.run(
+        command, cwd=disturbed, env=environment() | cluster, capture_output=True, text=True, timeout=400
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    wait_for(lambda: not slurm(cluster, "squeue", "--noheader").strip(), "the first launcher's jobs", 200)
+    for job in (by_hand, warned):
+        assert log_of(disturbed, job).count("Starting with JobEnvironment") == 2
+
+    run_command("train", undisturbed, *SWEEP, status=0)
+    parent, jobs = sweep_in(disturbed)
+    assert parent.info.status == "FINISHED"
+    assert [job.info.status for job in jobs.values()] == ["FINISHED"] * 4
+    assert not [tag for tag in parent.data.tags if tag.startswith("sentiment_rnn.lease")]
+    for key, expected in sweep_in(undisturbed)[1].items():
+        assert rows(disturbed, jobs[key]) == rows(undisturbed, expected)
+        torch.testing.assert_close(weights(disturbed, jobs[key]), weights(undisturbed, expected), rtol=0, atol=0)
+
+
+def next_running(folder: Path, besides: str = "") -> tuple[str, int]:
+    """Slurm's job and the process of a run that has finished an epoch, and not all, once there is one."""
+    found: list[tuple[str, int]] = []
+
+    def look() -> bool:
+        for checkpoint in folder.glob("runs/checkpoints/*/last.ckpt"):
+            run = runs_in(folder)[0].get_run(checkpoint.parent.name)
+            writer = re.fullmatch(r"process (\d+) on .*, job (\S+)", run.data.tags["sentiment_rnn.writer"])
+            if writer and run.info.status == "RUNNING" and writer[2] != besides:
+                found.append((writer[2], int(writer[1])))
+        return bool(found)
+
+    wait_for(look, "a run's first epoch", 200)
+    return found[0]
+
+
+def sweep_in(folder: Path) -> tuple[Run, dict[tuple[str, str], Run]]:
+    """The parent run, and its runs by encoder and seed; no two of them are the same."""
+    _, runs = runs_in(folder)
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    jobs = [run for run in runs if run is not parent]
+    by_key = {(run.data.params["encoder.name"], run.data.params["seed"]): run for run in jobs}
+    assert len(by_key) == len(jobs)
+    return parent, by_key
+
+
+def rows(folder: Path, run: Run) -> dict[str, Counter[tuple[int, float]]]:
+    """Every row of each metric, by step and value, but for time and memory."""
+    client, _ = runs_in(folder)
+    measured = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
+    return {
+        name: Counter((row.step, row.value) for row in client.get_metric_history(run.info.run_id, name))
+        for name in run.data.metrics
+        if name not in measured
+    }
+
+
+def weights(folder: Path, run: Run) -> dict[str, torch.Tensor]:
+    """Of a run's last epoch."""
+    path = folder / "runs" / "checkpoints" / run.info.run_id / "last.ckpt"
+    return dict(torch.load(path, weights_only=True)["state_dict"])
+
+
+def log_of(folder: Path, job: str) -> str:
+    """What a job printed, each time that it was started."""
+    return "".join(path.read_text() for path in folder.rglob(f"{job}_*_log.out"))
