@@ -24,7 +24,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles, folder_of
+from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, CheckpointFiles, folder_of
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     CONFIGURATION,
@@ -180,6 +180,7 @@ def tracked_run(
         finally:
             if record.upload:
                 record.upload.finish()
+        (record.checkpoints / PREVIOUS).unlink(missing_ok=True)  # a finished run does not resume
         status = RunStatus.FINISHED
     except (KeyboardInterrupt, SystemExit) as error:
         status = RunStatus.KILLED
