@@ -432,8 +432,8 @@ def test_in_bfloat16_every_gate_near_0_or_1_has_its_gradient(cell: str, gates: i
         bias[gate] = torch.linspace(-9, 9, H).bfloat16()
         if cell == "gru":
             layer.bias_hh_l0.view(gates, H)[2] = 0.5
-    # The LSTM's forget gate needs a cell state, so its loss reads the second state. The GRU's reads the first: there the
-    # gradient of its update gate is no difference of two states that are nearly alike.
+    # The LSTM's forget gate needs a cell state, so its loss reads the second state. The GRU's reads the first: at the
+    # second, the gradient of its update gate is a difference of two states that are nearly alike.
     inputs, weights = torch.zeros(1, 2, 1), torch.zeros(1, 2, H)
     weights[:, int(cell == "lstm")] = 1
     with torch.autocast("cpu", dtype=torch.bfloat16):

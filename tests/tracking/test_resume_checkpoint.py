@@ -63,6 +63,18 @@ def test_the_checkpoint_before_is_taken_where_the_last_is_damaged(
     assert weight_in(interrupted_checkpoint(store, "a")) == 1
 
 
+def test_a_file_system_without_links_keeps_the_checkpoint_before_as_well(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    CheckpointFiles().save_checkpoint({"state_dict": {"weight": torch.full((9,), 3)}}, last_of(tmp_path))
+    assert weight_in(last_of(tmp_path)) == 3
+    assert weight_in(last_of(tmp_path).with_name("previous.ckpt")) == 2
+
+
 def test_a_run_starts_from_the_beginning_where_both_are_damaged(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

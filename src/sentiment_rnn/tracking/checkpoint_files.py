@@ -78,8 +78,20 @@ def write_whole(path: Path, content: memoryview, previous: Path | None = None) -
         partial.unlink(missing_ok=True)
         raise
     if previous and path.exists():
-        path.replace(previous)
+        _keep(path, previous)
     partial.replace(path)
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Give a file a second name, so that there is one of the first name at every moment."""
+    link = previous.with_name(f"{previous.name}.partial")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:  # a file system without links
+        path.replace(previous)
+    else:
+        link.replace(previous)
 
 
 def in_folder(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:
