@@ -170,6 +170,9 @@ def test_the_shell_is_offered_what_completes_a_line(line: str, offered: set[str]
         ("sentiment-rnn compare resam", "compare", "sentiment-rnn resam"),
         ("sentiment-rnn train encoder=l", "train", "sentiment-rnn encoder=l"),
         ("sentiment-rnn encoder=l", "train", "sentiment-rnn encoder=l"),
+        ("sentiment-rnn runs sw", "runs", "sentiment-rnn sw"),
+        ("sentiment-rnn runs prune ke", "runs prune", "sentiment-rnn ke"),
+        ("sentiment-rnn compare", "train", "sentiment-rnn compare"),
     ],
 )
 def test_a_line_is_completed_for_its_command(

@@ -38,7 +38,7 @@ def _dispatch(arguments: list[str]) -> None:
         arguments = [_command_to_complete(), *arguments]
     else:
         os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *arguments])
-    name, *rest = arguments
+    name, rest = command_in(arguments)
     if name not in COMMANDS:
         fail(f"{name}: no such command; {did_you_mean(name, COMMANDS, 'one of ')}")
     if COMMANDS[name].keys and {"-h", "--help"} & set(rest):
@@ -47,7 +47,13 @@ def _dispatch(arguments: list[str]) -> None:
     sys.argv[1:] = flags_first(rest) if COMMANDS[name].keys else rest
     if name == "train":
         gc.disable()  # the libraries are a million objects: looking for garbage among them takes a second of the start
-    run(import_module(f"sentiment_rnn.cli.{name}").main)
+    run(import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}").main)
+
+
+def command_in(arguments: list[str]) -> tuple[str, list[str]]:
+    """The command that a line begins with, which may be of two words, and the rest of the line."""
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    return " ".join(arguments[:words]), arguments[words:]
 
 
 def flags_first(arguments: list[str]) -> list[str]:
@@ -60,9 +66,9 @@ def _command_to_complete() -> str:
     """The command in the line that the shell completes, which is taken out of it: Hydra knows of none."""
     line = os.environ.get("COMP_LINE", "")
     program, _, rest = line.partition(" ")
-    name, space, overrides = rest.partition(" ")
-    if name not in COMMANDS or not space:
+    name, left = command_in(rest.split(" "))
+    if name not in COMMANDS or not left:
         return "train"
-    os.environ["COMP_LINE"] = f"{program} {overrides}"
+    os.environ["COMP_LINE"] = f"{program} {' '.join(left)}"
     os.environ["COMP_POINT"] = str(max(0, int(os.environ.get("COMP_POINT", "0")) - len(name) - 1))
     return name

@@ -4,6 +4,7 @@ A checkpoint is a pickle, and a pickle can run code. Whoever can write the runs 
 set a tag on a tracking server can name another file. So only plain state is loaded, and only from a run's own folder.
 """
 
+import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
+log = logging.getLogger("sentiment_rnn")
+
 LAST = "last.ckpt"
+PRUNED = "pruned.txt"
+"""The note that `runs prune` leaves beside the checkpoints that it removed."""
 DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
@@ -25,6 +30,14 @@ DAMAGE = (
 def folder_of(store: Store, run_id: str) -> Path:
     """Where a run's checkpoints are."""
     return store.directory / "checkpoints" / run_id
+
+
+def files_of(store: Store, run_id: str) -> list[Path]:
+    """Paths of a run's checkpoints, by name: plain files in its own folder; links are left out."""
+    folder = folder_of(store, "").resolve() / run_id
+    if folder.resolve() != folder:
+        return []
+    return sorted(path for path in folder.glob("*.ckpt") if path.is_file() and not path.is_symlink())
 
 
 def best_checkpoint(result: RunResult) -> Path:
@@ -51,6 +64,8 @@ def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
             the best so far.
     """
     if not folder_of(store, run_id).joinpath(LAST).exists():
+        if note := _note(folder_of(store, run_id)):
+            log.info("run %s: no checkpoint to resume from (%s); it trains from the first epoch", run_id, note)
         return None
     path = _own(store, run_id, LAST)
     states = [state for state in load_checkpoint(path).get("callbacks", {}).values() if isinstance(state, dict)]
@@ -84,6 +99,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             raise KeyError("state_dict")
         return state
     except FileNotFoundError as error:
+        if note := _note(path.parent):
+            raise UserError(
+                f"{path}: this checkpoint is gone ({note}); train the run again with tracking.repeat=true"
+            ) from error
         raise UserError(
             f"{path}: this checkpoint is gone; give the folder where the runs were trained, or train them again with "
             "tracking.repeat=true"
@@ -95,6 +114,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: not loaded; it is damaged, or holds more than plain state, as checkpoints of version 0.3 did; "
             "delete it and train again (tracking.repeat=true)"
         ) from error
+
+
+def _note(folder: Path) -> str:
+    """What `runs prune` wrote into a folder of checkpoints; empty where it removed nothing."""
+    path = folder / PRUNED
+    return path.read_text(encoding="utf-8").strip()[:200] if path.is_file() else ""
 
 
 def _own(store: Store, run_id: str, name: str) -> Path:

@@ -153,17 +153,16 @@ def results_of(store: Store, parent: Run) -> list[RunResult]:
     if not runs:
         raise UserError(f"{name}: no finished run to compare")
     results = [result_of(store, run) for run in earnest]
-    jobs = _jobs(store, parent)
+    jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
     return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
 
 
-def _jobs(store: Store, parent: Run) -> dict[frozenset[tuple[str, str]], int]:
-    """The place of each job in a sweep, by its overrides; empty for a sweep that recorded none."""
+def jobs_of(store: Store, parent: Run) -> list[list[str]]:
+    """The overrides of each job of a sweep; empty for a sweep that recorded none."""
     try:
-        described = _read_yaml(store, parent.info.run_id, JOBS, dict)
+        return list(_read_yaml(store, parent.info.run_id, JOBS, dict).get("jobs", []))
     except UserError:
-        return {}
-    return {frozenset(_pairs(job).items()): place for place, job in enumerate(described.get("jobs", []))}
+        return []
 
 
 def result_of(store: Store, run: Run) -> RunResult:

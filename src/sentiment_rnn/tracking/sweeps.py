@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 from mlflow.entities import RunStatus
@@ -17,12 +18,30 @@ log = logging.getLogger("sentiment_rnn")
 def lock_sweep(store: Store, study: str, digest: str) -> None:
     """Keep a second process on this machine from resuming a sweep that is running; the system releases the lock
     when this process ends, however it ends."""
-    lock = FileLock(store.directory / f".sweep-{digest}.lock")
+    lock = FileLock(_lock_path(store, digest))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(f"study={study}: this very sweep is running; wait for it, or name another study") from error
     atexit.register(lock.release)  # and keeps it until then; the callback cannot, since jobs get a copy of it
+
+
+def is_locked(store: Store, digest: str) -> bool | None:
+    """Whether a process on this machine works on a sweep; None where none of this machine ever did."""
+    path = _lock_path(store, digest)
+    if not path.exists():
+        return None
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that this process may not write
+        return None
+
+
+def _lock_path(store: Store, digest: str) -> Path:
+    return store.directory / f".sweep-{digest}.lock"
 
 
 def open_parent(store: Store, study: str, digest: str, jobs: list[list[str]], repeat: bool) -> str:
