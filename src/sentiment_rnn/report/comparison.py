@@ -17,7 +17,7 @@ from sentiment_rnn.report.statistics import (
     mcnemar,
     spread,
 )
-from sentiment_rnn.tracking.names import BEST_ACCURACY
+from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
 from sentiment_rnn.tracking.results import RunResult
 
 
@@ -77,8 +77,14 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
         settings = [f"{key.split('.')[-1]}={run.overrides[key]}" for key in varied if key in run.overrides]
         groups.setdefault(", ".join([name, *settings]), []).append(run)
     arms = [Arm(name, sorted(group, key=lambda run: run.seed)) for name, group in groups.items()]
-    # NaN has no place in an order: arms without the metric come last.
-    return sorted(arms, key=lambda arm: -np.nan_to_num(arm.metric(BEST_ACCURACY).mean, nan=-np.inf))
+    # NaN has no place in an order: arms without a metric come last. Runs of other tasks have a loss alone.
+    return sorted(
+        arms,
+        key=lambda arm: (
+            -np.nan_to_num(arm.metric(BEST_ACCURACY).mean, nan=-np.inf),
+            np.nan_to_num(arm.metric(BEST_LOSS).mean, nan=np.inf),
+        ),
+    )
 
 
 def differences(arms: Sequence[Arm], resamples: int) -> list[Difference]:

@@ -19,14 +19,21 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.comparison import arms_of
+from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.runs.machine import check_machine, resolved
 from sentiment_rnn.tracking.names import PARENT_VARIABLE
+from sentiment_rnn.tracking.results import find_sweep, jobs_of, log_summary, results_of
 from sentiment_rnn.tracking.store import Store, open_store
 from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
 
 log = logging.getLogger("sentiment_rnn")
+
+
+begun: list["SweepCallback"] = []
+"""Of the sweep that this process works on; `close_sweeps` ends it where Hydra does not."""
 
 
 class SweepCallback(Callback):
@@ -53,6 +60,7 @@ class SweepCallback(Callback):
             self.parent = open_parent(self.store, configs[0].study, digest, jobs, configs[0].tracking.repeat)
         os.environ[PARENT_VARIABLE] = self.parent
         # Hydra calls on_multirun_end only where every job went well.
+        begun.append(self)
         atexit.register(self.close, finished=False)
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
@@ -63,8 +71,26 @@ class SweepCallback(Callback):
         """End the parent run, once."""
         if self.store and self.parent:
             close_parent(self.store, self.parent, finished)
+            summarize(self.store, self.parent)
             os.environ.pop(PARENT_VARIABLE, None)
             self.parent = None
+
+
+def close_sweeps() -> None:
+    """End, as FAILED, a sweep that broke off; called before Python ends, when MLflow can no longer read artifacts."""
+    for callback in begun:
+        callback.close(finished=False)
+
+
+def summarize(store: Store, parent: str) -> None:
+    """Write what the sweep found so far into its parent run; a store that refuses it breaks no sweep."""
+    try:
+        run = find_sweep(store, parent)
+        arms = arms_of(results_of(store, run))
+        jobs = len(jobs_of(store, run))
+        log_summary(store, parent, summary_text(arms, jobs), summary_metrics(arms))
+    except UserError as error:  # no run has finished, or only trials have
+        log.debug("no summary: %s", error)
 
 
 @contextmanager

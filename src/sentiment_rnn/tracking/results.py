@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
@@ -22,6 +23,7 @@ from sentiment_rnn.tracking.names import (
     CONFIGURATION,
     GRADIENTS,
     JOBS,
+    NOTE_TAG,
     OVERRIDES,
     PARENT_TAG,
     PREDICTIONS,
@@ -199,6 +201,21 @@ def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Fig
     for name, content in files.items():
         store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
     store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
+
+
+def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float]) -> None:
+    """Make `text` the description of a parent run, and give it these metrics, so that MLflow's list shows the result.
+
+    Raises:
+        UserError: the store refuses.
+    """
+    try:
+        store.client.set_tag(run_id, NOTE_TAG, text)
+        store.client.log_batch(
+            run_id, [Metric(name, value, int(1000 * time.time()), 0) for name, value in metrics.items()]
+        )
+    except MlflowException as error:
+        raise UserError(f"{store.uri}: {str(error).splitlines()[0]}") from error
 
 
 def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], figures: dict[str, Figure]) -> None:
