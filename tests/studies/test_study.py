@@ -162,7 +162,7 @@ def test_what_a_study_compares_cannot_be_overridden(tmp_path: Path, name: str, o
 def test_a_folder_without_a_readme_is_one_line_before_anything_is_trained(tmp_path: Path) -> None:
     done = study(tmp_path, "name=gates")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: experiments/gates/README.md has no block")
+    assert done.stderr.startswith("error: name=gates: no experiments/gates/README.md here")
     assert not (tmp_path / "runs").exists()
 
 
@@ -212,5 +212,5 @@ def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path) -> N
         )
     done = study(tmp_path, "name=all", small=["trainer.threads=1"])
     assert done.returncode == 1
-    assert done.stderr.startswith("error: experiments/capacity/README.md has no block")
+    assert done.stderr.startswith("error: name=capacity: no experiments/capacity/README.md here")
     assert not (tmp_path / "runs").exists()

@@ -4,12 +4,13 @@ import gc
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.commands import COMMANDS
 from sentiment_rnn.cli.errors import fail, leave_quietly, run
-from sentiment_rnn.cli.help import help_of, overview
+from sentiment_rnn.cli.help import choices, help_of, overview
 from sentiment_rnn.errors import did_you_mean
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
@@ -44,6 +45,7 @@ def _dispatch(arguments: list[str]) -> None:
     if COMMANDS[name].keys and {"-h", "--help"} & set(rest):
         print(help_of(name))
         return
+    refuse_null(COMMANDS[name].groups, rest)
     sys.argv[1:] = flags_first(rest) if COMMANDS[name].keys else rest
     if name == "train":
         gc.disable()  # the libraries are a million objects: looking for garbage among them takes a second of the start
@@ -54,6 +56,14 @@ def command_in(arguments: list[str]) -> tuple[str, list[str]]:
     """The command that a line begins with, which may be of two words, and the rest of the line."""
     words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
     return " ".join(arguments[:words]), arguments[words:]
+
+
+def refuse_null(groups: Sequence[str], arguments: list[str]) -> None:
+    """Leave with one line for `encoder=null`: Hydra's own names neither the group nor a choice."""
+    for argument in arguments:
+        group, _, value = argument.partition("=")
+        if group in groups and group != "experiment" and {"null", "~", ""} & set(value.split(",")):
+            fail(f"{argument}: expected one of {', '.join(choices(group))}")
 
 
 def flags_first(arguments: list[str]) -> list[str]:

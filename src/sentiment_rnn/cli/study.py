@@ -42,10 +42,20 @@ def run_studies(config: StudyConfig) -> None:
     """Check everything that can be checked before a sweep starts; then run the studies one after another."""
     studies = list(all_studies()) if config.name == ALL else [find_study(config.name)]
     for study in studies:
-        find_block(folder_of(config, study) / "README.md", study.name)
+        check_page(folder_of(config, study) / "README.md", study.name)
         check_overrides(config, study)
     for study in studies:
         run_study(config, study)
+
+
+def check_page(readme: Path, name: str) -> None:
+    """Refuse a study whose README is missing, or has no place for its tables."""
+    if not readme.is_file():
+        raise UserError(
+            f"name={name}: no {readme} here, where its tables go; run it in a clone of the repository, or give "
+            "output=FOLDER of a README.md"
+        )
+    find_block(readme, name)
 
 
 def folder_of(config: StudyConfig, study: Study) -> Path:

@@ -24,6 +24,8 @@ def describe(error: BaseException) -> str:
         key, owner, full_key = unknown.groups()
         path = full_key or key
         group = path.partition(".")[0]
+        if _holds_any_key(path.split(".")[-2:-1]):
+            return f"{path}: not given so far; write +{path}=… to add it"
         if choices := choices_with_key(group, key):
             return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
         return unknown_key(path, _fields_of(owner) or keys_of_group(group))
@@ -36,3 +38,10 @@ def describe(error: BaseException) -> str:
 def _fields_of(owner: str) -> list[str]:
     found: list[Any] = [getattr(subject, owner) for subject in SUBJECTS if hasattr(subject, owner)]
     return [field.name for field in dataclasses.fields(found[0])] if found else []
+
+
+def _holds_any_key(names: list[str]) -> bool:
+    """Whether a key of this name, `options` say, is a dictionary that a user fills."""
+    classes = [found for subject in SUBJECTS for found in vars(subject).values() if dataclasses.is_dataclass(found)]
+    declared = [field for found in classes for field in dataclasses.fields(found)]
+    return any(field.name in names and str(field.type).startswith("dict") for field in declared)

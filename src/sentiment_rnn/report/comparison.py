@@ -1,5 +1,6 @@
 """From the runs of a sweep to a table: means over seeds, and paired tests between what was compared."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
@@ -67,6 +68,7 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
         for key in {key for run in runs for key in run.overrides}
         if key not in ("seed", "encoder") and len({run.overrides.get(key) for run in runs}) > 1
     )
+    shown = short_names(varied)
     choices: dict[str, set[str]] = {}
     for run in runs:
         choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
@@ -74,7 +76,7 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
     for run in runs:
         # Two files with one name in them are two encoders all the same.
         name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
-        settings = [f"{key.split('.')[-1]}={run.overrides[key]}" for key in varied if key in run.overrides]
+        settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
         groups.setdefault(", ".join([name, *settings]), []).append(run)
     arms = [Arm(name, sorted(group, key=lambda run: run.seed)) for name, group in groups.items()]
     # NaN has no place in an order: arms without a metric come last. Runs of other tasks have a loss alone.
@@ -85,6 +87,30 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
             np.nan_to_num(arm.metric(BEST_LOSS).mean, nan=np.inf),
         ),
     )
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """For each dotted key the shortest ending that no other of them has: `epochs`, but `encoder.dropout` beside
+    `embedding.dropout`."""
+
+    def endings(key: str) -> list[str]:
+        parts = key.split(".")
+        return [".".join(parts[place:]) for place in reversed(range(len(parts)))]
+
+    taken = Counter(ending for key in keys for ending in endings(key))
+    return {key: next((ending for ending in endings(key) if taken[ending] == 1), key) for key in keys}
+
+
+def _is_used(run: RunResult, key: str) -> bool:
+    """Whether an override reached the run: an encoder leaves keys that it has no use for unset (`encoder.layers` of a
+    bag of words)."""
+    given = run.overrides.get(key)
+    if given is None:
+        return False
+    value: object = run.config
+    for part in key.split("."):
+        value = getattr(value, part, given)
+    return value is not None or given == "null"
 
 
 def differences(arms: Sequence[Arm], resamples: int) -> list[Difference]:

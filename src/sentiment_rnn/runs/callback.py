@@ -106,11 +106,14 @@ def exit_on_user_error() -> Iterator[None]:
 
 
 def prepare(configs: list[RunConfig]) -> Store:
-    """Refuse what this machine does not have; make the token caches and the store that these runs need."""
+    """Refuse what this machine does not have; make the token caches and the store that these runs need. Say what the
+    sources have to say of the reviews."""
     for config in configs:
         check_machine(config)
     for job in {config.data_key: job_of(config) for config in configs}.values():
         job.data.prepare_data()
+        for note in job.data.notes:
+            log.info("%s", note)
     return open_store(configs[0].tracking)
 
 
