@@ -185,6 +185,26 @@ def test_a_line_is_completed_for_its_command(
     assert os.environ["COMP_POINT"] == str(len(left))
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("sentiment-rnn compare resam", {"resamples="}),
+        ("sentiment-rnn runs prune older", {"older_than_days="}),
+        ("sentiment-rnn train encoder=gr", {"encoder=gru"}),
+    ],
+)
+def test_completion_loads_no_command(line: str, offered: set[str], tmp_path: Path) -> None:
+    shell = {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "-sc", "query=bash"],
+        cwd=tmp_path, env=environment() | shell, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *words, loaded = done.stdout.splitlines()
+    assert offered <= set(" ".join(words).split()), words
+    assert loaded == "['hydra']"
+
+
 def test_completion_can_be_installed(tmp_path: Path) -> None:
     done = run_command("-sc", tmp_path, "install=bash", status=0)
     assert "complete" in done.stdout

@@ -4,13 +4,14 @@ import gc
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.commands import COMMANDS
 from sentiment_rnn.cli.errors import fail, leave_quietly, run
 from sentiment_rnn.cli.help import choices, help_of, overview
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.errors import did_you_mean
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
@@ -36,7 +37,9 @@ def _dispatch(arguments: list[str]) -> None:
         # Lightning starts the other processes of a distributed run with what Hydra saw, so without the command.
         arguments = ["train", *arguments]
     elif arguments[0] in COMPLETION:
-        arguments = [_command_to_complete(), *arguments]
+        sys.argv[1:] = arguments
+        run(completer(_command_to_complete()))
+        return
     else:
         os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *arguments])
     name, rest = command_in(arguments)
@@ -70,6 +73,21 @@ def flags_first(arguments: list[str]) -> list[str]:
     """Hydra's flags before the overrides: its parser refuses an override before `-m` and another behind it."""
     overrides = [a for a in arguments if ("=" in a and not a.startswith("-")) or a.startswith("~")]
     return [a for a in arguments if a not in overrides] + overrides
+
+
+def completer(name: str) -> Callable[[], object]:
+    """Hydra's completion of a command's keys, without the command: importing that takes seconds."""
+    import hydra
+
+    if not COMMANDS[name].keys:  # with options of its own, which Hydra does not know
+        name = "train"
+    file = "config" if name == "train" else name.split()[-1]
+    main: Callable[[], object] = hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name=file)(_nothing)
+    return main
+
+
+def _nothing(config: object) -> None:
+    """What a completion runs."""
 
 
 def _command_to_complete() -> str:
