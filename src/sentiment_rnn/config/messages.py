@@ -4,6 +4,7 @@ import dataclasses
 import re
 from typing import Any
 
+from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config import commands, data, model, optimizer, run, task, tracking, trainer
@@ -11,6 +12,17 @@ from sentiment_rnn.config.store import choices_with_key, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
 SUBJECTS = (run, data, model, optimizer, task, tracking, trainer, commands)
+
+
+def line_of(error: BaseException) -> str | None:
+    """The one line for an error that a user can mend; None for any other, which keeps its traceback."""
+    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
+        return describe(error)
+    if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | FileExistsError):
+        return f"{error.filename}: {error.strerror}; choose a folder that can be written"
+    if isinstance(error, ValueError) and "can be specified" in str(error):  # Hydra's word on flags that exclude others
+        return str(error)
+    return None
 
 
 def describe(error: BaseException) -> str:

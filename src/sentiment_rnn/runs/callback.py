@@ -10,13 +10,11 @@ from contextlib import contextmanager
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.messages import describe
+from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.comparison import arms_of
@@ -98,9 +96,9 @@ def exit_on_user_error() -> Iterator[None]:
     """Leave with one line; Hydra turns any other exception of a callback into a warning and goes on."""
     try:
         yield
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        raise SystemExit(f"error: {describe(error)}") from error
     except Exception as error:
+        if line := line_of(error):
+            raise SystemExit(f"error: {line}") from error
         log.exception("the run could not be prepared")
         raise SystemExit(1) from error
 
