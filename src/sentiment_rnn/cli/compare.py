@@ -22,7 +22,7 @@ from sentiment_rnn.report.comparison import (
     distance_table,
     table,
 )
-from sentiment_rnn.report.comparison_figure import comparison_figure
+from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import save_figure
 from sentiment_rnn.report.metrics import COLUMNS
 from sentiment_rnn.report.tables import Table, find_block, markdown, new_console, replace_block, show
@@ -43,6 +43,7 @@ def compare(config: CompareConfig) -> None:
     """Print the tables; log them and the figure to the parent run; write them to `output` if it is given."""
     if config.register:
         check_name(config.tracking.model)
+    check_panels(config.panels)
     store = open_store(config.tracking, create=False)
     parent = find_sweep(store, config.sweep)
     study = str(parent.info.run_name)
@@ -56,7 +57,7 @@ def compare(config: CompareConfig) -> None:
     for shown in tables:
         show(console, shown)
     text = markdown(tables)
-    figure = comparison_figure(arms, study)
+    figure = comparison_figure(arms, study, config.panels)
     files = {"table.md": text, "results.csv": results_csv(arms)}
     log_comparison(store, parent, files, figure)
     console.print(f"logged to run {parent.info.run_id} of {store.uri}, under comparison/", soft_wrap=True)

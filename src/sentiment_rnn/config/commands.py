@@ -18,6 +18,9 @@ class CompareConfig:
     """Folder for `results.csv`, the table and the figures; null writes no folder."""
     documents: list[str] = field(default_factory=list)
     """Markdown files whose block of the study's name takes the tables."""
+    panels: list[str] = field(default_factory=list)
+    """Panels of the figure: `accuracy`, `distance`, `validation`, `gradients`, or a metric such as `test/f1`; none
+    takes the first four."""
     resamples: int = MISSING
     """Bootstrap resamples behind an interval."""
     register: bool = MISSING
