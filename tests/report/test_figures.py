@@ -239,6 +239,8 @@ def test_a_run_below_chance_and_many_epochs_stay_in_the_picture() -> None:
     scores, _, validation, _ = comparison_figure(arms_of(runs), "a study").axes
     assert scores.get_xlim()[0] < min(run.metrics["test/accuracy"] for run in runs)
     assert len(validation.get_xticks()) < 20
+    single = comparison_figure(arms_of(SWEEPS["one epoch"]()), "a study").axes[2]
+    assert all(tick == round(tick) for tick in single.get_xticks())
 
 
 def test_the_figure_of_a_sweep_names_every_arm() -> None:

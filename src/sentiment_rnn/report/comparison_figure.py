@@ -123,7 +123,7 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
             most = max(most, epochs)
     draw_level(axes, 0.5)
     axes.set_xlim(0.5, most + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, min_n_ticks=1))
     axes.set(title="Validation accuracy (a line a seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
 
 
