@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from documented import DOCUMENTS, REPOSITORY, commands, targets
 from sentiment_rnn.cli.commands import COMMANDS
+from sentiment_rnn.cli.main import command_in
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
@@ -34,7 +35,7 @@ OTHERS = ("source ", "curl ", "mlflow models serve", "python ", "make ", "docker
 def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reviews.csv").write_text("text,label\ngood,1\nbad,0\n")
-    _, command, *arguments = shlex.split(line)
+    command, arguments = command_in(shlex.split(line)[1:])
     assert command in COMMANDS
     if COMMANDS[command].keys:
         overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
@@ -43,7 +44,7 @@ def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pyt
         with initialize_config_dir(CONFIGURATION, version_base="1.3"):
             # Of a sweep over several values, the first of each.
             single = [re.sub(r"^([\w./]+=)([^,\[]+),.*", r"\1\2", override) for override in overrides]
-            checked(compose("config" if command == "train" else command, single))
+            checked(compose("config" if command == "train" else command.split()[-1], single))
     else:
         given = {argument for argument in arguments if argument.startswith("--")}
         asked = [sys.executable, "-m", "sentiment_rnn", command, "--help"]

@@ -52,6 +52,17 @@ WRONG_OVERRIDES = {
     "task=sorting": "Available options in 'task': adding copying reviews",
     "trainer.limit_batches=-1": "trainer.limit_batches=-1: expected a number of at least 0",
     "trainer.profiler=slow": "trainer.profiler=slow: expected one of simple, advanced",
+    "trainer.strategy=foo": "trainer.strategy=foo: no strategy of Lightning; expected auto, ddp, fsdp",
+    "optimizer._target_=torch.nn.Linear": "optimizer._target_=torch.nn.Linear: no optimizer; expected the class of one",
+    "optimizer._target_=torch.add": "optimizer._target_=torch.add: no optimizer; expected the class of one",
+    "encoder._target_=math.sqrt": "encoder._target_=math.sqrt: no torch module",
+    "encoder._target_=torch.nn.ReLU": "encoder._target_=torch.nn.ReLU: no encoder, since it has no output_size",
+    "pooling._target_=math.sqrt": "pooling._target_=math.sqrt: no torch module",
+    "encoder=null": "encoder=null: expected one of bag, gru, lstm",
+    "data=null": "data=null: expected one of files, generated, imdb",
+    "trainer=": "trainer=: expected one of auto, cpu, gpu",
+    "optimizer.options.fused=true": "optimizer.options.fused: not given so far; write +optimizer.options.fused=…",
+    "optimizer.embedding_options.eps=1": "write +optimizer.embedding_options.eps=… to add it",
 }
 
 
@@ -86,7 +97,8 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "override", ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,mlp", "+foo=1,2"]
+    "override",
+    ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,mlp", "encoder=rnn,null", "+foo=1,2"],
 )
 def test_a_sweep_with_one_wrong_job_starts_none(
     override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -170,6 +182,15 @@ def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
     )
     assert said in line
     assert (tmp_path / "runs").exists() == made
+
+
+def test_a_study_outside_a_clone_says_where_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "name=memory", command="study")
+    assert "name=memory: no experiments/memory/README.md here" in line
+    assert "run it in a clone of the repository, or give output=FOLDER" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_devices_are_refused_for_a_task_that_trains_on_one(

@@ -173,6 +173,9 @@ def test_the_shell_is_offered_what_completes_a_line(line: str, offered: set[str]
         ("sentiment-rnn compare resam", "compare", "sentiment-rnn resam"),
         ("sentiment-rnn train encoder=l", "train", "sentiment-rnn encoder=l"),
         ("sentiment-rnn encoder=l", "train", "sentiment-rnn encoder=l"),
+        ("sentiment-rnn runs sw", "runs", "sentiment-rnn sw"),
+        ("sentiment-rnn runs prune ke", "runs prune", "sentiment-rnn ke"),
+        ("sentiment-rnn compare", "train", "sentiment-rnn compare"),
     ],
 )
 def test_a_line_is_completed_for_its_command(
@@ -183,6 +186,26 @@ def test_a_line_is_completed_for_its_command(
     assert _command_to_complete() == command
     assert os.environ["COMP_LINE"] == left
     assert os.environ["COMP_POINT"] == str(len(left))
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("sentiment-rnn compare resam", {"resamples="}),
+        ("sentiment-rnn runs prune older", {"older_than_days="}),
+        ("sentiment-rnn train encoder=gr", {"encoder=gru"}),
+    ],
+)
+def test_completion_loads_no_command(line: str, offered: set[str], tmp_path: Path) -> None:
+    shell = {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "-sc", "query=bash"],
+        cwd=tmp_path, env=environment() | shell, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *words, loaded = done.stdout.splitlines()
+    assert offered <= set(" ".join(words).split()), words
+    assert loaded == "['hydra']"
 
 
 def test_completion_can_be_installed(tmp_path: Path) -> None:

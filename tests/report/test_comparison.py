@@ -24,6 +24,7 @@ from sentiment_rnn.report.comparison import (
     distance_table,
     read_results,
     results_csv,
+    short_names,
     table,
     tables_of,
 )
@@ -91,6 +92,31 @@ def test_an_arm_is_named_by_its_encoder_and_by_what_the_sweep_varied_beside_it()
     runs = [run("lstm", seed, data__max_tokens=tokens, **same) for tokens in ("25", "100") for seed in (0, 1)]
     found = {arm.name: len(arm.runs) for arm in arms_of([*runs, run("rnn", 0, **same)])}
     assert found == {"lstm, max_tokens=25": 2, "lstm, max_tokens=100": 2, "rnn": 1}
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (["trainer.epochs", "encoder.layers"], ["epochs", "layers"]),
+        (["encoder.dropout", "embedding.dropout"], ["encoder.dropout", "embedding.dropout"]),
+        (["optimizer.options.eps", "optimizer.embedding_options.eps"], ["options.eps", "embedding_options.eps"]),
+        (["data", "pooling"], ["data", "pooling"]),
+        (["size", "embedding.size"], ["size", "embedding.size"]),
+    ],
+)
+def test_a_key_is_shown_by_the_shortest_ending_that_no_other_has(keys: list[str], shown: list[str]) -> None:
+    assert list(short_names(keys).values()) == shown
+
+
+def test_an_override_that_an_encoder_has_no_use_for_is_not_in_the_name_of_its_row() -> None:
+    def run(encoder: str, layers: str) -> RunResult:
+        overrides = {"encoder.layers": layers, "encoder": encoder}
+        made = made_up_run(encoder, 0, {}, run_result("any").predictions, overrides=overrides)
+        made.config.encoder.layers = None if encoder == "bag" else int(layers)
+        return made
+
+    runs = [run("lstm", "1"), run("lstm", "2"), run("bag", "1")]
+    assert {arm.name for arm in arms_of(runs)} == {"lstm, layers=1", "lstm, layers=2", "bag"}
 
 
 def test_the_arm_that_is_best_on_validation_comes_first_whatever_it_does_on_test() -> None:

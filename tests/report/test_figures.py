@@ -12,9 +12,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import arms_of
-from sentiment_rnn.report.comparison_figure import comparison_figure
+from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import (
     Curve,
     accuracy_by,
@@ -212,6 +213,34 @@ def test_the_figure_of_a_sweep_can_be_saved(name: str) -> None:
     figure = comparison_figure(arms_of(SWEEPS[name]()), "a study")
     assert len(figure.axes) == 4
     assert_can_be_saved(figure)
+
+
+@pytest.mark.parametrize(
+    ("panels", "titles"),
+    [
+        (["gradients"], ["Gradient that reaches a token"]),
+        (["accuracy", "test/f1", "validation"], ["Test accuracy", "test/f1", "Validation accuracy"]),
+    ],
+)
+def test_the_figure_of_a_sweep_has_the_panels_that_are_asked_for(panels: list[str], titles: list[str]) -> None:
+    figure = comparison_figure(arms_of(SWEEPS["ordinary"]()), "a study", panels)
+    assert [axes.get_title("left").split(" (")[0] for axes in figure.axes] == titles
+    assert_can_be_saved(figure)
+
+
+def test_a_panel_that_is_none_is_one_line() -> None:
+    check_panels(["distance", "test/auroc"])
+    with pytest.raises(UserError, match="panels: no panel gradient; did you mean gradients"):
+        check_panels(["accuracy", "gradient"])
+
+
+def test_a_run_below_chance_and_many_epochs_stay_in_the_picture() -> None:
+    runs = [run_result("rnn", 0, said_of(500, 0.3), epochs=60), run_result("lstm", 0, said_of(500, 0.9), epochs=60)]
+    scores, _, validation, _ = comparison_figure(arms_of(runs), "a study").axes
+    assert scores.get_xlim()[0] < min(run.metrics["test/accuracy"] for run in runs)
+    assert len(validation.get_xticks()) < 20
+    single = comparison_figure(arms_of(SWEEPS["one epoch"]()), "a study").axes[2]
+    assert all(tick == round(tick) for tick in single.get_xticks())
 
 
 def test_the_figure_of_a_sweep_names_every_arm() -> None:

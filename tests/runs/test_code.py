@@ -105,6 +105,17 @@ def test_a_users_own_encoder_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert digest(OWN.replace("return embedded", "return 2 * embedded")) != first
 
 
+def test_a_class_in_a_class_or_in_a_module_that_is_gone_counts_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_nested.py").write_text("class Outer:\n    class Inner:\n        pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plain = code.code_digest([])
+    nested = code.code_digest(["own_nested.Outer.Inner"])
+    assert nested == code.code_digest(["own_nested.Outer"]) != plain
+    assert code.code_digest(["nowhere.at.all.Thing"]) == plain
+
+
 def test_a_tokenizer_of_ones_own_counts_and_libraries_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marked = "from sentiment_rnn.data.tokenizer import tokenizer\n\n\n@tokenizer\n"
     (tmp_path / "own_tokenizer.py").write_text(marked + "def words(text):\n    return text.split()\n")

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import logging
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -91,19 +90,20 @@ def test_texts_of_train_in_test_are_counted_and_what_is_held_out_is_said(used: t
 
 
 def test_without_other_files_parts_of_the_one_are_held_out_in_whole_groups(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
 ) -> None:
     rows = reviews()
     path = written(tmp_path / "reviews.csv", rows)
-    caplog.set_level(logging.INFO, logger="sentiment_rnn")
-    parts = source_of(of(f"data.train={path}", "data.group_column=product").data).read()
+    source = source_of(of(f"data.train={path}", "data.group_column=product").data)
+    parts = source.read()
     assert {part: len(found) for part, found in parts.items()} == {"train": 144, "validation": 16, "test": 40}
     groups = {part: {review.group for review in found} for part, found in parts.items()}
     assert not groups["train"] & groups["test"]
     assert not groups["validation"] & (groups["train"] | groups["test"])
     assert sorted(review.text for found in parts.values() for review in found) == sorted(text for text, *_ in rows)
-    assert "40 of 200 texts" in caplog.text
-    assert "too high" not in caplog.text
+    said = " ".join(source.notes(parts))
+    assert "40 of 200 texts" in said
+    assert "too high" not in said
 
 
 def test_another_place_or_form_of_the_same_texts_is_the_same_experiment_and_other_texts_are_not(tmp_path: Path) -> None:

@@ -51,6 +51,18 @@ def test_two_jobs_at_once_on_a_fresh_database_all_finish_under_one_parent(swept:
     }  # fmt: skip
 
 
+def test_the_parent_says_what_its_runs_found(swept: Path) -> None:
+    (parent,), children = runs_of(swept)
+    best = max(child.data.metrics["val/best_accuracy"] for child in children)
+    mean = sum(child.data.metrics["test/accuracy"] for child in children if child.data.tags["encoder"] == "rnn") / 2
+    assert parent.data.metrics["runs/finished"] == 4
+    assert parent.data.metrics["best/val/accuracy"] == best
+    assert parent.data.metrics["rnn/test/accuracy"] == pytest.approx(mean)
+    note = parent.data.tags["mlflow.note.content"]
+    assert note.startswith("4 of 4 runs finished; best on validation: ")
+    assert f"| rnn | {100 * mean:.1f} % (" in note
+
+
 def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
     client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
     run = runs_of(swept)[1][0]
@@ -120,6 +132,7 @@ def test_a_failing_job_is_failed_with_its_traceback_and_the_sweep_goes_on(tmp_pa
     text = Path(client.download_artifacts(by_status["FAILED"].info.run_id, "traceback.txt", str(tmp_path))).read_text()
     assert "TypeError" in text
     assert "momentum" in text
+    assert parent.data.tags["mlflow.note.content"].startswith("1 of 2 runs finished")
 
 
 def test_a_killed_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:

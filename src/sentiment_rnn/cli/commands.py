@@ -72,6 +72,26 @@ COMMANDS = {
         (("", "config/commands.py", "ReportConfig"), TRACKING_KEYS),
     ),
     "sync": Command("Send to the tracking server what runs could not send while it was away."),
+    "runs": Command(
+        "List the sweeps and single runs: state, best score, age and disk use.",
+        (
+            "sentiment-rnn runs",
+            "sentiment-rnn runs sweep=mine tracking.directory=runs",
+            "sentiment-rnn runs json=true",
+        ),
+        ("tracking",),
+        (("", "config/commands.py", "RunsConfig"), TRACKING_KEYS),
+    ),
+    "runs prune": Command(
+        "Remove checkpoints that nobody needs; shows them first, yes=true deletes.",
+        (
+            "sentiment-rnn runs prune",
+            "sentiment-rnn runs prune keep=none older_than_days=30",
+            "sentiment-rnn runs prune sweep=mine keep=best yes=true",
+        ),
+        ("tracking",),
+        (("", "config/commands.py", "PruneConfig"), TRACKING_KEYS),
+    ),
     "predict": Command("Say whether texts are positive."),
     "evaluate": Command("How good a trained model is on labelled texts of your own."),
     "inspect": Command("Look at one text as a trained model reads it, on an HTML page."),

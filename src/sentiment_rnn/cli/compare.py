@@ -12,7 +12,7 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.comparison import Arm, arms_of, distance_table, read_results, results_csv, tables_of
-from sentiment_rnn.report.comparison_figure import comparison_figure
+from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import save_figure
 from sentiment_rnn.report.tables import markdown, new_console, show
 from sentiment_rnn.tracking.models import check_name, register
@@ -32,6 +32,7 @@ def compare(config: CompareConfig) -> None:
     """Print the tables; log them and the figure to the parent run; write them to `output` if it is given."""
     if config.register:
         check_name(config.tracking.model)
+    check_panels(config.panels)
     store = open_store(config.tracking, create=False)
     parent = find_sweep(store, config.sweep)
     study = str(parent.info.run_name)
@@ -44,7 +45,7 @@ def compare(config: CompareConfig) -> None:
     for shown in tables:
         show(console, shown)
     text = markdown(tables)
-    figure = comparison_figure(arms, study)
+    figure = comparison_figure(arms, study, config.panels)
     files = {"table.md": text, "results.csv": results}
     log_comparison(store, parent, files, figure)
     console.print(f"logged to run {parent.info.run_id} of {store.address}, under comparison/", soft_wrap=True)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from sentiment_rnn.environment import quiet_libraries
-from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 
 
@@ -29,38 +28,19 @@ def one_line_errors() -> Iterator[None]:
 
     `run` has it around everything, a command inside Hydra's wrapper too, which would put a line of its own first.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from sentiment_rnn.config.messages import describe
+    from sentiment_rnn.config.messages import line_of
 
     try:
         yield
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        fail(describe(error))
-    except ValueError as error:
-        if "can be specified" not in str(error):  # Hydra's word on flags that exclude each other
-            raise
-        fail(str(error))
-    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-        fail(f"{error.filename}: {error.strerror}; choose a folder that can be written")
     except KeyboardInterrupt:
         fail("interrupted; a sweep that is started again resumes where it was", status=130)
     except BrokenPipeError:
         leave_quietly()
     except Exception as error:
-        if type(error).__module__ != "submitit.core.utils":
+        line = line_of(error)
+        if line is None:
             raise
-        fail(_of_submitit(str(error)))
-
-
-def _of_submitit(text: str) -> str:
-    """The last line of what `sbatch` says; or that of a job's traceback, and where all of its output is."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    rules = [number for number, line in enumerate(lines) if not line.strip("-")]
-    if not rules:
-        return f"hydra/launcher: {lines[-1]}"
-    return f"a job failed: {lines[rules[-1] - 1]}; its output is in {lines[-1].removeprefix('- ')}"
+        fail(line)
 
 
 def leave_quietly() -> NoReturn:

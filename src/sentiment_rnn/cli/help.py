@@ -51,10 +51,11 @@ def help_of(name: str) -> str:
 
 
 def _groups(command: Command) -> list[str]:
-    return [line for group in command.groups for line in _entry(group, ", ".join(_choices(group)))]
+    return [line for group in command.groups for line in _entry(group, ", ".join(choices(group)))]
 
 
-def _choices(group: str) -> list[str]:
+def choices(group: str) -> list[str]:
+    """The files of a group of `conf/`, without `.yaml`."""
     return sorted(path.stem for path in Path(CONFIGURATION, group).glob("*.yaml"))
 
 

@@ -4,12 +4,14 @@ import gc
 import os
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.commands import COMMANDS
 from sentiment_rnn.cli.errors import fail, leave_quietly, run
-from sentiment_rnn.cli.help import help_of, overview
+from sentiment_rnn.cli.help import choices, help_of, overview
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.errors import did_you_mean
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
@@ -32,19 +34,35 @@ def _dispatch(arguments: list[str]) -> None:
         print(__version__)
         return
     if arguments[0] in COMPLETION:
-        arguments = [_command_to_complete(), *arguments]
-    else:
-        os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *arguments])
-    name, *rest = arguments
+        sys.argv[1:] = arguments
+        run(completer(_command_to_complete()))
+        return
+    os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *arguments])
+    name, rest = command_in(arguments)
     if name not in COMMANDS:
         fail(f"{name}: no such command; {did_you_mean(name, COMMANDS, 'one of ')}")
     if COMMANDS[name].keys and {"-h", "--help"} & set(rest):
         print(help_of(name))
         return
+    refuse_null(COMMANDS[name].groups, rest)
     sys.argv[1:] = flags_first(rest) if COMMANDS[name].keys else rest
     if name == "train":
         gc.disable()  # the libraries are a million objects: looking for garbage among them takes a second of the start
-    run(import_module(f"sentiment_rnn.cli.{name}").main)
+    run(import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}").main)
+
+
+def command_in(arguments: list[str]) -> tuple[str, list[str]]:
+    """The command that a line begins with, which may be of two words, and the rest of the line."""
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    return " ".join(arguments[:words]), arguments[words:]
+
+
+def refuse_null(groups: Sequence[str], arguments: list[str]) -> None:
+    """Leave with one line for `encoder=null`: Hydra's own names neither the group nor a choice."""
+    for argument in arguments:
+        group, _, value = argument.partition("=")
+        if group in groups and group != "experiment" and {"null", "~", ""} & set(value.split(",")):
+            fail(f"{argument}: expected one of {', '.join(choices(group))}")
 
 
 def flags_first(arguments: list[str]) -> list[str]:
@@ -53,13 +71,28 @@ def flags_first(arguments: list[str]) -> list[str]:
     return [a for a in arguments if a not in overrides] + overrides
 
 
+def completer(name: str) -> Callable[[], object]:
+    """Hydra's completion of a command's keys, without the command: importing that takes seconds."""
+    import hydra
+
+    if not COMMANDS[name].keys:  # with options of its own, which Hydra does not know
+        name = "train"
+    file = "config" if name == "train" else name.split()[-1]
+    main: Callable[[], object] = hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name=file)(_nothing)
+    return main
+
+
+def _nothing(config: object) -> None:
+    """What a completion runs."""
+
+
 def _command_to_complete() -> str:
     """The command in the line that the shell completes, which is taken out of it: Hydra knows of none."""
     line = os.environ.get("COMP_LINE", "")
     program, _, rest = line.partition(" ")
-    name, space, overrides = rest.partition(" ")
-    if name not in COMMANDS or not space:
+    name, left = command_in(rest.split(" "))
+    if name not in COMMANDS or not left:
         return "train"
-    os.environ["COMP_LINE"] = f"{program} {overrides}"
+    os.environ["COMP_LINE"] = f"{program} {' '.join(left)}"
     os.environ["COMP_POINT"] = str(max(0, int(os.environ.get("COMP_POINT", "0")) - len(name) - 1))
     return name

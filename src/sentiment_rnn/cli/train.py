@@ -1,6 +1,7 @@
 """Train one encoder, or a sweep of them, and score it on the test data."""
 
 import gc
+import sys
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,8 +15,17 @@ from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
 
 
+def main() -> None:
+    """Run one job, or the jobs of a sweep."""
+    try:
+        job()
+    finally:
+        if callback := sys.modules.get("sentiment_rnn.runs.callback"):  # which Hydra has imported if a sweep has begun
+            callback.close_sweeps()
+
+
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")
-def main(config: DictConfig) -> float | None:
+def job(config: DictConfig) -> float | None:
     """One job; returns its best validation score, for sweepers that search."""
     from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train

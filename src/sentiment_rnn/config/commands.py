@@ -1,9 +1,10 @@
-"""Keys of the commands that read runs: `compare`, `study`, `report`."""
+"""Keys of the commands that read runs: `compare`, `study`, `report`, `runs`, `runs prune`."""
 
 from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from sentiment_rnn.config.bounds import at_least, one_of
 from sentiment_rnn.config.tracking import TrackingConfig
 
 
@@ -15,6 +16,9 @@ class CompareConfig:
     """`latest`, a study's name (its latest sweep) or the id of a parent run."""
     output: str | None = MISSING
     """Folder for `results.csv`, the table and the figures; null writes no folder."""
+    panels: list[str] = field(default_factory=list)
+    """Panels of the figure: `accuracy`, `distance`, `validation`, `gradients`, or a metric such as `test/f1`; none
+    takes the first four."""
     register: bool = MISSING
     """Register the best run, and the best of each encoder, as versions of the model `tracking.model`."""
     tracking: TrackingConfig = MISSING
@@ -44,3 +48,37 @@ class ReportConfig:
     output: str = MISSING
     """The HTML file."""
     tracking: TrackingConfig = MISSING
+
+
+@dataclass
+class RunsConfig:
+    """The `runs` command."""
+
+    sweep: str | None = MISSING
+    """`latest`, a study's name or the beginning of a run's id (8 characters or more); null lists all."""
+    json: bool = MISSING
+    """Print JSON for a program instead of a table."""
+    tracking: TrackingConfig = MISSING
+
+
+@dataclass
+class PruneConfig:
+    """The `runs prune` command."""
+
+    sweep: str | None = MISSING
+    """Only of these: `latest`, a study's name or the beginning of a run's id (8 characters or more); null: of all."""
+    keep: str = MISSING
+    """The checkpoint that each run keeps: `best` on validation, `last`, or `none`."""
+    older_than_days: float = MISSING
+    """Leave runs alone that ended within so many days."""
+    unfinished: bool = MISSING
+    """Also remove checkpoints of runs that did not finish; these can then only start anew."""
+    yes: bool = MISSING
+    """Delete; false shows what would be deleted, and changes nothing."""
+    json: bool = MISSING
+    """Print JSON for a program instead of a table."""
+    tracking: TrackingConfig = MISSING
+
+    def __post_init__(self) -> None:
+        one_of("keep", self.keep, ("best", "last", "none"))
+        at_least("older_than_days", self.older_than_days, 0)

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from typing import Any
 
+from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config import commands, data, model, optimizer, run, task, tracking, trainer
@@ -11,6 +12,28 @@ from sentiment_rnn.config.store import choices_with_key, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
 SUBJECTS = (run, data, model, optimizer, task, tracking, trainer, commands)
+
+
+def line_of(error: BaseException) -> str | None:
+    """The one line for an error that a user can mend; None for any other, which keeps its traceback."""
+    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
+        return describe(error)
+    if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | FileExistsError):
+        return f"{error.filename}: {error.strerror}; choose a folder that can be written"
+    if isinstance(error, ValueError) and "can be specified" in str(error):  # Hydra's word on flags that exclude others
+        return str(error)
+    if type(error).__module__ == "submitit.core.utils":
+        return _of_submitit(str(error))
+    return None
+
+
+def _of_submitit(text: str) -> str:
+    """The last line of what `sbatch` says; or that of a job's traceback, and where all of its output is."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    rules = [number for number, line in enumerate(lines) if not line.strip("-")]
+    if not rules:
+        return f"hydra/launcher: {lines[-1]}"
+    return f"a job failed: {lines[rules[-1] - 1]}; its output is in {lines[-1].removeprefix('- ')}"
 
 
 def describe(error: BaseException) -> str:
@@ -24,6 +47,8 @@ def describe(error: BaseException) -> str:
         key, owner, full_key = unknown.groups()
         path = full_key or key
         group = path.partition(".")[0]
+        if _holds_any_key(path.split(".")[-2:-1]):
+            return f"{path}: not given so far; write +{path}=… to add it"
         if choices := choices_with_key(group, key):
             return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
         return unknown_key(path, _fields_of(owner) or keys_of_group(group))
@@ -38,3 +63,10 @@ def describe(error: BaseException) -> str:
 def _fields_of(owner: str) -> list[str]:
     found: list[Any] = [getattr(subject, owner) for subject in SUBJECTS if hasattr(subject, owner)]
     return [field.name for field in dataclasses.fields(found[0])] if found else []
+
+
+def _holds_any_key(names: list[str]) -> bool:
+    """Whether a key of this name, `options` say, is a dictionary that a user fills."""
+    classes = [found for subject in SUBJECTS for found in vars(subject).values() if dataclasses.is_dataclass(found)]
+    declared = [field for found in classes for field in dataclasses.fields(found)]
+    return any(field.name in names and str(field.type).startswith("dict") for field in declared)

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from hydra.core.config_store import ConfigStore
 
-from sentiment_rnn.config.commands import CompareConfig, ReportConfig, StudyConfig
+from sentiment_rnn.config.commands import CompareConfig, PruneConfig, ReportConfig, RunsConfig, StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
@@ -18,6 +18,8 @@ SCHEMA = {
     "compare": CompareConfig,
     "report": ReportConfig,
     "study": StudyConfig,
+    "runs": RunsConfig,
+    "prune": PruneConfig,
 }
 """Root schemas, by the name under which YAML files refer to them: `/schema/reviews`."""
 

@@ -8,7 +8,7 @@
     train.distances.npy                   int32 [N], -1 where unknown
     train.names.txt                       a line a review
     validation.* test.*
-<directory>/tokens/<fingerprint>.source   the key of the corpus that this source gave
+<directory>/tokens/<fingerprint>.source   the key of the corpus that this source gave, then its notes, a line each
 """
 
 import functools
@@ -19,7 +19,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +89,8 @@ class Corpus:
     """SHA-256 of all its reviews, with their labels, ratings and places."""
     tokenizer: Tokenizer
     splits: dict[str, Split]
+    notes: tuple[str, ...] = ()
+    """What its source says of it to whoever starts a run."""
 
 
 def load_corpus(source: Source, config: DataConfig) -> Corpus:
@@ -105,26 +107,29 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".lock"):
-            folder = _find(source, config, cache) or _make(source, config, cache)
+            folder, notes = _find(source, config, cache) or _make(source, config, cache)
             try:
-                return _open(folder)
+                return replace(_open(folder), notes=notes)
             except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s: damaged (%s), so the texts are tokenized again", folder, error)
                 (folder / _ABOUT).unlink(missing_ok=True)
-                return _open(_make(source, config, cache))
+                folder, notes = _make(source, config, cache)
+                return replace(_open(folder), notes=notes)
     except OSError as error:
         raise UserError(
             f"data.directory={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
 
 
-def _find(source: Source, config: DataConfig, cache: Path) -> Path | None:
+def _find(source: Source, config: DataConfig, cache: Path) -> tuple[Path, tuple[str, ...]] | None:
     known = cache / f"{_source_key(source, config)}.source"
-    folder = cache / known.read_text() if known.exists() else None
-    return folder if folder and (folder / _ABOUT).exists() else None
+    if not known.exists():
+        return None
+    folder, *notes = known.read_text(encoding="utf-8").split("\n")
+    return (cache / folder, tuple(notes)) if (cache / folder / _ABOUT).exists() else None
 
 
-def _make(source: Source, config: DataConfig, cache: Path) -> Path:
+def _make(source: Source, config: DataConfig, cache: Path) -> tuple[Path, tuple[str, ...]]:
     for leftover in cache.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
         shutil.rmtree(leftover, ignore_errors=True)
     reviews = source.read()
@@ -138,8 +143,10 @@ def _make(source: Source, config: DataConfig, cache: Path) -> Path:
             making.rename(folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
-    _write_whole(cache / f"{_source_key(source, config)}.source", folder.name)
-    return folder
+    described = getattr(source, "notes", None)
+    notes = tuple(described(reviews)) if described else ()
+    _write_whole(cache / f"{_source_key(source, config)}.source", "\n".join([folder.name, *notes]))
+    return folder, notes
 
 
 def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: DataConfig) -> None:
@@ -227,5 +234,5 @@ def _hash(*parts: object) -> str:
 
 def _write_whole(path: Path, content: str) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(content)
+    partial.write_text(content, encoding="utf-8")
     partial.replace(path)

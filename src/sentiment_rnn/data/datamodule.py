@@ -28,6 +28,11 @@ class ReviewData(TaskData):
         """Download, check and tokenize, where the cache does not have it; raises `UserError` for a bad corpus."""
         load_corpus(source_of(self.config), self.config)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the source says of the reviews: how many were held out, say."""
+        return load_corpus(source_of(self.config), self.config).notes
+
     def setup(self, stage: str | None = None) -> None:
         """Map the token arrays into memory."""
         if not hasattr(self, "corpus"):

@@ -26,6 +26,7 @@ class Source(Protocol):
 
     A dataclass is the shortest way to write one; bounds are checked in `__post_init__`. `places`, where the class has
     it, names the arguments that say where the corpus lies and not what it is: a run's identity leaves them out.
+    `notes(reviews)`, where it has it, gives lines on what `read` returned; they are said whenever runs start.
     """
 
     def fingerprint(self) -> str:

@@ -34,11 +34,22 @@ def split_by_group(
     train = [review for review, out in zip(reviews, held_out, strict=True) if not out]
     validation = [review for review, out in zip(reviews, held_out, strict=True) if out]
     if not train or not validation:
+        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups"
         raise UserError(
-            f"{key}={fraction}: leaves {len(train)} reviews and holds {len(validation)} out, "
-            f"of {len(sizes)} groups; choose another fraction"
+            f"{key}={fraction}: leaves {len(train)} reviews and holds {len(validation)} out, since only whole groups "
+            f"are held out and there {'is' if len(sizes) == 1 else 'are'} {groups}; {_advice(sizes[order], key, train)}"
         )
     return train, validation
+
+
+def _advice(sizes: np.ndarray, key: str, left: list[Review]) -> str:
+    """What to set instead, where groups of these sizes [G] are held out in this order."""
+    if len(sizes) == 1:
+        return "one group cannot be divided"
+    shares = np.cumsum(sizes)[:-1] / sizes.sum()
+    if left:
+        return f"set {key}={np.ceil(1000 * shares[0]) / 1000:g} or more"
+    return f"set {key}={np.floor(1000 * shares[-1]) / 1000:g} or less"
 
 
 def _components(reviews: list[Review]) -> np.ndarray:

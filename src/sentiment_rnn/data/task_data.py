@@ -8,3 +8,8 @@ class TaskData(pl.LightningDataModule):
 
     overfits: bool = False
     """Whether each epoch has the training batches of the first, and validation has them too."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for whoever starts runs on these data; asked for after `prepare_data`."""
+        return ()

@@ -35,15 +35,18 @@ def check_target(part: str, target: str) -> None:
         raise UserError(f"{part}: {target} is no torch module; expected the class of one")
 
 
-def module_class(target: str) -> type[Any]:
+def module_class(target: str, key: str = "_target_") -> type[Any]:
     """The class of a torch module that `target` names, which the user has given: it is imported.
+
+    Args:
+        key: what gives `target`, for messages.
 
     Raises:
         UserError: it names something else.
     """
-    found = class_named(target)
+    found = class_named(target, key)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise UserError(f"_target_={target}: no torch module; expected the class of one")
+        raise UserError(f"{key}={target}: no torch module; expected the class of one")
     return found
 
 

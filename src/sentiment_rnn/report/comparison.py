@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
@@ -15,7 +16,7 @@ from sentiment_rnn.inference.predictions import Predictions, correct_by_seed
 from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
 from sentiment_rnn.report.statistics import Interval, Spread, accuracy_difference, logarithmic_bins, spread
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.tracking.names import BEST_ACCURACY
+from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
 from sentiment_rnn.tracking.results import RunResult
 
 REVIEWS = "test_reviews"
@@ -80,6 +81,7 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
         for key in {key for run in runs for key in run.overrides}
         if key not in ("seed", "encoder") and len({run.overrides.get(key) for run in runs}) > 1
     )
+    shown = short_names(varied)
     choices: dict[str, set[str]] = {}
     for run in runs:
         choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
@@ -87,15 +89,44 @@ def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
     for run in runs:
         # Two files with one name in them are two encoders all the same.
         name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
-        settings = [f"{key.split('.')[-1]}={run.overrides[key]}" for key in varied if key in run.overrides]
+        settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
         groups.setdefault(", ".join([name, *settings]), []).append(run)
     arms = [Arm(name, sorted(group, key=lambda run: run.seed)) for name, group in groups.items()]
-    return sorted(arms, key=lambda arm: _best_first(arm.metric(BEST_ACCURACY)))
+    return sorted(arms, key=lambda arm: (_best_first(arm.metric(BEST_ACCURACY)), _least_first(arm.metric(BEST_LOSS))))
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """For each dotted key the shortest ending that no other of them has: `epochs`, but `encoder.dropout` beside
+    `embedding.dropout`."""
+
+    def endings(key: str) -> list[str]:
+        parts = key.split(".")
+        return [".".join(parts[place:]) for place in reversed(range(len(parts)))]
+
+    taken = Counter(ending for key in keys for ending in endings(key))
+    return {key: next((ending for ending in endings(key) if taken[ending] == 1), key) for key in keys}
+
+
+def _is_used(run: RunResult, key: str) -> bool:
+    """Whether an override reached the run: an encoder leaves keys that it has no use for unset (`encoder.layers` of a
+    bag of words)."""
+    given = run.overrides.get(key)
+    if given is None:
+        return False
+    value: object = run.config
+    for part in key.split("."):
+        value = getattr(value, part, given)
+    return value is not None or given == "null"
 
 
 def _best_first(validation: Spread) -> float:
     """A key to sort by. NaN has no place in an order: arms without the metric come last."""
     return math.inf if math.isnan(validation.mean) else -validation.mean
+
+
+def _least_first(loss: Spread) -> float:
+    """The same for a loss; runs of other tasks have that alone."""
+    return math.inf if math.isnan(loss.mean) else loss.mean
 
 
 def results_csv(arms: Sequence[Arm]) -> str:

@@ -1,7 +1,9 @@
-"""The figure of a sweep: accuracy with its seeds, by distance or length, over epochs, and the gradients behind it."""
+"""The figure of a sweep: accuracy with its seeds, by distance or length, over epochs, the gradients behind it, or any
+metric."""
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -9,32 +11,64 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.report.comparison import Arm
 from sentiment_rnn.report.figures import color_of, decorate_accuracy, draw_level, styled
+from sentiment_rnn.report.metrics import COLUMNS
 from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, spread
 
 
 @styled
-def comparison_figure(arms: Sequence[Arm], title: str) -> Figure:
-    """Four views of the same runs, an encoder always in the same colour."""
+def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = ()) -> Figure:
+    """Views of the same runs, two in a row, an encoder always in the same colour.
+
+    Args:
+        panels: names of `PANELS`, or of metrics of `report.metrics.COLUMNS`; none takes all of `PANELS`.
+    """
+    panels = panels or tuple(PANELS)
     longest = max(len(arm.name) for arm in arms)
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
     # Long names beside the bars would take the width of the panels on the right.
-    figure = Figure(figsize=(10.5 + 0.08 * max(0, longest - 12), 7.4), layout="constrained")
+    width, height = 5.25 * columns + 0.08 * max(0, longest - 12), rows * max(3.7, 0.8 + 0.3 * len(arms))
+    figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-    axes = figure.subplots(2, 2)
     colors = {arm.name: arm.color or color_of(arm.name, position) for position, arm in enumerate(arms)}
     if len(set(colors.values())) < len(arms):  # arms of one encoder: told apart by colours of their own
         colors = {arm.name: to_hex(matplotlib.colormaps["tab20"](p % 20)) for p, arm in enumerate(arms)}
-    _scores(axes[0, 0], arms, colors)
-    _accuracy_by(axes[0, 1], arms, colors)
-    _validation(axes[1, 0], arms, colors)
-    _gradients(axes[1, 1], arms, colors)
+    for position, name in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, position + 1)
+        if name in PANELS:
+            PANELS[name](axes, arms, colors)
+        else:
+            _metric(axes, arms, colors, name)
     return figure
 
 
+def check_panels(panels: Sequence[str]) -> None:
+    """Raise `UserError` for a name that is neither a panel nor a metric."""
+    known = [*PANELS, *(column.metric for column in COLUMNS)]
+    for name in panels:
+        if name not in known:
+            raise UserError(f"panels: no panel {name}; {did_you_mean(name, known, 'one of ')}")
+
+
+def _metric(axes: Axes, arms: Sequence[Arm], colors: dict[str, str], name: str) -> None:
+    for row, arm in enumerate(arms):
+        score = arm.metric(name)
+        axes.errorbar(score.mean, row, xerr=score.deviation, color=colors[arm.name], capsize=4, linewidth=2)
+        axes.scatter([run.metrics[name] for run in arm.runs], [row] * len(arm.runs), color=colors[arm.name], s=28)
+    axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.set(title=f"{name} (a dot a seed, mean ± sd)", xlabel=name)
+
+
 def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
-    lowest = 0.45
+    # From just below chance, or below the worst run.
+    lowest = min(0.45, *(run.metrics["test/accuracy"] - 0.05 for arm in arms for run in arm.runs))
     for row, arm in enumerate(arms):
         accuracies = [run.metrics["test/accuracy"] for run in arm.runs]
         score = arm.metric("test/accuracy")
@@ -88,7 +122,8 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
             axes.plot(range(1, epochs + 1), validation, **style)
             most = max(most, epochs)
     draw_level(axes, 0.5)
-    axes.set_xticks(range(1, most + 1))
+    axes.set_xlim(0.5, most + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, min_n_ticks=1))
     axes.set(title="Validation accuracy (one line per seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
 
 
@@ -110,6 +145,15 @@ def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
         xlabel="distance from the end [tokens]",
         ylabel="median ‖∂L/∂x‖",
     )
+
+
+PANELS: dict[str, Callable[[Axes, Sequence[Arm], dict[str, str]], None]] = {
+    "accuracy": _scores,
+    "distance": _accuracy_by,
+    "validation": _validation,
+    "gradients": _gradients,
+}
+"""By the names that `panels` takes."""
 
 
 def _band(axes: Axes, x: Sequence[float], mean: np.ndarray, deviation: np.ndarray, color: str, label: str) -> None:

@@ -65,7 +65,9 @@ def replace_block(path: Path, name: str, text: str) -> None:
 def find_block(path: Path, name: str) -> tuple[str, str]:
     """What stands before and behind a block, its two marks included; raises `UserError` where there is none."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-    text = path.read_text() if path.is_file() else ""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected a document with the lines {start} and {end}")
+    text = path.read_text()
     if start not in text or end not in text:
         raise UserError(f"{path} has no block {start} … {end}; put the two lines where the tables belong")
     return text[: text.index(start) + len(start)], text[text.index(end) :]

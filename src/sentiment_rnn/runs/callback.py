@@ -10,27 +10,32 @@ from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.messages import describe
+from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import mask_file, masked
+from sentiment_rnn.report.comparison import arms_of
+from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.lease import Lease
+from sentiment_rnn.tracking.results import find_sweep, jobs_of, log_summary, results_of
 from sentiment_rnn.tracking.store import Store, check_store, open_store
 from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
 
 TOLD_JOBS = ("tracking.parent", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
 log = logging.getLogger("sentiment_rnn")
+
+
+begun: list["SweepCallback"] = []
+"""Of the sweep that this process works on; `close_sweeps` ends it where Hydra does not."""
 
 
 class SweepCallback(Callback):
@@ -62,6 +67,7 @@ class SweepCallback(Callback):
             self.parent = open_parent(store, configs[0].tracking, study, digest, jobs)
             tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, len(jobs)))
         # Hydra calls on_multirun_end only where every job went well.
+        begun.append(self)
         atexit.register(self.close, finished=False)
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
@@ -79,6 +85,24 @@ class SweepCallback(Callback):
         if self.parent:
             parent, self.parent = self.parent, None
             close_parent(parent, finished)
+            summarize(parent.store, parent.run_id)
+
+
+def close_sweeps() -> None:
+    """End, as FAILED, a sweep that broke off; called before Python ends, when MLflow can no longer read artifacts."""
+    for callback in begun:
+        callback.close(finished=False)
+
+
+def summarize(store: Store, parent: str) -> None:
+    """Write what the sweep found so far into its parent run; a store that refuses it breaks no sweep."""
+    try:
+        run = find_sweep(store, parent)
+        arms = arms_of(results_of(store, run))
+        jobs = len(jobs_of(store, run))
+        log_summary(store, parent, summary_text(arms, jobs), summary_metrics(arms))
+    except UserError as error:  # no run has finished, or only trials have
+        log.debug("no summary: %s", error)
 
 
 @contextmanager
@@ -86,15 +110,16 @@ def exit_on_user_error() -> Iterator[None]:
     """Leave with one line; Hydra turns any other exception of a callback into a warning and goes on."""
     try:
         yield
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        raise SystemExit(f"error: {masked(describe(error))}") from error
     except Exception as error:
+        if line := line_of(error):
+            raise SystemExit(f"error: {masked(line)}") from error
         log.exception("the run could not be prepared")
         raise SystemExit(1) from error
 
 
 def prepare(configs: list[RunConfig], here: bool) -> Store:
-    """Refuse what cannot run; make the token caches and the store that these runs need.
+    """Refuse what cannot run; make the token caches and the store that these runs need; say what the sources note
+    about the reviews.
 
     Args:
         here: whether they run on this machine; another one may have the GPU that this one lacks.
@@ -106,6 +131,8 @@ def prepare(configs: list[RunConfig], here: bool) -> Store:
     check_store(configs[0].tracking)  # before data that take minutes
     for job in {config.data_key: job_of(config) for config in configs}.values():
         job.data.prepare_data()
+        for note in job.data.notes:
+            log.info("%s", note)
     return open_store(configs[0].tracking)
 
 

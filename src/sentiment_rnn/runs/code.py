@@ -56,5 +56,10 @@ def _outside(target: str) -> list[Path]:
     module = target.replace(":", ".").rpartition(".")[0]
     if not module or module.split(".")[0] in ("sentiment_rnn", "torch", "torchtext"):
         return []
-    found = importlib.util.find_spec(module)
-    return [Path(found.origin)] if found and found.origin and found.origin.endswith(".py") else []
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # a class in a class: `my_package.module.Outer` is no module
+        return _outside(module)
+    if found is None:
+        return _outside(module)
+    return [Path(found.origin)] if found.origin and found.origin.endswith(".py") else []

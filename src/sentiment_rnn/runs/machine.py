@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import torch
+from lightning.pytorch.strategies import StrategyRegistry
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.components import class_named
@@ -13,7 +14,7 @@ from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.model.components import build_module
+from sentiment_rnn.model.components import build_module, module_class
 from sentiment_rnn.tracking.names import AUTO_TAG
 from sentiment_rnn.tracking.record import RunRecord
 
@@ -46,14 +47,38 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for a class that cannot be imported, or an encoder that refuses its arguments."""
-    for section in ("encoder", "pooling", "optimizer"):
-        if part := getattr(config, section, None):
-            class_named(part._target_, f"{section}._target_")
+    """Raise `UserError` for a strategy that is not there, a class that cannot be imported or is of another kind, or an
+    encoder that refuses its arguments."""
+    strategies = ("auto", *StrategyRegistry.available_strategies())
+    if config.trainer.strategy not in strategies:
+        raise UserError(
+            f"trainer.strategy={config.trainer.strategy}: no strategy of Lightning; expected auto, ddp, fsdp or "
+            "another of its documentation"
+        )
+    module_class(config.encoder._target_, "encoder._target_")
+    if pooling := getattr(config, "pooling", None):
+        module_class(pooling._target_, "pooling._target_")
+    _check_optimizer(config.optimizer._target_)
     embedding = getattr(config, "embedding", None)
-    if embedding and type(config.encoder) is not EncoderConfig:  # with keys of its own, whose bounds its class knows
+    if embedding and _is_foreign(config.encoder):
         with torch.device("meta"):  # shapes alone: any size costs nothing
-            build_module(config.encoder.settings, embedding.size)
+            built = build_module(config.encoder.settings, embedding.size)
+        if not hasattr(built, "output_size"):
+            raise UserError(
+                f"encoder._target_={config.encoder._target_}: no encoder, since it has no output_size; expected a "
+                "module from [B, T, E] and lengths [B] to states [B, T, output_size]"
+            )
+
+
+def _is_foreign(encoder: EncoderConfig) -> bool:
+    """Whether an encoder has keys of its own, whose bounds its class knows, or is of another package."""
+    return type(encoder) is not EncoderConfig or not encoder._target_.startswith("sentiment_rnn.")
+
+
+def _check_optimizer(target: str) -> None:
+    found = class_named(target, "optimizer._target_")
+    if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
+        raise UserError(f"optimizer._target_={target}: no optimizer; expected the class of one, torch.optim.AdamW say")
 
 
 def note_other_machine(record: RunRecord, given: RunConfig, resolved: RunConfig) -> None:

@@ -20,6 +20,8 @@ from sentiment_rnn.tracking.store import Store
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 """The checkpoint from which a run resumes, and the one before it."""
+PRUNED = "pruned.txt"
+"""The note that `runs prune` leaves beside the checkpoints that it removed."""
 DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
@@ -29,6 +31,12 @@ DAMAGE = (
 def folder_of(store: Store, run_id: str) -> Path:
     """Where a run's checkpoints are."""
     return store.checkpoints / run_id
+
+
+def note_of_pruning(folder: Path) -> str:
+    """What `runs prune` wrote into a folder of checkpoints; empty where it removed nothing."""
+    path = folder / PRUNED
+    return path.read_text(encoding="utf-8").strip()[:200] if path.is_file() else ""
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -129,6 +137,10 @@ def load_checkpoint(path: Path, mapped: bool = True) -> dict[str, Any]:
             raise KeyError("state_dict")
         return state
     except FileNotFoundError as error:
+        if note := note_of_pruning(path.parent):
+            raise UserError(
+                f"{path}: this checkpoint is gone ({note}); train the run again with tracking.repeat=true"
+            ) from error
         raise UserError(
             f"{path}: this checkpoint is gone; give the folder where the runs were trained, or train them again with "
             "tracking.repeat=true"

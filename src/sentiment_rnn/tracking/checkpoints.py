@@ -8,13 +8,21 @@ import zipfile
 from pathlib import Path
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint
+from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint, note_of_pruning
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.remote_checkpoints import fetch_epochs, fetch_missing, fetch_newer
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger("sentiment_rnn")
+
+
+def files_of(store: Store, run_id: str) -> list[Path]:
+    """Paths of a run's checkpoints, by name: plain files in its own folder; links are left out."""
+    folder = folder_of(store, "").resolve() / run_id
+    if folder.resolve() != folder:
+        return []
+    return sorted(path for path in folder.glob("*.ckpt") if path.is_file() and not path.is_symlink())
 
 
 def best_checkpoint(result: RunResult) -> Path:
@@ -60,6 +68,8 @@ def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
         if damaged:
             log.warning("run %s: resumes from the checkpoint before, %s", run_id, path)
         return path
+    if note := note_of_pruning(folder_of(store, run_id)):
+        log.info("run %s: no checkpoint to resume from (%s); it trains from the first epoch", run_id, note)
     if damaged:
         log.warning("run %s: no checkpoint is whole, so it starts from the beginning", run_id)
     return None

@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -190,6 +191,11 @@ class Lease:
                 self._write()
             except (MlflowException, OSError) as error:  # the store may be back before the lease is over
                 log.debug("no heartbeat: %s", error)
+
+
+def owners_of(tags: Mapping[str, str]) -> list[Owner]:
+    """Who has, or had when it was killed, leases on a run or on parts of one, by the run's tags."""
+    return [Owner(**json.loads(value)) for name, value in tags.items() if name.startswith(LEASE_TAG)]
 
 
 def this_process() -> Owner:

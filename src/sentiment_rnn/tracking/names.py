@@ -25,6 +25,8 @@ TRIAL_TAG = "sentiment_rnn.trial"
 """What makes a run a trial, `fast_dev_run` say: it is not compared and not registered."""
 ERROR_TAG = "sentiment_rnn.error"
 ENCODER_TAG = "encoder"
+NOTE_TAG = "mlflow.note.content"
+"""The description that MLflow shows, in Markdown."""
 
 CHAMPION = "champion"
 """Alias of the registered version that is used where no other is asked for."""

@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
@@ -22,6 +23,7 @@ from sentiment_rnn.tracking.names import (
     CONFIGURATION,
     GRADIENTS,
     JOBS,
+    NOTE_TAG,
     OVERRIDES,
     PARENT_TAG,
     PREDICTIONS,
@@ -153,17 +155,16 @@ def results_of(store: Store, parent: Run) -> list[RunResult]:
     if not runs:
         raise UserError(f"{name}: no finished run to compare")
     results = [result_of(store, run) for run in earnest]
-    jobs = _jobs(store, parent)
+    jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
     return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
 
 
-def _jobs(store: Store, parent: Run) -> dict[frozenset[tuple[str, str]], int]:
-    """The place of each job in a sweep, by its overrides; empty for a sweep that recorded none."""
+def jobs_of(store: Store, parent: Run) -> list[list[str]]:
+    """The overrides of each job of a sweep; empty for a sweep that recorded none."""
     try:
-        described = _read_yaml(store, parent.info.run_id, JOBS, dict)
+        return list(_read_yaml(store, parent.info.run_id, JOBS, dict).get("jobs", []))
     except UserError:
-        return {}
-    return {frozenset(_pairs(job).items()): place for place, job in enumerate(described.get("jobs", []))}
+        return []
 
 
 def result_of(store: Store, run: Run) -> RunResult:
@@ -200,6 +201,21 @@ def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Fig
     for name, content in files.items():
         store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
     store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
+
+
+def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float]) -> None:
+    """Make `text` the description of a parent run, and give it these metrics, so that MLflow's list shows the result.
+
+    Raises:
+        UserError: the store refuses.
+    """
+    try:
+        store.client.set_tag(run_id, NOTE_TAG, text)
+        store.client.log_batch(
+            run_id, [Metric(name, value, int(1000 * time.time()), 0) for name, value in metrics.items()]
+        )
+    except MlflowException as error:
+        raise UserError(f"{store.uri}: {str(error).splitlines()[0]}") from error
 
 
 def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], figures: dict[str, Figure]) -> None:

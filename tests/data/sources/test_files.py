@@ -1,7 +1,6 @@
 """Labelled texts of one's own: which part each row is in, and what is refused."""
 
 import json
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -112,14 +111,30 @@ def test_the_fingerprint_is_of_the_content_and_not_of_the_time(
     assert source_of(files_config()).fingerprint() != first
 
 
-def test_texts_that_are_in_train_and_test_are_counted_in_a_warning(
-    read: Read, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_texts_of_train_in_another_part_are_counted_each_time(
+    files_config: Callable[..., DataConfig], tmp_path: Path, part: str
 ) -> None:
-    test = write(tmp_path / "test.jsonl", 10)
-    validation = write(tmp_path / "validation.jsonl", 6, "validation")
-    with caplog.at_level(logging.WARNING, "sentiment_rnn"):
-        read(test=test, validation=validation)
-    assert "10 of 10 test texts are in train too" in caplog.text
+    other = "test" if part == "validation" else "validation"
+    given = {part: write(tmp_path / f"{part}.jsonl", 10), other: write(tmp_path / f"{other}.jsonl", 6, "new")}
+    config = files_config(**given)
+    said = [load_corpus(source_of(config), config).notes for _ in range(2)]
+    assert said[0] == said[1]
+    assert said[0] == (f"data=files: 10 of 10 {part} texts are in train too; the {part} score reads too high",)
+
+
+def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConfig], tmp_path: Path) -> None:
+    def notes(**given: str) -> list[str]:
+        config = files_config(**given)
+        return [note for _ in range(2) for note in load_corpus(source_of(config), config).notes]
+
+    path = tmp_path / "train.jsonl"
+    of_test = f"data=files: no data.test, so 8 of 40 texts of {path} are held out for it (texts)"
+    of_validation = f"data=files: no data.validation, so 3 of 32 texts of {path} are held out for it (texts)"
+    assert notes() == [of_test, of_validation] * 2
+    assert notes(test=write(tmp_path / "test.jsonl", 6, "new")) == [of_validation.replace("3 of 32", "4 of 40")] * 2
+    write(path, 40, product=lambda n: n // 2)
+    assert notes(group_column="product")[0].endswith("(whole groups of product)")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +145,7 @@ def test_texts_that_are_in_train_and_test_are_counted_in_a_warning(
         ({"validation_fraction": 1.0}, "data.validation_fraction=1.0: expected a fraction between 0 and 1"),
         ({"test_fraction": 0.0}, "data.test_fraction=0.0: expected a fraction between 0 and 1"),
         ({"test_fraction": 0.001}, "data.test_fraction=0.001: leaves 40 reviews and holds 0 out"),
+        ({"group_column": "label", "test_fraction": 0.2}, "there are 2 groups; set data.test_fraction=0.5 or more"),
         ({"split_seed": -1}, "data.split_seed=-1: expected a number of at least 0"),
         ({"text_column": "body"}, "no column body; it has text, label"),
         ({"group_column": "product"}, "no column product; it has text, label"),

@@ -1,7 +1,7 @@
 """Labelled texts of one's own, from files with columns: `.csv`, `.tsv`, `.jsonl`, `.parquet`."""
 
 import hashlib
-import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,8 +12,6 @@ from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.data.text_files import Columns, read_rows
 from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.errors import UserError
-
-log = logging.getLogger("sentiment_rnn")
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,30 @@ class Files:
             parts["train"], parts["validation"] = self._held_out(parts["train"], "validation")
         for part, reviews in parts.items():
             _check_labels(part, reviews)
-        again = {review.text for review in parts["train"]} & {review.text for review in parts["test"]}
-        if count := sum(review.text in again for review in parts["test"]):
-            log.warning("data=files: %d of %d test texts are in train too; the test score reads too high", count,
-                        len(parts["test"]))  # fmt: skip
         return {part: parts[part] for part in ("train", "validation", "test")}
+
+    def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
+        """What was held out of the training file, and which texts are in train and in another part."""
+        sizes = {part: len(found) for part, found in reviews.items()}
+        what = f"whole groups of {self.group_column}" if self.group_column else "texts"
+        total = sum(size for part, size in sizes.items() if part == "train" or part not in self._paths)
+        found = []
+        for part in ("test", "validation"):
+            if part in self._paths:
+                continue
+            found.append(
+                f"data=files: no data.{part}, so {sizes[part]} of {total} texts of {self.train} are held out for it "
+                f"({what})"
+            )
+            total -= sizes[part]
+        trained = {review.text for review in reviews["train"]}
+        for part in ("validation", "test"):
+            if count := sum(review.text in trained for review in reviews[part]):
+                found.append(
+                    f"data=files: {count} of {sizes[part]} {part} texts are in train too; the {part} score reads too "
+                    "high"
+                )
+        return found
 
     @property
     def _paths(self) -> dict[str, Path]:
@@ -99,11 +116,7 @@ class Files:
 
     def _held_out(self, reviews: list[Review], part: str) -> tuple[list[Review], list[Review]]:
         key = f"{part}_fraction"
-        kept, held_out = split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
-        what = f"whole groups of {self.group_column}" if self.group_column else "texts"
-        log.info("data=files: no data.%s, so %d of %d texts of %s are held out for it (%s)", part, len(held_out),
-                 len(reviews), self.train, what)  # fmt: skip
-        return kept, held_out
+        return split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
 
 
 def _check_labels(part: str, reviews: list[Review]) -> None:

@@ -1,0 +1,95 @@
+"""List the sweeps and single runs of a store: state, best score, age and disk use."""
+
+import json
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+from rich.filesize import decimal
+
+from sentiment_rnn.cli.errors import one_line_errors
+from sentiment_rnn.config.commands import RunsConfig
+from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.report.tables import Table, new_console, show
+from sentiment_rnn.tracking.inventory import SHORTEST_ID, Best, Entry, chosen, entries_of
+from sentiment_rnn.tracking.names import BEST_ACCURACY, ENCODER_TAG
+from sentiment_rnn.tracking.store import open_store, where_to_look
+
+COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age", "checkpoints", "artifacts")
+
+
+@hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="runs")
+def main(config: DictConfig) -> None:
+    """Print the list."""
+    with one_line_errors():
+        list_runs(checked(config))
+
+
+def list_runs(config: RunsConfig) -> None:
+    """Print the sweeps and runs that `sweep` names, as a table or as JSON."""
+    store = open_store(config.tracking, create=False)
+    entries = chosen(entries_of(store), config.sweep)
+    if config.json:
+        print(json.dumps([described(entry) for entry in entries], indent=1))
+        return
+    console = new_console()
+    show(console, Table(f"Sweeps and runs of {store.uri}", COLUMNS, [row(entry) for entry in entries]))
+    if any(entry.state == "stale" for entry in entries):
+        console.print("stale: MLflow says running, and nobody works on it; the same command resumes a sweep")
+    console.print(where_to_look(store), soft_wrap=True, highlight=False)
+
+
+def row(entry: Entry) -> tuple[str, ...]:
+    """The cells of one entry, in the order of `COLUMNS`."""
+    best = entry.best
+    return (
+        entry.name if entry.is_sweep else str(entry.run.info.run_name),
+        entry.run.info.run_id[:SHORTEST_ID],
+        entry.state,
+        f"{entry.done} of {entry.jobs}",
+        score(best) if best else "",
+        best.run.data.tags.get(ENCODER_TAG, "") if best else "",
+        age(time.time() - entry.updated),
+        decimal(entry.checkpoints),
+        "" if entry.artifacts is None else decimal(entry.artifacts),
+    )
+
+
+def score(best: Best) -> str:
+    """`88.1 %`, or `loss 0.0123`."""
+    return f"{100 * best.value:.1f} %" if best.metric == BEST_ACCURACY else f"loss {best.value:.3g}"
+
+
+def age(seconds: float) -> str:
+    """`5 min`, `3 h` or `12 days`."""
+    if seconds < 3600:
+        return f"{max(0, seconds) / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.0f} days"
+
+
+def described(entry: Entry) -> dict[str, Any]:
+    """One entry in plain types; sizes in bytes, times in UTC."""
+    best = entry.best
+    return {
+        "id": entry.run.info.run_id,
+        "name": entry.name,
+        "kind": "sweep" if entry.is_sweep else "run",
+        "state": entry.state,
+        "done": entry.done,
+        "jobs": entry.jobs,
+        "best": best and {
+            "run": best.run.info.run_id, "encoder": best.run.data.tags.get(ENCODER_TAG), "metric": best.metric,
+            "value": best.value,
+        },
+        "started": _moment(entry.run.info.start_time / 1000),
+        "updated": _moment(entry.updated),
+        "checkpoint_bytes": entry.checkpoints,
+        "artifact_bytes": entry.artifacts,
+    }  # fmt: skip
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,75 @@
+"""What a sweep found in a few lines and a few numbers, for its parent run in MLflow's list."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from sentiment_rnn.report.comparison import Arm
+from sentiment_rnn.report.statistics import accuracy_interval, percent, with_deviation
+from sentiment_rnn.report.tables import Table, markdown
+from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
+from sentiment_rnn.tracking.results import RunResult
+
+ROWS = 30
+"""Of the table: a description is a tag, which MLflow cuts."""
+
+
+def summary_text(arms: Sequence[Arm], jobs: int) -> str:
+    """How many runs finished, which is the best on validation, and a row for each arm, in Markdown.
+
+    Args:
+        jobs: how many runs the sweep has.
+    """
+    finished = sum(len(arm.runs) for arm in arms)
+    title = f"{finished} of {jobs} runs finished"
+    if best := _best(arms):
+        arm, run, metric = best
+        title += f"; best on validation: {arm.name}, seed {run.seed} ({_shown(metric, run.metrics[metric])})"
+    if _on_reviews(arms):
+        columns = ("encoder", "mean test accuracy (95 % interval)", "seeds")
+    else:
+        columns = ("encoder", "mean test loss", "seeds")
+    rows = [(arm.name, _score(arm), str(len(arm.runs))) for arm in arms[:ROWS]]
+    left = f"\n… and {len(arms) - ROWS} more\n" if len(arms) > ROWS else ""
+    return markdown([Table(title, columns, rows)]) + left
+
+
+def summary_metrics(arms: Sequence[Arm]) -> dict[str, float]:
+    """Metrics of the parent run: `runs/finished`, the best run's `best/val/accuracy` and `best/test/accuracy`, and each
+    arm's mean, `lstm/test/accuracy`; of other tasks the losses."""
+    test = "test/accuracy" if _on_reviews(arms) else "test/loss"
+    found = {"runs/finished": float(sum(len(arm.runs) for arm in arms))}
+    if best := _best(arms):
+        _, run, metric = best
+        found[f"best/{metric.replace('best_', '')}"] = run.metrics[metric]
+        found[f"best/{test}"] = run.metrics[test]
+    found |= {f"{_metric_name(arm.name)}/{test}": arm.metric(test).mean for arm in arms}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def _on_reviews(arms: Sequence[Arm]) -> bool:
+    return not math.isnan(arms[0].runs[0].metrics[BEST_ACCURACY])
+
+
+def _best(arms: Sequence[Arm]) -> tuple[Arm, RunResult, str] | None:
+    """The best run on validation, its arm and the metric that says so; None where no run has one."""
+    metric, sign = (BEST_ACCURACY, 1) if _on_reviews(arms) else (BEST_LOSS, -1)
+    scored = [(arm, run) for arm in arms for run in arm.runs if not math.isnan(run.metrics[metric])]
+    if not scored:
+        return None
+    return *max(scored, key=lambda pair: sign * pair[1].metrics[metric]), metric
+
+
+def _score(arm: Arm) -> str:
+    if _on_reviews([arm]):
+        return percent(accuracy_interval([run.metrics["test/accuracy"] for run in arm.runs]))
+    return with_deviation(arm.metric("test/loss"), 4)
+
+
+def _shown(metric: str, value: float) -> str:
+    return f"{100 * value:.1f} %" if metric == BEST_ACCURACY else f"loss {value:.4f}"
+
+
+def _metric_name(arm: str) -> str:
+    """MLflow takes letters, digits, spaces and some marks: `lstm, max_tokens=25` becomes `lstm max_tokens 25`."""
+    return " ".join(re.sub(r"[^\w./-]+", " ", arm, flags=re.ASCII).split())

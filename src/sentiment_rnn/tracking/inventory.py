@@ -1,0 +1,210 @@
+"""What a store holds: its sweeps and single runs, how far each is, its best run, and the disk space it takes."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlparse
+
+from mlflow.entities import Run
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.checkpoints import files_of
+from sentiment_rnn.tracking.lease import owners_of
+from sentiment_rnn.tracking.names import (
+    BEST_ACCURACY,
+    BEST_LOSS,
+    IDENTITY_TAG,
+    PARENT_TAG,
+    STUDY_TAG,
+    SWEEP_TAG,
+    TRIAL_TAG,
+)
+from sentiment_rnn.tracking.results import jobs_of
+from sentiment_rnn.tracking.store import Store
+
+SILENT = 3600
+"""Seconds without a new value of a metric after which a running run counts as abandoned."""
+PAGE = 1000
+"""Runs, or models, that are asked for at a time."""
+SHORTEST_ID = 8
+"""Characters of a run's id that are enough to name it."""
+
+
+class Best(NamedTuple):
+    """The run of a sweep that is the best on validation."""
+
+    run: Run
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sweep with its runs, or a single run."""
+
+    run: Run
+    """The parent, or the single run itself."""
+    runs: list[Run]
+    """The runs of the sweep, or the single run."""
+    jobs: int
+    """How many runs the sweep has once it is done."""
+    state: str
+    """`finished`, `failed` or `killed`; `running`, or `stale` where MLflow says so and nobody works on it."""
+    updated: float
+    """When it was last worked on, in seconds since 1970."""
+    checkpoints: int
+    """Bytes."""
+    artifacts: int | None
+    """Bytes of artifacts and packaged models; None where they do not lie on this machine."""
+
+    @property
+    def name(self) -> str:
+        """The study that it belongs to."""
+        return str(self.run.data.tags.get(STUDY_TAG, self.run.info.run_name))
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether it is a sweep."""
+        return SWEEP_TAG in self.run.data.tags
+
+    @property
+    def done(self) -> int:
+        """How many of its runs have finished."""
+        return sum(is_finished(run) for run in self.runs)
+
+    @property
+    def best(self) -> Best | None:
+        """Its best run; None where no run in earnest has finished."""
+        return best_of(self.runs)
+
+
+def is_finished(run: Run) -> bool:
+    """Whether a run was trained and tested to its end."""
+    return str(run.info.status) == "FINISHED"
+
+
+def best_of(runs: Sequence[Run]) -> Best | None:
+    """The finished run with the best validation score, trials left out; None where there is none."""
+    for metric, better in ((BEST_ACCURACY, max), (BEST_LOSS, min)):
+        choose: Callable[..., Run] = better
+        earnest = [run for run in runs if is_finished(run) and TRIAL_TAG not in run.data.tags]
+        scored = [run for run in earnest if not math.isnan(run.data.metrics.get(metric, math.nan))]
+        if scored:
+            best = choose(scored, key=lambda run: run.data.metrics[metric])
+            return Best(best, metric, best.data.metrics[metric])
+    return None
+
+
+def entries_of(store: Store) -> list[Entry]:
+    """All sweeps and single runs of a store's experiment, the last worked on first. Evaluations are no entries."""
+    runs = list(_pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
+                                                              page_token=token)))  # fmt: skip
+    children: dict[str, list[Run]] = {}
+    for run in runs:
+        if IDENTITY_TAG in run.data.tags:
+            children.setdefault(run.data.tags.get(PARENT_TAG, ""), []).append(run)
+    models = _sizes_of_models(store)
+    sweeps = [_entry(store, run, children.get(run.info.run_id, []), models) for run in runs if _is_sweep(run)]
+    singles = [_entry(store, run, [run], models) for run in children.get("", [])]
+    return sorted([*sweeps, *singles], key=lambda entry: -entry.updated)
+
+
+def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
+    """The entries that a user names: `latest`, a study's name, or the beginning of a run id; None takes all.
+
+    Raises:
+        UserError: there is none.
+    """
+    if sweep is None:
+        return list(entries)
+    if sweep == "latest":
+        found = [entry for entry in entries if entry.is_sweep][:1]
+    else:
+        found = [entry for entry in entries if sweep == entry.name or _names(sweep, entry)]
+    if not found:
+        raise UserError(
+            f"sweep={sweep}: no such sweep or run; expected latest, a study's name, or {SHORTEST_ID} or more "
+            "characters of an id that sentiment-rnn runs shows"
+        )
+    return found
+
+
+def _names(sweep: str, entry: Entry) -> bool:
+    return len(sweep) >= SHORTEST_ID and str(entry.run.info.run_id).startswith(sweep)
+
+
+def _is_sweep(run: Run) -> bool:
+    return SWEEP_TAG in run.data.tags
+
+
+def _entry(store: Store, run: Run, runs: list[Run], models: dict[str, int | None]) -> Entry:
+    updated = max(_last_work(store, part) for part in {part.info.run_id: part for part in (run, *runs)}.values())
+    everything = {run.info.run_id: run, **{part.info.run_id: part for part in runs}}
+    sizes = [_folder_size(part.info.artifact_uri) for part in everything.values()]
+    sizes += [models[run_id] for run_id in everything if run_id in models]
+    return Entry(
+        run,
+        runs,
+        jobs=len(runs) if is_finished(run) or not _is_sweep(run) else len(jobs_of(store, run)) or len(runs),
+        state=_state(run, updated),
+        updated=updated,
+        checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),
+        artifacts=None if None in sizes else sum(size for size in sizes if size is not None),
+    )
+
+
+def _state(run: Run, updated: float) -> str:
+    status = str(run.info.status).lower()
+    if status not in ("running", "scheduled"):
+        return status
+    owners = owners_of(run.data.tags)  # of a sweep, also those of its jobs
+    if any(owner.is_here and not owner.is_gone for owner in owners):
+        return "running"
+    if owners and all(owner.is_gone for owner in owners):
+        return "stale"
+    # Of another machine's process we know only when it last wrote.
+    return "running" if time.time() - updated < SILENT else "stale"
+
+
+def _last_work(store: Store, run: Run) -> float:
+    """When a run ended; of one that has not, when it last logged a metric or wrote a checkpoint."""
+    if run.info.end_time:
+        return float(run.info.end_time) / 1000
+    often = [name for name in ("train/loss", "system/cpu_utilization_percentage") if name in run.data.metrics]
+    logged = [store.client.get_metric_history(run.info.run_id, name)[-1].timestamp / 1000 for name in often]
+    written = [path.stat().st_mtime for path in files_of(store, run.info.run_id)]
+    return max([float(run.info.start_time) / 1000, *logged, *written])
+
+
+def _sizes_of_models(store: Store) -> dict[str, int | None]:
+    """Bytes of the packaged models of each run that has some, by the run's id."""
+    found: dict[str, int | None] = {}
+    for model in _pages(lambda token: store.client.search_logged_models([store.experiment_id], max_results=PAGE,
+                                                                        page_token=token)):  # fmt: skip
+        sizes = (found.get(model.source_run_id, 0), _folder_size(model.artifact_location))
+        found[model.source_run_id] = None if None in sizes else sum(size for size in sizes if size is not None)
+    return found
+
+
+def _folder_size(address: str) -> int | None:
+    """Bytes of the files under a `file:` address; None for another."""
+    parts = urlparse(address)
+    if parts.scheme not in ("", "file"):
+        return None
+    folders = os.walk(unquote(parts.path))
+    return sum(Path(folder, name).lstat().st_size for folder, _, names in folders for name in names)
+
+
+def _pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Everything that MLflow gives page by page."""
+    token = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -1,0 +1,266 @@
+"""What `sentiment-rnn runs` lists of a store, and which checkpoints `runs prune` removes."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from hydra.core.global_hydra import GlobalHydra
+from mlflow.entities import Metric
+
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking import inventory
+from sentiment_rnn.tracking.checkpoints import files_of, folder_of, interrupted_checkpoint, load_checkpoint
+from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
+from sentiment_rnn.tracking.names import CHECKPOINT_TAG, IDENTITY_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
+from sentiment_rnn.tracking.pruning import plan, remove
+from sentiment_rnn.tracking.store import Store, open_store
+
+FILES = ("best.ckpt", "last.ckpt")
+HOUR_AGO, YEAR_AGO = time.time() - 2 * 3600, time.time() - 365 * 86_400
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store for all tests of this file: making a database takes longer than any of them."""
+    folder = tmp_path_factory.mktemp("store")
+    return open_store(TrackingConfig(uri=None, directory=str(folder), experiment="sentiment_rnn"))
+
+
+@pytest.fixture
+def store(shared: Store, tmp_path: Path) -> Store:
+    """An experiment of the test's own, its artifacts and checkpoints in `runs/`."""
+    directory = tmp_path / "runs"
+    directory.mkdir()
+    made = shared.client.create_experiment(tmp_path.name, (directory / "artifacts").as_uri())
+    return Store(shared.client, shared.uri, made, directory)
+
+
+def add_run(
+    store: Store,
+    parent: str = "",
+    status: str = "FINISHED",
+    started: float | None = None,
+    tags: dict[str, str] | None = None,
+    **scores: float,
+) -> str:
+    """A run with two checkpoints of 100 bytes; `__` in the name of a score is a slash."""
+    given = {IDENTITY_TAG: "x", STUDY_TAG: "alone", "encoder": "lstm", **(tags or {})}
+    given |= {PARENT_TAG: parent} if parent else {}
+    begun = int(1000 * (started or time.time()))
+    run_id = str(store.client.create_run(store.experiment_id, begun, given, "lstm-seed0").info.run_id)
+    store.client.log_batch(run_id, [Metric(key.replace("__", "/"), value, begun, 0) for key, value in scores.items()])
+    folder = folder_of(store, run_id)
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_bytes(b"x" * 100)
+        os.utime(folder / name, (begun / 1000, begun / 1000))
+    store.client.set_tag(run_id, CHECKPOINT_TAG, str(folder / "best.ckpt"))
+    if status != "RUNNING":
+        store.client.set_terminated(run_id, status, begun)
+    return run_id
+
+
+def add_sweep(store: Store, *scores: float, status: str = "FINISHED", jobs: int | None = None, name: str = "mine",
+              started: float | None = None) -> tuple[str, list[str]]:  # fmt: skip
+    """A sweep with a finished run for each validation accuracy: its parent and its runs."""
+    begun = int(1000 * (started or time.time()))
+    tags = {SWEEP_TAG: f"digest-{name}", STUDY_TAG: name}
+    parent = str(store.client.create_run(store.experiment_id, begun, tags, name).info.run_id)
+    listed = [[f"seed={seed}"] for seed in range(jobs or len(scores))]
+    store.client.log_dict(parent, {"jobs": listed}, "sweep.yaml")
+    runs = [add_run(store, parent, started=started, val__best_accuracy=score) for score in scores]
+    if status != "RUNNING":
+        store.client.set_terminated(parent, status, begun)
+    return parent, runs
+
+
+def entry(store: Store, run_id: str) -> Entry:
+    """The entry of a sweep or run."""
+    (found,) = [entry for entry in entries_of(store) if entry.run.info.run_id == run_id]
+    return found
+
+
+def removed(
+    store: Store, keep: str = "none", older_than_days: float = 0, unfinished: bool = False
+) -> dict[str, set[str]]:
+    """The names of the checkpoints that a rule would remove, by run."""
+    planned = plan(store, entries_of(store), keep, older_than_days, unfinished)
+    return {part.run.info.run_id: {path.name for path in part.files} for part in planned.removals}
+
+
+def test_a_sweep_is_one_entry_with_its_best_run_and_the_size_of_its_checkpoints(store: Store) -> None:
+    parent, runs = add_sweep(store, 0.7, 0.9, 0.8)
+    found = entry(store, parent)
+    assert (found.name, found.state, found.done, found.jobs) == ("mine", "finished", 3, 3)
+    assert found.best is not None
+    assert (found.best.run.info.run_id, found.best.value) == (runs[1], 0.9)
+    assert found.checkpoints == 3 * 200
+    assert found.artifacts == (Path(store.directory, "artifacts", parent, "artifacts", "sweep.yaml").stat().st_size)
+    assert len(entries_of(store)) == 1
+
+
+def test_a_sequence_run_is_judged_by_its_loss_and_a_trial_by_nothing(store: Store) -> None:
+    parent, _ = add_sweep(store)
+    add_run(store, parent, val__best_loss=0.3)
+    low = add_run(store, parent, val__best_loss=0.1)
+    add_run(store, parent, val__best_loss=0.01, tags={TRIAL_TAG: "fast_dev_run"})
+    best = entry(store, parent).best
+    assert best is not None
+    assert best.run.info.run_id == low
+
+
+def test_a_sweep_that_was_killed_is_stale_and_one_that_holds_its_lock_is_running(store: Store) -> None:
+    parent, _ = add_sweep(store, 0.7, status="RUNNING", jobs=4)
+    lock = FileLock(store.directory / ".sweep-digest-mine.lock")
+    with lock:
+        found = entry(store, parent)
+        assert (found.state, found.done, found.jobs) == ("running", 1, 4)
+    assert entry(store, parent).state == "stale"
+
+
+def test_a_single_run_is_stale_once_it_has_been_silent_for_long(store: Store) -> None:
+    old, new = add_run(store, status="RUNNING", started=HOUR_AGO), add_run(store, status="RUNNING")
+    assert (entry(store, old).state, entry(store, new).state) == ("stale", "running")
+    store.client.log_batch(old, [Metric("train/loss", 0.5, int(1000 * time.time()), 7)])
+    assert entry(store, old).state == "running"
+
+
+def test_entries_are_named_by_study_by_the_beginning_of_an_id_or_as_the_latest(store: Store) -> None:
+    first, _ = add_sweep(store, 0.7, name="first", started=HOUR_AGO)
+    second, _ = add_sweep(store, 0.7, name="second")
+    single = add_run(store)
+    entries = entries_of(store)
+
+    def ids(sweep: str | None) -> list[str]:
+        return [found.run.info.run_id for found in chosen(entries, sweep)]
+
+    assert (ids("first"), ids("latest"), ids(single[:8])) == ([first], [second], [single])
+    assert set(ids(None)) == {first, second, single}
+    for unknown in ("third", single[:3], ""):
+        with pytest.raises(UserError, match="no such sweep or run; expected latest, a study's name"):
+            ids(unknown)
+
+
+def test_every_run_is_listed_however_many_pages_they_fill(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "PAGE", 2)
+    parent, _ = add_sweep(store, *(0.5,) * 5)
+    assert entry(store, parent).done == 5
+
+
+@pytest.mark.parametrize(
+    ("keep", "gone"), [("best", {"last.ckpt"}), ("last", {"best.ckpt"}), ("none", {"best.ckpt", "last.ckpt"})]
+)
+def test_a_rule_keeps_one_checkpoint_of_each_run_and_all_of_the_best(store: Store, keep: str, gone: set[str]) -> None:
+    _, (low, high) = add_sweep(store, 0.7, 0.9)
+    single = add_run(store, val__best_accuracy=0.1)
+    assert removed(store, keep) == {low: gone, single: gone}
+    remove(store, plan(store, entries_of(store), keep), f"keep={keep}")
+    assert {path.name for path in files_of(store, low)} == set(FILES) - gone
+    assert {path.name for path in files_of(store, high)} == set(FILES)
+
+
+def test_a_registered_run_keeps_its_checkpoints_whatever_its_alias(store: Store) -> None:
+    _, (first, second, _) = add_sweep(store, 0.7, 0.8, 0.9)
+    store.client.create_registered_model("products")
+    for run_id, alias in ((first, "champion"), (second, "mine")):
+        version = store.client.create_model_version("products", f"file:///{run_id}", run_id).version
+        store.client.set_registered_model_alias("products", alias, version)
+    planned = plan(store, entries_of(store), "none")
+    assert planned.removals == []
+    assert planned.spared == {
+        "registered as products@champion": 1, "registered as products@mine": 1, "the best of a sweep": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED", "RUNNING"])
+def test_a_run_that_can_be_resumed_goes_only_where_that_is_asked_for(store: Store, status: str) -> None:
+    broken = add_run(store, status=status, started=HOUR_AGO)
+    assert removed(store) == {}
+    assert removed(store, unfinished=True) == {broken: set(FILES)}
+
+
+def test_a_live_run_is_never_touched(store: Store) -> None:
+    add_run(store, status="RUNNING")
+    add_sweep(store, 0.7, 0.9, status="RUNNING")
+    with FileLock(store.directory / ".sweep-digest-mine.lock"):
+        assert removed(store, unfinished=True) == {}
+
+
+def test_a_young_run_stays(store: Store) -> None:
+    old = add_run(store, started=YEAR_AGO)
+    add_run(store)
+    assert set(removed(store, older_than_days=30)) == {old}
+
+
+def test_a_link_in_the_folder_is_neither_counted_nor_deleted(store: Store, tmp_path: Path) -> None:
+    run_id = add_run(store)
+    (tmp_path / "precious.ckpt").write_bytes(b"mine")
+    (folder_of(store, run_id) / "link.ckpt").symlink_to(tmp_path / "precious.ckpt")
+    linked = add_run(store)
+    moved = folder_of(store, linked).rename(tmp_path / "elsewhere")
+    folder_of(store, linked).symlink_to(moved)
+    assert removed(store) == {run_id: set(FILES)}
+
+
+def test_whoever_wants_a_removed_checkpoint_is_told_in_one_line(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    run_id = add_run(store)
+    remove(store, plan(store, entries_of(store), "none"), "keep=none")
+    with pytest.raises(UserError, match=r"gone \(runs prune keep=none removed it on 20.*tracking.repeat=true") as said:
+        load_checkpoint(folder_of(store, run_id) / "best.ckpt")
+    assert "\n" not in str(said.value)
+    with caplog.at_level("INFO", "sentiment_rnn"):
+        assert interrupted_checkpoint(store, run_id) is None
+    assert "no checkpoint to resume from (runs prune keep=none removed it" in caplog.text
+
+
+@pytest.fixture
+def said(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a command prints."""
+
+    def run(*arguments: str) -> str:
+        GlobalHydra.instance().clear()
+        monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")
+        where = (f"tracking.uri={store.uri}", f"tracking.directory={store.directory}")
+        experiment = store.client.get_experiment(store.experiment_id).name
+        monkeypatch.setattr("sys.argv", ["sentiment-rnn", *arguments, *where, f"tracking.experiment={experiment}"])
+        main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_table_has_a_line_for_each_sweep_and_single_run(store: Store, said: Callable[..., str]) -> None:
+    parent, _ = add_sweep(store, 0.7, 0.875, status="FAILED", jobs=9)
+    single = add_run(store, status="RUNNING", started=HOUR_AGO)
+    lines = said("runs").splitlines()
+    (of_sweep,) = [line for line in lines if parent[:8] in line]
+    assert all(part in of_sweep for part in ("mine", "failed", "2 of 9", "87.5 %", "lstm", "0 min", "400 bytes"))
+    (of_single,) = [line for line in lines if single[:8] in line]
+    assert all(part in of_single for part in ("lstm-seed0", "stale", "0 of 1", "2 h", "200 bytes"))
+
+
+def test_the_json_has_sizes_in_bytes_and_times_in_utc(store: Store, said: Callable[..., str]) -> None:
+    parent, (_, best) = add_sweep(store, 0.7, 0.9)
+    (found,) = json.loads(said("runs", "json=true", "sweep=mine"))
+    assert (found["id"], found["kind"], found["done"], found["jobs"]) == (parent, "sweep", 2, 2)
+    assert found["best"] == {"run": best, "encoder": "lstm", "metric": "val/best_accuracy", "value": 0.9}
+    assert found["checkpoint_bytes"] == 400
+    assert found["updated"].endswith("+00:00")
+
+
+def test_pruning_shows_what_it_would_do_and_deletes_only_when_told_to(store: Store, said: Callable[..., str]) -> None:
+    _, (low, _) = add_sweep(store, 0.7, 0.9)
+    shown = said("runs", "prune")
+    assert "nothing is deleted yet; yes=true deletes 1 checkpoint, 100 bytes" in shown
+    assert "left alone: 1 run, the best of a sweep" in shown
+    assert len(files_of(store, low)) == 2
+    assert json.loads(said("runs", "prune", "json=true"))["removals"][0]["run"] == low
+    assert "deleted 1 checkpoint, 100 bytes" in said("runs", "prune", "yes=true")
+    assert [path.name for path in files_of(store, low)] == ["best.ckpt"]
+    assert "deleted 0 checkpoints" in said("runs", "prune", "yes=true")
