@@ -48,6 +48,9 @@ WALKS = {
         Step("make ui", "", "PORT"),
         Step("make learning-rate-demo", "written to", f"{GENERATED} optimizer.learning_rate=0.01"),
         Step("make report", r"report\.html"),
+        Step("make readme", ""),
+        Step("sentiment-rnn runs json=true", '"name": "demo"'),
+        Step("sentiment-rnn runs prune keep=best older_than_days=30 yes=true", ""),
         Step("sentiment-rnn train --help", "trainer.epochs"),
         Step("make clean", ""),
     ],
@@ -69,7 +72,11 @@ ELSEWHERE = {
     ),
     "tests/experiments/test_scripts.py": ("make bench", "make overhead", "make prediction"),
     "tests/cli/test_use.py": ("curl ",),
-    "tests/cli/test_configuration_page.py": ("make docs",),
+    "tests/test_site.py": ("make docs",),
+    "tests/test_lesson.py": ("make notebook",),
+    "tests/tools/test_screenshot.py": ("make screenshots",),
+    "tests/tracking/test_server_faults.py": ("make server", "sentiment-rnn sync"),
+    "tests/runs/test_slurm.py": ("sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",),
     ".ci/run": ("make setup", "make lint", "make test"),
 }  # fmt: skip
 """Beginnings of commands, by the file that runs them."""
@@ -80,11 +87,14 @@ ONLY_PARSED = {
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make sweep ARGS=\"experiment=rnn_vs",
         "sentiment-rnn compare sweep=demo", "sentiment-rnn compare sweep=mine output=results",
-        "sentiment-rnn report",
+        "sentiment-rnn report", "sentiment-rnn runs prune", "sentiment-rnn runs sweep", "sentiment-rnn serve --host",
     ),
     "Docker's engine": ("docker ",),
-    "a server of others": ("sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=",),
-    "the shell's own": ("source ",),
+    "a server of others": (
+        "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=", "sentiment-rnn compare sweep=mine tracking.uri=",
+        "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine tracking.uri=",
+    ),
+    "the shell's or the scheduler's own": ("source ", "squeue "),
 }  # fmt: skip
 """Beginnings of commands that nothing runs, by the reason."""
 

@@ -184,15 +184,6 @@ def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
     assert (tmp_path / "runs").exists() == made
 
 
-def test_a_study_outside_a_clone_says_where_it_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "name=memory", command="study")
-    assert "name=memory: no experiments/memory/README.md here" in line
-    assert "run it in a clone of the repository, or give output=FOLDER" in line
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_two_devices_are_refused_for_a_task_that_trains_on_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

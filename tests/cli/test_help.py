@@ -170,7 +170,7 @@ def test_the_shell_is_offered_what_completes_a_line(line: str, offered: set[str]
 @pytest.mark.parametrize(
     ("line", "command", "left"),
     [
-        ("sentiment-rnn compare resam", "compare", "sentiment-rnn resam"),
+        ("sentiment-rnn compare regis", "compare", "sentiment-rnn regis"),
         ("sentiment-rnn train encoder=l", "train", "sentiment-rnn encoder=l"),
         ("sentiment-rnn encoder=l", "train", "sentiment-rnn encoder=l"),
         ("sentiment-rnn runs sw", "runs", "sentiment-rnn sw"),
@@ -191,7 +191,7 @@ def test_a_line_is_completed_for_its_command(
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("sentiment-rnn compare resam", {"resamples="}),
+        ("sentiment-rnn compare regis", {"register="}),
         ("sentiment-rnn runs prune older", {"older_than_days="}),
         ("sentiment-rnn train encoder=gr", {"encoder=gru"}),
     ],

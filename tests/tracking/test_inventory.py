@@ -2,12 +2,13 @@
 
 import json
 import os
+import json
 import time
+from dataclasses import asdict, replace
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from hydra.core.global_hydra import GlobalHydra
 from mlflow.entities import Metric
 
@@ -17,7 +18,16 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import inventory
 from sentiment_rnn.tracking.checkpoints import files_of, folder_of, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
-from sentiment_rnn.tracking.names import CHECKPOINT_TAG, IDENTITY_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
+from sentiment_rnn.tracking.lease import this_process
+from sentiment_rnn.tracking.names import (
+    CHECKPOINT_TAG,
+    IDENTITY_TAG,
+    LEASE_TAG,
+    PARENT_TAG,
+    STUDY_TAG,
+    SWEEP_TAG,
+    TRIAL_TAG,
+)
 from sentiment_rnn.tracking.pruning import plan, remove
 from sentiment_rnn.tracking.store import Store, open_store
 
@@ -115,12 +125,13 @@ def test_a_sequence_run_is_judged_by_its_loss_and_a_trial_by_nothing(store: Stor
     assert best.run.info.run_id == low
 
 
-def test_a_sweep_that_was_killed_is_stale_and_one_that_holds_its_lock_is_running(store: Store) -> None:
+def test_a_sweep_whose_process_ended_is_stale_and_one_whose_process_lives_is_running(store: Store) -> None:
     parent, _ = add_sweep(store, 0.7, status="RUNNING", jobs=4)
-    lock = FileLock(store.directory / ".sweep-digest-mine.lock")
-    with lock:
-        found = entry(store, parent)
-        assert (found.state, found.done, found.jobs) == ("running", 1, 4)
+    tag = f"{LEASE_TAG}.job"
+    store.client.set_tag(parent, tag, json.dumps(asdict(this_process())))
+    found = entry(store, parent)
+    assert (found.state, found.done, found.jobs) == ("running", 1, 4)
+    store.client.set_tag(parent, tag, json.dumps(asdict(replace(this_process(), started="before"))))
     assert entry(store, parent).state == "stale"
 
 
