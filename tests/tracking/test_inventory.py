@@ -2,10 +2,9 @@
 
 import json
 import os
-import json
 import time
-from dataclasses import asdict, replace
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -198,9 +197,11 @@ def test_a_run_that_can_be_resumed_goes_only_where_that_is_asked_for(store: Stor
 
 def test_a_live_run_is_never_touched(store: Store) -> None:
     add_run(store, status="RUNNING")
-    add_sweep(store, 0.7, 0.9, status="RUNNING")
-    with FileLock(store.directory / ".sweep-digest-mine.lock"):
-        assert removed(store, unfinished=True) == {}
+    silent = add_run(store, status="RUNNING", started=YEAR_AGO)
+    parent, _ = add_sweep(store, 0.7, 0.9, status="RUNNING")
+    for run_id in (silent, parent):
+        store.client.set_tag(run_id, LEASE_TAG, json.dumps(asdict(this_process())))
+    assert removed(store, unfinished=True) == {}
 
 
 def test_a_young_run_stays(store: Store) -> None:
