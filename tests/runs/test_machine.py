@@ -14,7 +14,8 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.launchers import jobs_at_once, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, note_other_machine, resolved, threads_of
-from sentiment_rnn.tracking.record import RunRecord, run_of_first_process, tracked_run
+from sentiment_rnn.tracking.claims import run_of_first_process
+from sentiment_rnn.tracking.record import RunRecord, tracked_run
 from sentiment_rnn.tracking.store import open_store
 
 

@@ -178,7 +178,7 @@ def test_a_failure_to_report_does_not_take_the_place_of_the_failure(
         raise OSError(28, "No space left on device")
 
     def fail() -> None:
-        with tracked_run(store, config, "identity", [], None):
+        with tracked_run(store, config, "identity", []):
             monkeypatch.setattr(Outbox, "_put", full)
             raise ZeroDivisionError
 
