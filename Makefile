@@ -152,7 +152,7 @@ lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/pro
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md notebooks/*.ipynb
+	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md notebooks/*.ipynb $$(find src tools experiments -name "*.py")
 
 clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
 	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

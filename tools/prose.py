@@ -3,9 +3,10 @@
     python tools/prose.py README.md docs/*.md notebooks/*.ipynb
 
 Prints each violation with its file and line, and exits with status 1 where there is one. Code, formulas, tables, links'
-addresses and generated blocks are passed over. Of a notebook, the markdown cells are read.
+addresses and generated blocks are passed over. Of a notebook, the markdown cells are read, of Python its docstrings.
 """
 
+import ast
 import json
 import re
 import sys
@@ -27,6 +28,8 @@ PRIVATE = {
 EXCEPTIONS: dict[str, tuple[str, ...]] = {}
 """Terms that a file may have, by its name."""
 GENERATED = re.compile(r"<!-- (\w+):start -->.*?<!-- \1:end -->", re.DOTALL)
+COLUMNS = re.compile(r"\S {2,}\S|^ +[\w{}-]+ = |^ {8,}[a-z]+[.*]|^ {30,}")
+"""Lines of a docstring that are no prose: columns, formulas, and what goes on in the last column."""
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -61,11 +64,22 @@ def sentences(paragraph: str) -> list[str]:
 def texts(path: Path, name: str) -> list[tuple[str, str]]:
     """What a file has to read, each text with the name of its place: the file, or a cell of a notebook."""
     content = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        return [(f"{name}:{line}", text) for line, text in docstrings(content)]
     if path.suffix != ".ipynb":
         return [(name, content)]
     cells = enumerate(json.loads(content)["cells"], 1)
     markdown = [(number, "".join(cell["source"])) for number, cell in cells if cell["cell_type"] == "markdown"]
     return [(f"{name}:cell {number}", text) for number, text in markdown]
+
+
+def docstrings(code: str) -> list[tuple[int, str]]:
+    """Line and text of each string that is a statement: docstrings, and what stands below an attribute. Formulas and
+    columns are blank."""
+    statements = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Expr)]
+    strings = [(node.lineno, node.value.value) for node in statements if isinstance(node.value, ast.Constant)]
+    prose = [(line, text.splitlines()) for line, text in strings if isinstance(text, str)]
+    return [(line, "\n".join("" if COLUMNS.search(row) else row for row in rows)) for line, rows in prose]
 
 
 def violations(path: Path, name: str) -> list[str]:

@@ -1,5 +1,7 @@
-"""What must be set before torch loads (`prepare`, which the package calls when it is imported, so in every command and
-worker), and which libraries may speak on the terminal (`quiet_libraries`)."""
+"""What must be set before torch loads (`prepare`), and which libraries may speak on the terminal (`quiet_libraries`).
+
+The package calls `prepare` when it is imported, so it runs in every command and worker.
+"""
 
 import logging
 import os

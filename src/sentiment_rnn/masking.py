@@ -1,7 +1,7 @@
 """Secrets taken out of all that is written: messages, log lines, recorded configurations.
 
-A secret is what stands before the @ of an address, what follows `password=`, `token=` and the like, and what the
-variables hold with which MLflow proves who somebody is.
+A secret is what stands before the @ of an address, and what follows `password=`, `token=` and the like. So is what
+MLflow's variables for passwords and tokens hold.
 """
 
 import logging

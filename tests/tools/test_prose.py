@@ -36,6 +36,23 @@ def test_of_a_notebook_the_markdown_is_read(tmp_path: Path) -> None:
     ]
 
 
+def test_of_python_the_docstrings_are_read_without_formulas_and_columns(tmp_path: Path) -> None:
+    code = f'''"""Short.
+
+folder/file.txt      {LONG}
+    h_t = {LONG}
+
+{LONG}
+"""
+
+LONG = "{LONG}"
+x = 1
+"""{LONG}"""
+'''
+    found = check(tmp_path / "a.py", code)
+    assert [line.split(" words")[0] for line in found] == ["a.py:1:6: 26", "a.py:11:1: 26"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,7 +1,7 @@
 """Batches of reviews of similar length, padded.
 
-Why not packed sequences: on a CPU each step of a packed backward pass writes a zero tensor the size of the whole
-input, which makes it quadratic in the length (pytorch issue 149194).
+Why not packed sequences: on a CPU each step of a packed backward pass writes a zero tensor of the size of the input.
+That makes it quadratic in the length (pytorch issue 149194).
 """
 
 from collections.abc import Iterator
@@ -76,9 +76,9 @@ def cut(tokens: np.ndarray, max_tokens: int, keep: str) -> np.ndarray:
 class LengthBuckets(Sampler[list[int]]):
     """Indices of one batch after another, each of reviews of similar length.
 
-    For training, lengths are blurred with noise before they are sorted and the batches come in random order, both
-    anew in every epoch, from the seed and the epoch alone: every process of a distributed run draws the same plan
-    and takes its own batches from it, and a resumed run draws it again and skips what it has seen.
+    For training, lengths are blurred with noise before they are sorted, and the batches come in random order. Both are
+    drawn anew in every epoch, from the seed and the epoch alone. So every process of a distributed run draws the same
+    plan and takes its own batches from it. A resumed run draws it again and skips what it has seen.
 
     Args:
         lengths: int [N].
@@ -154,7 +154,7 @@ class LengthBuckets(Sampler[list[int]]):
 
 
 class ReviewLoader(DataLoader):
-    """A loader of batches that Lightning can stop and take up within an epoch.
+    """A loader of batches that Lightning can stop and resume within an epoch.
 
     No worker processes: a batch is a few slices of a memory-mapped array, and handing it over costs more.
     """

@@ -58,8 +58,8 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
     """The rows of a file, `PART` at a time.
 
     Raises:
-        UserError: the file cannot be read, has no row, lacks a column or has it twice, or has a value that is no text
-            or no label.
+        UserError: the file cannot be read, has no row, lacks a column or has it twice. Or a value is no text or no
+            label.
     """
     records = enumerate(_records(path, columns), 1)
     empty = True

@@ -18,8 +18,9 @@ LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
 
 
 def check_target(part: str, target: str) -> None:
-    """Refuse what a file names as encoder or pooling, unless it is a torch module of this package, or of a module that
-    the user has imported. A file's word imports nothing.
+    """Refuse what a file names as encoder or pooling, unless it is a torch module of this package.
+
+    One of another package is taken where the user has imported it: a name in a file imports nothing.
 
     Raises:
         UserError: it is something else.

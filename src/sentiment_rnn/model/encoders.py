@@ -149,8 +149,8 @@ class Lstm(Recurrent):
         C_t = f_t · C_{t-1} + i_t · tanh(W_C [h_{t-1}, x_t] + b_C)
         h_t = o_t · tanh(C_t)
 
-    `forget_bias` is b_f at the start. Along the cell, a gradient is multiplied by f at each step back, so an
-    untrained LSTM reaches back as far as its forget gates are open: at bias 1 (Jozefowicz et al. 2015), σ(1) = 0.73.
+    `forget_bias` is b_f at the start. Along the cell, a gradient is multiplied by f at each step back. So
+    an untrained LSTM reaches back as far as its forget gates are open: σ(1) = 0.73 at bias 1 (Jozefowicz et al. 2015).
     With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
     are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f.
 

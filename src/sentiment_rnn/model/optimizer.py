@@ -1,7 +1,7 @@
 """AdamW that pays for the rows of the embedding that a batch read, not for the whole table.
 
 A batch of 64 reviews reads some thousands of 30,000 words, yet the table is nine tenths of the parameters: clipping and
-updating all of it takes up to a third of a vanilla RNN's step on a CPU.
+updating all of it costs as much as a third of a vanilla RNN's step on a CPU.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,10 +15,10 @@ class RowAdamW(torch.optim.AdamW):
     """AdamW (Loshchilov & Hutter 2019) for parameters with dense gradients and, by rows, for those with sparse ones.
 
     A sparse gradient, as `nn.Embedding(sparse=True)` gives, moves the rows that it holds and reads or writes no others.
-    The result is that of `torch.optim.AdamW` on the same gradient as a dense one, exactly, which asks for a group
-    without first moment (β₁ = 0) and without weight decay: there a row with no gradient stays where it is, and all that
-    it misses is the decay of its second moment, β₂ a step, made up for when it is next read. (`torch.optim.SparseAdam`
-    keeps a first moment and leaves that decay out: another algorithm.)
+    The result is exactly that of `torch.optim.AdamW` on the same gradient as a dense one. That asks for a group without
+    first moment (β₁ = 0) and without weight decay. There a row with no gradient stays where it is. All that it misses
+    is the decay of its second moment, β₂ a step, which is made up for when the row is next read.
+    (`torch.optim.SparseAdam` keeps a first moment and leaves that decay out: another algorithm.)
 
     Raises:
         ValueError: at a step with a sparse gradient of a group that `takes_rows` does not fit.

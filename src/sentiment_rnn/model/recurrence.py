@@ -1,7 +1,7 @@
 """The recurrence on a CPU, compiled: a layer's states, and their gradient, in one call instead of several a step.
 
-On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step, and starting the operations takes longer
-than their arithmetic; oneDNN's fused LSTM in bfloat16 spends much of its time outside its matrix products.
+On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step. Starting the operations takes longer than
+their arithmetic; oneDNN's fused LSTM in bfloat16 spends much of its time outside its matrix products.
 `recurrence.cpp` takes that out. It is compiled for this processor once (`make setup` does it, else the first use) and
 kept in the user's cache. Where there is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same
 work, as they always do on a GPU.

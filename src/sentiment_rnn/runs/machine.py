@@ -47,8 +47,8 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for a strategy that is not there, a class that cannot be imported or is of another kind, or an
-    encoder that refuses its arguments."""
+    """Raise `UserError` for an unknown strategy, a class that cannot be imported or is of another kind, or an encoder
+    that refuses its arguments."""
     strategies = ("auto", *StrategyRegistry.available_strategies())
     if config.trainer.strategy not in strategies:
         raise UserError(

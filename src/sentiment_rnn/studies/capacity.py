@@ -144,8 +144,8 @@ def short_styles_of(results: Sequence[RunResult]) -> dict[str, EncoderStyle]:
 def by_variant(results: Sequence[RunResult]) -> dict[Variant, list[RunResult]]:
     """The runs of each variant, sorted by seed.
 
-    Variants that pool over all states come last. Among the others, and among these, they are sorted by the encoder that
-    they enlarge, then by encoder (both as they first occur), by layers and by directions.
+    Variants that pool over all states come last. Both groups are sorted by the encoder that they enlarge,
+    then by encoder (as they first occur), by layers and by directions.
     """
     places: dict[str, int] = {}
     for result in results:

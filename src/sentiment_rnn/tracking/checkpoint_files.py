@@ -105,8 +105,8 @@ def _keep(path: Path, previous: Path) -> None:
 def in_folder(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A checkpoint whose paths are those of the same file names in `folder`.
 
-    It may come from another machine, or from somebody who altered it, and Lightning deletes the file that a better one
-    replaces where the checkpoint says that it is.
+    It may come from another machine, or from somebody who altered it. Lightning deletes the file that a better one
+    replaces, wherever the checkpoint says that it is.
     """
 
     def here(path: Any) -> str:

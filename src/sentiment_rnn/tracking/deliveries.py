@@ -13,8 +13,8 @@ from sentiment_rnn.tracking.store import Store
 def deliver(store: Store, run_id: str, entry: Entry, path: Path | None) -> None:
     """Write an entry of a run to its store.
 
-    A metric that arrives again has the key, the step, the time and the value of the one that is there, which is the
-    primary key of MLflow's SQL stores: they keep one. Tags and files are replaced by themselves.
+    A metric that arrives again has the key, the step, the time and the value of the one that is there. That is the
+    primary key of MLflow's SQL stores, so they keep one. Tags and files are replaced by themselves.
 
     Args:
         path: the file or the folder that goes with the entry.

@@ -1,8 +1,8 @@
 """What a run has recorded and its store has not got yet, in order, in a folder of the run's own.
 
-`unsent/<run id>/` has the entries (a JSON object a line, behind a first line that says which run of which server it
-is), copies of the files that go with them, and how many bytes of the entries have been delivered. Lines are only ever
-added, so a process that is killed leaves whole entries and at most a part of one, which is passed over.
+`unsent/<run id>/` has the entries, one JSON object per line; the first line says which run of which server it is.
+Beside them are copies of their files, and how many bytes of the entries have been delivered. Lines are only ever
+added. So a process that is killed leaves whole entries and at most a part of one, which is passed over.
 """
 
 import contextlib

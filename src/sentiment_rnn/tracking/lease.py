@@ -1,8 +1,8 @@
 """A lease: the right of one process to write a run, kept as a tag in the tracking store, which all machines share.
 
-The owner says in the tag who it is, and counts up a heartbeat. Another process takes the lease over where the owner is
-gone from this machine, or where the heartbeat has stood still for `tracking.lease` seconds by its own clock: no clock
-of one machine is compared with another's.
+The owner says in the tag who it is, and counts up a heartbeat. Another process takes the lease over where the owner
+is gone from this machine, or where the heartbeat has stood still for `tracking.lease` seconds. It counts them by its
+own clock: no clock of one machine is compared with another's.
 
 MLflow cannot compare and set. Two processes that take a lease at once both write their token, wait, and read again;
 the last to write has it (Lamport, A fast mutual exclusion algorithm, 1987, credits this to Fischer). One that wrote

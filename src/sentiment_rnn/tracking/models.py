@@ -105,8 +105,8 @@ def check_name(name: str) -> None:
 def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]:
     """Move aliases of the registered model `name` to the models of these runs; the version of each alias.
 
-    A model that is registered already keeps its version. Aliases that an earlier sweep gave to encoders which this one
-    does not have are taken back, so that all of them are of one sweep; aliases of a user's own stay.
+    A model that is registered already keeps its version. Aliases that an earlier sweep gave to other encoders are
+    taken back, so that all of them are of one sweep; aliases of a user's own stay.
 
     Args:
         best: a run's id by alias; one without a packaged model is passed over.

@@ -87,8 +87,8 @@ def open_store(
 ) -> Store:
     """The store that `config` names, with its database and experiment made if they are missing.
 
-    Jobs that meet a fresh SQLite file or a missing experiment together would crash ("table runs already exists",
-    "Experiment already exists"), so both are made under a file lock.
+    Both are made under a file lock: jobs that meet a fresh SQLite file or a missing experiment together would crash
+    ("table runs already exists", "Experiment already exists").
 
     Args:
         create: make what is missing; False is for commands that only read.

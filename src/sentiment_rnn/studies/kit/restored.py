@@ -80,8 +80,8 @@ def _build(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
 
 
 def _check_source(target: str) -> None:
-    """Refuse what a run names as its source of reviews, unless it is a source of this package, or of a module that is
-    imported already."""
+    """Refuse what a run names as its source of reviews, unless it is of this package or of a module that is imported
+    already."""
     module = target.replace(":", ".").rpartition(".")[0]
     if module not in sys.modules and module not in OUR_SOURCES:
         raise UserError(f"data: {target} is of another package; import {module} first")
