@@ -1,7 +1,7 @@
 """Verdicts: whether intervals decide the parts of a claim, and what follows for the claim.
 
 A part is True where its whole 95 % interval is on the claim's side of a threshold, False where it is on the other. It
-is None where the interval holds the threshold, or where there is no interval. No verdict looks at a point estimate alone.
+is None where the interval holds the threshold, or where there is none. No verdict looks at a point estimate alone.
 """
 
 from collections.abc import Iterable
