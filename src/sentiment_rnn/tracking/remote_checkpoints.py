@@ -13,6 +13,7 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.answers import no_answer, short_reason
 from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint
 from sentiment_rnn.tracking.names import LAST_CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import Store
@@ -25,7 +26,8 @@ ARTIFACTS = "checkpoints"
 class Upload:
     """Copies the checkpoints of one run to the server, in a thread of its own: training does not wait for it.
 
-    Of files of one name that wait, the newest is copied. A copy that fails is a line, and the next one is tried.
+    Of files of one name that wait, the newest is copied. What the server refuses is a line. While it is away, which the
+    run's outbox says, nothing is copied; what it missed is tried once more when the run ends.
     """
 
     def __init__(self, store: Store, run_id: str) -> None:
@@ -33,6 +35,7 @@ class Upload:
         self.run_id = run_id
         self.slot = 1 - _newest_on_server(store, run_id)[0]  # spares the newest
         self.waiting: dict[str, tuple[Path, int]] = {}
+        self.missed: dict[str, tuple[Path, int]] = {}
         self.lock = threading.Lock()
         self.thread = ThreadPoolExecutor(1)
         self.copying: Future[None] | None = None
@@ -49,8 +52,13 @@ class Upload:
                 self.copying = self.thread.submit(self._copy_all)
 
     def finish(self) -> None:
-        """Wait until everything is copied."""
+        """Wait until everything is copied, or the server does not answer."""
+        for path, step in list(self.missed.values()):
+            self.add(path, step)
         self.thread.shutdown()
+        if self.missed:
+            folder = folder_of(self.store, self.run_id)
+            log.info("run %s: not on the server: %s; kept in %s", self.run_id, ", ".join(sorted(self.missed)), folder)
 
     def _copy_all(self) -> None:
         while True:
@@ -59,12 +67,16 @@ class Upload:
                     self.copying = None
                     return
                 path, step = self.waiting.pop(next(iter(self.waiting)))
+            self.missed.pop(path.name, None)
             try:
                 self._copy(path, step)
             except (MlflowException, OSError) as error:
+                if isinstance(error, MlflowException) and no_answer(error):
+                    self.missed[path.name] = path, step
+                    continue
                 log.warning(
                     "run %s: %s could not be copied to the server (%s); it is kept in %s",
-                    self.run_id, path.name, str(error).splitlines()[0][:200], path.parent,
+                    self.run_id, path.name, short_reason(error), path.parent,
                 )  # fmt: skip
 
     def _copy(self, path: Path, step: int) -> None:

@@ -64,11 +64,15 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
 
 
 def close_parent(lease: Lease, finished: bool) -> None:
-    """End a parent run, as FINISHED or FAILED, and say where its runs can be seen."""
+    """End a parent run, as FINISHED or FAILED, and say where its runs can be seen; or that its end is not recorded."""
     status = RunStatus.to_string(RunStatus.FINISHED if finished else RunStatus.FAILED)
-    with lease:
-        lease.check()
-        outbox = Outbox(lease.store, lease.run_id)
-        outbox.end(status)
-        outbox.close()
+    try:
+        with lease:
+            lease.check()
+            outbox = Outbox(lease.store, lease.run_id)
+            outbox.end(status)
+            outbox.close()
+    except (OSError, UserError) as error:  # a full disk; another process
+        log.warning("sweep: %s, but run %s does not say so (%s)", status, lease.run_id, error)
+        return
     log.info("sweep: %s, run %s; %s", status, lease.run_id, where_to_look(lease.store))
