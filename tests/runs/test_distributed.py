@@ -1,5 +1,6 @@
 """Sweeps whose runs train in two processes each."""
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -34,6 +35,24 @@ sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
 main()
 """
 """A run whose first process is killed when its second epoch starts."""
+
+
+WITHOUT_WORK = """
+import time
+from sentiment_rnn.runs import rank
+
+rank.take_part = lambda *_: time.sleep(0.5)
+rank.main()
+"""
+
+
+@pytest.mark.slow
+def test_another_process_whose_work_is_done_ends_with_status_0_beside_the_first() -> None:
+    with subprocess.Popen([sys.executable, "-c", WITHOUT_WORK], stdin=subprocess.PIPE, env=environment()) as other:
+        assert other.stdin
+        other.stdin.write(pickle.dumps((None, None)))
+        other.stdin.flush()
+        assert other.wait(60) == 0
 
 
 @pytest.mark.slow
