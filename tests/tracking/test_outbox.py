@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,12 +30,16 @@ class Client:
 
     raises: list[Exception | None] = field(default_factory=list)
     got: list[Any] = field(default_factory=list)
+    status: str = "RUNNING"
 
     def log_batch(self, run_id: str, metrics: Any = (), tags: Any = ()) -> None:
         self._get([(m.key, m.value, m.step) for m in metrics] or {tag.key: tag.value for tag in tags})
 
     def log_artifact(self, run_id: str, path: str, folder: str | None) -> None:
         self._get((folder, Path(path).name, Path(path).read_text()))
+
+    def get_run(self, run_id: str) -> SimpleNamespace:
+        return SimpleNamespace(info=SimpleNamespace(status=self.status))
 
     def set_terminated(self, run_id: str, status: str, time: int) -> None:
         self._get(status)
@@ -158,6 +163,32 @@ def test_a_journal_is_in_one_hand_at_a_time(tmp_path: Path) -> None:
     journal.append({"kind": "metrics", "metrics": metrics(1)})
     with pytest.raises(UserError, match="another process is sending this run; wait for it"):
         Journal(tmp_path / "unsent" / "r")
+
+
+def test_a_late_end_of_an_interrupted_process_undoes_no_finished_run(store: Store, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "unsent" / "r", DESCRIBED)
+    journal.append({"kind": "metrics", "metrics": metrics(1)})
+    journal.append({"kind": "end", "status": "KILLED", "time": 1})
+    journal.close()
+    store.client.status = "FINISHED"  # on another machine, meanwhile
+    send_left(store)
+    assert store.client.got == [[("loss", 0.5, 1)]]
+    assert journals(tmp_path) == []
+
+
+def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_journal_stays(tmp_path: Path) -> None:
+    other = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "other"), experiment="here"))
+    journal = Journal(tmp_path / "unsent" / "r", DESCRIBED)
+    journal.append({"kind": "metrics", "metrics": metrics(1)})
+    journal.close()
+    with pytest.raises(UserError, match=r"it has no run r, which began on http://127.0.0.1:9; give that server, or"):
+        list(send_everything(tmp_path, other.uri))
+    journal = Journal(tmp_path / "unsent" / "r")
+    assert journal.count() == 1
+    assert not journal.refusals.exists()
+    busy = next(send_everything(tmp_path, other.uri))
+    assert busy.startswith("run r: left alone (")
+    assert "another process is sending this run" in busy
 
 
 def test_a_masked_address_is_asked_for_before_anything_is_sent(tmp_path: Path) -> None:
