@@ -84,7 +84,7 @@ class Lease:
     def __init__(self, store: Store, run_id: str, config: TrackingConfig, part: str = "") -> None:
         self.store = store
         self.run_id = run_id
-        self.tag = f"{LEASE_TAG}.{part}" if part else LEASE_TAG
+        self.tag = lease_tag(part)
         self.heartbeat, self.lasts = config.heartbeat, config.lease
         self.own = this_process()
         self.taken_over = False
@@ -191,6 +191,11 @@ class Lease:
                 self._write()
             except (MlflowException, OSError) as error:  # the store may be back before the lease is over
                 log.debug("no heartbeat: %s", error)
+
+
+def lease_tag(part: str = "") -> str:
+    """The tag of a lease on a part of a run; empty for all of it."""
+    return f"{LEASE_TAG}.{part}" if part else LEASE_TAG
 
 
 def owners_of(tags: Mapping[str, str]) -> list[Owner]:
