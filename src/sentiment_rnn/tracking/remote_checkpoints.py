@@ -13,6 +13,7 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.answers import short_reason
 from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint
 from sentiment_rnn.tracking.names import LAST_CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import Store
@@ -64,7 +65,7 @@ class Upload:
             except (MlflowException, OSError) as error:
                 log.warning(
                     "run %s: %s could not be copied to the server (%s); it is kept in %s",
-                    self.run_id, path.name, str(error).splitlines()[0][:200], path.parent,
+                    self.run_id, path.name, short_reason(error), path.parent,
                 )  # fmt: skip
 
     def _copy(self, path: Path, step: int) -> None:
