@@ -69,6 +69,18 @@ def test_the_second_process_of_a_job_runs_that_job_and_not_the_sweep(tmp_path: P
 
 
 @pytest.mark.slow
+def test_a_signal_ends_a_run_on_several_devices(tmp_path: Path) -> None:
+    script = KILLED.replace("SIGKILL", "SIGTERM")
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *SMALL, "trainer.epochs=3"],
+        cwd=tmp_path, env=environment(), capture_output=True, timeout=100,
+    )  # fmt: skip
+    assert ended.returncode == 130, ended.stderr.decode()
+    (run,) = runs_in(tmp_path)[1]
+    assert run.info.status == "KILLED"
+
+
+@pytest.mark.slow
 def test_both_processes_resume_from_the_same_checkpoint(tmp_path: Path) -> None:
     arguments = [*SMALL, "trainer.epochs=3", "embedding.dropout=0", "embedding.word_dropout=0"]
     folders = undisturbed, resumed = tmp_path / "undisturbed", tmp_path / "resumed"
