@@ -1,5 +1,6 @@
 """Sweeps whose runs train in two processes each."""
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -36,6 +37,24 @@ main()
 """A run whose first process is killed when its second epoch starts."""
 
 
+WITHOUT_WORK = """
+import time
+from sentiment_rnn.runs import rank
+
+rank.take_part = lambda *_: time.sleep(0.5)
+rank.main()
+"""
+
+
+@pytest.mark.slow
+def test_another_process_whose_work_is_done_ends_with_status_0_beside_the_first() -> None:
+    with subprocess.Popen([sys.executable, "-c", WITHOUT_WORK], stdin=subprocess.PIPE, env=environment()) as other:
+        assert other.stdin
+        other.stdin.write(pickle.dumps((None, None)))
+        other.stdin.flush()
+        assert other.wait(60) == 0
+
+
 @pytest.mark.slow
 def test_the_second_process_of_a_job_runs_that_job_and_not_the_sweep(tmp_path: Path) -> None:
     run_command("train", tmp_path, "-m", *SMALL, "trainer.epochs=2", "seed=0,1", status=0)
@@ -47,6 +66,18 @@ def test_the_second_process_of_a_job_runs_that_job_and_not_the_sweep(tmp_path: P
     for run in jobs:
         history = client.get_metric_history(run.info.run_id, "val/loss")
         assert [point.step for point in history] == [2, 5], "steps of 3, on two devices, and one writer"
+
+
+@pytest.mark.slow
+def test_a_signal_ends_a_run_on_several_devices(tmp_path: Path) -> None:
+    script = KILLED.replace("SIGKILL", "SIGTERM")
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *SMALL, "trainer.epochs=3"],
+        cwd=tmp_path, env=environment(), capture_output=True, timeout=100,
+    )  # fmt: skip
+    assert ended.returncode == 130, ended.stderr.decode()
+    (run,) = runs_in(tmp_path)[1]
+    assert run.info.status == "KILLED"
 
 
 @pytest.mark.slow

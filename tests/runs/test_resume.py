@@ -15,6 +15,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
+from sentiment_rnn.tracking.names import PARENT_TAG
 from stored_runs import last_run
 
 REVIEWS = (
@@ -130,9 +131,14 @@ def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: 
     run_id = last_run(tmp_path)[1].info.run_id
     with pytest.raises(UserError, match=f"^tracking.resume={run_id}: this run has finished; there is nothing to resum"):
         train(small_config(tmp_path, *ADDING, f"tracking.resume={run_id}"), [])
-    MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db").set_terminated(run_id, "KILLED")
+    client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    client.set_terminated(run_id, "KILLED")
     with pytest.raises(UserError, match="its configuration, its data or the code was another"):
         train(small_config(tmp_path, *ADDING, "seed=1", f"tracking.resume={run_id}"), [])
+    evaluation = client.create_run("1", tags={PARENT_TAG: run_id}).info.run_id
+    with pytest.raises(UserError, match=f"^tracking.resume={evaluation}: its configuration, its data or the code was"):
+        train(small_config(tmp_path, *ADDING, f"tracking.resume={evaluation}"), [])
+    client.delete_run(evaluation)
     with pytest.raises(UserError, match=r"^tracking\.resume=none: no such run in sqlite:"):
         train(small_config(tmp_path, *ADDING, "tracking.resume=none"), [])
     assert last_run(tmp_path)[1].info.run_id == run_id  # no other was made

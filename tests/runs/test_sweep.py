@@ -1,6 +1,7 @@
 """Sweeps in real processes on a real SQLite store: parallel jobs, a failing job, a sweep resumed."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import environment, run_command
+from sentiment_rnn.runs.callback import summarize
+from sentiment_rnn.tracking.answers import QUICK
+from sentiment_rnn.tracking.store import Store
 from stored_runs import runs_in
 
 SMALL = [
@@ -61,6 +65,17 @@ def test_the_parent_says_what_its_runs_found(swept: Path) -> None:
     note = parent.data.tags["mlflow.note.content"]
     assert note.startswith("4 of 4 runs finished; best on validation: ")
     assert f"| rnn | {100 * mean:.1f} % (" in note
+
+
+def test_a_server_that_says_nothing_neither_holds_up_nor_breaks_the_end_of_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(QUICK, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        summarize(Store(MlflowClient(uri), uri, "1", tmp_path), "parent")
+        assert time.monotonic() - started < 5
 
 
 def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:

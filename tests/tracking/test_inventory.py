@@ -14,7 +14,7 @@ from mlflow.entities import Metric
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking import inventory
+from sentiment_rnn.tracking import inventory, pruning
 from sentiment_rnn.tracking.checkpoints import files_of, folder_of, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
 from sentiment_rnn.tracking.lease import this_process
@@ -175,12 +175,16 @@ def test_a_rule_keeps_one_checkpoint_of_each_run_and_all_of_the_best(store: Stor
     assert {path.name for path in files_of(store, high)} == set(FILES)
 
 
-def test_a_registered_run_keeps_its_checkpoints_whatever_its_alias(store: Store) -> None:
+def test_a_registered_run_keeps_its_checkpoints_whatever_its_alias(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, (first, second, _) = add_sweep(store, 0.7, 0.8, 0.9)
     store.client.create_registered_model("products")
     for run_id, alias in ((first, "champion"), (second, "mine")):
         version = store.client.create_model_version("products", f"file:///{run_id}", run_id).version
         store.client.set_registered_model_alias("products", alias, version)
+    store.client.create_registered_model("another")
+    monkeypatch.setattr(pruning, "PAGE", 1)
     planned = plan(store, entries_of(store), "none")
     assert planned.removals == []
     assert planned.spared == {
@@ -202,6 +206,15 @@ def test_a_live_run_is_never_touched(store: Store) -> None:
     for run_id in (silent, parent):
         store.client.set_tag(run_id, LEASE_TAG, json.dumps(asdict(this_process())))
     assert removed(store, unfinished=True) == {}
+
+
+def test_a_job_that_outlives_its_sweep_is_not_touched(store: Store) -> None:
+    parent, _ = add_sweep(store, 0.9, status="FAILED")
+    job = add_run(store, parent, status="RUNNING", started=YEAR_AGO, tags={IDENTITY_TAG: "y"})
+    store.client.set_tag(parent, f"{LEASE_TAG}.y", json.dumps(asdict(this_process())))
+    assert removed(store, unfinished=True) == {}
+    store.client.set_tag(parent, f"{LEASE_TAG}.y", json.dumps(asdict(replace(this_process(), started="before"))))
+    assert removed(store, unfinished=True) == {job: set(FILES)}
 
 
 def test_a_young_run_stays(store: Store) -> None:

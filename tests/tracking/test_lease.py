@@ -1,6 +1,7 @@
 """One process at a time writes a run; a second one waits, is refused, or takes over what is given up."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -9,9 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.answers import QUICK
 from sentiment_rnn.tracking.lease import HeldError, Lease, Owner, this_process
 from sentiment_rnn.tracking.names import LEASE_TAG
 from sentiment_rnn.tracking.store import Store, open_store
@@ -154,6 +157,21 @@ def test_who_has_lost_a_lease_stops_and_leaves_it_to_the_other(
         lease.check()
     lease.release()
     assert owner_in(store, run_id) == other
+
+
+def test_a_server_that_says_nothing_holds_up_no_release(
+    tmp_path: Path, config: TrackingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentiment_rnn.tracking.lease.RELEASE_SECONDS", 0.5)
+    monkeypatch.setitem(QUICK, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        lease = Lease(Store(MlflowClient(uri), uri, "1", tmp_path), "r", config)
+        lease._thread.start()  # as if it had been taken before the server fell silent
+        time.sleep(2 * BEAT)
+        started = time.monotonic()
+        lease.release()
+        assert time.monotonic() - started < 5
 
 
 def test_of_processes_that_take_a_lease_at_once_one_has_it(

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import outbox as outbox_module
 from sentiment_rnn.tracking.journal import Journal, journals
+from sentiment_rnn.tracking.names import SWEEP_TAG
 from sentiment_rnn.tracking.outbox import Outbox, send_next
 from sentiment_rnn.tracking.record import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.sweeps import open_parent
 from sentiment_rnn.tracking.sync import send_everything, send_left
 
 DESCRIBED = {"uri": "http://127.0.0.1:9", "experiment": "here", "experiment_id": "1", "run": "r"}
@@ -29,12 +32,16 @@ class Client:
 
     raises: list[Exception | None] = field(default_factory=list)
     got: list[Any] = field(default_factory=list)
+    status: str = "RUNNING"
 
     def log_batch(self, run_id: str, metrics: Any = (), tags: Any = ()) -> None:
         self._get([(m.key, m.value, m.step) for m in metrics] or {tag.key: tag.value for tag in tags})
 
     def log_artifact(self, run_id: str, path: str, folder: str | None) -> None:
         self._get((folder, Path(path).name, Path(path).read_text()))
+
+    def get_run(self, run_id: str) -> SimpleNamespace:
+        return SimpleNamespace(info=SimpleNamespace(status=self.status))
 
     def set_terminated(self, run_id: str, status: str, time: int) -> None:
         self._get(status)
@@ -51,6 +58,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     for name, seconds in {"FIRST_PAUSE": 0.01, "LONGEST_PAUSE": 0.02, "LAST_WAIT": 0.5}.items():
         monkeypatch.setattr(outbox_module, name, seconds)
     return Store(Client(), DESCRIBED["uri"], "1", tmp_path, "here")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of SQLite: making one takes longer than any test here."""
+    return open_store(TrackingConfig(uri=None, directory=str(tmp_path_factory.mktemp("local")), experiment="here"))
 
 
 def metrics(*steps: int) -> list[tuple[str, float, int, int]]:
@@ -160,6 +173,43 @@ def test_a_journal_is_in_one_hand_at_a_time(tmp_path: Path) -> None:
         Journal(tmp_path / "unsent" / "r")
 
 
+def test_a_late_end_of_an_interrupted_process_undoes_no_finished_run(store: Store, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "unsent" / "r", DESCRIBED)
+    journal.append({"kind": "metrics", "metrics": metrics(1)})
+    journal.append({"kind": "end", "status": "KILLED", "time": 1})
+    journal.close()
+    store.client.status = "FINISHED"  # on another machine, meanwhile
+    send_left(store)
+    assert store.client.got == [[("loss", 0.5, 1)]]
+    assert journals(tmp_path) == []
+
+
+def test_a_sweep_whose_end_was_unsent_has_ended_when_it_is_started_again(local: Store) -> None:
+    config = TrackingConfig(uri=None, directory=str(local.directory), experiment="here", repeat=True)
+    parent = local.client.create_run(local.experiment_id, tags={SWEEP_TAG: "digest"}).info.run_id
+    journal = Journal(local.directory / "unsent" / parent, DESCRIBED | {"uri": local.address, "run": parent})
+    journal.append({"kind": "end", "status": "FINISHED", "time": 1})
+    journal.close()
+    again = open_parent(local, config, "mine", "digest", [["seed=0"]])
+    again.release()
+    assert again.run_id != parent
+    assert local.client.get_run(parent).info.status == "FINISHED"
+
+
+def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_journal_stays(tmp_path: Path, local: Store) -> None:
+    journal = Journal(tmp_path / "unsent" / "r", DESCRIBED)
+    journal.append({"kind": "metrics", "metrics": metrics(1)})
+    journal.close()
+    with pytest.raises(UserError, match=r"it has no run r, which began on http://127.0.0.1:9; give that server, or"):
+        list(send_everything(tmp_path, local.uri))
+    journal = Journal(tmp_path / "unsent" / "r")
+    assert journal.count() == 1
+    assert not journal.refusals.exists()
+    busy = next(send_everything(tmp_path, local.uri))
+    assert busy.startswith("run r: left alone (")
+    assert "another process is sending this run" in busy
+
+
 def test_a_masked_address_is_asked_for_before_anything_is_sent(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "unsent" / "r", DESCRIBED | {"uri": "http://***@127.0.0.1:9"})
     journal.append({"kind": "metrics", "metrics": metrics(1)})
@@ -169,16 +219,15 @@ def test_a_masked_address_is_asked_for_before_anything_is_sent(tmp_path: Path) -
 
 
 def test_a_failure_to_report_does_not_take_the_place_of_the_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    local: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="here"))
     config = run_config("task=adding", "tracking.system_metrics=false")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     def fail() -> None:
-        with tracked_run(store, config, "identity", []):
+        with tracked_run(local, config, "identity", []):
             monkeypatch.setattr(Outbox, "_put", full)
             raise ZeroDivisionError
 

@@ -24,8 +24,9 @@ from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
+from sentiment_rnn.tracking.answers import quick_answers, store_errors
 from sentiment_rnn.tracking.lease import Lease
-from sentiment_rnn.tracking.results import find_sweep, jobs_of, log_summary, results_of
+from sentiment_rnn.tracking.results import jobs_of, log_summary, results_of
 from sentiment_rnn.tracking.store import Store, check_store, open_store
 from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
 
@@ -95,13 +96,15 @@ def close_sweeps() -> None:
 
 
 def summarize(store: Store, parent: str) -> None:
-    """Write what the sweep found so far into its parent run; a store that refuses it breaks no sweep."""
+    """Write what the sweep found so far into its parent run; a store that is away or refuses it breaks no sweep."""
     try:
-        run = find_sweep(store, parent)
-        arms = arms_of(results_of(store, run))
-        jobs = len(jobs_of(store, run))
-        log_summary(store, parent, summary_text(arms, jobs), summary_metrics(arms))
-    except UserError as error:  # no run has finished, or only trials have
+        with store_errors(store.uri, store.experiment, "EDIT"):
+            with quick_answers():  # the sweep is over: nobody waits long for a server that is away
+                run = store.client.get_run(parent)
+            arms = arms_of(results_of(store, run))
+            jobs = len(jobs_of(store, run))
+            log_summary(store, parent, summary_text(arms, jobs), summary_metrics(arms))
+    except UserError as error:  # also where no run has finished, or only trials have
         log.debug("no summary: %s", error)
 
 

@@ -64,8 +64,8 @@ class LastCheckpoint(Checkpoint):
     """Writes the checkpoint from which a run resumes: after every epoch, on a clock within one, and where a signal
     asks the run to end.
 
-    A signal in the last batch of an epoch or in validation waits for the end of the epoch. On several devices, signals
-    are Lightning's: the run ends without a checkpoint of its own.
+    A signal in the last batch of an epoch or in validation waits for the end of the epoch. On several devices, a signal
+    ends the run at once, without a checkpoint of its own.
 
     Args:
         path: of the checkpoint; None in a process that does not record.
@@ -82,9 +82,13 @@ class LastCheckpoint(Checkpoint):
         """Start the clock."""
         self.path = trainer.strategy.broadcast(self.path)
         self.written = time.monotonic()
-        if trainer.world_size == 1:
-            self.interruption.listen()
-            self.interruption.deferred = True
+        # On several devices, Lightning's handler of SIGTERM would wait for the other processes for ever.
+        self.interruption.listen()
+        self.interruption.deferred = trainer.world_size == 1
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the signals again."""
+        self.interruption.listen()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Write one where it is time."""

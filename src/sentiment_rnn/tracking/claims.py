@@ -99,8 +99,13 @@ def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id
         if no_answer(error):
             raise
         raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}") from error
+    if tags.get(IDENTITY_TAG) != identity:
+        raise UserError(
+            f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides "
+            "with which it was started, or train anew"
+        )
     parent = tags.get(PARENT_TAG)
-    lease = Lease(store, parent, tracking, tags[IDENTITY_TAG]) if parent else Lease(store, run_id, tracking)
+    lease = Lease(store, parent, tracking, identity) if parent else Lease(store, run_id, tracking)
     try:
         lease.acquire(wait=False)
     except HeldError as held:
@@ -109,11 +114,6 @@ def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id
         undone.enter_context(lease)
         if store.client.get_run(run_id).info.status == RunStatus.to_string(RunStatus.FINISHED):
             raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
-        if tags.get(IDENTITY_TAG) != identity:
-            raise UserError(
-                f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides "
-                "with which it was started, or train anew"
-            )
         claim = _resumed(store, run_id, lease)
         undone.pop_all()
     return claim

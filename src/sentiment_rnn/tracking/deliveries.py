@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunStatus, RunTag
 from mlflow.exceptions import MlflowException, RestException
 
 from sentiment_rnn.tracking.journal import Entry
@@ -14,7 +14,8 @@ def deliver(store: Store, run_id: str, entry: Entry, path: Path | None) -> None:
     """Write an entry of a run to its store.
 
     A metric that arrives again has the key, the step, the time and the value of the one that is there. That is the
-    primary key of MLflow's SQL stores, so they keep one. Tags and files are replaced by themselves.
+    primary key of MLflow's SQL stores, so they keep one. Tags and files are replaced by themselves. A finished run
+    stays so: another machine may have finished it while the end of an interrupted process was unsent.
 
     Args:
         path: the file or the folder that goes with the entry.
@@ -33,7 +34,8 @@ def deliver(store: Store, run_id: str, entry: Entry, path: Path | None) -> None:
     elif kind == "model" and path:
         log_model(store, run_id, path, entry["tags"])
     elif kind == "end":
-        client.set_terminated(run_id, entry["status"], entry["time"])
+        if client.get_run(run_id).info.status != RunStatus.to_string(RunStatus.FINISHED):
+            client.set_terminated(run_id, entry["status"], entry["time"])
     else:
         raise ValueError(f"{kind}: no such entry")
 

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.checkpoints import files_of
-from sentiment_rnn.tracking.lease import owners_of
+from sentiment_rnn.tracking.lease import Owner, lease_tag, owners_of
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -81,6 +81,12 @@ class Entry:
         """Its best run; None where no run in earnest has finished."""
         return best_of(self.runs)
 
+    def is_running(self, run: Run) -> bool:
+        """Whether a process may be at work on it, or on this run of it: a sweep's jobs can outlive their launcher."""
+        own = lease_tag(run.data.tags[IDENTITY_TAG])
+        owners = owners_of({name: value for name, value in self.run.data.tags.items() if name == own})
+        return "running" in (self.state, _state(run, owners, self.updated))
+
 
 def is_finished(run: Run) -> bool:
     """Whether a run was trained and tested to its end."""
@@ -101,7 +107,7 @@ def best_of(runs: Sequence[Run]) -> Best | None:
 
 def entries_of(store: Store) -> list[Entry]:
     """All sweeps and single runs of a store's experiment, the last worked on first. Evaluations are no entries."""
-    runs = list(_pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
+    runs = list(pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
                                                               page_token=token)))  # fmt: skip
     children: dict[str, list[Run]] = {}
     for run in runs:
@@ -150,18 +156,17 @@ def _entry(store: Store, run: Run, runs: list[Run], models: dict[str, int | None
         run,
         runs,
         jobs=len(runs) if is_finished(run) or not _is_sweep(run) else len(jobs_of(store, run)) or len(runs),
-        state=_state(run, updated),
+        state=_state(run, owners_of(run.data.tags), updated),  # of a sweep, also those of its jobs
         updated=updated,
         checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),
         artifacts=None if None in sizes else sum(size for size in sizes if size is not None),
     )
 
 
-def _state(run: Run, updated: float) -> str:
+def _state(run: Run, owners: Sequence[Owner], updated: float) -> str:
     status = str(run.info.status).lower()
     if status not in ("running", "scheduled"):
         return status
-    owners = owners_of(run.data.tags)  # of a sweep, also those of its jobs
     if any(owner.is_here and not owner.is_gone for owner in owners):
         return "running"
     if owners and all(owner.is_gone for owner in owners):
@@ -183,7 +188,7 @@ def _last_work(store: Store, run: Run) -> float:
 def _sizes_of_models(store: Store) -> dict[str, int | None]:
     """Bytes of the packaged models of each run that has some, by the run's id."""
     found: dict[str, int | None] = {}
-    for model in _pages(lambda token: store.client.search_logged_models([store.experiment_id], max_results=PAGE,
+    for model in pages(lambda token: store.client.search_logged_models([store.experiment_id], max_results=PAGE,
                                                                         page_token=token)):  # fmt: skip
         sizes = (found.get(model.source_run_id, 0), _folder_size(model.artifact_location))
         found[model.source_run_id] = None if None in sizes else sum(size for size in sizes if size is not None)
@@ -199,7 +204,7 @@ def _folder_size(address: str) -> int | None:
     return sum(Path(folder, name).lstat().st_size for folder, _, names in folders for name in names)
 
 
-def _pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+def pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
     """Everything that MLflow gives page by page."""
     token = None
     while True:

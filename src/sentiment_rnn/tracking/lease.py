@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.answers import quick_answers
 from sentiment_rnn.tracking.names import LEASE_TAG
 from sentiment_rnn.tracking.store import Store
 
@@ -33,6 +34,9 @@ log = logging.getLogger("sentiment_rnn")
 
 SETTLE_SECONDS = 1.0
 """How long a server may take to show one process what another has written."""
+
+RELEASE_SECONDS = 5.0
+"""How long the end of a lease waits for a heartbeat that is on its way."""
 
 
 class HeldError(Exception):
@@ -84,7 +88,7 @@ class Lease:
     def __init__(self, store: Store, run_id: str, config: TrackingConfig, part: str = "") -> None:
         self.store = store
         self.run_id = run_id
-        self.tag = f"{LEASE_TAG}.{part}" if part else LEASE_TAG
+        self.tag = lease_tag(part)
         self.heartbeat, self.lasts = config.heartbeat, config.lease
         self.own = this_process()
         self.taken_over = False
@@ -139,14 +143,15 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Let another process take it."""
+        """Let another process take it; a server that is away is not waited for long."""
         self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
         try:
-            held = self._read()
-            if held and held.token == self.own.token:
-                self.store.client.delete_tag(self.run_id, self.tag)
+            with quick_answers():
+                if self._thread.is_alive():
+                    self._thread.join(RELEASE_SECONDS)
+                held = self._read()
+                if held and held.token == self.own.token:
+                    self.store.client.delete_tag(self.run_id, self.tag)
         except (MlflowException, OSError) as error:  # the others will find that it has no heartbeat
             log.debug("lease not given back: %s", error)
 
@@ -191,6 +196,11 @@ class Lease:
                 self._write()
             except (MlflowException, OSError) as error:  # the store may be back before the lease is over
                 log.debug("no heartbeat: %s", error)
+
+
+def lease_tag(part: str = "") -> str:
+    """The tag of a lease on a part of a run; empty for all of it."""
+    return f"{LEASE_TAG}.{part}" if part else LEASE_TAG
 
 
 def owners_of(tags: Mapping[str, str]) -> list[Owner]:

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from sentiment_rnn.tracking.checkpoint_files import LAST, PRUNED, folder_of
 from sentiment_rnn.tracking.checkpoints import files_of
-from sentiment_rnn.tracking.inventory import Entry, is_finished
+from sentiment_rnn.tracking.inventory import PAGE, Entry, is_finished, pages
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import Store
 
@@ -72,7 +72,7 @@ def plan(
                 reason = f"registered as {registered[run.info.run_id]}"
             elif entry.is_sweep and best and run.info.run_id == best.run.info.run_id:
                 reason = "the best of a sweep"
-            elif entry.state == "running":
+            elif entry.is_running(run):
                 reason = "running"
             elif not is_finished(run) and not unfinished:
                 reason = "unfinished, and can be resumed (unfinished=true includes them)"
@@ -89,7 +89,7 @@ def plan(
 def aliases_by_run(store: Store) -> dict[str, str]:
     """Name and alias of registered models, `sentiment@champion`, by the run that trained them."""
     found: dict[str, str] = {}
-    for model in store.client.search_registered_models():
+    for model in pages(lambda token: store.client.search_registered_models(max_results=PAGE, page_token=token)):
         for alias, version in model.aliases.items():
             run_id = store.client.get_model_version(model.name, version).run_id
             found.setdefault(run_id, f"{model.name}@{alias}")

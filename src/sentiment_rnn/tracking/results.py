@@ -204,18 +204,10 @@ def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Fig
 
 
 def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float]) -> None:
-    """Make `text` the description of a parent run, and give it these metrics, so that MLflow's list shows the result.
-
-    Raises:
-        UserError: the store refuses.
-    """
-    try:
-        store.client.set_tag(run_id, NOTE_TAG, text)
-        store.client.log_batch(
-            run_id, [Metric(name, value, int(1000 * time.time()), 0) for name, value in metrics.items()]
-        )
-    except MlflowException as error:
-        raise UserError(f"{store.uri}: {str(error).splitlines()[0]}") from error
+    """Make `text` the description of a parent run, and give it these metrics: MLflow's list shows the result."""
+    now = int(1000 * time.time())
+    store.client.set_tag(run_id, NOTE_TAG, text)
+    store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
 
 
 def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], figures: dict[str, Figure]) -> None:

@@ -15,6 +15,7 @@ from sentiment_rnn.tracking.names import JOBS, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
 from sentiment_rnn.tracking.store import Store, where_to_look
+from sentiment_rnn.tracking.sync import send_left
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -37,6 +38,7 @@ def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, j
     Raises:
         UserError: another process, on another machine maybe, runs this sweep.
     """
+    send_left(store)  # the end of the earlier sweep, maybe
     with store_errors(store.uri, store.experiment, "EDIT"):
         return _open_parent(store, config, study, digest, jobs)
 

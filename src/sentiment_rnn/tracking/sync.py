@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -34,17 +35,21 @@ def send_left(store: Store) -> None:
 
 
 def send_everything(directory: Path, uri: str | None) -> Iterator[str]:
-    """Send what all runs of a `tracking.directory` have left; a line on each that was sent.
+    """Send what all runs of a `tracking.directory` have left; a line on each.
 
     Args:
         uri: of the server; None is the one that a run began on.
 
     Raises:
-        UserError: the server does not answer or refuses, a run is still at work, or the address of its server is not
-            known in full.
+        UserError: the server does not answer, refuses or does not know the run, or its address is not known in full.
     """
     for folder in journals(directory):
-        with closing(Journal(folder)) as journal:
+        try:
+            opened = Journal(folder)
+        except UserError as busy:
+            yield f"run {folder.name}: left alone ({busy})"
+            continue
+        with closing(opened) as journal:
             described = journal.described
             address = uri or str(described.get("uri"))
             if "run" not in described:
@@ -57,8 +62,23 @@ def send_everything(directory: Path, uri: str | None) -> Iterator[str]:
             store = Store(client, address, described["experiment_id"], directory, described["experiment"])
             waiting = journal.count()
             with store_errors(address, store.experiment, "EDIT", "--tracking-uri"):
+                _check_run(journal, store)
                 send_all(journal, store)
             yield f"run {described['run']}: sent {waiting} entries to {store.address}"
+
+
+def _check_run(journal: Journal, store: Store) -> None:
+    """Raise `UserError` where the store has no such run: it would refuse each entry for good."""
+    described = journal.described
+    try:
+        store.client.get_run(described["run"])
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UserError(
+            f"--tracking-uri={store.uri}: it has no run {described['run']}, which began on {described['uri']}; give "
+            f"that server, or delete {journal.folder}"
+        ) from error
 
 
 def send_all(journal: Journal, store: Store) -> int:
