@@ -12,6 +12,7 @@ RUN_KEYS = (
     ("optimizer.", "config/optimizer.py", "OptimizerConfig"),
     ("trainer.", "config/trainer.py", "TrainerConfig"),
     ("tracking.", "config/tracking.py", "TrackingConfig"),
+    ("hydra.sweeper.", "config/search.py", "SearchConfig"),
 )
 TRACKING_KEYS = ("tracking.", "config/tracking.py", "TrackingConfig")
 SOURCES = "data"
