@@ -69,6 +69,9 @@ ELSEWHERE = {
     ),
     "tests/experiments/test_scripts.py": ("make bench", "make overhead", "make prediction"),
     "tests/cli/test_use.py": ("curl ",),
+    "tests/runs/test_search_sweep.py": (
+        "sentiment-rnn train -m hydra/sweeper=search", "sentiment-rnn compare sweep=tuned",
+    ),
     "tests/cli/test_configuration_page.py": ("make docs",),
     ".ci/run": ("make setup", "make lint", "make test"),
 }  # fmt: skip

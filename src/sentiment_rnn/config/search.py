@@ -28,8 +28,8 @@ class SearchConfig:
     """With `hydra/sweeper=search`: end a trial early whose validation is worse than the `median` of the earlier ones
     at that epoch, or by successive `halving` (Li et al. 2020); null lets all train to their end."""
     at_once: int | None = MISSING
-    """With `hydra/sweeper=search`: trials that are proposed and launched together; null: as many as the launcher runs
-    at once."""
+    """With `hydra/sweeper=search`: trials that are proposed and launched together; null: the `n_jobs` of
+    `hydra/launcher=joblib`, and 1 with every other launcher."""
     params: dict[str, Any] = field(default_factory=dict)
     """With `hydra/sweeper=search`: a part of the space, for a YAML file: values by key. The command line overrides
     it."""

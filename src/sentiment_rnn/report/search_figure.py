@@ -26,7 +26,8 @@ def search_history(values: Mapping[int, float], pruned: Sequence[int], metric: s
     axes.plot(numbers, [values[number] for number in numbers], "o", color=PALETTE[0], label="trial")
     axes.step(numbers, best, where="post", color=PALETTE[1], label="best so far")
     if pruned:
-        axes.plot(pruned, [0.02] * len(pruned), "x", color=PALETTE[2], transform=axes.get_xaxis_transform(),
+        height = 0.02 if mode == "max" else 0.98
+        axes.plot(pruned, [height] * len(pruned), "x", color=PALETTE[2], transform=axes.get_xaxis_transform(),
                   label="pruned or diverged")  # fmt: skip
     axes.set(xlabel="trial", ylabel=f"best {metric}", title="Search")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -22,7 +22,7 @@ from sentiment_rnn.report.comparison import arms_of
 from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
-from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here
+from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here, trials_at_once
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.results import find_sweep, log_summary, planned_runs, results_of, trials_of
@@ -150,7 +150,7 @@ def plan_of(config: DictConfig) -> tuple[SweepPlan, list[list[str]], int]:
     loader = GlobalHydra.instance().config_loader()
     space = space_of(parsed(settings.params, config.hydra.overrides.task, loader))
     plan = SweepPlan(space=space.given, trials=settings.trials, sampler=f"{settings.sampler}, seed {settings.seed}")
-    return plan, space.examples(), settings.at_once or settings.trials
+    return plan, space.examples(), trials_at_once(config.hydra.launcher, settings)
 
 
 def job_overrides(config: DictConfig) -> list[list[str]]:

@@ -34,5 +34,5 @@ def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
 
 
 def trials_at_once(launcher: DictConfig, settings: SearchConfig) -> int:
-    """How many trials of a search are launched together."""
-    return settings.at_once or jobs_at_once(launcher, settings.trials)
+    """How many trials of a search are launched together. More of them at once learn less from each other."""
+    return settings.at_once or (jobs_at_once(launcher, settings.trials) if launcher._target_ == JOBLIB else 1)

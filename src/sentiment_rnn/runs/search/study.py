@@ -27,13 +27,14 @@ def study_file(store: Store, parent: str) -> Path:
     return store.directory / "search" / f"{parent}.log"
 
 
-def open_study(store: Store, parent: str, mode: str, settings: SearchConfig) -> optuna.Study:
+def open_study(path: Path, parent: str, mode: str, settings: SearchConfig) -> optuna.Study:
     """The study of a sweep, made if it is missing.
 
     Args:
+        path: its file.
+        parent: id of the sweep's run.
         mode: `max` or `min`.
     """
-    path = study_file(store, parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         drop_broken_line(path)

@@ -14,14 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.run import ReviewConfig, RunConfig
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.search_figure import search_history
 from sentiment_rnn.runs.job import Objective, job_of
 from sentiment_rnn.runs.launchers import trials_at_once
 from sentiment_rnn.runs.search.space import Space, parsed, space_of, text_of
-from sentiment_rnn.runs.search.study import open_study
+from sentiment_rnn.runs.search.study import open_study, study_file
 from sentiment_rnn.runs.search.trials import Launch, counted, run_trials
 from sentiment_rnn.tracking.outbox import Outbox
 from sentiment_rnn.tracking.store import open_store
@@ -51,7 +51,7 @@ def run_search(config: DictConfig, arguments: Sequence[str], loader: ConfigLoade
         raise UserError("tracking.parent: a search was told none; keep hydra/callbacks=sweep, which opens its run")
     store = open_store(example.tracking)
     objective = job_of(example).objective
-    study = open_study(store, parent, objective.mode, settings)
+    study = open_study(study_file(store, parent), parent, objective.mode, settings)
     outbox = Outbox(store, parent)
     try:
         failed = run_trials(
@@ -60,7 +60,11 @@ def run_search(config: DictConfig, arguments: Sequence[str], loader: ConfigLoade
         )  # fmt: skip
     finally:
         outbox.close()
-    _say_best(study, space, objective, example.study)
+    _say_best(study, space, objective)
+    if isinstance(example, ReviewConfig):
+        log.info(
+            "to compare its runs and register the best: sentiment-rnn compare sweep=%s register=true", example.study
+        )
     if failed:
         raise UserError(f"{failed} of {settings.trials} trials failed; the same command runs these again")
 
@@ -78,19 +82,21 @@ def _show(outbox: Outbox, study: optuna.Study, space: Space, objective: Objectiv
 
 
 def _table(study: optuna.Study, space: Space, objective: Objective) -> str:
-    """One row per trial: its number, how it ended, its score and its values."""
+    """One row per trial: its number, how it ended (`open`: it runs, or failed), its score and its values."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "state", objective.best, *space.dimensions])
     for trial in counted(study):
         values: list[Any] = [text_of(trial.params[key]) for key in space.dimensions if key in trial.params]
         complete = trial.state == TrialState.COMPLETE
-        writer.writerow([trial.number, trial.state.name.lower(), trial.value if complete else "", *values])
+        state = "open" if trial.state == TrialState.RUNNING else trial.state.name.lower()
+        writer.writerow([trial.number, state, trial.value if complete else "", *values])
     return text.getvalue()
 
 
-def _say_best(study: optuna.Study, space: Space, objective: Objective, name: str) -> None:
+def _say_best(study: optuna.Study, space: Space, objective: Objective) -> None:
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        log.info("none of %d trials has a score", len(counted(study)))
         return
     best = study.best_trial
     given = " ".join(space.overrides(best.params)[len(space.fixed) :])
@@ -102,4 +108,3 @@ def _say_best(study: optuna.Study, space: Space, objective: Objective, name: str
         best.value,
         given,
     )
-    log.info("to register it: sentiment-rnn compare sweep=%s register=true", name)
