@@ -12,6 +12,7 @@ RUN_KEYS = (
     ("optimizer.", "config/optimizer.py", "OptimizerConfig"),
     ("trainer.", "config/trainer.py", "TrainerConfig"),
     ("tracking.", "config/tracking.py", "TrackingConfig"),
+    ("hydra.sweeper.", "config/search.py", "SearchConfig"),
 )
 TRACKING_KEYS = ("tracking.", "config/tracking.py", "TrackingConfig")
 SOURCES = "data"
@@ -37,6 +38,7 @@ COMMANDS = {
             "sentiment-rnn train encoder=lstm data=imdb",
             "sentiment-rnn train -m encoder=rnn,lstm seed=0,1,2 study=mine",
             "sentiment-rnn train data=files data.train=reviews.csv encoder=gru",
+            "sentiment-rnn train -m hydra/sweeper=search 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))'",
         ),
         RUN_GROUPS,
         RUN_KEYS,

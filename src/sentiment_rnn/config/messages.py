@@ -7,11 +7,11 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment_rnn.config import commands, data, model, optimizer, run, task, tracking, trainer
+from sentiment_rnn.config import commands, data, model, optimizer, run, search, task, tracking, trainer
 from sentiment_rnn.config.store import choices_with_key, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
-SUBJECTS = (run, data, model, optimizer, task, tracking, trainer, commands)
+SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer, commands)
 
 
 def line_of(error: BaseException) -> str | None:
@@ -52,6 +52,8 @@ def describe(error: BaseException) -> str:
         if choices := choices_with_key(group, key):
             return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
         return unknown_key(path, _fields_of(owner) or keys_of_group(group))
+    if interval := re.search(r"parsing override '(.*)'\n.*while evaluating 'interval\(", text):
+        return f"{interval[1]}: expected interval(LOW,HIGH), two numbers"
     if "hydra/launcher/submitit" in text:
         return "hydra/launcher: submitit is not here; install it: pip install 'sentiment_rnn[slurm]'"
     # Hydra's search path and OmegaConf's object types say nothing to a user.

@@ -11,6 +11,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import ReviewConfig, SequenceConfig
+from sentiment_rnn.config.search import SearchConfig
 
 SCHEMA = {
     "reviews": ReviewConfig,
@@ -30,6 +31,7 @@ def register_schema() -> None:
     for name, node in SCHEMA.items():
         store.store(group="schema", name=name, node=node, package="_global_")
     store.store(group="schema", name="encoder", node=EncoderConfig)
+    store.store(group="hydra/sweeper", name="search_schema", node=SearchConfig)
 
 
 def run_config(*overrides: str) -> Any:

@@ -30,6 +30,8 @@ class TrackingConfig:
     """Id of an interrupted run of the same configuration, which goes on from its last checkpoint."""
     parent: str | None = None
     """Id of the sweep's run under which a run is recorded; a sweep tells its jobs."""
+    search_trial: int | None = None
+    """Number of the run among the trials of a search; a search tells its jobs."""
     heartbeat: float = 15.0
     """Seconds between two signs of life of the process that writes a run."""
     lease: float = 90.0

@@ -34,16 +34,21 @@ def summary_text(arms: Sequence[Arm], jobs: int) -> str:
     return markdown([Table(title, columns, rows)]) + left
 
 
-def summary_metrics(arms: Sequence[Arm]) -> dict[str, float]:
+def summary_metrics(arms: Sequence[Arm], of_arms: bool = True) -> dict[str, float]:
     """Metrics of the parent run: `runs/finished`, the best run's `best/val/accuracy` and `best/test/accuracy`, and each
-    arm's mean, `lstm/test/accuracy`; of other tasks the losses."""
+    arm's mean, `lstm/test/accuracy`; of other tasks the losses.
+
+    Args:
+        of_arms: false for a search, in which each trial is an arm.
+    """
     test = "test/accuracy" if _on_reviews(arms) else "test/loss"
     found = {"runs/finished": float(sum(len(arm.runs) for arm in arms))}
     if best := _best(arms):
         _, run, metric = best
         found[f"best/{metric.replace('best_', '')}"] = run.metrics[metric]
         found[f"best/{test}"] = run.metrics[test]
-    found |= {f"{_metric_name(arm.name)}/{test}": arm.metric(test).mean for arm in arms}
+    if of_arms:
+        found |= {f"{_metric_name(arm.name)}/{test}": arm.metric(test).mean for arm in arms}
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 

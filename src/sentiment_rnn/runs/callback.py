@@ -22,16 +22,17 @@ from sentiment_rnn.report.comparison import arms_of
 from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
-from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here
+from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here, trials_at_once
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.answers import quick_answers, store_errors
 from sentiment_rnn.tracking.lease import Lease
-from sentiment_rnn.tracking.results import jobs_of, log_summary, results_of
+from sentiment_rnn.tracking.results import log_summary, planned_runs, results_of, trials_of
 from sentiment_rnn.tracking.store import Store, check_store, open_store
-from sentiment_rnn.tracking.sweeps import close_parent, lock_sweep, open_parent
+from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, lock_sweep, open_parent
 
-TOLD_JOBS = ("tracking.parent", "trainer.jobs_at_once")
+TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
+SEARCH = "hydra_plugins.sentiment_rnn_search.SearchSweeper"
 log = logging.getLogger("sentiment_rnn")
 
 
@@ -59,14 +60,14 @@ class SweepCallback(Callback):
         """Check every job of the sweep, then open, or resume, its parent run."""
         with exit_on_user_error():
             check_launcher(config.hydra.launcher)
-            jobs = job_overrides(config)
+            plan, jobs, batch = plan_of(config)
             configs = job_configs(config, jobs)
             here = runs_here(config.hydra.launcher)
             store = prepare(configs, here)
-            study, digest = configs[0].study, digest_of(configs, here)
+            study, digest = configs[0].study, digest_of(configs, here, plan)
             lock_sweep(store, study, digest)
-            self.parent = open_parent(store, configs[0].tracking, study, digest, jobs)
-            tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, len(jobs)))
+            self.parent = open_parent(store, configs[0].tracking, study, digest, plan)
+            tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, batch))
         # Hydra calls on_multirun_end only where every job went well.
         begun.append(self)
         atexit.register(self.close, finished=False)
@@ -102,8 +103,10 @@ def summarize(store: Store, parent: str) -> None:
             with quick_answers():  # the sweep is over: nobody waits long for a server that is away
                 run = store.client.get_run(parent)
             arms = arms_of(results_of(store, run))
-            jobs = len(jobs_of(store, run))
-            log_summary(store, parent, summary_text(arms, jobs), summary_metrics(arms))
+            searched = trials_of(store, run) > 0
+            log_summary(
+                store, parent, summary_text(arms, planned_runs(store, run)), summary_metrics(arms, not searched)
+            )
     except UserError as error:  # also where no run has finished, or only trials have
         log.debug("no summary: %s", error)
 
@@ -139,6 +142,22 @@ def prepare(configs: list[RunConfig], here: bool) -> Store:
     return open_store(configs[0].tracking)
 
 
+def plan_of(config: DictConfig) -> tuple[SweepPlan, list[list[str]], int]:
+    """What a sweep is to run; the overrides of the configurations to check: those of each job of a grid, or of the ends
+    of a search's space; and how many jobs are launched together."""
+    if config.hydra.sweeper._target_ != SEARCH:
+        jobs = job_overrides(config)
+        return SweepPlan(jobs), jobs, len(jobs)
+    from sentiment_rnn.runs.search.space import parsed, space_of  # Optuna, which other sweeps do not need
+    from sentiment_rnn.runs.search.sweep import settings_of
+
+    settings = settings_of(config)
+    loader = GlobalHydra.instance().config_loader()
+    space = space_of(parsed(settings.params, config.hydra.overrides.task, loader))
+    plan = SweepPlan(space=space.given, trials=settings.trials, sampler=f"{settings.sampler}, seed {settings.seed}")
+    return plan, space.examples(), trials_at_once(config.hydra.launcher, settings)
+
+
 def job_overrides(config: DictConfig) -> list[list[str]]:
     """The overrides of each job, as Hydra's own sweeper splits them: the one place that needs Hydra's inner parts."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -166,9 +185,10 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     return [checked(loader.load_sweep_config(config, job)) for job in jobs]
 
 
-def digest_of(configs: list[RunConfig], here: bool) -> str:
+def digest_of(configs: list[RunConfig], here: bool, plan: SweepPlan) -> str:
     """What a sweep is: the identities that its jobs have with these data, and on this machine where they run `here`.
-    Another corpus makes another sweep, and another processor does, unless others do the work."""
+    Another corpus makes another sweep, and another processor does, unless others do the work. A search is also its
+    space and its sampler; with more trials it is the same."""
     digests: dict[str, str] = {}
     identities = []
     for config in configs:
@@ -178,4 +198,5 @@ def digest_of(configs: list[RunConfig], here: bool) -> str:
             digests[config.data_key] = job.digest
         known = resolved(config) if here else config
         identities.append(known.identity(digests[config.data_key], code_digest(config.targets)))
+    identities += [*plan.space, plan.sampler] if plan.space else []
     return hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]

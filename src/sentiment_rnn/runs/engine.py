@@ -112,6 +112,8 @@ def fit_and_test(
     config = job.config
     model = job.model()
     trainer = build_trainer(job, record, interruption)
+    if pruning := search_pruning(job, record):
+        trainer.callbacks.insert(0, pruning)  # type: ignore[attr-defined]
     job.data.overfits = config.trainer.overfit_batches > 0
     job.before_training(model, record)
     if record:
@@ -119,6 +121,8 @@ def fit_and_test(
     runtime.reset_peak_memory()
     with other_processes(trainer, config, interrupted):
         trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
+        if pruning:
+            pruning.check()
         checkpoint = trainer.checkpoint_callback
         assert isinstance(checkpoint, ModelCheckpoint)
         assert checkpoint.dirpath
@@ -135,6 +139,15 @@ def fit_and_test(
             job.after_training(model, record)
         log.info("%s  (run %s)", job.summary({**scores, job.objective.best: found}), record.run_id)
     return found
+
+
+def search_pruning(job: Job, record: RunRecord | None) -> Any:
+    """The callback that may end a trial of a search early; None for other runs."""
+    if record is None or job.config.tracking.search_trial is None:
+        return None
+    from sentiment_rnn.runs.search.pruning import pruning_of  # Optuna, which other runs do not need
+
+    return pruning_of(record.store, job.config.tracking, job.objective)
 
 
 def is_first_process() -> bool:

@@ -8,11 +8,15 @@ import lightning.pytorch as pl
 from sentiment_rnn.errors import UserError
 
 
+class DivergedError(UserError):
+    """The loss is infinite or no number."""
+
+
 class FiniteLoss(pl.Callback):
     """Looks at the loss of every batch on a processor, of every logged one on a GPU, which would have to wait for it.
 
     Raises:
-        UserError: the loss is infinite or no number.
+        DivergedError: the loss is infinite or no number.
     """
 
     def on_train_batch_end(
@@ -25,7 +29,7 @@ class FiniteLoss(pl.Callback):
         loss = float(outputs["loss"])
         if not math.isfinite(loss):
             rate = trainer.optimizers[0].param_groups[0]["lr"]
-            raise UserError(
+            raise DivergedError(
                 f"the loss is {loss} in batch {batch_idx + 1} of epoch {trainer.current_epoch + 1}, at learning rate "
                 f"{rate:.3g}; lower optimizer.learning_rate or optimizer.gradient_clip_norm"
             )

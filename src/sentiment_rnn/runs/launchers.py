@@ -5,6 +5,7 @@ import shutil
 from omegaconf import DictConfig
 
 from sentiment_rnn import runtime
+from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
@@ -30,3 +31,8 @@ def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
         given = launcher.n_jobs
         return min(jobs, max(1, runtime.cores() + 1 + given) if given < 0 else given)
     return jobs if launcher._target_ == PROCESSES else 1
+
+
+def trials_at_once(launcher: DictConfig, settings: SearchConfig) -> int:
+    """How many trials of a search are launched together. More of them at once learn less from each other."""
+    return settings.at_once or (jobs_at_once(launcher, settings.trials) if launcher._target_ == JOBLIB else 1)

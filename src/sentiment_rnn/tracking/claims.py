@@ -15,13 +15,24 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.answers import no_answer
 from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
-from sentiment_rnn.tracking.names import IDENTITY_TAG, PARENT_TAG, STUDY_TAG, TRIAL_TAG
+from sentiment_rnn.tracking.names import (
+    IDENTITY_TAG,
+    PARENT_TAG,
+    PRUNED_TAG,
+    SEARCH_TRIAL_TAG,
+    STUDY_TAG,
+    TRIAL_TAG,
+)
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.results import Curve, curve_of
 from sentiment_rnn.tracking.store import Store
 
 LONGEST_PARAM = 6000
 """Characters of a parameter that MLflow keeps."""
+
+
+class PrunedError(Exception):
+    """A search has ended this run early; the message says when."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
 
     Raises:
         UserError: as `tracking.record.tracked_run`.
+        PrunedError: the search has tried this before, and pruned it.
     """
     tracking = config.tracking
     if tracking.resume:
@@ -56,6 +68,8 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
         if done := finished():  # by the process that was waited for
             return Claim(done)
         broken = _find(store, identity, tracking.parent, "!=")
+        if broken and (pruned := store.client.get_run(broken).data.tags.get(PRUNED_TAG)):
+            raise PrunedError(pruned)
         claim = _resumed(store, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
         undone.pop_all()
         return claim
@@ -136,6 +150,10 @@ def _new_run(store: Store, config: RunConfig, identity: str) -> str:
     name = "-".join([*config.tags.values(), f"seed{config.seed}"])
     tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
     tags["mlflow.note.content"] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
+    if (number := config.tracking.search_trial) is not None:
+        name += f"-trial{number}"
+        tags[SEARCH_TRIAL_TAG] = str(number)
+        tags["mlflow.note.content"] += f", trial {number} of a search"
     if trial := config.trainer.trial:
         tags[TRIAL_TAG] = trial
     if parent := config.tracking.parent:

@@ -19,11 +19,12 @@ from sentiment_rnn.tracking.names import (
     BEST_LOSS,
     IDENTITY_TAG,
     PARENT_TAG,
+    PRUNED_TAG,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import jobs_of
+from sentiment_rnn.tracking.results import planned_runs
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -73,8 +74,8 @@ class Entry:
 
     @property
     def done(self) -> int:
-        """How many of its runs have finished."""
-        return sum(is_finished(run) for run in self.runs)
+        """How many of its runs have finished, or were pruned by a search."""
+        return sum(is_done(run) for run in self.runs)
 
     @property
     def best(self) -> Best | None:
@@ -91,6 +92,11 @@ class Entry:
 def is_finished(run: Run) -> bool:
     """Whether a run was trained and tested to its end."""
     return str(run.info.status) == "FINISHED"
+
+
+def is_done(run: Run) -> bool:
+    """Whether there is nothing to resume: it has finished, or a search has pruned it."""
+    return is_finished(run) or PRUNED_TAG in run.data.tags
 
 
 def best_of(runs: Sequence[Run]) -> Best | None:
@@ -155,7 +161,7 @@ def _entry(store: Store, run: Run, runs: list[Run], models: dict[str, int | None
     return Entry(
         run,
         runs,
-        jobs=len(runs) if is_finished(run) or not _is_sweep(run) else len(jobs_of(store, run)) or len(runs),
+        jobs=len(runs) if is_finished(run) or not _is_sweep(run) else planned_runs(store, run) or len(runs),
         state=_state(run, owners_of(run.data.tags), updated),  # of a sweep, also those of its jobs
         updated=updated,
         checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from sentiment_rnn.tracking.checkpoint_files import LAST, PRUNED, folder_of
 from sentiment_rnn.tracking.checkpoints import files_of
-from sentiment_rnn.tracking.inventory import PAGE, Entry, is_finished, pages
+from sentiment_rnn.tracking.inventory import PAGE, Entry, is_done, pages
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import Store
 
@@ -74,7 +74,7 @@ def plan(
                 reason = "the best of a sweep"
             elif entry.is_running(run):
                 reason = "running"
-            elif not is_finished(run) and not unfinished:
+            elif not is_done(run) and not unfinished:
                 reason = "unfinished, and can be resumed (unfinished=true includes them)"
             elif time.time() - (run.info.end_time or entry.updated * 1000) / 1000 < older_than_days * DAY:
                 reason = f"not older than {older_than_days:g} days"

@@ -24,7 +24,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, CheckpointFiles, folder_of
-from sentiment_rnn.tracking.claims import claim_run
+from sentiment_rnn.tracking.claims import PrunedError, claim_run
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import (
@@ -35,6 +35,7 @@ from sentiment_rnn.tracking.names import (
     MISTAKES,
     OVERRIDES,
     PREDICTIONS,
+    PRUNED_TAG,
     WRITER_TAG,
 )
 from sentiment_rnn.tracking.outbox import Outbox, milliseconds
@@ -198,6 +199,7 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
     Raises:
         UserError: the store refuses the run; the one that is to be resumed is finished, is another, does not exist, or
             is being trained; or there is no such sweep.
+        PrunedError: a search ended the run early, now or before.
     """
     with store_errors(store.uri, store.experiment, "EDIT"), ExitStack() as undone:
         claim = claim_run(store, config, identity)
@@ -235,6 +237,11 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into SystemExit
             raise error.__context__ from None
         raise  # a scheduler's, which stops the process to start it again
+    except PrunedError as error:
+        status = RunStatus.KILLED
+        outbox.tags({PRUNED_TAG: str(error)})
+        log.info("run %s: pruned %s", run_id, error)
+        raise
     except BaseException as error:
         mendable = error if isinstance(error, UserError) else storage_fault(store, error)
         if mendable:

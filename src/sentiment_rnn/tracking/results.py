@@ -160,11 +160,25 @@ def results_of(store: Store, parent: Run) -> list[RunResult]:
 
 
 def jobs_of(store: Store, parent: Run) -> list[list[str]]:
-    """The overrides of each job of a sweep; empty for a sweep that recorded none."""
+    """The overrides of each job of a sweep; empty for a search, and for a sweep that recorded none."""
+    return list(_plan_of(store, parent).get("jobs", []))
+
+
+def trials_of(store: Store, parent: Run) -> int:
+    """How many trials a search is to have; 0 for a sweep that is none."""
+    return int(_plan_of(store, parent).get("trials", 0))
+
+
+def planned_runs(store: Store, parent: Run) -> int:
+    """How many runs a sweep is to have; 0 for one that recorded no plan."""
+    return trials_of(store, parent) or len(jobs_of(store, parent))
+
+
+def _plan_of(store: Store, parent: Run) -> dict[str, Any]:
     try:
-        return list(_read_yaml(store, parent.info.run_id, JOBS, dict).get("jobs", []))
+        return dict(_read_yaml(store, parent.info.run_id, JOBS, dict))
     except UserError:
-        return []
+        return {}
 
 
 def result_of(store: Store, run: Run) -> RunResult:

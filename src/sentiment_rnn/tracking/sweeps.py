@@ -2,6 +2,8 @@
 
 import atexit
 import logging
+from dataclasses import dataclass, field
+from typing import Any
 
 from filelock import FileLock, Timeout
 from mlflow.entities import RunStatus
@@ -14,10 +16,38 @@ from sentiment_rnn.tracking.lease import HeldError, Lease
 from sentiment_rnn.tracking.names import JOBS, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
+from sentiment_rnn.tracking.results import trials_of
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
 log = logging.getLogger("sentiment_rnn")
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep is to run: the overrides of each job of a grid, or the space and the trials of a search."""
+
+    jobs: list[list[str]] = field(default_factory=list)
+    space: list[str] = field(default_factory=list)
+    trials: int = 0
+    sampler: str = ""
+    """What proposes the trials."""
+
+    @property
+    def count(self) -> int:
+        """How many runs it is to have."""
+        return self.trials or len(self.jobs)
+
+    @property
+    def note(self) -> str:
+        """The parent's description while it has no result."""
+        return f"search of {self.trials} trials: {masked(' '.join(self.space))}" if self.space else f"{self.count} runs"
+
+    def shown(self) -> dict[str, Any]:
+        """The plan as an artifact has it, without secrets."""
+        if self.space:
+            return {"space": [masked(line) for line in self.space], "trials": self.trials, "sampler": self.sampler}
+        return {"jobs": [[masked(override) for override in job] for job in self.jobs]}
 
 
 def lock_sweep(store: Store, study: str, digest: str) -> None:
@@ -31,7 +61,7 @@ def lock_sweep(store: Store, study: str, digest: str) -> None:
     atexit.register(lock.release)  # and keeps it until then; the callback cannot, since jobs get a copy of it
 
 
-def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, jobs: list[list[str]]) -> Lease:
+def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease:
     """The lease on a sweep's parent run: the last one of the same jobs where it did not finish or is not to be
     repeated, or else a new one.
 
@@ -40,14 +70,18 @@ def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, j
     """
     send_left(store)  # the end of the earlier sweep, maybe
     with store_errors(store.uri, store.experiment, "EDIT"):
-        return _open_parent(store, config, study, digest, jobs)
+        return _open_parent(store, config, study, digest, plan)
 
 
-def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, jobs: list[list[str]]) -> Lease:
+def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease:
     earlier = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
     )
-    finished = bool(earlier) and earlier[0].info.status == RunStatus.to_string(RunStatus.FINISHED)
+    finished = (
+        bool(earlier)
+        and earlier[0].info.status == RunStatus.to_string(RunStatus.FINISHED)
+        and plan.trials <= trials_of(store, earlier[0])  # else a search is asked for more
+    )
     if earlier and not (finished and config.repeat):
         try:
             lease = Lease(store, earlier[0].info.run_id, config).acquire(wait=False)
@@ -56,12 +90,13 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
                 f"study={study}: {held.owner} runs this very sweep; wait for it, or name another study"
             ) from held
         store.client.update_run(lease.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        if plan.space:  # which may be asked for more trials
+            store.client.log_dict(lease.run_id, plan.shown(), JOBS)
         log.info("sweep %s: %s", study, "finished before, and not repeated" if finished else "resumed")
         return lease
-    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), "mlflow.note.content": f"{len(jobs)} runs", **origin_tags()}
+    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), "mlflow.note.content": plan.note, **origin_tags()}
     parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
-    shown = [[masked(override) for override in job] for job in jobs]
-    store.client.log_dict(parent.info.run_id, {"jobs": shown}, JOBS)
+    store.client.log_dict(parent.info.run_id, plan.shown(), JOBS)
     return Lease(store, parent.info.run_id, config).acquire(wait=False)
 
 

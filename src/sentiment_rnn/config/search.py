@@ -1,0 +1,44 @@
+"""Keys of `hydra.sweeper` under `hydra/sweeper=search`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from sentiment_rnn.config.bounds import at_least, one_of
+
+SAMPLERS = ("tpe", "random")
+PRUNERS = ("median", "halving")
+
+
+@dataclass
+class SearchConfig:
+    """How a search proposes trials, and how many."""
+
+    _target_: str = MISSING
+    """Hydra's sweeper."""
+    sampler: str = MISSING
+    """With `hydra/sweeper=search`: `tpe` (tree-structured Parzen estimator, Bergstra et al. 2011; the first ten trials
+    are random) or `random`."""
+    trials: int = MISSING
+    """With `hydra/sweeper=search`: trials in all, those of an interrupted search included."""
+    seed: int = MISSING
+    """With `hydra/sweeper=search`: seed of the proposals; `seed` is that of the runs."""
+    pruning: str | None = MISSING
+    """With `hydra/sweeper=search`: end a trial early whose validation is worse than the `median` of the earlier ones
+    at that epoch, or by successive `halving` (Li et al. 2020); null lets all train to their end."""
+    at_once: int | None = MISSING
+    """With `hydra/sweeper=search`: trials that are proposed and launched together; null: the `n_jobs` of
+    `hydra/launcher=joblib`, and 1 with every other launcher."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """With `hydra/sweeper=search`: a part of the space, for a YAML file: values by key. The command line overrides
+    it."""
+
+    def __post_init__(self) -> None:
+        one_of("hydra.sweeper.sampler", self.sampler, SAMPLERS)
+        at_least("hydra.sweeper.trials", self.trials, 1)
+        at_least("hydra.sweeper.seed", self.seed, 0)
+        if self.pruning is not None:
+            one_of("hydra.sweeper.pruning", self.pruning, PRUNERS)
+        if self.at_once is not None:
+            at_least("hydra.sweeper.at_once", self.at_once, 1)

@@ -1,0 +1,142 @@
+"""The space of a search, in Hydra's syntax of overrides.
+
+optimizer.learning_rate=tag(log,interval(1e-4,1e-2))   a number, on a logarithmic scale
+encoder.hidden_size=int(interval(16,128))              a whole number
+encoder.layers=range(1,4)                              1, 2 or 3
+encoder=choice(lstm,gru)                               one of these
+data=generated                                         the same in every trial
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from sentiment_rnn.errors import UserError
+
+EXAMPLE = "'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))'"
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is the same in every trial, and what varies."""
+
+    fixed: list[str]
+    """Overrides."""
+    dimensions: dict[str, BaseDistribution]
+    """By key; the choices of a categorical one are values as an override has them."""
+    given: list[str]
+    """The overrides that gave the dimensions."""
+
+    def overrides(self, values: Mapping[str, Any]) -> list[str]:
+        """The overrides of a trial.
+
+        Args:
+            values: one of each dimension.
+        """
+        return self.fixed + [f"{key}={text_of(values[key])}" for key in self.dimensions]
+
+    def examples(self) -> list[list[str]]:
+        """Overrides that reach both ends of every range, and every choice."""
+        ends = {key: _ends(dimension) for key, dimension in self.dimensions.items()}
+        count = max(map(len, ends.values()))
+        return [
+            self.overrides({key: found[number % len(found)] for key, found in ends.items()}) for number in range(count)
+        ]
+
+
+def text_of(value: Any) -> str:
+    """A value as an override has it; six digits of a number with a fraction are enough, and read better."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def parsed(params: Mapping[str, Any], arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
+    """Overrides as Hydra reads them.
+
+    Args:
+        params: `hydra.sweeper.params`, which the others override.
+        arguments: of the command line.
+    """
+    lines = [f"{key}={value}" for key, value in params.items()]
+    overrides: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides([*lines, *arguments])
+    return overrides
+
+
+def space_of(overrides: Sequence[Override]) -> Space:
+    """The space that overrides describe; the last one of a key counts.
+
+    Raises:
+        UserError: one of them has no bounds, or is a grid; or none of them varies.
+    """
+    last = {override.get_key_element(): override for override in overrides}
+    varied = {key: override for key, override in last.items() if override.is_sweep_override()}
+    if not varied:
+        raise UserError(
+            "hydra/sweeper=search: there is nothing to search; give some key an interval(…), a range(…) or "
+            f"a choice(…), e.g. {EXAMPLE}"
+        )
+    return Space(
+        fixed=[str(override.input_line) for key, override in last.items() if key not in varied],
+        dimensions={key: _dimension(key, override) for key, override in varied.items()},
+        given=[str(override.input_line) for override in varied.values()],
+    )
+
+
+def _dimension(key: str, override: Override) -> BaseDistribution:
+    value: Any = override.value()
+    tags: set[str] = getattr(value, "tags", set())
+    if tags - {"log"}:
+        raise UserError(f"{override.input_line}: expected the tag log, or none")
+    log = bool(tags)
+    if isinstance(value, IntervalSweep):
+        return _interval(override, value, log)
+    if isinstance(value, RangeSweep):
+        return _range(override, value, log)
+    choices = list(dict.fromkeys(override.sweep_string_iterator()))
+    if getattr(value, "simple_form", False):
+        raise UserError(
+            f"{override.input_line}: a grid, and a search takes no grid; write {key}=choice({','.join(choices)})"
+        )
+    if log:
+        raise UserError(f"{override.input_line}: expected log for an interval or a range; a choice has no scale")
+    return CategoricalDistribution(choices)
+
+
+def _interval(override: Override, value: IntervalSweep, log: bool) -> BaseDistribution:
+    low, high = value.start, value.end
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UserError(f"{override.input_line}: expected interval(LOW,HIGH) of two numbers, the lower one first")
+    _check_log(override, low, log)
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(low, high, log=log)
+
+
+def _range(override: Override, value: RangeSweep, log: bool) -> BaseDistribution:
+    values = sorted(value.range())
+    if not values:
+        raise UserError(f"{override.input_line}: expected range(START,STOP) with a value in it; STOP is not one")
+    low, high, step = values[0], values[-1], abs(value.step)
+    _check_log(override, low, log)
+    if log and step != 1:
+        raise UserError(f"{override.input_line}: expected a step of 1 on a logarithmic scale; take an interval")
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log, step=int(step))
+    return FloatDistribution(low, high, log=log, step=None if log else step)
+
+
+def _check_log(override: Override, low: float, log: bool) -> None:
+    if log and not low > 0:
+        raise UserError(f"{override.input_line}: expected a lower end above 0 on a logarithmic scale")
+
+
+def _ends(dimension: BaseDistribution) -> list[Any]:
+    if isinstance(dimension, CategoricalDistribution):
+        return list(dimension.choices)
+    assert isinstance(dimension, IntDistribution | FloatDistribution)
+    return [dimension.low, dimension.high]

@@ -1,0 +1,82 @@
+"""What a search knows, as Optuna keeps it: a journal in a file beside the tracking store.
+
+A file and not a database: each search has its own, no table of it meets MLflow's, and jobs on other machines that
+share the folder can write it too.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from filelock import FileLock
+from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.tracking.store import Store
+
+PRUNING = "pruning"
+"""Attribute of a study: its kind of pruning, for the jobs, which do not know the sweep's configuration."""
+
+
+def study_file(store: Store, parent: str) -> Path:
+    """Where a search is kept, by the id of its sweep's run."""
+    return store.directory / "search" / f"{parent}.log"
+
+
+def open_study(path: Path, parent: str, mode: str, settings: SearchConfig) -> optuna.Study:
+    """The study of a sweep, made if it is missing.
+
+    Args:
+        path: its file.
+        parent: id of the sweep's run.
+        mode: `max` or `min`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        drop_broken_line(path)
+    study = optuna.create_study(
+        study_name=parent,
+        storage=_storage(path),
+        direction="maximize" if mode == "max" else "minimize",
+        load_if_exists=True,
+    )
+    study.set_user_attr(PRUNING, settings.pruning)
+    return study
+
+
+def load_study(path: Path, parent: str) -> optuna.Study:
+    """The study as a job reads it, with its pruner."""
+    study = optuna.load_study(study_name=parent, storage=_storage(path))
+    study.pruner = pruner(study.user_attrs[PRUNING])
+    return study
+
+
+def sampler(settings: SearchConfig, trial: int) -> BaseSampler:
+    """What proposes the trial of a number. Its random state depends on the number alone: an interrupted search goes on
+    with the proposals that it would have made, and repeats none."""
+    seed = int(np.random.SeedSequence([settings.seed, trial]).generate_state(1)[0])
+    return TPESampler(seed=seed) if settings.sampler == "tpe" else RandomSampler(seed=seed)
+
+
+def pruner(kind: str | None) -> BasePruner:
+    """What decides whether a trial goes on."""
+    if kind == "median":
+        return MedianPruner()
+    return SuccessiveHalvingPruner() if kind == "halving" else NopPruner()
+
+
+def drop_broken_line(path: Path) -> None:
+    """Cut what a full disk or a kill left of a last line, which Optuna would refuse to read."""
+    with path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _storage(path: Path) -> JournalStorage:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Released by the system when a process is killed. Optuna's own lock makes the next process wait for half a minute.
+    lock: Any = FileLock(path.with_suffix(".lock"))
+    return JournalStorage(JournalFileBackend(str(path), lock))

@@ -1,0 +1,110 @@
+"""A search as a sweep: its plan, its study beside the store, and what its parent run shows of it."""
+
+import csv
+import io
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+from optuna.trial import TrialState
+
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import ReviewConfig, RunConfig
+from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.search_figure import search_history
+from sentiment_rnn.runs.job import Objective, job_of
+from sentiment_rnn.runs.launchers import trials_at_once
+from sentiment_rnn.runs.search.space import Space, parsed, space_of, text_of
+from sentiment_rnn.runs.search.study import open_study, study_file
+from sentiment_rnn.runs.search.trials import Launch, counted, run_trials
+from sentiment_rnn.tracking.outbox import Outbox
+from sentiment_rnn.tracking.store import open_store
+
+log = logging.getLogger("sentiment_rnn")
+
+
+def settings_of(config: DictConfig) -> SearchConfig:
+    """The checked keys of `hydra.sweeper`; raises `UserError` for a value out of bounds."""
+    return cast(SearchConfig, OmegaConf.to_object(config.hydra.sweeper))
+
+
+def run_search(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, launch: Launch) -> None:
+    """Run the trials of a sweep; say which was the best.
+
+    Args:
+        arguments: the overrides of the sweep, with those that the callback has added.
+
+    Raises:
+        UserError: some trials failed, or `hydra/callbacks=sweep` is missing.
+    """
+    settings = settings_of(config)
+    space = space_of(parsed(settings.params, arguments, loader))
+    example: RunConfig = checked(loader.load_sweep_config(config, space.examples()[0]))
+    parent = example.tracking.parent
+    if parent is None:
+        raise UserError("tracking.parent: a search was told none; keep hydra/callbacks=sweep, which opens its run")
+    store = open_store(example.tracking)
+    objective = job_of(example).objective
+    study = open_study(study_file(store, parent), parent, objective.mode, settings)
+    outbox = Outbox(store, parent)
+    try:
+        failed = run_trials(
+            study, space, settings, trials_at_once(config.hydra.launcher, settings), launch,
+            lambda: _show(outbox, study, space, objective),
+        )  # fmt: skip
+    finally:
+        outbox.close()
+    _say_best(study, space, objective)
+    if isinstance(example, ReviewConfig):
+        log.info(
+            "to compare its runs and register the best: sentiment-rnn compare sweep=%s register=true", example.study
+        )
+    if failed:
+        raise UserError(f"{failed} of {settings.trials} trials failed; the same command runs these again")
+
+
+def _show(outbox: Outbox, study: optuna.Study, space: Space, objective: Objective) -> None:
+    """Write the table of all trials and the figure into the parent run."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "trials.csv").write_text(_table(study, space, objective), encoding="utf-8")
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+        scores = {trial.number: float(trial.value or 0) for trial in complete}
+        figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
+        figure.savefig(Path(folder, "history.png"))
+        outbox.artifact(Path(folder), "search")
+
+
+def _table(study: optuna.Study, space: Space, objective: Objective) -> str:
+    """One row per trial: its number, how it ended (`open`: it runs, or failed), its score and its values."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "state", objective.best, *space.dimensions])
+    for trial in counted(study):
+        values: list[Any] = [text_of(trial.params[key]) for key in space.dimensions if key in trial.params]
+        complete = trial.state == TrialState.COMPLETE
+        state = "open" if trial.state == TrialState.RUNNING else trial.state.name.lower()
+        writer.writerow([trial.number, state, trial.value if complete else "", *values])
+    return text.getvalue()
+
+
+def _say_best(study: optuna.Study, space: Space, objective: Objective) -> None:
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        log.info("none of %d trials has a score", len(counted(study)))
+        return
+    best = study.best_trial
+    given = " ".join(space.overrides(best.params)[len(space.fixed) :])
+    log.info(
+        "best of %d trials: trial %d, %s %.4f: %s",
+        len(counted(study)),
+        best.number,
+        objective.metric,
+        best.value,
+        given,
+    )

@@ -1,0 +1,124 @@
+"""A search in real processes: killed twice, started again, compared and registered; what it refuses."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from PIL import Image
+
+from processes import environment, run_command
+from stored_runs import runs_in
+
+TRIALS = 20
+SEARCH = (
+    "-m", "hydra/sweeper=search", f"hydra.sweeper.trials={TRIALS}", "data=generated", "data.train_reviews=64",
+    "data.test_reviews=16", "data.max_distance=5", "data.batch_size=16", "encoder=bag",
+    "trainer=cpu", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false", "study=tuned",
+)  # fmt: skip
+SPACE = ("optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "embedding.size=choice(2,4)")
+
+
+def kill_in_trial(number: int, folder: Path) -> None:
+    """Start the search, and kill its processes while it trains a trial."""
+    output = folder / f"output{number}.txt"
+    command = [sys.executable, "-m", "sentiment_rnn", "train", *SEARCH, *SPACE]
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=file, stderr=file, start_new_session=True
+        )
+    deadline = time.monotonic() + 200
+    while f"tracking.search_trial={number}" not in output.read_text():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)  # its run is open by now
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a search that was killed twice and started again; what it said at last."""
+    folder = tmp_path_factory.mktemp("search")
+    for number in (3, 11):
+        kill_in_trial(number, folder)
+    done = run_command("train", folder, *SEARCH, *SPACE, status=0)
+    return folder, done.stdout + done.stderr
+
+
+def parent_and_trials(folder: Path) -> tuple[MlflowClient, Run, list[Run]]:
+    """The store, the one sweep in it and its runs."""
+    client, runs = runs_in(folder)
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    return client, parent, [run for run in runs if run is not parent]
+
+
+@pytest.mark.slow
+def test_a_search_that_was_killed_twice_has_each_trial_once(searched: tuple[Path, str]) -> None:
+    _, parent, trials = parent_and_trials(searched[0])
+    assert [run.info.status for run in trials] == ["FINISHED"] * TRIALS
+    assert sorted(int(run.data.tags["sentiment_rnn.search_trial"]) for run in trials) == list(range(TRIALS))
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["mlflow.note.content"].startswith(f"{TRIALS} of {TRIALS} runs finished")
+    assert parent.data.metrics["best/val/accuracy"] == max(run.data.metrics["val/best_accuracy"] for run in trials)
+
+
+@pytest.mark.slow
+def test_the_best_trial_is_said_with_its_overrides(searched: tuple[Path, str]) -> None:
+    _, _, trials = parent_and_trials(searched[0])
+    said = re.search(
+        r"best of 20 trials: trial (\d+), val/accuracy ([\d.]+): optimizer.learning_rate=(\S+)", searched[1]
+    )
+    assert said, searched[1]
+    (best,) = [run for run in trials if run.data.tags["sentiment_rnn.search_trial"] == said[1]]
+    assert float(said[2]) == pytest.approx(max(run.data.metrics["val/best_accuracy"] for run in trials), abs=1e-4)
+    assert float(best.data.params["optimizer.learning_rate"]) == float(said[3])
+
+
+@pytest.mark.slow
+def test_the_parent_has_the_history_of_the_search(searched: tuple[Path, str], tmp_path: Path) -> None:
+    client, parent, trials = parent_and_trials(searched[0])
+    folder = Path(client.download_artifacts(parent.info.run_id, "search", str(tmp_path)))
+    with Image.open(folder / "history.png") as picture:
+        assert picture.width > 500
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    assert [row["state"] for row in rows] == ["complete"] * TRIALS
+    by_number = {run.data.tags["sentiment_rnn.search_trial"]: run.data for run in trials}
+    for row in rows:
+        assert float(row["val/best_accuracy"]) == by_number[row["trial"]].metrics["val/best_accuracy"]
+        assert float(row["embedding.size"]) == float(by_number[row["trial"]].params["embedding.size"])
+
+
+@pytest.mark.slow
+def test_compare_registers_the_best_trial(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    run_command("compare", folder, "sweep=tuned", "register=true", "panels=[accuracy]", status=0)
+    client, _, trials = parent_and_trials(folder)
+    champion = client.get_model_version_by_alias("sentiment", "champion")
+    scores = {run.info.run_id: run.data.metrics["val/best_accuracy"] for run in trials}
+    assert scores[champion.run_id] == max(scores.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("seed=0", "error: hydra/sweeper=search: there is nothing to search"),
+        ("encoder.layers=interval(1)", "error: encoder.layers=interval(1): expected interval(LOW,HIGH), two numbers"),
+        ("encoder=choice(bag,lsmt)", "error: In 'config': Could not find 'encoder/lsmt'"),
+        ("hydra.sweeper.trails=3", "error: hydra.sweeper.trails: no such key; did you mean trials?"),
+    ],
+)
+def test_a_search_that_cannot_run_is_refused_in_one_line(override: str, line: str, tmp_path: Path) -> None:
+    done = run_command("train", tmp_path, *SEARCH, override, status=1)
+    (said,) = done.stderr.strip().splitlines()
+    assert said.startswith(line)
+    assert not (tmp_path / "runs" / "mlflow.db").exists()

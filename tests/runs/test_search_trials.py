@@ -1,0 +1,174 @@
+"""The loop of a search with made-up runs: batches, interruptions, failures, pruning."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState, create_trial
+from short_runs import ADDING, config_of
+
+from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.report.search_figure import search_history
+from sentiment_rnn.runs.engine import train
+from sentiment_rnn.runs.finite_loss import DivergedError
+from sentiment_rnn.runs.search.space import Space
+from sentiment_rnn.runs.search.study import open_study, study_file
+from sentiment_rnn.runs.search.trials import run_trials
+from sentiment_rnn.tracking.claims import PrunedError
+from sentiment_rnn.tracking.store import open_store
+from stored_runs import runs_in
+
+SETTINGS = SearchConfig(sampler="tpe", trials=14, seed=0, pruning=None, at_once=None)
+SPACE = Space([], {"x": FloatDistribution(0, 1), "kind": CategoricalDistribution(["a", "b"])}, [])
+
+
+class Launcher:
+    """Scores a trial by its distance from x = 0.3; notes every batch.
+
+    Args:
+        endings: exceptions by trial: a failure is given back, what kills a process is raised.
+    """
+
+    def __init__(self, endings: dict[int, BaseException] | None = None) -> None:
+        self.endings = endings or {}
+        self.batches: list[list[int]] = []
+        self.jobs: dict[int, list[str]] = {}
+
+    def __call__(self, jobs: Sequence[Sequence[str]]) -> list[Any]:
+        numbers = [int(job[-1].removeprefix("tracking.search_trial=")) for job in jobs]
+        self.batches.append(numbers)
+        found: list[Any] = []
+        for number, job in zip(numbers, jobs, strict=True):
+            self.jobs[number] = list(job[:-1])
+            ending = self.endings.get(number)
+            if isinstance(ending, KeyboardInterrupt):
+                raise ending
+            found.append(ending or abs(float(job[0].removeprefix("x=")) - 0.3))
+        return found
+
+
+def opened(folder: Path, settings: SearchConfig = SETTINGS) -> optuna.Study:
+    """The study in a folder, as a new process reads it."""
+    return open_study(folder / "search" / "parent.log", "parent", "min", settings)
+
+
+def searched(folder: Path, launcher: Launcher, at_once: int = 1, **changed: Any) -> tuple[optuna.Study, int]:
+    """Search, in a new process as it were; the study, and how many trials failed."""
+    settings = replace(SETTINGS, **changed)
+    study = opened(folder, settings)
+    return study, run_trials(study, SPACE, settings, at_once, launcher, lambda: None)
+
+
+def test_a_search_has_as_many_trials_as_it_was_told(tmp_path: Path) -> None:
+    launcher = Launcher()
+    study, failed = searched(tmp_path, launcher)
+    assert failed == 0
+    assert launcher.batches == [[number] for number in range(14)]
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 14
+    assert study.best_value < 0.1
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_that_was_interrupted_proposes_what_an_undisturbed_one_does(tmp_path: Path, sampler: str) -> None:
+    whole = Launcher()
+    searched(tmp_path / "whole", whole, sampler=sampler)
+    assert len({tuple(job) for job in whole.jobs.values()}) == 14, "no proposal twice"
+    parts = [Launcher({number: KeyboardInterrupt()}) for number in (3, 12)]
+    for part in parts:
+        with pytest.raises(KeyboardInterrupt):
+            searched(tmp_path / "parts", part, sampler=sampler)
+    last = Launcher()
+    study, _ = searched(tmp_path / "parts", last, sampler=sampler)
+    assert last.batches == [[12], [13]], "the broken trial first, then what is left"
+    assert parts[0].jobs | parts[1].jobs | last.jobs == whole.jobs
+    assert parts[0].jobs[3] == parts[1].jobs[3]
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 14
+
+
+def test_a_finished_search_runs_no_more_unless_it_is_asked_for_more(tmp_path: Path) -> None:
+    searched(tmp_path, Launcher(), trials=3)
+    again, more = Launcher(), Launcher()
+    searched(tmp_path, again, trials=3)
+    searched(tmp_path, more, trials=5)
+    assert again.batches == []
+    assert more.batches == [[3], [4]]
+
+
+def test_trials_are_asked_for_in_batches(tmp_path: Path) -> None:
+    launcher = Launcher()
+    searched(tmp_path, launcher, at_once=4, trials=10)
+    assert launcher.batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_a_failed_trial_stays_open_and_is_run_again_by_the_next_search(tmp_path: Path) -> None:
+    first = Launcher({1: RuntimeError("disk\nfull"), 2: RuntimeError()})
+    assert searched(tmp_path, first, trials=4)[1] == 2
+    assert first.batches == [[0], [1], [2], [3]]
+    second = Launcher()
+    study, failed = searched(tmp_path, second, trials=4)
+    assert failed == 0
+    assert second.batches == [[1], [2]]
+    assert second.jobs[1] == first.jobs[1]
+    assert len(study.trials) == 4
+
+
+def test_pruned_and_diverged_trials_have_ended_and_are_no_failures(tmp_path: Path) -> None:
+    launcher = Launcher({0: PrunedError("after epoch 1 of 3"), 1: DivergedError("the loss is nan")})
+    study, failed = searched(tmp_path, launcher, trials=3)
+    assert failed == 0
+    assert [trial.state.name for trial in study.trials] == ["PRUNED", "PRUNED", "COMPLETE"]
+
+
+def test_a_trial_that_was_killed_while_it_was_proposed_is_proposed_anew(tmp_path: Path) -> None:
+    opened(tmp_path).ask({"x": SPACE.dimensions["x"]})
+    launcher = Launcher()
+    study, _ = searched(tmp_path, launcher, trials=2)
+    assert launcher.batches == [[1], [2]]
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+
+
+def test_a_line_that_was_not_written_to_its_end_is_dropped(tmp_path: Path) -> None:
+    searched(tmp_path, Launcher(), trials=2)
+    with (tmp_path / "search" / "parent.log").open("a") as file:
+        file.write('{"op_code":4,"wor')
+    study, _ = searched(tmp_path, Launcher(), trials=3)
+    assert len(study.trials) == 3
+    assert len(opened(tmp_path).trials) == 3
+
+
+def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Path) -> None:
+    config = config_of(tmp_path, ADDING, "trainer.epochs=3")
+    store = open_store(config.tracking)
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    study = open_study(study_file(store, parent), parent, "min", replace(SETTINGS, pruning="median"))
+    for _ in range(5):
+        study.add_trial(create_trial(value=0.0, intermediate_values={1: 1e9, 2: 0.0, 3: 0.0}))
+    config.tracking.parent, config.tracking.search_trial = parent, study.ask().number
+    with pytest.raises(PrunedError, match="after epoch 2 of 3"):
+        train(config, [])
+    assert list(study.trials[5].intermediate_values) == [1, 2]
+
+    def child() -> Any:
+        (found,) = [run for run in runs_in(tmp_path)[1] if run.info.run_id != parent]
+        return found
+
+    assert child().info.status == "KILLED"
+    assert child().data.tags["sentiment_rnn.pruned"] == "after epoch 2 of 3"
+    assert child().data.tags["sentiment_rnn.search_trial"] == "5"
+    assert child().info.run_name.endswith("-trial5")
+    assert "test/loss" not in child().data.metrics
+    with pytest.raises(PrunedError, match="after epoch 2 of 3"):
+        train(config, [])  # as where the search was killed before it heard of it
+    assert child().data.tags["sentiment_rnn.pruned"] == "after epoch 2 of 3"
+
+
+def test_the_best_so_far_follows_the_direction() -> None:
+    for mode, expected in (("max", [0.2, 0.6, 0.6]), ("min", [0.2, 0.2, 0.1])):
+        (axes,) = search_history({0: 0.2, 3: 0.6, 4: 0.1}, [1, 2], "val/accuracy", mode).axes
+        lines = {line.get_label(): line for line in axes.lines}
+        assert list(lines["best so far"].get_ydata()) == expected
+        assert list(lines["pruned or diverged"].get_xdata()) == [1, 2]
