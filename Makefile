@@ -145,8 +145,8 @@ screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow i
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 	@$(RUN) pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
-test-slow: $(READY)  ## Run the tests that take minutes: compilation and benchmarks
-	@$(RUN) pytest -m slow $(ARGS)
+test-slow: $(READY)  ## Run the tests that take minutes: servers, kills, a wheel, the lesson, the site, benchmarks at a tiny size
+	@$(RUN) pytest -m slow --numprocesses logical --maxprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/prose.py)
 	@$(VENV)/bin/ruff check .
