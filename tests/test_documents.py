@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from documented import DOCUMENTS, REPOSITORY, commands, targets
 from sentiment_rnn.cli.commands import COMMANDS
@@ -16,6 +17,7 @@ from sentiment_rnn.cli.main import command_in
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
+from sentiment_rnn.runs.search.space import space_of
 
 README_LINES = 120
 
@@ -43,7 +45,9 @@ def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pyt
         GlobalHydra.instance().clear()
         with initialize_config_dir(CONFIGURATION, version_base="1.3"):
             # Of a sweep over several values, the first of each.
-            single = [re.sub(r"^([\w./]+=)([^,\[]+),.*", r"\1\2", override) for override in overrides]
+            single = [re.sub(r"^([\w./]+=)([^,\[(]+),.*", r"\1\2", override) for override in overrides]
+            if "hydra/sweeper=search" in single:  # and of a search, the first ends of its space
+                single = space_of(OverridesParser.create().parse_overrides(single)).examples()[0]
             checked(compose("config" if command == "train" else command.split()[-1], single))
     else:
         given = {argument for argument in arguments if argument.startswith("--")}

@@ -38,7 +38,6 @@ COMMANDS = {
             "sentiment-rnn train encoder=lstm data=imdb",
             "sentiment-rnn train -m encoder=rnn,lstm seed=0,1,2 study=mine",
             "sentiment-rnn train data=files data.train=reviews.csv encoder=gru",
-            "sentiment-rnn train -m hydra/sweeper=search 'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))'",
         ),
         RUN_GROUPS,
         RUN_KEYS,
