@@ -223,7 +223,8 @@ def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(
     seen = tmp_path / "train.csv"
     seen.write_text("text,label\n" + "".join(f'"{r.text}",{r.label}\n' for r in reviews["train"][:30]))
     warned = ask("evaluate", compared, str(seen), "--no-log").stdout
-    assert "warning: the model was trained or chosen on 30 of these texts; no other is left" in warned
+    assert "note: this model has read generated reviews alone" in warned
+    assert "trained or chosen on 30 of these texts, or on ones it reads alike; no other is left" in warned
 
 
 def test_evaluate_in_json_is_an_object_and_nothing_else(ask: Ask, compared: Path, tmp_path: Path) -> None:

@@ -41,26 +41,27 @@ def compare(config: CompareConfig) -> None:
     arms = arms_of(runs)
     results = results_csv(arms)
     tables = tables_of(read_results(results), distance_table(arms))
-    console = new_console()
-    for shown in tables:
-        show(console, shown)
     text = markdown(tables)
     figure = comparison_figure(arms, study, config.panels)
     files = {"table.md": text, "results.csv": results}
     log_comparison(store, parent, files, figure)
-    console.print(f"logged to run {parent.info.run_id} of {store.address}, under comparison/", soft_wrap=True)
     lines = register_best(store, config.tracking.model, arms) if config.register else [
         "not registered; register=true makes the best runs versions of the model " + config.tracking.model
     ]  # fmt: skip
-    for line in [*lines, where_to_look(store)]:
-        console.print(line, soft_wrap=True, highlight=False)
     if config.output:
         folder = Path(config.output)
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (folder / name).write_text(content)
         save_figure(figure, folder / "comparison.png")
-        console.print(f"written to {folder}")
+        lines.append(f"written to {folder}")
+    # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
+    console = new_console()
+    for shown in tables:
+        show(console, shown)
+    logged = f"tables and figure logged to run {parent.info.run_id} of {store.address}, under comparison/"
+    for line in [logged, *lines, where_to_look(store)]:
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:

@@ -45,6 +45,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from sentiment_rnn.data.text_files import Columns, rows_of
+    from sentiment_rnn.inference.doubts import notes_of
     from sentiment_rnn.report.evaluation import judge, scores, tables
 
     columns = Columns(arguments.text, arguments.label, arguments.id)
@@ -56,14 +57,14 @@ def evaluate(arguments: argparse.Namespace) -> None:
         if arguments.json:
             print(json.dumps(values))
         else:
-            show_all(found, shown)
+            show_all(found, shown, notes_of(model.predictor.package.reading))
         # Last, so that a server that does not answer costs no score.
         recorded = None if arguments.no_log else record(model, found, arguments.files, values, shown)
     if not arguments.json:
         print(recorded or "recorded nowhere")
 
 
-def show_all(found: "Evaluation", shown: "list[Table]") -> None:
+def show_all(found: "Evaluation", shown: "list[Table]", notes: list[str]) -> None:
     """Tables, mistakes and warnings, for a person."""
     from sentiment_rnn.report.tables import new_console, show
 
@@ -71,7 +72,7 @@ def show_all(found: "Evaluation", shown: "list[Table]") -> None:
     for table in shown:
         show(console, table)
     show_mistakes(console, found)
-    for line in warnings(found):
+    for line in [*notes, *warnings(found)]:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
@@ -88,7 +89,9 @@ def warnings(found: "Evaluation") -> list[str]:
             if found.accuracy_unseen
             else "no other is left"
         )
-        lines.append(f"warning: the model was trained or chosen on {seen:,} of these texts; {rest}")
+        lines.append(
+            f"warning: the model was trained or chosen on {seen:,} of these texts, or on ones it reads alike; {rest}"
+        )
     return lines
 
 

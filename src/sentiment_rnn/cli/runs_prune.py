@@ -39,7 +39,10 @@ def prune(config: PruneConfig) -> None:
     if config.yes:
         remove(store, planned, f"keep={config.keep}")
     if not config.json:
-        print(f"deleted {what}" if config.yes else f"nothing is deleted yet; yes=true deletes {what}")
+        if not count:
+            print("nothing to delete")
+        else:
+            print(f"deleted {what}" if config.yes else f"nothing is deleted yet; yes=true deletes {what}")
 
 
 def print_plan(planned: Plan, keep: str) -> None:

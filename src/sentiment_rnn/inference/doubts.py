@@ -9,6 +9,16 @@ MANY_UNKNOWN = 1 / 3
 """Share of unknown tokens from which an answer is little more than a guess."""
 
 
+def notes_of(reading: Reading) -> list[str]:
+    """What casts doubt on a model's answers, whatever the texts are."""
+    if reading.data != "generated":
+        return []
+    return [
+        "note: this model has read generated reviews alone and knows few other words; "
+        "for real texts, train on real ones (make compare)"
+    ]
+
+
 class Doubts:
     """Counts such texts part by part, and says in the end how many there were."""
 
@@ -28,12 +38,7 @@ class Doubts:
 
     def lines(self) -> list[str]:
         """One line per reason for doubt."""
-        found = []
-        if self.reading.data == "generated" and self.texts:
-            found.append(
-                "note: this model has read generated reviews alone and knows few other words; "
-                "for real texts, train on real ones (make compare)"
-            )
+        found = notes_of(self.reading) if self.texts else []
         counts = {
             "a third or more of their words are unknown": self.unknown,
             f"shorter than any text in training ({self.reading.shortest} tokens)": self.shorter,

@@ -100,7 +100,8 @@ def is_done(run: Run) -> bool:
 
 
 def best_of(runs: Sequence[Run]) -> Best | None:
-    """The finished run with the best validation score, trials left out; None where there is none."""
+    """The finished run with the best validation score, the first of equals, trials left out; None without any."""
+    runs = sorted(runs, key=lambda run: run.info.start_time)
     for metric, better in ((BEST_ACCURACY, max), (BEST_LOSS, min)):
         choose: Callable[..., Run] = better
         earnest = [run for run in runs if is_finished(run) and TRIAL_TAG not in run.data.tags]
