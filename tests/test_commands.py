@@ -71,7 +71,7 @@ ELSEWHERE = {
         "mlflow models serve",
     ),
     "tests/experiments/test_scripts.py": ("make bench", "make overhead", "make prediction"),
-    "tests/cli/test_use.py": ("curl ",),
+    "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_site.py": ("make docs",),
     "tests/test_lesson.py": ("make notebook",),
     "tests/tools/test_screenshot.py": ("make screenshots",),

@@ -19,6 +19,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.runs.callback import digest_of
 from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.sweeps import SweepPlan
 
 WRONG_OVERRIDES = {
     "encoder.hiden_size=8": "did you mean hidden_size?",
@@ -198,7 +199,7 @@ def test_the_same_sweep_cannot_be_started_twice_at_once(
     sweep = ("-m", "seed=0,1", "data.train_reviews=20", "encoder=bag")
     store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
     configs = sweep_configs(*sweep[1:])
-    with FileLock(store.directory / f".sweep-{digest_of(configs, here=True)}.lock"):
+    with FileLock(store.directory / f".sweep-{digest_of(configs, True, SweepPlan())}.lock"):
         assert "this very sweep is running" in refused(monkeypatch, capsys, tmp_path, *sweep)
 
 

@@ -18,7 +18,7 @@ from sentiment_rnn.tracking.names import SWEEP_TAG
 from sentiment_rnn.tracking.outbox import Outbox, send_next
 from sentiment_rnn.tracking.record import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import open_parent
+from sentiment_rnn.tracking.sweeps import SweepPlan, open_parent
 from sentiment_rnn.tracking.sync import send_everything, send_left
 
 DESCRIBED = {"uri": "http://127.0.0.1:9", "experiment": "here", "experiment_id": "1", "run": "r"}
@@ -190,7 +190,7 @@ def test_a_sweep_whose_end_was_unsent_has_ended_when_it_is_started_again(local: 
     journal = Journal(local.directory / "unsent" / parent, DESCRIBED | {"uri": local.address, "run": parent})
     journal.append({"kind": "end", "status": "FINISHED", "time": 1})
     journal.close()
-    again = open_parent(local, config, "mine", "digest", [["seed=0"]])
+    again = open_parent(local, config, "mine", "digest", SweepPlan([["seed=0"]]))
     again.release()
     assert again.run_id != parent
     assert local.client.get_run(parent).info.status == "FINISHED"
