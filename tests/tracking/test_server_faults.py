@@ -165,7 +165,8 @@ def test_a_server_that_is_away_for_some_epochs_has_everything_once_in_the_end(
     assert artifacts(admin, run.info.run_id) == WHOLE
     assert run.outputs.model_outputs
     said = [record.getMessage() for record in caplog.records]
-    assert sum("cannot be reached (connection refused); training goes on" in line for line in said) == 1
+    # Refused, or reset where the server went in the middle of an answer.
+    assert sum("cannot be reached (connection " in line and "; training goes on" in line for line in said) == 1
     assert sum("answers again" in line for line in said) == 1
     assert journals(tmp_path / "runs") == []
 
