@@ -1,6 +1,5 @@
 """The Hydra callback: what happens before the first job of a sweep and after its last."""
 
-import atexit
 import hashlib
 import json
 import logging
@@ -68,12 +67,10 @@ class SweepCallback(Callback):
             lock_sweep(store, study, digest)
             self.parent = open_parent(store, configs[0].tracking, study, digest, plan)
             tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, batch))
-        # Hydra calls on_multirun_end only where every job went well.
         begun.append(self)
-        atexit.register(self.close, finished=False)
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
-        """Every job went well."""
+        """Every job went well: only then does Hydra call this."""
         self.close(finished=True)
 
     def on_job_start(self, config: DictConfig, **_: object) -> None:
