@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 LIBRARY_WARNING = re.compile(r"\w+Warning: |^W\d{4} |nanobind: leaked", re.MULTILINE)
 """Python's warnings, torch's log lines of that level, and what triton prints when Python exits."""
@@ -47,6 +48,21 @@ def free_port() -> int:
         return int(tried.getsockname()[1])
 
 
+def wait_for_answer(address: str, process: "subprocess.Popen[Any]", seconds: float = 120) -> None:
+    """Wait until a server answers, or asks who we are; its output is in the error where it ends before that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(address, timeout=5).read()
+            return
+        except OSError as error:  # of urllib too
+            if isinstance(error, urllib.error.HTTPError) and error.code == 401:
+                return
+            assert process.poll() is None, process.stdout.read() if process.stdout else f"{address}: ended"
+            time.sleep(0.2)
+    raise TimeoutError(f"{address} does not answer")
+
+
 @contextmanager
 def served(started: list[str], folder: Path, address: str) -> Iterator[None]:
     """A server in a process group of its own, from its first answer at `address` until the block ends."""
@@ -58,17 +74,33 @@ def served(started: list[str], folder: Path, address: str) -> Iterator[None]:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(address, timeout=5).read()
-                break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None, process.stdout.read() if process.stdout else ""
-                time.sleep(0.5)
-        else:
-            raise TimeoutError("the server does not answer")
+        wait_for_answer(address, process)
         yield
     finally:
         os.killpg(process.pid, 15)
         process.wait(30)
+
+
+def training_that(deed: str, epoch: int) -> str:
+    """A program: `sentiment-rnn train`, which does something when an epoch starts.
+
+    Args:
+        deed: an expression; `os` and `signal` are imported.
+        epoch: counted from 0.
+    """
+    return f"""
+import os, signal, sys
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.runs import engine
+
+start = engine.EpochTimer.on_train_epoch_start
+
+def act_and_start(self, trainer, module):
+    if trainer.current_epoch == {epoch}:
+        {deed}
+    start(self, trainer, module)
+
+engine.EpochTimer.on_train_epoch_start = act_and_start
+sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
+main()
+"""

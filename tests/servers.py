@@ -2,24 +2,13 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from processes import environment
+from processes import environment, free_port, wait_for_answer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Server:
@@ -38,16 +27,10 @@ class Server:
             self.command, cwd=self.folder, env=environment() | self.variables, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{self.uri}/health", timeout=5)
-                return
-            except urllib.error.HTTPError:
-                return  # it asks who we are
-            except OSError:
-                time.sleep(0.2)
-        raise TimeoutError((self.folder / "server.log").read_text())
+        try:
+            wait_for_answer(f"{self.uri}/health", self.process)
+        except (AssertionError, TimeoutError) as error:
+            raise TimeoutError((self.folder / "server.log").read_text()) from error
 
     def stop(self, how: int = signal.SIGKILL) -> None:
         """End it and what it has started, by default without a word."""
@@ -60,21 +43,27 @@ class Server:
 
 
 def sqlite_server(folder: Path) -> Server:
-    """MLflow's server on SQLite, which asks for a password: that of `admin` is in the variables."""
-    (folder / "auth.ini").write_text(
-        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/users.db\nadmin_username = admin\n"
-        "auth_cache_ttl_seconds = 60\n"
-    )
+    """MLflow's server on SQLite, which stores artifacts as well."""
     port = free_port()
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         "--backend-store-uri", f"sqlite:///{folder}/server.db", "--serve-artifacts",
-        "--artifacts-destination", f"{folder}/served", "--app-name", "basic-auth",
+        "--artifacts-destination", f"{folder}/served",
     ]  # fmt: skip
+    return Server(command, folder, port)
+
+
+def asking_server(folder: Path) -> Server:
+    """The same, which asks for a password: that of `admin` is in the variables."""
+    (folder / "auth.ini").write_text(
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/users.db\nadmin_username = admin\n"
+        "auth_cache_ttl_seconds = 60\n"
+    )
+    open_to_all = sqlite_server(folder)
     return Server(
-        command,
+        [*open_to_all.command, "--app-name", "basic-auth"],
         folder,
-        port,
+        open_to_all.port,
         MLFLOW_AUTH_CONFIG_PATH=f"{folder}/auth.ini",
         MLFLOW_AUTH_ADMIN_PASSWORD="a-long-password-of-admin",
         MLFLOW_FLASK_SERVER_SECRET_KEY="not-secret",

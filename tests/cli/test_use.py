@@ -3,10 +3,8 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from processes import LIBRARY_WARNING, environment, run_command
+from processes import LIBRARY_WARNING, environment, free_port, run_command, wait_for_answer
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.inference.predictions import Predictions
@@ -248,21 +246,13 @@ def test_inspect_writes_a_page_of_two_models_side_by_side(ask: Ask, compared: Pa
 @pytest.fixture(scope="module")
 def server(compared: Path) -> Iterator[str]:
     """The address of a server with its page, until the tests are through."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "sentiment_rnn", "serve", "--port", str(port)],
         cwd=compared, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{address}/ping", timeout=5)
-            break
-        except OSError:
-            time.sleep(0.2)
+    wait_for_answer(f"{address}/ping", process)
     yield address
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)

@@ -24,10 +24,10 @@ REVIEWS = (
 )  # fmt: skip
 LSTM = (*REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "encoder.dropout=0.3")
 BAG = (*REVIEWS, "encoder=bag", "pooling=mean")
-ADDING = (
-    "task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32", "encoder=rnn",
-    "encoder.hidden_size=8",
-)  # fmt: skip
+ADDING_TASK = ("task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32")
+ADDING = (*ADDING_TASK, "encoder=rnn", "encoder.hidden_size=8")
+MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
+"""Metrics that no two runs share."""
 
 
 def overrides_of(folder: Path, task: tuple[str, ...], *more: str) -> list[str]:
@@ -55,11 +55,10 @@ def signal_after(monkeypatch: pytest.MonkeyPatch, steps: int, number: int) -> No
 
 def rows(client: MlflowClient, run: Run) -> list[tuple[str, int, float]]:
     """Name, step and value of all that a run logged, but for time and memory."""
-    measured = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
     return sorted(
         (name, point.step, point.value)
         for name in run.data.metrics
-        if name not in measured
+        if name not in MEASURED
         for point in client.get_metric_history(run.info.run_id, name)
     )
 

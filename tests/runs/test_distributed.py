@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from processes import environment, run_command
+from processes import environment, run_command, training_that
 from stored_runs import runs_in
 
 SMALL = [
@@ -18,22 +18,7 @@ SMALL = [
     "trainer.devices=2", "trainer.strategy=ddp", "tracking.system_metrics=false",
 ]  # fmt: skip
 
-KILLED = """
-import os, signal, sys
-from sentiment_rnn.cli.main import main
-from sentiment_rnn.runs import engine
-
-start = engine.EpochTimer.on_train_epoch_start
-
-def start_or_die(self, trainer, module):
-    if trainer.current_epoch == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    start(self, trainer, module)
-
-engine.EpochTimer.on_train_epoch_start = start_or_die
-sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
-main()
-"""
+KILLED = training_that("os.kill(os.getpid(), signal.SIGKILL)", epoch=1)
 """A run whose first process is killed when its second epoch starts."""
 
 

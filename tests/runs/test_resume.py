@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from short_runs import ADDING_TASK, MEASURED, REVIEWS
 
-from processes import environment
+from processes import environment, training_that
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -18,31 +19,11 @@ from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.names import PARENT_TAG
 from stored_runs import last_run
 
-REVIEWS = (
-    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
-    "embedding.size=8", "embedding.dropout=0.2", "embedding.word_dropout=0.1",
-)  # fmt: skip
-ADDING = ("task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32")
 SMALL = (
     "encoder.hidden_size=8", "trainer.epochs=3", "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
 )  # fmt: skip
 
-KILLED = """
-import os, signal, sys
-from sentiment_rnn.cli.main import main
-from sentiment_rnn.runs import engine
-
-start = engine.EpochTimer.on_train_epoch_start
-
-def start_or_die(self, trainer, module):
-    if trainer.current_epoch == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    start(self, trainer, module)
-
-engine.EpochTimer.on_train_epoch_start = start_or_die
-sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
-main()
-"""
+KILLED = training_that("os.kill(os.getpid(), signal.SIGKILL)", epoch=2)
 
 
 def small_config(folder: Path, *overrides: str) -> RunConfig:
@@ -57,8 +38,7 @@ def places(folder: Path) -> list[str]:
 
 def scores(run: Run) -> dict[str, float]:
     """What a run measured, but for time and memory."""
-    measured = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
-    return {name: value for name, value in run.data.metrics.items() if name not in measured}
+    return {name: value for name, value in run.data.metrics.items() if name not in MEASURED}
 
 
 def curve(folder: Path, run: Run) -> list[tuple[int, float]]:
@@ -67,7 +47,7 @@ def curve(folder: Path, run: Run) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")]
 
 
-@pytest.mark.parametrize("task", [REVIEWS, ADDING], ids=["reviews", "adding"])
+@pytest.mark.parametrize("task", [REVIEWS, ADDING_TASK], ids=["reviews", "adding"])
 def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
     task: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,11 +83,11 @@ def test_an_interrupted_run_says_how_it_is_resumed(
     with monkeypatch.context() as patched:
         patched.setattr(engine.EpochTimer, "on_train_epoch_start", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(small_config(tmp_path, *ADDING), [])
+            train(small_config(tmp_path, *ADDING_TASK), [])
     run = last_run(tmp_path)[1]
     assert run.info.status == "KILLED"
     assert f"the same command with tracking.resume={run.info.run_id} resumes it" in caplog.text
-    train(small_config(tmp_path, *ADDING, f"tracking.resume={run.info.run_id}"), [])  # from the first epoch
+    train(small_config(tmp_path, *ADDING_TASK, f"tracking.resume={run.info.run_id}"), [])  # from the first epoch
     assert last_run(tmp_path)[1].info.status == "FINISHED"
 
 
@@ -121,25 +101,25 @@ def test_a_scheduler_that_stops_the_process_by_systemexit_is_not_taken_for_ctrl_
 
     monkeypatch.setattr(engine.EpochTimer, "on_train_epoch_start", requeue)
     with pytest.raises(SystemExit) as left:
-        train(small_config(tmp_path, *ADDING), [])
+        train(small_config(tmp_path, *ADDING_TASK), [])
     assert left.value is stop
     assert last_run(tmp_path)[1].info.status == "KILLED"
 
 
 def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: Path) -> None:
-    train(small_config(tmp_path, *ADDING), [])
+    train(small_config(tmp_path, *ADDING_TASK), [])
     run_id = last_run(tmp_path)[1].info.run_id
     with pytest.raises(UserError, match=f"^tracking.resume={run_id}: this run has finished; there is nothing to resum"):
-        train(small_config(tmp_path, *ADDING, f"tracking.resume={run_id}"), [])
+        train(small_config(tmp_path, *ADDING_TASK, f"tracking.resume={run_id}"), [])
     client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
     client.set_terminated(run_id, "KILLED")
     with pytest.raises(UserError, match="its configuration, its data or the code was another"):
-        train(small_config(tmp_path, *ADDING, "seed=1", f"tracking.resume={run_id}"), [])
+        train(small_config(tmp_path, *ADDING_TASK, "seed=1", f"tracking.resume={run_id}"), [])
     evaluation = client.create_run("1", tags={PARENT_TAG: run_id}).info.run_id
     with pytest.raises(UserError, match=f"^tracking.resume={evaluation}: its configuration, its data or the code was"):
-        train(small_config(tmp_path, *ADDING, f"tracking.resume={evaluation}"), [])
+        train(small_config(tmp_path, *ADDING_TASK, f"tracking.resume={evaluation}"), [])
     client.delete_run(evaluation)
     with pytest.raises(UserError, match=r"^tracking\.resume=none: no such run in sqlite:"):
-        train(small_config(tmp_path, *ADDING, "tracking.resume=none"), [])
+        train(small_config(tmp_path, *ADDING_TASK, "tracking.resume=none"), [])
     assert last_run(tmp_path)[1].info.run_id == run_id  # no other was made
     assert last_run(tmp_path)[1].info.status == "KILLED"

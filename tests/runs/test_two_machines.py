@@ -1,12 +1,6 @@
 """A run that one machine begins and another finishes, with one MLflow server between them."""
 
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +8,12 @@ import pytest
 from mlflow import MlflowClient
 from short_runs import LSTM, assert_equal_states, config_of, last_state, rows, signal_after
 
-from processes import environment
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.checkpoints import best_checkpoint
 from sentiment_rnn.tracking.results import result_of
 from sentiment_rnn.tracking.store import open_store
+from servers import sqlite_server
 from stored_runs import last_run
 
 pytestmark = pytest.mark.slow
@@ -28,27 +22,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server that stores artifacts as well."""
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")],
-        cwd=folder, env=environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=5)
-            break
-        except OSError:
-            time.sleep(0.2)
-    yield address
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(60)
+    running = sqlite_server(tmp_path_factory.mktemp("server"))
+    running.start()
+    yield running.uri
+    running.stop(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("kept", ["on the server", "in a shared folder"])

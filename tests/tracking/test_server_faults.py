@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from processes import environment, run_command
+from processes import environment, run_command, training_that
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -25,7 +25,7 @@ from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.journal import journals
 from sentiment_rnn.tracking.outbox import Outbox, Point
 from sentiment_rnn.tracking.sync import send_everything
-from servers import Server, postgres_server, sqlite_server
+from servers import Server, asking_server, postgres_server
 
 pytestmark = pytest.mark.slow
 
@@ -34,22 +34,7 @@ SMALL = (
     "embedding.size=8", "encoder.hidden_size=8", "trainer.epochs=4", "trainer.threads=1", "trainer=cpu",
 )  # fmt: skip
 
-GONE = """
-import os, signal, sys
-from sentiment_rnn.cli.main import main
-from sentiment_rnn.runs import engine
-
-start = engine.EpochTimer.on_train_epoch_start
-
-def start_without_server(self, trainer, module):
-    if trainer.current_epoch == 1:
-        os.killpg(int(os.environ["SERVER_GROUP"]), signal.SIGKILL)
-    start(self, trainer, module)
-
-engine.EpochTimer.on_train_epoch_start = start_without_server
-sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
-main()
-"""
+GONE = training_that('os.killpg(int(os.environ["SERVER_GROUP"]), signal.SIGKILL)', epoch=1)
 """`train`, whose server ends with the first epoch."""
 
 EIGHT = """
@@ -84,7 +69,7 @@ DATABASES: dict[str, Path] = {}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on SQLite that asks for a password."""
-    started = sqlite_server(tmp_path_factory.mktemp("server"))
+    started = asking_server(tmp_path_factory.mktemp("server"))
     started.start()
     DATABASES[started.uri] = started.folder / "server.db"
     yield started
