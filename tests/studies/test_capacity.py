@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from made_results import make_result
 
+from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies.capacity import (
     MEASURES,
     Runs,
@@ -18,7 +19,6 @@ from sentiment_rnn.studies.capacity import (
     variant_of,
     verdicts,
 )
-from sentiment_rnn.studies.kit.measurements import csv_text
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 

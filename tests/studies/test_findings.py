@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import Interval, percent, points
-from sentiment_rnn.report.tables import Table, markdown, read_markdown
+from sentiment_rnn.report.tables import Table, csv_text, markdown, read_markdown
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.measurements import Measurements, csv_text, read_rows, read_styles, styles_csv
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles, styles_csv
 from sentiment_rnn.studies.kit.verdicts import (
     FAILS,
     HOLDS,

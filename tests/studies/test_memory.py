@@ -7,9 +7,10 @@ import pytest
 from made_results import INITIALIZATIONS, STYLES, make_result
 
 from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies import learning, memory
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
-from sentiment_rnn.studies.kit.measurements import Measurements, csv_text
+from sentiment_rnn.studies.kit.measurements import Measurements
 from sentiment_rnn.studies.kit.memory_spans import (
     COLUMNS,
     Score,

@@ -6,8 +6,8 @@ import pytest
 from made_results import STYLES
 
 from sentiment_rnn.data.sequences import baseline
+from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
-from sentiment_rnn.studies.kit.measurements import csv_text
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.studies.textbook import Losses, loss_table, read_losses, textbook_figure, verdicts
 

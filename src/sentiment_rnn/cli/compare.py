@@ -13,7 +13,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.comparison import Arm, arms_of, distance_table, read_results, results_csv, tables_of
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
-from sentiment_rnn.report.figures import save_figure
+from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import markdown, new_console, show
 from sentiment_rnn.tracking.models import check_name, register
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION
@@ -49,12 +49,8 @@ def compare(config: CompareConfig) -> None:
         "not registered; register=true makes the best runs versions of the model " + config.tracking.model
     ]  # fmt: skip
     if config.output:
-        folder = Path(config.output)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_text(content)
-        save_figure(figure, folder / "comparison.png")
-        lines.append(f"written to {folder}")
+        write_folder(Path(config.output), files, {"comparison": figure})
+        lines.append(f"written to {Path(config.output)}")
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
     console = new_console()
     for shown in tables:

@@ -15,7 +15,7 @@ import numpy as np
 from sentiment_rnn.inference.predictions import Predictions, correct_by_seed
 from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
 from sentiment_rnn.report.statistics import Interval, Spread, accuracy_difference, logarithmic_bins, spread
-from sentiment_rnn.report.tables import Table
+from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
 from sentiment_rnn.tracking.results import RunResult
 
@@ -132,15 +132,15 @@ def _least_first(loss: Spread) -> float:
 def results_csv(arms: Sequence[Arm]) -> str:
     """One row per run: what it was and what it scored, sorted by arm and seed."""
     metrics = [column.metric for column in COLUMNS]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["encoder", "pooling", "learning_rate", "seed", *metrics, REVIEWS])
-    for arm in sorted(arms, key=lambda arm: arm.name):
-        for run in arm.runs:
-            values = [_number(run.metrics[name]) for name in metrics]
-            row = [arm.name, arm.pooling, f"{run.learning_rate:g}", run.seed, *values, _digest(run.predictions)]
-            writer.writerow(row)
-    return text.getvalue()
+    rows = [
+        (
+            arm.name, arm.pooling, f"{run.learning_rate:g}", run.seed,
+            *(_number(run.metrics[name]) for name in metrics), _digest(run.predictions),
+        )
+        for arm in sorted(arms, key=lambda arm: arm.name)
+        for run in arm.runs
+    ]  # fmt: skip
+    return csv_text(("encoder", "pooling", "learning_rate", "seed", *metrics, REVIEWS), rows)
 
 
 def _number(value: float) -> str:

@@ -66,6 +66,15 @@ def save_figure(figure: Figure, path: Path) -> None:
     colours.save(path, optimize=True)
 
 
+def write_folder(folder: Path, texts: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
+    """Write texts by their file name, and figures by theirs without its suffix, into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    for name, figure in figures.items():
+        save_figure(figure, folder / f"{name}.png")
+
+
 def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:
     """A row of axes."""
     figure = Figure(figsize=(width * columns, height), layout="constrained")

@@ -1,6 +1,8 @@
-"""Tables as Markdown, on a terminal, and in the documents that hold them."""
+"""Tables as Markdown and CSV, on a terminal, and in the documents that hold them."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +39,16 @@ def read_markdown(path: Path) -> list[Table]:
         columns, _, *rows = [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in lines.splitlines()]
         tables.append(Table(title, columns, rows))
     return tables
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV file, its numbers with six digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+    return text.getvalue()
 
 
 def show(console: Console, table: Table) -> None:

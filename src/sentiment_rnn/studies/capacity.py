@@ -12,15 +12,7 @@ from sentiment_rnn.report.statistics import accuracy_difference, points, spread
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, plain_styles_of, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of
-from sentiment_rnn.studies.kit.measurements import (
-    ENCODERS,
-    RESULTS,
-    Measurements,
-    csv_text,
-    read_rows,
-    read_styles,
-    styles_csv,
-)
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
 from sentiment_rnn.studies.length.pooled import tokens_of
@@ -98,10 +90,7 @@ def measure(store: Store) -> Measurements:
          *(run.metrics[name] for name in MEASURES[1:]))
         for variant, runs in by_variant(results).items() for run in runs
     ]  # fmt: skip
-    return Measurements({
-        RESULTS: csv_text((*Variant._fields, "hidden_size", "seed", *MEASURES), rows),
-        ENCODERS: styles_csv(short_styles_of(results)),
-    })  # fmt: skip
+    return Measurements.of_rows((*Variant._fields, "hidden_size", "seed", *MEASURES), rows, short_styles_of(results))
 
 
 def findings(folder: Path) -> Findings:

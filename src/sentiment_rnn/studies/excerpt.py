@@ -10,15 +10,7 @@ from sentiment_rnn.report.figures import draw_level, new_figure, styled
 from sentiment_rnn.report.statistics import accuracy_difference, points, spread
 from sentiment_rnn.studies.kit.encoder_groups import Styles, plain_styles_of
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.measurements import (
-    ENCODERS,
-    RESULTS,
-    Measurements,
-    csv_text,
-    read_rows,
-    read_styles,
-    styles_csv,
-)
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
 from sentiment_rnn.studies.length.pooled import (
@@ -51,10 +43,7 @@ def measure(store: Store) -> Measurements:
         for pooled, runs in by_part[part].items()
         for seed, value in accuracies(runs).items()
     ]
-    return Measurements({
-        RESULTS: csv_text(("part", "encoder", "pooling", "seed", "accuracy"), rows),
-        ENCODERS: styles_csv(plain_styles_of(results)),
-    })  # fmt: skip
+    return Measurements.of_rows(("part", "encoder", "pooling", "seed", "accuracy"), rows, plain_styles_of(results))
 
 
 def findings(folder: Path) -> Findings:

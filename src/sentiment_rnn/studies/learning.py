@@ -11,7 +11,7 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, distance_of, initialization_of, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, listed
 from sentiment_rnn.studies.kit.learning_rates import RATES, learning_rate_table, learning_rates_csv, validation_accuracy
-from sentiment_rnn.studies.kit.measurements import ENCODERS, RESULTS, Measurements, csv_text, read_styles, styles_csv
+from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
 from sentiment_rnn.studies.kit.memory_spans import (
     COLUMNS,
     LEARN,
@@ -34,13 +34,9 @@ from sentiment_rnn.tracking.store import Store
 def measure(store: Store) -> Measurements:
     """Test accuracy of the runs at one distance."""
     results = results_of_sweeps(store, *LEARN)
-    return Measurements({
-        RESULTS: csv_text(COLUMNS, accuracy_rows("learn", learnt(results))),
-        ENCODERS: styles_csv(styles_of(results)),
-        RATES: learning_rates_csv(
-            results_of_sweeps(store, "memory_learn_rate"), results, validation_accuracy, chosen_at
-        ),
-    })  # fmt: skip
+    rows = accuracy_rows("learn", learnt(results))
+    rates = learning_rates_csv(results_of_sweeps(store, "memory_learn_rate"), results, validation_accuracy, chosen_at)
+    return Measurements.of_rows(COLUMNS, rows, styles_of(results), {RATES: rates})
 
 
 def findings(folder: Path) -> Findings:

@@ -11,7 +11,7 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, initialization_of, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, listed
 from sentiment_rnn.studies.kit.learning_rates import RATES, learning_rate_table, learning_rates_csv, validation_accuracy
-from sentiment_rnn.studies.kit.measurements import ENCODERS, RESULTS, Measurements, csv_text, read_styles, styles_csv
+from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
 from sentiment_rnn.studies.kit.memory_spans import (
     COLUMNS,
     LEARN,
@@ -35,11 +35,9 @@ from sentiment_rnn.tracking.store import Store
 def measure(store: Store) -> Measurements:
     """Test accuracy in these sweeps and in those of the learning study."""
     hold, learn = results_of_sweeps(store, "memory_hold"), results_of_sweeps(store, *LEARN)
-    return Measurements({
-        RESULTS: csv_text(COLUMNS, accuracy_rows("hold", held(hold)) + accuracy_rows("learn", learnt(learn))),
-        ENCODERS: styles_csv(styles_of([*hold, *learn])),
-        RATES: learning_rates_csv(results_of_sweeps(store, "memory_hold_rate"), hold, validation_accuracy),
-    })  # fmt: skip
+    rows = accuracy_rows("hold", held(hold)) + accuracy_rows("learn", learnt(learn))
+    rates = learning_rates_csv(results_of_sweeps(store, "memory_hold_rate"), hold, validation_accuracy)
+    return Measurements.of_rows(COLUMNS, rows, styles_of([*hold, *learn]), {RATES: rates})
 
 
 def findings(folder: Path) -> Findings:

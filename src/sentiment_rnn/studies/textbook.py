@@ -13,15 +13,7 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of, with_bounds
 from sentiment_rnn.studies.kit.learning_rates import RATES, learning_rate_table, learning_rates_csv
-from sentiment_rnn.studies.kit.measurements import (
-    ENCODERS,
-    RESULTS,
-    Measurements,
-    csv_text,
-    read_rows,
-    read_styles,
-    styles_csv,
-)
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, below, every, judged, negated
 from sentiment_rnn.tracking.names import BASELINE, BEST_LOSS
@@ -56,12 +48,11 @@ def measure(store: Store) -> Measurements:
     rates = learning_rates_csv(
         results_of_sweeps(store, "textbook_rate"), results, lambda run: run.metrics[BEST_LOSS] / run.metrics[BASELINE]
     )
-    return Measurements(
-        {
-            RESULTS: csv_text(("task", "steps", "encoder", "seed", "test/loss", "baseline"), rows),
-            ENCODERS: styles_csv(styles),
-            RATES: rates,
-        },
+    return Measurements.of_rows(
+        ("task", "steps", "encoder", "seed", "test/loss", "baseline"),
+        rows,
+        styles,
+        {RATES: rates},
         {"textbook": textbook_figure(curves, styles)},
     )
 

@@ -1,12 +1,10 @@
 """A search as a sweep: its plan, its study beside the store, and what its parent run shows of it."""
 
-import csv
-import io
 import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -18,6 +16,7 @@ from sentiment_rnn.config.run import ReviewConfig, RunConfig
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.search_figure import search_history
+from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.runs.job import Objective, job_of
 from sentiment_rnn.runs.launchers import trials_at_once
 from sentiment_rnn.runs.search.space import Space, parsed, space_of, text_of
@@ -83,15 +82,13 @@ def _show(outbox: Outbox, study: optuna.Study, space: Space, objective: Objectiv
 
 def _table(study: optuna.Study, space: Space, objective: Objective) -> str:
     """One row per trial: its number, how it ended (`open`: it runs, or failed), its score and its values."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "state", objective.best, *space.dimensions])
+    rows = []
     for trial in counted(study):
-        values: list[Any] = [text_of(trial.params[key]) for key in space.dimensions if key in trial.params]
-        complete = trial.state == TrialState.COMPLETE
         state = "open" if trial.state == TrialState.RUNNING else trial.state.name.lower()
-        writer.writerow([trial.number, state, trial.value if complete else "", *values])
-    return text.getvalue()
+        score = str(trial.value) if trial.state == TrialState.COMPLETE else ""
+        values = [text_of(trial.params[key]) for key in space.dimensions if key in trial.params]
+        rows.append((trial.number, state, score, *values))
+    return csv_text(("trial", "state", objective.best, *space.dimensions), rows)
 
 
 def _say_best(study: optuna.Study, space: Space, objective: Objective) -> None:

@@ -23,15 +23,7 @@ from sentiment_rnn.studies.gates.readers import (
 from sentiment_rnn.studies.kit.encoder_groups import Styles, plain_styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of, with_bounds
 from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
-from sentiment_rnn.studies.kit.measurements import (
-    ENCODERS,
-    RESULTS,
-    Measurements,
-    csv_text,
-    read_rows,
-    read_styles,
-    styles_csv,
-)
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.restored import best, data_of
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
@@ -62,12 +54,11 @@ def measure(store: Store) -> Measurements:
     tokenizer = data_of(chosen["lstm"]).corpus.tokenizer
     gated = [reader for reader in readers if reader.saturation]
     rows = _rows(readers, clause=len(tokenizer.split(CLAUSE)))
-    return Measurements(
-        {
-            RESULTS: csv_text(("encoder", "seed", "measure", "of", "value"), rows),
-            ENCODERS: styles_csv(styles),
-            "explorer.json": explore(models, tokenizer, UNITS),
-        },
+    return Measurements.of_rows(
+        ("encoder", "seed", "measure", "of", "value"),
+        rows,
+        styles,
+        {"explorer.json": explore(models, tokenizer, UNITS)},
         {
             "gates": gate_figure(next(reader for reader in gated if reader.encoder == "lstm")),
             "saturation": saturation_figure(gated, styles),

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from sentiment_rnn import runtime
 from sentiment_rnn.report.statistics import Interval, t_interval
-from sentiment_rnn.report.tables import Table
+from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.gradient_flow.figures import flow_figure, rate_figure, span_figure
 from sentiment_rnn.studies.gradient_flow.measurements import (
     LONGEST,
@@ -23,15 +23,7 @@ from sentiment_rnn.studies.gradient_flow.measurements import (
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles, distance_of, plain_styles_of, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, least_to_most, listed, mean_of, with_bounds
-from sentiment_rnn.studies.kit.measurements import (
-    ENCODERS,
-    RESULTS,
-    Measurements,
-    csv_text,
-    read_rows,
-    read_styles,
-    styles_csv,
-)
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.memory_spans import LEARN
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, every, judged
@@ -55,28 +47,22 @@ def measure(store: Store) -> Measurements:
     ]
     before = list(before_training([result for result in generated if distance_of(result) == LONGEST]))
     reached, learnt = reaches(before), learnt_spans(results_of_sweeps(store, *LEARN))
-    return Measurements(
-        {
-            RESULTS: csv_text(
-                ("corpus", "encoder", "seed", "epoch", "rate", "predicted_rate", "denormal_share", "zero_share"),
-                [
-                    (m.corpus, m.encoder, m.seed, m.epoch, m.flow.rate, m.flow.predicted, m.flow.denormal,
-                     m.flow.vanished)
-                    for m in [*measured, *before]
-                ],
-            ),
-            REACHES: csv_text(
-                ("encoder", "seed", "reach", "span"),
-                [
-                    (encoder, seed, reach, learnt[encoder][seed])
-                    for encoder, by_seed in reached.items()
-                    for seed, reach in by_seed.items()
-                ],
-            ),
-            ENCODERS: styles_csv(styles),
-        },
+    rates = [
+        (m.corpus, m.encoder, m.seed, m.epoch, m.flow.rate, m.flow.predicted, m.flow.denormal, m.flow.vanished)
+        for m in [*measured, *before]
+    ]
+    tokens = [
+        (encoder, seed, reach, learnt[encoder][seed])
+        for encoder, by_seed in reached.items()
+        for seed, reach in by_seed.items()
+    ]
+    return Measurements.of_rows(
+        ("corpus", "encoder", "seed", "epoch", "rate", "predicted_rate", "denormal_share", "zero_share"),
+        rates,
+        styles,
+        {REACHES: csv_text(("encoder", "seed", "reach", "span"), tokens)},
         {"gradient_flow": flow_figure(measured, before, styles, plain_styles_of(imdb))},
-    )  # fmt: skip
+    )
 
 
 def findings(folder: Path) -> Findings:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from sentiment_rnn.report.figures import save_figure
+from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.statistics import Interval, spread, with_deviation
 from sentiment_rnn.report.tables import Table, markdown
 from sentiment_rnn.studies.kit.verdicts import Verdict
@@ -35,10 +35,7 @@ class Findings:
 
     def write(self, folder: Path) -> None:
         """Write the files and the figures."""
-        for file, content in self.texts().items():
-            (folder / file).write_text(content)
-        for file, figure in self.figures.items():
-            save_figure(figure, folder / f"{file}.png")
+        write_folder(folder, self.texts(), self.figures)
 
 
 def mean_of(values: Sequence[float], places: int = 1) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment_rnn.report.tables import Table
+from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.measurements import csv_text, read_rows
+from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult
 

@@ -5,15 +5,15 @@
 """
 
 import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import save_figure
+from sentiment_rnn.report.figures import write_folder
+from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles
 
 RESULTS, ENCODERS = "results.csv", "encoders.csv"
@@ -28,23 +28,22 @@ class Measurements:
     figures: dict[str, Figure] = field(default_factory=dict)
     """By file name, without its suffix: those that need more than the files have, a model or its predictions."""
 
+    @classmethod
+    def of_rows(
+        cls,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        styles: Styles,
+        more: Mapping[str, str] | None = None,
+        figures: Mapping[str, Figure] | None = None,
+    ) -> "Measurements":
+        """Rows of `results.csv`, the encoders' styles, and what more there is: files and figures."""
+        files = {RESULTS: csv_text(columns, rows), ENCODERS: styles_csv(styles)}
+        return cls(files | dict(more or {}), dict(figures or {}))
+
     def write(self, folder: Path) -> None:
         """Write the files and the figures."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, content in self.files.items():
-            (folder / file).write_text(content)
-        for file, figure in self.figures.items():
-            save_figure(figure, folder / f"{file}.png")
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV file, its numbers with six digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
-    return text.getvalue()
+        write_folder(folder, self.files, self.figures)
 
 
 def read_rows(folder: Path, file: str = RESULTS) -> list[dict[str, str]]:

@@ -18,15 +18,7 @@ from sentiment_rnn.report.statistics import (
 )
 from sentiment_rnn.studies.kit.encoder_groups import plain_styles_of
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.measurements import (
-    ENCODERS,
-    RESULTS,
-    Measurements,
-    csv_text,
-    read_rows,
-    read_styles,
-    styles_csv,
-)
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
 from sentiment_rnn.studies.length.figures import length_figure
@@ -78,13 +70,8 @@ def measure(store: Store) -> Measurements:
         for pooled, by_seed in groups.items()
         for seed, value in by_seed.items()
     ]
-    return Measurements(
-        {
-            RESULTS: csv_text(("measure", "at", "encoder", "pooling", "seed", "value"), rows),
-            ENCODERS: styles_csv(styles),
-        },
-        {"length": length_figure(tokens, filler, whole, styles)},
-    )
+    figures = {"length": length_figure(tokens, filler, whole, styles)}
+    return Measurements.of_rows(("measure", "at", "encoder", "pooling", "seed", "value"), rows, styles, figures=figures)
 
 
 def findings(folder: Path) -> Findings:
