@@ -1,9 +1,9 @@
 """Send to the tracking server what runs could not send while it was away."""
 
 import argparse
-import os
 from pathlib import Path
 
+from sentiment_rnn.cli.trained_model import add_tracking_uri
 from sentiment_rnn.errors import UserError
 
 
@@ -15,12 +15,7 @@ def main() -> None:
         "A run that is still at work sends by itself.",
     )
     parser.add_argument("folder", nargs="?", default="runs", help="tracking.directory of the runs (default: runs)")
-    parser.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        default=os.environ.get("MLFLOW_TRACKING_URI"),
-        help="where to send it (default: MLFLOW_TRACKING_URI, else the server that a run began on)",
-    )
+    add_tracking_uri(parser, "where to send it (default: MLFLOW_TRACKING_URI, else the server that a run began on)")
     arguments = parser.parse_args()
     sync(Path(arguments.folder), arguments.tracking_uri)
 

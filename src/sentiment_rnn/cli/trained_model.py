@@ -50,12 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="import this first: encoders and tokenizers of your own are loaded only from modules that you name",
     )  # fmt: skip
     parser.add_argument("--store", metavar="FOLDER", default="runs", help="where the runs are (default: %(default)s)")
-    parser.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        default=os.environ.get("MLFLOW_TRACKING_URI"),
-        help="an MLflow server instead (default: MLFLOW_TRACKING_URI)",
-    )
+    add_tracking_uri(parser, "an MLflow server instead (default: MLFLOW_TRACKING_URI)")
+
+
+def add_tracking_uri(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """The option of the commands that take no configuration; `tracking.uri` is that of the others."""
+    default = os.environ.get("MLFLOW_TRACKING_URI")
+    parser.add_argument("--tracking-uri", metavar="URI", default=default, help=meaning)
 
 
 @contextmanager

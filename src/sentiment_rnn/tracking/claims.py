@@ -17,6 +17,7 @@ from sentiment_rnn.tracking.answers import no_answer
 from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
 from sentiment_rnn.tracking.names import (
     IDENTITY_TAG,
+    NOTE_TAG,
     PARENT_TAG,
     PRUNED_TAG,
     SEARCH_TRIAL_TAG,
@@ -24,7 +25,7 @@ from sentiment_rnn.tracking.names import (
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.origin import origin_tags
-from sentiment_rnn.tracking.results import Curve, curve_of
+from sentiment_rnn.tracking.results import Curve, curve_of, is_finished
 from sentiment_rnn.tracking.store import Store
 
 LONGEST_PARAM = 6000
@@ -126,7 +127,7 @@ def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id
         raise UserError(f"tracking.resume={run_id}: {held.owner} trains this run; wait until it has ended") from held
     with ExitStack() as undone:
         undone.enter_context(lease)
-        if store.client.get_run(run_id).info.status == RunStatus.to_string(RunStatus.FINISHED):
+        if is_finished(store.client.get_run(run_id)):
             raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
         claim = _resumed(store, run_id, lease)
         undone.pop_all()
@@ -149,11 +150,11 @@ def _find(store: Store, identity: str, parent: str, finished: str) -> str | None
 def _new_run(store: Store, config: RunConfig, identity: str) -> str:
     name = "-".join([*config.tags.values(), f"seed{config.seed}"])
     tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
-    tags["mlflow.note.content"] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
+    tags[NOTE_TAG] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
     if (number := config.tracking.search_trial) is not None:
         name += f"-trial{number}"
         tags[SEARCH_TRIAL_TAG] = str(number)
-        tags["mlflow.note.content"] += f", trial {number} of a search"
+        tags[NOTE_TAG] += f", trial {number} of a search"
     if trial := config.trainer.trial:
         tags[TRIAL_TAG] = trial
     if parent := config.tracking.parent:

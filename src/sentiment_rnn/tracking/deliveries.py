@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunStatus, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 from mlflow.exceptions import MlflowException, RestException
 
 from sentiment_rnn.tracking.journal import Entry
 from sentiment_rnn.tracking.models import log_model
+from sentiment_rnn.tracking.results import is_finished
 from sentiment_rnn.tracking.store import Store
 
 
@@ -34,7 +35,7 @@ def deliver(store: Store, run_id: str, entry: Entry, path: Path | None) -> None:
     elif kind == "model" and path:
         log_model(store, run_id, path, entry["tags"])
     elif kind == "end":
-        if client.get_run(run_id).info.status != RunStatus.to_string(RunStatus.FINISHED):
+        if not is_finished(client.get_run(run_id)):
             client.set_terminated(run_id, entry["status"], entry["time"])
     else:
         raise ValueError(f"{kind}: no such entry")

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.answers import short_reason
+from sentiment_rnn.tracking.names import PARENT_TAG
 from sentiment_rnn.tracking.record import write_pictures_and_mistakes
 from sentiment_rnn.tracking.store import Store
 
@@ -38,7 +39,7 @@ def log_evaluation(
     experiment = store.experiment_id
     with contextlib.suppress(MlflowException):
         parent = client.get_run(run_id).info
-        tags["mlflow.parentRunId"], experiment = parent.run_id, parent.experiment_id
+        tags[PARENT_TAG], experiment = parent.run_id, parent.experiment_id
     try:
         made = client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags).info.run_id
     except MlflowException as error:

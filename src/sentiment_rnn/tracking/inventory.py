@@ -24,7 +24,7 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import planned_runs
+from sentiment_rnn.tracking.results import is_finished, planned_runs
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -87,11 +87,6 @@ class Entry:
         own = lease_tag(run.data.tags[IDENTITY_TAG])
         owners = owners_of({name: value for name, value in self.run.data.tags.items() if name == own})
         return "running" in (self.state, _state(run, owners, self.updated))
-
-
-def is_finished(run: Run) -> bool:
-    """Whether a run was trained and tested to its end."""
-    return str(run.info.status) == "FINISHED"
 
 
 def is_done(run: Run) -> bool:

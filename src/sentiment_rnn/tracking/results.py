@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
-from mlflow.entities import Metric, Run
+from mlflow.entities import Metric, Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
@@ -101,6 +101,11 @@ def curve_of(store: Store, run_id: str, name: str) -> Curve:
     """Steps and values of a metric; the last value of each step, since a resumed run repeats its broken epoch."""
     points = {point.step: point.value for point in store.client.get_metric_history(run_id, name)}
     return sorted(points), [points[step] for step in sorted(points)]
+
+
+def is_finished(run: Run) -> bool:
+    """Whether a run was trained and tested to its end, or all jobs of a sweep went well."""
+    return str(run.info.status) == RunStatus.to_string(RunStatus.FINISHED)
 
 
 def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:

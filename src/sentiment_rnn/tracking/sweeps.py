@@ -13,10 +13,10 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.lease import HeldError, Lease
-from sentiment_rnn.tracking.names import JOBS, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.names import JOBS, NOTE_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.results import trials_of
+from sentiment_rnn.tracking.results import is_finished, trials_of
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
@@ -79,7 +79,7 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
     )
     finished = (
         bool(earlier)
-        and earlier[0].info.status == RunStatus.to_string(RunStatus.FINISHED)
+        and is_finished(earlier[0])
         and plan.trials <= trials_of(store, earlier[0])  # else a search is asked for more
     )
     if earlier and not (finished and config.repeat):
@@ -94,7 +94,7 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
             store.client.log_dict(lease.run_id, plan.shown(), JOBS)
         log.info("sweep %s: %s", study, "finished before, and not repeated" if finished else "resumed")
         return lease
-    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), "mlflow.note.content": plan.note, **origin_tags()}
+    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, **origin_tags()}
     parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
     store.client.log_dict(parent.info.run_id, plan.shown(), JOBS)
     return Lease(store, parent.info.run_id, config).acquire(wait=False)
