@@ -44,14 +44,22 @@ def with_deviation(value: Spread, places: int) -> str:
 
 def percent(interval: Interval) -> str:
     """`88.1 % (87.6 to 88.5)`, or `88.1 %` where there is no interval."""
-    bounds = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval.known else ""
-    return f"{100 * interval.estimate:.1f} %{bounds}"
+    return _bounded(interval, "{:.1f}", " %", factor=100)
 
 
 def points(interval: Interval) -> str:
     """`+7.2 (+3.5 to +9.8)`, a difference in percentage points; `+7.2` where there is no interval."""
-    bounds = f" ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})" if interval.known else ""
-    return f"{100 * interval.estimate:+.1f}{bounds}"
+    return _bounded(interval, "{:+.1f}", factor=100)
+
+
+def with_bounds(interval: Interval, places: int) -> str:
+    """`0.88 (0.85 to 0.91)`, or `0.88` where there is no interval."""
+    return _bounded(interval, f"{{:.{places}f}}")
+
+
+def _bounded(interval: Interval, form: str, unit: str = "", factor: float = 1) -> str:
+    estimate, low, high = (form.format(factor * value) for value in (interval.estimate, interval.low, interval.high))
+    return estimate + unit + (f" ({low} to {high})" if interval.known else "")
 
 
 def wilson_interval(correct: int, total: int) -> Interval:

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,8 @@ def fit_and_test(
     """
     config = job.config
     model = job.model()
-    trainer = build_trainer(job, record, interruption)
-    if pruning := search_pruning(job, record):
-        trainer.callbacks.insert(0, pruning)  # type: ignore[attr-defined]
+    pruning = search_pruning(job, record)
+    trainer = build_trainer(job, record, interruption, [pruning] if pruning else [])
     job.data.overfits = config.trainer.overfit_batches > 0
     job.before_training(model, record)
     if record:
@@ -155,12 +155,15 @@ def is_first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) in (0, None)
 
 
-def build_trainer(job: Job, record: RunRecord | None, interruption: Interruption) -> pl.Trainer:
-    """Lightning's trainer for one run."""
+def build_trainer(
+    job: Job, record: RunRecord | None, interruption: Interruption, first: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
+    """Lightning's trainer for one run; the callbacks `first` come before its own."""
     settings, objective = job.config.trainer, job.objective
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stderr.isatty()
     callbacks: list[pl.Callback] = [
+        *first,
         ModelCheckpoint(
             dirpath=record.checkpoints if record else None,
             filename="epoch{epoch}" if settings.keep_epochs else "best",

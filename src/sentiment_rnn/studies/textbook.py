@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from sentiment_rnn.data.sequences import baseline
 from sentiment_rnn.report.figures import new_figure, styled
-from sentiment_rnn.report.statistics import Interval, t_interval
+from sentiment_rnn.report.statistics import Interval, t_interval, with_bounds
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, styles_of
-from sentiment_rnn.studies.kit.findings import Findings, mean_of, with_bounds
+from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.learning_rates import RATES, learning_rate_table, learning_rates_csv
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.study import Study, Sweep

@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sentiment_rnn import runtime
-from sentiment_rnn.report.statistics import accuracy_interval, geometric_interval, percent
+from sentiment_rnn.report.statistics import accuracy_interval, geometric_interval, percent, with_bounds
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.gates.explorer import explore
 from sentiment_rnn.studies.gates.figures import UNITS, gate_figure, running_figure, saturation_figure
@@ -21,7 +21,7 @@ from sentiment_rnn.studies.gates.readers import (
     reader_of,
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles, plain_styles_of
-from sentiment_rnn.studies.kit.findings import Findings, mean_of, with_bounds
+from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.restored import best, data_of

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from sentiment_rnn import runtime
-from sentiment_rnn.report.statistics import Interval, t_interval
+from sentiment_rnn.report.statistics import Interval, t_interval, with_bounds
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.gradient_flow.figures import flow_figure, rate_figure, span_figure
 from sentiment_rnn.studies.gradient_flow.measurements import (
@@ -22,7 +22,7 @@ from sentiment_rnn.studies.gradient_flow.measurements import (
     reaches,
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles, distance_of, plain_styles_of, styles_of
-from sentiment_rnn.studies.kit.findings import Findings, least_to_most, listed, mean_of, with_bounds
+from sentiment_rnn.studies.kit.findings import Findings, least_to_most, listed, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.memory_spans import LEARN
 from sentiment_rnn.studies.kit.study import Study, Sweep

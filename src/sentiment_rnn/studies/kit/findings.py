@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.report.statistics import Interval, spread, with_deviation
+from sentiment_rnn.report.statistics import spread, with_deviation
 from sentiment_rnn.report.tables import Table, markdown
 from sentiment_rnn.studies.kit.verdicts import Verdict
 
@@ -51,9 +51,3 @@ def listed(values: Iterable[float]) -> str:
 def least_to_most(values: Sequence[float] | np.ndarray, places: int = 0) -> str:
     """`9 to 19`, the range over seeds."""
     return f"{min(values):.{places}f} to {max(values):.{places}f}" if len(values) else "nothing measured"
-
-
-def with_bounds(interval: Interval, places: int) -> str:
-    """`0.88 (0.85 to 0.91)`, or `0.88` where there is no interval."""
-    bounds = f" ({interval.low:.{places}f} to {interval.high:.{places}f})" if interval.known else ""
-    return f"{interval.estimate:.{places}f}{bounds}"
