@@ -91,7 +91,7 @@ def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, ge
     assert types == {
         "tokens": "int32", "offsets": "int64", "labels": "int8", "ratings": "int8", "distances": "int32",
     }  # fmt: skip
-    assert isinstance(split.tokens, np.memmap)
+    assert isinstance(split.tokens.base, np.memmap)
     assert split.lengths.dtype == np.int64
     assert split.lengths.tolist() == [6 + n for n in range(6)]
     assert len(split) == 6

@@ -104,6 +104,17 @@ def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str
 
 
 @CELLS
+def test_in_float32_a_narrower_padding_changes_no_digit(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, inputs, weights = random_layer(cell, 32, 64), torch.randn(64, 30, 32), torch.randn(64, 30, 64)
+    narrow = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
+    assert recurrence.joined_weight(layer, torch.float32).shape[1] == 112
+    monkeypatch.setattr(recurrence, "SMALL", 0)
+    assert recurrence.joined_weight(layer, torch.float32).shape[1] == 128
+    wide = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
+    assert all(torch.equal(one, other) for one, other in zip(narrow, wide, strict=True))
+
+
+@CELLS
 def test_large_numbers_saturate_and_not_a_number_stays_so(cell: str) -> None:
     layer = random_layer(cell, 1, 4)
     inputs = torch.tensor([[[1e30]], [[-1e30]], [[float("nan")]], [[0.0]]])

@@ -57,6 +57,13 @@ Tensor tiles_of(const Tensor& weight) {
 
 constexpr int64_t tile = 1024;  // bytes
 
+// Of a product x [rows, K] times W [N, K]: what lies in memory, and what of it counts. The rest is padding.
+struct Sizes {
+  int64_t K, N;
+  int64_t columns;  // of x and W; behind them W is 0
+  int64_t wanted;   // columns of the product; nobody reads those behind them
+};
+
 #ifdef __AMX_BF16__
 
 // The matrix unit (AMX) works on tiles of 16 rows of 64 bytes. A tile of x holds 16 rows of 32 numbers, one of W 16 columns;
@@ -78,17 +85,18 @@ bool has_matrix_unit() {
 
 // Up to 32 rows of x [rows, K] times the tiles of W → out [rows, N].
 template <bool both>
-void matrix_unit_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
+void matrix_unit_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, const Sizes& sizes) {
+  const auto [K, N, columns, wanted] = sizes;
   alignas(64) float sums[32][32];
   const TileShapes shapes(both ? 16 : rows, both ? rows - 16 : 1);
   _tile_loadconfig(&shapes);
-  for (int64_t n = 0; n < N; n += 32) {
+  for (int64_t n = 0; n < wanted; n += 32) {
     const char *left = tiles + n * K * 2, *right = left + K / 32 * tile;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t k = 0; k < K; k += 32, left += tile, right += tile) {
+    for (int64_t k = 0; k < columns; k += 32, left += tile, right += tile) {
       _tile_loadd(4, x + k, K * 2);
       _tile_loadd(6, left, 64);
       _tile_loadd(7, right, 64);
@@ -119,11 +127,12 @@ void matrix_unit_product(const Bfloat16* x, const char* tiles, Bfloat16* out, in
 // Some rows of x [rows, K] times 32 columns of W, whose tiles are `left` and `right` → out [rows, N]. Each pair of numbers
 // of a row is multiplied by the same pair of 16 columns at once; 2 · rows sums stay in registers.
 template <int rows>
-void vector_columns(const Bfloat16* x, const char* left, const char* right, Bfloat16* out, int64_t K, int64_t N) {
+void vector_columns(const Bfloat16* x, const char* left, const char* right, Bfloat16* out, const Sizes& sizes) {
+  const int64_t K = sizes.K, N = sizes.N;
   __m512 sums[rows][2];
 #pragma GCC unroll 8
   for (int row = 0; row < rows; ++row) sums[row][0] = sums[row][1] = _mm512_setzero_ps();
-  for (int64_t k = 0; k < K; k += 2, left += 64, right += 64) {
+  for (int64_t k = 0; k < sizes.columns; k += 2, left += 64, right += 64) {
     const auto first = (__m512bh)_mm512_load_si512(left), second = (__m512bh)_mm512_load_si512(right);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; ++row) {
@@ -145,38 +154,42 @@ void vector_columns(const Bfloat16* x, const char* left, const char* right, Bflo
 }
 
 // x [rows, K] times the tiles of W → out [rows, N].
-void vector_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
-  for (int64_t n = 0; n < N; n += 32) {
+void vector_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, const Sizes& sizes) {
+  const int64_t K = sizes.K, N = sizes.N;
+  for (int64_t n = 0; n < sizes.wanted; n += 32) {
     const char *left = tiles + n * K * 2, *right = left + K / 32 * tile;
     int64_t row = 0;
-    for (; row + 8 <= rows; row += 8) vector_columns<8>(x + row * K, left, right, out + row * N + n, K, N);
-    for (; row + 4 <= rows; row += 4) vector_columns<4>(x + row * K, left, right, out + row * N + n, K, N);
-    for (; row < rows; ++row) vector_columns<1>(x + row * K, left, right, out + row * N + n, K, N);
+    for (; row + 8 <= rows; row += 8) vector_columns<8>(x + row * K, left, right, out + row * N + n, sizes);
+    for (; row + 4 <= rows; row += 4) vector_columns<4>(x + row * K, left, right, out + row * N + n, sizes);
+    for (; row < rows; ++row) vector_columns<1>(x + row * K, left, right, out + row * N + n, sizes);
   }
 }
 
 // x [rows, K] times the tiles of W → out [rows, N], by the matrix unit where there is one.
-void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, int64_t K, int64_t N) {
+void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, const Sizes& sizes) {
 #ifdef __AMX_BF16__
   if (has_matrix_unit()) {
     for (int64_t row = 0; row < rows; row += 32) {
       const int64_t some = std::min<int64_t>(rows - row, 32);
-      (some > 16 ? matrix_unit_product<true> : matrix_unit_product<false>)(x + row * K, tiles, out + row * N, some, K, N);
+      const auto product = some > 16 ? matrix_unit_product<true> : matrix_unit_product<false>;
+      product(x + row * sizes.K, tiles, out + row * sizes.N, some, sizes);
     }
     return;
   }
 #endif
-  vector_product(x, tiles, out, rows, K, N);
+  vector_product(x, tiles, out, rows, sizes);
 }
 
 #endif
 
 // x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once, which a plain
 // product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AVX-512
-// BF16 and the sizes are whole tiles, it is done here. In float the plain product is the fastest one.
+// BF16 and the sizes are whole tiles, it is done here, without the padding. In float the plain product is the fastest one.
 class Product {
  public:
-  Product(const Tensor& weight, int64_t rows) : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)) {
+  // columns: of W; behind them it is 0. wanted: columns of the product that are read.
+  Product(const Tensor& weight, int64_t rows, int64_t columns, int64_t wanted)
+      : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)), columns_(columns), wanted_(wanted) {
 #ifdef __AVX512BF16__
     tiled_ = packed_ && size_ % 32 == 0 && weight.size(1) % 32 == 0;
     if (tiled_) {
@@ -203,7 +216,7 @@ class Product {
       RECORD_FUNCTION("sentiment_rnn::product", {});  // for profilers
       const Tensor out = at::empty({x.size(0), size_}, x.options());
       tile_product(data<Bfloat16>(x), static_cast<const char*>(weight_.data_ptr()), data<Bfloat16>(out), x.size(0),
-                   x.size(1), size_);
+                   {x.size(1), size_, columns_, wanted_});
       return out;
     }
 #endif
@@ -219,7 +232,7 @@ class Product {
   }
 
   bool packed_, tiled_ = false;
-  int64_t size_;
+  int64_t size_, columns_, wanted_;
   Tensor weight_;
 };
 

@@ -341,7 +341,7 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& weight
   TORCH_CHECK(G % Cell::gates == 0 && K >= H + x.size(2) + 2, "weight [G, K], x [B, T, E]: expected K ≥ H + E + 2");
   const Tensor z = at::empty({T + 1, B, K}, x.options()), a = at::empty({keep ? T : 1, B, G}, x.options());
   const Tensor c = at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, x.options());
-  const Product product(weight, B);
+  const Product product(weight, B, H + x.size(2) + 2, G);
   const auto rows = x.scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
   divide_rows(B, [&](int64_t first, int64_t last) { rows(product, x, z, a, c, first, last); });
   return {z, a, c};
@@ -387,7 +387,7 @@ std::tuple<Tensor, Tensor> backward(const Tensor& dh, const Tensor& a, const Ten
               "dh [B, T, H], a [T, B, G], c [T + 1, B, C], weight [G, K]: sizes that fit each other expected");
   const Tensor da = torch::autograd::get_current_graph_task_keep_graph() ? at::empty_like(a) : a;
   const Tensor dx = at::empty({B, T, input_size}, a.options());
-  const Product product(weight.t(), B);
+  const Product product(weight.t(), B, G, H + input_size);
   const auto rows = a.scalar_type() == at::kBFloat16 ? backward_rows<Cell, Bfloat16> : backward_rows<Cell, float>;
   divide_rows(B, [&](int64_t first, int64_t last) { rows(product, dh, a, c, da, dx, first, last); });
   return {da, dx};

@@ -34,8 +34,10 @@ OPTIONS = (
     *(("-march=native", "-mprefer-vector-width=512") if platform.machine() == "x86_64" else ("-mcpu=native",)),
 )
 """The compiler's."""
-CACHE_LINE = 32
-"""Numbers of bfloat16, in the 64 bytes of one."""
+TILE = 32
+"""Numbers of bfloat16 in a row of the processor's tiles, and in a cache line."""
+SMALL = 128
+"""Columns up to which float32's products sum in one piece, so that their digits do not depend on how wide the padding is."""
 CELLS = {"RNN_TANH": "rnn", "RNN_RELU": "relu_rnn", "LSTM": "lstm", "GRU": "gru"}
 """What is compiled, by PyTorch's name for it."""
 
@@ -76,12 +78,16 @@ def states(module: nn.RNNBase, inputs: Tensor) -> Tensor:
     Returns:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
-    weight = joined_weight(module)
+    weight = joined_weight(module, number_type(inputs))
     return cast(Tensor, _States.apply(CELLS[module.mode], module.hidden_size, inputs, weight, torch.is_grad_enabled()))
 
 
-def joined_weight(module: nn.RNNBase) -> Tensor:
-    """All parameters side by side, `[G, K]`: `[W_hh, W_ih, b_ih, b_hh, 0 …]`; the rows are in recurrence.cpp."""
+def joined_weight(module: nn.RNNBase, numbers: torch.dtype = torch.bfloat16) -> Tensor:
+    """All parameters side by side, `[G, K]`: `[W_hh, W_ih, b_ih, b_hh, 0 …]`; the rows are in recurrence.cpp.
+
+    Args:
+        numbers: the type in which they are used, for which K is chosen.
+    """
     parameters = (module.weight_hh_l0, module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
     columns = [p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)]
     if module.mode == "GRU":  # rows r, z, n → r, z, the inputs' part of n, the state's part of n
@@ -91,7 +97,8 @@ def joined_weight(module: nn.RNNBase) -> Tensor:
         w_hh, b_hh = (torch.cat([p[:n], torch.zeros_like(p[n:]), p[n:]]) for p in (w_hh, b_hh))
         columns = [w_hh, w_ih, b_ih, b_hh]
     width = sum(column.shape[1] for column in columns)
-    padding = columns[0].new_zeros(len(columns[0]), -width % CACHE_LINE)
+    small = numbers == torch.float32 and width <= SMALL  # whose products take the padding along
+    padding = columns[0].new_zeros(len(columns[0]), -width % (TILE // 2 if small else TILE))
     return torch.cat([*columns, padding], dim=1)
 
 
@@ -115,8 +122,15 @@ class _States(torch.autograd.Function):
         z, a, c, numbers = ctx.saved_tensors
         dh = in_rows(gradients[0].to(z.dtype))
         da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(dh, a, c, numbers, ctx.input_size)
-        dw = da.flatten(0, 1).T @ z[:-1].flatten(0, 1)
+        dw = weight_gradient(da.flatten(0, 1), z[:-1].flatten(0, 1), dh.shape[2] + ctx.input_size + 2)
         return None, None, dx.to(ctx.input_dtype), dw.to(ctx.weight_dtype), None
+
+
+def weight_gradient(da: Tensor, z: Tensor, columns: int) -> Tensor:
+    """Σ da zᵀ `[G, K]` for `da [T · B, G]` and `z [T · B, K]`, of which only the first `columns` are not padding."""
+    if z.dtype == torch.float32:  # whose product is faster over whole cache lines
+        return da.T @ z
+    return nn.functional.pad(da.T @ z[:, :columns], (0, z.shape[1] - columns))
 
 
 def in_rows(sequences: Tensor) -> Tensor:
