@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -79,6 +80,28 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path) -> No
     train(small_config(tmp_path, "encoder=bag", *still), [])
     client, run = last_run(tmp_path)
     assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 3
+
+
+@pytest.mark.parametrize(("score", "epochs"), [(0.0, 2), (1.1, 4)])
+def test_a_run_ends_after_two_epochs_that_reach_the_solved_score(score: float, epochs: int, tmp_path: Path) -> None:
+    train(small_config(tmp_path, "encoder=bag", "trainer.epochs=4", f"trainer.solved_score={score}"), [])
+    client, run = last_run(tmp_path)
+    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == epochs
+
+
+def test_a_solved_run_that_was_interrupted_behind_its_last_epoch_trains_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(tmp_path, "encoder=bag", "trainer.epochs=9", "trainer.solved_score=0.0")
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.Trainer, "test", lambda *_, **__: pytest.fail("killed before the test"))
+        with pytest.raises(pytest.fail.Exception):
+            train(config, [])
+    client, broken = last_run(tmp_path)
+    config.tracking.resume = broken.info.run_id
+    train(config, [])
+    steps = {point.step for point in client.get_metric_history(broken.info.run_id, "val/accuracy")}
+    assert len(steps) == 2
 
 
 def test_a_sweep_target_is_the_best_validation_accuracy(tmp_path: Path) -> None:

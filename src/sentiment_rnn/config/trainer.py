@@ -28,6 +28,8 @@ class TrainerConfig:
     """Passes over the training data at most."""
     patience: int = MISSING
     """Epochs without a better validation score after which training stops; 0 never stops early."""
+    solved_score: float | None = None
+    """Validation score that ends training once two epochs in a row reach it; null trains all epochs."""
     keep_epochs: bool = MISSING
     """Keep a checkpoint of every epoch, not of the best and the last alone."""
     checkpoint_minutes: float = MISSING

@@ -37,7 +37,7 @@ OPTIONS = (
 TILE = 32
 """Numbers of bfloat16 in a row of the processor's tiles, and in a cache line."""
 SMALL = 128
-"""Columns up to which float32's products sum in one piece, so that their digits do not depend on how wide the padding is."""
+"""Columns up to which float32's products sum in one piece, so that no digit depends on the width of the padding."""
 CELLS = {"RNN_TANH": "rnn", "RNN_RELU": "relu_rnn", "LSTM": "lstm", "GRU": "gru"}
 """What is compiled, by PyTorch's name for it."""
 

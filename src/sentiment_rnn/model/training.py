@@ -1,10 +1,11 @@
 """What the LightningModules have in common: how they log a step, clip the gradient, and schedule the learning rate."""
 
+import functools
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sentiment_rnn.model.optimizer import clip_gradient_norm
 
@@ -30,7 +31,12 @@ class TrainingModule(pl.LightningModule):
     ) -> None:
         """Clip the norm of the whole gradient, and log what it was before."""
         limit = self.optimizer_settings["gradient_clip_norm"] or float("inf")
-        self.log_step("train/gradient_norm", clip_gradient_norm(self.parameters(), limit))
+        self.log_step("train/gradient_norm", clip_gradient_norm(self._ordered_parameters, limit))
+
+    @functools.cached_property
+    def _ordered_parameters(self) -> list[nn.Parameter]:
+        """`parameters()`, which walks through all modules, which takes as long as clipping a small net."""
+        return list(self.parameters())
 
     def scheduled(self, optimizer: torch.optim.Optimizer) -> Any:
         """What `configure_optimizers` returns: the optimizer with the schedule of its settings."""

@@ -22,6 +22,7 @@ from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
 from sentiment_rnn.runs.processes import other_processes
 from sentiment_rnn.runs.resume import LastCheckpoint, Place
+from sentiment_rnn.runs.solved import StopWhenSolved
 from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.claims import run_of_first_process
@@ -181,6 +182,8 @@ def build_trainer(
     ]
     if settings.patience:
         callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))
+    if settings.solved_score is not None:
+        callbacks.append(StopWhenSolved(objective, settings.solved_score))
     if not shows_progress:
         callbacks.append(EpochLines(objective.metric))
     limit = 1 if settings.fast_dev_run else settings.overfit_batches or settings.limit_batches or None

@@ -42,7 +42,8 @@ def epoch_checkpoints(result: RunResult) -> list[Path]:
     kept = len(list(folder_of(result.store, result.run_id).glob("epoch*.ckpt")))
     # A run that stopped early has fewer than it was given.
     given = result.config.trainer
-    epochs = min(kept or 1, given.epochs) if given.patience else given.epochs
+    ends_early = given.patience or given.solved_score is not None
+    epochs = min(kept or 1, given.epochs) if ends_early else given.epochs
     return [_own(result.store, result.run_id, f"epoch{epoch}.ckpt") for epoch in range(epochs)]
 
 
