@@ -13,6 +13,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.config.store import register_schema
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.callback import job_configs, job_overrides
 
 CHOICES = sorted(
@@ -193,6 +194,40 @@ def test_a_learning_rate_is_the_given_one_or_that_chosen_for_the_encoder_or_the_
     assert rate("encoder=gru") == default
     assert rate("encoder=rnn", "optimizer.learning_rate=0.125") == 0.125
     assert rate("encoder=rnn", "task=adding") == 0.5
+
+
+def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encoder() -> None:
+    drawn = [checked(composed(f"encoder={name}", "optimizer.draw=3")).optimizer for name in ("rnn", "lstm")]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != checked(composed("optimizer.draw=4")).optimizer
+    chosen = checked(composed("++optimizer.draws={rnn: 3}", "encoder=rnn")).optimizer
+    assert (chosen.learning_rate, chosen.gradient_clip_norm) == (
+        drawn[0].learning_rate, drawn[0].gradient_clip_norm,
+    )  # fmt: skip
+    assert checked(composed("++optimizer.draws={rnn: 3}", "encoder=lstm")).optimizer.draw is None
+
+
+def test_draws_are_spread_over_their_bounds() -> None:
+    bounds = ("optimizer.draw_learning_rate=[0.001,0.1]", "optimizer.draw_clip_norm=[0.5,8]")
+    drawn = [checked(composed(f"optimizer.draw={number}", *bounds)).optimizer for number in range(30)]
+    for key, low, high in (("learning_rate", 0.001, 0.1), ("gradient_clip_norm", 0.5, 8)):
+        values = [getattr(one, key) for one in drawn]
+        assert low <= min(values) <= max(values) <= high
+        below = sum(value < (low * high) ** 0.5 for value in values)
+        assert 7 <= below <= 23  # half, within 3 standard deviations
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("optimizer.draw=-1",), "optimizer.draw=-1: expected a number of at least 0"),
+        (("optimizer.draw=1", "optimizer.learning_rate=0.1"), "no optimizer.learning_rate"),
+        (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0, the lower one first"),
+    ],
+)
+def test_a_draw_that_makes_no_sense_is_refused(overrides: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        checked(composed(*overrides))
 
 
 def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> None:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, make_dataclass, replace
+from dataclasses import fields, is_dataclass, make_dataclass
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -38,10 +38,7 @@ def checked(config: DictConfig) -> Any:
         found.encoder = checked_encoder(parts["encoder"])
         if isinstance(found, ReviewConfig):
             found.data = checked_data(parts["data"])
-        if found.optimizer.learning_rate is None:
-            chosen = found.chosen_rate
-            rate = found.optimizer.default_learning_rate if chosen is None else chosen
-            found.optimizer = replace(found.optimizer, learning_rate=rate)
+        found.optimizer = found.optimizer.settled(found.encoder.name, found.tags.get("pooling", ""))
     return found
 
 

@@ -1,6 +1,8 @@
 """Keys of `optimizer`."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 from omegaconf import MISSING
@@ -33,6 +35,16 @@ class OptimizerConfig:
     gradient_clip_norm: float = MISSING
     """Largest norm of the whole gradient; 0 does not clip."""
 
+    draw: int | None = None
+    """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits.
+    Null takes the one in `draws`, or none."""
+    draws: dict[str, int] = field(default_factory=dict)
+    """Draws chosen on validation, by the encoder's name."""
+    draw_learning_rate: list[float] = field(default_factory=lambda: [1e-4, 3e-2])
+    """Lowest and highest learning rate of a draw, which is uniform in its logarithm."""
+    draw_clip_norm: list[float] = field(default_factory=lambda: [0.1, 10.0])
+    """Lowest and highest `gradient_clip_norm` of a draw, which is uniform in its logarithm."""
+
     def __post_init__(self) -> None:
         for key in ("learning_rate", "default_learning_rate"):
             value = getattr(self, key)
@@ -42,9 +54,38 @@ class OptimizerConfig:
         one_of("optimizer.schedule", self.schedule, ("one_cycle", "constant"))
         fraction("optimizer.warmup_fraction", self.warmup_fraction)
         at_least("optimizer.gradient_clip_norm", self.gradient_clip_norm, 0)
+        if self.draw is not None:
+            at_least("optimizer.draw", self.draw, 0)
+        for key in ("draw_learning_rate", "draw_clip_norm"):
+            bounds = getattr(self, key)
+            if not (len(bounds) == 2 and 0 < bounds[0] < bounds[1]):
+                refuse(f"optimizer.{key}", bounds, "two numbers above 0, the lower one first")
+
+    def settled(self, encoder: str, pooling: str = "") -> "OptimizerConfig":
+        """With the learning rate, and the norm to clip at, that an encoder and a pooling get.
+
+        Raises:
+            UserError: both `draw` and `learning_rate` are given.
+        """
+        draw = self.draws.get(encoder) if self.draw is None else self.draw
+        if self.learning_rate is not None:
+            if self.draw is not None:
+                refuse("optimizer.draw", self.draw, f"no optimizer.learning_rate ({self.learning_rate}) beside it")
+            return self
+        if draw is not None:
+            random = Random(draw)
+            rate, norm = (_log_uniform(random, bounds) for bounds in (self.draw_learning_rate, self.draw_clip_norm))
+            return replace(self, draw=draw, learning_rate=rate, gradient_clip_norm=norm)
+        chosen = self.chosen_rate(encoder, pooling)
+        return replace(self, learning_rate=self.default_learning_rate if chosen is None else chosen)
 
     def chosen_rate(self, encoder: str, pooling: str = "") -> float | None:
         """The rate in `learning_rates` for an encoder and a pooling, by their names; None where there is none."""
         found = self.learning_rates.get(encoder)
         found = found.get(pooling) if isinstance(found, dict) else found
         return None if found is None else float(found)
+
+
+def _log_uniform(random: Random, bounds: list[float]) -> float:
+    """Between the two bounds, uniform in its logarithm (Bergstra & Bengio 2012), to two digits."""
+    return float(f"{math.exp(random.uniform(*map(math.log, bounds))):.2g}")

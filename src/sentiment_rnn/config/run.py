@@ -79,7 +79,14 @@ class RunConfig:
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         return {
             "encoder": ("label", "color"),
-            "optimizer": ("learning_rates", "default_learning_rate"),
+            "optimizer": (
+                "learning_rates",
+                "default_learning_rate",
+                "draw",
+                "draws",
+                "draw_learning_rate",
+                "draw_clip_norm",
+            ),
             "trainer": (
                 "threads",
                 "jobs_at_once",
