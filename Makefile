@@ -100,7 +100,7 @@ prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
 	@$(VENV)/bin/python experiments/overhead/measure.py --repeats 2 encoder=lstm $(ARGS)
 
-bench: $(READY) $(KERAS)/.ready  ## How fast a training step is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
+bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
 	@$(VENV)/bin/python experiments/throughput/measure.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/growth.py
 	@$(VENV)/bin/python experiments/throughput/startup.py $(ARGS)

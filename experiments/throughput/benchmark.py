@@ -50,9 +50,31 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(","))
 
 
+def add_step_options(parser: argparse.ArgumentParser, batch_size: int, length: int) -> None:
+    """Add the options of scripts that time steps on random reviews beside the floor."""
+    add = parser.add_argument
+    add("--batch-size", type=int, default=batch_size, metavar="B", help="reviews of a step (default: %(default)s)")
+    add("--length", type=int, default=length, metavar="T", help="words of a review (default: %(default)s)")
+    add("--seconds", type=float, default=10.0, help="that a row is timed for, at least (default: %(default)s)")
+    add_products(parser)
+
+
+def add_products(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where the floor's peak is looked for."""
+    parser.add_argument(
+        "--products", type=numbers, default="1024,2048,4096", metavar="SIZES",
+        help="square matrix products that the peak is measured on (default: %(default)s)",
+    )  # fmt: skip
+
+
 def last_line(command: list[str], environment: dict[str, str] | None = None) -> str:
     """Run a command to its end and return the last line that it prints; leave with its error where it fails."""
+    return finished(command, environment).strip().splitlines()[-1]
+
+
+def finished(command: list[str], environment: dict[str, str] | None = None) -> str:
+    """Run a command to its end and return what it prints; leave with its error where it fails."""
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         sys.exit(f"error: {' '.join(command)}:\n{done.stderr[-2000:]}")
-    return done.stdout.strip().splitlines()[-1]
+    return done.stdout

@@ -10,23 +10,18 @@ import json
 import os
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch import nn
 
+import device
+from models import USUAL, Batch, Size, plain_model, project_model
 from sentiment_rnn import runtime
-from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import register_schema, run_config
-from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.model.optimizer import clip_gradient_norm
-from sentiment_rnn.runs.reviews import build_model
+from step import Step, classifier_step
 
 CASES: dict[str, tuple[str, ...]] = {
     "packed": (),
@@ -39,12 +34,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "rows": ("padded", "flushed", "kept", "bfloat16", "compiled", "rows"),
 }
 """What each case has; the last one is this project."""
-VOCABULARY_SIZE = 30_000
-LEARNING_RATE = 1e-3
-CLIP_NORM = 1.0
-
-Batch = tuple[Tensor, Tensor, Tensor]
-"""tokens int64 [B, T], lengths int64 [B], labels float32 [B]."""
+OF_A_PROCESSOR = ("packed_kept", "flushed", "kept", "compiled")
+"""Cases whose one thing more says nothing of a GPU."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +48,11 @@ class Timing:
     """Seconds a step by what they are spent on; empty where it was not looked at."""
 
 
-class Packed(nn.Module):
-    """The classifier as tutorials write it: embed, pack, `nn.LSTM` or `nn.RNN`, the last state, a linear layer."""
-
-    def __init__(self, encoder: str, embedding_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(VOCABULARY_SIZE, embedding_size, padding_idx=0)
-        self.net = {"lstm": nn.LSTM, "rnn": nn.RNN}[encoder](embedding_size, hidden_size, batch_first=True)
-        self.output = nn.Linear(hidden_size, 1)
-
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Logits [B]."""
-        packed = pack_padded_sequence(self.embedding(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
-        state = self.net(packed)[1]
-        return self.output((state[0] if isinstance(state, tuple) else state)[-1]).squeeze(1)
+def measured_here(cases: Sequence[str]) -> list[str]:
+    """Those of the cases that mean something on this device."""
+    left_out = OF_A_PROCESSOR if runtime.on_gpu("auto") else ()
+    fast = torch.bfloat16 in device.precisions()
+    return [case for case in cases if case not in left_out and (fast or case != "bfloat16")]
 
 
 def prepare(case: str) -> bool:
@@ -82,47 +64,12 @@ def prepare(case: str) -> bool:
     torch.set_num_threads(runtime.cores())
     if "kept" in CASES[case]:
         runtime.keep_freed_memory()
-    return "bfloat16" in CASES[case] and runtime.resolve_precision("auto", "auto") == "bfloat16"
+    return "bfloat16" in CASES[case] and torch.bfloat16 in device.precisions()
 
 
-def build(case: str, encoder: str, hidden_size: int = 256) -> nn.Module:
-    """The model of a case, on the device, without dropout; E 100."""
-    register_schema()
-    settings = [f"encoder={encoder}", f"encoder.hidden_size={hidden_size}"]
-    settings += [f"optimizer.learning_rate={LEARNING_RATE}", "optimizer.schedule=constant"]
-    config: ReviewConfig = run_config(*settings)
-    device = "cuda" if runtime.on_gpu("auto") else "cpu"
-    if "padded" not in CASES[case]:
-        return Packed(encoder, config.embedding.size, hidden_size).to(device)
-    return build_model(config, VOCABULARY_SIZE).to(device)
-
-
-def stepper(case: str, model: nn.Module, bfloat16: bool) -> Callable[[Batch], float]:
-    """A function that takes one training step, as the trainer does, and returns its seconds."""
-    device = next(model.parameters()).device
-    if isinstance(model, SentimentClassifier):
-        if "rows" in CASES[case]:
-            model.take_rows(device)
-        optimizer = model.configure_optimizers()
-    else:
-        optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
-    half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16)
-
-    def step(batch: Batch) -> float:
-        started = time.perf_counter()
-        tokens, lengths, labels = (part.to(device, non_blocking=True) for part in batch)
-        optimizer.zero_grad()
-        with half:
-            loss = binary_cross_entropy_with_logits(model(tokens, lengths).float(), labels)
-        loss.backward()
-        with torch.profiler.record_function("clip"):
-            clip_gradient_norm(model.parameters(), CLIP_NORM)
-        optimizer.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - started
-
-    return step
+def build(case: str, encoder: str, size: Size = USUAL) -> nn.Module:
+    """The model of a case, on the device, without dropout."""
+    return project_model(encoder, size) if "padded" in CASES[case] else plain_model(encoder, size, packed=True)
 
 
 def load(path: Path) -> list[Batch]:
@@ -135,7 +82,7 @@ def load(path: Path) -> list[Batch]:
     ]
 
 
-def profile(step: Callable[[Batch], float], batches: list[Batch]) -> dict[str, float]:
+def profile(step: Step, batches: list[Batch]) -> dict[str, float]:
     """Seconds a step by what they are spent on."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         total = sum(step(batch) for batch in batches)
@@ -161,7 +108,7 @@ def main() -> None:
     case, encoder, path, repeats = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
     bfloat16 = prepare(case)
     torch.manual_seed(0)
-    step = stepper(case, build(case, encoder), bfloat16)
+    step = classifier_step(build(case, encoder), bfloat16, rows="rows" in CASES[case])
     batches = load(path)
     # Warm: every shape once; of what is not repeated, since a step takes seconds, the shortest one.
     for batch in sorted(batches, key=lambda batch: batch[0].shape[1])[: 1 if repeats == 1 else None]:

@@ -44,28 +44,30 @@ class Point:
     """Highest memory of the steps, above what the process held with its model."""
 
 
-def write(points: Sequence[Point], axes: Sequence[Axis], folder: Path) -> None:
+def write(points: Sequence[Point], axes: Sequence[Axis], machine: str, folder: Path) -> None:
     """Write the files into `folder` and print the table."""
     with (folder / "growth.csv").open("w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["encoder", "case", "axis", "value", "seconds", "peak_bytes"])
         writer.writerows([p.encoder, p.case, p.axis, p.value, f"{p.seconds:.4g}", p.peak_bytes] for p in points)
     growth_figure(points, axes).savefig(folder / "growth.png")
-    text = markdown([table(points, axes)])
+    text = markdown([table(points, axes, machine)])
     replace_block(folder / "README.md", "growth", text)
     print(text)
 
 
-def table(points: Sequence[Point], axes: Sequence[Axis]) -> Table:
+def table(points: Sequence[Point], axes: Sequence[Axis], machine: str) -> Table:
     """Exponents, a row for each encoder and case."""
     fits = [(axis, "seconds") for axis in axes] + [(axis, "peak_bytes") for axis in axes if axis.name in "TB"]
     names = {"seconds": "time", "peak_bytes": "memory"}
     rows = []
     for encoder, case in kinds(points):
         exponents = (exponent(along(points, encoder, case, axis), axis, quantity) for axis, quantity in fits)
-        rows.append((encoder, CASES[case], *(f"{value:.2f}".replace("nan", "–") for value in exponents)))
-    columns = ("encoder", "case", *(f"{names[quantity]} by {axis.name}" for axis, quantity in fits))
-    return Table("Exponents of the growth of a training step.", columns, rows)
+        stops = [stop for axis in axes if (stop := stopped(along(points, encoder, case, axis), axis))]
+        cells = (f"{value:.2f}".replace("nan", "–") for value in exponents)
+        rows.append((encoder, CASES[case], *cells, ", ".join(stops) or "–"))
+    columns = ("encoder", "case", *(f"{names[quantity]} by {axis.name}" for axis, quantity in fits), "stops at")
+    return Table(f"Exponents of the growth of a training step on {machine}.", columns, rows)
 
 
 def kinds(points: Sequence[Point]) -> list[tuple[str, str]]:
@@ -76,6 +78,11 @@ def kinds(points: Sequence[Point]) -> list[tuple[str, str]]:
 def along(points: Sequence[Point], encoder: str, case: str, axis: Axis) -> list[Point]:
     """One series."""
     return [p for p in points if (p.encoder, p.case, p.axis) == (encoder, case, axis.name)]
+
+
+def stopped(series: Sequence[Point], axis: Axis) -> str:
+    """`T 1600` where the next point would have taken too long; empty of a series with all its points, or none."""
+    return f"{axis.name} {series[-1].value}" if 0 < len(series) < len(axis.values) else ""
 
 
 def exponent(series: Sequence[Point], axis: Axis, quantity: str) -> float:
@@ -104,6 +111,8 @@ def draw(panel: Axes, points: Sequence[Point], axis: Axis, quantity: str, unit: 
     for encoder, case in kinds(points):
         series = along(points, encoder, case, axis)
         label = f"{encoder}, {CASES[case]}: {exponent(series, axis, quantity):.2f}"
+        if stop := stopped(series, axis):
+            label += f", stops at {stop}"
         values = [getattr(p, quantity) * unit for p in series]
         panel.plot([p.value for p in series], values, LINES[case], color=COLORS[encoder], label=label, markersize=4)
     panel.set_xlabel(LABELS[axis.name])

@@ -14,12 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from benchmark import ENCODERS, REVIEWS, new_parser, numbers, parsed, some_of
-from cases import CASES
-from floor import operations, peak, processor
+import device
+from benchmark import ENCODERS, REVIEWS, add_products, new_parser, parsed, some_of
+from cases import CASES, measured_here
+from floor import operations, peak
 from measure_results import Profiles, Row, write
 from sample import KERAS, POLICIES, save_sample, timed
 from sentiment_rnn import runtime
@@ -33,10 +33,7 @@ def main() -> None:
     arguments = parsed(options(), "throughput", "profile")
     config: ReviewConfig = run_config(REVIEWS, *arguments.overrides)
     runtime.prepare(runtime.cores())
-    # A processor without a unit for bfloat16 emulates it, hundreds of times slower, so both are left out.
-    fast = runtime.resolve_precision("auto", "auto") == "bfloat16"
-    dtypes = (torch.float32, torch.bfloat16) if fast else (torch.float32,)
-    peaks = {dtype: peak(dtype, arguments.products) for dtype in dtypes}
+    peaks = {precision: peak(precision, arguments.products) for precision in device.precisions()}
     rows: list[Row] = []
     profiles: Profiles = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -44,11 +41,12 @@ def main() -> None:
             save_sample(config, size, arguments.batches, Path(folder))
             for size in (config.data.batch_size, arguments.large)
         )
-        chosen = [case for case in arguments.cases if fast or case != "bfloat16"]
-        cases = [(encoder, case, sample) for encoder in arguments.encoders for case in chosen]
+        cases = [(encoder, case, sample) for encoder in arguments.encoders for case in measured_here(arguments.cases)]
         cases += [(encoder, "rows", large) for encoder in arguments.encoders]
-        if (arguments.keras / ".ready").exists():
-            policies = POLICIES if fast else ("float32",)
+        if runtime.on_gpu("auto"):
+            print("Keras is left out: its TensorFlow here computes on the processor alone", file=sys.stderr)
+        elif (arguments.keras / ".ready").exists():
+            policies = POLICIES[: len(peaks)]
             cases += [(encoder, policy, sample) for encoder in arguments.encoders for policy in policies]
         else:
             print(f"no Keras in {arguments.keras} (make bench installs it): its rows are left out", file=sys.stderr)
@@ -61,11 +59,11 @@ def main() -> None:
             if timing.profile:
                 profiles[encoder, batches.batch_size] = timing.profile
     for encoder in arguments.encoders:
-        for dtype, rate in peaks.items():
+        for precision, rate in peaks.items():
             seconds = operations(encoder) * sample.tokens / rate
-            rows.append(Row(encoder, f"floor {str(dtype)[6:]}", 0, seconds, sample.tokens / seconds))
-    rates = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {str(dtype)[6:]}" for dtype, rate in peaks.items())
-    machine = f"{processor()}, matrix products at their peak here: {rates}"
+            rows.append(Row(encoder, f"floor {device.in_words(precision)}", 0, seconds, sample.tokens / seconds))
+    rates = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {device.in_words(precision)}" for precision, rate in peaks.items())
+    machine = f"{device.name()}, matrix products at their peak here: {rates}"
     write(rows, profiles, config.data.name, machine, arguments.output)
 
 
@@ -78,10 +76,7 @@ def options() -> argparse.ArgumentParser:
     add("--batches", type=int, default=10, help="batches of an epoch that a case is timed on (default: %(default)s)")
     add("--large", type=int, default=256, help="the larger batch size (default: %(default)s)")
     add("--repeats", type=int, default=3, help="steps on each batch, of which the median counts (default: %(default)s)")
-    add(
-        "--products", type=numbers, default="1024,2048,4096", metavar="SIZES",
-        help="square matrix products that the peak is measured on (default: %(default)s)",
-    )  # fmt: skip
+    add_products(parser)
     add(
         "--keras", type=Path, default=KERAS, metavar="FOLDER",
         help="the virtual environment that make bench makes for Keras (default: %(default)s)",

@@ -62,8 +62,8 @@ def write(rows: Sequence[Row], profiles: Profiles, source: str, machine: str, fo
     throughput_figure(rows, source).savefig(folder / "throughput.png")
     text = f"{source}, {machine}\n\n{markdown([table(rows, encoder) for encoder in encoders(rows)])}"
     replace_block(folder / "README.md", "throughput", text)
-    if profiles:
-        replace_block(folder / "README.md", "profile", markdown([profile_table(profiles)]))
+    spent = markdown([profile_table(profiles)]) if profiles else "What a step is spent on is not looked at on a GPU.\n"
+    replace_block(folder / "README.md", "profile", spent)
     print(text)
 
 

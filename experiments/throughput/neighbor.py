@@ -20,8 +20,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+import device
 from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
-from floor import processor
 from sample import Sample, save_sample, timed
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
@@ -59,7 +59,7 @@ def main() -> None:
                 beside = epoch_seconds(encoder, sample, WAITING[waiting])
             rows.append((encoder, waiting, f"{alone:.3g} s", f"{beside:.3g} s", f"{beside / alone:.2f}"))
     columns = ("encoder", "waiting threads spin", "alone", "beside a busy process per core", "×")
-    text = markdown([Table(f"An epoch on {processor()}.", columns, rows)])
+    text = markdown([Table(f"An epoch on {device.name()}.", columns, rows)])
     replace_block(arguments.output / "README.md", "neighbor", text)
     print(text)
 

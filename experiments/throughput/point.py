@@ -9,11 +9,13 @@ import json
 import statistics
 import sys
 
-import psutil
 import torch
 
-from cases import VOCABULARY_SIZE, build, prepare, stepper
+import device
+from cases import CASES, build, prepare
+from models import Size, random_batch
 from sentiment_rnn import runtime
+from step import classifier_step
 
 
 def main() -> None:
@@ -26,12 +28,11 @@ def measure(case: str, encoder: str, T: int, B: int, H: int) -> tuple[float, int
     """Seconds of a step (the median), and bytes at its highest above what the process held with its model."""
     bfloat16 = prepare(case)
     torch.manual_seed(0)
-    step = stepper(case, build(case, encoder, H), bfloat16)
-    tokens = torch.randint(2, VOCABULARY_SIZE, (B, T))
-    batch = tokens, torch.full((B,), T), torch.randint(0, 2, (B,)).float()
+    step = classifier_step(build(case, encoder, Size(H=H)), bfloat16, rows="rows" in CASES[case])
+    batch = random_batch(B, T)
     step(batch)  # the optimizer's state, the library, the threads
     runtime.reset_peak_memory()
-    resting = torch.cuda.memory_allocated() if runtime.on_gpu("auto") else psutil.Process().memory_info().rss
+    resting = device.held_memory()
     times = [step(batch)]
     while len(times) < 15 and sum(times) < 8:
         times.append(step(batch))

@@ -17,6 +17,7 @@ import time
 
 from tqdm import tqdm
 
+import device
 from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
@@ -49,7 +50,7 @@ def main() -> None:
             for name, took in taken.items()
         ]
     columns = ("encoder", "runs", "took", "runs an hour", "× one after the other")
-    text = markdown([Table(f"Sweeps of {jobs} runs of one epoch.", columns, rows)])
+    text = markdown([Table(f"Sweeps of {jobs} runs of one epoch on {device.name()}.", columns, rows)])
     replace_block(arguments.output / "README.md", "sweep", text)
     print(text)
 

@@ -25,8 +25,8 @@ from sentiment_rnn.tracking.store import open_store
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 SCRIPTS = {
     "throughput/measure.py": {
-        "throughput/benchmark.py", "throughput/cases.py", "throughput/floor.py", "throughput/measure_results.py",
-        "throughput/sample.py",
+        "throughput/benchmark.py", "throughput/cases.py", "throughput/device.py", "throughput/floor.py",
+        "throughput/measure_results.py", "throughput/models.py", "throughput/sample.py", "throughput/step.py",
     },
     "throughput/growth.py": {"throughput/point.py", "throughput/growth_results.py"},
     "throughput/startup.py": {"throughput/first_step.py"},
@@ -116,8 +116,9 @@ def test_the_growth_of_a_step_is_measured_along_each_axis(tmp_path: Path) -> Non
     ]  # fmt: skip
     assert all(float(point["seconds"]) > 0 and int(point["peak_bytes"]) >= 0 for point in points)
     heading, row = block(tmp_path, "growth")
-    assert heading[2:] == ["time by T", "time by B", "time by H", "memory by T", "memory by B"]
+    assert heading[2:] == ["time by T", "time by B", "time by H", "memory by T", "memory by B", "stops at"]
     assert row[:2] == ["lstm", "this project"]
+    assert row[-1] == "–"
     assert all(np.isfinite(float(cell)) for cell in row[2:5])
     assert is_a_figure(tmp_path / "growth.png")
 

@@ -4,6 +4,7 @@ import argparse
 
 import pytest
 
+import growth
 from benchmark import numbers, some_of
 from growth_results import Axis, Point, exponent, growth_figure
 from growth_results import table as growth_table
@@ -42,8 +43,8 @@ def is_well_formed(table: Table) -> bool:
         throughput_table(ROWS, "lstm"),
         throughput_table(WITHOUT_KERAS, "rnn"),
         profile_table({("lstm", 64): {"cells": 0.01, "other": 0.02}, ("rnn", 64): {"cells": 0.01, "other": 0.03}}),
-        growth_table(POINTS, AXES),
-        growth_table(POINTS[:1], AXES),
+        growth_table(POINTS, AXES, "a processor"),
+        growth_table(POINTS[:1], AXES, "a processor"),
     ],
 )
 def test_a_table_is_well_formed(table: Table) -> None:
@@ -71,6 +72,16 @@ def test_an_exponent_is_the_power_of_the_growth() -> None:
     assert exponent(series, AXES[0], "seconds") == pytest.approx(2)
     assert exponent(series, AXES[0], "peak_bytes") == pytest.approx(1)
     assert [len(axes.lines) for axes in growth_figure(POINTS, AXES).axes] == [2] * 4
+
+
+def test_a_series_stops_before_a_point_of_more_than_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A step at T 16 takes a second and grows with the square: 1, 4, 16, and 64 would follow.
+    monkeypatch.setattr(growth, "measured", lambda case, encoder, T, B, H: ((T / 16) ** 2, 1000))
+    axes = [Axis("T", (16, 32, 64, 128), base=16, fitted_from=16), *AXES[1:]]
+    points = [point for axis in axes for point in growth.measured_series("rnn", "packed_kept", axis, axes)]
+    assert [point.value for point in points if point.axis == "T"] == [16, 32, 64]
+    assert growth_table(points, axes, "a processor").rows[0][-1] == "T 64"
+    assert "stops at T 64" in growth_figure(points, axes).axes[0].get_legend().get_texts()[0].get_text()
 
 
 def test_an_unknown_name_is_refused() -> None:
