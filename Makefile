@@ -102,10 +102,15 @@ overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, besi
 
 bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
 	@$(VENV)/bin/python experiments/throughput/measure.py $(ARGS)
+	@$(VENV)/bin/python experiments/throughput/wide.py
+	@$(VENV)/bin/python experiments/throughput/language.py
 	@$(VENV)/bin/python experiments/throughput/growth.py
 	@$(VENV)/bin/python experiments/throughput/startup.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/neighbor.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/sweep.py $(ARGS)
+
+bench-quick: $(READY)  ## Is a training step still faster than one of PyTorch's modules? Three minutes; nothing is written
+	@$(VENV)/bin/python experiments/throughput/quick.py $(ARGS)
 
 $(KERAS)/.ready: experiments/throughput/requirements-keras.txt
 	@echo "Installing Keras and TensorFlow into $(KERAS), for the comparison (1.6 GB)"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from device import in_words, precisions, processor
 from processes import environment
 from sentiment_rnn import runtime
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -28,6 +29,9 @@ SCRIPTS = {
         "throughput/benchmark.py", "throughput/cases.py", "throughput/device.py", "throughput/floor.py",
         "throughput/measure_results.py", "throughput/models.py", "throughput/sample.py", "throughput/step.py",
     },
+    "throughput/wide.py": {"throughput/pair.py"},
+    "throughput/language.py": set(),
+    "throughput/quick.py": set(),
     "throughput/growth.py": {"throughput/point.py", "throughput/growth_results.py"},
     "throughput/startup.py": {"throughput/first_step.py"},
     "throughput/neighbor.py": set(),
@@ -105,6 +109,54 @@ def test_the_benchmark_writes_its_tables_and_its_figure_without_keras(tmp_path: 
     assert rows[-1][0] == "all"
     assert all(float(cell) > 0 for cell in rows[-1][1:])
     assert is_a_figure(tmp_path / "throughput.png")
+
+
+@pytest.mark.slow
+def test_wide_and_deep_nets_are_timed_beside_pytorchs_modules_and_the_floor(tmp_path: Path) -> None:
+    run_script("throughput/wide.py", tmp_path)
+    _, *rows = block(tmp_path, "wide")
+    nets = [["8", "1", "1"], ["8", "2", "2"]]
+    assert [row[:4] for row in rows] == [[encoder, *net] for encoder in ("lstm", "gru") for net in nets]
+    assert all(float(cell) > 0 for row in rows for cell in row[7:])
+    assert all(float(row[8]) > 1 for row in rows), "a step is faster than its matrix products"
+    assert processor() in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_output_over_all_words_is_timed_beside_its_step(tmp_path: Path) -> None:
+    run_script("throughput/language.py", tmp_path)
+    _, row = block(tmp_path, "language")
+    assert row[0] == "rnn"
+    assert all(float(cell.removesuffix(" ms")) > 0 for cell in row[1:5])
+    assert float(row[1].removesuffix(" ms")) > float(row[3].removesuffix(" ms")), "a part takes longer than the whole"
+    assert 0 < float(row[-1].removesuffix("%")) < 100
+
+
+@pytest.mark.slow
+def test_the_quick_benchmark_prints_a_ratio_a_row_and_writes_nothing(tmp_path: Path) -> None:
+    shown = run_script("throughput/quick.py", tmp_path).stdout
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
+    names = [in_words(precision) for precision in precisions()]
+    assert [(row[0], row[2]) for row in rows] == [(encoder, name) for encoder in ("rnn", "bag") for name in names]
+    assert all(float(row[-1]) > 0 for row in rows)
+    readme = (EXPERIMENTS / "throughput" / "README.md").read_text()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"README.md": readme}
+
+
+@pytest.mark.slow
+def test_a_step_is_not_slower_than_one_of_pytorchs_modules() -> None:
+    """At the sizes of `make bench-quick`, in a minute.
+
+    The limit is wide since other tests run beside this one: steps that are PyTorch's own work, such as the LSTM's in
+    float32, have a ratio of 1 and some noise. What it finds is a step that is clearly slower.
+    """
+    done = subprocess.run(
+        ["make", "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", "bench-quick", "ARGS=--seconds 1.5 --limit 1.3"],
+        cwd=EXPERIMENTS.parent, capture_output=True, text=True, timeout=290, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("│")]
+    assert len(rows) == 4 * 2 * len(precisions())
 
 
 @pytest.mark.slow
