@@ -108,6 +108,7 @@ bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequence
 	@$(VENV)/bin/python experiments/throughput/startup.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/neighbor.py $(ARGS)
 	@$(VENV)/bin/python experiments/throughput/sweep.py $(ARGS)
+	@$(VENV)/bin/python experiments/throughput/small_runs.py
 
 bench-quick: $(READY)  ## Is a training step still faster than one of PyTorch's modules? Three minutes; nothing is written
 	@$(VENV)/bin/python experiments/throughput/quick.py $(ARGS)

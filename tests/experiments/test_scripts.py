@@ -32,6 +32,7 @@ SCRIPTS = {
     "throughput/wide.py": {"throughput/pair.py"},
     "throughput/language.py": set(),
     "throughput/quick.py": set(),
+    "throughput/small_runs.py": {"throughput/small_recurrence.py"},
     "throughput/growth.py": {"throughput/point.py", "throughput/growth_results.py"},
     "throughput/startup.py": {"throughput/first_step.py"},
     "throughput/neighbor.py": set(),
@@ -157,6 +158,21 @@ def test_a_step_is_not_slower_than_one_of_pytorchs_modules() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("│")]
     assert len(rows) == 4 * 2 * len(precisions())
+
+
+@pytest.mark.slow
+def test_small_runs_are_timed_by_two_versions_in_turn(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for folder in ("src", "conf"):
+        shutil.copytree(EXPERIMENTS.parent / folder, other / folder)
+    run_script("throughput/small_runs.py", tmp_path, "--source", str(other / "src"))
+    _, alone, *rows = block(tmp_path, "small")
+    # Of 200 reviews a tenth is for validation; batches of 64.
+    assert alone[1] == "the recurrence alone: 3 steps"
+    assert [row[1] for row in rows] == ["a sweep of one run", "a sweep of 2 runs of rnn, lstm"] * 2
+    assert rows[0][0] == rows[1][0] != rows[2][0] == rows[3][0] == "other"
+    assert all(float(row[3]) > 1 for row in rows[::2]), "a run is faster than its arithmetic"
+    assert all(int(row[4]) > 0 for row in rows)
 
 
 @pytest.mark.slow

@@ -1,0 +1,150 @@
+"""What does a run of the memory study take beside its arithmetic, and how many of them does an hour hold?
+
+    python experiments/throughput/small_runs.py [override …]
+
+Run it alone on the machine. Two sweeps are timed from the start of the command to its end. One holds an LSTM of the
+memory study, at a distance of 50, on one thread. The other holds several runs, at a distance of 20, side by side as
+that study has them. All are on the processor, and their tokens are cached before. The arithmetic is the recurrence of
+the first sweep's run: as many forward and backward passes as it has training steps, on one thread. Writes the table of
+README.md beside this file.
+
+With --source PATH, the `src` folder of another checkout, its version is timed in turn with this one. A quick try, on a
+copy of that README:
+
+    python experiments/throughput/small_runs.py --output FOLDER --encoders rnn,lstm --runs 1 data.train_reviews=200 \
+        data.test_reviews=100 trainer.epochs=1
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmark import HERE, finished, last_line, new_parser, parsed, some_of
+from device import processor
+from models import MODULES
+from sentiment_rnn.cli.errors import run
+from sentiment_rnn.environment import SPINS
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.tables import Table, markdown, replace_block
+
+FIRST_BATCH = ["trainer.epochs=1", "trainer.limit_batches=1"]
+"""Of a sweep that is not timed: it caches the tokens, and compiles the recurrence."""
+OURS = HERE.parents[1] / "src"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Some runs of the memory study."""
+
+    name: str
+    runs: int
+    settings: list[str]
+
+
+def main() -> None:
+    """Measure, write, print."""
+    arguments = parsed(options(), "small")
+    sources = list(dict.fromkeys([OURS, *(source.resolve() for source in arguments.source)]))
+    for source in sources:
+        if not (source / "sentiment_rnn").is_dir():
+            raise UserError(f"--source {source}: expected the src folder of a checkout, with sentiment_rnn in it")
+    one = one_run(arguments.overrides)
+    sweeps = [one, several_runs(arguments.encoders, arguments.runs, arguments.overrides)]
+    cached = [*arguments.overrides, *FIRST_BATCH]
+    turns = [(sweep, source) for sweep in sweeps for _ in range(arguments.repeats) for source in sources]
+    times: dict[tuple[str, Path], list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder:
+        data = {source: Path(folder, f"data{position}") for position, source in enumerate(sources)}
+        for source in sources:
+            for sweep in (one_run(cached), several_runs(arguments.encoders[:1], 1, cached)):
+                seconds(sweep, source, data[source])
+        for sweep, source in tqdm(turns, desc="Sweeps", disable=None):
+            times[sweep.name, source].append(seconds(sweep, source, data[source]))
+        command = [sys.executable, str(HERE / "small_recurrence.py"), *one.settings, f"data.directory={data[OURS]}"]
+        steps, recurrence = last_line(command).split()
+    medians = {key: statistics.median(taken) for key, taken in times.items()}
+    text = markdown([table(sweeps, sources, medians, int(steps), float(recurrence))])
+    replace_block(arguments.output / "README.md", "small", text)
+    print(text)
+
+
+def options() -> argparse.ArgumentParser:
+    """What can be asked for."""
+    parser = new_parser(__doc__)
+    add = parser.add_argument
+    add("--encoders", type=some_of(*MODULES), default="rnn,lstm", help="of the sweep of several (default: %(default)s)")
+    add("--runs", type=int, default=4, help="of each encoder in that sweep, one a seed (default: %(default)s)")
+    add("--repeats", type=int, default=1, help="of each sweep; the median counts (default: %(default)s)")
+    add(
+        "--source", type=Path, action="append", default=[], metavar="PATH",
+        help="the src folder of another checkout to time as well; can be given several times",
+    )  # fmt: skip
+    add("overrides", nargs="*", metavar="override", help="override of all runs, such as trainer.epochs=1")
+    return parser
+
+
+def one_run(overrides: Sequence[str]) -> Sweep:
+    """The LSTM at a distance of 50, on one thread as beside other runs."""
+    settings = ["experiment=memory_learn_50", "encoder=lstm", "seed=0", "trainer.threads=1"]
+    return Sweep("a sweep of one run", 1, [*settings, "trainer.accelerator=cpu", *overrides])
+
+
+def several_runs(encoders: Sequence[str], seeds: int, overrides: Sequence[str]) -> Sweep:
+    """The study at a distance of 20, shortened to some encoders and seeds."""
+    settings = ["experiment=memory_learn", "data.max_distance=20", f"encoder={','.join(encoders)}"]
+    settings += [f"seed={','.join(map(str, range(seeds)))}", "trainer.accelerator=cpu", *overrides]
+    runs = seeds * len(encoders)
+    return Sweep(f"a sweep of {runs} runs of {', '.join(encoders)}", runs, settings)
+
+
+def table(
+    sweeps: Sequence[Sweep],
+    sources: Sequence[Path],
+    took: Mapping[tuple[str, Path], float],
+    steps: int,
+    recurrence: float,
+) -> Table:
+    """A row for each sweep and version, under that of the recurrence alone, which is that of a single run."""
+    rows = [("–", f"the recurrence alone: {steps:,} steps", f"{recurrence:.1f} s", "1.00", "–")]
+    for sweep in sweeps:
+        for source in sources:
+            taken = took[sweep.name, source]
+            ratio = f"{taken / recurrence:.2f}" if sweep.runs == 1 else "–"
+            rows.append((version(source), sweep.name, f"{taken:.1f} s", ratio, f"{3600 * sweep.runs / taken:.0f}"))
+    columns = ("version", "what", "took", "× the recurrence alone", "runs an hour")
+    return Table(f"Small runs on {processor()}.", columns, rows)
+
+
+def seconds(sweep: Sweep, source: Path, data: Path) -> float:
+    """Seconds of a sweep by the version in `source`, recorded in a folder of its own."""
+    path = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
+    # What this version has set for itself is not handed to another.
+    kept = {name: value for name, value in os.environ.items() if SPINS.get(name) != value}
+    with tempfile.TemporaryDirectory() as folder:
+        directories = [f"tracking.directory={folder}/runs", f"data.directory={data}"]
+        command = [sys.executable, "-m", "sentiment_rnn", "train", "-m", *sweep.settings, *directories]
+        started = time.perf_counter()
+        finished(command, kept | {"PYTHONPATH": path})
+        return time.perf_counter() - started
+
+
+def version(source: Path) -> str:
+    """What git calls the checkout around a `src` folder; else `this` or `other`."""
+    described = subprocess.run(
+        ["git", "-C", str(source), "describe", "--always", "--dirty"], capture_output=True, text=True
+    )  # fmt: skip
+    return described.stdout.strip() or ("this" if source == OURS else "other")
+
+
+if __name__ == "__main__":
+    run(main)
