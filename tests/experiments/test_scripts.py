@@ -129,8 +129,8 @@ def test_the_output_over_all_words_is_timed_beside_its_step(tmp_path: Path) -> N
     _, row = block(tmp_path, "language")
     assert row[0] == "rnn"
     assert all(float(cell.removesuffix(" ms")) > 0 for cell in row[1:5])
-    assert float(row[1].removesuffix(" ms")) > float(row[3].removesuffix(" ms")), "a part takes longer than the whole"
-    assert 0 < float(row[-1].removesuffix("%")) < 100
+    assert float(row[2].removesuffix(" ms")) > float(row[4].removesuffix(" ms")), "a part has more products"
+    assert float(row[-1].removesuffix("%")) > 0
 
 
 @pytest.mark.slow
@@ -169,9 +169,9 @@ def test_small_runs_are_timed_by_two_versions_in_turn(tmp_path: Path) -> None:
     _, alone, *rows = block(tmp_path, "small")
     # Of 200 reviews a tenth is for validation; batches of 64.
     assert alone[1] == "the recurrence alone: 3 steps"
-    assert [row[1] for row in rows] == ["a sweep of one run", "a sweep of 2 runs of rnn, lstm"] * 2
-    assert rows[0][0] == rows[1][0] != rows[2][0] == rows[3][0] == "other"
-    assert all(float(row[3]) > 1 for row in rows[::2]), "a run is faster than its arithmetic"
+    assert [row[1] for row in rows] == ["a sweep of one run"] * 2 + ["a sweep of 1 runs of rnn"] * 2
+    assert rows[0][0] == rows[2][0] != rows[1][0] == rows[3][0] == "other"
+    assert all(float(row[3]) > 1 for row in rows[:2]), "a run is faster than its arithmetic"
     assert all(int(row[4]) > 0 for row in rows)
 
 
