@@ -243,6 +243,17 @@ def test_uniform_start_is_that_of_pytorch(cell: type[Recurrent]) -> None:
         assert torch.equal(getattr(ours, name), parameter), name
 
 
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
+def test_the_gain_multiplies_the_recurrent_weights_alone(recurrent_init: str) -> None:
+    drawn = []
+    for gain in (1.0, 1.5):
+        torch.manual_seed(0)
+        drawn.append(Rnn(E, hidden_size=H, recurrent_init=recurrent_init, recurrent_gain=gain).forwards[0])
+    plain, gained = (dict(layer.named_parameters()) for layer in drawn)
+    for name, parameter in plain.items():
+        torch.testing.assert_close(gained[name], parameter * (1.5 if name.startswith("weight_hh") else 1.0))
+
+
 @CELLS
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity"])
 def test_input_matrices_start_as_glorot_says_for_each_gate(cell: type[Recurrent], recurrent_init: str) -> None:

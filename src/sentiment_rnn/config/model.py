@@ -57,6 +57,8 @@ class EncoderConfig:
     """Dropout between layers."""
     recurrent_init: str | None = None
     """Initialization of the recurrent weights: `orthogonal`, `identity` or `uniform` (PyTorch's default)."""
+    recurrent_gain: float | None = None
+    """What the initial recurrent weights are multiplied by."""
     forget_bias: float | None = None
     """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
     chrono_steps: int | None = None
@@ -73,6 +75,8 @@ class EncoderConfig:
             probability("encoder.dropout", self.dropout)
         if self.recurrent_init is not None:
             one_of("encoder.recurrent_init", self.recurrent_init, ("orthogonal", "identity", "uniform"))
+        if self.recurrent_gain is not None and not self.recurrent_gain > 0:
+            refuse("encoder.recurrent_gain", self.recurrent_gain, "a number above 0")
         if self.chrono_steps:
             at_least("encoder.chrono_steps", self.chrono_steps, 3)
 

@@ -42,6 +42,7 @@ class Recurrent(nn.Module):
         dropout: between layers.
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
             `identity` or `uniform` (PyTorch's).
+        recurrent_gain: what the recurrent weights are multiplied by at first.
     """
 
     module: Callable[..., nn.RNNBase]
@@ -55,10 +56,12 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_init: str = "orthogonal",
+        recurrent_gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.hidden_size = hidden_size
         self.recurrent_init = recurrent_init
+        self.recurrent_gain = recurrent_gain
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
 
@@ -92,13 +95,14 @@ class Recurrent(nn.Module):
 
     def initialize(self, module: nn.RNNBase) -> None:
         """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
-        if self.recurrent_init == "uniform":
-            return
         for gate in recurrent_matrices(module):
             if self.recurrent_init == "identity":
                 nn.init.eye_(gate)
-            else:
+            elif self.recurrent_init == "orthogonal":
                 nn.init.orthogonal_(gate)
+            gate.mul_(self.recurrent_gain)
+        if self.recurrent_init == "uniform":
+            return
         for gate in cast(Tensor, module.weight_ih_l0).detach().split(self.hidden_size):
             nn.init.xavier_uniform_(gate)
         nn.init.zeros_(cast(Tensor, module.bias_ih_l0))
@@ -162,13 +166,14 @@ class Lstm(Recurrent):
     def __init__(
         self, input_size: int, *, forget_bias: float = 1.0, chrono_steps: int = 0, hidden_size: int, layers: int = 1,
         bidirectional: bool = False, dropout: float = 0.0, recurrent_init: str = "orthogonal",
+        recurrent_gain: float = 1.0,
     ) -> None:  # fmt: skip
         # Before the layers are made, which are initialized with them.
         self.forget_bias = forget_bias
         self.chrono_steps = chrono_steps
         super().__init__(
             input_size, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional, dropout=dropout,
-            recurrent_init=recurrent_init,
+            recurrent_init=recurrent_init, recurrent_gain=recurrent_gain,
         )  # fmt: skip
 
     def initialize(self, module: nn.RNNBase) -> None:
