@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sentiment_rnn.inference.calibration import LIMITS, calibrate, calibration_error, cross_entropy, fit_temperature
+from sentiment_rnn.inference.calibration import LIMITS, calibration_error, cross_entropy, fit_temperature
+from sentiment_rnn.inference.temperature import calibrate
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])

@@ -214,7 +214,7 @@ def test_a_package_of_format_1_gives_the_same_logits(
 ) -> None:
     package = build_package(encoder, pooling, temperature=0.7)
     write_package(package, tmp_path / "package")
-    make_format_1(tmp_path / "package", package.model.hparams["encoder"])
+    make_format_1(tmp_path / "package", package.model.description["encoder"])
     found = read_package(tmp_path / "package")
     before, after = Predictor(package), Predictor(found)
     documents = before.encode(TEXTS)
@@ -227,7 +227,7 @@ def test_a_package_of_format_1_gives_the_same_logits(
 def test_a_package_of_format_1_that_is_written_again_is_one_of_format_2(
     folder: Path, build_package: Callable[..., Package], tmp_path: Path
 ) -> None:
-    make_format_1(folder, build_package().model.hparams["encoder"])
+    make_format_1(folder, build_package().model.description["encoder"])
     write_package(read_package(folder), tmp_path / "again")
     assert json.loads((tmp_path / "again" / "model.json").read_text())["format"] == 2
     assert "backbone.embedding.weight" in load_file(tmp_path / "again" / "weights.safetensors")
@@ -247,14 +247,14 @@ def test_a_package_of_format_1_that_is_written_again_is_one_of_format_2(
 def test_what_does_not_fit_is_refused_in_format_1_too(
     folder: Path, build_package: Callable[..., Package], encoder: dict[str, Any], said: str
 ) -> None:
-    make_format_1(folder, build_package().model.hparams["encoder"] | encoder)
+    make_format_1(folder, build_package().model.description["encoder"] | encoder)
     with pytest.raises(UserError, match=said):
         read_package(folder)
     assert "antigravity" not in sys.modules
 
 
 def test_the_weights_of_format_1_are_refused_in_format_2(folder: Path, build_package: Callable[..., Package]) -> None:
-    make_format_1(folder, build_package().model.hparams["encoder"])
+    make_format_1(folder, build_package().model.description["encoder"])
     change(folder, "format", value=2)
     with pytest.raises(UserError, match=r"weights\.safetensors: backbone\.embedding\.weight has shape none"):
         read_package(folder)

@@ -1,4 +1,4 @@
-"""Temperature scaling: probabilities that mean what they say."""
+"""Temperature scaling: the temperature that validation chooses, and how well the probabilities then fit."""
 
 import numpy as np
 import torch
@@ -25,12 +25,6 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         return float(np.logaddexp(0, -signed / np.exp(logarithm)).mean())
 
     return float(np.exp(minimize_scalar(cross_entropy, bounds=np.log(LIMITS), method="bounded").x))
-
-
-def calibrate(logits: torch.Tensor, temperature: float) -> np.ndarray:
-    """float32 [N], probabilities of float32 logits `[N]` at a temperature: the one place where they are computed."""
-    # In float64: in float32 the last digit depends on where in a batch a number stands.
-    return (logits.double() / temperature).sigmoid().float().numpy()
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from sentiment_rnn import __version__
 from sentiment_rnn.config.components import arguments_of
@@ -36,8 +37,8 @@ from sentiment_rnn.data.tokenizer import (
     save_vocabulary,
 )
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target, module_class
+from sentiment_rnn.model.network import SentimentNetwork
 
 FORMAT = 2
 """Format 1, of version 0.3, had no backbone in the names of its weights; it is read too."""
@@ -79,7 +80,7 @@ class Reading:
 class Package:
     """A model, and all that is needed to use it."""
 
-    model: SentimentClassifier
+    model: SentimentNetwork
     tokenizer: Tokenizer
     reading: Reading
     training_texts: np.ndarray
@@ -88,7 +89,7 @@ class Package:
     @property
     def name(self) -> str:
         """What its encoder is called."""
-        return str(self.model.hparams["encoder"]["name"])
+        return str(self.model.description["encoder"]["name"])
 
 
 def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
@@ -113,7 +114,7 @@ def write_package(package: Package, folder: Path) -> None:
         "version": __version__,
         "tokenizer": package.tokenizer.name,
         "reading": asdict(package.reading),
-        "model": {key: package.model.hparams[key] for key in ("vocabulary_size", "embedding", "encoder", "pooling")},
+        "model": package.model.description,
         "sha256": {name: _sha256(folder / name) for name in HASHED},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -185,7 +186,7 @@ def _current(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "encoder": kept}
 
 
-def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -> SentimentClassifier:
+def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -> SentimentNetwork:
     for part in ("encoder", "pooling"):
         check_target(part, settings[part]["_target_"])
     with safe_open(path, framework="pt") as weights:
@@ -195,7 +196,7 @@ def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -
             raise ValueError(f"{ABOUT}: {settings['encoder']}")
         shapes = {name: tuple(weights.get_slice(stored).get_shape()) for name, stored in names.items()}
         # Shapes alone first, on a device without memory: a description can ask for any size.
-        with torch.device("meta"):
+        with torch.device("meta"), _NothingDrawn():
             expected = {name: tuple(value.shape) for name, value in _build(settings).state_dict().items()}
         for name in sorted(set(expected) | set(shapes)):
             if expected.get(name) != shapes.get(name):
@@ -210,13 +211,26 @@ def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -
     return model.eval()
 
 
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves weights undrawn: on the device without memory, drawing from a normal distribution has torch load its
+    compiler, which takes longer than torch itself."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if function in (torch.Tensor.normal_, torch.nn.init.normal_):
+            return args[0] if args else given["tensor"]
+        return function(*args, **given)
+
+
 def _renamed(name: str, prefixes: dict[str, str]) -> str:
     prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
     return prefixes.get(prefix, "") + name.removeprefix(prefix)
 
 
-def _build(settings: dict[str, Any]) -> SentimentClassifier:
-    return SentimentClassifier(**settings, optimizer={}, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
+def _build(settings: dict[str, Any]) -> SentimentNetwork:
+    return SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.calibration import calibrate
+from sentiment_rnn.inference.temperature import calibrate
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.tokenizer import UNKNOWN_ID, whole
-from sentiment_rnn.inference.calibration import calibrate
 from sentiment_rnn.inference.package import Package
+from sentiment_rnn.inference.temperature import calibrate
 
 NEGATIVE, POSITIVE = "negative", "positive"
 

@@ -1,4 +1,4 @@
-"""The head that says whether a review is positive: backbone → pooling → linear → logit."""
+"""`SentimentNetwork` in training: its loss, its scores, its optimizer."""
 
 from pkgutil import resolve_name
 from typing import Any, cast
@@ -9,24 +9,19 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
-from sentiment_rnn.model.backbone import Backbone
-from sentiment_rnn.model.components import build_module
+from sentiment_rnn.model.network import SentimentNetwork
 from sentiment_rnn.model.optimizer import RowAdamW
 from sentiment_rnn.model.training import TrainingModule
 
 
-class SentimentClassifier(TrainingModule):
-    """Probability that a review is positive, `sigmoid(linear(pool(encode(embed(tokens)))))`.
+class SentimentClassifier(SentimentNetwork, TrainingModule):
+    """The network as Lightning trains it.
 
     Hyperparameters are plain numbers, strings and dicts of them, so a checkpoint loads without Hydra.
 
     Args:
-        vocabulary_size: rows of the embedding.
-        embedding: `size`, `dropout`, `word_dropout`; see `EmbeddingConfig`.
-        encoder: `_target_` and its arguments; see `EncoderConfig`.
-        pooling: `_target_` and `dropout`; see `PoolingConfig`.
         optimizer: see `OptimizerConfig`.
-        padding_id, unknown_id: ids of `<pad>` and `<unk>`.
+        vocabulary_size, embedding, encoder, pooling, padding_id, unknown_id: of the network.
     """
 
     def __init__(
@@ -39,13 +34,9 @@ class SentimentClassifier(TrainingModule):
         padding_id: int = 0,
         unknown_id: int = 1,
     ) -> None:
-        super().__init__(optimizer)
+        super().__init__(vocabulary_size, embedding, encoder, pooling, padding_id, unknown_id)
+        self.optimizer_settings = optimizer
         self.save_hyperparameters(logger=False)  # tracking/record.py logs the whole configuration
-        self.backbone = Backbone(vocabulary_size, embedding, encoder, padding_id, unknown_id)
-        self.pooling = build_module({key: value for key, value in pooling.items() if key != "dropout"})
-        self.pooling_dropout = nn.Dropout(pooling["dropout"])
-        self.output = nn.Linear(self.backbone.output_size * cast(int, self.pooling.width), 1)
-        self.backbone.initialize_embedding()
 
         scores = MetricCollection(
             {
@@ -76,18 +67,6 @@ class SentimentClassifier(TrainingModule):
         """The optimizer's arguments for the embedding."""
         settings = self.optimizer_settings
         return {"weight_decay": 0.0, **settings["options"], **settings["embedding_options"]}
-
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """`tokens [B, T]` int64, `lengths [B]` int64 → logits `[B]` float32."""
-        return self.classify(self.backbone.embed(tokens), lengths)
-
-    def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32."""
-        states = self.backbone.encode(embedded, lengths)
-        pooled = self.pooling_dropout(self.pooling(states, lengths))
-        # bfloat16 keeps three digits: too few for a logit.
-        with torch.autocast(pooled.device.type, enabled=False):
-            return self.output(pooled.float()).squeeze(1)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Mean cross-entropy of a batch."""

@@ -22,7 +22,8 @@ class SequenceModel(TrainingModule):
     """
 
     def __init__(self, input_size: int, symbols: int, encoder: dict[str, Any], optimizer: dict[str, Any]) -> None:
-        super().__init__(optimizer)
+        super().__init__()
+        self.optimizer_settings = optimizer
         self.save_hyperparameters(logger=False)
         self.symbols = symbols
         self.encoder = build_module(encoder, input_size)

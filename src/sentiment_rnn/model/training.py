@@ -11,11 +11,10 @@ from sentiment_rnn.model.optimizer import clip_gradient_norm
 
 
 class TrainingModule(pl.LightningModule):
-    """A LightningModule with the optimizer settings of `OptimizerConfig`."""
+    """A LightningModule with optimizer settings."""
 
-    def __init__(self, optimizer: dict[str, Any]) -> None:
-        super().__init__()
-        self.optimizer_settings = optimizer
+    optimizer_settings: dict[str, Any]
+    """Those of `OptimizerConfig`; a subclass sets them."""
 
     def log_step(self, name: str, value: Tensor, **options: Any) -> None:
         """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""

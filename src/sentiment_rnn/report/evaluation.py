@@ -12,10 +12,11 @@ from torchmetrics.functional.classification import binary_auroc, binary_f1_score
 from sentiment_rnn.data.text_files import Rows
 from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.calibration import calibrate, calibration_error, cross_entropy
+from sentiment_rnn.inference.calibration import calibration_error, cross_entropy
 from sentiment_rnn.inference.package import fingerprint, fingerprints
 from sentiment_rnn.inference.predictions import Predictions, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.inference.temperature import calibrate
 from sentiment_rnn.report.statistics import Interval, percent, quantile_bins, wilson_interval
 from sentiment_rnn.report.tables import Table
 

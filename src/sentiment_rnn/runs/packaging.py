@@ -7,10 +7,11 @@ import numpy as np
 import torch
 
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.inference.calibration import calibrate, calibration_error, cross_entropy, fit_temperature
+from sentiment_rnn.inference.calibration import calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.inference.package import Package, Reading, fingerprints
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.inference.temperature import calibrate
 from sentiment_rnn.model.classifier import SentimentClassifier
 
 
