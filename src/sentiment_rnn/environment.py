@@ -3,12 +3,14 @@
 The package calls `prepare` when it is imported, so it runs in every command and worker.
 """
 
+import gc
 import logging
 import os
 import sys
 import warnings
 from pathlib import Path
 
+from sentiment_rnn.lean_imports import load_leanly
 from sentiment_rnn.masking import mask_output
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}
@@ -23,7 +25,7 @@ GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 def prepare() -> None:
-    """Set up waiting threads, unless the user has; keep triton out where there is no GPU."""
+    """Set up waiting threads, unless the user has; keep out what libraries load and nobody uses here."""
     if not {*SPINS, *OTHERS} & set(os.environ):
         os.environ.update(SPINS)
     # Lightning imports triton, which comes with the CUDA wheel of torch and is used on GPUs alone. It takes part of a
@@ -31,6 +33,15 @@ def prepare() -> None:
     if not any(Path(device).exists() for device in GPU_DEVICES):
         sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # an import of it now fails as if it were absent
         logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # which warns of that, and is not used
+    load_leanly()
+
+
+def libraries_are_loaded() -> None:
+    """Have Python look for garbage again, if a command has stopped it while its libraries load, but not among what is
+    there now: they are a million objects, and each look at them costs every command of this process."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def quiet_libraries() -> None:

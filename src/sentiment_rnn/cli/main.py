@@ -15,6 +15,8 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.errors import did_you_mean
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
+LOADING_LATE = ("train", "predict", "evaluate", "inspect", "serve")
+"""Commands that call `libraries_are_loaded` when they are."""
 COMPLETION = ("-sc", "--shell-completion")
 
 
@@ -46,8 +48,8 @@ def _dispatch(arguments: list[str]) -> None:
         return
     refuse_null(COMMANDS[name].groups, rest)
     sys.argv[1:] = flags_first(rest) if COMMANDS[name].keys else rest
-    if name == "train":
-        gc.disable()  # the libraries are a million objects: looking for garbage among them takes a second of the start
+    if name in LOADING_LATE:
+        gc.disable()  # looking for garbage among the libraries while they load is a fifth of the start
     run(import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}").main)
 
 

@@ -1,6 +1,5 @@
 """Train one encoder, or a sweep of them, and score it on the test data."""
 
-import gc
 import sys
 
 import hydra
@@ -11,7 +10,7 @@ from omegaconf import DictConfig
 from sentiment_rnn.cli.errors import fail
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.environment import quiet_libraries
+from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
 from sentiment_rnn.errors import UserError
 
 
@@ -30,9 +29,7 @@ def job(config: DictConfig) -> float | None:
     from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train
 
-    if not gc.isenabled():  # the first job of this process
-        gc.freeze()
-        gc.enable()
+    libraries_are_loaded()
     quiet_libraries()
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_rnn.environment import libraries_are_loaded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION
 
@@ -93,7 +94,9 @@ def open_model(
             folder = fetch_run_model(store, run, Path(temporary))
         else:
             folder = fetch_model(store, model or f"{DEFAULT_NAME}@{CHAMPION}", Path(temporary))
-        yield TrainedModel(Predictor(read_package(folder / DATA)), folder, store)
+        predictor = Predictor(read_package(folder / DATA))
+        libraries_are_loaded()
+        yield TrainedModel(predictor, folder, store)
 
 
 def _store(arguments: argparse.Namespace) -> "Store":

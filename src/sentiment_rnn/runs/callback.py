@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,9 @@ from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import mask_file, masked
-from sentiment_rnn.report.comparison import arms_of
-from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
+from sentiment_rnn.runs.job_process import made_in_job
 from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here, trials_at_once
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.answers import quick_answers, store_errors
@@ -46,9 +45,9 @@ class SweepCallback(Callback):
     def __init__(self) -> None:
         self.parent: Lease | None = None
 
-    def __reduce__(self) -> tuple[type["SweepCallback"], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[str, str], "SweepCallback"], tuple[str, str]]:
         """A job in another process gets a copy of it, which opens and ends nothing."""
-        return SweepCallback, ()
+        return made_in_job, (__name__, SweepCallback.__name__)
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
@@ -95,6 +94,10 @@ def close_sweeps() -> None:
 
 def summarize(store: Store, parent: str) -> None:
     """Write what the sweep found so far into its parent run; a store that is away or refuses it breaks no sweep."""
+    # Here, not above: they load SciPy's statistics, which no run waits for.
+    from sentiment_rnn.report.comparison import arms_of
+    from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
+
     try:
         with store_errors(store.uri, store.experiment, "EDIT"):
             with quick_answers():  # the sweep is over: nobody waits long for a server that is away
