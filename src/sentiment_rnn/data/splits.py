@@ -1,8 +1,6 @@
 """Validation by group: by film on IMDb."""
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.errors import UserError
@@ -54,6 +52,10 @@ def _advice(sizes: np.ndarray, key: str, left: list[Review]) -> str:
 
 def _components(reviews: list[Review]) -> np.ndarray:
     """The connected component of each review [N] in the graph that joins its group and its text."""
+    # Here, not above: they load SciPy's linear algebra, and a run whose tokens are cached splits nothing.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     named = np.unique([review.group for review in reviews], return_inverse=True)[1]
     text = np.unique([hash(review.text) for review in reviews], return_inverse=True)[1]
     size = named.max() + text.max() + 2

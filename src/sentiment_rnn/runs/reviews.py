@@ -14,9 +14,7 @@ from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.inference.package import write_package
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.input_gradients import gradient_by_distance
-from sentiment_rnn.report.figures import run_figures
 from sentiment_rnn.runs.job import Objective
-from sentiment_rnn.runs.packaging import calibration_metrics, describe_mistakes, gather_predictions, pack
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.record import RunRecord
@@ -62,6 +60,10 @@ class ReviewJob:
 
     def after_training(self, model: Any, record: RunRecord) -> None:
         """Record predictions, calibration, figures, gradients and the model as people use it."""
+        # Here, not above: they load matplotlib and SciPy, for which no training step waits.
+        from sentiment_rnn.report.figures import run_figures
+        from sentiment_rnn.runs.packaging import calibration_metrics, describe_mistakes, gather_predictions, pack
+
         package = pack(model.cpu().eval(), self.data, self.config.precision, record.run_id)
         predictions = gather_predictions(model, self.data, package.reading.temperature)
         record.log_metrics(calibration_metrics(predictions))

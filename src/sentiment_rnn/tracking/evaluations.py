@@ -4,9 +4,8 @@ import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
@@ -17,6 +16,9 @@ from sentiment_rnn.tracking.names import PARENT_TAG
 from sentiment_rnn.tracking.record import write_pictures_and_mistakes
 from sentiment_rnn.tracking.store import Store
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def log_evaluation(
     store: Store,
@@ -24,7 +26,7 @@ def log_evaluation(
     files: Sequence[Path],
     scores: dict[str, float],
     table: str,
-    figures: dict[str, Figure],
+    figures: "dict[str, Figure]",
     mistakes: list[dict[str, Any]],
 ) -> str:
     """Log scores, tables, figures and the surest mistakes; the id of the new run.

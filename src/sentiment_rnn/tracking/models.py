@@ -7,8 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import mlflow.pyfunc
-import pandas as pd
 import yaml
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModelOutput, Run
@@ -74,6 +72,9 @@ def log_model(store: Store, run_id: str, package: Path, tags: Mapping[str, str])
 
 def save_model(path: Path, package: Path, described: Model) -> None:
     """Write an MLflow model whose data are the files of `package`, and nothing in which can run."""
+    import mlflow.pyfunc  # here, not above: neither a run's start nor `predict` needs it
+    import pandas as pd
+
     # Not this package itself: it is on no package index, where its name could become somebody else's.
     needed = ("torch", "torchtext", "safetensors", "lightning", "torchmetrics", "pandas", "mlflow", "hydra-core")
     with warnings.catch_warnings():

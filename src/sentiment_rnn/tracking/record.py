@@ -7,13 +7,11 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import yaml
 from lightning.pytorch.loggers import Logger
-from matplotlib.figure import Figure
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import RunStatus
@@ -42,6 +40,9 @@ from sentiment_rnn.tracking.outbox import Outbox, milliseconds
 from sentiment_rnn.tracking.remote_checkpoints import Upload
 from sentiment_rnn.tracking.results import Curve
 from sentiment_rnn.tracking.store import Store, storage_fault
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,9 @@ class RunRecord:
         rows += [f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True))]
         self.log_text("\n".join(rows) + "\n", GRADIENTS)
 
-    def log_test(self, predictions: Predictions, figures: Mapping[str, Figure], mistakes: list[dict[str, Any]]) -> None:
+    def log_test(
+        self, predictions: Predictions, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]
+    ) -> None:
         """Predictions, figures by their name, and the most confident mistakes."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, PREDICTIONS)
@@ -169,7 +172,7 @@ class RunLogger(Logger):
 
 
 def write_pictures_and_mistakes(
-    folder: Path, figures: Mapping[str, Figure], mistakes: list[dict[str, Any]]
+    folder: Path, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]
 ) -> dict[str, str]:
     """Write figures under `figures/`, and mistakes into a table, where there are any; the tags that go with them."""
     for name, figure in figures.items():
@@ -178,6 +181,8 @@ def write_pictures_and_mistakes(
         figure.savefig(path)
     if not mistakes:
         return {}
+    import pandas as pd
+
     pd.DataFrame(mistakes).to_json(folder / MISTAKES, orient="split", index=False)
     return {TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])}
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from matplotlib.figure import Figure
 from mlflow.entities import Metric, Run, RunStatus
 from mlflow.exceptions import MlflowException
 
@@ -32,6 +31,9 @@ from sentiment_rnn.tracking.names import (
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FINISHED = "attributes.status = 'FINISHED'"
 
@@ -215,7 +217,7 @@ def results_of_sweeps(store: Store, *sweeps: str) -> list[RunResult]:
     return [result for results in found.values() for result in results]
 
 
-def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: Figure) -> None:
+def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: "Figure") -> None:
     """Put tables and figure into the parent run, under `comparison/`."""
     for name, content in files.items():
         store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
@@ -229,7 +231,7 @@ def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float])
     store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
 
 
-def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], figures: dict[str, Figure]) -> None:
+def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], figures: "dict[str, Figure]") -> None:
     """Put what a study found into the parent run, under `study/<its name>`: a sweep can be that of two studies."""
     for name, content in texts.items():
         store.client.log_text(parent.info.run_id, content, f"study/{study}/{name}")
