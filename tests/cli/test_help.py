@@ -47,19 +47,18 @@ try:
     main()
 except SystemExit as left:
     assert not left.code, left.code
-print(sorted({"torch", "mlflow", "lightning", "hydra", "gradio"} & set(sys.modules)))
+print(sorted({"torch", "mlflow", "lightning", "matplotlib", "pandas", "scipy", "gradio"} & set(sys.modules)))
 """
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_imports_neither_torch_nor_mlflow(command: str, tmp_path: Path) -> None:
+def test_help_loads_no_large_library(command: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOADED, command, "--help"],
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    loaded = done.stdout.splitlines()[-1]
-    assert not {"torch", "mlflow", "lightning", "gradio"} & set(loaded.strip("[]").replace("'", "").split(", ")), loaded
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("command", HYDRA_COMMANDS)

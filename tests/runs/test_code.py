@@ -47,7 +47,7 @@ def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
         ("model/pooling.py", "\nimport torch\n", "\n# Another comment\nimport torch\n"),
         ("runs/engine.py", "callbacks=callbacks,", "callbacks=(\n            callbacks\n        ),"),
         ("report/tables.py", "import", "import os\nimport"),
-        ("cli/train.py", "import gc", "import gc\nimport os"),
+        ("cli/train.py", "import sys", "import os\nimport sys"),
         ("config/trainer.py", "at_least", "at_most"),
     ],
 )

@@ -1,0 +1,143 @@
+"""What commands load before their work, each in a process of its own: libraries are most of their start."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from processes import environment, training_that
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.inference.package import Package, write_package
+from sentiment_rnn.tracking.models import PACKAGE, log_model, register
+from sentiment_rnn.tracking.store import open_store
+
+FOR_A_RECORD = ("matplotlib", "PIL.Image", "scipy.stats", "scipy.optimize", "scipy.signal", "mlflow.pyfunc", "jinja2")
+"""What a run loads when it records its end, at the earliest."""
+FOR_OTHERS = ("optuna", "gradio")
+FOR_TRAINING = ("lightning", "torchmetrics", "torch._dynamo")
+SHOWN = """json.dumps({
+    "loaded": sorted(sys.modules), "collects": gc.isenabled(), "spared": gc.get_freeze_count(),
+})"""
+COMMAND = f"""
+import gc, json, sys
+from sentiment_rnn.cli.main import main
+sys.argv = ["sentiment-rnn", *sys.argv[1:]]
+main()
+print({SHOWN})
+"""
+TINY = (
+    "data=generated data.train_reviews=60 data.test_reviews=20 data.max_distance=20 encoder.hidden_size=4 "
+    "embedding.size=4 trainer.epochs=1 tracking.system_metrics=false"
+).split()
+
+
+def run_python(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter in `folder`."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def seen(code: str, folder: Path, *arguments: str) -> tuple[set[str], bool, int]:
+    """Modules that are loaded where `code` prints `SHOWN`; whether Python looks for garbage, and among how many objects
+    it does not."""
+    found = json.loads(run_python(code, folder, *arguments).stdout.splitlines()[-1])
+    return set(found["loaded"]), found["collects"], found["spared"]
+
+
+@pytest.fixture
+def store(tmp_path: Path, build_package: Callable[..., Package]) -> Path:
+    """A store with a registered model."""
+    opened = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
+    run_id = opened.client.create_run(opened.experiment_id, tags={"encoder": "lstm"}).info.run_id
+    write_package(build_package(run=run_id), tmp_path / PACKAGE)
+    log_model(opened, run_id, tmp_path / PACKAGE, {"encoder": "lstm"})
+    register(opened, "sentiment", {"champion": run_id})
+    return tmp_path / "runs"
+
+
+@pytest.mark.parametrize("command", ["predict", "inspect"])
+def test_a_trained_model_is_used_without_what_trains_one(command: str, store: Path) -> None:
+    loaded, collects, spared = seen(COMMAND, store.parent, command, "the film was good", "--store", str(store))
+    assert "torch" in loaded
+    unneeded = {*FOR_TRAINING, *FOR_OTHERS, *FOR_A_RECORD} - ({"jinja2"} if command == "inspect" else set())
+    assert unneeded & loaded == set()
+    assert collects
+    assert spared > 100_000
+
+
+def test_a_run_loads_what_records_its_end_after_its_training(tmp_path: Path) -> None:
+    program = "import gc, json\n" + training_that(f"os._exit(print({SHOWN}, flush=True) or 0)", epoch=0)
+    loaded, collects, spared = seen(program, tmp_path, *TINY)
+    assert {"lightning", "mlflow"} <= loaded
+    assert {*FOR_A_RECORD, *FOR_OTHERS} & loaded == set()
+    assert not any(name.startswith("sentiment_rnn.report") for name in loaded)
+    assert collects
+    assert spared > 100_000
+
+
+JOB = """
+import copy, gc, json, pickle, sys
+from sentiment_rnn.environment import libraries_are_loaded
+callback = pickle.loads(bytes.fromhex(sys.argv[1]))
+assert type(callback).__name__ == "SweepCallback"
+assert not gc.isenabled()
+libraries_are_loaded()
+copy.copy(callback)  # where all is loaded, it stops nothing
+"""
+
+
+def test_a_job_of_a_sweep_loads_no_more_than_a_run(tmp_path: Path) -> None:
+    pickled = run_python(
+        "import pickle; from sentiment_rnn.runs.callback import SweepCallback as S; print(pickle.dumps(S()).hex())",
+        tmp_path,
+    ).stdout.strip()
+    loaded, collects, spared = seen(f"{JOB}print({SHOWN})", tmp_path, pickled)
+    assert {*FOR_A_RECORD, *FOR_OTHERS} & loaded == set()
+    assert collects
+    assert spared > 100_000
+
+
+METRIC = """
+from torchmetrics.classification import BinaryAUROC
+import torch
+assert BinaryAUROC()(torch.tensor([0.1, 0.9]), torch.tensor([0, 1])) == 1
+"""
+
+
+def test_torchmetrics_loads_without_what_is_unused(tmp_path: Path) -> None:
+    code = f"import sys, sentiment_rnn{METRIC}assert not {{'scipy', 'matplotlib'}} & set(sys.modules)\n"
+    # Whoever needs them has them, and other libraries see them as they are.
+    code += """
+import matplotlib.pyplot, scipy.signal
+from lightning_utilities.core.imports import RequirementCache, package_available
+assert package_available("scipy") and isinstance(RequirementCache("matplotlib"), RequirementCache)
+assert RequirementCache("matplotlib")
+"""
+    run_python(code, tmp_path)
+
+
+def test_torchmetrics_of_a_program_that_has_it_already_stays_as_it_is(tmp_path: Path) -> None:
+    run_python(f"import torchmetrics, sys, sentiment_rnn{METRIC}assert 'matplotlib.pyplot' in sys.modules\n", tmp_path)
+
+
+def processor_seconds(code: str, folder: Path, *arguments: str) -> float:
+    """Of a process that runs `code`. Elapsed time would be that of the machine's other work too."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run_python(code, folder, *arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.slow
+def test_an_answer_takes_less_than_the_libraries_of_training_alone(store: Path) -> None:
+    libraries = "import lightning.pytorch, mlflow.store.tracking.sqlalchemy_store"
+    answer = min(processor_seconds(COMMAND, store.parent, "predict", "good", "--store", str(store)) for _ in range(2))
+    assert answer < processor_seconds(libraries, store.parent)
