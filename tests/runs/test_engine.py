@@ -64,6 +64,16 @@ def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_ch
     assert run.data.metrics["val/best_accuracy"] == pytest.approx(best)
 
 
+@pytest.mark.parametrize("keeps", ["false", "true"])
+def test_the_best_checkpoints_hold_weights_alone_and_the_last_the_moments_too(tmp_path: Path, keeps: str) -> None:
+    train(small_config(tmp_path, "encoder=lstm", f"trainer.keep_epochs={keeps}"), [])
+    (folder,) = (tmp_path / "runs" / "checkpoints").iterdir()
+    states = {path.name: torch.load(path, weights_only=True) for path in folder.glob("*.ckpt")}
+    assert set(states) == {"last.ckpt", *(["epoch0.ckpt", "epoch1.ckpt"] if keeps == "true" else ["best.ckpt"])}
+    assert {name for name, state in states.items() if "optimizer_states" in state} == {"last.ckpt"}
+    assert all(state["state_dict"] for state in states.values())
+
+
 def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:
     train(small_config(tmp_path, "encoder=bag"), [])
     client, run = last_run(tmp_path)

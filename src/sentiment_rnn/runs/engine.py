@@ -171,6 +171,7 @@ def build_trainer(
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
+            save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
             auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
