@@ -1,6 +1,7 @@
 """What a run records: kept in order until the store takes it, whatever happens in between."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,18 +130,67 @@ def test_what_the_store_refuses_is_put_aside_and_the_rest_goes_on(
     assert "refuses what is in" in caplog.text
 
 
-def test_a_local_store_is_written_at_once_and_has_no_journal(tmp_path: Path, store: Store) -> None:
-    outbox = Outbox(Store(store.client, "sqlite:///x.db", "1", tmp_path), "r")
-    outbox.metrics(metrics(1))
-    assert store.client.got == [[("loss", 0.5, 1)]]
-    outbox.close()
+@pytest.fixture
+def in_folder(store: Store, tmp_path: Path) -> Outbox:
+    """The outbox of a run whose store is SQLite in a folder, in the hands of a `Client`."""
+    return Outbox(Store(store.client, "sqlite:///x.db", "1", tmp_path), "r")
+
+
+def test_a_local_store_is_written_at_once_and_has_no_journal(tmp_path: Path, store: Store, in_folder: Outbox) -> None:
+    in_folder.tags({"x": "1"})
+    assert store.client.got == [{"x": "1"}]
+    in_folder.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_local_store_that_cannot_be_written_gets_everything_later(tmp_path: Path, store: Store) -> None:
+def test_metrics_wait_for_each_other_until_something_else_is_recorded(store: Store, in_folder: Outbox) -> None:
+    in_folder.metrics(metrics(1))
+    in_folder.metrics(metrics(2))
+    assert store.client.got == []
+    in_folder.tags({"x": "1"})
+    assert store.client.got == [[("loss", 0.5, 1), ("loss", 1.0, 2)], {"x": "1"}]
+
+
+@pytest.mark.parametrize("end", ["flush", "close"])
+def test_metrics_wait_no_longer_than_until_a_flush_or_the_end(store: Store, in_folder: Outbox, end: str) -> None:
+    in_folder.metrics(metrics(1))
+    getattr(in_folder, end)()
+    assert store.client.got == [[("loss", 0.5, 1)]]
+    getattr(in_folder, end)()
+    assert len(store.client.got) == 1
+
+
+def test_metrics_wait_for_a_few_seconds_at_most(
+    store: Store, in_folder: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "METRICS_WAIT", 0.05)
+    in_folder.metrics(metrics(1))
+    time.sleep(0.06)
+    in_folder.metrics(metrics(2))
+    assert store.client.got == [[("loss", 0.5, 1), ("loss", 1.0, 2)]]
+
+
+def test_no_more_metrics_wait_than_mlflow_takes_at_once(store: Store, in_folder: Outbox) -> None:
+    in_folder.metrics(metrics(*range(999)))
+    assert store.client.got == []
+    in_folder.metrics(metrics(*range(999, 1999)))
+    in_folder.close()
+    assert [len(batch) for batch in store.client.got] == [1000, 999]
+    assert [step for batch in store.client.got for _, _, step in batch] == list(range(1999))
+
+
+def test_a_run_that_another_process_has_taken_over_gets_no_metrics_that_waited(store: Store, in_folder: Outbox) -> None:
+    in_folder.metrics(metrics(1))
+    in_folder.drop_metrics()
+    in_folder.close()
+    assert store.client.got == []
+
+
+def test_a_local_store_that_cannot_be_written_gets_everything_later(store: Store, in_folder: Outbox) -> None:
+    outbox = in_folder
     store.client.raises = [MlflowException("database is locked"), MlflowException("database is locked")]
-    outbox = Outbox(Store(store.client, "sqlite:///x.db", "1", tmp_path), "r")
     outbox.metrics(metrics(1))
+    outbox.flush()
     outbox.metrics(metrics(2))
     while outbox._journal and outbox._journal.count():
         pass

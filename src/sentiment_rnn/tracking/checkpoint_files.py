@@ -43,15 +43,21 @@ class CheckpointFiles(TorchCheckpointIO):
     """How Lightning writes and reads them. The last checkpoint but one is kept, in case the last is damaged.
 
     Args:
+        before: is called before each file is written.
         upload: takes each file that was written, and the steps of training in it.
     """
 
-    def __init__(self, upload: Callable[[Path, int], None] | None = None) -> None:
+    def __init__(
+        self, before: Callable[[], None] | None = None, upload: Callable[[Path, int], None] | None = None
+    ) -> None:
+        self.before = before
         self.upload = upload
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Replace a file by a whole new one; raises `UserError` where there is no space, or no leave to write."""
         path = Path(path)
+        if self.before:
+            self.before()
         content = io.BytesIO()
         torch.save(checkpoint, content)
         try:

@@ -1,8 +1,11 @@
 """The way of all that a run records: what a run has to say is never waited for, and never lost.
 
-With SQLite in a folder it is written at once. What a server is to get is put into the run's journal first
-(`tracking.journal`), and a thread sends it: a server that is slow, or away, holds nobody up. What is left at the end of
-the run is sent by `sentiment-rnn sync`, or by the next run that records in the same folder.
+With SQLite in a folder it is written at once. Only metrics wait there for each other, since a transaction takes as long
+as some steps of a small model: for `METRICS_WAIT` seconds, or until something else is recorded, or `flush`.
+
+What a server is to get is put into the run's journal first (`tracking.journal`), and a thread sends it: a server that is
+slow, or away, holds nobody up. What is left at the end of the run is sent by `sentiment-rnn sync`, or by the next run
+that records in the same folder.
 """
 
 import logging
@@ -14,7 +17,7 @@ from pathlib import Path
 
 from sentiment_rnn.tracking.answers import short_reason
 from sentiment_rnn.tracking.deliveries import deliver, is_refusal
-from sentiment_rnn.tracking.journal import UNSENT, Entry, Journal
+from sentiment_rnn.tracking.journal import MOST_METRICS, UNSENT, Entry, Journal
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds between attempts to reach a server that is away: doubled after each."""
 LAST_WAIT = 10.0
 """Seconds for which the end of a run waits for a server that was away when it came."""
+METRICS_WAIT = 5.0
+"""Seconds for which metrics wait for more of them before SQLite gets them in one transaction."""
 
 Point = tuple[str, float, int, int]
 """Key, value, time [ms since 1970] and step of a metric."""
@@ -42,12 +47,31 @@ class Outbox:
         self._sent_last = self._closed = False
         self._away_since: float | None = None
         self._journal: Journal | None = None
+        self._points: list[Point] = []
+        """Metrics that wait for each other."""
+        self._waiting_since = 0.0
         if store.remote or self._folder.exists():
             self._open_journal()
 
     def metrics(self, points: Sequence[Point]) -> None:
         """Metrics with their time and step."""
-        self._put({"kind": "metrics", "metrics": [list(point) for point in points]})
+        with self._lock:
+            now = time.monotonic()
+            if not self._points:
+                self._waiting_since = now
+            self._points += points
+            if self._journal is not None or now - self._waiting_since >= METRICS_WAIT or len(self._points) >= MOST_METRICS:
+                self._put_points()
+
+    def flush(self) -> None:
+        """Let no metrics wait any longer: before a checkpoint, since a resumed run does not measure them again."""
+        with self._lock:
+            self._put_points()
+
+    def drop_metrics(self) -> None:
+        """Forget the metrics that wait: another process has the run, and measures them itself."""
+        with self._lock:
+            self._points = []
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Tags, which replace those of the same names."""
@@ -79,6 +103,7 @@ class Outbox:
 
     def close(self) -> None:
         """Send what waits, and say what could not be sent; no server is waited for longer than `LAST_WAIT` seconds."""
+        self.flush()
         if self._journal is None:
             return
         self._closing.set()
@@ -104,21 +129,30 @@ class Outbox:
 
     def _put(self, entry: Entry, path: Path | None = None) -> None:
         with self._lock:
-            if self._journal is None:
-                try:
-                    deliver(self.store, self.run_id, entry, path)
-                    return
-                except Exception as error:
-                    log.warning(
-                        "%s: cannot be written (%s); what the run records is kept in %s and written again later",
-                        self.store.address, short_reason(error), self._folder,
-                    )  # fmt: skip
-                    self._open_journal()
-            assert self._journal
-            self._journal.append(entry, path)
-            if self._sender is None:
-                self._sender = threading.Thread(target=self._work, name=f"outbox {self.run_id}", daemon=True)
-                self._sender.start()
+            self._put_points()
+            self._put_now(entry, path)
+
+    def _put_points(self) -> None:
+        points, self._points = self._points, []
+        for start in range(0, len(points), MOST_METRICS):
+            self._put_now({"kind": "metrics", "metrics": [list(p) for p in points[start : start + MOST_METRICS]]})
+
+    def _put_now(self, entry: Entry, path: Path | None = None) -> None:
+        if self._journal is None:
+            try:
+                deliver(self.store, self.run_id, entry, path)
+                return
+            except Exception as error:
+                log.warning(
+                    "%s: cannot be written (%s); what the run records is kept in %s and written again later",
+                    self.store.address, short_reason(error), self._folder,
+                )  # fmt: skip
+                self._open_journal()
+        assert self._journal
+        self._journal.append(entry, path)
+        if self._sender is None:
+            self._sender = threading.Thread(target=self._work, name=f"outbox {self.run_id}", daemon=True)
+            self._sender.start()
         self._something.set()
 
     def _open_journal(self) -> None:

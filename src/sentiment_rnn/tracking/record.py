@@ -90,8 +90,8 @@ class RunRecord:
         return RunLogger(self)
 
     def checkpoint_files(self) -> CheckpointFiles:
-        """How Lightning writes checkpoints."""
-        return CheckpointFiles(self.upload.add if self.upload else None)
+        """How Lightning writes checkpoints: what was measured up to one is in the store before."""
+        return CheckpointFiles(lambda: self.outbox.flush(), self.upload.add if self.upload else None)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Numbers, at one step. A run that was resumed repeats some steps: what it logged at one stays."""
@@ -266,7 +266,9 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
                 if monitor:
                     monitor.finish()
             with _only_reporting(run_id):
-                if not lease.taken_over:
+                if lease.taken_over:
+                    outbox.drop_metrics()
+                else:
                     outbox.end(RunStatus.to_string(status))
                 outbox.close()
 
