@@ -175,6 +175,13 @@ def test_a_rule_keeps_one_checkpoint_of_each_run_and_all_of_the_best(store: Stor
     assert {path.name for path in files_of(store, high)} == set(FILES)
 
 
+@pytest.mark.parametrize(("keep", "gone"), [("best", set()), ("last", set()), ("none", {"best.ckpt"})])
+def test_of_a_run_that_left_no_last_checkpoint_the_best_stays(store: Store, keep: str, gone: set[str]) -> None:
+    run = add_run(store, val__best_accuracy=0.1)
+    folder_of(store, run).joinpath("last.ckpt").unlink()
+    assert removed(store, keep).get(run, set()) == gone
+
+
 def test_a_registered_run_keeps_its_checkpoints_whatever_its_alias(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

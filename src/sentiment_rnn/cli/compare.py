@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
+from sentiment_rnn.cli.run_model import make_missing_model
 from sentiment_rnn.config.commands import CompareConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
@@ -79,12 +80,23 @@ def register_best(store: Store, name: str, arms: list[Arm]) -> list[str]:
     ranked = sorted(scored, key=lambda pair: -pair[1].metrics[BEST_ACCURACY])
     best = {CHAMPION: ranked[0]}
     best |= {run.encoder: (arm, run) for arm, run in reversed(ranked)}
-    versions = register(store, name, {alias: run.run_id for alias, (_, run) in best.items()})
+    faults = {alias: fault for alias, (_, run) in best.items() if (fault := fault_of_model(store, run.run_id))}
+    versions = register(store, name, {alias: run.run_id for alias, (_, run) in best.items() if alias not in faults})
     lines = []
     for alias, (arm, run) in best.items():
         what = f"{arm.name}, seed {run.seed}, {100 * run.metrics[BEST_ACCURACY]:.1f} % on validation"
         if alias in versions:
             lines.append(f"registered as {name}@{alias}, version {versions[alias]}: {what}")
         else:
-            lines.append(f"not registered: {what}, run {run.run_id}, was trained before models were packaged")
+            why = faults.get(alias, "it was trained before models were packaged")
+            lines.append(f"not registered: {what}, run {run.run_id}: {why}")
     return lines
+
+
+def fault_of_model(store: Store, run_id: str) -> str:
+    """Have a run's packaged model made where it recorded none; why that cannot be done, or empty."""
+    try:
+        make_missing_model(store, run_id)
+    except UserError as error:
+        return str(error)
+    return ""

@@ -73,6 +73,7 @@ def open_model(
         UserError: there is none, or it is not what it should be.
     """
     from sentiment_rnn import runtime
+    from sentiment_rnn.cli.run_model import make_missing_model
     from sentiment_rnn.inference.package import read_package
     from sentiment_rnn.inference.predictor import Predictor
     from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model
@@ -91,6 +92,7 @@ def open_model(
         if store is None:
             folder = checked_model(Path(str(model)))
         elif run:
+            make_missing_model(store, run)
             folder = fetch_run_model(store, run, Path(temporary))
         else:
             folder = fetch_model(store, model or f"{DEFAULT_NAME}@{CHAMPION}", Path(temporary))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import refuse
+from sentiment_rnn.config.bounds import one_of, refuse
 
 
 @dataclass
@@ -23,6 +23,9 @@ class TrackingConfig:
     """Record processor, memory and disk use."""
     repeat: bool = MISSING
     """Run a sweep again that has finished; false leaves it as it is."""
+    record: str = "full"
+    """What a run leaves. `full`: all of it. `results`, for sweeps of many small runs: no figures, mistakes, packaged
+    model or last checkpoint; a command that needs the model makes it of the best checkpoint."""
     checkpoints: str | None = None
     """Folder of all checkpoints, one that every machine sees. Null keeps them in `directory`; where the store is a
     server, they are artifacts of their run as well, and another machine fetches them."""
@@ -38,7 +41,13 @@ class TrackingConfig:
     """Seconds without one after which another process may resume the run; at least three heartbeats."""
 
     def __post_init__(self) -> None:
+        one_of("tracking.record", self.record, ("full", "results"))
         if not self.heartbeat > 0:
             refuse("tracking.heartbeat", self.heartbeat, "a number of seconds above 0")
         if not self.lease >= 3 * self.heartbeat:
             refuse("tracking.lease", self.lease, f"at least three heartbeats of {self.heartbeat:g} s")
+
+    @property
+    def records_all(self) -> bool:
+        """Whether a run leaves more than its results and its weights."""
+        return self.record == "full"

@@ -133,7 +133,7 @@ def fit_and_test(
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
-        record.log_checkpoints(best)
+        record.log_checkpoints(best, keeps_last=config.tracking.records_all)
         if config.trainer.profiler:
             record.log_text(trainer.profiler.summary(), "profile.txt")  # type: ignore[attr-defined]
         if not (config.trainer.fast_dev_run or config.trainer.limit_batches):  # else most reviews were not read

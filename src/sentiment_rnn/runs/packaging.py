@@ -1,6 +1,7 @@
 """What a trained run is recorded by: its predictions, its mistakes, and the model as people use it."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,36 +9,46 @@ import torch
 
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.inference.calibration import calibration_error, cross_entropy, fit_temperature
-from sentiment_rnn.inference.package import Package, Reading, fingerprints
+from sentiment_rnn.inference.package import Package, Reading, fingerprints, write_package
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.inference.temperature import calibrate
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.tracking.names import TEMPERATURE
 
 
 def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: str) -> Package:
-    """The trained model as people use it, its temperature fitted on validation."""
-    corpus = data.corpus
-    seen = (corpus.splits[name] for name in ("train", "validation"))
-    # Copied into memory at once: a slice of a mapped file takes ten times as long as one of an array.
-    texts = [fingerprints(np.split(np.array(split.tokens), split.offsets[1:-1])) for split in seen]
-    read = data.config
+    """The trained model as people use it, its temperature not yet fitted, and without its training texts."""
+    read, corpus = data.config, data.corpus
     lengths = corpus.splits["train"].lengths
     reading = Reading(
         read.max_tokens, read.keep, read.eval_batch_size, precision, 1.0, run_id, read.name, int(lengths.min()),
         int(lengths.max()),
     )  # fmt: skip
-    package = Package(model, corpus.tokenizer, reading, np.concatenate(texts))
-    validation = corpus.splits["validation"]
-    temperature = fit_temperature(Predictor(package).logits_of(validation).numpy(), validation.labels)
-    return replace(package, reading=replace(reading, temperature=temperature))
+    return Package(model, corpus.tokenizer, reading, np.array([], dtype=np.int64))
+
+
+def fitted_temperature(package: Package, data: ReviewData) -> float:
+    """The temperature that fits a model to the validation reviews."""
+    validation = data.corpus.splits["validation"]
+    return fit_temperature(Predictor(package).logits_of(validation).numpy(), validation.labels)
+
+
+def write_whole_package(package: Package, temperature: float, data: ReviewData, folder: Path) -> None:
+    """Write the files of a packaged model, with its temperature and with what tells the texts that it was trained and
+    chosen on."""
+    seen = (data.corpus.splits[name] for name in ("train", "validation"))
+    # Copied into memory at once: a slice of a mapped file takes ten times as long as one of an array.
+    texts = [fingerprints(np.split(np.array(split.tokens), split.offsets[1:-1])) for split in seen]
+    reading = replace(package.reading, temperature=temperature)
+    write_package(replace(package, reading=reading, training_texts=np.concatenate(texts)), folder)
 
 
 def calibration_metrics(predictions: Predictions) -> dict[str, float]:
     """The temperature, and what it makes of the test scores that Lightning logged without it."""
     probabilities, labels = predictions.probabilities, predictions.labels
     return {
-        "temperature": predictions.temperature,
+        TEMPERATURE: predictions.temperature,
         "test/loss_calibrated": cross_entropy(probabilities, labels),
         "test/calibration_error_calibrated": calibration_error(probabilities, labels),
     }

@@ -11,7 +11,6 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
-from sentiment_rnn.inference.package import write_package
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.input_gradients import gradient_by_distance
 from sentiment_rnn.runs.job import Objective
@@ -59,21 +58,29 @@ class ReviewJob:
             self.untrained = copy.deepcopy(model)
 
     def after_training(self, model: Any, record: RunRecord) -> None:
-        """Record predictions, calibration, figures, gradients and the model as people use it."""
-        # Here, not above: they load matplotlib and SciPy, for which no training step waits.
-        from sentiment_rnn.report.figures import run_figures
-        from sentiment_rnn.runs.packaging import calibration_metrics, describe_mistakes, gather_predictions, pack
+        """Record predictions, calibration and gradients; unless the run leaves results alone, figures, mistakes and the
+        model as people use it too."""
+        # Here, not above: it loads SciPy, for which no training step waits.
+        from sentiment_rnn.runs.packaging import calibration_metrics, fitted_temperature, gather_predictions, pack
 
         package = pack(model.cpu().eval(), self.data, self.config.precision, record.run_id)
-        predictions = gather_predictions(model, self.data, package.reading.temperature)
+        temperature = fitted_temperature(package, self.data)
+        predictions = gather_predictions(model, self.data, temperature)
         record.log_metrics(calibration_metrics(predictions))
         sample = gradient_sample(self.data, self.config.seed)
         record.log_gradients(gradient_by_distance(self.untrained, sample), gradient_by_distance(model, sample))
+        record.log_predictions(predictions)
+        if not self.config.tracking.records_all:
+            return
+        # They load matplotlib.
+        from sentiment_rnn.report.figures import run_figures
+        from sentiment_rnn.runs.packaging import describe_mistakes, write_whole_package
+
         history = {name: record.curve(name) for name in ("train/loss", "val/loss", "val/accuracy")}
-        record.log_test(predictions, run_figures(predictions, history), describe_mistakes(predictions, self.data))
+        record.log_pictures(run_figures(predictions, history), describe_mistakes(predictions, self.data))
         if not self.config.trainer.trial:
             with tempfile.TemporaryDirectory() as folder:
-                write_package(package, Path(folder, PACKAGE))
+                write_whole_package(package, temperature, self.data, Path(folder, PACKAGE))
                 record.log_model(Path(folder, PACKAGE), self.config.tags)
 
     def summary(self, scores: dict[str, float]) -> str:

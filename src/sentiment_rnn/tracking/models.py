@@ -17,7 +17,8 @@ from mlflow.types import ColSpec, Schema
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.names import ENCODER_TAG
+from sentiment_rnn.tracking.names import ENCODER_TAG, TEMPERATURE, TRIAL_TAG
+from sentiment_rnn.tracking.results import is_finished
 from sentiment_rnn.tracking.store import Store
 
 HOW_TO_SERVE = (
@@ -95,6 +96,17 @@ def model_of(run: Run) -> str | None:
     """Id of the model that a run logged; None for a run that was made before models were packaged."""
     outputs = run.outputs.model_outputs if run.outputs else []
     return outputs[-1].model_id if outputs else None
+
+
+def without_model(store: Store, run_id: str) -> Run | None:
+    """The run, if it is one on reviews that has finished and recorded results alone, and so has no model yet; None for
+    any other."""
+    try:
+        run = store.client.get_run(run_id)
+    except MlflowException:  # `fetch_run_model` says so
+        return None
+    results_alone = run.data.params.get("tracking.record") == "results" and TEMPERATURE in run.data.metrics
+    return run if results_alone and TRIAL_TAG not in run.data.tags and is_finished(run) and not model_of(run) else None
 
 
 def check_name(name: str) -> None:

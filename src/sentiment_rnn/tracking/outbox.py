@@ -3,9 +3,9 @@
 With SQLite in a folder it is written at once. Only metrics wait there for each other, since a transaction takes as long
 as some steps of a small model: for `METRICS_WAIT` seconds, or until something else is recorded, or `flush`.
 
-What a server is to get is put into the run's journal first (`tracking.journal`), and a thread sends it: a server that is
-slow, or away, holds nobody up. What is left at the end of the run is sent by `sentiment-rnn sync`, or by the next run
-that records in the same folder.
+What a server is to get is put into the run's journal first (`tracking.journal`), and a thread sends it: a server that
+is slow, or away, holds nobody up. What is left at the end of the run is sent by `sentiment-rnn sync`, or by the next
+run that records in the same folder.
 """
 
 import logging
@@ -60,7 +60,8 @@ class Outbox:
             if not self._points:
                 self._waiting_since = now
             self._points += points
-            if self._journal is not None or now - self._waiting_since >= METRICS_WAIT or len(self._points) >= MOST_METRICS:
+            waited = now - self._waiting_since
+            if self._journal is not None or waited >= METRICS_WAIT or len(self._points) >= MOST_METRICS:
                 self._put_points()
 
     def flush(self) -> None:

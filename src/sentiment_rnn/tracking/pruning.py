@@ -79,7 +79,7 @@ def plan(
             elif time.time() - (run.info.end_time or entry.updated * 1000) / 1000 < older_than_days * DAY:
                 reason = f"not older than {older_than_days:g} days"
             else:
-                if removed := [path for path in files if path.name != _kept(run, keep)]:
+                if removed := [path for path in files if path.name != _kept(run, keep, files)]:
                     removals.append(Removal(entry, run, removed))
                 continue
             spared[reason] = spared.get(reason, 0) + 1
@@ -109,7 +109,8 @@ def remove(store: Store, planned: Plan, rule: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _kept(run: Run, keep: str) -> str:
-    """The name of the checkpoint that stays."""
+def _kept(run: Run, keep: str, files: Sequence[Path]) -> str:
+    """The name of the checkpoint that stays; of a run that left no last one, the best."""
     best = Path(run.data.tags.get(CHECKPOINT_TAG, BEST_BY_DEFAULT)).name
-    return {"best": best, "last": LAST, "none": ""}[keep]
+    last = LAST if any(path.name == LAST for path in files) else best
+    return {"best": best, "last": last, "none": ""}[keep]

@@ -109,9 +109,10 @@ class RunRecord:
         fields = ("name", "digest", "source_type", "source")
         self.outbox.dataset({field: dataset[field] for field in fields}, "train and test")
 
-    def log_checkpoints(self, best: str) -> None:
+    def log_checkpoints(self, best: str, keeps_last: bool = True) -> None:
         """Checkpoints by reference: they stay where they are."""
-        self.log_text(yaml.safe_dump({"best": best, "last": str(self.checkpoints / LAST)}), "checkpoints.yaml")
+        last = {"last": str(self.checkpoints / LAST)} if keeps_last else {}
+        self.log_text(yaml.safe_dump({"best": best, **last}), "checkpoints.yaml")
         self.outbox.tags({CHECKPOINT_TAG: best})
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
@@ -120,14 +121,17 @@ class RunRecord:
         rows += [f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True))]
         self.log_text("\n".join(rows) + "\n", GRADIENTS)
 
-    def log_test(
-        self, predictions: Predictions, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]
-    ) -> None:
-        """Predictions, figures by their name, and the most confident mistakes."""
+    def log_predictions(self, predictions: Predictions) -> None:
+        """What the model says of every test review."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, PREDICTIONS)
             path.parent.mkdir()
             predictions.save(path)
+            self.outbox.artifact(Path(folder))
+
+    def log_pictures(self, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]) -> None:
+        """Figures by their name, and the most confident mistakes."""
+        with tempfile.TemporaryDirectory() as folder:
             tables = write_pictures_and_mistakes(Path(folder), figures, mistakes)
             self.outbox.artifact(Path(folder))
         self.outbox.tags(tables)
@@ -271,6 +275,8 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
                 else:
                     outbox.end(RunStatus.to_string(status))
                 outbox.close()
+                if status == RunStatus.FINISHED and not config.tracking.records_all:
+                    (record.checkpoints / LAST).unlink(missing_ok=True)  # only now: until here the run would resume
 
 
 @contextmanager

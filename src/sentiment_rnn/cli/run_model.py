@@ -1,0 +1,35 @@
+"""The packaged model of a run that recorded results alone (`tracking.record=results`), made when it is asked for."""
+
+import tempfile
+from pathlib import Path
+
+from sentiment_rnn.tracking.answers import store_errors
+from sentiment_rnn.tracking.models import PACKAGE, log_model, without_model
+from sentiment_rnn.tracking.names import TEMPERATURE
+from sentiment_rnn.tracking.results import RunResult, result_of
+from sentiment_rnn.tracking.store import Store
+
+
+def make_missing_model(store: Store, run_id: str) -> None:
+    """Pack the best checkpoint of a run that finished and recorded results alone, and log it as the run's model; do
+    nothing for any other run.
+
+    Raises:
+        UserError: its checkpoint or its reviews are gone, or not to be trusted; or the store refuses.
+    """
+    if run := without_model(store, run_id):
+        result = result_of(store, run)
+        with tempfile.TemporaryDirectory() as folder:
+            write_package_of(result, Path(folder, PACKAGE))
+            with store_errors(store.uri, store.experiment, "EDIT"):
+                log_model(store, run_id, Path(folder, PACKAGE), result.config.tags)
+
+
+def write_package_of(result: RunResult, folder: Path) -> None:
+    """Write the files that the run would have written at its end."""
+    from sentiment_rnn.runs.packaging import pack, write_whole_package  # seconds, which only such a run costs
+    from sentiment_rnn.studies.kit.restored import best, data_of
+
+    data = data_of(result)
+    package = pack(best(result), data, result.config.precision, result.run_id)
+    write_whole_package(package, result.metrics[TEMPERATURE], data, folder)
