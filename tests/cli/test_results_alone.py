@@ -1,6 +1,7 @@
 """Runs that record results alone: the same numbers on less disk, and a model when somebody asks for one."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -149,6 +150,16 @@ def test_a_model_whose_checkpoint_is_gone_is_one_line(train: Callable[..., Sweep
     assert "registered as sentiment@rnn, version 1" in said
     (line,) = [line for line in said.splitlines() if line.startswith("not registered: bag")]
     assert "this checkpoint is gone" in line
+
+
+def test_a_model_whose_reviews_have_changed_is_one_line(train: Callable[..., Sweep]) -> None:
+    changed = train("results", "changed")
+    with sqlite3.connect(changed.store.directory / "mlflow.db") as database:
+        database.execute("UPDATE datasets SET digest = 'of other reviews'")
+    folder, run_id = changed.store.directory.parent, changed.runs["rnn"].info.run_id
+    done = run_command("predict", folder, "--store", "changed", "--run", run_id, "good", status=1)
+    assert "the reviews are not those that it read" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_two_thousand_runs_of_a_memory_study_take_less_than_a_gigabyte(tmp_path: Path) -> None:

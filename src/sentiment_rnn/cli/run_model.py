@@ -3,10 +3,11 @@
 import tempfile
 from pathlib import Path
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.models import PACKAGE, log_model, without_model
 from sentiment_rnn.tracking.names import TEMPERATURE
-from sentiment_rnn.tracking.results import RunResult, result_of
+from sentiment_rnn.tracking.results import RunResult, data_digest_of, result_of
 from sentiment_rnn.tracking.store import Store
 
 
@@ -15,21 +16,26 @@ def make_missing_model(store: Store, run_id: str) -> None:
     nothing for any other run.
 
     Raises:
-        UserError: its checkpoint or its reviews are gone, or not to be trusted; or the store refuses.
+        UserError: its checkpoint or its reviews are gone, changed, or not to be trusted; or the store refuses.
     """
     if run := without_model(store, run_id):
         result = result_of(store, run)
         with tempfile.TemporaryDirectory() as folder:
-            write_package_of(result, Path(folder, PACKAGE))
+            write_package_of(result, data_digest_of(run), Path(folder, PACKAGE))
             with store_errors(store.uri, store.experiment, "EDIT"):
                 log_model(store, run_id, Path(folder, PACKAGE), result.config.tags)
 
 
-def write_package_of(result: RunResult, folder: Path) -> None:
-    """Write the files that the run would have written at its end."""
+def write_package_of(result: RunResult, digest: str, folder: Path) -> None:
+    """Write the files that the run would have written at its end; `digest` is that of the reviews that it read."""
     from sentiment_rnn.runs.packaging import pack, write_whole_package  # seconds, which only such a run costs
     from sentiment_rnn.studies.kit.restored import best, data_of
 
     data = data_of(result)
+    if not digest or not data.corpus.digest.startswith(digest):
+        raise UserError(  # their vocabulary would give the words other ids than the weights know
+            f"run={result.run_id}: the reviews are not those that it read, so no model can be made of it; "
+            "train again with tracking.repeat=true"
+        )
     package = pack(best(result), data, result.config.precision, result.run_id)
     write_whole_package(package, result.metrics[TEMPERATURE], data, folder)

@@ -110,6 +110,12 @@ def is_finished(run: Run) -> bool:
     return str(run.info.status) == RunStatus.to_string(RunStatus.FINISHED)
 
 
+def data_digest_of(run: Run) -> str:
+    """Beginning of the SHA-256 of the reviews that a run read; empty where it recorded none."""
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    return str(inputs[0].dataset.digest) if inputs else ""
+
+
 def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
     """A sweep's parent run, by `latest`, a study's name (its latest sweep) or a run id.
 
