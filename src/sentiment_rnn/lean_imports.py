@@ -47,6 +47,9 @@ def _seem_absent(names: Sequence[str]) -> Iterator[None]:
     """Libraries seem not to be installed to whoever asks lightning_utilities, as torchmetrics does."""
     from lightning_utilities.core import imports
 
+    if not {"package_available", "RequirementCache"} <= vars(imports).keys():  # of another version
+        yield
+        return
     available, requirement = imports.package_available, imports.RequirementCache
 
     def package_available(name: str) -> bool:
