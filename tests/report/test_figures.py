@@ -28,7 +28,8 @@ from sentiment_rnn.report.figures import (
     run_figures,
     save_figure,
 )
-from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, wilson_interval
+from sentiment_rnn.report.shares import wilson_interval
+from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins
 from sentiment_rnn.tracking.results import RunResult
 
 

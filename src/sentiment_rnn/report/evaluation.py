@@ -17,7 +17,8 @@ from sentiment_rnn.inference.package import fingerprint, fingerprints
 from sentiment_rnn.inference.predictions import Predictions, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.inference.temperature import calibrate
-from sentiment_rnn.report.statistics import Interval, percent, quantile_bins, wilson_interval
+from sentiment_rnn.report.shares import wilson_interval
+from sentiment_rnn.report.statistics import Interval, percent, quantile_bins
 from sentiment_rnn.report.tables import Table
 
 MISTAKES = 20

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, wilson_interval
+from sentiment_rnn.report.shares import wilson_interval
+from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins
 
 # Okabe & Ito (2008): told apart by colour-blind readers, and in print by their lightness.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -1,0 +1,52 @@
+"""p values of a study's comparisons, and their correction for how many they are."""
+
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+from scipy.stats import fisher_exact, ttest_ind_from_stats
+from scipy.stats import t as student_t
+
+from sentiment_rnn.report.statistics import BySeed, Values, spread
+
+Name = TypeVar("Name")
+
+
+def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
+    """p values adjusted for their number by Holm's step-down procedure (1979), by the comparison's name.
+
+    Rejecting those that are at most 0.05 keeps the chance of any false rejection at 5 %, whatever depends on what. The
+    i-th smallest of m is multiplied by m - i + 1, and none is smaller than one before it.
+    """
+    ordered = sorted(p_values, key=lambda name: p_values[name])
+    scaled = [(len(ordered) - place) * p_values[name] for place, name in enumerate(ordered)]
+    adjusted = dict(zip(ordered, np.minimum(1.0, np.maximum.accumulate(scaled)).tolist(), strict=True))
+    return {name: adjusted[name] for name in p_values}
+
+
+def welch_p(first: Values, second: Values) -> float:
+    """Two-sided p value of equal means over unpaired seeds (Welch 1947), as `welch_interval` judges them.
+
+    Seeds that all agree leave no doubt: 1 where the means are equal, 0 where they are not. NaN for a single seed.
+    """
+    one, other = spread(first), spread(second)
+    if not (one.deviation or other.deviation):
+        return float(one.mean == other.mean)
+    if min(len(first), len(second)) < 2:
+        return math.nan
+    return float(ttest_ind_from_stats(*one, len(first), *other, len(second), equal_var=False).pvalue)
+
+
+def paired_p(first: BySeed, second: BySeed) -> float:
+    """Two-sided p value of no mean difference by seed, as `paired_interval` judges it; 0 or 1 for seeds that all agree,
+    NaN for a single seed."""
+    mean, deviation = spread([first[seed] - second[seed] for seed in first])
+    if not deviation:
+        return float(mean == 0)
+    return float(2 * student_t.sf(abs(mean) / deviation * math.sqrt(len(first)), len(first) - 1))
+
+
+def share_p(first: int, of_first: int, second: int, of_second: int) -> float:
+    """Two-sided p value of two equal shares (Fisher's exact test)."""
+    return float(fisher_exact([[first, of_first - first], [second, of_second - second]]).pvalue)
