@@ -57,7 +57,7 @@ def test_a_study_trains_its_sweep_writes_its_folder_and_logs_to_the_parent(gates
     out = gates / "experiments" / "gates"
     assert {path.name for path in out.iterdir()} == {
         "results.csv", "encoders.csv", "verdicts.json", "table.md", "explorer.json", "gates.png", "saturation.png",
-        "running.png",
+        "running.png", "provenance.json",
     }  # fmt: skip
     assert "Share [%] of units and tokens" in (out / "table.md").read_text()
     assert len(children(gates)) == 4
@@ -88,6 +88,7 @@ def test_the_textbook_tasks_are_a_study_too(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path.name for path in out.iterdir()} == {
         "results.csv", "encoders.csv", "learning_rates.csv", "verdicts.json", "table.md", "textbook.png",
+        "provenance.json",
     }  # fmt: skip
     rows = (out / "results.csv").read_text().splitlines()
     assert len(rows) == 1 + 8, "two tasks, two lengths, two encoders, one seed"
@@ -117,7 +118,7 @@ def test_a_study_that_needs_another_says_so_before_anything_is_trained(tmp_path:
 def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.MonkeyPatch, seeds: str) -> None:
     started: list[list[str]] = []
 
-    def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         started.append(command)
         return subprocess.CompletedProcess(command, 0)
 

@@ -13,6 +13,7 @@ from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.report.comparison import DISTANCE_TITLE, read_results, tables_of
 from sentiment_rnn.report.tables import markdown, read_markdown, replace_block
 from sentiment_rnn.studies import all_studies, find_study
+from sentiment_rnn.studies.kit.evidence import checked_findings
 from sentiment_rnn.studies.kit.page import sections_of, verdict_table
 
 SUMMARY = Path("docs/findings.md")
@@ -42,7 +43,7 @@ def generated_files(root: Path) -> Iterator[tuple[Path, str]]:
     for folder in comparisons(root):
         yield folder / "table.md", comparison_document(folder)
     for folder in studies(root):
-        for name, text in find_study(folder.name).findings(folder).texts().items():
+        for name, text in checked_findings(find_study(folder.name), folder).texts().items():
             yield folder / name, text
 
 

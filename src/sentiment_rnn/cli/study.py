@@ -4,9 +4,11 @@
     sentiment-rnn study name=memory run=false     # from the results in experiments/memory alone; no run is needed
     sentiment-rnn study name=all                  # every study, in order
 
-An interrupted sweep resumes; a finished one is not run again.
+An interrupted sweep resumes; a finished one is not run again. A study with a protocol does not start without it, and
+makes no findings of results that were measured under another.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +22,14 @@ from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import new_console, show
 from sentiment_rnn.studies import all_studies, find_study
+from sentiment_rnn.studies.kit.evidence import checked_findings
 from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.protocol import PROVENANCE, check_started_under, protocol_digest, provenance_json
 from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
 from sentiment_rnn.tracking.results import find_sweep, log_findings
 from sentiment_rnn.tracking.store import open_store, store_uri
 
@@ -45,6 +51,7 @@ def run_studies(config: StudyConfig) -> None:
     if config.run:
         for study in studies:
             check_overrides(config, study)
+            protocol_digest(study, folder_of(config, study))
     for study in studies:
         run_study(config, study)
 
@@ -67,15 +74,18 @@ def run_study(config: StudyConfig, study: Study) -> None:
         report_findings(study, folder)
         return
     check_needed(config, study)
+    protocol = protocol_digest(study, folder)
     for sweep in study.sweeps:
-        run_sweep(config, sweep)
-    store = open_store(config.tracking, create=False)
+        run_sweep(config, sweep, protocol)
+        store = open_store(config.tracking, create=False)
+        if protocol:
+            check_started_under(protocol, store, sweep.experiment)
     measurements = study.measure(store)
-    measurements.write(folder)
+    measured = measurements.files | {PROVENANCE: provenance_json(study, store, protocol)}
+    write_folder(folder, measured, measurements.figures)
     findings = report_findings(study, folder)
     parent = find_sweep(store, study.sweeps[-1].experiment, finished=True)
-    texts, figures = measurements.files | findings.texts(), measurements.figures | findings.figures
-    log_findings(store, parent, study.name, texts, figures)
+    log_findings(store, parent, study.name, measured | findings.texts(), measurements.figures | findings.figures)
     new_console().print(
         f"logged to run {parent.info.run_id} of {store.address}, under study/{study.name}", soft_wrap=True
     )
@@ -83,7 +93,7 @@ def run_study(config: StudyConfig, study: Study) -> None:
 
 def report_findings(study: Study, folder: Path) -> Findings:
     """Make the findings from the results in the folder, print them, and write them there."""
-    findings = study.findings(folder)
+    findings = checked_findings(study, folder)
     console = new_console()
     for table in findings.tables:
         show(console, table)
@@ -122,14 +132,19 @@ def check_needed(config: StudyConfig, study: Study) -> None:
             ) from error
 
 
-def run_sweep(config: StudyConfig, sweep: Sweep) -> None:
+def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str | None = None) -> None:
     """One Hydra sweep in a process of its own, with this study's store.
 
     A sweep that chooses learning rates keeps its own seed, so that no rate is chosen with a seed of the study.
+
+    Args:
+        protocol: digest of the protocol with which its runs are tagged.
     """
     tracking = [f"tracking.directory={config.tracking.directory}", f"tracking.experiment={config.tracking.experiment}"]
     tracking += [f"tracking.uri={store_uri(config.tracking)}"] if config.tracking.uri else []
     overrides = [given for given in config.overrides if not (sweep.chooses_rates and key_of(given) in SEEDS)]
     train = [sys.executable, "-m", "sentiment_rnn", "train", f"experiment={sweep.experiment}", "tracking.repeat=false"]
-    if status := subprocess.run([*train, *tracking, *overrides]).returncode:
+    environment = {name: value for name, value in os.environ.items() if name != PROTOCOL_VARIABLE}
+    environment |= {PROTOCOL_VARIABLE: protocol} if protocol else {}
+    if status := subprocess.run([*train, *tracking, *overrides], env=environment).returncode:
         raise UserError(f"experiment={sweep.experiment} did not finish (status {status}); the same command resumes it")

@@ -67,11 +67,11 @@ def save_figure(figure: Figure, path: Path) -> None:
     colours.save(path, optimize=True)
 
 
-def write_folder(folder: Path, texts: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
-    """Write texts by their file name, and figures by theirs without its suffix, into a folder, which is made."""
+def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mapping[str, Figure]) -> None:
+    """Write files by their name, and figures by theirs without its suffix, into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / name).write_text(text)
+    for name, content in files.items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     for name, figure in figures.items():
         save_figure(figure, folder / f"{name}.png")
 

@@ -9,6 +9,7 @@ from typing import Any
 from mlflow.entities import Param, RunStatus
 from mlflow.exceptions import MlflowException
 
+from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -19,6 +20,7 @@ from sentiment_rnn.tracking.names import (
     IDENTITY_TAG,
     NOTE_TAG,
     PARENT_TAG,
+    PROCESSOR_TAG,
     PRUNED_TAG,
     SEARCH_TRIAL_TAG,
     STUDY_TAG,
@@ -151,6 +153,7 @@ def _new_run(store: Store, config: RunConfig, identity: str) -> str:
     name = "-".join([*config.tags.values(), f"seed{config.seed}"])
     tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
     tags[NOTE_TAG] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
+    tags[PROCESSOR_TAG] = runtime.processor_name(config.trainer.accelerator)
     if (number := config.tracking.search_trial) is not None:
         name += f"-trial{number}"
         tags[SEARCH_TRIAL_TAG] = str(number)

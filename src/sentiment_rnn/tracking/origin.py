@@ -1,30 +1,43 @@
-"""Where a run comes from: who started it, with which command, from which code."""
+"""Where a run comes from: who started it, with which command, from which code, under which protocol."""
 
 import getpass
 import os
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from sentiment_rnn import __version__
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.names import COMMAND_VARIABLE, VERSION_TAG
+from sentiment_rnn.tracking.names import (
+    COMMAND_VARIABLE,
+    COMMIT_TAG,
+    LIGHTNING_TAG,
+    PROTOCOL_TAG,
+    PROTOCOL_VARIABLE,
+    TORCH_TAG,
+    VERSION_TAG,
+)
 
 LONGEST = 5000
 """Characters of a tag that MLflow keeps."""
 
 
 def origin_tags() -> dict[str, str]:
-    """MLflow's own tags for user, source and commit, and the version of this package."""
+    """MLflow's own tags for user, source and commit, the versions of what computes, and the protocol of the study."""
     tags = {
         VERSION_TAG: __version__,
+        TORCH_TAG: version("torch"),
+        LIGHTNING_TAG: version("lightning"),
         "mlflow.user": user_name(),
         "mlflow.source.name": command_line()[:LONGEST],
         "mlflow.source.type": "LOCAL",
     }
     if commit := git_commit():
-        tags["mlflow.source.git.commit"] = commit
+        tags[COMMIT_TAG] = commit
+    if protocol := os.environ.get(PROTOCOL_VARIABLE):
+        tags[PROTOCOL_TAG] = protocol
     return tags
 
 

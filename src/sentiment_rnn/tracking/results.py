@@ -159,6 +159,17 @@ def results_of(store: Store, parent: Run) -> list[RunResult]:
     Raises:
         UserError: there are none.
     """
+    results = [result_of(store, run) for run in finished_runs(store, parent)]
+    jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
+    return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
+
+
+def finished_runs(store: Store, parent: Run) -> list[Run]:
+    """The finished runs of a sweep as MLflow has them, by their start; trials are left out.
+
+    Raises:
+        UserError: there are none.
+    """
     query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}' and {FINISHED}"
     runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
     earnest = [run for run in runs if TRIAL_TAG not in run.data.tags]
@@ -167,9 +178,7 @@ def results_of(store: Store, parent: Run) -> list[RunResult]:
         raise UserError(f"{name}: its runs are trials ({runs[0].data.tags[TRIAL_TAG]}), which are not compared")
     if not runs:
         raise UserError(f"{name}: no finished run to compare")
-    results = [result_of(store, run) for run in earnest]
-    jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
-    return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
+    return earnest
 
 
 def jobs_of(store: Store, parent: Run) -> list[list[str]]:
@@ -237,10 +246,14 @@ def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float])
     store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
 
 
-def log_findings(store: Store, parent: Run, study: str, texts: dict[str, str], figures: "dict[str, Figure]") -> None:
+def log_findings(
+    store: Store, parent: Run, study: str, files: Mapping[str, str | bytes], figures: Mapping[str, "Figure"]
+) -> None:
     """Put what a study found into the parent run, under `study/<its name>`: a sweep can be that of two studies."""
-    for name, content in texts.items():
-        store.client.log_text(parent.info.run_id, content, f"study/{study}/{name}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content.encode() if isinstance(content, str) else content)
+        store.client.log_artifacts(parent.info.run_id, folder, f"study/{study}")
     for name, figure in figures.items():
         store.client.log_figure(parent.info.run_id, figure, f"study/{study}/{name}.png")
 

@@ -1,7 +1,8 @@
 """What a study measures on its runs: files that are kept with the study, and from which its findings are made anew.
 
 `results.csv` has the numbers, one row per run and measure. `encoders.csv` has labels and colours, and
-`learning_rates.csv` how rates were chosen, where a study has them.
+`learning_rates.csv` how rates were chosen, where a study has them. `correct.npz` says of each review whether a run read
+it rightly (`correctness.py`).
 """
 
 import csv
@@ -23,8 +24,8 @@ RESULTS, ENCODERS = "results.csv", "encoders.csv"
 class Measurements:
     """What was measured on the runs of a study."""
 
-    files: dict[str, str]
-    """By name; `results.csv` is one of them."""
+    files: dict[str, str | bytes]
+    """By name, texts and others; `results.csv` is one of them."""
     figures: dict[str, Figure] = field(default_factory=dict)
     """By file name, without its suffix: those that need more than the files have, a model or its predictions."""
 
@@ -34,11 +35,11 @@ class Measurements:
         columns: Sequence[str],
         rows: Iterable[Sequence[object]],
         styles: Styles,
-        more: Mapping[str, str] | None = None,
+        more: Mapping[str, str | bytes] | None = None,
         figures: Mapping[str, Figure] | None = None,
     ) -> "Measurements":
         """Rows of `results.csv`, the encoders' styles, and what more there is: files and figures."""
-        files = {RESULTS: csv_text(columns, rows), ENCODERS: styles_csv(styles)}
+        files: dict[str, str | bytes] = {RESULTS: csv_text(columns, rows), ENCODERS: styles_csv(styles)}
         return cls(files | dict(more or {}), dict(figures or {}))
 
     def write(self, folder: Path) -> None:

@@ -35,3 +35,8 @@ class Study:
     """From the folder with those files to tables, figures and verdicts; it needs no run."""
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Sweeps of other studies that are measured too, by the name of the study."""
+    protocol: bool = False
+    """Its folder has a `protocol.md`: hypotheses, arms, budgets, measures and the rule of each verdict, written before
+    the first run. The study does not start without it, and its findings are of results measured under it alone."""
+    keeps_correct: bool = False
+    """Its folder has a `correct.npz`, from which every accuracy of `results.csv` can be recomputed."""

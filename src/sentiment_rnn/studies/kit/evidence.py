@@ -1,0 +1,25 @@
+"""Findings from committed files that are checked first: the protocol and the accuracies behind them."""
+
+from pathlib import Path
+
+from sentiment_rnn.studies.kit.correctness import check_accuracies
+from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.protocol import check_protocol
+from sentiment_rnn.studies.kit.study import Study
+
+
+def checked_findings(study: Study, folder: Path) -> Findings:
+    """The findings of a study from the files in its folder.
+
+    Raises:
+        UserError: a file is missing, the results were measured under another protocol, or they are not those of the
+            reviews that the runs read rightly.
+    """
+    check_evidence(study, folder)
+    return study.findings(folder)
+
+
+def check_evidence(study: Study, folder: Path) -> None:
+    """Raise `UserError` where the files of a study do not stand for its results; see `checked_findings`."""
+    check_protocol(study, folder)
+    check_accuracies(study, folder)

@@ -1,0 +1,66 @@
+"""Rules fixed before the data: a study's protocol, and under which one its results were measured.
+
+`protocol.md` in a study's folder states hypotheses, arms, budgets, what is measured, and the rule of each verdict. Runs
+are tagged with its SHA-256 digest when they begin. `provenance.json`, written with the measurements, keeps the digest,
+and on which processors and with which versions the runs were trained.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.studies.kit.study import Study
+from sentiment_rnn.tracking.provenance import provenance_of
+from sentiment_rnn.tracking.store import Store
+
+PROTOCOL, PROVENANCE = "protocol.md", "provenance.json"
+
+
+def protocol_digest(study: Study, folder: Path) -> str | None:
+    """SHA-256 digest of a study's protocol; None for a study that has none.
+
+    Raises:
+        UserError: the study has a protocol, and the file is not there.
+    """
+    if not study.protocol:
+        return None
+    path = folder / PROTOCOL
+    if not path.is_file():
+        raise UserError(f"{path}: not there; write the rules of each verdict down before name={study.name} runs")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def provenance_json(study: Study, store: Store, protocol: str | None) -> str:
+    """The content of `provenance.json`: the protocol, and each sweep that is measured."""
+    names = [sweep.experiment for sweep in study.sweeps]
+    names += [name for needed in study.needs.values() for name in needed]
+    sweeps = [asdict(provenance_of(store, name)) for name in names]
+    return json.dumps({"protocol": protocol, "sweeps": sweeps}, indent=1) + "\n"
+
+
+def check_started_under(protocol: str, store: Store, sweep: str) -> None:
+    """Raise `UserError` where runs of a sweep began under another protocol, or under none."""
+    others = [other for other in provenance_of(store, sweep).protocols if other != protocol]
+    if others:
+        listed = ", ".join("none" if other is None else other[:8] for other in others)
+        raise UserError(
+            f"experiment={sweep}: runs of it began under another {PROTOCOL} ({listed}; now {protocol[:8]}); put that "
+            "one back, or train anew with overrides=[tracking.repeat=true]"
+        )
+
+
+def check_protocol(study: Study, folder: Path) -> None:
+    """Raise `UserError` where the results in a folder were measured under another protocol than the one beside them."""
+    if (protocol := protocol_digest(study, folder)) is None:
+        return
+    path = folder / PROVENANCE
+    if not path.is_file():
+        raise UserError(f"{path}: not there; run the study, sentiment-rnn study name={study.name}")
+    measured = json.loads(path.read_text())["protocol"]
+    if measured != protocol:
+        raise UserError(
+            f"{folder / PROTOCOL} ({protocol[:8]}) is not the protocol under which the results were measured "
+            f"({str(measured)[:8]}, {PROVENANCE}); put that one back, or measure anew"
+        )
