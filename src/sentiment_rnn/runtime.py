@@ -112,27 +112,9 @@ def resolve_precision(precision: str, accelerator: str) -> str:
 
 def _processor_has_bfloat16() -> bool:
     """AMX or AVX512-BF16; without them the CPU emulates bfloat16 and is slower than in float32."""
-    flags = _cpuinfo("flags")
-    return "amx_bf16" in flags or "avx512_bf16" in flags
-
-
-def processor_name(accelerator: str) -> str:
-    """The GPU, or the processor and what it computes bfloat16 with: `AMD EPYC, avx512_bf16`.
-
-    Results depend on it: another one uses another floating-point summation order.
-    """
-    if on_gpu(accelerator):
-        return str(torch.cuda.get_device_name())
-    name = _cpuinfo("model name") or platform.processor() or platform.machine()
-    flags = _cpuinfo("flags").split()
-    return ", ".join([name, *(flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags)])
-
-
-def _cpuinfo(key: str) -> str:
-    """What Linux says of the first processor; empty where it says nothing."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == key), "")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 def reset_peak_memory() -> None:

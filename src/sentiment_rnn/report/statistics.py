@@ -68,10 +68,11 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
     """Mean over seeds with Student's 95 % interval (n - 1 degrees of freedom), clipped to `low` and `high`.
 
     It is about another seed's training, on the same test reviews. NaN bounds for a single seed, which shows no spread.
-    Where outcomes fall into two heaps (seeds that learn and seeds that do not), it covers the mean less often than 95 %
-    says when all seeds can come from one heap: three seeds at even odds, or twenty when nine in ten learn. Count the
-    seeds then (`report.shares.share_interval`), or take `bounded_interval`. A bootstrap over seeds and the reviews of
-    each does no better.
+
+    Outcomes can fall into two heaps, of seeds that learn and seeds that do not. Where all seeds may come from one heap,
+    it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten learn.
+    Count the seeds then (`report.shares.share_interval`), or take `bounded_interval`. A bootstrap over seeds and the
+    reviews of each does no better.
     """
     mean, deviation = spread(values)
     if len(values) < 2:

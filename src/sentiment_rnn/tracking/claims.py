@@ -9,7 +9,6 @@ from typing import Any
 from mlflow.entities import Param, RunStatus
 from mlflow.exceptions import MlflowException
 
-from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -26,7 +25,7 @@ from sentiment_rnn.tracking.names import (
     STUDY_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.origin import origin_tags
+from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.results import Curve, curve_of, is_finished
 from sentiment_rnn.tracking.store import Store
 
@@ -153,7 +152,7 @@ def _new_run(store: Store, config: RunConfig, identity: str) -> str:
     name = "-".join([*config.tags.values(), f"seed{config.seed}"])
     tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
     tags[NOTE_TAG] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
-    tags[PROCESSOR_TAG] = runtime.processor_name(config.trainer.accelerator)
+    tags[PROCESSOR_TAG] = processor_name(config.trainer.accelerator)
     if (number := config.tracking.search_trial) is not None:
         name += f"-trial{number}"
         tags[SEARCH_TRIAL_TAG] = str(number)

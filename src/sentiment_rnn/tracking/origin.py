@@ -1,14 +1,17 @@
-"""Where a run comes from: who started it, with which command, from which code, under which protocol."""
+"""Where a run comes from: who started it, with which command, code and protocol, on which processor."""
 
 import getpass
 import os
+import platform
 import shlex
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from sentiment_rnn import __version__
+import torch
+
+from sentiment_rnn import __version__, runtime
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.names import (
     COMMAND_VARIABLE,
@@ -64,3 +67,22 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()
+
+
+def processor_name(accelerator: str) -> str:
+    """The GPU, or the processor and what it computes bfloat16 with: `AMD EPYC, avx512_bf16`.
+
+    Results depend on it: another one uses another floating-point summation order.
+    """
+    if runtime.on_gpu(accelerator):
+        return str(torch.cuda.get_device_name())
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
+    flags = _cpuinfo("flags").split()
+    return ", ".join([name, *(flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags)])
+
+
+def _cpuinfo(key: str) -> str:
+    """What Linux says of the first processor; empty where it says nothing."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == key), "")

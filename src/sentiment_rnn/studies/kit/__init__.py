@@ -1,1 +1,1 @@
-"""What studies share: their declaration, findings, restored models, groups of runs, spans, learning rates, the page."""
+"""What studies share: how they are declared and checked; what they measure, count and draw; restored models; the page."""

@@ -1,0 +1,46 @@
+"""A panel for each arm, with the others behind it in gray: many arms side by side, and none hidden by another."""
+
+import math
+from collections.abc import Callable, Iterable
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sentiment_rnn.studies.kit.encoder_groups import Styles
+
+BEHIND = "#DCDCDC"
+"""Colour of the other arms."""
+MOST_COLUMNS = 4
+
+
+def arm_panels(
+    arms: Iterable[str], styles: Styles, xlabel: str, ylabel: str, draw: Callable[[Axes, str], None]
+) -> Figure:
+    """A grid of panels on the same axes, each arm's label over its own.
+
+    Args:
+        draw: draws what an arm has into its panel.
+    """
+    names = list(arms)
+    rows = math.ceil(len(names) / MOST_COLUMNS)
+    columns = math.ceil(len(names) / rows)
+    figure = Figure(figsize=(2.7 * columns + 0.3, 2.0 * rows + 0.7), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        draw(axes, name)
+        axes.set_title(styles[name].label)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    for axes in panels[max(0, len(names) - columns) : len(names)]:  # the lowest of each column
+        axes.tick_params(labelbottom=True)
+    figure.supxlabel(xlabel, fontsize="medium")
+    figure.supylabel(ylabel, fontsize="medium")
+    return figure
+
+
+def mark_distances(axes: Axes, distances: Iterable[int]) -> None:
+    """A log axis with the distances that were tried, and no others, on it."""
+    tried = sorted(distances)
+    axes.set_xscale("log")
+    axes.set_xticks(tried, [str(distance) for distance in tried], fontsize="small")
+    axes.minorticks_off()

@@ -1,0 +1,88 @@
+"""How many seeds learn: the share of runs above a threshold by distance, with its exact interval.
+
+A mean over seeds of which some learn and some do not says what no run does. A count says what happened. Its interval
+assumes nothing but seeds that are independent.
+"""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sentiment_rnn.report.figures import styled
+from sentiment_rnn.report.shares import counted, share_interval
+from sentiment_rnn.report.statistics import Interval
+from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_distances
+from sentiment_rnn.studies.kit.encoder_groups import Styles
+from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Score, Scores
+from sentiment_rnn.studies.kit.verdicts import above
+
+MOST = 0.5
+"""A span ends where it is no longer sure that more seeds than this share learn."""
+
+
+def seeds_above(score: Score, threshold: float = REMEMBERS) -> tuple[int, int]:
+    """How many seeds are more accurate than a threshold, and of how many."""
+    return int((score.accuracies > threshold).sum()), len(score.accuracies)
+
+
+def share_above(score: Score, threshold: float = REMEMBERS) -> Interval:
+    """The share of seeds that are more accurate than a threshold, with its exact interval."""
+    return share_interval(*seeds_above(score, threshold))
+
+
+def learnt_span(shares: Mapping[int, Interval], share: float = MOST) -> int:
+    """The longest distance up to which more than a share of the seeds learn, by the lower bounds; 0 for none.
+
+    Args:
+        shares: by distance.
+    """
+    longest = 0
+    for distance in sorted(shares):
+        if not above(shares[distance], share):
+            break
+        longest = distance
+    return longest
+
+
+def learnt_share_table(scores: Scores, styles: Styles, threshold: float = REMEMBERS) -> Table:
+    """Seeds above a threshold by distance, with their exact intervals, and the span that follows."""
+    distances = _distances(scores)
+    rows = []
+    for arm, by_distance in scores.items():
+        cells = [counted(*seeds_above(by_distance[d], threshold)) if d in by_distance else "" for d in distances]
+        span = learnt_span({distance: share_above(score, threshold) for distance, score in by_distance.items()})
+        rows.append((styles[arm].label, *cells, str(span)))
+    title = (
+        f"Seeds that are right in more than {100 * threshold:g} % by distance [tokens], with exact 95 % intervals; the "
+        "span is the longest distance up to which the lower bound is above one half"
+    )
+    return Table(title, ("encoder", *map(str, distances), "span"), rows)
+
+
+@styled
+def learnt_share_figure(scores: Scores, styles: Styles, threshold: float = REMEMBERS) -> Figure:
+    """Share of seeds above a threshold by distance, a panel for each arm, in a band of its exact intervals."""
+    shares = {
+        arm: {distance: share_above(score, threshold) for distance, score in sorted(by_distance.items())}
+        for arm, by_distance in scores.items()
+    }
+
+    def draw(axes: Axes, arm: str) -> None:
+        for other in shares.values():
+            axes.plot(list(other), [share.estimate for share in other.values()], color=BEHIND, linewidth=1)
+        own, color = shares[arm], styles[arm].color
+        low, high = [share.low for share in own.values()], [share.high for share in own.values()]
+        axes.fill_between(list(own), low, high, color=color, alpha=0.2, linewidth=0)
+        axes.plot(list(own), [share.estimate for share in own.values()], color=color, marker="o", markersize=4)
+        axes.axhline(MOST, color="#999999", linestyle="--", linewidth=1)
+        mark_distances(axes, _distances(scores))
+        axes.set_ylim(-0.04, 1.04)
+
+    ylabel = f"share of seeds above {100 * threshold:g} %"
+    return arm_panels(shares, styles, "from the deciding clause to the end [tokens]", ylabel, draw)
+
+
+def _distances(scores: Scores) -> list[int]:
+    return sorted({distance for by_distance in scores.values() for distance in by_distance})

@@ -1,0 +1,105 @@
+"""What a random search over hyperparameters is worth: the best validation score to be expected of so many draws.
+
+Arms are compared at equal numbers of draws. An arm that needs more of them is harder to tune, not worse.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sentiment_rnn.report.figures import styled
+from sentiment_rnn.report.tables import Table, csv_text
+from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels
+from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder
+from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.tracking.results import RunResult
+
+SEARCH = "search.csv"
+
+
+class Draw(NamedTuple):
+    """One draw of a random search."""
+
+    learning_rate: float
+    clip: float
+    """Largest norm of the gradient; 0 does not clip."""
+    score: float
+    """On validation."""
+
+
+def search_csv(results: Iterable[RunResult], score: Callable[[RunResult], float]) -> str:
+    """The content of `search.csv`: a row for each draw."""
+    rows = [
+        (arm, result.learning_rate, float(result.config.optimizer.gradient_clip_norm), score(result))
+        for arm, group in by_encoder(results).items()
+        for result in group
+    ]
+    return csv_text(("encoder", *Draw._fields), rows)
+
+
+def read_search(folder: Path) -> dict[str, list[Draw]]:
+    """The draws of each arm, from what `search_csv` wrote."""
+    draws: dict[str, list[Draw]] = {}
+    for row in read_rows(folder, SEARCH):
+        draws.setdefault(row["encoder"], []).append(Draw(*(float(row[name]) for name in Draw._fields)))
+    return draws
+
+
+def expected_best(scores: Sequence[float], lowest: bool = False) -> np.ndarray:
+    """float [N], the best score to be expected of 1 to N draws from N scores, with replacement (Dodge et al. 2019,
+    arXiv:1909.03004, equation 3).
+
+    Of n draws the i-th smallest score is the largest with probability (i / N)^n - ((i - 1) / N)^n.
+
+    Args:
+        lowest: the best score is the lowest.
+    """
+    sign = -1 if lowest else 1
+    ordered = np.sort(sign * np.asarray(scores, float))
+    draws = np.arange(1, len(ordered) + 1)[:, None]
+    at_most = (np.arange(len(ordered) + 1) / len(ordered)) ** draws
+    return np.asarray(sign * (np.diff(at_most) @ ordered))
+
+
+def search_table(
+    draws: Mapping[str, Sequence[Draw]], styles: Styles, counts: Sequence[int] = (1, 2, 4, 8, 16), lowest: bool = False
+) -> Table:
+    """The expected best score by number of draws, and the best draw; counts that no arm has are left out."""
+    most = max(len(of_arm) for of_arm in draws.values())
+    shown = [count for count in counts if count <= most]
+    rows = []
+    for arm, of_arm in draws.items():
+        expected = expected_best([draw.score for draw in of_arm], lowest)
+        best = (min if lowest else max)(of_arm, key=lambda draw: draw.score)
+        cells = [f"{expected[count - 1]:.4g}" if count <= len(of_arm) else "" for count in shown]
+        rows.append(
+            (styles[arm].label, *cells, str(len(of_arm)), f"{best.score:.4g}", f"{best.learning_rate:.2g}",
+             f"{best.clip:.2g}")
+        )  # fmt: skip
+    title = "Best validation score to be expected by number of draws of a random search, and the best draw"
+    return Table(title, ("encoder", *map(str, shown), "draws", "best", "learning rate", "clip"), rows)
+
+
+@styled
+def search_figure(
+    draws: Mapping[str, Sequence[Draw]], styles: Styles, score: str = "validation accuracy [%]", lowest: bool = False
+) -> Figure:
+    """The expected best score against the number of draws, a panel for each arm.
+
+    Args:
+        score: what the scores are.
+    """
+    expected = {arm: expected_best([draw.score for draw in of_arm], lowest) for arm, of_arm in draws.items()}
+
+    def draw(axes: Axes, arm: str) -> None:
+        for other in expected.values():
+            axes.plot(range(1, len(other) + 1), other, color=BEHIND, linewidth=1)
+        own = expected[arm]
+        axes.plot(range(1, len(own) + 1), own, color=styles[arm].color, marker="o", markersize=3)
+        axes.locator_params(axis="x", integer=True)
+
+    return arm_panels(expected, styles, "draws of learning rate and clipping", f"expected best {score}", draw)

@@ -1,0 +1,87 @@
+"""Under which conditions a sweep was trained, read from what its runs recorded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.entities import Param
+
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking import claims
+from sentiment_rnn.tracking.names import PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.origin import processor_name
+from sentiment_rnn.tracking.provenance import Provenance, provenance_of
+from sentiment_rnn.tracking.store import Store, open_store
+
+DAY = 24 * 60 * 60 * 1000
+"""Milliseconds."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A finished sweep of two runs, a month apart, on two processors; a third one broke off."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    experiment = client.create_experiment("mine", artifact_location=tmp_path.as_uri())
+    parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", STUDY_TAG: "learn"}).info.run_id
+    for seed, processor, protocol in ((1, "Xeon", "ab12"), (0, "EPYC", None), (2, "EPYC", None)):
+        tags = {PARENT_TAG: parent, "sentiment_rnn.processor": processor, "sentiment_rnn.torch": "2.10.0"}
+        tags |= {"sentiment_rnn.protocol": protocol} if protocol else {}
+        began = (1 + 30 * seed) * DAY
+        run = client.create_run(experiment, tags=tags, start_time=began).info.run_id
+        params = {"seed": seed, "precision": "bfloat16", "trainer.accelerator": "cpu"}
+        client.log_batch(run, params=[Param(name, str(value)) for name, value in params.items()])
+        client.set_terminated(run, "FAILED" if seed == 2 else "FINISHED", end_time=began + DAY)
+    client.set_terminated(parent)
+    return Store(client, uri, experiment, tmp_path)
+
+
+def test_each_value_is_listed_once_and_runs_that_broke_off_do_not_count(store: Store) -> None:
+    assert provenance_of(store, "learn") == Provenance(
+        sweep="learn", began="1970-01-02", ended="1970-02-02", runs=2, seeds=[0, 1], accelerators=["cpu"],
+        processors=["EPYC", "Xeon"], precisions=["bfloat16"], torch=["2.10.0"], lightning=[], sentiment_rnn=[],
+        commits=[], protocols=[None, "ab12"],
+    )  # fmt: skip
+
+
+def test_a_sweep_that_never_ran_has_none(store: Store) -> None:
+    with pytest.raises(UserError, match="sweep=hold: no such sweep has finished"):
+        provenance_of(store, "hold")
+
+
+def test_a_run_records_what_its_provenance_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = run_config(f"tracking.directory={tmp_path}", "trainer=cpu", "precision=float32")
+    store = open_store(config.tracking)
+    monkeypatch.delenv(PROTOCOL_VARIABLE, raising=False)
+    claimed = [claims.claim_run(store, config, identity="alone")]
+    monkeypatch.setenv(PROTOCOL_VARIABLE, "ab12")
+    claimed.append(claims.claim_run(store, config, identity="of a study"))
+    tags = []
+    for claim in claimed:
+        assert claim.lease
+        with claim.lease:
+            tags.append(store.client.get_run(claim.run_id).data.tags)
+    for name in ("processor", "torch", "lightning", "version"):
+        assert tags[0][f"sentiment_rnn.{name}"]
+    assert [found.get("sentiment_rnn.protocol") for found in tags] == [None, "ab12"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_processor_is_named_as_lscpu_names_it_with_what_computes_bfloat16() -> None:
+    try:
+        lines = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout.splitlines()
+    except FileNotFoundError:
+        pytest.skip("no lscpu here")
+    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    units = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in said["Flags"].split()]
+    assert processor_name("cpu") == ", ".join([said["Model name"], *units])
+
+
+def test_a_gpu_is_named_by_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+    assert processor_name("gpu") == "NVIDIA H100"
