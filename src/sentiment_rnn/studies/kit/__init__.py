@@ -1,1 +1,1 @@
-"""What studies share: how they are declared and checked; what they measure, count and draw; restored models; the page."""
+"""What studies share: their declaration and checks, what they measure, count and draw, restored models, the page."""
