@@ -41,10 +41,10 @@ def search_csv(results: Iterable[RunResult], score: Callable[[RunResult], float]
     return csv_text(("encoder", *Draw._fields), rows)
 
 
-def read_search(folder: Path) -> dict[str, list[Draw]]:
+def read_search(folder: Path, file: str = SEARCH) -> dict[str, list[Draw]]:
     """The draws of each arm, from what `search_csv` wrote."""
     draws: dict[str, list[Draw]] = {}
-    for row in read_rows(folder, SEARCH):
+    for row in read_rows(folder, file):
         draws.setdefault(row["encoder"], []).append(Draw(*(float(row[name]) for name in Draw._fields)))
     return draws
 
@@ -66,9 +66,17 @@ def expected_best(scores: Sequence[float], lowest: bool = False) -> np.ndarray:
 
 
 def search_table(
-    draws: Mapping[str, Sequence[Draw]], styles: Styles, counts: Sequence[int] = (1, 2, 4, 8, 16), lowest: bool = False
+    draws: Mapping[str, Sequence[Draw]],
+    styles: Styles,
+    score: str = "Best validation score",
+    counts: Sequence[int] = (1, 2, 4, 8, 16),
+    lowest: bool = False,
 ) -> Table:
-    """The expected best score by number of draws, and the best draw; counts that no arm has are left out."""
+    """The expected best score by number of draws, and the best draw; counts that no arm has are left out.
+
+    Args:
+        score: what the scores are.
+    """
     most = max(len(of_arm) for of_arm in draws.values())
     shown = [count for count in counts if count <= most]
     rows = []
@@ -80,7 +88,7 @@ def search_table(
             (styles[arm].label, *cells, str(len(of_arm)), f"{best.score:.4g}", f"{best.learning_rate:.2g}",
              f"{best.clip:.2g}")
         )  # fmt: skip
-    title = "Best validation score to be expected by number of draws of a random search, and the best draw"
+    title = f"{score}: the best to be expected by number of draws of a random search, and the best draw"
     return Table(title, ("encoder", *map(str, shown), "draws", "best", "learning rate", "clip"), rows)
 
 
