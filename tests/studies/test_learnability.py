@@ -1,0 +1,128 @@
+"""The study of learnability: each verdict by the rule of its protocol, and files that come back as findings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_results import make_result, predictions_of, style_of
+
+from sentiment_rnn.studies import learnability
+from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
+from sentiment_rnn.studies.kit.evidence import check_accuracies
+from sentiment_rnn.studies.kit.memory_spans import Score, Scores
+from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
+from sentiment_rnn.tracking.results import RunResult
+
+ARMS = (
+    "rnn_uniform", "rnn", "rnn_gain", "rnn_relu", "gru", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5",
+    "lstm_chrono_50", "lstm_chrono", "lstm_chrono_2000",
+)  # fmt: skip
+DISTANCES = (5, 20, 50, 100, 200, 400)
+STYLES: dict[str, EncoderStyle] = {arm: style_of(arm) for arm in ARMS if arm != "rnn_gain"}
+STYLES["rnn_gain"] = style_of("rnn_gain")
+CLAIMS = (1, 2, 3, 4, 6, 7, 8, 5)
+"""Of the protocol, in the order of the verdicts."""
+
+
+def score(learning: int, seeds: int = 20) -> Score:
+    return Score(np.array([0.99] * learning + [0.5] * (seeds - learning)), tuple(range(seeds)))
+
+
+def build(distances: tuple[int, ...] = DISTANCES, **learning: dict[int, int]) -> Scores:
+    """How many of 20 seeds of each arm learn, by distance; 20 up to 20 tokens and none beyond, unless given."""
+    return {arm: {d: score(learning.get(arm, {}).get(d, 20 if d <= 20 else 0)) for d in distances} for arm in ARMS}
+
+
+def judged(scores: Scores) -> dict[int, str]:
+    """The verdict on each claim; validation is as good as the test."""
+    validation = {(arm, d): float(np.median(s.accuracies)) for arm, found in scores.items() for d, s in found.items()}
+    found = learnability.verdicts(scores, validation, STYLES)
+    return dict(zip(CLAIMS, (verdict.verdict for verdict in found), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("learning", "verdict"),
+    [({5: 20, 20: 20}, HOLDS), ({5: 20, 20: 12}, IN_PART), ({5: 12, 20: 12}, UNDECIDED), ({5: 2, 20: 0}, FAILS)],
+)
+def test_short_memory_is_more_than_half_of_the_seeds_at_5_and_20_tokens(learning: dict[int, int], verdict: str) -> None:
+    assert judged(build(rnn=learning))[1] == verdict
+
+
+def test_long_memory_is_bad_where_every_rnn_fails_at_every_long_distance() -> None:
+    assert judged(build())[2] == HOLDS
+    assert judged(build(rnn_relu={100: 20}))[2] == IN_PART
+    always = dict.fromkeys((100, 200, 400), 20)
+    assert judged(build(**dict.fromkeys(learnability.RNNS, always)))[2] == FAILS
+
+
+def test_the_usual_lstm_is_compared_where_the_rnn_first_does_not_learn() -> None:
+    assert judged(build(rnn={50: 20}, lstm={50: 20, 100: 20}))[3] == HOLDS
+    assert judged(build(rnn={50: 20}, lstm={50: 20, 100: 2}))[3] == UNDECIDED
+    assert judged(build(rnn={50: 12}, lstm={50: 0}))[3] == FAILS
+    assert judged(build(rnn=dict.fromkeys(DISTANCES, 20)))[3] == UNDECIDED
+
+
+def test_the_best_initializations_are_chosen_on_validation_and_compared_at_200_and_400() -> None:
+    assert judged(build(lstm_chrono={200: 20, 400: 18}))[4] == HOLDS
+    assert judged(build(lstm_chrono={200: 20}))[4] == IN_PART
+    assert judged(build(rnn_relu={200: 20, 400: 20}))[4] == FAILS
+
+
+def test_a_gru_is_equivalent_where_the_interval_of_the_difference_is_narrow() -> None:
+    assert judged(build())[5] == HOLDS
+    assert judged(build(gru={50: 20, 100: 20}))[5] == FAILS
+    assert judged(build(gru={50: 6, 100: 6}))[5] == UNDECIDED
+
+
+def test_chrono_is_compared_with_forget_bias_1_and_5() -> None:
+    chrono = dict.fromkeys((50, 100, 200, 400), 20)
+    assert [judged(build(lstm_chrono=chrono))[claim] for claim in (6, 7)] == [HOLDS, HOLDS]
+    assert [judged(build(lstm=chrono, lstm_forget_5=chrono))[claim] for claim in (6, 7)] == [FAILS, FAILS]
+
+
+def test_a_gain_that_helps_is_seen() -> None:
+    assert judged(build(rnn_gain={50: 20, 100: 20}))[8] == HOLDS
+    assert judged(build(rnn_gain={50: 20}))[8] == IN_PART
+    assert judged(build())[8] == UNDECIDED
+
+
+def test_distances_that_were_not_run_are_open() -> None:
+    found = judged(build(distances=(5, 20)))
+    assert found.pop(1) == HOLDS
+    assert set(found.values()) == {UNDECIDED}
+
+
+def test_p_values_are_corrected_for_all_comparisons_together() -> None:
+    few, many = build(distances=(5, 20, 50), rnn_gain={50: 7}), build(rnn_gain={50: 7})
+    comparison = learnability.Comparison(8, "rnn_gain", "rnn", 50)
+    alone, among = (learnability.comparisons(scores, {})[comparison] for scores in (few, many))
+    assert alone < among
+
+
+def run(arm: str, distance: int, seed: int, learns: bool) -> RunResult:
+    label, color = style_of(arm)
+    accuracy = 1.0 if learns else 0.5
+    found = predictions_of([1, 1, 1, 1] if learns else [1, 0, 1, 0], distance)
+    metrics = {"test/accuracy": accuracy, "val/best_accuracy": accuracy}
+    result = make_result(
+        arm, seed=seed, predictions=found, metrics=metrics, label=label, color=color, max_distance=distance
+    )
+    result.config.optimizer.gradient_clip_norm = 1.0
+    return result
+
+
+def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [run(arm, d, seed, learns=d <= 20 or seed < 2) for arm in ARMS for d in (5, 20) for seed in range(3)]
+    monkeypatch.setattr(learnability, "results_of_sweeps", lambda *_: runs)
+    monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))
+    store: Any = None
+    learnability.measure(store).write(tmp_path)
+    check_accuracies(learnability.STUDY, tmp_path)
+    found = learnability.findings(tmp_path)
+    shares, spans, compared, search = found.tables
+    assert {row[1] for row in shares.rows} == {"3/3 (29 to 100 %)"}
+    assert len(spans.rows) == len(ARMS)
+    assert compared.rows == [("3", "LSTM, forget bias 1", "RNN, orthogonal", "5", "+0.0 (-49.6 to +49.6)", "1")]
+    assert search.rows[0][1:3] == ("75", "75")
+    assert set(found.figures) == {"shares", "steps", "search_20"}
