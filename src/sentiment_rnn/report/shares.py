@@ -30,7 +30,7 @@ def share_difference(first: int, of_first: int, second: int, of_second: int) -> 
         of_first, of_second: out of how many.
     """
     p, q = (first + 1) / (of_first + 2), (second + 1) / (of_second + 2)
-    margin = norm.ppf(0.975) * math.sqrt(p * (1 - p) / (of_first + 2) + q * (1 - q) / (of_second + 2))
+    margin = float(norm.ppf(0.975)) * math.sqrt(p * (1 - p) / (of_first + 2) + q * (1 - q) / (of_second + 2))
     estimate = first / of_first - second / of_second
     return Interval(estimate, max(-1.0, p - q - margin), min(1.0, p - q + margin))
 
