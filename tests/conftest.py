@@ -12,6 +12,7 @@ import torch
 from omegaconf import OmegaConf
 from selenium import webdriver
 
+from encoder_targets import TARGETS
 from made_imdb import write_imdb
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data
@@ -148,7 +149,6 @@ def open_page(chromium: webdriver.Chrome) -> Callable[[str, int], webdriver.Chro
 
 
 WORDS = "the film was good bad great awful long . , ! i liked it a b and 5".split()
-TARGETS = {"rnn": "Rnn", "rnn_relu": "ReluRnn", "gru": "Gru", "lstm": "Lstm", "bag": "Bag"}
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +162,7 @@ def build_package() -> Callable[..., Package]:
             len(tokenizer),
             embedding={"size": 6, "dropout": 0.0, "word_dropout": 0.0},
             encoder={
-                "_target_": f"sentiment_rnn.model.encoders.{TARGETS[encoder]}", "name": encoder,
+                "_target_": f"sentiment_rnn.model.{TARGETS[encoder]}", "name": encoder,
                 **({} if encoder == "bag" else {"hidden_size": 8, "layers": layers}),
             },
             pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling.lower(), "dropout": 0.0},

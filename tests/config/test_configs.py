@@ -138,15 +138,18 @@ def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them(
         ("encoder.bidirectional=true", {"bag"}),
         ("encoder.dropout=0.1", {"bag"}),
         ("encoder.recurrent_init=uniform", {"bag"}),
-        ("encoder.forget_bias=2.5", {"bag", "gru"}),
-        ("encoder.chrono_steps=9", {"bag", "gru"}),
+        ("encoder.forget_bias=2.5", {"bag", "gru", "rnn_leaky"}),
+        ("encoder.chrono_steps=9", {"bag", "gru", "rnn_leaky"}),
+        ("encoder.gradient_steps=9", {"bag"}),
+        ("encoder.detach=cell", {"bag", "gru", "rnn_leaky"}),
+        ("encoder.alpha=0.5", {"bag", "gru", "lstm"}),
     ],
 )
 def test_a_key_that_an_encoder_has_no_use_for_is_neither_recorded_nor_part_of_its_identity(
     override: str, useless_for: set[str]
 ) -> None:
     key = override.partition("=")[0].removeprefix("encoder.")
-    for name in ("bag", "gru", "lstm"):
+    for name in ("bag", "gru", "lstm", "rnn_leaky"):
         plain, given = (checked(composed(f"encoder={name}", *more)) for more in ([], [override]))
         assert (key in given.settings()["encoder"]) == (name not in useless_for)
         assert (given.identity("", "") == plain.identity("", "")) == (name in useless_for), name

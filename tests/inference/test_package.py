@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from encoder_targets import TARGETS
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package, read_package, write_package
 from sentiment_rnn.inference.predictor import Predictor
@@ -31,7 +32,7 @@ def folder(build_package: Callable[..., Package], tmp_path: Path) -> Path:
 TEXTS = ["the film was good .", "awful , awful !", "a long film and i liked it"]
 
 
-@pytest.mark.parametrize("encoder", ["rnn", "rnn_relu", "gru", "lstm", "bag"])
+@pytest.mark.parametrize("encoder", list(TARGETS))
 @pytest.mark.parametrize("pooling", ["Last", "MeanMax"])
 def test_what_is_read_back_predicts_the_same(
     build_package: Callable[..., Package], tmp_path: Path, encoder: str, pooling: str

@@ -259,7 +259,9 @@ def test_a_single_step_without_gradients_writes_nothing_behind_its_memory() -> N
     code = """
 assert recurrence.library()
 from torch.nn import GRU, LSTM, RNN
-for layer in (LSTM(100, 256), RNN(100, 256), RNN(100, 256, nonlinearity="relu"), GRU(100, 256)):
+from sentiment_rnn.model.cells import CELLS, Layer
+ours = [Layer(100, 256, mode=mode, alpha=0.5) for mode in CELLS]
+for layer in (LSTM(100, 256), RNN(100, 256), RNN(100, 256, nonlinearity="relu"), GRU(100, 256), *ours):
     for half in (True, False)[not torch.ops.mkldnn._is_mkldnn_bf16_supported():]:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             for batch in range(1, 50):
@@ -350,11 +352,14 @@ def test_every_loop_of_the_cells_is_vectorized_for_float_and_for_bfloat16(tmp_pa
     )
     lines = recurrence.SOURCE.read_text().splitlines()
     loops = [number + 2 for number, line in enumerate(lines) if line.startswith("#pragma omp simd")]
-    assert len(loops) == 6  # RNN, LSTM and GRU, forward and backward
+    instances = {"Rnn": 2, "Lstm": 5, "Gru": 1, "LeakyRnn": 1}
+    assert len(loops) == 2 * len(instances)  # forward and backward
     for loop in loops:
-        number_types, activations = 2, 2 if "Activation::" in "".join(lines[loop - 1 : loop + 3]) else 1
-        found = vectorized[loop] + vectorized[loop + 1]
-        assert found == number_types * activations, f"line {loop}: {lines[loop - 1].strip()}"
+        cell = next(line.split()[1] for line in reversed(lines[:loop]) if line.startswith("struct "))
+        # The compiler names the loop's line, or that of the first statement that an instance has.
+        found = sum(vectorized[line] for line in range(loop, loop + 3))
+        number_types = 2
+        assert found == number_types * instances[cell], f"{cell}, line {loop}: {lines[loop - 1].strip()}"
 
 
 @pytest.mark.slow

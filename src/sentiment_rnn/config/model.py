@@ -63,6 +63,13 @@ class EncoderConfig:
     """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
     chrono_steps: int | None = None
     """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: `forget_bias`."""
+    alpha: float | None = None
+    """Share of its state that a leaky RNN keeps at each step."""
+    gradient_steps: int | None = None
+    """Tokens at a review's end that the gradient reaches (truncated backpropagation); 0 or null: all."""
+    detach: str | None = None
+    """A way back that an LSTM's gradient does not take: `cell` (from C_t to C_{t-1}) or `hidden` (to h_{t-1}). `none`
+    or null: it takes both."""
 
     def __post_init__(self) -> None:
         if self.color is not None and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
@@ -79,6 +86,12 @@ class EncoderConfig:
             refuse("encoder.recurrent_gain", self.recurrent_gain, "a number above 0")
         if self.chrono_steps:
             at_least("encoder.chrono_steps", self.chrono_steps, 3)
+        if self.alpha is not None and not 0 <= self.alpha < 1:
+            refuse("encoder.alpha", self.alpha, "at least 0 and below 1")
+        if self.gradient_steps is not None:
+            at_least("encoder.gradient_steps", self.gradient_steps, 0)
+        if self.detach is not None:
+            one_of("encoder.detach", self.detach, ("none", "cell", "hidden"))
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import nn
 from sentiment_rnn.config.components import class_named
 from sentiment_rnn.errors import UserError
 
-OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.pooling")
+OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.ablations", "sentiment_rnn.model.pooling")
 """Modules that a file may name without anybody having imported them."""
 
 

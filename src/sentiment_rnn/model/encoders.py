@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sentiment_rnn.model import recurrence
+from sentiment_rnn.model.cells import CELLS, AnyLayer, Cut, Layer
 
 
 class Bag(nn.Module):
@@ -43,9 +44,16 @@ class Recurrent(nn.Module):
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
             `identity` or `uniform` (PyTorch's).
         recurrent_gain: what the recurrent weights are multiplied by at first.
+        gradient_steps: truncated backpropagation, of each review by itself. The gradient reaches its last
+            `gradient_steps` tokens, and the state before them counts as a constant. 0: it reaches all.
+
+    Raises:
+        ValueError: `gradient_steps` with two directions: the backward net reads the last tokens first.
     """
 
-    module: Callable[..., nn.RNNBase]
+    module: Callable[..., AnyLayer]
+    detach = "none"
+    """The way back that the gradient does not take: `none`, `cell` or `hidden`; see `Lstm`."""
 
     def __init__(
         self,
@@ -57,11 +65,15 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         recurrent_init: str = "orthogonal",
         recurrent_gain: float = 1.0,
+        gradient_steps: int = 0,
     ) -> None:
         super().__init__()
+        if gradient_steps and bidirectional:
+            raise ValueError(f"gradient_steps={gradient_steps}: expected 0 with bidirectional=true")
         self.hidden_size = hidden_size
         self.recurrent_init = recurrent_init
         self.recurrent_gain = recurrent_gain
+        self.gradient_steps = gradient_steps
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
 
@@ -71,29 +83,36 @@ class Recurrent(nn.Module):
         self.forwards = stack()
         self.backwards = stack() if bidirectional else None
         self.dropout = nn.Dropout(dropout)
-        for module in self.modules():
-            if isinstance(module, nn.RNNBase):
-                self.initialize(module)
+        for module in cast(Iterable[AnyLayer], [*self.forwards, *(self.backwards or ())]):
+            self.initialize(module)
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """`embedded [B, T, E]`, `lengths [B]` → states of the last layer `[B, T, D]`."""
         states = embedded
         reverse = None if self.backwards is None else reversal(lengths, embedded.shape[1])
-        for layer, module in enumerate(cast(Iterable[nn.RNNBase], self.forwards)):
+        cut = self.cut(lengths) if torch.is_grad_enabled() else None
+        for layer, module in enumerate(cast(Iterable[AnyLayer], self.forwards)):
             inputs = states if layer == 0 else self.dropout(states)
-            states = self.read(module, inputs)
+            states = self.read(module, inputs, cut)
             if self.backwards is not None and reverse is not None:
-                backward = self.read(cast(nn.RNNBase, self.backwards[layer]), reorder(inputs, reverse))
+                backward = self.read(cast(AnyLayer, self.backwards[layer]), reorder(inputs, reverse), cut)
                 states = torch.cat([states, reorder(backward, reverse)], dim=2)
         return states
 
-    def read(self, module: nn.RNNBase, inputs: Tensor) -> Tensor:
-        """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`."""
-        if recurrence.applies(module, inputs):
-            return recurrence.states(module, inputs)
-        return recurrence.states_of_module(module, inputs)
+    def cut(self, lengths: Tensor) -> Cut | None:
+        """Where the gradient of reviews of `lengths [B]` ends; None: nowhere."""
+        if not self.gradient_steps and self.detach == "none":
+            return None
+        starts = (lengths - self.gradient_steps).clamp(min=0) if self.gradient_steps else None
+        return Cut(starts, along_cell=self.detach == "cell", through_state=self.detach == "hidden")
 
-    def initialize(self, module: nn.RNNBase) -> None:
+    def read(self, module: AnyLayer, inputs: Tensor, cut: Cut | None) -> Tensor:
+        """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`."""
+        if recurrence.applies(module, inputs, cut):
+            return recurrence.states(module, inputs, cut)
+        return recurrence.states_of_module(module, inputs, cut)
+
+    def initialize(self, module: AnyLayer) -> None:
         """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
         for gate in recurrent_matrices(module):
             if self.recurrent_init == "identity":
@@ -131,6 +150,37 @@ class ReluRnn(Recurrent):
     module = staticmethod(partial(nn.RNN, nonlinearity="relu"))  # a partial would become a method in later Pythons
 
 
+class LeakyRnn(Recurrent):
+    """A vanilla RNN of leaky units (Jaeger et al. 2007):
+
+        h_t = α h_{t-1} + (1 - α) tanh(W_x x_t + W_h h_{t-1} + b)
+
+    in the form of Bengio et al. (2013), "Advances in optimizing recurrent networks". No gates: `alpha` is one number,
+    and stays. It does what a forget gate does that is open at α and never moves.
+
+    Raises:
+        ValueError: `alpha` is not in [0, 1).
+
+    >>> states = LeakyRnn(100, hidden_size=256, alpha=0.95)(embedded, lengths)   # [B, T, 256]
+    """
+
+    def __init__(
+        self, input_size: int, *, alpha: float = 0.95, hidden_size: int, layers: int = 1, bidirectional: bool = False,
+        dropout: float = 0.0, recurrent_init: str = "orthogonal", gradient_steps: int = 0,
+    ) -> None:  # fmt: skip
+        if not 0 <= alpha < 1:
+            raise ValueError(f"alpha={alpha}: expected at least 0 and below 1")
+        self.alpha = alpha
+        super().__init__(
+            input_size, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional, dropout=dropout,
+            recurrent_init=recurrent_init, gradient_steps=gradient_steps,
+        )  # fmt: skip
+
+    def module(self, input_size: int, hidden_size: int, batch_first: bool) -> Layer:
+        """One layer in one direction."""
+        return Layer(input_size, hidden_size, mode="RNN_LEAKY", alpha=self.alpha, batch_first=batch_first)
+
+
 class Gru(Recurrent):
     """The gated recurrent unit (Cho et al. 2014), in the form that cuDNN computes:
 
@@ -158,40 +208,56 @@ class Lstm(Recurrent):
     With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
     are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f.
 
+    `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
+    constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
+
+    Raises:
+        ValueError: `detach` is something else.
+
     >>> states = Lstm(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """
 
-    module = nn.LSTM
+    module: Callable[..., AnyLayer] = nn.LSTM
 
     def __init__(
-        self, input_size: int, *, forget_bias: float = 1.0, chrono_steps: int = 0, hidden_size: int, layers: int = 1,
-        bidirectional: bool = False, dropout: float = 0.0, recurrent_init: str = "orthogonal",
-        recurrent_gain: float = 1.0,
+        self, input_size: int, *, forget_bias: float = 1.0, chrono_steps: int = 0, detach: str = "none",
+        hidden_size: int, layers: int = 1, bidirectional: bool = False, dropout: float = 0.0,
+        recurrent_init: str = "orthogonal", recurrent_gain: float = 1.0,
+        gradient_steps: int = 0,
     ) -> None:  # fmt: skip
+        if detach not in ("none", "cell", "hidden"):
+            raise ValueError(f"detach={detach}: expected none, cell or hidden")
         # Before the layers are made, which are initialized with them.
         self.forget_bias = forget_bias
         self.chrono_steps = chrono_steps
+        self.detach = detach
         super().__init__(
             input_size, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional, dropout=dropout,
-            recurrent_init=recurrent_init, recurrent_gain=recurrent_gain,
+            recurrent_init=recurrent_init, recurrent_gain=recurrent_gain, gradient_steps=gradient_steps,
         )  # fmt: skip
 
-    def initialize(self, module: nn.RNNBase) -> None:
+    def initialize(self, module: AnyLayer) -> None:
         """As for every recurrent net, and the bias of the forget gate; with chrono start the input gate's too."""
         super().initialize(module)
+        first, second = (gates_of(module, cast(Tensor, bias)) for bias in (module.bias_ih_l0, module.bias_hh_l0))
         with torch.no_grad():
-            input_gate, forget_gate, _, _ = cast(Tensor, module.bias_ih_l0).chunk(4)  # PyTorch's order: i, f, g, o
-            input_gate_2, forget_gate_2, _, _ = cast(Tensor, module.bias_hh_l0).chunk(4)
-            forget_gate.fill_(self.forget_bias)
-            forget_gate_2.zero_()
+            if "f" in first:
+                first["f"].fill_(self.forget_bias)
+                second["f"].zero_()
             if self.chrono_steps:
-                forget_gate.uniform_(1, self.chrono_steps - 1).log_()
-                input_gate.copy_(-forget_gate)
-                input_gate_2.zero_()
+                first["f"].uniform_(1, self.chrono_steps - 1).log_()
+                if "i" in first:
+                    first["i"].copy_(-first["f"])
+                    second["i"].zero_()
 
 
-def recurrent_matrices(module: nn.RNNBase) -> tuple[Tensor, ...]:
-    """W_h of one layer, a `[H, H]` matrix for each gate, as views."""
+def gates_of(module: AnyLayer, rows: Tensor) -> dict[str, Tensor]:
+    """Views of `rows [G]` or `[G, N]` of a layer's weights, by the letter of the gate."""
+    return dict(zip(CELLS[module.mode].gates, rows.detach().split(module.hidden_size), strict=True))
+
+
+def recurrent_matrices(module: AnyLayer) -> tuple[Tensor, ...]:
+    """W_h of one layer, a `[H, H]` matrix for each gate that has one, as views."""
     weights = cast(Tensor, module.weight_hh_l0).detach()
     return weights.split(module.hidden_size)
 

@@ -7,6 +7,9 @@
 //     RNN   h_t = tanh(W z_t), or max(0, W z_t)
 //     LSTM  i, f, o = σ(W z_t)   g = tanh(W z_t)   c_t = f · c_{t-1} + i · g   h_t = o · tanh(c_t)
 //     GRU   r, u = σ(W z_t)   p, q = W z_t   n = tanh(p + r · q)   c_t = u · c_{t-1} + (1 − u) · n   h_t = c_t
+//     leaky RNN   c_t = α · c_{t-1} + (1 − α) · tanh(W z_t)   h_t = c_t
+//
+// Some LSTMs lack a gate: it is 1, or i = 1 − f, and it has no rows in W.
 //
 // The GRU's gate u is PyTorch's z. Its r multiplies only the part of the candidate n that comes from h_{t-1}, so the two
 // parts have rows of their own: G = 4 H, in the order r, u, p (from x_t), q (from h_{t-1}), with zeros in W where a part
@@ -16,6 +19,9 @@
 // product a step, dz_t = Wᵀ da_t, which holds dh_{t-1} and dx_t; all weights' gradients are one product at the end,
 // dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other: each thread takes some rows of the batch
 // through all T steps, and waits for no other before the end.
+//
+// A gradient can be cut (cells.Cut): nothing of it reaches the steps before a review's `start`, nothing goes along the cell
+// state, or nothing goes through h_{t-1}. The forward pass is the same.
 //
 // Numbers are float or bfloat16 in memory and float in arithmetic; the cell state c goes from step to step in float.
 
@@ -211,8 +217,17 @@ struct Rnn {
   }
 };
 
+enum class Form { whole, no_input_gate, no_forget_gate, no_output_gate, coupled };
+
+template <Form form>
 struct Lstm {
-  static constexpr int64_t gates = 4;
+  static constexpr bool coupled = form == Form::coupled;  // i = 1 − f
+  static constexpr bool has_input = form != Form::no_input_gate && !coupled;
+  static constexpr bool has_forget = form != Form::no_forget_gate;
+  static constexpr bool has_output = form != Form::no_output_gate;
+  // Which rows of W are whose, by H.
+  static constexpr int64_t input = 0, forget = has_input, candidate = forget + has_forget, output = candidate + 1;
+  static constexpr int64_t gates = output + has_output;
   static constexpr bool has_cell_state = true;
 
   // One row: product [G], and the cell state [H] in float, which goes from step to step → a [G], h [H], c_t [H].
@@ -220,18 +235,22 @@ struct Lstm {
   static void forward(const Number* product, Number* a, Number* h, float* cell, Number* c, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      float i = read(product[j]), f = read(product[H + j]), g = read(product[2 * H + j]), o = read(product[3 * H + j]);
-      const float ei = exponential(limited(-i)), ef = exponential(limited(-f));
-      const float eg = exponential(limited(-2.0f * g)), eo = exponential(limited(-o));
-      i = ei, f = ef, g = eg, o = eo;
+      const float ei = has_input ? exponential(limited(-read(product[input * H + j]))) : 0.0f;
+      const float ef = has_forget ? exponential(limited(-read(product[forget * H + j]))) : 0.0f;
+      const float eg = exponential(limited(-2.0f * read(product[candidate * H + j])));
+      const float eo = has_output ? exponential(limited(-read(product[output * H + j]))) : 0.0f;
+      float i = ei, f = ef, g = eg, o = eo;
       sigmas(i, f, g, o);
+      if constexpr (!has_input) i = coupled ? ef * f : 1.0f;  // 1 − f, with all its digits
+      if constexpr (!has_forget) f = 1.0f;
+      if constexpr (!has_output) o = 1.0f;
       cell[j] = f * cell[j] + i * (2.0f * g - 1.0f);
       write(c[j], cell[j]);
       write(h[j], o * tanh(cell[j]));
-      write_sigmoid(a[j], i, ei);
-      write_sigmoid(a[H + j], f, ef);
-      write_tanh(a[2 * H + j], eg, g);
-      write_sigmoid(a[3 * H + j], o, eo);
+      if constexpr (has_input) write_sigmoid(a[input * H + j], i, ei);
+      if constexpr (has_forget) write_sigmoid(a[forget * H + j], f, ef);
+      write_tanh(a[candidate * H + j], eg, g);
+      if constexpr (has_output) write_sigmoid(a[output * H + j], o, eo);
     }
   }
 
@@ -241,15 +260,19 @@ struct Lstm {
                        const Number* c, float* dc, Number* da, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float i = read(a[j]), f = read(a[H + j]), g = read(a[2 * H + j]), o = read(a[3 * H + j]);
+      const float i = has_input ? read(a[input * H + j]) : 0.0f, f = has_forget ? read(a[forget * H + j]) : 0.0f;
+      const float g = read(a[candidate * H + j]), o = has_output ? read(a[output * H + j]) : 0.0f;
+      const float let_in = has_input ? sigmoid_of<Number>(i) : coupled ? complement_of<Number>(f) : 1.0f;
+      const float kept = has_forget ? sigmoid_of<Number>(f) : 1.0f, shown = has_output ? sigmoid_of<Number>(o) : 1.0f;
+      const float before = coupled ? read(c_before[j]) - tanh_of<Number>(g) : read(c_before[j]);
       const float dh = read(from_loss[j]) + read(from_next[j]);
       const float squashed = tanh(read(c[j]));
-      const float dcell = dc[j] + dh * sigmoid_of<Number>(o) * (1.0f - squashed * squashed);
-      write(da[j], dcell * tanh_of<Number>(g) * sigmoid_of<Number>(i) * complement_of<Number>(i));
-      write(da[H + j], dcell * read(c_before[j]) * sigmoid_of<Number>(f) * complement_of<Number>(f));
-      write(da[2 * H + j], dcell * sigmoid_of<Number>(i) * slope_of<Number>(g));
-      write(da[3 * H + j], dh * squashed * sigmoid_of<Number>(o) * complement_of<Number>(o));
-      dc[j] = dcell * sigmoid_of<Number>(f);
+      const float dcell = dc[j] + dh * shown * (1.0f - squashed * squashed);
+      if constexpr (has_input) write(da[input * H + j], dcell * tanh_of<Number>(g) * let_in * complement_of<Number>(i));
+      if constexpr (has_forget) write(da[forget * H + j], dcell * before * kept * complement_of<Number>(f));
+      write(da[candidate * H + j], dcell * let_in * slope_of<Number>(g));
+      if constexpr (has_output) write(da[output * H + j], dh * squashed * shown * complement_of<Number>(o));
+      dc[j] = dcell * kept;
     }
   }
 };
@@ -294,6 +317,39 @@ struct Gru {
   }
 };
 
+struct LeakyRnn {
+  static constexpr int64_t gates = 1;
+  static constexpr bool has_cell_state = true;  // h itself, as for the GRU
+  double alpha;
+
+  // One row: product [H], and the state [H] in float → a [H], h [H], c_t [H].
+  template <typename Number>
+  void forward(const Number* product, Number* a, Number* h, float* cell, Number* c, int64_t H) const {
+    const float kept = alpha, taken = 1.0 - alpha;
+#pragma omp simd
+    for (int64_t j = 0; j < H; ++j) {
+      const float e = exponential(limited(-2.0f * read(product[j]))), half = sigma(e);
+      cell[j] = kept * cell[j] + taken * (2.0f * half - 1.0f);
+      write(c[j], cell[j]);
+      write(h[j], cell[j]);
+      write_tanh(a[j], e, half);
+    }
+  }
+
+  // One row; dc [H] holds the part of dh that does not come through W: α · dh of the next step.
+  template <typename Number>
+  void backward(const Number* a, const Number* from_loss, const Number* from_next, const Number*, const Number*, float* dc,
+                Number* da, int64_t H) const {
+    const float kept = alpha, taken = 1.0 - alpha;
+#pragma omp simd
+    for (int64_t j = 0; j < H; ++j) {
+      const float dh = dc[j] + read(from_loss[j]) + read(from_next[j]);
+      write(da[j], taken * dh * slope_of<Number>(read(a[j])));
+      dc[j] = kept * dh;
+    }
+  }
+};
+
 // ---- sequences -----------------------------------------------------------------------------------------------------
 
 // A row of a sequence, the numbers of one review at one step: tensor[i, j] where that is contiguous. By review and step in
@@ -306,11 +362,11 @@ Number* row_of(const Tensor& tensor, int64_t i, int64_t j) {
 // Rows first..last of x [B, T, E] → z [T + 1, B, K], a [T, B, G] and c [T + 1, B, C], or one step of a and c where nothing
 // is kept. C is H, or 0 for the RNN, which has no cell state.
 template <typename Cell, typename Number>
-void forward_rows(const Product& product, const Tensor& x, const Tensor& z, const Tensor& a, const Tensor& c,
-                  int64_t first, int64_t last) {
+void forward_rows(const Cell& cell, const Product& product, const Tensor& x, const Tensor& z, const Tensor& a,
+                  const Tensor& c, int64_t first, int64_t last) {
   const int64_t T = x.size(1), E = x.size(2), K = z.size(2), G = a.size(2), H = G / Cell::gates, C = c.size(2);
   const bool keep = c.size(0) == T + 1;  // a has one step in either case where T is 1
-  const Tensor mine = z.narrow(1, first, last - first), cell = at::zeros({last - first, C}, at::kFloat);
+  const Tensor mine = z.narrow(1, first, last - first), cells = at::zeros({last - first, C}, at::kFloat);
   for (int64_t row = first; row < last; ++row) {
     std::fill_n(row_of<Number>(z, 0, row), H, Number{});
     std::fill_n(row_of<Number>(c, 0, row), C, Number{});
@@ -324,9 +380,9 @@ void forward_rows(const Product& product, const Tensor& x, const Tensor& z, cons
     }
     const Tensor preactivation = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
-      Cell::forward(data<Number>(preactivation) + (row - first) * G, row_of<Number>(a, keep ? t : 0, row),
-                    row_of<Number>(z, t + 1, row), data<float>(cell) + (row - first) * C,
-                    row_of<Number>(c, keep ? t + 1 : 0, row), H);
+      cell.forward(data<Number>(preactivation) + (row - first) * G, row_of<Number>(a, keep ? t : 0, row),
+                   row_of<Number>(z, t + 1, row), data<float>(cells) + (row - first) * C,
+                   row_of<Number>(c, keep ? t + 1 : 0, row), H);
     }
   }
 }
@@ -334,7 +390,7 @@ void forward_rows(const Product& product, const Tensor& x, const Tensor& z, cons
 // x [B, T, E], weight [G, K] → z [T + 1, B, K], with h_t in z_{t+1} and no inputs in the last; a [T, B, G] and
 // c [T + 1, B, C], which only a backward pass needs: without `keep` they hold one step.
 template <typename Cell>
-std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& weight, bool keep) {
+std::tuple<Tensor, Tensor, Tensor> forward(const Cell& cell, const Tensor& x, const Tensor& weight, bool keep) {
   check(x, "x");
   TORCH_CHECK(weight.dim() == 2 && weight.scalar_type() == x.scalar_type(), "weight: expected [G, K] of x's type");
   const int64_t B = x.size(0), T = x.size(1), G = weight.size(0), K = weight.size(1), H = G / Cell::gates;
@@ -343,39 +399,63 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& weight
   const Tensor c = at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, x.options());
   const Product product(weight, B, H + x.size(2) + 2, G);
   const auto rows = x.scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
-  divide_rows(B, [&](int64_t first, int64_t last) { rows(product, x, z, a, c, first, last); });
+  divide_rows(B, [&](int64_t first, int64_t last) { rows(cell, product, x, z, a, c, first, last); });
   return {z, a, c};
 }
 
+// Where a gradient ends; see above.
+struct Cut {
+  const int64_t* starts;  // of each review: the first step that it reaches; or null, and it reaches all
+  bool along_cell, through_state;
+
+  int64_t start(int64_t row) const { return starts ? starts[row] : 0; }
+};
+
 template <typename Cell, typename Number>
-void backward_rows(const Product& product, const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& da,
-                   const Tensor& dx, int64_t first, int64_t last) {
+void backward_rows(const Cell& cell, const Product& product, const Tensor& dh, const Tensor& a, const Tensor& c,
+                   const Cut& cut, const Tensor& da, const Tensor& dx, int64_t first, int64_t last) {
   const int64_t T = a.size(0), G = a.size(2), H = dh.size(2), E = dx.size(2), C = c.size(2), K = product.size();
   const Tensor mine = da.narrow(1, first, last - first), dc = at::zeros({last - first, C}, at::kFloat);
-  Tensor dz = at::zeros({last - first, K}, a.options());  // nothing comes from behind the last step
-  for (int64_t t = T - 1; t >= 0; --t) {
+  const Tensor nothing = at::zeros({last - first, K}, a.options());
+  Tensor dz = nothing;  // from behind the last step
+  int64_t start = T;
+  for (int64_t row = first; row < last; ++row) start = std::min(start, cut.start(row));
+  for (int64_t t = T - 1; t >= start; --t) {
     for (int64_t row = first; row < last; ++row) {
+      if (t < cut.start(row)) {
+        std::fill_n(row_of<Number>(da, t, row), G, Number{});
+        continue;
+      }
       if (t > 0) {
         prefetch(row_of<Number>(a, t - 1, row), G);
         prefetch(row_of<Number>(c, t - 1, row), C);
         prefetch(row_of<Number>(dh, row, t - 1), H);
       }
-      Cell::backward(row_of<Number>(a, t, row), row_of<Number>(dh, row, t), data<Number>(dz) + (row - first) * K,
-                     row_of<Number>(c, t, row), row_of<Number>(c, t + 1, row), data<float>(dc) + (row - first) * C,
-                     row_of<Number>(da, t, row), H);
+      float* const along_cell = data<float>(dc) + (row - first) * C;
+      cell.backward(row_of<Number>(a, t, row), row_of<Number>(dh, row, t),
+                    data<Number>(cut.through_state ? nothing : dz) + (row - first) * K, row_of<Number>(c, t, row),
+                    row_of<Number>(c, t + 1, row), along_cell, row_of<Number>(da, t, row), H);
+      if (cut.along_cell) std::fill_n(along_cell, C, 0.0f);
     }
     dz = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
       std::copy_n(data<Number>(dz) + (row - first) * K + H, E, row_of<Number>(dx, row, t));
     }
   }
+  for (int64_t t = 0; t < start; ++t) {
+    for (int64_t row = first; row < last; ++row) {
+      std::fill_n(row_of<Number>(da, t, row), G, Number{});
+      std::fill_n(row_of<Number>(dx, row, t), E, Number{});
+    }
+  }
 }
 
-// dh [B, T, H], the loss's gradient by the states; a and c of the forward pass. → da [T, B, G], which takes the place of a
-// unless the graph is kept for another pass, and dx [B, T, E].
+// dh [B, T, H], the loss's gradient by the states; a and c of the forward pass; starts int64 [B], or nothing. → da [T, B, G],
+// which takes the place of a unless the graph is kept for another pass, and dx [B, T, E].
 template <typename Cell>
-std::tuple<Tensor, Tensor> backward(const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& weight,
-                                    int64_t input_size) {
+std::tuple<Tensor, Tensor> backward(const Cell& cell, const Tensor& dh, const Tensor& a, const Tensor& c,
+                                    const Tensor& weight, int64_t input_size, const std::optional<Tensor>& starts,
+                                    bool cut_cell, bool cut_state) {
   check(dh, "dh");
   TORCH_CHECK(a.is_contiguous() && c.is_contiguous(), "a, c: expected contiguous tensors");
   TORCH_CHECK(dh.scalar_type() == a.scalar_type() && c.scalar_type() == a.scalar_type() &&
@@ -385,22 +465,35 @@ std::tuple<Tensor, Tensor> backward(const Tensor& dh, const Tensor& a, const Ten
   TORCH_CHECK(a.sizes() == at::IntArrayRef({T, B, G}) && c.size(0) == T + 1 && weight.size(0) == G &&
                   weight.size(1) >= H + input_size,
               "dh [B, T, H], a [T, B, G], c [T + 1, B, C], weight [G, K]: sizes that fit each other expected");
+  TORCH_CHECK(!starts || (starts->scalar_type() == at::kLong && starts->is_contiguous() && starts->numel() == B),
+              "starts: expected int64 [B] in one piece");
+  const Cut cut{starts ? data<int64_t>(*starts) : nullptr, cut_cell, cut_state};
   const Tensor da = torch::autograd::get_current_graph_task_keep_graph() ? at::empty_like(a) : a;
   const Tensor dx = at::empty({B, T, input_size}, a.options());
   const Product product(weight.t(), B, G, H + input_size);
   const auto rows = a.scalar_type() == at::kBFloat16 ? backward_rows<Cell, Bfloat16> : backward_rows<Cell, float>;
-  divide_rows(B, [&](int64_t first, int64_t last) { rows(product, dh, a, c, da, dx, first, last); });
+  divide_rows(B, [&](int64_t first, int64_t last) { rows(cell, product, dh, a, c, cut, da, dx, first, last); });
   return {da, dx};
 }
 
 // The operators <name>_forward and <name>_backward.
-template <typename Cell>
-void define(torch::Library& library, const std::string& name) {
-  const std::string forward_schema = "_forward(Tensor x, Tensor weight, bool keep) -> (Tensor, Tensor, Tensor)";
+//
+// constants: their declaration, behind a comma, where the cell has some.
+template <typename Cell, typename... Constants>
+void define(torch::Library& library, const std::string& name, const std::string& constants = "") {
+  const std::string forward_schema = "_forward(Tensor x, Tensor weight, bool keep";
   const std::string backward_schema =
-      "_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size) -> (Tensor(a!), Tensor)";
-  library.def((name + forward_schema).c_str(), &forward<Cell>);
-  library.def((name + backward_schema).c_str(), &backward<Cell>);
+      "_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size, Tensor? starts, bool cut_cell, "
+      "bool cut_state";
+  library.def((name + forward_schema + constants + ") -> (Tensor, Tensor, Tensor)").c_str(),
+              [](const Tensor& x, const Tensor& weight, bool keep, Constants... given) {
+                return forward(Cell{given...}, x, weight, keep);
+              });
+  library.def((name + backward_schema + constants + ") -> (Tensor(a!), Tensor)").c_str(),
+              [](const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& weight, int64_t input_size,
+                 const std::optional<Tensor>& starts, bool cut_cell, bool cut_state, Constants... given) {
+                return backward(Cell{given...}, dh, a, c, weight, input_size, starts, cut_cell, cut_state);
+              });
 }
 
 }  // namespace
@@ -408,6 +501,11 @@ void define(torch::Library& library, const std::string& name) {
 TORCH_LIBRARY(sentiment_rnn, library) {
   define<Rnn<Tanh>>(library, "rnn");
   define<Rnn<Relu>>(library, "relu_rnn");
-  define<Lstm>(library, "lstm");
+  define<LeakyRnn, double>(library, "leaky_rnn", ", float alpha");
   define<Gru>(library, "gru");
+  define<Lstm<Form::whole>>(library, "lstm");
+  define<Lstm<Form::no_input_gate>>(library, "lstm_no_input");
+  define<Lstm<Form::no_forget_gate>>(library, "lstm_no_forget");
+  define<Lstm<Form::no_output_gate>>(library, "lstm_no_output");
+  define<Lstm<Form::coupled>>(library, "lstm_coupled");
 }

@@ -4,7 +4,7 @@ On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step. S
 their arithmetic; oneDNN's fused LSTM in bfloat16 spends much of its time outside its matrix products.
 `recurrence.cpp` takes that out. It is compiled for this processor once (`make setup` does it, else the first use) and
 kept in the user's cache. Where there is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same
-work, as they always do on a GPU.
+work, as they always do on a GPU. For a cell or a cut gradient that they do not have, `cells` does it step by step.
 """
 
 import functools
@@ -23,6 +23,9 @@ from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from sentiment_rnn.model import cells
+from sentiment_rnn.model.cells import AnyLayer, Cut
+
 log = logging.getLogger("sentiment_rnn")
 
 SOURCE = Path(__file__).with_suffix(".cpp")
@@ -38,29 +41,43 @@ TILE = 32
 """Numbers of bfloat16 in a row of the processor's tiles, and in a cache line."""
 SMALL = 128
 """Columns up to which float32's products sum in one piece, so that no digit depends on the width of the padding."""
-CELLS = {"RNN_TANH": "rnn", "RNN_RELU": "relu_rnn", "LSTM": "lstm", "GRU": "gru"}
-"""What is compiled, by PyTorch's name for it."""
+CELLS = {
+    "RNN_TANH": "rnn",
+    "RNN_RELU": "relu_rnn",
+    "RNN_LEAKY": "leaky_rnn",
+    "GRU": "gru",
+    "LSTM": "lstm",
+    "LSTM_NO_FORGET": "lstm_no_forget",
+    "LSTM_NO_INPUT": "lstm_no_input",
+    "LSTM_NO_OUTPUT": "lstm_no_output",
+    "LSTM_COUPLED": "lstm_coupled",
+    "LSTM_GATES_OF_INPUT": "lstm",  # with zeros in its weights
+}
+"""What is compiled, by the name of its kind in `cells.CELLS`."""
 
 
-def applies(module: nn.RNNBase, inputs: Tensor) -> bool:
+def applies(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> bool:
     """Whether `states` is the way to read these inputs: on a CPU, with the compiled library, and faster."""
-    plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
-    if module.mode not in CELLS or not plain or not module.batch_first:
-        return False
+    if isinstance(module, nn.RNNBase):
+        plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
+        if not plain or not module.batch_first:
+            return False
     if type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
     if number_type(inputs) == torch.float32:  # in which oneDNN's LSTM is the faster one
-        return module.mode != "LSTM" and library() is not None
+        return (module.mode != "LSTM" or cut is not None) and library() is not None
     if number_type(inputs) == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
     return False
 
 
-def states_of_module(module: nn.RNNBase, inputs: Tensor) -> Tensor:
-    """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`.
+def states_of_module(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
+    """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`; step by step where the module cannot do it.
 
     oneDNN has no bfloat16 LSTM for a processor without AVX-512 and raises a RuntimeError: float32 is used there.
     """
+    if cut is not None or not isinstance(module, nn.RNNBase):
+        return cells.states(module, inputs, cut)
     half = inputs.device.type == "cpu" and number_type(inputs) == torch.bfloat16
     if half and module.mode == "LSTM" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         with torch.autocast("cpu", enabled=False):
@@ -68,27 +85,28 @@ def states_of_module(module: nn.RNNBase, inputs: Tensor) -> Tensor:
     return cast(Tensor, module(inputs)[0])
 
 
-def states(module: nn.RNNBase, inputs: Tensor) -> Tensor:
-    """What `module(inputs)[0]` gives, for one layer in one direction, `batch_first`.
+def states(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
+    """What `cells.states` gives, and `module(inputs)[0]`, for one layer in one direction, `batch_first`.
 
     Args:
         module: where the weights are.
         inputs: `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16.
+        cut: where the gradient ends.
 
     Returns:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
     weight = joined_weight(module, number_type(inputs))
-    return cast(Tensor, _States.apply(CELLS[module.mode], module.hidden_size, inputs, weight, torch.is_grad_enabled()))
+    return cast(Tensor, _States.apply(module, inputs, weight, cut or Cut(), torch.is_grad_enabled()))
 
 
-def joined_weight(module: nn.RNNBase, numbers: torch.dtype = torch.bfloat16) -> Tensor:
+def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Tensor:
     """All parameters side by side, `[G, K]`: `[W_hh, W_ih, b_ih, b_hh, 0 …]`; the rows are in recurrence.cpp.
 
     Args:
         numbers: the type in which they are used, for which K is chosen.
     """
-    parameters = (module.weight_hh_l0, module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
+    parameters = (cells.recurrent_weight(module), module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
     columns = [p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)]
     if module.mode == "GRU":  # rows r, z, n → r, z, the inputs' part of n, the state's part of n
         n = 2 * module.hidden_size
@@ -106,24 +124,31 @@ class _States(torch.autograd.Function):
     """`inputs [B, T, E]`, `weight [G, K]` → states `[B, T, H]`; the equations are in recurrence.cpp."""
 
     @staticmethod
-    def forward(ctx: Any, cell: str, H: int, inputs: Tensor, weight: Tensor, differentiable: bool) -> Tensor:
+    def forward(ctx: Any, module: AnyLayer, inputs: Tensor, weight: Tensor, cut: Cut, differentiable: bool) -> Tensor:
         numbers = weight.to(number_type(inputs))
         x = in_rows(inputs.to(numbers.dtype))
-        z, a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(x, numbers, differentiable)
+        cell = CELLS[module.mode]
+        constants = (module.alpha,) if module.mode == "RNN_LEAKY" else ()
+        z, a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(x, numbers, differentiable, *constants)
         if differentiable:
             ctx.save_for_backward(z, a, c, numbers)
-            ctx.cell, ctx.input_size = cell, inputs.shape[2]
+            ctx.cell, ctx.constants, ctx.cut, ctx.input_size = cell, constants, cut, inputs.shape[2]
             ctx.input_dtype, ctx.weight_dtype = inputs.dtype, weight.dtype
-        return z[1:, :, :H].transpose(0, 1)
+        return z[1:, :, : module.hidden_size].transpose(0, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         z, a, c, numbers = ctx.saved_tensors
         dh = in_rows(gradients[0].to(z.dtype))
-        da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(dh, a, c, numbers, ctx.input_size)
-        dw = weight_gradient(da.flatten(0, 1), z[:-1].flatten(0, 1), dh.shape[2] + ctx.input_size + 2)
-        return None, None, dx.to(ctx.input_dtype), dw.to(ctx.weight_dtype), None
+        cut = ctx.cut
+        da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(
+            dh, a, c, numbers, ctx.input_size, cut.starts, cut.along_cell, cut.through_state, *ctx.constants
+        )
+        first = 0 if cut.starts is None else int(cut.starts.min())  # before it da is 0
+        columns = dh.shape[2] + ctx.input_size + 2
+        dw = weight_gradient(da[first:].flatten(0, 1), z[first:-1].flatten(0, 1), columns)
+        return None, dx.to(ctx.input_dtype), dw.to(ctx.weight_dtype), None, None
 
 
 def weight_gradient(da: Tensor, z: Tensor, columns: int) -> Tensor:

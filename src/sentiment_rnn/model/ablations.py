@@ -1,0 +1,49 @@
+"""The LSTM taken apart: encoders that lack one of its parts, to see what that part is for.
+
+Each keeps the rest of `Lstm`, its initialization and its keys. What a gate had of weights goes with it.
+"""
+
+from functools import partial
+
+from sentiment_rnn.model.cells import Layer
+from sentiment_rnn.model.encoders import Lstm
+
+
+class LstmNoForget(Lstm):
+    """f_t = 1: C_t = C_{t-1} + i_t · tanh(…), the first LSTM (Hochreiter & Schmidhuber 1997). It never forgets."""
+
+    module = staticmethod(partial(Layer, mode="LSTM_NO_FORGET"))
+
+    def __init__(
+        self, input_size: int, *, detach: str = "none", hidden_size: int, layers: int = 1, bidirectional: bool = False,
+        dropout: float = 0.0, recurrent_init: str = "orthogonal", gradient_steps: int = 0,
+    ) -> None:  # fmt: skip
+        # No forget_bias and no chrono_steps: there is no gate to have them.
+        super().__init__(
+            input_size, detach=detach, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional,
+            dropout=dropout, recurrent_init=recurrent_init, gradient_steps=gradient_steps,
+        )  # fmt: skip
+
+
+class LstmNoInput(Lstm):
+    """i_t = 1: C_t = f_t · C_{t-1} + tanh(…). Every token is written into the cell in full."""
+
+    module = staticmethod(partial(Layer, mode="LSTM_NO_INPUT"))
+
+
+class LstmNoOutput(Lstm):
+    """o_t = 1: h_t = tanh(C_t). The gates of the next step see the whole cell."""
+
+    module = staticmethod(partial(Layer, mode="LSTM_NO_OUTPUT"))
+
+
+class LstmCoupled(Lstm):
+    """i_t = 1 - f_t (CIFG in Greff et al. 2017): as much is written as is forgotten, as in a GRU."""
+
+    module = staticmethod(partial(Layer, mode="LSTM_COUPLED"))
+
+
+class LstmGatesOfInput(Lstm):
+    """f_t, i_t, o_t = σ(W x_t + b): the gates see the token alone. The candidate keeps its W_h, the only one."""
+
+    module = staticmethod(partial(Layer, mode="LSTM_GATES_OF_INPUT"))
