@@ -9,12 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.model.encoders import Bag, Gru, LeakyRnn, Lstm, ReluRnn, Rnn
 from sentiment_rnn.probes.state_gradients import decay_rate, gradient_flow, norms_of, reach
 from sentiment_rnn.probes.unrolled import state_gradients, unroll
 
 E, H = 6, 5
-EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "Lstm"])
+CLASSES = {
+    kind.__name__: f"{kind.__module__}.{kind.__name__}"
+    for kind in (
+        Bag, Rnn, ReluRnn, LeakyRnn, Gru, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput,
+    )
+}  # fmt: skip
+LSTMS = [name for name in CLASSES if name.startswith("Lstm")]
+EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "LeakyRnn", *LSTMS])
 
 
 def build(encoder: str, pooling: str = "Last", **settings: Any) -> SentimentClassifier:
@@ -24,7 +33,7 @@ def build(encoder: str, pooling: str = "Last", **settings: Any) -> SentimentClas
         50,
         embedding={"size": E, "dropout": 0.5, "word_dropout": 0.5},
         encoder={
-            "_target_": f"sentiment_rnn.model.encoders.{encoder}", "name": encoder,
+            "_target_": CLASSES[encoder], "name": encoder,
             **({} if encoder == "Bag" else {"hidden_size": H}), **settings,
         },
         pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling, "dropout": 0.5},
@@ -59,18 +68,24 @@ def test_the_running_logits_are_those_of_the_review_cut_there(batch: Batch, enco
         torch.testing.assert_close(running[2:, cut - 1].float(), said, atol=1e-5, rtol=0)
 
 
-def test_cells_and_gates_are_those_of_the_equations(batch: Batch) -> None:
-    unrolled = unroll(build("Lstm"), batch.tokens, batch.lengths)
+@pytest.mark.parametrize("encoder", LSTMS)
+def test_cells_and_gates_are_those_of_the_equations(batch: Batch, encoder: str) -> None:
+    unrolled = unroll(build(encoder), batch.tokens, batch.lengths)
     cells, states = torch.stack(unrolled.cells, 1), torch.stack(unrolled.states, 1)
     gates = unrolled.gates
     before = torch.cat([torch.zeros_like(cells[:, :1]), cells[:, :-1]], 1)
     torch.testing.assert_close(cells, gates["forget"] * before + gates["input"] * gates["candidate"])
     torch.testing.assert_close(states, gates["output"] * cells.tanh())
-    assert all(((gates[name] > 0) & (gates[name] < 1)).all() for name in ("forget", "input", "output"))
+    missing = {"LstmNoForget": "forget", "LstmNoInput": "input", "LstmNoOutput": "output"}.get(encoder)
+    for name in ("forget", "input", "output"):
+        assert (gates[name] == 1).all() if name == missing else ((gates[name] > 0) & (gates[name] < 1)).all()
+    if encoder == "LstmCoupled":
+        torch.testing.assert_close(gates["input"], 1 - gates["forget"])
 
 
-def test_an_rnn_has_neither_cells_nor_gates(batch: Batch) -> None:
-    unrolled = unroll(build("Rnn"), batch.tokens, batch.lengths)
+@pytest.mark.parametrize("encoder", ["Rnn", "LeakyRnn"])
+def test_an_rnn_has_neither_cells_nor_gates(batch: Batch, encoder: str) -> None:
+    unrolled = unroll(build(encoder), batch.tokens, batch.lengths)
     assert unrolled.cells == []
     assert unrolled.gates == {}
     assert state_gradients(unrolled, batch.labels)[1] is None
@@ -160,6 +175,57 @@ def test_the_rate_of_an_lstm_that_hears_nothing_is_its_forget_gate() -> None:
     forget = float(torch.tensor(2.0).sigmoid())
     assert flow.predicted == pytest.approx(forget, abs=1e-6)
     assert flow.rate == pytest.approx(forget, abs=1e-6)
+
+
+def test_the_rate_of_a_linear_leaky_rnn_is_what_its_units_keep_and_what_comes_through_its_matrix() -> None:
+    model = build("LeakyRnn", alpha=0.9)
+    layer = model.backbone.encoder.forwards[0]
+    with torch.no_grad():
+        nn.init.eye_(layer.weight_hh_l0).mul_(0.5)
+        for parameter in (layer.weight_ih_l0, layer.bias_ih_l0, layer.bias_hh_l0):
+            parameter.zero_()
+    flow = gradient_flow(model, long_batch(60))
+    assert flow.rate == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
+    assert flow.predicted == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
+
+
+def test_nothing_is_lost_along_the_cell_of_an_lstm_without_forget_gate_that_hears_nothing() -> None:
+    model = build("LstmNoForget")
+    with torch.no_grad():
+        for parameter in model.backbone.encoder.parameters():
+            parameter.zero_()
+    flow = gradient_flow(model, long_batch(60))
+    assert flow.predicted == 1
+    assert flow.rate == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"gradient_steps": 4}, {"detach": "cell"}, {"detach": "hidden"}], ids=str)
+def test_a_cut_gradient_is_cut_here_too(batch: Batch, settings: dict[str, Any]) -> None:
+    cut, whole = build("Lstm", **settings), build("Lstm")
+    ours, theirs = (unroll(model, batch.tokens, batch.lengths) for model in (cut, whole))
+    assert all(torch.equal(one, other) for one, other in zip(ours.states, theirs.states, strict=True))
+    (h, c), (whole_h, whole_c) = (state_gradients(unrolled, batch.labels) for unrolled in (ours, theirs))
+    assert c is not None
+    assert whole_c is not None
+    last = batch.lengths - 1
+    reviews = torch.arange(len(last))
+    torch.testing.assert_close(h[reviews, last], whole_h[reviews, last])
+    assert not torch.allclose(c[3], whole_c[3])
+    if "gradient_steps" in settings:
+        position = torch.arange(batch.tokens.shape[1])
+        reached = (position >= batch.lengths[:, None] - 4) & (position < batch.lengths[:, None])
+        assert torch.equal(c.abs().amax(2) > 0, reached)
+        torch.testing.assert_close(c[reached], whole_c[reached])
+    elif settings["detach"] == "hidden":  # h_t leads to the loss at the last token alone
+        assert torch.equal(h.abs().amax(2) > 0, torch.arange(batch.tokens.shape[1]) == last[:, None])
+    else:  # all that C_t does, it does through h_t = o_t tanh(C_t)
+        cells = torch.stack(ours.cells, 1).detach()
+        torch.testing.assert_close(c, h * ours.gates["output"] * (1 - cells.tanh() ** 2))
+
+
+def test_theory_predicts_no_rate_for_a_gradient_that_does_not_go_along_the_cell(batch: Batch) -> None:
+    assert np.isnan(gradient_flow(build("Lstm", detach="cell"), batch).predicted)
+    assert 0 < gradient_flow(build("Lstm", detach="hidden"), batch).predicted < 1
 
 
 def test_elements_too_small_for_float32_are_counted() -> None:

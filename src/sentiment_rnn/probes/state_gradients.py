@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sentiment_rnn.model.encoders import LeakyRnn
 from sentiment_rnn.probes.input_gradients import median_by_distance
-from sentiment_rnn.probes.unrolled import state_gradients, unroll
+from sentiment_rnn.probes.unrolled import Unrolled, state_gradients, unroll
 
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 """1.2e-38: below it a float32 is denormal, which costs a processor a hundred times a normal one."""
@@ -35,7 +36,8 @@ class GradientFlow:
     """The same of ‖∂L/∂C_t‖, for an LSTM."""
     predicted: float
     """What theory says the gradient is multiplied by at each step back: for a vanilla RNN the spectral radius of its
-    recurrent matrix times the mean slope of tanh (Pascanu et al. 2013), for an LSTM the mean forget gate."""
+    recurrent matrix times the mean slope of tanh (Pascanu et al. 2013), for a leaky one that of α + (1 - α) times it,
+    for an LSTM the mean forget gate. NaN for an LSTM whose gradient does not go along the cell."""
     denormal: float
     """Share of the elements of ∂L/∂h_t that are denormal in float32."""
     vanished: float
@@ -67,18 +69,22 @@ def gradient_flow(classifier: Any, batch: Any) -> GradientFlow:
     return GradientFlow(
         state=median_by_distance(norms_of(states), batch.lengths),
         cell=None if cells is None else median_by_distance(norms_of(cells), batch.lengths),
-        predicted=_predicted_rate(classifier, unrolled.gates, torch.stack(unrolled.states, 1).detach()[inside], inside),
+        predicted=_predicted_rate(classifier.backbone.encoder, unrolled, inside),
         denormal=float(((elements < SMALLEST_NORMAL) & ~zero).double().mean()),
         vanished=float(zero.double().mean()),
     )
 
 
-def _predicted_rate(classifier: Any, gates: dict[str, Tensor], states: Tensor, inside: Tensor) -> float:
-    if gates:
-        return float(gates["forget"][inside].mean())
-    recurrent = classifier.backbone.encoder.forwards[0].weight_hh_l0.detach().double()
-    radius = torch.linalg.eigvals(recurrent).abs().max()
-    return float(radius * (1 - states**2).mean())
+def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
+    if unrolled.gates:
+        return float("nan") if encoder.detach == "cell" else float(unrolled.gates["forget"][inside].mean())
+    states = torch.stack(unrolled.states, 1).detach()
+    alpha = encoder.alpha if isinstance(encoder, LeakyRnn) else 0.0
+    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
+    candidates = (states - alpha * before) / (1 - alpha)
+    slope = (1 - candidates[inside] ** 2).mean()
+    eigenvalues = torch.linalg.eigvals(encoder.forwards[0].weight_hh_l0.detach().double())
+    return float((alpha + (1 - alpha) * slope * eigenvalues).abs().max())
 
 
 def decay_rate(norms: np.ndarray) -> float:

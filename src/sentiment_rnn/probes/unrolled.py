@@ -1,17 +1,25 @@
 """A recurrent layer unrolled by its equations, step by step: what a module keeps to itself, every gate, cell and state,
 and the gradient at each of them.
 
-In float64, since what is looked for here is how small a gradient becomes: float32 ends at 1e-38.
+The gradient is that of training: where an encoder cuts it, it is cut here. In float64, since what is looked for here is
+how small a gradient becomes: float32 ends at 1e-38.
 """
 
+import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sentiment_rnn.model.encoders import Lstm, Recurrent, Rnn
+from sentiment_rnn.model import cells
+from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
+from sentiment_rnn.model.cells import AnyLayer
+from sentiment_rnn.model.encoders import LeakyRnn, Lstm, Recurrent, Rnn
+
+UNROLLED = (Rnn, LeakyRnn, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput)
+"""Encoders that are unrolled."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +29,10 @@ class Unrolled:
     states: list[Tensor]
     """h_t."""
     cells: list[Tensor]
-    """C_t of an LSTM; empty for a vanilla RNN."""
+    """C_t of an LSTM; empty for a net without a cell state."""
     gates: dict[str, Tensor]
-    """`forget`, `input`, `output` and `candidate` of an LSTM, `[B, T, H]`; empty for a vanilla RNN."""
+    """`forget`, `input`, `output` and `candidate` of an LSTM, `[B, T, H]`, 1 where it has no such gate; empty for a net
+    without gates."""
     logits: Tensor
     """`[B]`, of the state at each review's end."""
     running: Tensor
@@ -34,7 +43,7 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     """Read reviews step by step, without dropout, with a graph through the states (not to the weights).
 
     Args:
-        classifier: a `SentimentClassifier` with one layer of an `Rnn` or `Lstm`, in one direction, pooled at its last
+        classifier: a `SentimentClassifier` with one layer of one of `UNROLLED`, in one direction, pooled at its last
             state.
         tokens: int64 [B, T].
         lengths: int64 [B].
@@ -44,47 +53,22 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     """
     encoder = classifier.backbone.encoder
     single = isinstance(encoder, Recurrent) and len(encoder.forwards) == 1 and encoder.backwards is None
-    if not single or type(encoder) not in (Rnn, Lstm) or classifier.output.in_features != encoder.output_size:
-        raise ValueError(f"{type(encoder).__name__}: expected one layer of Rnn or Lstm in one direction, pooling=last")
-    weights = {name: value.detach().double() for name, value in encoder.forwards[0].named_parameters()}
+    if not single or type(encoder) not in UNROLLED or classifier.output.in_features != encoder.output_size:
+        known = ", ".join(kind.__name__ for kind in UNROLLED)
+        raise ValueError(f"{type(encoder).__name__}: expected one layer of {known}, in one direction, pooling=last")
+    layer = cast(AnyLayer, copy.deepcopy(encoder.forwards[0]).double().requires_grad_(False))
     embedded = classifier.backbone.embedding.weight.detach()[tokens].double()
-    inputs = embedded @ weights["weight_ih_l0"].T + weights["bias_ih_l0"] + weights["bias_hh_l0"]
-    inputs.requires_grad_()  # so that every state is part of a graph
-    step = _lstm if isinstance(encoder, Lstm) else _rnn
-    states, cells, gates = step(inputs, weights["weight_hh_l0"])
+    embedded.requires_grad_()  # so that every state is part of a graph
+    steps = list(cells.steps(layer, embedded, encoder.cut(lengths)))
     read_out = classifier.output.weight.detach().double()[0], classifier.output.bias.detach().double()
-    running = torch.stack([state @ read_out[0] + read_out[1] for state in states], 1)
-    logits = running.gather(1, lengths[:, None] - 1)[:, 0]
-    return Unrolled(states, cells, gates, logits, running.detach())
-
-
-Steps = tuple[list[Tensor], list[Tensor], dict[str, Tensor]]
-
-
-def _rnn(inputs: Tensor, recurrent: Tensor) -> Steps:
-    """h_t = tanh(W_x x_t + W_h h_{t-1} + b)."""
-    state = inputs.new_zeros(len(inputs), recurrent.shape[1])
-    states = []
-    for step in inputs.unbind(1):
-        state = torch.tanh(step + state @ recurrent.T)
-        states.append(state)
-    return states, [], {}
-
-
-def _lstm(inputs: Tensor, recurrent: Tensor) -> Steps:
-    """The equations of `Lstm`; PyTorch's order of gates is i, f, g, o."""
-    state = cell = inputs.new_zeros(len(inputs), recurrent.shape[1])
-    states, cells, kept = [], [], []
-    for step in inputs.unbind(1):
-        i, f, g, o = (step + state @ recurrent.T).chunk(4, dim=1)
-        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
-        cell = f * cell + i * g
-        state = o * cell.tanh()
-        states.append(state)
-        cells.append(cell)
-        kept.append(torch.stack([f, i, o, g]).detach())
-    gates = dict(zip(("forget", "input", "output", "candidate"), torch.stack(kept, 2), strict=True))
-    return states, cells, gates
+    running = torch.stack([step.state @ read_out[0] + read_out[1] for step in steps], 1)
+    return Unrolled(
+        states=[step.state for step in steps],
+        cells=[step.cell for step in steps] if isinstance(encoder, Lstm) else [],
+        gates={name: torch.stack([step.gates[name].detach() for step in steps], 1) for name in steps[0].gates},
+        logits=running.gather(1, lengths[:, None] - 1)[:, 0],
+        running=running.detach(),
+    )
 
 
 def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -100,6 +84,8 @@ def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor 
         float64 [B, T, H] each.
     """
     loss = binary_cross_entropy_with_logits(unrolled.logits, labels.double(), reduction="sum")
-    found = torch.autograd.grad(loss, [*unrolled.states, *unrolled.cells])
+    # A state that the cut gradient does not reach has no part in the graph.
+    places = [*unrolled.states, *unrolled.cells]
+    found = torch.autograd.grad(loss, places, allow_unused=True, materialize_grads=True)
     steps = len(unrolled.states)
     return torch.stack(found[:steps], 1), torch.stack(found[steps:], 1) if unrolled.cells else None

@@ -49,7 +49,8 @@ class Reader:
     saturation: dict[str, np.ndarray]
     """By gate: float [2, H], the share of tokens at which a unit's gate is below 0.1, and above 0.9."""
     decay: np.ndarray
-    """float [H], mean of ln f over tokens, of each unit: what is left of a cell is the product of its forget gates."""
+    """float [H], mean of ln f over tokens, of each unit: what is left of a cell is the product of its forget gates.
+    Empty where nothing is forgotten."""
     running: np.ndarray
     """float [SHARES], share of test reviews that are right after that part of the review."""
 
@@ -71,6 +72,7 @@ def reader_of(result: RunResult) -> Reader:
         }
     recomputed = torch.stack(unrolled.states, 1)
     gates = {name: unrolled.gates[name][inside] for name in GATES if unrolled.gates}
+    forgets = bool(gates) and bool((gates["forget"] < 1).any())
     return Reader(
         encoder=result.encoder,
         seed=result.seed,
@@ -83,7 +85,7 @@ def reader_of(result: RunResult) -> Reader:
         saturation={
             n: torch.stack([(g < 0.1).double().mean(0), (g > 0.9).double().mean(0)]).numpy() for n, g in gates.items()
         },
-        decay=gates["forget"].log().mean(0).numpy() if gates else np.array([]),
+        decay=gates["forget"].log().mean(0).numpy() if forgets else np.array([]),
         running=running_accuracy(unrolled.running, batch.lengths, batch.labels),
     )
 
