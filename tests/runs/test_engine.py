@@ -9,12 +9,17 @@ import pytest
 import torch
 
 from processes import run_command
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.inference.package import read_package
 from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.runs.engine import train
+from sentiment_rnn.tracking.models import DATA, fetch_run_model
+from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run, runs_in
 
 SMALL = (
@@ -72,6 +77,19 @@ def test_the_best_checkpoints_hold_weights_alone_and_the_last_the_moments_too(tm
     assert set(states) == {"last.ckpt", *(["epoch0.ckpt", "epoch1.ckpt"] if keeps == "true" else ["best.ckpt"])}
     assert {name for name, state in states.items() if "optimizer_states" in state} == {"last.ckpt"}
     assert all(state["state_dict"] for state in states.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", sorted(path.stem for path in Path(CONFIGURATION, "encoder").glob("*.yaml")))
+def test_every_encoder_file_trains_and_its_packaged_model_predicts(tmp_path: Path, encoder: str) -> None:
+    config = small_config(tmp_path, f"encoder={encoder}")
+    train(config, [])
+    _, run = last_run(tmp_path)
+    folder = fetch_run_model(open_store(config.tracking), run.info.run_id, tmp_path / "model")
+    package = read_package(folder / DATA)
+    assert package.name == encoder
+    (probability,) = Predictor(package).predict(["a good film ."]).probabilities
+    assert 0 < probability < 1
 
 
 def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:
