@@ -100,7 +100,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
-        "learning, memory, textbook, gradient_flow, gates, length, excerpt, capacity"
+        "learning, learnability, memory, textbook, gradient_flow, gates, length, excerpt, capacity"
     ]
     assert not list(tmp_path.iterdir())
 
@@ -173,14 +173,14 @@ def test_without_results_there_is_nothing_to_make_findings_of(tmp_path: Path) ->
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
-        "learning", "memory", "textbook", "gradient_flow", "gates", "length", "excerpt", "capacity",
+        "learning", "learnability", "memory", "textbook", "gradient_flow", "gates", "length", "excerpt", "capacity",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:
         assert f"<!-- {found.name}:start -->" in (EXPERIMENTS / found.name / "README.md").read_text()
         for sweep in found.sweeps:
             assert Path(CONFIGURATION, "experiment", f"{sweep.experiment}.yaml").exists()
-            assert sweep.chooses_rates == sweep.experiment.endswith("_rate")
+            assert sweep.chooses_rates == (sweep.experiment.endswith("_rate") or "_search_" in sweep.experiment)
 
 
 def test_a_study_comes_after_those_that_it_needs() -> None:
@@ -191,7 +191,7 @@ def test_a_study_comes_after_those_that_it_needs() -> None:
 
 
 def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(UserError, match="name=wisdom: expected one of learning, memory, textbook, "):
+    with pytest.raises(UserError, match="name=wisdom: expected one of learning, learnability, memory, textbook, "):
         find_study("wisdom")
 
 
@@ -209,6 +209,11 @@ def test_each_study_writes_into_a_folder_of_its_own(name: str, output: str, fold
 
 
 def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
+    for found in all_studies():
+        if found.protocol:
+            folder = tmp_path / "experiments" / found.name
+            folder.mkdir(parents=True)
+            shutil.copy(EXPERIMENTS / found.name / "protocol.md", folder)
     done = study(tmp_path, "name=all", small=["trainer.threads=1", "encoder.layers=3"])
     assert done.returncode == 1
     assert done.stderr == "error: overrides=encoder.layers=3: capacity_depth compares by this; leave it out\n"

@@ -166,14 +166,14 @@ class LeakyRnn(Recurrent):
 
     def __init__(
         self, input_size: int, *, alpha: float = 0.95, hidden_size: int, layers: int = 1, bidirectional: bool = False,
-        dropout: float = 0.0, recurrent_init: str = "orthogonal", gradient_steps: int = 0,
+        dropout: float = 0.0, recurrent_init: str = "orthogonal", recurrent_gain: float = 1.0, gradient_steps: int = 0,
     ) -> None:  # fmt: skip
         if not 0 <= alpha < 1:
             raise ValueError(f"alpha={alpha}: expected at least 0 and below 1")
         self.alpha = alpha
         super().__init__(
             input_size, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional, dropout=dropout,
-            recurrent_init=recurrent_init, gradient_steps=gradient_steps,
+            recurrent_init=recurrent_init, recurrent_gain=recurrent_gain, gradient_steps=gradient_steps,
         )  # fmt: skip
 
     def module(self, input_size: int, hidden_size: int, batch_first: bool) -> Layer:

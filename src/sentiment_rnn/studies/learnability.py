@@ -257,7 +257,7 @@ def comparison_text(adjusted: Mapping[Comparison, float], claim: int, scores: Sc
 
 STUDY = Study(
     name="learnability",
-    order=5,
+    order=15,
     sweeps=(
         *(Sweep(f"learn_search_{distance}", chooses_rates=True) for distance in SEARCHES),
         *(Sweep(f"learn_{distance}") for distance in DISTANCES),
