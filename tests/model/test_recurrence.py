@@ -168,8 +168,9 @@ def test_a_second_backward_pass_gives_the_same_gradient(cell: str) -> None:
 def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules() -> None:
     single, double = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1, dtype=torch.float64)
     for cell, module in MODULES.items():
-        layer = module(1, 1, batch_first=True)
-        assert recurrence.applies(layer, single) == (cell != "lstm")
+        layer, wide = module(1, 1, batch_first=True), module(1, recurrence.NARROW + 1, batch_first=True)
+        assert recurrence.applies(layer, single)
+        assert recurrence.applies(wide, single) == (cell != "lstm")
         assert not recurrence.applies(layer, double)
         assert not recurrence.applies(layer, single.to("meta"))
         with torch.autocast("cpu", dtype=torch.bfloat16):

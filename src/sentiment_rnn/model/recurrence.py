@@ -41,6 +41,8 @@ TILE = 32
 """Numbers of bfloat16 in a row of the processor's tiles, and in a cache line."""
 SMALL = 128
 """Columns up to which float32's products sum in one piece, so that no digit depends on the width of the padding."""
+NARROW = 128
+"""Width of the state up to which an LSTM in float32 is compiled."""
 CELLS = {
     "RNN_TANH": "rnn",
     "RNN_RELU": "relu_rnn",
@@ -64,8 +66,10 @@ def applies(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> bool:
             return False
     if type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
-    if number_type(inputs) == torch.float32:  # in which oneDNN's LSTM is the faster one
-        return (module.mode != "LSTM" or cut is not None) and library() is not None
+    if number_type(inputs) == torch.float32:
+        # oneDNN's LSTM is the faster one of a wide net, and the slower one of a narrow net over hundreds of steps.
+        theirs = module.mode == "LSTM" and cut is None and module.hidden_size > NARROW
+        return not theirs and library() is not None
     if number_type(inputs) == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
     return False
