@@ -66,7 +66,7 @@ def normal(random: np.random.Generator, shape: tuple[int, int], mean: float) -> 
     return random.normal(mean, 0.02, shape)
 
 
-def heaps(random: np.random.Generator, shape: tuple[int, int], learns: float) -> np.ndarray:
+def clusters(random: np.random.Generator, shape: tuple[int, int], learns: float) -> np.ndarray:
     """Accuracies [trials, seeds] on 2,000 reviews of seeds that learn, with some probability, or stay at chance."""
     return random.binomial(2000, np.where(random.random(shape) < learns, 1.0, 0.5)) / 2000
 
@@ -111,18 +111,18 @@ def by_seed(values: Iterable[float]) -> dict[int, float]:
         (20, 0.3, 0.94), (20, 0.5, 0.96), (20, 0.9, 0.88),
     ],
 )  # fmt: skip
-def test_the_t_interval_of_outcomes_in_two_heaps_fails_where_all_seeds_may_come_from_one(
+def test_the_t_interval_of_outcomes_in_two_clusters_fails_where_all_seeds_may_come_from_one(
     seeds: int, learns: float, expected: float
 ) -> None:
-    # Three seeds of one heap (1/8 for either) show none of the spread; neither do ten when nine in ten learn.
-    outcomes = heaps(np.random.default_rng(seeds), (TRIALS, seeds), learns)
+    # Three seeds of one cluster (1/8 for either) show none of the spread; neither do ten when nine in ten learn.
+    outcomes = clusters(np.random.default_rng(seeds), (TRIALS, seeds), learns)
     assert coverage(map(t_interval, outcomes), 0.5 + learns / 2) == pytest.approx(expected, abs=0.02)
 
 
 @pytest.mark.parametrize("learns", [0.3, 0.5, 0.9])
 @pytest.mark.parametrize("seeds", [10, 20])
-def test_a_bounded_interval_holds_the_mean_of_outcomes_in_two_heaps(seeds: int, learns: float) -> None:
-    outcomes = heaps(np.random.default_rng(seeds), (300, seeds), learns)
+def test_a_bounded_interval_holds_the_mean_of_outcomes_in_two_clusters(seeds: int, learns: float) -> None:
+    outcomes = clusters(np.random.default_rng(seeds), (300, seeds), learns)
     assert coverage(map(bounded_interval, outcomes), 0.5 + learns / 2) >= 0.95
 
 
@@ -137,7 +137,7 @@ def test_a_bootstrap_over_seeds_and_reviews_is_no_better_than_the_t_interval(see
         return Interval(float(accuracies.mean()), *np.quantile(means, (0.025, 0.975)).tolist())
 
     for learns in (0.3, 0.5, 0.9):
-        outcomes = heaps(random, (400, seeds), learns)
+        outcomes = clusters(random, (400, seeds), learns)
         by_t, by_bootstrap = (coverage(map(of, outcomes), 0.5 + learns / 2) for of in (t_interval, hierarchical))
         assert by_bootstrap <= by_t + 0.01
 

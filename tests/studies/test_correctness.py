@@ -1,4 +1,4 @@
-"""Whether each review was read rightly comes back bit by bit, and accuracies with it."""
+"""Whether each review was classified correctly comes back bit by bit, and accuracies with it."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -17,7 +17,7 @@ class OptimizerConfig:
     _target_: str = MISSING
     """A torch optimizer's class, importable."""
     learning_rate: float | None = None
-    """Peak of the schedule; null takes the one in `learning_rates`, or else `default_learning_rate`."""
+    """Peak of the schedule; null takes that of a draw, the one in `learning_rates`, or `default_learning_rate`."""
     learning_rates: dict[str, Any] = field(default_factory=dict)
     """Learning rates chosen on validation, by the encoder's name, or by that and the pooling's."""
     default_learning_rate: float = MISSING
@@ -36,10 +36,10 @@ class OptimizerConfig:
     """Largest norm of the whole gradient; 0 does not clip."""
 
     draw: int | None = None
-    """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits.
-    Null takes the one in `draws`, or none."""
+    """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits,
+    whatever norm is given. Null takes the one in `draws`, or none."""
     draws: dict[str, int] = field(default_factory=dict)
-    """Draws chosen on validation, by the encoder's name."""
+    """Draws chosen on validation, by the encoder's name; a given `learning_rate` leaves them out."""
     draw_learning_rate: list[float] = field(default_factory=lambda: [1e-4, 3e-2])
     """Lowest and highest learning rate of a draw, which is uniform in its logarithm."""
     draw_clip_norm: list[float] = field(default_factory=lambda: [0.1, 10.0])

@@ -16,12 +16,13 @@ class LstmNoForget(Lstm):
 
     def __init__(
         self, input_size: int, *, detach: str = "none", hidden_size: int, layers: int = 1, bidirectional: bool = False,
-        dropout: float = 0.0, recurrent_init: str = "orthogonal", gradient_steps: int = 0,
+        dropout: float = 0.0, recurrent_init: str = "orthogonal", recurrent_gain: float = 1.0, gradient_steps: int = 0,
     ) -> None:  # fmt: skip
         # No forget_bias and no chrono_steps: there is no gate to have them.
         super().__init__(
             input_size, detach=detach, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional,
-            dropout=dropout, recurrent_init=recurrent_init, gradient_steps=gradient_steps,
+            dropout=dropout, recurrent_init=recurrent_init, recurrent_gain=recurrent_gain,
+            gradient_steps=gradient_steps,
         )  # fmt: skip
 
 

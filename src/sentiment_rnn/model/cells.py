@@ -92,6 +92,7 @@ def states(layer: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
 def steps(layer: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Iterator[Step]:
     """Read `inputs [B, T, E]`, one step of the cell at a time."""
     cut = cut or Cut()
+    check_cut(layer.mode, cut)
     from_inputs = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0)).to(inputs.dtype)
     weight, bias = recurrent_weight(layer), cast(Tensor, layer.bias_hh_l0)
     state = cell = inputs.new_zeros(len(inputs), layer.hidden_size)
@@ -105,6 +106,12 @@ def steps(layer: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Iterator[S
         step = CELLS[layer.mode].step(layer, from_input, from_state, state, cell)
         yield step
         state, cell = step.state, step.cell
+
+
+def check_cut(mode: str, cut: Cut | None) -> None:
+    """Raise `ValueError` for a cut between state and cell of a kind of cell that has no two."""
+    if cut and (cut.along_cell or cut.through_state) and not mode.startswith("LSTM"):
+        raise ValueError(f"a cut along the cell, or through the state, of {mode}: expected an LSTM")
 
 
 def recurrent_weight(layer: AnyLayer) -> Tensor:

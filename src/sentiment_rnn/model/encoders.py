@@ -53,7 +53,7 @@ class Recurrent(nn.Module):
 
     module: Callable[..., AnyLayer]
     detach = "none"
-    """The way back that the gradient does not take: `none`, `cell` or `hidden`; see `Lstm`."""
+    """The path of the gradient that is cut: `none`, `cell` or `hidden`; see `Lstm`."""
 
     def __init__(
         self,

@@ -1,10 +1,11 @@
 """The recurrence on a CPU, compiled: a layer's states, and their gradient, in one call instead of several a step.
 
 On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step. Starting the operations takes longer than
-their arithmetic; oneDNN's fused LSTM in bfloat16 spends much of its time outside its matrix products.
-`recurrence.cpp` takes that out. It is compiled for this processor once (`make setup` does it, else the first use) and
-kept in the user's cache. Where there is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same
-work, as they always do on a GPU. For a cell or a cut gradient that they do not have, `cells` does it step by step.
+their arithmetic; oneDNN's fused LSTM in bfloat16, and of narrow nets in float32, spends much of its time outside its
+matrix products. `recurrence.cpp` takes that out. It is compiled for this processor once (`make setup` does it, else the
+first use) and kept in the user's cache. Where there is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules
+do the same work, as they always do on a GPU. For a cell or a cut gradient that they do not have, `cells` does it step
+by step.
 """
 
 import functools
@@ -100,6 +101,7 @@ def states(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
     Returns:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
+    cells.check_cut(module.mode, cut)
     weight = joined_weight(module, number_type(inputs))
     return cast(Tensor, _States.apply(module, inputs, weight, cut or Cut(), torch.is_grad_enabled()))
 

@@ -1,4 +1,4 @@
-"""Shares: of reviews that are read rightly, of seeds that learn; and the difference of two."""
+"""Shares: of reviews that are classified correctly, of seeds that learn; and the difference of two."""
 
 import math
 

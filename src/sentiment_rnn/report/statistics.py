@@ -69,10 +69,10 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 
     It is about another seed's training, on the same test reviews. NaN bounds for a single seed, which shows no spread.
 
-    Outcomes can fall into two heaps, of seeds that learn and seeds that do not. Where all seeds may come from one heap,
-    it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten learn.
-    Count the seeds then (`report.shares.share_interval`), or take `bounded_interval`. A bootstrap over seeds and the
-    reviews of each does no better.
+    Outcomes can fall into two clusters, of seeds that learn and seeds that do not. Where all seeds may come from one
+    cluster, it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten
+    learn. Count the seeds then (`report.shares.share_interval`), or take `bounded_interval`. A bootstrap over seeds and
+    the reviews of each does no better.
     """
     mean, deviation = spread(values)
     if len(values) < 2:
@@ -90,7 +90,7 @@ def bounded_interval(values: Values, low: float = 0.0, high: float = 1.0) -> Int
 
     It is Gaffke's (2005; Learned-Miller & Thomas 2019, arXiv:1905.06208): quantiles of a Dirichlet-weighted mean of the
     values and one more, which is `low` for the lower bound and `high` for the upper. Of zeros and ones it is the exact
-    interval of a share. It is wide where all values agree, since a heap of which no seed was seen may exist. The
+    interval of a share. It is wide where all values agree, since a cluster of which no seed was seen may exist. The
     weights are drawn, always the same ones.
 
     Raises:

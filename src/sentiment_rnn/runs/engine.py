@@ -95,7 +95,8 @@ def set_up(config: RunConfig) -> Job:
 def note_default_rate(config: RunConfig) -> None:
     """Say so where an experiment has chosen learning rates, and none for this encoder."""
     rates = config.optimizer
-    if rates.learning_rates and config.chosen_rate is None and rates.learning_rate == rates.default_learning_rate:
+    chosen = rates.draw is not None or config.chosen_rate is not None
+    if (rates.learning_rates or rates.draws) and not chosen and rates.learning_rate == rates.default_learning_rate:
         log.info(
             "optimizer.learning_rate: this experiment has chosen none for %s; the default, %g, is used",
             config.encoder.name, rates.learning_rate,

@@ -99,14 +99,14 @@ def model_of(run: Run) -> str | None:
 
 
 def without_model(store: Store, run_id: str) -> Run | None:
-    """The run, if it is one on reviews that has finished and recorded results alone, and so has no model yet; None for
-    any other."""
+    """The run, if it is one on reviews that has finished, recorded its results, and has no model yet; None for any
+    other."""
     try:
         run = store.client.get_run(run_id)
     except MlflowException:  # `fetch_run_model` says so
         return None
-    results_alone = run.data.params.get("tracking.record") == "results" and TEMPERATURE in run.data.metrics
-    return run if results_alone and TRIAL_TAG not in run.data.tags and is_finished(run) and not model_of(run) else None
+    recorded = TEMPERATURE in run.data.metrics
+    return run if recorded and TRIAL_TAG not in run.data.tags and is_finished(run) and not model_of(run) else None
 
 
 def check_name(name: str) -> None:

@@ -48,20 +48,18 @@ class Outbox:
         self._away_since: float | None = None
         self._journal: Journal | None = None
         self._points: list[Point] = []
-        """Metrics that wait for each other."""
-        self._waiting_since = 0.0
+        """Buffered metrics."""
+        self._written = time.monotonic()
+        """When metrics were last written."""
         if store.remote or self._folder.exists():
             self._open_journal()
 
     def metrics(self, points: Sequence[Point]) -> None:
         """Metrics with their time and step."""
         with self._lock:
-            now = time.monotonic()
-            if not self._points:
-                self._waiting_since = now
             self._points += points
-            waited = now - self._waiting_since
-            if self._journal is not None or waited >= METRICS_WAIT or len(self._points) >= MOST_METRICS:
+            due = time.monotonic() - self._written >= METRICS_WAIT
+            if self._journal is not None or due or len(self._points) >= MOST_METRICS:
                 self._put_points()
 
     def flush(self) -> None:
@@ -135,6 +133,7 @@ class Outbox:
 
     def _put_points(self) -> None:
         points, self._points = self._points, []
+        self._written = time.monotonic()
         for start in range(0, len(points), MOST_METRICS):
             self._put_now({"kind": "metrics", "metrics": [list(p) for p in points[start : start + MOST_METRICS]]})
 

@@ -75,7 +75,7 @@ def rate_figure(rates: Sequence[Rate], styles: Styles) -> Figure:
     axes.scatter([], [], color="#555555", marker="o", label="before training")
     axes.scatter([], [], color="#555555", marker="^", label="after an epoch")
     axes.legend(fontsize=8, loc="upper left")
-    most = 1.05 * max(max(one.predicted, one.measured) for one in rates)
+    most = 1.05 * np.nanmax([(one.predicted, one.measured) for one in rates])  # no theory of a gradient that is cut
     axes.set(title="What a gradient keeps at each step back", xlabel="theory", ylabel="measured")
     axes.set(xlim=(0, most), ylim=(0, most))
     return figure

@@ -36,7 +36,7 @@ ACCURACY = "test/accuracy"
 
 
 class Correct(NamedTuple):
-    """What one run read rightly."""
+    """What one run classified correctly."""
 
     key: tuple[str, ...]
     """One entry per column."""

@@ -13,7 +13,7 @@ def checked_findings(study: Study, folder: Path) -> Findings:
 
     Raises:
         UserError: a file is missing, the results were measured under another protocol, or they are not those of the
-            reviews that the runs read rightly.
+            reviews that the runs classified correctly.
     """
     check_evidence(study, folder)
     return study.findings(folder)

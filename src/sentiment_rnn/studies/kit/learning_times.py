@@ -42,9 +42,9 @@ Times = dict[str, dict[int, list[LearningTime]]]
 
 
 def learning_time(validation: Curve, threshold: float = REMEMBERS) -> LearningTime:
-    """When validation accuracy first was above a threshold; `validation` is `RunResult.curve("val/accuracy")`."""
+    """When validation accuracy first reached a threshold; `validation` is `RunResult.curve("val/accuracy")`."""
     for step, accuracy in zip(*validation, strict=True):
-        if accuracy > threshold:
+        if accuracy >= threshold - 1e-6:  # of a float32
             return LearningTime(step + 1, True)
     return LearningTime(validation[0][-1] + 1, False)
 

@@ -58,7 +58,10 @@ def check_protocol(study: Study, folder: Path) -> None:
     path = folder / PROVENANCE
     if not path.is_file():
         raise UserError(f"{path}: not there; run the study, sentiment-rnn study name={study.name}")
-    measured = json.loads(path.read_text())["protocol"]
+    try:
+        measured = json.loads(path.read_text())["protocol"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged ({error}); run the study, sentiment-rnn study name={study.name}") from error
     if measured != protocol:
         raise UserError(
             f"{folder / PROTOCOL} ({protocol[:8]}) is not the protocol under which the results were measured "

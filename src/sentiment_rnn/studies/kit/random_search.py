@@ -49,6 +49,15 @@ def read_search(folder: Path, file: str = SEARCH) -> dict[str, list[Draw]]:
     return draws
 
 
+def best_draw(draws: Iterable[Draw], lowest: bool = False) -> Draw:
+    """The draw of the best score; of equal scores, that of the lower learning rate.
+
+    Args:
+        lowest: the best score is the lowest.
+    """
+    return min(draws, key=lambda draw: (draw.score if lowest else -draw.score, draw.learning_rate))
+
+
 def expected_best(scores: Sequence[float], lowest: bool = False) -> np.ndarray:
     """float [N], the best score to be expected of 1 to N draws from N scores, with replacement (Dodge et al. 2019,
     arXiv:1909.03004, equation 3).
@@ -82,7 +91,7 @@ def search_table(
     rows = []
     for arm, of_arm in draws.items():
         expected = expected_best([draw.score for draw in of_arm], lowest)
-        best = (min if lowest else max)(of_arm, key=lambda draw: draw.score)
+        best = best_draw(of_arm, lowest)
         cells = [f"{expected[count - 1]:.4g}" if count <= len(of_arm) else "" for count in shown]
         rows.append(
             (styles[arm].label, *cells, str(len(of_arm)), f"{best.score:.4g}", f"{best.learning_rate:.2g}",
