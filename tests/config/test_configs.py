@@ -81,9 +81,10 @@ def test_every_choice_is_within_the_schema_and_its_bounds(
 @EACH_EXPERIMENT
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
     config = composed_choice(choice, "hydra.mode=MULTIRUN")
-    seeds = config.hydra.sweeper.params.get("seed")
-    if str(seeds).startswith("range"):  # another seed is within the schema where two are
-        config = composed_choice(choice, "hydra.mode=MULTIRUN", "hydra.sweeper.params.seed='0,1'")
+    # Another seed, or draw, is within the schema where two are.
+    ranges = [key for key, values in config.hydra.sweeper.params.items() if str(values).startswith("range")]
+    two = (f"hydra.sweeper.params.{key}='0,1'" for key in ranges)
+    config = composed_choice(choice, "hydra.mode=MULTIRUN", *two)
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         jobs = job_overrides(config)
         configs = job_configs(config, jobs)

@@ -34,11 +34,12 @@ def seeds(*learnt_at: int, of: int = 20, budget: int = BUDGET) -> list[LearningT
     ("values", "expected"),
     [
         ([0.5, 0.95, 0.6, 0.99], LearningTime(450, True)),
-        ([0.5, 0.9, 0.5, 0.5], LearningTime(900, False)),
+        ([0.5, 0.8999999, 0.5, 0.5], LearningTime(450, True)),  # 0.9 as float32 has it
+        ([0.5, 0.8994, 0.5, 0.5], LearningTime(900, False)),
         ([0.99], LearningTime(225, True)),
     ],
 )
-def test_a_run_learns_at_its_first_validation_above_the_threshold(values: list[float], expected: LearningTime) -> None:
+def test_a_run_learns_at_its_first_validation_that_reaches_the_threshold(values: list[float], expected: LearningTime) -> None:
     curve = ([225 * (epoch + 1) - 1 for epoch in range(len(values))], values)
     assert learning_time(curve) == expected
 
