@@ -39,7 +39,9 @@ def seeds(*learnt_at: int, of: int = 20, budget: int = BUDGET) -> list[LearningT
         ([0.99], LearningTime(225, True)),
     ],
 )
-def test_a_run_learns_at_its_first_validation_that_reaches_the_threshold(values: list[float], expected: LearningTime) -> None:
+def test_a_run_learns_at_its_first_validation_that_reaches_the_threshold(
+    values: list[float], expected: LearningTime
+) -> None:
     curve = ([225 * (epoch + 1) - 1 for epoch in range(len(values))], values)
     assert learning_time(curve) == expected
 
