@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -132,3 +133,19 @@ print(faults() - before)
     returned = int(run_python(code.format(keep="True"))[0])
     kept = int(run_python(code.format(keep="runtime.keep_freed_memory()"))[0])
     assert kept < returned / 4
+
+
+def test_what_linux_says_of_the_first_processor_is_read_by_its_key(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(
+        "processor\t: 0\nmodel name\t: A, at 2 : 1\nflags\t\t: fpu sse\n\nprocessor\t: 1\nmodel name\t: B\n"
+    )
+    assert runtime.cpuinfo("model name", file) == "A, at 2 : 1"
+    assert runtime.cpuinfo("flags", file).split() == ["fpu", "sse"]
+    assert runtime.cpuinfo("name", file) == runtime.cpuinfo("flags", tmp_path / "none") == ""
+
+
+def test_the_units_for_bfloat16_are_those_among_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    for flags, units in (("avx512_bf16 amx_bf16 fpu", ["amx_bf16", "avx512_bf16"]), ("avx512_bf16_not fpu", [])):
+        monkeypatch.setattr(runtime, "cpuinfo", lambda _, said=flags: said)
+        assert runtime.bfloat16_units() == units

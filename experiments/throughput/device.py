@@ -2,7 +2,6 @@
 
 import platform
 import time
-from pathlib import Path
 
 import psutil
 import torch
@@ -40,12 +39,9 @@ def name() -> str:
 
 def processor() -> str:
     """The processor's name, with its cores and its unit for bfloat16."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    facts = {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
-    units = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16"}
-    unit = next((name for flag, name in units.items() if flag in facts.get("flags", "")), "no unit for bfloat16")
-    return f"{facts.get('model name', platform.machine())}, {runtime.cores()} cores, {unit}"
+    names = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16"}
+    unit = next((names[unit] for unit in runtime.bfloat16_units()), "no unit for bfloat16")
+    return f"{runtime.cpuinfo('model name') or platform.machine()}, {runtime.cores()} cores, {unit}"
 
 
 def in_words(precision: torch.dtype) -> str:

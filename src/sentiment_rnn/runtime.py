@@ -112,9 +112,20 @@ def resolve_precision(precision: str, accelerator: str) -> str:
 
 def _processor_has_bfloat16() -> bool:
     """AMX or AVX512-BF16; without them the CPU emulates bfloat16 and is slower than in float32."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    return bool(bfloat16_units())
+
+
+def bfloat16_units() -> list[str]:
+    """What this processor computes bfloat16 with, the faster first; empty where it emulates it."""
+    flags = cpuinfo("flags").split()
+    return [unit for unit in ("amx_bf16", "avx512_bf16") if unit in flags]
+
+
+def cpuinfo(key: str, file: Path = Path("/proc/cpuinfo")) -> str:
+    """What Linux says of the first processor: its `model name`, say, or its `flags`; empty where it says nothing."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    facts = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in facts if name.strip() == key), "")
 
 
 def reset_peak_memory() -> None:

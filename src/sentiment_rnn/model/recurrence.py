@@ -24,6 +24,7 @@ from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from sentiment_rnn import runtime
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cut
 
@@ -246,9 +247,7 @@ def reason(error: Exception) -> str:
 
 def fingerprint() -> str:
     """Digest of all that the compiled code depends on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")  # on x86, on ARM
+    features = runtime.cpuinfo("flags") or runtime.cpuinfo("Features")  # on x86, on ARM
     compiler = os.environ.get("CXX", "c++")
     parts = [
         SOURCE.read_text(),

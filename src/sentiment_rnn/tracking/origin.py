@@ -76,13 +76,5 @@ def processor_name(accelerator: str) -> str:
     """
     if runtime.on_gpu(accelerator):
         return str(torch.cuda.get_device_name())
-    name = _cpuinfo("model name") or platform.processor() or platform.machine()
-    flags = _cpuinfo("flags").split()
-    return ", ".join([name, *(flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags)])
-
-
-def _cpuinfo(key: str) -> str:
-    """What Linux says of the first processor; empty where it says nothing."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == key), "")
+    name = runtime.cpuinfo("model name") or platform.processor() or platform.machine()
+    return ", ".join([name, *runtime.bfloat16_units()])
