@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sentiment_rnn.report.tables import find_block
+from sentiment_rnn.report.tables import find_block, replace_block
 
 HERE = Path(__file__).parent
 ENCODERS = ("lstm", "rnn")
@@ -31,6 +31,13 @@ def parsed(parser: argparse.ArgumentParser, *blocks: str) -> argparse.Namespace:
     for block in blocks:
         find_block(arguments.output / "README.md", block)
     return arguments
+
+
+def publish(folder: Path, **blocks: str) -> None:
+    """Write Markdown into the blocks of these names of README.md in a folder, and print it."""
+    for block, text in blocks.items():
+        replace_block(folder / "README.md", block, text)
+        print(text)
 
 
 def some_of(*choices: str) -> Callable[[str], tuple[str, ...]]:

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark import publish
 from sentiment_rnn.report.figures import PALETTE, new_figure, styled
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 
 CASES = {"rows": "this project", "packed_kept": "packed sequences"}
 COLORS = {"lstm": PALETTE[0], "rnn": PALETTE[1]}
@@ -51,9 +52,7 @@ def write(points: Sequence[Point], axes: Sequence[Axis], machine: str, folder: P
         writer.writerow(["encoder", "case", "axis", "value", "seconds", "peak_bytes"])
         writer.writerows([p.encoder, p.case, p.axis, p.value, f"{p.seconds:.4g}", p.peak_bytes] for p in points)
     growth_figure(points, axes).savefig(folder / "growth.png")
-    text = markdown([table(points, axes, machine)])
-    replace_block(folder / "README.md", "growth", text)
-    print(text)
+    publish(folder, growth=markdown([table(points, axes, machine)]))
 
 
 def table(points: Sequence[Point], axes: Sequence[Axis], machine: str) -> Table:

@@ -20,14 +20,14 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 import device
-from benchmark import add_step_options, new_parser, parsed, some_of
+from benchmark import add_step_options, new_parser, parsed, publish, some_of
 from floor import operations, peak, product
 from models import LEARNING_RATE, MODULES, USUAL, VOCABULARY_SIZE, configuration, random_words
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.model.backbone import Backbone
 from sentiment_rnn.model.optimizer import RowAdamW
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 from step import timed_step
 
 
@@ -58,9 +58,7 @@ def main() -> None:
         f"A step of {B} texts of {T} words, E {USUAL.E}, H {USUAL.H}, an output over {VOCABULARY_SIZE:,} words, in "
         f"{device.in_words(precision)}, on {device.name()}; products at {rate / 1e9:,.0f} GFLOP/s."
     )
-    text = markdown([Table(title, columns, rows)])
-    replace_block(arguments.output / "README.md", "language", text)
-    print(text)
+    publish(arguments.output, language=markdown([Table(title, columns, rows)]))
 
 
 class LanguageModel(nn.Module):

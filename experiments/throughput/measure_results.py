@@ -7,9 +7,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmark import publish
 from cases import CASES
 from sentiment_rnn.report.figures import PALETTE, new_figure, styled
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 
 NAMES = {
     "packed": "PyTorch, packed sequences",
@@ -61,10 +62,8 @@ def write(rows: Sequence[Row], profiles: Profiles, source: str, machine: str, fo
             writer.writerows([encoder, size, part, f"{1e3 * seconds:.4g}"] for part, seconds in parts.items())
     throughput_figure(rows, source).savefig(folder / "throughput.png")
     text = f"{source}, {machine}\n\n{markdown([table(rows, encoder) for encoder in encoders(rows)])}"
-    replace_block(folder / "README.md", "throughput", text)
     spent = markdown([profile_table(profiles)]) if profiles else "What a step is spent on is not looked at on a GPU.\n"
-    replace_block(folder / "README.md", "profile", spent)
-    print(text)
+    publish(folder, throughput=text, profile=spent)
 
 
 def encoders(rows: Sequence[Row]) -> list[str]:

@@ -21,14 +21,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 import device
-from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
+from benchmark import ENCODERS, REVIEWS, new_parser, parsed, publish, some_of
 from sample import Sample, save_sample, timed
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.environment import OTHERS, SPINS
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 
 WAITING = {
     "as GNU OpenMP does: GOMP_SPINCOUNT=300000": {"GOMP_SPINCOUNT": "300000"},
@@ -59,9 +59,7 @@ def main() -> None:
                 beside = epoch_seconds(encoder, sample, WAITING[waiting])
             rows.append((encoder, waiting, f"{alone:.3g} s", f"{beside:.3g} s", f"{beside / alone:.2f}"))
     columns = ("encoder", "waiting threads spin", "alone", "beside a busy process per core", "×")
-    text = markdown([Table(f"An epoch on {device.name()}.", columns, rows)])
-    replace_block(arguments.output / "README.md", "neighbor", text)
-    print(text)
+    publish(arguments.output, neighbor=markdown([Table(f"An epoch on {device.name()}.", columns, rows)]))
 
 
 def epoch_seconds(encoder: str, sample: Sample, waiting: dict[str, str]) -> float:

@@ -29,13 +29,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmark import HERE, finished, last_line, new_parser, parsed, some_of
+from benchmark import HERE, finished, last_line, new_parser, parsed, publish, some_of
 from device import processor
 from models import MODULES
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.environment import SPINS
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 
 OURS = HERE.parents[1] / "src"
 
@@ -69,9 +69,7 @@ def main() -> None:
         command = [sys.executable, str(HERE / "small_recurrence.py"), *one.settings, f"data.directory={data[OURS]}"]
         steps, recurrence = last_line(command).split()
     medians = {key: statistics.median(taken) for key, taken in times.items()}
-    text = markdown([table(sweeps, sources, medians, int(steps), float(recurrence))])
-    replace_block(arguments.output / "README.md", "small", text)
-    print(text)
+    publish(arguments.output, small=markdown([table(sweeps, sources, medians, int(steps), float(recurrence))]))
 
 
 def options() -> argparse.ArgumentParser:

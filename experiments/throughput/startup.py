@@ -15,9 +15,9 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from benchmark import HERE, REVIEWS, last_line, new_parser, parsed
+from benchmark import HERE, REVIEWS, last_line, new_parser, parsed, publish
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 
 COMMAND = [sys.executable, "-m", "sentiment_rnn"]
 SMALL = (
@@ -52,9 +52,10 @@ def main() -> None:
         ("predict, one text", "its end", answer),
         ("train --help", "its end", median(lambda: seconds_of(["train", "--help"]))),
     ]
-    text = markdown([Table("From the start of the interpreter.", ("command", "until", "took"), rows)])
-    replace_block(arguments.output / "README.md", "startup", text)
-    print(text)
+    publish(
+        arguments.output,
+        startup=markdown([Table("From the start of the interpreter.", ("command", "until", "took"), rows)]),
+    )
 
 
 def seconds_to_first_step(overrides: list[str]) -> float:

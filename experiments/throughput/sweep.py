@@ -18,10 +18,10 @@ import time
 from tqdm import tqdm
 
 import device
-from benchmark import ENCODERS, REVIEWS, new_parser, parsed, some_of
+from benchmark import ENCODERS, REVIEWS, new_parser, parsed, publish, some_of
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 
 
 def main() -> None:
@@ -50,9 +50,10 @@ def main() -> None:
             for name, took in taken.items()
         ]
     columns = ("encoder", "runs", "took", "runs an hour", "× one after the other")
-    text = markdown([Table(f"Sweeps of {jobs} runs of one epoch on {device.name()}.", columns, rows)])
-    replace_block(arguments.output / "README.md", "sweep", text)
-    print(text)
+    publish(
+        arguments.output,
+        sweep=markdown([Table(f"Sweeps of {jobs} runs of one epoch on {device.name()}.", columns, rows)]),
+    )
 
 
 def seconds(settings: list[str]) -> float:

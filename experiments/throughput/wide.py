@@ -19,13 +19,13 @@ import sys
 from tqdm import tqdm
 
 import device
-from benchmark import HERE, add_step_options, last_line, new_parser, parsed, some_of
+from benchmark import HERE, add_step_options, last_line, new_parser, parsed, publish, some_of
 from floor import operations, peak
 from models import MODULES, Size
 from pair import Pair
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import Table, markdown
 
 NETS = "512x1x1,1024x1x1,256x2x1,256x3x1,256x1x2"
 
@@ -65,9 +65,7 @@ def main() -> None:
         f"A step of {B} reviews of {T} words, E {Size.E}, in {device.in_words(precision)}, on {device.name()}; "
         f"products at {rate / 1e9:,.0f} GFLOP/s."
     )
-    text = markdown([Table(title, columns, rows)])
-    replace_block(arguments.output / "README.md", "wide", text)
-    print(text)
+    publish(arguments.output, wide=markdown([Table(title, columns, rows)]))
 
 
 def nets(text: str) -> tuple[Size, ...]:
