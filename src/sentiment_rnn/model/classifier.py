@@ -55,12 +55,10 @@ class SentimentClassifier(SentimentNetwork, TrainingModule):
         self.take_rows(self.trainer.strategy.root_device)
 
     def take_rows(self, device: torch.device) -> None:
-        """Have the embedding give a sparse gradient where the optimizer is the faster for it: for a large table, on a
-        CPU. Otherwise `RowAdamW` takes a dense one, to the same result. A GPU would wait for the number of rows."""
+        """Have the embedding give a sparse gradient where the optimizer is the faster for it: on a CPU. On a GPU, which
+        would have to wait for the number of rows, `RowAdamW` takes a dense one, to the same result."""
         rows = issubclass(resolve_name(self.optimizer_settings["_target_"]), RowAdamW)
-        embedding = self.backbone.embedding
-        worthwhile = device.type == "cpu" and embedding.num_embeddings >= RowAdamW.LARGE_TABLE
-        embedding.sparse = rows and worthwhile and RowAdamW.takes_rows(self.embedding_options)
+        self.backbone.embedding.sparse = rows and device.type == "cpu" and RowAdamW.takes_rows(self.embedding_options)
 
     @property
     def embedding_options(self) -> dict[str, Any]:

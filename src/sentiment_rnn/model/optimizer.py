@@ -24,9 +24,6 @@ class RowAdamW(torch.optim.AdamW):
         ValueError: at a step with a sparse gradient of a group that `takes_rows` does not fit.
     """
 
-    LARGE_TABLE = 4096
-    """Rows from which on a table is faster to update by rows than as a whole, on a CPU."""
-
     @staticmethod
     def takes_rows(options: dict[str, Any]) -> bool:
         """Whether a group with these arguments stays where it is in all rows without a gradient."""
