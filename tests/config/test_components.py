@@ -1,6 +1,7 @@
 """An encoder and a source of reviews of one's own: a class in a module, whose arguments are the keys."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ minimum_frequency: 1
 
 
 @pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the module and its two YAML files, the current one."""
     (tmp_path / "mine.py").write_text(MODULE)
     for group, name, text in (("encoder", "convolution", ENCODER), ("data", "counted", SOURCE)):
@@ -78,7 +79,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("mine", None)  # else it is that of another test
 
 
 def of(folder: Path, *overrides: str) -> ReviewConfig:
@@ -94,6 +96,36 @@ def test_the_arguments_of_a_class_are_keys_with_its_defaults(mine: Path) -> None
     assert config.encoder.settings == {"_target_": "mine.Convolution", "name": "convolution", "width": 5}
     assert of(mine, "+encoder.hidden_size=3", "+encoder.layers=2").encoder.settings["hidden_size"] == 3
     assert "layers" not in of(mine, "+encoder.layers=2").settings()["encoder"]
+
+
+OF_A_BASE = """
+from typing import Any
+
+from sentiment_rnn.model.encoders import Recurrent
+from torch import nn
+
+
+class Doubled(Recurrent):
+    module = nn.GRU
+
+    def __init__(self, input_size: int, *, factor: float = 2.0, **shared: Any) -> None:
+        super().__init__(input_size, **shared)
+        self.factor = factor
+"""
+
+
+def test_arguments_that_a_class_hands_on_are_keys_of_their_own_types(mine: Path) -> None:
+    (mine / "mine.py").write_text(OF_A_BASE)
+    (mine / "conf/encoder/convolution.yaml").write_text("_target_: mine.Doubled\nname: doubled\nhidden_size: 6\n")
+    config = run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.layers=2")
+    assert (config.encoder.factor, config.encoder.hidden_size, config.encoder.layers) == (2.0, 6, 2)
+    assert config.encoder.forget_bias is None
+    encoder = build_model(config, 5).backbone.encoder
+    assert (encoder.factor, len(encoder.forwards), encoder.output_size) == (2.0, 2, 6)
+    with pytest.raises(UserError, match="encoder.fcator: no such key; did you mean factor?"):
+        run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.fcator=3")
+    with pytest.raises((UserError, OmegaConfBaseException), match="could not be converted to Integer"):
+        run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.layers=some")
 
 
 def test_an_encoder_and_a_source_of_ones_own_read_reviews(mine: Path) -> None:

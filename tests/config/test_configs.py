@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, read_write
 
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
@@ -81,10 +81,10 @@ def test_every_choice_is_within_the_schema_and_its_bounds(
 @EACH_EXPERIMENT
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
     config = composed_choice(choice, "hydra.mode=MULTIRUN")
-    # Another seed, or draw, is within the schema where two are.
-    ranges = [key for key, values in config.hydra.sweeper.params.items() if str(values).startswith("range")]
-    two = (f"hydra.sweeper.params.{key}='0,1'" for key in ranges)
-    config = composed_choice(choice, "hydra.mode=MULTIRUN", *two)
+    params = config.hydra.sweeper.params
+    with read_write(config):
+        for key in [key for key, values in params.items() if str(values).startswith("range")]:
+            params[key] = "0,1"  # another seed, or draw, is within the schema where two are
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         jobs = job_overrides(config)
         configs = job_configs(config, jobs)

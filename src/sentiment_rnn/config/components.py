@@ -8,6 +8,7 @@ A class and a YAML file are all that such a part needs. The class's signature gi
 are what its constructor refuses with a ValueError or a UserError.
 """
 
+import contextlib
 import inspect
 import typing
 from collections.abc import Sequence
@@ -36,9 +37,12 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
 
 
 def arguments_of(target: type[Any]) -> dict[str, inspect.Parameter]:
-    """The arguments of a class that may be given by name, in their order."""
+    """The arguments of a class that may be given by name, in their order. One that hands further ones on, `**shared`,
+    has those of the class that it extends as well."""
     kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return {name: given for name, given in inspect.signature(target).parameters.items() if given.kind in kinds}
+    own = {name: given for name, given in inspect.signature(target).parameters.items() if given.kind in kinds}
+    base = _handed_on_to(target)
+    return own if base is None else own | {name: one for name, one in arguments_of(base).items() if name not in own}
 
 
 def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence[str] = ()) -> Part:
@@ -81,12 +85,24 @@ def refuse_missing(section: str, key: str, owner: str) -> typing.NoReturn:
     raise UserError(f"{section}.{key}: not given, and {owner} needs it; give {section}.{key}=…")
 
 
+def _handed_on_to(target: type[Any]) -> type[Any] | None:
+    """The class whose constructor gets what a class takes as `**shared`; None where it takes no such arguments."""
+    parameters = inspect.signature(target).parameters.values()
+    if not isinstance(target, type) or all(one.kind != inspect.Parameter.VAR_KEYWORD for one in parameters):
+        return None
+    owner = next(one for one in target.__mro__ if "__init__" in vars(one))
+    base = owner.__mro__[1]
+    return None if base is object else base
+
+
 def _types_of(target: type[Any]) -> dict[str, Any]:
     """The types of a class's arguments, those that a configuration can hold; the others hold anything."""
-    try:
-        found = typing.get_type_hints(target.__init__ if isinstance(target, type) else target)
-    except NameError:  # a type that is imported for type checkers alone
-        found = {}
+    found: dict[str, Any] = {}
+    owner: type[Any] | None = target
+    while owner is not None:
+        with contextlib.suppress(NameError):  # a type that is imported for type checkers alone
+            found = typing.get_type_hints(owner.__init__ if isinstance(owner, type) else owner) | found
+        owner = _handed_on_to(owner)
     types = {}
     for name in arguments_of(target):
         hint = found.get(name, Any)

@@ -1,29 +1,21 @@
 """The LSTM taken apart: encoders that lack one of its parts, to see what that part is for.
 
-Each keeps the rest of `Lstm`, its initialization and its keys. What a gate had of weights goes with it.
+Each keeps the rest of `Lstm`, its initialization and its keys. A gate that is missing has no weights.
 """
 
 from functools import partial
 
 from sentiment_rnn.model.cells import Layer
-from sentiment_rnn.model.encoders import Lstm
+from sentiment_rnn.model.encoders import CellState, Lstm
 
 
-class LstmNoForget(Lstm):
-    """f_t = 1: C_t = C_{t-1} + i_t · tanh(…), the first LSTM (Hochreiter & Schmidhuber 1997). It never forgets."""
+class LstmNoForget(CellState):
+    """f_t = 1: C_t = C_{t-1} + i_t · tanh(…), the first LSTM (Hochreiter & Schmidhuber 1997). It never forgets.
+
+    No `forget_bias` and no `chrono_steps`: there is no gate to have them.
+    """
 
     module = staticmethod(partial(Layer, mode="LSTM_NO_FORGET"))
-
-    def __init__(
-        self, input_size: int, *, detach: str = "none", hidden_size: int, layers: int = 1, bidirectional: bool = False,
-        dropout: float = 0.0, recurrent_init: str = "orthogonal", recurrent_gain: float = 1.0, gradient_steps: int = 0,
-    ) -> None:  # fmt: skip
-        # No forget_bias and no chrono_steps: there is no gate to have them.
-        super().__init__(
-            input_size, detach=detach, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional,
-            dropout=dropout, recurrent_init=recurrent_init, recurrent_gain=recurrent_gain,
-            gradient_steps=gradient_steps,
-        )  # fmt: skip
 
 
 class LstmNoInput(Lstm):

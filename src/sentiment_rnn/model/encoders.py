@@ -11,7 +11,7 @@ hold the weights, and read on a GPU (cuDNN).
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +53,7 @@ class Recurrent(nn.Module):
 
     module: Callable[..., AnyLayer]
     detach = "none"
-    """The path of the gradient that is cut: `none`, `cell` or `hidden`; see `Lstm`."""
+    """The path of the gradient that is cut: `none`, `cell` or `hidden`; see `CellState`."""
 
     def __init__(
         self,
@@ -164,17 +164,11 @@ class LeakyRnn(Recurrent):
     >>> states = LeakyRnn(100, hidden_size=256, alpha=0.95)(embedded, lengths)   # [B, T, 256]
     """
 
-    def __init__(
-        self, input_size: int, *, alpha: float = 0.95, hidden_size: int, layers: int = 1, bidirectional: bool = False,
-        dropout: float = 0.0, recurrent_init: str = "orthogonal", recurrent_gain: float = 1.0, gradient_steps: int = 0,
-    ) -> None:  # fmt: skip
+    def __init__(self, input_size: int, *, alpha: float = 0.95, **shared: Any) -> None:
         if not 0 <= alpha < 1:
             raise ValueError(f"alpha={alpha}: expected at least 0 and below 1")
-        self.alpha = alpha
-        super().__init__(
-            input_size, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional, dropout=dropout,
-            recurrent_init=recurrent_init, recurrent_gain=recurrent_gain, gradient_steps=gradient_steps,
-        )  # fmt: skip
+        self.alpha = alpha  # before the layers are made, which have it
+        super().__init__(input_size, **shared)
 
     def module(self, input_size: int, hidden_size: int, batch_first: bool) -> Layer:
         """One layer in one direction."""
@@ -196,7 +190,24 @@ class Gru(Recurrent):
     module = nn.GRU
 
 
-class Lstm(Recurrent):
+class CellState(Recurrent):
+    """A recurrent net with a cell state C_t beside the state h_t: the LSTM, whole or without one of its gates.
+
+    `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
+    constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
+
+    Raises:
+        ValueError: `detach` is something else.
+    """
+
+    def __init__(self, input_size: int, *, detach: str = "none", **shared: Any) -> None:
+        if detach not in ("none", "cell", "hidden"):
+            raise ValueError(f"detach={detach}: expected none, cell or hidden")
+        super().__init__(input_size, **shared)
+        self.detach = detach
+
+
+class Lstm(CellState):
     """The LSTM (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000):
 
         f_t = σ(W_f [h_{t-1}, x_t] + b_f)      i_t = σ(W_i [h_{t-1}, x_t] + b_i)      o_t = σ(W_o [h_{t-1}, x_t] + b_o)
@@ -208,42 +219,24 @@ class Lstm(Recurrent):
     With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
     are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f.
 
-    `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
-    constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
-
-    Raises:
-        ValueError: `detach` is something else.
-
     >>> states = Lstm(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """
 
     module: Callable[..., AnyLayer] = nn.LSTM
 
-    def __init__(
-        self, input_size: int, *, forget_bias: float = 1.0, chrono_steps: int = 0, detach: str = "none",
-        hidden_size: int, layers: int = 1, bidirectional: bool = False, dropout: float = 0.0,
-        recurrent_init: str = "orthogonal", recurrent_gain: float = 1.0,
-        gradient_steps: int = 0,
-    ) -> None:  # fmt: skip
-        if detach not in ("none", "cell", "hidden"):
-            raise ValueError(f"detach={detach}: expected none, cell or hidden")
+    def __init__(self, input_size: int, *, forget_bias: float = 1.0, chrono_steps: int = 0, **shared: Any) -> None:
         # Before the layers are made, which are initialized with them.
         self.forget_bias = forget_bias
         self.chrono_steps = chrono_steps
-        self.detach = detach
-        super().__init__(
-            input_size, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional, dropout=dropout,
-            recurrent_init=recurrent_init, recurrent_gain=recurrent_gain, gradient_steps=gradient_steps,
-        )  # fmt: skip
+        super().__init__(input_size, **shared)
 
     def initialize(self, module: AnyLayer) -> None:
         """As for every recurrent net, and the bias of the forget gate; with chrono start the input gate's too."""
         super().initialize(module)
         first, second = (gates_of(module, cast(Tensor, bias)) for bias in (module.bias_ih_l0, module.bias_hh_l0))
         with torch.no_grad():
-            if "f" in first:
-                first["f"].fill_(self.forget_bias)
-                second["f"].zero_()
+            first["f"].fill_(self.forget_bias)
+            second["f"].zero_()
             if self.chrono_steps:
                 first["f"].uniform_(1, self.chrono_steps - 1).log_()
                 if "i" in first:

@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from sentiment_rnn.model.cells import AnyLayer
-from sentiment_rnn.model.encoders import LeakyRnn, Lstm, Recurrent, Rnn
+from sentiment_rnn.model.encoders import CellState, LeakyRnn, Lstm, Recurrent, Rnn
 
 UNROLLED = (Rnn, LeakyRnn, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput)
 """Encoders that are unrolled."""
@@ -64,7 +64,7 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     running = torch.stack([step.state @ read_out[0] + read_out[1] for step in steps], 1)
     return Unrolled(
         states=[step.state for step in steps],
-        cells=[step.cell for step in steps] if isinstance(encoder, Lstm) else [],
+        cells=[step.cell for step in steps] if isinstance(encoder, CellState) else [],
         gates={name: torch.stack([step.gates[name].detach() for step in steps], 1) for name in steps[0].gates},
         logits=running.gather(1, lengths[:, None] - 1)[:, 0],
         running=running.detach(),
