@@ -122,7 +122,7 @@ def test_arguments_that_a_class_hands_on_are_keys_of_their_own_types(mine: Path)
     assert config.encoder.forget_bias is None
     encoder = build_model(config, 5).backbone.encoder
     assert (encoder.factor, len(encoder.forwards), encoder.output_size) == (2.0, 2, 6)
-    with pytest.raises(UserError, match="encoder.fcator: no such key; did you mean factor?"):
+    with pytest.raises(UserError, match=r"encoder\.fcator: no such key; did you mean factor\?"):
         run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.fcator=3")
     with pytest.raises((UserError, OmegaConfBaseException), match="could not be converted to Integer"):
         run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.layers=some")
