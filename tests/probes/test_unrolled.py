@@ -151,13 +151,17 @@ def long_batch(steps: int) -> Batch:
     return Batch(tokens, torch.full((16,), steps), torch.arange(16).remainder(2).float(), torch.arange(16))
 
 
+def silence(layer: nn.Module, recurrent: Tensor) -> None:
+    """Give a layer this recurrent matrix and nothing else: its states stay 0, where tanh has the slope 1."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+        layer.weight_hh_l0.copy_(recurrent)
+
+
 def test_the_rate_of_a_linear_rnn_is_its_spectral_radius() -> None:
     model = build("Rnn")
-    layer = model.backbone.encoder.forwards[0]
-    with torch.no_grad():
-        nn.init.orthogonal_(layer.weight_hh_l0).mul_(0.9)
-        for parameter in (layer.weight_ih_l0, layer.bias_ih_l0, layer.bias_hh_l0):
-            parameter.zero_()  # states of 0, where tanh has the slope 1
+    silence(model.backbone.encoder.forwards[0], 0.9 * nn.init.orthogonal_(torch.empty(H, H)))
     flow = gradient_flow(model, long_batch(60))
     assert flow.rate == pytest.approx(0.9, abs=1e-6)
     assert flow.predicted == pytest.approx(0.9, abs=1e-6)
@@ -179,11 +183,7 @@ def test_the_rate_of_an_lstm_that_hears_nothing_is_its_forget_gate() -> None:
 
 def test_the_rate_of_a_linear_leaky_rnn_is_what_its_units_keep_and_what_comes_through_its_matrix() -> None:
     model = build("LeakyRnn", alpha=0.9)
-    layer = model.backbone.encoder.forwards[0]
-    with torch.no_grad():
-        nn.init.eye_(layer.weight_hh_l0).mul_(0.5)
-        for parameter in (layer.weight_ih_l0, layer.bias_ih_l0, layer.bias_hh_l0):
-            parameter.zero_()
+    silence(model.backbone.encoder.forwards[0], 0.5 * torch.eye(H))
     flow = gradient_flow(model, long_batch(60))
     assert flow.rate == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
     assert flow.predicted == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
@@ -230,11 +230,7 @@ def test_theory_predicts_no_rate_for_a_gradient_that_does_not_go_along_the_cell(
 
 def test_elements_too_small_for_float32_are_counted() -> None:
     model = build("Rnn")
-    layer = model.backbone.encoder.forwards[0]
-    with torch.no_grad():
-        nn.init.eye_(layer.weight_hh_l0).mul_(0.1)
-        for parameter in (layer.weight_ih_l0, layer.bias_ih_l0, layer.bias_hh_l0):
-            parameter.zero_()
+    silence(model.backbone.encoder.forwards[0], 0.1 * torch.eye(H))
     flow = gradient_flow(model, long_batch(60))
     # From 1e-2 or so down by ten at each step: normal for 36 steps of 60, denormal for 7, then nothing.
     assert flow.denormal == pytest.approx(7 / 60, abs=1.5 / 60)

@@ -11,6 +11,7 @@ from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability
 from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.memory_spans import Score, Scores
+from sentiment_rnn.studies.kit.share_comparisons import Comparison
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
@@ -92,7 +93,7 @@ def test_distances_that_were_not_run_are_open() -> None:
 
 def test_p_values_are_corrected_for_all_comparisons_together_run_or_not() -> None:
     few, many = build(distances=(5, 20, 50), rnn_gain={50: 7}), build(rnn_gain={50: 7})
-    comparison = learnability.Comparison(8, "rnn_gain", "rnn", 50)
+    comparison = Comparison(8, "rnn_gain", "rnn", 50)
     before, after = (learnability.comparisons(scores, {})[comparison] for scores in (few, many))
     assert before == after == 9 * share_p(7, 20, 0, 20)
 

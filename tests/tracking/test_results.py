@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
 from sentiment_rnn.tracking.results import find_sweep, log_findings, result_of, results_of, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
@@ -99,7 +100,9 @@ def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store)
 
 def test_what_a_study_found_is_logged_as_it_is_texts_and_others(store: Store, tmp_path: Path) -> None:
     parent = find_sweep(store, "plain")
-    log_findings(store, parent, "learning", {"table.md": "± 1 %", "correct.npz": b"\x00\xff"}, {"spans": Figure()})
+    written = write_folder(tmp_path / "written", {"table.md": "± 1 %", "correct.npz": b"\x00\xff"}, {"spans": Figure()})
+    (tmp_path / "written" / "README.md").write_text("not of this run")
+    log_findings(store, parent, "learning", written)
     folder = Path(store.client.download_artifacts(parent.info.run_id, "study/learning", str(tmp_path)))
     assert {path.name for path in folder.iterdir()} == {"table.md", "correct.npz", "spans.png"}
     assert (folder / "table.md").read_text(encoding="utf-8") == "± 1 %"

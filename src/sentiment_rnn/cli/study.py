@@ -26,7 +26,6 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import new_console, show
 from sentiment_rnn.studies import all_studies, find_study
 from sentiment_rnn.studies.kit.evidence import checked_findings
-from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.protocol import PROVENANCE, check_started_under, protocol_digest, provenance_json
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
@@ -82,26 +81,25 @@ def run_study(config: StudyConfig, study: Study) -> None:
             check_started_under(protocol, store, sweep.experiment)
     measurements = study.measure(store)
     measured = measurements.files | {PROVENANCE: provenance_json(study, store, protocol)}
-    write_folder(folder, measured, measurements.figures)
-    findings = report_findings(study, folder)
+    written = write_folder(folder, measured, measurements.figures) + report_findings(study, folder)
     parent = find_sweep(store, study.sweeps[-1].experiment, finished=True)
-    log_findings(store, parent, study.name, measured | findings.texts(), measurements.figures | findings.figures)
+    log_findings(store, parent, study.name, written)
     new_console().print(
         f"logged to run {parent.info.run_id} of {store.address}, under study/{study.name}", soft_wrap=True
     )
 
 
-def report_findings(study: Study, folder: Path) -> Findings:
-    """Make the findings from the results in the folder, print them, and write them there."""
+def report_findings(study: Study, folder: Path) -> list[Path]:
+    """Make the findings from the results in the folder, print them, and write them there; what was written."""
     findings = checked_findings(study, folder)
     console = new_console()
     for table in findings.tables:
         show(console, table)
     for verdict in findings.verdicts:
         console.print(f"[bold]{verdict.verdict}[/]: {verdict.claim} {verdict.evidence}", soft_wrap=True)
-    findings.write(folder)
+    written = findings.write(folder)
     console.print(f"written to {folder}", soft_wrap=True)
-    return findings
+    return written
 
 
 def check_overrides(config: StudyConfig, study: Study) -> None:

@@ -17,11 +17,8 @@ class SentimentNetwork(nn.Module):
     """Logit of a review being positive, `linear(pool(encode(embed(tokens))))`.
 
     Args:
-        vocabulary_size: rows of the embedding.
-        embedding: `size`, `dropout`, `word_dropout`; see `EmbeddingConfig`.
-        encoder: `_target_` and its arguments; see `EncoderConfig`.
+        vocabulary_size, embedding, encoder, padding_id, unknown_id: of the `Backbone`.
         pooling: `_target_` and `dropout`; see `PoolingConfig`.
-        padding_id, unknown_id: ids of `<pad>` and `<unk>`.
     """
 
     def __init__(

@@ -67,13 +67,17 @@ def save_figure(figure: Figure, path: Path) -> None:
     colours.save(path, optimize=True)
 
 
-def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mapping[str, Figure]) -> None:
-    """Write files by their name, and figures by theirs without its suffix, into a folder, which is made."""
+def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mapping[str, Figure]) -> list[Path]:
+    """Write files by their name, and figures by theirs without its suffix, into a folder, which is made.
+
+    Returns their paths.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     for name, figure in figures.items():
         save_figure(figure, folder / f"{name}.png")
+    return [*(folder / name for name in files), *(folder / f"{name}.png" for name in figures)]
 
 
 def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -246,16 +246,10 @@ def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float])
     store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
 
 
-def log_findings(
-    store: Store, parent: Run, study: str, files: Mapping[str, str | bytes], figures: Mapping[str, "Figure"]
-) -> None:
-    """Put what a study found into the parent run, under `study/<its name>`: a sweep can be that of two studies."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in files.items():
-            Path(folder, name).write_bytes(content.encode() if isinstance(content, str) else content)
-        store.client.log_artifacts(parent.info.run_id, folder, f"study/{study}")
-    for name, figure in figures.items():
-        store.client.log_figure(parent.info.run_id, figure, f"study/{study}/{name}.png")
+def log_findings(store: Store, parent: Run, study: str, files: Iterable[Path]) -> None:
+    """Put what a study wrote into the parent run, under `study/<its name>`: a sweep can be that of two studies."""
+    for path in files:
+        store.client.log_artifact(parent.info.run_id, str(path), f"study/{study}")
 
 
 def _pairs(overrides: list[str]) -> dict[str, str]:

@@ -33,9 +33,9 @@ class Findings:
         rows = [(verdict.claim, f"**{verdict.verdict}**", verdict.evidence) for verdict in self.verdicts]
         return markdown([Table("Claims", ("claim", "verdict", "evidence"), rows), *self.tables])
 
-    def write(self, folder: Path) -> None:
-        """Write the files and the figures."""
-        write_folder(folder, self.texts(), self.figures)
+    def write(self, folder: Path) -> list[Path]:
+        """Write the files and the figures; their paths."""
+        return write_folder(folder, self.texts(), self.figures)
 
 
 def mean_of(values: Sequence[float], places: int = 1) -> str:

@@ -4,7 +4,7 @@ A mean over seeds of which some learn and some do not says what no run does. A c
 assumes nothing but seeds that are independent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,10 +16,12 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_distances
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Score, Scores
-from sentiment_rnn.studies.kit.verdicts import above
+from sentiment_rnn.studies.kit.verdicts import above, below
 
 MOST = 0.5
-"""A span ends where it is no longer sure that more seeds than this share learn."""
+"""An arm learns a distance where it is sure that more seeds than this share do."""
+NOT_RUN = "Its distances have not been run."
+"""Evidence of a claim of which nothing has been run."""
 
 
 def seeds_above(score: Score, threshold: float = REMEMBERS) -> tuple[int, int]:
@@ -30,6 +32,30 @@ def seeds_above(score: Score, threshold: float = REMEMBERS) -> tuple[int, int]:
 def share_above(score: Score, threshold: float = REMEMBERS) -> Interval:
     """The share of seeds that are more accurate than a threshold, with its exact interval."""
     return share_interval(*seeds_above(score, threshold))
+
+
+def was_run(scores: Scores, arm: str, distance: int) -> bool:
+    """Whether an arm was run at a distance."""
+    return distance in scores.get(arm, {})
+
+
+def learns(scores: Scores, arm: str, distance: int) -> bool | None:
+    """Whether most seeds of an arm learn a distance; None where the interval does not decide, or it was not run."""
+    return above(share_above(scores[arm][distance]), MOST) if was_run(scores, arm, distance) else None
+
+
+def fails(scores: Scores, arm: str, distance: int) -> bool | None:
+    """Whether most seeds of an arm fail at a distance; None where the interval does not decide, or it was not run."""
+    return below(share_above(scores[arm][distance]), MOST) if was_run(scores, arm, distance) else None
+
+
+def seeds_text(scores: Scores, styles: Styles, arms: Iterable[str], distances: Iterable[int]) -> str:
+    """`Seeds that learn: 20/20 (83 to 100 %) of RNN, orthogonal at 5 tokens.`, for what was run of these."""
+    found = [
+        f"{counted(*seeds_above(scores[arm][distance]))} of {styles[arm].label} at {distance} tokens"
+        for arm in arms for distance in distances if was_run(scores, arm, distance)
+    ]  # fmt: skip
+    return f"Seeds that learn: {'; '.join(found)}." if found else NOT_RUN
 
 
 def learnt_span(shares: Mapping[int, Interval], share: float = MOST) -> int:
