@@ -102,7 +102,8 @@ def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) ->
 @EACH_EXPERIMENT
 def test_the_memory_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
     launcher = composed_choice(choice).hydra.launcher
-    assert launcher.get("n_jobs") == (-1 if choice.startswith(("experiment/memory_", "experiment/learn_")) else None)
+    parallel = choice.startswith(("experiment/memory_", "experiment/learn_", "experiment/causes_"))
+    assert launcher.get("n_jobs") == (-1 if parallel else None)
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
