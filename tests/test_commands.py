@@ -70,7 +70,9 @@ ELSEWHERE = {
         "sentiment-rnn train -m data=files", "sentiment-rnn compare sweep=own", "sentiment-rnn predict",
         "mlflow models serve",
     ),
-    "tests/experiments/test_scripts.py": ("make bench", "make bench-quick", "make overhead", "make prediction"),
+    "tests/experiments/test_scripts.py": (
+        "make bench", "make bench-quick", "make overhead", "make prediction", "make word-pairs",
+    ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_site.py": ("make docs",),
     "tests/test_lesson.py": ("make notebook",),

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import hashlib
 import json
 import re
 import shlex
@@ -20,6 +21,7 @@ from processes import environment
 from sentiment_rnn import runtime
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
+from sentiment_rnn.studies.kit.correctness import read_correct
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store
 
@@ -40,6 +42,7 @@ SCRIPTS = {
     "throughput/keras_case.py": set(),
     "overhead/measure.py": set(),
     "prediction/measure.py": set(),
+    "word_pairs/word_pairs.py": {"word_pairs/films.py", "word_pairs/nbsvm.py"},
 }  # fmt: skip
 """Each script that has a test here, and the files that it imports or starts."""
 
@@ -243,6 +246,33 @@ def test_the_overhead_is_the_ratio_of_a_whole_epoch_to_a_bare_one(tmp_path: Path
     said = re.search(r"lstm medians: (\S+) s, (\S+) s, ratio (\S+)$", done.stdout, re.MULTILINE)
     assert said is not None, done.stdout
     assert all(float(number) > 0 for number in said.groups())
+
+
+def test_order_is_worth_much_to_a_linear_classifier_where_it_decides(tmp_path: Path) -> None:
+    """In generated reviews a bag of words is at chance: a pair, and still more a triple, says more."""
+    run_script("word_pairs/word_pairs.py", tmp_path)
+    results = {row["classifier"]: float(row["test/accuracy"]) for row in read_csv(tmp_path / "results.csv")}
+    words, pairs, triples, shuffled = list(results.values())[:4]
+    assert abs(words - 0.5) < 0.05
+    assert abs(shuffled - 0.5) < 0.05
+    assert words + 0.05 < pairs < triples - 0.05
+    text = (tmp_path / "README.md").read_text()
+    assert "| Pairs of words say more than words. | **holds** |" in text
+    assert all(f"| {name} |" in text for name in results)
+
+
+def test_the_tables_of_word_pairs_are_those_of_the_committed_files(tmp_path: Path) -> None:
+    folder = EXPERIMENTS / "word_pairs"
+    for name in ("README.md", "results.csv", "correct.npz", "films.npy"):
+        shutil.copy(folder / name, tmp_path)
+    script = [sys.executable, str(folder / "word_pairs.py"), "--report", "--folder", str(tmp_path)]
+    subprocess.run(script, check=True, capture_output=True, timeout=280, env=environment())
+    assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text(), "run word_pairs.py --report"
+    protocol = hashlib.sha256((folder / "protocol.md").read_bytes()).hexdigest()
+    assert json.loads((folder / "provenance.json").read_text()) == {"protocol": protocol}
+    _, runs = read_correct(folder)
+    stated = {row["classifier"]: row["test/accuracy"] for row in read_csv(folder / "results.csv")}
+    assert stated == {run.key[0]: f"{run.correct.mean():.6g}" for run in runs}
 
 
 @pytest.mark.slow
