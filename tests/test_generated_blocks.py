@@ -9,8 +9,8 @@ from sentiment_rnn.cli.readme import comparisons, generated_blocks, generated_fi
 from sentiment_rnn.report.tables import find_block
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-BY_HAND_RUN = REPOSITORY / "experiments" / "throughput" / "README.md"
-"""Its blocks are of timings; `make bench` writes them."""
+BY_SCRIPTS = tuple(REPOSITORY / "experiments" / name / "README.md" for name in ("throughput", "word_pairs"))
+"""Their blocks are written by the scripts beside them: `make bench`, `make word-pairs`."""
 
 
 def name(path: Path) -> str:
@@ -38,22 +38,23 @@ def test_every_block_is_generated() -> None:
     there = {
         (path, block)
         for path in documents
-        if path != BY_HAND_RUN
+        if path not in BY_SCRIPTS
         for block in re.findall(r"^<!-- (\w+):start -->$", path.read_text(), re.MULTILINE)
     }
     assert {(block.document, block.name) for block in generated_blocks(REPOSITORY)} == there
 
 
-def test_the_verdicts_of_the_readme_are_those_of_the_studies() -> None:
+def test_the_verdicts_of_the_readme_are_those_of_the_studies_that_it_names() -> None:
     verdicts = {
-        verdict["claim"]: verdict["verdict"]
+        (name(folder), verdict["claim"]): verdict["verdict"]
         for folder in studies(REPOSITORY)
         for verdict in json.loads((folder / "verdicts.json").read_text())
     }
-    rows = re.findall(r"^\| ([^|]+\.) \| ([^|]+) \|", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
-    shown = {claim: verdict for claim, verdict in rows if claim in verdicts}
-    assert len(shown) >= 4
-    assert {claim: verdict.split(":")[0] for claim, verdict in shown.items()} == {c: verdicts[c] for c in shown}
+    row = re.compile(r"^\| ([^|]+\.) \| ([^|:]+)[^|]* \| \[\w+\]\(([^)]+)\) \|", re.MULTILINE)
+    shown = {(folder, claim): verdict for claim, verdict, folder in row.findall((REPOSITORY / "README.md").read_text())}
+    judged = {key: verdict for key, verdict in shown.items() if key in verdicts}
+    assert len(judged) >= 4
+    assert judged == {key: verdicts[key] for key in judged}
 
 
 def test_the_command_writes_what_is_stale_and_nothing_else(tmp_path: Path) -> None:

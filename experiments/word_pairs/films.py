@@ -1,4 +1,4 @@
-"""An interval over films: the reviews of one film are alike, so that they count for less than as many of many films."""
+"""An interval over films. Reviews of one film are alike, so they say less than as many reviews of different films."""
 
 import math
 
@@ -9,7 +9,7 @@ from sentiment_rnn.report.statistics import Interval
 
 
 def clustered(values: np.ndarray, clusters: np.ndarray, comparisons: int = 1) -> Interval:
-    """Mean with its 95 % interval over clusters, of which all or none are drawn, by the sandwich estimator.
+    """Mean with its 95 % interval, for clusters that are drawn as a whole, by the sandwich estimator.
 
     Args:
         values: float [N].

@@ -1,10 +1,12 @@
 """A linear classifier of words, pairs and triples: NBSVM (Wang & Manning, ACL 2012) and the SVM that it is made of."""
 
+import warnings
 from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.svm import LinearSVC
 
@@ -53,7 +55,10 @@ class LinearClassifier:
     def __init__(self, features: csr_matrix, labels: np.ndarray, cost: float, ratios: bool) -> None:
         self.ratios = log_count_ratios(features, labels) if ratios else np.ones(features.shape[1], np.float32)
         svm = LinearSVC(C=cost, dual=True, random_state=0, max_iter=10_000)
-        svm.fit(features.multiply(self.ratios).tocsr(), labels)
+        with warnings.catch_warnings():
+            # Coordinates are visited in a random order: only where it converges does the result not depend on it.
+            warnings.simplefilter("error", ConvergenceWarning)
+            svm.fit(features.multiply(self.ratios).tocsr(), labels)
         own = svm.coef_[0]
         self.weights = INTERPOLATION * own + (1 - INTERPOLATION) * np.abs(own).mean() if ratios else own
         self.bias = float(svm.intercept_[0])

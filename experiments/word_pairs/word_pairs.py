@@ -30,7 +30,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.tokenizer import splitter
 from sentiment_rnn.report.statistics import percent, points
-from sentiment_rnn.report.tables import Table, csv_text, markdown, new_console, replace_block, show
+from sentiment_rnn.report.tables import Table, csv_text, find_block, markdown, new_console, replace_block, show
 from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, read_correct
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
 
@@ -75,12 +75,14 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("overrides", nargs="*", metavar="override", help="override of the reviews: data=generated")
     arguments = parser.parse_args()
+    page = arguments.folder / "README.md"
+    find_block(page, "word_pairs")  # before anything is trained
     if not arguments.report:
         measure(arguments.folder, arguments.overrides)
     tables = report(arguments.folder)
     for table in tables:
         show(new_console(), table)
-    replace_block(arguments.folder / "README.md", "word_pairs", markdown(tables))
+    replace_block(page, "word_pairs", markdown(tables))
 
 
 def measure(folder: Path, overrides: Sequence[str]) -> None:

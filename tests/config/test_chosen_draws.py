@@ -1,31 +1,52 @@
-"""The draws in `conf/` are those that the committed searches chose."""
+"""The draws in `conf/` are those that the committed searches chose, by the rules of the protocols."""
 
 from pathlib import Path
 
 import pytest
-import yaml
 
-from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.studies.kit.random_search import best_draw, read_search
+from sentiment_rnn.studies.kit.random_search import Draw, best_draw, read_search
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-STUDY = REPOSITORY / "experiments" / "learnability"
-
-
-def draw(number: int) -> tuple[float, float]:
-    """Learning rate and clipping of a draw of experiment=learn_5."""
-    optimizer = run_config("experiment=learn_5", f"optimizer.draw={number}").optimizer
-    assert optimizer.learning_rate
-    return optimizer.learning_rate, optimizer.gradient_clip_norm
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+DECIDES = 53.0
+"""Where no score at 100 tokens is above this [%], the draw chosen at 20 tokens is taken."""
+WHOLE = "lstm_chrono"
 
 
-@pytest.mark.parametrize("experiment", ["learn_5"])
-def test_a_draw_is_the_one_that_its_search_chose(experiment: str) -> None:
-    settings = yaml.safe_load(Path(CONFIGURATION, "experiment", f"{experiment}.yaml").read_text())
-    chosen = settings["optimizer"]["draws"]
-    searched = read_search(STUDY, "search_20.csv")
-    best = {arm: best_draw(draws) for arm, draws in searched.items()}
-    assert {arm: draw(number) for arm, number in chosen.items()} == {
-        arm: (found.learning_rate, found.clip) for arm, found in best.items()
-    }
+def chosen(study: str, distance: int) -> dict[str, Draw]:
+    """The draw of each arm that a study searched, by the rule."""
+    near = read_search(EXPERIMENTS / study, "search_20.csv")
+    best = {arm: best_draw(draws) for arm, draws in near.items()}
+    if distance >= 100:
+        far = read_search(EXPERIMENTS / study, "search_100.csv")
+        best |= {arm: found for arm in near if (found := best_draw(far[arm])).score > DECIDES}
+    return best
+
+
+def assert_used(experiment: str, best: dict[str, Draw]) -> None:
+    """The arms of an experiment run with these learning rates and norms to clip at."""
+    found = {arm: run_config(f"experiment={experiment}", f"encoder={arm}").optimizer for arm in best}
+    used = {arm: (optimizer.learning_rate, optimizer.gradient_clip_norm) for arm, optimizer in found.items()}
+    assert used == {arm: (draw.learning_rate, draw.clip) for arm, draw in best.items()}
+
+
+@pytest.mark.parametrize("distance", [20, 50, 100, 200, 400])
+def test_an_arm_of_learnability_runs_with_the_draw_that_its_search_chose(distance: int) -> None:
+    best = chosen("learnability", distance)
+    assert len(best) == 12
+    assert_used(f"learn_{distance}", best)
+    if distance == 20:
+        assert_used("learn_5", best)
+
+
+@pytest.mark.parametrize(("distance", "truncated"), [(20, (10, 25))])
+def test_an_arm_of_causes_runs_with_the_draw_of_its_search_or_of_the_whole(
+    distance: int, truncated: tuple[int, ...]
+) -> None:
+    best, learnability = chosen("causes", distance), chosen("learnability", distance)
+    assert len(best) == 9
+    best[WHOLE] = learnability[WHOLE]
+    assert_used(f"causes_{distance}", {arm: found for arm, found in best.items() if arm.startswith("lstm")})
+    assert_used(f"causes_{distance}", {f"lstm_truncated_{steps}": best[WHOLE] for steps in truncated})
+    best["rnn"] = learnability["rnn"]
+    assert_used(f"causes_ungated_{distance}", {arm: found for arm, found in best.items() if arm.startswith("rnn")})

@@ -308,6 +308,18 @@ def test_chrono_spreads_the_memories_over_the_steps(cell: type[Lstm], recurrent_
     assert steps.mean().item() == pytest.approx(50.5, abs=2.5)
 
 
+def test_without_a_forget_gate_chrono_closes_the_input_gates_as_far() -> None:
+    (layer,) = layers_of(LstmNoForget(E, hidden_size=2000, chrono_steps=101))
+    bias = gates_of(layer, layer.bias_ih_l0 + layer.bias_hh_l0)
+    steps = (-bias["i"]).exp()  # U(1, 100)
+    assert 1 <= steps.min() < 2
+    assert 99 < steps.max() <= 100.01
+    assert steps.mean().item() == pytest.approx(50.5, abs=2.5)
+    assert not bias["o"].any()
+    (layer,) = layers_of(LstmNoForget(E, hidden_size=H))
+    assert not (layer.bias_ih_l0 + layer.bias_hh_l0).any()
+
+
 @CELLS
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity"])
 def test_other_biases_start_at_zero(cell: type[Recurrent], recurrent_init: str) -> None:

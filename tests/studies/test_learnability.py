@@ -11,7 +11,7 @@ from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability
 from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.memory_spans import Score, Scores
-from sentiment_rnn.studies.kit.share_comparisons import Comparison
+from sentiment_rnn.studies.kit.share_comparisons import Pair, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
@@ -35,7 +35,8 @@ def build(distances: tuple[int, ...] = DISTANCES, **learning: dict[int, int]) ->
 def judged(scores: Scores) -> dict[int, str]:
     """The verdict on each claim; validation is as good as the test."""
     validation = {(arm, d): float(np.median(s.accuracies)) for arm, found in scores.items() for d, s in found.items()}
-    found = learnability.verdicts(scores, validation, STYLES)
+    claims = learnability.comparisons(scores, validation)
+    found = learnability.verdicts(claims, adjusted_tests(claims, scores), scores, STYLES)
     return {claim: verdict.verdict for claim, verdict in enumerate(found, 1)}
 
 
@@ -59,6 +60,8 @@ def test_the_usual_lstm_is_compared_where_the_rnn_first_does_not_learn() -> None
     assert judged(build(rnn={50: 20}, lstm={50: 20, 100: 2}))[3] == UNDECIDED
     assert judged(build(rnn={50: 12}, lstm={50: 0}))[3] == FAILS
     assert judged(build(rnn=dict.fromkeys(DISTANCES, 20)))[3] == UNDECIDED
+    gap = build(distances=(5, 20, 100), lstm={100: 20})
+    assert judged(gap)[3] == UNDECIDED  # it may be 50
 
 
 def test_the_best_initializations_are_chosen_on_validation_and_compared_at_200_and_400() -> None:
@@ -93,9 +96,12 @@ def test_distances_that_were_not_run_are_open() -> None:
 
 def test_p_values_are_corrected_for_all_comparisons_together_run_or_not() -> None:
     few, many = build(distances=(5, 20, 50), rnn_gain={50: 7}), build(rnn_gain={50: 7})
-    comparison = Comparison(8, "rnn_gain", "rnn", 50)
-    before, after = (learnability.comparisons(scores, {})[comparison] for scores in (few, many))
+    test = (8, Pair("rnn_gain", "rnn", 50))
+    before, after = (adjusted_tests(learnability.comparisons(scores, {}), scores)[test] for scores in (few, many))
     assert before == after == 9 * share_p(7, 20, 0, 20)
+    stronger = build(rnn_gain={50: 7}, lstm_chrono=dict.fromkeys((50, 100, 200, 400), 20))
+    later = adjusted_tests(learnability.comparisons(stronger, {}), stronger)[test]
+    assert later < before  # it counts among fewer that are left to be tested
 
 
 def run(arm: str, distance: int, seed: int, learns: bool) -> RunResult:
@@ -113,6 +119,7 @@ def run(arm: str, distance: int, seed: int, learns: bool) -> RunResult:
 def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [run(arm, d, seed, learns=d <= 20 or seed < 2) for arm in ARMS for d in (5, 20) for seed in range(3)]
     monkeypatch.setattr(learnability, "results_of_sweeps", lambda *_: runs)
+    monkeypatch.setattr(learnability, "SEARCHES", (20,))
     monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))
     store: Any = None
     learnability.measure(store).write(tmp_path)

@@ -8,6 +8,7 @@ from sentiment_rnn.report.shares import share_interval
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.studies.kit.learnt_shares import (
     learnt_share_figure,
+    learnt_share_rows,
     learnt_share_table,
     learnt_span,
     seeds_above,
@@ -69,6 +70,18 @@ def test_the_figure_has_a_panel_for_each_arm_with_its_exact_band() -> None:
     (band,) = lstm.collections
     bounds = {tuple(point) for point in band.get_paths()[0].vertices.tolist()}
     assert {(100.0, share_interval(18, 20).low), (100.0, share_interval(18, 20).high)} <= bounds
+
+
+def test_rows_have_a_dot_and_an_exact_interval_for_each_arm_and_distance() -> None:
+    figure = learnt_share_rows(SCORES | {"bag": {20: learns(0)}}, STYLES)
+    assert [axes.get_title("left") for axes in figure.axes] == ["20 tokens", "50 tokens", "100 tokens"]
+    first, last = figure.axes[0], figure.axes[2]
+    labels = [label.get_text() for label in first.get_yticklabels()]
+    assert labels == ["RNN, orthogonal", "LSTM, forget bias 1", "bag of words"]
+    interval, dot = last.get_lines()[2:4]
+    assert interval.get_xydata().tolist() == [[share_interval(18, 20).low, 1], [share_interval(18, 20).high, 1]]
+    assert dot.get_xydata().tolist() == [[0.9, 1]]
+    assert len(first.get_lines()) == len(last.get_lines()) + 2  # the bag was run at 20 tokens alone
 
 
 def test_an_arm_that_was_not_tried_at_a_distance_has_no_cell_there() -> None:

@@ -2,7 +2,8 @@
 
     python -m sentiment_rnn.cli.readme      # make readme
 
-It needs no run and no store. The tables of `experiments/throughput` are written by `make bench`.
+It needs no run and no store. The tables of `experiments/throughput` are written by `make bench`, those of
+`experiments/word_pairs` by `make word-pairs`.
 """
 
 from collections.abc import Iterator

@@ -90,8 +90,8 @@ def _handed_on_to(target: type[Any]) -> type[Any] | None:
     parameters = inspect.signature(target).parameters.values()
     if not isinstance(target, type) or all(one.kind != inspect.Parameter.VAR_KEYWORD for one in parameters):
         return None
-    owner = next(one for one in target.__mro__ if "__init__" in vars(one))
-    base = owner.__mro__[1]
+    owner = next(place for place, one in enumerate(target.__mro__) if "__init__" in vars(one))
+    base = target.__mro__[owner + 1]
     return None if base is object else base
 
 

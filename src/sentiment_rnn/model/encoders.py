@@ -231,7 +231,7 @@ class Lstm(CellState):
         super().__init__(input_size, **shared)
 
     def initialize(self, module: AnyLayer) -> None:
-        """As for every recurrent net, and the bias of the forget gate; with chrono initialization the input gate's too."""
+        """As for every recurrent net, and the forget gate's bias; with chrono initialization the input gate's too."""
         super().initialize(module)
         first, second = (gates_of(module, cast(Tensor, bias)) for bias in (module.bias_ih_l0, module.bias_hh_l0))
         with torch.no_grad():

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sentiment_rnn.report.figures import styled
+from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.shares import counted, share_interval
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table
@@ -108,6 +108,25 @@ def learnt_share_figure(scores: Scores, styles: Styles, threshold: float = REMEM
 
     ylabel = f"share of seeds above {100 * threshold:g} %"
     return arm_panels(shares, styles, "from the deciding clause to the end [tokens]", ylabel, draw)
+
+
+@styled
+def learnt_share_rows(scores: Scores, styles: Styles, threshold: float = REMEMBERS) -> Figure:
+    """Share of seeds above a threshold, a row for each arm and a panel for each distance, with exact intervals."""
+    distances, arms = _distances(scores), list(scores)
+    figure, panels = new_figure(len(distances), width=2.2 + 2.6 / len(distances), height=0.9 + 0.27 * len(arms))
+    for axes, distance in zip(panels, distances, strict=True):
+        for row, arm in enumerate(arms):
+            if was_run(scores, arm, distance):
+                share, low, high = share_above(scores[arm][distance], threshold)
+                axes.plot([low, high], [row, row], color=styles[arm].color, linewidth=2.2, solid_capstyle="butt")
+                axes.plot(share, row, "o", color=styles[arm].color, clip_on=False)
+        axes.axvline(MOST, color="#999999", linestyle="--", linewidth=1)
+        shown = [styles[arm].label for arm in arms] if axes is panels[0] else [""] * len(arms)
+        axes.set_yticks(range(len(arms)), shown)
+        axes.set(title=f"{distance} tokens", xlim=(-0.04, 1.04), ylim=(len(arms) - 0.4, -0.6))
+        axes.set_xlabel(f"share of seeds above {100 * threshold:g} %")
+    return figure
 
 
 def _distances(scores: Scores) -> list[int]:

@@ -1,0 +1,121 @@
+"""What in the LSTM lets it learn to remember? Gates taken away and gradients cut, by experiments/causes/protocol.md."""
+
+from functools import partial
+from pathlib import Path
+
+from sentiment_rnn.studies.kit.counted_seeds import (
+    SETTING,
+    Validation,
+    best_on_validation,
+    measure_seeds,
+    read_validation,
+    search_findings,
+)
+from sentiment_rnn.studies.kit.encoder_groups import Styles
+from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.learning_times import learning_time_figure, read_learning_times
+from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learns, learnt_share_rows, learnt_share_table
+from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
+from sentiment_rnn.studies.kit.memory_spans import Scores, read_scores
+from sentiment_rnn.studies.kit.share_comparisons import (
+    Adjusted,
+    Claim,
+    Pair,
+    adjusted_tests,
+    comparison_tables,
+    verdict_on,
+)
+from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.verdicts import Verdict
+from sentiment_rnn.tracking.results import results_of_sweeps
+from sentiment_rnn.tracking.store import Store
+
+SEARCHES = (20,)
+"""Distances at which learning rate and clipping were searched, so far: the protocol has 20 and 100."""
+DISTANCES = (20,)
+"""Distances that have been run, so far: the protocol has 20, 100 and 400."""
+WHOLE, RNN, LEAKY = "lstm_chrono", "rnn", ("rnn_leaky", "rnn_leaky_400")
+EQUIVALENT = 0.4
+"""Largest difference of two shares that counts as none."""
+ALL, LONG = (20, 100, 400), (100, 400)
+
+
+def measure(store: Store) -> Measurements:
+    """Accuracies, which reviews were classified correctly, steps to learn, and the searches."""
+    kinds = ("causes", "causes_ungated")
+    return measure_seeds(
+        results_of_sweeps(store, *(f"{kind}_{distance}" for distance in DISTANCES for kind in kinds)),
+        {
+            distance: results_of_sweeps(store, f"causes_search_{distance}", f"causes_search_ungated_{distance}")
+            for distance in SEARCHES
+        },
+    )
+
+
+def findings(folder: Path) -> Findings:
+    """Findings from the files."""
+    scores, styles, times = read_scores(folder, SETTING), read_styles(folder), read_learning_times(folder)
+    claims = comparisons(read_validation(folder))
+    adjusted = adjusted_tests(claims, scores)
+    search_tables, search_figures = search_findings(folder, styles, SEARCHES)
+    return Findings(
+        tables=[
+            learnt_share_table(scores, styles),
+            *comparison_tables(adjusted, scores, styles),
+            *search_tables,
+        ],
+        verdicts=[one for one in verdicts(claims, adjusted, scores, styles) if one.evidence != NOT_RUN],
+        figures={
+            "shares": learnt_share_rows(scores, styles),
+            "steps": learning_time_figure(times, styles),
+            **search_figures,
+        },
+    )
+
+
+def comparisons(validation: Validation) -> list[Claim]:
+    """The protocol's claims, each of the whole LSTM and one that lacks something, or of a leaky RNN."""
+
+    def without(arm: str, *distances: int) -> tuple[Pair, ...]:
+        return tuple(Pair(WHOLE, arm, distance) for distance in distances)
+
+    leaky = {distance: best_on_validation(validation, LEAKY, distance) for distance in LONG}
+    cut = (*without("lstm_truncated_10", 20), *without("lstm_truncated_50", 100), *without("lstm_truncated_200", 400))
+    reached = (*without("lstm_truncated_25", 20), *without("lstm_truncated_110", 100))
+    ungated = tuple(Pair(WHOLE, arm, distance) for distance, arm in leaky.items())
+    further = tuple(Pair(arm, RNN, distance) for distance, arm in leaky.items())
+    needed, enough = partial(Claim, margin=EQUIVALENT), partial(Claim, margin=EQUIVALENT, equal=True)
+    return [
+        needed(1, "Without a gradient that reaches the clause, an LSTM does not learn it.", cut),
+        enough(2, "A gradient that just reaches the clause is enough.", reached),
+        needed(3, "The gradient goes along the cell.", without("lstm_detach_cell", *ALL)),
+        enough(4, "The gradient along the cell is enough.", without("lstm_detach_hidden", *ALL)),
+        enough(5, "A cell without gates is enough.", ungated),
+        needed(6, "A cell without gates remembers further than a vanilla RNN.", further),
+        needed(7, "The forget gate is needed.", without("lstm_no_forget", *ALL)),
+        needed(8, "The input gate is needed.", without("lstm_no_input", *ALL)),
+        needed(9, "The output gate is needed.", without("lstm_no_output", *ALL)),
+        needed(10, "The gates need the state.", without("lstm_gates_of_input", *ALL)),
+        enough(11, "Forget and input gate can be one.", without("lstm_coupled", *ALL)),
+    ]
+
+
+def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+    """By the rules of the protocol: nothing is decided at a distance that the whole LSTM does not learn itself."""
+    undecidable = [distance for distance in ALL if not learns(scores, WHOLE, distance)]
+    return [verdict_on(claim, adjusted, scores, styles, undecidable) for claim in claims]
+
+
+STUDY = Study(
+    name="causes",
+    order=17,
+    sweeps=(
+        *(Sweep(f"causes_search_{distance}", chooses_rates=True) for distance in SEARCHES),
+        *(Sweep(f"causes_search_ungated_{distance}", chooses_rates=True) for distance in SEARCHES),
+        *(Sweep(f"{kind}_{distance}") for distance in DISTANCES for kind in ("causes_ungated", "causes")),
+    ),
+    measure=measure,
+    findings=findings,
+    protocol=True,
+    keeps_correct=True,
+)
