@@ -97,7 +97,7 @@ notebook: $(READY)  ## Run the lesson, notebooks/lesson.ipynb, and write it with
 prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
 	@$(VENV)/bin/python experiments/prediction/measure.py --store $(STORE) $(ARGS)
 
-word-pairs: $(READY)  ## What order is worth to a linear classifier of IMDb, without a network: words, pairs and triples (some minutes)
+word-pairs: $(READY)  ## What order is worth to a linear classifier of IMDb, without a network: words, pairs and triples (a quarter of an hour)
 	@$(VENV)/bin/python experiments/word_pairs/word_pairs.py $(ARGS)
 
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)

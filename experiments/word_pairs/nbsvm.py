@@ -50,6 +50,9 @@ class LinearClassifier:
         labels: int [N], 0 or 1.
         cost: C of the SVM.
         ratios: weight each n-gram by its log-count ratio, and interpolate the weights.
+
+    Raises:
+        ConvergenceWarning: the SVM does not converge.
     """
 
     def __init__(self, features: csr_matrix, labels: np.ndarray, cost: float, ratios: bool) -> None:

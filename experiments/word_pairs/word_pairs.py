@@ -4,7 +4,7 @@
     python experiments/word_pairs/word_pairs.py --report          # the tables anew from the committed files alone
 
 The rules are in protocol.md. IMDB_ARCHIVE names the archive; an override can name other reviews. It writes accuracies,
-which reviews were classified correctly, and the tables in README.md. It takes some minutes. A quick try:
+which reviews were classified correctly, and the tables in README.md. It takes a quarter of an hour. A quick try:
 
     python experiments/word_pairs/word_pairs.py --folder FOLDER data=generated data.train_reviews=2000 \
         data.test_reviews=1000 data.max_distance=5
@@ -15,12 +15,14 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from films import clustered
 from nbsvm import Grams, LinearClassifier
+from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
 from sentiment_rnn.cli.errors import run
@@ -29,6 +31,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.tokenizer import splitter
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import percent, points
 from sentiment_rnn.report.tables import Table, csv_text, find_block, markdown, new_console, replace_block, show
 from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, read_correct
@@ -117,9 +120,12 @@ def train_and_test(
     validation = features.of(tokens["validation"])
     found = []
     for cost in COSTS:
-        model = LinearClassifier(features.train, labels["train"], cost, classifier.ratios)
-        accuracy = float((model.predict(validation) == labels["validation"]).mean())
-        found.append((accuracy, -cost, model))
+        with suppress(ConvergenceWarning):  # then it is none to choose from
+            model = LinearClassifier(features.train, labels["train"], cost, classifier.ratios)
+            accuracy = float((model.predict(validation) == labels["validation"]).mean())
+            found.append((accuracy, -cost, model))
+    if not found:
+        raise UserError(f"{classifier.name}: the SVM converges with none of C = {COSTS}; give it other reviews")
     accuracy, cost, model = max(found, key=lambda one: one[:2])
     return -cost, accuracy, model.predict(features.of(tokens["test"]))
 

@@ -268,6 +268,9 @@ def test_the_tables_of_word_pairs_are_those_of_the_committed_files(tmp_path: Pat
     script = [sys.executable, str(folder / "word_pairs.py"), "--report", "--folder", str(tmp_path)]
     subprocess.run(script, check=True, capture_output=True, timeout=280, env=environment())
     assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text(), "run word_pairs.py --report"
+    (gain,) = re.findall(r"^\| Pairs of words .*: \+([\d.]+) \(", (tmp_path / "README.md").read_text(), re.MULTILINE)
+    for document in (EXPERIMENTS.parent / "README.md", EXPERIMENTS.parent / "docs/findings.md", folder / "README.md"):
+        assert f"{gain} points over words" in document.read_text()
     protocol = hashlib.sha256((folder / "protocol.md").read_bytes()).hexdigest()
     assert json.loads((folder / "provenance.json").read_text()) == {"protocol": protocol}
     _, runs = read_correct(folder)
