@@ -31,7 +31,7 @@ from sentiment_rnn.tracking.results import results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
 SEARCHES = (20,)
-"""Distances at which learning rate and clipping were searched, so far: the protocol has 20 and 100."""
+"""Distances at which learning rate and clipping were searched, so far: the protocol has 20 and 100 tokens."""
 DISTANCES = (20,)
 """Distances that have been run, so far: the protocol has 20, 100 and 400."""
 WHOLE, RNN, LEAKY = "lstm_chrono", "rnn", ("rnn_leaky", "rnn_leaky_400")

@@ -1,6 +1,7 @@
 """A panel for each arm, with the others behind it in gray: many arms side by side, and none hidden by another."""
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable
 
 from matplotlib.axes import Axes
@@ -11,6 +12,8 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles
 BEHIND = "#DCDCDC"
 """Colour of the other arms."""
 MOST_COLUMNS = 4
+WIDEST = 26
+"""Letters of a label's line over its panel."""
 
 
 def arm_panels(
@@ -28,7 +31,7 @@ def arm_panels(
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
         draw(axes, name)
-        axes.set_title(styles[name].label)
+        axes.set_title(textwrap.fill(styles[name].label, WIDEST))
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     for axes in panels[max(0, len(names) - columns) : len(names)]:  # the lowest of each column
