@@ -30,8 +30,8 @@ from sentiment_rnn.studies.kit.verdicts import Verdict
 from sentiment_rnn.tracking.results import results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
-SEARCHES = (20,)
-"""Distances at which learning rate and clipping were searched, so far: the protocol has 20 and 100 tokens."""
+SEARCHES = (20, 100)
+"""Distances at which learning rate and clipping were searched, as the protocol has it."""
 DISTANCES = (20,)
 """Distances that have been run, so far: the protocol has 20, 100 and 400."""
 WHOLE, RNN, LEAKY = "lstm_chrono", "rnn", ("rnn_leaky", "rnn_leaky_400")
