@@ -192,7 +192,7 @@ def test_a_study_comes_after_those_that_it_needs() -> None:
 
 
 def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(UserError, match="name=wisdom: expected one of learning, learnability, causes, memory, textbook, "):
+    with pytest.raises(UserError, match="name=wisdom: expected one of learning, learnability, causes, memory, "):
         find_study("wisdom")
 
 
