@@ -4,38 +4,18 @@ Each keeps the rest of `Lstm`, with its initialization and its keys. A gate that
 """
 
 from functools import partial
-from typing import Any, cast
-
-import torch
-from torch import Tensor
 
 from sentiment_rnn.model.cells import Layer
-from sentiment_rnn.model.encoders import AnyLayer, CellState, Lstm, gates_of
+from sentiment_rnn.model.encoders import CellState, Lstm
 
 
 class LstmNoForget(CellState):
     """f_t = 1: C_t = C_{t-1} + i_t · tanh(…), the first LSTM (Hochreiter & Schmidhuber 1997). It never forgets.
 
-    With `chrono_steps` above 0 its input gates start as those of an `Lstm` do: b_i ~ -ln U(1, chrono_steps - 1). There
-    is no `forget_bias`.
+    There is no `forget_bias`. With chrono initialization its input gates start as those of an `Lstm` do.
     """
 
     module = staticmethod(partial(Layer, mode="LSTM_NO_FORGET"))
-
-    def __init__(self, input_size: int, *, chrono_steps: int = 0, **shared: Any) -> None:
-        self.chrono_steps = chrono_steps  # before the layers are made, which are initialized with it
-        super().__init__(input_size, **shared)
-
-    def initialize(self, module: AnyLayer) -> None:
-        """As for every recurrent net; with chrono initialization the bias of the input gate too."""
-        super().initialize(module)
-        if self.chrono_steps:
-            first, second = (
-                gates_of(module, cast(Tensor, bias))["i"] for bias in (module.bias_ih_l0, module.bias_hh_l0)
-            )
-            with torch.no_grad():
-                first.uniform_(1, self.chrono_steps - 1).log_().neg_()
-                second.zero_()
 
 
 class LstmNoInput(Lstm):

@@ -193,6 +193,9 @@ class Gru(Recurrent):
 class CellState(Recurrent):
     """A recurrent net with a cell state C_t beside the state h_t: the LSTM, whole or without one of its gates.
 
+    With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
+    are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f, of the gates that are there.
+
     `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
     constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
 
@@ -200,11 +203,20 @@ class CellState(Recurrent):
         ValueError: `detach` is something else.
     """
 
-    def __init__(self, input_size: int, *, detach: str = "none", **shared: Any) -> None:
+    def __init__(self, input_size: int, *, chrono_steps: int = 0, detach: str = "none", **shared: Any) -> None:
         if detach not in ("none", "cell", "hidden"):
             raise ValueError(f"detach={detach}: expected none, cell or hidden")
+        self.chrono_steps = chrono_steps  # before the layers are made, which are initialized with it
         super().__init__(input_size, **shared)
         self.detach = detach
+
+    def initialize(self, module: AnyLayer) -> None:
+        """As for every recurrent net; with chrono initialization the biases of forget and input gate too."""
+        super().initialize(module)
+        if self.chrono_steps:
+            drawn = torch.empty(module.hidden_size).uniform_(1, self.chrono_steps - 1).log_()
+            for gate, bias in (("f", drawn), ("i", -drawn)):
+                start_gate(module, gate, bias)
 
 
 class Lstm(CellState):
@@ -216,32 +228,30 @@ class Lstm(CellState):
 
     `forget_bias` is b_f at the start. Along the cell, a gradient is multiplied by f at each step back. So
     an untrained LSTM reaches back as far as its forget gates are open: σ(1) = 0.73 at bias 1 (Jozefowicz et al. 2015).
-    With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
-    are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f.
+    Chrono initialization draws it instead.
 
     >>> states = Lstm(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """
 
     module: Callable[..., AnyLayer] = nn.LSTM
 
-    def __init__(self, input_size: int, *, forget_bias: float = 1.0, chrono_steps: int = 0, **shared: Any) -> None:
-        # Before the layers are made, which are initialized with them.
-        self.forget_bias = forget_bias
-        self.chrono_steps = chrono_steps
+    def __init__(self, input_size: int, *, forget_bias: float = 1.0, **shared: Any) -> None:
+        self.forget_bias = forget_bias  # before the layers are made, which are initialized with it
         super().__init__(input_size, **shared)
 
     def initialize(self, module: AnyLayer) -> None:
-        """As for every recurrent net, and the forget gate's bias; with chrono initialization the input gate's too."""
+        """As for every net with a cell state, and the forget gate's bias where chrono initialization draws none."""
         super().initialize(module)
-        first, second = (gates_of(module, cast(Tensor, bias)) for bias in (module.bias_ih_l0, module.bias_hh_l0))
-        with torch.no_grad():
-            first["f"].fill_(self.forget_bias)
-            second["f"].zero_()
-            if self.chrono_steps:
-                first["f"].uniform_(1, self.chrono_steps - 1).log_()
-                if "i" in first:
-                    first["i"].copy_(-first["f"])
-                    second["i"].zero_()
+        if not self.chrono_steps:
+            start_gate(module, "f", torch.tensor(self.forget_bias))
+
+
+def start_gate(module: AnyLayer, gate: str, bias: Tensor) -> None:
+    """Start the bias of a layer's gate, by its letter, at `bias` `[H]` or `[]`; a gate that is missing has none."""
+    first, second = (gates_of(module, cast(Tensor, rows)) for rows in (module.bias_ih_l0, module.bias_hh_l0))
+    if gate in first:
+        first[gate].copy_(bias)
+        second[gate].zero_()
 
 
 def gates_of(module: AnyLayer, rows: Tensor) -> dict[str, Tensor]:

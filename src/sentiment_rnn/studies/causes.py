@@ -4,27 +4,18 @@ from functools import partial
 from pathlib import Path
 
 from sentiment_rnn.studies.kit.counted_seeds import (
-    SETTING,
     Validation,
     best_on_validation,
     measure_seeds,
-    read_validation,
-    search_findings,
+    read_seeds,
+    seed_findings,
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.learning_times import learning_time_figure, read_learning_times
-from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learns, learnt_share_rows, learnt_share_table
-from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
-from sentiment_rnn.studies.kit.memory_spans import Scores, read_scores
-from sentiment_rnn.studies.kit.share_comparisons import (
-    Adjusted,
-    Claim,
-    Pair,
-    adjusted_tests,
-    comparison_tables,
-    verdict_on,
-)
+from sentiment_rnn.studies.kit.learnt_shares import learns, learnt_share_rows
+from sentiment_rnn.studies.kit.measurements import Measurements
+from sentiment_rnn.studies.kit.memory_spans import Scores
+from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
 from sentiment_rnn.tracking.results import results_of_sweeps
@@ -54,22 +45,16 @@ def measure(store: Store) -> Measurements:
 
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
-    scores, styles, times = read_scores(folder, SETTING), read_styles(folder), read_learning_times(folder)
-    claims = comparisons(read_validation(folder))
-    adjusted = adjusted_tests(claims, scores)
-    search_tables, search_figures = search_findings(folder, styles, SEARCHES)
-    return Findings(
-        tables=[
-            learnt_share_table(scores, styles),
-            *comparison_tables(adjusted, scores, styles),
-            *search_tables,
-        ],
-        verdicts=[one for one in verdicts(claims, adjusted, scores, styles) if one.evidence != NOT_RUN],
-        figures={
-            "shares": learnt_share_rows(scores, styles),
-            "steps": learning_time_figure(times, styles),
-            **search_figures,
-        },
+    seeds = read_seeds(folder)
+    claims = comparisons(seeds.validation)
+    adjusted = adjusted_tests(claims, seeds.scores)
+    return seed_findings(
+        folder,
+        seeds,
+        adjusted,
+        verdicts(claims, adjusted, seeds.scores, seeds.styles),
+        learnt_share_rows(seeds.scores, seeds.styles),
+        SEARCHES,
     )
 
 

@@ -1,38 +1,21 @@
 """Which encoders learn to remember, over what distance? The share of seeds, by experiments/learnability/protocol.md."""
 
-from itertools import takewhile
 from pathlib import Path
 
 from sentiment_rnn.studies.kit.counted_seeds import (
-    SETTING,
     Validation,
     best_on_validation,
     measure_seeds,
-    read_validation,
-    search_findings,
+    read_seeds,
+    seed_findings,
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.learning_times import learning_time_figure, read_learning_times, span_by_steps_table
-from sentiment_rnn.studies.kit.learnt_shares import (
-    NOT_RUN,
-    fails,
-    learns,
-    learnt_share_figure,
-    learnt_share_table,
-    seeds_text,
-    was_run,
-)
-from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
-from sentiment_rnn.studies.kit.memory_spans import Scores, read_scores
-from sentiment_rnn.studies.kit.share_comparisons import (
-    Adjusted,
-    Claim,
-    Pair,
-    adjusted_tests,
-    comparison_tables,
-    verdict_on,
-)
+from sentiment_rnn.studies.kit.learning_times import span_by_steps_table
+from sentiment_rnn.studies.kit.learnt_shares import fails, learns, learnt_share_figure, seeds_text
+from sentiment_rnn.studies.kit.measurements import Measurements
+from sentiment_rnn.studies.kit.memory_spans import Scores
+from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged
 from sentiment_rnn.tracking.results import results_of_sweeps
@@ -46,7 +29,7 @@ BUDGETS = (450, 900, 1800)
 """Training steps of the table: a quarter, half and all of a run."""
 ALL = (5, 20, 50, 100, 200, 400)
 NOT_REACHED = 0
-"""In place of a distance that no arm was run at."""
+"""Of a net that learns all of them."""
 RNNS = ("rnn_uniform", "rnn", "rnn_gain", "rnn_relu")
 EQUIVALENT = 0.4
 """Largest difference of two shares that counts as none."""
@@ -62,34 +45,27 @@ def measure(store: Store) -> Measurements:
 
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
-    scores, styles, times = read_scores(folder, SETTING), read_styles(folder), read_learning_times(folder)
-    claims = comparisons(scores, read_validation(folder))
-    adjusted = adjusted_tests(claims, scores)
-    search_tables, search_figures = search_findings(folder, styles, SEARCHES)
-    return Findings(
-        tables=[
-            learnt_share_table(scores, styles),
-            span_by_steps_table(times, styles, BUDGETS),
-            *comparison_tables(adjusted, scores, styles),
-            *search_tables,
-        ],
-        verdicts=[one for one in verdicts(claims, adjusted, scores, styles) if one.evidence != NOT_RUN],
-        figures={
-            "shares": learnt_share_figure(scores, styles),
-            "steps": learning_time_figure(times, styles),
-            **search_figures,
-        },
+    seeds = read_seeds(folder)
+    claims = comparisons(seeds.scores, seeds.validation)
+    adjusted = adjusted_tests(claims, seeds.scores)
+    return seed_findings(
+        folder,
+        seeds,
+        adjusted,
+        verdicts(claims, adjusted, seeds.scores, seeds.styles),
+        learnt_share_figure(seeds.scores, seeds.styles),
+        SEARCHES,
+        more=[span_by_steps_table(seeds.times, seeds.styles, BUDGETS)],
     )
 
 
 def comparisons(scores: Scores, validation: Validation) -> list[Claim]:
     """The protocol's claims of two arms, 3 to 8."""
-    beyond = beyond_the_rnn(scores)
     lstms = [arm for arm in scores if arm.startswith("lstm")]
     return [
         Claim(
             3, "An LSTM with the usual initialization remembers further than a vanilla RNN.",
-            (Pair("lstm", "rnn", NOT_REACHED if beyond is None else beyond),),
+            (Pair("lstm", "rnn", beyond_the_rnn(scores)),),
         ),
         Claim(
             4, "With the best initialization of each, an LSTM remembers further than a vanilla RNN.",
@@ -117,11 +93,9 @@ def comparisons(scores: Scores, validation: Validation) -> list[Claim]:
     ]  # fmt: skip
 
 
-def beyond_the_rnn(scores: Scores) -> int | None:
-    """The shortest distance at which the orthogonal RNN does not learn; None where a shorter one has not been run."""
-    short = takewhile(lambda distance: learns(scores, "rnn", distance), ALL)
-    beyond = ALL[len(list(short)) :]
-    return beyond[0] if beyond and was_run(scores, "rnn", beyond[0]) else None
+def beyond_the_rnn(scores: Scores) -> int:
+    """The shortest distance at which it is not sure that the orthogonal RNN learns, run or not."""
+    return next((distance for distance in ALL if not learns(scores, "rnn", distance)), NOT_REACHED)
 
 
 def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:

@@ -42,16 +42,36 @@ class Claim(NamedTuple):
     """Both are to learn as often, within the margin. Else the first is to learn more often: that is false where both
     learn as often."""
 
-    def judge(self, pair: Pair, p: float | None, scores: Scores) -> bool | None:
-        """Whether it is true of a pair that has been run; `p` is that of the test, adjusted."""
-        first, of_first, second, of_second = counts(pair, scores)
-        difference = share_difference(first, of_first, second, of_second)
-        alike = None if self.margin is None else within(difference, self.margin)
+    def judge(self, counts: "Counts", p: float | None) -> bool | None:
+        """Whether it is true of a pair with these counts; `p` is that of the test, adjusted, None for no test."""
+        alike = None if self.margin is None else within(counts.difference, self.margin)
         if p is None:
             return alike
         if p <= LEVEL:
-            return first / of_first > second / of_second
+            return counts.first / counts.of_first > counts.second / counts.of_second
         return False if alike else None
+
+
+class Counts(NamedTuple):
+    """Seeds that learn, and of how many, of the first arm of a pair and of the second."""
+
+    first: int
+    of_first: int
+    second: int
+    of_second: int
+
+    @property
+    def difference(self) -> Interval:
+        """Difference of the two shares."""
+        return share_difference(*self)
+
+
+def counts_of(pair: Pair, scores: Scores) -> Counts | None:
+    """What a pair comes to; None where it has not been run."""
+    if not all(was_run(scores, arm, pair.distance) for arm in (pair.first, pair.second)):
+        return None
+    first, second = (seeds_above(scores[arm][pair.distance]) for arm in (pair.first, pair.second))
+    return Counts(*first, *second)
 
 
 Adjusted = Mapping[tuple[int, Pair], float]
@@ -60,20 +80,12 @@ Adjusted = Mapping[tuple[int, Pair], float]
 
 def adjusted_tests(claims: Iterable[Claim], scores: Scores) -> Adjusted:
     """Fisher's p values of the pairs that have been run, adjusted by Holm's method for all that are to be tested."""
-    wanted = [(claim.number, pair) for claim in claims if not claim.equal for pair in claim.pairs]
-    adjusted = holm({one: share_p(*counts(one[1], scores)) if pair_was_run(one[1], scores) else 1.0 for one in wanted})
-    return {one: p for one, p in adjusted.items() if pair_was_run(one[1], scores)}
-
-
-def pair_was_run(pair: Pair, scores: Scores) -> bool:
-    """Whether both arms were run at the distance."""
-    return was_run(scores, pair.first, pair.distance) and was_run(scores, pair.second, pair.distance)
-
-
-def counts(pair: Pair, scores: Scores) -> tuple[int, int, int, int]:
-    """Seeds that learn, and of how many, of the first arm and of the second."""
-    first, second = (seeds_above(scores[arm][pair.distance]) for arm in (pair.first, pair.second))
-    return *first, *second
+    tests = {
+        (claim.number, pair): counts_of(pair, scores)
+        for claim in claims if not claim.equal for pair in claim.pairs
+    }  # fmt: skip
+    adjusted = holm({test: 1.0 if counts is None else share_p(*counts) for test, counts in tests.items()})
+    return {test: p for test, p in adjusted.items() if tests[test] is not None}
 
 
 def within(difference: Interval, margin: float) -> bool | None:
@@ -94,24 +106,21 @@ def verdict_on(
     parts: list[bool | None] = []
     evidence: list[str] = []
     for pair in claim.pairs:
-        part: bool | None = None
-        if pair_was_run(pair, scores):
-            p = adjusted.get((claim.number, pair))
-            open_part = pair.distance in undecidable
-            part = None if open_part else claim.judge(pair, p, scores)
-            evidence.append(_counted(pair, p, scores, styles) + ("; not to be decided there." if open_part else "."))
-        parts.append(part)
+        counts = counts_of(pair, scores)
+        if counts is None:
+            parts.append(None)
+            continue
+        p = adjusted.get((claim.number, pair))
+        decidable = pair.distance not in undecidable
+        parts.append(claim.judge(counts, p) if decidable else None)
+        evidence.append(
+            f"At {pair.distance} tokens {counted(counts.first, counts.of_first)} seeds of {styles[pair.first].label} "
+            f"learn, and {counted(counts.second, counts.of_second)} of {styles[pair.second].label}: "
+            f"{points(counts.difference)} points"
+            + ("" if p is None else f", adjusted p = {p:.2g}")
+            + ("." if decidable else "; not to be decided there.")
+        )
     return Verdict(claim.text, judged(*parts), " ".join(evidence) or NOT_RUN)
-
-
-def _counted(pair: Pair, p: float | None, scores: Scores, styles: Styles) -> str:
-    first, of_first, second, of_second = counts(pair, scores)
-    difference = points(share_difference(first, of_first, second, of_second))
-    return (
-        f"At {pair.distance} tokens {counted(first, of_first)} seeds of {styles[pair.first].label} learn, and "
-        f"{counted(second, of_second)} of {styles[pair.second].label}: {difference} points"
-        + ("" if p is None else f", adjusted p = {p:.2g}")
-    )
 
 
 def comparison_tables(adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Table]:
@@ -119,9 +128,9 @@ def comparison_tables(adjusted: Adjusted, scores: Scores, styles: Styles) -> lis
     rows = [
         (
             str(claim), styles[pair.first].label, styles[pair.second].label, str(pair.distance),
-            points(share_difference(*counts(pair, scores))), f"{p:.2g}",
+            points(counts.difference), f"{p:.2g}",
         )
-        for (claim, pair), p in adjusted.items()
+        for (claim, pair), p in adjusted.items() if (counts := counts_of(pair, scores)) is not None
     ]  # fmt: skip
     title = (
         "Comparisons: difference in the share of seeds that learn [points], and Fisher's p adjusted by Holm's method"
