@@ -44,8 +44,8 @@ def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pyt
         register_schema()
         GlobalHydra.instance().clear()
         with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-            # Of a sweep over several values, the first of each.
-            single = [re.sub(r"^([\w./]+=)([^,\[(]+),.*", r"\1\2", override) for override in overrides]
+            # Of a sweep over several values, or a range of them, the first of each.
+            single = [re.sub(r"^([\w./]+=)(?:range\()?([^,\[(]+),.*", r"\1\2", override) for override in overrides]
             if "hydra/sweeper=search" in single:  # and of a search, the first ends of its space
                 single = space_of(OverridesParser.create().parse_overrides(single)).examples()[0]
             checked(compose("config" if command == "train" else command.split()[-1], single))

@@ -11,7 +11,6 @@ which reviews were classified correctly, and the tables in README.md. It takes a
 """
 
 import argparse
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -32,9 +31,13 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.tokenizer import splitter
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.statistics import percent, points
-from sentiment_rnn.report.tables import Table, csv_text, find_block, markdown, new_console, replace_block, show
+from sentiment_rnn.report.tables import Table, csv_text, find_block, new_console, replace_block
 from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, read_correct
+from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.measurements import RESULTS, read_rows
+from sentiment_rnn.studies.kit.protocol import PROTOCOL, PROVENANCE, digest_of
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
 
 HERE = Path(__file__).resolve().parent
@@ -82,10 +85,9 @@ def main() -> None:
     find_block(page, "word_pairs")  # before anything is trained
     if not arguments.report:
         measure(arguments.folder, arguments.overrides)
-    tables = report(arguments.folder)
-    for table in tables:
-        show(new_console(), table)
-    replace_block(page, "word_pairs", markdown(tables))
+    findings = findings_of(arguments.folder)
+    findings.show(new_console())
+    replace_block(page, "word_pairs", findings.document())
 
 
 def measure(folder: Path, overrides: Sequence[str]) -> None:
@@ -99,14 +101,16 @@ def measure(folder: Path, overrides: Sequence[str]) -> None:
     for classifier in tqdm(CLASSIFIERS, "classifiers"):
         cost, validation, predicted = train_and_test(classifier, tokens, labels)
         right = predicted == labels["test"]
-        correct.append(Correct((classifier.name,), right, digest_of(splits["test"])))
+        correct.append(Correct((classifier.name,), right, reviews_digest(splits["test"])))
         rows.append((classifier.name, cost, validation, float(right.mean())))
     _, films = np.unique([review.group for review in splits["test"]], return_inverse=True)
-    (folder / "results.csv").write_text(csv_text(("classifier", "C", "val/accuracy", "test/accuracy"), rows))
-    (folder / CORRECT).write_bytes(correct_file(correct, ("classifier",)))
     np.save(folder / FILMS, films.astype("<u2"))
-    protocol = hashlib.sha256((HERE / "protocol.md").read_bytes()).hexdigest()
-    (folder / "provenance.json").write_text(json.dumps({"protocol": protocol}, indent=1) + "\n")
+    files: dict[str, str | bytes] = {
+        RESULTS: csv_text(("classifier", "C", "val/accuracy", "test/accuracy"), rows),
+        CORRECT: correct_file(correct, ("classifier",)),
+        PROVENANCE: json.dumps({"protocol": digest_of(HERE / PROTOCOL)}, indent=1) + "\n",
+    }
+    write_folder(folder, files, figures={})
 
 
 def train_and_test(
@@ -130,27 +134,23 @@ def train_and_test(
     return -cost, accuracy, model.predict(features.of(tokens["test"]))
 
 
-def digest_of(reviews: Sequence[Review]) -> str:
+def reviews_digest(reviews: Sequence[Review]) -> str:
     """SHA-256 digest of the names and labels of reviews, in their order."""
     return hashlib.sha256(repr([(review.name, review.label) for review in reviews]).encode()).hexdigest()
 
 
-def report(folder: Path) -> list[Table]:
-    """The tables, from the files: claims, accuracies and differences."""
+def findings_of(folder: Path) -> Findings:
+    """Accuracies and verdicts, from the files."""
     _, runs = read_correct(folder)
     right = {run.key[0]: run.correct.astype(float) for run in runs}
     films = np.load(folder / FILMS)
-    with (folder / "results.csv").open(newline="") as file:
-        chosen = {row["classifier"]: row for row in csv.DictReader(file)}
+    chosen = {row["classifier"]: row for row in read_rows(folder)}
     accuracies = [
         (name, chosen[name]["C"], f"{100 * float(chosen[name]['val/accuracy']):.1f} %", percent(clustered(all_, films)))
         for name, all_ in right.items()
     ]
-    claims = [(one.claim, f"**{one.verdict}**", one.evidence) for one in verdicts(right, films)]
-    return [
-        Table("Claims", ("claim", "verdict", "evidence"), claims),
-        Table("Accuracy, with 95 % intervals over films", ("classifier", "C", "validation", "test"), accuracies),
-    ]
+    table = Table("Accuracy, with 95 % intervals over films", ("classifier", "C", "validation", "test"), accuracies)
+    return Findings([table], list(verdicts(right, films)))
 
 
 def verdicts(right: dict[str, np.ndarray], films: np.ndarray) -> Iterator[Verdict]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import make_result, predictions_of, style_of
+from made_results import make_learner, style_of
 
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import causes
@@ -101,19 +101,9 @@ def test_p_values_are_corrected_for_all_tests_together_run_or_not() -> None:
     assert min(adjusted.values()) == 20 * share_p(10, 10, 4, 10)
 
 
-def run(arm: str, seed: int, learns: bool) -> RunResult:
-    label, color = style_of(arm)
-    accuracy = 1.0 if learns else 0.5
-    found = predictions_of([1, 1, 1, 1] if learns else [1, 0, 1, 0], 20)
-    metrics = {"test/accuracy": accuracy, "val/best_accuracy": accuracy}
-    result = make_result(arm, seed=seed, predictions=found, metrics=metrics, label=label, color=color, max_distance=20)
-    result.config.optimizer.gradient_clip_norm = 1.0
-    return result
-
-
 def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arms = (*OTHERS, *TRUNCATED[20])
-    runs = [run(arm, seed, arm != "lstm_truncated_10") for arm in arms for seed in range(10)]
+    runs = [make_learner(arm, 20, seed, arm != "lstm_truncated_10") for arm in arms for seed in range(10)]
     monkeypatch.setattr(causes, "results_of_sweeps", lambda *_: runs)
     monkeypatch.setattr(causes, "DISTANCES", (20,))
     monkeypatch.setattr(causes, "SEARCHES", (20,))

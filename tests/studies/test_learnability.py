@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import make_result, predictions_of, style_of
+from made_results import make_learner, style_of
 
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability
@@ -104,20 +104,10 @@ def test_p_values_are_corrected_for_all_comparisons_together_run_or_not() -> Non
     assert later < before  # it counts among fewer that are left to be tested
 
 
-def run(arm: str, distance: int, seed: int, learns: bool) -> RunResult:
-    label, color = style_of(arm)
-    accuracy = 1.0 if learns else 0.5
-    found = predictions_of([1, 1, 1, 1] if learns else [1, 0, 1, 0], distance)
-    metrics = {"test/accuracy": accuracy, "val/best_accuracy": accuracy}
-    result = make_result(
-        arm, seed=seed, predictions=found, metrics=metrics, label=label, color=color, max_distance=distance
-    )
-    result.config.optimizer.gradient_clip_norm = 1.0
-    return result
-
-
 def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [run(arm, d, seed, learns=d <= 20 or seed < 2) for arm in ARMS for d in (5, 20) for seed in range(3)]
+    runs = [
+        make_learner(arm, d, seed, learns=d <= 20 or seed < 2) for arm in ARMS for d in (5, 20) for seed in range(3)
+    ]
     monkeypatch.setattr(learnability, "results_of_sweeps", lambda *_: runs)
     monkeypatch.setattr(learnability, "SEARCHES", (20,))
     monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))

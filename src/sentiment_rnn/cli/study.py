@@ -23,7 +23,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.report.tables import new_console, show
+from sentiment_rnn.report.tables import new_console
 from sentiment_rnn.studies import all_studies, find_study
 from sentiment_rnn.studies.kit.evidence import checked_findings
 from sentiment_rnn.studies.kit.protocol import PROVENANCE, check_started_under, protocol_digest, provenance_json
@@ -93,10 +93,7 @@ def report_findings(study: Study, folder: Path) -> list[Path]:
     """Make the findings from the results in the folder, print them, and write them there; what was written."""
     findings = checked_findings(study, folder)
     console = new_console()
-    for table in findings.tables:
-        show(console, table)
-    for verdict in findings.verdicts:
-        console.print(f"[bold]{verdict.verdict}[/]: {verdict.claim} {verdict.evidence}", soft_wrap=True)
+    findings.show(console)
     written = findings.write(folder)
     console.print(f"written to {folder}", soft_wrap=True)
     return written

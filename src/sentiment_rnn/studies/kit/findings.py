@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.statistics import spread, with_deviation
-from sentiment_rnn.report.tables import Table, markdown
+from sentiment_rnn.report.tables import Table, markdown, show
 from sentiment_rnn.studies.kit.verdicts import Verdict
 
 
@@ -32,6 +33,13 @@ class Findings:
         """The verdicts and tables, in Markdown."""
         rows = [(verdict.claim, f"**{verdict.verdict}**", verdict.evidence) for verdict in self.verdicts]
         return markdown([Table("Claims", ("claim", "verdict", "evidence"), rows), *self.tables])
+
+    def show(self, console: Console) -> None:
+        """Print the tables, then the verdicts."""
+        for table in self.tables:
+            show(console, table)
+        for verdict in self.verdicts:
+            console.print(f"[bold]{verdict.verdict}[/]: {verdict.claim} {verdict.evidence}", soft_wrap=True)
 
     def write(self, folder: Path) -> list[Path]:
         """Write the files and the figures; their paths."""

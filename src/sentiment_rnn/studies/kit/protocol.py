@@ -29,7 +29,12 @@ def protocol_digest(study: Study, folder: Path) -> str | None:
     path = folder / PROTOCOL
     if not path.is_file():
         raise UserError(f"{path}: not there; write the rules of each verdict down before name={study.name} runs")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return digest_of(path)
+
+
+def digest_of(protocol: Path) -> str:
+    """SHA-256 digest of a protocol."""
+    return hashlib.sha256(protocol.read_bytes()).hexdigest()
 
 
 def provenance_json(study: Study, store: Store, protocol: str | None) -> str:
