@@ -39,7 +39,7 @@ def test_an_arm_of_learnability_runs_with_the_draw_that_its_search_chose(distanc
         assert_used("learn_5", best)
 
 
-@pytest.mark.parametrize(("distance", "truncated"), [(20, (10, 25)), (100, (50, 100, 110))])
+@pytest.mark.parametrize(("distance", "truncated"), [(20, (10, 25)), (100, (50, 100, 110)), (400, (100, 200))])
 def test_an_arm_of_causes_runs_with_the_draw_of_its_search_or_of_the_whole(
     distance: int, truncated: tuple[int, ...]
 ) -> None:

@@ -1,16 +1,18 @@
 """Finished runs without a store, and the styles of the encoders in `conf/encoder/`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.studies.kit import counted_seeds
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.tracking.results import Metrics, RunResult
 
@@ -82,3 +84,13 @@ def make_learner(arm: str, distance: int, seed: int, learns: bool) -> RunResult:
     )
     result.config.optimizer.gradient_clip_norm = 1.0
     return result
+
+
+def give_runs(monkeypatch: pytest.MonkeyPatch, sweeps: Mapping[str, Sequence[RunResult]]) -> None:
+    """Let a study that counts seeds find these runs, by sweep; each reaches its best validation accuracy at the end."""
+
+    def found(_: object, *names: str) -> list[RunResult]:
+        return [run for name in names for run in sweeps.get(name, [])]
+
+    monkeypatch.setattr(counted_seeds, "results_of_sweeps", found)
+    monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import make_learner, style_of
+from made_results import give_runs, make_learner, style_of
 
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import causes
@@ -14,7 +14,6 @@ from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.memory_spans import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
-from sentiment_rnn.tracking.results import RunResult
 
 TRUNCATED = {
     20: ("lstm_truncated_10", "lstm_truncated_25"),
@@ -104,12 +103,9 @@ def test_p_values_are_corrected_for_all_tests_together_run_or_not() -> None:
 def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arms = (*OTHERS, *TRUNCATED[20])
     runs = [make_learner(arm, 20, seed, arm != "lstm_truncated_10") for arm in arms for seed in range(10)]
-    monkeypatch.setattr(causes, "results_of_sweeps", lambda *_: runs)
-    monkeypatch.setattr(causes, "DISTANCES", (20,))
-    monkeypatch.setattr(causes, "SEARCHES", (20,))
-    monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))
+    give_runs(monkeypatch, {"causes_search_20": runs, "causes_20": runs})
     store: Any = None
-    causes.measure(store).write(tmp_path)
+    causes.STUDY.measure(store).write(tmp_path)
     check_accuracies(causes.STUDY, tmp_path)
     found = causes.findings(tmp_path)
     shares, compared, search = found.tables

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import make_learner, style_of
+from made_results import give_runs, make_learner, style_of
 
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability
@@ -13,7 +13,6 @@ from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.memory_spans import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import Pair, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
-from sentiment_rnn.tracking.results import RunResult
 
 ARMS = (
     "rnn_uniform", "rnn", "rnn_gain", "rnn_relu", "gru", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5",
@@ -105,14 +104,10 @@ def test_p_values_are_corrected_for_all_comparisons_together_run_or_not() -> Non
 
 
 def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [
-        make_learner(arm, d, seed, learns=d <= 20 or seed < 2) for arm in ARMS for d in (5, 20) for seed in range(3)
-    ]
-    monkeypatch.setattr(learnability, "results_of_sweeps", lambda *_: runs)
-    monkeypatch.setattr(learnability, "SEARCHES", (20,))
-    monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))
+    near, far = ([make_learner(arm, distance, seed, True) for arm in ARMS for seed in range(3)] for distance in (5, 20))
+    give_runs(monkeypatch, {"learn_search_20": far, "learn_5": near, "learn_20": far})
     store: Any = None
-    learnability.measure(store).write(tmp_path)
+    learnability.STUDY.measure(store).write(tmp_path)
     check_accuracies(learnability.STUDY, tmp_path)
     found = learnability.findings(tmp_path)
     shares, spans, compared, search = found.tables

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from processes import run_command
-from sentiment_rnn.cli.study import folder_of, run_sweep
+from sentiment_rnn.cli.study import folder_of, run_studies, run_sweep
 from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -126,8 +126,8 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
     config = StudyConfig("memory", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], TRACKING)
     for sweep in find_study("memory").sweeps:
         run_sweep(config, sweep)
-    assert [command[1:6] for command in started] == [
-        ["-m", "sentiment_rnn", "train", f"experiment={experiment}", "tracking.repeat=false"]
+    assert [command[1:7] for command in started] == [
+        ["-m", "sentiment_rnn", "train", "-m", f"experiment={experiment}", "tracking.repeat=false"]
         for experiment in ("memory_hold_rate", "memory_hold")
     ]
     assert [(f"{seeds}=0,1" in command, "trainer.threads=1" in command) for command in started] == [
@@ -148,6 +148,45 @@ def test_what_a_study_compares_cannot_be_overridden(tmp_path: Path, name: str, o
     assert done.returncode == 1
     assert done.stderr == f"error: overrides={override}: {experiment} compares by this; leave it out\n"
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "sweep", "why"),
+    [
+        ("learnability", True, "learn_7", "learnability has learn_search_20, learn_search_100, learn_5, "),
+        ("memory", True, "memory_hold", "memory measures its sweeps together; leave sweeps out"),
+        ("learnability", False, "learn_5", "run=false measures nothing; leave one of them out"),
+    ],
+)
+def test_a_part_that_cannot_be_measured_by_itself_is_refused(name: str, run: bool, sweep: str, why: str) -> None:
+    with pytest.raises(UserError, match=f"sweeps={sweep}: {why}"):
+        run_studies(StudyConfig(name, "out", run, [], TRACKING, [sweep]))
+
+
+@pytest.mark.slow
+def test_a_sweep_is_run_some_seeds_at_a_time_and_added_to_what_the_folder_has(tmp_path: Path) -> None:
+    out = tmp_path / "experiments" / "learnability"
+    out.mkdir(parents=True)
+    for file in (EXPERIMENTS / "learnability").iterdir():
+        if file.suffix != ".png":
+            shutil.copy(file, out)
+    before = (out / "table.md").read_text()
+    small = [
+        "data.train_reviews=120", "data.test_reviews=40", "trainer.epochs=1",
+        "trainer.threads=1", "tracking.system_metrics=false", "hydra.sweeper.params.encoder='rnn,lstm'",
+    ]  # fmt: skip
+    for seeds in ("range(100,101)", "101"):
+        done = study(tmp_path, "name=learnability", "sweeps=[learn_5]", small=[*small, f"seed={seeds}"])
+        assert done.returncode == 0, done.stdout + done.stderr
+    rows = (out / "results.csv").read_text().splitlines()
+    committed = (EXPERIMENTS / "learnability" / "results.csv").read_text().splitlines()
+    assert set(committed) < set(rows)
+    assert sorted(row.rsplit(",", 1)[0] for row in set(rows) - set(committed)) == [
+        f"learn,{encoder},5,{seed}" for encoder in ("lstm", "rnn") for seed in (100, 101)
+    ]
+    parts = json.loads((out / "provenance.json").read_text())["sweeps"]
+    assert [part["seeds"] for part in parts if part["sweep"] == "learn_5"] == [list(range(20)), [100], [101]]
+    assert before != (out / "table.md").read_text()
 
 
 def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:

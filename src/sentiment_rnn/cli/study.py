@@ -3,6 +3,7 @@
     sentiment-rnn study name=memory
     sentiment-rnn study name=memory run=false     # from the results in experiments/memory alone; no run is needed
     sentiment-rnn study name=all                  # every study, in order
+    sentiment-rnn study name=learnability sweeps=[learn_50]   # one sweep, added to what experiments/learnability has
 
 An interrupted sweep resumes; a finished one is not run again. A study with a protocol does not start without it, and
 makes no findings of results that were measured under another.
@@ -26,7 +27,14 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import new_console
 from sentiment_rnn.studies import all_studies, find_study
 from sentiment_rnn.studies.kit.evidence import checked_findings
-from sentiment_rnn.studies.kit.protocol import PROVENANCE, check_started_under, protocol_digest, provenance_json
+from sentiment_rnn.studies.kit.parts import added_to
+from sentiment_rnn.studies.kit.protocol import (
+    PROVENANCE,
+    check_started_under,
+    measured_parts,
+    protocol_digest,
+    provenance_json,
+)
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
 from sentiment_rnn.tracking.results import find_sweep, log_findings
@@ -47,6 +55,8 @@ def main(config: DictConfig) -> None:
 def run_studies(config: StudyConfig) -> None:
     """Check everything that can be checked before a sweep starts; then run the studies one after another."""
     studies = list(all_studies()) if config.name == ALL else [find_study(config.name)]
+    for study in studies:
+        check_part(config, study)
     if config.run:
         for study in studies:
             check_overrides(config, study)
@@ -67,22 +77,30 @@ def folder_of(config: StudyConfig, study: Study) -> Path:
 
 
 def run_study(config: StudyConfig, study: Study) -> None:
-    """Train and measure what the study compares; then write its findings, and log everything to its last sweep."""
+    """Train and measure what the study compares; then write its findings, and log everything to its last sweep.
+
+    Of a study of which only some sweeps are run, the others stay as the folder has them.
+    """
     folder = folder_of(config, study)
     if not config.run:
         report_findings(study, folder)
         return
     check_needed(config, study)
     protocol = protocol_digest(study, folder)
-    for sweep in study.sweeps:
+    kept = measured_parts(study, folder) if config.sweeps else ()
+    sweeps = sweeps_of(config, study)
+    for sweep in sweeps:
         run_sweep(config, sweep, protocol)
         store = open_store(config.tracking, create=False)
         if protocol:
             check_started_under(protocol, store, sweep.experiment)
-    measurements = study.measure(store)
-    measured = measurements.files | {PROVENANCE: provenance_json(study, store, protocol)}
+    if config.sweeps and study.measure_part:
+        measurements = added_to(folder, study.measure_part(store, sweeps))
+    else:
+        measurements = study.measure(store)
+    measured = measurements.files | {PROVENANCE: provenance_json(study, sweeps, store, protocol, kept)}
     written = write_folder(folder, measured, measurements.figures) + report_findings(study, folder)
-    parent = find_sweep(store, study.sweeps[-1].experiment, finished=True)
+    parent = find_sweep(store, sweeps[-1].experiment, finished=True)
     log_findings(store, parent, study.name, written)
     new_console().print(
         f"logged to run {parent.info.run_id} of {store.address}, under study/{study.name}", soft_wrap=True
@@ -99,9 +117,26 @@ def report_findings(study: Study, folder: Path) -> list[Path]:
     return written
 
 
+def sweeps_of(config: StudyConfig, study: Study) -> list[Sweep]:
+    """The sweeps that are run, in the order of the study."""
+    return [sweep for sweep in study.sweeps if not config.sweeps or sweep.experiment in config.sweeps]
+
+
+def check_part(config: StudyConfig, study: Study) -> None:
+    """Refuse sweeps that the study has not, some of those that are measured together, and any where nothing is run."""
+    names = [sweep.experiment for sweep in study.sweeps]
+    for given in config.sweeps:
+        if given not in names:
+            raise UserError(f"sweeps={given}: {study.name} has {', '.join(names)}")
+        if not study.measure_part:
+            raise UserError(f"sweeps={given}: {study.name} measures its sweeps together; leave sweeps out")
+        if not config.run:
+            raise UserError(f"sweeps={given}: run=false measures nothing; leave one of them out")
+
+
 def check_overrides(config: StudyConfig, study: Study) -> None:
     """Refuse overrides of what a sweep varies: there would be nothing left to compare."""
-    for sweep in study.sweeps if config.overrides else ():
+    for sweep in sweeps_of(config, study) if config.overrides else ():
         composed = compose("config", [f"experiment={sweep.experiment}"], return_hydra_config=True)
         compared = {"experiment", "study", *composed.hydra.sweeper.params} - {"seed"}
         for override in config.overrides:
@@ -138,7 +173,8 @@ def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str | None = None) ->
     tracking = [f"tracking.directory={config.tracking.directory}", f"tracking.experiment={config.tracking.experiment}"]
     tracking += [f"tracking.uri={store_uri(config.tracking)}"] if config.tracking.uri else []
     overrides = [given for given in config.overrides if not (sweep.chooses_rates and key_of(given) in SEEDS)]
-    train = [sys.executable, "-m", "sentiment_rnn", "train", f"experiment={sweep.experiment}", "tracking.repeat=false"]
+    train = [sys.executable, "-m", "sentiment_rnn", "train", "-m", f"experiment={sweep.experiment}"]
+    train.append("tracking.repeat=false")
     environment = {name: value for name, value in os.environ.items() if name != PROTOCOL_VARIABLE}
     environment |= {PROTOCOL_VARIABLE: protocol} if protocol else {}
     if status := subprocess.run([*train, *tracking, *overrides], env=environment).returncode:

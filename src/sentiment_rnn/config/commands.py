@@ -37,6 +37,8 @@ class StudyConfig:
     overrides: list[str] = field(default_factory=list)
     """Overrides for every run of the sweeps; a seed for none that chooses learning rates."""
     tracking: TrackingConfig = MISSING
+    sweeps: list[str] = field(default_factory=list)
+    """Run and measure only these sweeps, and add them to what `output` has of the others; empty runs all of a study."""
 
 
 @dataclass

@@ -6,46 +6,31 @@ from pathlib import Path
 from sentiment_rnn.studies.kit.counted_seeds import (
     Validation,
     best_on_validation,
-    measure_seeds,
+    counting_study,
     read_seeds,
     seed_findings,
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import learns, learnt_share_rows
-from sentiment_rnn.studies.kit.measurements import Measurements
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
-from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
-from sentiment_rnn.tracking.results import results_of_sweeps
-from sentiment_rnn.tracking.store import Store
 
 SEARCHES = (20, 100)
 """Distances at which learning rate and clipping were searched, as the protocol has it."""
-DISTANCES = (20, 100)
-"""Distances that have been run, so far: the protocol has 20, 100 and 400."""
+DISTANCES = (20, 100, 400)
 WHOLE, RNN, LEAKY = "lstm_chrono", "rnn", ("rnn_leaky", "rnn_leaky_400")
+SEEDS = 10
 EQUIVALENT = 0.4
 """Largest difference of two shares that counts as none."""
-ALL, LONG = (20, 100, 400), (100, 400)
-
-
-def measure(store: Store) -> Measurements:
-    """Accuracies, which reviews were classified correctly, steps to learn, and the searches."""
-    kinds = ("causes", "causes_ungated")
-    return measure_seeds(
-        results_of_sweeps(store, *(f"{kind}_{distance}" for distance in DISTANCES for kind in kinds)),
-        {
-            distance: results_of_sweeps(store, f"causes_search_{distance}", f"causes_search_ungated_{distance}")
-            for distance in SEARCHES
-        },
-    )
+LONG = (100, 400)
 
 
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
-    seeds = read_seeds(folder)
+    seeds = read_seeds(folder, SEEDS)
     claims = comparisons(seeds.validation)
     adjusted = adjusted_tests(claims, seeds.scores)
     return seed_findings(
@@ -54,7 +39,6 @@ def findings(folder: Path) -> Findings:
         adjusted,
         verdicts(claims, adjusted, seeds.scores, seeds.styles),
         learnt_share_rows(seeds.scores, seeds.styles),
-        SEARCHES,
     )
 
 
@@ -73,34 +57,31 @@ def comparisons(validation: Validation) -> list[Claim]:
     return [
         needed(1, "Without a gradient that reaches the clause, an LSTM does not learn it.", cut),
         enough(2, "A gradient that just reaches the clause is enough.", reached),
-        needed(3, "The gradient goes along the cell.", without("lstm_detach_cell", *ALL)),
-        enough(4, "The gradient along the cell is enough.", without("lstm_detach_hidden", *ALL)),
+        needed(3, "The gradient goes along the cell.", without("lstm_detach_cell", *DISTANCES)),
+        enough(4, "The gradient along the cell is enough.", without("lstm_detach_hidden", *DISTANCES)),
         enough(5, "A cell without gates is enough.", ungated),
         needed(6, "A cell without gates remembers further than a vanilla RNN.", further),
-        needed(7, "The forget gate is needed.", without("lstm_no_forget", *ALL)),
-        needed(8, "The input gate is needed.", without("lstm_no_input", *ALL)),
-        needed(9, "The output gate is needed.", without("lstm_no_output", *ALL)),
-        needed(10, "The gates need the state.", without("lstm_gates_of_input", *ALL)),
-        enough(11, "Forget and input gate can be one.", without("lstm_coupled", *ALL)),
+        needed(7, "The forget gate is needed.", without("lstm_no_forget", *DISTANCES)),
+        needed(8, "The input gate is needed.", without("lstm_no_input", *DISTANCES)),
+        needed(9, "The output gate is needed.", without("lstm_no_output", *DISTANCES)),
+        needed(10, "The gates need the state.", without("lstm_gates_of_input", *DISTANCES)),
+        enough(11, "Forget and input gate can be one.", without("lstm_coupled", *DISTANCES)),
     ]
 
 
 def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol: nothing is decided at a distance that the whole LSTM does not learn itself."""
-    undecidable = [distance for distance in ALL if not learns(scores, WHOLE, distance)]
+    undecidable = [distance for distance in DISTANCES if not learns(scores, WHOLE, distance)]
     return [verdict_on(claim, adjusted, scores, styles, undecidable) for claim in claims]
 
 
-STUDY = Study(
-    name="causes",
+STUDY = counting_study(
+    "causes",
     order=17,
     sweeps=(
         *(Sweep(f"causes_search_{distance}", chooses_rates=True) for distance in SEARCHES),
         *(Sweep(f"causes_search_ungated_{distance}", chooses_rates=True) for distance in SEARCHES),
         *(Sweep(f"{kind}_{distance}") for distance in DISTANCES for kind in ("causes_ungated", "causes")),
     ),
-    measure=measure,
     findings=findings,
-    protocol=True,
-    keeps_correct=True,
 )

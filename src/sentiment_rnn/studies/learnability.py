@@ -5,7 +5,7 @@ from pathlib import Path
 from sentiment_rnn.studies.kit.counted_seeds import (
     Validation,
     best_on_validation,
-    measure_seeds,
+    counting_study,
     read_seeds,
     seed_findings,
 )
@@ -13,39 +13,30 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_times import span_by_steps_table
 from sentiment_rnn.studies.kit.learnt_shares import fails, learns, learnt_share_figure, seeds_text
-from sentiment_rnn.studies.kit.measurements import Measurements
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
-from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged
-from sentiment_rnn.tracking.results import results_of_sweeps
-from sentiment_rnn.tracking.store import Store
 
 SEARCHES = (20, 100)
 """Distances at which learning rate and clipping were searched, as the protocol has it."""
-DISTANCES = (5, 20)
-"""Distances that have been run, so far: the protocol has 5, 20, 50, 100, 200 and 400."""
+DISTANCES = (5, 20, 50, 100, 200, 400)
 BUDGETS = (450, 900, 1800)
 """Training steps of the table: a quarter, half and all of a run."""
-ALL = (5, 20, 50, 100, 200, 400)
 NOT_REACHED = 0
 """Of a net that learns all of them."""
+LSTMS = (
+    "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono_50", "lstm_chrono", "lstm_chrono_2000",
+)  # fmt: skip
 RNNS = ("rnn_uniform", "rnn", "rnn_gain", "rnn_relu")
+SEEDS = 20
 EQUIVALENT = 0.4
 """Largest difference of two shares that counts as none."""
 
 
-def measure(store: Store) -> Measurements:
-    """Accuracies, which reviews were classified correctly, steps to learn, and the searches."""
-    return measure_seeds(
-        results_of_sweeps(store, *(f"learn_{distance}" for distance in DISTANCES)),
-        {distance: results_of_sweeps(store, f"learn_search_{distance}") for distance in SEARCHES},
-    )
-
-
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
-    seeds = read_seeds(folder)
+    seeds = read_seeds(folder, SEEDS)
     claims = comparisons(seeds.scores, seeds.validation)
     adjusted = adjusted_tests(claims, seeds.scores)
     return seed_findings(
@@ -54,14 +45,12 @@ def findings(folder: Path) -> Findings:
         adjusted,
         verdicts(claims, adjusted, seeds.scores, seeds.styles),
         learnt_share_figure(seeds.scores, seeds.styles),
-        SEARCHES,
         more=[span_by_steps_table(seeds.times, seeds.styles, BUDGETS)],
     )
 
 
 def comparisons(scores: Scores, validation: Validation) -> list[Claim]:
     """The protocol's claims of two arms, 3 to 8."""
-    lstms = [arm for arm in scores if arm.startswith("lstm")]
     return [
         Claim(
             3, "An LSTM with the usual initialization remembers further than a vanilla RNN.",
@@ -70,7 +59,7 @@ def comparisons(scores: Scores, validation: Validation) -> list[Claim]:
         Claim(
             4, "With the best initialization of each, an LSTM remembers further than a vanilla RNN.",
             tuple(
-                Pair(best_on_validation(validation, lstms, d), best_on_validation(validation, RNNS, d), d)
+                Pair(best_on_validation(validation, LSTMS, d), best_on_validation(validation, RNNS, d), d)
                 for d in (200, 400)
             ),
         ),
@@ -95,7 +84,7 @@ def comparisons(scores: Scores, validation: Validation) -> list[Claim]:
 
 def beyond_the_rnn(scores: Scores) -> int:
     """The shortest distance at which it is not sure that the orthogonal RNN learns, run or not."""
-    return next((distance for distance in ALL if not learns(scores, "rnn", distance)), NOT_REACHED)
+    return next((distance for distance in DISTANCES if not learns(scores, "rnn", distance)), NOT_REACHED)
 
 
 def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
@@ -116,15 +105,12 @@ def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: St
     ]
 
 
-STUDY = Study(
-    name="learnability",
+STUDY = counting_study(
+    "learnability",
     order=15,
     sweeps=(
         *(Sweep(f"learn_search_{distance}", chooses_rates=True) for distance in SEARCHES),
         *(Sweep(f"learn_{distance}") for distance in DISTANCES),
     ),
-    measure=measure,
     findings=findings,
-    protocol=True,
-    keeps_correct=True,
 )

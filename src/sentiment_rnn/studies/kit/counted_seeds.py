@@ -1,12 +1,15 @@
 """A study that counts seeds, by a protocol: what it measures, and the findings that such studies share.
 
-It measures accuracies and correctness, steps to learn, the best validation accuracy, and its random searches.
+It measures accuracies and correctness, steps to learn, the best validation accuracy, and its random searches. A sweep,
+or some seeds of it, can be measured by itself, and is added to what the folder has (`parts.py`). So the findings are of
+distances that are whole, at which every arm has all its seeds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,9 +30,11 @@ from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read
 from sentiment_rnn.studies.kit.memory_spans import COLUMNS, Scores, accuracy_rows, learnt, read_scores
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, comparison_tables
+from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
 from sentiment_rnn.tracking.names import BEST_ACCURACY
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
+from sentiment_rnn.tracking.store import Store
 
 VALIDATION = "validation.csv"
 SETTING = "learn"
@@ -39,28 +44,57 @@ Validation = Mapping[tuple[str, int], float]
 """Median over seeds of the best validation accuracy, by encoder and distance."""
 
 
-def measure_seeds(results: Sequence[RunResult], searched: Mapping[int, Sequence[RunResult]]) -> Measurements:
-    """The files of a study.
+Measured = TypeVar("Measured")
+ByArm = Mapping[str, Mapping[int, Measured]]
+"""By arm and distance."""
 
-    Args:
-        results: runs at one distance each.
-        searched: those of the random searches, by distance.
+
+def counting_study(name: str, order: int, sweeps: tuple[Sweep, ...], findings: Callable[[Path], Findings]) -> Study:
+    """A study that counts seeds; see `Study`."""
+    return Study(
+        name=name,
+        order=order,
+        sweeps=sweeps,
+        measure=partial(measure_seeds, sweeps=sweeps),
+        findings=findings,
+        measure_part=measure_seeds,
+        protocol=True,
+        keeps_correct=True,
+    )
+
+
+def measure_seeds(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
+    """The files of these sweeps of a study, whose runs are at one distance each; those that choose rates are searches.
+
+    Raises:
+        UserError: a sweep has not finished, or they do not compare; see `results_of_sweeps`.
     """
+    results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
+    searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
     files: dict[str, str | bytes] = {
         TIMES: learning_times_csv(results),
-        CORRECT: correct_file(list(correct_at_one_distance(SETTING, results))),
         VALIDATION: csv_text(
             ("encoder", "distance", "seed", BEST_ACCURACY),
             [(run.encoder, distance_of(run), run.seed, run.metrics[BEST_ACCURACY]) for run in results],
         ),
     }
-    files |= {search_file(distance): search_csv(runs, search_score) for distance, runs in searched.items()}
-    return Measurements.of_rows(COLUMNS, accuracy_rows(SETTING, learnt(results)), styles_of(results), files)
+    if results:
+        files[CORRECT] = correct_file(list(correct_at_one_distance(SETTING, results)))
+    for distance in sorted({distance_of(run) for run in searched}):
+        there = [run for run in searched if distance_of(run) == distance]
+        files[search_file(distance)] = search_csv(there, search_score)
+    styles = styles_of([*results, *searched])
+    return Measurements.of_rows(COLUMNS, accuracy_rows(SETTING, learnt(results)), styles, files)
 
 
 def search_file(distance: int) -> str:
     """The file of the search at a distance."""
     return f"search_{distance}.csv"
+
+
+def searched_distances(folder: Path) -> list[int]:
+    """The distances of the searches in a folder."""
+    return sorted(int(path.stem.removeprefix("search_")) for path in folder.glob("search_*.csv"))
 
 
 def search_score(result: RunResult) -> float:
@@ -77,13 +111,45 @@ class SeedCounts(NamedTuple):
     validation: Validation
 
 
-def read_seeds(folder: Path) -> SeedCounts:
-    """What `measure_seeds` wrote but the searches; raises `UserError` where a file is missing."""
+def read_seeds(folder: Path, planned: int) -> SeedCounts:
+    """What `measure_seeds` wrote but the searches, at distances that are whole; see `whole_distances`.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    scores = read_scores(folder, SETTING)
+    whole = whole_distances(scores, planned)
     best: dict[tuple[str, int], list[float]] = {}
     for row in read_rows(folder, VALIDATION):
         best.setdefault((row["encoder"], int(row["distance"])), []).append(float(row[BEST_ACCURACY]))
-    validation = {key: median(values) for key, values in best.items()}
-    return SeedCounts(read_scores(folder, SETTING), read_styles(folder), read_learning_times(folder), validation)
+    return SeedCounts(
+        at_distances(scores, whole),
+        read_styles(folder),
+        at_distances(read_learning_times(folder), whole),
+        {key: median(values) for key, values in best.items() if key[1] in whole},
+    )
+
+
+def whole_distances(scores: Scores, planned: int) -> set[int]:
+    """The distances at which every arm that was run has all its seeds: those planned, or fewer where none has so many.
+
+    A long sweep can be run some seeds at a time. Until it is whole, nothing is said of its distance.
+
+    Args:
+        planned: seeds of an arm, by the protocol.
+    """
+    seeds: dict[int, list[int]] = {}
+    for by_distance in scores.values():
+        for distance, score in by_distance.items():
+            seeds.setdefault(distance, []).append(len(score.seeds))
+    enough = min(planned, max(map(max, seeds.values()), default=0))
+    return {distance for distance, numbers in seeds.items() if min(numbers) >= enough}
+
+
+def at_distances(arms: ByArm[Measured], distances: Container[int]) -> dict[str, dict[int, Measured]]:
+    """What was measured of each arm at some distances; arms that were not run at any are left out."""
+    found = {arm: {d: one for d, one in by_distance.items() if d in distances} for arm, by_distance in arms.items()}
+    return {arm: by_distance for arm, by_distance in found.items() if by_distance}
 
 
 def best_on_validation(validation: Validation, arms: Iterable[str], distance: int) -> str:
@@ -97,7 +163,6 @@ def seed_findings(
     adjusted: Adjusted,
     verdicts: Iterable[Verdict],
     shares: Figure,
-    searches: Iterable[int],
     more: Iterable[Table] = (),
 ) -> Findings:
     """Shares, tests and searches in tables and figures, and the verdicts on claims of which something has been run.
@@ -105,10 +170,9 @@ def seed_findings(
     Args:
         adjusted: the tests.
         shares: figure of the shares of seeds that learn.
-        searches: distances at which was searched.
         more: tables that stand behind that of the shares.
     """
-    draws = {distance: read_search(folder, search_file(distance)) for distance in searches}
+    draws = {distance: read_search(folder, search_file(distance)) for distance in searched_distances(folder)}
     return Findings(
         tables=[
             learnt_share_table(seeds.scores, seeds.styles),

@@ -7,15 +7,20 @@ and on which processors and with which versions the runs were trained.
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.studies.kit.study import Study
+from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.tracking.provenance import provenance_of
 from sentiment_rnn.tracking.store import Store
 
 PROTOCOL, PROVENANCE = "protocol.md", "provenance.json"
+
+Parts = Sequence[Mapping[str, Any]]
+"""The sweeps of `provenance.json`; of one whose seeds were run at different times, each part."""
 
 
 def protocol_digest(study: Study, folder: Path) -> str | None:
@@ -37,12 +42,33 @@ def digest_of(protocol: Path) -> str:
     return hashlib.sha256(protocol.read_bytes()).hexdigest()
 
 
-def provenance_json(study: Study, store: Store, protocol: str | None) -> str:
-    """The content of `provenance.json`: the protocol, and each sweep that is measured."""
-    names = [sweep.experiment for sweep in study.sweeps]
+def provenance_json(study: Study, sweeps: Sequence[Sweep], store: Store, protocol: str | None, kept: Parts = ()) -> str:
+    """The content of `provenance.json`: the protocol, and each sweep that is measured.
+
+    Args:
+        sweeps: those of the study that were measured now.
+        kept: those that were measured before. One of them is left out where all its seeds were measured again.
+    """
+    names = [sweep.experiment for sweep in sweeps]
     names += [name for needed in study.needs.values() for name in needed]
-    sweeps = [asdict(provenance_of(store, name)) for name in names]
-    return json.dumps({"protocol": protocol, "sweeps": sweeps}, indent=1) + "\n"
+    new = [asdict(provenance_of(store, name)) for name in names]
+    seeds = {part["sweep"]: set(part["seeds"]) for part in new}
+    old = [part for part in kept if not set(part["seeds"]) <= seeds.get(part["sweep"], set())]
+    order = [sweep.experiment for sweep in study.sweeps] + names
+    parts = sorted([*old, *new], key=lambda part: (order.index(part["sweep"]), part["seeds"]))
+    return json.dumps({"protocol": protocol, "sweeps": parts}, indent=1) + "\n"
+
+
+def measured_parts(study: Study, folder: Path) -> Parts:
+    """The sweeps, or parts of them, that were measured into a folder; none where nothing was.
+
+    Raises:
+        UserError: they were measured under another protocol than the one in the folder, or the file is damaged.
+    """
+    if not (folder / PROVENANCE).is_file():
+        return ()
+    check_protocol(study, folder)
+    return tuple(json.loads((folder / PROVENANCE).read_text())["sweeps"])
 
 
 def check_started_under(protocol: str, store: Store, sweep: str) -> None:

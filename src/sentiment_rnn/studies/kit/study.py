@@ -1,6 +1,6 @@
 """How a study is declared: its sweeps, what it needs, what it measures, and how it arrives at its findings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,5 +38,8 @@ class Study:
     protocol: bool = False
     """Its folder has a `protocol.md`: hypotheses, arms, budgets, measures and the rule of each verdict, written before
     the first run. The study does not start without it, and its findings are of results measured under it alone."""
+    measure_part: Callable[[Store, Sequence[Sweep]], Measurements] | None = None
+    """The same of some of the sweeps, or of some of their seeds, to be added to what the folder has of the others; None
+    where a study's sweeps are measured together."""
     keeps_correct: bool = False
     """Its folder has a `correct.npz`, from which every accuracy of `results.csv` can be recomputed."""

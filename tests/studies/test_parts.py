@@ -1,0 +1,122 @@
+"""A part of a study is measured by itself, and added to what its folder has of the rest."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_results import give_runs, make_learner
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.studies import learnability
+from sentiment_rnn.studies.kit import protocol
+from sentiment_rnn.studies.kit.correctness import check_accuracies, read_correct
+from sentiment_rnn.studies.kit.counted_seeds import measure_seeds, read_seeds, searched_distances
+from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.parts import added_to
+from sentiment_rnn.studies.kit.protocol import measured_parts, provenance_json
+from sentiment_rnn.studies.kit.study import Sweep
+from sentiment_rnn.tracking.provenance import Provenance
+from sentiment_rnn.tracking.results import RunResult
+
+STUDY = learnability.STUDY
+ARMS = ("rnn", "lstm")
+STORE: Any = None
+
+
+def sweep(distance: int, seeds: range = range(4), learns: bool = True) -> list[RunResult]:
+    return [make_learner(arm, distance, seed, learns) for arm in ARMS for seed in seeds]
+
+
+def measure(monkeypatch: pytest.MonkeyPatch, folder: Path, **sweeps: list[RunResult]) -> None:
+    """Measure these sweeps, and add them to the folder."""
+    give_runs(monkeypatch, sweeps)
+    part = measure_seeds(STORE, [Sweep(name, chooses_rates="search" in name) for name in sweeps])
+    added_to(folder, part).write(folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_parts_in_any_order_are_the_same_files_as_the_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sweeps = {"learn_search_20": sweep(20), "learn_5": sweep(5), "learn_20": sweep(20), "learn_100": sweep(100)}
+    measure(monkeypatch, tmp_path / "whole", **sweeps)
+    for name in reversed(sweeps):
+        measure(monkeypatch, tmp_path / "parts", **{name: sweeps[name]})
+    check_accuracies(STUDY, tmp_path / "parts")
+    whole, parts = contents(tmp_path / "whole"), contents(tmp_path / "parts")
+    assert sorted(parts) == sorted(whole)
+    for name in ("results.csv", "encoders.csv", "learning_steps.csv", "search_20.csv"):
+        assert parts[name] == whole[name], name
+    runs = [{run.key: run.correct.tolist() for run in read_correct(tmp_path / kind)[1]} for kind in ("whole", "parts")]
+    assert runs[0] == runs[1]
+    assert read_seeds(tmp_path / "parts", 4).validation == read_seeds(tmp_path / "whole", 4).validation
+
+
+def test_a_sweep_that_is_measured_again_replaces_what_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measure(monkeypatch, tmp_path, learn_5=sweep(5, learns=False), learn_20=sweep(20))
+    measure(monkeypatch, tmp_path, learn_5=sweep(5, learns=True))
+    check_accuracies(STUDY, tmp_path)
+    assert len(read_rows(tmp_path)) == 16
+    assert {row["test/accuracy"] for row in read_rows(tmp_path)} == {"1"}
+
+
+def test_nothing_is_said_of_a_distance_before_all_its_seeds_were_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    measure(monkeypatch, tmp_path, learn_search_20=sweep(20), learn_5=sweep(5), learn_20=sweep(20, range(2)))
+    before = learnability.findings(tmp_path)
+    assert before.tables[0].columns == ("encoder", "5", "span")
+    seeds = read_seeds(tmp_path, 4)
+    assert set(seeds.times["rnn"]) == {distance for _, distance in seeds.validation} == {5}
+    measure(monkeypatch, tmp_path, learn_20=sweep(20, range(2, 4)))
+    after = learnability.findings(tmp_path)
+    assert after.tables[0].columns == ("encoder", "5", "20", "span")
+    assert after.tables[0].rows[0][1:3] == ("4/4 (40 to 100 %)", "4/4 (40 to 100 %)")
+    check_accuracies(STUDY, tmp_path)
+
+
+def test_seeds_beyond_those_planned_take_nothing_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measure(monkeypatch, tmp_path, learn_5=sweep(5), learn_20=sweep(20), learn_50=sweep(50, range(2)))
+    measure(monkeypatch, tmp_path, learn_5=[make_learner("rnn", 5, 9, True)])
+    assert {distance for _, distance in read_seeds(tmp_path, 4).validation} == {5, 20}
+
+
+def test_the_searches_are_those_in_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measure(monkeypatch, tmp_path, learn_search_100=sweep(100), learn_5=sweep(5))
+    measure(monkeypatch, tmp_path, learn_search_20=sweep(20))
+    assert searched_distances(tmp_path) == [20, 100]
+    assert {"search_20", "search_100"} <= set(learnability.findings(tmp_path).figures)
+
+
+def trained(name: str, seeds: list[int]) -> Provenance:
+    return Provenance(name, "2026-01-01", "2026-01-02", len(seeds), seeds, ["cpu"], [], [], [], [], [], [], [])
+
+
+def add_provenance(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, seeds: list[int]) -> None:
+    monkeypatch.setattr(protocol, "provenance_of", lambda _, sweep: trained(sweep, seeds))
+    rules = protocol.digest_of(folder / "protocol.md")
+    text = provenance_json(STUDY, [Sweep(name)], STORE, rules, measured_parts(STUDY, folder))
+    (folder / "provenance.json").write_text(text)
+
+
+def test_each_part_keeps_how_it_was_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "protocol.md").write_text("Rules.\n")
+    parts = [("learn_20", [2, 3]), ("learn_5", [0]), ("learn_20", [0, 1]), ("learn_5", [0, 1])]
+    for name, seeds in parts:
+        add_provenance(monkeypatch, tmp_path, name, seeds)
+    found = json.loads((tmp_path / "provenance.json").read_text())["sweeps"]
+    assert [(part["sweep"], part["seeds"]) for part in found] == [
+        ("learn_5", [0, 1]), ("learn_20", [0, 1]), ("learn_20", [2, 3]),
+    ]  # fmt: skip
+
+
+def test_nothing_is_added_to_what_was_measured_under_another_protocol(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "protocol.md").write_text("Rules.\n")
+    add_provenance(monkeypatch, tmp_path, "learn_5", [0])
+    (tmp_path / "protocol.md").write_text("Other rules.\n")
+    with pytest.raises(UserError, match="is not the protocol under which the results were measured"):
+        measured_parts(STUDY, tmp_path)
