@@ -83,8 +83,8 @@ def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
     config = composed_choice(choice, "hydra.mode=MULTIRUN")
     params = config.hydra.sweeper.params
     with read_write(config):
-        for key in [key for key, values in params.items() if str(values).startswith("range")]:
-            params[key] = "0,1"  # another seed, or draw, is within the schema where two are
+        for key in [key for key, values in params.items() if key == "seed" or str(values).startswith("range")]:
+            params[key] = "0" if key == "seed" else "0,1"  # another is within the schema where these are
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         jobs = job_overrides(config)
         configs = job_configs(config, jobs)
@@ -102,7 +102,9 @@ def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) ->
 @EACH_EXPERIMENT
 def test_the_memory_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
     launcher = composed_choice(choice).hydra.launcher
-    parallel = choice.startswith(("experiment/memory_", "experiment/learn_", "experiment/causes_"))
+    parallel = choice.startswith(
+        ("experiment/memory_", "experiment/learn_", "experiment/causes_", "experiment/own_rate_")
+    )
     assert launcher.get("n_jobs") == (-1 if parallel else None)
 
 
