@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
-from sentiment_rnn.studies.kit.page import build_page
+from sentiment_rnn.studies.page import build_page
 
 REPORT = "report.html"
 """The page of `make report`, beside the site's own."""

@@ -94,7 +94,10 @@ ONLY_PARSED = {
         "sentiment-rnn compare sweep=demo", "sentiment-rnn compare sweep=mine output=results",
         "sentiment-rnn report", "sentiment-rnn runs prune", "sentiment-rnn runs sweep", "sentiment-rnn serve --host",
     ),
-    "a sweep of a study, minutes of work": ("sentiment-rnn train -m experiment=learn_5 study=other",),
+    "a sweep of a study, minutes of work": (
+        "sentiment-rnn train -m experiment=learn_5 study=other",
+        "sentiment-rnn train -m experiment=learn_50 study=other",
+    ),
     "Docker's engine": ("docker ",),
     "a server of others": (
         "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=", "sentiment-rnn compare sweep=mine tracking.uri=",

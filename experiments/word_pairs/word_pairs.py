@@ -4,7 +4,8 @@
     python experiments/word_pairs/word_pairs.py --report          # the tables anew from the committed files alone
 
 The rules are in protocol.md. IMDB_ARCHIVE names the archive; an override can name other reviews. It writes accuracies,
-which reviews were classified correctly, and the tables in README.md. It takes a quarter of an hour. A quick try:
+which reviews were classified correctly, the verdicts, and the tables in README.md. It takes a quarter of an hour. A
+quick try:
 
     python experiments/word_pairs/word_pairs.py --folder FOLDER data=generated data.train_reviews=2000 \
         data.test_reviews=1000 data.max_distance=5
@@ -35,7 +36,7 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.statistics import percent, points
 from sentiment_rnn.report.tables import Table, csv_text, find_block, new_console, replace_block
 from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, read_correct
-from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.findings import VERDICTS, Findings
 from sentiment_rnn.studies.kit.measurements import RESULTS, read_rows
 from sentiment_rnn.studies.kit.protocol import PROTOCOL, PROVENANCE, digest_of
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
@@ -87,6 +88,7 @@ def main() -> None:
         measure(arguments.folder, arguments.overrides)
     findings = findings_of(arguments.folder)
     findings.show(new_console())
+    write_folder(arguments.folder, {VERDICTS: findings.texts()[VERDICTS]}, figures={})
     replace_block(page, "word_pairs", findings.document())
 
 

@@ -269,7 +269,8 @@ def test_the_tables_of_word_pairs_are_those_of_the_committed_files(tmp_path: Pat
     subprocess.run(script, check=True, capture_output=True, timeout=280, env=environment())
     assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text(), "run word_pairs.py --report"
     (gain,) = re.findall(r"^\| Pairs of words .*: \+([\d.]+) \(", (tmp_path / "README.md").read_text(), re.MULTILINE)
-    for document in (EXPERIMENTS.parent / "README.md", EXPERIMENTS.parent / "docs/findings.md", folder / "README.md"):
+    assert (tmp_path / "verdicts.json").read_text() == (folder / "verdicts.json").read_text()
+    for document in (EXPERIMENTS.parent / "docs/findings.md", folder / "README.md"):
         assert f"{gain} points over words" in document.read_text()
     protocol = hashlib.sha256((folder / "protocol.md").read_bytes()).hexdigest()
     assert json.loads((folder / "provenance.json").read_text()) == {"protocol": protocol}

@@ -13,7 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.studies.kit.page import build_page, sections_of, verdict_table
+from sentiment_rnn.studies.page import build_page, sections_of, verdict_table
 
 TEXTS = [
     {

@@ -90,6 +90,14 @@ def test_the_searches_are_those_in_the_folder(monkeypatch: pytest.MonkeyPatch, t
     assert {"search_20", "search_100"} <= set(learnability.findings(tmp_path).figures)
 
 
+def test_a_search_alone_has_findings_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measure(monkeypatch, tmp_path, learn_search_20=sweep(20))
+    check_accuracies(STUDY, tmp_path)
+    found = learnability.findings(tmp_path)
+    assert [len(table.rows) for table in found.tables] == [len(ARMS)]
+    assert (list(found.figures), found.verdicts) == (["search_20"], [])
+
+
 def trained(name: str, seeds: list[int]) -> Provenance:
     return Provenance(name, "2026-01-01", "2026-01-02", len(seeds), seeds, ["cpu"], [], [], [], [], [], [], [])
 

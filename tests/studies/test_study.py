@@ -3,14 +3,18 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from processes import run_command
 from sentiment_rnn.cli.study import folder_of, run_studies, run_sweep
 from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import all_studies, find_study
@@ -75,6 +79,7 @@ def test_recomputed_gates_equal_the_trained_module(gates: Path) -> None:
         assert max(found) < most
 
 
+@pytest.mark.slow
 def test_a_study_that_is_resumed_trains_nothing_again(gates: Path) -> None:
     before = children(gates)
     done = study(gates, "name=gates")
@@ -82,6 +87,7 @@ def test_a_study_that_is_resumed_trains_nothing_again(gates: Path) -> None:
     assert children(gates) == before
 
 
+@pytest.mark.slow
 def test_the_textbook_tasks_are_a_study_too(tmp_path: Path) -> None:
     out = tmp_path / "experiments" / "textbook"
     done = study(tmp_path, "name=textbook", small=SMALL_TASKS)
@@ -105,13 +111,26 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_study_that_needs_another_says_so_before_anything_is_trained(tmp_path: Path) -> None:
-    done = study(tmp_path, "name=memory")
-    assert done.returncode == 1
-    needed = "error: name=memory needs the runs of learning: run sentiment-rnn study name=learning first ("
-    assert done.stderr.startswith(needed)
-    assert "no runs there" in done.stderr
-    assert not (tmp_path / "runs").exists()
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What `study` says of a configuration that it refuses, in this process; nothing is trained, and no run begun."""
+    monkeypatch.chdir(tmp_path)
+    register_schema()
+    GlobalHydra.instance().clear()
+
+    def message(name: str, overrides: Sequence[str] = (), run: bool = True) -> str:
+        with initialize_config_dir(CONFIGURATION, version_base="1.3"), pytest.raises(UserError) as refusal:
+            run_studies(StudyConfig(name, f"experiments/{name}", run, list(overrides), TRACKING))
+        assert not Path("runs").exists()
+        return str(refusal.value)
+
+    return message
+
+
+def test_a_study_that_needs_another_says_so_before_anything_is_trained(refused: Callable[..., str]) -> None:
+    said = refused("memory")
+    assert said.startswith("name=memory needs the runs of learning: run sentiment-rnn study name=learning first (")
+    assert "no runs there" in said
 
 
 @pytest.mark.parametrize("seeds", ["seed", "hydra.sweeper.params.seed"])
@@ -143,11 +162,10 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
         ("textbook", "task.steps=10", "textbook_rate"),
     ],
 )
-def test_what_a_study_compares_cannot_be_overridden(tmp_path: Path, name: str, override: str, experiment: str) -> None:
-    done = study(tmp_path, f"name={name}", small=[override])
-    assert done.returncode == 1
-    assert done.stderr == f"error: overrides={override}: {experiment} compares by this; leave it out\n"
-    assert not (tmp_path / "runs").exists()
+def test_what_a_study_compares_cannot_be_overridden(
+    refused: Callable[..., str], name: str, override: str, experiment: str
+) -> None:
+    assert refused(name, [override]) == f"overrides={override}: {experiment} compares by this; leave it out"
 
 
 @pytest.mark.parametrize(
@@ -201,12 +219,9 @@ def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_without_results_there_is_nothing_to_make_findings_of(tmp_path: Path) -> None:
-    done = study(tmp_path, "name=gates", "run=false", small=[])
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: experiments/gates/results.csv: not there; run the study, sentiment-rnn study name=gates\n"
-    )
+def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[..., str]) -> None:
+    said = refused("gates", run=False)
+    assert said == "experiments/gates/results.csv: not there; run the study, sentiment-rnn study name=gates"
 
 
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
@@ -248,13 +263,11 @@ def test_each_study_writes_into_a_folder_of_its_own(name: str, output: str, fold
     assert folder_of(StudyConfig(name, output, True, [], TRACKING), find_study("memory")) == Path(folder)
 
 
-def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
+def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path, refused: Callable[..., str]) -> None:
     for found in all_studies():
         if found.protocol:
             folder = tmp_path / "experiments" / found.name
             folder.mkdir(parents=True)
             shutil.copy(EXPERIMENTS / found.name / "protocol.md", folder)
-    done = study(tmp_path, "name=all", small=["trainer.threads=1", "encoder.layers=3"])
-    assert done.returncode == 1
-    assert done.stderr == "error: overrides=encoder.layers=3: capacity_depth compares by this; leave it out\n"
-    assert not (tmp_path / "runs").exists()
+    said = refused("all", ["trainer.threads=1", "encoder.layers=3"])
+    assert said == "overrides=encoder.layers=3: capacity_depth compares by this; leave it out"

@@ -14,9 +14,12 @@ from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.report.comparison import DISTANCE_TITLE, read_results, tables_of
 from sentiment_rnn.report.tables import markdown, read_markdown, replace_block
 from sentiment_rnn.studies import all_studies, find_study
+from sentiment_rnn.studies.answer import answer, answer_table
 from sentiment_rnn.studies.kit.evidence import checked_findings
-from sentiment_rnn.studies.kit.page import sections_of, verdict_table
+from sentiment_rnn.studies.page import sections_of, verdict_table
 
+README = Path("README.md")
+"""The document that holds the answer."""
 SUMMARY = Path("docs/findings.md")
 """The document that holds all verdicts, and the comparisons that have a block in it."""
 
@@ -57,6 +60,7 @@ def generated_blocks(root: Path) -> Iterator[Block]:
     for folder in comparisons(root):
         if f"<!-- {folder.name}:start -->" in text:
             yield Block(summary, folder.name, (folder / "table.md").read_text())
+    yield Block(root / README, "answer", markdown([answer_table(answer(root / "experiments"), "experiments")]))
     yield Block(summary, "verdicts", markdown([verdict_table(sections_of(root / "experiments"), summary.parent)]))
 
 

@@ -15,7 +15,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import find_study
-from sentiment_rnn.studies.kit.page import build_page, sections_of
+from sentiment_rnn.studies.page import build_page, sections_of
 from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import open_store
 

@@ -38,7 +38,7 @@ def findings(folder: Path) -> Findings:
         seeds,
         adjusted,
         verdicts(claims, adjusted, seeds.scores, seeds.styles),
-        learnt_share_rows(seeds.scores, seeds.styles),
+        lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
     )
 
 

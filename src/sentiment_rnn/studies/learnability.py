@@ -44,7 +44,7 @@ def findings(folder: Path) -> Findings:
         seeds,
         adjusted,
         verdicts(claims, adjusted, seeds.scores, seeds.styles),
-        learnt_share_figure(seeds.scores, seeds.styles),
+        lambda: {"shares": learnt_share_figure(seeds.scores, seeds.styles)},
         more=[span_by_steps_table(seeds.times, seeds.styles, BUDGETS)],
     )
 

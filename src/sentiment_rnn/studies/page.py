@@ -11,6 +11,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.pages.render import embedded_json, render
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import all_studies
+from sentiment_rnn.studies.answer import LEADING_FIGURE, answer
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
 MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
@@ -56,11 +57,18 @@ def build_page(experiments: Path) -> str:
     explorer = experiments / "gates" / "explorer.json"
     return render(
         "report.html.jinja",
+        answer=answer(experiments),
+        leading=leading_picture(sections),
         sections=sections,
         marks=MARKS,
         missing=[study.name for study in all_studies() if study.name not in {section.name for section in sections}],
         explorer=embedded_json(json.loads(explorer.read_text())) if explorer.exists() else None,
     )
+
+
+def leading_picture(sections: list[Section]) -> Picture | None:
+    """The figure that leads; None where its study has not run."""
+    return next((one for section in sections for one in section.pictures if one.path.name == LEADING_FIGURE), None)
 
 
 def sections_of(experiments: Path) -> list[Section]:

@@ -79,7 +79,7 @@ def correct_file(runs: Sequence[Correct], columns: Sequence[str] = COLUMNS) -> b
         "columns": np.array(columns, "S"),
         "keys": np.array([run.key for run in runs], "S"),
         "reviews": np.array([len(run.correct) for run in runs], "<i4"),
-        "bits": np.concatenate([np.packbits(run.correct) for run in runs]),
+        "bits": np.concatenate([np.zeros(0, np.uint8), *(np.packbits(run.correct) for run in runs)]),
         "digests": np.array(digests, "S"),
         "digest": np.array([digests.index(run.digest) for run in runs], "<i4"),
     }

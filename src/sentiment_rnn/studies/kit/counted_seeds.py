@@ -73,13 +73,12 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
     files: dict[str, str | bytes] = {
         TIMES: learning_times_csv(results),
+        CORRECT: correct_file(list(correct_at_one_distance(SETTING, results))),
         VALIDATION: csv_text(
             ("encoder", "distance", "seed", BEST_ACCURACY),
             [(run.encoder, distance_of(run), run.seed, run.metrics[BEST_ACCURACY]) for run in results],
         ),
     }
-    if results:
-        files[CORRECT] = correct_file(list(correct_at_one_distance(SETTING, results)))
     for distance in sorted({distance_of(run) for run in searched}):
         there = [run for run in searched if distance_of(run) == distance]
         files[search_file(distance)] = search_csv(there, search_score)
@@ -162,34 +161,36 @@ def seed_findings(
     seeds: SeedCounts,
     adjusted: Adjusted,
     verdicts: Iterable[Verdict],
-    shares: Figure,
+    figures: Callable[[], Mapping[str, Figure]],
     more: Iterable[Table] = (),
 ) -> Findings:
     """Shares, tests and searches in tables and figures, and the verdicts on claims of which something has been run.
 
+    Where only searches have been run, the findings are theirs.
+
     Args:
         adjusted: the tests.
-        shares: figure of the shares of seeds that learn.
+        figures: draws figures of the shares of seeds that learn, by file name.
         more: tables that stand behind that of the shares.
     """
     draws = {distance: read_search(folder, search_file(distance)) for distance in searched_distances(folder)}
+    tables = [
+        search_table(found, seeds.styles, f"Mean validation accuracy [%] over four epochs at {distance} tokens")
+        for distance, found in draws.items()
+    ]
+    drawn = {
+        f"search_{distance}": search_figure(found, seeds.styles, "mean validation accuracy [%]")
+        for distance, found in draws.items()
+    }
+    if not seeds.scores:
+        return Findings(tables, [], drawn)
     return Findings(
         tables=[
             learnt_share_table(seeds.scores, seeds.styles),
             *more,
             *comparison_tables(adjusted, seeds.scores, seeds.styles),
-            *(
-                search_table(found, seeds.styles, f"Mean validation accuracy [%] over four epochs at {distance} tokens")
-                for distance, found in draws.items()
-            ),
+            *tables,
         ],
         verdicts=[verdict for verdict in verdicts if verdict.evidence != NOT_RUN],
-        figures={
-            "shares": shares,
-            "steps": learning_time_figure(seeds.times, seeds.styles),
-            **{
-                f"search_{distance}": search_figure(found, seeds.styles, "mean validation accuracy [%]")
-                for distance, found in draws.items()
-            },
-        },
+        figures={**figures(), "steps": learning_time_figure(seeds.times, seeds.styles), **drawn},
     )

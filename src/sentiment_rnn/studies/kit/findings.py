@@ -14,6 +14,8 @@ from sentiment_rnn.report.statistics import spread, with_deviation
 from sentiment_rnn.report.tables import Table, markdown, show
 from sentiment_rnn.studies.kit.verdicts import Verdict
 
+VERDICTS, DOCUMENT = "verdicts.json", "table.md"
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -27,7 +29,7 @@ class Findings:
     def texts(self) -> dict[str, str]:
         """Content of every text file, by name."""
         verdicts = json.dumps([asdict(verdict) for verdict in self.verdicts], indent=1, ensure_ascii=False) + "\n"
-        return {"verdicts.json": verdicts, "table.md": self.document()}
+        return {VERDICTS: verdicts, DOCUMENT: self.document()}
 
     def document(self) -> str:
         """The verdicts and tables, in Markdown."""

@@ -6,6 +6,7 @@ assumes nothing but seeds that are independent.
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -108,6 +109,26 @@ def learnt_share_figure(scores: Scores, styles: Styles, threshold: float = REMEM
 
     ylabel = f"share of seeds above {100 * threshold:g} %"
     return arm_panels(shares, styles, "from the deciding clause to the end [tokens]", ylabel, draw)
+
+
+@styled
+def learnt_share_lines(scores: Scores, styles: Styles, arms: Iterable[str], threshold: float = REMEMBERS) -> Figure:
+    """Share of seeds above a threshold by distance, a line for each of a few arms, with exact intervals."""
+    figure, (axes,) = new_figure(1, width=6.4, height=3.7)
+    shown = [arm for arm in arms if arm in scores]
+    for place, arm in enumerate(shown):
+        shares = {distance: share_above(score, threshold) for distance, score in sorted(scores[arm].items())}
+        aside = 1.035 ** (place - (len(shown) - 1) / 2)  # so that no whisker hides another
+        x, y = [aside * distance for distance in shares], np.array([share.estimate for share in shares.values()])
+        low, high = (np.array([getattr(share, end) for share in shares.values()]) for end in ("low", "high"))
+        label, color = styles[arm]
+        axes.errorbar(x, y, (y - low, high - y), label=label, color=color, marker="o", markersize=5, capsize=2)
+    axes.axhline(MOST, color="#999999", linestyle="--", linewidth=1)
+    mark_distances(axes, _distances(scores))
+    axes.set(ylim=(-0.04, 1.04), ylabel=f"share of seeds above {100 * threshold:g} %")
+    axes.set_xlabel("from the deciding clause to the end [tokens]")
+    figure.legend(loc="outside right center")
+    return figure
 
 
 @styled
