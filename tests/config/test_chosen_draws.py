@@ -50,3 +50,10 @@ def test_an_arm_of_causes_runs_with_the_draw_of_its_search_or_of_the_whole(
     assert_used(f"causes_{distance}", {f"lstm_truncated_{steps}": best[WHOLE] for steps in truncated})
     best["rnn"] = learnability["rnn"]
     assert_used(f"causes_ungated_{distance}", {arm: found for arm, found in best.items() if arm.startswith("rnn")})
+
+
+def test_an_arm_of_own_rate_runs_with_the_best_draw_at_its_distance() -> None:
+    best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "own_rate", "search_50.csv").items()}
+    assert len(best) == 12
+    assert_used("own_rate_50", best)
+    assert_used("bfloat16_50", {arm: best[arm] for arm in ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")})

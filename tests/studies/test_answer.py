@@ -4,13 +4,16 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies.answer import answer, answer_table
 from sentiment_rnn.studies.page import build_page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXPERIMENTS = REPOSITORY / "experiments"
 ASKED = ["short memory", "long memory", "cause", "cure", "real text"]
-STUDIES = ("learnability", "memory", "causes", "word_pairs")
+STUDIES = ("learnability", "memory", "causes", "capacity", "word_pairs")
 
 
 def copied(folder: Path) -> Path:
@@ -27,7 +30,8 @@ def test_every_row_has_the_verdict_of_its_study_and_a_number_with_its_interval()
         verdicts = json.loads((EXPERIMENTS / row.study / "verdicts.json").read_text())
         assert (row.claim, row.verdict) in {(found["claim"], found["verdict"]) for found in verdicts}
         assert " to " in row.number
-    assert {row.stands.split(" seeds")[0] for row in rows[:-1]} <= {"20", "10", "3"}
+    assert [row.shown_with.split(",")[0] for row in rows] == ["20 seeds", "3 seeds", "10 seeds", "10 seeds", "3 seeds"]
+    assert [row.still_open for row in rows] == ["", "", *["400 tokens were not run"] * 2, ""]
 
 
 def test_a_row_is_counted_anew_from_the_results(tmp_path: Path) -> None:
@@ -46,9 +50,26 @@ def test_a_claim_that_has_not_been_judged_has_no_row(tmp_path: Path) -> None:
 
 
 def test_the_rows_link_to_their_studies() -> None:
-    for row in answer_table(answer(EXPERIMENTS), "experiments").rows:
-        assert "(experiments/" in row[-1]
-        assert (REPOSITORY / row[-1].split("(")[1].removesuffix(")")).is_dir()
+    rows = answer(EXPERIMENTS)
+    for row, cells in zip(rows, answer_table(rows, "experiments").rows, strict=True):
+        assert cells[-1] == f"[{row.study}](experiments/{row.study})"
+        assert cells[2].startswith(f"**{row.verdict}**")
+
+
+def test_no_row_is_made_where_no_distance_of_a_claim_is_whole(tmp_path: Path) -> None:
+    results = copied(tmp_path) / "causes" / "results.csv"
+    rows = results.read_text().splitlines()
+    results.write_text("\n".join(row for row in rows if row.split(",")[3] != "9") + "\n")
+    assert "cure" in [row.question for row in answer(tmp_path)]  # nine seeds of each
+    kept = [row for row in rows if row.split(",")[1] in ("encoder", "rnn")]
+    results.write_text("\n".join(kept) + "\n")
+    assert [row.question for row in answer(tmp_path)] == ["short memory", "long memory", "real text"]
+
+
+def test_a_study_without_its_provenance_is_one_line(tmp_path: Path) -> None:
+    (copied(tmp_path) / "causes" / "provenance.json").unlink()
+    with pytest.raises(UserError, match=r"causes/provenance\.json: not there"):
+        answer(tmp_path)
 
 
 def test_the_page_begins_with_the_rows() -> None:

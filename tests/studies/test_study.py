@@ -106,7 +106,8 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
-        "learning, learnability, causes, memory, textbook, gradient_flow, gates, length, excerpt, capacity"
+        "learning, learnability, own_rate, causes, bfloat16, memory, textbook, gradient_flow, gates, length, excerpt, "
+        "capacity"
     ]
     assert not list(tmp_path.iterdir())
 
@@ -171,9 +172,10 @@ def test_what_a_study_compares_cannot_be_overridden(
 @pytest.mark.parametrize(
     ("name", "run", "sweep", "why"),
     [
-        ("learnability", True, "learn_7", "learnability has learn_search_20, learn_search_100, learn_5, "),
+        ("learnability", True, "learn_7", "not a sweep of learnability; expected some of learn_search_20, "),
+        ("all", True, "learn_5", "expected one study with it, name=learnability, say, and not all of them"),
         ("memory", True, "memory_hold", "memory measures its sweeps together; leave sweeps out"),
-        ("learnability", False, "learn_5", "run=false measures nothing; leave one of them out"),
+        ("learnability", False, "learn_5", "run=false measures nothing; leave out sweeps, or run=false"),
     ],
 )
 def test_a_part_that_cannot_be_measured_by_itself_is_refused(name: str, run: bool, sweep: str, why: str) -> None:
@@ -183,28 +185,41 @@ def test_a_part_that_cannot_be_measured_by_itself_is_refused(name: str, run: boo
 
 @pytest.mark.slow
 def test_a_sweep_is_run_some_seeds_at_a_time_and_added_to_what_the_folder_has(tmp_path: Path) -> None:
-    out = tmp_path / "experiments" / "learnability"
+    committed, out = EXPERIMENTS / "learnability", tmp_path / "experiments" / "learnability"
     out.mkdir(parents=True)
-    for file in (EXPERIMENTS / "learnability").iterdir():
-        if file.suffix != ".png":
-            shutil.copy(file, out)
-    before = (out / "table.md").read_text()
+    shutil.copy(committed / "protocol.md", out)
     small = [
-        "data.train_reviews=120", "data.test_reviews=40", "trainer.epochs=1",
-        "trainer.threads=1", "tracking.system_metrics=false", "hydra.sweeper.params.encoder='rnn,lstm'",
+        "data.train_reviews=120", "data.test_reviews=40", "trainer.epochs=1", "trainer.threads=1",
+        "tracking.system_metrics=false", "hydra.sweeper.params.encoder='rnn,lstm'",
     ]  # fmt: skip
-    for seeds in ("range(100,101)", "101"):
+    for seeds in ("range(2)", "2"):
         done = study(tmp_path, "name=learnability", "sweeps=[learn_5]", small=[*small, f"seed={seeds}"])
         assert done.returncode == 0, done.stdout + done.stderr
-    rows = (out / "results.csv").read_text().splitlines()
-    committed = (EXPERIMENTS / "learnability" / "results.csv").read_text().splitlines()
-    assert set(committed) < set(rows)
-    assert sorted(row.rsplit(",", 1)[0] for row in set(rows) - set(committed)) == [
-        f"learn,{encoder},5,{seed}" for encoder in ("lstm", "rnn") for seed in (100, 101)
+    rows = (out / "results.csv").read_text().splitlines()[1:]
+    assert [row.rsplit(",", 1)[0] for row in rows] == [
+        f"learn,{encoder},5,{seed}" for encoder in ("rnn", "lstm") for seed in (0, 1, 2)
     ]
+    assert "/3 (" in (out / "table.md").read_text()
     parts = json.loads((out / "provenance.json").read_text())["sweeps"]
-    assert [part["seeds"] for part in parts if part["sweep"] == "learn_5"] == [list(range(20)), [100], [101]]
-    assert before != (out / "table.md").read_text()
+    assert [(part["sweep"], part["seeds"], part["runs"]) for part in parts] == [
+        ("learn_5", [0, 1], 4), ("learn_5", [2], 2),
+    ]  # fmt: skip
+
+    for file in (
+        "results.csv",
+        "encoders.csv",
+        "correct.npz",
+        "learning_steps.csv",
+        "validation.csv",
+        "provenance.json",
+    ):
+        shutil.copy(committed / file, out)
+    done = study(tmp_path, "name=learnability", "sweeps=[learn_5]", small=[*small, "seed=2"])
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: experiments/learnability: its runs at 5 tokens have read other test reviews than learn, rnn, 5, 2"
+    )
+    assert (out / "results.csv").read_text() == (committed / "results.csv").read_text()
 
 
 def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:
@@ -227,8 +242,8 @@ def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
-        "learning", "learnability", "causes", "memory", "textbook", "gradient_flow", "gates", "length", "excerpt",
-        "capacity",
+        "learning", "learnability", "own_rate", "causes", "bfloat16", "memory", "textbook", "gradient_flow", "gates",
+        "length", "excerpt", "capacity",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:
@@ -246,7 +261,7 @@ def test_a_study_comes_after_those_that_it_needs() -> None:
 
 
 def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(UserError, match="name=wisdom: expected one of learning, learnability, causes, memory, "):
+    with pytest.raises(UserError, match="name=wisdom: expected one of learning, learnability, own_rate, causes, "):
         find_study("wisdom")
 
 

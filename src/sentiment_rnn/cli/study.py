@@ -3,7 +3,7 @@
     sentiment-rnn study name=memory
     sentiment-rnn study name=memory run=false     # from the results in experiments/memory alone; no run is needed
     sentiment-rnn study name=all                  # every study, in order
-    sentiment-rnn study name=learnability sweeps=[learn_50]   # one sweep, added to what experiments/learnability has
+    sentiment-rnn study name=learnability "sweeps=[learn_50]"   # one sweep, added to what its folder has
 
 An interrupted sweep resumes; a finished one is not run again. A study with a protocol does not start without it, and
 makes no findings of results that were measured under another.
@@ -79,7 +79,7 @@ def folder_of(config: StudyConfig, study: Study) -> Path:
 def run_study(config: StudyConfig, study: Study) -> None:
     """Train and measure what the study compares; then write its findings, and log everything to its last sweep.
 
-    Of a study of which only some sweeps are run, the others stay as the folder has them.
+    With `sweeps`, what the folder has of the other sweeps stays.
     """
     folder = folder_of(config, study)
     if not config.run:
@@ -123,15 +123,17 @@ def sweeps_of(config: StudyConfig, study: Study) -> list[Sweep]:
 
 
 def check_part(config: StudyConfig, study: Study) -> None:
-    """Refuse sweeps that the study has not, some of those that are measured together, and any where nothing is run."""
+    """Raise `UserError` where some sweeps are asked for that cannot be run and measured without the others."""
     names = [sweep.experiment for sweep in study.sweeps]
     for given in config.sweeps:
-        if given not in names:
-            raise UserError(f"sweeps={given}: {study.name} has {', '.join(names)}")
+        if config.name == ALL:
+            raise UserError(f"sweeps={given}: expected one study with it, name=learnability, say, and not all of them")
         if not study.measure_part:
             raise UserError(f"sweeps={given}: {study.name} measures its sweeps together; leave sweeps out")
+        if given not in names:
+            raise UserError(f"sweeps={given}: not a sweep of {study.name}; expected some of {', '.join(names)}")
         if not config.run:
-            raise UserError(f"sweeps={given}: run=false measures nothing; leave one of them out")
+            raise UserError(f"sweeps={given}: run=false measures nothing; leave out sweeps, or run=false")
 
 
 def check_overrides(config: StudyConfig, study: Study) -> None:

@@ -1,6 +1,7 @@
 """Figures, each a function from numbers to a matplotlib `Figure`; nothing is shown on a screen."""
 
 import itertools
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from io import BytesIO
@@ -73,11 +74,15 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mappin
     Returns their paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    for name, figure in figures.items():
-        save_figure(figure, folder / f"{name}.png")
-    return [*(folder / name for name in files), *(folder / f"{name}.png" for name in figures)]
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as beside:
+        for name, content in files.items():
+            Path(beside, name).write_bytes(content.encode() if isinstance(content, str) else content)
+        for name, figure in figures.items():
+            save_figure(figure, Path(beside, f"{name}.png"))
+        names = [*files, *(f"{name}.png" for name in figures)]
+        for name in names:  # once all of them are there: a write that is interrupted takes nothing away
+            Path(beside, name).replace(folder / name)
+    return [folder / name for name in names]
 
 
 def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:

@@ -1,19 +1,21 @@
-"""The lesson in a few rows: short memory, long memory, cause, cure, and real text.
+"""The lesson in short: short memory, long memory, cause, cure, and real text.
 
-Each row has one claim with its verdict, the number behind it, and across what it stands. All come from the files of the
-studies.
+Each row has one claim with its verdict, the number behind it, and what it was shown with. They come from the files of
+the studies.
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import causes, learnability
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
-from sentiment_rnn.studies.kit.protocol import PROVENANCE
+from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.protocol import read_provenance
 
 LEADING_FIGURE = "answer.png"
 """Of own_rate."""
@@ -27,94 +29,109 @@ class Row(NamedTuple):
     verdict: str
     number: str
     """With its interval."""
-    stands: str
-    """Across what: seeds, arithmetic, processors."""
+    shown_with: str
+    """Seeds, arithmetic, processors."""
     study: str
     """Its folder of `experiments/`."""
+    still_open: str = ""
+    """What of the claim was not run."""
 
 
-class Seeds(NamedTuple):
-    """A row of a study that counts seeds."""
+class CountedClaim(NamedTuple):
+    """A claim of a study that counts seeds."""
 
     question: str
     study: str
     claim: str
-    planned: int
-    """Seeds of an arm."""
+    planned: Collection[int]
+    """Seeds of an arm, by the protocol."""
     arms: tuple[str, ...]
     distances: tuple[int, ...]
-    """The number is of the longest that was run."""
+    """Of the claim. The number is of the longest that was run."""
+    sweeps: str
+    """What the names of its sweeps begin with; the distance follows."""
 
 
-COUNTED = (
-    Seeds(
-        "short memory", "learnability", "A vanilla RNN has a good short-term memory.",
-        learnability.SEEDS, ("rnn",), (20,),
-    ),
-    Seeds(
-        "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",
-        learnability.SEEDS, ("rnn", "rnn_relu"), (100, 200, 400),
-    ),
-    Seeds(
-        "cause", "causes", "Without a gradient that reaches the clause, an LSTM does not learn it.",
-        causes.SEEDS, ("lstm_truncated_50", "lstm_truncated_110"), (100,),
-    ),
-    Seeds(
-        "cure", "causes", "The gradient goes along the cell.",
-        causes.SEEDS, ("lstm_detach_cell", "lstm_chrono"), (100,),
-    ),
+SHORT = CountedClaim(
+    "short memory", "learnability", "A vanilla RNN has a good short-term memory.",
+    learnability.SEEDS, ("rnn", "rnn_uniform"), (5, 20), "learn_",
+)  # fmt: skip
+LONG = CountedClaim(
+    "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",
+    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono"), (100, 200, 400), "learn_",
+)  # fmt: skip
+CAUSE = CountedClaim(
+    "cause", "causes", "Without a gradient that reaches the clause, an LSTM does not learn it.",
+    causes.SEEDS, ("lstm_chrono", "lstm_truncated_10", "lstm_truncated_50", "lstm_truncated_200"), causes.DISTANCES,
+    "causes_",
+)  # fmt: skip
+CURE = CountedClaim(
+    "cure", "causes", "The gradient goes along the cell.",
+    causes.SEEDS, ("lstm_chrono", "lstm_detach_cell"), causes.DISTANCES, "causes_",
 )  # fmt: skip
 
 
 def answer(experiments: Path) -> list[Row]:
-    """The rows; one whose claim has not been judged is left out."""
-    short, long, *more = (counted_row(experiments, asked) for asked in COUNTED)
-    rows = [short, long or mixed_distances(experiments), *more, real_text(experiments)]
+    """The rows; one whose claim has not been judged is left out.
+
+    Raises:
+        UserError: a file of a study is missing or damaged.
+    """
+    rows = [
+        counted_row(experiments, SHORT),
+        counted_row(experiments, LONG) or mixed_distances(experiments),
+        counted_row(experiments, CAUSE),
+        counted_row(experiments, CURE),
+        real_text(experiments),
+    ]
     return [row for row in rows if row]
 
 
-def counted_row(experiments: Path, asked: Seeds) -> Row | None:
-    """The row of a study that counts seeds."""
+def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
+    """The row of a claim of a study that counts seeds; None where none of its distances was run."""
     folder = experiments / asked.study
     if (verdict := verdicts_of(folder).get(asked.claim)) is None:
         return None
-    seeds = read_seeds(folder, asked.planned)
-    run = [d for d in asked.distances if any(was_run(seeds.scores, arm, d) for arm in asked.arms)]
-    number = seeds_text(seeds.scores, seeds.styles, asked.arms, run[-1:])
-    return Row(asked.question, asked.claim, verdict["verdict"], number, stands(folder, asked.planned), asked.study)
+    scores, styles, _, _ = read_seeds(folder, asked.planned)
+    run = [d for d in asked.distances if any(was_run(scores, arm, d) for arm in asked.arms)]
+    if not run:
+        return None
+    seeds = {len(scores[arm][run[-1]].seeds) for arm in asked.arms if was_run(scores, arm, run[-1])}
+    parts = [part for part in read_provenance(folder)[1] if part["sweep"] == f"{asked.sweeps}{run[-1]}"]
+    precisions = sorted({precision for part in parts for precision in part["precisions"]})
+    processors = sorted({processor for part in parts for processor in part["processors"]})
+    shown_with = f"{min(seeds)} seeds, {' and '.join(precisions)}, {' and '.join(processors)}"
+    number = seeds_text(scores, styles, asked.arms, run[-1:])
+    not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
+    still_open = f"{not_run} tokens were not run" if not_run else ""
+    return Row(asked.question, asked.claim, verdict["verdict"], number, shown_with, asked.study, still_open)
 
 
 def mixed_distances(experiments: Path) -> Row | None:
     """The row of long memory by the memory study, for as long as learnability has not come so far."""
-    claim = "A vanilla RNN has a bad long-term memory."
-    if (verdict := verdicts_of(experiments / "memory").get(claim)) is None:
+    if (verdict := verdicts_of(experiments / "memory").get(LONG.claim)) is None:
         return None
-    return Row("long memory", claim, verdict["verdict"], verdict["evidence"], "3 seeds", "memory")
+    seeds = len({row["seed"] for row in read_rows(experiments / "memory")})
+    return Row(LONG.question, LONG.claim, verdict["verdict"], verdict["evidence"], f"{seeds} seeds, bfloat16", "memory")
 
 
 def real_text(experiments: Path) -> Row | None:
-    """The row of word_pairs, whose two claims are the same of two classifiers."""
-    verdicts = verdicts_of(experiments / "word_pairs")
-    first, again = (verdicts.get(c) for c in ("Pairs of words say more than words.", "It does not take the ratios."))
-    if not first or not again:
+    """The row of IMDb: what order is worth to this LSTM, and to a linear classifier of pairs of words."""
+    lstm = verdicts_of(experiments / "capacity").get(
+        "On IMDb this LSTM, which reads in order, is better than a bag of words."
+    )
+    pairs = verdicts_of(experiments / "word_pairs").get("Pairs of words say more than words.")
+    if not lstm or not pairs:
         return None
-    across = f"films; {again['evidence']}"
-    return Row("real text", first["claim"], first["verdict"], first["evidence"], across, "word_pairs")
+    seeds = len({row["seed"] for row in read_rows(experiments / "capacity")})
+    number = f"{lstm['evidence']} There is order to be found, though. {pairs['evidence']}"
+    return Row("real text", lstm["claim"], lstm["verdict"], number, f"{seeds} seeds, bfloat16", "capacity")
 
 
 def verdicts_of(folder: Path) -> dict[str, dict[str, str]]:
     """The verdicts of a study by their claim; none where it has not run."""
     path = folder / VERDICTS
     return {found["claim"]: found for found in json.loads(path.read_text())} if path.is_file() else {}
-
-
-def stands(folder: Path, seeds: int) -> str:
-    """`20 seeds, float32, one kind of processor`."""
-    parts: list[dict[str, Any]] = json.loads((folder / PROVENANCE).read_text())["sweeps"]
-    precisions = sorted({precision for part in parts for precision in part["precisions"]})
-    processors = {processor for part in parts for processor in part["processors"]}
-    kinds = "one kind of processor" if len(processors) == 1 else f"{len(processors)} kinds of processor"
-    return f"{seeds} seeds, {' and '.join(precisions)}, {kinds}"
 
 
 def answer_table(rows: list[Row], experiments: str) -> Table:
@@ -125,6 +142,16 @@ def answer_table(rows: list[Row], experiments: str) -> Table:
     """
     return Table(
         "The lesson in short",
-        ("question", "claim", "verdict", "number", "stands across", "more"),
-        [(*row[:2], f"**{row.verdict}**", *row[3:5], f"[{row.study}]({experiments}/{row.study})") for row in rows],
+        ("question", "claim", "verdict", "number", "shown with", "more"),
+        [
+            (
+                row.question,
+                row.claim,
+                f"**{row.verdict}**" + (f"; {row.still_open}" if row.still_open else ""),
+                row.number,
+                row.shown_with,
+                f"[{row.study}]({experiments}/{row.study})",
+            )
+            for row in rows
+        ],
     )

@@ -22,7 +22,7 @@ SEARCHES = (20, 100)
 """Distances at which learning rate and clipping were searched, as the protocol has it."""
 DISTANCES = (20, 100, 400)
 WHOLE, RNN, LEAKY = "lstm_chrono", "rnn", ("rnn_leaky", "rnn_leaky_400")
-SEEDS = 10
+SEEDS = range(10)
 EQUIVALENT = 0.4
 """Largest difference of two shares that counts as none."""
 LONG = (100, 400)
@@ -81,7 +81,7 @@ STUDY = counting_study(
     sweeps=(
         *(Sweep(f"causes_search_{distance}", chooses_rates=True) for distance in SEARCHES),
         *(Sweep(f"causes_search_ungated_{distance}", chooses_rates=True) for distance in SEARCHES),
-        *(Sweep(f"{kind}_{distance}") for distance in DISTANCES for kind in ("causes_ungated", "causes")),
+        *(Sweep(f"{kind}_{distance}") for distance in DISTANCES for kind in ("causes", "causes_ungated")),
     ),
     findings=findings,
 )

@@ -29,7 +29,7 @@ LSTMS = (
     "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono_50", "lstm_chrono", "lstm_chrono_2000",
 )  # fmt: skip
 RNNS = ("rnn_uniform", "rnn", "rnn_gain", "rnn_relu")
-SEEDS = 20
+SEEDS = range(20)
 EQUIVALENT = 0.4
 """Largest difference of two shares that counts as none."""
 

@@ -11,7 +11,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.pages.render import embedded_json, render
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import all_studies
-from sentiment_rnn.studies.answer import LEADING_FIGURE, answer
+from sentiment_rnn.studies.answer import LEADING_FIGURE, answer, verdicts_of
+from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
 MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
@@ -74,7 +75,7 @@ def leading_picture(sections: list[Section]) -> Picture | None:
 def sections_of(experiments: Path) -> list[Section]:
     """The studies that have run, in their order; raises `UserError` where none has."""
     names = [study.name for study in all_studies()]
-    sections = [section_of(experiments / name) for name in names if (experiments / name / "verdicts.json").exists()]
+    sections = [section_of(experiments / name) for name in names if (experiments / name / VERDICTS).exists()]
     if not sections:
         raise UserError(
             f"experiments={experiments}: no study has run there; run sentiment-rnn study name={names[0]} first"
@@ -102,4 +103,4 @@ def section_of(folder: Path) -> Section:
         for description, file in re.findall(r"^!\[([^\]]+)\]\(([\w.]+\.png)\)$", readme, re.MULTILINE)
         if (folder / file).exists()
     ]
-    return Section(folder, title, json.loads((folder / "verdicts.json").read_text()), pictures)
+    return Section(folder, title, list(verdicts_of(folder).values()), pictures)

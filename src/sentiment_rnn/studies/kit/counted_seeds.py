@@ -5,7 +5,7 @@ or some seeds of it, can be measured by itself, and is added to what the folder 
 distances that are whole, at which every arm has all its seeds.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.kit.correctness import CORRECT, correct_at_one_distance, correct_file
-from sentiment_rnn.studies.kit.encoder_groups import Styles, distance_of, styles_of
+from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, distance_of, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_times import (
     TIMES,
@@ -69,7 +69,9 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     Raises:
         UserError: a sweep has not finished, or they do not compare; see `results_of_sweeps`.
     """
-    results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
+    found = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
+    # In the order of `added_to`, in which parts come together.
+    results = [run for group in by_encoder(found).values() for run in sorted(group, key=distance_of)]
     searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
     files: dict[str, str | bytes] = {
         TIMES: learning_times_csv(results),
@@ -110,21 +112,25 @@ class SeedCounts(NamedTuple):
     validation: Validation
 
 
-def read_seeds(folder: Path, planned: int) -> SeedCounts:
-    """What `measure_seeds` wrote but the searches, at distances that are whole; see `whole_distances`.
+def read_seeds(folder: Path, planned: Collection[int]) -> SeedCounts:
+    """What `measure_seeds` wrote of these seeds, but the searches, at distances that are whole; see `whole_distances`.
+
+    Args:
+        planned: the seeds of the protocol. Runs with others, of development, are none of the study.
 
     Raises:
-        UserError: a file is missing.
+        UserError: a file is missing or damaged.
     """
-    scores = read_scores(folder, SETTING)
-    whole = whole_distances(scores, planned)
+    scores = read_scores(folder, SETTING, planned)
+    whole = whole_distances(scores, len(planned))
     best: dict[tuple[str, int], list[float]] = {}
     for row in read_rows(folder, VALIDATION):
-        best.setdefault((row["encoder"], int(row["distance"])), []).append(float(row[BEST_ACCURACY]))
+        if int(row["seed"]) in planned:
+            best.setdefault((row["encoder"], int(row["distance"])), []).append(float(row[BEST_ACCURACY]))
     return SeedCounts(
         at_distances(scores, whole),
         read_styles(folder),
-        at_distances(read_learning_times(folder), whole),
+        at_distances(read_learning_times(folder, planned), whole),
         {key: median(values) for key, values in best.items() if key[1] in whole},
     )
 

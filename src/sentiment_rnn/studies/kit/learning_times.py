@@ -3,7 +3,7 @@
 A run that never learns is censored at its last step: it says no more than that it had not learnt by then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,10 +59,16 @@ def learning_times_csv(results: Iterable[RunResult], threshold: float = REMEMBER
     return csv_text(("encoder", "distance", "seed", "steps", "learnt"), rows)
 
 
-def read_learning_times(folder: Path) -> Times:
-    """What `learning_times_csv` wrote."""
+def read_learning_times(folder: Path, seeds: Collection[int] | None = None) -> Times:
+    """What `learning_times_csv` wrote.
+
+    Args:
+        seeds: those that count; None for all.
+    """
     times: Times = {}
     for row in read_rows(folder, TIMES):
+        if seeds is not None and int(row["seed"]) not in seeds:
+            continue
         by_distance = times.setdefault(row["encoder"], {})
         found = LearningTime(int(row["steps"]), row["learnt"] == "True")
         by_distance.setdefault(int(row["distance"]), []).append(found)

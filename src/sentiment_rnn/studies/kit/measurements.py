@@ -48,12 +48,18 @@ class Measurements:
 
 
 def read_rows(folder: Path, file: str = RESULTS) -> list[dict[str, str]]:
-    """The rows of a CSV file, by column; raises `UserError` where a study has not measured it."""
+    """The rows of a CSV file, by column; raises `UserError` where a study has not measured it, or it is damaged."""
     path = folder / file
     if not path.is_file():
         raise UserError(f"{path}: not there; run the study, sentiment-rnn study name={folder.name}")
     with path.open(newline="") as lines:
-        return list(csv.DictReader(lines))
+        rows = list(csv.DictReader(lines))
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise UserError(
+                f"{path}: damaged in line {number}; put it back, or run sentiment-rnn study name={folder.name}"
+            )
+    return rows
 
 
 def styles_csv(styles: Styles) -> str:

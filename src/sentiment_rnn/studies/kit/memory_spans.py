@@ -2,7 +2,7 @@
 one (learnt)."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,11 +103,15 @@ def accuracy_rows(setting: str, scores: Scores) -> list[tuple[object, ...]]:
     ]
 
 
-def read_scores(folder: Path, setting: str) -> Scores:
-    """The scores of a setting, from the `results.csv` of a study."""
+def read_scores(folder: Path, setting: str, seeds: Collection[int] | None = None) -> Scores:
+    """The scores of a setting, from the `results.csv` of a study.
+
+    Args:
+        seeds: those that count; None for all.
+    """
     found: dict[str, dict[int, dict[int, float]]] = {}
     for row in read_rows(folder):
-        if row["setting"] == setting:
+        if row["setting"] == setting and (seeds is None or int(row["seed"]) in seeds):
             by_seed = found.setdefault(row["encoder"], {}).setdefault(int(row["distance"]), {})
             by_seed[int(row["seed"])] = float(row["test/accuracy"])
     return {

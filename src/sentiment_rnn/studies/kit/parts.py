@@ -1,44 +1,65 @@
 """What was measured of a part of a study, added to what its folder has of the rest.
 
-A part is some of the sweeps, or some seeds of one. The store with the other runs need not be at hand, so that a long
-study can be run over days, or on several machines.
+A part is some of the sweeps, or some seeds of one. The store with the other runs need not be at hand. So a long study
+can be run over days, or on one machine after another.
 """
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import csv_text
-from sentiment_rnn.studies.kit.correctness import CORRECT, correct_file, read_correct
+from sentiment_rnn.studies.kit.correctness import COLUMNS, CORRECT, Correct, correct_file, read_correct
 from sentiment_rnn.studies.kit.measurements import ENCODERS, Measurements, read_rows
 
 KEYS = ("setting", "encoder", "distance", "seed", "learning_rate", "clip")
 """Columns of CSV files that tell rows apart; the others are measured."""
+DISTANCE = COLUMNS.index("distance")
 
 
 def added_to(folder: Path, part: Measurements) -> Measurements:
-    """The measurements of a folder and of a part together; of what both have measured, those of the part.
+    """The measurements of a folder and of a part together. Where a run was measured twice, the part's count.
 
     Rows are in the order of their encoder, then of their distance, then of their seed.
 
     Raises:
-        UserError: a file of the folder is damaged.
+        UserError: a file of the folder is damaged, or the runs of the part have read other reviews.
     """
     with tempfile.TemporaryDirectory() as temporary:
         new = Path(temporary)
         part.write(new)
         files: dict[str, str | bytes] = dict(part.files)
         rows = {name: joined_rows(folder, new, name) for name in files if name.endswith(".csv")}
-        order = [row["encoder"] for row in rows[ENCODERS]]
+        rank = {row["encoder"]: place for place, row in enumerate(rows[ENCODERS])}
+
+        def order(row: dict[str, str]) -> tuple[int, int, int]:
+            return rank.get(row["encoder"], len(rank)), int(row.get("distance", 0)), int(row.get("seed", 0))
+
         for name, found in rows.items():
-            found.sort(
-                key=lambda row: (order.index(row["encoder"]), int(row.get("distance", 0)), int(row.get("seed", 0)))
-            )
+            found.sort(key=order)
             if found:
                 files[name] = csv_text(tuple(found[0]), [tuple(row.values()) for row in found])
-        if CORRECT in files and (folder / CORRECT).is_file():
-            (columns, old), (_, added) = read_correct(folder), read_correct(new)
-            files[CORRECT] = correct_file(list({run.key: run for run in (*old, *added)}.values()), columns)
+        if (folder / CORRECT).is_file():
+            (_, old), (_, added) = read_correct(folder), read_correct(new)
+            check_reviews(folder, old, added)
+            runs = {run.key: run for run in (*old, *added)}
+            files[CORRECT] = correct_file(
+                sorted(runs.values(), key=lambda run: order(dict(zip(COLUMNS, run.key, strict=True))))
+            )
     return Measurements(files, part.figures)
+
+
+def check_reviews(folder: Path, old: Iterable[Correct], added: Iterable[Correct]) -> None:
+    """Raise `UserError` where runs at a distance have read other reviews than the folder's: they do not compare."""
+    known = {run.key[DISTANCE]: run.digest for run in old}
+    for run in added:
+        distance = run.key[DISTANCE]
+        if known.get(distance, run.digest) != run.digest:
+            raise UserError(
+                f"{folder}: its runs at {distance} tokens have read other test reviews than {', '.join(run.key)}; "
+                "leave out overrides of data, or write into another output"
+            )
 
 
 def joined_rows(folder: Path, new: Path, name: str) -> list[dict[str, str]]:

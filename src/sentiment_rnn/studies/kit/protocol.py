@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.studies.kit.measurements import RESULTS
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.tracking.provenance import provenance_of
 from sentiment_rnn.tracking.store import Store
@@ -47,28 +48,49 @@ def provenance_json(study: Study, sweeps: Sequence[Sweep], store: Store, protoco
 
     Args:
         sweeps: those of the study that were measured now.
-        kept: those that were measured before. One of them is left out where all its seeds were measured again.
+        kept: those that were measured before. One of them is left out where all its runs were measured again.
     """
     names = [sweep.experiment for sweep in sweeps]
     names += [name for needed in study.needs.values() for name in needed]
-    new = [asdict(provenance_of(store, name)) for name in names]
-    seeds = {part["sweep"]: set(part["seeds"]) for part in new}
-    old = [part for part in kept if not set(part["seeds"]) <= seeds.get(part["sweep"], set())]
-    order = [sweep.experiment for sweep in study.sweeps] + names
-    parts = sorted([*old, *new], key=lambda part: (order.index(part["sweep"]), part["seeds"]))
+    new = {name: asdict(provenance_of(store, name)) for name in names}
+
+    def stays(part: Mapping[str, Any]) -> bool:
+        again = new.get(part["sweep"], {"seeds": [], "runs": 0})
+        return not (set(part["seeds"]) <= set(again["seeds"]) and part["runs"] <= again["runs"])
+
+    parts = [*filter(stays, kept), *new.values()]
+    order = list(dict.fromkeys([sweep.experiment for sweep in study.sweeps] + [part["sweep"] for part in parts]))
+    parts.sort(key=lambda part: (order.index(part["sweep"]), part["seeds"]))
     return json.dumps({"protocol": protocol, "sweeps": parts}, indent=1) + "\n"
+
+
+def read_provenance(folder: Path) -> tuple[str | None, Parts]:
+    """The protocol's digest under which a folder was measured, and the sweeps or parts of them.
+
+    Raises:
+        UserError: `provenance.json` is not there, or is damaged.
+    """
+    path = folder / PROVENANCE
+    if not path.is_file():
+        raise UserError(f"{path}: not there; run the study, sentiment-rnn study name={folder.name}")
+    try:
+        found = json.loads(path.read_text())
+        return found["protocol"], found["sweeps"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged ({error}); run the study, sentiment-rnn study name={folder.name}") from error
 
 
 def measured_parts(study: Study, folder: Path) -> Parts:
     """The sweeps, or parts of them, that were measured into a folder; none where nothing was.
 
     Raises:
-        UserError: they were measured under another protocol than the one in the folder, or the file is damaged.
+        UserError: what was measured there was measured under another protocol than the one in the folder, or under an
+            unknown one.
     """
-    if not (folder / PROVENANCE).is_file():
+    if not (folder / RESULTS).is_file():
         return ()
     check_protocol(study, folder)
-    return tuple(json.loads((folder / PROVENANCE).read_text())["sweeps"])
+    return read_provenance(folder)[1]
 
 
 def check_started_under(protocol: str, store: Store, sweep: str) -> None:
@@ -86,13 +108,7 @@ def check_protocol(study: Study, folder: Path) -> None:
     """Raise `UserError` where the results in a folder were measured under another protocol than the one beside them."""
     if (protocol := protocol_digest(study, folder)) is None:
         return
-    path = folder / PROVENANCE
-    if not path.is_file():
-        raise UserError(f"{path}: not there; run the study, sentiment-rnn study name={study.name}")
-    try:
-        measured = json.loads(path.read_text())["protocol"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: damaged ({error}); run the study, sentiment-rnn study name={study.name}") from error
+    measured, _ = read_provenance(folder)
     if measured != protocol:
         raise UserError(
             f"{folder / PROTOCOL} ({protocol[:8]}) is not the protocol under which the results were measured "

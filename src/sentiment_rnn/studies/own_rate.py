@@ -1,0 +1,102 @@
+"""What do encoders learn over 50 tokens where their rate is searched there? By experiments/own_rate/protocol.md."""
+
+from pathlib import Path
+
+from sentiment_rnn.studies import learnability
+from sentiment_rnn.studies.kit.counted_seeds import (
+    Validation,
+    best_on_validation,
+    counting_study,
+    read_seeds,
+    seed_findings,
+)
+from sentiment_rnn.studies.kit.encoder_groups import Styles
+from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.learnt_shares import (
+    learns,
+    learnt_share_lines,
+    learnt_share_rows,
+    seeds_text,
+)
+from sentiment_rnn.studies.kit.measurements import RESULTS
+from sentiment_rnn.studies.kit.memory_spans import Scores
+from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
+from sentiment_rnn.studies.kit.study import Sweep
+from sentiment_rnn.studies.kit.verdicts import Verdict, judged
+
+DISTANCE = 50
+SEEDS = range(20, 40)
+LEADING = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")
+"""Arms of the leading figure."""
+EQUIVALENT = learnability.EQUIVALENT
+TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
+
+
+def findings(folder: Path) -> Findings:
+    """Findings from the files."""
+    seeds = read_seeds(folder, SEEDS)
+    claims = comparisons(seeds.validation)
+    adjusted = adjusted_tests(claims, seeds.scores)
+    return seed_findings(
+        folder,
+        seeds,
+        adjusted,
+        verdicts(claims, adjusted, seeds.scores, seeds.styles),
+        lambda: {
+            "answer": learnt_share_lines(searched_where_run(folder, seeds.scores), seeds.styles, LEADING),
+            "shares": learnt_share_rows(seeds.scores, seeds.styles),
+        },
+    )
+
+
+def searched_where_run(folder: Path, own: Scores) -> Scores:
+    """Scores at the distances at which rates were searched, where learnability has run beside this study.
+
+    Over 50 tokens learnability takes the rates that it searched at 20. These runs replace its.
+    """
+    beside = folder.parent / "learnability"
+    others = read_seeds(beside, learnability.SEEDS).scores if (beside / RESULTS).is_file() else {}
+    return {arm: others.get(arm, {}) | by_distance for arm, by_distance in own.items()}
+
+
+def comparisons(validation: Validation) -> list[Claim]:
+    """The protocol's claims of two arms, 2 to 7."""
+
+    def pair(first: str, second: str) -> tuple[Pair, ...]:
+        return (Pair(first, second, DISTANCE),)
+
+    lstm, rnn = (best_on_validation(validation, arms, DISTANCE) for arms in (learnability.LSTMS, TANH_RNNS))
+    return [
+        Claim(
+            2, "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization.",
+            pair("rnn", "lstm"), EQUIVALENT, equal=True,
+        ),
+        Claim(
+            3, "With the best initialization of each, an LSTM learns 50 tokens more often than a tanh RNN.",
+            pair(lstm, rnn),
+        ),
+        Claim(4, "A GRU does what an LSTM does.", pair("gru", "lstm"), EQUIVALENT, equal=True),
+        Claim(5, "Open forget gates alone do not make an LSTM learn.", pair("lstm_chrono", "lstm_forget_5")),
+        Claim(6, "The initialization decides whether a vanilla RNN learns.", pair("rnn", "rnn_uniform")),
+        Claim(7, "It is enough that the gradient does not vanish at first.", pair("rnn_gain", "rnn")),
+    ]  # fmt: skip
+
+
+def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+    """By the rules of the protocol."""
+    return [
+        Verdict(
+            "With its rate searched there, a vanilla RNN learns 50 tokens.",
+            judged(learns(scores, "rnn", DISTANCE)),
+            seeds_text(scores, styles, ("rnn",), (DISTANCE,)),
+        ),
+        *(verdict_on(claim, adjusted, scores, styles) for claim in claims),
+    ]
+
+
+STUDY = counting_study(
+    "own_rate",
+    order=16,
+    sweeps=(Sweep("own_rate_search_50", chooses_rates=True), Sweep("own_rate_50")),
+    findings=findings,
+)
