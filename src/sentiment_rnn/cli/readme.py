@@ -23,6 +23,8 @@ README = Path("README.md")
 SUMMARY = Path("docs/findings.md")
 """The document that holds all verdicts, and the comparisons that have a block in it."""
 
+NOT_RUN = "This study has not been run yet.\n"
+
 
 class Block(NamedTuple):
     """A generated block of a document."""
@@ -55,6 +57,8 @@ def generated_blocks(root: Path) -> Iterator[Block]:
     """Every block, from the files; a comparison's is in its README, and in `SUMMARY` where that has one."""
     for folder in (*comparisons(root), *studies(root)):
         yield Block(folder / "README.md", folder.name, (folder / "table.md").read_text())
+    for folder in planned(root):
+        yield Block(folder / "README.md", folder.name, NOT_RUN)
     summary = root / SUMMARY
     text = summary.read_text()
     for folder in comparisons(root):
@@ -74,6 +78,13 @@ def studies(root: Path) -> list[Path]:
     """The folders of the studies that have run, in their order."""
     folders = [root / "experiments" / study.name for study in all_studies()]
     return [folder for folder in folders if (folder / "results.csv").is_file()]
+
+
+def planned(root: Path) -> list[Path]:
+    """The folders of the studies that have not run, but have a page."""
+    run = {folder.name for folder in studies(root)}
+    folders = [root / "experiments" / study.name for study in all_studies() if study.name not in run]
+    return [folder for folder in folders if (folder / "README.md").is_file()]
 
 
 def comparison_document(folder: Path) -> str:
