@@ -20,14 +20,13 @@ STORE: Any = None
 
 def runs(**learning: int) -> list[RunResult]:
     """How many of 20 seeds of each arm learn 50 tokens; 20 unless given."""
-    return [
-        make_learner(arm, 50, seed, seed < 20 + learning.get(arm, 20)) for arm in ARMS for seed in range(20, 40)
-    ]  # fmt: skip
+    seeds = range(20, 40)
+    return [make_learner(arm, 50, seed, seed < 20 + learning.get(arm, 20)) for arm in ARMS for seed in seeds]
 
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Findings]:
-    """Findings where so many seeds learn in bfloat16, and all in float32 but 10 of an arm that is named."""
+    """Findings where so many seeds learn in bfloat16, and so many in float32 (`single`); 20 unless given."""
 
     def findings(single: dict[str, int] | None = None, **half: int) -> Findings:
         give_runs(monkeypatch, {"own_rate_50": runs(**single or {}), "bfloat16_50": runs(**half)})

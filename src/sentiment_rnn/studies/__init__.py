@@ -11,14 +11,14 @@ from importlib import import_module
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies.kit.study import Study
 
-OF_ALL = ("kit", "answer", "page")
-"""Modules that are of all studies."""
+NOT_STUDIES = ("kit", "answer", "page")
+"""Modules that serve all of them."""
 
 
 @cache
 def all_studies() -> tuple[Study, ...]:
     """Every study, in the order in which they build on each other."""
-    modules = [module.name for module in pkgutil.iter_modules(__path__) if module.name not in OF_ALL]
+    modules = [module.name for module in pkgutil.iter_modules(__path__) if module.name not in NOT_STUDIES]
     studies: list[Study] = [import_module(f"{__name__}.{module}").STUDY for module in modules]
     return tuple(sorted(studies, key=lambda study: study.order))
 

@@ -10,12 +10,11 @@ from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import learnt_share_rows
 from sentiment_rnn.studies.kit.memory_spans import Score
-from sentiment_rnn.studies.kit.share_comparisons import Claim, Pair, adjusted_tests, verdict_on
+from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 
 DISTANCE = own_rate.DISTANCE
 SEEDS = own_rate.SEEDS
-EQUIVALENT = own_rate.EQUIVALENT
 HALF = "_bfloat16"
 """Ends the name of an arm in bfloat16; the one without it is in float32."""
 
@@ -27,13 +26,11 @@ def findings(folder: Path) -> Findings:
         UserError: a file is missing, of this study or of own_rate.
     """
     seeds = beside(read_seeds(folder.parent / "own_rate", own_rate.SEEDS), read_seeds(folder, SEEDS))
-    claims = comparisons()
-    adjusted = adjusted_tests(claims, seeds.scores)
     return seed_findings(
         folder,
         seeds,
-        adjusted,
-        [verdict_on(claim, adjusted, seeds.scores, seeds.styles) for claim in claims],
+        comparisons(),
+        verdicts_on,
         lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
         more=[difference_table(seeds)],
     )

@@ -1,5 +1,6 @@
 """What in the LSTM lets it learn to remember? Gates taken away and gradients cut, by experiments/causes/protocol.md."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import learns, learnt_share_rows
 from sentiment_rnn.studies.kit.memory_spans import Scores
-from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
+from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
 
@@ -23,21 +24,17 @@ SEARCHES = (20, 100)
 DISTANCES = (20, 100, 400)
 WHOLE, RNN, LEAKY = "lstm_chrono", "rnn", ("rnn_leaky", "rnn_leaky_400")
 SEEDS = range(10)
-EQUIVALENT = 0.4
-"""Largest difference of two shares that counts as none."""
 LONG = (100, 400)
 
 
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
     seeds = read_seeds(folder, SEEDS)
-    claims = comparisons(seeds.validation)
-    adjusted = adjusted_tests(claims, seeds.scores)
     return seed_findings(
         folder,
         seeds,
-        adjusted,
-        verdicts(claims, adjusted, seeds.scores, seeds.styles),
+        comparisons(seeds.validation),
+        verdicts,
         lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
     )
 
@@ -69,10 +66,10 @@ def comparisons(validation: Validation) -> list[Claim]:
     ]
 
 
-def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol: nothing is decided at a distance that the whole LSTM does not learn itself."""
     undecidable = [distance for distance in DISTANCES if not learns(scores, WHOLE, distance)]
-    return [verdict_on(claim, adjusted, scores, styles, undecidable) for claim in claims]
+    return verdicts_on(claims, adjusted, scores, styles, undecidable)
 
 
 STUDY = counting_study(

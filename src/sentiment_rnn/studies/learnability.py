@@ -1,5 +1,6 @@
 """Which encoders learn to remember, over what distance? The share of seeds, by experiments/learnability/protocol.md."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_rnn.studies.kit.counted_seeds import (
@@ -14,7 +15,7 @@ from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_times import span_by_steps_table
 from sentiment_rnn.studies.kit.learnt_shares import fails, learns, learnt_share_figure, seeds_text
 from sentiment_rnn.studies.kit.memory_spans import Scores
-from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
+from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged
 
@@ -30,20 +31,16 @@ LSTMS = (
 )  # fmt: skip
 RNNS = ("rnn_uniform", "rnn", "rnn_gain", "rnn_relu")
 SEEDS = range(20)
-EQUIVALENT = 0.4
-"""Largest difference of two shares that counts as none."""
 
 
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
     seeds = read_seeds(folder, SEEDS)
-    claims = comparisons(seeds.scores, seeds.validation)
-    adjusted = adjusted_tests(claims, seeds.scores)
     return seed_findings(
         folder,
         seeds,
-        adjusted,
-        verdicts(claims, adjusted, seeds.scores, seeds.styles),
+        comparisons(seeds.scores, seeds.validation),
+        verdicts,
         lambda: {"shares": learnt_share_figure(seeds.scores, seeds.styles)},
         more=[span_by_steps_table(seeds.times, seeds.styles, BUDGETS)],
     )
@@ -87,7 +84,7 @@ def beyond_the_rnn(scores: Scores) -> int:
     return next((distance for distance in DISTANCES if not learns(scores, "rnn", distance)), NOT_REACHED)
 
 
-def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol. A part at a distance that has not been run is open."""
     short, long = (5, 20), (100, 200, 400)
     return [
@@ -101,7 +98,7 @@ def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: St
             judged(*(fails(scores, arm, distance) for arm in RNNS for distance in long)),
             seeds_text(scores, styles, RNNS, long),
         ),
-        *(verdict_on(claim, adjusted, scores, styles) for claim in claims),
+        *verdicts_on(claims, adjusted, scores, styles),
     ]
 
 

@@ -1,5 +1,6 @@
 """What do encoders learn over 50 tokens where their rate is searched there? By experiments/own_rate/protocol.md."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_rnn.studies import learnability
@@ -20,7 +21,7 @@ from sentiment_rnn.studies.kit.learnt_shares import (
 )
 from sentiment_rnn.studies.kit.measurements import RESULTS
 from sentiment_rnn.studies.kit.memory_spans import Scores
-from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, adjusted_tests, verdict_on
+from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged
 
@@ -28,20 +29,17 @@ DISTANCE = 50
 SEEDS = range(20, 40)
 LEADING = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")
 """Arms of the leading figure."""
-EQUIVALENT = learnability.EQUIVALENT
 TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
 
 
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
     seeds = read_seeds(folder, SEEDS)
-    claims = comparisons(seeds.validation)
-    adjusted = adjusted_tests(claims, seeds.scores)
     return seed_findings(
         folder,
         seeds,
-        adjusted,
-        verdicts(claims, adjusted, seeds.scores, seeds.styles),
+        comparisons(seeds.validation),
+        verdicts,
         lambda: {
             "answer": learnt_share_lines(searched_where_run(folder, seeds.scores), seeds.styles, LEADING),
             "shares": learnt_share_rows(seeds.scores, seeds.styles),
@@ -82,7 +80,7 @@ def comparisons(validation: Validation) -> list[Claim]:
     ]  # fmt: skip
 
 
-def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol."""
     return [
         Verdict(
@@ -90,7 +88,7 @@ def verdicts(claims: list[Claim], adjusted: Adjusted, scores: Scores, styles: St
             judged(learns(scores, "rnn", DISTANCE)),
             seeds_text(scores, styles, ("rnn",), (DISTANCE,)),
         ),
-        *(verdict_on(claim, adjusted, scores, styles) for claim in claims),
+        *verdicts_on(claims, adjusted, scores, styles),
     ]
 
 

@@ -37,7 +37,7 @@ class Repeated(NamedTuple):
     def contained(self) -> bool:
         """Whether the first interval contains the second share."""
         learn, seeds = self.second
-        return _within(self.first, learn / seeds)
+        return _contains(self.first, learn / seeds)
 
     @property
     def probability(self) -> float:
@@ -45,17 +45,17 @@ class Repeated(NamedTuple):
         (k, n), (j, m) = self.first, self.second
         share = (k + j) / (n + m)
         of_first, of_second = binom.pmf(np.arange(n + 1), n, share), binom.pmf(np.arange(m + 1), m, share)
-        held = np.array([[_within((first, n), second / m) for second in range(m + 1)] for first in range(n + 1)])
+        held = np.array([[_contains((first, n), second / m) for second in range(m + 1)] for first in range(n + 1)])
         return float(of_first @ held @ of_second)
 
 
-def _within(first: tuple[int, int], share: float) -> bool:
+_interval = cache(share_interval)
+"""Remembered: `probability` asks for the same 21 again and again."""
+
+
+def _contains(first: tuple[int, int], share: float) -> bool:
     _, low, high = _interval(*first)
     return low <= share <= high
-
-
-_interval = cache(share_interval)
-"""Of which few are different."""
 
 
 def findings(folder: Path) -> Findings:
@@ -71,8 +71,8 @@ def findings(folder: Path) -> Findings:
     return seed_findings(
         folder,
         seeds,
-        {},
-        [verdict(pairs)],
+        [],
+        lambda *_: [verdict(pairs)],
         lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
         more=[repeated_table(pairs, seeds)],
     )
@@ -91,8 +91,8 @@ def repeated(first: Scores, second: Scores) -> list[Repeated]:
 def number_contained(pairs: Iterable[Repeated]) -> np.ndarray:
     """float [N + 1], the probability of each number of intervals that contain the second share."""
     distribution = np.ones(1)
-    for pair in pairs:
-        distribution = np.convolve(distribution, [1 - pair.probability, pair.probability])
+    for probability in (pair.probability for pair in pairs):
+        distribution = np.convolve(distribution, [1 - probability, probability])
     return distribution
 
 

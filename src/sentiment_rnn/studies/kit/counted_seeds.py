@@ -29,7 +29,7 @@ from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_table
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.memory_spans import COLUMNS, Scores, accuracy_rows, learnt, read_scores
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
-from sentiment_rnn.studies.kit.share_comparisons import Adjusted, comparison_tables
+from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, adjusted_tests, comparison_tables
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
 from sentiment_rnn.tracking.names import BEST_ACCURACY
@@ -157,6 +157,10 @@ def at_distances(arms: ByArm[Measured], distances: Container[int]) -> dict[str, 
     return {arm: by_distance for arm, by_distance in found.items() if by_distance}
 
 
+Judge = Callable[[Sequence[Claim], Adjusted, Scores, Styles], Iterable[Verdict]]
+"""From claims, their tests and the scores to verdicts."""
+
+
 def best_on_validation(validation: Validation, arms: Iterable[str], distance: int) -> str:
     """The arm with the best median at a distance; the first of equals, and of arms that were not run there."""
     return max(arms, key=lambda arm: validation.get((arm, distance), 0.0))
@@ -165,8 +169,8 @@ def best_on_validation(validation: Validation, arms: Iterable[str], distance: in
 def seed_findings(
     folder: Path,
     seeds: SeedCounts,
-    adjusted: Adjusted,
-    verdicts: Iterable[Verdict],
+    claims: Sequence[Claim],
+    judge: Judge,
     figures: Callable[[], Mapping[str, Figure]],
     more: Iterable[Table] = (),
 ) -> Findings:
@@ -175,7 +179,8 @@ def seed_findings(
     Where only searches have been run, the findings are theirs.
 
     Args:
-        adjusted: the tests.
+        claims: those of two arms.
+        judge: the rules of the protocol, for these claims and what others it has.
         figures: draws figures of the shares of seeds that learn, by file name.
         more: tables that stand behind that of the shares.
     """
@@ -190,6 +195,7 @@ def seed_findings(
     }
     if not seeds.scores:
         return Findings(tables, [], drawn)
+    adjusted = adjusted_tests(claims, seeds.scores)
     return Findings(
         tables=[
             learnt_share_table(seeds.scores, seeds.styles),
@@ -197,6 +203,8 @@ def seed_findings(
             *comparison_tables(adjusted, seeds.scores, seeds.styles),
             *tables,
         ],
-        verdicts=[verdict for verdict in verdicts if verdict.evidence != NOT_RUN],
+        verdicts=[
+            verdict for verdict in judge(claims, adjusted, seeds.scores, seeds.styles) if verdict.evidence != NOT_RUN
+        ],
         figures={**figures(), "steps": learning_time_figure(seeds.times, seeds.styles), **drawn},
     )

@@ -19,6 +19,8 @@ from sentiment_rnn.studies.kit.verdicts import Verdict, judged
 
 LEVEL = 0.05
 """Of the tests, all together."""
+EQUIVALENT = 0.4
+"""Largest difference of two shares that counts as none, in every protocol that has one."""
 
 
 class Pair(NamedTuple):
@@ -121,6 +123,13 @@ def verdict_on(
             + ("." if decidable else "; not to be decided there.")
         )
     return Verdict(claim.text, judged(*parts), " ".join(evidence) or NOT_RUN)
+
+
+def verdicts_on(
+    claims: Iterable[Claim], adjusted: Adjusted, scores: Scores, styles: Styles, undecidable: Collection[int] = ()
+) -> list[Verdict]:
+    """The verdict on each claim; see `verdict_on`."""
+    return [verdict_on(claim, adjusted, scores, styles, undecidable) for claim in claims]
 
 
 def comparison_tables(adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Table]:
