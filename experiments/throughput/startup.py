@@ -36,12 +36,12 @@ def main() -> None:
     arguments = parsed(parser, "startup")
 
     def median(seconds: Callable[[], float]) -> str:
-        return f"{statistics.median(seconds() for _ in range(arguments.repeats)):.1f} s"
+        return f"{statistics.median(seconds() for _ in range(arguments.repeats)):.2f} s"
 
     with tempfile.TemporaryDirectory() as folder:
         fresh = [f"tracking.directory={folder}/runs", f"data.directory={folder}/data"]
         overrides = [REVIEWS, "encoder=lstm", *arguments.overrides, *fresh]
-        cold = f"{seconds_to_first_step(overrides):.1f} s"
+        cold = f"{seconds_to_first_step(overrides):.2f} s"
         warm = median(lambda: seconds_to_first_step(overrides))
         store = f"{folder}/small"
         register_small_model(store, f"{folder}/data")
