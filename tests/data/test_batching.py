@@ -285,3 +285,29 @@ def test_changing_a_batch_does_not_change_the_corpus() -> None:
     reviews = Reviews(build_split([4]), 10, "tail")
     reviews[[0]].tokens.zero_()
     assert reviews[[0]].tokens.tolist() == [[2, 3, 4, 5]]
+
+
+# In which order words are read
+
+
+@settings(deadline=None)
+@given(LENGTHS, st.integers(1, 100), st.sampled_from(["head", "tail", "both"]))
+def test_shuffled_words_are_those_that_are_read_in_one_order_of_their_own(
+    lengths: np.ndarray, max_tokens: int, keep: str
+) -> None:
+    split = build_split(lengths.tolist())
+    kept, shuffled, again = (Reviews(split, max_tokens, keep, order) for order in ("kept", *["shuffled"] * 2))
+    for index in range(len(split)):
+        read = shuffled.tokens_of(index)
+        assert sorted(read) == sorted(kept.tokens_of(index))
+        assert read.dtype == np.int32
+        assert read.tolist() == again.tokens_of(index).tolist()
+
+
+def test_shuffling_leaves_no_word_nearer_to_its_place_than_chance() -> None:
+    split = build_split([200] * 300)
+    reviews = Reviews(split, 200, "tail", "shuffled")
+    places = np.array([reviews.tokens_of(index) - split.tokens[200 * index] for index in range(300)])
+    # Each of 200 words at each of 200 places: 1.5 times are expected, and a word stays where it was as often.
+    assert 1.2 < (places == np.arange(200)).mean() * 300 < 1.8
+    assert abs(np.corrcoef(places.ravel(), np.tile(np.arange(200), 300))[0, 1]) < 0.02

@@ -50,6 +50,16 @@ def test_neither_order_nor_company_changes_an_answer(build_package: Callable, te
     np.testing.assert_allclose(alone, together, atol=1e-6)
 
 
+def test_a_model_of_shuffled_words_reads_a_text_in_one_order_that_is_another(
+    build_package: Callable[..., Package],
+) -> None:
+    text = "the film was bad . i liked it , a b film good !"
+    kept, shuffled = (Predictor(build_package(word_order=order)) for order in ("kept", "shuffled"))
+    found = [shuffled.predict(texts).probabilities[0] for texts in ([text], [text, "good"])]
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+    assert abs(found[0] - kept.predict([text]).probabilities[0]) > 1e-4
+
+
 @pytest.mark.parametrize(("keep", "same"), [("tail", "end"), ("head", "start"), ("both", "ends")])
 def test_only_the_part_that_it_was_trained_to_read_decides(
     build_package: Callable[..., Package], keep: str, same: str

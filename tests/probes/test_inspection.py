@@ -87,6 +87,11 @@ def test_a_text_without_a_token_is_refused(build_package: Callable[..., Package]
             inspect(Predictor(build_package()), text)
 
 
+def test_a_model_of_shuffled_words_has_no_reading_to_follow(build_package: Callable[..., Package]) -> None:
+    with pytest.raises(UserError, match="random order"):
+        inspect(Predictor(build_package(word_order="shuffled")), "the film was good .")
+
+
 def test_no_text_becomes_part_of_the_page(build_package: Callable[..., Package]) -> None:
     predictor = Predictor(build_package())
     page = inspection_page(

@@ -107,7 +107,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
         "learning, learnability, own_rate, causes, bfloat16, replication, memory, textbook, gradient_flow, gates, "
-        "length, excerpt, capacity"
+        "length, excerpt, capacity, real_text"
     ]
     assert not list(tmp_path.iterdir())
 
@@ -237,14 +237,14 @@ def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() 
     studies = all_studies()
     assert [found.name for found in studies] == [
         "learning", "learnability", "own_rate", "causes", "bfloat16", "replication", "memory", "textbook",
-        "gradient_flow", "gates", "length", "excerpt", "capacity",
+        "gradient_flow", "gates", "length", "excerpt", "capacity", "real_text",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:
         assert f"<!-- {found.name}:start -->" in (EXPERIMENTS / found.name / "README.md").read_text()
         for sweep in found.sweeps:
             assert Path(CONFIGURATION, "experiment", f"{sweep.experiment}.yaml").exists()
-            assert sweep.chooses_rates == (sweep.experiment.endswith("_rate") or "_search_" in sweep.experiment)
+            assert sweep.chooses_rates == (sweep.experiment.endswith("_rate") or "_search" in sweep.experiment)
 
 
 def test_a_study_comes_after_those_that_it_needs() -> None:

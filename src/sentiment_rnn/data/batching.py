@@ -4,6 +4,7 @@ Why not packed sequences: on a CPU each step of a packed backward pass writes a 
 That makes it quadratic in the length (pytorch issue 149194).
 """
 
+import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -34,21 +35,24 @@ class Reviews(Dataset[Batch]):
 
     Args:
         keep: `head` reads the first tokens, `tail` the last, `both` the first half and the last half.
+        word_order: `kept`, or `shuffled`: see `shuffled`.
     """
 
-    def __init__(self, split: Split, max_tokens: int, keep: str) -> None:
+    def __init__(self, split: Split, max_tokens: int, keep: str, word_order: str = "kept") -> None:
         self.split = split
         self.max_tokens = max_tokens
         self.keep = keep
+        self.word_order = word_order
         self.lengths = np.minimum(split.lengths, max_tokens)
 
     def __len__(self) -> int:
         return len(self.split)
 
     def tokens_of(self, index: int) -> np.ndarray:
-        """int32 [length], the tokens of one review that are read."""
+        """int32 [length], the tokens of one review that are read, in the order in which they are."""
         tokens = self.split.tokens[self.split.offsets[index] : self.split.offsets[index + 1]]
-        return cut(tokens, self.max_tokens, self.keep)
+        read = cut(tokens, self.max_tokens, self.keep)
+        return shuffled(read) if self.word_order == "shuffled" else read
 
     def __getitem__(self, indices: list[int]) -> Batch:
         lengths = self.lengths[indices]
@@ -71,6 +75,14 @@ def cut(tokens: np.ndarray, max_tokens: int, keep: str) -> np.ndarray:
         return tokens[:max_tokens]
     tail = max_tokens if keep == "tail" else max_tokens // 2
     return np.concatenate([tokens[: max_tokens - tail], tokens[len(tokens) - tail :]])
+
+
+def shuffled(tokens: np.ndarray) -> np.ndarray:
+    """The same tokens, int32 [T], in a random order that depends on them alone.
+
+    A text is thus read in one order by every run and in every epoch, as it is without shuffling.
+    """
+    return np.random.default_rng(zlib.crc32(tokens.tobytes())).permutation(tokens)
 
 
 class LengthBuckets(Sampler[list[int]]):

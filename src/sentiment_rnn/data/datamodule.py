@@ -39,8 +39,9 @@ class ReviewData(TaskData):
             self.corpus = load_corpus(source_of(self.config), self.config)
 
     def reviews(self, split: str) -> Reviews:
-        """A split's reviews, cut to `max_tokens`."""
-        return Reviews(self.corpus.splits[split], self.config.max_tokens, self.config.keep)
+        """A split's reviews, cut to `max_tokens`, their words in the order that is asked for."""
+        config = self.config
+        return Reviews(self.corpus.splits[split], config.max_tokens, config.keep, config.word_order)
 
     def train_dataloader(self) -> ReviewLoader:
         """Training batches, in another order every epoch."""

@@ -27,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from sentiment_rnn import __version__
 from sentiment_rnn.config.components import arguments_of
+from sentiment_rnn.config.data import PARTS, WORD_ORDERS
 from sentiment_rnn.data.tokenizer import (
     PADDING_ID,
     SPECIALS,
@@ -74,6 +75,8 @@ class Reading:
     """Tokens of its shortest training text."""
     longest: int = 0
     """Tokens of its longest training text; 0 where that is not known."""
+    word_order: str = "kept"
+    """Order in which it reads tokens: `kept`, or `shuffled`, as in training."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,8 @@ def _checked_reading(reading: Reading) -> Reading:
         all(type(number) is int and 0 < number < 2**31 for number in (reading.max_tokens, reading.batch_size))
         and math.isfinite(reading.temperature)
         and reading.temperature > 0
-        and reading.keep in ("head", "tail", "both")
+        and reading.keep in PARTS
+        and reading.word_order in WORD_ORDERS
         and reading.precision in ("float32", "bfloat16")
         and isinstance(reading.run, str)
         and isinstance(reading.data, str)

@@ -15,7 +15,7 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, seeds_above, was_run
 from sentiment_rnn.studies.kit.memory_spans import Scores
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged
+from sentiment_rnn.studies.kit.verdicts import Verdict, judged, within
 
 LEVEL = 0.05
 """Of the tests, all together."""
@@ -88,13 +88,6 @@ def adjusted_tests(claims: Iterable[Claim], scores: Scores) -> Adjusted:
     }  # fmt: skip
     adjusted = holm({test: 1.0 if counts is None else share_p(*counts) for test, counts in tests.items()})
     return {test: p for test, p in adjusted.items() if tests[test] is not None}
-
-
-def within(difference: Interval, margin: float) -> bool | None:
-    """Whether a difference lies within ± a margin; None where its interval does not decide."""
-    if difference.low > -margin and difference.high < margin:
-        return True
-    return False if difference.low > margin or difference.high < -margin else None
 
 
 def verdict_on(

@@ -37,6 +37,13 @@ def below(interval: Interval, threshold: float) -> bool | None:
     return above(Interval(-interval.estimate, -interval.high, -interval.low), -threshold)
 
 
+def within(difference: Interval, margin: float) -> bool | None:
+    """Whether a difference lies within ± a margin; None where its interval does not decide."""
+    if difference.known and difference.low > -margin and difference.high < margin:
+        return True
+    return False if difference.low > margin or difference.high < -margin else None
+
+
 def every(parts: Iterable[bool | None]) -> bool | None:
     """Whether all of them are true: one that is false decides, one that is open leaves it open. None of no parts."""
     known = list(parts)
