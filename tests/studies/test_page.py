@@ -13,8 +13,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.studies.page import build_page, sections_of, verdict_table
+from sentiment_rnn.studies.answer import verdicts_of
+from sentiment_rnn.studies.page import LATER, build_page, sections_of, verdict_table
 
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 TEXTS = [
     {
         "tokens": ["good", "</script>", "<b>film</b>"],
@@ -55,6 +57,25 @@ def test_the_page_holds_every_study_that_has_run_and_names_the_others(experiment
     assert "A claim &lt;of&gt; gates." in page
     assert "Not run yet: learning, learnability, own_rate, causes, bfloat16, replication, textbook, " in page
     assert page.count("data:image/png;base64,") == 2
+
+
+def test_a_verdict_is_followed_by_that_of_a_later_study_that_asked_again(experiments: Path) -> None:
+    ((first, claim), (later, asked)), *_ = LATER.items()
+    for name, said, verdict in ((first, claim, "holds"), (later, asked, "inconclusive")):
+        assert all(study.name != name for study in sections_of(experiments))
+        (experiments / name).mkdir()
+        (experiments / name / "README.md").write_text(f"# {name}\n")
+        found = [{"claim": said, "verdict": verdict, "evidence": "20/20."}]
+        (experiments / name / "verdicts.json").write_text(json.dumps(found))
+        if name == first:
+            assert "But in" not in build_page(experiments)
+    assert f"20/20. But in {later}: {asked} Inconclusive." in build_page(experiments)
+
+
+def test_the_claims_that_a_later_study_asked_again_are_claims_of_both() -> None:
+    for place in (*LATER, *LATER.values()):
+        study, claim = place
+        assert claim in verdicts_of(EXPERIMENTS / study)
 
 
 def test_the_page_asks_nothing_of_a_network(experiments: Path) -> None:

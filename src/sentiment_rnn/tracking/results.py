@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import Metric, Run, RunStatus
 from mlflow.exceptions import MlflowException
 
@@ -60,6 +61,8 @@ class RunResult:
     """What was given on the command line, or by the sweep."""
     metrics: Metrics
     tags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    artifacts: str = field(default="", repr=False)
+    """Where MLflow keeps its files."""
 
     @property
     def seed(self) -> int:
@@ -85,13 +88,13 @@ class RunResult:
     def predictions(self) -> Predictions:
         """What the run said of the test reviews."""
         with tempfile.TemporaryDirectory() as folder:
-            return Predictions.load(_download(self.store, self.run_id, PREDICTIONS, folder))
+            return Predictions.load(_download(self.store, self.run_id, self.artifacts, PREDICTIONS, folder))
 
     @cached_property
     def gradients(self) -> np.ndarray:
         """float [3, D]: distance from the end, ‖∂L/∂x‖ there before training, and after it."""
         with tempfile.TemporaryDirectory() as folder:
-            path = _download(self.store, self.run_id, GRADIENTS, folder)
+            path = _download(self.store, self.run_id, self.artifacts, GRADIENTS, folder)
             return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).T
 
     def curve(self, name: str) -> Curve:
@@ -198,21 +201,21 @@ def planned_runs(store: Store, parent: Run) -> int:
 
 def _plan_of(store: Store, parent: Run) -> dict[str, Any]:
     try:
-        return dict(_read_yaml(store, parent.info.run_id, JOBS, dict))
+        return dict(_read_yaml(store, parent, JOBS, dict))
     except UserError:
         return {}
 
 
 def result_of(store: Store, run: Run) -> RunResult:
     """A finished run; raises `UserError` where its configuration cannot be read."""
-    run_id = run.info.run_id
     return RunResult(
         store,
-        run_id,
-        config=recorded(_read_yaml(store, run_id, CONFIGURATION, dict)),
-        overrides=_pairs(_read_yaml(store, run_id, OVERRIDES, list)),
+        run.info.run_id,
+        config=recorded(_read_yaml(store, run, CONFIGURATION, dict)),
+        overrides=_pairs(_read_yaml(store, run, OVERRIDES, list)),
         metrics=Metrics(run.data.metrics),
         tags=run.data.tags,
+        artifacts=str(run.info.artifact_uri),
     )
 
 
@@ -256,17 +259,18 @@ def _pairs(overrides: list[str]) -> dict[str, str]:
     return dict(line.lstrip("+").split("=", 1) for line in overrides if "=" in line)
 
 
-def _download(store: Store, run_id: str, name: str, folder: str) -> Path:
+def _download(store: Store, run_id: str, artifacts: str, name: str, folder: str) -> Path:
+    # Not by the run's id: MLflow would then ask for the run three times, which takes longer than the file.
     try:
-        return Path(store.client.download_artifacts(run_id, name, folder))
+        return Path(download_artifacts(f"{artifacts}/{name}", dst_path=folder, tracking_uri=store.uri))
     except (MlflowException, OSError) as error:
         raise UserError(f"run {run_id}: it has no {name}; train again with tracking.repeat=true") from error
 
 
-def _read_yaml(store: Store, run_id: str, name: str, kind: type) -> Any:
+def _read_yaml(store: Store, run: Run, name: str, kind: type) -> Any:
     """The plain values in a run's YAML artifact, a `kind`; raises `UserError` for one that is damaged or names code."""
     with tempfile.TemporaryDirectory() as folder:
-        path = _download(store, run_id, name, folder)
+        path = _download(store, run.info.run_id, run.info.artifact_uri, name, folder)
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
             if not isinstance(values, kind):
@@ -274,5 +278,5 @@ def _read_yaml(store: Store, run_id: str, name: str, kind: type) -> Any:
             return values
         except (yaml.YAMLError, ValueError) as error:
             raise UserError(
-                f"run {run_id}: its {name} is damaged ({str(error).splitlines()[0]}); train again"
+                f"run {run.info.run_id}: its {name} is damaged ({str(error).splitlines()[0]}); train again"
             ) from error
