@@ -82,9 +82,10 @@ def test_every_choice_is_within_the_schema_and_its_bounds(
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
     config = composed_choice(choice, "hydra.mode=MULTIRUN")
     params = config.hydra.sweeper.params
+    arms = any("," in str(values) for key, values in params.items() if key != "seed")
     with read_write(config):
         for key in [key for key, values in params.items() if key == "seed" or str(values).startswith("range")]:
-            params[key] = "0" if key == "seed" else "0,1"  # another is within the schema where these are
+            params[key] = "0" if key == "seed" and arms else "0,1"  # another is within the schema where these are
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         jobs = job_overrides(config)
         configs = job_configs(config, jobs)

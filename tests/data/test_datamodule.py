@@ -126,6 +126,17 @@ def test_max_tokens_cuts_the_batches(generated_config: Config) -> None:
     assert {batch.tokens.shape[1] for batch in data.train_dataloader()} == {9}
 
 
+def test_every_split_is_shuffled_where_that_is_asked_for(generated_config: Config) -> None:
+    kept, mixed = ReviewData(generated_config()), ReviewData(generated_config(shuffle_span=100))
+    for data in (kept, mixed):
+        data.setup()
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        for batch, other in zip(getattr(kept, loader)(), getattr(mixed, loader)(), strict=True):
+            assert torch.equal(batch.indices, other.indices)
+            assert torch.equal(batch.tokens.sort().values, other.tokens.sort().values)
+            assert not torch.equal(batch.tokens, other.tokens)
+
+
 def test_the_seed_decides_the_training_order_and_no_other(data: ReviewData) -> None:
     other = ReviewData(data.config, seed=8)
     data.setup()

@@ -288,7 +288,7 @@ def test_the_weights_of_format_1_are_refused_in_format_2(folder: Path, build_pac
         (("tokenizer",), 5, "AttributeError"),
         (("model", "encoder", "forget_gate"), 1.0, "unexpected keyword"),
         (("reading", "keep"), "middle", "model.json"),
-        (("reading", "word_order"), "backwards", "model.json"),
+        (("reading", "shuffle_span"), -1, "model.json"),
         (("reading", "temperature"), 0, "model.json"),
         (("reading", "max_tokens"), "many", "model.json"),
         (("reading", "more"), 1, "unexpected keyword"),

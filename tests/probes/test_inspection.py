@@ -89,7 +89,7 @@ def test_a_text_without_a_token_is_refused(build_package: Callable[..., Package]
 
 def test_a_model_of_shuffled_words_has_no_reading_to_follow(build_package: Callable[..., Package]) -> None:
     with pytest.raises(UserError, match="random order"):
-        inspect(Predictor(build_package(word_order="shuffled")), "the film was good .")
+        inspect(Predictor(build_package(shuffle_span=5)), "the film was good .")
 
 
 def test_no_text_becomes_part_of_the_page(build_package: Callable[..., Package]) -> None:

@@ -1,6 +1,7 @@
 """One run, from a configuration to its record."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -90,6 +91,22 @@ def test_every_encoder_file_trains_and_its_packaged_model_predicts(tmp_path: Pat
     assert package.name == encoder
     (probability,) = Predictor(package).predict(["a good film ."]).probabilities
     assert 0 < probability < 1
+
+
+def test_a_packaged_model_shuffles_words_as_its_run_did(tmp_path: Path) -> None:
+    config = small_config(tmp_path, "encoder=lstm", "precision=float32", "data.shuffle_span=5")
+    train(config, [])
+    client, run = last_run(tmp_path)
+    folder = fetch_run_model(open_store(config.tracking), run.info.run_id, tmp_path / "model")
+    package = read_package(folder / DATA)
+    assert package.reading.shuffle_span == 5
+    recorded = Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(tmp_path))))
+    data = ReviewData(config.data)
+    data.setup()
+    test = data.corpus.splits["test"]
+    np.testing.assert_array_equal(Predictor(package).logits_of(test), recorded.logits)
+    in_order = replace(package, reading=replace(package.reading, shuffle_span=0))
+    assert not np.array_equal(Predictor(in_order).logits_of(test), recorded.logits)
 
 
 def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The study of IMDb: each verdict by the rule of its protocol, and files that come back as findings."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,110 +8,187 @@ import numpy as np
 import pytest
 from made_results import make_result, style_of
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import real_text
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.evidence import check_accuracies
+from sentiment_rnn.studies.kit.parts import added_to
+from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
-ARMS = ("rnn", "gru", "lstm", "bag", "rnn_shuffled", "lstm_shuffled")
+ARMS = ("rnn", "gru", "lstm", "bag", "lstm_shuffled_20", "lstm_shuffled_400")
 STYLES = dict.fromkeys(ARMS, EncoderStyle("an encoder", "#000000"))
-NOISE = np.linspace(-1, 1, 10)
 STORE: Any = None
 
 
-def around(mean: float, deviation: float = 0.002) -> np.ndarray:
+def around(mean: float, deviation: float = 0.002) -> dict[int, float]:
     """Accuracies of ten seeds, evenly spread."""
-    return mean + deviation * NOISE / NOISE.std(ddof=1)
+    noise = np.linspace(-1, 1, 10)
+    values = mean + deviation * noise / noise.std(ddof=1)
+    return dict(zip(real_text.SEEDS, values.tolist(), strict=True))
 
 
-def judged(**accuracies: np.ndarray) -> dict[int, str]:
+def judged(**accuracies: dict[int, float]) -> dict[int, str]:
     """The verdict on each claim; an arm that is not given has 0.88 with a deviation of 0.002."""
     every = {arm: accuracies.get(arm, around(0.88)) for arm in ARMS}
     found = real_text.verdicts(every, real_text.adjusted_tests(every), STYLES)
     return {claim: verdict.verdict for claim, verdict in enumerate(found, 1)}
 
 
-def test_better_is_better_by_more_than_a_point() -> None:
-    for claim, arm in ((1, "rnn"), (2, "bag"), (5, "lstm_shuffled")):
-        assert judged(**{arm: around(0.85)})[claim] == HOLDS
-        assert judged(**{arm: around(0.875)})[claim] == FAILS  # by half a point, which is too little
-        assert judged(**{arm: around(0.91)})[claim] == FAILS
-        assert judged(**{arm: around(0.87)})[claim] == UNDECIDED
-        assert judged(**{arm: around(0.85, 0.05)})[claim] == UNDECIDED
-    assert judged(rnn_shuffled=around(0.85))[6] == HOLDS
+@pytest.mark.parametrize(("claim", "second"), [(1, "rnn"), (2, "bag"), (4, "lstm_shuffled_20")])
+def test_better_is_better_by_more_than_a_point_in_most_seeds(claim: int, second: str) -> None:
+    assert judged(**{second: around(0.85)})[claim] == HOLDS
+    assert judged(**{second: around(0.875)})[claim] == FAILS  # by half a point, which is too little
+    assert judged(**{second: around(0.91)})[claim] == FAILS
+    assert judged(**{second: around(0.87, 0.02)})[claim] == UNDECIDED
+
+
+def test_what_all_shuffled_words_lose_is_counted_from_shuffled_neighbors() -> None:
+    found = judged(lstm_shuffled_20=around(0.86), lstm_shuffled_400=around(0.84))
+    assert (found[4], found[5]) == (HOLDS, HOLDS)
+    found = judged(lstm_shuffled_20=around(0.86), lstm_shuffled_400=around(0.86))
+    assert (found[4], found[5]) == (HOLDS, FAILS)
+
+
+OPEN = {
+    "bag": around(0.87, 0.02), "lstm_shuffled_20": around(0.87, 0.02), "lstm_shuffled_400": around(0.86, 0.001),
+}  # fmt: skip
+"""Arms between which no test decides."""
+
+
+def test_a_few_seeds_that_fail_do_not_make_an_encoder_worse() -> None:
+    rnn = around(0.879)
+    assert judged(rnn=rnn | {20: 0.55})[1] == FAILS  # nine of ten are as good
+    assert judged(rnn=rnn | {20: 0.55, 21: 0.55, 22: 0.55})[1] == UNDECIDED
+
+
+def test_a_test_among_four_has_to_say_more_than_one_alone() -> None:
+    nine = around(0.85) | {20: 0.9}
+    assert judged(rnn=nine)[1] == HOLDS  # the last of Holm's steps
+    assert judged(rnn=nine, **OPEN)[1] == UNDECIDED
+    every = {arm: around(0.88) for arm in ARMS} | {"rnn": nine} | OPEN
+    adjusted = real_text.adjusted_tests(every)
+    assert set(adjusted) == {1, 2, 4, 5}
+    assert adjusted[1] == pytest.approx(4 * 22 / 1024)
 
 
 def test_as_good_is_an_interval_within_a_point() -> None:
     assert judged()[3] == HOLDS
+    assert judged(gru=around(0.872))[3] == HOLDS
     assert judged(gru=around(0.86))[3] == FAILS
     assert judged(gru=around(0.88, 0.02))[3] == UNDECIDED
-    assert judged(gru=around(0.872))[3] == HOLDS
-
-
-def test_the_spread_over_seeds_is_compared_in_both_directions() -> None:
-    assert judged(rnn=around(0.84, 0.03))[4] == HOLDS
-    assert judged(lstm=around(0.88, 0.03))[4] == FAILS
-    assert judged()[4] == UNDECIDED
-
-
-def test_one_of_many_tests_has_to_say_more() -> None:
-    # Alone its p is 0.04; among five tests of which no other says anything it is 0.2.
-    alone = around(0.8736, 0.003)
-    every = {arm: around(0.87 if arm in ("bag", "rnn", "lstm_shuffled") else 0.88, 0.004) for arm in ARMS}
-    every |= {"rnn_shuffled": every["rnn"] - 0.01, "lstm": around(0.88, 0.004)}
-    raw = real_text.welch_p(every["lstm"], alone, real_text.MARGIN)
-    assert 0.01 < raw < 0.05
-    assert real_text.adjusted_tests(every | {"rnn": alone})[1] == pytest.approx(5 * raw)
 
 
 def test_a_single_seed_decides_nothing() -> None:
-    one = {arm: np.array([0.9 if arm == "lstm" else 0.5]) for arm in ARMS}
+    one = {arm: {20: 0.9 if arm == "lstm" else 0.5} for arm in ARMS}
     assert set(judged(**one).values()) == {UNDECIDED}
 
 
-def runs(*arms: str) -> list[RunResult]:
+def make_runs(arm: str, seeds: range = real_text.SEEDS, reviews: int = 20) -> list[RunResult]:
+    """Runs of an arm that are right in 80 % of the reviews; an LSTM in order in 85 % with every odd seed."""
+    encoder, _, span = arm.partition("_shuffled_")
+    label, color = style_of(encoder)
     found = []
-    for arm in arms:
-        encoder = arm.removesuffix("_shuffled")
-        label, color = style_of(encoder)
-        for seed in range(10):
-            right = 17 if arm == "lstm" and seed % 2 else 16
-            probabilities = np.where(np.arange(20) < right, 0.9, 0.1)
-            predictions = Predictions(probabilities, np.ones(20, np.int8), np.arange(20), np.full(20, -1, np.int32))
-            run = make_result(
-                encoder, seed=seed, predictions=predictions, metrics={"val/best_accuracy": 0.8}, label=label,
-                color=color, word_order="shuffled" if arm != encoder else "kept",
-            )  # fmt: skip
-            run.config.optimizer.gradient_clip_norm = 1.0
-            found.append(run)
+    for seed in seeds:
+        right = 0.85 if arm == "lstm" and seed % 2 else 0.8
+        probabilities = np.where(np.arange(reviews) < right * reviews, 0.9, 0.1)
+        predictions = Predictions(
+            probabilities, np.ones(reviews, np.int8), np.arange(reviews), np.full(reviews, -1, np.int32)
+        )
+        run = make_result(
+            encoder, seed=seed, predictions=predictions, metrics={"val/best_accuracy": 0.8}, label=label, color=color,
+            shuffle_span=int(span or 0),
+        )  # fmt: skip
+        run.config.optimizer.gradient_clip_norm = 1.0
+        found.append(run)
     return found
 
 
-def test_files_come_back_as_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    in_order, shuffled = runs(*ARMS[:4]), runs(*ARMS[4:])
-    sweeps = {
-        "real_text": in_order, "real_text_shuffled": shuffled, "real_text_search": in_order[::10],
-        "real_text_search_shuffled": shuffled[::10],
-    }  # fmt: skip
-    monkeypatch.setattr(
-        real_text, "results_of_sweeps", lambda _, *names: [run for name in names for run in sweeps[name]]
-    )
+SWEEPS = {
+    "real_text_search": [run for arm in ARMS[:4] for run in make_runs(arm, range(100, 101))],
+    "real_text_search_shuffled": [run for arm in ARMS[4:] for run in make_runs(arm, range(100, 101))],
+    "real_text": [run for arm in ARMS[:4] for run in make_runs(arm)],
+    "real_text_shuffled_20": make_runs(ARMS[4]),
+    "real_text_shuffled_400": make_runs(ARMS[5]),
+}
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
+    """The folder, after these sweeps were measured and added to what it has."""
     folder = tmp_path / "real_text"
-    real_text.STUDY.measure(STORE).write(folder)
-    check_accuracies(real_text.STUDY, folder)
-    found = real_text.findings(folder)
+
+    def measure(*sweeps: str, **other: list[RunResult]) -> Path:
+        runs = SWEEPS | other
+        monkeypatch.setattr(
+            real_text, "results_of_sweeps", lambda _, *names: [run for name in names for run in runs[name]]
+        )
+        chosen = [Sweep(name, chooses_rates="_search" in name) for name in sweeps or SWEEPS]
+        added_to(folder, real_text.measure(STORE, chosen)).write(folder)
+        check_accuracies(real_text.STUDY, folder)
+        return folder
+
+    return measure
+
+
+def test_files_come_back_as_findings(measured: Callable[..., Path]) -> None:
+    found = real_text.findings(measured())
     accuracy, comparisons, search = found.tables
     assert [(row[0], row[1]) for row in accuracy.rows] == [
         ("RNN, orthogonal", "10"), ("GRU", "10"), ("LSTM, forget bias 1", "10"), ("bag of words", "10"),
-        ("RNN, orthogonal, shuffled words", "10"), ("LSTM, forget bias 1, shuffled words", "10"),
+        ("LSTM, forget bias 1, shuffled within 20", "10"), ("LSTM, forget bias 1, all shuffled", "10"),
     ]  # fmt: skip
-    assert [row[2:6] for row in accuracy.rows][1:3] == [
-        ("80.0 % (80.0 to 80.0)", "0.0", "80.0", "80.0"), ("82.5 % (80.6 to 84.4)", "2.6", "80.0", "85.0"),
+    assert [row[2:] for row in accuracy.rows][1:3] == [
+        ("80.0 % (80.0 to 80.0)", "0.0", "80.0", "80.0", "80.0"),
+        ("82.5 % (80.6 to 84.4)", "2.6", "80.0", "82.5", "85.0"),
+    ]
+    assert [(row[0], row[4]) for row in comparisons.rows] == [
+        ("1", "5/10 (19 to 81 %)"), ("2", "5/10 (19 to 81 %)"), ("3", "0/10 (0 to 31 %)"), ("4", "5/10 (19 to 81 %)"),
+        ("5", "0/10 (0 to 31 %)"),
     ]  # fmt: skip
-    assert [row[0] for row in comparisons.rows] == ["1", "2", "3", "5", "6"]
     assert [row[0] for row in search.rows] == [row[0] for row in accuracy.rows]
-    assert len(found.verdicts) == 6
+    assert len(found.verdicts) == 5
     assert set(found.figures) == {"accuracy", "search"}
-    found.write(folder)
+
+
+def test_parts_come_together_as_the_whole(measured: Callable[..., Path]) -> None:
+    for sweep in reversed(SWEEPS):
+        folder = measured(sweep)
+    in_parts = real_text.findings(folder).texts()
+    assert in_parts == real_text.findings(measured()).texts()
+
+
+def test_searches_alone_are_shown_and_nothing_is_judged(measured: Callable[..., Path]) -> None:
+    found = real_text.findings(measured("real_text_search"))
+    assert ([table.title.split(":")[0] for table in found.tables], found.verdicts) == (
+        ["Best validation accuracy [%] of three epochs"], [],
+    )  # fmt: skip
+    assert set(found.figures) == {"search"}
+
+
+def test_a_claim_of_an_arm_that_was_not_run_is_left_out_and_counts_among_the_tests(
+    measured: Callable[..., Path],
+) -> None:
+    folder = measured("real_text")
+    assert [verdict.claim for verdict in real_text.findings(folder).verdicts] == [
+        claim.text for claim in real_text.COMPARISONS[:3]
+    ]
+    assert real_text.adjusted_tests({"lstm": around(0.9), "rnn": around(0.8)})[1] == pytest.approx(4 * 2 / 1024)
+
+
+def test_seeds_of_development_do_not_count_and_unequal_ones_are_refused(measured: Callable[..., Path]) -> None:
+    folder = measured(real_text=SWEEPS["real_text"] + make_runs("lstm", range(100, 103)))
+    assert set(real_text.read_accuracies(folder)["lstm"]) == set(real_text.SEEDS)
+    folder = measured("real_text_shuffled_20", real_text_shuffled_20=make_runs(ARMS[4], range(20, 30)))
+    rows = (folder / "results.csv").read_text().splitlines()
+    (folder / "results.csv").write_text("\n".join(row for row in rows if not row.startswith("gru,29,")) + "\n")
+    with pytest.raises(UserError, match="its arms have other seeds"):
+        real_text.findings(folder)
+
+
+def test_runs_that_read_other_reviews_are_not_added(measured: Callable[..., Path]) -> None:
+    measured("real_text")
+    with pytest.raises(UserError, match="its runs have read other test reviews than lstm_shuffled_20, 20;"):
+        measured("real_text_shuffled_20", real_text_shuffled_20=make_runs(ARMS[4], reviews=40))

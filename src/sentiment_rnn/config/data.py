@@ -7,7 +7,6 @@ from omegaconf import MISSING
 from sentiment_rnn.config.bounds import at_least, one_of
 
 PARTS = ("head", "tail", "both")
-WORD_ORDERS = ("kept", "shuffled")
 
 
 @dataclass
@@ -28,9 +27,9 @@ class DataConfig:
     """Longest part of a review that is read, in tokens."""
     keep: str = MISSING
     """Which part that is: `head`, `tail` or `both` (half from each end)."""
-    word_order: str = "kept"
-    """Order of the tokens that are read: `kept`, or `shuffled`, for each text in one random order that stays the
-    same."""
+    shuffle_span: int = 0
+    """Tokens of the stretches within which the words that are read are shuffled, for each text in one random order that
+    stays the same; 0 leaves them in order, and `max_tokens` or more shuffles all."""
     tokenizer: str = "basic_english"
     """How a text is split into tokens: a name that torchtext's `get_tokenizer` knows, or the import path of
     a function from a text to its tokens, marked by `data.tokenizer.tokenizer`."""
@@ -44,6 +43,6 @@ class DataConfig:
         at_least("data.eval_batch_size", self.eval_batch_size, 1)
         at_least("data.max_tokens", self.max_tokens, 1)
         one_of("data.keep", self.keep, PARTS)
-        one_of("data.word_order", self.word_order, WORD_ORDERS)
+        at_least("data.shuffle_span", self.shuffle_span, 0)
         at_least("data.vocabulary_size", self.vocabulary_size, 3)
         at_least("data.minimum_frequency", self.minimum_frequency, 1)

@@ -35,14 +35,14 @@ class Reviews(Dataset[Batch]):
 
     Args:
         keep: `head` reads the first tokens, `tail` the last, `both` the first half and the last half.
-        word_order: `kept`, or `shuffled`: see `shuffled`.
+        shuffle_span: tokens of the stretches that are shuffled, 0 for none: see `shuffled`.
     """
 
-    def __init__(self, split: Split, max_tokens: int, keep: str, word_order: str = "kept") -> None:
+    def __init__(self, split: Split, max_tokens: int, keep: str, shuffle_span: int = 0) -> None:
         self.split = split
         self.max_tokens = max_tokens
         self.keep = keep
-        self.word_order = word_order
+        self.shuffle_span = shuffle_span
         self.lengths = np.minimum(split.lengths, max_tokens)
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class Reviews(Dataset[Batch]):
         """int32 [length], the tokens of one review that are read, in the order in which they are."""
         tokens = self.split.tokens[self.split.offsets[index] : self.split.offsets[index + 1]]
         read = cut(tokens, self.max_tokens, self.keep)
-        return shuffled(read) if self.word_order == "shuffled" else read
+        return shuffled(read, self.shuffle_span) if self.shuffle_span else read
 
     def __getitem__(self, indices: list[int]) -> Batch:
         lengths = self.lengths[indices]
@@ -77,12 +77,15 @@ def cut(tokens: np.ndarray, max_tokens: int, keep: str) -> np.ndarray:
     return np.concatenate([tokens[: max_tokens - tail], tokens[len(tokens) - tail :]])
 
 
-def shuffled(tokens: np.ndarray) -> np.ndarray:
-    """The same tokens, int32 [T], in a random order that depends on them alone.
+def shuffled(tokens: np.ndarray, span: int) -> np.ndarray:
+    """The same tokens, int32 [T], each stretch of `span` in a random order; stretches count from the end.
 
-    A text is thus read in one order by every run and in every epoch, as it is without shuffling.
+    The order depends on the tokens alone. A text is thus read in one order by every run and in every epoch, as it is
+    without shuffling.
     """
-    return np.random.default_rng(zlib.crc32(tokens.tobytes())).permutation(tokens)
+    random = np.random.RandomState(zlib.crc32(tokens.astype("<i4").tobytes()))  # its stream is the same in every NumPy
+    stretch = (len(tokens) - 1 - np.arange(len(tokens))) // span
+    return tokens[np.lexsort((random.permutation(len(tokens)), -stretch))]
 
 
 class LengthBuckets(Sampler[list[int]]):

@@ -41,7 +41,7 @@ class ReviewData(TaskData):
     def reviews(self, split: str) -> Reviews:
         """A split's reviews, cut to `max_tokens`, their words in the order that is asked for."""
         config = self.config
-        return Reviews(self.corpus.splits[split], config.max_tokens, config.keep, config.word_order)
+        return Reviews(self.corpus.splits[split], config.max_tokens, config.keep, config.shuffle_span)
 
     def train_dataloader(self) -> ReviewLoader:
         """Training batches, in another order every epoch."""

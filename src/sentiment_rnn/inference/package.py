@@ -27,7 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from sentiment_rnn import __version__
 from sentiment_rnn.config.components import arguments_of
-from sentiment_rnn.config.data import PARTS, WORD_ORDERS
+from sentiment_rnn.config.data import PARTS
 from sentiment_rnn.data.tokenizer import (
     PADDING_ID,
     SPECIALS,
@@ -75,8 +75,8 @@ class Reading:
     """Tokens of its shortest training text."""
     longest: int = 0
     """Tokens of its longest training text; 0 where that is not known."""
-    word_order: str = "kept"
-    """Order in which it reads tokens: `kept`, or `shuffled`, as in training."""
+    shuffle_span: int = 0
+    """Tokens of the stretches that it shuffles, as in training; 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,13 @@ def _checked_reading(reading: Reading) -> Reading:
         and math.isfinite(reading.temperature)
         and reading.temperature > 0
         and reading.keep in PARTS
-        and reading.word_order in WORD_ORDERS
         and reading.precision in ("float32", "bfloat16")
         and isinstance(reading.run, str)
         and isinstance(reading.data, str)
-        and all(type(number) is int and 0 <= number < 2**31 for number in (reading.shortest, reading.longest))
+        and all(
+            type(number) is int and 0 <= number < 2**31
+            for number in (reading.shortest, reading.longest, reading.shuffle_span)
+        )
     )
     if not fits:
         raise ValueError(f"{ABOUT}: {reading}")

@@ -73,7 +73,7 @@ class Predictor:
     def logits_of(self, split: Split) -> torch.Tensor:
         """float32 [N] for a split, batched as a run's test is, so that a run's own test gives its own logits."""
         reading = self.package.reading
-        reviews = Reviews(split, reading.max_tokens, reading.keep, reading.word_order)
+        reviews = Reviews(split, reading.max_tokens, reading.keep, reading.shuffle_span)
         logits = torch.empty(len(split))
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
             for indices in LengthBuckets(reviews.lengths, reading.batch_size, shuffle=False):

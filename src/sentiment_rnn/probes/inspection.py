@@ -59,9 +59,9 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
     """Read a text and all its beginnings, and the text without each of its sentences.
 
     Raises:
-        UserError: the text has no token, or the model reads words in a shuffled order.
+        UserError: the text has no token, or the model reads words in a random order.
     """
-    if predictor.package.reading.word_order != "kept":
+    if predictor.package.reading.shuffle_span:
         raise UserError("the model reads the words of a text in a random order, so there is no reading to follow")
     tokenizer = predictor.package.tokenizer
     split = [(part, tokenizer.split(part)) for part in re.split(r"(?<=[.!?])\s+|\n+", whole(text))]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import fisher_exact, levene, ttest_ind_from_stats
+from scipy.stats import binomtest, fisher_exact, ttest_ind_from_stats
 from scipy.stats import t as student_t
 
 from sentiment_rnn.report.statistics import BySeed, Values, spread
@@ -25,14 +25,12 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def welch_p(first: Values, second: Values, difference: float = 0.0) -> float:
-    """Two-sided p value of means over unpaired seeds, first - second, that differ by `difference` (Welch 1947), as
-    `welch_interval` judges them.
+def welch_p(first: Values, second: Values) -> float:
+    """Two-sided p value of equal means over unpaired seeds (Welch 1947), as `welch_interval` judges them.
 
-    Seeds that all agree leave no doubt: 1 where the means differ by just that, 0 where they do not. NaN for a single
-    seed.
+    Seeds that all agree leave no doubt: 1 where the means are equal, 0 where they are not. NaN for a single seed.
     """
-    one, other = spread(np.asarray(first) - difference), spread(second)
+    one, other = spread(first), spread(second)
     if not (one.deviation or other.deviation):
         return float(one.mean == other.mean)
     if min(len(first), len(second)) < 2:
@@ -49,16 +47,9 @@ def paired_p(first: BySeed, second: BySeed) -> float:
     return float(2 * student_t.sf(abs(mean) / deviation * math.sqrt(len(first)), len(first) - 1))
 
 
-def spread_p(first: Values, second: Values) -> float:
-    """Two-sided p value of two equal spreads (Brown & Forsythe 1974): Levene's test about the medians.
-
-    It holds for outcomes that are not normal. 1 where neither has any spread, NaN for a single seed.
-    """
-    if min(len(first), len(second)) < 2:
-        return math.nan
-    if np.ptp(first) == np.ptp(second) == 0:
-        return 1.0
-    return float(levene(first, second, center="median").pvalue)
+def sign_p(successes: int, total: int) -> float:
+    """Two-sided p value of a share of one half (the exact sign test); it assumes nothing of how values are spread."""
+    return float(binomtest(successes, total).pvalue)
 
 
 def share_p(first: int, of_first: int, second: int, of_second: int) -> float:

@@ -23,7 +23,7 @@ def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: s
     lengths = corpus.splits["train"].lengths
     reading = Reading(
         read.max_tokens, read.keep, read.eval_batch_size, precision, 1.0, run_id, read.name, int(lengths.min()),
-        int(lengths.max()), read.word_order,
+        int(lengths.max()), read.shuffle_span,
     )  # fmt: skip
     return Package(model, corpus.tokenizer, reading, np.array([], dtype=np.int64))
 

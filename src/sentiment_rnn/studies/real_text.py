@@ -1,4 +1,4 @@
-"""What are memory and order worth on IMDb? By experiments/real_text/protocol.md."""
+"""What are memory and the order of words worth on IMDb? By experiments/real_text/protocol.md."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,52 +7,40 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import new_figure, styled
-from sentiment_rnn.report.p_values import holm, spread_p, welch_p
-from sentiment_rnn.report.statistics import (
-    Interval,
-    accuracy_difference,
-    accuracy_interval,
-    percent,
-    points,
-    spread,
-)
+from sentiment_rnn.report.p_values import holm, sign_p
+from sentiment_rnn.report.shares import counted
+from sentiment_rnn.report.statistics import BySeed, Interval, accuracy_difference, accuracy_interval, percent, points
+from sentiment_rnn.report.statistics import spread as spread_of
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, reviews_digest
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
-from sentiment_rnn.studies.kit.random_search import (
-    SEARCH,
-    Draw,
-    best_draw,
-    read_search,
-    search_csv,
-    search_figure,
-    search_table,
-)
+from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv, search_figure, search_table
+from sentiment_rnn.studies.kit.share_comparisons import LEVEL
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged, within
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
-SEEDS = range(10)
+SEEDS = range(20, 30)
 MARGIN = 0.01
-"""A difference of two mean accuracies that counts as none."""
-LEVEL = 0.05
-"""Of the tests, all together."""
-SHUFFLED = "_shuffled"
-"""Ends the name of an arm that reads shuffled words."""
-SEARCH_SHUFFLED = "search_shuffled.csv"
+"""A difference in accuracy that counts as none."""
+NEAR, WHOLE = 20, 400
+"""`data.shuffle_span` of the arms that read shuffled words: neighbors, and all."""
+KEYS = ("encoder", "seed")
+"""Columns that tell runs apart; an arm is called an encoder there."""
 
-Accuracies = Mapping[str, np.ndarray]
-"""Test accuracies, float [seeds], by arm."""
+Accuracies = Mapping[str, BySeed]
+"""Test accuracies by arm and seed."""
 
 
 class Comparison(NamedTuple):
-    """A claim about the mean accuracies of two arms."""
+    """A claim about two arms."""
 
     number: int
     """In the protocol."""
@@ -62,45 +50,66 @@ class Comparison(NamedTuple):
     equal: bool = False
     """The two are to be as good. Else the first is to be better."""
 
+    def run(self, accuracies: Accuracies) -> bool:
+        """Whether both arms were run."""
+        return self.first in accuracies and self.second in accuracies
+
+    def better(self, accuracies: Accuracies) -> tuple[int, int]:
+        """In how many seeds the first is better than the second by more than the margin, and of how many."""
+        first, second = accuracies[self.first], accuracies[self.second]
+        return sum(first[seed] - second[seed] > MARGIN for seed in first), len(first)
+
     def difference(self, accuracies: Accuracies) -> Interval:
         """Of the means, first - second."""
-        return accuracy_difference(accuracies[self.first], accuracies[self.second])
+        first, second = (list(accuracies[arm].values()) for arm in (self.first, self.second))
+        return accuracy_difference(first, second)
 
 
-LSTM_OVER_BAG = Comparison(2, "On IMDb an LSTM is better than a bag of words.", "lstm", "bag")
-LSTM_IN_ORDER = Comparison(5, "An LSTM uses the order of the words.", "lstm", "lstm_shuffled")
 COMPARISONS = (
     Comparison(1, "On IMDb an LSTM is better than a vanilla RNN.", "lstm", "rnn"),
-    LSTM_OVER_BAG,
+    Comparison(2, "On IMDb an LSTM is better than a bag of words.", "lstm", "bag"),
     Comparison(3, "On IMDb a GRU is as good as an LSTM.", "gru", "lstm", equal=True),
-    LSTM_IN_ORDER,
-    Comparison(6, "A vanilla RNN uses the order of the words.", "rnn", "rnn_shuffled"),
-)
-SPREADS = 4
-"""Number of the claim that a vanilla RNN depends on its seed more than an LSTM does."""
+    Comparison(
+        4, "The order of neighboring words is worth more than a point to an LSTM.", "lstm", f"lstm_shuffled_{NEAR}"
+    ),
+    Comparison(
+        5, "Where in a review words stand is worth more than a point to an LSTM.", f"lstm_shuffled_{NEAR}",
+        f"lstm_shuffled_{WHOLE}",
+    ),
+)  # fmt: skip
 
 
-def measure(store: Store) -> Measurements:
-    """Accuracies and correctness of every run, and the searches."""
-    results = results_of_sweeps(store, "real_text", "real_text_shuffled")
+def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
+    """Accuracies and correctness of the runs of these sweeps, and the draws of those that choose rates."""
+    results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
+    searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
+    files: dict[str, str | bytes] = {CORRECT: correct_file([correct_of(run) for run in results], KEYS)}
+    for span in sorted({span_of(run) for run in searched}):
+        files[search_file(span)] = search_csv((run for run in searched if span_of(run) == span), validation_accuracy)
     rows = [
-        (arm_of(run), run.seed, run.metrics[BEST_ACCURACY], float(run.predictions.correct.mean())) for run in results
-    ]
-    return Measurements.of_rows(
-        ("encoder", "seed", BEST_ACCURACY, "test/accuracy"),
-        rows,
-        styles_by_arm(results),
-        {
-            CORRECT: correct_file([correct_of(run) for run in results], ("encoder", "seed")),
-            SEARCH: search_csv(results_of_sweeps(store, "real_text_search"), validation_accuracy),
-            SEARCH_SHUFFLED: search_csv(results_of_sweeps(store, "real_text_search_shuffled"), validation_accuracy),
-        },
-    )
+        (
+            arm_of(run), run.seed, run.learning_rate, float(run.config.optimizer.gradient_clip_norm),
+            run.metrics[BEST_ACCURACY], float(run.predictions.correct.mean()),
+        )
+        for run in results
+    ]  # fmt: skip
+    columns = (*KEYS, "peak_rate", "clip_norm", BEST_ACCURACY, "test/accuracy")
+    return Measurements.of_rows(columns, rows, styles_by_arm([*results, *searched]), files)
+
+
+def span_of(run: RunResult) -> int:
+    """Tokens of the stretches that a run shuffles; 0 for none."""
+    return int(run.config.data.shuffle_span)
+
+
+def arm_named(encoder: str, span: int) -> str:
+    """An encoder, and how far it is from reading words in order."""
+    return f"{encoder}_shuffled_{span}" if span else encoder
 
 
 def arm_of(run: RunResult) -> str:
-    """The encoder's name, and whether its words are shuffled."""
-    return run.encoder + (SHUFFLED if run.config.data.word_order == "shuffled" else "")
+    """The arm that a run is of."""
+    return arm_named(run.encoder, span_of(run))
 
 
 def styles_by_arm(results: Sequence[RunResult]) -> dict[str, EncoderStyle]:
@@ -108,8 +117,9 @@ def styles_by_arm(results: Sequence[RunResult]) -> dict[str, EncoderStyle]:
     styles, found = styles_of(results), {}
     for run in results:
         label, color = styles[run.encoder]
-        arm = arm_of(run)
-        found[arm] = EncoderStyle(label + (", shuffled words" if arm.endswith(SHUFFLED) else ""), color)
+        span = span_of(run)
+        words = "" if not span else ", all shuffled" if span >= WHOLE else f", shuffled within {span}"
+        found[arm_of(run)] = EncoderStyle(label + words, color)
     return found
 
 
@@ -120,117 +130,127 @@ def correct_of(run: RunResult) -> Correct:
     return Correct((arm_of(run), str(run.seed)), found.correct, reviews_digest(found, every))
 
 
+def search_file(span: int) -> str:
+    """The file of the search of runs that shuffle stretches of so many tokens."""
+    return f"search_shuffled_{span}.csv" if span else "search.csv"
+
+
 def findings(folder: Path) -> Findings:
-    """Findings from the files."""
+    """Findings from the files; where only searches have been run, theirs.
+
+    Raises:
+        UserError: a file is missing or damaged, or the arms have not the same seeds.
+    """
     accuracies, styles, draws = read_accuracies(folder), read_styles(folder), read_draws(folder)
+    tables = [search_table(draws, styles, "Best validation accuracy [%] of three epochs")] if draws else []
+    figures = {"search": search_figure(draws, styles)} if draws else {}
+    if not accuracies:
+        return Findings(tables, [], figures)
     adjusted = adjusted_tests(accuracies)
     return Findings(
-        tables=[
-            accuracy_table(accuracies, styles, draws),
-            comparison_table(accuracies, adjusted, styles),
-            search_table(draws, styles, "Best validation accuracy [%] of three epochs"),
-        ],
+        tables=[accuracy_table(accuracies, styles), comparison_table(accuracies, adjusted, styles), *tables],
         verdicts=verdicts(accuracies, adjusted, styles),
-        figures={"accuracy": accuracy_figure(accuracies, styles), "search": search_figure(draws, styles)},
+        figures={"accuracy": accuracy_figure(accuracies, styles), **figures},
     )
 
 
-def read_accuracies(folder: Path) -> dict[str, np.ndarray]:
-    """Test accuracies of each arm, of the seeds of the protocol."""
-    found: dict[str, list[float]] = {}
+def read_accuracies(folder: Path) -> dict[str, dict[int, float]]:
+    """Test accuracies of each arm; of seeds that are not the protocol's, none.
+
+    Raises:
+        UserError: the file is missing or damaged, or the arms have not the same seeds.
+    """
+    found: dict[str, dict[int, float]] = {}
     for row in read_rows(folder):
         if int(row["seed"]) in SEEDS:
-            found.setdefault(row["encoder"], []).append(float(row["test/accuracy"]))
-    return {arm: np.array(values) for arm, values in found.items()}
+            found.setdefault(row["encoder"], {})[int(row["seed"])] = float(row["test/accuracy"])
+    seeds = {arm: tuple(sorted(by_seed)) for arm, by_seed in found.items()}
+    if len(set(seeds.values())) > 1:
+        said = "; ".join(f"{arm} {', '.join(map(str, of_arm))}" for arm, of_arm in seeds.items())
+        raise UserError(f"{folder}: its arms have other seeds ({said}); run those that are missing")
+    return found
 
 
 def read_draws(folder: Path) -> dict[str, list[Draw]]:
-    """The draws of each arm."""
-    shuffled = read_search(folder, SEARCH_SHUFFLED)
-    return read_search(folder) | {arm + SHUFFLED: draws for arm, draws in shuffled.items()}
+    """The draws of each arm that was searched."""
+    return {
+        arm_named(encoder, span): draws
+        for span in (0, NEAR, WHOLE) if (folder / search_file(span)).is_file()
+        for encoder, draws in read_search(folder, search_file(span)).items()
+    }  # fmt: skip
 
 
 def adjusted_tests(accuracies: Accuracies) -> dict[int, float]:
-    """p values of the protocol's tests by the number of their claim, adjusted by Holm's method; 1 of a single seed."""
-    p_values = {
-        claim.number: welch_p(accuracies[claim.first], accuracies[claim.second], MARGIN)
+    """p values of the protocol's tests by the number of their claim, adjusted by Holm's method for all of them; one of
+    an arm that was not run is 1."""
+    return holm({
+        claim.number: sign_p(*claim.better(accuracies)) if claim.run(accuracies) else 1.0
         for claim in COMPARISONS if not claim.equal
-    }  # fmt: skip
-    p_values[SPREADS] = spread_p(accuracies["rnn"], accuracies["lstm"])
-    return holm({claim: 1.0 if np.isnan(p) else p for claim, p in p_values.items()})
+    })  # fmt: skip
 
 
 def verdicts(accuracies: Accuracies, adjusted: Mapping[int, float], styles: Styles) -> list[Verdict]:
-    """By the rules of the protocol."""
-    found = {claim.number: verdict_on(claim, accuracies, adjusted, styles) for claim in COMPARISONS}
-    found[SPREADS] = verdict_on_spreads(accuracies, adjusted[SPREADS], styles)
-    return [found[number] for number in sorted(found)]
+    """By the rules of the protocol; a claim of an arm that was not run is left out."""
+    return [verdict_on(claim, accuracies, adjusted, styles) for claim in COMPARISONS if claim.run(accuracies)]
 
 
 def verdict_on(claim: Comparison, accuracies: Accuracies, adjusted: Mapping[int, float], styles: Styles) -> Verdict:
-    """Whether the first arm is better by more than the margin, or both are as good within it."""
+    """Whether the first arm is better by more than the margin in most seeds, or both are as good within it."""
     difference = claim.difference(accuracies)
-    one, other = (percent(accuracy_interval(accuracies[arm])) for arm in (claim.first, claim.second))
-    evidence = (
-        f"{styles[claim.first].label} is right in {one}, {styles[claim.second].label} in {other}: "
-        f"{points(difference)} points"
-    )
+    one, other = (f"{styles[arm].label} {mean_accuracy(accuracies[arm])}" for arm in (claim.first, claim.second))
+    evidence = f"Right are {one} and {other}: {points(difference)} points."
     if claim.equal:
-        return Verdict(claim.text, judged(within(difference, MARGIN)), f"{evidence}.")
+        return Verdict(claim.text, judged(within(difference, MARGIN)), evidence)
+    better, of = claim.better(accuracies)
     p = adjusted[claim.number]
-    part = difference.estimate > MARGIN if p <= LEVEL else None
-    return Verdict(claim.text, judged(part), f"{evidence}; that it is one point has adjusted p = {p:.2g}.")
+    part = 2 * better > of if p <= LEVEL else None
+    more = f"It is more than one point in {counted(better, of)} seeds, adjusted p = {p:.2g}."
+    return Verdict(claim.text, judged(part), f"{evidence} {more}")
 
 
-def verdict_on_spreads(accuracies: Accuracies, p: float, styles: Styles) -> Verdict:
-    """Whether a vanilla RNN's accuracy varies more over seeds than an LSTM's."""
-    rnn, lstm = (spread(accuracies[arm]).deviation for arm in ("rnn", "lstm"))
-    return Verdict(
-        "A vanilla RNN depends on its seed more than an LSTM does.",
-        judged(rnn > lstm if p <= LEVEL else None),
-        f"Standard deviation of {styles['rnn'].label} {100 * rnn:.1f} points, of {styles['lstm'].label} "
-        f"{100 * lstm:.1f}; adjusted p = {p:.2g}.",
-    )
+def mean_accuracy(by_seed: BySeed) -> str:
+    """`88.1 % (87.6 to 88.5)`, the mean over seeds with its interval."""
+    return percent(accuracy_interval(list(by_seed.values())))
 
 
-def accuracy_table(accuracies: Accuracies, styles: Styles, draws: Mapping[str, Sequence[Draw]]) -> Table:
-    """Accuracy of each arm over its seeds, and the learning rate and clipping that its search chose."""
+def accuracy_table(accuracies: Accuracies, styles: Styles) -> Table:
+    """Accuracy of each arm over its seeds."""
     rows = []
-    for arm, values in accuracies.items():
-        chosen = best_draw(draws[arm])
+    for arm, by_seed in accuracies.items():
+        values = 100 * np.array(list(by_seed.values()))
         rows.append((
-            styles[arm].label, f"{len(values)}", percent(accuracy_interval(values)),
-            f"{100 * spread(values).deviation:.1f}", f"{100 * values.min():.1f}", f"{100 * values.max():.1f}",
-            f"{chosen.learning_rate:.2g}", f"{chosen.clip:.2g}",
+            styles[arm].label, f"{len(values)}", mean_accuracy(by_seed), f"{spread_of(values).deviation:.1f}",
+            f"{values.min():.1f}", f"{np.median(values):.1f}", f"{values.max():.1f}",
         ))  # fmt: skip
-    columns = ("encoder", "seeds", "mean", "deviation", "worst seed", "best seed", "learning rate", "clip")
+    columns = ("encoder", "seeds", "mean", "deviation", "worst seed", "median", "best seed")
     return Table("Test accuracy [%] over seeds, the mean with its 95 % t interval", columns, rows)
 
 
 def comparison_table(accuracies: Accuracies, adjusted: Mapping[int, float], styles: Styles) -> Table:
-    """Difference of the means of every claim about two arms, and the adjusted p value of its test."""
+    """Of every claim about two arms: the difference of the means, and in how many seeds it is more than the margin."""
     rows = [
         (
             str(claim.number), styles[claim.first].label, styles[claim.second].label,
-            points(claim.difference(accuracies)), f"{adjusted[claim.number]:.2g}" if claim.number in adjusted else "",
+            points(claim.difference(accuracies)), counted(*claim.better(accuracies)),
+            f"{adjusted[claim.number]:.2g}" if claim.number in adjusted else "",
         )
-        for claim in COMPARISONS
+        for claim in COMPARISONS if claim.run(accuracies)
     ]  # fmt: skip
     title = (
-        "Comparisons: difference of the means [points] with Welch's 95 % interval, and the p value, adjusted by Holm's "
-        "method, that it is one point"
+        "Comparisons: difference of the means [points] with Welch's 95 % interval; seeds in which the first is more "
+        "than one point better, with the exact interval; and the sign test's p, adjusted by Holm's method"
     )
-    return Table(title, ("claim", "encoder", "against", "difference", "p"), rows)
+    return Table(title, ("claim", "encoder", "against", "difference", "better", "p"), rows)
 
 
 @styled
 def accuracy_figure(accuracies: Accuracies, styles: Styles) -> Figure:
-    """Test accuracy, one dot per seed, and the mean with its interval; shuffled words in paler dots."""
+    """Test accuracy, one dot per seed, and the mean with its interval; paler where words are shuffled."""
     figure, (axes,) = new_figure(1, width=8, height=0.9 + 0.45 * len(accuracies))
-    for row, (arm, values) in enumerate(accuracies.items()):
-        color, alpha = styles[arm].color, 0.35 if arm.endswith(SHUFFLED) else 0.7
-        mean, low, high = accuracy_interval(values)
-        axes.scatter(values, np.full(len(values), row), color=color, s=26, alpha=alpha)
+    for row, (arm, by_seed) in enumerate(accuracies.items()):
+        color, alpha = styles[arm].color, 0.3 if "_shuffled_" in arm else 0.7
+        mean, low, high = accuracy_interval(list(by_seed.values()))
+        axes.scatter(list(by_seed.values()), [row] * len(by_seed), color=color, s=26, alpha=alpha)
         axes.errorbar(mean, row + 0.25, xerr=[[mean - low], [high - mean]], color=color, marker="|", capsize=3)
     axes.set_yticks(range(len(accuracies)), [styles[arm].label for arm in accuracies])
     axes.set_ylim(len(accuracies) - 0.4, -0.6)
@@ -238,16 +258,26 @@ def accuracy_figure(accuracies: Accuracies, styles: Styles) -> Figure:
     return figure
 
 
+SWEEPS = (
+    Sweep("real_text_search", chooses_rates=True),
+    Sweep("real_text_search_shuffled", chooses_rates=True),
+    Sweep("real_text"),
+    Sweep(f"real_text_shuffled_{NEAR}"),
+    Sweep(f"real_text_shuffled_{WHOLE}"),
+)
+
+
+def measure_whole(store: Store) -> Measurements:
+    """All sweeps; see `measure`."""
+    return measure(store, SWEEPS)
+
+
 STUDY = Study(
     name="real_text",
     order=85,
-    sweeps=(
-        Sweep("real_text_search", chooses_rates=True),
-        Sweep("real_text_search_shuffled", chooses_rates=True),
-        Sweep("real_text"),
-        Sweep("real_text_shuffled"),
-    ),
-    measure=measure,
+    sweeps=SWEEPS,
+    measure=measure_whole,
+    measure_part=measure,
     findings=findings,
     protocol=True,
     keeps_correct=True,

@@ -5,17 +5,16 @@ can be run over days, or on one machine after another.
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import csv_text
-from sentiment_rnn.studies.kit.correctness import COLUMNS, CORRECT, Correct, correct_file, read_correct
+from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, read_correct
 from sentiment_rnn.studies.kit.measurements import ENCODERS, Measurements, read_rows
 
 KEYS = ("setting", "encoder", "distance", "seed", "learning_rate", "clip")
 """Columns of CSV files that tell rows apart; the others are measured."""
-DISTANCE = COLUMNS.index("distance")
 
 
 def added_to(folder: Path, part: Measurements) -> Measurements:
@@ -41,23 +40,29 @@ def added_to(folder: Path, part: Measurements) -> Measurements:
             if found:
                 files[name] = csv_text(tuple(found[0]), [tuple(row.values()) for row in found])
         if (folder / CORRECT).is_file():
-            (_, old), (_, added) = read_correct(folder), read_correct(new)
-            check_reviews(folder, old, added)
+            (columns, old), (_, added) = read_correct(folder), read_correct(new)
+            check_reviews(folder, columns, old, added)
             runs = {run.key: run for run in (*old, *added)}
             files[CORRECT] = correct_file(
-                sorted(runs.values(), key=lambda run: order(dict(zip(COLUMNS, run.key, strict=True))))
+                sorted(runs.values(), key=lambda run: order(dict(zip(columns, run.key, strict=True)))), columns
             )
     return Measurements(files, part.figures)
 
 
-def check_reviews(folder: Path, old: Iterable[Correct], added: Iterable[Correct]) -> None:
-    """Raise `UserError` where runs at a distance have read other reviews than the folder's: they do not compare."""
-    known = {run.key[DISTANCE]: run.digest for run in old}
+def check_reviews(folder: Path, columns: Sequence[str], old: Iterable[Correct], added: Iterable[Correct]) -> None:
+    """Raise `UserError` where runs at a distance have read other reviews than the folder's: they do not compare. All
+    compare where there are no distances."""
+
+    def distance_of(run: Correct) -> str:
+        return dict(zip(columns, run.key, strict=True)).get("distance", "")
+
+    known = {distance_of(run): run.digest for run in old}
     for run in added:
-        distance = run.key[DISTANCE]
+        distance = distance_of(run)
         if known.get(distance, run.digest) != run.digest:
+            there = f" at {distance} tokens" if distance else ""
             raise UserError(
-                f"{folder}: its runs at {distance} tokens have read other test reviews than {', '.join(run.key)}; "
+                f"{folder}: its runs{there} have read other test reviews than {', '.join(run.key)}; "
                 "leave out overrides of data, or write into another output"
             )
 
