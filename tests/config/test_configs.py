@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig, ValidationError, read_write
 
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
@@ -91,6 +91,20 @@ def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
         configs = job_configs(config, jobs)
     assert len(configs) == len(jobs) > 1
     assert all(isinstance(job, RunConfig) for job in configs)
+
+
+def test_jobs_that_differ_in_their_seed_are_what_hydra_composes_of_each() -> None:
+    config = composed("experiment=learn_5", "hydra.mode=MULTIRUN")
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        jobs = [job for job in job_overrides(config) if job[0] in ("encoder=rnn", "encoder=gru")][::19]
+        loader = GlobalHydra.instance().config_loader()
+        each = [checked(loader.load_sweep_config(config, job)) for job in jobs]
+        assert [job.settings() for job in job_configs(config, jobs)] == [job.settings() for job in each]
+        with pytest.raises(ValidationError, match="'many'"):
+            job_configs(config, [["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=many"]])
+    assert [job[:2] for job in jobs] == [
+        ["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=19"], ["encoder=gru", "seed=18"],
+    ]  # fmt: skip
 
 
 @EACH_EXPERIMENT

@@ -162,6 +162,14 @@ def test_a_killed_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:
     assert sorted(child.data.params["seed"] for child in children) == ["0", "1", "2"], "no job ran twice"
     assert {child.info.status for child in children} == {"FINISHED"}
     assert f"finished before as run {first}" in again.stdout
+    once_more = run_command("train", tmp_path, *arguments[4:], "tracking.repeat=false")
+    assert once_more.returncode == 0, once_more.stderr
+    assert "finished before, and not repeated; see the runs" in once_more.stdout
+    assert "Launching" not in once_more.stdout
+    assert len(runs_of(tmp_path)[1]) == 3
+    MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db").delete_run(first)
+    run_command("train", tmp_path, *arguments[4:], "tracking.repeat=false")
+    assert sorted(child.data.params["seed"] for child in runs_of(tmp_path)[1]) == ["0", "1", "2"], "trained again"
 
 
 def wait_for_a_finished_run(folder: Path) -> str:

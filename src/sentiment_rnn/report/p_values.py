@@ -1,14 +1,10 @@
 """p values of a study's comparisons, and their correction for how many they are."""
 
-import math
 from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import binomtest, fisher_exact, ttest_ind_from_stats
-from scipy.stats import t as student_t
-
-from sentiment_rnn.report.statistics import BySeed, Values, spread
+from scipy.stats import binomtest, fisher_exact
 
 Name = TypeVar("Name")
 
@@ -23,28 +19,6 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     scaled = [(len(ordered) - place) * p_values[name] for place, name in enumerate(ordered)]
     adjusted = dict(zip(ordered, np.minimum(1.0, np.maximum.accumulate(scaled)).tolist(), strict=True))
     return {name: adjusted[name] for name in p_values}
-
-
-def welch_p(first: Values, second: Values) -> float:
-    """Two-sided p value of equal means over unpaired seeds (Welch 1947), as `welch_interval` judges them.
-
-    Seeds that all agree leave no doubt: 1 where the means are equal, 0 where they are not. NaN for a single seed.
-    """
-    one, other = spread(first), spread(second)
-    if not (one.deviation or other.deviation):
-        return float(one.mean == other.mean)
-    if min(len(first), len(second)) < 2:
-        return math.nan
-    return float(ttest_ind_from_stats(*one, len(first), *other, len(second), equal_var=False).pvalue)
-
-
-def paired_p(first: BySeed, second: BySeed) -> float:
-    """Two-sided p value of no mean difference by seed, as `paired_interval` judges it; 0 or 1 for seeds that all agree,
-    NaN for a single seed."""
-    mean, deviation = spread([first[seed] - second[seed] for seed in first])
-    if not deviation:
-        return float(mean == 0)
-    return float(2 * student_t.sf(abs(mean) / deviation * math.sqrt(len(first)), len(first) - 1))
 
 
 def sign_p(successes: int, total: int) -> float:

@@ -25,11 +25,12 @@ from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.answers import quick_answers, store_errors
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.results import log_summary, planned_runs, results_of, trials_of
-from sentiment_rnn.tracking.store import Store, check_store, open_store
-from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, lock_sweep, open_parent
+from sentiment_rnn.tracking.store import Store, check_store, open_store, where_to_look
+from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, is_whole, lock_sweep, open_parent
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
+SEED = "seed="
 SEARCH = "hydra_plugins.sentiment_rnn_search.SearchSweeper"
 log = logging.getLogger("sentiment_rnn")
 
@@ -64,6 +65,9 @@ class SweepCallback(Callback):
             store = prepare(configs, here)
             study, digest = configs[0].study, digest_of(configs, here, plan)
             lock_sweep(store, study, digest)
+            if is_whole(store, configs[0].tracking, digest, plan):
+                log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
+                raise SystemExit(0)
             self.parent = open_parent(store, configs[0].tracking, study, digest, plan)
             tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, batch))
         begun.append(self)
@@ -180,9 +184,20 @@ def tell_jobs(config: DictConfig, parent: str, at_once: int) -> None:
 
 
 def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
-    """The checked configuration of each job."""
+    """The checked configuration of each job. Of jobs that differ in their seed alone, one is composed, which takes most
+    of the time, and the seed is set in it."""
     loader = GlobalHydra.instance().config_loader()
-    return [checked(loader.load_sweep_config(config, job)) for job in jobs]
+    composed: dict[tuple[str, ...], DictConfig] = {}
+    configs = []
+    for job in jobs:
+        arm = tuple(override for override in job if not override.startswith(SEED))
+        if arm not in composed:
+            composed[arm] = loader.load_sweep_config(config, job)
+        for override in job:
+            if override.startswith(SEED):
+                composed[arm].seed = override.removeprefix(SEED)  # the schema makes a number of it
+        configs.append(checked(composed[arm]))
+    return configs
 
 
 def digest_of(configs: list[RunConfig], here: bool, plan: SweepPlan) -> str:

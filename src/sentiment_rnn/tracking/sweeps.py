@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from filelock import FileLock, Timeout
-from mlflow.entities import RunStatus
+from mlflow.entities import Run, RunStatus
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.lease import HeldError, Lease
-from sentiment_rnn.tracking.names import JOBS, NOTE_TAG, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.names import JOBS, NOTE_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.results import is_finished, trials_of
+from sentiment_rnn.tracking.results import FINISHED, is_finished, trials_of
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
@@ -61,6 +61,17 @@ def lock_sweep(store: Store, study: str, digest: str) -> None:
     atexit.register(lock.release)  # and keeps it until then; the callback cannot, since jobs get a copy of it
 
 
+def is_whole(store: Store, config: TrackingConfig, digest: str, plan: SweepPlan) -> bool:
+    """Whether the same sweep finished before and is not to be repeated, and all its runs are still there: then no job
+    needs to start."""
+    with store_errors(store.uri, store.experiment, "READ"):
+        earlier = _last_of(store, digest)
+        if config.repeat or earlier is None or not _finished(store, earlier, plan):
+            return False
+        query = f"tags.`{PARENT_TAG}` = '{earlier.info.run_id}' and {FINISHED}"
+        return len(store.client.search_runs([store.experiment_id], query, max_results=plan.count)) == plan.count
+
+
 def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease:
     """The lease on a sweep's parent run: the last one of the same jobs where it did not finish or is not to be
     repeated, or else a new one.
@@ -74,17 +85,11 @@ def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, p
 
 
 def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease:
-    earlier = store.client.search_runs(
-        [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
-    )
-    finished = (
-        bool(earlier)
-        and is_finished(earlier[0])
-        and plan.trials <= trials_of(store, earlier[0])  # else a search is asked for more
-    )
+    earlier = _last_of(store, digest)
+    finished = earlier is not None and _finished(store, earlier, plan)
     if earlier and not (finished and config.repeat):
         try:
-            lease = Lease(store, earlier[0].info.run_id, config).acquire(wait=False)
+            lease = Lease(store, earlier.info.run_id, config).acquire(wait=False)
         except HeldError as held:
             raise UserError(
                 f"study={study}: {held.owner} runs this very sweep; wait for it, or name another study"
@@ -98,6 +103,17 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
     parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
     store.client.log_dict(parent.info.run_id, plan.shown(), JOBS)
     return Lease(store, parent.info.run_id, config).acquire(wait=False)
+
+
+def _last_of(store: Store, digest: str) -> Run | None:
+    found = store.client.search_runs(
+        [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
+    )
+    return found[0] if found else None
+
+
+def _finished(store: Store, parent: Run, plan: SweepPlan) -> bool:
+    return is_finished(parent) and plan.trials <= trials_of(store, parent)  # else a search is asked for more
 
 
 def close_parent(lease: Lease, finished: bool) -> None:
