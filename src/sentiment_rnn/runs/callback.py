@@ -25,8 +25,8 @@ from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.answers import quick_answers, store_errors
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.results import log_summary, planned_runs, results_of, trials_of
-from sentiment_rnn.tracking.store import Store, check_store, open_store, where_to_look
-from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, is_whole, lock_sweep, open_parent
+from sentiment_rnn.tracking.store import Store, check_store, open_store
+from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, lock_sweep, open_parent
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
@@ -65,10 +65,9 @@ class SweepCallback(Callback):
             store = prepare(configs, here)
             study, digest = configs[0].study, digest_of(configs, here, plan)
             lock_sweep(store, study, digest)
-            if is_whole(store, configs[0].tracking, digest, plan):
-                log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
-                raise SystemExit(0)
             self.parent = open_parent(store, configs[0].tracking, study, digest, plan)
+            if self.parent is None:
+                raise SystemExit(0)  # no job needs to start
             tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, batch))
         begun.append(self)
 

@@ -115,7 +115,11 @@ def section_of(folder: Path) -> Section:
 
 def with_later_verdict(folder: Path, verdict: dict[str, str]) -> dict[str, str]:
     """A verdict of a study, its evidence followed by the verdict of a later study that asked again, where one has."""
-    study, claim = LATER.get((folder.name, verdict["claim"]), ("", ""))
-    if (later := verdicts_of(folder.parent / study).get(claim)) is None:
+    place = LATER.get((folder.name, verdict["claim"]))
+    if place is None:
+        return verdict
+    study, claim = place
+    later = verdicts_of(folder.parent / study).get(claim)
+    if later is None:
         return verdict
     return verdict | {"evidence": f"{verdict['evidence']} But in {study}: {claim} {later['verdict'].capitalize()}."}

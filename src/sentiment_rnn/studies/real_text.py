@@ -1,6 +1,7 @@
 """What are memory and the order of words worth on IMDb? By experiments/real_text/protocol.md."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +12,17 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.p_values import holm, sign_p
 from sentiment_rnn.report.shares import counted
-from sentiment_rnn.report.statistics import BySeed, Interval, accuracy_difference, accuracy_interval, percent, points
-from sentiment_rnn.report.statistics import spread as spread_of
+from sentiment_rnn.report.statistics import (
+    BySeed,
+    Interval,
+    accuracy_difference,
+    accuracy_interval,
+    percent,
+    points,
+    spread,
+)
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, reviews_digest
+from sentiment_rnn.studies.kit.correctness import CORRECT, correct_file, correct_of
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
@@ -83,7 +91,9 @@ def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     """Accuracies and correctness of the runs of these sweeps, and the draws of those that choose rates."""
     results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
     searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
-    files: dict[str, str | bytes] = {CORRECT: correct_file([correct_of(run) for run in results], KEYS)}
+    files: dict[str, str | bytes] = {
+        CORRECT: correct_file([correct_of(run, (arm_of(run), str(run.seed))) for run in results], KEYS)
+    }
     for span in sorted({span_of(run) for run in searched}):
         files[search_file(span)] = search_csv((run for run in searched if span_of(run) == span), validation_accuracy)
     rows = [
@@ -121,13 +131,6 @@ def styles_by_arm(results: Sequence[RunResult]) -> dict[str, EncoderStyle]:
         words = "" if not span else ", all shuffled" if span >= WHOLE else f", shuffled within {span}"
         found[arm_of(run)] = EncoderStyle(label + words, color)
     return found
-
-
-def correct_of(run: RunResult) -> Correct:
-    """Which test reviews a run read rightly."""
-    found = run.predictions
-    every = np.full(len(found.labels), True)
-    return Correct((arm_of(run), str(run.seed)), found.correct, reviews_digest(found, every))
 
 
 def search_file(span: int) -> str:
@@ -219,7 +222,7 @@ def accuracy_table(accuracies: Accuracies, styles: Styles) -> Table:
     for arm, by_seed in accuracies.items():
         values = 100 * np.array(list(by_seed.values()))
         rows.append((
-            styles[arm].label, f"{len(values)}", mean_accuracy(by_seed), f"{spread_of(values).deviation:.1f}",
+            styles[arm].label, f"{len(values)}", mean_accuracy(by_seed), f"{spread(values).deviation:.1f}",
             f"{values.min():.1f}", f"{np.median(values):.1f}", f"{values.max():.1f}",
         ))  # fmt: skip
     columns = ("encoder", "seeds", "mean", "deviation", "worst seed", "median", "best seed")
@@ -267,16 +270,11 @@ SWEEPS = (
 )
 
 
-def measure_whole(store: Store) -> Measurements:
-    """All sweeps; see `measure`."""
-    return measure(store, SWEEPS)
-
-
 STUDY = Study(
     name="real_text",
     order=85,
     sweeps=SWEEPS,
-    measure=measure_whole,
+    measure=partial(measure, sweeps=SWEEPS),
     measure_part=measure,
     findings=findings,
     protocol=True,

@@ -61,20 +61,9 @@ def lock_sweep(store: Store, study: str, digest: str) -> None:
     atexit.register(lock.release)  # and keeps it until then; the callback cannot, since jobs get a copy of it
 
 
-def is_whole(store: Store, config: TrackingConfig, digest: str, plan: SweepPlan) -> bool:
-    """Whether the same sweep finished before and is not to be repeated, and all its runs are still there: then no job
-    needs to start."""
-    with store_errors(store.uri, store.experiment, "READ"):
-        earlier = _last_of(store, digest)
-        if config.repeat or earlier is None or not _finished(store, earlier, plan):
-            return False
-        query = f"tags.`{PARENT_TAG}` = '{earlier.info.run_id}' and {FINISHED}"
-        return len(store.client.search_runs([store.experiment_id], query, max_results=plan.count)) == plan.count
-
-
-def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease:
-    """The lease on a sweep's parent run: the last one of the same jobs where it did not finish or is not to be
-    repeated, or else a new one.
+def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease | None:
+    """The lease on a sweep's parent run: the last one of the same jobs where it did not finish or has lost runs, or
+    else a new one. None where the sweep finished before, all its runs are there, and it is not to be repeated.
 
     Raises:
         UserError: another process, on another machine maybe, runs this sweep.
@@ -84,12 +73,21 @@ def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, p
         return _open_parent(store, config, study, digest, plan)
 
 
-def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease:
-    earlier = _last_of(store, digest)
-    finished = earlier is not None and _finished(store, earlier, plan)
+def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease | None:
+    earlier = store.client.search_runs(
+        [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
+    )
+    finished = (
+        bool(earlier)
+        and is_finished(earlier[0])
+        and plan.trials <= trials_of(store, earlier[0])  # else a search is asked for more
+    )
+    if finished and not config.repeat and _has_all_runs(store, earlier[0], plan):
+        log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
+        return None
     if earlier and not (finished and config.repeat):
         try:
-            lease = Lease(store, earlier.info.run_id, config).acquire(wait=False)
+            lease = Lease(store, earlier[0].info.run_id, config).acquire(wait=False)
         except HeldError as held:
             raise UserError(
                 f"study={study}: {held.owner} runs this very sweep; wait for it, or name another study"
@@ -97,7 +95,7 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
         store.client.update_run(lease.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         if plan.space:  # which may be asked for more trials
             store.client.log_dict(lease.run_id, plan.shown(), JOBS)
-        log.info("sweep %s: %s", study, "finished before, and not repeated" if finished else "resumed")
+        log.info("sweep %s: resumed", study)
         return lease
     tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, **origin_tags()}
     parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
@@ -105,15 +103,10 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
     return Lease(store, parent.info.run_id, config).acquire(wait=False)
 
 
-def _last_of(store: Store, digest: str) -> Run | None:
-    found = store.client.search_runs(
-        [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
-    )
-    return found[0] if found else None
-
-
-def _finished(store: Store, parent: Run, plan: SweepPlan) -> bool:
-    return is_finished(parent) and plan.trials <= trials_of(store, parent)  # else a search is asked for more
+def _has_all_runs(store: Store, parent: Run, plan: SweepPlan) -> bool:
+    """Whether every run of a finished sweep is there; some may have been deleted, or pruned in a search."""
+    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}' and {FINISHED}"
+    return len(store.client.search_runs([store.experiment_id], query, max_results=plan.count)) == plan.count
 
 
 def close_parent(lease: Lease, finished: bool) -> None:

@@ -49,9 +49,13 @@ class Correct(NamedTuple):
 def correct_at_one_distance(setting: str, results: Iterable[RunResult]) -> Iterator[Correct]:
     """Of runs at one distance each, in `COLUMNS`."""
     for result in results:
-        found = result.predictions
-        key = (setting, result.encoder, str(distance_of(result)), str(result.seed))
-        yield Correct(key, found.correct, reviews_digest(found, np.full(len(found.labels), True)))
+        yield correct_of(result, (setting, result.encoder, str(distance_of(result)), str(result.seed)))
+
+
+def correct_of(result: RunResult, key: tuple[str, ...]) -> Correct:
+    """Of a run on all its test reviews together."""
+    found = result.predictions
+    return Correct(key, found.correct, reviews_digest(found, np.full(len(found.labels), True)))
 
 
 def correct_by_distance(setting: str, results: Iterable[RunResult]) -> Iterator[Correct]:
