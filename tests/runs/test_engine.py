@@ -20,6 +20,7 @@ from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.models import DATA, fetch_run_model
+from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run, runs_in
 
@@ -78,6 +79,20 @@ def test_the_best_checkpoints_hold_weights_alone_and_the_last_the_moments_too(tm
     assert set(states) == {"last.ckpt", *(["epoch0.ckpt", "epoch1.ckpt"] if keeps == "true" else ["best.ckpt"])}
     assert {name for name, state in states.items() if "optimizer_states" in state} == {"last.ckpt"}
     assert all(state["state_dict"] for state in states.values())
+
+
+def test_the_last_epoch_is_tested_where_that_is_asked_for(tmp_path: Path) -> None:
+    falling = ("optimizer.learning_rate=3.0", "optimizer.gradient_clip_norm=0")  # so that the first epoch is the best
+    train(small_config(tmp_path, "encoder=rnn", "trainer.tested_epoch=last", "trainer.keep_epochs=true", *falling), [])
+    client, run = last_run(tmp_path)
+    (folder,) = (tmp_path / "runs" / "checkpoints").iterdir()
+    weights = {path.name: torch.load(path, weights_only=True)["state_dict"] for path in folder.glob("*.ckpt")}
+    assert set(weights) == {"last.ckpt", "epoch0.ckpt", "epoch1.ckpt", "final.ckpt"}
+    assert all(torch.equal(weights["final.ckpt"][name], tensor) for name, tensor in weights["epoch1.ckpt"].items())
+    assert Path(run.data.tags[CHECKPOINT_TAG]).name == "final.ckpt"
+    first, last = (point.value for point in client.get_metric_history(run.info.run_id, "val/accuracy"))
+    assert first >= last, "else the best epoch is the last"
+    assert run.data.metrics["val/best_accuracy"] == pytest.approx(first)
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def test_the_page_holds_every_study_that_has_run_and_names_the_others(experiment
     page = build_page(experiments)
     assert "What of memory &amp; more?" in page
     assert "A claim &lt;of&gt; gates." in page
-    assert "Not run yet: learning, learnability, own_rate, causes, bfloat16, replication, textbook, " in page
+    assert "Not run yet: learning, learnability, own_rate, causes, bfloat16, replication, unseen, textbook, " in page
     assert page.count("data:image/png;base64,") == 2
 
 
@@ -68,8 +68,10 @@ def test_a_verdict_is_followed_by_that_of_a_later_study_that_asked_again(experim
         found = [{"claim": said, "verdict": verdict, "evidence": "20/20."}]
         (experiments / name / "verdicts.json").write_text(json.dumps(found))
         if name == first:
-            assert "But in" not in build_page(experiments)
-    assert f"20/20. But in {later}: {asked} Inconclusive." in build_page(experiments)
+            assert "Asked again" not in build_page(experiments)
+    page = build_page(experiments)
+    assert f"20/20. Asked again in {later}: {asked} Inconclusive." in page
+    assert f'{claim}</a> <span class="soft">(asked again in <a href="#{later}">{later}</a>: inconclusive)' in page
 
 
 def test_the_claims_that_a_later_study_asked_again_are_claims_of_both() -> None:

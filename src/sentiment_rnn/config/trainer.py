@@ -30,6 +30,8 @@ class TrainerConfig:
     """Epochs without a better validation score after which training stops; 0 never stops early."""
     solved_score: float | None = None
     """Validation score that ends training once two epochs in a row reach it; null trains all epochs."""
+    tested_epoch: str = "best"
+    """Whose weights are tested and packaged: the `best` on validation, the first of equals, or the `last`."""
     keep_epochs: bool = MISSING
     """Keep a checkpoint of every epoch, not of the best and the last alone."""
     checkpoint_minutes: float = MISSING
@@ -61,6 +63,7 @@ class TrainerConfig:
             at_least("trainer.jobs_at_once", self.jobs_at_once, 1)
         at_least("trainer.epochs", self.epochs, 1)
         at_least("trainer.patience", self.patience, 0)
+        one_of("trainer.tested_epoch", self.tested_epoch, ("best", "last"))
         at_least("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
         at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
         at_least("trainer.limit_batches", self.limit_batches, 0)

@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,22 +126,26 @@ def fit_and_test(
         trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
         if pruning:
             pruning.check()
-        checkpoint = trainer.checkpoint_callback
-        assert isinstance(checkpoint, ModelCheckpoint)
-        assert checkpoint.dirpath
-        # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
-        best = str(Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name))
-        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=best, weights_only=True, verbose=False)
-    found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
+        scored, *final = (each for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint))
+        weights = written_by(final[0] if final else scored)
+        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=weights, weights_only=True, verbose=False)
+    found = float(scored.best_model_score if scored.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
-        record.log_checkpoints(best, keeps_last=config.tracking.records_all)
+        record.log_checkpoints(weights, keeps_last=config.tracking.records_all)
         if config.trainer.profiler:
             record.log_text(trainer.profiler.summary(), "profile.txt")  # type: ignore[attr-defined]
         if not (config.trainer.fast_dev_run or config.trainer.limit_batches):  # else most reviews were not read
             job.after_training(model, record)
         log.info("%s  (run %s)", job.summary({**scores, job.objective.best: found}), record.run_id)
     return found
+
+
+def written_by(checkpoints: ModelCheckpoint) -> str:
+    """Path of the checkpoint that was kept; by its name alone, since a resumed run has the path from a checkpoint that
+    somebody may have altered."""
+    assert checkpoints.dirpath
+    return str(Path(checkpoints.dirpath, Path(checkpoints.best_model_path).name))
 
 
 def search_pruning(job: Job, record: RunRecord | None) -> Any:
@@ -164,18 +169,22 @@ def build_trainer(
     settings, objective = job.config.trainer, job.objective
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stderr.isatty()
+    checkpoint = partial(
+        ModelCheckpoint,
+        dirpath=record.checkpoints if record else None,
+        save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
+        auto_insert_metric_name=False,
+        enable_version_counter=False,
+    )
     callbacks: list[pl.Callback] = [
         *first,
-        ModelCheckpoint(
-            dirpath=record.checkpoints if record else None,
+        checkpoint(
             filename="epoch{epoch}" if settings.keep_epochs else "best",
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
-            save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
-            auto_insert_metric_name=False,
-            enable_version_counter=False,
         ),
+        *([checkpoint(filename="final")] if settings.tested_epoch == "last" else []),
         # Not of `ModelCheckpoint`, which writes a last one only after an epoch that was among the best.
         LastCheckpoint(record.checkpoints / LAST if record else None, settings.checkpoint_minutes, interruption),
         EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them

@@ -41,12 +41,39 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Later:
+    """How a later study judged what an earlier one had asked."""
+
+    study: str
+    claim: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """A claim as a study judged it."""
+
+    claim: str
+    verdict: str
+    evidence: str
+    later: Later | None
+
+    @property
+    def full_evidence(self) -> str:
+        """The evidence, and what a later study said."""
+        if self.later is None:
+            return self.evidence
+        later = f"Asked again in {self.later.study}: {self.later.claim} {self.later.verdict.capitalize()}."
+        return f"{self.evidence} {later}"
+
+
+@dataclass(frozen=True)
 class Section:
     """What the page shows of a study."""
 
     folder: Path
     title: str
-    verdicts: list[dict[str, str]]
+    verdicts: list[Judgment]
     pictures: list[Picture]
 
     @property
@@ -95,9 +122,7 @@ def verdict_table(sections: list[Section], folder: Path) -> Table:
     rows = []
     for section in sections:
         link = f"[{section.name}]({Path(os.path.relpath(section.folder, folder)).as_posix()})"
-        rows += [
-            (verdict["claim"], f"**{verdict['verdict']}**", verdict["evidence"], link) for verdict in section.verdicts
-        ]
+        rows += [(judged.claim, f"**{judged.verdict}**", judged.full_evidence, link) for judged in section.verdicts]
     return Table("The lesson's claims, put to the test", ("claim", "verdict", "evidence", "study"), rows)
 
 
@@ -110,16 +135,14 @@ def section_of(folder: Path) -> Section:
         for description, file in re.findall(r"^!\[([^\]]+)\]\(([\w.]+\.png)\)$", readme, re.MULTILINE)
         if (folder / file).exists()
     ]
-    return Section(folder, title, [with_later_verdict(folder, one) for one in verdicts_of(folder).values()], pictures)
+    judgments = [
+        Judgment(**verdict, later=later_verdict(folder, claim)) for claim, verdict in verdicts_of(folder).items()
+    ]
+    return Section(folder, title, judgments, pictures)
 
 
-def with_later_verdict(folder: Path, verdict: dict[str, str]) -> dict[str, str]:
-    """A verdict of a study, its evidence followed by the verdict of a later study that asked again, where one has."""
-    place = LATER.get((folder.name, verdict["claim"]))
-    if place is None:
-        return verdict
-    study, claim = place
-    later = verdicts_of(folder.parent / study).get(claim)
-    if later is None:
-        return verdict
-    return verdict | {"evidence": f"{verdict['evidence']} But in {study}: {claim} {later['verdict'].capitalize()}."}
+def later_verdict(folder: Path, claim: str) -> Later | None:
+    """The verdict of a later study that asked a claim again; None where none has."""
+    study, again = LATER.get((folder.name, claim), ("", ""))
+    found = verdicts_of(folder.parent / study).get(again) if study else None
+    return Later(study, again, found["verdict"]) if found else None

@@ -73,13 +73,15 @@ class Comparison(NamedTuple):
         return accuracy_difference(first, second)
 
 
+BAG = Comparison(2, "On IMDb an LSTM is better than a bag of words.", "lstm", "bag")
+NEIGHBORS = Comparison(
+    4, "The order of neighboring words is worth more than a point to an LSTM.", "lstm", f"lstm_shuffled_{NEAR}"
+)
 COMPARISONS = (
     Comparison(1, "On IMDb an LSTM is better than a vanilla RNN.", "lstm", "rnn"),
-    Comparison(2, "On IMDb an LSTM is better than a bag of words.", "lstm", "bag"),
+    BAG,
     Comparison(3, "On IMDb a GRU is as good as an LSTM.", "gru", "lstm", equal=True),
-    Comparison(
-        4, "The order of neighboring words is worth more than a point to an LSTM.", "lstm", f"lstm_shuffled_{NEAR}"
-    ),
+    NEIGHBORS,
     Comparison(
         5, "Where in a review words stand is worth more than a point to an LSTM.", f"lstm_shuffled_{NEAR}",
         f"lstm_shuffled_{WHOLE}",

@@ -167,6 +167,7 @@ def test_the_corpus_is_the_same_every_time(generated_config: Config) -> None:
     [
         {"generator_seed": 1}, {"max_distance": 21}, {"distances": "equal"}, {"opening_fraction": 0.5},
         {"train_reviews": 170}, {"test_reviews": 66}, {"validation_fraction": 0.5}, {"split_seed": 1},
+        {"test_max_distance": 40},
     ],
 )  # fmt: skip
 def test_other_settings_give_another_corpus_and_another_fingerprint(
@@ -244,6 +245,15 @@ def test_mixed_distances_are_a_series_up_to_the_longest(generated_config: Config
     counts = Counter(review.distance for review in reviews)
     assert set(counts) == {2, 5, 10, 20, 50, 100, 120}
     assert min(counts.values()) > 60
+
+
+def test_only_the_test_reviews_have_distances_that_training_never_sees(generated_config: Config) -> None:
+    config = generated_config(distances="mixed", max_distance=20, test_max_distance=100, test_reviews=200)
+    distances = {split: {review.distance for review in part} for split, part in source_of(config).read().items()}
+    seen = {2, 5, 10, 20}
+    assert distances == {"train": seen, "validation": seen, "test": seen | {50, 100}}
+    same = generated_config(distances="mixed", max_distance=20, test_max_distance=20)
+    assert source_of(same).read() == source_of(generated_config(distances="mixed", max_distance=20)).read()
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ class Generated:
     test_reviews: int
     """Number of test reviews."""
     max_distance: int
-    """Largest number of tokens from the deciding clause to the end."""
+    """Largest number of tokens from the deciding clause to the end; of test reviews only where `test_max_distance` is
+    null."""
     distances: str
     """`log_uniform` draws distances from 1 to `max_distance`; `mixed` one of 2, 5, 10, 20, 50, … and `max_distance`;
     `equal` gives every review `max_distance`."""
@@ -76,14 +77,17 @@ class Generated:
     """Part of the reviews that begin with the deciding clause, below 1; in short ones of these it is the only one."""
     generator_seed: int
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
+    test_max_distance: int | None = None
+    """`max_distance` of the test reviews; null for the same. Training never sees distances that are longer."""
 
     def __post_init__(self) -> None:
         at_least("data.train_reviews", self.train_reviews, 2)
         at_least("data.test_reviews", self.test_reviews, 2)
-        at_least("data.max_distance", self.max_distance, 1)
         one_of("data.distances", self.distances, ("log_uniform", "mixed", "equal"))
-        if self.distances == "mixed":
-            at_least("data.max_distance", self.max_distance, 2)
+        shortest = 2 if self.distances == "mixed" else 1
+        at_least("data.max_distance", self.max_distance, shortest)
+        if self.test_max_distance is not None:
+            at_least("data.test_max_distance", self.test_max_distance, shortest)
         probability("data.opening_fraction", self.opening_fraction)
         at_least("data.generator_seed", self.generator_seed, 0)
         fraction("data.validation_fraction", self.validation_fraction)
@@ -97,16 +101,19 @@ class Generated:
         """The reviews of every split; no text occurs twice, within a split or between two."""
         random = np.random.default_rng(self.generator_seed)
         seen: set[str] = set()
+        tested = self.max_distance if self.test_max_distance is None else self.test_max_distance
         train, test = (
-            [self._review(f"{part}/{number}", number % 2, random, seen) for number in range(size)]
-            for part, size in (("train", self.train_reviews), ("test", self.test_reviews))
-        )
+            [self._review(f"{part}/{number}", number % 2, longest, random, seen) for number in range(size)]
+            for part, size, longest in (
+                ("train", self.train_reviews, self.max_distance), ("test", self.test_reviews, tested),
+            )
+        )  # fmt: skip
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
         return {"train": train, "validation": validation, "test": test}
 
-    def _review(self, name: str, label: int, random: np.random.Generator, seen: set[str]) -> Review:
+    def _review(self, name: str, label: int, longest: int, random: np.random.Generator, seen: set[str]) -> Review:
         while True:
-            distance = self._distance(random)
+            distance = self._distance(longest, random)
             # Without such reviews no number is drawn for the choice, so that the corpora of studies stay as they are.
             opens = self.opening_fraction > 0 and random.random() < self.opening_fraction
             text = " ".join(write_review(label, distance, random, opens))
@@ -114,8 +121,7 @@ class Generated:
                 seen.add(text)
                 return Review(text, label, rating=0, group=name, name=name, distance=distance)
 
-    def _distance(self, random: np.random.Generator) -> int:
-        longest = self.max_distance
+    def _distance(self, longest: int, random: np.random.Generator) -> int:
         if self.distances == "equal":
             return longest
         if self.distances == "mixed":

@@ -24,7 +24,7 @@ import numpy as np
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.studies.kit.encoder_groups import distance_of
+from sentiment_rnn.studies.kit.encoder_groups import by_encoder, distance_of
 from sentiment_rnn.studies.kit.measurements import RESULTS, read_rows
 from sentiment_rnn.studies.kit.study import Study
 from sentiment_rnn.tracking.results import RunResult
@@ -59,13 +59,15 @@ def correct_of(result: RunResult, key: tuple[str, ...]) -> Correct:
 
 
 def correct_by_distance(setting: str, results: Iterable[RunResult]) -> Iterator[Correct]:
-    """Of runs on mixed distances, divided by the distance of each review, in `COLUMNS`."""
-    for result in results:
-        found = result.predictions
-        for distance in np.unique(found.distances):
-            there = found.distances == distance
-            key = (setting, result.encoder, str(distance), str(result.seed))
-            yield Correct(key, found.correct[there], reviews_digest(found, there))
+    """Of runs on mixed distances, divided by the distance of each review, in `COLUMNS`; ordered by encoder, distance
+    and seed."""
+    for encoder, group in by_encoder(results).items():
+        for distance in np.unique(group[0].predictions.distances):
+            for result in group:
+                found = result.predictions
+                there = found.distances == distance
+                key = (setting, encoder, str(distance), str(result.seed))
+                yield Correct(key, found.correct[there], reviews_digest(found, there))
 
 
 def reviews_digest(predictions: Predictions, chosen: np.ndarray) -> str:

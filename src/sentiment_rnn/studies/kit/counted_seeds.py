@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.report.tables import Table, csv_text
-from sentiment_rnn.studies.kit.correctness import CORRECT, correct_at_one_distance, correct_file
+from sentiment_rnn.studies.kit.correctness import CORRECT, correct_at_one_distance, correct_by_distance, correct_file
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, distance_of, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_times import (
@@ -27,7 +27,7 @@ from sentiment_rnn.studies.kit.learning_times import (
 )
 from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_table
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
-from sentiment_rnn.studies.kit.memory_spans import COLUMNS, Scores, accuracy_rows, learnt, read_scores
+from sentiment_rnn.studies.kit.memory_spans import COLUMNS, Scores, accuracy_rows, held, learnt, read_scores
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, adjusted_tests, comparison_tables
 from sentiment_rnn.studies.kit.study import Study, Sweep
@@ -38,7 +38,9 @@ from sentiment_rnn.tracking.store import Store
 
 VALIDATION = "validation.csv"
 SETTING = "learn"
-"""The setting in `results.csv`: each run is trained and tested at one distance."""
+"""The setting in `results.csv` of runs that are trained and tested at one distance."""
+MIXED = "hold"
+"""The setting of runs that are trained on mixed distances, and tested at each."""
 
 Validation = Mapping[tuple[str, int], float]
 """Median over seeds of the best validation accuracy, by encoder and distance."""
@@ -49,22 +51,31 @@ ByArm = Mapping[str, Mapping[int, Measured]]
 """By arm and distance."""
 
 
-def counting_study(name: str, order: int, sweeps: tuple[Sweep, ...], findings: Callable[[Path], Findings]) -> Study:
-    """A study that counts seeds; see `Study`."""
+def counting_study(
+    name: str, order: int, sweeps: tuple[Sweep, ...], findings: Callable[[Path], Findings], mixed: bool = False
+) -> Study:
+    """A study that counts seeds; see `Study`.
+
+    Args:
+        mixed: its runs are trained on mixed distances, and tested at each.
+    """
     return Study(
         name=name,
         order=order,
         sweeps=sweeps,
-        measure=partial(measure_seeds, sweeps=sweeps),
+        measure=partial(measure_seeds, sweeps=sweeps, mixed=mixed),
         findings=findings,
-        measure_part=measure_seeds,
+        measure_part=partial(measure_seeds, mixed=mixed),
         protocol=True,
         keeps_correct=True,
     )
 
 
-def measure_seeds(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
-    """The files of these sweeps of a study, whose runs are at one distance each; those that choose rates are searches.
+def measure_seeds(store: Store, sweeps: Sequence[Sweep], mixed: bool = False) -> Measurements:
+    """The files of these sweeps of a study; those that choose rates are searches.
+
+    Args:
+        mixed: runs are tested at several distances. Else each is at one.
 
     Raises:
         UserError: a sweep has not finished, or they do not compare; see `results_of_sweeps`.
@@ -73,9 +84,12 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     # In the order of `added_to`, in which parts come together.
     results = [run for group in by_encoder(found).values() for run in sorted(group, key=distance_of)]
     searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
+    setting, scores, divided = (
+        (MIXED, held, correct_by_distance) if mixed else (SETTING, learnt, correct_at_one_distance)
+    )
     files: dict[str, str | bytes] = {
         TIMES: learning_times_csv(results),
-        CORRECT: correct_file(list(correct_at_one_distance(SETTING, results))),
+        CORRECT: correct_file(list(divided(setting, results))),
         VALIDATION: csv_text(
             ("encoder", "distance", "seed", BEST_ACCURACY),
             [(run.encoder, distance_of(run), run.seed, run.metrics[BEST_ACCURACY]) for run in results],
@@ -85,7 +99,7 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
         there = [run for run in searched if distance_of(run) == distance]
         files[search_file(distance)] = search_csv(there, search_score)
     styles = styles_of([*results, *searched])
-    return Measurements.of_rows(COLUMNS, accuracy_rows(SETTING, learnt(results)), styles, files)
+    return Measurements.of_rows(COLUMNS, accuracy_rows(setting, scores(results)), styles, files)
 
 
 def search_file(distance: int) -> str:
@@ -112,7 +126,7 @@ class SeedCounts(NamedTuple):
     validation: Validation
 
 
-def read_seeds(folder: Path, planned: Collection[int]) -> SeedCounts:
+def read_seeds(folder: Path, planned: Collection[int], setting: str = SETTING) -> SeedCounts:
     """What `measure_seeds` wrote of these seeds, but the searches, at distances that are whole; see `whole_distances`.
 
     Args:
@@ -121,7 +135,7 @@ def read_seeds(folder: Path, planned: Collection[int]) -> SeedCounts:
     Raises:
         UserError: a file is missing or damaged.
     """
-    scores = read_scores(folder, SETTING, planned)
+    scores = read_scores(folder, setting, planned)
     whole = whole_distances(scores, len(planned))
     best: dict[tuple[str, int], list[float]] = {}
     for row in read_rows(folder, VALIDATION):
@@ -184,27 +198,39 @@ def seed_findings(
         figures: draws figures of the shares of seeds that learn, by file name.
         more: tables that stand behind that of the shares.
     """
-    draws = {distance: read_search(folder, search_file(distance)) for distance in searched_distances(folder)}
-    tables = [
-        search_table(found, seeds.styles, f"Mean validation accuracy [%] over four epochs at {distance} tokens")
-        for distance, found in draws.items()
-    ]
-    drawn = {
-        f"search_{distance}": search_figure(found, seeds.styles, "mean validation accuracy [%]")
-        for distance, found in draws.items()
-    }
+    searches = search_findings(folder, seeds.styles)
     if not seeds.scores:
-        return Findings(tables, [], drawn)
+        return searches
     adjusted = adjusted_tests(claims, seeds.scores)
     return Findings(
         tables=[
             learnt_share_table(seeds.scores, seeds.styles),
             *more,
             *comparison_tables(adjusted, seeds.scores, seeds.styles),
-            *tables,
+            *searches.tables,
         ],
         verdicts=[
             verdict for verdict in judge(claims, adjusted, seeds.scores, seeds.styles) if verdict.evidence != NOT_RUN
         ],
-        figures={**figures(), "steps": learning_time_figure(seeds.times, seeds.styles), **drawn},
+        figures={**figures(), "steps": learning_time_figure(seeds.times, seeds.styles), **searches.figures},
+    )
+
+
+def search_findings(folder: Path, styles: Styles, at: str = "at") -> Findings:
+    """A table and a figure of each random search.
+
+    Args:
+        at: how the search's distance is that of its reviews: they are `at` it, or `up to` it.
+    """
+    draws = {distance: read_search(folder, search_file(distance)) for distance in searched_distances(folder)}
+    return Findings(
+        tables=[
+            search_table(found, styles, f"Mean validation accuracy [%] over four epochs {at} {distance} tokens")
+            for distance, found in draws.items()
+        ],
+        verdicts=[],
+        figures={
+            f"search_{distance}": search_figure(found, styles, "mean validation accuracy [%]")
+            for distance, found in draws.items()
+        },
     )

@@ -91,12 +91,18 @@ def adjusted_tests(claims: Iterable[Claim], scores: Scores) -> Adjusted:
 
 
 def verdict_on(
-    claim: Claim, adjusted: Adjusted, scores: Scores, styles: Styles, undecidable: Collection[int] = ()
+    claim: Claim,
+    adjusted: Adjusted,
+    scores: Scores,
+    styles: Styles,
+    undecidable: Collection[int] = (),
+    verb: str = "learn",
 ) -> Verdict:
     """The verdict, with the counts behind it; `NOT_RUN` is the evidence where no pair has been run.
 
     Args:
         undecidable: distances at which no part can be decided.
+        verb: what seeds do that are counted.
     """
     parts: list[bool | None] = []
     evidence: list[str] = []
@@ -110,7 +116,7 @@ def verdict_on(
         parts.append(claim.judge(counts, p) if decidable else None)
         evidence.append(
             f"At {pair.distance} tokens {counted(counts.first, counts.of_first)} seeds of {styles[pair.first].label} "
-            f"learn, and {counted(counts.second, counts.of_second)} of {styles[pair.second].label}: "
+            f"{verb}, and {counted(counts.second, counts.of_second)} of {styles[pair.second].label}: "
             f"{points(counts.difference)} points"
             + ("" if p is None else f", adjusted p = {p:.2g}")
             + ("." if decidable else "; not to be decided there.")
@@ -119,13 +125,18 @@ def verdict_on(
 
 
 def verdicts_on(
-    claims: Iterable[Claim], adjusted: Adjusted, scores: Scores, styles: Styles, undecidable: Collection[int] = ()
+    claims: Iterable[Claim],
+    adjusted: Adjusted,
+    scores: Scores,
+    styles: Styles,
+    undecidable: Collection[int] = (),
+    verb: str = "learn",
 ) -> list[Verdict]:
     """The verdict on each claim; see `verdict_on`."""
-    return [verdict_on(claim, adjusted, scores, styles, undecidable) for claim in claims]
+    return [verdict_on(claim, adjusted, scores, styles, undecidable, verb) for claim in claims]
 
 
-def comparison_tables(adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Table]:
+def comparison_tables(adjusted: Adjusted, scores: Scores, styles: Styles, verb: str = "learn") -> list[Table]:
     """Every test that was run with its difference in share and its adjusted p value; nothing where none was."""
     rows = [
         (
@@ -135,6 +146,6 @@ def comparison_tables(adjusted: Adjusted, scores: Scores, styles: Styles) -> lis
         for (claim, pair), p in adjusted.items() if (counts := counts_of(pair, scores)) is not None
     ]  # fmt: skip
     title = (
-        "Comparisons: difference in the share of seeds that learn [points], and Fisher's p adjusted by Holm's method"
+        f"Comparisons: difference in the share of seeds that {verb} [points], and Fisher's p adjusted by Holm's method"
     )
     return [Table(title, ("claim", "encoder", "against", "tokens", "difference", "p"), rows)] if rows else []
