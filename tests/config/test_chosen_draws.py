@@ -57,3 +57,9 @@ def test_an_arm_of_own_rate_runs_with_the_best_draw_at_its_distance() -> None:
     assert len(best) == 12
     assert_used("own_rate_50", best)
     assert_used("bfloat16_50", {arm: best[arm] for arm in ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")})
+
+
+def test_an_encoder_of_real_text_runs_with_the_best_draw_of_its_search() -> None:
+    best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "real_text").items()}
+    assert set(best) == {"rnn", "gru", "lstm", "bag"}
+    assert_used("real_text", best)
