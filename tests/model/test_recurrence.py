@@ -114,6 +114,32 @@ def test_in_float32_a_narrower_padding_changes_no_digit(cell: str, monkeypatch: 
     assert all(torch.equal(one, other) for one, other in zip(narrow, wide, strict=True))
 
 
+def test_a_product_that_skips_what_is_zero_in_a_weight_gives_the_same_digits() -> None:
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # what is skipped needs AVX-512 BF16 too
+        pytest.skip("no bfloat16 on this processor")
+    layer, inputs, weights = random_layer("gru", 40, 64), torch.randn(20, 30, 40), torch.randn(20, 30, 64)
+    numbers, x, dh = (each.to(torch.bfloat16) for each in (recurrence.joined_weight(layer), inputs, weights))
+    assert not numbers[128:192, :64].any(), "rows that do not look at the state"
+    full = numbers.where(numbers != 0, 1e-30)  # too little to change a sum, and nothing to skip
+    found = []
+    for weight in (numbers, full):
+        z, a, c = torch.ops.sentiment_rnn.gru_forward(x, weight, True)
+        found.append([z[:, :, :64], *torch.ops.sentiment_rnn.gru_backward(dh, a, c, weight, 40, None, False, False)])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_the_weight_gradient_of_a_gru_leaves_out_only_what_nobody_reads() -> None:
+    torch.manual_seed(0)
+    H, E = 32, 20
+    da, z = torch.randn(50, 4 * H).bfloat16(), torch.randn(50, 64).bfloat16()
+    whole, parts = (recurrence.weight_gradient(da, z, H + E + 2, size) for size in (None, H))
+    unread = torch.zeros_like(whole, dtype=torch.bool)
+    unread[2 * H : 3 * H, :H] = True
+    assert not parts[unread].any()
+    torch.testing.assert_close(parts[~unread], whole[~unread])
+    assert not whole[:, H + E + 2 :].any()
+
+
 @CELLS
 def test_large_numbers_saturate_and_not_a_number_stays_so(cell: str) -> None:
     layer = random_layer(cell, 1, 4)

@@ -9,11 +9,12 @@ import pytest
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies.answer import answer, answer_table
 from sentiment_rnn.studies.page import build_page
+from sentiment_rnn.studies.real_text import NEIGHBORS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXPERIMENTS = REPOSITORY / "experiments"
 ASKED = ["short memory", "long memory", "cause", "cure", "real text"]
-STUDIES = ("learnability", "memory", "causes", "capacity", "word_pairs")
+STUDIES = ("learnability", "memory", "causes", "real_text")
 
 
 def copied(folder: Path) -> Path:
@@ -30,7 +31,7 @@ def test_every_row_has_the_verdict_of_its_study_and_a_number_with_its_interval()
         verdicts = json.loads((EXPERIMENTS / row.study / "verdicts.json").read_text())
         assert (row.claim, row.verdict) in {(found["claim"], found["verdict"]) for found in verdicts}
         assert " to " in row.number
-    assert [row.shown_with.split(",")[0] for row in rows] == ["20 seeds", "20 seeds", "10 seeds", "10 seeds", "3 seeds"]
+    assert [row.shown_with.split(",")[0] for row in rows] == ["20 seeds", "20 seeds", *["10 seeds"] * 3]
     assert [row.still_open for row in rows] == [
         "", "200 and 400 tokens were not run", *["400 tokens were not run"] * 2, "",
     ]  # fmt: skip
@@ -49,6 +50,16 @@ def test_a_claim_that_has_not_been_judged_has_no_row(tmp_path: Path) -> None:
     shutil.rmtree(copied(tmp_path) / "causes")
     assert [row.question for row in answer(tmp_path)] == ["short memory", "long memory", "real text"]
     assert answer(tmp_path / "nothing") == []
+
+
+def test_the_row_of_real_text_says_what_order_is_worth_where_that_was_asked(tmp_path: Path) -> None:
+    verdicts = copied(tmp_path) / "real_text" / "verdicts.json"
+    claims = [found for found in json.loads(verdicts.read_text()) if found["claim"] != NEIGHBORS.text]
+    verdicts.write_text(json.dumps(claims))
+    alone = answer(tmp_path)[-1].number
+    order = {"claim": NEIGHBORS.text, "verdict": "holds", "evidence": "+2.0 (1.5 to 2.5) points."}
+    verdicts.write_text(json.dumps([*claims, order]))
+    assert answer(tmp_path)[-1].number == f"{alone} {NEIGHBORS.text} Holds: +2.0 (1.5 to 2.5) points."
 
 
 def test_the_rows_link_to_their_studies() -> None:

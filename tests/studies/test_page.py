@@ -71,7 +71,8 @@ def test_a_verdict_is_followed_by_that_of_a_later_study_that_asked_again(experim
             assert "Asked again" not in build_page(experiments)
     page = build_page(experiments)
     assert f"20/20. Asked again in {later}: {asked} Inconclusive." in page
-    assert f'{claim}</a> <span class="soft">(asked again in <a href="#{later}">{later}</a>: inconclusive)' in page
+    again = f'(asked again in <a href="#{later}">{later}</a>: “{asked}” Inconclusive.)'
+    assert f'{claim}</a> <span class="soft">{again}' in page
 
 
 def test_the_claims_that_a_later_study_asked_again_are_claims_of_both() -> None:

@@ -70,7 +70,7 @@ class PruneConfig:
     sweep: str | None = MISSING
     """Only of these: `latest`, a study's name or the beginning of a run's id (8 characters or more); null: of all."""
     keep: str = MISSING
-    """The checkpoint that each run keeps: `best` on validation, `last`, or `none`."""
+    """The checkpoint that each run keeps: `best`, the one that was tested, `last`, or `none`."""
     older_than_days: float = MISSING
     """Leave runs alone that ended within so many days."""
     unfinished: bool = MISSING

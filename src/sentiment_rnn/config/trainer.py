@@ -31,7 +31,8 @@ class TrainerConfig:
     solved_score: float | None = None
     """Validation score that ends training once two epochs in a row reach it; null trains all epochs."""
     tested_epoch: str = "best"
-    """Whose weights are tested and packaged: the `best` on validation, the first of equals, or the `last`."""
+    """Whose weights are tested and packaged: the `best` on validation, the first of equals, or the `last`. Runs are
+    ranked by their best validation score either way."""
     keep_epochs: bool = MISSING
     """Keep a checkpoint of every epoch, not of the best and the last alone."""
     checkpoint_minutes: float = MISSING

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <vector>
 
 namespace {
 
@@ -49,7 +50,7 @@ Number* data(const Tensor& tensor) {
 
 #ifdef __AVX512BF16__
 
-// W [N, K] → its tiles of 16 columns of 32 numbers, in pairs: [N / 16, K / 32, 16 pairs, 16 columns, 2].
+// W [N, K] → its tiles of 16 rows of 32 numbers, in pairs: [N / 16, K / 32, 16 pairs, 16 rows, 2].
 Tensor tiles_of(const Tensor& weight) {
   const int64_t N = weight.size(0), K = weight.size(1);
   return weight.contiguous().view(at::kInt).view({N / 16, 16, K / 32, 16}).permute({0, 2, 3, 1}).contiguous();
@@ -57,18 +58,46 @@ Tensor tiles_of(const Tensor& weight) {
 
 constexpr int64_t tile = 1024;  // bytes
 
-// Of a product x [rows, K] times W [N, K]: what lies in memory, and what of it counts. The rest is padding.
+// Columns of W from `begin` up to `end`.
+struct Span {
+  int64_t begin, end;
+};
+
+// Of each 32 rows of W, given as its tiles: the columns where not all of them are 0, in whole tiles, up to `columns`. A
+// GRU's W has zeros where a part of its candidate does not look: a quarter of it, which no product has to read.
+std::vector<std::vector<Span>> spans_of(const Tensor& tiles, int64_t columns) {
+  const int64_t across = tiles.size(1), pairs = tile / sizeof(int32_t);
+  const auto has_numbers = [&](int64_t row, int64_t place) {
+    const int32_t* const first = data<int32_t>(tiles) + (row * across + place) * pairs;
+    return std::any_of(first, first + pairs, [](int32_t pair) { return pair != 0; });
+  };
+  std::vector<std::vector<Span>> spans(tiles.size(0) / 2);
+  for (size_t block = 0; block < spans.size(); ++block) {
+    for (int64_t place = 0; place * 32 < columns; ++place) {
+      if (!has_numbers(2 * block, place) && !has_numbers(2 * block + 1, place)) continue;
+      const Span span{place * 32, std::min(place * 32 + 32, columns)};
+      if (spans[block].empty() || spans[block].back().end != span.begin) {
+        spans[block].push_back(span);
+      } else {
+        spans[block].back().end = span.end;
+      }
+    }
+  }
+  return spans;
+}
+
+// Of a product x [rows, K] times W [N, K]: what lies in memory, and what of it counts. The rest is padding, or 0 in W.
 struct Sizes {
   int64_t K, N;
-  int64_t columns;  // of x and W; behind them W is 0
-  int64_t wanted;   // columns of the product; nobody reads those behind them
+  int64_t wanted;                  // columns of the product; nobody reads those behind them
+  const std::vector<Span>* spans;  // of x and W that count, for each 32 rows of W
 };
 
 #ifdef __AMX_BF16__
 
-// The matrix unit (AMX) works on tiles of 16 rows of 64 bytes. A tile of x holds 16 rows of 32 numbers, one of W 16 columns;
-// their product is added to a tile of 16 × 16 floats. Tiles 0 to 3 are two by two sums, 4 and 5 rows of x, 6 and 7 columns
-// of W.
+// The matrix unit (AMX) works on tiles of 16 rows of 64 bytes. A tile of x holds 16 rows of 32 numbers, one of W too;
+// their product is added to a tile of 16 × 16 floats. Tiles 0 to 3 are two by two sums, 4 and 5 rows of x, 6 and 7 rows of
+// W.
 struct alignas(64) TileShapes {
   uint8_t palette = 1, start = 0, unused[14] = {};
   uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -86,26 +115,28 @@ bool has_matrix_unit() {
 // Up to 32 rows of x [rows, K] times the tiles of W → out [rows, N].
 template <bool both>
 void matrix_unit_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, const Sizes& sizes) {
-  const auto [K, N, columns, wanted] = sizes;
+  const int64_t K = sizes.K, N = sizes.N;
   alignas(64) float sums[32][32];
   const TileShapes shapes(both ? 16 : rows, both ? rows - 16 : 1);
   _tile_loadconfig(&shapes);
-  for (int64_t n = 0; n < wanted; n += 32) {
-    const char *left = tiles + n * K * 2, *right = left + K / 32 * tile;
+  for (int64_t n = 0; n < sizes.wanted; n += 32) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t k = 0; k < columns; k += 32, left += tile, right += tile) {
-      _tile_loadd(4, x + k, K * 2);
-      _tile_loadd(6, left, 64);
-      _tile_loadd(7, right, 64);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
-      if constexpr (both) {
-        _tile_loadd(5, x + 16 * K + k, K * 2);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+    for (const Span& span : sizes.spans[n / 32]) {
+      const char *left = tiles + n * K * 2 + span.begin / 32 * tile, *right = left + K / 32 * tile;
+      for (int64_t k = span.begin; k < span.end; k += 32, left += tile, right += tile) {
+        _tile_loadd(4, x + k, K * 2);
+        _tile_loadd(6, left, 64);
+        _tile_loadd(7, right, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        if constexpr (both) {
+          _tile_loadd(5, x + 16 * K + k, K * 2);
+          _tile_dpbf16ps(2, 5, 6);
+          _tile_dpbf16ps(3, 5, 7);
+        }
       }
     }
     _tile_stored(0, &sums[0][0], sizeof sums[0]);
@@ -124,23 +155,27 @@ void matrix_unit_product(const Bfloat16* x, const char* tiles, Bfloat16* out, in
 
 #endif
 
-// Some rows of x [rows, K] times 32 columns of W, whose tiles are `left` and `right` → out [rows, N]. Each pair of numbers
-// of a row is multiplied by the same pair of 16 columns at once; 2 · rows sums stay in registers.
+// Some rows of x [rows, K] times 32 rows of W, whose tiles begin at `tiles` → out [rows, N]. Each pair of numbers of a row
+// is multiplied by the same pair of 16 rows of W at once; 2 · rows sums stay in registers.
 template <int rows>
-void vector_columns(const Bfloat16* x, const char* left, const char* right, Bfloat16* out, const Sizes& sizes) {
+void vector_rows(const Bfloat16* x, const char* tiles, Bfloat16* out, const std::vector<Span>& spans,
+                 const Sizes& sizes) {
   const int64_t K = sizes.K, N = sizes.N;
   __m512 sums[rows][2];
 #pragma GCC unroll 8
   for (int row = 0; row < rows; ++row) sums[row][0] = sums[row][1] = _mm512_setzero_ps();
-  for (int64_t k = 0; k < sizes.columns; k += 2, left += 64, right += 64) {
-    const auto first = (__m512bh)_mm512_load_si512(left), second = (__m512bh)_mm512_load_si512(right);
+  for (const Span& span : spans) {
+    const char *left = tiles + span.begin / 32 * tile, *right = left + K / 32 * tile;
+    for (int64_t k = span.begin; k < span.end; k += 2, left += 64, right += 64) {
+      const auto first = (__m512bh)_mm512_load_si512(left), second = (__m512bh)_mm512_load_si512(right);
 #pragma GCC unroll 8
-    for (int row = 0; row < rows; ++row) {
-      int pair;
-      std::memcpy(&pair, x + row * K + k, sizeof pair);
-      const auto pairs = (__m512bh)_mm512_set1_epi32(pair);
-      sums[row][0] = _mm512_dpbf16_ps(sums[row][0], pairs, first);
-      sums[row][1] = _mm512_dpbf16_ps(sums[row][1], pairs, second);
+      for (int row = 0; row < rows; ++row) {
+        int pair;
+        std::memcpy(&pair, x + row * K + k, sizeof pair);
+        const auto pairs = (__m512bh)_mm512_set1_epi32(pair);
+        sums[row][0] = _mm512_dpbf16_ps(sums[row][0], pairs, first);
+        sums[row][1] = _mm512_dpbf16_ps(sums[row][1], pairs, second);
+      }
     }
   }
 #pragma GCC unroll 8
@@ -157,11 +192,12 @@ void vector_columns(const Bfloat16* x, const char* left, const char* right, Bflo
 void vector_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t rows, const Sizes& sizes) {
   const int64_t K = sizes.K, N = sizes.N;
   for (int64_t n = 0; n < sizes.wanted; n += 32) {
-    const char *left = tiles + n * K * 2, *right = left + K / 32 * tile;
+    const char* const block = tiles + n * K * 2;
+    const std::vector<Span>& spans = sizes.spans[n / 32];
     int64_t row = 0;
-    for (; row + 8 <= rows; row += 8) vector_columns<8>(x + row * K, left, right, out + row * N + n, sizes);
-    for (; row + 4 <= rows; row += 4) vector_columns<4>(x + row * K, left, right, out + row * N + n, sizes);
-    for (; row < rows; ++row) vector_columns<1>(x + row * K, left, right, out + row * N + n, sizes);
+    for (; row + 8 <= rows; row += 8) vector_rows<8>(x + row * K, block, out + row * N + n, spans, sizes);
+    for (; row + 4 <= rows; row += 4) vector_rows<4>(x + row * K, block, out + row * N + n, spans, sizes);
+    for (; row < rows; ++row) vector_rows<1>(x + row * K, block, out + row * N + n, spans, sizes);
   }
 }
 
@@ -184,16 +220,18 @@ void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t r
 
 // x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once, which a plain
 // product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AVX-512
-// BF16 and the sizes are whole tiles, it is done here, without the padding. In float the plain product is the fastest one.
+// BF16 and the sizes are whole tiles, it is done here, without the padding and without what is 0 in W. In float the plain
+// product is the fastest one.
 class Product {
  public:
   // columns: of W; behind them it is 0. wanted: columns of the product that are read.
   Product(const Tensor& weight, int64_t rows, int64_t columns, int64_t wanted)
-      : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)), columns_(columns), wanted_(wanted) {
+      : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)), wanted_(wanted) {
 #ifdef __AVX512BF16__
     tiled_ = packed_ && size_ % 32 == 0 && weight.size(1) % 32 == 0;
     if (tiled_) {
       weight_ = tiles_of(weight);
+      spans_ = spans_of(weight_, columns);
       return;
     }
 #endif
@@ -216,7 +254,7 @@ class Product {
       RECORD_FUNCTION("sentiment_rnn::product", {});  // for profilers
       const Tensor out = at::empty({x.size(0), size_}, x.options());
       tile_product(data<Bfloat16>(x), static_cast<const char*>(weight_.data_ptr()), data<Bfloat16>(out), x.size(0),
-                   {x.size(1), size_, columns_, wanted_});
+                   {x.size(1), size_, wanted_, spans_.data()});
       return out;
     }
 #endif
@@ -232,8 +270,11 @@ class Product {
   }
 
   bool packed_, tiled_ = false;
-  int64_t size_, columns_, wanted_;
+  int64_t size_, wanted_;
   Tensor weight_;
+#ifdef __AVX512BF16__
+  std::vector<std::vector<Span>> spans_;
+#endif
 };
 
 }  // namespace

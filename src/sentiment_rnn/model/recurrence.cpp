@@ -13,7 +13,7 @@
 //
 // The GRU's gate u is PyTorch's z. Its r multiplies only the part of the candidate n that comes from h_{t-1}, so the two
 // parts have rows of their own: G = 4 H, in the order r, u, p (from x_t), q (from h_{t-1}), with zeros in W where a part
-// does not look.
+// does not look. In bfloat16 the products skip them.
 //
 // With a_t for what the non-linearities of W z_t give and da_t for the gradient of W z_t, the backward pass takes one
 // product a step, dz_t = Wᵀ da_t, which holds dh_{t-1} and dx_t; all weights' gradients are one product at the end,

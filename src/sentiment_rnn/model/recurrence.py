@@ -154,15 +154,29 @@ class _States(torch.autograd.Function):
         )
         first = 0 if cut.starts is None else int(cut.starts.min())  # before it da is 0
         columns = dh.shape[2] + ctx.input_size + 2
-        dw = weight_gradient(da[first:].flatten(0, 1), z[first:-1].flatten(0, 1), columns)
+        gru_size = dh.shape[2] if ctx.cell == "gru" else None
+        dw = weight_gradient(da[first:].flatten(0, 1), z[first:-1].flatten(0, 1), columns, gru_size)
         return None, dx.to(ctx.input_dtype), dw.to(ctx.weight_dtype), None, None
 
 
-def weight_gradient(da: Tensor, z: Tensor, columns: int) -> Tensor:
-    """Σ da zᵀ `[G, K]` for `da [T · B, G]` and `z [T · B, K]`, of which only the first `columns` are not padding."""
+def weight_gradient(da: Tensor, z: Tensor, columns: int, gru_size: int | None = None) -> Tensor:
+    """Σ da zᵀ `[G, K]` for `da [T · B, G]` and `z [T · B, K]`, of which only the first `columns` are not padding.
+
+    Args:
+        gru_size: H, of a GRU. Its rows p, the part of the candidate that comes from the inputs, do not look at the
+            state: nobody reads their gradient by its H columns, and in bfloat16 it is left 0. Rows q do not look at
+            the inputs; those columns are too few for a product of their own.
+    """
     if z.dtype == torch.float32:  # whose product is faster over whole cache lines
         return da.T @ z
-    return nn.functional.pad(da.T @ z[:, :columns], (0, z.shape[1] - columns))
+    parts = [(slice(None), 0)]
+    if gru_size is not None:
+        p, q = 2 * gru_size, 3 * gru_size
+        parts = [(slice(p), 0), (slice(p, q), gru_size), (slice(q, None), 0)]
+    dw = z.new_zeros(da.shape[1], z.shape[1])
+    for rows, start in parts:
+        dw[rows, start:columns] = da[:, rows].T @ z[:, start:columns]
+    return dw
 
 
 def in_rows(sequences: Tensor) -> Tensor:

@@ -1,10 +1,9 @@
-"""One run of any task: train, choose the checkpoint on validation, score it once on test, record everything."""
+"""One run of any task: train, choose the checkpoint (on validation, as a rule), score it once on test, record all."""
 
 import logging
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from sentiment_rnn.runs.machine import check_device, note_other_machine, resolve
 from sentiment_rnn.runs.processes import other_processes
 from sentiment_rnn.runs.resume import LastCheckpoint, Place
 from sentiment_rnn.runs.solved import StopWhenSolved
-from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles
+from sentiment_rnn.tracking.checkpoint_files import FINAL, LAST, CheckpointFiles
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.claims import run_of_first_process
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
@@ -126,26 +125,25 @@ def fit_and_test(
         trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
         if pruning:
             pruning.check()
-        scored, *final = (each for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint))
-        weights = written_by(final[0] if final else scored)
-        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=weights, weights_only=True, verbose=False)
-    found = float(scored.best_model_score if scored.best_model_score is not None else "nan")
+        checkpoint = trainer.checkpoint_callback
+        assert isinstance(checkpoint, ModelCheckpoint)
+        assert checkpoint.dirpath
+        # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
+        tested = Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name)
+        if config.trainer.tested_epoch == "last":
+            tested = tested.with_name(FINAL)
+            trainer.save_checkpoint(tested, weights_only=True)
+        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=tested, weights_only=True, verbose=False)
+    found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
-        record.log_checkpoints(weights, keeps_last=config.tracking.records_all)
+        record.log_checkpoints(str(tested), keeps_last=config.tracking.records_all)
         if config.trainer.profiler:
             record.log_text(trainer.profiler.summary(), "profile.txt")  # type: ignore[attr-defined]
         if not (config.trainer.fast_dev_run or config.trainer.limit_batches):  # else most reviews were not read
             job.after_training(model, record)
         log.info("%s  (run %s)", job.summary({**scores, job.objective.best: found}), record.run_id)
     return found
-
-
-def written_by(checkpoints: ModelCheckpoint) -> str:
-    """Path of the checkpoint that was kept; by its name alone, since a resumed run has the path from a checkpoint that
-    somebody may have altered."""
-    assert checkpoints.dirpath
-    return str(Path(checkpoints.dirpath, Path(checkpoints.best_model_path).name))
 
 
 def search_pruning(job: Job, record: RunRecord | None) -> Any:
@@ -169,22 +167,18 @@ def build_trainer(
     settings, objective = job.config.trainer, job.objective
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stderr.isatty()
-    checkpoint = partial(
-        ModelCheckpoint,
-        dirpath=record.checkpoints if record else None,
-        save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
-        auto_insert_metric_name=False,
-        enable_version_counter=False,
-    )
     callbacks: list[pl.Callback] = [
         *first,
-        checkpoint(
+        ModelCheckpoint(
+            dirpath=record.checkpoints if record else None,
             filename="epoch{epoch}" if settings.keep_epochs else "best",
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
+            save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
         ),
-        *([checkpoint(filename="final")] if settings.tested_epoch == "last" else []),
         # Not of `ModelCheckpoint`, which writes a last one only after an epoch that was among the best.
         LastCheckpoint(record.checkpoints / LAST if record else None, settings.checkpoint_minutes, interruption),
         EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them

@@ -16,6 +16,7 @@ from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.protocol import read_provenance
+from sentiment_rnn.studies.real_text import BAG, NEIGHBORS, read_accuracies
 
 LEADING_FIGURE = "answer.png"
 """Of own_rate."""
@@ -97,10 +98,7 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     if not run:
         return None
     seeds = {len(scores[arm][run[-1]].seeds) for arm in asked.arms if was_run(scores, arm, run[-1])}
-    parts = [part for part in read_provenance(folder)[1] if part["sweep"] == f"{asked.sweeps}{run[-1]}"]
-    precisions = sorted({precision for part in parts for precision in part["precisions"]})
-    processors = sorted({processor for part in parts for processor in part["processors"]})
-    shown_with = f"{min(seeds)} seeds, {' and '.join(precisions)}, {' and '.join(processors)}"
+    shown_with = conditions(folder, min(seeds), f"{asked.sweeps}{run[-1]}")
     number = seeds_text(scores, styles, asked.arms, run[-1:])
     not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
     still_open = f"{not_run} tokens were not run" if not_run else ""
@@ -116,16 +114,25 @@ def mixed_distances(experiments: Path) -> Row | None:
 
 
 def real_text(experiments: Path) -> Row | None:
-    """The row of IMDb: what order is worth to this LSTM, and to a linear classifier of pairs of words."""
-    lstm = verdicts_of(experiments / "capacity").get(
-        "On IMDb this LSTM, which reads in order, is better than a bag of words."
-    )
-    pairs = verdicts_of(experiments / "word_pairs").get("Pairs of words say more than words.")
-    if not lstm or not pairs:
+    """The row of IMDb: an LSTM against a bag of words, and what the order of neighbors is worth to it where that was
+    asked."""
+    folder = experiments / "real_text"
+    verdicts = verdicts_of(folder)
+    if (asked := verdicts.get(BAG.text)) is None:
         return None
-    seeds = len({row["seed"] for row in read_rows(experiments / "capacity")})
-    number = f"{lstm['evidence']} There is order to be found, though. {pairs['evidence']}"
-    return Row("real text", lstm["claim"], lstm["verdict"], number, f"{seeds} seeds, bfloat16", "capacity")
+    number = asked["evidence"]
+    if order := verdicts.get(NEIGHBORS.text):
+        number = f"{number} {order['claim']} {order['verdict'].capitalize()}: {order['evidence']}"
+    shown_with = conditions(folder, len(read_accuracies(folder)[BAG.first]), "real_text")
+    return Row("real text", asked["claim"], asked["verdict"], number, shown_with, folder.name)
+
+
+def conditions(folder: Path, seeds: int, sweep: str) -> str:
+    """`20 seeds, float32, AMD EPYC`: how a sweep of a study ran."""
+    parts = [part for part in read_provenance(folder)[1] if part["sweep"] == sweep]
+    precisions = sorted({precision for part in parts for precision in part["precisions"]})
+    processors = sorted({processor for part in parts for processor in part["processors"]})
+    return f"{seeds} seeds, {' and '.join(precisions)}, {' and '.join(processors)}"
 
 
 def verdicts_of(folder: Path) -> dict[str, dict[str, str]]:

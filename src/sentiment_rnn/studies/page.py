@@ -14,11 +14,13 @@ from sentiment_rnn.studies import all_studies
 from sentiment_rnn.studies.answer import LEADING_FIGURE, answer, verdicts_of
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
+from sentiment_rnn.studies.real_text import BAG
 
 LATER = {
     ("learnability", "An LSTM with the usual initialization remembers further than a vanilla RNN."): (
         "own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization.",
     ),
+    ("capacity", "On IMDb this LSTM, which reads in order, is better than a bag of words."): ("real_text", BAG.text),
 }  # fmt: skip
 """Claims that a later study asked again and better, by study and claim: where its answer stands. A reader of the first
 verdict needs the second."""
@@ -143,6 +145,9 @@ def section_of(folder: Path) -> Section:
 
 def later_verdict(folder: Path, claim: str) -> Later | None:
     """The verdict of a later study that asked a claim again; None where none has."""
-    study, again = LATER.get((folder.name, claim), ("", ""))
-    found = verdicts_of(folder.parent / study).get(again) if study else None
+    place = LATER.get((folder.name, claim))
+    if place is None:
+        return None
+    study, again = place
+    found = verdicts_of(folder.parent / study).get(again)
     return Later(study, again, found["verdict"]) if found else None

@@ -35,7 +35,7 @@ from sentiment_rnn.studies.kit.verdicts import Verdict, judged
 TRAINED, UNSEEN = (2, 5, 10, 20, 50), (100, 200, 400)
 """Distances, in tokens."""
 SEEDS = range(20)
-CARRY, NO_SEED = "carry it", "No seed of an arm learns."
+CARRY = "carry it"
 LASTING = {
     "rnn": "What a vanilla RNN has learned over short distances lasts over longer ones.",
     "gru": "What a GRU has learned over short distances lasts over longer ones.",
@@ -93,22 +93,27 @@ def verdicts(adjusted: Adjusted, carried: Scores, styles: Styles) -> list[Verdic
     Args:
         carried: the scores of the seeds that learn.
     """
-    return [
-        *(
-            Verdict(claim, judged(*(learns(carried, arm, d) for d in UNSEEN)), carried_text(carried, styles, arm))
-            for arm, claim in LASTING.items()
-        ),
-        *(
-            verdict if verdict.evidence != NOT_RUN else replace(verdict, evidence=NO_SEED)
-            for verdict in verdicts_on(COMPARISONS, adjusted, carried, styles, verb=CARRY)
-        ),
+    lasting = [
+        Verdict(claim, judged(*(learns(carried, arm, d) for d in UNSEEN)), carried_text(carried, styles, arm))
+        for arm, claim in LASTING.items()
+    ]
+    compared = zip(COMPARISONS, verdicts_on(COMPARISONS, adjusted, carried, styles, verb=CARRY), strict=True)
+    return lasting + [
+        verdict if verdict.evidence != NOT_RUN else replace(verdict, evidence=nothing_learned(carried, styles, claim))
+        for claim, verdict in compared
     ]
 
 
+def nothing_learned(carried: Scores, styles: Styles, claim: Claim) -> str:
+    """`No seed of RNN learns.`, of the arms of a claim that have nothing to carry."""
+    arms = dict.fromkeys(arm for pair in claim.pairs for arm in (pair.first, pair.second) if arm not in carried)
+    return " ".join(f"No seed of {styles[arm].label} learns." for arm in arms)
+
+
 def carried_text(carried: Scores, styles: Styles, arm: str) -> str:
-    """`Of the seeds that learn, 20/20 (83 to 100 %) of GRU carry 100 tokens, …`"""
+    """`Of the seeds of GRU that learn, 20/20 (83 to 100 %) carry 100 tokens, …`"""
     if arm not in carried:
-        return NO_SEED
+        return f"No seed of {styles[arm].label} learns."
     shares = ", ".join(f"{counted(*seeds_above(carried[arm][d]))} carry {d} tokens" for d in UNSEEN)
     return f"Of the seeds of {styles[arm].label} that learn, {shares}."
 
@@ -156,5 +161,5 @@ STUDY = counting_study(
     order=21,
     sweeps=(Sweep("unseen_search", chooses_rates=True), Sweep("unseen")),
     findings=findings,
-    mixed=True,
+    setting=MIXED,
 )

@@ -18,7 +18,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.store import Store
 
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+LAST, PREVIOUS, FINAL = "last.ckpt", "previous.ckpt", "final.ckpt"
 """The checkpoint from which a run resumes, and the one before it."""
 PRUNED = "pruned.txt"
 """The note that `runs prune` leaves beside the checkpoints that it removed."""

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: the one that validation chose, those of its epochs, and the one from which it resumes.
+"""The checkpoints of a run: the one that was tested, those of its epochs, and the one from which it resumes.
 
 They are in the run's own folder, and where the store is a server, they are fetched from there.
 """
@@ -25,8 +25,8 @@ def files_of(store: Store, run_id: str) -> list[Path]:
     return sorted(path for path in folder.glob("*.ckpt") if path.is_file() and not path.is_symlink())
 
 
-def best_checkpoint(result: RunResult) -> Path:
-    """Path of the checkpoint that validation chose; raises `UserError` where there is none, or it is a link away."""
+def tested_checkpoint(result: RunResult) -> Path:
+    """Path of the checkpoint that was tested; raises `UserError` where there is none, or it is a link away."""
     if CHECKPOINT_TAG not in result.tags:
         raise UserError(f"run {result.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
     name = Path(result.tags[CHECKPOINT_TAG]).name
@@ -36,7 +36,7 @@ def best_checkpoint(result: RunResult) -> Path:
 
 
 def epoch_checkpoints(result: RunResult) -> list[Path]:
-    """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `best_checkpoint` does."""
+    """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `tested_checkpoint` does."""
     if result.store.keeps_checkpoints:
         fetch_epochs(result.store, result.run_id)
     kept = len(list(folder_of(result.store, result.run_id).glob("epoch*.ckpt")))

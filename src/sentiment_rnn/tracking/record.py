@@ -109,11 +109,11 @@ class RunRecord:
         fields = ("name", "digest", "source_type", "source")
         self.outbox.dataset({field: dataset[field] for field in fields}, "train and test")
 
-    def log_checkpoints(self, best: str, keeps_last: bool = True) -> None:
+    def log_checkpoints(self, tested: str, keeps_last: bool = True) -> None:
         """Checkpoints by reference: they stay where they are."""
         last = {"last": str(self.checkpoints / LAST)} if keeps_last else {}
-        self.log_text(yaml.safe_dump({"best": best, **last}), "checkpoints.yaml")
-        self.outbox.tags({CHECKPOINT_TAG: best})
+        self.log_text(yaml.safe_dump({"tested": tested, **last}), "checkpoints.yaml")
+        self.outbox.tags({CHECKPOINT_TAG: tested})
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
         """‖∂L/∂x‖ by distance from the end, at the start and after training."""

@@ -12,8 +12,10 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles
 BEHIND = "#DCDCDC"
 """Colour of the other arms."""
 MOST_COLUMNS = 4
-WIDEST = 26
-"""Letters of a label's line over its panel."""
+TITLE_LETTERS = 26
+"""Most letters of a line of a label over its panel."""
+Y_LABEL_LETTERS = 30
+"""Most letters of a line of the y label, for each row of panels."""
 
 
 def arm_panels(
@@ -31,13 +33,13 @@ def arm_panels(
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
         draw(axes, name)
-        axes.set_title(textwrap.fill(styles[name].label, WIDEST))
+        axes.set_title(textwrap.fill(styles[name].label, TITLE_LETTERS))
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     for axes in panels[max(0, len(names) - columns) : len(names)]:  # the lowest of each column
         axes.tick_params(labelbottom=True)
     figure.supxlabel(xlabel, fontsize="medium")
-    figure.supylabel(ylabel, fontsize="medium")
+    figure.supylabel(textwrap.fill(ylabel, Y_LABEL_LETTERS * rows), fontsize="medium")
     return figure
 
 

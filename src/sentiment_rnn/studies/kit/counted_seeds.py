@@ -37,10 +37,12 @@ from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
 VALIDATION = "validation.csv"
-SETTING = "learn"
-"""The setting in `results.csv` of runs that are trained and tested at one distance."""
-MIXED = "hold"
-"""The setting of runs that are trained on mixed distances, and tested at each."""
+ONE_DISTANCE, MIXED = "learn", "hold"
+"""Settings in `results.csv`: of runs that are trained and tested at one distance, and of those that are trained on
+mixed distances and tested at each."""
+SCORES = {ONE_DISTANCE: learnt, MIXED: held}
+DIVIDED = {ONE_DISTANCE: correct_at_one_distance, MIXED: correct_by_distance}
+"""Scores and correctness of runs, by setting."""
 
 Validation = Mapping[tuple[str, int], float]
 """Median over seeds of the best validation accuracy, by encoder and distance."""
@@ -52,30 +54,27 @@ ByArm = Mapping[str, Mapping[int, Measured]]
 
 
 def counting_study(
-    name: str, order: int, sweeps: tuple[Sweep, ...], findings: Callable[[Path], Findings], mixed: bool = False
+    name: str,
+    order: int,
+    sweeps: tuple[Sweep, ...],
+    findings: Callable[[Path], Findings],
+    setting: str = ONE_DISTANCE,
 ) -> Study:
-    """A study that counts seeds; see `Study`.
-
-    Args:
-        mixed: its runs are trained on mixed distances, and tested at each.
-    """
+    """A study that counts seeds; see `Study`."""
     return Study(
         name=name,
         order=order,
         sweeps=sweeps,
-        measure=partial(measure_seeds, sweeps=sweeps, mixed=mixed),
+        measure=partial(measure_seeds, sweeps=sweeps, setting=setting),
         findings=findings,
-        measure_part=partial(measure_seeds, mixed=mixed),
+        measure_part=partial(measure_seeds, setting=setting),
         protocol=True,
         keeps_correct=True,
     )
 
 
-def measure_seeds(store: Store, sweeps: Sequence[Sweep], mixed: bool = False) -> Measurements:
+def measure_seeds(store: Store, sweeps: Sequence[Sweep], setting: str = ONE_DISTANCE) -> Measurements:
     """The files of these sweeps of a study; those that choose rates are searches.
-
-    Args:
-        mixed: runs are tested at several distances. Else each is at one.
 
     Raises:
         UserError: a sweep has not finished, or they do not compare; see `results_of_sweeps`.
@@ -84,12 +83,9 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep], mixed: bool = False) ->
     # In the order of `added_to`, in which parts come together.
     results = [run for group in by_encoder(found).values() for run in sorted(group, key=distance_of)]
     searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
-    setting, scores, divided = (
-        (MIXED, held, correct_by_distance) if mixed else (SETTING, learnt, correct_at_one_distance)
-    )
     files: dict[str, str | bytes] = {
         TIMES: learning_times_csv(results),
-        CORRECT: correct_file(list(divided(setting, results))),
+        CORRECT: correct_file(list(DIVIDED[setting](setting, results))),
         VALIDATION: csv_text(
             ("encoder", "distance", "seed", BEST_ACCURACY),
             [(run.encoder, distance_of(run), run.seed, run.metrics[BEST_ACCURACY]) for run in results],
@@ -99,7 +95,7 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep], mixed: bool = False) ->
         there = [run for run in searched if distance_of(run) == distance]
         files[search_file(distance)] = search_csv(there, search_score)
     styles = styles_of([*results, *searched])
-    return Measurements.of_rows(COLUMNS, accuracy_rows(setting, scores(results)), styles, files)
+    return Measurements.of_rows(COLUMNS, accuracy_rows(setting, SCORES[setting](results)), styles, files)
 
 
 def search_file(distance: int) -> str:
@@ -126,7 +122,7 @@ class SeedCounts(NamedTuple):
     validation: Validation
 
 
-def read_seeds(folder: Path, planned: Collection[int], setting: str = SETTING) -> SeedCounts:
+def read_seeds(folder: Path, planned: Collection[int], setting: str = ONE_DISTANCE) -> SeedCounts:
     """What `measure_seeds` wrote of these seeds, but the searches, at distances that are whole; see `whole_distances`.
 
     Args:
