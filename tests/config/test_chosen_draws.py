@@ -63,3 +63,9 @@ def test_an_encoder_of_real_text_runs_with_the_best_draw_of_its_search() -> None
     best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "real_text").items()}
     assert set(best) == {"rnn", "gru", "lstm", "bag"}
     assert_used("real_text", best)
+
+
+def test_an_arm_of_unseen_runs_with_the_best_draw_of_its_search() -> None:
+    best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "unseen", "search_50.csv").items()}
+    assert set(best) == {"rnn", "rnn_relu", "gru", "lstm", "lstm_chrono_50", "lstm_chrono"}
+    assert_used("unseen", best)
