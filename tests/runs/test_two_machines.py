@@ -10,7 +10,7 @@ from short_runs import LSTM, assert_equal_states, config_of, last_state, rows, s
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.runs.engine import train
-from sentiment_rnn.tracking.checkpoints import tested_checkpoint
+from sentiment_rnn.tracking.checkpoints import checkpoint_of
 from sentiment_rnn.tracking.results import result_of
 from sentiment_rnn.tracking.store import open_store
 from servers import sqlite_server
@@ -55,5 +55,5 @@ def test_a_run_that_another_machine_finishes_ends_as_an_undisturbed_one(
         uri=server, directory=str(tmp_path / "third"), experiment="sentiment_rnn",
         checkpoints=str(tmp_path / "shared") if shared else None,
     )  # fmt: skip
-    assert tested_checkpoint(result_of(open_store(third, create=False), resumed)).exists()
+    assert checkpoint_of(result_of(open_store(third, create=False), resumed)).exists()
     client.delete_run(run_id)

@@ -209,8 +209,9 @@ def verdict_on(claim: Comparison, accuracies: Accuracies, adjusted: Mapping[int,
     better, of = claim.better(accuracies)
     p = adjusted[claim.number]
     part = 2 * better > of if p <= LEVEL else None
-    more = f"It is more than one point in {counted(better, of)} seeds, adjusted p = {p:.2g}."
-    return Verdict(claim.text, judged(part), f"{evidence} {more}")
+    more = f"It is more than one point better in {counted(better, of)} seeds"
+    test = f"sign test against half of them, adjusted p = {p:.2g}"
+    return Verdict(claim.text, judged(part), f"{evidence} {more}; {test}.")
 
 
 def mean_accuracy(by_seed: BySeed) -> str:

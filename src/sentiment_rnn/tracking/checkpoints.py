@@ -25,7 +25,7 @@ def files_of(store: Store, run_id: str) -> list[Path]:
     return sorted(path for path in folder.glob("*.ckpt") if path.is_file() and not path.is_symlink())
 
 
-def tested_checkpoint(result: RunResult) -> Path:
+def checkpoint_of(result: RunResult) -> Path:
     """Path of the checkpoint that was tested; raises `UserError` where there is none, or it is a link away."""
     if CHECKPOINT_TAG not in result.tags:
         raise UserError(f"run {result.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
@@ -36,7 +36,7 @@ def tested_checkpoint(result: RunResult) -> Path:
 
 
 def epoch_checkpoints(result: RunResult) -> list[Path]:
-    """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `tested_checkpoint` does."""
+    """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `checkpoint_of` does."""
     if result.store.keeps_checkpoints:
         fetch_epochs(result.store, result.run_id)
     kept = len(list(folder_of(result.store, result.run_id).glob("epoch*.ckpt")))

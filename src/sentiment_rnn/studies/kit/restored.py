@@ -18,7 +18,7 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target
 from sentiment_rnn.runs.reviews import build_model
 from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
-from sentiment_rnn.tracking.checkpoints import epoch_checkpoints, tested_checkpoint
+from sentiment_rnn.tracking.checkpoints import checkpoint_of, epoch_checkpoints
 from sentiment_rnn.tracking.results import RunResult
 
 OUR_SOURCES = tuple(f"{sources.__name__}.{module.name}" for module in pkgutil.iter_modules(sources.__path__))
@@ -42,7 +42,7 @@ def untrained(result: RunResult, data: ReviewData) -> SentimentClassifier:
 
 def best(result: RunResult) -> SentimentClassifier:
     """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
-    return _load(result.config, tested_checkpoint(result))
+    return _load(result.config, checkpoint_of(result))
 
 
 def epochs(result: RunResult) -> list[SentimentClassifier]:
