@@ -18,8 +18,10 @@ LIBRARY_WARNING = re.compile(r"\w+Warning: |^W\d{4} |nanobind: leaked", re.MULTI
 
 
 def environment() -> dict[str, str]:
-    """This environment without another store or a GPU in it, one thread per process."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    """This environment without another store, a GPU or the settings of a make that runs the tests, one thread per
+    process."""
+    others = ("MLFLOW_", "MAKE", "MFLAGS", "ARGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return kept | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
