@@ -16,7 +16,7 @@ from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.protocol import read_provenance
-from sentiment_rnn.studies.real_text import BAG, NEIGHBORS, read_accuracies
+from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS, read_accuracies
 
 LEADING_FIGURE = "answer.png"
 """Of own_rate."""
@@ -118,12 +118,12 @@ def real_text(experiments: Path) -> Row | None:
     asked."""
     folder = experiments / "real_text"
     verdicts = verdicts_of(folder)
-    if (asked := verdicts.get(BAG.text)) is None:
+    if (asked := verdicts.get(AGAINST_BAG.text)) is None:
         return None
     number = asked["evidence"]
     if order := verdicts.get(NEIGHBORS.text):
         number = f"{number} {order['claim']} {order['verdict'].capitalize()}: {order['evidence']}"
-    shown_with = conditions(folder, len(read_accuracies(folder)[BAG.first]), "real_text")
+    shown_with = conditions(folder, len(read_accuracies(folder)[AGAINST_BAG.first]), "real_text")
     return Row("real text", asked["claim"], asked["verdict"], number, shown_with, folder.name)
 
 

@@ -73,13 +73,13 @@ class Comparison(NamedTuple):
         return accuracy_difference(first, second)
 
 
-BAG = Comparison(2, "On IMDb an LSTM is better than a bag of words.", "lstm", "bag")
+AGAINST_BAG = Comparison(2, "On IMDb an LSTM is better than a bag of words.", "lstm", "bag")
 NEIGHBORS = Comparison(
     4, "The order of neighboring words is worth more than a point to an LSTM.", "lstm", f"lstm_shuffled_{NEAR}"
 )
 COMPARISONS = (
     Comparison(1, "On IMDb an LSTM is better than a vanilla RNN.", "lstm", "rnn"),
-    BAG,
+    AGAINST_BAG,
     Comparison(3, "On IMDb a GRU is as good as an LSTM.", "gru", "lstm", equal=True),
     NEIGHBORS,
     Comparison(

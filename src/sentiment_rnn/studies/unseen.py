@@ -97,23 +97,26 @@ def verdicts(adjusted: Adjusted, carried: Scores, styles: Styles) -> list[Verdic
         Verdict(claim, judged(*(learns(carried, arm, d) for d in UNSEEN)), carried_text(carried, styles, arm))
         for arm, claim in LASTING.items()
     ]
-    compared = zip(COMPARISONS, verdicts_on(COMPARISONS, adjusted, carried, styles, verb=CARRY), strict=True)
-    return lasting + [
-        verdict if verdict.evidence != NOT_RUN else replace(verdict, evidence=nothing_learned(carried, styles, claim))
-        for claim, verdict in compared
-    ]
+    compared = []
+    for claim, verdict in zip(
+        COMPARISONS, verdicts_on(COMPARISONS, adjusted, carried, styles, verb=CARRY), strict=True
+    ):
+        if verdict.evidence == NOT_RUN:
+            first, second, _ = claim.pairs[0]  # of all its pairs
+            verdict = replace(verdict, evidence=nothing_learned(carried, styles, first, second))
+        compared.append(verdict)
+    return lasting + compared
 
 
-def nothing_learned(carried: Scores, styles: Styles, claim: Claim) -> str:
-    """`No seed of RNN learns.`, of the arms of a claim that have nothing to carry."""
-    arms = dict.fromkeys(arm for pair in claim.pairs for arm in (pair.first, pair.second) if arm not in carried)
-    return " ".join(f"No seed of {styles[arm].label} learns." for arm in arms)
+def nothing_learned(carried: Scores, styles: Styles, *arms: str) -> str:
+    """`No seed of RNN learns.`, for those of the arms that have nothing to carry."""
+    return " ".join(f"No seed of {styles[arm].label} learns." for arm in arms if arm not in carried)
 
 
 def carried_text(carried: Scores, styles: Styles, arm: str) -> str:
     """`Of the seeds of GRU that learn, 20/20 (83 to 100 %) carry 100 tokens, …`"""
     if arm not in carried:
-        return f"No seed of {styles[arm].label} learns."
+        return nothing_learned(carried, styles, arm)
     shares = ", ".join(f"{counted(*seeds_above(carried[arm][d]))} carry {d} tokens" for d in UNSEEN)
     return f"Of the seeds of {styles[arm].label} that learn, {shares}."
 

@@ -18,8 +18,10 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.store import Store
 
-LAST, PREVIOUS, FINAL = "last.ckpt", "previous.ckpt", "final.ckpt"
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 """The checkpoint from which a run resumes, and the one before it."""
+FINAL = "final.ckpt"
+"""The weights of the last epoch, where those are tested."""
 PRUNED = "pruned.txt"
 """The note that `runs prune` leaves beside the checkpoints that it removed."""
 DAMAGE = (
