@@ -80,7 +80,10 @@ def test_every_choice_is_within_the_schema_and_its_bounds(
 
 @EACH_EXPERIMENT
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
-    config = composed_choice(choice, "hydra.mode=MULTIRUN")
+    given = ["hydra.mode=MULTIRUN"]
+    if None in composed_choice(choice).optimizer.draws.values():  # its search has not been run
+        given.append("optimizer.draw=0")
+    config = composed_choice(choice, *given)
     params = config.hydra.sweeper.params
     arms = any("," in str(values) for key, values in params.items() if key != "seed")
     with read_write(config):
@@ -117,7 +120,7 @@ def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) ->
 @EACH_EXPERIMENT
 def test_the_memory_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
     launcher = composed_choice(choice).hydra.launcher
-    prefixes = "memory_|learn_|causes_|own_rate_|bfloat16_|again_|real_text|unseen"
+    prefixes = "memory_|learn_|causes_|own_rate_|budget_|bfloat16_|again_|real_text|unseen"
     parallel = re.match(f"experiment/({prefixes})", choice)
     assert launcher.get("n_jobs") == (-1 if parallel else None)
 
@@ -229,6 +232,8 @@ def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encod
         drawn[0].learning_rate, drawn[0].gradient_clip_norm,
     )  # fmt: skip
     assert checked(composed("++optimizer.draws={rnn: 3}", "encoder=lstm")).optimizer.draw is None
+    given = checked(composed("++optimizer.draws={rnn: null}", "encoder=rnn", "optimizer.draw=3"))
+    assert given.optimizer.learning_rate == chosen.learning_rate
 
 
 def test_draws_are_spread_over_their_bounds() -> None:
@@ -246,6 +251,10 @@ def test_draws_are_spread_over_their_bounds() -> None:
     [
         (("optimizer.draw=-1",), "optimizer.draw=-1: expected a number of at least 0"),
         (("optimizer.draw=1", "optimizer.learning_rate=0.1"), "no optimizer.learning_rate"),
+        (
+            ("++optimizer.draws={lstm: null}", "encoder=lstm"),
+            "optimizer.draws.lstm=None: expected the draw that the search",
+        ),
         (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0, the lower one first"),
     ],
 )

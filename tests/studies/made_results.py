@@ -56,6 +56,7 @@ def make_result(
             "", encoder, label=label, color=color, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional
         ),
         optimizer=SimpleNamespace(learning_rate=learning_rate),
+        trainer=SimpleNamespace(epochs=2),
         pooling=SimpleNamespace(name=pooling),
         data=SimpleNamespace(**{"max_tokens": 400, "max_distance": 20, "keep": "tail"} | data),
     )

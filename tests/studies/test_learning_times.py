@@ -13,6 +13,7 @@ from sentiment_rnn.studies.kit.learning_times import (
     Times,
     learning_time,
     learning_time_figure,
+    learning_time_table,
     learning_times_csv,
     learnt_within,
     read_learning_times,
@@ -86,6 +87,15 @@ def test_the_span_grows_with_the_steps() -> None:
     assert table.rows == [
         ("LSTM, forget bias 1", "20", "50", "14/20 (46 to 88 %) at 100"), ("RNN, orthogonal", "20", "20", ""),
     ]  # fmt: skip
+
+
+def test_the_table_counts_the_seeds_within_each_number_of_steps() -> None:
+    table = learning_time_table({"lstm": {50: seeds(of=20), 20: seeds(225, 450, 900)}}, STYLES, (225, BUDGET))
+    assert table.columns == ("encoder", "tokens", "225 steps", f"{BUDGET:,} steps", "median")
+    assert table.rows == [
+        ("LSTM, forget bias 1", "20", "1/20 (0 to 25 %)", "3/20 (3 to 38 %)", "450"),
+        ("LSTM, forget bias 1", "50", "0/20 (0 to 17 %)", "0/20 (0 to 17 %)", ""),
+    ]
 
 
 def test_the_figure_has_a_panel_for_each_arm_and_a_line_for_each_distance() -> None:

@@ -106,8 +106,8 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
-        "learning, learnability, own_rate, causes, bfloat16, replication, memory, unseen, textbook, gradient_flow, "
-        "gates, length, excerpt, capacity, real_text"
+        "learning, learnability, own_rate, budget, causes, bfloat16, replication, memory, unseen, textbook, "
+        "gradient_flow, gates, length, excerpt, capacity, real_text"
     ]
     assert not list(tmp_path.iterdir())
 
@@ -236,8 +236,8 @@ def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
-        "learning", "learnability", "own_rate", "causes", "bfloat16", "replication", "memory", "unseen", "textbook",
-        "gradient_flow", "gates", "length", "excerpt", "capacity", "real_text",
+        "learning", "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "memory", "unseen",
+        "textbook", "gradient_flow", "gates", "length", "excerpt", "capacity", "real_text",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:
@@ -255,7 +255,9 @@ def test_a_study_comes_after_those_that_it_needs() -> None:
 
 
 def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(UserError, match="name=wisdom: expected one of learning, learnability, own_rate, causes, "):
+    with pytest.raises(
+        UserError, match="name=wisdom: expected one of learning, learnability, own_rate, budget, causes, "
+    ):
         find_study("wisdom")
 
 

@@ -38,8 +38,9 @@ class OptimizerConfig:
     draw: int | None = None
     """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits,
     whatever norm is given. Null takes the one in `draws`, or none."""
-    draws: dict[str, int] = field(default_factory=dict)
-    """Draws chosen on validation, by the encoder's name; a given `learning_rate` leaves them out."""
+    draws: dict[str, int | None] = field(default_factory=dict)
+    """Draws chosen on validation, by the encoder's name; a given `learning_rate` leaves them out. Null says that the
+    search has not chosen yet, and the run is refused."""
     draw_learning_rate: list[float] = field(default_factory=lambda: [1e-4, 3e-2])
     """Lowest and highest learning rate of a draw, which is uniform in its logarithm."""
     draw_clip_norm: list[float] = field(default_factory=lambda: [0.1, 10.0])
@@ -65,7 +66,7 @@ class OptimizerConfig:
         """With the learning rate, and the norm to clip at, that an encoder and a pooling get.
 
         Raises:
-            UserError: both `draw` and `learning_rate` are given.
+            UserError: both `draw` and `learning_rate` are given, or the encoder's draw has not been chosen yet.
         """
         draw = self.draws.get(encoder) if self.draw is None else self.draw
         if self.learning_rate is not None:
@@ -76,6 +77,11 @@ class OptimizerConfig:
             random = Random(draw)
             rate, norm = (_log_uniform(random, bounds) for bounds in (self.draw_learning_rate, self.draw_clip_norm))
             return replace(self, draw=draw, learning_rate=rate, gradient_clip_norm=norm)
+        if encoder in self.draws:
+            refuse(
+                f"optimizer.draws.{encoder}", None,
+                "the draw that the search of this study chose; run the search first, or give optimizer.draw",
+            )  # fmt: skip
         chosen = self.chosen_rate(encoder, pooling)
         return replace(self, learning_rate=self.default_learning_rate if chosen is None else chosen)
 

@@ -104,7 +104,7 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
 
 STUDY = counting_study(
     "learnability",
-    order=15,
+    order=14,
     sweeps=(
         *(Sweep(f"learn_search_{distance}", chooses_rates=True) for distance in SEARCHES),
         *(Sweep(f"learn_{distance}") for distance in DISTANCES),

@@ -94,7 +94,7 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
 
 STUDY = counting_study(
     "own_rate",
-    order=16,
+    order=15,
     sweeps=(Sweep("own_rate_search_50", chooses_rates=True), Sweep("own_rate_50")),
     findings=findings,
 )

@@ -109,8 +109,11 @@ def searched_distances(folder: Path) -> list[int]:
 
 
 def search_score(result: RunResult) -> float:
-    """Mean validation accuracy over the epochs [%]: learning fast counts."""
-    return 100 * float(np.mean(result.curve("val/accuracy")[1]))
+    """Mean validation accuracy over the epochs [%], so that learning fast counts. After an early end, the last accuracy
+    fills the missing epochs."""
+    accuracies = result.curve("val/accuracy")[1]
+    left = result.config.trainer.epochs - len(accuracies)
+    return 100 * float(np.mean([*accuracies, *[accuracies[-1]] * left]))
 
 
 class SeedCounts(NamedTuple):
@@ -183,6 +186,7 @@ def seed_findings(
     judge: Judge,
     figures: Callable[[], Mapping[str, Figure]],
     more: Iterable[Table] = (),
+    searched_epochs: str = "four",
 ) -> Findings:
     """Shares, tests and searches in tables and figures, and the verdicts on claims of which something has been run.
 
@@ -193,8 +197,9 @@ def seed_findings(
         judge: the rules of the protocol, for these claims and what others it has.
         figures: draws figures of the shares of seeds that learn, by file name.
         more: tables that stand behind that of the shares.
+        searched_epochs: how many epochs a run of a search has.
     """
-    searches = search_findings(folder, seeds.styles)
+    searches = search_findings(folder, seeds.styles, epochs=searched_epochs)
     if not seeds.scores:
         return searches
     adjusted = adjusted_tests(claims, seeds.scores)
@@ -212,16 +217,17 @@ def seed_findings(
     )
 
 
-def search_findings(folder: Path, styles: Styles, at: str = "at") -> Findings:
+def search_findings(folder: Path, styles: Styles, at: str = "at", epochs: str = "four") -> Findings:
     """A table and a figure of each random search.
 
     Args:
         at: how the search's distance is that of its reviews: they are `at` it, or `up to` it.
+        epochs: how many a run of the search has.
     """
     draws = {distance: read_search(folder, search_file(distance)) for distance in searched_distances(folder)}
     return Findings(
         tables=[
-            search_table(found, styles, f"Mean validation accuracy [%] over four epochs {at} {distance} tokens")
+            search_table(found, styles, f"Mean validation accuracy [%] over {epochs} epochs {at} {distance} tokens")
             for distance, found in draws.items()
         ],
         verdicts=[],

@@ -111,6 +111,22 @@ def span_by_steps_table(times: Times, styles: Styles, budgets: Sequence[int]) ->
     return Table(title, ("encoder", *(f"{steps:,} steps" for steps in budgets), "seeds beyond it"), rows)
 
 
+def learning_time_table(times: Times, styles: Styles, budgets: Sequence[int]) -> Table:
+    """Seeds of each arm and distance that have learnt within each number of steps, and the median of their steps."""
+    rows = []
+    for arm, by_distance in times.items():
+        for distance, seeds in sorted(by_distance.items()):
+            learnt = [time.steps for time in seeds if time.learnt]
+            typical = f"{np.median(learnt):,.0f}" if learnt else ""
+            cells = [counted(*learnt_within(seeds, steps)) for steps in budgets]
+            rows.append((styles[arm].label, str(distance), *cells, typical))
+    title = (
+        f"Seeds whose validation accuracy has reached {100 * REMEMBERS:g} %, by training steps, with exact 95 % "
+        "intervals, and the median of the steps that it took them"
+    )
+    return Table(title, ("encoder", "tokens", *(f"{steps:,} steps" for steps in budgets), "median"), rows)
+
+
 @styled
 def learning_time_figure(times: Times, styles: Styles) -> Figure:
     """Share of seeds that have learnt, against steps: a panel for each arm, a line for each distance, with a bar across
