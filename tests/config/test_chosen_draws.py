@@ -65,6 +65,14 @@ def test_an_encoder_of_real_text_runs_with_the_best_draw_of_its_search() -> None
     assert_used("real_text", best)
 
 
+@pytest.mark.parametrize("span", [20, 400])
+def test_an_lstm_that_reads_shuffled_words_runs_with_the_best_draw_of_its_search(span: int) -> None:
+    draws = read_search(EXPERIMENTS / "real_text", f"search_shuffled_{span}.csv")
+    best = {arm: best_draw(found) for arm, found in draws.items()}
+    assert set(best) == {"lstm"}
+    assert_used(f"real_text_shuffled_{span}", best)
+
+
 def test_an_arm_of_unseen_runs_with_the_best_draw_of_its_search() -> None:
     best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "unseen", "search_50.csv").items()}
     assert set(best) == {"rnn", "rnn_relu", "gru", "lstm", "lstm_chrono_50", "lstm_chrono"}
