@@ -59,8 +59,16 @@ def test_an_arm_of_own_rate_runs_with_the_best_draw_at_its_distance() -> None:
     assert_used("bfloat16_50", {arm: best[arm] for arm in ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")})
 
 
+@pytest.mark.parametrize(("distance", "arms"), [(20, 3)])
+def test_an_arm_of_budget_runs_with_the_best_draw_at_its_distance(distance: int, arms: int) -> None:
+    draws = read_search(EXPERIMENTS / "budget", f"search_{distance}.csv")
+    best = {arm: best_draw(found) for arm, found in draws.items()}
+    assert len(best) == arms
+    assert_used(f"budget_{distance}", best)
+
+
 def test_an_encoder_of_real_text_runs_with_the_best_draw_of_its_search() -> None:
-    best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "real_text").items()}
+    best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "real_text", "search.csv").items()}
     assert set(best) == {"rnn", "gru", "lstm", "bag"}
     assert_used("real_text", best)
 
