@@ -1,6 +1,7 @@
 """The lesson in short, from the files of the studies."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sentiment_rnn.studies.real_text import NEIGHBORS
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXPERIMENTS = REPOSITORY / "experiments"
 ASKED = ["short memory", "long memory", "cause", "cure", "real text"]
-STUDIES = ("learnability", "memory", "causes", "real_text")
+STUDIES = ("learnability", "causes", "real_text")
 
 
 def copied(folder: Path) -> Path:
@@ -52,14 +53,21 @@ def test_a_claim_that_has_not_been_judged_has_no_row(tmp_path: Path) -> None:
     assert answer(tmp_path / "nothing") == []
 
 
-def test_the_row_of_real_text_says_what_order_is_worth_where_that_was_asked(tmp_path: Path) -> None:
-    verdicts = copied(tmp_path) / "real_text" / "verdicts.json"
-    claims = [found for found in json.loads(verdicts.read_text()) if found["claim"] != NEIGHBORS.text]
-    verdicts.write_text(json.dumps(claims))
-    alone = answer(tmp_path)[-1].number
-    order = {"claim": NEIGHBORS.text, "verdict": "holds", "evidence": "+2.0 (1.5 to 2.5) points."}
-    verdicts.write_text(json.dumps([*claims, order]))
-    assert answer(tmp_path)[-1].number == f"{alone} {NEIGHBORS.text} Holds: +2.0 (1.5 to 2.5) points."
+def test_the_row_of_real_text_has_the_accuracy_of_each_encoder_that_was_run(tmp_path: Path) -> None:
+    results = copied(tmp_path) / "real_text" / "results.csv"
+    rows = results.read_text().splitlines(keepends=True)
+    results.write_text("".join(row for row in rows if not row.startswith(NEIGHBORS.second)))
+    said = answer(tmp_path)[-1].number
+    assert re.fullmatch(
+        r"Right are: LSTM, forget bias 1 (.+ %) \(.+\); bag of words (.+ %) \(.+\); RNN, orthogonal (.+ %) \(.+\)\.",
+        said,
+    )
+    with results.open("a") as more:
+        more.writelines(row.replace("lstm,", f"{NEIGHBORS.second},") for row in rows if row.startswith("lstm,"))
+    with (tmp_path / "real_text" / "encoders.csv").open("a") as more:
+        more.write(f'{NEIGHBORS.second},"LSTM, shuffled",#000000\n')
+    first = said.removeprefix("Right are: LSTM, forget bias 1 ").split(";")[0]
+    assert answer(tmp_path)[-1].number == f"{said[:-1]}; LSTM, shuffled {first}."
 
 
 def test_the_rows_link_to_their_studies() -> None:
@@ -74,7 +82,7 @@ def test_no_row_is_made_where_no_distance_of_a_claim_is_whole(tmp_path: Path) ->
     rows = results.read_text().splitlines()
     results.write_text("\n".join(row for row in rows if row.split(",")[3] != "9") + "\n")
     assert "cure" in [row.question for row in answer(tmp_path)]  # nine seeds of each
-    kept = [row for row in rows if row.split(",")[1] in ("encoder", "rnn")]
+    kept = [row for row in rows if row.split(",")[1:4:2] != ["lstm_coupled", "9"]]
     results.write_text("\n".join(kept) + "\n")
     assert [row.question for row in answer(tmp_path)] == ["short memory", "long memory", "real text"]
 

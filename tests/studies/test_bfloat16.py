@@ -70,6 +70,24 @@ def test_accuracies_are_compared_by_seed(found: Callable[..., Findings]) -> None
     assert [row[0] for row in compared.rows] == ["1", "1", "2"]
 
 
+def test_with_fewer_seeds_than_planned_nothing_is_decided(
+    found: Callable[..., Findings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found()
+    give_runs(monkeypatch, {"bfloat16_50": [run for run in runs() if run.seed < 23]})
+    bfloat16.STUDY.measure(STORE).write(tmp_path / "bfloat16")
+    few = bfloat16.findings(tmp_path / "bfloat16")
+    assert verdicts(few) == [UNDECIDED] * 3
+    assert all(verdict.evidence.endswith("Of each arm 17 more seeds are planned.") for verdict in few.verdicts)
+
+
+def test_before_own_rate_is_whole_there_is_nothing_to_compare(found: Callable[..., Findings], tmp_path: Path) -> None:
+    found()
+    results = tmp_path / "own_rate" / "results.csv"
+    results.write_text("\n".join(row for row in results.read_text().splitlines() if ",gru,50,39," not in row) + "\n")
+    assert verdicts(bfloat16.findings(tmp_path / "bfloat16")) == []
+
+
 def test_without_the_runs_in_float32_it_says_what_to_run(found: Callable[..., Findings], tmp_path: Path) -> None:
     found()
     (tmp_path / "own_rate" / "results.csv").unlink()

@@ -106,8 +106,12 @@ def test_tables_and_figures_take_every_encoder() -> None:
         STYLES[n].label for n in RATES
     ]
     assert len(flow_figure(during, UNTRAINED, STYLES, PLAIN_STYLES).axes) == 3
-    assert rate_figure(rates(during, UNTRAINED), STYLES).axes
-    assert span_figure(reached, spans, STYLES).axes
+    (axes,) = rate_figure(rates(during, UNTRAINED), STYLES).axes
+    drawn = [points for points in axes.collections if len(points.get_offsets())]
+    assert len(drawn) == len(rates(during, UNTRAINED))
+    (axes,) = span_figure(reached, spans, STYLES).axes
+    drawn = [points for points in axes.collections if len(points.get_offsets())]
+    assert [len(points.get_offsets()) for points in drawn] == [3] * len(RATES)
 
 
 def test_a_new_encoder_on_imdb_has_a_panel_of_its_own() -> None:

@@ -31,7 +31,6 @@ SCORES: Scores = {
 def test_a_seed_learns_above_the_threshold_and_not_at_it() -> None:
     score = Score(np.array([0.9, 0.901, 0.5]), (0, 1, 2))
     assert seeds_above(score) == (1, 3)
-    assert seeds_above(score, 0.89) == (2, 3)
     assert share_above(score) == share_interval(1, 3)
 
 
@@ -49,7 +48,6 @@ def test_the_span_ends_where_it_is_not_sure_that_more_than_half_learn(learnt: di
 
 def test_a_lower_bound_at_one_half_is_not_above_it() -> None:
     assert learnt_span({10: Interval(0.7, 0.5, 0.9)}) == 0
-    assert learnt_span({10: Interval(0.7, 0.5, 0.9)}, share=0.4) == 10
 
 
 def test_the_table_counts_seeds_and_states_the_span() -> None:

@@ -83,6 +83,16 @@ def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch
     assert len(found.verdicts) == 7
 
 
+def test_with_fewer_seeds_than_planned_nothing_is_decided(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    runs = [make_learner(arm, 50, seed, arm != "rnn_uniform") for arm in ARMS for seed in range(20, 26)]
+    give_runs(monkeypatch, {"own_rate_search_50": runs, "own_rate_50": runs})
+    store: Any = None
+    own_rate.STUDY.measure(store).write(tmp_path / "own_rate")
+    found = own_rate.findings(tmp_path / "own_rate").verdicts
+    assert {verdict.verdict for verdict in found} == {UNDECIDED}
+    assert all(verdict.evidence.endswith("Of each arm 14 more seeds are planned.") for verdict in found)
+
+
 def test_the_leading_figure_has_the_distances_of_learnability_beside_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -24,12 +24,11 @@ from sentiment_rnn.tracking.results import RunResult
 scores = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=5)
 
 
-@given(scores=scores, lowest=st.booleans())
+@given(scores=scores)
 @settings(deadline=None)
-def test_the_expected_best_is_the_mean_over_all_ways_to_draw(scores: list[float], lowest: bool) -> None:
-    best = min if lowest else max
-    for count, found in enumerate(expected_best(scores, lowest), 1):
-        assert found == pytest.approx(np.mean([best(drawn) for drawn in product(scores, repeat=count)]))
+def test_the_expected_best_is_the_mean_over_all_ways_to_draw(scores: list[float]) -> None:
+    for count, found in enumerate(expected_best(scores), 1):
+        assert found == pytest.approx(np.mean([max(drawn) for drawn in product(scores, repeat=count)]))
 
 
 def run(encoder: str, rate: float, clip: float, accuracy: float) -> RunResult:
@@ -43,7 +42,7 @@ def draws(tmp_path: Path) -> dict[str, list[Draw]]:
     """Of two arms, by way of the file."""
     runs = [run("rnn", 0.001, 1.0, 0.5), run("lstm", 0.01, 0.25, 0.9), run("rnn", 0.003, 0.5, 0.7)]
     (tmp_path / "search.csv").write_text(search_csv(runs, validation_accuracy))
-    return read_search(tmp_path)
+    return read_search(tmp_path, "search.csv")
 
 
 def test_draws_come_back_from_the_file(draws: dict[str, list[Draw]]) -> None:
@@ -57,7 +56,6 @@ def test_the_table_has_what_so_many_draws_give_and_the_best_of_them(draws: dict[
         ("RNN, orthogonal", "60", "65", "2", "70", "0.003", "0.5"),
         ("LSTM, forget bias 1", "90", "", "1", "90", "0.01", "0.25"),
     ]
-    assert search_table(draws, STYLES, lowest=True).rows[0][1:5] == ("60", "55", "2", "50")
 
 
 def test_the_figure_has_a_panel_for_each_arm(draws: dict[str, list[Draw]]) -> None:

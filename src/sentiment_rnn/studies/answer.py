@@ -14,9 +14,9 @@ from sentiment_rnn.studies import causes, learnability
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import read_styles
 from sentiment_rnn.studies.kit.protocol import read_provenance
-from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS, read_accuracies
+from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS, mean_accuracy, read_accuracies
 
 LEADING_FIGURE = "answer.png"
 """Of own_rate."""
@@ -70,6 +70,8 @@ CURE = CountedClaim(
     "cure", "causes", "The gradient goes along the cell.",
     causes.SEEDS, ("lstm_chrono", "lstm_detach_cell"), causes.DISTANCES, "causes_",
 )  # fmt: skip
+BESIDE = ("rnn", NEIGHBORS.second)
+"""Arms of real_text that the row of real text shows beside those of its claim."""
 
 
 def answer(experiments: Path) -> list[Row]:
@@ -80,7 +82,7 @@ def answer(experiments: Path) -> list[Row]:
     """
     rows = [
         counted_row(experiments, SHORT),
-        counted_row(experiments, LONG) or mixed_distances(experiments),
+        counted_row(experiments, LONG),
         counted_row(experiments, CAUSE),
         counted_row(experiments, CURE),
         real_text(experiments),
@@ -93,7 +95,7 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     folder = experiments / asked.study
     if (verdict := verdicts_of(folder).get(asked.claim)) is None:
         return None
-    scores, styles, _, _ = read_seeds(folder, asked.planned)
+    scores, styles, *_ = read_seeds(folder, asked.planned)
     run = [d for d in asked.distances if any(was_run(scores, arm, d) for arm in asked.arms)]
     if not run:
         return None
@@ -105,26 +107,16 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     return Row(asked.question, asked.claim, verdict["verdict"], number, shown_with, asked.study, still_open)
 
 
-def mixed_distances(experiments: Path) -> Row | None:
-    """The row of long memory by the memory study, for as long as learnability has not come so far."""
-    if (verdict := verdicts_of(experiments / "memory").get(LONG.claim)) is None:
-        return None
-    seeds = len({row["seed"] for row in read_rows(experiments / "memory")})
-    return Row(LONG.question, LONG.claim, verdict["verdict"], verdict["evidence"], f"{seeds} seeds, bfloat16", "memory")
-
-
 def real_text(experiments: Path) -> Row | None:
-    """The row of IMDb: an LSTM against a bag of words, and what the order of neighbors is worth to it where that was
-    asked."""
+    """The row of IMDb: an LSTM against a bag of words; beside them an RNN, and an LSTM that reads shuffled words."""
     folder = experiments / "real_text"
-    verdicts = verdicts_of(folder)
-    if (asked := verdicts.get(AGAINST_BAG.text)) is None:
+    if (asked := verdicts_of(folder).get(AGAINST_BAG.text)) is None:
         return None
-    number = asked["evidence"]
-    if order := verdicts.get(NEIGHBORS.text):
-        number = f"{number} {order['claim']} {order['verdict'].capitalize()}: {order['evidence']}"
-    shown_with = conditions(folder, len(read_accuracies(folder)[AGAINST_BAG.first]), "real_text")
-    return Row("real text", asked["claim"], asked["verdict"], number, shown_with, folder.name)
+    accuracies, styles = read_accuracies(folder), read_styles(folder)
+    arms = [arm for arm in (AGAINST_BAG.first, AGAINST_BAG.second, *BESIDE) if arm in accuracies]
+    number = "; ".join(f"{styles[arm].label} {mean_accuracy(accuracies[arm])}" for arm in arms)
+    shown_with = conditions(folder, len(accuracies[AGAINST_BAG.first]), "real_text")
+    return Row("real text", asked["claim"], asked["verdict"], f"Right are: {number}.", shown_with, folder.name)
 
 
 def conditions(folder: Path, seeds: int, sweep: str) -> str:

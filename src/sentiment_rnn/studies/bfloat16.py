@@ -1,5 +1,6 @@
 """What does bfloat16 do to the memory of each encoder? By experiments/bfloat16/protocol.md."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from sentiment_rnn.report.statistics import paired_interval, percent, points
@@ -8,7 +9,6 @@ from sentiment_rnn.studies import own_rate
 from sentiment_rnn.studies.kit.counted_seeds import SeedCounts, counting_study, read_seeds, seed_findings
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.learnt_shares import learnt_share_rows
 from sentiment_rnn.studies.kit.memory_spans import Score
 from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
@@ -31,21 +31,20 @@ def findings(folder: Path) -> Findings:
         seeds,
         comparisons(),
         verdicts_on,
-        lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
         more=[difference_table(seeds)],
     )
 
 
 def beside(single: SeedCounts, half: SeedCounts) -> SeedCounts:
-    """The arms that were trained in bfloat16, each behind the same in float32."""
+    """The arms that were trained in both, each in bfloat16 behind the same in float32."""
 
     scores, styles, times = {}, {}, {}
-    for arm in half.scores:
+    for arm in (arm for arm in half.scores if arm in single.scores):
         label, color = single.styles[arm]
         styles[arm], styles[arm + HALF] = EncoderStyle(label, color), EncoderStyle(f"{label}, bfloat16", color)
         scores[arm], scores[arm + HALF] = single.scores[arm], half.scores[arm]
         times[arm], times[arm + HALF] = single.times[arm], half.times[arm]
-    return SeedCounts(scores, styles, times, {})
+    return SeedCounts(scores, styles, times, {}, max(single.missing, half.missing))
 
 
 def comparisons() -> list[Claim]:
@@ -64,14 +63,16 @@ def comparisons() -> list[Claim]:
 def difference_table(seeds: SeedCounts) -> Table:
     """Test accuracy in both precisions, and the mean difference by seed."""
 
-    def by_seed(score: Score) -> dict[int, float]:
-        return dict(zip(score.seeds, map(float, score.accuracies), strict=True))
+    def by_seed(score: Score, seeds: Container[int]) -> dict[int, float]:
+        found = zip(score.seeds, map(float, score.accuracies), strict=True)
+        return {seed: accuracy for seed, accuracy in found if seed in seeds}
 
     rows = []
     for arm, by_distance in seeds.scores.items():
         if not arm.endswith(HALF):
             single, half = by_distance[DISTANCE], seeds.scores[arm + HALF][DISTANCE]
-            difference = paired_interval(by_seed(half), by_seed(single))
+            in_both = set(half.seeds) & set(single.seeds)
+            difference = paired_interval(by_seed(half, in_both), by_seed(single, in_both))
             rows.append((seeds.styles[arm].label, percent(single.interval), percent(half.interval), points(difference)))
     title = "Test accuracy over 50 tokens, and the mean difference by seed [points], with 95 % t intervals"
     return Table(title, ("encoder", "float32", "bfloat16", "difference"), rows)

@@ -7,11 +7,11 @@ from sentiment_rnn.studies.kit.counted_seeds import counting_study, read_seeds, 
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_times import learning_time_table
-from sentiment_rnn.studies.kit.learnt_shares import learns, learnt_share_rows, seeds_text
+from sentiment_rnn.studies.kit.learnt_shares import verdict_on_arms
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged
+from sentiment_rnn.studies.kit.verdicts import Verdict
 
 DISTANCES = (20, 50, 100)
 SEEDS = range(50, 60)
@@ -45,7 +45,6 @@ def findings(folder: Path) -> Findings:
         seeds,
         COMPARISONS,
         verdicts,
-        lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
         more=[learning_time_table(seeds.times, seeds.styles, BUDGETS)],
         searched_epochs="80",
     )
@@ -54,14 +53,7 @@ def findings(folder: Path) -> Findings:
 def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol."""
     return [
-        *(
-            Verdict(
-                claim,
-                judged(*(learns(scores, arm, distance) for arm in arms)),
-                seeds_text(scores, styles, arms, (distance,)),
-            )
-            for claim, (arms, distance) in LEARNING.items()
-        ),
+        *(verdict_on_arms(claim, scores, styles, arms, (distance,)) for claim, (arms, distance) in LEARNING.items()),
         *verdicts_on(claims, adjusted, scores, styles),
     ]
 

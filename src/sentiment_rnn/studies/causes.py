@@ -13,7 +13,7 @@ from sentiment_rnn.studies.kit.counted_seeds import (
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.learnt_shares import learns, learnt_share_rows
+from sentiment_rnn.studies.kit.learnt_shares import learns
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
@@ -35,7 +35,6 @@ def findings(folder: Path) -> Findings:
         seeds,
         comparisons(seeds.validation),
         verdicts,
-        lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
     )
 
 

@@ -13,11 +13,11 @@ from sentiment_rnn.studies.kit.counted_seeds import (
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_times import span_by_steps_table
-from sentiment_rnn.studies.kit.learnt_shares import fails, learns, learnt_share_figure, seeds_text
+from sentiment_rnn.studies.kit.learnt_shares import fails, learns, learnt_share_figure, verdict_on_arms
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged
+from sentiment_rnn.studies.kit.verdicts import Verdict
 
 SEARCHES = (20, 100)
 """Distances at which learning rate and clipping were searched, as the protocol has it."""
@@ -41,7 +41,7 @@ def findings(folder: Path) -> Findings:
         seeds,
         comparisons(seeds.scores, seeds.validation),
         verdicts,
-        lambda: {"shares": learnt_share_figure(seeds.scores, seeds.styles)},
+        learnt_share_figure,
         more=[span_by_steps_table(seeds.times, seeds.styles, BUDGETS)],
     )
 
@@ -88,16 +88,8 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
     """By the rules of the protocol. A part at a distance that has not been run is open."""
     short, long = (5, 20), (100, 200, 400)
     return [
-        Verdict(
-            "A vanilla RNN has a good short-term memory.",
-            judged(*(learns(scores, "rnn", distance) for distance in short)),
-            seeds_text(scores, styles, ("rnn",), short),
-        ),
-        Verdict(
-            "A vanilla RNN has a bad long-term memory.",
-            judged(*(fails(scores, arm, distance) for arm in RNNS for distance in long)),
-            seeds_text(scores, styles, RNNS, long),
-        ),
+        verdict_on_arms("A vanilla RNN has a good short-term memory.", scores, styles, ("rnn",), short),
+        verdict_on_arms("A vanilla RNN has a bad long-term memory.", scores, styles, RNNS, long, fails),
         *verdicts_on(claims, adjusted, scores, styles),
     ]
 

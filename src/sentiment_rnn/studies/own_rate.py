@@ -1,6 +1,7 @@
 """What do encoders learn over 50 tokens where their rate is searched there? By experiments/own_rate/protocol.md."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sentiment_rnn.studies import learnability
@@ -14,16 +15,14 @@ from sentiment_rnn.studies.kit.counted_seeds import (
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import (
-    learns,
     learnt_share_lines,
-    learnt_share_rows,
-    seeds_text,
+    verdict_on_arms,
 )
 from sentiment_rnn.studies.kit.measurements import RESULTS
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged
+from sentiment_rnn.studies.kit.verdicts import Verdict
 
 DISTANCE = 50
 SEEDS = range(20, 40)
@@ -35,16 +34,11 @@ TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
     seeds = read_seeds(folder, SEEDS)
-    return seed_findings(
-        folder,
-        seeds,
-        comparisons(seeds.validation),
-        verdicts,
-        lambda: {
-            "answer": learnt_share_lines(searched_where_run(folder, seeds.scores), seeds.styles, LEADING),
-            "shares": learnt_share_rows(seeds.scores, seeds.styles),
-        },
-    )
+    found = seed_findings(folder, seeds, comparisons(seeds.validation), verdicts)
+    if not seeds.scores:
+        return found
+    leading = learnt_share_lines(searched_where_run(folder, seeds.scores), seeds.styles, LEADING)
+    return replace(found, figures={"answer": leading, **found.figures})
 
 
 def searched_where_run(folder: Path, own: Scores) -> Scores:
@@ -54,7 +48,7 @@ def searched_where_run(folder: Path, own: Scores) -> Scores:
     """
     beside = folder.parent / "learnability"
     others = read_seeds(beside, learnability.SEEDS).scores if (beside / RESULTS).is_file() else {}
-    return {arm: others.get(arm, {}) | by_distance for arm, by_distance in own.items()}
+    return {arm: others.get(arm, {}) | own.get(arm, {}) for arm in dict.fromkeys([*others, *own])}
 
 
 def comparisons(validation: Validation) -> list[Claim]:
@@ -83,10 +77,8 @@ def comparisons(validation: Validation) -> list[Claim]:
 def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol."""
     return [
-        Verdict(
-            "With its rate searched there, a vanilla RNN learns 50 tokens.",
-            judged(learns(scores, "rnn", DISTANCE)),
-            seeds_text(scores, styles, ("rnn",), (DISTANCE,)),
+        verdict_on_arms(
+            "With its rate searched there, a vanilla RNN learns 50 tokens.", scores, styles, ("rnn",), (DISTANCE,)
         ),
         *verdicts_on(claims, adjusted, scores, styles),
     ]

@@ -20,6 +20,13 @@ LATER = {
     ("learnability", "An LSTM with the usual initialization remembers further than a vanilla RNN."): (
         "own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization.",
     ),
+    ("learnability", "A GRU does what an LSTM does."): ("own_rate", "A GRU does what an LSTM does."),
+    ("learnability", "It is enough that the gradient does not vanish at first."): (
+        "own_rate", "It is enough that the gradient does not vanish at first.",
+    ),
+    ("gradient_flow", "That is the cause: an initialization whose gradient reaches further learns a longer span."): (
+        "causes", "Without a gradient that reaches the clause, an LSTM does not learn it.",
+    ),
     ("capacity", "On IMDb this LSTM, which reads in order, is better than a bag of words."): (
         "real_text", AGAINST_BAG.text,
     ),

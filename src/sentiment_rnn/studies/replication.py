@@ -13,7 +13,7 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import own_rate
 from sentiment_rnn.studies.kit.counted_seeds import SeedCounts, counting_study, read_seeds, seed_findings
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_rows, seeds_above
+from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, seeds_above
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged
@@ -64,7 +64,7 @@ def findings(folder: Path) -> Findings:
     Raises:
         UserError: a file is missing, of this study or of own_rate.
     """
-    seeds = read_seeds(folder, SEEDS)
+    seeds = read_seeds(folder, SEEDS, at_each=len(SEEDS) // 2)
     beside = folder.parent / own_rate.STUDY.name
     first = own_rate.searched_where_run(beside, read_seeds(beside, own_rate.SEEDS).scores)
     pairs = repeated(first, seeds.scores)
@@ -73,7 +73,6 @@ def findings(folder: Path) -> Findings:
         seeds,
         [],
         lambda *_: [verdict(pairs)],
-        lambda: {"shares": learnt_share_rows(seeds.scores, seeds.styles)},
         more=[repeated_table(pairs, seeds)],
     )
 

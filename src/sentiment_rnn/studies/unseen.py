@@ -30,7 +30,7 @@ from sentiment_rnn.studies.kit.share_comparisons import (
     verdicts_on,
 )
 from sentiment_rnn.studies.kit.study import Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged
+from sentiment_rnn.studies.kit.verdicts import Verdict, judged, undecided
 
 TRAINED, UNSEEN = (2, 5, 10, 20, 50), (100, 200, 400)
 """Distances, in tokens."""
@@ -54,7 +54,7 @@ COMPARISONS = tuple(
 
 def findings(folder: Path) -> Findings:
     """Findings from the files; where only the search has been run, its."""
-    every, styles, _, _ = read_seeds(folder, SEEDS, MIXED)
+    every, styles, *_, missing = read_seeds(folder, SEEDS, MIXED)
     searches = search_findings(folder, styles, "up to")
     if not every:
         return searches
@@ -68,7 +68,7 @@ def findings(folder: Path) -> Findings:
             learnt_share_table(every, styles),
             *searches.tables,
         ],
-        verdicts=verdicts(adjusted, carried, styles),
+        verdicts=undecided(verdicts(adjusted, carried, styles), missing),
         figures={"carried": carried_figure(carried, styles), **searches.figures},
     )
 

@@ -26,8 +26,9 @@ ARTIFACTS = "checkpoints"
 class Upload:
     """Copies the checkpoints of one run to the server, in a thread of its own: training does not wait for it.
 
-    Of files of one name that wait, the newest is copied. What the server refuses is a line. While it is away, which the
-    run's outbox says, nothing is copied; what it missed is tried once more when the run ends.
+    Of files of one name that wait, the newest is copied. The last checkpoint follows the others: on the server
+    it speaks of no best one that is not there, unless the server refuses that. What it refuses is a line. What it
+    missed while it was away, which the run's outbox says, is tried again with the next file, and when the run ends.
     """
 
     def __init__(self, store: Store, run_id: str) -> None:
@@ -47,14 +48,16 @@ class Upload:
             step: steps of training that are in it.
         """
         with self.lock:
-            self.waiting[path.name] = path, step
+            self.waiting = self.missed | self.waiting | {path.name: (path, step)}
+            self.missed = {}
             if self.copying is None:
                 self.copying = self.thread.submit(self._copy_all)
 
     def finish(self) -> None:
         """Wait until everything is copied, or the server does not answer."""
-        for path, step in list(self.missed.values()):
-            self.add(path, step)
+        self.thread.submit(lambda: None).result()  # what is on its way
+        for path, step in list(self.missed.values())[:1]:
+            self.add(path, step)  # and with it all that was missed
         self.thread.shutdown()
         if self.missed:
             folder = folder_of(self.store, self.run_id)
@@ -66,17 +69,22 @@ class Upload:
                 if not self.waiting:
                     self.copying = None
                     return
-                path, step = self.waiting.pop(next(iter(self.waiting)))
-            self.missed.pop(path.name, None)
+                name = next((name for name in self.waiting if name != LAST), LAST)
+                path, step = self.waiting.pop(name)
+                if name == LAST and self.missed:
+                    self.missed[name] = path, step
+                    continue
             try:
                 self._copy(path, step)
-            except (MlflowException, OSError) as error:
+            except Exception as error:  # of whatever keeps the server's files; the next one is tried all the same
                 if isinstance(error, MlflowException) and no_answer(error):
-                    self.missed[path.name] = path, step
+                    with self.lock:
+                        if name not in self.waiting:  # a newer one
+                            self.missed[name] = path, step
                     continue
                 log.warning(
                     "run %s: %s could not be copied to the server (%s); it is kept in %s",
-                    self.run_id, path.name, short_reason(error), path.parent,
+                    self.run_id, name, short_reason(error), path.parent,
                 )  # fmt: skip
 
     def _copy(self, path: Path, step: int) -> None:

@@ -25,13 +25,13 @@ from sentiment_rnn.studies.kit.learning_times import (
     learning_times_csv,
     read_learning_times,
 )
-from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_table
+from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_rows, learnt_share_table
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.memory_spans import COLUMNS, Scores, accuracy_rows, held, learnt, read_scores
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, adjusted_tests, comparison_tables
 from sentiment_rnn.studies.kit.study import Study, Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict
+from sentiment_rnn.studies.kit.verdicts import Verdict, undecided
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
@@ -123,19 +123,25 @@ class SeedCounts(NamedTuple):
     styles: Styles
     times: Times
     validation: Validation
+    missing: int = 0
+    """Planned seeds that no arm has yet."""
 
 
-def read_seeds(folder: Path, planned: Collection[int], setting: str = ONE_DISTANCE) -> SeedCounts:
+def read_seeds(
+    folder: Path, planned: Collection[int], setting: str = ONE_DISTANCE, at_each: int | None = None
+) -> SeedCounts:
     """What `measure_seeds` wrote of these seeds, but the searches, at distances that are whole; see `whole_distances`.
 
     Args:
         planned: the seeds of the protocol. Runs with others, of development, are none of the study.
+        at_each: how many of them an arm has at each distance; None for all.
 
     Raises:
         UserError: a file is missing or damaged.
     """
-    scores = read_scores(folder, setting, planned)
-    whole = whole_distances(scores, len(planned))
+    scores, of_arm = read_scores(folder, setting, planned), at_each or len(planned)
+    whole = whole_distances(scores, of_arm)
+    most = max((len(score.seeds) for by_distance in scores.values() for score in by_distance.values()), default=of_arm)
     best: dict[tuple[str, int], list[float]] = {}
     for row in read_rows(folder, VALIDATION):
         if int(row["seed"]) in planned:
@@ -145,13 +151,15 @@ def read_seeds(folder: Path, planned: Collection[int], setting: str = ONE_DISTAN
         read_styles(folder),
         at_distances(read_learning_times(folder, planned), whole),
         {key: median(values) for key, values in best.items() if key[1] in whole},
+        of_arm - most,
     )
 
 
 def whole_distances(scores: Scores, planned: int) -> set[int]:
     """The distances at which every arm that was run has all its seeds: those planned, or fewer where none has so many.
 
-    A long sweep can be run some seeds at a time. Until it is whole, nothing is said of its distance.
+    A long sweep can be run some seeds at a time. Until it has as many as others, nothing is said of its distance. Where
+    none has all, no verdict is decided; see `SeedCounts.missing`.
 
     Args:
         planned: seeds of an arm, by the protocol.
@@ -184,7 +192,7 @@ def seed_findings(
     seeds: SeedCounts,
     claims: Sequence[Claim],
     judge: Judge,
-    figures: Callable[[], Mapping[str, Figure]],
+    shares: Callable[[Scores, Styles], Figure] = learnt_share_rows,
     more: Iterable[Table] = (),
     searched_epochs: str = "four",
 ) -> Findings:
@@ -195,7 +203,7 @@ def seed_findings(
     Args:
         claims: those of two arms.
         judge: the rules of the protocol, for these claims and what others it has.
-        figures: draws figures of the shares of seeds that learn, by file name.
+        shares: draws the figure of the shares of seeds that learn.
         more: tables that stand behind that of the shares.
         searched_epochs: how many epochs a run of a search has.
     """
@@ -210,10 +218,15 @@ def seed_findings(
             *comparison_tables(adjusted, seeds.scores, seeds.styles),
             *searches.tables,
         ],
-        verdicts=[
-            verdict for verdict in judge(claims, adjusted, seeds.scores, seeds.styles) if verdict.evidence != NOT_RUN
-        ],
-        figures={**figures(), "steps": learning_time_figure(seeds.times, seeds.styles), **searches.figures},
+        verdicts=undecided(
+            [found for found in judge(claims, adjusted, seeds.scores, seeds.styles) if found.evidence != NOT_RUN],
+            seeds.missing,
+        ),
+        figures={
+            "shares": shares(seeds.scores, seeds.styles),
+            "steps": learning_time_figure(seeds.times, seeds.styles),
+            **searches.figures,
+        },
     )
 
 

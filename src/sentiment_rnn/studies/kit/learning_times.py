@@ -32,7 +32,7 @@ class LearningTime(NamedTuple):
     """How long a run took to learn."""
 
     steps: int
-    """Optimizer steps until the first validation that reached the threshold, or until the run ended."""
+    """Optimizer steps until the first validation that reached it, or until the run ended."""
     learnt: bool
     """False: censored."""
 
@@ -41,18 +41,18 @@ Times = dict[str, dict[int, list[LearningTime]]]
 """By arm and distance, one per seed."""
 
 
-def learning_time(validation: Curve, threshold: float = REMEMBERS) -> LearningTime:
-    """When validation accuracy first reached a threshold; `validation` is `RunResult.curve("val/accuracy")`."""
+def learning_time(validation: Curve) -> LearningTime:
+    """When validation accuracy first reached `REMEMBERS`; `validation` is `RunResult.curve("val/accuracy")`."""
     for step, accuracy in zip(*validation, strict=True):
-        if accuracy >= threshold - 1e-6:  # of a float32
+        if accuracy >= REMEMBERS - 1e-6:  # of a float32
             return LearningTime(step + 1, True)
     return LearningTime(validation[0][-1] + 1, False)
 
 
-def learning_times_csv(results: Iterable[RunResult], threshold: float = REMEMBERS) -> str:
+def learning_times_csv(results: Iterable[RunResult]) -> str:
     """The content of `learning_steps.csv`: a row for each run at one distance."""
     rows = [
-        (arm, distance_of(result), result.seed, *learning_time(result.curve("val/accuracy"), threshold))
+        (arm, distance_of(result), result.seed, *learning_time(result.curve("val/accuracy")))
         for arm, group in by_encoder(results).items()
         for result in sorted(group, key=distance_of)
     ]
@@ -122,7 +122,7 @@ def learning_time_table(times: Times, styles: Styles, budgets: Sequence[int]) ->
             rows.append((styles[arm].label, str(distance), *cells, typical))
     title = (
         f"Seeds whose validation accuracy has reached {100 * REMEMBERS:g} %, by training steps, with exact 95 % "
-        "intervals, and the median of the steps that it took them"
+        "intervals; and the median of their steps"
     )
     return Table(title, ("encoder", "tokens", *(f"{steps:,} steps" for steps in budgets), "median"), rows)
 

@@ -1,10 +1,10 @@
-"""How many seeds learn: the share of runs above a threshold by distance, with its exact interval.
+"""How many seeds learn, are right in more than 90 %: the share of runs by distance, with its exact interval.
 
 A mean over seeds of which some learn and some do not says what no run does. A count says what happened. Its interval
 assumes nothing but seeds that are independent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_distances
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Score, Scores
-from sentiment_rnn.studies.kit.verdicts import above, below
+from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
 
 MOST = 0.5
 """An arm learns a distance where it is sure that more seeds than this share do."""
@@ -25,14 +25,14 @@ NOT_RUN = "Its distances have not been run."
 """Evidence of a claim of which nothing has been run."""
 
 
-def seeds_above(score: Score, threshold: float = REMEMBERS) -> tuple[int, int]:
-    """How many seeds are more accurate than a threshold, and of how many."""
-    return int((score.accuracies > threshold).sum()), len(score.accuracies)
+def seeds_above(score: Score) -> tuple[int, int]:
+    """How many seeds learn, and of how many."""
+    return int((score.accuracies > REMEMBERS).sum()), len(score.accuracies)
 
 
-def share_above(score: Score, threshold: float = REMEMBERS) -> Interval:
-    """The share of seeds that are more accurate than a threshold, with its exact interval."""
-    return share_interval(*seeds_above(score, threshold))
+def share_above(score: Score) -> Interval:
+    """The share of seeds that learn, with its exact interval."""
+    return share_interval(*seeds_above(score))
 
 
 def was_run(scores: Scores, arm: str, distance: int) -> bool:
@@ -59,40 +59,53 @@ def seeds_text(scores: Scores, styles: Styles, arms: Iterable[str], distances: I
     return f"Seeds that learn: {'; '.join(found)}." if found else NOT_RUN
 
 
-def learnt_span(shares: Mapping[int, Interval], share: float = MOST) -> int:
-    """The longest distance up to which more than a share of the seeds learn, by the lower bounds; 0 for none.
+def verdict_on_arms(
+    claim: str,
+    scores: Scores,
+    styles: Styles,
+    arms: Collection[str],
+    distances: Collection[int],
+    part: Callable[[Scores, str, int], bool | None] = learns,
+) -> Verdict:
+    """The verdict on a claim of which each arm at each distance is a part: that it `learns`, or `fails`."""
+    parts = (part(scores, arm, distance) for arm in arms for distance in distances)
+    return Verdict(claim, judged(*parts), seeds_text(scores, styles, arms, distances))
+
+
+def learnt_span(shares: Mapping[int, Interval]) -> int:
+    """The longest distance up to which more than half of the seeds learn, by the lower bounds; 0 for none.
 
     Args:
         shares: by distance.
     """
     longest = 0
     for distance in sorted(shares):
-        if not above(shares[distance], share):
+        if not above(shares[distance], MOST):
             break
         longest = distance
     return longest
 
 
-def learnt_share_table(scores: Scores, styles: Styles, threshold: float = REMEMBERS) -> Table:
-    """Seeds above a threshold by distance, with their exact intervals, and the span that follows."""
+def learnt_share_table(scores: Scores, styles: Styles) -> Table:
+    """Seeds that learn by distance, with their exact intervals, and the span that follows."""
     distances = _distances(scores)
     rows = []
     for arm, by_distance in scores.items():
-        cells = [counted(*seeds_above(by_distance[d], threshold)) if d in by_distance else "" for d in distances]
-        span = learnt_span({distance: share_above(score, threshold) for distance, score in by_distance.items()})
+        cells = [counted(*seeds_above(by_distance[d])) if d in by_distance else "" for d in distances]
+        span = learnt_span({distance: share_above(score) for distance, score in by_distance.items()})
         rows.append((styles[arm].label, *cells, str(span)))
     title = (
-        f"Seeds that are right in more than {100 * threshold:g} % by distance [tokens], with exact 95 % intervals; the "
+        f"Seeds that are right in more than {100 * REMEMBERS:g} % by distance [tokens], with exact 95 % intervals; the "
         "span is the longest distance up to which the lower bound is above one half"
     )
     return Table(title, ("encoder", *map(str, distances), "span"), rows)
 
 
 @styled
-def learnt_share_figure(scores: Scores, styles: Styles, threshold: float = REMEMBERS) -> Figure:
-    """Share of seeds above a threshold by distance, a panel for each arm, in a band of its exact intervals."""
+def learnt_share_figure(scores: Scores, styles: Styles) -> Figure:
+    """Share of seeds that learn by distance, a panel for each arm, in a band of its exact intervals."""
     shares = {
-        arm: {distance: share_above(score, threshold) for distance, score in sorted(by_distance.items())}
+        arm: {distance: share_above(score) for distance, score in sorted(by_distance.items())}
         for arm, by_distance in scores.items()
     }
 
@@ -107,17 +120,17 @@ def learnt_share_figure(scores: Scores, styles: Styles, threshold: float = REMEM
         mark_distances(axes, _distances(scores))
         axes.set_ylim(-0.04, 1.04)
 
-    ylabel = f"share of seeds above {100 * threshold:g} %"
+    ylabel = f"share of seeds above {100 * REMEMBERS:g} %"
     return arm_panels(shares, styles, "from the deciding clause to the end [tokens]", ylabel, draw)
 
 
 @styled
-def learnt_share_lines(scores: Scores, styles: Styles, arms: Iterable[str], threshold: float = REMEMBERS) -> Figure:
-    """Share of seeds above a threshold by distance, a line for each of a few arms, with exact intervals."""
+def learnt_share_lines(scores: Scores, styles: Styles, arms: Iterable[str]) -> Figure:
+    """Share of seeds that learn by distance, a line for each of a few arms, with exact intervals."""
     figure, (axes,) = new_figure(1, width=6.4, height=3.7)
     shown = [arm for arm in arms if arm in scores]
     for place, arm in enumerate(shown):
-        shares = {distance: share_above(score, threshold) for distance, score in sorted(scores[arm].items())}
+        shares = {distance: share_above(score) for distance, score in sorted(scores[arm].items())}
         aside = 1.035 ** (place - (len(shown) - 1) / 2)  # so that no whisker hides another
         x, y = [aside * distance for distance in shares], np.array([share.estimate for share in shares.values()])
         low, high = (np.array([getattr(share, end) for share in shares.values()]) for end in ("low", "high"))
@@ -125,28 +138,28 @@ def learnt_share_lines(scores: Scores, styles: Styles, arms: Iterable[str], thre
         axes.errorbar(x, y, (y - low, high - y), label=label, color=color, marker="o", markersize=5, capsize=2)
     axes.axhline(MOST, color="#999999", linestyle="--", linewidth=1)
     mark_distances(axes, _distances(scores))
-    axes.set(ylim=(-0.04, 1.04), ylabel=f"share of seeds above {100 * threshold:g} %")
+    axes.set(ylim=(-0.04, 1.04), ylabel=f"share of seeds above {100 * REMEMBERS:g} %")
     axes.set_xlabel("from the deciding clause to the end [tokens]")
     figure.legend(loc="outside right center")
     return figure
 
 
 @styled
-def learnt_share_rows(scores: Scores, styles: Styles, threshold: float = REMEMBERS) -> Figure:
-    """Share of seeds above a threshold, a row for each arm and a panel for each distance, with exact intervals."""
+def learnt_share_rows(scores: Scores, styles: Styles) -> Figure:
+    """Share of seeds that learn, a row for each arm and a panel for each distance, with exact intervals."""
     distances, arms = _distances(scores), list(scores)
     figure, panels = new_figure(len(distances), width=2.2 + 2.6 / len(distances), height=0.9 + 0.27 * len(arms))
     for axes, distance in zip(panels, distances, strict=True):
         for row, arm in enumerate(arms):
             if was_run(scores, arm, distance):
-                share, low, high = share_above(scores[arm][distance], threshold)
+                share, low, high = share_above(scores[arm][distance])
                 axes.plot([low, high], [row, row], color=styles[arm].color, linewidth=2.2, solid_capstyle="butt")
                 axes.plot(share, row, "o", color=styles[arm].color, clip_on=False)
         axes.axvline(MOST, color="#999999", linestyle="--", linewidth=1)
         shown = [styles[arm].label for arm in arms] if axes is panels[0] else [""] * len(arms)
         axes.set_yticks(range(len(arms)), shown)
         axes.set(title=f"{distance} tokens", xlim=(-0.04, 1.04), ylim=(len(arms) - 0.4, -0.6))
-        axes.set_xlabel(f"share of seeds above {100 * threshold:g} %")
+        axes.set_xlabel(f"share of seeds above {100 * REMEMBERS:g} %")
     return figure
 
 

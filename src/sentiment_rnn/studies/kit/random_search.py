@@ -18,8 +18,6 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.tracking.results import RunResult
 
-SEARCH = "search.csv"
-
 
 class Draw(NamedTuple):
     """One draw of a random search."""
@@ -41,7 +39,7 @@ def search_csv(results: Iterable[RunResult], score: Callable[[RunResult], float]
     return csv_text(("encoder", *Draw._fields), rows)
 
 
-def read_search(folder: Path, file: str = SEARCH) -> dict[str, list[Draw]]:
+def read_search(folder: Path, file: str) -> dict[str, list[Draw]]:
     """The draws of each arm, from what `search_csv` wrote."""
     draws: dict[str, list[Draw]] = {}
     for row in read_rows(folder, file):
@@ -49,29 +47,21 @@ def read_search(folder: Path, file: str = SEARCH) -> dict[str, list[Draw]]:
     return draws
 
 
-def best_draw(draws: Iterable[Draw], lowest: bool = False) -> Draw:
-    """The draw of the best score; of equal scores, that of the lower learning rate.
-
-    Args:
-        lowest: the best score is the lowest.
-    """
-    return min(draws, key=lambda draw: (draw.score if lowest else -draw.score, draw.learning_rate))
+def best_draw(draws: Iterable[Draw]) -> Draw:
+    """The draw of the best score; of equal scores, that of the lower learning rate."""
+    return min(draws, key=lambda draw: (-draw.score, draw.learning_rate))
 
 
-def expected_best(scores: Sequence[float], lowest: bool = False) -> np.ndarray:
+def expected_best(scores: Sequence[float]) -> np.ndarray:
     """float [N], the best score to be expected of 1 to N draws from N scores, with replacement (Dodge et al. 2019,
     arXiv:1909.03004, equation 3).
 
     Of n draws the i-th smallest score is the largest with probability (i / N)^n - ((i - 1) / N)^n.
-
-    Args:
-        lowest: the best score is the lowest.
     """
-    sign = -1 if lowest else 1
-    ordered = np.sort(sign * np.asarray(scores, float))
+    ordered = np.sort(np.asarray(scores, float))
     draws = np.arange(1, len(ordered) + 1)[:, None]
     at_most = (np.arange(len(ordered) + 1) / len(ordered)) ** draws
-    return np.asarray(sign * (np.diff(at_most) @ ordered))
+    return np.asarray(np.diff(at_most) @ ordered)
 
 
 def search_table(
@@ -79,7 +69,6 @@ def search_table(
     styles: Styles,
     score: str = "Best validation score",
     counts: Sequence[int] = (1, 2, 4, 8, 16),
-    lowest: bool = False,
 ) -> Table:
     """The expected best score by number of draws, and the best draw; counts that no arm has are left out.
 
@@ -90,8 +79,8 @@ def search_table(
     shown = [count for count in counts if count <= most]
     rows = []
     for arm, of_arm in draws.items():
-        expected = expected_best([draw.score for draw in of_arm], lowest)
-        best = best_draw(of_arm, lowest)
+        expected = expected_best([draw.score for draw in of_arm])
+        best = best_draw(of_arm)
         cells = [f"{expected[count - 1]:.4g}" if count <= len(of_arm) else "" for count in shown]
         rows.append(
             (styles[arm].label, *cells, str(len(of_arm)), f"{best.score:.4g}", f"{best.learning_rate:.2g}",
@@ -103,14 +92,14 @@ def search_table(
 
 @styled
 def search_figure(
-    draws: Mapping[str, Sequence[Draw]], styles: Styles, score: str = "validation accuracy [%]", lowest: bool = False
+    draws: Mapping[str, Sequence[Draw]], styles: Styles, score: str = "validation accuracy [%]"
 ) -> Figure:
     """The expected best score against the number of draws, a panel for each arm.
 
     Args:
         score: what the scores are.
     """
-    expected = {arm: expected_best([draw.score for draw in of_arm], lowest) for arm, of_arm in draws.items()}
+    expected = {arm: expected_best([draw.score for draw in of_arm]) for arm, of_arm in draws.items()}
 
     def draw(axes: Axes, arm: str) -> None:
         for other in expected.values():

@@ -1,11 +1,11 @@
 """Verdicts: whether intervals decide the parts of a claim, and what follows for the claim.
 
-A part is True where its whole 95 % interval is on the claim's side of a threshold, False where it is on the other. It
-is None where the interval holds the threshold, or where there is none. No verdict looks at a point estimate alone.
+A part of a claim is True, False, or None where it is open. An interval decides it where all of it is on one side of a
+threshold (`above`, `below`, `within`). Some protocols decide their parts by tests instead.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sentiment_rnn.report.statistics import Interval
 
@@ -55,6 +55,14 @@ def every(parts: Iterable[bool | None]) -> bool | None:
 def negated(part: bool | None) -> bool | None:
     """The opposite; what is open stays open."""
     return None if part is None else not part
+
+
+def undecided(verdicts: Iterable[Verdict], missing: int) -> list[Verdict]:
+    """The verdicts; none is decided where each arm lacks so many of its planned seeds, but 0."""
+    if not missing:
+        return list(verdicts)
+    more = f"Of each arm {missing} more seed{'s are' if missing > 1 else ' is'} planned."
+    return [replace(found, verdict=UNDECIDED, evidence=f"{found.evidence} {more}") for found in verdicts]
 
 
 def judged(*parts: bool | None) -> str:
