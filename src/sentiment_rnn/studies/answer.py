@@ -55,7 +55,7 @@ class CountedClaim(NamedTuple):
 
 SHORT = CountedClaim(
     "short memory", "learnability", "A vanilla RNN has a good short-term memory.",
-    learnability.SEEDS, ("rnn", "rnn_uniform"), (5, 20), "learn_",
+    learnability.SEEDS, ("rnn",), (5, 20), "learn_",
 )  # fmt: skip
 LONG = CountedClaim(
     "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",

@@ -19,9 +19,11 @@ BUDGETS = (1800, 4500, 9000, 18000)
 """Training steps of the table: a whole run of learnability, and a quarter, half and all of a run."""
 OPEN_GATES = ("lstm_forget_3", "lstm_forget_5")
 """Forget gates that start near 1, and input gates that start at one half."""
+FAILED = ("rnn_uniform", *OPEN_GATES)
+"""Arms that learned 20 and 50 tokens in few seeds of learnability and own_rate, or in none."""
 LEARNING: dict[str, tuple[tuple[str, ...], int]] = {
-    "With ten times the steps, arms that fail over 20 tokens learn them.": (("rnn_uniform", *OPEN_GATES), 20),
-    "With ten times the steps, arms that fail over 50 tokens learn them.": (("rnn_uniform", *OPEN_GATES), 50),
+    "With ten times the steps, initializations that fail over 20 tokens learn them.": (FAILED, 20),
+    "With ten times the steps, initializations that fail over 50 tokens learn them.": (FAILED, 50),
     "With ten times the steps, a tanh RNN learns 100 tokens.": (("rnn_uniform", "rnn", "rnn_gain"), 100),
     "With ten times the steps, an LSTM with open forget gates learns 100 tokens.": (OPEN_GATES, 100),
     "With ten times the steps, an LSTM with the usual initialization learns 100 tokens.": (

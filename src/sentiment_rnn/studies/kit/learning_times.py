@@ -121,8 +121,8 @@ def learning_time_table(times: Times, styles: Styles, budgets: Sequence[int]) ->
             cells = [counted(*learnt_within(seeds, steps)) for steps in budgets]
             rows.append((styles[arm].label, str(distance), *cells, typical))
     title = (
-        f"Seeds whose validation accuracy has reached {100 * REMEMBERS:g} %, by training steps, with exact 95 % "
-        "intervals; and the median of their steps"
+        f"Seeds that have reached {100 * REMEMBERS:g} % on validation, by training steps, with exact 95 % intervals, "
+        "and the median of their steps"
     )
     return Table(title, ("encoder", "tokens", *(f"{steps:,} steps" for steps in budgets), "median"), rows)
 
