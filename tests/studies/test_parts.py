@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import give_runs, make_learner, predictions_of
+from made_results import give_runs, make_learner, predictions_of, style_of
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import learnability
 from sentiment_rnn.studies.kit import protocol
 from sentiment_rnn.studies.kit.correctness import check_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import measure_seeds, read_seeds, searched_distances
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows
 from sentiment_rnn.studies.kit.parts import added_to
 from sentiment_rnn.studies.kit.protocol import measured_parts, provenance_json
 from sentiment_rnn.studies.kit.study import Sweep
@@ -57,6 +57,14 @@ def test_a_sweep_that_is_measured_again_replaces_what_was(monkeypatch: pytest.Mo
     check_accuracies(STUDY, tmp_path)
     assert len(read_rows(tmp_path)) == 16
     assert {row["test/accuracy"] for row in read_rows(tmp_path)} == {"1"}
+
+
+def test_a_run_that_is_repeated_with_another_learning_rate_counts_once(tmp_path: Path) -> None:
+    for rate, accuracy in ((0.1, 0.5), (0.2, 0.9)):
+        row = ("lstm", 0, rate, accuracy)
+        columns = ("encoder", "seed", "learning_rate", "test/accuracy")
+        added_to(tmp_path, Measurements.of_rows(columns, [row], {"lstm": style_of("lstm")})).write(tmp_path)
+    assert [row["learning_rate"] for row in read_rows(tmp_path)] == ["0.2"]
 
 
 def test_nothing_is_said_of_a_distance_before_all_its_seeds_were_run(
