@@ -26,20 +26,16 @@ def findings(folder: Path) -> Findings:
         UserError: a file is missing, of this study or of own_rate.
     """
     seeds = beside(read_seeds(folder.parent / "own_rate", own_rate.SEEDS), read_seeds(folder, SEEDS))
-    return seed_findings(
-        folder,
-        seeds,
-        comparisons(),
-        verdicts_on,
-        more=[difference_table(seeds)],
-    )
+    return seed_findings(folder, seeds, comparisons(), verdicts_on, more=[difference_table(seeds)])
 
 
 def beside(single: SeedCounts, half: SeedCounts) -> SeedCounts:
     """The arms that were trained in both, each in bfloat16 behind the same in float32."""
 
     scores, styles, times = {}, {}, {}
-    for arm in (arm for arm in half.scores if arm in single.scores):
+    for arm in half.scores:
+        if arm not in single.scores:
+            continue
         label, color = single.styles[arm]
         styles[arm], styles[arm + HALF] = EncoderStyle(label, color), EncoderStyle(f"{label}, bfloat16", color)
         scores[arm], scores[arm + HALF] = single.scores[arm], half.scores[arm]
@@ -63,9 +59,9 @@ def comparisons() -> list[Claim]:
 def difference_table(seeds: SeedCounts) -> Table:
     """Test accuracy in both precisions, and the mean difference by seed."""
 
-    def by_seed(score: Score, seeds: Container[int]) -> dict[int, float]:
+    def by_seed(score: Score, chosen: Container[int]) -> dict[int, float]:
         found = zip(score.seeds, map(float, score.accuracies), strict=True)
-        return {seed: accuracy for seed, accuracy in found if seed in seeds}
+        return {seed: accuracy for seed, accuracy in found if seed in chosen}
 
     rows = []
     for arm, by_distance in seeds.scores.items():

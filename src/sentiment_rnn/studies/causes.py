@@ -30,12 +30,7 @@ LONG = (100, 400)
 def findings(folder: Path) -> Findings:
     """Findings from the files."""
     seeds = read_seeds(folder, SEEDS)
-    return seed_findings(
-        folder,
-        seeds,
-        comparisons(seeds.validation),
-        verdicts,
-    )
+    return seed_findings(folder, seeds, comparisons(seeds.validation), verdicts)
 
 
 def comparisons(validation: Validation) -> list[Claim]:

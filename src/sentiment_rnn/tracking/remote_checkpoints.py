@@ -47,21 +47,24 @@ class Upload:
         Args:
             step: steps of training that are in it.
         """
-        with self.lock:
-            self.waiting = self.missed | self.waiting | {path.name: (path, step)}
-            self.missed = {}
-            if self.copying is None:
-                self.copying = self.thread.submit(self._copy_all)
+        self._queue({path.name: (path, step)})
 
     def finish(self) -> None:
         """Wait until everything is copied, or the server does not answer."""
         self.thread.submit(lambda: None).result()  # what is on its way
-        for path, step in list(self.missed.values())[:1]:
-            self.add(path, step)  # and with it all that was missed
+        self._queue({})  # what was missed
         self.thread.shutdown()
         if self.missed:
             folder = folder_of(self.store, self.run_id)
             log.info("run %s: not on the server: %s; kept in %s", self.run_id, ", ".join(sorted(self.missed)), folder)
+
+    def _queue(self, files: dict[str, tuple[Path, int]]) -> None:
+        """Have these files copied, and those that the server missed."""
+        with self.lock:
+            self.waiting = self.missed | self.waiting | files
+            self.missed = {}
+            if self.waiting and self.copying is None:
+                self.copying = self.thread.submit(self._copy_all)
 
     def _copy_all(self) -> None:
         while True:
