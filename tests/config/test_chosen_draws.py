@@ -59,7 +59,7 @@ def test_an_arm_of_own_rate_runs_with_the_best_draw_at_its_distance() -> None:
     assert_used("bfloat16_50", {arm: best[arm] for arm in ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")})
 
 
-@pytest.mark.parametrize(("distance", "arms"), [(20, 3)])
+@pytest.mark.parametrize(("distance", "arms"), [(20, 3), (50, 3)])
 def test_an_arm_of_budget_runs_with_the_best_draw_at_its_distance(distance: int, arms: int) -> None:
     draws = read_search(EXPERIMENTS / "budget", f"search_{distance}.csv")
     best = {arm: best_draw(found) for arm, found in draws.items()}
