@@ -15,16 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sentiment_rnn.config.task import SequenceTaskConfig
-from sentiment_rnn.data.sequences import (
-    COPIED,
-    SYMBOLS,
-    GeneratedSequences,
-    SequenceData,
-    Sequences,
-    adding,
-    baseline,
-    copying,
-)
+from sentiment_rnn.data.sequences import Adding, Copying, GeneratedSequences, SequenceData, Sequences, task_of
+from sentiment_rnn.errors import UserError
 
 SEEDS = st.integers(0, 2**31)
 
@@ -36,7 +28,7 @@ def generator(seed: int) -> torch.Generator:
 @given(SEEDS, st.integers(2, 60))
 @settings(max_examples=40, deadline=None)
 def test_the_sum_is_of_the_two_marked_numbers_one_in_each_half(seed: int, steps: int) -> None:
-    inputs, targets = adding(8, steps, generator(seed))
+    inputs, targets = Adding(steps).draw(8, generator(seed))
     numbers, marks = inputs.unbind(2)
     assert inputs.shape == (8, steps, 2)
     assert torch.equal(marks[:, : steps // 2].sum(1), torch.ones(8))
@@ -44,36 +36,42 @@ def test_the_sum_is_of_the_two_marked_numbers_one_in_each_half(seed: int, steps:
     torch.testing.assert_close((numbers * marks).sum(1), targets)
 
 
-@given(SEEDS, st.integers(2, 60))
+@given(SEEDS, st.integers(2, 60), st.integers(1, 12), st.integers(2, 9))
 @settings(max_examples=40, deadline=None)
-def test_ten_symbols_come_back_behind_the_signal(seed: int, steps: int) -> None:
-    inputs, targets = copying(8, steps, generator(seed))
+def test_symbols_come_back_behind_the_signal(seed: int, steps: int, symbols: int, alphabet: int) -> None:
+    task = Copying(steps, symbols, alphabet)
+    inputs, targets = task.draw(8, generator(seed))
     tokens = inputs.argmax(2)
-    assert inputs.shape == (8, steps + 2 * COPIED, SYMBOLS + 2)
-    assert torch.equal(inputs.sum(2), torch.ones(8, steps + 2 * COPIED))
-    assert torch.equal(targets[:, -COPIED:], tokens[:, :COPIED])
-    assert not targets[:, :-COPIED].any()
-    assert ((tokens[:, :COPIED] >= 1) & (tokens[:, :COPIED] <= SYMBOLS)).all()
-    signal = (tokens == SYMBOLS + 1).nonzero()
-    assert signal[:, 1].tolist() == [steps + COPIED - 1] * 8, (
+    assert inputs.shape == (8, task.length, task.input_size) == (8, steps + 2 * symbols, alphabet + 2)
+    assert torch.equal(inputs.sum(2), torch.ones(8, task.length))
+    assert torch.equal(targets[:, -symbols:], tokens[:, :symbols])
+    assert not targets[:, :-symbols].any()
+    assert ((tokens[:, :symbols] >= 1) & (tokens[:, :symbols] <= alphabet)).all()
+    signal = (tokens == alphabet + 1).nonzero()
+    assert signal[:, 1].tolist() == [steps + symbols - 1] * 8, (
         "T steps from the last symbol to the signal, or T - 1 blanks"
     )
 
 
 def test_who_forgets_loses_the_baseline() -> None:
-    _, targets = adding(200_000, 10, generator(0))
-    assert float(targets.var()) == pytest.approx(baseline("adding", 10), rel=0.01)
-    _, targets = copying(500, 30, generator(0))
+    _, targets = Adding(10).draw(200_000, generator(0))
+    assert float(targets.var()) == pytest.approx(Adding(10).baseline, rel=0.01)
+
+
+@pytest.mark.parametrize(("symbols", "alphabet"), [(10, 8), (1, 2), (4, 2)])
+def test_who_forgets_says_blanks_and_then_any_symbol(symbols: int, alphabet: int) -> None:
+    task = Copying(30, symbols, alphabet)
+    _, targets = task.draw(500, generator(0))
     # Sure of a blank until the signal has come, then of nothing but that it is a symbol.
-    logits = torch.full((500, 50, SYMBOLS + 2), -1e9)
-    logits[:, :-COPIED, 0] = 0
-    logits[:, -COPIED:, 1 : SYMBOLS + 1] = 0
+    logits = torch.full((500, task.length, task.outputs), -1e9)
+    logits[:, :-symbols, 0] = 0
+    logits[:, -symbols:, 1 : alphabet + 1] = 0
     lost = cross_entropy(logits.flatten(0, 1), targets.flatten())
-    assert float(lost) == pytest.approx(baseline("copying", 30), rel=1e-5)
+    assert float(lost) == pytest.approx(task.baseline, rel=1e-5)
 
 
 CONFIG = SequenceTaskConfig(
-    _target_="", name="adding", steps=12, batch_size=16, batches=5, test_sequences=40
+    _target_="", name="adding", steps=12, symbols=3, alphabet=2, batch_size=16, batches=5, test_sequences=40
 )  # fmt: skip
 
 
@@ -122,6 +120,23 @@ def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) 
     sequences = GeneratedSequences(replace(CONFIG, name=name), 0, split)
     assert sequences.tokens == sum(int(batch.lengths.sum()) for batch in sequences)
     assert len(sequences) == sum(1 for _ in sequences)
+
+
+def test_a_configuration_names_its_task() -> None:
+    assert task_of(CONFIG) == Adding(12)
+    assert task_of(replace(CONFIG, name="copying")) == Copying(12, symbols=3, alphabet=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"symbols": None}, "task.symbols=0: expected a number of at least 1"),
+        ({"alphabet": 1}, "task.alphabet=1: expected"),
+    ],
+)
+def test_copying_asks_for_symbols_and_an_alphabet(given: dict[str, int | None], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        replace(CONFIG, name="copying", **given)
 
 
 class Recorder(pl.LightningModule):

@@ -12,7 +12,7 @@ from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders import Bag, Gru, LeakyRnn, Lstm, ReluRnn, Rnn
-from sentiment_rnn.probes.state_gradients import decay_rate, gradient_flow, norms_of, reach
+from sentiment_rnn.probes.state_gradients import NOTHING, GradientFlow, decay_rate, gradient_flow, norms_of
 from sentiment_rnn.probes.unrolled import state_gradients, unroll
 
 E, H = 6, 5
@@ -23,7 +23,7 @@ CLASSES = {
     )
 }  # fmt: skip
 LSTMS = [name for name in CLASSES if name.startswith("Lstm")]
-EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "LeakyRnn", *LSTMS])
+EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "LeakyRnn", "Gru", *LSTMS])
 
 
 def build(encoder: str, pooling: str = "Last", **settings: Any) -> SentimentClassifier:
@@ -83,7 +83,16 @@ def test_cells_and_gates_are_those_of_the_equations(batch: Batch, encoder: str) 
         torch.testing.assert_close(gates["input"], 1 - gates["forget"])
 
 
-@pytest.mark.parametrize("encoder", ["Rnn", "LeakyRnn"])
+def test_states_of_a_gru_are_those_of_its_gates(batch: Batch) -> None:
+    unrolled = unroll(build("Gru"), batch.tokens, batch.lengths)
+    assert unrolled.cells == []
+    states, gates = torch.stack(unrolled.states, 1), unrolled.gates
+    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
+    torch.testing.assert_close(states, (1 - gates["update"]) * gates["candidate"] + gates["update"] * before)
+    assert set(gates) == {"reset", "update", "candidate"}
+
+
+@pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "LeakyRnn"])
 def test_an_rnn_has_neither_cells_nor_gates(batch: Batch, encoder: str) -> None:
     unrolled = unroll(build(encoder), batch.tokens, batch.lengths)
     assert unrolled.cells == []
@@ -113,18 +122,19 @@ def test_gradients_are_those_of_a_disturbance_of_the_state(batch: Batch, encoder
         zip(batch.tokens, batch.lengths.tolist(), batch.labels, strict=True)
     ):
         disturb = torch.zeros(2, length, H, dtype=torch.float64, requires_grad=True)
+        embedded = model.backbone.embedding.weight[tokens[:length]].detach().requires_grad_()
         h = c = torch.zeros(H, dtype=torch.float64)
         for t in range(length):
             # The cell is disturbed before the state is made of it, as ∂L/∂C_t holds the way through h_t.
-            x = model.backbone.embedding.weight[tokens[t]]
-            h, clean = step(model.backbone.encoder.forwards[0], x, h, c)
+            h, clean = step(model.backbone.encoder.forwards[0], embedded[t], h, c)
             c = clean + disturb[1, t]
             if encoder == "Lstm":
                 h = h * c.tanh() / clean.tanh()
             h = h + disturb[0, t]
         logit = (model.output.weight @ h + model.output.bias).squeeze()
         loss = -torch.nn.functional.logsigmoid(logit if label == 1 else -logit)
-        (expected,) = torch.autograd.grad(loss, disturb)
+        expected, of_tokens = torch.autograd.grad(loss, [disturb, embedded])
+        torch.testing.assert_close(found[2][review, :length], of_tokens)
         torch.testing.assert_close(found[0][review, :length], expected[0])
         assert not found[0][review, length:].any()
         if found[1] is not None:
@@ -133,7 +143,7 @@ def test_gradients_are_those_of_a_disturbance_of_the_state(batch: Batch, encoder
 
 @pytest.mark.parametrize(
     ("encoder", "settings"),
-    [("Rnn", {"layers": 2}), ("Lstm", {"bidirectional": True}), ("Bag", {}), ("Gru", {}), ("ReluRnn", {})],
+    [("Rnn", {"layers": 2}), ("Lstm", {"bidirectional": True}), ("Bag", {}), ("Gru", {"layers": 2})],
 )
 def test_another_encoder_is_refused(batch: Batch, encoder: str, settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected one layer"):
@@ -163,9 +173,53 @@ def test_the_rate_of_a_linear_rnn_is_its_spectral_radius() -> None:
     model = build("Rnn")
     silence(model.backbone.encoder.forwards[0], 0.9 * nn.init.orthogonal_(torch.empty(H, H)))
     flow = gradient_flow(model, long_batch(60))
-    assert flow.rate == pytest.approx(0.9, abs=1e-6)
+    assert flow.rate(50) == pytest.approx(0.9, abs=1e-6)
     assert flow.predicted == pytest.approx(0.9, abs=1e-6)
-    assert flow.cell is None
+    assert flow.memory == pytest.approx(0.9 ** np.arange(60), rel=1e-5)
+
+
+def test_what_is_left_is_measured_at_the_embedded_tokens() -> None:
+    model = build("Rnn")
+    layer = model.backbone.encoder.forwards[0]
+    silence(layer, 0.9 * nn.init.orthogonal_(torch.empty(H, H)))
+    assert np.isnan(gradient_flow(model, long_batch(60)).left(50)), "the layer does not hear its inputs"
+    with torch.no_grad():
+        layer.weight_ih_l0[:, :H].copy_(1e-6 * torch.eye(H))
+    flow = gradient_flow(model, long_batch(60))
+    assert flow.inputs == pytest.approx(0.9 ** np.arange(60), rel=1e-4)
+    assert flow.left(50) == pytest.approx(0.9**50, rel=1e-4)
+
+
+def test_the_theory_of_a_relu_rnn_counts_its_live_units() -> None:
+    model = build("ReluRnn")
+    layer = model.backbone.encoder.forwards[0]
+    silence(layer, 0.9 * torch.eye(H))
+    with torch.no_grad():
+        layer.bias_ih_l0[:2] = 0.1
+    flow = gradient_flow(model, long_batch(60))
+    assert flow.predicted == pytest.approx(0.9 * 2 / H)
+    assert flow.memory[50] / flow.memory[1] == pytest.approx(0.9**49, rel=1e-5), "the others stop it at the last step"
+
+
+def test_the_theory_of_a_gru_is_its_update_gate() -> None:
+    model = build("Gru")
+    layer = model.backbone.encoder.forwards[0]
+    silence(layer, torch.zeros(3 * H, H))
+    with torch.no_grad():
+        layer.bias_ih_l0[H : 2 * H] = 2.0
+    flow = gradient_flow(model, long_batch(60))
+    kept = float(torch.tensor(2.0).sigmoid())
+    assert flow.predicted == pytest.approx(kept, abs=1e-6)
+    assert flow.rate(50) == pytest.approx(kept, abs=1e-6)
+
+
+def test_a_review_without_a_gradient_at_its_end_is_left_out() -> None:
+    model = build("Rnn")
+    silence(model.backbone.encoder.forwards[0], 0.9 * torch.eye(H))
+    with torch.no_grad():
+        model.output.bias.fill_(800.0)  # a positive review's loss and gradient are 0 in float64
+    flow = gradient_flow(model, long_batch(60))
+    assert flow.memory == pytest.approx(0.9 ** np.arange(60), rel=1e-5), "of the negative reviews"
 
 
 def test_the_rate_of_an_lstm_that_hears_nothing_is_its_forget_gate() -> None:
@@ -178,14 +232,14 @@ def test_the_rate_of_an_lstm_that_hears_nothing_is_its_forget_gate() -> None:
     flow = gradient_flow(model, long_batch(60))
     forget = float(torch.tensor(2.0).sigmoid())
     assert flow.predicted == pytest.approx(forget, abs=1e-6)
-    assert flow.rate == pytest.approx(forget, abs=1e-6)
+    assert flow.rate(50) == pytest.approx(forget, abs=1e-6)
 
 
 def test_the_rate_of_a_linear_leaky_rnn_is_what_its_units_keep_and_what_comes_through_its_matrix() -> None:
     model = build("LeakyRnn", alpha=0.9)
     silence(model.backbone.encoder.forwards[0], 0.5 * torch.eye(H))
     flow = gradient_flow(model, long_batch(60))
-    assert flow.rate == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
+    assert flow.rate(50) == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
     assert flow.predicted == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
 
 
@@ -196,7 +250,7 @@ def test_nothing_is_lost_along_the_cell_of_an_lstm_without_forget_gate_that_hear
             parameter.zero_()
     flow = gradient_flow(model, long_batch(60))
     assert flow.predicted == 1
-    assert flow.rate == pytest.approx(1, abs=1e-6)
+    assert flow.rate(50) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("settings", [{"gradient_steps": 4}, {"detach": "cell"}, {"detach": "hidden"}], ids=str)
@@ -204,7 +258,7 @@ def test_a_cut_gradient_is_cut_here_too(batch: Batch, settings: dict[str, Any]) 
     cut, whole = build("Lstm", **settings), build("Lstm")
     ours, theirs = (unroll(model, batch.tokens, batch.lengths) for model in (cut, whole))
     assert all(torch.equal(one, other) for one, other in zip(ours.states, theirs.states, strict=True))
-    (h, c), (whole_h, whole_c) = (state_gradients(unrolled, batch.labels) for unrolled in (ours, theirs))
+    (h, c, _), (whole_h, whole_c, _) = (state_gradients(unrolled, batch.labels) for unrolled in (ours, theirs))
     assert c is not None
     assert whole_c is not None
     last = batch.lengths - 1
@@ -244,12 +298,12 @@ def test_norms_of_gradients_too_small_to_be_squared() -> None:
 
 def test_a_rate_is_the_slope_of_the_logarithm() -> None:
     assert decay_rate(5 * 0.8 ** np.arange(30.0)) == pytest.approx(0.8)
-    assert decay_rate(np.array([1.0, 0.1, 0.0, 0.0])) == pytest.approx(0.1)
-    assert np.isnan(decay_rate(np.array([1.0, 0.0])))
+    assert decay_rate(np.array([1.0, 0.1])) == pytest.approx(0.1)
+    assert np.isnan(decay_rate(np.array([1.0, 0.5, 0.0]))), "0 has no logarithm"
+    assert np.isnan(decay_rate(np.array([1.0])))
 
 
-def test_reach_is_the_last_distance_with_more_than_the_share() -> None:
-    norms = 0.5 ** np.arange(10.0)
-    assert reach(norms, 0.1) == 3
-    assert reach(norms, 1e-9) == 9
-    assert reach(norms, 1.0) == -1
+def test_a_share_of_nothing_has_a_logarithm() -> None:
+    shares = np.array([1.0, 0.5, 0.0])
+    flow = GradientFlow(shares, shares, 1.0, denormal=0.0, vanished=0.0)
+    assert [flow.left(steps) for steps in (0, 1, 2)] == [1.0, 0.5, NOTHING]

@@ -1,12 +1,14 @@
 """p values as they are documented elsewhere, and Holm's correction with what it is short for."""
 
+import math
 from itertools import combinations
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from scipy.stats import mannwhitneyu
 
-from sentiment_rnn.report.p_values import holm, share_p, sign_p
+from sentiment_rnn.report.p_values import higher_share, holm, rank_p, share_p, sign_p
 
 
 @given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=6))
@@ -38,3 +40,28 @@ def test_the_p_value_of_two_shares_is_fishers() -> None:
     # The lady tasting tea: 3 of 4 cups each way, as R documents fisher.test on it, two-sided.
     assert share_p(3, 4, 1, 4) == pytest.approx(0.4857, abs=1e-4)
     assert share_p(20, 20, 20, 20) == 1.0
+
+
+def test_pairs_are_made_within_their_group() -> None:
+    assert higher_share([([3, 4], [1, 2]), ([10], [20, 30])]) == pytest.approx(4 / 6)
+    assert higher_share([([1, 2], [1])]) == pytest.approx(3 / 4), "equal values count as half"
+
+
+def test_the_rank_test_of_one_group_is_wilcoxons() -> None:
+    first, second = [1.1, 2.2, 3.3, 4.4, 9.9], [0.5, 1.0, 2.0, 5.0]
+    exact = float(mannwhitneyu(first, second, method="exact").pvalue)
+    assert rank_p([(first, second)]) == pytest.approx(exact, abs=0.005)
+    assert rank_p([(second, first)]) == pytest.approx(exact, abs=0.005)
+
+
+def test_the_rank_test_compares_within_groups() -> None:
+    # In each group the first is higher; thrown together, it is mostly lower.
+    groups = [([1.1] * 8, [1.0] * 2), ([9.1] * 2, [9.0] * 8)]
+    assert higher_share(groups) == 1
+    assert rank_p(groups) == pytest.approx(1 / 45**2, abs=2e-4)
+    assert rank_p([([1.0, 1.0], [1.0])]) == 1.0
+
+
+def test_a_value_that_is_no_number_has_no_rank() -> None:
+    with pytest.raises(ValueError, match="no number"):
+        rank_p([([1.0, math.nan], [0.5])])

@@ -9,9 +9,7 @@ import pytest
 from made_results import INITIALIZATIONS, make_result, style_of
 
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.probes.state_gradients import GradientFlow
-from sentiment_rnn.studies import capacity, excerpt, gradient_flow, learning, length, memory
-from sentiment_rnn.studies.gradient_flow.measurements import UNTRAINED, Measured
+from sentiment_rnn.studies import capacity, excerpt, learning, length, memory
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.length.filler import FILLER, IN_FRONT
 from sentiment_rnn.tracking.results import RunResult
@@ -119,21 +117,3 @@ def test_filler_comes_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert by_tokens.columns == ("encoder", "100", "400")
     assert by_filler.columns == ("encoder", *map(str, FILLER), IN_FRONT)
     assert by_filler.rows[0][1:] == ("90.0 ± 0.0",) * 7
-
-
-def test_gradients_come_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def measured(corpus: str, encoders: list[str], epoch: int) -> list[Measured]:
-        norms = 0.9 ** np.arange(420)
-        flow = GradientFlow(norms, None, 0.9, denormal=0.25, vanished=0.5)
-        return [Measured(corpus, encoder, seed, epoch, flow) for encoder in encoders for seed in SEEDS]
-
-    encoders = [encoder for encoder in INITIALIZATIONS if encoder != "bag"]
-    monkeypatch.setattr(gradient_flow, "results_of_sweeps", lambda *_: at_one_distance())
-    monkeypatch.setattr(gradient_flow, "during_training", lambda corpus, _: [
-        *measured(corpus, ["rnn", "lstm"], 0), *measured(corpus, ["rnn", "lstm"], 1),
-    ])  # fmt: skip
-    monkeypatch.setattr(gradient_flow, "before_training", lambda _: measured(UNTRAINED, encoders, 0))
-    gradient_flow.STUDY.measure(None).write(tmp_path)  # type: ignore[arg-type]
-    found = gradient_flow.STUDY.findings(tmp_path)
-    assert {row[2:] for row in found.tables[1].rows} == {("65, 65, 65", "400, 400, 400")}
-    assert [verdict.verdict for verdict in found.verdicts] == ["holds", "inconclusive"]

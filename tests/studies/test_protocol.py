@@ -127,8 +127,8 @@ def test_a_protocol_or_provenance_that_is_gone_is_refused(measured: Path, file: 
 
 
 def test_a_study_without_a_protocol_asks_for_none(tmp_path: Path) -> None:
-    assert protocol_digest(find_study("gates"), tmp_path) is None
-    check_protocol(find_study("gates"), tmp_path)
+    assert protocol_digest(find_study("memory"), tmp_path) is None
+    check_protocol(find_study("memory"), tmp_path)
 
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)

@@ -1,12 +1,21 @@
 """What a finished run names is never imported, and called only where it is what it should be."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from made_results import make_result
 
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.studies.kit.restored import OUR_SOURCES, data_of, refusing_other_encoders
+from sentiment_rnn.runs.engine import train
+from sentiment_rnn.runs.reviews import ReviewJob
+from sentiment_rnn.studies.kit.restored import OUR_SOURCES, best, data_of, refusing_other_encoders, untrained
+from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.store import open_store
+from stored_runs import last_run
 
 
 @pytest.mark.parametrize(
@@ -35,3 +44,27 @@ def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name() -> None:
         refusing_other_encoders(make_result("gru")),
     ):
         raise ValueError("Gru: expected one layer of Rnn or Lstm")
+
+
+def test_the_untrained_model_has_the_weights_with_which_the_run_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[dict[str, torch.Tensor]] = []
+
+    def before_training(_: ReviewJob, model: Any, __: object) -> None:
+        began.append({name: weight.clone() for name, weight in model.state_dict().items()})
+
+    monkeypatch.setattr(ReviewJob, "before_training", before_training)
+    monkeypatch.setattr(ReviewJob, "after_training", lambda *_: None)
+    config = run_config(
+        "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "encoder=lstm",
+        "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1", "trainer.accelerator=cpu",
+        "tracking.system_metrics=false", f"data.directory={tmp_path}/data", f"tracking.directory={tmp_path}/runs",
+        "seed=5", "data.batch_size=20",
+    )  # fmt: skip
+    train(config, [])
+    result = result_of(open_store(config.tracking, create=False), last_run(tmp_path)[1])
+    restored, (first,) = untrained(result, data_of(result)).state_dict(), began
+    assert restored.keys() == first.keys()
+    assert all(torch.equal(restored[name], first[name]) for name in first)
+    assert not torch.equal(best(result).state_dict()["output.weight"], first["output.weight"])

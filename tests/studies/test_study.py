@@ -43,11 +43,26 @@ def study(folder: Path, *arguments: str, small: list[str] = SMALL) -> subprocess
     return run_command("study", folder, f"overrides=[{overrides}]", *arguments)
 
 
+NEEDED = {
+    "real_text": ["data=generated", "data.max_distance=10", "data.test_reviews=40", "encoder=rnn,lstm", "seed=20,21"],
+    "unseen": ["data.test_reviews=80", "encoder=lstm,lstm_chrono", "seed=0,1"],
+}
+"""The sweeps that the gates study needs, and what makes them small."""
+
+
 @pytest.fixture(scope="module")
 def gates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the gates study has run."""
     folder = tmp_path_factory.mktemp("study")
-    done = study(folder, "name=gates")
+    shutil.copytree(EXPERIMENTS / "gates", folder / "experiments" / "gates", ignore=shutil.ignore_patterns("[!p]*"))
+    small = [override for override in SMALL if not override.startswith(("data=", "data.max", "data.test", "hydra"))]
+    done = study(folder, "name=gates", small=[])
+    assert done.returncode == 1
+    assert "name=gates needs the runs of real_text: run sentiment-rnn study name=real_text first" in done.stderr
+    for experiment, overrides in NEEDED.items():
+        done = run_command("train", folder, "-m", f"experiment={experiment}", *small, *overrides)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = study(folder, "name=gates", small=[])
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -57,16 +72,19 @@ def children(folder: Path) -> list[str]:
     return [run.info.run_id for run in runs if "mlflow.parentRunId" in run.data.tags]
 
 
-def test_a_study_trains_its_sweep_writes_its_folder_and_logs_to_the_parent(gates: Path) -> None:
+def test_a_study_of_the_runs_of_others_writes_its_folder_and_logs_to_the_last_of_their_parents(gates: Path) -> None:
     out = gates / "experiments" / "gates"
     assert {path.name for path in out.iterdir()} == {
         "results.csv", "encoders.csv", "verdicts.json", "table.md", "explorer.json", "gates.png", "saturation.png",
-        "running.png", "provenance.json",
+        "saturation_400.png", "running.png", "provenance.json", "protocol.md",
     }  # fmt: skip
     assert "Share [%] of units and tokens" in (out / "table.md").read_text()
-    assert len(children(gates)) == 4
+    assert "No seed holds 400 tokens." in (out / "table.md").read_text(), "of these small runs none does"
+    assert len(children(gates)) == 8
+    parts = json.loads((out / "provenance.json").read_text())["sweeps"]
+    assert [part["sweep"] for part in parts] == ["real_text", "unseen"]
     client, runs = runs_in(gates)
-    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    (parent,) = [run for run in runs if run.info.run_name == "unseen"]
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study/gates")}
     assert {f"study/gates/{name}" for name in ("gates.png", "results.csv", "explorer.json")} <= logged
 
@@ -75,20 +93,12 @@ def test_recomputed_gates_equal_the_trained_module(gates: Path) -> None:
     rows = (gates / "experiments" / "gates" / "results.csv").read_text().splitlines()
     for precision, most in (("float32", 1e-5), ("float64", 1e-12)):
         found = [float(row.rsplit(",", 1)[1]) for row in rows if f"from the module,{precision}" in row]
-        assert len(found) == 4
+        assert len(found) == 8, "RNN and LSTM, two seeds, before training and after it"
         assert max(found) < most
 
 
 @pytest.mark.slow
-def test_a_study_that_is_resumed_trains_nothing_again(gates: Path) -> None:
-    before = children(gates)
-    done = study(gates, "name=gates")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert children(gates) == before
-
-
-@pytest.mark.slow
-def test_the_textbook_tasks_are_a_study_too(tmp_path: Path) -> None:
+def test_a_study_trains_its_sweeps_once(tmp_path: Path) -> None:
     out = tmp_path / "experiments" / "textbook"
     done = study(tmp_path, "name=textbook", small=SMALL_TASKS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -99,6 +109,10 @@ def test_the_textbook_tasks_are_a_study_too(tmp_path: Path) -> None:
     rows = (out / "results.csv").read_text().splitlines()
     assert len(rows) == 1 + 8, "two tasks, two lengths, two encoders, one seed"
     assert "remembers nothing | 0.1667 | 0.1667 | 0.2971 | 0.0945 |" in (out / "table.md").read_text()
+    before = children(tmp_path)
+    done = study(tmp_path, "name=textbook", small=SMALL_TASKS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert children(tmp_path) == before
 
 
 def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
@@ -107,7 +121,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
         "learning, learnability, own_rate, budget, causes, bfloat16, replication, memory, unseen, textbook, "
-        "gradient_flow, gates, length, excerpt, capacity, real_text"
+        "length, excerpt, capacity, real_text, gradient_flow, gates"
     ]
     assert not list(tmp_path.iterdir())
 
@@ -158,7 +172,7 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("name", "override", "experiment"),
     [
-        ("gates", "encoder=lstm", "gradient_flow_imdb"),
+        ("gradient_flow", "encoder=lstm", "gradient_flow_50"),
         ("length", "data.max_tokens=50", "length_tokens"),
         ("textbook", "task.steps=10", "textbook_rate"),
     ],
@@ -166,7 +180,13 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
 def test_what_a_study_compares_cannot_be_overridden(
     refused: Callable[..., str], name: str, override: str, experiment: str
 ) -> None:
+    if find_study(name).protocol:
+        shutil.copytree(EXPERIMENTS / name, f"experiments/{name}")
     assert refused(name, [override]) == f"overrides={override}: {experiment} compares by this; leave it out"
+
+
+def test_a_study_that_trains_nothing_takes_no_overrides(refused: Callable[..., str]) -> None:
+    assert refused("gates", ["trainer.threads=1"]) == "overrides=trainer.threads=1: gates trains nothing; leave it out"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +239,7 @@ def test_a_sweep_is_run_some_seeds_at_a_time_and_added_to_what_the_folder_has(tm
 def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:
     committed, out = EXPERIMENTS / "gates", tmp_path / "experiments" / "gates"
     out.mkdir(parents=True)
-    for file in ("results.csv", "encoders.csv"):
+    for file in ("results.csv", "encoders.csv", "protocol.md", "provenance.json"):
         shutil.copy(committed / file, out)
     done = study(tmp_path, "name=gates", "run=false", small=[])
     assert done.returncode == 0, done.stdout + done.stderr
@@ -229,15 +249,15 @@ def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:
 
 
 def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[..., str]) -> None:
-    said = refused("gates", run=False)
-    assert said == "experiments/gates/results.csv: not there; run the study, sentiment-rnn study name=gates"
+    said = refused("memory", run=False)
+    assert said == "experiments/memory/results.csv: not there; run the study, sentiment-rnn study name=memory"
 
 
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
         "learning", "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "memory", "unseen",
-        "textbook", "gradient_flow", "gates", "length", "excerpt", "capacity", "real_text",
+        "textbook", "length", "excerpt", "capacity", "real_text", "gradient_flow", "gates",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:

@@ -26,7 +26,7 @@ from sentiment_rnn.tracking.store import Store, open_store
 SWEEP = (
     "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10",
     "data.batch_size=20", "encoder=rnn", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
-    "trainer.threads=1", "trainer.keep_epochs=true", "tracking.system_metrics=false", "seed=0,1",
+    "trainer.threads=1", "tracking.system_metrics=false", "seed=0,1",
 )  # fmt: skip
 
 
@@ -97,20 +97,17 @@ def test_a_payload_runs_where_nothing_stops_it(proof: Path, tmp_path: Path) -> N
     assert proof.exists()  # else the tests below could not fail
 
 
-@pytest.mark.parametrize("file", ["best", "epoch"])
-def test_a_study_refuses_a_planted_checkpoint(file: str, run: RunResult, proof: Path) -> None:
-    best = Path(run.tags[CHECKPOINT_TAG])
-    path = best if file == "best" else best.with_name("epoch0.ckpt")
+def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> None:
+    path = Path(run.tags[CHECKPOINT_TAG])
     before = plant(path, proof)
     try:
         with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
-            restored.best(run) if file == "best" else restored.epochs(run)
+            restored.best(run)
     finally:
         path.write_bytes(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
     assert restored.best(run).training is False
-    assert len(restored.epochs(run)) == 2
 
 
 def test_an_interrupted_run_does_not_resume_from_a_planted_checkpoint(swept: Path, proof: Path) -> None:
@@ -132,19 +129,17 @@ def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
     elsewhere: str, run: RunResult, swept: Path, proof: Path
 ) -> None:
     torch.save(Payload(proof), swept / "other.ckpt")
-    torch.save(Payload(proof), swept / "epoch0.ckpt")
     run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(swept / elsewhere))
     try:
         altered = again(run)
         with pytest.raises(UserError, match=rf"{run.run_id}/other\.ckpt: this checkpoint is gone"):
             restored.best(altered)
-        assert len(restored.epochs(altered)) == 2  # its own
     finally:
         run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
     assert not proof.exists()
 
 
-@pytest.mark.parametrize("name", ["best.ckpt", "epoch0.ckpt", "last.ckpt"])
+@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
 def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult, swept: Path, proof: Path) -> None:
     store = run.store
     folder = folder_of(store, run.run_id)
@@ -156,7 +151,6 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult
         altered = again(run)
         opened: dict[str, Callable[[], object]] = {
             "best.ckpt": lambda: restored.best(altered),
-            "epoch0.ckpt": lambda: restored.epochs(altered),
             "last.ckpt": lambda: interrupted_checkpoint(store, run.run_id),
         }
         with pytest.raises(UserError, match=rf"{name}: it leads outside"):

@@ -38,6 +38,6 @@ def report(config: ReportConfig) -> None:
     # The page is made from the folder alone: it is complete without a store, or without the study's runs in it.
     with contextlib.suppress(UserError):
         store = open_store(config.tracking, create=False)
-        parent = find_sweep(store, find_study(sections[-1].name).sweeps[-1].experiment, finished=True)
+        parent = find_sweep(store, find_study(sections[-1].name).last_sweep, finished=True)
         store.client.log_text(parent.info.run_id, page, "report.html")
         print(f"logged to run {parent.info.run_id} of {store.address}, as report.html")

@@ -91,16 +91,16 @@ def run_study(config: StudyConfig, study: Study) -> None:
     sweeps = sweeps_of(config, study)
     for sweep in sweeps:
         run_sweep(config, sweep, protocol)
-        store = open_store(config.tracking, create=False)
         if protocol:
-            check_started_under(protocol, store, sweep.experiment)
+            check_started_under(protocol, open_store(config.tracking, create=False), sweep.experiment)
+    store = open_store(config.tracking, create=False)
     if config.sweeps and study.measure_part:
         measurements = added_to(folder, study.measure_part(store, sweeps))
     else:
         measurements = study.measure(store)
     measured = measurements.files | {PROVENANCE: provenance_json(study, sweeps, store, protocol, kept)}
     written = write_folder(folder, measured, measurements.figures) + report_findings(study, folder)
-    parent = find_sweep(store, sweeps[-1].experiment, finished=True)
+    parent = find_sweep(store, sweeps[-1].experiment if sweeps else study.last_sweep, finished=True)
     log_findings(store, parent, study.name, written)
     new_console().print(
         f"logged to run {parent.info.run_id} of {store.address}, under study/{study.name}", soft_wrap=True
@@ -137,7 +137,9 @@ def check_part(config: StudyConfig, study: Study) -> None:
 
 
 def check_overrides(config: StudyConfig, study: Study) -> None:
-    """Refuse overrides of what a sweep varies: there would be nothing left to compare."""
+    """Refuse overrides of what a sweep varies: there would be nothing left to compare. So with no sweep at all."""
+    if config.overrides and not study.sweeps and config.name != ALL:
+        raise UserError(f"overrides={config.overrides[0]}: {study.name} trains nothing; leave it out")
     for sweep in sweeps_of(config, study) if config.overrides else ():
         composed = compose("config", [f"experiment={sweep.experiment}"], return_hydra_config=True)
         compared = {"experiment", "study", *composed.hydra.sweeper.params} - {"seed"}

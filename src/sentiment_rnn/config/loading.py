@@ -90,6 +90,8 @@ def recorded(settings: Mapping[str, Any]) -> Any:
         if "${" in str(settings):
             raise ValueError("it holds a reference, and a recorded value is plain")
         plain = {**settings, "task": {"_target_": "", "name": "reviews", **settings.get("task", {})}}
+        if kind is SequenceConfig:  # of an earlier version, which copied ten symbols of eight
+            plain["task"] = {"symbols": 10, "alphabet": 8, **plain["task"]}
         plain["optimizer"] = {"default_learning_rate": settings["optimizer"]["learning_rate"], **settings["optimizer"]}
         parts = {key: plain.pop(key) for key in ("encoder", "data") if key in plain}
         schema = OmegaConf.merge(OmegaConf.structured(kind), dict(plain, **dict.fromkeys(parts)))

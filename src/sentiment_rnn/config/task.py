@@ -24,7 +24,11 @@ class SequenceTaskConfig(TaskConfig):
     name: str = MISSING
     """`adding` (Hochreiter & Schmidhuber 1997) or `copying` (Arjovsky et al. 2016)."""
     steps: int = MISSING
-    """T: the length of a sequence to add, or how long a sequence must be kept before it is copied."""
+    """The length of a sequence to add, or how long symbols must be kept before they are copied."""
+    symbols: int | None = MISSING
+    """Symbols to copy; null: adding has none."""
+    alphabet: int | None = MISSING
+    """Symbols to draw from; null: adding has none."""
     batch_size: int = MISSING
     """Sequences in a batch."""
     batches: int = MISSING
@@ -35,6 +39,9 @@ class SequenceTaskConfig(TaskConfig):
     def __post_init__(self) -> None:
         one_of("task.name", self.name, ("adding", "copying"))
         at_least("task.steps", self.steps, 2)
+        if self.name == "copying":
+            at_least("task.symbols", self.symbols or 0, 1)
+            at_least("task.alphabet", self.alphabet or 0, 2)
         at_least("task.batch_size", self.batch_size, 1)
         at_least("task.batches", self.batches, 1)
         at_least("task.test_sequences", self.test_sequences, 1)

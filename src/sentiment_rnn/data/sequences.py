@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -11,11 +11,6 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from sentiment_rnn.config.task import SequenceTaskConfig
 from sentiment_rnn.data.task_data import TaskData
-
-SYMBOLS = 8
-"""Symbols to copy; the alphabet holds a blank and a signal beside them."""
-COPIED = 10
-"""Symbols in a sequence to copy."""
 
 
 class Sequences(NamedTuple):
@@ -32,48 +27,91 @@ class Sequences(NamedTuple):
         return torch.full((len(self.inputs),), self.inputs.shape[1], device=self.inputs.device)
 
 
-def adding(batch_size: int, steps: int, generator: torch.Generator) -> Sequences:
+class Adding(NamedTuple):
     """Numbers from [0, 1), two of them marked, one in each half; the target is the sum of those two (Hochreiter &
-    Schmidhuber 1997, section 5.4, in the form of Le et al. 2015, section 4.1).
+    Schmidhuber 1997, section 5.4, in the form of Le et al. 2015, section 4.1)."""
 
-    Returns:
-        inputs [B, steps, 2]: the number, and 1 where it is marked, else 0.
-    """
-    numbers = torch.rand(batch_size, steps, generator=generator)
-    half = steps // 2
-    first = torch.randint(0, half, (batch_size, 1), generator=generator)
-    second = torch.randint(half, steps, (batch_size, 1), generator=generator)
-    marked = torch.cat([first, second], 1)
-    marks = torch.zeros(batch_size, steps).scatter_(1, marked, 1.0)
-    return Sequences(torch.stack([numbers, marks], 2), numbers.gather(1, marked).sum(1))
+    steps: int
+    """Numbers in a sequence."""
+
+    @property
+    def input_size(self) -> int:
+        """E: the number, and 1 where it is marked, else 0."""
+        return 2
+
+    @property
+    def outputs(self) -> int:
+        """0: the answer is one number, at the last step."""
+        return 0
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return self.steps
+
+    @property
+    def baseline(self) -> float:
+        """The mean squared error of who remembers nothing: 1/6, the variance of a sum of two numbers from [0, 1)."""
+        return 1 / 6
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
+        """A batch."""
+        numbers = torch.rand(batch_size, self.steps, generator=generator)
+        half = self.steps // 2
+        first = torch.randint(0, half, (batch_size, 1), generator=generator)
+        second = torch.randint(half, self.steps, (batch_size, 1), generator=generator)
+        marked = torch.cat([first, second], 1)
+        marks = torch.zeros(batch_size, self.steps).scatter_(1, marked, 1.0)
+        return Sequences(torch.stack([numbers, marks], 2), numbers.gather(1, marked).sum(1))
 
 
-def copying(batch_size: int, steps: int, generator: torch.Generator) -> Sequences:
-    """Ten symbols, `steps - 1` blanks, a signal, ten blanks; behind the signal the symbols are to be said again, before
-    it blanks (Arjovsky et al. 2016, section 4.1).
+class Copying(NamedTuple):
+    """Symbols, `steps - 1` blanks, a signal, as many blanks as symbols; behind the signal the symbols are to be said
+    again, before it blanks (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, section 4.1)."""
 
-    Returns:
-        inputs [B, steps + 20, 10], one-hot: blank 0, symbols 1 to 8, signal 9.
-    """
-    symbols = torch.randint(1, SYMBOLS + 1, (batch_size, COPIED), generator=generator)
-    tokens = torch.zeros(batch_size, steps + 2 * COPIED, dtype=torch.int64)
-    targets = torch.zeros_like(tokens)
-    tokens[:, :COPIED] = symbols
-    tokens[:, -COPIED - 1] = SYMBOLS + 1
-    targets[:, -COPIED:] = symbols
-    return Sequences(one_hot(tokens, SYMBOLS + 2).float(), targets)
+    steps: int
+    """From the last symbol to the signal."""
+    symbols: int = 10
+    """In a sequence."""
+    alphabet: int = 8
+    """Symbols to draw from, each as likely."""
+
+    @property
+    def input_size(self) -> int:
+        """E, one-hot: blank 0, symbols from 1 on, and the signal."""
+        return self.alphabet + 2
+
+    @property
+    def outputs(self) -> int:
+        """What is chosen from at each step."""
+        return self.alphabet + 2
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return self.steps + 2 * self.symbols
+
+    @property
+    def baseline(self) -> float:
+        """The cross-entropy [nats per step] of who remembers nothing: he says blanks, and then symbols at random."""
+        return self.symbols * math.log(self.alphabet) / self.length
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
+        """A batch."""
+        symbols = torch.randint(1, self.alphabet + 1, (batch_size, self.symbols), generator=generator)
+        tokens = torch.zeros(batch_size, self.length, dtype=torch.int64)
+        targets = torch.zeros_like(tokens)
+        tokens[:, : self.symbols] = symbols
+        tokens[:, -self.symbols - 1] = self.alphabet + 1
+        targets[:, -self.symbols :] = symbols
+        return Sequences(one_hot(tokens, self.input_size).float(), targets)
 
 
-DRAW = {"adding": adding, "copying": copying}
-INPUT_SIZE = {"adding": 2, "copying": SYMBOLS + 2}
-OUTPUTS = {"adding": 0, "copying": SYMBOLS + 2}
-"""Symbols to choose from at each step; 0 for one number at the last."""
-
-
-def baseline(task: str, steps: int) -> float:
-    """The loss of who remembers nothing: 1/6 for adding, the variance of a sum of two numbers from [0, 1); for copying
-    10 ln 8 / (T + 20) nats a step, who says blanks and then one of the eight symbols at random."""
-    return 1 / 6 if task == "adding" else COPIED * math.log(SYMBOLS) / (steps + 2 * COPIED)
+def task_of(config: SequenceTaskConfig) -> Adding | Copying:
+    """The task that a configuration asks for."""
+    if config.name == "adding":
+        return Adding(config.steps)
+    return Copying(config.steps, cast(int, config.symbols), cast(int, config.alphabet))
 
 
 class GeneratedSequences(IterableDataset[Sequences]):
@@ -95,6 +133,7 @@ class GeneratedSequences(IterableDataset[Sequences]):
         repeats: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config = config
+        self.task = task_of(config)
         self.seed = seed
         self.split = split
         self.epoch = epoch
@@ -115,7 +154,7 @@ class GeneratedSequences(IterableDataset[Sequences]):
         drawn = 0 if self.repeats() else epoch
         generator = torch.Generator().manual_seed((self.seed * 1000 + drawn) * 3 + part)
         for number in range(len(self)):
-            batch = DRAW[self.config.name](self.config.batch_size, self.config.steps, generator)
+            batch = self.task.draw(self.config.batch_size, generator)
             if number < skip:  # drawn all the same: the next one depends on it
                 continue
             self.place = {"epoch": epoch, "given": number + 1}
@@ -124,8 +163,7 @@ class GeneratedSequences(IterableDataset[Sequences]):
     @property
     def tokens(self) -> int:
         """Steps of all sequences together."""
-        length = self.config.steps + (2 * COPIED if self.config.name == "copying" else 0)
-        return len(self) * self.config.batch_size * length
+        return len(self) * self.config.batch_size * self.task.length
 
 
 class SequenceLoader(DataLoader[Sequences]):

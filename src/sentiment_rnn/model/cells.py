@@ -33,7 +33,7 @@ class Step(NamedTuple):
     cell: Tensor
     """C_t; of a net without a cell state h_t."""
     gates: dict[str, Tensor]
-    """`forget`, `input`, `output` and `candidate` of an LSTM."""
+    """`forget`, `input`, `output` and `candidate` of an LSTM; `reset`, `update` and `candidate` of a GRU."""
 
 
 class Cell(NamedTuple):
@@ -142,8 +142,9 @@ def _leaky(layer: nn.Module, from_input: Tensor, from_state: Tensor, before: Ten
 def _gru(_: nn.Module, from_input: Tensor, from_state: Tensor, before: Tensor, __: Tensor) -> Step:
     (r, z, n), (r_h, z_h, n_h) = from_input.chunk(3, 1), from_state.chunk(3, 1)
     r, z = (r + r_h).sigmoid(), (z + z_h).sigmoid()
-    state = (1 - z) * torch.tanh(n + r * n_h) + z * before
-    return Step(state, state, {})
+    n = torch.tanh(n + r * n_h)
+    state = (1 - z) * n + z * before
+    return Step(state, state, {"reset": r, "update": z, "candidate": n})
 
 
 def _lstm(gates: str, coupled: bool = False, recurrent: str = "") -> Cell:

@@ -40,11 +40,14 @@ def median_by_distance(norms: Tensor, lengths: Tensor) -> np.ndarray:
     """Median over reviews of `norms [B, T]` by distance from each review's end.
 
     Returns:
-        float64 [D]: element k is k tokens from the end; D is a length that at least half of the reviews have.
+        float64 [D]: element k is k tokens from the end; D is a length that at least half of the reviews have. NaN where
+        all of them are.
     """
     reach = int(np.median(lengths))
     by_distance = np.full((len(lengths), reach), np.nan)
     for review, length in enumerate(lengths.tolist()):
         backwards = norms[review, :length].flip(0)[:reach].numpy()
         by_distance[review, : len(backwards)] = backwards
-    return np.asarray(np.nanmedian(by_distance, axis=0))
+    medians, known = np.full(reach, np.nan), ~np.isnan(by_distance).all(0)
+    medians[known] = np.nanmedian(by_distance[:, known], axis=0)
+    return medians

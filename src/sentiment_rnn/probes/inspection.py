@@ -96,13 +96,13 @@ def positions_read(length: int, max_tokens: int, keep: str) -> np.ndarray:
 
 
 def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """By gate, and `cell`: float [T, units], of the units that the output layer weighs most; empty without gates."""
+    """By gate, and `cell`: float [T, units], of the units that the output layer weighs most; empty without cells."""
     model = predictor.package.model
     try:
         unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
     except ValueError:  # it is no single layer, or not pooled at its last state
         return {}
-    if not unrolled.gates:
+    if not unrolled.cells:
         return {}
     units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
     found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES}

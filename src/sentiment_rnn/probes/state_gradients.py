@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sentiment_rnn.model.encoders import LeakyRnn
+from sentiment_rnn.model.encoders import LeakyRnn, ReluRnn
 from sentiment_rnn.probes.input_gradients import median_by_distance
 from sentiment_rnn.probes.unrolled import Unrolled, state_gradients, unroll
 
@@ -15,8 +15,10 @@ SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 """1.2e-38: below it a float32 is denormal, which costs a processor a hundred times a normal one."""
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 """1.4e-45: below half of it a float32 is 0."""
+NOTHING = 1e-300
+"""Of a gradient of 0, so that it has a logarithm."""
 _UNDERFLOW = 1e-280
-"""Norms below it are left out of the fit: float64 ends soon after."""
+"""Norms below it have no part in a fit: float64 ends soon after."""
 
 
 def norms_of(gradients: Tensor) -> Tensor:
@@ -30,73 +32,76 @@ def norms_of(gradients: Tensor) -> Tensor:
 class GradientFlow:
     """The gradient on its way back, and what is known of the layer that it passed."""
 
-    state: np.ndarray
-    """float64 [D], median over reviews of ‖∂L/∂h_t‖ by distance from the end."""
-    cell: np.ndarray | None
-    """The same of ‖∂L/∂C_t‖, for an LSTM."""
+    memory: np.ndarray
+    """float64 [D], the gradient that carries memory by distance from the end: ‖∂L/∂C_t‖ of an LSTM, ‖∂L/∂h_t‖ of
+    another net. In each review it is a share of what it is at the end; this is the median over reviews."""
+    inputs: np.ndarray
+    """The same of ‖∂L/∂x_t‖, x_t being the embedded token: every way from a token to the loss, whatever the cell."""
     predicted: float
-    """What theory says the gradient is multiplied by at each step back: for a vanilla RNN the spectral radius of its
-    recurrent matrix times the mean slope of tanh (Pascanu et al. 2013), for a leaky one that of α + (1 - α) times it,
-    for an LSTM the mean forget gate. NaN for an LSTM whose gradient does not go along the cell."""
+    """What theory says the gradient is multiplied by at each step back, as a rule of thumb. For a vanilla RNN it is the
+    spectral radius of its recurrent matrix times the mean slope of its activation (after Pascanu et al. 2013). For a
+    leaky one it is that of α + (1 - α) times it. For an LSTM it is the mean forget gate, for a GRU the mean update
+    gate. NaN for an LSTM whose gradient does not go along the cell."""
     denormal: float
     """Share of the elements of ∂L/∂h_t that are denormal in float32."""
     vanished: float
     """Share of them that are 0 in float32."""
 
-    @property
-    def memory(self) -> np.ndarray:
-        """The gradient that carries memory: an LSTM's at the cell, a vanilla RNN's at the state."""
-        return self.state if self.cell is None else self.cell
+    def rate(self, steps: int) -> float:
+        """What the gradient that carries memory is multiplied by at each step back, measured over so many steps."""
+        return decay_rate(self.memory[: steps + 1])
 
-    @property
-    def rate(self) -> float:
-        """What it is multiplied by at each step back, measured."""
-        return decay_rate(self.memory)
+    def left(self, steps: int) -> float:
+        """What is left at the embedded token, so many steps before the end; `NOTHING` of 0."""
+        return max(float(self.inputs[steps]), NOTHING)
 
 
 def gradient_flow(classifier: Any, batch: Any) -> GradientFlow:
     """Send the loss of a batch back through every state; the mean loss where the size of an element matters.
+
+    A review whose gradient is 0 at its end already has no share of it, and is left out of the medians.
 
     Args:
         classifier: as `unroll` takes it.
         batch: a `Batch`.
     """
     unrolled = unroll(classifier, batch.tokens, batch.lengths)
-    states, cells = state_gradients(unrolled, batch.labels)
+    states, cells, inputs = state_gradients(unrolled, batch.labels)
     inside = torch.arange(batch.tokens.shape[1]) < batch.lengths[:, None]
     elements = (states[inside] / len(states)).abs()
     zero = elements < SMALLEST / 2
     return GradientFlow(
-        state=median_by_distance(norms_of(states), batch.lengths),
-        cell=None if cells is None else median_by_distance(norms_of(cells), batch.lengths),
+        memory=median_by_distance(shares_of_end(states if cells is None else cells, batch.lengths), batch.lengths),
+        inputs=median_by_distance(shares_of_end(inputs, batch.lengths), batch.lengths),
         predicted=_predicted_rate(classifier.backbone.encoder, unrolled, inside),
         denormal=float(((elements < SMALLEST_NORMAL) & ~zero).double().mean()),
         vanished=float(zero.double().mean()),
     )
 
 
+def shares_of_end(gradients: Tensor, lengths: Tensor) -> Tensor:
+    """Norms `[B, T]` of gradients `[B, T, N]`, each as a share of that at its review's end; NaN where that is 0."""
+    norms = norms_of(gradients)
+    end = norms.gather(1, lengths[:, None] - 1)
+    return torch.where(end > 0, norms / end, torch.nan)
+
+
 def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
     if unrolled.gates:
-        return float("nan") if encoder.detach == "cell" else float(unrolled.gates["forget"][inside].mean())
+        kept = unrolled.gates["forget" if unrolled.cells else "update"]
+        return float("nan") if encoder.detach == "cell" else float(kept[inside].mean())
     states = torch.stack(unrolled.states, 1).detach()
     alpha = encoder.alpha if isinstance(encoder, LeakyRnn) else 0.0
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
-    candidates = (states - alpha * before) / (1 - alpha)
-    slope = (1 - candidates[inside] ** 2).mean()
+    activated = ((states - alpha * before) / (1 - alpha))[inside]
+    slopes = (activated > 0).double() if isinstance(encoder, ReluRnn) else 1 - activated**2
     eigenvalues = torch.linalg.eigvals(encoder.forwards[0].weight_hh_l0.detach().double())
-    return float((alpha + (1 - alpha) * slope * eigenvalues).abs().max())
+    return float((alpha + (1 - alpha) * slopes.mean() * eigenvalues).abs().max())
 
 
 def decay_rate(norms: np.ndarray) -> float:
     """exp of the slope of a straight line through ln(norm) against distance (least squares); NaN for less than two
-    points."""
-    usable = np.flatnonzero(norms > _UNDERFLOW)
-    if len(usable) < 2:
+    points, and where a norm is next to nothing: it has no logarithm."""
+    if len(norms) < 2 or not (norms > _UNDERFLOW).all():
         return float("nan")
-    return float(np.exp(np.polyfit(usable, np.log(norms[usable]), 1)[0]))
-
-
-def reach(norms: np.ndarray, share: float) -> int:
-    """The longest distance up to which a gradient keeps more than `share` of what it has at the end."""
-    below = np.flatnonzero(norms <= share * norms[0])
-    return int(below[0]) - 1 if len(below) else len(norms) - 1
+    return float(np.exp(np.polyfit(np.arange(len(norms)), np.log(norms), 1)[0]))

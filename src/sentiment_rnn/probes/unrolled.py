@@ -16,9 +16,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from sentiment_rnn.model.cells import AnyLayer
-from sentiment_rnn.model.encoders import CellState, LeakyRnn, Lstm, Recurrent, Rnn
+from sentiment_rnn.model.encoders import CellState, Gru, LeakyRnn, Lstm, Recurrent, ReluRnn, Rnn
 
-UNROLLED = (Rnn, LeakyRnn, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput)
+UNROLLED = (
+    Rnn, ReluRnn, LeakyRnn, Gru, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput,
+)  # fmt: skip
 """Encoders that are unrolled."""
 
 
@@ -26,13 +28,15 @@ UNROLLED = (Rnn, LeakyRnn, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCo
 class Unrolled:
     """What a layer computed at every token; float64, and `T` tensors of `[B, H]` where it is a list."""
 
+    embedded: Tensor
+    """`[B, T, E]`, x_t."""
     states: list[Tensor]
     """h_t."""
     cells: list[Tensor]
     """C_t of an LSTM; empty for a net without a cell state."""
     gates: dict[str, Tensor]
-    """`forget`, `input`, `output` and `candidate` of an LSTM, `[B, T, H]`, 1 where it has no such gate; empty for a net
-    without gates."""
+    """`[B, T, H]`: `forget`, `input`, `output` and `candidate` of an LSTM, 1 where it has no such gate; `reset`,
+    `update` and `candidate` of a GRU; empty for a net without gates."""
     logits: Tensor
     """`[B]`, of the state at each review's end."""
     running: Tensor
@@ -63,6 +67,7 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     read_out = classifier.output.weight.detach().double()[0], classifier.output.bias.detach().double()
     running = torch.stack([step.state @ read_out[0] + read_out[1] for step in steps], 1)
     return Unrolled(
+        embedded=embedded,
         states=[step.state for step in steps],
         cells=[step.cell for step in steps] if isinstance(encoder, CellState) else [],
         gates={name: torch.stack([step.gates[name].detach() for step in steps], 1) for name in steps[0].gates},
@@ -71,8 +76,9 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     )
 
 
-def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-    """∂L/∂h_t and, of an LSTM, ∂L/∂C_t; L is the sum of the reviews' losses, so that each review's gradient is its own.
+def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    """∂L/∂h_t, of an LSTM ∂L/∂C_t, and ∂L/∂x_t. L is the sum of the reviews' losses, so that each review's gradient is
+    its own.
 
     ∂L/∂C_t holds every way from the cell to the loss, through h_t as well. ∂L/∂h_t holds those through the output layer
     and the gates of later steps, since C_t does not come from h_t.
@@ -81,11 +87,12 @@ def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor 
         labels: float [B].
 
     Returns:
-        float64 [B, T, H] each.
+        float64 [B, T, H] each, and the last [B, T, E].
     """
     loss = binary_cross_entropy_with_logits(unrolled.logits, labels.double(), reduction="sum")
     # A state that the cut gradient does not reach has no part in the graph.
-    places = [*unrolled.states, *unrolled.cells]
+    places = [*unrolled.states, *unrolled.cells, unrolled.embedded]
     found = torch.autograd.grad(loss, places, allow_unused=True, materialize_grads=True)
     steps = len(unrolled.states)
-    return torch.stack(found[:steps], 1), torch.stack(found[steps:], 1) if unrolled.cells else None
+    cells = torch.stack(found[steps:-1], 1) if unrolled.cells else None
+    return torch.stack(found[:steps], 1), cells, found[-1]

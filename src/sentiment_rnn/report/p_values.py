@@ -1,12 +1,16 @@
 """p values of a study's comparisons, and their correction for how many they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import binomtest, fisher_exact
+from scipy.stats import binomtest, fisher_exact, rankdata
 
 Name = TypeVar("Name")
+Groups = Sequence[tuple[Sequence[float], Sequence[float]]]
+"""Pairs of samples, each pair with values of its own: those of the first kind, and those of the second."""
+DRAWS = 100_000
+"""Of `rank_p`: near 0.05 its standard error is 0.0007."""
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
@@ -29,3 +33,33 @@ def sign_p(successes: int, total: int) -> float:
 def share_p(first: int, of_first: int, second: int, of_second: int) -> float:
     """Two-sided p value of two equal shares (Fisher's exact test)."""
     return float(fisher_exact([[first, of_first - first], [second, of_second - second]]).pvalue)
+
+
+def higher_share(groups: Groups) -> float:
+    """Pairs are made within each group, of a value of the first kind and one of the second. This is the share of all
+    pairs in which the first is higher; equal ones count as half."""
+    return sum(_higher(first, second) for first, second in groups) / sum(len(one) * len(two) for one, two in groups)
+
+
+def _higher(first: Sequence[float], second: Sequence[float]) -> float:
+    return float(rankdata([*first, *second])[: len(first)].sum() - len(first) * (len(first) + 1) / 2)
+
+
+def rank_p(groups: Groups) -> float:
+    """Two-sided p value of a `higher_share` of one half: the kinds are dealt out anew within each group.
+
+    It is the rank-sum test over several groups, with each pair counted once. `DRAWS` deals are drawn, always the same.
+
+    Raises:
+        ValueError: a value is no number, and has no rank.
+    """
+    if np.isnan([value for group in groups for kind in group for value in kind]).any():
+        raise ValueError("a value is no number: it has no rank")
+    random = np.random.default_rng(0)
+    dealt, half = np.zeros(DRAWS), 0.0
+    for first, second in groups:
+        ranks = np.tile(rankdata([*first, *second]), (DRAWS, 1))
+        dealt += random.permuted(ranks, axis=1)[:, : len(first)].sum(1) - len(first) * (len(first) + 1) / 2
+        half += len(first) * len(second) / 2
+    found = abs(sum(_higher(first, second) for first, second in groups) - half)
+    return float((1 + (np.abs(dealt - half) >= found).sum()) / (1 + DRAWS))

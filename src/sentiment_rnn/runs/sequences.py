@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sentiment_rnn.config.run import SequenceConfig
-from sentiment_rnn.data.sequences import INPUT_SIZE, OUTPUTS, SequenceData, baseline
+from sentiment_rnn.data.sequences import SequenceData, task_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.sequence_model import SequenceModel
 from sentiment_rnn.runs.job import Objective
@@ -24,6 +24,7 @@ class SequenceJob:
                 f"trainer.devices={config.trainer.devices}: task={config.task.name} trains on one device; leave it out"
             )
         self.config = config
+        self.task = task_of(config.task)
         self.data = SequenceData(config.task, config.seed)
 
     @property
@@ -38,10 +39,9 @@ class SequenceJob:
 
     def model(self) -> SequenceModel:
         """The untrained model."""
-        name = self.config.task.name
         return SequenceModel(
-            INPUT_SIZE[name],
-            OUTPUTS[name],
+            self.task.input_size,
+            self.task.outputs,
             encoder=self.config.encoder.settings,
             optimizer=asdict(self.config.optimizer),
         )
@@ -51,13 +51,12 @@ class SequenceJob:
 
     def after_training(self, model: Any, record: RunRecord) -> None:
         """Record the loss of who remembers nothing."""
-        record.log_metrics({BASELINE: baseline(self.config.task.name, self.config.task.steps)})
+        record.log_metrics({BASELINE: self.task.baseline})
 
     def summary(self, scores: dict[str, float]) -> str:
         """`lstm, adding over 50 steps, seed 0: test loss 0.0012, who remembers nothing 0.1667`."""
         config = self.config
-        forgetful = baseline(config.task.name, config.task.steps)
         return (
             f"{config.encoder.name}, {config.task.name} over {config.task.steps} steps, seed {config.seed}: "
-            f"test loss {scores['test/loss']:.4f}, who remembers nothing {forgetful:.4f}"
+            f"test loss {scores['test/loss']:.4f}, who remembers nothing {self.task.baseline:.4f}"
         )

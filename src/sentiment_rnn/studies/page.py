@@ -24,8 +24,15 @@ LATER = {
     ("learnability", "It is enough that the gradient does not vanish at first."): (
         "own_rate", "It is enough that the gradient does not vanish at first.",
     ),
-    ("gradient_flow", "That is the cause: an initialization whose gradient reaches further learns a longer span."): (
-        "causes", "Without a gradient that reaches the clause, an LSTM does not learn it.",
+    ("own_rate", "It is enough that the gradient does not vanish at first."): (
+        "gradient_flow",
+        "Where a tenth of the gradient gets back 50 steps before training, an encoder learns 50 tokens.",
+    ),
+    ("memory", "A vanilla RNN has a good short-term memory."): (
+        "learnability", "A vanilla RNN has a good short-term memory.",
+    ),
+    ("memory", "A vanilla RNN has a bad long-term memory."): (
+        "learnability", "A vanilla RNN has a bad long-term memory.",
     ),
     ("capacity", "On IMDb this LSTM, which reads in order, is better than a bag of words."): (
         "real_text", AGAINST_BAG.text,

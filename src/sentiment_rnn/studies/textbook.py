@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from sentiment_rnn.data.sequences import baseline
 from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.statistics import Interval, t_interval, with_bounds
 from sentiment_rnn.report.tables import Table
@@ -24,8 +24,16 @@ SOLVED = {"adding": 0.1, "copying": 0.5}
 """Share of the baseline below which a task counts as learnt: an error of 0.13 in a sum; half of the nats that are
 possible on the symbols."""
 
-Case = tuple[str, int]
-"""A task and its length T."""
+
+class Case(NamedTuple):
+    """A task, and its length T."""
+
+    task: str
+    steps: int
+    baseline: float
+    """The loss of who remembers nothing."""
+
+
 Losses = dict[Case, dict[str, dict[int, float]]]
 """Test loss by case, encoder and seed."""
 
@@ -42,8 +50,9 @@ def measure(store: Store) -> Measurements:
         for case in sorted({case_of(result) for result in results})
     }
     rows = [
-        (*case_of(result), result.encoder, result.seed, result.metrics["test/loss"], result.metrics[BASELINE])
+        (case.task, case.steps, result.encoder, result.seed, result.metrics["test/loss"], case.baseline)
         for result in results
+        for case in (case_of(result),)
     ]
     rates = learning_rates_csv(
         results_of_sweeps(store, "textbook_rate"), results, lambda run: run.metrics[BEST_LOSS] / run.metrics[BASELINE]
@@ -78,24 +87,25 @@ def read_losses(folder: Path) -> Losses:
     """Test losses from `results.csv`: cases in their order, encoders as they first occur, seeds in their order."""
     losses: Losses = {}
     for row in sorted(read_rows(folder), key=lambda row: (row["task"], int(row["steps"]))):
-        groups = losses.setdefault((row["task"], int(row["steps"])), {})
+        groups = losses.setdefault(Case(row["task"], int(row["steps"]), float(row["baseline"])), {})
         groups.setdefault(row["encoder"], {})[int(row["seed"])] = float(row["test/loss"])
     return losses
 
 
 def case_of(result: RunResult) -> Case:
     """The task of a run, and its length."""
-    return result.config.task.name, result.config.task.steps
+    task = result.config.task
+    return Case(task.name, task.steps, float(result.metrics[BASELINE]))
 
 
 def solved(case: Case, losses: Sequence[float]) -> int:
     """How many seeds have learnt a task."""
-    return sum(loss < SOLVED[case[0]] * baseline(*case) for loss in losses)
+    return sum(loss < SOLVED[case.task] * case.baseline for loss in losses)
 
 
 def loss_table(losses: Losses, styles: Styles) -> Table:
     """Test loss of every encoder beside the baseline, and how many of its seeds have learnt the task."""
-    rows = [("remembers nothing", *(f"{baseline(*case):.4f}" for case in losses))]
+    rows = [("remembers nothing", *(f"{case.baseline:.4f}" for case in losses))]
     for encoder in dict.fromkeys(encoder for groups in losses.values() for encoder in groups):
         cells = []
         for case, groups in losses.items():
@@ -103,7 +113,7 @@ def loss_table(losses: Losses, styles: Styles) -> Table:
             cells.append(f"{mean_of(values, 4)} ({solved(case, values)} of {len(values)})" if values else "")
         rows.append((styles[encoder].label, *cells))
     title = "Test loss (and the seeds that have learnt the task): mean squared error, and nats per step"
-    return Table(title, ("encoder", *(f"{task}, T {steps}" for task, steps in losses)), rows)
+    return Table(title, ("encoder", *(f"{case.task}, T {case.steps}" for case in losses)), rows)
 
 
 @styled
@@ -116,9 +126,9 @@ def textbook_figure(curves: Mapping[Case, Mapping[str, Sequence[Curve]]], styles
                 label, color = styles[encoder]
                 shown = label if position == 0 else None
                 axes.plot(np.array(steps) + 1, values, color=color, marker="o", markersize=3, label=shown)
-        axes.axhline(baseline(*case), color="#555555", linestyle="--", linewidth=1, label="remembers nothing")
-        unit = "mean squared error" if case[0] == "adding" else "cross-entropy [nats per step]"
-        axes.set(title=f"{case[0].capitalize()}, T {case[1]}", xlabel="training step", ylabel=unit, ylim=(0, None))
+        axes.axhline(case.baseline, color="#555555", linestyle="--", linewidth=1, label="remembers nothing")
+        unit = "mean squared error" if case.task == "adding" else "cross-entropy [nats per step]"
+        axes.set(title=f"{case.task.capitalize()}, T {case.steps}", xlabel="training step", ylabel=unit, ylim=(0, None))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
@@ -138,12 +148,12 @@ def verdicts(losses: Losses, styles: Styles) -> list[Verdict]:
         for case, groups in losses.items()
     ]
     by_task = "; ".join(
-        f"{task} over {steps} {', '.join(str(counts[name][task, steps]) for name in ('lstm', 'rnn', best))}"
-        for task, steps in losses
+        f"{case.task} over {case.steps} {', '.join(str(counts[name][case]) for name in ('lstm', 'rnn', best))}"
+        for case in losses
     )
     shares = "; ".join(
-        f"{task} over {steps} {with_bounds(share_of_baseline((task, steps), groups['lstm'].values()), 2)}"
-        for (task, steps), groups in losses.items()
+        f"{case.task} over {case.steps} {with_bounds(share_of_baseline(case, groups['lstm'].values()), 2)}"
+        for case, groups in losses.items()
     )
     return [
         Verdict(
@@ -158,12 +168,12 @@ def verdicts(losses: Losses, styles: Styles) -> list[Verdict]:
 
 def share_of_baseline(case: Case, losses: Iterable[float]) -> Interval:
     """Loss as a share of that of an encoder that remembers nothing, with its interval over seeds."""
-    return t_interval([loss / baseline(*case) for loss in losses], low=0.0)
+    return t_interval([loss / case.baseline for loss in losses], low=0.0)
 
 
 def learns(case: Case, losses: Iterable[float]) -> bool | None:
     """Whether an encoder learns a task; None where its seeds do not decide."""
-    return below(share_of_baseline(case, losses), SOLVED[case[0]])
+    return below(share_of_baseline(case, losses), SOLVED[case.task])
 
 
 STUDY = Study(

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: the one that was tested, those of its epochs, and the one from which it resumes.
+"""The checkpoints of a run: the one that was tested, and the one from which it resumes.
 
 They are in the run's own folder, and where the store is a server, they are fetched from there.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint, note_of_pruning
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
-from sentiment_rnn.tracking.remote_checkpoints import fetch_epochs, fetch_missing, fetch_newer
+from sentiment_rnn.tracking.remote_checkpoints import fetch_missing, fetch_newer
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
@@ -33,18 +33,6 @@ def checkpoint_of(result: RunResult) -> Path:
     if result.store.keeps_checkpoints:
         fetch_missing(result.store, result.run_id, name)
     return _own(result.store, result.run_id, name)
-
-
-def epoch_checkpoints(result: RunResult) -> list[Path]:
-    """Paths of the checkpoints of a run with `trainer.keep_epochs`, by epoch; raises as `checkpoint_of` does."""
-    if result.store.keeps_checkpoints:
-        fetch_epochs(result.store, result.run_id)
-    kept = len(list(folder_of(result.store, result.run_id).glob("epoch*.ckpt")))
-    # A run that stopped early has fewer than it was given.
-    given = result.config.trainer
-    ends_early = given.patience or given.solved_score is not None
-    epochs = min(kept or 1, given.epochs) if ends_early else given.epochs
-    return [_own(result.store, result.run_id, f"epoch{epoch}.ckpt") for epoch in range(epochs)]
 
 
 def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:

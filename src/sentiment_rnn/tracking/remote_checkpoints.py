@@ -119,13 +119,6 @@ def fetch_missing(store: Store, run_id: str, name: str) -> None:
         _fetch(store, run_id, name, name)
 
 
-def fetch_epochs(store: Store, run_id: str) -> None:
-    """Fetch the checkpoints of epochs that the run's folder lacks, where the server has them."""
-    for name in _names_on_server(store, run_id):
-        if name.startswith("epoch"):
-            fetch_missing(store, run_id, name)
-
-
 def _names_on_server(store: Store, run_id: str) -> list[str]:
     """Names of the checkpoints on the server, but for the last ones."""
     try:

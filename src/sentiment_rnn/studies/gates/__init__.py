@@ -1,175 +1,188 @@
-"""What the gates do while an LSTM reads, and what each encoder would predict after each token."""
+"""What the gates do while an LSTM reads, by experiments/gates/protocol.md."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from sentiment_rnn import runtime
-from sentiment_rnn.report.statistics import accuracy_interval, geometric_interval, percent, with_bounds
+from sentiment_rnn.report.shares import counted
+from sentiment_rnn.report.statistics import with_bounds
 from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies.gates.claims import HOLDERS, half_life, seeds_that_keep, verdicts
 from sentiment_rnn.studies.gates.explorer import explore
-from sentiment_rnn.studies.gates.figures import UNITS, gate_figure, running_figure, saturation_figure
-from sentiment_rnn.studies.gates.readers import (
-    CLAUSE,
-    GATES,
-    SHARES,
-    TEST_REVIEWS,
-    Reader,
-    half_lives,
-    reader_of,
+from sentiment_rnn.studies.gates.figures import DRAWN, gate_figure, running_figure, saturation_figure
+from sentiment_rnn.studies.gates.measurements import (
+    COLUMNS,
+    HALF_LIFE,
+    LONGER_HALF_LIFE,
+    OPEN,
+    PROBABILITY,
+    RUNNING,
+    SHUT,
+    UNITS,
+    Values,
+    measure_rows,
+    read_values,
 )
-from sentiment_rnn.studies.kit.encoder_groups import Styles, plain_styles_of
-from sentiment_rnn.studies.kit.findings import Findings, mean_of
+from sentiment_rnn.studies.gates.readers import GATES, LONGEST, SHARES, TEST_REVIEWS, readers_of
+from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
+from sentiment_rnn.studies.kit.findings import Findings, least_to_most, mean_of
 from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
-from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
-from sentiment_rnn.studies.kit.restored import best, data_of
-from sentiment_rnn.studies.kit.study import Study, Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
-from sentiment_rnn.tracking.results import results_of_sweeps
+from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
+from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, held
+from sentiment_rnn.studies.kit.restored import GENERATED, IMDB, best, data_of, planned_runs
+from sentiment_rnn.studies.kit.study import Study
+from sentiment_rnn.studies.kit.verdicts import undecided
+from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
-PROBABILITY, RUNNING, SHUT, OPEN, HALF_LIFE = (
-    "probability", "running accuracy", "share below 0.1", "share above 0.9", "half-life of a cell [tokens]",
-)  # fmt: skip
-"""Measures in `results.csv`."""
-KEEPS = 100
-"""Tokens for which an open gate keeps half of a cell."""
-Values = dict[str, dict[tuple[str, str], list[float]]]
-"""By encoder, measure and what it is of, one number per seed."""
+ON_IMDB, ON_GENERATED = "real_text", "unseen"
+"""The sweeps whose models read."""
+READ_IMDB = ("rnn", "lstm")
+SEEDS = {IMDB: range(20, 30), GENERATED: range(20)}
+"""Of the protocol, by reviews."""
+SAID = {
+    "weather": "the weather is hot today", "liked": "i really liked the movie", "cinema": "liked … but … the cinema",
+    "hated": "i really hated the movie", "cinema, hated": "hated … but … the cinema",
+}  # fmt: skip
+"""What a table calls the texts after which it gives a probability."""
 
 
 def measure(store: Store) -> Measurements:
-    """What the gates of the runs on IMDb do; runs are sorted by the encoder's name and by seed."""
+    """What the gates of the LSTMs do, and what the models of IMDb say."""
     runtime.prepare(runtime.cores())
-    results = sorted(results_of_sweeps(store, "gradient_flow_imdb"), key=lambda result: (result.encoder, result.seed))
-    styles = plain_styles_of(results)
-    readers = [reader_of(result) for result in tqdm(results, "Reading", unit=" runs", disable=None, leave=False)]
-    chosen = {
-        encoder: max((result for result in results if result.encoder == encoder), key=validation_accuracy)
-        for encoder in ("rnn", "lstm")
-    }
-    models = {encoder: best(result) for encoder, result in chosen.items()}
-    tokenizer = data_of(chosen["lstm"]).corpus.tokenizer
-    gated = [reader for reader in readers if reader.saturation]
-    rows = _rows(readers, clause=len(tokenizer.split(CLAUSE)))
+    imdb = planned_runs(results_of_sweeps(store, ON_IMDB), READ_IMDB, SEEDS[IMDB])
+    holders = that_hold(planned_runs(results_of_sweeps(store, ON_GENERATED), HOLDERS, SEEDS[GENERATED]))
+    runs = [*((run, IMDB) for run in imdb), *((run, GENERATED) for run in holders)]
+    readers = [
+        reader for run in tqdm(runs, "Reading", unit=" runs", disable=None, leave=False) for reader in readers_of(*run)
+    ]
+    chosen = {arm: max((run for run in imdb if run.encoder == arm), key=validation_accuracy) for arm in READ_IMDB}
+    models = {arm: best(run) for arm, run in chosen.items()}
+    trained = [reader for reader in readers if reader.trained]
+    on_imdb = [reader for reader in trained if reader.corpus == IMDB]
+    styles = styles_of([*imdb, *holders])
     return Measurements.of_rows(
-        ("encoder", "seed", "measure", "of", "value"),
-        rows,
+        COLUMNS,
+        measure_rows(readers),
         styles,
-        {"explorer.json": explore(models, tokenizer, UNITS)},
+        {"explorer.json": explore(models, data_of(chosen["lstm"]).corpus.tokenizer, DRAWN)},
         {
-            "gates": gate_figure(next(reader for reader in gated if reader.encoder == "lstm")),
-            "saturation": saturation_figure(gated, styles),
-            "running": running_figure(readers, styles),
+            "gates": gate_figure(next(reader for reader in on_imdb if reader.encoder == "lstm")),
+            "saturation": saturation_figure([reader for reader in on_imdb if reader.saturation], styles),
+            "saturation_400": saturation_figure([one for one in trained if one.corpus == GENERATED], styles),
+            "running": running_figure(on_imdb, styles),
         },
     )
 
 
-def _rows(readers: Sequence[Reader], clause: int) -> Iterator[tuple[object, ...]]:
-    """The rows of `results.csv`: encoder, seed, measure, what it is of, value.
-
-    Args:
-        clause: tokens of the first clause of the sentence on the cinema.
-    """
-    for reader in readers:
-        run = (reader.encoder, reader.seed)
-        for precision, difference in reader.differences.items():
-            yield *run, "largest difference from the module", precision, difference
-        for name, sentence in reader.sentences.items():
-            yield *run, PROBABILITY, name, float(sentence.unrolled.running[0, -1].sigmoid())
-        yield *run, PROBABILITY, "clause", float(reader.sentences["cinema"].unrolled.running[0, clause - 1].sigmoid())
-        for share, right in zip(SHARES, reader.running, strict=True):
-            yield *run, RUNNING, share, float(right)
-        for gate, (shut, opened) in reader.saturation.items():
-            yield *run, SHUT, gate, float(shut.mean())
-            yield *run, OPEN, gate, float(opened.mean())
-        if len(reader.decay):
-            for quantile in (0.1, 0.5, 0.9, 1.0):
-                value = float(np.quantile(half_lives(reader.decay), quantile))
-                yield *run, HALF_LIFE, f"quantile {quantile}", value
+def that_hold(results: Sequence[RunResult]) -> list[RunResult]:
+    """The runs that are right in more than 90 % of the test reviews at the distance `LONGEST`."""
+    holding = {
+        (encoder, seed)
+        for encoder, by_distance in held(results).items()
+        for seed, accuracy in zip(by_distance[LONGEST].seeds, by_distance[LONGEST].accuracies, strict=True)
+        if accuracy > REMEMBERS
+    }
+    return [run for run in results if (run.encoder, run.seed) in holding]
 
 
 def findings(folder: Path) -> Findings:
-    """Findings from the measures of the gates."""
-    values, styles = read_values(folder), read_styles(folder)
+    """Findings from the measures of the gates; none where no seed of the protocol was measured on IMDb."""
+    values, styles = read_values(folder, SEEDS), read_styles(folder)
+    seeds = [len(values[IMDB, arm, True][PROBABILITY, "cinema"]) for arm in READ_IMDB if (IMDB, arm, True) in values]
+    if len(seeds) < len(READ_IMDB):
+        return Findings([], [])
     return Findings(
-        tables=[sentence_table(values, styles), saturation_table(values, styles), running_table(values, styles)],
-        verdicts=verdicts(values["lstm"]),
+        tables=[
+            half_life_table(values, styles),
+            longer_half_life_table(values, styles),
+            saturation_table(values, styles),
+            sentence_table(values, styles),
+            running_table(values, styles),
+        ],
+        verdicts=undecided(verdicts(values, styles), len(SEEDS[IMDB]) - min(seeds)),
     )
 
 
-def read_values(folder: Path) -> Values:
-    """The measures of `results.csv`."""
-    values: Values = {}
-    for row in read_rows(folder):
-        of_encoder = values.setdefault(row["encoder"], {})
-        of_encoder.setdefault((row["measure"], row["of"]), []).append(float(row["value"]))
-    return values
-
-
-def sentence_table(values: Values, styles: Styles) -> Table:
-    """What each encoder predicts at the end of the two sentences, and after the cinema's first clause."""
-    rows = [
-        (
-            styles[encoder].label,
-            *(
-                ", ".join(f"{value:.2f}" for value in measures[PROBABILITY, of])
-                for of in ("weather", "clause", "cinema")
-            ),
-        )
-        for encoder, measures in values.items()
-    ]
-    columns = ("encoder", "the weather is hot today", "i really liked the movie", "… but … cleanliness of the cinema")
-    return Table("Probability of a positive review after the words in the head, one number per seed", columns, rows)
-
-
-def saturation_table(values: Values, styles: Styles) -> Table:
-    """How often the gates are shut and open, of each encoder that has gates."""
-    gated = {encoder: measures for encoder, measures in values.items() if (OPEN, GATES[0]) in measures}
+def half_life_table(values: Values, styles: Styles) -> Table:
+    """How long units of each LSTM keep half of a cell, before its training and after it."""
     rows = []
-    for encoder, measures in gated.items():
-        for gate in GATES:
-            shares = (mean_of([100 * value for value in measures[side, gate]]) for side in (SHUT, OPEN))
-            rows.append((gate if len(gated) == 1 else f"{gate} ({styles[encoder].label})", *shares))
-    title = f"Share [%] of units and tokens of {TEST_REVIEWS} test reviews"
-    return Table(title, ("gate", "below 0.1", "above 0.9"), rows)
+    for (corpus, arm, trained), measures in values.items():
+        if (HALF_LIFE, "median") in measures:
+            seeds = str(len(measures[HALF_LIFE, "median"]))
+            lives = (with_bounds(half_life(values, corpus, arm, unit, trained), 1) for unit in UNITS)
+            rows.append((corpus, styles[arm].label, "after" if trained else "before", seeds, *lives))
+    title = "Tokens after which half of a cell is left, geometric mean over seeds with 95 % interval, by unit"
+    return Table(title, ("reviews", "encoder", "training", "seeds", *(f"{unit} unit" for unit in UNITS)), rows)
 
 
-def running_table(values: Values, styles: Styles) -> Table:
-    """How many reviews are right already after a part of them."""
-    rows = [
-        (
-            styles[encoder].label,
-            *(mean_of([100 * value for value in measures[RUNNING, f"{share:.6g}"]]) for share in SHARES),
-        )
-        for encoder, measures in values.items()
-    ]
-    columns = ("encoder", *(f"{share:.0%}" for share in SHARES))
-    title = f"Running sentiment: accuracy [%] after a part of the review, {TEST_REVIEWS} test reviews"
+def longer_half_life_table(values: Values, styles: Styles) -> Table:
+    """How long they keep it after training in the reviews of one opinion: a gate can be open after that one alone."""
+    rows = []
+    for (corpus, arm, trained), measures in values.items():
+        if trained and (LONGER_HALF_LIFE, "median") in measures:
+            lives = (with_bounds(half_life(values, corpus, arm, unit, True, LONGER_HALF_LIFE), 1) for unit in UNITS)
+            longest = list(measures[LONGER_HALF_LIFE, "longest-lived"].values())
+            rows.append((corpus, styles[arm].label, *lives, least_to_most(longest, 1)))
+    title = (
+        "The same after training, for each unit in positive or in negative reviews, whichever is longer (looked at "
+        "afterwards: no claim of the protocol is about it)"
+    )
+    columns = ("reviews", "encoder", *(f"{unit} unit" for unit in UNITS), "longest-lived unit, by seed")
     return Table(title, columns, rows)
 
 
-def verdicts(lstm: Mapping[tuple[str, str], Sequence[float]]) -> list[Verdict]:
-    """Whether the forget gates are what keeps.
+def saturation_table(values: Values, styles: Styles) -> Table:
+    """How often the gates are shut and open, of each trained encoder that has gates."""
+    rows = []
+    for (corpus, arm, trained), measures in values.items():
+        for gate in GATES:
+            if trained and (OPEN, gate) in measures:
+                shares = (mean_of([100 * value for value in measures[side, gate].values()]) for side in (SHUT, OPEN))
+                rows.append((corpus, styles[arm].label, gate, *shares))
+    title = f"Share [%] of units and tokens of {TEST_REVIEWS} test reviews after training, mean ± deviation over seeds"
+    return Table(title, ("reviews", "encoder", "gate", "below 0.1", "above 0.9"), rows)
 
-    An open gate keeps half of a cell for `KEEPS` tokens. The claim's parts are the median unit and the one at the 90th
-    percentile. Half-lives are averaged as logarithms, since they differ by factors.
-    """
-    median, ninetieth, longest = (
-        geometric_interval(lstm[HALF_LIFE, f"quantile {quantile}"]) for quantile in (0.5, 0.9, 1.0)
+
+def sentence_table(values: Values, styles: Styles) -> Table:
+    """What each encoder of IMDb says after the texts."""
+    rows = []
+    for arm in READ_IMDB:
+        measures = values[IMDB, arm, True]
+        cells = []
+        for text in SAID:
+            said = list(measures[PROBABILITY, text].values())
+            cells.append(f"{sum(value > 1 / 2 for value in said)}/{len(said)}: {least_to_most(said, 2)}")
+        before = seeds_that_keep(values, arm, "liked", "hated")
+        kept = seeds_that_keep(values, arm)
+        rows.append((styles[arm].label, *cells, counted(*before), counted(*kept)))
+    title = (
+        'Seeds that say positive after a text, and the range of the probability over seeds; seeds that tell "liked" '
+        'from "hated" after the clause, and after the sentence on the cinema, with exact 95 % intervals'
     )
-    opened = accuracy_interval(lstm[OPEN, "forget"])
-    return [
-        Verdict(
-            "A trained LSTM keeps its forget gates open.",
-            judged(above(median, KEEPS), above(ninetieth, KEEPS)),
-            f"On IMDb {percent(opened)} of its forget gates are above 0.9. Half of a cell is left after "
-            f"{with_bounds(median, 1)} tokens in the median unit, {with_bounds(ninetieth, 1)} in the 90th-percentile "
-            f"unit and {with_bounds(longest, 0)} in the longest-lived; an open gate would keep it for {KEEPS}.",
-        )
-    ]
+    return Table(title, ("encoder", *SAID.values(), "know the clause", "keep the clause"), rows)
 
 
-STUDY = Study(name="gates", order=50, sweeps=(Sweep("gradient_flow_imdb"),), measure=measure, findings=findings)
+def running_table(values: Values, styles: Styles) -> Table:
+    """How many reviews on IMDb are right already after a part of them."""
+    rows = []
+    for arm in READ_IMDB:
+        measures = values[IMDB, arm, True]
+        right = (mean_of([100 * value for value in measures[RUNNING, f"{share:g}"].values()]) for share in SHARES)
+        rows.append((styles[arm].label, *right))
+    columns = ("encoder", *(f"{share:.0%}" for share in SHARES))
+    title = f"Running sentiment on IMDb: accuracy [%] after a part of the review, {TEST_REVIEWS} test reviews"
+    return Table(title, columns, rows)
+
+
+STUDY = Study(
+    name="gates",
+    order=95,
+    sweeps=(),
+    measure=measure,
+    findings=findings,
+    needs={"real_text": (ON_IMDB,), "unseen": (ON_GENERATED,)},
+    protocol=True,
+)

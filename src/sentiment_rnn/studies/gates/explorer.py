@@ -52,7 +52,7 @@ def explore(models: Mapping[str, SentimentClassifier], tokenizer: Tokenizer, uni
         for name, model in models.items():
             unrolled = read_text(model, tokenizer, text).unrolled
             entry[name] = rounded(unrolled.running[0].sigmoid().numpy(), 3)
-            if unrolled.gates:
+            if unrolled.cells:
                 entry["gates"] = {gate: rounded(unrolled.gates[gate][0][:, chosen].numpy(), 2) for gate in GATES}
                 entry["gates"]["cell"] = rounded(torch.stack(unrolled.cells, 1)[0].detach()[:, chosen].numpy(), 2)
         entries.append(entry)

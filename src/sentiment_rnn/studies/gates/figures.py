@@ -11,19 +11,22 @@ from sentiment_rnn.report.figures import draw_level, new_figure, styled
 from sentiment_rnn.studies.gates.readers import GATES, SHARES, TEST_REVIEWS, Reader
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 
-UNITS = 24
+DRAWN = 24
 """Units drawn: those that move the logit most."""
+LESSON = ("weather", "cinema")
+"""The two sentences of the lesson, which are drawn."""
 
 
 @styled
 def gate_figure(reader: Reader) -> Figure:
     """Gates, cell and state, token by token, of the units that move the logit most; one column per sentence."""
     figure = Figure(figsize=(11, 12), layout="constrained")
-    widths = [len(sentence.tokens) for sentence in reader.sentences.values()]
+    sentences = [reader.sentences[name] for name in LESSON]
+    widths = [len(sentence.tokens) for sentence in sentences]
     panels = figure.subplots(5, len(widths), width_ratios=widths, squeeze=False)
     moved = np.abs(reader.weight * reader.sentences["cinema"].unrolled.states[-1][0].detach().numpy())
-    units = np.argsort(-moved)[:UNITS]
-    for column, (tokens, unrolled) in enumerate(reader.sentences.values()):
+    units = np.argsort(-moved)[:DRAWN]
+    for column, (tokens, unrolled) in enumerate(sentences):
         layers = {f"{gate} gate": (unrolled.gates[gate][0].numpy(), "Blues", 0.0, 1.0) for gate in GATES}
         cells = torch.stack(unrolled.cells, 1)[0].detach().numpy()
         states = torch.stack(unrolled.states, 1)[0].detach().numpy()
@@ -39,7 +42,7 @@ def gate_figure(reader: Reader) -> Figure:
             axes.set_title(title if column == 0 else "")
             if column == len(widths) - 1:
                 figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
-    panels[2, 0].set_ylabel(f"the {UNITS} units that move the logit most")
+    panels[2, 0].set_ylabel(f"the {DRAWN} units that move the logit most")
     return figure
 
 

@@ -1,104 +1,108 @@
-"""Figures of the gradient on its way back, of its decay rate, and of its reach beside the span that is learnt."""
+"""Figures of the gradient on its way back, of its rate, and of what is left of it beside the seeds that learn."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sentiment_rnn.report.figures import draw_level, new_figure, styled
-from sentiment_rnn.studies.gradient_flow.measurements import LONGEST, SHARE, Measured, Rate, TokensBySeed
+from sentiment_rnn.report.figures import new_figure, styled
+from sentiment_rnn.studies.gradient_flow.claims import TENTH, Mixed, left_of
+from sentiment_rnn.studies.gradient_flow.measurements import STEPS, Curves, Rate
+from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels
 from sentiment_rnn.studies.kit.encoder_groups import Styles
+from sentiment_rnn.studies.kit.learnt_shares import share_above
+from sentiment_rnn.studies.kit.memory_spans import Scores
+from sentiment_rnn.studies.kit.restored import GENERATED
 
-TITLES = {"rnn": "RNN", "lstm": "LSTM"}
-"""Encoders in the titles of the panels on IMDb; others go by their labels."""
+FLOOR = 1e-12
+"""Least share of the gradient that is drawn."""
 
 
 @styled
-def flow_figure(measured: Sequence[Measured], before: Sequence[Measured], styles: Styles, plain: Styles) -> Figure:
-    """Gradient by distance: every encoder before training, and those trained on IMDb, epoch by epoch.
+def flow_figure(curves: Curves, corpus: str, styles: Styles) -> Figure:
+    """What is left of the gradient by distance from the end, a panel for each encoder: the median over seeds before
+    training (dotted) and after it, in a band from the least to the most."""
+    arms = list(dict.fromkeys(arm for of_corpus, arm, _ in curves if of_corpus == corpus))
 
-    Args:
-        styles: for the initializations that are compared.
-        plain: for the encoders on IMDb.
-    """
-    on_imdb = [m for m in measured if m.corpus == "IMDb"]
-    trained = list(dict.fromkeys(m.encoder for m in on_imdb))
-    figure, panels = new_figure(1 + len(trained), width=4.9, height=4.4)
-    for one in before:
-        label, color = styles[one.encoder]
-        shown = label if one.seed == min(m.seed for m in before) else None
-        panels[0].plot(_drawn(one.flow.memory), color=color, linewidth=1.3, label=shown)
-    panels[0].set_title("Before training, every initialization")
-    first = min((m.seed for m in on_imdb), default=0)
-    last = max((m.epoch for m in on_imdb), default=0)
-    for axes, encoder in zip(panels[1:], trained, strict=True):
-        of_encoder = [m for m in on_imdb if m.encoder == encoder]
-        for one in of_encoder:
-            label = f"after epoch {one.epoch}" if one.epoch else "before training"
-            axes.plot(
-                _drawn(one.flow.memory), color=plain[encoder].color, alpha=0.25 + 0.75 * one.epoch / max(1, last),
-                linewidth=1.2, linestyle=":" if one.epoch == 0 else "-", label=label if one.seed == first else None,
-            )  # fmt: skip
-        gradient = "∂L/∂h" if of_encoder[0].flow.cell is None else "∂L/∂C"
-        axes.set_title(f"IMDb, {TITLES.get(encoder, styles[encoder].label)}: {gradient} (one line per seed)")
-    for axes in panels:
-        axes.set(
-            yscale="log", ylim=(1e-60 if axes is panels[0] else 1e-45, 1e3), xlabel="distance from the end [tokens]"
-        )
-        draw_level(axes, 1.2e-38, "float32 ends")
-        axes.legend(fontsize=8, loc="lower left", frameon=True, framealpha=1, edgecolor="none")  # over the dashed line
-    panels[0].set_ylabel("median ‖gradient‖")
-    return figure
+    def draw(axes: Axes, arm: str) -> None:
+        for other in arms:
+            axes.plot(_drawn(curves[corpus, other, True].middle), color=BEHIND, linewidth=1)
+        for trained, line in ((False, ":"), (True, "-")):
+            curve, color = curves[corpus, arm, trained], styles[arm].color
+            axes.fill_between(range(len(curve.middle)), curve.least, curve.most, color=color, alpha=0.2, linewidth=0)
+            axes.plot(_drawn(curve.middle), color=color, linestyle=line, linewidth=1.6)
+        axes.axvline(STEPS, color="#999999", linestyle="--", linewidth=1)
+        axes.set(yscale="log", ylim=(FLOOR, 1e4))
+
+    return arm_panels(arms, styles, "steps before the end", "share of the gradient at the end", draw)
 
 
-def _drawn(norms: np.ndarray) -> np.ndarray:
-    return np.where(norms > 0, norms, np.nan)
+def _drawn(shares: np.ndarray) -> np.ndarray:
+    return np.where(shares > 0, shares, np.nan)
 
 
 @styled
 def rate_figure(rates: Sequence[Rate], styles: Styles) -> Figure:
     """The rate per step as theory predicts it, and as it was measured."""
-    figure, (axes,) = new_figure(1, width=5.6, height=4.8)
-    for one in rates:
-        style: dict[str, Any] = {
-            "marker": "^" if one.epoch else "o",
-            "color": styles[one.encoder].color,
-            "s": 22,
-            "alpha": 0.7,
-            "linewidth": 0,
-        }
-        axes.scatter(one.predicted, one.measured, **style)
-    axes.plot([0, 2], [0, 2], color="#999999", linestyle="--", linewidth=1)
-    _legend(axes, (one.encoder for one in rates), styles)
-    axes.scatter([], [], color="#555555", marker="o", label="before training")
-    axes.scatter([], [], color="#555555", marker="^", label="after an epoch")
-    axes.legend(fontsize=8, loc="upper left")
-    most = 1.05 * np.nanmax([(one.predicted, one.measured) for one in rates])  # no theory of a gradient that is cut
-    axes.set(title="What a gradient keeps at each step back", xlabel="theory", ylabel="measured")
-    axes.set(xlim=(0, most), ylim=(0, most))
+    figure, panels = new_figure(2, width=4.4, height=4.4)
+    drawn = np.array([(one.theory, one.measured) for one in rates])
+    bounds = (0.97 * np.nanmin(drawn), 1.03 * np.nanmax(drawn))
+    for axes, trained in zip(panels, (False, True), strict=True):
+        for one in rates:
+            if one.trained == trained:
+                marker = "o" if one.corpus == GENERATED else "s"
+                color = styles[one.encoder].color
+                axes.scatter(one.theory, one.measured, marker=marker, color=color, s=18, alpha=0.6, linewidth=0)
+        axes.plot(bounds, bounds, color="#999999", linestyle="--", linewidth=1)
+        axes.set(title=f"{'After' if trained else 'Before'} training", xlabel="theory", xlim=bounds, ylim=bounds)
+    panels[0].set_ylabel("gradient, multiplied by at each step back")
+    _name(panels[0], (one.encoder for one in rates), styles)
+    panels[0].scatter([], [], color="#555555", marker="o", label="generated")
+    panels[0].scatter([], [], color="#555555", marker="s", label="IMDb")
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right center")
     return figure
 
 
 @styled
-def span_figure(reached: TokensBySeed, learnt: TokensBySeed, styles: Styles) -> Figure:
-    """Reach of the untrained gradient against the span learnt, one point per seed."""
-    figure, (axes,) = new_figure(1, width=5.6, height=4.8)
-    for encoder, by_seed in reached.items():
-        x, y = np.array([(by_seed[seed], learnt[encoder][seed]) for seed in by_seed]).T
-        axes.scatter(np.maximum(1, x), np.maximum(1, y), color=styles[encoder].color, s=60, alpha=0.7, linewidth=0)
-    axes.plot([1, LONGEST], [1, LONGEST], color="#999999", linestyle="--", linewidth=1)
-    _legend(axes, reached, styles)
-    axes.legend(fontsize=8, loc="upper left")
+def left_figure(rates: Sequence[Rate], scores: Scores, styles: Styles) -> Figure:
+    """Share of seeds that learn against what is left of the gradient before training, with the intervals of both."""
+    figure, (axes,) = new_figure(1, width=6.8, height=3.9)
+    for arm in scores:
+        left, share = left_of(rates, arm), share_above(scores[arm][STEPS])
+        error = {
+            name: [[value.estimate - value.low], [value.high - value.estimate]]
+            for name, value in (("xerr", left), ("yerr", share))
+        }
+        label, color = styles[arm]
+        axes.errorbar(left.estimate, share.estimate, **error, color=color, marker="o", capsize=2, label=label)  # type: ignore[arg-type]
+    axes.axvline(TENTH, color="#999999", linestyle="--", linewidth=1)
     axes.set(
-        title="Reach before training, and span learnt", xscale="log", yscale="log",
-        xlabel=f"distance at which {SHARE:g} of the gradient is left [tokens]",
-        ylabel="memory span, trained at one distance [tokens]",
+        xscale="log", xlabel=f"share of the gradient left {STEPS} steps back, before training", ylim=(-0.04, 1.04),
+        ylabel=f"share of seeds that learn {STEPS} tokens",
     )  # fmt: skip
+    figure.legend(fontsize=8, loc="outside right center")
     return figure
 
 
-def _legend(axes: Axes, encoders: Iterable[str], styles: Styles) -> None:
+@styled
+def mixed_figure(mixed: Sequence[Mixed], styles: Styles) -> Figure:
+    """The rate after training of each seed, in the arms of which some learn (filled) and some do not."""
+    figure, (axes,) = new_figure(1, width=7, height=1.1 + 0.5 * max(1, len(mixed)))
+    for row, (arm, learn, fail) in enumerate(mixed):
+        color = styles[arm].color
+        axes.scatter(learn, [row - 0.12] * len(learn), color=color, s=30, alpha=0.7, linewidth=0)
+        axes.scatter(fail, [row + 0.12] * len(fail), facecolors="none", edgecolors=color, s=30)
+    axes.scatter([], [], color="#555555", label="learns")
+    axes.scatter([], [], facecolors="none", edgecolors="#555555", label="does not")
+    axes.axvline(1, color="#999999", linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(mixed)), [styles[one.arm].label for one in mixed])
+    axes.set_ylim(len(mixed) - 0.4, -0.6)
+    axes.set_xlabel("gradient after training, multiplied by at each step back (one dot per seed)")
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def _name(axes: Axes, encoders: Iterable[str], styles: Styles) -> None:
     for encoder in dict.fromkeys(encoders):
         axes.scatter([], [], color=styles[encoder].color, label=styles[encoder].label)

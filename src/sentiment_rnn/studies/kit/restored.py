@@ -2,7 +2,7 @@
 
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,11 +18,29 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target
 from sentiment_rnn.runs.reviews import build_model
 from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
-from sentiment_rnn.tracking.checkpoints import checkpoint_of, epoch_checkpoints
+from sentiment_rnn.tracking.checkpoints import checkpoint_of
 from sentiment_rnn.tracking.results import RunResult
 
+GENERATED, IMDB = "generated", "IMDb"
+"""What studies call the reviews that restored models read."""
 OUR_SOURCES = tuple(f"{sources.__name__}.{module.name}" for module in pkgutil.iter_modules(sources.__path__))
 """Modules of sources that a run may name without anybody having imported them."""
+
+
+def planned_runs(results: Iterable[RunResult], encoders: Sequence[str], seeds: Sequence[int]) -> list[RunResult]:
+    """The runs of some encoders with seeds of a protocol, in the order of these encoders and by seed.
+
+    Raises:
+        UserError: of one of them there is none.
+    """
+    found = [run for run in results if run.encoder in encoders and run.seed in seeds]
+    for encoder in encoders:
+        if not any(run.encoder == encoder for run in found):
+            raise UserError(
+                f"no run of encoder={encoder} has a seed of the protocol ({min(seeds)} to {max(seeds)}); "
+                "run the study that is needed without overrides"
+            )
+    return sorted(found, key=lambda run: (encoders.index(run.encoder), run.seed))
 
 
 def data_of(result: RunResult) -> ReviewData:
@@ -43,11 +61,6 @@ def untrained(result: RunResult, data: ReviewData) -> SentimentClassifier:
 def best(result: RunResult) -> SentimentClassifier:
     """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
     return _load(result.config, checkpoint_of(result))
-
-
-def epochs(result: RunResult) -> list[SentimentClassifier]:
-    """The model after each epoch; raises `UserError` where one is gone, was not kept, or is not to be trusted."""
-    return [_load(result.config, path) for path in epoch_checkpoints(result)]
 
 
 @contextmanager

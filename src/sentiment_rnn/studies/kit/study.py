@@ -28,7 +28,7 @@ class Study:
     order: int
     """Its place among the studies, the smallest first: a study comes after those that it needs."""
     sweeps: tuple[Sweep, ...]
-    """Its sweeps, in the order in which they run. Results are logged to the parent run of the last one."""
+    """Its sweeps, in the order in which they run; none where it looks at the runs of others alone."""
     measure: Callable[[Store], Measurements]
     """From a store with the finished sweeps to files with the numbers."""
     findings: Callable[[Path], Findings]
@@ -43,3 +43,9 @@ class Study:
     where a study's sweeps are measured together."""
     keeps_correct: bool = False
     """Its folder has a `correct.npz`, from which every accuracy of `results.csv` can be recomputed."""
+
+    @property
+    def last_sweep(self) -> str:
+        """The sweep to whose parent run results are logged: its last, or the last of those that it needs."""
+        needed = [name for sweeps in self.needs.values() for name in sweeps]
+        return [*needed, *(sweep.experiment for sweep in self.sweeps)][-1]
