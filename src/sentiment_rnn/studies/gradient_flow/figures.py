@@ -21,7 +21,7 @@ FLOOR = 1e-12
 
 @styled
 def flow_figure(curves: Curves, corpus: str, styles: Styles) -> Figure:
-    """What is left of the gradient by distance from the end, a panel for each encoder: the median over seeds before
+    """The gradient at each token as a share of that at the last, a panel for each encoder: the median over seeds before
     training (dotted) and after it, in a band from the least to the most."""
     arms = list(dict.fromkeys(arm for of_corpus, arm, _ in curves if of_corpus == corpus))
 
@@ -34,8 +34,12 @@ def flow_figure(curves: Curves, corpus: str, styles: Styles) -> Figure:
             axes.plot(_drawn(curve.middle), color=color, linestyle=line, linewidth=1.6)
         axes.axvline(STEPS, color="#999999", linestyle="--", linewidth=1)
         axes.set(yscale="log", ylim=(FLOOR, 1e4))
+        if arm == arms[-1]:
+            for line, label in ((":", "before training"), ("-", "after it")):
+                axes.plot([], [], color="#555555", linestyle=line, label=label)
+            axes.legend(fontsize=8, loc="lower left")
 
-    return arm_panels(arms, styles, "steps before the end", "share of the gradient at the end", draw)
+    return arm_panels(arms, styles, "steps before the last token", "gradient at a token / at the last", draw)
 
 
 def _drawn(shares: np.ndarray) -> np.ndarray:
@@ -76,9 +80,9 @@ def left_figure(rates: Sequence[Rate], scores: Scores, styles: Styles) -> Figure
         }
         label, color = styles[arm]
         axes.errorbar(left.estimate, share.estimate, **error, color=color, marker="o", capsize=2, label=label)  # type: ignore[arg-type]
-    axes.axvline(TENTH, color="#999999", linestyle="--", linewidth=1)
+    axes.axvline(TENTH, color="#999999", linestyle="--", linewidth=1, label="a tenth")
     axes.set(
-        xscale="log", xlabel=f"share of the gradient left {STEPS} steps back, before training", ylim=(-0.04, 1.04),
+        xscale="log", xlabel=f"gradient {STEPS} steps back / at the last token, before training", ylim=(-0.04, 1.04),
         ylabel=f"share of seeds that learn {STEPS} tokens",
     )  # fmt: skip
     figure.legend(fontsize=8, loc="outside right center")
