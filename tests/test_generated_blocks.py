@@ -5,7 +5,11 @@ import shutil
 from pathlib import Path
 
 from sentiment_rnn.cli.readme import comparisons, generated_blocks, generated_files, main, studies
+from sentiment_rnn.report.shares import counted
 from sentiment_rnn.report.tables import find_block
+from sentiment_rnn.studies.kit.counted_seeds import MIXED, ONE_DISTANCE
+from sentiment_rnn.studies.kit.learnt_shares import seeds_above
+from sentiment_rnn.studies.kit.memory_spans import read_scores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BY_SCRIPTS = tuple(REPOSITORY / "experiments" / name / "README.md" for name in ("throughput", "word_pairs"))
@@ -30,6 +34,22 @@ def test_blocks_are_up_to_date() -> None:
         if block.document.read_text() != f"{before}\n{block.text}{after}":
             stale.append(f"{name(block.document)}, {block.name}")
     assert not stale, "run make readme"
+
+
+def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
+    opening = (REPOSITORY / "README.md").read_text().split("## Quick start")[0]
+    unseen = read_scores(REPOSITORY / "experiments" / "unseen", MIXED)
+    learn, of = seeds_above(unseen["rnn"][400])
+    bounds = counted(learn, of).split(" ", 1)[1]
+    assert f"{learn} of {of} seeds {bounds} of that RNN still know the clause at 400." in opening
+    assert "So do all {} of the LSTM with forget bias 1:".format(*seeds_above(unseen["lstm"][400])) in opening
+    assert len(set(seeds_above(unseen["lstm"][400]))) == 1
+    longer = read_scores(REPOSITORY / "experiments" / "budget", ONE_DISTANCE)["rnn_uniform"][50]
+    assert (
+        "all {} seeds of an RNN with PyTorch's own initialization learn 50 tokens".format(*seeds_above(longer))
+        in opening
+    )
+    assert len(set(seeds_above(longer))) == 1
 
 
 def test_every_block_is_generated() -> None:

@@ -21,7 +21,7 @@ def verdicts(values: Values, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol, in its order."""
     return [
         cells_last("Trained on IMDb, the cells of an LSTM last 100 tokens.", values, styles, IMDB, ["lstm"]),
-        cells_last("In an LSTM that holds 400 tokens they do.", values, styles, GENERATED, HOLDERS),
+        cells_last("In an LSTM that holds 400 tokens, the cells last 100.", values, styles, GENERATED, HOLDERS),
         cells_last(
             "An LSTM that holds 400 tokens has a unit whose cell lasts 400.", values, styles, GENERATED, HOLDERS,
             ["longest-lived"], LONGEST,
@@ -29,7 +29,9 @@ def verdicts(values: Values, styles: Styles) -> list[Verdict]:
         clause_is_kept(
             "After the sentence on the cinema, an LSTM of IMDb keeps the clause.", values, styles, "lstm", above
         ),
-        clause_is_kept("A vanilla RNN loses it.", values, styles, "rnn", below),
+        clause_is_kept(
+            "After the sentence on the cinema, a vanilla RNN of IMDb loses the clause.", values, styles, "rnn", below
+        ),
     ]  # fmt: skip
 
 
