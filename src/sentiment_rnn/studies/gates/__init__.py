@@ -69,7 +69,7 @@ def measure(store: Store) -> Measurements:
         styles,
         {"explorer.json": explore(models, data_of(chosen["lstm"]).corpus.tokenizer, DRAWN)},
         {
-            "gates": gate_figure(next(reader for reader in on_imdb if reader.encoder == "lstm")),
+            "gates": gate_figure(next(one for one in on_imdb if one.encoder == "lstm"), styles["lstm"].label),
             "saturation": saturation_figure([reader for reader in on_imdb if reader.saturation], styles),
             "saturation_400": saturation_figure([one for one in trained if one.corpus == GENERATED], styles),
             "running": running_figure(on_imdb, styles),

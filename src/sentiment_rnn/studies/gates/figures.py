@@ -18,7 +18,7 @@ LESSON = ("weather", "cinema")
 
 
 @styled
-def gate_figure(reader: Reader) -> Figure:
+def gate_figure(reader: Reader, label: str) -> Figure:
     """Gates, cell and state, token by token, of the units that move the logit most; one column per sentence."""
     figure = Figure(figsize=(11, 12), layout="constrained")
     sentences = [reader.sentences[name] for name in LESSON]
@@ -42,7 +42,8 @@ def gate_figure(reader: Reader) -> Figure:
             axes.set_title(title if column == 0 else "")
             if column == len(widths) - 1:
                 figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
-    panels[2, 0].set_ylabel(f"the {DRAWN} units that move the logit most")
+    figure.supylabel(f"the {DRAWN} units that move the logit most, the first on top", fontsize="medium")
+    figure.suptitle(f"{label}, IMDb, seed {reader.seed}", fontsize="medium", x=0.02, ha="left")
     return figure
 
 
@@ -62,10 +63,9 @@ def saturation_figure(gated: Sequence[Reader], styles: Styles) -> Figure:
             ylim=(-0.02, 1),
         )
     panels[0].set_ylabel("share of tokens above 0.9")
-    encoders = dict.fromkeys(reader.encoder for reader in gated)
-    if len(encoders) > 1:
-        for encoder in encoders:
-            panels[0].scatter([], [], color=styles[encoder].color, label=styles[encoder].label)
+    for encoder in dict.fromkeys(reader.encoder for reader in gated):
+        panels[0].scatter([], [], color=styles[encoder].color, label=styles[encoder].label)
+    if gated:
         panels[0].legend()
     return figure
 
@@ -90,7 +90,7 @@ def running_figure(readers: Sequence[Reader], styles: Styles) -> Figure:
         ylabel="accuracy",
         ylim=(0.4, 1),
     )
-    parts.legend(loc="lower right")
+    parts.legend(loc="upper left")
     return figure
 
 
