@@ -25,7 +25,7 @@ OPTIMIZER: dict[str, Any] = {
 def build(task: str, encoder: str = "Lstm") -> SequenceModel:
     torch.manual_seed(0)
     cell = {"_target_": f"sentiment_rnn.model.encoders.{encoder}", "name": "one", "hidden_size": 32}
-    kind = Adding(5) if task == "adding" else Copying(5)
+    kind = Adding(5) if task == "adding" else Copying(5, symbols=10, alphabet=8)
     return SequenceModel(kind.input_size, kind.outputs, cell, OPTIMIZER)
 
 

@@ -201,18 +201,6 @@ def test_the_theory_of_a_relu_rnn_counts_its_live_units() -> None:
     assert flow.memory[50] / flow.memory[1] == pytest.approx(0.9**49, rel=1e-5), "the others stop it at the last step"
 
 
-def test_the_theory_of_a_gru_is_its_update_gate() -> None:
-    model = build("Gru")
-    layer = model.backbone.encoder.forwards[0]
-    silence(layer, torch.zeros(3 * H, H))
-    with torch.no_grad():
-        layer.bias_ih_l0[H : 2 * H] = 2.0
-    flow = gradient_flow(model, long_batch(60))
-    kept = float(torch.tensor(2.0).sigmoid())
-    assert flow.predicted == pytest.approx(kept, abs=1e-6)
-    assert flow.rate(50) == pytest.approx(kept, abs=1e-6)
-
-
 def test_a_review_without_a_gradient_at_its_end_is_left_out() -> None:
     model = build("Rnn")
     silence(model.backbone.encoder.forwards[0], 0.9 * torch.eye(H))
@@ -222,17 +210,17 @@ def test_a_review_without_a_gradient_at_its_end_is_left_out() -> None:
     assert flow.memory == pytest.approx(0.9 ** np.arange(60), rel=1e-5), "of the negative reviews"
 
 
-def test_the_rate_of_an_lstm_that_hears_nothing_is_its_forget_gate() -> None:
-    model = build("Lstm")
+@pytest.mark.parametrize("encoder", ["Lstm", "Gru"])
+def test_the_rate_of_a_gated_net_that_hears_nothing_is_the_gate_that_keeps(encoder: str) -> None:
+    model = build(encoder)
     layer = model.backbone.encoder.forwards[0]
+    silence(layer, torch.zeros_like(layer.weight_hh_l0))
     with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.zero_()
-        layer.bias_ih_l0[H : 2 * H] = 2.0
+        layer.bias_ih_l0[H : 2 * H] = 2.0  # of the forget gate, and of the update gate
     flow = gradient_flow(model, long_batch(60))
-    forget = float(torch.tensor(2.0).sigmoid())
-    assert flow.predicted == pytest.approx(forget, abs=1e-6)
-    assert flow.rate(50) == pytest.approx(forget, abs=1e-6)
+    kept = float(torch.tensor(2.0).sigmoid())
+    assert flow.predicted == pytest.approx(kept, abs=1e-6)
+    assert flow.rate(50) == pytest.approx(kept, abs=1e-6)
 
 
 def test_the_rate_of_a_linear_leaky_rnn_is_what_its_units_keep_and_what_comes_through_its_matrix() -> None:

@@ -137,7 +137,7 @@ def check_part(config: StudyConfig, study: Study) -> None:
 
 
 def check_overrides(config: StudyConfig, study: Study) -> None:
-    """Refuse overrides of what a sweep varies: there would be nothing left to compare. So with no sweep at all."""
+    """Refuse overrides of what a sweep varies, since nothing would be left to compare, and any where nothing trains."""
     if config.overrides and not study.sweeps and config.name != ALL:
         raise UserError(f"overrides={config.overrides[0]}: {study.name} trains nothing; leave it out")
     for sweep in sweeps_of(config, study) if config.overrides else ():

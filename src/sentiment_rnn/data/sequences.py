@@ -71,9 +71,9 @@ class Copying(NamedTuple):
 
     steps: int
     """From the last symbol to the signal."""
-    symbols: int = 10
+    symbols: int
     """In a sequence."""
-    alphabet: int = 8
+    alphabet: int
     """Symbols to draw from, each as likely."""
 
     @property
@@ -93,7 +93,7 @@ class Copying(NamedTuple):
 
     @property
     def baseline(self) -> float:
-        """The cross-entropy [nats per step] of who remembers nothing: he says blanks, and then symbols at random."""
+        """The cross-entropy [nats per step] of who remembers nothing, and says blanks and then symbols at random."""
         return self.symbols * math.log(self.alphabet) / self.length
 
     def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:

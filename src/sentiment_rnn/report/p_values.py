@@ -38,11 +38,13 @@ def share_p(first: int, of_first: int, second: int, of_second: int) -> float:
 def higher_share(groups: Groups) -> float:
     """Pairs are made within each group, of a value of the first kind and one of the second. This is the share of all
     pairs in which the first is higher; equal ones count as half."""
-    return sum(_higher(first, second) for first, second in groups) / sum(len(one) * len(two) for one, two in groups)
+    higher = sum(_higher(rankdata([*first, *second]), len(first)) for first, second in groups)
+    return float(higher / sum(len(first) * len(second) for first, second in groups))
 
 
-def _higher(first: Sequence[float], second: Sequence[float]) -> float:
-    return float(rankdata([*first, *second])[: len(first)].sum() - len(first) * (len(first) + 1) / 2)
+def _higher(ranks: np.ndarray, first: int) -> np.ndarray:
+    """Pairs in which the first is higher, from ranks `[..., N]` of which those of the first kind come first."""
+    return np.asarray(ranks[..., :first].sum(-1) - first * (first + 1) / 2)
 
 
 def rank_p(groups: Groups) -> float:
@@ -56,10 +58,9 @@ def rank_p(groups: Groups) -> float:
     if np.isnan([value for group in groups for kind in group for value in kind]).any():
         raise ValueError("a value is no number: it has no rank")
     random = np.random.default_rng(0)
-    dealt, half = np.zeros(DRAWS), 0.0
+    dealt, found = np.zeros(DRAWS), 0.0  # pairs in which the first is higher, beyond half of them
     for first, second in groups:
-        ranks = np.tile(rankdata([*first, *second]), (DRAWS, 1))
-        dealt += random.permuted(ranks, axis=1)[:, : len(first)].sum(1) - len(first) * (len(first) + 1) / 2
-        half += len(first) * len(second) / 2
-    found = abs(sum(_higher(first, second) for first, second in groups) - half)
-    return float((1 + (np.abs(dealt - half) >= found).sum()) / (1 + DRAWS))
+        ranks, half = rankdata([*first, *second]), len(first) * len(second) / 2
+        dealt += _higher(random.permuted(np.tile(ranks, (DRAWS, 1)), axis=1), len(first)) - half
+        found += float(_higher(ranks, len(first))) - half
+    return float((1 + (np.abs(dealt) >= abs(found)).sum()) / (1 + DRAWS))

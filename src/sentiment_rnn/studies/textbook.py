@@ -26,7 +26,7 @@ possible on the symbols."""
 
 
 class Case(NamedTuple):
-    """A task, and its length T."""
+    """A task, its length T, and what is to be beaten."""
 
     task: str
     steps: int
@@ -50,10 +50,12 @@ def measure(store: Store) -> Measurements:
         for case in sorted({case_of(result) for result in results})
     }
     rows = [
-        (case.task, case.steps, result.encoder, result.seed, result.metrics["test/loss"], case.baseline)
+        (
+            result.config.task.name, result.config.task.steps, result.encoder, result.seed,
+            result.metrics["test/loss"], result.metrics[BASELINE],
+        )
         for result in results
-        for case in (case_of(result),)
-    ]
+    ]  # fmt: skip
     rates = learning_rates_csv(
         results_of_sweeps(store, "textbook_rate"), results, lambda run: run.metrics[BEST_LOSS] / run.metrics[BASELINE]
     )

@@ -123,7 +123,7 @@ def longer_half_life_table(values: Values, styles: Styles) -> Table:
     rows = []
     for (corpus, arm, trained), measures in values.items():
         if trained and (LONGER_HALF_LIFE, "median") in measures:
-            lives = (with_bounds(half_life(values, corpus, arm, unit, True, LONGER_HALF_LIFE), 1) for unit in UNITS)
+            lives = (with_bounds(half_life(values, corpus, arm, unit, measure=LONGER_HALF_LIFE), 1) for unit in UNITS)
             longest = list(measures[LONGER_HALF_LIFE, "longest-lived"].values())
             rows.append((corpus, styles[arm].label, *lives, least_to_most(longest, 1)))
     title = (

@@ -92,17 +92,19 @@ def left_table(rates: Sequence[Rate], scores: Scores, styles: Styles) -> Table:
 
 def rate_table(rates: Sequence[Rate], styles: Styles) -> Table:
     """Measured and predicted rate per step, what is left, and the shares of elements lost in float32."""
-    rows = []
-    for corpus, arm, trained in dict.fromkeys((one.corpus, one.encoder, one.trained) for one in rates):
-        chosen = [one for one in rates if (one.corpus, one.encoder, one.trained) == (corpus, arm, trained)]
-        rows.append((
+    groups: dict[tuple[str, str, bool], list[Rate]] = {}
+    for one in rates:
+        groups.setdefault((one.corpus, one.encoder, one.trained), []).append(one)
+    rows = [
+        (
             corpus, styles[arm].label, "after" if trained else "before",
-            mean_of([one.measured for one in chosen], 3), mean_of([one.theory for one in chosen], 3),
+            mean_of([one.measured for one in group], 3), mean_of([one.theory for one in group], 3),
             f"{left_of(rates, arm, corpus, trained).estimate:.2g}",
-            *(f"{100 * np.mean(values):.1f}" for values in (
-                [one.denormal for one in chosen], [one.vanished for one in chosen],
-            )),
-        ))  # fmt: skip
+            f"{100 * np.mean([one.denormal for one in group]):.1f}",
+            f"{100 * np.mean([one.vanished for one in group]):.1f}",
+        )
+        for (corpus, arm, trained), group in groups.items()
+    ]  # fmt: skip
     title = (
         "What a gradient is multiplied by at each step back, before and after training, mean ± deviation over seeds; "
         f"geometric mean of the share that is left {STEPS} steps back; elements of ∂L/∂h lost in float32"

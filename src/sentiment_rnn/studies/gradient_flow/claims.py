@@ -162,13 +162,13 @@ def mixed_arms(rates: Sequence[Rate], scores: Scores) -> list[Mixed]:
     found = []
     for arm, by_distance in scores.items():
         after = by_seed(rates, GENERATED, arm, True, lambda one: one.measured)
-        learned = dict(zip(by_distance[STEPS].seeds, by_distance[STEPS].accuracies > REMEMBERS, strict=True))
-        groups = (
-            [after[seed] for seed, did in learned.items() if bool(did) is which and seed in after]
-            for which in (True, False)
-        )
-        found.append(Mixed(arm, *groups))
-    return [arm for arm in found if arm.learn and arm.fail]
+        score = by_distance[STEPS]
+        learned = {seed for seed, right in zip(score.seeds, score.accuracies, strict=True) if right > REMEMBERS}
+        learn = [rate for seed, rate in after.items() if seed in learned]
+        fail = [rate for seed, rate in after.items() if seed not in learned]
+        if learn and fail:
+            found.append(Mixed(arm, learn, fail))
+    return found
 
 
 def before_training(rates: Iterable[Rate], arm: str, value: Callable[[Rate], float]) -> Interval:
