@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sentiment_rnn.config.store import run_config
+from sentiment_rnn.studies import textbook
 from sentiment_rnn.studies.kit.random_search import Draw, best_draw, read_search
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -85,3 +86,19 @@ def test_an_arm_of_unseen_runs_with_the_best_draw_of_its_search() -> None:
     best = {arm: best_draw(draws) for arm, draws in read_search(EXPERIMENTS / "unseen", "search_50.csv").items()}
     assert set(best) == {"rnn", "rnn_relu", "gru", "lstm", "lstm_chrono_50", "lstm_chrono"}
     assert_used("unseen", best)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "task"),
+    [
+        *((f"textbook_copying_{symbols}", task) for symbols, task in textbook.COPYING.items()),
+        *zip(("textbook_adding_50", "textbook_adding_200"), textbook.ADDING, strict=True),
+    ],
+)
+def test_an_arm_of_textbook_runs_with_the_best_draw_on_its_task(experiment: str, task: str) -> None:
+    folder, file = EXPERIMENTS / "textbook", textbook.search_file(task)
+    if not (folder / file).is_file():
+        pytest.skip(f"{file}: not searched yet")
+    best = {arm: best_draw(found) for arm, found in read_search(folder, file).items()}
+    assert len(best) == 5
+    assert_used(experiment, best)

@@ -71,8 +71,9 @@ def test_who_forgets_says_blanks_and_then_any_symbol(symbols: int, alphabet: int
 
 
 CONFIG = SequenceTaskConfig(
-    _target_="", name="adding", steps=12, symbols=3, alphabet=2, batch_size=16, batches=5, test_sequences=40
+    _target_="", name="adding", steps=12, symbols=None, alphabet=None, batch_size=16, batches=5, test_sequences=40
 )  # fmt: skip
+OF_TASK = {"adding": CONFIG, "copying": replace(CONFIG, name="copying", symbols=3, alphabet=2)}
 
 
 def drawn(sequences: Iterable[Sequences]) -> Tensor:
@@ -117,14 +118,14 @@ def test_validation_and_test_are_the_same_each_time_and_not_each_others() -> Non
 @pytest.mark.parametrize("name", ["adding", "copying"])
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) -> None:
-    sequences = GeneratedSequences(replace(CONFIG, name=name), 0, split)
+    sequences = GeneratedSequences(OF_TASK[name], 0, split)
     assert sequences.tokens == sum(int(batch.lengths.sum()) for batch in sequences)
     assert len(sequences) == sum(1 for _ in sequences)
 
 
 def test_a_configuration_names_its_task() -> None:
     assert task_of(CONFIG) == Adding(12)
-    assert task_of(replace(CONFIG, name="copying")) == Copying(12, symbols=3, alphabet=2)
+    assert task_of(OF_TASK["copying"]) == Copying(12, symbols=3, alphabet=2)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,19 @@ def test_a_configuration_names_its_task() -> None:
 )
 def test_copying_asks_for_symbols_and_an_alphabet(given: dict[str, int | None], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        replace(CONFIG, name="copying", **given)
+        replace(OF_TASK["copying"], **given)
+
+
+def test_adding_has_neither() -> None:
+    with pytest.raises(UserError, match=r"^task.symbols=3: expected null: adding has none$"):
+        replace(CONFIG, symbols=3)
+
+
+def test_a_task_has_a_title() -> None:
+    assert CONFIG.title == "adding over 12 steps"
+    copying = OF_TASK["copying"]
+    assert copying.title == "copying 3 symbols over 12 steps"
+    assert replace(copying, symbols=1).title == "copying 1 symbol over 12 steps"
 
 
 class Recorder(pl.LightningModule):

@@ -31,12 +31,14 @@ def build(task: str, encoder: str = "Lstm") -> SequenceModel:
 
 def data(task: str) -> SequenceData:
     """Short sequences: 100 batches of 32."""
+    symbols, alphabet = (10, 8) if task == "copying" else (None, None)
     return SequenceData(
         SequenceTaskConfig(
-            _target_="", name=task, steps=5, symbols=10, alphabet=8, batch_size=32, batches=100, test_sequences=64
+            _target_="", name=task, steps=5, symbols=symbols, alphabet=alphabet, batch_size=32, batches=100,
+            test_sequences=64,
         ),
         seed=0,
-    )
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "Gru", "Lstm"])

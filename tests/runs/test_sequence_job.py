@@ -29,6 +29,7 @@ def test_a_run_records_its_losses_and_that_of_who_remembers_nothing(task: str, t
     client, run = last_run(tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.tags["task"] == f"{task}-6"
+    assert run.data.tags.get("symbols") == (None if task == "adding" else "10")
     asked = Adding(6) if task == "adding" else Copying(6, symbols=10, alphabet=8)
     assert run.data.metrics["baseline"] == pytest.approx(asked.baseline)
     losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]

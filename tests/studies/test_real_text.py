@@ -13,6 +13,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import real_text
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.evidence import check_accuracies
+from sentiment_rnn.studies.kit.margin_comparisons import ALL, Pair, adjusted_tests
 from sentiment_rnn.studies.kit.parts import added_to
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
@@ -33,7 +34,7 @@ def around(mean: float, deviation: float = 0.002) -> dict[int, float]:
 def judged(**accuracies: dict[int, float]) -> dict[int, str]:
     """The verdict on each claim; an arm that is not given has 0.88 with a deviation of 0.002."""
     every = {arm: accuracies.get(arm, around(0.88)) for arm in ARMS}
-    found = real_text.verdicts(every, real_text.adjusted_tests(every), STYLES)
+    found = real_text.verdicts(every, STYLES)
     return {claim: verdict.verdict for claim, verdict in enumerate(found, 1)}
 
 
@@ -69,7 +70,7 @@ def test_a_test_among_four_has_to_say_more_than_one_alone() -> None:
     assert judged(rnn=nine)[1] == HOLDS  # the last of Holm's steps
     assert judged(rnn=nine, **OPEN)[1] == UNDECIDED
     every = {arm: around(0.88) for arm in ARMS} | {"rnn": nine} | OPEN
-    adjusted = real_text.adjusted_tests(every)
+    adjusted = {claim: p for (claim, _), p in adjusted_tests(real_text.CLAIMS, {ALL: every}).items()}
     assert set(adjusted) == {1, 2, 4, 5}
     assert adjusted[1] == pytest.approx(4 * 22 / 1024)
 
@@ -173,9 +174,10 @@ def test_a_claim_of_an_arm_that_was_not_run_is_left_out_and_counts_among_the_tes
 ) -> None:
     folder = measured("real_text")
     assert [verdict.claim for verdict in real_text.findings(folder).verdicts] == [
-        claim.text for claim in real_text.COMPARISONS[:3]
+        claim.text for claim in real_text.CLAIMS[:3]
     ]
-    assert real_text.adjusted_tests({"lstm": around(0.9), "rnn": around(0.8)})[1] == pytest.approx(4 * 2 / 1024)
+    adjusted = adjusted_tests(real_text.CLAIMS, {ALL: {"lstm": around(0.9), "rnn": around(0.8)}})
+    assert adjusted[1, Pair("lstm", "rnn")] == pytest.approx(4 * 2 / 1024)
 
 
 def test_seeds_of_development_do_not_count_and_an_arm_that_is_not_whole_is_left_out(
@@ -201,8 +203,10 @@ def test_no_verdict_is_decided_before_all_seeds_have_run(measured: Callable[...,
 
 def test_a_difference_of_one_point_is_not_more_than_one_point() -> None:
     accuracies = {"lstm": dict.fromkeys(range(10), 0.88), "bag": dict.fromkeys(range(10), 0.87)}
-    assert real_text.AGAINST_BAG.better(accuracies) == (0, 10)
-    assert real_text.AGAINST_BAG.better(accuracies | {"lstm": dict.fromkeys(range(10), 0.88004)}) == (10, 10)
+    pair = Pair("lstm", "bag")
+    assert pair.better({ALL: accuracies}, real_text.MARGIN) == (0, 10)
+    accuracies["lstm"] = dict.fromkeys(range(10), 0.88004)
+    assert pair.better({ALL: accuracies}, real_text.MARGIN) == (10, 10)
 
 
 def test_runs_that_read_other_reviews_are_not_added(measured: Callable[..., Path]) -> None:

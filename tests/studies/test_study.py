@@ -28,12 +28,6 @@ SMALL = [
 ]  # fmt: skip
 
 
-SMALL_TASKS = [
-    "encoder.hidden_size=8", "trainer.epochs=2", "trainer.threads=1", "task.batches=3", "task.test_sequences=64",
-    "hydra.sweeper.params.encoder='rnn,lstm'", "hydra.sweeper.params.seed='0'",
-]  # fmt: skip
-
-
 TRACKING = TrackingConfig(uri=None, directory="runs", experiment="mine", system_metrics=False, repeat=False)
 
 
@@ -100,17 +94,25 @@ def test_recomputed_gates_equal_the_trained_module(gates: Path) -> None:
 @pytest.mark.slow
 def test_a_study_trains_its_sweeps_once(tmp_path: Path) -> None:
     out = tmp_path / "experiments" / "textbook"
-    done = study(tmp_path, "name=textbook", small=SMALL_TASKS)
-    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copytree(EXPERIMENTS / "textbook", out, ignore=shutil.ignore_patterns("[!p]*", "provenance.json"))
+    small = [
+        "encoder.hidden_size=8", "trainer.epochs=2", "trainer.threads=1", "task.batches=3", "task.test_sequences=64",
+        "hydra.sweeper.params.encoder='rnn,lstm'", "optimizer.draw=6", "seed=80",
+    ]  # fmt: skip
+    for sweeps in ("textbook_copying_8", "textbook_copying_1,textbook_adding_50"):
+        done = study(tmp_path, "name=textbook", f"sweeps=[{sweeps}]", small=small)
+        assert done.returncode == 0, done.stdout + done.stderr
+    rows = (out / "results.csv").read_text().splitlines()[1:]
+    tasks = ("adding over 50 steps", "copying 1 symbol over 27 steps", "copying 8 symbols over 20 steps")
+    assert [row.split(",")[:3] for row in rows] == [[task, arm, "80"] for arm in ("rnn", "lstm") for task in tasks]
     assert {path.name for path in out.iterdir()} == {
-        "results.csv", "encoders.csv", "learning_rates.csv", "verdicts.json", "table.md", "textbook.png",
+        "results.csv", "encoders.csv", "verdicts.json", "table.md", "kept.png", "bits.png", "protocol.md",
         "provenance.json",
     }  # fmt: skip
-    rows = (out / "results.csv").read_text().splitlines()
-    assert len(rows) == 1 + 8, "two tasks, two lengths, two encoders, one seed"
-    assert "remembers nothing | 0.1667 | 0.1667 | 0.2971 | 0.0945 |" in (out / "table.md").read_text()
+    assert "0/1 (0 to 98 %)" in (out / "table.md").read_text()
+    assert json.loads((out / "verdicts.json").read_text()) == [], "of one seed nothing is decided"
     before = children(tmp_path)
-    done = study(tmp_path, "name=textbook", small=SMALL_TASKS)
+    done = study(tmp_path, "name=textbook", f"sweeps=[{sweeps}]", small=small)
     assert done.returncode == 0, done.stdout + done.stderr
     assert children(tmp_path) == before
 
@@ -174,7 +176,7 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
     [
         ("gradient_flow", "encoder=lstm", "gradient_flow_50"),
         ("length", "data.max_tokens=50", "length_tokens"),
-        ("textbook", "task.steps=10", "textbook_rate"),
+        ("textbook", "optimizer.draw=3", "textbook_search_copying_1"),
     ],
 )
 def test_what_a_study_compares_cannot_be_overridden(

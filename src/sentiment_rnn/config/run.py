@@ -136,4 +136,5 @@ class SequenceConfig(RunConfig):
     @property
     def tags(self) -> dict[str, str]:
         """Tags that identify a run, beside its study and seed."""
-        return {"encoder": self.encoder.name, "task": f"{self.task.name}-{self.task.steps}"}
+        symbols = {} if self.task.symbols is None else {"symbols": str(self.task.symbols)}
+        return {"encoder": self.encoder.name, "task": f"{self.task.name}-{self.task.steps}", **symbols}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of
+from sentiment_rnn.config.bounds import at_least, one_of, refuse
 
 
 @dataclass
@@ -42,6 +42,15 @@ class SequenceTaskConfig(TaskConfig):
         if self.name == "copying":
             at_least("task.symbols", self.symbols or 0, 1)
             at_least("task.alphabet", self.alphabet or 0, 2)
+        for key in ("symbols", "alphabet") if self.name == "adding" else ():
+            if (value := getattr(self, key)) is not None:
+                refuse(f"task.{key}", value, "null: adding has none")
         at_least("task.batch_size", self.batch_size, 1)
         at_least("task.batches", self.batches, 1)
         at_least("task.test_sequences", self.test_sequences, 1)
+
+    @property
+    def title(self) -> str:
+        """`adding over 50 steps`, `copying 8 symbols over 20 steps`."""
+        what = {None: "", 1: " 1 symbol"}.get(self.symbols, f" {self.symbols} symbols")
+        return f"{self.name}{what} over {self.steps} steps"

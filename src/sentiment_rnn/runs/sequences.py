@@ -57,6 +57,6 @@ class SequenceJob:
         """`lstm, adding over 50 steps, seed 0: test loss 0.0012, who remembers nothing 0.1667`."""
         config = self.config
         return (
-            f"{config.encoder.name}, {config.task.name} over {config.task.steps} steps, seed {config.seed}: "
-            f"test loss {scores['test/loss']:.4f}, who remembers nothing {self.task.baseline:.4f}"
+            f"{config.encoder.name}, {config.task.title}, seed {config.seed}: test loss {scores['test/loss']:.4f}, "
+            f"who remembers nothing {self.task.baseline:.4f}"
         )

@@ -14,9 +14,10 @@ from sentiment_rnn.studies import causes, learnability
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
+from sentiment_rnn.studies.kit.margin_comparisons import mean_score
 from sentiment_rnn.studies.kit.measurements import read_styles
 from sentiment_rnn.studies.kit.protocol import read_provenance
-from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS, mean_accuracy, read_accuracies
+from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS_SHUFFLED, read_accuracies
 
 LEADING_FIGURE = "answer.png"
 """Of own_rate."""
@@ -70,8 +71,8 @@ CURE = CountedClaim(
     "cure", "causes", "The gradient goes along the cell.",
     causes.SEEDS, ("lstm_chrono", "lstm_detach_cell"), causes.DISTANCES, "causes_",
 )  # fmt: skip
-BESIDE = ("rnn", NEIGHBORS.second)
-"""Arms of real_text that the row of real text shows beside those of its claim."""
+ON_TEXT = ("lstm", "bag", "rnn", NEIGHBORS_SHUFFLED)
+"""Arms of real_text in the row of real text: those of its claim, and two more."""
 
 
 def answer(experiments: Path) -> list[Row]:
@@ -113,9 +114,9 @@ def real_text(experiments: Path) -> Row | None:
     if (asked := verdicts_of(folder).get(AGAINST_BAG.text)) is None:
         return None
     accuracies, styles = read_accuracies(folder), read_styles(folder)
-    arms = [arm for arm in (AGAINST_BAG.first, AGAINST_BAG.second, *BESIDE) if arm in accuracies]
-    number = "; ".join(f"{styles[arm].label} {mean_accuracy(accuracies[arm])}" for arm in arms)
-    shown_with = conditions(folder, len(accuracies[AGAINST_BAG.first]), "real_text")
+    arms = [arm for arm in ON_TEXT if arm in accuracies]
+    number = "; ".join(f"{styles[arm].label} {mean_score(accuracies[arm])}" for arm in arms)
+    shown_with = conditions(folder, len(accuracies[arms[0]]), "real_text")
     return Row("real text", asked["claim"], asked["verdict"], f"Right are: {number}.", shown_with, folder.name)
 
 

@@ -3,33 +3,30 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.report.figures import new_figure, styled
-from sentiment_rnn.report.p_values import holm, sign_p
-from sentiment_rnn.report.shares import counted
-from sentiment_rnn.report.statistics import (
-    BySeed,
-    Interval,
-    accuracy_difference,
-    accuracy_interval,
-    percent,
-    points,
-    spread,
-)
+from sentiment_rnn.report.statistics import BySeed, accuracy_interval, spread
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.correctness import CORRECT, correct_file, correct_of
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
+from sentiment_rnn.studies.kit.margin_comparisons import (
+    ALL,
+    Claim,
+    Pair,
+    adjusted_tests,
+    comparison_table,
+    mean_score,
+    verdicts_on,
+)
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv, search_figure, search_table
-from sentiment_rnn.studies.kit.share_comparisons import LEVEL
 from sentiment_rnn.studies.kit.study import Study, Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged, undecided, within
+from sentiment_rnn.studies.kit.verdicts import Verdict, undecided
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
@@ -39,52 +36,26 @@ MARGIN = 0.01
 """A difference in accuracy that counts as none."""
 NEAR, WHOLE = 20, 400
 """`data.shuffle_span` of the arms that read shuffled words: neighbors, and all."""
+NEIGHBORS_SHUFFLED = f"lstm_shuffled_{NEAR}"
+"""Arm of an LSTM that reads neighboring words in any order."""
 KEYS = ("encoder", "seed")
 """Columns that tell runs apart; an arm is called an encoder there."""
 
 Accuracies = Mapping[str, BySeed]
 """Test accuracies by arm and seed."""
 
-
-class Comparison(NamedTuple):
-    """A claim about two arms."""
-
-    number: int
-    """In the protocol."""
-    text: str
-    first: str
-    second: str
-    equal: bool = False
-    """The two are to be as good. Else the first is to be better."""
-
-    def run(self, accuracies: Accuracies) -> bool:
-        """Whether both arms were run."""
-        return self.first in accuracies and self.second in accuracies
-
-    def better(self, accuracies: Accuracies) -> tuple[int, int]:
-        """In how many seeds the first is better than the second by more than the margin, and of how many."""
-        first, second = accuracies[self.first], accuracies[self.second]
-        # To the six digits of `results.csv`: 0.88 - 0.87 is more than 0.01 in binary.
-        return sum(round(first[seed] - second[seed], 6) > MARGIN for seed in first), len(first)
-
-    def difference(self, accuracies: Accuracies) -> Interval:
-        """Of the means, first - second."""
-        first, second = (list(accuracies[arm].values()) for arm in (self.first, self.second))
-        return accuracy_difference(first, second)
-
-
-AGAINST_BAG = Comparison(2, "On IMDb an LSTM is better than a bag of words.", "lstm", "bag")
-NEIGHBORS = Comparison(
-    4, "The order of neighboring words is worth more than a point to an LSTM.", "lstm", f"lstm_shuffled_{NEAR}"
-)
-COMPARISONS = (
-    Comparison(1, "On IMDb an LSTM is better than a vanilla RNN.", "lstm", "rnn"),
+AGAINST_BAG = Claim(2, "On IMDb an LSTM is better than a bag of words.", (Pair("lstm", "bag"),), MARGIN)
+CLAIMS = (
+    Claim(1, "On IMDb an LSTM is better than a vanilla RNN.", (Pair("lstm", "rnn"),), MARGIN),
     AGAINST_BAG,
-    Comparison(3, "On IMDb a GRU is as good as an LSTM.", "gru", "lstm", equal=True),
-    NEIGHBORS,
-    Comparison(
-        5, "Where in a review words stand is worth more than a point to an LSTM.", f"lstm_shuffled_{NEAR}",
-        f"lstm_shuffled_{WHOLE}",
+    Claim(3, "On IMDb a GRU is as good as an LSTM.", (Pair("gru", "lstm"),), MARGIN, equal=True),
+    Claim(
+        4, "The order of neighboring words is worth more than a point to an LSTM.",
+        (Pair("lstm", NEIGHBORS_SHUFFLED),), MARGIN,
+    ),
+    Claim(
+        5, "Where in a review words stand is worth more than a point to an LSTM.",
+        (Pair(NEIGHBORS_SHUFFLED, f"lstm_shuffled_{WHOLE}"),), MARGIN,
     ),
 )  # fmt: skip
 
@@ -151,10 +122,15 @@ def findings(folder: Path) -> Findings:
     figures = {"search": search_figure(draws, styles)} if draws else {}
     if not accuracies:
         return Findings(tables, [], figures)
-    adjusted = adjusted_tests(accuracies)
+    scores = {ALL: accuracies}
+    adjusted = adjusted_tests(CLAIMS, scores)
     return Findings(
-        tables=[accuracy_table(accuracies, styles), comparison_table(accuracies, adjusted, styles), *tables],
-        verdicts=verdicts(accuracies, adjusted, styles),
+        tables=[
+            accuracy_table(accuracies, styles),
+            comparison_table(CLAIMS, scores, adjusted, styles, MARGIN),
+            *tables,
+        ],
+        verdicts=verdicts(accuracies, styles),
         figures={"accuracy": accuracy_figure(accuracies, styles), **figures},
     )
 
@@ -183,39 +159,11 @@ def read_draws(folder: Path) -> dict[str, list[Draw]]:
     }  # fmt: skip
 
 
-def adjusted_tests(accuracies: Accuracies) -> dict[int, float]:
-    """p values of the protocol's tests by the number of their claim, adjusted by Holm's method for all of them; one of
-    an arm that was not run is 1."""
-    return holm({
-        claim.number: sign_p(*claim.better(accuracies)) if claim.run(accuracies) else 1.0
-        for claim in COMPARISONS if not claim.equal
-    })  # fmt: skip
-
-
-def verdicts(accuracies: Accuracies, adjusted: Mapping[int, float], styles: Styles) -> list[Verdict]:
+def verdicts(accuracies: Accuracies, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol; a claim of an arm that was not run is left out."""
-    found = [verdict_on(claim, accuracies, adjusted, styles) for claim in COMPARISONS if claim.run(accuracies)]
+    scores = {ALL: accuracies}
+    found = verdicts_on(CLAIMS, scores, adjusted_tests(CLAIMS, scores), styles, "Right are")
     return undecided(found, len(SEEDS) - min(map(len, accuracies.values())))
-
-
-def verdict_on(claim: Comparison, accuracies: Accuracies, adjusted: Mapping[int, float], styles: Styles) -> Verdict:
-    """Whether the first arm is better by more than the margin in most seeds, or both are as good within it."""
-    difference = claim.difference(accuracies)
-    one, other = (f"{styles[arm].label} {mean_accuracy(accuracies[arm])}" for arm in (claim.first, claim.second))
-    evidence = f"Right are {one} and {other}: {points(difference)} points."
-    if claim.equal:
-        return Verdict(claim.text, judged(within(difference, MARGIN)), evidence)
-    better, of = claim.better(accuracies)
-    p = adjusted[claim.number]
-    part = 2 * better > of if p <= LEVEL else None
-    more = f"It is more than one point better in {counted(better, of)} seeds"
-    test = f"sign test against half of them, adjusted p = {p:.2g}"
-    return Verdict(claim.text, judged(part), f"{evidence} {more}; {test}.")
-
-
-def mean_accuracy(by_seed: BySeed) -> str:
-    """`88.1 % (87.6 to 88.5)`, the mean over seeds with its interval."""
-    return percent(accuracy_interval(list(by_seed.values())))
 
 
 def accuracy_table(accuracies: Accuracies, styles: Styles) -> Table:
@@ -224,28 +172,11 @@ def accuracy_table(accuracies: Accuracies, styles: Styles) -> Table:
     for arm, by_seed in accuracies.items():
         values = 100 * np.array(list(by_seed.values()))
         rows.append((
-            styles[arm].label, f"{len(values)}", mean_accuracy(by_seed), f"{spread(values).deviation:.1f}",
+            styles[arm].label, f"{len(values)}", mean_score(by_seed), f"{spread(values).deviation:.1f}",
             f"{values.min():.1f}", f"{np.median(values):.1f}", f"{values.max():.1f}",
         ))  # fmt: skip
     columns = ("encoder", "seeds", "mean", "deviation", "worst seed", "median", "best seed")
     return Table("Test accuracy [%] over seeds, the mean with its 95 % t interval", columns, rows)
-
-
-def comparison_table(accuracies: Accuracies, adjusted: Mapping[int, float], styles: Styles) -> Table:
-    """Of every claim about two arms: the difference of the means, and in how many seeds it is more than the margin."""
-    rows = [
-        (
-            str(claim.number), styles[claim.first].label, styles[claim.second].label,
-            points(claim.difference(accuracies)), counted(*claim.better(accuracies)),
-            f"{adjusted[claim.number]:.2g}" if claim.number in adjusted else "",
-        )
-        for claim in COMPARISONS if claim.run(accuracies)
-    ]  # fmt: skip
-    title = (
-        "Comparisons: difference of the means [points] with Welch's 95 % interval; seeds in which the first is more "
-        "than one point better, with the exact interval; and the sign test's p, adjusted by Holm's method"
-    )
-    return Table(title, ("claim", "encoder", "against", "difference", "better", "p"), rows)
 
 
 @styled

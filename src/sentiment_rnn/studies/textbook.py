@@ -1,6 +1,7 @@
-"""The two textbook tasks, adding and copying: does each encoder do better than one that remembers nothing?"""
+"""How much do encoders keep in the textbook tasks, copying and adding? By experiments/textbook/protocol.md."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,180 +9,317 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.report.figures import new_figure, styled
-from sentiment_rnn.report.statistics import Interval, t_interval, with_bounds
+from sentiment_rnn.report.shares import counted, share_interval
+from sentiment_rnn.report.statistics import BySeed, accuracy_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, styles_of
-from sentiment_rnn.studies.kit.findings import Findings, mean_of
-from sentiment_rnn.studies.kit.learning_rates import RATES, learning_rate_table, learning_rates_csv
+from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.learnt_shares import MOST
+from sentiment_rnn.studies.kit.margin_comparisons import (
+    Claim,
+    Pair,
+    Scores,
+    adjusted_tests,
+    comparison_table,
+    mean_score,
+    verdicts_on,
+)
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
+from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.study import Study, Sweep
-from sentiment_rnn.studies.kit.verdicts import Verdict, below, every, judged, negated
+from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
 from sentiment_rnn.tracking.names import BASELINE, BEST_LOSS
-from sentiment_rnn.tracking.results import Curve, RunResult, results_of_sweeps
+from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
-SOLVED = {"adding": 0.1, "copying": 0.5}
-"""Share of the baseline below which a task counts as learnt: an error of 0.13 in a sum; half of the nats that are
-possible on the symbols."""
+LEARNS = 0.9
+"""A seed learns a task where it keeps more than this share."""
+MARGIN = 0.1
+"""A difference in what is kept that counts as none."""
+COPYING = {
+    1: "copying 1 symbol over 27 steps",
+    2: "copying 2 symbols over 26 steps",
+    4: "copying 4 symbols over 24 steps",
+    8: "copying 8 symbols over 20 steps",
+}
+"""By the number of binary symbols, each of which is kept for 28 steps. They are titles as `SequenceTaskConfig` has."""
+ADDING = ("adding over 50 steps", "adding over 200 steps")
+TASKS = (*COPYING.values(), *ADDING)
+SEEDS = range(80, 100)
 
 
-class Case(NamedTuple):
-    """A task, its length T, and what is to be beaten."""
+class KeptClaim(NamedTuple):
+    """That most seeds of an arm learn a task; each task is a part."""
 
-    task: str
-    steps: int
-    baseline: float
-    """The loss of who remembers nothing."""
-
-
-Losses = dict[Case, dict[str, dict[int, float]]]
-"""Test loss by case, encoder and seed."""
+    text: str
+    arm: str
+    tasks: tuple[str, ...]
 
 
-def measure(store: Store) -> Measurements:
-    """Test loss of every run, and the curves of validation loss."""
-    results = results_of_sweeps(store, "textbook_tasks")
-    styles = styles_of(results)
-    curves = {
-        case: {
-            encoder: [result.curve("val/loss") for result in group]
-            for encoder, group in by_encoder([result for result in results if case_of(result) == case]).items()
-        }
-        for case in sorted({case_of(result) for result in results})
+def pairs(first: str, second: str, tasks: Sequence[str]) -> tuple[Pair, ...]:
+    """Two arms, on each of some tasks."""
+    return tuple(Pair(first, second, task) for task in tasks)
+
+
+SEVERAL = tuple(task for symbols, task in COPYING.items() if symbols > 1)
+KEEPS = (
+    KeptClaim("A vanilla RNN keeps one bit for 28 steps.", "rnn", (COPYING[1],)),
+    KeptClaim("A vanilla RNN keeps eight bits for 28 steps.", "rnn", (COPYING[8],)),
+    KeptClaim("An LSTM keeps eight bits for 28 steps.", "lstm", (COPYING[8],)),
+)
+"""Claims 1 to 3."""
+COPIES = (
+    Claim(
+        4, "An LSTM usually keeps more bits than a vanilla RNN.", pairs("lstm", "rnn", SEVERAL), MARGIN,
+    ),
+    Claim(
+        5, "A ReLU RNN that starts with the identity keeps as many bits as an LSTM.",
+        pairs("rnn_relu", "lstm", SEVERAL), MARGIN, equal=True,
+    ),
+    Claim(6, "A GRU keeps as many bits as an LSTM.", pairs("gru", "lstm", SEVERAL), MARGIN, equal=True),
+    Claim(
+        7, "Chrono initialization for 50 steps usually makes an LSTM keep more bits.",
+        pairs("lstm_chrono_50", "lstm", SEVERAL), MARGIN,
+    ),
+)  # fmt: skip
+ADDS = (
+    KeptClaim("An LSTM learns to add.", "lstm", ADDING),
+    KeptClaim("A vanilla RNN learns to add.", "rnn", ADDING),
+)
+"""Claims 8 and 9."""
+SUMS = (
+    Claim(
+        10, "A ReLU RNN that starts with the identity adds as well as an LSTM.", pairs("rnn_relu", "lstm", ADDING),
+        MARGIN, equal=True,
+    ),
+    Claim(11, "An LSTM usually adds better than a vanilla RNN.", pairs("lstm", "rnn", ADDING), MARGIN),
+)  # fmt: skip
+
+
+def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
+    """Test losses of the runs of these sweeps, and the draws of those that choose rates."""
+    results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
+    searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
+    files: dict[str, str | bytes] = {
+        search_file(task): search_csv((run for run in searched if task_of(run) == task), kept_on_validation)
+        for task in sorted(set(map(task_of, searched)))
     }
     rows = [
         (
-            result.config.task.name, result.config.task.steps, result.encoder, result.seed,
-            result.metrics["test/loss"], result.metrics[BASELINE],
+            task_of(run), encoder, run.seed, run.learning_rate, float(run.config.optimizer.gradient_clip_norm),
+            run.metrics["test/loss"], run.metrics[BASELINE],
         )
-        for result in results
+        for encoder, group in by_encoder(results).items() for run in group
     ]  # fmt: skip
-    rates = learning_rates_csv(
-        results_of_sweeps(store, "textbook_rate"), results, lambda run: run.metrics[BEST_LOSS] / run.metrics[BASELINE]
-    )
-    return Measurements.of_rows(
-        ("task", "steps", "encoder", "seed", "test/loss", "baseline"),
-        rows,
-        styles,
-        {RATES: rates},
-        {"textbook": textbook_figure(curves, styles)},
-    )
+    columns = ("task", "encoder", "seed", "peak_rate", "clip_norm", "test/loss", BASELINE)
+    return Measurements.of_rows(columns, rows, styles_of([*results, *searched]), files)
+
+
+def task_of(run: RunResult) -> str:
+    """The title of a run's task."""
+    return str(run.config.task.title)
+
+
+def kept(loss: float, baseline: float) -> float:
+    """Share of what is to be kept that the answers account for, by the loss of who remembers nothing; at least 0.
+
+    Of symbols, it bounds from below what the states say of them (Barber & Agakov 2003). Of sums, it is the share of
+    their variance.
+    """
+    return max(0.0, 1 - loss / baseline)
+
+
+def kept_on_validation(run: RunResult) -> float:
+    """What a run keeps at its best epoch [%], in whole numbers."""
+    return round(100 * kept(run.metrics[BEST_LOSS], run.metrics[BASELINE]))
+
+
+def search_file(task: str) -> str:
+    """The file of the search on a task."""
+    return f"search_{task.replace(' ', '_')}.csv"
 
 
 def findings(folder: Path) -> Findings:
-    """Findings from the test losses."""
-    losses, styles = read_losses(folder), read_styles(folder)
+    """Findings from the files; where only searches have been run, theirs.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    scores, styles, searches = read_scores(folder), read_styles(folder), read_searches(folder)
+    tables = [
+        search_table(draws, styles, f"Kept on validation [%], {task}", (1, 2, 4, 8)) for task, draws in searches.items()
+    ]
+    figures = {
+        search_file(task).removesuffix(".csv"): search_figure(draws, styles, "share kept on validation [%]")
+        for task, draws in searches.items()
+    }
+    if not scores:
+        return Findings(tables, [], figures)
+    claims = (*COPIES, *SUMS)
+    adjusted = adjusted_tests(claims, scores)
     return Findings(
         tables=[
-            loss_table(losses, styles),
-            learning_rate_table(
-                "Validation loss by learning rate at T 50, as a share of the baseline's, the mean of both tasks",
-                folder,
-                styles,
-                lowest=True,
-            ),
+            kept_table(scores, styles),
+            learnt_table(scores, styles),
+            comparison_table(claims, scores, adjusted, styles, MARGIN),
+            *tables,
         ],
-        verdicts=verdicts(losses, styles),
+        verdicts=verdicts(scores, styles),
+        figures=kept_figures(scores, styles) | figures,
     )
 
 
-def read_losses(folder: Path) -> Losses:
-    """Test losses from `results.csv`: cases in their order, encoders as they first occur, seeds in their order."""
-    losses: Losses = {}
-    for row in sorted(read_rows(folder), key=lambda row: (row["task"], int(row["steps"]))):
-        groups = losses.setdefault(Case(row["task"], int(row["steps"]), float(row["baseline"])), {})
-        groups.setdefault(row["encoder"], {})[int(row["seed"])] = float(row["test/loss"])
-    return losses
+def read_scores(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
+    """What each seed keeps of each task, by arm, in the protocol's order; of seeds that are not the protocol's, none.
+    An arm with fewer seeds than another on a task is left out there: it is not whole yet.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    rows, scores = read_rows(folder), {}
+    for task in TASKS:
+        found: dict[str, dict[int, float]] = {}
+        for row in rows:
+            if row["task"] == task and int(row["seed"]) in SEEDS:
+                by_seed = found.setdefault(row["encoder"], {})
+                by_seed[int(row["seed"])] = kept(float(row["test/loss"]), float(row[BASELINE]))
+        most = max(found.values(), key=len, default={}).keys()
+        if whole := {arm: by_seed for arm, by_seed in found.items() if by_seed.keys() == most}:
+            scores[task] = whole
+    return scores
 
 
-def case_of(result: RunResult) -> Case:
-    """The task of a run, and its length."""
-    task = result.config.task
-    return Case(task.name, task.steps, float(result.metrics[BASELINE]))
+def read_searches(folder: Path) -> dict[str, dict[str, list[Draw]]]:
+    """The draws of each arm, by task."""
+    files = {task: search_file(task) for task in TASKS}
+    return {task: read_search(folder, file) for task, file in files.items() if (folder / file).is_file()}
 
 
-def solved(case: Case, losses: Sequence[float]) -> int:
-    """How many seeds have learnt a task."""
-    return sum(loss < SOLVED[case.task] * case.baseline for loss in losses)
+def verdicts(scores: Scores, styles: Styles) -> list[Verdict]:
+    """By the rules of the protocol, in its order, of the tasks that have all their seeds; a claim of which there is no
+    such task is left out."""
+    whole = {
+        task: arms for task, arms in scores.items() if all(len(by_seed) == len(SEEDS) for by_seed in arms.values())
+    }
+    adjusted = adjusted_tests((*COPIES, *SUMS), whole)
+    return [
+        *kept_verdicts(KEEPS, whole, styles),
+        *verdicts_on(COPIES, whole, adjusted, styles, "Kept are"),
+        *kept_verdicts(ADDS, whole, styles),
+        *verdicts_on(SUMS, whole, adjusted, styles, "Kept are"),
+    ]
 
 
-def loss_table(losses: Losses, styles: Styles) -> Table:
-    """Test loss of every encoder beside the baseline, and how many of its seeds have learnt the task."""
-    rows = [("remembers nothing", *(f"{case.baseline:.4f}" for case in losses))]
-    for encoder in dict.fromkeys(encoder for groups in losses.values() for encoder in groups):
-        cells = []
-        for case, groups in losses.items():
-            values = list(groups.get(encoder, {}).values())
-            cells.append(f"{mean_of(values, 4)} ({solved(case, values)} of {len(values)})" if values else "")
-        rows.append((styles[encoder].label, *cells))
-    title = "Test loss (and the seeds that have learnt the task): mean squared error, and nats per step"
-    return Table(title, ("encoder", *(f"{case.task}, T {case.steps}" for case in losses)), rows)
+def kept_verdicts(claims: Sequence[KeptClaim], scores: Scores, styles: Styles) -> list[Verdict]:
+    """Whether most seeds of an arm learn; a task that was not run leaves its part open."""
+    found = []
+    for claim in claims:
+        of_arm = {task: scores[task][claim.arm] for task in claim.tasks if claim.arm in scores.get(task, {})}
+        if of_arm:
+            parts = [
+                above(share_interval(*learnt(of_arm[task])), MOST) if task in of_arm else None for task in claim.tasks
+            ]
+            counts = "; ".join(
+                f"{task}, {counted(*learnt(by_seed))} with {mean_score(by_seed)} kept"
+                for task, by_seed in of_arm.items()
+            )
+            evidence = f"Seeds of {styles[claim.arm].label} that learn: {counts}."
+            found.append(Verdict(claim.text, judged(*parts), evidence))
+    return found
+
+
+def learnt(by_seed: BySeed) -> tuple[int, int]:
+    """How many seeds learn, and of how many."""
+    return sum(score > LEARNS for score in by_seed.values()), len(by_seed)
+
+
+def kept_table(scores: Scores, styles: Styles) -> Table:
+    """The mean over seeds of what is kept."""
+    rows = [
+        (styles[arm].label, *(mean_score(arms[arm]) if arm in arms else "" for arms in scores.values()))
+        for arm in arms_of(scores)
+    ]
+    title = (
+        "Kept: share of the bits (copying) or of the variance (adding), the mean over seeds with its 95 % t interval"
+    )
+    return Table(title, ("encoder", *scores), rows)
+
+
+def learnt_table(scores: Scores, styles: Styles) -> Table:
+    """How many seeds learn."""
+    rows = [
+        (styles[arm].label, *(counted(*learnt(arms[arm])) if arm in arms else "" for arms in scores.values()))
+        for arm in arms_of(scores)
+    ]
+    title = f"Seeds that learn, which keep more than {100 * LEARNS:g} %, with exact 95 % intervals"
+    return Table(title, ("encoder", *scores), rows)
+
+
+def arms_of(scores: Scores) -> list[str]:
+    """The arms that were run."""
+    return list(dict.fromkeys(arm for arms in scores.values() for arm in arms))
+
+
+def kept_figures(scores: Scores, styles: Styles) -> dict[str, Figure]:
+    """What is kept of each task, and the bits that are kept of so many, where more than one number was run."""
+    copied = {symbols: scores[task] for symbols, task in COPYING.items() if task in scores}
+    found = {"kept": kept_figure(scores, styles)}
+    return found | ({"bits": bits_figure(copied, styles)} if len(copied) > 1 else {})
 
 
 @styled
-def textbook_figure(curves: Mapping[Case, Mapping[str, Sequence[Curve]]], styles: Styles) -> Figure:
-    """Validation loss while the tasks are learnt, one line per seed, with the baseline drawn in."""
-    figure, panels = new_figure(len(curves), width=3.7, height=3.9)
-    for axes, (case, groups) in zip(panels, curves.items(), strict=True):
-        for encoder, seeds in groups.items():
-            for position, (steps, values) in enumerate(seeds):
-                label, color = styles[encoder]
-                shown = label if position == 0 else None
-                axes.plot(np.array(steps) + 1, values, color=color, marker="o", markersize=3, label=shown)
-        axes.axhline(case.baseline, color="#555555", linestyle="--", linewidth=1, label="remembers nothing")
-        unit = "mean squared error" if case.task == "adding" else "cross-entropy [nats per step]"
-        axes.set(title=f"{case.task.capitalize()}, T {case.steps}", xlabel="training step", ylabel=unit, ylim=(0, None))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+def bits_figure(copied: Mapping[int, Mapping[str, BySeed]], styles: Styles) -> Figure:
+    """Bits that are kept against bits that are to be kept, a line for each arm, with t intervals."""
+    figure, (axes,) = new_figure(1, width=6.4, height=3.9)
+    axes.plot(list(copied), list(copied), color="#999999", linestyle="--", linewidth=1, label="all of them")
+    for place, arm in enumerate(arms_of({str(symbols): arms for symbols, arms in copied.items()})):
+        found = {
+            symbols: accuracy_interval(list(arms[arm].values())) for symbols, arms in copied.items() if arm in arms
+        }
+        aside = 1.02 ** (place - 2)  # so that no whisker hides another
+        x = [aside * symbols for symbols in found]
+        bits, low, high = np.transpose([symbols * np.array(interval) for symbols, interval in found.items()])
+        label, color = styles[arm]
+        axes.errorbar(x, bits, (bits - low, high - bits), label=label, color=color, marker="o", markersize=5, capsize=2)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(copied), [str(symbols) for symbols in copied])
+    axes.minorticks_off()
+    axes.set(xlabel="bits to keep for 28 steps", ylabel="bits kept (mean with 95 % interval)", ylim=(0, None))
+    figure.legend(loc="outside right center")
     return figure
 
 
-def verdicts(losses: Losses, styles: Styles) -> list[Verdict]:
-    """Whether the LSTM learns what the vanilla RNN does not, by their usual initializations; each task is a part."""
-    first, *others = losses.values()
-    tried = [encoder for encoder in first if all(encoder in groups for groups in others)]
-    counts = {
-        encoder: {case: solved(case, list(groups[encoder].values())) for case, groups in losses.items()}
-        for encoder in tried
-    }
-    best = max(tried, key=lambda encoder: sum(counts[encoder].values()))
-    parts = [
-        every((learns(case, groups["lstm"].values()), negated(learns(case, groups["rnn"].values()))))
-        for case, groups in losses.items()
-    ]
-    by_task = "; ".join(
-        f"{case.task} over {case.steps} {', '.join(str(counts[name][case]) for name in ('lstm', 'rnn', best))}"
-        for case in losses
-    )
-    shares = "; ".join(
-        f"{case.task} over {case.steps} {with_bounds(share_of_baseline(case, groups['lstm'].values()), 2)}"
-        for case, groups in losses.items()
-    )
-    return [
-        Verdict(
-            "An LSTM learns the textbook tasks of long memory, a vanilla RNN does not.",
-            judged(*parts),
-            f"Seeds that learn, of {len(first['lstm'])} (LSTM, RNN, and the best initialization, "
-            f"{styles[best].label}): {by_task}. The LSTM's loss as a share of the baseline's: "
-            f"{shares}; a task is learnt below {SOLVED['adding']:g} (adding) and {SOLVED['copying']:g} (copying).",
+@styled
+def kept_figure(scores: Scores, styles: Styles) -> Figure:
+    """What is kept, one dot per seed: a panel for each task, a row for each arm."""
+    arms = arms_of(scores)
+    figure, panels = new_figure(len(scores), width=2.2 + 2.2 / len(scores), height=1.2 + 0.4 * len(arms))
+    for axes, (task, of_task) in zip(panels, scores.items(), strict=True):
+        for row, arm in enumerate(arms):
+            if arm in of_task:
+                values = list(of_task[arm].values())
+                axes.scatter(values, [row] * len(values), color=styles[arm].color, s=26, alpha=0.6, clip_on=False)
+        axes.axvline(LEARNS, color="#999999", linestyle="--", linewidth=1)
+        axes.set_yticks(
+            range(len(arms)), [styles[arm].label for arm in arms] if axes is panels[0] else [""] * len(arms)
         )
-    ]
+        axes.set(title=task.replace(" over", "\nover"), xlim=(-0.04, 1.04), ylim=(len(arms) - 0.4, -0.6))
+        axes.set_xlabel("share kept")
+    return figure
 
 
-def share_of_baseline(case: Case, losses: Iterable[float]) -> Interval:
-    """Loss as a share of that of an encoder that remembers nothing, with its interval over seeds."""
-    return t_interval([loss / case.baseline for loss in losses], low=0.0)
-
-
-def learns(case: Case, losses: Iterable[float]) -> bool | None:
-    """Whether an encoder learns a task; None where its seeds do not decide."""
-    return below(share_of_baseline(case, losses), SOLVED[case.task])
-
+CASES = (*(f"copying_{symbols}" for symbols in COPYING), "adding_50", "adding_200")
+SWEEPS = (
+    *(Sweep(f"textbook_search_{case}", chooses_rates=True) for case in CASES),
+    *(Sweep(f"textbook_{case}") for case in CASES),
+)
 
 STUDY = Study(
     name="textbook",
     order=30,
-    sweeps=(Sweep("textbook_rate", chooses_rates=True), Sweep("textbook_tasks")),
-    measure=measure,
+    sweeps=SWEEPS,
+    measure=partial(measure, sweeps=SWEEPS),
+    measure_part=measure,
     findings=findings,
+    protocol=True,
 )

@@ -13,7 +13,7 @@ from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, read_correct
 from sentiment_rnn.studies.kit.measurements import ENCODERS, Measurements, read_rows
 
-OF_RUN, OF_DRAW = ("setting", "encoder", "distance", "seed"), ("encoder", "learning_rate", "clip")
+OF_RUN, OF_DRAW = ("setting", "task", "encoder", "distance", "seed"), ("encoder", "learning_rate", "clip")
 """Columns of CSV files that tell rows apart: of runs, which have a seed, and of the draws of a search. The others are
 measured."""
 
@@ -21,7 +21,7 @@ measured."""
 def added_to(folder: Path, part: Measurements) -> Measurements:
     """The measurements of a folder and of a part together. Where a run was measured twice, the part's count.
 
-    Rows are in the order of their encoder, then of their distance, then of their seed.
+    Rows are in the order of their encoder, then of their task, their distance and their seed.
 
     Raises:
         UserError: a file of the folder is damaged, or the runs of the part have read other reviews.
@@ -33,8 +33,9 @@ def added_to(folder: Path, part: Measurements) -> Measurements:
         rows = {name: joined_rows(folder, new, name) for name in files if name.endswith(".csv")}
         rank = {row["encoder"]: place for place, row in enumerate(rows[ENCODERS])}
 
-        def order(row: dict[str, str]) -> tuple[int, int, int]:
-            return rank.get(row["encoder"], len(rank)), int(row.get("distance", 0)), int(row.get("seed", 0))
+        def order(row: dict[str, str]) -> tuple[int, str, int, int]:
+            place = rank.get(row["encoder"], len(rank))
+            return place, row.get("task", ""), int(row.get("distance", 0)), int(row.get("seed", 0))
 
         for name, found in rows.items():
             found.sort(key=order)
