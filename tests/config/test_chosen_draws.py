@@ -6,6 +6,7 @@ import pytest
 
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import textbook
+from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.random_search import Draw, best_draw, read_search
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -88,17 +89,15 @@ def test_an_arm_of_unseen_runs_with_the_best_draw_of_its_search() -> None:
     assert_used("unseen", best)
 
 
-@pytest.mark.parametrize(
-    ("experiment", "task"),
-    [
-        *((f"textbook_copying_{symbols}", task) for symbols, task in textbook.COPYING.items()),
-        *zip(("textbook_adding_50", "textbook_adding_200"), textbook.ADDING, strict=True),
-    ],
-)
-def test_an_arm_of_textbook_runs_with_the_best_draw_on_its_task(experiment: str, task: str) -> None:
+@pytest.mark.parametrize(("case", "task"), zip(textbook.CASES, textbook.TASKS, strict=True))
+def test_an_arm_of_textbook_runs_with_the_best_draw_on_its_task(case: str, task: str) -> None:
     folder, file = EXPERIMENTS / "textbook", textbook.search_file(task)
     if not (folder / file).is_file():
         pytest.skip(f"{file}: not searched yet")
-    best = {arm: best_draw(found) for arm, found in read_search(folder, file).items()}
-    assert len(best) == 5
-    assert_used(experiment, best)
+    draws = read_search(folder, file)
+    assert [len(found) for found in draws.values()] == [8] * 5
+    best = {arm: best_draw(found) for arm, found in draws.items()}
+    assert_used(f"textbook_{case}", best)
+    for row in read_rows(folder):
+        if row["task"] == task:
+            assert best[row["encoder"]][:2] == (float(row["peak_rate"]), float(row["clip_norm"]))

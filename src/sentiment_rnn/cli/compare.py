@@ -67,7 +67,7 @@ def check_task(study: str, runs: list[RunResult]) -> None:
     if others:
         raise UserError(
             f"sweep={study}: its runs are of {', '.join(others)}, and compare reads runs on reviews; "
-            "sentiment-rnn study name=textbook reads those"
+            "sentiment-rnn study name=textbook compares such runs, those of its own sweeps"
         )
 
 

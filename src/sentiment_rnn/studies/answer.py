@@ -71,8 +71,8 @@ CURE = CountedClaim(
     "cure", "causes", "The gradient goes along the cell.",
     causes.SEEDS, ("lstm_chrono", "lstm_detach_cell"), causes.DISTANCES, "causes_",
 )  # fmt: skip
-ON_TEXT = ("lstm", "bag", "rnn", NEIGHBORS_SHUFFLED)
-"""Arms of real_text in the row of real text: those of its claim, and two more."""
+BESIDE = ("rnn", NEIGHBORS_SHUFFLED)
+"""Arms of real_text that the row of real text shows beside those of its claim."""
 
 
 def answer(experiments: Path) -> list[Row]:
@@ -114,9 +114,10 @@ def real_text(experiments: Path) -> Row | None:
     if (asked := verdicts_of(folder).get(AGAINST_BAG.text)) is None:
         return None
     accuracies, styles = read_accuracies(folder), read_styles(folder)
-    arms = [arm for arm in ON_TEXT if arm in accuracies]
+    (pair,) = AGAINST_BAG.pairs
+    arms = [arm for arm in (pair.first, pair.second, *BESIDE) if arm in accuracies]
     number = "; ".join(f"{styles[arm].label} {mean_score(accuracies[arm])}" for arm in arms)
-    shown_with = conditions(folder, len(accuracies[arms[0]]), "real_text")
+    shown_with = conditions(folder, len(accuracies[pair.first]), "real_text")
     return Row("real text", asked["claim"], asked["verdict"], f"Right are: {number}.", shown_with, folder.name)
 
 

@@ -19,7 +19,7 @@ from sentiment_rnn.studies.kit.margin_comparisons import (
     Claim,
     Pair,
     adjusted_tests,
-    comparison_table,
+    comparison_tables,
     mean_score,
     verdicts_on,
 )
@@ -127,7 +127,7 @@ def findings(folder: Path) -> Findings:
     return Findings(
         tables=[
             accuracy_table(accuracies, styles),
-            comparison_table(CLAIMS, scores, adjusted, styles, MARGIN),
+            *comparison_tables(CLAIMS, adjusted, scores, styles),
             *tables,
         ],
         verdicts=verdicts(accuracies, styles),
@@ -162,7 +162,7 @@ def read_draws(folder: Path) -> dict[str, list[Draw]]:
 def verdicts(accuracies: Accuracies, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol; a claim of an arm that was not run is left out."""
     scores = {ALL: accuracies}
-    found = verdicts_on(CLAIMS, scores, adjusted_tests(CLAIMS, scores), styles, "Right are")
+    found = verdicts_on(CLAIMS, adjusted_tests(CLAIMS, scores), scores, styles)
     return undecided(found, len(SEEDS) - min(map(len, accuracies.values())))
 
 

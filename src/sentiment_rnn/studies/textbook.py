@@ -1,13 +1,16 @@
 """How much do encoders keep in the textbook tasks, copying and adding? By experiments/textbook/protocol.md."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.shares import counted, share_interval
 from sentiment_rnn.report.statistics import BySeed, accuracy_interval
@@ -16,11 +19,12 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, styles_
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import MOST
 from sentiment_rnn.studies.kit.margin_comparisons import (
+    Adjusted,
     Claim,
     Pair,
     Scores,
     adjusted_tests,
-    comparison_table,
+    comparison_tables,
     mean_score,
     verdicts_on,
 )
@@ -48,9 +52,11 @@ TASKS = (*COPYING.values(), *ADDING)
 SEEDS = range(80, 100)
 
 
-class KeptClaim(NamedTuple):
+class LearningClaim(NamedTuple):
     """That most seeds of an arm learn a task; each task is a part."""
 
+    number: int
+    """In the protocol."""
     text: str
     arm: str
     tasks: tuple[str, ...]
@@ -61,33 +67,25 @@ def pairs(first: str, second: str, tasks: Sequence[str]) -> tuple[Pair, ...]:
     return tuple(Pair(first, second, task) for task in tasks)
 
 
-SEVERAL = tuple(task for symbols, task in COPYING.items() if symbols > 1)
-KEEPS = (
-    KeptClaim("A vanilla RNN keeps one bit for 28 steps.", "rnn", (COPYING[1],)),
-    KeptClaim("A vanilla RNN keeps eight bits for 28 steps.", "rnn", (COPYING[8],)),
-    KeptClaim("An LSTM keeps eight bits for 28 steps.", "lstm", (COPYING[8],)),
+LEARNING = (
+    LearningClaim(1, "A vanilla RNN keeps one bit for 28 steps.", "rnn", (COPYING[1],)),
+    LearningClaim(2, "A vanilla RNN keeps eight bits for 28 steps.", "rnn", (COPYING[8],)),
+    LearningClaim(3, "An LSTM keeps eight bits for 28 steps.", "lstm", (COPYING[8],)),
+    LearningClaim(8, "An LSTM learns to add.", "lstm", ADDING),
+    LearningClaim(9, "A vanilla RNN learns to add.", "rnn", ADDING),
 )
-"""Claims 1 to 3."""
-COPIES = (
-    Claim(
-        4, "An LSTM usually keeps more bits than a vanilla RNN.", pairs("lstm", "rnn", SEVERAL), MARGIN,
-    ),
+SEVERAL_SYMBOLS = tuple(task for symbols, task in COPYING.items() if symbols > 1)
+COMPARISONS = (
+    Claim(4, "An LSTM usually keeps more bits than a vanilla RNN.", pairs("lstm", "rnn", SEVERAL_SYMBOLS), MARGIN),
     Claim(
         5, "A ReLU RNN that starts with the identity keeps as many bits as an LSTM.",
-        pairs("rnn_relu", "lstm", SEVERAL), MARGIN, equal=True,
+        pairs("rnn_relu", "lstm", SEVERAL_SYMBOLS), MARGIN, equal=True,
     ),
-    Claim(6, "A GRU keeps as many bits as an LSTM.", pairs("gru", "lstm", SEVERAL), MARGIN, equal=True),
+    Claim(6, "A GRU keeps as many bits as an LSTM.", pairs("gru", "lstm", SEVERAL_SYMBOLS), MARGIN, equal=True),
     Claim(
         7, "Chrono initialization for 50 steps usually makes an LSTM keep more bits.",
-        pairs("lstm_chrono_50", "lstm", SEVERAL), MARGIN,
+        pairs("lstm_chrono_50", "lstm", SEVERAL_SYMBOLS), MARGIN,
     ),
-)  # fmt: skip
-ADDS = (
-    KeptClaim("An LSTM learns to add.", "lstm", ADDING),
-    KeptClaim("A vanilla RNN learns to add.", "rnn", ADDING),
-)
-"""Claims 8 and 9."""
-SUMS = (
     Claim(
         10, "A ReLU RNN that starts with the identity adds as well as an LSTM.", pairs("rnn_relu", "lstm", ADDING),
         MARGIN, equal=True,
@@ -97,7 +95,11 @@ SUMS = (
 
 
 def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
-    """Test losses of the runs of these sweeps, and the draws of those that choose rates."""
+    """Test losses of the runs of these sweeps, and the draws of those that choose rates.
+
+    Raises:
+        UserError: a sweep has not finished, or they do not compare; see `results_of_sweeps`.
+    """
     results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
     searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
     files: dict[str, str | bytes] = {
@@ -109,7 +111,7 @@ def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
             task_of(run), encoder, run.seed, run.learning_rate, float(run.config.optimizer.gradient_clip_norm),
             run.metrics["test/loss"], run.metrics[BASELINE],
         )
-        for encoder, group in by_encoder(results).items() for run in group
+        for encoder, group in by_encoder(results).items() for run in sorted(group, key=task_of)
     ]  # fmt: skip
     columns = ("task", "encoder", "seed", "peak_rate", "clip_norm", "test/loss", BASELINE)
     return Measurements.of_rows(columns, rows, styles_of([*results, *searched]), files)
@@ -146,32 +148,31 @@ def findings(folder: Path) -> Findings:
         UserError: a file is missing or damaged.
     """
     scores, styles, searches = read_scores(folder), read_styles(folder), read_searches(folder)
-    tables = [
-        search_table(draws, styles, f"Kept on validation [%], {task}", (1, 2, 4, 8)) for task, draws in searches.items()
-    ]
+    tables = [search_table(draws, styles, f"Kept on validation [%], {task}") for task, draws in searches.items()]
     figures = {
         search_file(task).removesuffix(".csv"): search_figure(draws, styles, "share kept on validation [%]")
         for task, draws in searches.items()
     }
     if not scores:
         return Findings(tables, [], figures)
-    claims = (*COPIES, *SUMS)
-    adjusted = adjusted_tests(claims, scores)
+    whole = whole_tasks(scores)
+    adjusted = adjusted_tests(COMPARISONS, whole)
     return Findings(
         tables=[
             kept_table(scores, styles),
             learnt_table(scores, styles),
-            comparison_table(claims, scores, adjusted, styles, MARGIN),
+            *comparison_tables(COMPARISONS, adjusted, whole, styles),
             *tables,
         ],
-        verdicts=verdicts(scores, styles),
+        verdicts=verdicts(adjusted, whole, styles),
         figures=kept_figures(scores, styles) | figures,
     )
 
 
 def read_scores(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
     """What each seed keeps of each task, by arm, in the protocol's order; of seeds that are not the protocol's, none.
-    An arm with fewer seeds than another on a task is left out there: it is not whole yet.
+
+    A task of which one arm has other seeds than another is left out. Its sweep is still being run.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -182,50 +183,63 @@ def read_scores(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
         for row in rows:
             if row["task"] == task and int(row["seed"]) in SEEDS:
                 by_seed = found.setdefault(row["encoder"], {})
-                by_seed[int(row["seed"])] = kept(float(row["test/loss"]), float(row[BASELINE]))
-        most = max(found.values(), key=len, default={}).keys()
-        if whole := {arm: by_seed for arm, by_seed in found.items() if by_seed.keys() == most}:
-            scores[task] = whole
+                by_seed[int(row["seed"])] = kept(loss_in(row, folder), float(row[BASELINE]))
+        if len({frozenset(by_seed) for by_seed in found.values()}) == 1:
+            scores[task] = found
     return scores
 
 
+def loss_in(row: Mapping[str, str], folder: Path) -> float:
+    """The test loss of a row of `results.csv`; raises `UserError` where it is no number."""
+    if not math.isfinite(loss := float(row["test/loss"])):
+        raise UserError(
+            f"{folder}: the loss of {row['encoder']}, seed {row['seed']}, {row['task']} is {loss}; train all seeds of "
+            "this encoder again with its next best draw"
+        )
+    return loss
+
+
+def whole_tasks(scores: Scores) -> Scores:
+    """The tasks that have all their seeds; of the others nothing is decided."""
+    return {task: arms for task, arms in scores.items() if {*SEEDS} == set(next(iter(arms.values())))}
+
+
 def read_searches(folder: Path) -> dict[str, dict[str, list[Draw]]]:
-    """The draws of each arm, by task."""
+    """The draws of each arm, by task; raises `UserError` where a file is damaged."""
     files = {task: search_file(task) for task in TASKS}
     return {task: read_search(folder, file) for task, file in files.items() if (folder / file).is_file()}
 
 
-def verdicts(scores: Scores, styles: Styles) -> list[Verdict]:
-    """By the rules of the protocol, in its order, of the tasks that have all their seeds; a claim of which there is no
-    such task is left out."""
-    whole = {
-        task: arms for task, arms in scores.items() if all(len(by_seed) == len(SEEDS) for by_seed in arms.values())
-    }
-    adjusted = adjusted_tests((*COPIES, *SUMS), whole)
-    return [
-        *kept_verdicts(KEEPS, whole, styles),
-        *verdicts_on(COPIES, whole, adjusted, styles, "Kept are"),
-        *kept_verdicts(ADDS, whole, styles),
-        *verdicts_on(SUMS, whole, adjusted, styles, "Kept are"),
-    ]
+def verdicts(adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+    """By the rules of the protocol, in its order; a claim of which nothing was run is left out."""
+    found = [
+        (claim.number, verdict)
+        for claim in LEARNING
+        for verdict in verdicts_on_learning(claim, scores, styles)
+    ]  # fmt: skip
+    found += [
+        (claim.number, verdict)
+        for claim in COMPARISONS
+        for verdict in verdicts_on([claim], adjusted, scores, styles)
+    ]  # fmt: skip
+    return [verdict for _, verdict in sorted(found, key=itemgetter(0))]
 
 
-def kept_verdicts(claims: Sequence[KeptClaim], scores: Scores, styles: Styles) -> list[Verdict]:
-    """Whether most seeds of an arm learn; a task that was not run leaves its part open."""
-    found = []
-    for claim in claims:
-        of_arm = {task: scores[task][claim.arm] for task in claim.tasks if claim.arm in scores.get(task, {})}
-        if of_arm:
-            parts = [
-                above(share_interval(*learnt(of_arm[task])), MOST) if task in of_arm else None for task in claim.tasks
-            ]
-            counts = "; ".join(
-                f"{task}, {counted(*learnt(by_seed))} with {mean_score(by_seed)} kept"
-                for task, by_seed in of_arm.items()
-            )
-            evidence = f"Seeds of {styles[claim.arm].label} that learn: {counts}."
-            found.append(Verdict(claim.text, judged(*parts), evidence))
-    return found
+def verdicts_on_learning(claim: LearningClaim, scores: Scores, styles: Styles) -> list[Verdict]:
+    """Whether most seeds of an arm learn: a verdict, or none where nothing was run.
+
+    A task that was not run leaves its part open.
+    """
+    of_arm = {task: scores[task][claim.arm] for task in claim.tasks if claim.arm in scores.get(task, {})}
+    if not of_arm:
+        return []
+    parts = [above(share_interval(*learnt(of_arm[task])), MOST) if task in of_arm else None for task in claim.tasks]
+    counts = "; ".join(
+        f"{task}, {counted(*learnt(of_arm[task]))} with {mean_score(of_arm[task])} kept"
+        if task in of_arm else f"{task}, not run with all seeds"
+        for task in claim.tasks
+    )  # fmt: skip
+    return [Verdict(claim.text, judged(*parts), f"Seeds of {styles[claim.arm].label} that learn: {counts}.")]
 
 
 def learnt(by_seed: BySeed) -> tuple[int, int]:
@@ -237,7 +251,7 @@ def kept_table(scores: Scores, styles: Styles) -> Table:
     """The mean over seeds of what is kept."""
     rows = [
         (styles[arm].label, *(mean_score(arms[arm]) if arm in arms else "" for arms in scores.values()))
-        for arm in arms_of(scores)
+        for arm in arms_of(scores.values())
     ]
     title = (
         "Kept: share of the bits (copying) or of the variance (adding), the mean over seeds with its 95 % t interval"
@@ -249,15 +263,15 @@ def learnt_table(scores: Scores, styles: Styles) -> Table:
     """How many seeds learn."""
     rows = [
         (styles[arm].label, *(counted(*learnt(arms[arm])) if arm in arms else "" for arms in scores.values()))
-        for arm in arms_of(scores)
+        for arm in arms_of(scores.values())
     ]
     title = f"Seeds that learn, which keep more than {100 * LEARNS:g} %, with exact 95 % intervals"
     return Table(title, ("encoder", *scores), rows)
 
 
-def arms_of(scores: Scores) -> list[str]:
-    """The arms that were run."""
-    return list(dict.fromkeys(arm for arms in scores.values() for arm in arms))
+def arms_of(tasks: Iterable[Mapping[str, BySeed]]) -> list[str]:
+    """The arms that were run on some of these tasks."""
+    return list(dict.fromkeys(arm for arms in tasks for arm in arms))
 
 
 def kept_figures(scores: Scores, styles: Styles) -> dict[str, Figure]:
@@ -272,11 +286,11 @@ def bits_figure(copied: Mapping[int, Mapping[str, BySeed]], styles: Styles) -> F
     """Bits that are kept against bits that are to be kept, a line for each arm, with t intervals."""
     figure, (axes,) = new_figure(1, width=6.4, height=3.9)
     axes.plot(list(copied), list(copied), color="#999999", linestyle="--", linewidth=1, label="all of them")
-    for place, arm in enumerate(arms_of({str(symbols): arms for symbols, arms in copied.items()})):
+    for place, arm in enumerate(shown := arms_of(copied.values())):
         found = {
             symbols: accuracy_interval(list(arms[arm].values())) for symbols, arms in copied.items() if arm in arms
         }
-        aside = 1.02 ** (place - 2)  # so that no whisker hides another
+        aside = 1.02 ** (place - (len(shown) - 1) / 2)  # so that no whisker hides another
         x = [aside * symbols for symbols in found]
         bits, low, high = np.transpose([symbols * np.array(interval) for symbols, interval in found.items()])
         label, color = styles[arm]
@@ -292,7 +306,7 @@ def bits_figure(copied: Mapping[int, Mapping[str, BySeed]], styles: Styles) -> F
 @styled
 def kept_figure(scores: Scores, styles: Styles) -> Figure:
     """What is kept, one dot per seed: a panel for each task, a row for each arm."""
-    arms = arms_of(scores)
+    arms = arms_of(scores.values())
     figure, panels = new_figure(len(scores), width=2.2 + 2.2 / len(scores), height=1.2 + 0.4 * len(arms))
     for axes, (task, of_task) in zip(panels, scores.items(), strict=True):
         for row, arm in enumerate(arms):

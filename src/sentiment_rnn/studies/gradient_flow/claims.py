@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sentiment_rnn.report.p_values import higher_share, rank_p
+from sentiment_rnn.report.p_values import LEVEL, higher_share, rank_p
 from sentiment_rnn.report.shares import counted, share_interval
 from sentiment_rnn.report.statistics import BySeed, Interval, geometric_interval, t_interval, with_bounds
 from sentiment_rnn.studies.gradient_flow.measurements import STEPS, Rate, by_seed
@@ -12,7 +12,6 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import fails, learns, seeds_above
 from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Scores
 from sentiment_rnn.studies.kit.restored import GENERATED, IMDB
-from sentiment_rnn.studies.kit.share_comparisons import LEVEL
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, every, judged, within
 
 MARGIN = 0.02

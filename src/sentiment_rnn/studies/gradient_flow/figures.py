@@ -70,19 +70,21 @@ def rate_figure(rates: Sequence[Rate], styles: Styles) -> Figure:
 
 @styled
 def left_figure(rates: Sequence[Rate], scores: Scores, styles: Styles) -> Figure:
-    """Share of seeds that learn against what is left of the gradient before training, with the intervals of both."""
+    """Share of seeds that learn against what is left of the gradient before training, with the intervals of both; each
+    arm is moved a little, so that none hides another."""
     figure, (axes,) = new_figure(1, width=6.8, height=3.9)
-    for arm in scores:
+    for place, arm in enumerate(scores):
         left, share = left_of(rates, arm), share_above(scores[arm][STEPS])
+        aside = 0.006 * (place - (len(scores) - 1) / 2)  # so that no arm hides another
         error = {
             name: [[value.estimate - value.low], [value.high - value.estimate]]
             for name, value in (("xerr", left), ("yerr", share))
         }
         label, color = styles[arm]
-        axes.errorbar(left.estimate, share.estimate, **error, color=color, marker="o", capsize=2, label=label)  # type: ignore[arg-type]
+        axes.errorbar(left.estimate, share.estimate + aside, **error, color=color, marker="o", capsize=2, label=label)  # type: ignore[arg-type]
     axes.axvline(TENTH, color="#999999", linestyle="--", linewidth=1, label="a tenth")
     axes.set(
-        xscale="log", xlabel=f"gradient {STEPS} steps back / at the last token, before training", ylim=(-0.04, 1.04),
+        xscale="log", xlabel=f"gradient {STEPS} steps back / at the last token, before training", ylim=(-0.06, 1.06),
         ylabel=f"share of seeds that learn {STEPS} tokens",
     )  # fmt: skip
     figure.legend(fontsize=8, loc="outside right center")

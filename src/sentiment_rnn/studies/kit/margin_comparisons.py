@@ -8,7 +8,7 @@ both are as good is judged by whether the interval of the difference of their me
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sentiment_rnn.report.p_values import holm, sign_p
+from sentiment_rnn.report.p_values import LEVEL, holm, sign_p
 from sentiment_rnn.report.shares import counted
 from sentiment_rnn.report.statistics import (
     BySeed,
@@ -20,34 +20,29 @@ from sentiment_rnn.report.statistics import (
 )
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.share_comparisons import LEVEL
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged, within
 
-WORDS = {0.01: "one point", 0.1: "ten points"}
-"""Margins, as texts name them."""
-
 Scores = Mapping[str, Mapping[str, BySeed]]
-"""From 0 to 1, by what is compared (one task of several; `ALL` where there is one), arm and seed."""
+"""From 0 to 1, by task, arm and seed; the task is `ALL` where there is one alone."""
 ALL = ""
 
 
 class Pair(NamedTuple):
-    """Two arms."""
+    """Two arms on a task."""
 
     first: str
     second: str
-    on: str = ALL
-    """What they are compared on."""
+    task: str = ALL
 
     def run(self, scores: Scores) -> bool:
         """Whether both arms were run."""
-        arms = scores.get(self.on, {})
+        arms = scores.get(self.task, {})
         return self.first in arms and self.second in arms
 
     def better(self, scores: Scores, margin: float) -> tuple[int, int]:
         """In how many seeds the first is better than the second by more than a margin, and of how many."""
         first, second = self.of(scores)
-        # To the six digits of `results.csv`: 0.88 - 0.87 is more than 0.01 in binary.
+        # Rounded, so that 0.88 - 0.87 is not more than 0.01.
         return sum(round(first[seed] - second[seed], 6) > margin for seed in first), len(first)
 
     def difference(self, scores: Scores) -> Interval:
@@ -57,12 +52,14 @@ class Pair(NamedTuple):
 
     def of(self, scores: Scores) -> tuple[BySeed, BySeed]:
         """The scores of both arms."""
-        return scores[self.on][self.first], scores[self.on][self.second]
+        return scores[self.task][self.first], scores[self.task][self.second]
 
 
 class Claim(NamedTuple):
-    """That the first arm of each pair is better than the second by more than a margin, or that both are as good within
-    it; each pair is a part."""
+    """That the first arm of each pair is better than the second by more than a margin, or that both are as good.
+
+    Each pair is a part.
+    """
 
     number: int
     """In the protocol."""
@@ -70,6 +67,7 @@ class Claim(NamedTuple):
     pairs: tuple[Pair, ...]
     margin: float
     equal: bool = False
+    """Both are to be as good, within the margin."""
 
 
 Adjusted = Mapping[tuple[int, Pair], float]
@@ -84,35 +82,30 @@ def adjusted_tests(claims: Iterable[Claim], scores: Scores) -> Adjusted:
     })  # fmt: skip
 
 
-def verdicts_on(
-    claims: Iterable[Claim], scores: Scores, adjusted: Adjusted, styles: Styles, measured: str
-) -> list[Verdict]:
-    """The verdict on each claim of which a pair was run, with the numbers behind it.
-
-    Args:
-        measured: what the scores say of the arms, `Right are`.
-    """
+def verdicts_on(claims: Iterable[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+    """The verdict on each claim of which a pair was run, with the numbers behind it."""
     return [
-        verdict_on(claim, scores, adjusted, styles, measured)
+        verdict_on(claim, adjusted, scores, styles)
         for claim in claims if any(pair.run(scores) for pair in claim.pairs)
     ]  # fmt: skip
 
 
-def verdict_on(claim: Claim, scores: Scores, adjusted: Adjusted, styles: Styles, measured: str) -> Verdict:
+def verdict_on(claim: Claim, adjusted: Adjusted, scores: Scores, styles: Styles) -> Verdict:
     """See `verdicts_on`; a pair that was not run leaves its part open."""
     parts: list[bool | None] = []
     evidence = []
     for pair in claim.pairs:
+        on = f"{sentence_case(pair.task)}. " if pair.task else ""
         if not pair.run(scores):
             parts.append(None)
+            evidence.append(f"{sentence_case(pair.task)} was not run with all seeds.")
             continue
         difference = pair.difference(scores)
         one, other = (
-            f"{styles[arm].label} {mean_score(of_arm)}"
+            f"{styles[arm].label}: {mean_score(of_arm)}"
             for arm, of_arm in zip((pair.first, pair.second), pair.of(scores), strict=True)
         )
-        opening = f"{pair.on[0].upper()}{pair.on[1:]}: {measured.lower()}" if pair.on else measured
-        evidence.append(f"{opening} {one} and {other}: {points(difference)} points.")
+        evidence.append(f"{on}{one}; {other}; difference {points(difference)} points.")
         if claim.equal:
             parts.append(within(difference, claim.margin))
             continue
@@ -120,10 +113,20 @@ def verdict_on(claim: Claim, scores: Scores, adjusted: Adjusted, styles: Styles,
         p = adjusted[claim.number, pair]
         parts.append(2 * better > of if p <= LEVEL else None)
         evidence.append(
-            f"It is more than {WORDS[claim.margin]} better in {counted(better, of)} seeds; "
+            f"The first is better by more than {in_points(claim.margin)} in {counted(better, of)} seeds; "
             f"sign test against half of them, adjusted p = {p:.2g}."
         )
     return Verdict(claim.text, judged(*parts), " ".join(evidence))
+
+
+def sentence_case(text: str) -> str:
+    """With a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def in_points(margin: float) -> str:
+    """`1 point`, `10 points`."""
+    return f"{100 * margin:g} point" + ("s" if margin > 0.01 else "")
 
 
 def mean_score(by_seed: BySeed) -> str:
@@ -131,23 +134,25 @@ def mean_score(by_seed: BySeed) -> str:
     return percent(accuracy_interval(list(by_seed.values())))
 
 
-def comparison_table(
-    claims: Iterable[Claim], scores: Scores, adjusted: Adjusted, styles: Styles, margin: float
-) -> Table:
-    """Of every pair that was run: the difference of the means, and in how many seeds it is more than the margin."""
+def comparison_tables(claims: Iterable[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Table]:
+    """Of every pair that was run: the difference of the means, and in how many seeds it is more than the margin.
+
+    Nothing where none was.
+    """
     pairs = [(claim, pair) for claim in claims for pair in claim.pairs if pair.run(scores)]
-    several = any(pair.on for _, pair in pairs)
+    several = any(pair.task for _, pair in pairs)
     rows = [
         (
-            str(claim.number), *([pair.on] if several else []), styles[pair.first].label, styles[pair.second].label,
-            points(pair.difference(scores)), counted(*pair.better(scores, margin)),
+            str(claim.number), *([pair.task] if several else []), styles[pair.first].label, styles[pair.second].label,
+            points(pair.difference(scores)), counted(*pair.better(scores, claim.margin)),
             "" if claim.equal else f"{adjusted[claim.number, pair]:.2g}",
         )
         for claim, pair in pairs
     ]  # fmt: skip
+    margins = " or ".join(dict.fromkeys(in_points(claim.margin) for claim, _ in pairs))
     title = (
-        "Comparisons: difference of the means [points] with Welch's 95 % interval; seeds in which the first is more "
-        f"than {WORDS[margin]} better, with the exact interval; and the sign test's p, adjusted by Holm's method"
+        "Comparisons: difference of the means [points] with Welch's 95 % interval; seeds in which the first is better "
+        f"by more than {margins}, with the exact interval; and the sign test's p, adjusted by Holm's method"
     )
-    columns = ("claim", *(["on"] if several else []), "encoder", "against", "difference", "better", "p")
-    return Table(title, columns, rows)
+    columns = ("claim", *(["task"] if several else []), "encoder", "against", "difference", "better", "p")
+    return [Table(title, columns, rows)] if rows else []

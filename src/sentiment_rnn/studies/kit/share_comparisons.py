@@ -8,7 +8,7 @@ none that was decided. That both learn as often is judged by whether the interva
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from sentiment_rnn.report.p_values import holm, share_p
+from sentiment_rnn.report.p_values import LEVEL, holm, share_p
 from sentiment_rnn.report.shares import counted, share_difference
 from sentiment_rnn.report.statistics import Interval, points
 from sentiment_rnn.report.tables import Table
@@ -17,8 +17,6 @@ from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, seeds_above, was_ru
 from sentiment_rnn.studies.kit.memory_spans import Scores
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged, within
 
-LEVEL = 0.05
-"""Of the tests, all together."""
 EQUIVALENT = 0.4
 """Largest difference of two shares that counts as none, in every protocol that has one."""
 
