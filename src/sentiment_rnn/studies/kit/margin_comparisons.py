@@ -95,17 +95,17 @@ def verdict_on(claim: Claim, adjusted: Adjusted, scores: Scores, styles: Styles)
     parts: list[bool | None] = []
     evidence = []
     for pair in claim.pairs:
-        on = f"{sentence_case(pair.task)}. " if pair.task else ""
         if not pair.run(scores):
             parts.append(None)
             evidence.append(f"{sentence_case(pair.task)} was not run with all seeds.")
             continue
         difference = pair.difference(scores)
         one, other = (
-            f"{styles[arm].label}: {mean_score(of_arm)}"
+            f"{mean_score(of_arm)} with {styles[arm].label}"
             for arm, of_arm in zip((pair.first, pair.second), pair.of(scores), strict=True)
         )
-        evidence.append(f"{on}{one}; {other}; difference {points(difference)} points.")
+        on = f"On {pair.task} " if pair.task else ""
+        evidence.append(f"{on}{one}, and {other}: {points(difference)} points.")
         if claim.equal:
             parts.append(within(difference, claim.margin))
             continue
