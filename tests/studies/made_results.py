@@ -1,6 +1,6 @@
 """Finished runs without a store, and the styles of the encoders in `conf/encoder/`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +12,11 @@ import yaml
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.studies.kit import counted_seeds
+from sentiment_rnn.studies.kit import sweep_runs
+from sentiment_rnn.studies.kit.correctness import check_accuracies
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
+from sentiment_rnn.studies.kit.parts import added_to
+from sentiment_rnn.studies.kit.study import Study
 from sentiment_rnn.tracking.results import Metrics, RunResult
 
 INITIALIZATIONS = (
@@ -88,10 +91,19 @@ def make_learner(arm: str, distance: int, seed: int, learns: bool) -> RunResult:
 
 
 def give_runs(monkeypatch: pytest.MonkeyPatch, sweeps: Mapping[str, Sequence[RunResult]]) -> None:
-    """Let a study that counts seeds find these runs, by sweep; each reaches its best validation accuracy at the end."""
+    """Let a study find these runs, by sweep; each reaches its best validation accuracy at the end."""
 
     def found(_: object, *names: str) -> list[RunResult]:
         return [run for name in names for run in sweeps.get(name, [])]
 
-    monkeypatch.setattr(counted_seeds, "results_of_sweeps", found)
+    monkeypatch.setattr(sweep_runs, "results_of_sweeps", found)
     monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))
+
+
+def measure_into(folder: Path, study: Study, sweeps: Collection[str]) -> None:
+    """Measure some sweeps of a study on the runs that `give_runs` gave, and add them to what its folder has."""
+    store: Any = None
+    assert study.measure_part
+    part = study.measure_part(store, [sweep for sweep in study.sweeps if sweep.experiment in sweeps])
+    added_to(folder, part).write(folder)
+    check_accuracies(study, folder)

@@ -2,26 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from made_results import make_result, style_of
+from made_results import give_runs, make_result, measure_into, style_of
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import real_text
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
-from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.margin_comparisons import ALL, Pair, adjusted_tests
-from sentiment_rnn.studies.kit.parts import added_to
-from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
 ARMS = ("rnn", "gru", "lstm", "bag", "lstm_shuffled_20", "lstm_shuffled_400")
 STYLES = dict.fromkeys(ARMS, EncoderStyle("an encoder", "#000000"))
-STORE: Any = None
 
 
 def around(mean: float, deviation: float = 0.002) -> dict[int, float]:
@@ -34,7 +29,7 @@ def around(mean: float, deviation: float = 0.002) -> dict[int, float]:
 def judged(**accuracies: dict[int, float]) -> dict[int, str]:
     """The verdict on each claim; an arm that is not given has 0.88 with a deviation of 0.002."""
     every = {arm: accuracies.get(arm, around(0.88)) for arm in ARMS}
-    found = real_text.verdicts(every, STYLES)
+    found = real_text.verdicts(adjusted_tests(real_text.CLAIMS, {ALL: every}), every, STYLES)
     return {claim: verdict.verdict for claim, verdict in enumerate(found, 1)}
 
 
@@ -123,12 +118,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., P
 
     def measure(*sweeps: str, **other: list[RunResult]) -> Path:
         runs = SWEEPS | other
-        monkeypatch.setattr(
-            real_text, "results_of_sweeps", lambda _, *names: [run for name in names for run in runs[name]]
-        )
-        chosen = [Sweep(name, chooses_rates="_search" in name) for name in sweeps or SWEEPS]
-        added_to(folder, real_text.measure(STORE, chosen)).write(folder)
-        check_accuracies(real_text.STUDY, folder)
+        give_runs(monkeypatch, runs)
+        measure_into(folder, real_text.STUDY, sweeps or runs)
         return folder
 
     return measure

@@ -7,14 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from made_results import make_result, style_of
+from made_results import give_runs, make_result, measure_into, style_of
 
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import Adding, Copying, task_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import textbook
 from sentiment_rnn.studies.kit.margin_comparisons import Scores, adjusted_tests
-from sentiment_rnn.studies.kit.parts import added_to
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
@@ -134,11 +133,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., P
 
     def measure(*sweeps: str, **other: list[RunResult]) -> Path:
         runs = SWEEPS | other
-        monkeypatch.setattr(
-            textbook, "results_of_sweeps", lambda _, *names: [run for name in names for run in runs[name]]
-        )
-        chosen = [sweep for sweep in textbook.SWEEPS if sweep.experiment in (sweeps or SWEEPS)]
-        added_to(folder, textbook.measure(STORE, chosen)).write(folder)
+        give_runs(monkeypatch, runs)
+        measure_into(folder, textbook.STUDY, sweeps or runs)
         return folder
 
     return measure

@@ -42,9 +42,10 @@ class SequenceTaskConfig(TaskConfig):
         if self.name == "copying":
             at_least("task.symbols", self.symbols or 0, 1)
             at_least("task.alphabet", self.alphabet or 0, 2)
-        for key in ("symbols", "alphabet") if self.name == "adding" else ():
-            if (value := getattr(self, key)) is not None:
-                refuse(f"task.{key}", value, "null: adding has none")
+        else:
+            for key, value in (("symbols", self.symbols), ("alphabet", self.alphabet)):
+                if value is not None:
+                    refuse(f"task.{key}", value, "null: adding has none")
         at_least("task.batch_size", self.batch_size, 1)
         at_least("task.batches", self.batches, 1)
         at_least("task.test_sequences", self.test_sequences, 1)

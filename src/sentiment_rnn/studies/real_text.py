@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.statistics import BySeed, accuracy_interval, spread
 from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies.kit.arm_panels import mark_rows
 from sentiment_rnn.studies.kit.correctness import CORRECT, correct_file, correct_of
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
 from sentiment_rnn.studies.kit.margin_comparisons import (
     ALL,
+    Adjusted,
     Claim,
     Pair,
     adjusted_tests,
@@ -26,9 +28,10 @@ from sentiment_rnn.studies.kit.margin_comparisons import (
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
 from sentiment_rnn.studies.kit.verdicts import Verdict, undecided
 from sentiment_rnn.tracking.names import BEST_ACCURACY
-from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 SEEDS = range(20, 30)
@@ -62,8 +65,7 @@ CLAIMS = (
 
 def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     """Accuracies and correctness of the runs of these sweeps, and the draws of those that choose rates."""
-    results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
-    searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
+    results, searched = compared_and_searched(store, sweeps)
     files: dict[str, str | bytes] = {
         CORRECT: correct_file([correct_of(run, (arm_of(run), str(run.seed))) for run in results], KEYS)
     }
@@ -125,12 +127,8 @@ def findings(folder: Path) -> Findings:
     scores = {ALL: accuracies}
     adjusted = adjusted_tests(CLAIMS, scores)
     return Findings(
-        tables=[
-            accuracy_table(accuracies, styles),
-            *comparison_tables(CLAIMS, adjusted, scores, styles),
-            *tables,
-        ],
-        verdicts=verdicts(accuracies, styles),
+        tables=[accuracy_table(accuracies, styles), *comparison_tables(CLAIMS, adjusted, scores, styles), *tables],
+        verdicts=verdicts(adjusted, accuracies, styles),
         figures={"accuracy": accuracy_figure(accuracies, styles), **figures},
     )
 
@@ -159,10 +157,9 @@ def read_draws(folder: Path) -> dict[str, list[Draw]]:
     }  # fmt: skip
 
 
-def verdicts(accuracies: Accuracies, styles: Styles) -> list[Verdict]:
+def verdicts(adjusted: Adjusted, accuracies: Accuracies, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol; a claim of an arm that was not run is left out."""
-    scores = {ALL: accuracies}
-    found = verdicts_on(CLAIMS, adjusted_tests(CLAIMS, scores), scores, styles)
+    found = verdicts_on(CLAIMS, adjusted, {ALL: accuracies}, styles)
     return undecided(found, len(SEEDS) - min(map(len, accuracies.values())))
 
 
@@ -188,8 +185,7 @@ def accuracy_figure(accuracies: Accuracies, styles: Styles) -> Figure:
         mean, low, high = accuracy_interval(list(by_seed.values()))
         axes.scatter(list(by_seed.values()), [row] * len(by_seed), color=color, s=26, alpha=alpha)
         axes.errorbar(mean, row + 0.25, xerr=[[mean - low], [high - mean]], color=color, marker="|", capsize=3)
-    axes.set_yticks(range(len(accuracies)), [styles[arm].label for arm in accuracies])
-    axes.set_ylim(len(accuracies) - 0.4, -0.6)
+    mark_rows(axes, [styles[arm].label for arm in accuracies])
     axes.set(xlabel="test accuracy (one dot per seed; bars: mean with 95 % interval)")
     return figure
 

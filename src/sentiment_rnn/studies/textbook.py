@@ -1,9 +1,8 @@
 """How much do encoders keep in the textbook tasks, copying and adding? By experiments/textbook/protocol.md."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.shares import counted, share_interval
 from sentiment_rnn.report.statistics import BySeed, accuracy_interval
 from sentiment_rnn.report.tables import Table
+from sentiment_rnn.studies.kit.arm_panels import mark_rows
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import MOST
@@ -31,9 +31,10 @@ from sentiment_rnn.studies.kit.margin_comparisons import (
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
 from sentiment_rnn.tracking.names import BASELINE, BEST_LOSS
-from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 LEARNS = 0.9
@@ -98,10 +99,9 @@ def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     """Test losses of the runs of these sweeps, and the draws of those that choose rates.
 
     Raises:
-        UserError: a sweep has not finished, or they do not compare; see `results_of_sweeps`.
+        UserError: a sweep has not finished, or they do not compare; see `compared_and_searched`.
     """
-    results = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
-    searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
+    results, searched = compared_and_searched(store, sweeps)
     files: dict[str, str | bytes] = {
         search_file(task): search_csv((run for run in searched if task_of(run) == task), kept_on_validation)
         for task in sorted(set(map(task_of, searched)))
@@ -212,17 +212,9 @@ def read_searches(folder: Path) -> dict[str, dict[str, list[Draw]]]:
 
 def verdicts(adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol, in its order; a claim of which nothing was run is left out."""
-    found = [
-        (claim.number, verdict)
-        for claim in LEARNING
-        for verdict in verdicts_on_learning(claim, scores, styles)
-    ]  # fmt: skip
-    found += [
-        (claim.number, verdict)
-        for claim in COMPARISONS
-        for verdict in verdicts_on([claim], adjusted, scores, styles)
-    ]  # fmt: skip
-    return [verdict for _, verdict in sorted(found, key=itemgetter(0))]
+    found = {claim.number: verdicts_on_learning(claim, scores, styles) for claim in LEARNING}
+    found |= {claim.number: verdicts_on([claim], adjusted, scores, styles) for claim in COMPARISONS}
+    return [verdict for number in sorted(found) for verdict in found[number]]
 
 
 def verdicts_on_learning(claim: LearningClaim, scores: Scores, styles: Styles) -> list[Verdict]:
@@ -249,23 +241,24 @@ def learnt(by_seed: BySeed) -> tuple[int, int]:
 
 def kept_table(scores: Scores, styles: Styles) -> Table:
     """The mean over seeds of what is kept."""
-    rows = [
-        (styles[arm].label, *(mean_score(arms[arm]) if arm in arms else "" for arms in scores.values()))
-        for arm in arms_of(scores.values())
-    ]
     title = (
         "Kept: share of the bits (copying) or of the variance (adding), the mean over seeds with its 95 % t interval"
     )
-    return Table(title, ("encoder", *scores), rows)
+    return table_by_task(title, mean_score, scores, styles)
 
 
 def learnt_table(scores: Scores, styles: Styles) -> Table:
     """How many seeds learn."""
+    title = f"Seeds that learn, which keep more than {100 * LEARNS:g} %, with exact 95 % intervals"
+    return table_by_task(title, lambda by_seed: counted(*learnt(by_seed)), scores, styles)
+
+
+def table_by_task(title: str, cell: Callable[[BySeed], str], scores: Scores, styles: Styles) -> Table:
+    """A row for each arm, a column for each task; nothing where an arm was not run."""
     rows = [
-        (styles[arm].label, *(counted(*learnt(arms[arm])) if arm in arms else "" for arms in scores.values()))
+        (styles[arm].label, *(cell(arms[arm]) if arm in arms else "" for arms in scores.values()))
         for arm in arms_of(scores.values())
     ]
-    title = f"Seeds that learn, which keep more than {100 * LEARNS:g} %, with exact 95 % intervals"
     return Table(title, ("encoder", *scores), rows)
 
 
@@ -314,10 +307,8 @@ def kept_figure(scores: Scores, styles: Styles) -> Figure:
                 values = list(of_task[arm].values())
                 axes.scatter(values, [row] * len(values), color=styles[arm].color, s=26, alpha=0.6, clip_on=False)
         axes.axvline(LEARNS, color="#999999", linestyle="--", linewidth=1)
-        axes.set_yticks(
-            range(len(arms)), [styles[arm].label for arm in arms] if axes is panels[0] else [""] * len(arms)
-        )
-        axes.set(title=task.replace(" over", "\nover"), xlim=(-0.04, 1.04), ylim=(len(arms) - 0.4, -0.6))
+        mark_rows(axes, [styles[arm].label if axes is panels[0] else "" for arm in arms])
+        axes.set(title=task.replace(" over", "\nover"), xlim=(-0.04, 1.04))
         axes.set_xlabel("share kept")
     return figure
 

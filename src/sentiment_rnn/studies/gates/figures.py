@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sentiment_rnn.report.figures import draw_level, new_figure, styled
 from sentiment_rnn.studies.gates.readers import GATES, SHARES, TEST_REVIEWS, Reader
+from sentiment_rnn.studies.kit.arm_panels import name_arms
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 
 DRAWN = 24
@@ -63,8 +64,7 @@ def saturation_figure(gated: Sequence[Reader], styles: Styles) -> Figure:
             ylim=(-0.02, 1),
         )
     panels[0].set_ylabel("share of tokens above 0.9")
-    for encoder in dict.fromkeys(reader.encoder for reader in gated):
-        panels[0].scatter([], [], color=styles[encoder].color, label=styles[encoder].label)
+    name_arms(panels[0], (reader.encoder for reader in gated), styles)
     if gated:
         panels[0].legend()
     return figure

@@ -1,6 +1,6 @@
 """Figures of the gradient on its way back, of its rate, and of what is left of it beside the seeds that learn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.studies.gradient_flow.claims import TENTH, Mixed, left_of
 from sentiment_rnn.studies.gradient_flow.measurements import STEPS, Curves, Rate
-from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels
+from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_rows, name_arms
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import share_above
 from sentiment_rnn.studies.kit.memory_spans import Scores
@@ -61,7 +61,7 @@ def rate_figure(rates: Sequence[Rate], styles: Styles) -> Figure:
         axes.plot(bounds, bounds, color="#999999", linestyle="--", linewidth=1)
         axes.set(title=f"{'After' if trained else 'Before'} training", xlabel="theory", xlim=bounds, ylim=bounds)
     panels[0].set_ylabel("gradient, multiplied by at each step back")
-    _name(panels[0], (one.encoder for one in rates), styles)
+    name_arms(panels[0], (one.encoder for one in rates), styles)
     panels[0].scatter([], [], color="#555555", marker="o", label="generated")
     panels[0].scatter([], [], color="#555555", marker="s", label="IMDb")
     figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right center")
@@ -102,13 +102,7 @@ def mixed_figure(mixed: Sequence[Mixed], styles: Styles) -> Figure:
     axes.scatter([], [], color="#555555", label="learns")
     axes.scatter([], [], facecolors="none", edgecolors="#555555", label="does not")
     axes.axvline(1, color="#999999", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(mixed)), [styles[one.arm].label for one in mixed])
-    axes.set_ylim(len(mixed) - 0.4, -0.6)
+    mark_rows(axes, [styles[one.arm].label for one in mixed])
     axes.set_xlabel("gradient after training, multiplied by at each step back (one dot per seed)")
     figure.legend(loc="outside right center")
     return figure
-
-
-def _name(axes: Axes, encoders: Iterable[str], styles: Styles) -> None:
-    for encoder in dict.fromkeys(encoders):
-        axes.scatter([], [], color=styles[encoder].color, label=styles[encoder].label)

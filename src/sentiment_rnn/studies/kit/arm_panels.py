@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -49,3 +49,15 @@ def mark_distances(axes: Axes, distances: Iterable[int]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(tried, [str(distance) for distance in tried], fontsize="small")
     axes.minorticks_off()
+
+
+def mark_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """A row for each arm, the first on top, with its label; an empty one where a panel beside it has it."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def name_arms(axes: Axes, arms: Iterable[str], styles: Styles) -> None:
+    """A dot in the legend for each arm, in its colour, once."""
+    for arm in dict.fromkeys(arms):
+        axes.scatter([], [], color=styles[arm].color, label=styles[arm].label)

@@ -31,9 +31,10 @@ from sentiment_rnn.studies.kit.memory_spans import COLUMNS, Scores, accuracy_row
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, adjusted_tests, comparison_tables
 from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
 from sentiment_rnn.studies.kit.verdicts import Verdict, undecided
 from sentiment_rnn.tracking.names import BEST_ACCURACY
-from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 VALIDATION = "validation.csv"
@@ -77,12 +78,11 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep], setting: str = ONE_DIST
     """The files of these sweeps of a study; those that choose rates are searches.
 
     Raises:
-        UserError: a sweep has not finished, or they do not compare; see `results_of_sweeps`.
+        UserError: a sweep has not finished, or they do not compare; see `compared_and_searched`.
     """
-    found = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
+    found, searched = compared_and_searched(store, sweeps)
     # In the order of `added_to`, in which parts come together.
     results = [run for group in by_encoder(found).values() for run in sorted(group, key=distance_of)]
-    searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
     files: dict[str, str | bytes] = {
         TIMES: learning_times_csv(results),
         CORRECT: correct_file(list(DIVIDED[setting](setting, results))),

@@ -14,7 +14,7 @@ from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.shares import counted, share_interval
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_distances
+from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_distances, mark_rows
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Score, Scores
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
@@ -156,9 +156,8 @@ def learnt_share_rows(scores: Scores, styles: Styles) -> Figure:
                 axes.plot([low, high], [row, row], color=styles[arm].color, linewidth=2.2, solid_capstyle="butt")
                 axes.plot(share, row, "o", color=styles[arm].color, clip_on=False)
         axes.axvline(MOST, color="#999999", linestyle="--", linewidth=1)
-        shown = [styles[arm].label for arm in arms] if axes is panels[0] else [""] * len(arms)
-        axes.set_yticks(range(len(arms)), shown)
-        axes.set(title=f"{distance} tokens", xlim=(-0.04, 1.04), ylim=(len(arms) - 0.4, -0.6))
+        mark_rows(axes, [styles[arm].label if axes is panels[0] else "" for arm in arms])
+        axes.set(title=f"{distance} tokens", xlim=(-0.04, 1.04))
         axes.set_xlabel(f"share of seeds above {100 * REMEMBERS:g} %")
     return figure
 

@@ -97,7 +97,7 @@ def verdict_on(claim: Claim, adjusted: Adjusted, scores: Scores, styles: Styles)
     for pair in claim.pairs:
         if not pair.run(scores):
             parts.append(None)
-            evidence.append(f"{sentence_case(pair.task)} was not run with all seeds.")
+            evidence.append(f"{pair.task.capitalize()} was not run with all seeds.")
             continue
         difference = pair.difference(scores)
         one, other = (
@@ -117,11 +117,6 @@ def verdict_on(claim: Claim, adjusted: Adjusted, scores: Scores, styles: Styles)
             f"sign test against half of them, adjusted p = {p:.2g}."
         )
     return Verdict(claim.text, judged(*parts), " ".join(evidence))
-
-
-def sentence_case(text: str) -> str:
-    """With a capital at its beginning."""
-    return text[:1].upper() + text[1:]
 
 
 def in_points(margin: float) -> str:
