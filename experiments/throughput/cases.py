@@ -19,8 +19,9 @@ import torch
 from torch import nn
 
 import device
-from models import USUAL, Batch, Size, plain_model, project_model
+from models import USUAL, Batch, Size, configuration, plain_model, project_model
 from sentiment_rnn import runtime
+from sentiment_rnn.runs.machine import threads_of
 from step import Step, classifier_step
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -55,13 +56,13 @@ def measured_here(cases: Sequence[str]) -> list[str]:
     return [case for case in cases if case not in left_out and (fast or case != "bfloat16")]
 
 
-def prepare(case: str) -> bool:
-    """Set this process up for a case; whether it computes in bfloat16."""
+def prepare(case: str, encoder: str) -> bool:
+    """Set this process up for a case, with the threads that a run has; whether it computes in bfloat16."""
     if "compiled" not in CASES[case]:
         os.environ["SENTIMENT_RNN_COMPILED"] = "0"
     if "flushed" in CASES[case]:
         torch.set_flush_denormal(True)
-    torch.set_num_threads(runtime.cores())
+    torch.set_num_threads(threads_of(configuration(encoder).trainer))
     if "kept" in CASES[case]:
         runtime.keep_freed_memory()
     return "bfloat16" in CASES[case] and torch.bfloat16 in device.precisions()
@@ -106,7 +107,7 @@ def profile(step: Step, batches: list[Batch]) -> dict[str, float]:
 def main() -> None:
     """Time one case."""
     case, encoder, path, repeats = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
-    bfloat16 = prepare(case)
+    bfloat16 = prepare(case, encoder)
     torch.manual_seed(0)
     step = classifier_step(build(case, encoder), bfloat16, rows="rows" in CASES[case])
     batches = load(path)

@@ -26,7 +26,7 @@ def main() -> None:
 
 def measure(case: str, encoder: str, T: int, B: int, H: int) -> tuple[float, int]:
     """Seconds of a step (the median), and bytes at its highest above what the process held with its model."""
-    bfloat16 = prepare(case)
+    bfloat16 = prepare(case, encoder)
     torch.manual_seed(0)
     step = classifier_step(build(case, encoder, Size(H=H)), bfloat16, rows="rows" in CASES[case])
     batch = random_batch(B, T)

@@ -191,6 +191,13 @@ def test_a_bag_is_pooled_by_its_mean_unless_something_else_is_asked_for() -> Non
     assert composed("encoder=bag", "pooling=max").pooling.name == "max"
 
 
+def test_a_bag_has_one_thread_unless_others_are_asked_for() -> None:
+    assert composed("encoder=bag").trainer.threads == 1
+    assert composed("experiment=demo", "encoder=bag").trainer.threads == 1
+    assert composed("encoder=bag", "trainer=cpu", "trainer.threads=3").trainer.threads == 3
+    assert composed("encoder=lstm").trainer.threads is None
+
+
 def test_the_compare_command_composes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run_entry_point(monkeypatch, "compare", "--cfg", "job", "--resolve")
     shown = capsys.readouterr().out

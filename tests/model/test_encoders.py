@@ -229,6 +229,23 @@ def test_reversal_reverses_within_the_length_and_leaves_padding(lengths: list[in
         assert torch.equal(reversed_[review, length:], embedded[review, length:])
 
 
+@given(lengths=lengths_of_a_batch, time_first=st.booleans())
+@settings(deadline=None)
+def test_reversed_rows_have_the_gradient_of_each_number_by_itself(lengths: list[int], time_first: bool) -> None:
+    embedded, sizes = embedded_batch(lengths, padding=-1.0)
+    if time_first:  # in memory, as the compiled recurrence leaves its states
+        embedded = embedded.transpose(0, 1).contiguous().transpose(0, 1)
+    positions = reversal(sizes, max(lengths))
+    found, expected = embedded.clone().requires_grad_(), embedded.clone().requires_grad_()
+    weights = torch.randn_like(embedded)
+    rows = reorder(found, positions)
+    numbers = expected.gather(1, positions[:, :, None].expand_as(expected))
+    (rows * weights).sum().backward()
+    (numbers * weights).sum().backward()
+    assert torch.equal(rows, numbers)
+    assert torch.equal(found.grad, expected.grad)
+
+
 def layers_of(encoder: Recurrent) -> list[nn.RNNBase]:
     """Every layer and direction of an encoder."""
     return [*encoder.forwards, *(encoder.backwards or [])]

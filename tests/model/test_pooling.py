@@ -79,6 +79,23 @@ def test_is_padding_is_true_behind_the_length() -> None:
     assert found.tolist() == [[False, True, True], [False, False, False]]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_the_mean_on_a_processor_is_to_the_digit_that_of_the_usual_masking(
+    dtype: torch.dtype, lengths: list[int], seed: int
+) -> None:
+    states, sizes = padded_states(lengths, float("nan"), seed)
+    found, expected = states.to(dtype).requires_grad_(), states.to(dtype).requires_grad_()
+    weight = torch.randn(len(lengths), D, generator=torch.Generator().manual_seed(seed))
+    masked = expected.float().masked_fill(is_padding(expected, sizes)[:, :, None], 0.0)
+    pooled, usual = Mean()(found, sizes), masked.sum(1) / sizes[:, None]
+    (pooled * weight).sum().backward()
+    (usual * weight).sum().backward()
+    assert torch.equal(pooled, usual)
+    assert torch.equal(found.grad, expected.grad)
+
+
 @given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000), ties=st.booleans())
 @settings(max_examples=50, deadline=None)
 def test_mean_and_max_at_once_have_the_gradient_of_each(lengths: list[int], seed: int, ties: bool) -> None:

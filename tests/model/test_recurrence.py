@@ -73,6 +73,42 @@ def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: in
 
 @CELLS
 @SHAPES
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+def test_layers_read_side_by_side_as_each_alone(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
+    layers = [random_layer(cell, E, H), random_layer(cell, E, H)]
+    with torch.no_grad():
+        layers[1].weight_hh_l0.mul_(-0.5)
+    inputs, weights = torch.randn(2, B, T, E), torch.randn(2, B, T, H)
+    alone = [
+        states_and_gradients(lambda x, layer=layer: recurrence.states(layer, x), layer, x, w)
+        for layer, x, w in zip(layers, inputs, weights, strict=True)
+    ]
+    for layer in layers:
+        layer.zero_grad()
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        both = recurrence.states_side_by_side(layers, leaves)
+        sum((states * w).sum() for states, w in zip(both, weights, strict=True)).backward()
+    finally:
+        torch.set_num_threads(before)
+    for layer, states, leaf, expected in zip(layers, both, leaves, alone, strict=True):
+        found = [states.detach(), leaf.grad, *(parameter.grad for parameter in layer.parameters())]
+        for mine, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(mine, other, atol=1e-5 * max(1.0, float(other.abs().max())), rtol=1e-5)
+
+
+def test_a_layer_whose_states_nobody_uses_gets_no_gradient() -> None:
+    layers = [random_layer("lstm", 3, 4), random_layer("lstm", 3, 4)]
+    used, _ = recurrence.states_side_by_side(layers, [torch.randn(2, 5, 3), torch.randn(2, 5, 3)])
+    used.sum().backward()
+    assert all(parameter.grad.any() for parameter in layers[0].parameters())
+    assert not any(parameter.grad.any() for parameter in layers[1].parameters())
+
+
+@CELLS
+@SHAPES
 def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, B: int, T: int, E: int, H: int) -> None:
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("no bfloat16 on this processor")
@@ -97,7 +133,7 @@ def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str
     assert not states.requires_grad
     assert torch.equal(states, recurrence.states(layer, inputs))
     H, G = 9, recurrence.joined_weight(layer).shape[0]
-    z, a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(inputs, torch.randn(G, 16), False)
+    (z,), (a,), (c,) = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")([inputs], [torch.randn(G, 16)], False)
     assert z.shape == (31, 20, 16)
     assert a.shape == (1, 20, G)
     assert c.shape == (1, 20, H if cell in ("lstm", "gru") else 0)
@@ -123,8 +159,9 @@ def test_a_product_that_skips_what_is_zero_in_a_weight_gives_the_same_digits() -
     full = numbers.where(numbers != 0, 1e-30)  # too little to change a sum, and nothing to skip
     found = []
     for weight in (numbers, full):
-        z, a, c = torch.ops.sentiment_rnn.gru_forward(x, weight, True)
-        found.append([z[:, :, :64], *torch.ops.sentiment_rnn.gru_backward(dh, a, c, weight, 40, None, False, False)])
+        (z,), a, c = torch.ops.sentiment_rnn.gru_forward([x], [weight], True)
+        (da,), (dx,) = torch.ops.sentiment_rnn.gru_backward([dh], a, c, [weight], 40, None, False, False)
+        found.append([z[:, :, :64], da, dx])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
@@ -234,6 +271,21 @@ def test_other_layers_are_left_to_the_modules(module: nn.RNNBase) -> None:
     ids=["not contiguous", "another width", "another type", "an unknown type"],
 )
 def test_what_the_compiled_code_cannot_read_is_refused(z: Tensor, weight: Tensor) -> None:
+    with pytest.raises(RuntimeError, match="expected"):
+        torch.ops.sentiment_rnn.rnn_forward([z], [weight], True)
+
+
+@pytest.mark.parametrize(
+    ("z", "weight"),
+    [
+        ([], []),
+        ([torch.zeros(3, 4, 2)], [torch.zeros(5, 9), torch.zeros(5, 9)]),
+        ([torch.zeros(3, 4, 2), torch.zeros(2, 4, 2)], [torch.zeros(5, 9), torch.zeros(5, 9)]),
+        ([torch.zeros(3, 4, 2), torch.zeros(3, 4, 2).bfloat16()], [torch.zeros(5, 9), torch.zeros(5, 9).bfloat16()]),
+    ],
+    ids=["no layer", "a layer too many", "another number of reviews", "another type"],
+)
+def test_layers_that_cannot_be_read_side_by_side_are_refused(z: list[Tensor], weight: list[Tensor]) -> None:
     with pytest.raises(RuntimeError, match="expected"):
         torch.ops.sentiment_rnn.rnn_forward(z, weight, True)
 

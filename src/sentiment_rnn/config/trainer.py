@@ -21,7 +21,7 @@ class TrainerConfig:
     """Lightning's strategy: `auto`, `ddp`, …; none that forks or spawns."""
     threads: int | None = MISSING
     """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
-    devices and jobs."""
+    devices and jobs. `encoder=bag` sets 1."""
     jobs_at_once: int | None = None
     """Runs that share these cores; null takes what a sweep's launcher says, and 1 for a single run."""
     epochs: int = MISSING

@@ -9,7 +9,7 @@ Sequences are padded, never packed: on a CPU a packed backward pass is quadratic
 hold the weights, and read on a GPU (cuDNN).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -93,10 +93,12 @@ class Recurrent(nn.Module):
         cut = self.cut(lengths) if torch.is_grad_enabled() else None
         for layer, module in enumerate(cast(Iterable[AnyLayer], self.forwards)):
             inputs = states if layer == 0 else self.dropout(states)
-            states = self.read(module, inputs, cut)
-            if self.backwards is not None and reverse is not None:
-                backward = self.read(cast(AnyLayer, self.backwards[layer]), reorder(inputs, reverse), cut)
-                states = torch.cat([states, reorder(backward, reverse)], dim=2)
+            if self.backwards is None or reverse is None:
+                (states,) = self.read([module], [inputs], cut)
+            else:
+                both = [module, cast(AnyLayer, self.backwards[layer])]
+                forward, backward = self.read(both, [inputs, reorder(inputs, reverse)], cut)
+                states = torch.cat([forward, reorder(backward, reverse)], dim=2)
         return states
 
     def cut(self, lengths: Tensor) -> Cut | None:
@@ -106,11 +108,12 @@ class Recurrent(nn.Module):
         starts = (lengths - self.gradient_steps).clamp(min=0) if self.gradient_steps else None
         return Cut(starts, along_cell=self.detach == "cell", through_state=self.detach == "hidden")
 
-    def read(self, module: AnyLayer, inputs: Tensor, cut: Cut | None) -> Tensor:
-        """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`."""
-        if recurrence.applies(module, inputs, cut):
-            return recurrence.states(module, inputs, cut)
-        return recurrence.states_of_module(module, inputs, cut)
+    def read(self, modules: Sequence[AnyLayer], inputs: Sequence[Tensor], cut: Cut | None) -> Sequence[Tensor]:
+        """States `[B, T, H]` of one layer in each direction, for its `inputs [B, T, E]`."""
+        pairs = list(zip(modules, inputs, strict=True))
+        if all(recurrence.applies(module, x, cut) for module, x in pairs):
+            return recurrence.states_side_by_side(modules, inputs, cut)
+        return [recurrence.states_of_module(module, x, cut) for module, x in pairs]
 
     def initialize(self, module: AnyLayer) -> None:
         """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
@@ -273,5 +276,24 @@ def reversal(lengths: Tensor, steps: int) -> Tensor:
 
 
 def reorder(states: Tensor, positions: Tensor) -> Tensor:
-    """`states [B, T, D]` in the order of `positions [B, T]`."""
-    return states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
+    """`states [B, T, D]` in the order of `positions [B, T]`, as `reversal` gives it."""
+    return cast(Tensor, _Reordered.apply(states, positions))
+
+
+class _Reordered(torch.autograd.Function):
+    """Whole rows are copied, there and back. `Tensor.gather` takes them number by number, and its gradient adds."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, positions: Tensor) -> Tensor:
+        ctx.save_for_backward(positions)
+        B, T, D = states.shape
+        reviews = torch.arange(B, device=states.device)[:, None]
+        if states.transpose(0, 1).is_contiguous():  # as the compiled recurrence leaves them: time comes first in memory
+            rows, places = states.transpose(0, 1).reshape(T * B, D), positions * B + reviews
+        else:
+            rows, places = states.reshape(B * T, D), reviews * T + positions
+        return rows.index_select(0, places.flatten()).view(B, T, D)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return reorder(gradients[0], *ctx.saved_tensors), None  # a reversal is its own inverse

@@ -17,8 +17,8 @@
 //
 // With a_t for what the non-linearities of W z_t give and da_t for the gradient of W z_t, the backward pass takes one
 // product a step, dz_t = Wᵀ da_t, which holds dh_{t-1} and dx_t; all weights' gradients are one product at the end,
-// dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other: each thread takes some rows of the batch
-// through all T steps, and waits for no other before the end.
+// dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other, nor do the two directions of a net: each thread
+// takes some rows of the batch, or one direction, through all T steps, and waits for no other before the end.
 //
 // A gradient can be cut (cells.Cut): nothing of it reaches the steps before a review's `start`, nothing goes along the cell
 // state, or nothing goes through h_{t-1}. The forward pass is the same.
@@ -34,9 +34,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 #include "product.h"
 
@@ -157,13 +159,29 @@ void check(const Tensor& sequences, const char* name) {
   TORCH_CHECK(sequences.size(2) == 1 || sequences.stride(2) == 1, name, ": expected rows in one piece");
 }
 
-// Calls task(first, last) for ranges of rows, one a thread.
+// Raises unless there are as many of all as there are layers, at least one, and all layers read the same number of rows.
+void check_layers(at::TensorList first, std::initializer_list<at::TensorList> others) {
+  TORCH_CHECK(!first.empty(), "expected at least one layer");
+  for (const auto& other : others) TORCH_CHECK(other.size() == first.size(), "expected as many tensors as layers");
+  for (const Tensor& tensor : first) {
+    TORCH_CHECK(tensor.size(0) == first[0].size(0) && tensor.scalar_type() == first[0].scalar_type(),
+                "layers: expected one number of reviews and one type");
+  }
+}
+
+// Calls task(layer, first, last) for ranges of the rows of each layer, one a thread: whole layers where there is a thread for
+// each and no more, since products are the faster the more rows they have.
 template <typename Task>
-void divide_rows(int64_t rows, const Task& task) {
-  const int64_t parts = std::clamp<int64_t>(rows / 16, 1, at::get_num_threads());  // the matrix unit takes 16 rows
-  at::parallel_for(0, rows, (rows + parts - 1) / parts, [&](int64_t first, int64_t last) {
+void divide_rows(int64_t layers, int64_t rows, const Task& task) {
+  const int64_t threads = std::max<int64_t>(at::get_num_threads() / layers, 1);
+  const int64_t parts = std::clamp<int64_t>(rows / 16, 1, threads);  // the matrix unit takes 16 rows
+  const int64_t size = (rows + parts - 1) / parts;
+  at::parallel_for(0, layers * parts, 1, [&](int64_t begin, int64_t end) {
     at::AutoDispatchBelowADInplaceOrView no_autograd;
-    task(first, last);
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t first = part % parts * size, last = std::min(first + size, rows);
+      if (first < last) task(part / parts, first, last);
+    }
   });
 }
 
@@ -387,20 +405,32 @@ void forward_rows(const Cell& cell, const Product& product, const Tensor& x, con
   }
 }
 
-// x [B, T, E], weight [G, K] → z [T + 1, B, K], with h_t in z_{t+1} and no inputs in the last; a [T, B, G] and
-// c [T + 1, B, C], which only a backward pass needs: without `keep` they hold one step.
+using Tensors = std::vector<Tensor>;
+
+// For each of some layers that read side by side, which are the two directions of a net: x [B, T, E], weight [G, K] →
+// z [T + 1, B, K], with h_t in z_{t+1} and no inputs in the last; a [T, B, G] and c [T + 1, B, C], which only a backward pass
+// needs: without `keep` they hold one step.
 template <typename Cell>
-std::tuple<Tensor, Tensor, Tensor> forward(const Cell& cell, const Tensor& x, const Tensor& weight, bool keep) {
-  check(x, "x");
-  TORCH_CHECK(weight.dim() == 2 && weight.scalar_type() == x.scalar_type(), "weight: expected [G, K] of x's type");
-  const int64_t B = x.size(0), T = x.size(1), G = weight.size(0), K = weight.size(1), H = G / Cell::gates;
-  TORCH_CHECK(G % Cell::gates == 0 && K >= H + x.size(2) + 2, "weight [G, K], x [B, T, E]: expected K ≥ H + E + 2");
-  const Tensor z = at::empty({T + 1, B, K}, x.options()), a = at::empty({keep ? T : 1, B, G}, x.options());
-  const Tensor c = at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, x.options());
-  const Product product(weight, B, H + x.size(2) + 2, G);
-  const auto rows = x.scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
-  divide_rows(B, [&](int64_t first, int64_t last) { rows(cell, product, x, z, a, c, first, last); });
-  return {z, a, c};
+std::tuple<Tensors, Tensors, Tensors> forward(const Cell& cell, at::TensorList xs, at::TensorList weights, bool keep) {
+  check_layers(xs, {weights});
+  Tensors zs, as, cs;
+  std::vector<Product> products;
+  for (size_t layer = 0; layer < xs.size(); ++layer) {
+    const Tensor &x = xs[layer], &weight = weights[layer];
+    check(x, "x");
+    TORCH_CHECK(weight.dim() == 2 && weight.scalar_type() == x.scalar_type(), "weight: expected [G, K] of x's type");
+    const int64_t B = x.size(0), T = x.size(1), G = weight.size(0), K = weight.size(1), H = G / Cell::gates;
+    TORCH_CHECK(G % Cell::gates == 0 && K >= H + x.size(2) + 2, "weight [G, K], x [B, T, E]: expected K ≥ H + E + 2");
+    zs.push_back(at::empty({T + 1, B, K}, x.options()));
+    as.push_back(at::empty({keep ? T : 1, B, G}, x.options()));
+    cs.push_back(at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, x.options()));
+    products.emplace_back(weight, B, H + x.size(2) + 2, G);
+  }
+  const auto rows = xs[0].scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
+  divide_rows(xs.size(), xs[0].size(0), [&](int64_t layer, int64_t first, int64_t last) {
+    rows(cell, products[layer], xs[layer], zs[layer], as[layer], cs[layer], first, last);
+  });
+  return {zs, as, cs};
 }
 
 // Where a gradient ends; see above.
@@ -450,30 +480,39 @@ void backward_rows(const Cell& cell, const Product& product, const Tensor& dh, c
   }
 }
 
-// dh [B, T, H], the loss's gradient by the states; a and c of the forward pass; starts int64 [B], or nothing. → da [T, B, G],
-// which takes the place of a unless the graph is kept for another pass, and dx [B, T, E].
+// For each layer: dh [B, T, H], the loss's gradient by the states; a and c of the forward pass. → da [T, B, G], which takes
+// the place of a unless the graph is kept for another pass, and dx [B, T, E]. starts: int64 [B], or nothing.
 template <typename Cell>
-std::tuple<Tensor, Tensor> backward(const Cell& cell, const Tensor& dh, const Tensor& a, const Tensor& c,
-                                    const Tensor& weight, int64_t input_size, const std::optional<Tensor>& starts,
-                                    bool cut_cell, bool cut_state) {
-  check(dh, "dh");
-  TORCH_CHECK(a.is_contiguous() && c.is_contiguous(), "a, c: expected contiguous tensors");
-  TORCH_CHECK(dh.scalar_type() == a.scalar_type() && c.scalar_type() == a.scalar_type() &&
-                  weight.scalar_type() == a.scalar_type(),
-              "dh, a, c and weight: expected one type");
-  const int64_t B = dh.size(0), T = dh.size(1), H = dh.size(2), G = Cell::gates * H;
-  TORCH_CHECK(a.sizes() == at::IntArrayRef({T, B, G}) && c.size(0) == T + 1 && weight.size(0) == G &&
-                  weight.size(1) >= H + input_size,
-              "dh [B, T, H], a [T, B, G], c [T + 1, B, C], weight [G, K]: sizes that fit each other expected");
+std::tuple<Tensors, Tensors> backward(const Cell& cell, at::TensorList dhs, at::TensorList as, at::TensorList cs,
+                                      at::TensorList weights, int64_t input_size, const std::optional<Tensor>& starts,
+                                      bool cut_cell, bool cut_state) {
+  check_layers(dhs, {as, cs, weights});
+  Tensors das, dxs;
+  std::vector<Product> products;
+  for (size_t layer = 0; layer < dhs.size(); ++layer) {
+    const Tensor &dh = dhs[layer], &a = as[layer], &c = cs[layer], &weight = weights[layer];
+    check(dh, "dh");
+    TORCH_CHECK(a.is_contiguous() && c.is_contiguous(), "a, c: expected contiguous tensors");
+    TORCH_CHECK(dh.scalar_type() == a.scalar_type() && c.scalar_type() == a.scalar_type() &&
+                    weight.scalar_type() == a.scalar_type(),
+                "dh, a, c and weight: expected one type");
+    const int64_t B = dh.size(0), T = dh.size(1), H = dh.size(2), G = Cell::gates * H;
+    TORCH_CHECK(a.sizes() == at::IntArrayRef({T, B, G}) && c.size(0) == T + 1 && weight.size(0) == G &&
+                    weight.size(1) >= H + input_size,
+                "dh [B, T, H], a [T, B, G], c [T + 1, B, C], weight [G, K]: sizes that fit each other expected");
+    das.push_back(torch::autograd::get_current_graph_task_keep_graph() ? at::empty_like(a) : a);
+    dxs.push_back(at::empty({B, T, input_size}, a.options()));
+    products.emplace_back(weight.t(), B, G, H + input_size);
+  }
+  const int64_t B = dhs[0].size(0);
   TORCH_CHECK(!starts || (starts->scalar_type() == at::kLong && starts->is_contiguous() && starts->numel() == B),
               "starts: expected int64 [B] in one piece");
   const Cut cut{starts ? data<int64_t>(*starts) : nullptr, cut_cell, cut_state};
-  const Tensor da = torch::autograd::get_current_graph_task_keep_graph() ? at::empty_like(a) : a;
-  const Tensor dx = at::empty({B, T, input_size}, a.options());
-  const Product product(weight.t(), B, G, H + input_size);
-  const auto rows = a.scalar_type() == at::kBFloat16 ? backward_rows<Cell, Bfloat16> : backward_rows<Cell, float>;
-  divide_rows(B, [&](int64_t first, int64_t last) { rows(cell, product, dh, a, c, cut, da, dx, first, last); });
-  return {da, dx};
+  const auto rows = as[0].scalar_type() == at::kBFloat16 ? backward_rows<Cell, Bfloat16> : backward_rows<Cell, float>;
+  divide_rows(dhs.size(), B, [&](int64_t layer, int64_t first, int64_t last) {
+    rows(cell, products[layer], dhs[layer], as[layer], cs[layer], cut, das[layer], dxs[layer], first, last);
+  });
+  return {das, dxs};
 }
 
 // The operators <name>_forward and <name>_backward.
@@ -481,16 +520,16 @@ std::tuple<Tensor, Tensor> backward(const Cell& cell, const Tensor& dh, const Te
 // constants: their declaration, behind a comma, where the cell has some.
 template <typename Cell, typename... Constants>
 void define(torch::Library& library, const std::string& name, const std::string& constants = "") {
-  const std::string forward_schema = "_forward(Tensor x, Tensor weight, bool keep";
+  const std::string forward_schema = "_forward(Tensor[] x, Tensor[] weight, bool keep";
   const std::string backward_schema =
-      "_backward(Tensor dh, Tensor(a!) a, Tensor c, Tensor weight, int input_size, Tensor? starts, bool cut_cell, "
-      "bool cut_state";
-  library.def((name + forward_schema + constants + ") -> (Tensor, Tensor, Tensor)").c_str(),
-              [](const Tensor& x, const Tensor& weight, bool keep, Constants... given) {
+      "_backward(Tensor[] dh, Tensor(a!)[] a, Tensor[] c, Tensor[] weight, int input_size, Tensor? starts, "
+      "bool cut_cell, bool cut_state";
+  library.def((name + forward_schema + constants + ") -> (Tensor[], Tensor[], Tensor[])").c_str(),
+              [](at::TensorList x, at::TensorList weight, bool keep, Constants... given) {
                 return forward(Cell{given...}, x, weight, keep);
               });
-  library.def((name + backward_schema + constants + ") -> (Tensor(a!), Tensor)").c_str(),
-              [](const Tensor& dh, const Tensor& a, const Tensor& c, const Tensor& weight, int64_t input_size,
+  library.def((name + backward_schema + constants + ") -> (Tensor(a!)[], Tensor[])").c_str(),
+              [](at::TensorList dh, at::TensorList a, at::TensorList c, at::TensorList weight, int64_t input_size,
                  const std::optional<Tensor>& starts, bool cut_cell, bool cut_state, Constants... given) {
                 return backward(Cell{given...}, dh, a, c, weight, input_size, starts, cut_cell, cut_state);
               });

@@ -15,6 +15,7 @@ import os
 import platform
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,9 +103,22 @@ def states(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
     Returns:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
-    cells.check_cut(module.mode, cut)
-    weight = joined_weight(module, number_type(inputs))
-    return cast(Tensor, _States.apply(module, inputs, weight, cut or Cut(), torch.is_grad_enabled()))
+    return states_side_by_side([module], [inputs], cut)[0]
+
+
+def states_side_by_side(
+    modules: Sequence[AnyLayer], inputs: Sequence[Tensor], cut: Cut | None = None
+) -> tuple[Tensor, ...]:
+    """`states` of each module for its inputs. The two directions of a net are read so, each on a core of its own.
+
+    Args:
+        modules: of one kind and one size.
+        inputs: for each of them, `[B, T, E]`.
+        cut: where the gradient ends, in all.
+    """
+    cells.check_cut(modules[0].mode, cut)
+    weights = [joined_weight(module, number_type(inputs[0])) for module in modules]
+    return cast(tuple[Tensor, ...], _States.apply(modules[0], cut or Cut(), torch.is_grad_enabled(), *inputs, *weights))
 
 
 def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Tensor:
@@ -128,35 +142,45 @@ def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Te
 
 
 class _States(torch.autograd.Function):
-    """`inputs [B, T, E]`, `weight [G, K]` → states `[B, T, H]`; the equations are in recurrence.cpp."""
+    """Of one or more layers: `inputs [B, T, E]` of each and `weight [G, K]` of each → states `[B, T, H]` of each; the
+    equations are in recurrence.cpp."""
 
     @staticmethod
-    def forward(ctx: Any, module: AnyLayer, inputs: Tensor, weight: Tensor, cut: Cut, differentiable: bool) -> Tensor:
-        numbers = weight.to(number_type(inputs))
-        x = in_rows(inputs.to(numbers.dtype))
+    def forward(
+        ctx: Any, module: AnyLayer, cut: Cut, differentiable: bool, *inputs_and_weights: Tensor
+    ) -> tuple[Tensor, ...]:
+        layers = len(inputs_and_weights) // 2
+        inputs, weights = inputs_and_weights[:layers], inputs_and_weights[layers:]
+        numbers = [weight.to(number_type(inputs[0])) for weight in weights]
+        x = [in_rows(each.to(numbers[0].dtype)) for each in inputs]
         cell = CELLS[module.mode]
         constants = (module.alpha,) if module.mode == "RNN_LEAKY" else ()
         z, a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(x, numbers, differentiable, *constants)
         if differentiable:
-            ctx.save_for_backward(z, a, c, numbers)
-            ctx.cell, ctx.constants, ctx.cut, ctx.input_size = cell, constants, cut, inputs.shape[2]
-            ctx.input_dtype, ctx.weight_dtype = inputs.dtype, weight.dtype
-        return z[1:, :, : module.hidden_size].transpose(0, 1)
+            ctx.save_for_backward(*z, *a, *c, *numbers)
+            ctx.cell, ctx.constants, ctx.cut, ctx.input_size = cell, constants, cut, inputs[0].shape[2]
+            ctx.input_dtype, ctx.weight_dtype = inputs[0].dtype, weights[0].dtype
+        return tuple(each[1:, :, : module.hidden_size].transpose(0, 1) for each in z)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        z, a, c, numbers = ctx.saved_tensors
-        dh = in_rows(gradients[0].to(z.dtype))
+        saved, layers = ctx.saved_tensors, len(gradients)
+        z, a, c, numbers = (saved[kind * layers : (kind + 1) * layers] for kind in range(4))
+        dh = [in_rows(gradient.to(z[0].dtype)) for gradient in gradients]
         cut = ctx.cut
         da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(
             dh, a, c, numbers, ctx.input_size, cut.starts, cut.along_cell, cut.through_state, *ctx.constants
         )
         first = 0 if cut.starts is None else int(cut.starts.min())  # before it da is 0
-        columns = dh.shape[2] + ctx.input_size + 2
-        gru_size = dh.shape[2] if ctx.cell == "gru" else None
-        dw = weight_gradient(da[first:].flatten(0, 1), z[first:-1].flatten(0, 1), columns, gru_size)
-        return None, dx.to(ctx.input_dtype), dw.to(ctx.weight_dtype), None, None
+        H = dh[0].shape[2]
+        columns, gru_size = H + ctx.input_size + 2, H if ctx.cell == "gru" else None
+        dw = [
+            weight_gradient(of_steps[first:].flatten(0, 1), rows[first:-1].flatten(0, 1), columns, gru_size)
+            for of_steps, rows in zip(da, z, strict=True)
+        ]
+        by_input, by_weight = (each.to(ctx.input_dtype) for each in dx), (each.to(ctx.weight_dtype) for each in dw)
+        return None, None, None, *by_input, *by_weight
 
 
 def weight_gradient(da: Tensor, z: Tensor, columns: int, gru_size: int | None = None) -> Tensor:
