@@ -41,11 +41,6 @@ def test_openmp_reads_the_setting() -> None:
     assert "GOMP_SPINCOUNT = '1000'" in done.stderr
 
 
-def test_a_process_ends_without_looking_for_garbage_among_its_libraries() -> None:
-    registered_first_so_run_last = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()))"
-    assert int(run_python(f"{registered_first_so_run_last}; import sentiment_rnn").stdout) > 1_000
-
-
 @WITHOUT_GPU
 def test_triton_is_not_loaded_where_there_is_no_gpu() -> None:
     code = "import sys, sentiment_rnn, lightning.pytorch; print([n for n in sys.modules if n.startswith('triton.')])"

@@ -73,6 +73,12 @@ def test_a_trained_model_is_used_without_what_trains_one(command: str, store: Pa
     assert spared > 100_000
 
 
+def test_a_command_ends_without_looking_for_garbage_among_its_libraries(tmp_path: Path) -> None:
+    registered_first_so_run_last = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()))\n"
+    *_, spared = run_python(registered_first_so_run_last + COMMAND, tmp_path, "--version").stdout.splitlines()
+    assert int(spared) > 1_000
+
+
 def test_a_run_loads_what_records_its_end_after_its_training(tmp_path: Path) -> None:
     program = "import gc, json\n" + training_that(f"os._exit(print({SHOWN}, flush=True) or 0)", epoch=0)
     loaded, collects, spared = seen(program, tmp_path, *TINY)

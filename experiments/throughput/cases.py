@@ -2,7 +2,7 @@
 
     python cases.py CASE ENCODER BATCHES REPEATS
 
-prints one line of JSON: seconds of a training step on each batch (the median of the repeats) and where the time went.
+prints one line of JSON: seconds of a training step on each batch (median and mean of the repeats) and where they went.
 From `padded` on, each case is the one before it and one thing more.
 """
 
@@ -44,7 +44,9 @@ class Timing:
     """What a case prints."""
 
     seconds: list[float]
-    """Of a step on each batch."""
+    """Of a step on each batch: the median of the repeats."""
+    means: list[float]
+    """The same, the mean of the repeats."""
     profile: dict[str, float] = field(default_factory=dict)
     """Seconds a step by what they are spent on; empty where it was not looked at."""
 
@@ -115,9 +117,10 @@ def main() -> None:
     for batch in sorted(batches, key=lambda batch: batch[0].shape[1])[: 1 if repeats == 1 else None]:
         step(batch)
     times = [[step(batch) for batch in batches] for _ in range(repeats)]
-    seconds = [statistics.median(of_batch) for of_batch in zip(*times, strict=True)]
+    by_batch = list(zip(*times, strict=True))
+    seconds, means = ([of(steps) for steps in by_batch] for of in (statistics.median, statistics.fmean))
     profiled = case == "rows" and not runtime.on_gpu("auto")
-    print(json.dumps(asdict(Timing(seconds, profile(step, batches) if profiled else {}))))
+    print(json.dumps(asdict(Timing(seconds, means, profile(step, batches) if profiled else {}))))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python experiments/throughput/neighbor.py [override …]
 
-Run it alone on the machine: it brings its own neighbor, a process per core that does nothing but compute. An epoch is
-timed as measure.py times this project. Writes the table of README.md beside this file. A quick try, on a copy of that
+Run it alone on the machine: it brings its own neighbor, a process per core that does nothing but compute. The steps
+are those that measure.py times. Writes the table of README.md beside this file. A quick try, on a copy of that
 README:
 
     python experiments/throughput/neighbor.py --output FOLDER --encoders bag --batches 2 data=generated \
@@ -36,8 +36,8 @@ WAITING = {
     "OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
 }
 """Settings of OpenMP; 300,000 is the count of GNU OpenMP where nothing is set (libgomp's manual)."""
-REPEATS = 3
-"""Steps on each batch, of which the median counts."""
+REPEATS = 15
+"""Steps on each batch. Their mean counts, as in an epoch: a step beside others has its core or it waits."""
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def main() -> None:
 def epoch_seconds(encoder: str, sample: Sample, waiting: dict[str, str]) -> float:
     """Seconds of the training steps of an epoch."""
     kept = {name: value for name, value in os.environ.items() if name not in {*SPINS, *OTHERS}}
-    return sum(timed("rows", encoder, sample, REPEATS, environment=kept | waiting).seconds) * sample.size
+    return sum(timed("rows", encoder, sample, REPEATS, environment=kept | waiting).means) * sample.size
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
     python experiments/throughput/small_runs.py [override …]
 
-Run it alone on the machine. Two sweeps are timed from the start of the command to its end. One holds an LSTM of the
-memory study, at a distance of 50, on one thread. The other holds several runs, at a distance of 20, side by side as
-that study has them. All are on the processor, and their tokens are cached before. The arithmetic is the recurrence of
-the first sweep's run: as many forward and backward passes as it has training steps, on one thread. Writes the table of
-README.md beside this file.
+Run it alone on the machine. Three sweeps are timed from the start of the command to its end. The first holds an LSTM of
+the memory study, at a distance of 50, on one thread. The second holds three of them, one after the other, so that their
+difference is what each further run takes. The third holds several runs, at a distance of 20, side by side as that study
+has them. All are on the processor, and their tokens are cached before. The arithmetic is the recurrence of the first
+sweep's run: as many forward and backward passes as it has training steps, on one thread. Writes the table of README.md
+beside this file.
 
 With --source PATH, the `src` folder of another checkout, its version is timed in turn with this one. A quick try, on a
 copy of that README:
@@ -23,9 +24,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -38,6 +40,21 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import Table, markdown
 
 OURS = HERE.parents[1] / "src"
+# The distance again: a sweep has it among what it varies, which a single configuration is made without.
+RUN = [
+    *("experiment=memory_learn_50", "data.max_distance=50", "encoder=lstm", "trainer.threads=1"),
+    "trainer.accelerator=cpu",
+]
+"""Settings of an LSTM of the memory study."""
+
+
+class Row(NamedTuple):
+    """A line of the table."""
+
+    version: str
+    what: str
+    seconds: float
+    runs: int = 1
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,9 @@ def main() -> None:
     for source in sources:
         if not (source / "sentiment_rnn").is_dir():
             raise UserError(f"--source {source}: expected the src folder of a checkout, with sentiment_rnn in it")
-    one = one_run(arguments.overrides)
-    sweeps = [one, several_runs(arguments.encoders, arguments.runs, arguments.overrides)]
+    one, three = runs_in_turn(1, arguments.overrides), runs_in_turn(3, arguments.overrides)
+    several = several_runs(arguments.encoders, arguments.runs, arguments.overrides)
+    sweeps = [one, three, several]
     turns = [(sweep, source) for sweep in sweeps for _ in range(arguments.repeats) for source in sources]
     times: dict[tuple[str, Path], list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,10 +84,21 @@ def main() -> None:
             seconds(preparation(arguments.overrides), source, data[source])
         for sweep, source in tqdm(turns, desc="Sweeps", disable=None):
             times[sweep.name, source].append(seconds(sweep, source, data[source]))
-        command = [sys.executable, str(HERE / "small_recurrence.py"), *one.settings, f"data.directory={data[OURS]}"]
+        command = [sys.executable, str(HERE / "small_recurrence.py"), *RUN, *arguments.overrides]
+        command += [f"data.directory={data[OURS]}"]
         steps, recurrence = last_line(command).split()
     medians = {key: statistics.median(taken) for key, taken in times.items()}
-    publish(arguments.output, small=markdown([table(sweeps, sources, medians, int(steps), float(recurrence))]))
+
+    def rows_of(sweep: Sweep) -> list[Row]:
+        return [Row(version(source), sweep.name, medians[sweep.name, source], sweep.runs) for source in sources]
+
+    further = [
+        Row(version(source), "of these, each after the first", (medians[three.name, source] - first.seconds) / 2)
+        for source, first in zip(sources, rows_of(one), strict=True)
+    ]
+    alone = Row("–", f"the recurrence alone: {int(steps):,} steps", float(recurrence))
+    rows = [alone, *rows_of(one), *rows_of(three), *further, *rows_of(several)]
+    publish(arguments.output, small=markdown([table(rows)]))
 
 
 def options() -> argparse.ArgumentParser:
@@ -87,11 +116,11 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def one_run(overrides: Sequence[str]) -> Sweep:
-    """The LSTM at a distance of 50, on one thread as beside other runs."""
-    # The distance again: a sweep has it among what it varies, which a single configuration is made without.
-    settings = ["experiment=memory_learn_50", "data.max_distance=50", "encoder=lstm", "seed=0", "trainer.threads=1"]
-    return Sweep("a sweep of one run", 1, [*settings, "trainer.accelerator=cpu", *overrides])
+def runs_in_turn(count: int, overrides: Sequence[str]) -> Sweep:
+    """LSTMs at a distance of 50, one after the other, on one thread as beside other runs."""
+    name = "a sweep of one run" if count == 1 else f"a sweep of {count} such runs, one after the other"
+    seeds = f"seed={','.join(map(str, range(count)))}"
+    return Sweep(name, count, [*RUN, seeds, "hydra.launcher.n_jobs=1", *overrides])
 
 
 def several_runs(encoders: Sequence[str], seeds: int, overrides: Sequence[str]) -> Sweep:
@@ -110,22 +139,20 @@ def preparation(overrides: Sequence[str]) -> Sweep:
     )
 
 
-def table(
-    sweeps: Sequence[Sweep],
-    sources: Sequence[Path],
-    took: Mapping[tuple[str, Path], float],
-    steps: int,
-    recurrence: float,
-) -> Table:
-    """A row for each sweep and version, under that of the recurrence alone, which is that of a single run."""
-    rows = [("–", f"the recurrence alone: {steps:,} steps", f"{recurrence:.1f} s", "1.00", "–")]
-    for sweep in sweeps:
-        for source in sources:
-            taken = took[sweep.name, source]
-            ratio = f"{taken / recurrence:.2f}" if sweep.runs == 1 else "–"
-            rows.append((version(source), sweep.name, f"{taken:.1f} s", ratio, f"{3600 * sweep.runs / taken:.0f}"))
-    columns = ("version", "what", "took", "× the recurrence alone", "runs an hour")
-    return Table(f"Small runs on {processor()}.", columns, rows)
+def table(rows: Sequence[Row]) -> Table:
+    """The first row is the recurrence alone, by which the times of a single run are divided."""
+    recurrence = rows[0].seconds
+    lines = [
+        (
+            *(row.version, row.what, f"{row.seconds:.1f} s"),
+            f"{row.seconds / recurrence:.2f}" if row.runs == 1 else "–",
+            f"{3600 * row.runs / row.seconds:.0f}" if row is not rows[0] else "–",
+        )
+        for row in rows
+    ]
+    return Table(
+        f"Small runs on {processor()}.", ("version", "what", "took", "× the recurrence alone", "runs an hour"), lines
+    )
 
 
 def seconds(sweep: Sweep, source: Path, data: Path) -> float:

@@ -1,4 +1,6 @@
-"""Are runs side by side, a core each, done sooner than one after the other, each on all cores?
+"""Are runs side by side, a core each, done sooner than one after the other?
+
+One after the other, each has all cores (a bag of words takes one).
 
     python experiments/throughput/sweep.py [override …]
 
@@ -36,7 +38,7 @@ def main() -> None:
     arguments = parsed(parser, "sweep")
     jobs = arguments.jobs
     launchers = {
-        "one after the other, on all cores": ["hydra/launcher=basic"],
+        "one after the other": ["hydra/launcher=basic"],
         f"{jobs} side by side, a core each": ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"],
     }
     seeds = ",".join(map(str, range(jobs)))

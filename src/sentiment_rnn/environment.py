@@ -3,7 +3,6 @@
 The package calls `prepare` when it is imported, so it runs in every command and worker.
 """
 
-import atexit
 import gc
 import logging
 import os
@@ -26,7 +25,7 @@ GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 def prepare() -> None:
-    """Set up waiting threads, unless the user has; keep out what libraries load and nobody uses here; end quickly."""
+    """Set up waiting threads, unless the user has; keep out what libraries load and nobody uses here."""
     if not {*SPINS, *OTHERS} & set(os.environ):
         os.environ.update(SPINS)
     # Lightning imports triton, which comes with the CUDA wheel of torch and is used on GPUs alone. It takes part of a
@@ -35,9 +34,6 @@ def prepare() -> None:
         sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # an import of it now fails as if it were absent
         logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # which warns of that, and is not used
     load_leanly()
-    # Python's last act is to look for garbage among a million objects of libraries, more than once: a second, for
-    # memory that goes with the process.
-    atexit.register(gc.freeze)
 
 
 def libraries_are_loaded() -> None:

@@ -1,6 +1,6 @@
 """Cells by their equations, the compiled ones against them, and gradients that are cut."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
@@ -129,6 +129,39 @@ def test_compiled_states_and_gradients_equal_the_stepped_ones(
             for mine, expected in zip(ours, theirs, strict=True):
                 largest = max(1.0, float(expected.abs().max()))  # gradients of these layers grow with T
                 torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
+    finally:
+        torch.set_num_threads(before)
+
+
+@COMPILED
+@MODES
+@pytest.mark.parametrize("half", [False, True])
+def test_two_layers_with_one_cut_read_side_by_side_as_each_alone(mode: str, half: bool) -> None:
+    if half and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("no bfloat16 on this processor")
+    layers = [random_layer(mode, 20, 32, scale=0.2) for _ in range(2)]
+    with torch.no_grad():
+        layers[1].weight_hh_l0.mul_(-0.5)
+    inputs = [torch.randn(50, 12, 20).requires_grad_() for _ in layers]
+    weights = [torch.randn(50, 12, 32) for _ in layers]
+    parameters = [parameter for layer in layers for parameter in layer.parameters()]
+
+    def gradients(states: Sequence[Tensor], again: bool) -> list[Tensor]:
+        loss = sum((each.float() * weight).sum() for each, weight in zip(states, weights, strict=True))
+        if again:  # a graph that is kept has its numbers still
+            torch.autograd.grad(loss, [*inputs, *parameters], retain_graph=True)
+        return [*states, *torch.autograd.grad(loss, [*inputs, *parameters])]
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            for cut in cuts_of(mode, 50, 12):
+                both = gradients(recurrence.states_side_by_side(layers, inputs, cut), again=True)
+                alone = gradients([recurrence.states(*pair, cut) for pair in zip(layers, inputs, strict=True)], False)
+                for mine, expected in zip(both, alone, strict=True):
+                    largest = max(1.0, float(expected.abs().max()))
+                    torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
     finally:
         torch.set_num_threads(before)
 

@@ -96,6 +96,14 @@ def test_the_mean_on_a_processor_is_to_the_digit_that_of_the_usual_masking(
     assert torch.equal(found.grad, expected.grad)
 
 
+@pytest.mark.parametrize("width", [100, 557])
+def test_the_mean_of_states_that_have_time_first_in_memory_is_that_of_others_to_the_digit(width: int) -> None:
+    wider = torch.randn(300, 7, width + 5, generator=torch.Generator().manual_seed(0))  # the compiled recurrence's
+    states, sizes = wider[..., :width].transpose(0, 1), torch.tensor([300, 300, 250, 299, 300, 260, 300])
+    masked = states.masked_fill(is_padding(states, sizes)[:, :, None], 0.0)
+    assert torch.equal(Mean()(states, sizes), masked.sum(1) / sizes[:, None])
+
+
 @given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000), ties=st.booleans())
 @settings(max_examples=50, deadline=None)
 def test_mean_and_max_at_once_have_the_gradient_of_each(lengths: list[int], seed: int, ties: bool) -> None:

@@ -1,5 +1,6 @@
 """`sentiment-rnn COMMAND …`: find the command, load it alone, run it."""
 
+import atexit
 import gc
 import os
 import shlex
@@ -22,6 +23,9 @@ COMPLETION = ("-sc", "--shell-completion")
 
 def main() -> None:
     """The console script."""
+    # At its end Python looks for garbage among the million objects of the libraries, more than once. That takes a
+    # second or two, for memory that goes with the process.
+    atexit.register(gc.freeze)
     try:
         _dispatch(sys.argv[1:])
     except BrokenPipeError:

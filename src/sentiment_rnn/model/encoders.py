@@ -288,7 +288,7 @@ class _Reordered(torch.autograd.Function):
         ctx.save_for_backward(positions)
         B, T, D = states.shape
         reviews = torch.arange(B, device=states.device)[:, None]
-        if states.transpose(0, 1).is_contiguous():  # as the compiled recurrence leaves them: time comes first in memory
+        if states.stride(0) < states.stride(1):  # time comes first in memory, as the recurrence leaves it
             rows, places = states.transpose(0, 1).reshape(T * B, D), positions * B + reviews
         else:
             rows, places = states.reshape(B * T, D), reviews * T + positions

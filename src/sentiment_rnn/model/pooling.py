@@ -40,7 +40,7 @@ class _Mean(torch.autograd.Function):
         padding = is_padding(states, lengths)[:, shortest:, None]
         ctx.save_for_backward(lengths, padding)
         ctx.steps, ctx.dtype = states.shape[1], states.dtype
-        states = states.to(torch.float32, copy=True)
+        states = states.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         states[:, shortest:].masked_fill_(padding, 0.0)
         return states.sum(1) / lengths[:, None]
 

@@ -35,6 +35,7 @@
 #include <cmath>
 #include <cstring>
 #include <initializer_list>
+#include <numeric>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -169,12 +170,13 @@ void check_layers(at::TensorList first, std::initializer_list<at::TensorList> ot
   }
 }
 
-// Calls task(layer, first, last) for ranges of the rows of each layer, one a thread: whole layers where there is a thread for
-// each and no more, since products are the faster the more rows they have.
+// Calls task(layer, first, last) for ranges of the rows of each layer: as many for every thread, and no more than that takes,
+// since products are the faster the more rows they have. Two threads take a layer each of two.
 template <typename Task>
 void divide_rows(int64_t layers, int64_t rows, const Task& task) {
-  const int64_t threads = std::max<int64_t>(at::get_num_threads() / layers, 1);
-  const int64_t parts = std::clamp<int64_t>(rows / 16, 1, threads);  // the matrix unit takes 16 rows
+  const int64_t threads = at::get_num_threads();
+  const int64_t even = threads / std::gcd(threads, layers);
+  const int64_t parts = std::clamp<int64_t>(rows / 16, 1, even);  // the matrix unit takes 16 rows
   const int64_t size = (rows + parts - 1) / parts;
   at::parallel_for(0, layers * parts, 1, [&](int64_t begin, int64_t end) {
     at::AutoDispatchBelowADInplaceOrView no_autograd;

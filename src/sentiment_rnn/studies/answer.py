@@ -60,7 +60,7 @@ SHORT = CountedClaim(
 )  # fmt: skip
 LONG = CountedClaim(
     "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",
-    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono"), (100, 200, 400), "learn_",
+    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono_2000"), (100, 200, 400), "learn_",
 )  # fmt: skip
 CAUSE = CountedClaim(
     "cause", "causes", "Without a gradient that reaches the clause, an LSTM does not learn it.",

@@ -23,7 +23,7 @@ from sentiment_rnn.studies.kit.verdicts import Verdict
 
 DISTANCE = 50
 SEEDS = range(20, 40)
-LEADING = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")
+LEADING = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")
 """Arms of the leading figure."""
 TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
 
