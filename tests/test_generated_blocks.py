@@ -41,7 +41,7 @@ def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
     unseen = read_scores(REPOSITORY / "experiments" / "unseen", MIXED)
     learn, of = seeds_above(unseen["rnn"][400])
     bounds = counted(learn, of).split(" ", 1)[1]
-    assert f"{learn} of {of} seeds {bounds} of that RNN still know the clause at 400." in opening
+    assert f"{learn} of {of} seeds {bounds} of the orthogonal RNN still know the clause at 400." in opening
     assert "So do all {} of the LSTM with forget bias 1:".format(*seeds_above(unseen["lstm"][400])) in opening
     assert len(set(seeds_above(unseen["lstm"][400]))) == 1
     longer = read_scores(REPOSITORY / "experiments" / "budget", ONE_DISTANCE)["rnn_uniform"][50]

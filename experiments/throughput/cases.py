@@ -1,9 +1,9 @@
 """One case of the benchmark, in a process of its own, so that no case inherits another's threads, flags or memory.
 
-    python cases.py CASE ENCODER BATCHES REPEATS
+    python cases.py CASE ENCODER BATCHES REPEATS [THREADS]
 
 prints one line of JSON: seconds of a training step on each batch (median and mean of the repeats) and where they went.
-From `padded` on, each case is the one before it and one thing more.
+From `padded` on, each case is the one before it and one thing more. THREADS are those of a run, if not given.
 """
 
 import json
@@ -58,13 +58,13 @@ def measured_here(cases: Sequence[str]) -> list[str]:
     return [case for case in cases if case not in left_out and (fast or case != "bfloat16")]
 
 
-def prepare(case: str, encoder: str) -> bool:
-    """Set this process up for a case, with the threads that a run has; whether it computes in bfloat16."""
+def prepare(case: str, encoder: str, threads: int | None = None) -> bool:
+    """Set this process up for a case, with so many threads, or those of a run; whether it computes in bfloat16."""
     if "compiled" not in CASES[case]:
         os.environ["SENTIMENT_RNN_COMPILED"] = "0"
     if "flushed" in CASES[case]:
         torch.set_flush_denormal(True)
-    torch.set_num_threads(threads_of(configuration(encoder).trainer))
+    torch.set_num_threads(threads or threads_of(configuration(encoder).trainer))
     if "kept" in CASES[case]:
         runtime.keep_freed_memory()
     return "bfloat16" in CASES[case] and torch.bfloat16 in device.precisions()
@@ -109,7 +109,7 @@ def profile(step: Step, batches: list[Batch]) -> dict[str, float]:
 def main() -> None:
     """Time one case."""
     case, encoder, path, repeats = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
-    bfloat16 = prepare(case, encoder)
+    bfloat16 = prepare(case, encoder, *map(int, sys.argv[5:]))
     torch.manual_seed(0)
     step = classifier_step(build(case, encoder), bfloat16, rows="rows" in CASES[case])
     batches = load(path)

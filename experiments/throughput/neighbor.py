@@ -1,12 +1,14 @@
 """How much longer does an epoch take beside a busy neighbor, and does it matter how waiting threads wait?
 
+A bag of words has one thread, which waits for none. It is timed with as many as there are cores too.
+
     python experiments/throughput/neighbor.py [override …]
 
 Run it alone on the machine: it brings its own neighbor, a process per core that does nothing but compute. The steps
 are those that measure.py times. Writes the table of README.md beside this file. A quick try, on a copy of that
 README:
 
-    python experiments/throughput/neighbor.py --output FOLDER --encoders bag --batches 2 data=generated \
+    python experiments/throughput/neighbor.py --output FOLDER --encoders rnn,bag --batches 2 data=generated \
         data.train_reviews=200
 """
 
@@ -17,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -31,11 +34,23 @@ from sentiment_rnn.environment import OTHERS, SPINS
 from sentiment_rnn.report.tables import Table, markdown
 
 WAITING = {
-    "as GNU OpenMP does: GOMP_SPINCOUNT=300000": {"GOMP_SPINCOUNT": "300000"},
-    "GOMP_SPINCOUNT=1000, set by this project": SPINS,
-    "OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
+    "spin as GNU OpenMP's do: GOMP_SPINCOUNT=300000": {"GOMP_SPINCOUNT": "300000"},
+    "spin briefly: GOMP_SPINCOUNT=1000, set by this project": SPINS,
+    "sleep: OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
 }
 """Settings of OpenMP; 300,000 is the count of GNU OpenMP where nothing is set (libgomp's manual)."""
+
+
+class Case(NamedTuple):
+    """A way to wait."""
+
+    name: str
+    waiting: dict[str, str]
+    """Variables of the environment."""
+    threads: int | None = None
+    """Those of a run, if not given."""
+
+
 REPEATS = 15
 """Steps on each batch. Their mean counts, as in an epoch: a step beside others has its core or it waits."""
 
@@ -52,20 +67,31 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         sample = save_sample(config, config.data.batch_size, arguments.batches, Path(folder))
-        cases = [(encoder, waiting) for encoder in arguments.encoders for waiting in WAITING]
-        for encoder, waiting in tqdm(cases, desc="Cases", disable=None):
-            alone = epoch_seconds(encoder, sample, WAITING[waiting])
+        cases = [(encoder, case) for encoder in arguments.encoders for case in cases_of(encoder)]
+        for encoder, case in tqdm(cases, desc="Cases", disable=None):
+            alone = epoch_seconds(encoder, sample, case)
             with busy_neighbor(runtime.cores()):
-                beside = epoch_seconds(encoder, sample, WAITING[waiting])
-            rows.append((encoder, waiting, f"{alone:.3g} s", f"{beside:.3g} s", f"{beside / alone:.2f}"))
-    columns = ("encoder", "waiting threads spin", "alone", "beside a busy process per core", "×")
+                beside = epoch_seconds(encoder, sample, case)
+            rows.append((encoder, case.name, f"{alone:.3g} s", f"{beside:.3g} s", f"{beside / alone:.2f}"))
+    columns = ("encoder", "waiting threads", "alone", "beside a busy process per core", "×")
     publish(arguments.output, neighbor=markdown([Table(f"An epoch on {device.name()}.", columns, rows)]))
 
 
-def epoch_seconds(encoder: str, sample: Sample, waiting: dict[str, str]) -> float:
+def cases_of(encoder: str) -> list[Case]:
+    """What is timed of an encoder."""
+    if encoder != "bag":
+        return [Case(name, waiting) for name, waiting in WAITING.items()]
+    return [
+        Case("none: one thread, as a run has", SPINS),
+        Case(f"{runtime.cores()} threads, GOMP_SPINCOUNT=1000", SPINS, runtime.cores()),
+    ]
+
+
+def epoch_seconds(encoder: str, sample: Sample, case: Case) -> float:
     """Seconds of the training steps of an epoch."""
     kept = {name: value for name, value in os.environ.items() if name not in {*SPINS, *OTHERS}}
-    return sum(timed("rows", encoder, sample, REPEATS, environment=kept | waiting).means) * sample.size
+    timing = timed("rows", encoder, sample, REPEATS, environment=kept | case.waiting, threads=case.threads)
+    return sum(timing.means) * sample.size
 
 
 @contextmanager

@@ -54,8 +54,14 @@ def timed(
     repeats: int,
     keras: Path = KERAS,
     environment: dict[str, str] | None = None,
+    threads: int | None = None,
 ) -> Timing:
-    """Time one case in its own process, with these environment variables or those of this process."""
+    """Time one case in its own process, with these environment variables or those of this process.
+
+    Args:
+        threads: those of a run, if not given.
+    """
     python, script = (keras / "bin/python", "keras_case.py") if case in POLICIES else (sys.executable, "cases.py")
     command = [str(python), str(HERE / script), case, encoder, str(sample.path), str(repeats)]
+    command += [] if threads is None else [str(threads)]
     return Timing(**json.loads(last_line(command, environment)))

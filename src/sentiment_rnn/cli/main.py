@@ -23,8 +23,8 @@ COMPLETION = ("-sc", "--shell-completion")
 
 def main() -> None:
     """The console script."""
-    # At its end Python looks for garbage among the million objects of the libraries, more than once. That takes a
-    # second or two, for memory that goes with the process.
+    # At its end Python looks for garbage among the million objects of the libraries, more than once. That takes about a
+    # second, for memory that goes with the process.
     atexit.register(gc.freeze)
     try:
         _dispatch(sys.argv[1:])
