@@ -19,9 +19,8 @@ import torch
 from torch import nn
 
 import device
-from models import USUAL, Batch, Size, configuration, plain_model, project_model
+from models import USUAL, Batch, Size, plain_model, project_model, threads_of_run
 from sentiment_rnn import runtime
-from sentiment_rnn.runs.machine import threads_of
 from step import Step, classifier_step
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -45,8 +44,8 @@ class Timing:
 
     seconds: list[float]
     """Of a step on each batch: the median of the repeats."""
-    means: list[float]
-    """The same, the mean of the repeats."""
+    means: list[float] = field(default_factory=list)
+    """The same, the mean of the repeats; empty for Keras."""
     profile: dict[str, float] = field(default_factory=dict)
     """Seconds a step by what they are spent on; empty where it was not looked at."""
 
@@ -64,7 +63,7 @@ def prepare(case: str, encoder: str, threads: int | None = None) -> bool:
         os.environ["SENTIMENT_RNN_COMPILED"] = "0"
     if "flushed" in CASES[case]:
         torch.set_flush_denormal(True)
-    torch.set_num_threads(threads or threads_of(configuration(encoder).trainer))
+    torch.set_num_threads(threads or threads_of_run(encoder))
     if "kept" in CASES[case]:
         runtime.keep_freed_memory()
     return "bfloat16" in CASES[case] and torch.bfloat16 in device.precisions()

@@ -12,6 +12,7 @@ import device
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.runs.machine import threads_of
 from sentiment_rnn.runs.reviews import build_model
 
 VOCABULARY_SIZE = 30_000
@@ -47,6 +48,11 @@ def configuration(encoder: str, size: Size = USUAL) -> ReviewConfig:
         ReviewConfig,
         run_config(*settings, f"optimizer.learning_rate={LEARNING_RATE}", "optimizer.schedule=constant"),
     )
+
+
+def threads_of_run(encoder: str) -> int:
+    """Processor threads that a run of an encoder takes here."""
+    return threads_of(configuration(encoder).trainer)
 
 
 def project_model(encoder: str, size: Size = USUAL) -> SentimentClassifier:

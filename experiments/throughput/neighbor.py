@@ -5,8 +5,7 @@ A bag of words has one thread, which waits for none. It is timed with as many as
     python experiments/throughput/neighbor.py [override …]
 
 Run it alone on the machine: it brings its own neighbor, a process per core that does nothing but compute. The steps
-are those that measure.py times. Writes the table of README.md beside this file. A quick try, on a copy of that
-README:
+are those that measure.py times. Writes the table of README.md beside this file. A quick try, on a copy of that README:
 
     python experiments/throughput/neighbor.py --output FOLDER --encoders rnn,bag --batches 2 data=generated \
         data.train_reviews=200
@@ -33,13 +32,6 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.environment import OTHERS, SPINS
 from sentiment_rnn.report.tables import Table, markdown
 
-WAITING = {
-    "spin as GNU OpenMP's do: GOMP_SPINCOUNT=300000": {"GOMP_SPINCOUNT": "300000"},
-    "spin briefly: GOMP_SPINCOUNT=1000, set by this project": SPINS,
-    "sleep: OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
-}
-"""Settings of OpenMP; 300,000 is the count of GNU OpenMP where nothing is set (libgomp's manual)."""
-
 
 class Case(NamedTuple):
     """A way to wait."""
@@ -51,6 +43,12 @@ class Case(NamedTuple):
     """Those of a run, if not given."""
 
 
+WAITING = (
+    Case("spin as GNU OpenMP's do: GOMP_SPINCOUNT=300000", {"GOMP_SPINCOUNT": "300000"}),
+    Case("spin briefly: GOMP_SPINCOUNT=1000, set by this project", SPINS),
+    Case("sleep: OMP_WAIT_POLICY=passive", {"OMP_WAIT_POLICY": "passive"}),
+)
+"""Settings of OpenMP; 300,000 is the count of GNU OpenMP where nothing is set (libgomp's manual)."""
 REPEATS = 15
 """Steps on each batch. Their mean counts, as in an epoch: a step beside others has its core or it waits."""
 
@@ -77,14 +75,14 @@ def main() -> None:
     publish(arguments.output, neighbor=markdown([Table(f"An epoch on {device.name()}.", columns, rows)]))
 
 
-def cases_of(encoder: str) -> list[Case]:
+def cases_of(encoder: str) -> tuple[Case, ...]:
     """What is timed of an encoder."""
     if encoder != "bag":
-        return [Case(name, waiting) for name, waiting in WAITING.items()]
-    return [
+        return WAITING
+    return (
         Case("none: one thread, as a run has", SPINS),
         Case(f"{runtime.cores()} threads, GOMP_SPINCOUNT=1000", SPINS, runtime.cores()),
-    ]
+    )
 
 
 def epoch_seconds(encoder: str, sample: Sample, case: Case) -> float:

@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass
 import torch
 
 import device
-from models import Size, configuration, plain_model, project_model, random_batch
+from models import Size, plain_model, project_model, random_batch, threads_of_run
 from sentiment_rnn import runtime
-from sentiment_rnn.runs.machine import threads_of
 from step import classifier_step
 
 LEAST_PAIRS = 5
@@ -36,7 +35,7 @@ class Pair:
 
 def measured_pair(encoder: str, precision: torch.dtype, B: int, T: int, size: Size, seconds: float) -> Pair:
     """Take pairs of steps on random reviews for some seconds, and `LEAST_PAIRS` at least."""
-    runtime.prepare(threads_of(configuration(encoder).trainer))
+    runtime.prepare(threads_of_run(encoder))
     torch.manual_seed(0)
     half = precision == torch.bfloat16
     project = classifier_step(project_model(encoder, size), half, rows=True)

@@ -40,12 +40,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import Table, markdown
 
 OURS = HERE.parents[1] / "src"
-# The distance again: a sweep has it among what it varies, which a single configuration is made without.
-RUN = [
-    *("experiment=memory_learn_50", "data.max_distance=50", "encoder=lstm", "trainer.threads=1"),
-    "trainer.accelerator=cpu",
-]
-"""Settings of an LSTM of the memory study."""
+RUN = "experiment=memory_learn_50 data.max_distance=50 encoder=lstm trainer.threads=1 trainer.accelerator=cpu".split()
+"""An LSTM of the memory study. The distance again: that experiment varies it, and a single run leaves that out."""
 
 
 class Row(NamedTuple):
@@ -73,9 +69,11 @@ def main() -> None:
     for source in sources:
         if not (source / "sentiment_rnn").is_dir():
             raise UserError(f"--source {source}: expected the src folder of a checkout, with sentiment_rnn in it")
-    one, three = runs_in_turn(1, arguments.overrides), runs_in_turn(3, arguments.overrides)
-    several = several_runs(arguments.encoders, arguments.runs, arguments.overrides)
-    sweeps = [one, three, several]
+    sweeps = [
+        runs_in_turn(1, arguments.overrides),
+        runs_in_turn(3, arguments.overrides),
+        several_runs(arguments.encoders, arguments.runs, arguments.overrides),
+    ]
     turns = [(sweep, source) for sweep in sweeps for _ in range(arguments.repeats) for source in sources]
     times: dict[tuple[str, Path], list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
@@ -87,17 +85,20 @@ def main() -> None:
         command = [sys.executable, str(HERE / "small_recurrence.py"), *RUN, *arguments.overrides]
         command += [f"data.directory={data[OURS]}"]
         steps, recurrence = last_line(command).split()
-    medians = {key: statistics.median(taken) for key, taken in times.items()}
-
-    def rows_of(sweep: Sweep) -> list[Row]:
-        return [Row(version(source), sweep.name, medians[sweep.name, source], sweep.runs) for source in sources]
-
+    versions = [version(source) for source in sources]
+    one, three, several = (
+        [
+            Row(name, sweep.name, statistics.median(times[sweep.name, source]), sweep.runs)
+            for name, source in zip(versions, sources, strict=True)
+        ]
+        for sweep in sweeps
+    )
     further = [
-        Row(version(source), "of these, each after the first", (medians[three.name, source] - first.seconds) / 2)
-        for source, first in zip(sources, rows_of(one), strict=True)
+        Row(last.version, "of these, each after the first", (last.seconds - first.seconds) / (last.runs - first.runs))
+        for first, last in zip(one, three, strict=True)
     ]
     alone = Row("–", f"the recurrence alone: {int(steps):,} steps", float(recurrence))
-    rows = [alone, *rows_of(one), *rows_of(three), *further, *rows_of(several)]
+    rows = [alone, *one, *three, *further, *several]
     publish(arguments.output, small=markdown([table(rows)]))
 
 

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 from torch import Tensor, nn
+from torch_threads import torch_threads
 
 from sentiment_rnn.model import cells, recurrence
 from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
@@ -120,17 +121,13 @@ def test_compiled_states_and_gradients_equal_the_stepped_ones(
     mode: str, B: int, T: int, E: int, H: int, threads: int
 ) -> None:
     layer, inputs, weights = random_layer(mode, E, H), torch.randn(B, T, E), torch.randn(B, T, H)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         for cut in cuts_of(mode, B, T):
             ours = states_and_gradients(partial(recurrence.states, cut=cut), layer, inputs, weights)
             theirs = states_and_gradients(partial(cells.states, cut=cut), layer, inputs, weights)
             for mine, expected in zip(ours, theirs, strict=True):
                 largest = max(1.0, float(expected.abs().max()))  # gradients of these layers grow with T
                 torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
-    finally:
-        torch.set_num_threads(before)
 
 
 @COMPILED
@@ -152,18 +149,13 @@ def test_two_layers_with_one_cut_read_side_by_side_as_each_alone(mode: str, half
             torch.autograd.grad(loss, [*inputs, *parameters], retain_graph=True)
         return [*states, *torch.autograd.grad(loss, [*inputs, *parameters])]
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            for cut in cuts_of(mode, 50, 12):
-                both = gradients(recurrence.states_side_by_side(layers, inputs, cut), again=True)
-                alone = gradients([recurrence.states(*pair, cut) for pair in zip(layers, inputs, strict=True)], False)
-                for mine, expected in zip(both, alone, strict=True):
-                    largest = max(1.0, float(expected.abs().max()))
-                    torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(2), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        for cut in cuts_of(mode, 50, 12):
+            both = gradients(recurrence.states_side_by_side(layers, inputs, cut), again=True)
+            alone = gradients([recurrence.states(*pair, cut) for pair in zip(layers, inputs, strict=True)], False)
+            for mine, expected in zip(both, alone, strict=True):
+                largest = max(1.0, float(expected.abs().max()))
+                torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
 
 
 @COMPILED
@@ -173,9 +165,7 @@ def test_in_bfloat16_the_compiled_ones_are_as_close_as_three_digits_allow(mode: 
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("no bfloat16 on this processor")
     layer, inputs, weights = random_layer(mode, 20, 32, scale=0.2), torch.randn(50, 12, 20), torch.randn(50, 12, 32)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         for cut in cuts_of(mode, 50, 12):
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 ours = states_and_gradients(partial(recurrence.states, cut=cut), layer, inputs, weights)
@@ -183,8 +173,6 @@ def test_in_bfloat16_the_compiled_ones_are_as_close_as_three_digits_allow(mode: 
             limit = 0.1 if mode == "RNN_RELU" else 0.03  # a state near 0 may round to the other side of the kink
             for mine, expected in zip(ours, theirs, strict=True):
                 assert (mine - expected).norm() <= limit * expected.norm() + 1e-3
-    finally:
-        torch.set_num_threads(before)
 
 
 @MODES

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch_threads import torch_threads
 
 from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.encoders import Lstm, Rnn
@@ -59,12 +60,8 @@ def states_and_gradients(read: object, layer: nn.RNNBase, inputs: Tensor, weight
 @pytest.mark.parametrize("threads", [1, 2])
 def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
     layer, inputs, weights = random_layer(cell, E, H), torch.randn(B, T, E), torch.randn(B, T, H)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         ours = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
-    finally:
-        torch.set_num_threads(before)
     theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
     for mine, expected in zip(ours, theirs, strict=True):
         largest = max(1.0, float(expected.abs().max()))  # gradients of these layers grow with T
@@ -86,13 +83,9 @@ def test_layers_read_side_by_side_as_each_alone(cell: str, B: int, T: int, E: in
     for layer in layers:
         layer.zero_grad()
     leaves = [x.clone().requires_grad_() for x in inputs]
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         both = recurrence.states_side_by_side(layers, leaves)
         sum((states * w).sum() for states, w in zip(both, weights, strict=True)).backward()
-    finally:
-        torch.set_num_threads(before)
     for layer, states, leaf, expected in zip(layers, both, leaves, alone, strict=True):
         found = [states.detach(), leaf.grad, *(parameter.grad for parameter in layer.parameters())]
         for mine, other in zip(found, expected, strict=True):

@@ -36,22 +36,18 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, lengths: Tensor) -> Tensor:
-        shortest = int(lengths.min())
-        padding = is_padding(states, lengths)[:, shortest:, None]
+        padding = late_padding(states, lengths)
         ctx.save_for_backward(lengths, padding)
         ctx.steps, ctx.dtype = states.shape[1], states.dtype
         states = states.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-        states[:, shortest:].masked_fill_(padding, 0.0)
-        return states.sum(1) / lengths[:, None]
+        return fill_padding(states, padding, 0.0).sum(1) / lengths[:, None]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         lengths, padding = ctx.saved_tensors
         mean = (gradients[0] / lengths[:, None]).to(ctx.dtype)
-        gradient = mean[:, None].repeat(1, ctx.steps, 1)
-        gradient[:, ctx.steps - padding.shape[1] :].masked_fill_(padding, 0.0)
-        return gradient, None
+        return fill_padding(mean[:, None].repeat(1, ctx.steps, 1), padding, 0.0), None
 
 
 class Max(nn.Module):
@@ -88,9 +84,8 @@ class _MeanMax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, lengths: Tensor) -> Tensor:
-        shortest = int(lengths.min())
-        first, rest = states[:, :shortest], states[:, shortest:]
-        padding = is_padding(states, lengths)[:, shortest:, None]
+        padding = late_padding(states, lengths)
+        first, rest = states.split((states.shape[1] - padding.shape[1], padding.shape[1]), dim=1)
         total, top = first.sum(1, dtype=torch.float32), first.amax(1)
         if rest.shape[1]:
             total += rest.masked_fill(padding, 0.0).sum(1, dtype=torch.float32)
@@ -103,17 +98,25 @@ class _MeanMax(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         states, lengths, top, padding = ctx.saved_tensors
         for_mean, for_max = gradients[0].chunk(2, dim=1)
-        shortest = states.shape[1] - padding.shape[1]
-        at_top = states == top[:, None]
-        at_top[:, shortest:].masked_fill_(padding, False)
+        at_top = fill_padding(states == top[:, None], padding, False)
         # A maximum that several states share gives each an equal part, as PyTorch's does.
         share = (for_max / at_top.sum(1, dtype=torch.int32)).to(states.dtype)[:, None]
         mean = (for_mean / lengths[:, None]).to(states.dtype)[:, None]
-        gradient = torch.where(at_top, mean + share, mean)
-        gradient[:, shortest:].masked_fill_(padding, 0.0)
-        return gradient, None
+        return fill_padding(torch.where(at_top, mean + share, mean), padding, 0.0), None
 
 
 def is_padding(states: Tensor, lengths: Tensor) -> Tensor:
     """bool [B, T], true behind a review's own length."""
     return torch.arange(states.shape[1], device=states.device) >= lengths[:, None]
+
+
+def late_padding(states: Tensor, lengths: Tensor) -> Tensor:
+    """bool [B, T - S, 1], `is_padding` from step S on, at which the shortest review has ended: before it there is
+    none."""
+    return is_padding(states, lengths)[:, int(lengths.min()) :, None]
+
+
+def fill_padding(numbers: Tensor, padding: Tensor, value: float) -> Tensor:
+    """`numbers [B, T, D]` with `value` behind each review's own length, in place; `padding` is `late_padding`."""
+    numbers[:, numbers.shape[1] - padding.shape[1] :].masked_fill_(padding, value)
+    return numbers

@@ -17,8 +17,8 @@
 //
 // With a_t for what the non-linearities of W z_t give and da_t for the gradient of W z_t, the backward pass takes one
 // product a step, dz_t = Wᵀ da_t, which holds dh_{t-1} and dx_t; all weights' gradients are one product at the end,
-// dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other, nor do the two directions of a net: each thread
-// takes some rows of the batch, or one direction, through all T steps, and waits for no other before the end.
+// dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other, nor do the directions of a bidirectional
+// net: each thread takes some rows of the batch, or one direction, through all T steps, and waits for no other before the end.
 //
 // A gradient can be cut (cells.Cut): nothing of it reaches the steps before a review's `start`, nothing goes along the cell
 // state, or nothing goes through h_{t-1}. The forward pass is the same.
@@ -170,8 +170,8 @@ void check_layers(at::TensorList first, std::initializer_list<at::TensorList> ot
   }
 }
 
-// Calls task(layer, first, last) for ranges of the rows of each layer: as many for every thread, and no more than that takes,
-// since products are the faster the more rows they have. Two threads take a layer each of two.
+// Calls task(layer, first, last) for ranges of the rows of each layer, in parallel: equally many for each thread, and as few as
+// that takes, since products are the faster the more rows they have. Of two layers, two threads take one each.
 template <typename Task>
 void divide_rows(int64_t layers, int64_t rows, const Task& task) {
   const int64_t threads = at::get_num_threads();
@@ -409,9 +409,9 @@ void forward_rows(const Cell& cell, const Product& product, const Tensor& x, con
 
 using Tensors = std::vector<Tensor>;
 
-// For each of some layers that read side by side, which are the two directions of a net: x [B, T, E], weight [G, K] →
-// z [T + 1, B, K], with h_t in z_{t+1} and no inputs in the last; a [T, B, G] and c [T + 1, B, C], which only a backward pass
-// needs: without `keep` they hold one step.
+// For each of some layers, which are the directions of a bidirectional net: x [B, T, E], weight [G, K] → z [T + 1, B, K], with
+// h_t in z_{t+1} and no inputs in the last; a [T, B, G] and c [T + 1, B, C], which only a backward pass needs: without `keep`
+// they hold one step.
 template <typename Cell>
 std::tuple<Tensors, Tensors, Tensors> forward(const Cell& cell, at::TensorList xs, at::TensorList weights, bool keep) {
   check_layers(xs, {weights});

@@ -109,7 +109,7 @@ def states(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
 def states_side_by_side(
     modules: Sequence[AnyLayer], inputs: Sequence[Tensor], cut: Cut | None = None
 ) -> tuple[Tensor, ...]:
-    """`states` of each module for its inputs. The two directions of a net are read so, on two threads each by one.
+    """`states` of each module for its inputs, in parallel: those of the two directions of a bidirectional net.
 
     Args:
         modules: of one kind and one size.
