@@ -81,8 +81,8 @@ inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS
 serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
 	@$(RUN) sentiment_rnn serve --store $(STORE) $(ARGS)
 
-study: $(READY)  ## One study: make study NAME=memory, and write experiments/<name> (an unknown name lists them)
-	@$(RUN) sentiment_rnn study name=$(or $(NAME),$(error give a study: make study NAME=memory)) tracking.directory=$(STORE) $(ARGS)
+study: $(READY)  ## One study: make study NAME=learnability, and write experiments/<name> (an unknown name lists them)
+	@$(RUN) sentiment_rnn study name=$(or $(NAME),$(error give a study: make study NAME=learnability)) tracking.directory=$(STORE) $(ARGS)
 
 studies: $(READY)  ## All of them, in turn (interrupted, the same command resumes)
 	@$(RUN) sentiment_rnn study name=all tracking.directory=$(STORE) $(ARGS)

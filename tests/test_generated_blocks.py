@@ -9,7 +9,7 @@ from sentiment_rnn.report.shares import counted
 from sentiment_rnn.report.tables import find_block
 from sentiment_rnn.studies.kit.counted_seeds import MIXED, ONE_DISTANCE
 from sentiment_rnn.studies.kit.learnt_shares import seeds_above
-from sentiment_rnn.studies.kit.memory_spans import read_scores
+from sentiment_rnn.studies.kit.scores import read_scores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BY_SCRIPTS = tuple(REPOSITORY / "experiments" / name / "README.md" for name in ("throughput", "word_pairs"))

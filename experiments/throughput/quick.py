@@ -22,7 +22,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import Table, new_console, show
 
 SIZES = {"small": (70, Size(H=64, E=32)), "usual": (250, Size(H=256, E=100))}
-"""T and the model: of the memory studies, and of reviews."""
+"""T and the model: of the studies on generated reviews, and of IMDb."""
 
 
 def main() -> None:

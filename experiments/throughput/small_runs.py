@@ -1,13 +1,13 @@
-"""What does a run of the memory study take beside its arithmetic, and how many of them does an hour hold?
+"""What does a run of a study take beside its arithmetic, and how many of them does an hour hold?
 
     python experiments/throughput/small_runs.py [override …]
 
-Run it alone on the machine. Three sweeps are timed from the start of the command to its end. The first holds an LSTM of
-the memory study, at a distance of 50, on one thread. The second holds three of them, one after the other, so that their
-difference is what each further run takes. The third holds several runs, at a distance of 20, side by side as that study
-has them. All are on the processor, and their tokens are cached before. The arithmetic is the recurrence of the first
-sweep's run: as many forward and backward passes as it has training steps, on one thread. Writes the table of README.md
-beside this file.
+Run it alone on the machine. Three sweeps are timed from the start of the command to its end. The first holds an LSTM
+as large as those of the studies on generated reviews, at a distance of 50, on one thread. The second holds three of
+them, one after the other, so that their difference is what each further run takes. The third holds several runs, at a
+distance of 20, side by side as those studies have them. All are on the processor, and their tokens are cached before.
+The arithmetic is the recurrence of the first sweep's run: as many forward and backward passes as it has training
+steps, on one thread. Writes the table of README.md beside this file.
 
 With --source PATH, the `src` folder of another checkout, its version is timed in turn with this one. A quick try, on a
 copy of that README:
@@ -40,8 +40,16 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import Table, markdown
 
 OURS = HERE.parents[1] / "src"
-RUN = "experiment=memory_learn_50 data.max_distance=50 encoder=lstm trainer.threads=1 trainer.accelerator=cpu".split()
-"""An LSTM of the memory study. The distance again: that experiment varies it, and a single run leaves that out."""
+SMALL = (
+    "data=generated", "data.distances=equal", "data.test_reviews=2000", "encoder.hidden_size=64", "embedding.size=32",
+    "optimizer.learning_rate=0.003", "trainer.epochs=8", "trainer.accelerator=cpu", "tracking.system_metrics=false",
+    "tracking.record=results",
+)  # fmt: skip
+"""What the runs have in common. An experiment of `conf/` would say it shorter, but other versions may not have it."""
+RUN = (*SMALL, "data.max_distance=50", "encoder=lstm", "trainer.threads=1")
+"""One run of the first two sweeps."""
+SWEEP = ("hydra/launcher=joblib",)
+"""What sweeps have and a run has not."""
 
 
 class Row(NamedTuple):
@@ -55,7 +63,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Sweep:
-    """Some runs of the memory study."""
+    """Some small runs."""
 
     name: str
     runs: int
@@ -121,23 +129,21 @@ def runs_in_turn(count: int, overrides: Sequence[str]) -> Sweep:
     """LSTMs at a distance of 50, one after the other, on one thread as beside other runs."""
     name = "a sweep of one run" if count == 1 else f"a sweep of {count} such runs, one after the other"
     seeds = f"seed={','.join(map(str, range(count)))}"
-    return Sweep(name, count, [*RUN, seeds, "hydra.launcher.n_jobs=1", *overrides])
+    return Sweep(name, count, [*RUN, *SWEEP, seeds, "hydra.launcher.n_jobs=1", *overrides])
 
 
 def several_runs(encoders: Sequence[str], seeds: int, overrides: Sequence[str]) -> Sweep:
-    """The study at a distance of 20, shortened to some encoders and seeds."""
-    settings = ["experiment=memory_learn", "data.max_distance=20", f"encoder={','.join(encoders)}"]
-    settings += [f"seed={','.join(map(str, range(seeds)))}", "trainer.accelerator=cpu", *overrides]
+    """Some encoders and seeds at a distance of 20."""
+    settings = [*SMALL, *SWEEP, "data.max_distance=20", f"encoder={','.join(encoders)}"]
+    settings += [f"seed={','.join(map(str, range(seeds)))}", *overrides]
     runs = seeds * len(encoders)
     return Sweep(f"a sweep of {runs} runs of {', '.join(encoders)}", runs, settings)
 
 
 def preparation(overrides: Sequence[str]) -> Sweep:
     """What is not timed: the tokens of both are cached, and the recurrence is compiled."""
-    settings = ["experiment=memory_learn_50", "encoder=lstm", "seed=0", "data.max_distance=20,50"]
-    return Sweep(
-        "", 2, [*settings, "trainer.accelerator=cpu", *overrides, "trainer.epochs=1", "trainer.limit_batches=1"]
-    )
+    settings = [*SMALL, *SWEEP, "encoder=lstm", "seed=0", "data.max_distance=20,50"]
+    return Sweep("", 2, [*settings, *overrides, "trainer.epochs=1", "trainer.limit_batches=1"])
 
 
 def table(rows: Sequence[Row]) -> Table:

@@ -162,10 +162,10 @@ def test_a_model_whose_reviews_have_changed_is_one_line(train: Callable[..., Swe
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_two_thousand_runs_of_a_memory_study_take_less_than_a_gigabyte(tmp_path: Path) -> None:
-    """A model as large, and as many predictions and points of the curves, as those of `experiment=memory_learn_50`."""
+def test_two_thousand_runs_of_a_study_take_less_than_a_gigabyte(tmp_path: Path) -> None:
+    """A model as large, and as many predictions and points of the curves, as those of `experiment=learn_50`."""
     study = (
-        "-m", "experiment=memory_learn_50", "hydra/launcher=basic", "encoder=lstm", "data.train_reviews=640",
+        "-m", "experiment=learn_50", "hydra/launcher=basic", "encoder=lstm", "data.train_reviews=640",
         "trainer.log_every_n_steps=1", "trainer.threads=1", "trainer=cpu",
     )  # fmt: skip
     sizes = []

@@ -23,7 +23,7 @@ INITIALIZATIONS = (
     "rnn_uniform", "rnn", "rnn_identity", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono",
     "bag",
 )  # fmt: skip
-"""Encoders of the memory study, in its order."""
+"""Encoders that differ in their initialization, and a bag of words."""
 
 
 def style_of(encoder: str) -> EncoderStyle:

@@ -12,7 +12,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.studies import budget
 from sentiment_rnn.studies.kit.evidence import check_accuracies
-from sentiment_rnn.studies.kit.memory_spans import Score, Scores
+from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 

@@ -11,7 +11,7 @@ from made_results import give_runs, make_learner, style_of
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import causes
 from sentiment_rnn.studies.kit.evidence import check_accuracies
-from sentiment_rnn.studies.kit.memory_spans import Score, Scores
+from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 

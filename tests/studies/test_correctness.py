@@ -1,6 +1,5 @@
 """Whether each review was classified correctly comes back bit by bit, and accuracies with it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -22,10 +21,10 @@ from sentiment_rnn.studies.kit.correctness import (
     correct_file,
     read_correct,
 )
-from sentiment_rnn.studies.kit.memory_spans import COLUMNS as RESULT_COLUMNS
-from sentiment_rnn.studies.kit.memory_spans import accuracy_rows, held, learnt
+from sentiment_rnn.studies.kit.scores import COLUMNS as RESULT_COLUMNS
+from sentiment_rnn.studies.kit.scores import accuracy_rows, held, learnt
 
-STUDY = replace(find_study("learning"), keeps_correct=True)
+STUDY = find_study("learnability")
 RUNS = [
     Correct(("learn", "lstm", "50", "0"), np.array([True, False, True]), "a"),
     Correct(("learn", "lstm", "50", "1"), np.array([False] * 9 + [True]), "b"),

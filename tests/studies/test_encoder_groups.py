@@ -3,7 +3,7 @@
 from made_results import INITIALIZATIONS, STYLES, make_result
 
 from sentiment_rnn.report.figures import PALETTE
-from sentiment_rnn.studies.kit.encoder_groups import by_encoder, initialization_of, plain_styles_of, styles_of
+from sentiment_rnn.studies.kit.encoder_groups import by_encoder, plain_styles_of, styles_of
 
 
 def test_encoders_stand_as_they_first_occur_and_their_runs_by_seed() -> None:
@@ -35,12 +35,7 @@ def test_where_no_initializations_are_compared_an_encoder_goes_by_its_name() -> 
     assert plain_styles_of(runs) == {"lstm": ("lstm", PALETTE[0]), "gru": ("gru", "#CC79A7")}
 
 
-def test_the_encoders_of_the_memory_study_have_labels_and_colours_of_their_own() -> None:
+def test_encoders_with_initializations_have_labels_and_colours_of_their_own() -> None:
     assert len({style.label for style in STYLES.values()}) == len(INITIALIZATIONS)
     assert len({style.color for style in STYLES.values()}) == len(INITIALIZATIONS)
     assert STYLES["lstm"] == ("LSTM, forget bias 1", "#4FA3D9")
-
-
-def test_the_initialization_is_what_a_label_says_behind_its_comma() -> None:
-    assert initialization_of("LSTM, forget bias 1") == "forget bias 1"
-    assert initialization_of("GRU") == "GRU"

@@ -14,7 +14,7 @@ from sentiment_rnn.studies.kit.learnt_shares import (
     seeds_above,
     share_above,
 )
-from sentiment_rnn.studies.kit.memory_spans import Score, Scores
+from sentiment_rnn.studies.kit.scores import Score, Scores
 
 
 def learns(seeds: int, of: int = 20) -> Score:

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import INITIALIZATIONS, make_result, style_of
+from made_results import make_result, style_of
 
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.studies import capacity, excerpt, learning, length, memory
+from sentiment_rnn.studies import capacity, excerpt, length
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.length.filler import FILLER, IN_FRONT
 from sentiment_rnn.tracking.results import RunResult
 
-DISTANCES = (2, 5, 50, 400)
 SEEDS = range(3)
 
 
@@ -33,17 +32,6 @@ def run(encoder: str, accuracy: float, distances: np.ndarray, **settings: Any) -
     return make_result(encoder, metrics=metrics, predictions=found, label=label, color=color, **settings)
 
 
-def at_one_distance() -> list[RunResult]:
-    return [
-        run(encoder, 0.95, np.full(40, distance), seed=seed, max_distance=distance)
-        for encoder in INITIALIZATIONS if encoder != "bag" for distance in DISTANCES for seed in SEEDS
-    ]  # fmt: skip
-
-
-def on_mixed_distances() -> list[RunResult]:
-    return [run(encoder, 0.95, np.repeat(DISTANCES, 20), seed=seed) for encoder in INITIALIZATIONS for seed in SEEDS]
-
-
 def pooled(**settings: Any) -> list[RunResult]:
     return [
         run(encoder, 0.8 + 0.05 * seed, np.full(40, -1), pooling=pooling, seed=seed, **settings)
@@ -52,10 +40,6 @@ def pooled(**settings: Any) -> list[RunResult]:
 
 
 SWEEPS = {
-    "memory_learn": at_one_distance,
-    "memory_learn_rate": at_one_distance,
-    "memory_hold": on_mixed_distances,
-    "memory_hold_rate": on_mixed_distances,
     "length_tokens": lambda: [*pooled(max_tokens=100), *pooled(max_tokens=400)],
     "excerpt": lambda: [*pooled(max_tokens=100, keep="head"), *pooled(max_tokens=100, keep="both")],
     "capacity_depth": lambda: pooled(layers=2),
@@ -66,7 +50,7 @@ SWEEPS = {
         for seed in SEEDS
     ],
 }
-"""Runs by their sweep; the later sweeps of the learning study and that of the gradients on IMDb have none."""
+"""Runs by their sweep."""
 
 
 @pytest.fixture
@@ -81,14 +65,6 @@ def findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.Fi
     study.STUDY.measure(None).write(tmp_path / "study")
     found: Findings = study.STUDY.findings(tmp_path / "study")
     return found
-
-
-@pytest.mark.parametrize("findings", [learning, memory], indirect=True)
-def test_accuracies_by_distance_come_back(findings: Findings) -> None:
-    spans, accuracies, rates = findings.tables
-    assert {row[1] for row in spans.rows if row[0] != "bag of words"} == {"400"}
-    assert {cell for row in accuracies.rows for cell in row[1:]} == {"95.0 ± 0.0"}
-    assert {row[-2:] for row in rates.rows} == {("**95**", "0.001")}
 
 
 @pytest.mark.parametrize("findings", [excerpt], indirect=True)

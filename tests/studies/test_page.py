@@ -38,7 +38,7 @@ TEXTS = [
 @pytest.fixture
 def experiments(tmp_path: Path) -> Path:
     """Two studies that have run, one of them with texts to explore."""
-    for name, verdict in (("memory", "holds"), ("gates", "does not hold")):
+    for name, verdict in (("unseen", "holds"), ("gates", "does not hold")):
         folder = tmp_path / name
         folder.mkdir()
         figure = Figure(figsize=(9, 4))
@@ -53,12 +53,9 @@ def experiments(tmp_path: Path) -> Path:
 
 def test_the_page_holds_every_study_that_has_run_and_names_the_others(experiments: Path) -> None:
     page = build_page(experiments)
-    assert "What of memory &amp; more?" in page
+    assert "What of unseen &amp; more?" in page
     assert "A claim &lt;of&gt; gates." in page
-    assert (
-        "Not run yet: learning, learnability, own_rate, budget, causes, bfloat16, replication, unseen, textbook, "
-        in page
-    )
+    assert "Not run yet: learnability, own_rate, budget, causes, bfloat16, replication, textbook, " in page
     assert page.count("data:image/png;base64,") == 2
 
 
@@ -110,7 +107,7 @@ def test_the_verdicts_make_a_table_for_a_document(experiments: Path) -> None:
 
 
 def test_without_any_study_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no study has run there; run sentiment-rnn study name=learning first"):
+    with pytest.raises(UserError, match="no study has run there; run sentiment-rnn study name=learnability first"):
         build_page(tmp_path)
 
 

@@ -23,7 +23,7 @@ from stored_runs import runs_in
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 RULES = "The LSTM learns at 400 tokens: holds where the lower bound of its share of seeds is above one half.\n"
 DIGEST = hashlib.sha256(RULES.encode()).hexdigest()
-STUDY = replace(find_study("learning"), protocol=True)
+STUDY = find_study("learnability")
 
 COMMAND = """
 import sys
@@ -128,8 +128,8 @@ def test_a_protocol_or_provenance_that_is_gone_is_refused(measured: Path, file: 
 
 
 def test_a_study_without_a_protocol_asks_for_none(tmp_path: Path) -> None:
-    assert protocol_digest(find_study("memory"), tmp_path) is None
-    check_protocol(find_study("memory"), tmp_path)
+    assert protocol_digest(find_study("length"), tmp_path) is None
+    check_protocol(find_study("length"), tmp_path)
 
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from made_results import STYLES, make_result
 
-from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
 from sentiment_rnn.studies.kit.random_search import (
     Draw,
     expected_best,
@@ -18,6 +17,7 @@ from sentiment_rnn.studies.kit.random_search import (
     search_csv,
     search_figure,
     search_table,
+    validation_accuracy,
 )
 from sentiment_rnn.tracking.results import RunResult
 

@@ -123,7 +123,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
-        "learning, learnability, own_rate, budget, causes, bfloat16, replication, memory, unseen, textbook, "
+        "learnability, own_rate, budget, causes, bfloat16, replication, unseen, textbook, "
         "length, excerpt, capacity, real_text, gradient_flow, gates"
     ]
     assert not list(tmp_path.iterdir())
@@ -146,8 +146,9 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
 
 
 def test_a_study_that_needs_another_says_so_before_anything_is_trained(refused: Callable[..., str]) -> None:
-    said = refused("memory")
-    assert said.startswith("name=memory needs the runs of learning: run sentiment-rnn study name=learning first (")
+    shutil.copytree(EXPERIMENTS / "gates", "experiments/gates")
+    said = refused("gates")
+    assert said.startswith("name=gates needs the runs of real_text: run sentiment-rnn study name=real_text first (")
     assert "no runs there" in said
 
 
@@ -160,12 +161,12 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", run)
-    config = StudyConfig("memory", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], TRACKING)
-    for sweep in find_study("memory").sweeps:
+    config = StudyConfig("own_rate", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], TRACKING)
+    for sweep in find_study("own_rate").sweeps:
         run_sweep(config, sweep)
     assert [command[1:7] for command in started] == [
         ["-m", "sentiment_rnn", "train", "-m", f"experiment={experiment}", "tracking.repeat=false"]
-        for experiment in ("memory_hold_rate", "memory_hold")
+        for experiment in ("own_rate_search_50", "own_rate_50")
     ]
     assert [(f"{seeds}=0,1" in command, "trainer.threads=1" in command) for command in started] == [
         (False, True), (True, True),
@@ -197,7 +198,7 @@ def test_a_study_that_trains_nothing_takes_no_overrides(refused: Callable[..., s
     [
         ("learnability", True, "learn_7", "not a sweep of learnability; expected some of learn_search_20, "),
         ("all", True, "learn_5", "expected one study with it, name=learnability, say, and not all of them"),
-        ("memory", True, "memory_hold", "memory measures its sweeps together; leave sweeps out"),
+        ("length", True, "length_tokens", "length measures its sweeps together; leave sweeps out"),
         ("learnability", False, "learn_5", "run=false measures nothing; leave out sweeps, or run=false"),
     ],
 )
@@ -252,15 +253,15 @@ def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:
 
 
 def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[..., str]) -> None:
-    said = refused("memory", run=False)
-    assert said == "experiments/memory/results.csv: not there; run the study, sentiment-rnn study name=memory"
+    said = refused("capacity", run=False)
+    assert said == "experiments/capacity/results.csv: not there; run the study, sentiment-rnn study name=capacity"
 
 
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
-        "learning", "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "memory", "unseen",
-        "textbook", "length", "excerpt", "capacity", "real_text", "gradient_flow", "gates",
+        "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "unseen", "textbook",
+        "length", "excerpt", "capacity", "real_text", "gradient_flow", "gates",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:
@@ -278,23 +279,21 @@ def test_a_study_comes_after_those_that_it_needs() -> None:
 
 
 def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(
-        UserError, match="name=wisdom: expected one of learning, learnability, own_rate, budget, causes, "
-    ):
+    with pytest.raises(UserError, match="name=wisdom: expected one of learnability, own_rate, budget, causes, "):
         find_study("wisdom")
 
 
 @pytest.mark.parametrize(
     ("name", "output", "folder"),
     [
-        ("memory", "experiments/memory", "experiments/memory"),
-        ("memory", "elsewhere", "elsewhere"),
-        ("all", "experiments/all", "experiments/memory"),
-        ("all", "elsewhere", "elsewhere/memory"),
+        ("unseen", "experiments/unseen", "experiments/unseen"),
+        ("unseen", "elsewhere", "elsewhere"),
+        ("all", "experiments/all", "experiments/unseen"),
+        ("all", "elsewhere", "elsewhere/unseen"),
     ],
 )
 def test_each_study_writes_into_a_folder_of_its_own(name: str, output: str, folder: str) -> None:
-    assert folder_of(StudyConfig(name, output, True, [], TRACKING), find_study("memory")) == Path(folder)
+    assert folder_of(StudyConfig(name, output, True, [], TRACKING), find_study("unseen")) == Path(folder)
 
 
 def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -11,8 +11,8 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import unseen
 from sentiment_rnn.studies.kit.evidence import check_accuracies
-from sentiment_rnn.studies.kit.memory_spans import Score, Scores
 from sentiment_rnn.studies.kit.parts import added_to
+from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED

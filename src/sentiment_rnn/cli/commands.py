@@ -55,8 +55,8 @@ COMMANDS = {
     "study": Command(
         "Run a study: its sweeps, then what they say of its claims.",
         (
-            "sentiment-rnn study name=memory",
-            "sentiment-rnn study name=memory run=false",
+            "sentiment-rnn study name=learnability",
+            "sentiment-rnn study name=learnability run=false",
             "sentiment-rnn study name=all",
         ),
         ("tracking",),

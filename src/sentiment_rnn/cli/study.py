@@ -1,8 +1,8 @@
 """Run studies: their sweeps, then their findings, into `experiments/<name>` and the last sweep's parent run.
 
-    sentiment-rnn study name=memory
-    sentiment-rnn study name=memory run=false     # from the results in experiments/memory alone; no run is needed
-    sentiment-rnn study name=all                  # every study, in order
+    sentiment-rnn study name=learnability
+    sentiment-rnn study name=learnability run=false     # from the results in its folder alone; no run is needed
+    sentiment-rnn study name=all                        # every study, in order
     sentiment-rnn study name=learnability "sweeps=[learn_50]"   # one sweep, added to what its folder has
 
 An interrupted sweep resumes; a finished one is not run again. A study with a protocol does not start without it, and

@@ -9,7 +9,7 @@ from sentiment_rnn.studies import own_rate
 from sentiment_rnn.studies.kit.counted_seeds import SeedCounts, counting_study, read_seeds, seed_findings
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.memory_spans import Score
+from sentiment_rnn.studies.kit.scores import Score
 from sentiment_rnn.studies.kit.share_comparisons import EQUIVALENT, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 

@@ -33,12 +33,6 @@ LATER = {
     ("learnability", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "The initialization decides whether a vanilla RNN learns."): MORE_STEPS,
-    ("memory", "A vanilla RNN has a good short-term memory."): (
-        "learnability", "A vanilla RNN has a good short-term memory.",
-    ),
-    ("memory", "A vanilla RNN has a bad long-term memory."): (
-        "learnability", "A vanilla RNN has a bad long-term memory.",
-    ),
     ("capacity", "On IMDb this LSTM, which reads in order, is better than a bag of words."): (
         "real_text", AGAINST_BAG.text,
     ),

@@ -14,7 +14,6 @@ from sentiment_rnn.studies.kit.arm_panels import mark_rows
 from sentiment_rnn.studies.kit.correctness import CORRECT, correct_file, correct_of
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
 from sentiment_rnn.studies.kit.margin_comparisons import (
     ALL,
     Adjusted,
@@ -26,7 +25,14 @@ from sentiment_rnn.studies.kit.margin_comparisons import (
     verdicts_on,
 )
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
-from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv, search_figure, search_table
+from sentiment_rnn.studies.kit.random_search import (
+    Draw,
+    read_search,
+    search_csv,
+    search_figure,
+    search_table,
+    validation_accuracy,
+)
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
 from sentiment_rnn.studies.kit.verdicts import Verdict, undecided

@@ -20,7 +20,7 @@ from sentiment_rnn.studies.kit.learnt_shares import (
     seeds_above,
     was_run,
 )
-from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Score, Scores
+from sentiment_rnn.studies.kit.scores import REMEMBERS, Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import (
     Adjusted,
     Claim,

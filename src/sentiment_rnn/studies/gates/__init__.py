@@ -28,12 +28,12 @@ from sentiment_rnn.studies.gates.measurements import (
 from sentiment_rnn.studies.gates.readers import GATES, LONGEST, SHARES, TEST_REVIEWS, readers_of
 from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, least_to_most, mean_of
-from sentiment_rnn.studies.kit.learning_rates import validation_accuracy
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
-from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, held
 from sentiment_rnn.studies.kit.restored import GENERATED, IMDB, best, data_of, planned_runs
+from sentiment_rnn.studies.kit.scores import REMEMBERS, held
 from sentiment_rnn.studies.kit.study import Study
 from sentiment_rnn.studies.kit.verdicts import undecided
+from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
@@ -58,7 +58,10 @@ def measure(store: Store) -> Measurements:
     readers = [
         reader for run in tqdm(runs, "Reading", unit=" runs", disable=None, leave=False) for reader in readers_of(*run)
     ]
-    chosen = {arm: max((run for run in imdb if run.encoder == arm), key=validation_accuracy) for arm in READ_IMDB}
+    chosen = {
+        arm: max((run for run in imdb if run.encoder == arm), key=lambda run: run.metrics[BEST_ACCURACY])
+        for arm in READ_IMDB
+    }
     models = {arm: best(run) for arm, run in chosen.items()}
     trained = [reader for reader in readers if reader.trained]
     on_imdb = [reader for reader in trained if reader.corpus == IMDB]

@@ -10,8 +10,8 @@ from sentiment_rnn.report.statistics import BySeed, Interval, geometric_interval
 from sentiment_rnn.studies.gradient_flow.measurements import STEPS, Rate, by_seed
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import fails, learns, seeds_above
-from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Scores
 from sentiment_rnn.studies.kit.restored import GENERATED, IMDB
+from sentiment_rnn.studies.kit.scores import REMEMBERS, Scores
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, every, judged, within
 
 MARGIN = 0.02

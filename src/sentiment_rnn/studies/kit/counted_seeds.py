@@ -27,8 +27,8 @@ from sentiment_rnn.studies.kit.learning_times import (
 )
 from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_rows, learnt_share_table
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
-from sentiment_rnn.studies.kit.memory_spans import COLUMNS, Scores, accuracy_rows, held, learnt, read_scores
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
+from sentiment_rnn.studies.kit.scores import COLUMNS, Scores, accuracy_rows, held, learnt, read_scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, adjusted_tests, comparison_tables
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched

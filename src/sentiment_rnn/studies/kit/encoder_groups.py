@@ -59,11 +59,6 @@ def _free_color(encoder: str, taken: set[str]) -> str:
     return next((color for color in colors if color not in taken), colors[len(taken) % len(colors)])
 
 
-def initialization_of(label: str) -> str:
-    """`forget bias 1` of `LSTM, forget bias 1`; the whole label where it names no initialization."""
-    return label.split(", ", 1)[-1]
-
-
 def distance_of(result: RunResult) -> int:
     """Tokens from the clause to the end in the reviews of a run; the largest number where they differ."""
     return int(result.config.data.max_distance)

@@ -22,7 +22,7 @@ from sentiment_rnn.studies.kit.arm_panels import arm_panels
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, distance_of
 from sentiment_rnn.studies.kit.learnt_shares import learnt_span
 from sentiment_rnn.studies.kit.measurements import read_rows
-from sentiment_rnn.studies.kit.memory_spans import REMEMBERS
+from sentiment_rnn.studies.kit.scores import REMEMBERS
 from sentiment_rnn.tracking.results import Curve, RunResult
 
 TIMES = "learning_steps.csv"

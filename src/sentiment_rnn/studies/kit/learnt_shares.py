@@ -16,7 +16,7 @@ from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_distances, mark_rows
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.memory_spans import REMEMBERS, Score, Scores
+from sentiment_rnn.studies.kit.scores import REMEMBERS, Score, Scores
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
 
 MOST = 0.5

@@ -1,8 +1,7 @@
 """What a study measures on its runs: files that are kept with the study, and from which its findings are made anew.
 
-`results.csv` has the numbers, one row per run and measure. `encoders.csv` has labels and colours, and
-`learning_rates.csv` how rates were chosen, where a study has them. `correct.npz` says of each review whether a run read
-it rightly (`correctness.py`).
+`results.csv` has the numbers, one row per run and measure, and `encoders.csv` labels and colours. `correct.npz` says of
+each review whether a run read it rightly (`correctness.py`).
 """
 
 import csv

@@ -16,6 +16,7 @@ from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder
 from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult
 
 
@@ -27,6 +28,11 @@ class Draw(NamedTuple):
     """Largest norm of the gradient; 0 does not clip."""
     score: float
     """On validation."""
+
+
+def validation_accuracy(result: RunResult) -> float:
+    """Best validation accuracy of a run, in percent: the score of a search on IMDb."""
+    return 100 * result.metrics[BEST_ACCURACY]
 
 
 def search_csv(results: Iterable[RunResult], score: Callable[[RunResult], float]) -> str:

@@ -14,7 +14,7 @@ from sentiment_rnn.report.statistics import Interval, points
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, seeds_above, was_run
-from sentiment_rnn.studies.kit.memory_spans import Scores
+from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged, within
 
 EQUIVALENT = 0.4
