@@ -1,39 +1,19 @@
-"""Filler behind a review, and what the length study says of it."""
+"""What the length study says of pooling and of filler."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from made_results import PLAIN_STYLES, make_result
 
-from sentiment_rnn.data.sources.generated import NEUTRAL
-from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary, splitter
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
-from sentiment_rnn.studies.length import lost, verdicts
+from sentiment_rnn.studies.length import AMOUNTS, FILLER_IN_FRONT, lost, verdicts
 from sentiment_rnn.studies.length.figures import length_figure
-from sentiment_rnn.studies.length.filler import FILLER, IN_FRONT, logits_of, neutral_tokens, with_filler
 from sentiment_rnn.studies.length.pooled import accuracies, accuracy_by_setting_table, by_setting, tokens_of
 
 POOLED = (("rnn", "last"), ("rnn", "mean_max"), ("lstm", "last"), ("lstm", "mean_max"))
-
-
-def test_texts_of_any_length_are_read_as_each_alone() -> None:
-    torch.manual_seed(0)
-    model = SentimentClassifier(
-        50,
-        embedding={"size": 6, "dropout": 0.0, "word_dropout": 0.0},
-        encoder={"_target_": "sentiment_rnn.model.encoders.Lstm", "name": "lstm", "hidden_size": 5},
-        pooling={"_target_": "sentiment_rnn.model.pooling.MeanMax", "name": "mean_max", "dropout": 0.0},
-        optimizer={},
-    ).eval()
-    texts = [np.arange(2, 2 + length, dtype=np.int32) for length in (1, 7, 3)]
-    together = logits_of(model, texts, half=False)
-    alone = torch.cat([logits_of(model, [text], half=False) for text in texts])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 
 def predictions(accuracy: float) -> list[Predictions]:
@@ -51,9 +31,9 @@ def seeds(accuracy: float, spread: float = 0.002) -> dict[int, float]:
 def losing(points: dict[tuple[str, str], float]) -> dict[Any, dict[tuple[str, str], dict[int, float]]]:
     """AUROC of three seeds that falls from 0.9 by so many points to the longest filler."""
     return {
-        amount: {pooled: seeds(0.9 - points[pooled] / 100 * amount / FILLER[-1]) for pooled in POOLED}
-        for amount in FILLER
-    } | {IN_FRONT: {pooled: seeds(0.9) for pooled in POOLED}}
+        amount: {pooled: seeds(0.9 - points[pooled] / 100 * amount / AMOUNTS[-1]) for pooled in POOLED}
+        for amount in AMOUNTS
+    } | {FILLER_IN_FRONT: {pooled: seeds(0.9) for pooled in POOLED}}
 
 
 def losing_at_last(rnn: float, lstm: float = 0.5) -> dict[Any, dict[tuple[str, str], dict[int, float]]]:
@@ -92,7 +72,7 @@ def test_forgetting_is_judged_by_what_filler_takes(rnn: float, lstm: float, expe
 def test_a_seed_that_knew_nothing_has_nothing_to_forget() -> None:
     filler = losing(dict.fromkeys(POOLED, 30))
     filler[0]["rnn", "last"][1] = 0.5
-    assert lost(filler, FILLER[-1], "rnn") == pytest.approx({0: 0.3 / 0.398, 2: 0.3 / 0.402})
+    assert lost(filler, AMOUNTS[-1], "rnn") == pytest.approx({0: 0.3 / 0.398, 2: 0.3 / 0.402})
     filler[0]["rnn", "last"] = dict.fromkeys(range(3), 0.5)
     filler[0]["lstm", "last"] = dict.fromkeys(range(3), 0.5)
     forgetting = verdicts({pooled: seeds(0.8) for pooled in POOLED}, filler)[1]
@@ -102,23 +82,8 @@ def test_a_seed_that_knew_nothing_has_nothing_to_forget() -> None:
 
 def test_a_text_that_is_as_strange_with_filler_in_front_is_not_forgotten() -> None:
     filler = losing_at_last(30)
-    filler[IN_FRONT]["rnn", "last"] = seeds(0.55)
+    filler[FILLER_IN_FRONT]["rnn", "last"] = seeds(0.55)
     assert verdicts({pooled: seeds(0.8) for pooled in POOLED}, filler)[1].verdict == IN_PART
-
-
-def test_filler_stands_behind_the_review_or_in_front_of_it() -> None:
-    review, neutral = np.array([7, 8]), np.array([3, 3, 4])
-    assert with_filler(review, neutral, in_front=False).tolist() == [7, 8, 3, 3, 4]
-    assert with_filler(review, neutral, in_front=True).tolist() == [3, 3, 4, 7, 8]
-
-
-@pytest.mark.parametrize("amount", [0, 1, 30, 400])
-def test_neutral_tokens_are_as_many_as_asked_for_and_end_in_a_full_stop(amount: int) -> None:
-    words = splitter("basic_english")(" . ".join(NEUTRAL) + " .")
-    tokenizer = Tokenizer("basic_english", build_vocabulary([words], size=100, minimum_frequency=1))
-    tokens = neutral_tokens(tokenizer, amount)
-    assert len(tokens) == amount
-    assert tokenizer.decode(tokens[-1:]) == (["."] if amount else [])
 
 
 def test_the_figure_has_three_panels_with_every_encoder() -> None:

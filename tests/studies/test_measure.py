@@ -11,7 +11,7 @@ from made_results import make_result, style_of
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import capacity, excerpt, length
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.length.filler import FILLER, IN_FRONT
+from sentiment_rnn.studies.length import SETTINGS
 from sentiment_rnn.tracking.results import RunResult
 
 SEEDS = range(3)
@@ -86,10 +86,10 @@ def test_sizes_come_back(findings: Findings) -> None:
 
 def test_filler_comes_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(length, "results_of_sweeps", lambda *_: SWEEPS["length_tokens"]())
-    scores = {at: dict.fromkeys(SEEDS, 0.9) for at in (*FILLER, IN_FRONT)}
+    scores = {at: dict.fromkeys(SEEDS, 0.9) for at in SETTINGS}
     monkeypatch.setattr(length, "filler_scores", lambda _: scores)
     length.STUDY.measure(None).write(tmp_path)  # type: ignore[arg-type]
     by_tokens, by_filler = length.STUDY.findings(tmp_path).tables
     assert by_tokens.columns == ("encoder", "100", "400")
-    assert by_filler.columns == ("encoder", *map(str, FILLER), IN_FRONT)
+    assert by_filler.columns == ("encoder", *map(str, SETTINGS))
     assert by_filler.rows[0][1:] == ("90.0 ± 0.0",) * 7

@@ -38,10 +38,16 @@ def study(folder: Path, *arguments: str, small: list[str] = SMALL) -> subprocess
 
 
 NEEDED = {
-    "real_text": ["data=generated", "data.max_distance=10", "data.test_reviews=40", "encoder=rnn,lstm", "seed=20,21"],
+    "real_text": [
+        "data=generated",
+        "data.max_distance=10",
+        "data.test_reviews=40",
+        "encoder=rnn,gru,lstm",
+        "seed=20,21",
+    ],
     "unseen": ["data.test_reviews=80", "encoder=lstm,lstm_chrono", "seed=0,1"],
 }
-"""The sweeps that the gates study needs, and what makes them small."""
+"""The sweeps that the studies of gates and filler need, and what makes them small."""
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +80,27 @@ def test_a_study_of_the_runs_of_others_writes_its_folder_and_logs_to_the_last_of
     }  # fmt: skip
     assert "Share [%] of units and tokens" in (out / "table.md").read_text()
     assert "No seed holds 400 tokens." in (out / "table.md").read_text(), "of these small runs none does"
-    assert len(children(gates)) == 8
+    assert len(children(gates)) == 10
     parts = json.loads((out / "provenance.json").read_text())["sweeps"]
     assert [part["sweep"] for part in parts] == ["real_text", "unseen"]
     client, runs = runs_in(gates)
     (parent,) = [run for run in runs if run.info.run_name == "unseen"]
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study/gates")}
     assert {f"study/gates/{name}" for name in ("gates.png", "results.csv", "explorer.json")} <= logged
+
+
+def test_filler_is_read_by_the_models_of_a_finished_sweep(gates: Path) -> None:
+    out = gates / "experiments" / "filler"
+    shutil.copytree(EXPERIMENTS / "filler", out, ignore=shutil.ignore_patterns("[!p]*"))
+    done = study(gates, "name=filler", small=[])
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [row.split(",") for row in (out / "results.csv").read_text().splitlines()[1:]]
+    assert {tuple(row[:2]) for row in rows} == {(arm, seed) for arm in ("rnn", "gru", "lstm") for seed in ("20", "21")}
+    assert len(rows) == 6 * 9
+    assert {path.name for path in out.iterdir()} == {
+        "results.csv", "encoders.csv", "verdicts.json", "table.md", "filler.png", "provenance.json", "protocol.md",
+    }  # fmt: skip
+    assert {verdict["verdict"] for verdict in json.loads((out / "verdicts.json").read_text())} == {"inconclusive"}
 
 
 def test_recomputed_gates_equal_the_trained_module(gates: Path) -> None:
@@ -124,7 +144,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
         "learnability, own_rate, budget, causes, bfloat16, replication, unseen, textbook, "
-        "length, excerpt, capacity, real_text, gradient_flow, gates"
+        "length, excerpt, capacity, real_text, filler, gradient_flow, gates"
     ]
     assert not list(tmp_path.iterdir())
 
@@ -261,7 +281,7 @@ def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() 
     studies = all_studies()
     assert [found.name for found in studies] == [
         "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "unseen", "textbook",
-        "length", "excerpt", "capacity", "real_text", "gradient_flow", "gates",
+        "length", "excerpt", "capacity", "real_text", "filler", "gradient_flow", "gates",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:

@@ -47,8 +47,12 @@ class SentimentNetwork(nn.Module):
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32."""
-        states = self.backbone.encode(embedded, lengths)
-        pooled = self.pooling_dropout(self.pooling(states, lengths))
+        pooled = self.pooled(embedded, lengths)
         # bfloat16 keeps three digits: too few for a logit.
         with torch.autocast(pooled.device.type, enabled=False):
             return cast(Tensor, self.output(pooled.float()).squeeze(1))
+
+    def pooled(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """`embedded [B, T, E]`, `lengths [B]` → what the output layer reads, `[B, D]`."""
+        states = self.backbone.encode(embedded, lengths)
+        return cast(Tensor, self.pooling_dropout(self.pooling(states, lengths)))

@@ -1,7 +1,7 @@
 """How much of a review an encoder needs and can use, by pooling; what neutral sentences behind a review cost it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from sentiment_rnn.report.statistics import (
     points,
     t_interval,
 )
+from sentiment_rnn.studies.filler.reading import BEHIND, IN_FRONT, REVIEWS, SENTENCES, Setting, areas
 from sentiment_rnn.studies.kit.encoder_groups import plain_styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
 from sentiment_rnn.studies.length.figures import length_figure
-from sentiment_rnn.studies.length.filler import FILLER, FILLER_REVIEWS, IN_FRONT, filler_scores
 from sentiment_rnn.studies.length.pooled import (
     PooledEncoder,
     ScoreBySeed,
@@ -32,7 +32,7 @@ from sentiment_rnn.studies.length.pooled import (
     by_setting,
     tokens_of,
 )
-from sentiment_rnn.tracking.results import results_of_sweeps
+from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
 WHOLE = 400
@@ -41,6 +41,15 @@ LITTLE = 0.1
 """A share of what it knew that counts as next to nothing."""
 KNOWS = 0.6
 """AUROC from which a seed knows something that it can forget."""
+AMOUNTS = (0, 25, 50, 100, 200, 400)
+"""Neutral tokens behind a review."""
+FILLER_IN_FRONT = f"{AMOUNTS[-1]} in front"
+"""The largest amount of filler, but before the review."""
+SETTINGS: dict[int | str, Setting] = {
+    **{amount: Setting(SENTENCES, BEHIND, amount) for amount in AMOUNTS},
+    FILLER_IN_FRONT: Setting(SENTENCES, IN_FRONT, AMOUNTS[-1]),
+}
+"""Settings of filler, as they are called in `results.csv`."""
 BY_TOKENS, BY_FILLER = "accuracy by max_tokens", "AUROC by filler"
 """Measures in `results.csv`."""
 
@@ -61,7 +70,7 @@ def measure(store: Store) -> Measurements:
     tokens = {
         amount: {pooled: accuracies(runs) for pooled, runs in groups.items()} for amount, groups in by_tokens.items()
     }
-    filler = {at: {pooled: scores[at] for pooled, scores in read_with_filler.items()} for at in (*FILLER, IN_FRONT)}
+    filler = {at: {pooled: scores[at] for pooled, scores in read_with_filler.items()} for at in SETTINGS}
     measures: dict[str, Scores] = {BY_TOKENS: tokens, BY_FILLER: filler}
     rows = [
         (measure, at, *pooled, seed, value)
@@ -74,6 +83,12 @@ def measure(store: Store) -> Measurements:
     return Measurements.of_rows(("measure", "at", "encoder", "pooling", "seed", "value"), rows, styles, figures=figures)
 
 
+def filler_scores(results: Sequence[RunResult]) -> dict[int | str, ScoreBySeed]:
+    """Area under the ROC curve by setting of filler and by seed."""
+    by_seed = {result.seed: areas(result, SETTINGS.values()) for result in results}
+    return {at: {seed: found[setting].answer for seed, found in by_seed.items()} for at, setting in SETTINGS.items()}
+
+
 def findings(folder: Path) -> Findings:
     """Findings from test accuracy by tokens read and AUROC by filler."""
     styles, (tokens, filler) = read_styles(folder), (read_measure(folder, name) for name in (BY_TOKENS, BY_FILLER))
@@ -81,8 +96,7 @@ def findings(folder: Path) -> Findings:
         tables=[
             accuracy_by_setting_table("Test accuracy [%] by the number of tokens read, the last ones", tokens, styles),
             accuracy_by_setting_table(
-                f"AUROC [%] by the neutral tokens behind the review ({FILLER_REVIEWS} reviews, trained on {WHOLE} "
-                "tokens)",
+                f"AUROC [%] by the neutral tokens behind the review ({REVIEWS} reviews, trained on {WHOLE} tokens)",
                 filler,
                 styles,
             ),
@@ -92,7 +106,7 @@ def findings(folder: Path) -> Findings:
 
 
 def read_measure(folder: Path, measure: str) -> dict[Any, dict[PooledEncoder, ScoreBySeed]]:
-    """One measure of `results.csv`, by setting (a number, or `IN_FRONT`), encoder and pooling, and seed."""
+    """One measure of `results.csv`, by setting (a number, or `FILLER_IN_FRONT`), encoder and pooling, and seed."""
     scores: dict[Any, dict[PooledEncoder, ScoreBySeed]] = {}
     for row in read_rows(folder):
         if row["measure"] == measure:
@@ -115,7 +129,9 @@ def verdicts(whole: Mapping[PooledEncoder, ScoreBySeed], filler: Scores) -> list
     last, everywhere = ({name: whole[name, pooling] for name in ("rnn", "lstm")} for pooling in ("last", "mean_max"))
     gaps = [accuracy_difference(*(list(of[name].values()) for name in ("lstm", "rnn"))) for of in (last, everywhere)]
     closed, most = (gap_closed(last, everywhere, share) for share in (0.0, 0.5))
-    behind, front = ({name: lost(filler, at, name) for name in ("rnn", "lstm")} for at in (FILLER[-1], IN_FRONT))
+    behind, front = (
+        {name: lost(filler, at, name) for name in ("rnn", "lstm")} for at in (AMOUNTS[-1], FILLER_IN_FRONT)
+    )
     # The same trained model read both, so these are pairs.
     place = _share({seed: share - front["rnn"][seed] for seed, share in behind["rnn"].items()})
     return [
@@ -128,7 +144,7 @@ def verdicts(whole: Mapping[PooledEncoder, ScoreBySeed], filler: Scores) -> list
         Verdict(
             "An RNN forgets the review over what comes after it, and an LSTM does not.",
             judged(above(place, 0), below(_share(behind["lstm"]), LITTLE)),
-            f"{FILLER[-1]} neutral tokens behind a review take {_shown(behind['rnn'])} of what the RNN's AUROC was "
+            f"{AMOUNTS[-1]} neutral tokens behind a review take {_shown(behind['rnn'])} of what the RNN's AUROC was "
             f"above chance, and {_shown(behind['lstm'])} of the LSTM's; in front of it {_shown(front['rnn'])} and "
             f"{_shown(front['lstm'])}. All are pooled at the last state; seeds whose AUROC was above {KNOWS:g}: "
             f"{len(behind['rnn'])} and {len(behind['lstm'])}.",

@@ -11,7 +11,6 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.figures import decorate_accuracy, draw_level, new_figure, styled
 from sentiment_rnn.report.statistics import quantile_bins, spread
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.length.filler import FILLER
 from sentiment_rnn.studies.length.pooled import PooledEncoder, Scores, label_of
 
 
@@ -23,12 +22,14 @@ def length_figure(
     styles: Styles,
 ) -> Figure:
     """Accuracy by tokens read and by review length; AUROC by filler."""
+    with_filler = {at: scores for at, scores in filler.items() if isinstance(at, int)}
     figure, (by_tokens, by_length, by_filler) = new_figure(3, width=4.2, height=4)
     for pooled in whole:
         amounts = [amount for amount in tokens if pooled in tokens[amount]]
         _line(by_tokens, amounts, [list(tokens[amount][pooled].values()) for amount in amounts], pooled, styles)
         _line(by_length, *_by_length(whole[pooled]), pooled, styles)
-        _line(by_filler, FILLER, [list(filler[amount][pooled].values()) for amount in FILLER], pooled, styles)
+        values = [list(scores[pooled].values()) for scores in with_filler.values()]
+        _line(by_filler, list(with_filler), values, pooled, styles)
     for axes, title in ((by_tokens, "tokens read"), (by_length, "length of the review")):
         decorate_accuracy(axes, title)
     figure.legend(*by_tokens.get_legend_handles_labels(), loc="outside lower center", ncols=4)
