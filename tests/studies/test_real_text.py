@@ -10,6 +10,7 @@ from made_results import give_runs, make_result, measure_into, style_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import real_text
+from sentiment_rnn.studies.kit.arm_accuracies import accuracy_verdicts, read_accuracies
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.margin_comparisons import ALL, Pair, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
@@ -29,7 +30,8 @@ def around(mean: float, deviation: float = 0.002) -> dict[int, float]:
 def judged(**accuracies: dict[int, float]) -> dict[int, str]:
     """The verdict on each claim; an arm that is not given has 0.88 with a deviation of 0.002."""
     every = {arm: accuracies.get(arm, around(0.88)) for arm in ARMS}
-    found = real_text.verdicts(adjusted_tests(real_text.CLAIMS, {ALL: every}), every, STYLES)
+    adjusted = adjusted_tests(real_text.CLAIMS, {ALL: every})
+    found = accuracy_verdicts(real_text.CLAIMS, adjusted, every, STYLES, real_text.SEEDS)
     return {claim: verdict.verdict for claim, verdict in enumerate(found, 1)}
 
 
@@ -175,11 +177,11 @@ def test_seeds_of_development_do_not_count_and_an_arm_that_is_not_whole_is_left_
     measured: Callable[..., Path],
 ) -> None:
     folder = measured(real_text=SWEEPS["real_text"] + make_runs("lstm", range(100, 103)))
-    assert set(real_text.read_accuracies(folder)["lstm"]) == set(real_text.SEEDS)
+    assert set(read_accuracies(folder, real_text.SEEDS)["lstm"]) == set(real_text.SEEDS)
     folder = measured("real_text_shuffled_20", real_text_shuffled_20=make_runs(ARMS[4], range(20, 30)))
     rows = (folder / "results.csv").read_text().splitlines()
     (folder / "results.csv").write_text("\n".join(row for row in rows if not row.startswith("gru,29,")) + "\n")
-    assert set(real_text.read_accuracies(folder)) == {*ARMS} - {"gru"}
+    assert set(read_accuracies(folder, real_text.SEEDS)) == {*ARMS} - {"gru"}
     assert len(real_text.findings(folder).verdicts) == 4
 
 

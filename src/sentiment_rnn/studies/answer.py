@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import causes, learnability
+from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
 from sentiment_rnn.studies.kit.margin_comparisons import mean_score
 from sentiment_rnn.studies.kit.measurements import read_styles
 from sentiment_rnn.studies.kit.protocol import read_provenance
-from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS_SHUFFLED, read_accuracies
+from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS_SHUFFLED, SEEDS
 
 LEADING_FIGURE = "answer.png"
 """Of own_rate."""
@@ -113,7 +114,7 @@ def real_text(experiments: Path) -> Row | None:
     folder = experiments / "real_text"
     if (asked := verdicts_of(folder).get(AGAINST_BAG.text)) is None:
         return None
-    accuracies, styles = read_accuracies(folder), read_styles(folder)
+    accuracies, styles = read_accuracies(folder, SEEDS), read_styles(folder)
     (pair,) = AGAINST_BAG.pairs
     arms = [arm for arm in (pair.first, pair.second, *BESIDE) if arm in accuracies]
     number = "; ".join(f"{styles[arm].label} {mean_score(accuracies[arm])}" for arm in arms)

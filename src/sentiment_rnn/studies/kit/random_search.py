@@ -16,7 +16,6 @@ from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder
 from sentiment_rnn.studies.kit.measurements import read_rows
-from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult
 
 
@@ -30,19 +29,18 @@ class Draw(NamedTuple):
     """On validation."""
 
 
-def validation_accuracy(result: RunResult) -> float:
-    """Best validation accuracy of a run, in percent: the score of a search on IMDb."""
-    return 100 * result.metrics[BEST_ACCURACY]
-
-
-def search_csv(results: Iterable[RunResult], score: Callable[[RunResult], float]) -> str:
-    """The content of `search.csv`: a row for each draw."""
-    rows = [
-        (arm, result.learning_rate, float(result.config.optimizer.gradient_clip_norm), score(result))
-        for arm, group in by_encoder(results).items()
-        for result in group
-    ]
-    return csv_text(("encoder", *Draw._fields), rows)
+def search_csv(
+    results: Iterable[RunResult],
+    score: Callable[[RunResult], float],
+    arm_of: Callable[[RunResult], str] = lambda result: result.encoder,
+) -> str:
+    """The content of `search.csv`: a row for each draw, those of an arm together."""
+    rows: dict[str, list[tuple[object, ...]]] = {}
+    for group in by_encoder(results).values():
+        for result in group:
+            arm, clip = arm_of(result), float(result.config.optimizer.gradient_clip_norm)
+            rows.setdefault(arm, []).append((arm, result.learning_rate, clip, score(result)))
+    return csv_text(("encoder", *Draw._fields), [row for of_arm in rows.values() for row in of_arm])
 
 
 def read_search(folder: Path, file: str) -> dict[str, list[Draw]]:
