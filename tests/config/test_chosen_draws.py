@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.studies import textbook
+from sentiment_rnn.studies import textbook, variants
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.random_search import Draw, best_draw, read_search
 
@@ -78,6 +78,20 @@ def test_an_arm_of_real_text_runs_with_the_best_draw_of_its_search() -> None:
     for arm, experiment in shuffled.items():
         assert_used(experiment, {"lstm": best.pop(arm)})
     assert_used("real_text", best)
+
+
+@pytest.mark.parametrize("change", variants.CHANGES)
+def test_an_arm_of_variants_runs_with_the_best_draw_of_its_search(change: str) -> None:
+    file = EXPERIMENTS / "variants" / "search.csv"
+    if not file.is_file():
+        pytest.skip(f"{file.name}: not searched yet")
+    ends = {"layers": "_layers_2", "pooling": "_mean_max", "directions": "_mean_max_two_way", "wide": ""}
+    end = ends.get(change, f"_{change}")
+    searched = read_search(file.parent, file.name)
+    encoders = [name for name in ("rnn", "lstm", "bag", "rnn_wide") if f"{name}{end}" in searched]
+    assert encoders, "it was searched"
+    assert {len(searched[f"{name}{end}"]) for name in encoders} == {12}
+    assert_used(f"variants_{change}", {name: best_draw(searched[f"{name}{end}"]) for name in encoders})
 
 
 def test_an_arm_of_unseen_runs_with_the_best_draw_of_its_search() -> None:

@@ -24,15 +24,14 @@ from sentiment_rnn.studies.kit.verdicts import (
     below,
     every,
     judged,
-    negated,
 )
 
 TABLE = Table("A table", ["encoder", "span"], [["rnn, uniform", "5"], ["lstm", ""]])
 
 
 def test_findings_are_tables_verdicts_and_figures(tmp_path: Path) -> None:
-    Findings([TABLE], [Verdict("It holds.", HOLDS, "99 % (98 to 100)")], {"memory": Figure()}).write(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"verdicts.json", "table.md", "memory.png"}
+    Findings([TABLE], [Verdict("It holds.", HOLDS, "99 % (98 to 100)")], {"shares": Figure()}).write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"verdicts.json", "table.md", "shares.png"}
     assert "| It holds. | **holds** | 99 % (98 to 100) |" in (tmp_path / "table.md").read_text()
     assert json.loads((tmp_path / "verdicts.json").read_text())[0]["verdict"] == "holds"
 
@@ -51,8 +50,10 @@ def test_measurements_are_read_back_as_they_were_written(tmp_path: Path) -> None
 
 
 def test_results_that_are_not_there_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"memory/results\.csv: not there; run the study, sentiment-rnn study name=mem"):
-        read_rows(tmp_path / "memory")
+    with pytest.raises(
+        UserError, match=r"gates/results\.csv: not there; run the study, sentiment-rnn study name=gates"
+    ):
+        read_rows(tmp_path / "gates")
 
 
 def test_tables_are_read_back_from_markdown(tmp_path: Path) -> None:
@@ -87,7 +88,6 @@ def test_one_part_that_is_false_refutes_all_and_one_that_is_open_leaves_them_ope
     assert every([True, None, False]) is False
     assert every([True, None]) is None
     assert every([]) is None
-    assert [negated(part) for part in (True, False, None)] == [False, True, None]
 
 
 @pytest.mark.parametrize(

@@ -100,11 +100,13 @@ def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store)
 
 def test_what_a_study_found_is_logged_as_it_is_texts_and_others(store: Store, tmp_path: Path) -> None:
     parent = find_sweep(store, "plain")
-    written = write_folder(tmp_path / "written", {"table.md": "± 1 %", "correct.npz": b"\x00\xff"}, {"spans": Figure()})
+    written = write_folder(
+        tmp_path / "written", {"table.md": "± 1 %", "correct.npz": b"\x00\xff"}, {"shares": Figure()}
+    )
     (tmp_path / "written" / "README.md").write_text("not of this run")
-    log_findings(store, parent, "learning", written)
-    folder = Path(store.client.download_artifacts(parent.info.run_id, "study/learning", str(tmp_path)))
-    assert {path.name for path in folder.iterdir()} == {"table.md", "correct.npz", "spans.png"}
+    log_findings(store, parent, "budget", written)
+    folder = Path(store.client.download_artifacts(parent.info.run_id, "study/budget", str(tmp_path)))
+    assert {path.name for path in folder.iterdir()} == {"table.md", "correct.npz", "shares.png"}
     assert (folder / "table.md").read_text(encoding="utf-8") == "± 1 %"
     assert (folder / "correct.npz").read_bytes() == b"\x00\xff"
 

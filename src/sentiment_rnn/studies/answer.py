@@ -1,4 +1,4 @@
-"""The lesson in short: short memory, long memory, cause, cure, and real text.
+"""The lesson in short: short memory, long memory, cause, cure, memory of real text, and what it is worth there.
 
 Each row has one claim with its verdict, the number behind it, and what it was shown with. They come from the files of
 the studies.
@@ -9,8 +9,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from sentiment_rnn.report.statistics import percent, t_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies import causes, learnability
+from sentiment_rnn.studies import causes, filler, learnability
+from sentiment_rnn.studies.filler.claims import FORGETS
 from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
@@ -87,6 +89,7 @@ def answer(experiments: Path) -> list[Row]:
         counted_row(experiments, LONG),
         counted_row(experiments, CAUSE),
         counted_row(experiments, CURE),
+        memory_of_real_text(experiments),
         real_text(experiments),
     ]
     return [row for row in rows if row]
@@ -107,6 +110,18 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
     still_open = f"{not_run} tokens were not run" if not_run else ""
     return Row(asked.question, asked.claim, verdict["verdict"], number, shown_with, asked.study, still_open)
+
+
+def memory_of_real_text(experiments: Path) -> Row | None:
+    """The row of what is left of a review after neutral tokens."""
+    folder = experiments / filler.STUDY.name
+    if (asked := verdicts_of(folder).get(FORGETS["rnn"])) is None:
+        return None
+    left, styles = filler.left_at_last(folder), read_styles(folder)
+    said = "; ".join(f"{styles[arm].label} {percent(t_interval(shares))}" for arm, shares in left.items() if shares)
+    shown_with = conditions(folder, min(map(len, left.values())), filler.SWEEP)
+    number = f"Of what its state knew is left: {said}."
+    return Row("memory of real text", asked["claim"], asked["verdict"], number, shown_with, folder.name)
 
 
 def real_text(experiments: Path) -> Row | None:

@@ -97,7 +97,7 @@ def findings(folder: Path) -> Findings:
     beside = folder.parent / real_text.STUDY.name
     known, styles = read_accuracies(beside, SEEDS), read_styles(beside)
     accuracies = whole_arms({arm: known[arm] for arm in PLAIN if arm in known} | read_accuracies(folder, SEEDS))
-    every = {arm: styles[arm] for arm in PLAIN} | read_styles(folder)
+    every = {arm: styles[arm] for arm in PLAIN if arm in styles} | read_styles(folder)
     ordered = {arm: accuracies[arm] for arm in sorted(accuracies, key=lambda arm: PLAIN.index(arm.split("_")[0]))}
     return accuracy_findings(folder, ordered, every, CLAIMS, SEEDS, plain=PLAIN)
 

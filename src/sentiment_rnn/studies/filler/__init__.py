@@ -24,7 +24,7 @@ from sentiment_rnn.studies.filler.measurements import (
     read_measured,
     what_is_kept,
 )
-from sentiment_rnn.studies.filler.reading import REVIEWS, SENTENCES, STOPS, Setting, areas
+from sentiment_rnn.studies.filler.reading import BEHIND, REVIEWS, SENTENCES, STOPS, Setting, areas
 from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
@@ -38,6 +38,7 @@ SWEEP = "real_text"
 """Whose models read."""
 ARMS = ("rnn", "gru", "lstm")
 SEEDS = range(20, 30)
+LAST = Setting(SENTENCES, BEHIND, MOST)
 
 
 def measure(store: Store) -> Measurements:
@@ -66,6 +67,12 @@ def findings(folder: Path) -> Findings:
         verdicts=undecided(verdicts(states, styles), missing),
         figures={"filler": filler_figure(states, answers, styles)},
     )
+
+
+def left_at_last(folder: Path) -> dict[str, list[float]]:
+    """The share of what its state knew that each seed keeps after the most neutral tokens, by arm."""
+    measured = read_measured(folder, SEEDS)
+    return {arm: list(what_is_kept(measured, arm, STATE)[LAST].values()) for arm in ARMS}
 
 
 def named(setting: Setting) -> str:

@@ -34,10 +34,11 @@ def filler_figure(states: Mapping[str, Kept], answers: Mapping[str, Kept], style
             axes.plot(amounts, answers_kept.mean(1), "--", color="#444444", label="answer, mean of seeds")
             front = list(states[arm][Setting(SENTENCES, IN_FRONT, MOST)].values())
             axes.plot([MOST] * len(front), front, "x", color="#444444", markersize=5, label="state, filler in front")
-        axes.set_ylim(-0.05, 1.12)
+        axes.set_ylim(min(-0.05, axes.get_ylim()[0]), max(1.12, axes.get_ylim()[1]))
         axes.set_xticks([0, 100, 200, 400])
 
     figure = arm_panels(states, styles, "neutral tokens behind the review", "share kept of what was known", draw)
-    axes = figure.axes[0]
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    last = figure.axes[len(states) - 1]  # where the least is lost
+    if last.lines:
+        last.legend(loc="lower left", fontsize="small")
     return figure

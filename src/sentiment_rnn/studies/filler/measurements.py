@@ -26,7 +26,7 @@ MEASURES = (ANSWER, STATE)
 """Of which an area is measured: `reading.Areas`."""
 COLUMNS = ("encoder", "seed", *Setting._fields, *MEASURES)
 KNOWS = 0.7
-"""Area of the state above which a seed knows something that it can forget."""
+"""Area without filler above which a seed knows something that it can forget."""
 CERTAIN = 1e-6
 """No area counts as closer to 0 or 1 than this: its z would have no bounds."""
 
@@ -53,8 +53,8 @@ def what_is_kept(measured: Measured, arm: str, measure: str) -> Kept:
 
     √2 z is the distance d' of the two classes in standard deviations (Green & Swets 1966).
     """
-    known = {seed for seed, area in measured[STATE][arm][NOTHING].items() if area > KNOWS}
     of_arm = measured[measure][arm]
+    known = {seed for seed, area in of_arm[NOTHING].items() if area > KNOWS}
     return {
         setting: {seed: z(area) / z(of_arm[NOTHING][seed]) for seed, area in by_seed.items() if seed in known}
         for setting, by_seed in of_arm.items()

@@ -1,7 +1,7 @@
 """Findings of a study: tables, figures and a verdict on each claim, made from the files that it measured."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -51,11 +51,6 @@ class Findings:
 def mean_of(values: Sequence[float], places: int = 1) -> str:
     """`88.1 ± 0.2`, mean and standard deviation over seeds; `88.1` for a single seed."""
     return with_deviation(spread(list(values)), places)
-
-
-def listed(values: Iterable[float]) -> str:
-    """`50, 100, 50`, one number per seed."""
-    return ", ".join(map(str, values))
 
 
 def least_to_most(values: Sequence[float] | np.ndarray, places: int = 0) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sentiment_rnn.report.figures import styled
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels
-from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder
+from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.tracking.results import RunResult
 
@@ -36,10 +36,9 @@ def search_csv(
 ) -> str:
     """The content of `search.csv`: a row for each draw, those of an arm together."""
     rows: dict[str, list[tuple[object, ...]]] = {}
-    for group in by_encoder(results).values():
-        for result in group:
-            arm, clip = arm_of(result), float(result.config.optimizer.gradient_clip_norm)
-            rows.setdefault(arm, []).append((arm, result.learning_rate, clip, score(result)))
+    for result in results:
+        arm, clip = arm_of(result), float(result.config.optimizer.gradient_clip_norm)
+        rows.setdefault(arm, []).append((arm, result.learning_rate, clip, score(result)))
     return csv_text(("encoder", *Draw._fields), [row for of_arm in rows.values() for row in of_arm])
 
 
@@ -52,7 +51,7 @@ def read_search(folder: Path, file: str) -> dict[str, list[Draw]]:
 
 
 def best_draw(draws: Iterable[Draw]) -> Draw:
-    """The draw of the best score; of equal scores, that of the lower learning rate."""
+    """The draw of the best score; of equal scores, that of the lower learning rate, and then the first."""
     return min(draws, key=lambda draw: (-draw.score, draw.learning_rate))
 
 

@@ -29,8 +29,7 @@ class Score(NamedTuple):
         return accuracy_interval(self.accuracies)
 
 
-ByDistance = dict[int, Score]
-Scores = dict[str, ByDistance]
+Scores = dict[str, dict[int, Score]]
 """By encoder and distance."""
 
 

@@ -52,11 +52,6 @@ def every(parts: Iterable[bool | None]) -> bool | None:
     return True if known and None not in known else None
 
 
-def negated(part: bool | None) -> bool | None:
-    """The opposite; what is open stays open."""
-    return None if part is None else not part
-
-
 def undecided(verdicts: Iterable[Verdict], missing: int) -> list[Verdict]:
     """The verdicts; none is decided where each arm lacks so many of its planned seeds, but 0."""
     if not missing:
