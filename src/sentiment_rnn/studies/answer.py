@@ -119,8 +119,9 @@ def memory_of_real_text(experiments: Path) -> Row | None:
         return None
     left, styles = filler.left_at_last(folder), read_styles(folder)
     said = "; ".join(f"{styles[arm].label} {percent(t_interval(shares))}" for arm, shares in left.items() if shares)
-    shown_with = conditions(folder, min(map(len, left.values())), filler.SWEEP)
-    number = f"Of what its state knew is left: {said}."
+    seeds = " and ".join(map(str, sorted({len(shares) for shares in left.values()})))
+    shown_with = conditions(folder, seeds, filler.SWEEP)
+    number = f"Of what its state knew are left: {said}."
     return Row("memory of real text", asked["claim"], asked["verdict"], number, shown_with, folder.name)
 
 
@@ -137,8 +138,8 @@ def real_text(experiments: Path) -> Row | None:
     return Row("real text", asked["claim"], asked["verdict"], f"Right are: {number}.", shown_with, folder.name)
 
 
-def conditions(folder: Path, seeds: int, sweep: str) -> str:
-    """`20 seeds, float32, AMD EPYC`: how a sweep of a study ran."""
+def conditions(folder: Path, seeds: int | str, sweep: str) -> str:
+    """`20 seeds, float32, AMD EPYC`: how a sweep of a study ran. Arms can have 9 and 10 of them."""
     parts = [part for part in read_provenance(folder)[1] if part["sweep"] == sweep]
     precisions = sorted({precision for part in parts for precision in part["precisions"]})
     processors = sorted({processor for part in parts for processor in part["processors"]})
