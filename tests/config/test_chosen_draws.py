@@ -69,6 +69,19 @@ def test_an_arm_of_budget_runs_with_the_best_draw_at_its_distance(distance: int,
     assert_used(f"budget_{distance}", best)
 
 
+@pytest.mark.parametrize(
+    ("sweep", "arms"),
+    [("long_range", ("rnn_relu", "lstm_chrono", "lstm_chrono_2000")), ("long_range_usual", ("rnn", "gru", "lstm"))],
+)
+def test_an_arm_of_long_range_runs_with_the_best_draw_of_its_search(sweep: str, arms: tuple[str, ...]) -> None:
+    file = EXPERIMENTS / "long_range" / "search_400.csv"
+    draws = read_search(file.parent, file.name) if file.is_file() else {}
+    if arms[0] not in draws:
+        pytest.skip(f"{sweep}: not searched yet")
+    assert {len(draws[arm]) for arm in arms} == {16}
+    assert_used(sweep, {arm: best_draw(draws[arm]) for arm in arms})
+
+
 def test_an_arm_of_real_text_runs_with_the_best_draw_of_its_search() -> None:
     searched = read_search(EXPERIMENTS / "real_text", "search.csv")
     best = {arm: best_draw(draws) for arm, draws in searched.items()}
