@@ -52,9 +52,11 @@ class CountedClaim(NamedTuple):
     """Seeds of an arm, by the protocol."""
     arms: tuple[str, ...]
     distances: tuple[int, ...]
-    """Of the claim. The number is of the longest that was run."""
+    """Of the claim."""
     sweeps: str
     """What the names of its sweeps begin with; the distance follows."""
+    shown: tuple[int, ...] = ()
+    """Distances of the number; the longest that was run where none are named."""
 
 
 SHORT = CountedClaim(
@@ -63,7 +65,7 @@ SHORT = CountedClaim(
 )  # fmt: skip
 LONG = CountedClaim(
     "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",
-    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono_2000"), (100, 200, 400), "learn_",
+    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono_2000"), (100, 200, 400), "learn_", shown=(100, 400),
 )  # fmt: skip
 CAUSE = CountedClaim(
     "cause", "causes", "Without a gradient that reaches the clause, an LSTM does not learn it.",
@@ -106,7 +108,7 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
         return None
     seeds = {len(scores[arm][run[-1]].seeds) for arm in asked.arms if was_run(scores, arm, run[-1])}
     shown_with = conditions(folder, min(seeds), f"{asked.sweeps}{run[-1]}")
-    number = seeds_text(scores, styles, asked.arms, run[-1:])
+    number = seeds_text(scores, styles, asked.arms, [d for d in run if d in asked.shown] or run[-1:])
     not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
     still_open = f"{not_run} tokens were not run" if not_run else ""
     return Row(asked.question, asked.claim, verdict["verdict"], number, shown_with, asked.study, still_open)
