@@ -48,8 +48,8 @@ SMALL = (
 """What the runs have in common. An experiment of `conf/` would say it shorter, but other versions may not have it."""
 RUN = (*SMALL, "data.max_distance=50", "encoder=lstm", "trainer.threads=1")
 """One run of the first two sweeps."""
-SWEEP = ("hydra/launcher=joblib",)
-"""What sweeps have and a run has not."""
+LAUNCHER = "hydra/launcher=joblib"
+"""Of the sweeps; a run by itself has none."""
 
 
 class Row(NamedTuple):
@@ -129,12 +129,12 @@ def runs_in_turn(count: int, overrides: Sequence[str]) -> Sweep:
     """LSTMs at a distance of 50, one after the other, on one thread as beside other runs."""
     name = "a sweep of one run" if count == 1 else f"a sweep of {count} such runs, one after the other"
     seeds = f"seed={','.join(map(str, range(count)))}"
-    return Sweep(name, count, [*RUN, *SWEEP, seeds, "hydra.launcher.n_jobs=1", *overrides])
+    return Sweep(name, count, [*RUN, LAUNCHER, seeds, "hydra.launcher.n_jobs=1", *overrides])
 
 
 def several_runs(encoders: Sequence[str], seeds: int, overrides: Sequence[str]) -> Sweep:
     """Some encoders and seeds at a distance of 20."""
-    settings = [*SMALL, *SWEEP, "data.max_distance=20", f"encoder={','.join(encoders)}"]
+    settings = [*SMALL, LAUNCHER, "data.max_distance=20", f"encoder={','.join(encoders)}"]
     settings += [f"seed={','.join(map(str, range(seeds)))}", *overrides]
     runs = seeds * len(encoders)
     return Sweep(f"a sweep of {runs} runs of {', '.join(encoders)}", runs, settings)
@@ -142,7 +142,7 @@ def several_runs(encoders: Sequence[str], seeds: int, overrides: Sequence[str]) 
 
 def preparation(overrides: Sequence[str]) -> Sweep:
     """What is not timed: the tokens of both are cached, and the recurrence is compiled."""
-    settings = [*SMALL, *SWEEP, "encoder=lstm", "seed=0", "data.max_distance=20,50"]
+    settings = [*SMALL, LAUNCHER, "encoder=lstm", "seed=0", "data.max_distance=20,50"]
     return Sweep("", 2, [*settings, *overrides, "trainer.epochs=1", "trainer.limit_batches=1"])
 
 

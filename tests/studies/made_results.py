@@ -1,6 +1,6 @@
 """Finished runs without a store, and the styles of the encoders in `conf/encoder/`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,6 +88,26 @@ def make_learner(arm: str, distance: int, seed: int, learns: bool) -> RunResult:
     )
     result.config.optimizer.gradient_clip_norm = 1.0
     return result
+
+
+def make_imdb_runs(
+    encoder: str, seeds: Iterable[int], accuracy: Callable[[int], float], reviews: int = 20, **settings: Any
+) -> list[RunResult]:
+    """Runs that are right in a share of their reviews, by seed; validation has 80 %."""
+    label, color = style_of(encoder)
+    runs = []
+    for seed in seeds:
+        probabilities = np.where(np.arange(reviews) < round(accuracy(seed) * reviews), 0.9, 0.1)
+        predictions = Predictions(
+            probabilities, np.ones(reviews, np.int8), np.arange(reviews), np.full(reviews, -1, np.int32)
+        )
+        run = make_result(
+            encoder, seed=seed, predictions=predictions, metrics={"val/best_accuracy": 0.8}, label=label, color=color,
+            **settings,
+        )  # fmt: skip
+        run.config.optimizer.gradient_clip_norm = 1.0
+        runs.append(run)
+    return runs
 
 
 def give_runs(monkeypatch: pytest.MonkeyPatch, sweeps: Mapping[str, Sequence[RunResult]]) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_result, measure_into, style_of
+from made_results import give_runs, make_imdb_runs, measure_into
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import real_text
 from sentiment_rnn.studies.kit.arm_accuracies import accuracy_verdicts, read_accuracies
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
@@ -87,21 +86,11 @@ def test_a_single_seed_decides_nothing() -> None:
 def make_runs(arm: str, seeds: range = real_text.SEEDS, reviews: int = 20) -> list[RunResult]:
     """Runs of an arm that are right in 80 % of the reviews; an LSTM in order in 85 % with every odd seed."""
     encoder, _, span = arm.partition("_shuffled_")
-    label, color = style_of(encoder)
-    found = []
-    for seed in seeds:
-        right = 0.85 if arm == "lstm" and seed % 2 else 0.8
-        probabilities = np.where(np.arange(reviews) < right * reviews, 0.9, 0.1)
-        predictions = Predictions(
-            probabilities, np.ones(reviews, np.int8), np.arange(reviews), np.full(reviews, -1, np.int32)
-        )
-        run = make_result(
-            encoder, seed=seed, predictions=predictions, metrics={"val/best_accuracy": 0.8}, label=label, color=color,
-            shuffle_span=int(span or 0),
-        )  # fmt: skip
-        run.config.optimizer.gradient_clip_norm = 1.0
-        found.append(run)
-    return found
+
+    def accuracy(seed: int) -> float:
+        return 0.85 if arm == "lstm" and seed % 2 else 0.8
+
+    return make_imdb_runs(encoder, seeds, accuracy, reviews, shuffle_span=int(span or 0))
 
 
 SWEEPS = {

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from made_results import give_runs, make_result, measure_into, style_of
+from made_results import give_runs, make_imdb_runs, make_result, measure_into
 
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies import real_text, variants
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS
 from sentiment_rnn.tracking.results import RunResult
@@ -31,23 +29,9 @@ ARMS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """The change, the encoder, and what a run of the arm is made with."""
 
 
-def make_runs(
-    encoder: str, accuracy: float, seeds: range = variants.SEEDS, reviews: int = 100, **settings: Any
-) -> list[RunResult]:
-    label, color = style_of(encoder)
-    probabilities = np.where(np.arange(reviews) < round(accuracy * reviews), 0.9, 0.1)
-    predictions = Predictions(
-        probabilities, np.ones(reviews, np.int8), np.arange(reviews), np.full(reviews, -1, np.int32)
-    )
-    runs = []
-    for seed in seeds:
-        run = make_result(
-            encoder, seed=seed, predictions=predictions, metrics={"val/best_accuracy": accuracy}, label=label,
-            color=color, **{"max_tokens": 400, "keep": "tail", "shuffle_span": 0} | settings,
-        )  # fmt: skip
-        run.config.optimizer.gradient_clip_norm = 1.0
-        runs.append(run)
-    return runs
+def make_runs(encoder: str, accuracy: float, seeds: range = variants.SEEDS, **settings: Any) -> list[RunResult]:
+    data = {"max_tokens": 400, "keep": "tail", "shuffle_span": 0} | settings
+    return make_imdb_runs(encoder, seeds, lambda _: accuracy, reviews=100, **data)
 
 
 @pytest.fixture

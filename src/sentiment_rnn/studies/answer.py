@@ -5,7 +5,7 @@ the studies.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +107,7 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     if not run:
         return None
     seeds = {len(scores[arm][run[-1]].seeds) for arm in asked.arms if was_run(scores, arm, run[-1])}
-    shown_with = conditions(folder, min(seeds), f"{asked.sweeps}{run[-1]}")
+    shown_with = conditions(folder, [min(seeds)], f"{asked.sweeps}{run[-1]}")
     number = seeds_text(scores, styles, asked.arms, [d for d in run if d in asked.shown] or run[-1:])
     not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
     still_open = f"{not_run} tokens were not run" if not_run else ""
@@ -121,8 +121,7 @@ def memory_of_real_text(experiments: Path) -> Row | None:
         return None
     left, styles = filler.left_at_last(folder), read_styles(folder)
     said = "; ".join(f"{styles[arm].label} {percent(t_interval(shares))}" for arm, shares in left.items() if shares)
-    seeds = " and ".join(map(str, sorted({len(shares) for shares in left.values()})))
-    shown_with = conditions(folder, seeds, filler.SWEEP)
+    shown_with = conditions(folder, map(len, left.values()), filler.SWEEP)
     number = f"Of what its state knew are left: {said}."
     return Row("memory of real text", asked["claim"], asked["verdict"], number, shown_with, folder.name)
 
@@ -136,16 +135,17 @@ def real_text(experiments: Path) -> Row | None:
     (pair,) = AGAINST_BAG.pairs
     arms = [arm for arm in (pair.first, pair.second, *BESIDE) if arm in accuracies]
     number = "; ".join(f"{styles[arm].label} {mean_score(accuracies[arm])}" for arm in arms)
-    shown_with = conditions(folder, len(accuracies[pair.first]), "real_text")
+    shown_with = conditions(folder, [len(accuracies[pair.first])], "real_text")
     return Row("real text", asked["claim"], asked["verdict"], f"Right are: {number}.", shown_with, folder.name)
 
 
-def conditions(folder: Path, seeds: int | str, sweep: str) -> str:
-    """`20 seeds, float32, AMD EPYC`: how a sweep of a study ran. Arms can have 9 and 10 of them."""
+def conditions(folder: Path, seeds: Iterable[int], sweep: str) -> str:
+    """`20 seeds, float32, AMD EPYC`: how a sweep of a study ran. Arms can have `9 and 10 seeds`."""
     parts = [part for part in read_provenance(folder)[1] if part["sweep"] == sweep]
     precisions = sorted({precision for part in parts for precision in part["precisions"]})
     processors = sorted({processor for part in parts for processor in part["processors"]})
-    return f"{seeds} seeds, {' and '.join(precisions)}, {' and '.join(processors)}"
+    counts = " and ".join(map(str, sorted(set(seeds))))
+    return f"{counts} seeds, {' and '.join(precisions)}, {' and '.join(processors)}"
 
 
 def verdicts_of(folder: Path) -> dict[str, dict[str, str]]:

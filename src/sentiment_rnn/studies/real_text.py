@@ -1,13 +1,12 @@
 """What are memory and the order of words worth on IMDb? By experiments/real_text/protocol.md."""
 
-from functools import partial
 from pathlib import Path
 
-from sentiment_rnn.studies.kit.arm_accuracies import accuracy_findings, measure_arms, read_accuracies
+from sentiment_rnn.studies.kit.arm_accuracies import accuracy_findings, accuracy_study, read_accuracies
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.margin_comparisons import Claim, Pair
 from sentiment_rnn.studies.kit.measurements import read_styles
-from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.tracking.results import RunResult
 
 SEEDS = range(20, 30)
@@ -67,15 +66,5 @@ SWEEPS = (
     Sweep(f"real_text_shuffled_{NEAR}"),
     Sweep(f"real_text_shuffled_{WHOLE}"),
 )
-measure = partial(measure_arms, arm_of=arm_of, change_of=change_of)
 
-STUDY = Study(
-    name="real_text",
-    order=85,
-    sweeps=SWEEPS,
-    measure=partial(measure, sweeps=SWEEPS),
-    measure_part=measure,
-    findings=findings,
-    protocol=True,
-    keeps_correct=True,
-)
+STUDY = accuracy_study("real_text", 85, SWEEPS, findings, arm_of, change_of)

@@ -1,14 +1,13 @@
 """Is it memory, or weights, layers, directions, and what is read? By experiments/variants/protocol.md."""
 
-from functools import partial
 from pathlib import Path
 
 from sentiment_rnn.studies import real_text
-from sentiment_rnn.studies.kit.arm_accuracies import accuracy_findings, measure_arms, read_accuracies, whole_arms
+from sentiment_rnn.studies.kit.arm_accuracies import accuracy_findings, accuracy_study, read_accuracies, whole_arms
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.margin_comparisons import Claim, Pair
 from sentiment_rnn.studies.kit.measurements import read_styles
-from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.tracking.results import RunResult
 
 SEEDS = real_text.SEEDS
@@ -19,49 +18,39 @@ TOKENS = 400
 """That they read."""
 CHANGES = ("wide", "layers", "pooling", "directions", "100", "first_100")
 """What the names of its sweeps end with."""
-CLAIMS = (
-    Claim(
-        1, "Pooled over all its states, a vanilla RNN is better by more than a point.",
-        (Pair("rnn_mean_max", "rnn"),), MARGIN,
+COMPARED = (
+    ("Pooled over all its states, a vanilla RNN is better by more than a point.", "rnn_mean_max", "rnn"),
+    ("So pooled, a vanilla RNN is as good as an LSTM, within a point.", "rnn_mean_max", "lstm_mean_max"),
+    ("An LSTM is as good at its last state as pooled over all its states, within a point.", "lstm", "lstm_mean_max"),
+    ("A vanilla RNN with as many weights stays more than a point behind an LSTM.", "lstm", "rnn_wide"),
+    ("A vanilla RNN with two layers stays more than a point behind an LSTM.", "lstm", "rnn_layers_2"),
+    (
+        "So pooled, a vanilla RNN with two directions stays more than a point behind an LSTM.",
+        "lstm_mean_max", "rnn_mean_max_two_way",
     ),
-    Claim(
-        2, "So pooled, a vanilla RNN is as good as an LSTM, within a point.",
-        (Pair("rnn_mean_max", "lstm_mean_max"),), MARGIN, equal=True,
+    ("A second layer is worth more than a point to an LSTM.", "lstm_layers_2", "lstm"),
+    (
+        "A second direction is worth more than a point to an LSTM that is pooled over all its states.",
+        "lstm_mean_max_two_way", "lstm_mean_max",
     ),
-    Claim(
-        3, "An LSTM is as good at its last state as pooled over all its states, within a point.",
-        (Pair("lstm", "lstm_mean_max"),), MARGIN, equal=True,
+    ("To an LSTM, 400 tokens are worth more than a point over 100.", "lstm", "lstm_100"),
+    ("To a vanilla RNN, 400 tokens are worth more than a point over 100.", "rnn", "rnn_100"),
+    (
+        "To an LSTM's last state, the last 100 tokens are worth more than a point over the first 100.",
+        "lstm_100", "lstm_first_100",
     ),
-    Claim(
-        4, "A vanilla RNN with as many weights stays more than a point behind an LSTM.",
-        (Pair("lstm", "rnn_wide"),), MARGIN,
-    ),
-    Claim(
-        5, "A vanilla RNN with two layers stays more than a point behind an LSTM.",
-        (Pair("lstm", "rnn_layers_2"),), MARGIN,
-    ),
-    Claim(
-        6, "So pooled, a vanilla RNN with two directions stays more than a point behind an LSTM.",
-        (Pair("lstm_mean_max", "rnn_mean_max_two_way"),), MARGIN,
-    ),
-    Claim(
-        7, "A second layer is worth more than a point to an LSTM.", (Pair("lstm_layers_2", "lstm"),), MARGIN,
-    ),
-    Claim(
-        8, "A second direction is worth more than a point to an LSTM that is pooled over all its states.",
-        (Pair("lstm_mean_max_two_way", "lstm_mean_max"),), MARGIN,
-    ),
-    Claim(9, "To an LSTM, 400 tokens are worth more than a point over 100.", (Pair("lstm", "lstm_100"),), MARGIN),
-    Claim(10, "To a vanilla RNN, 400 tokens are worth more than a point over 100.", (Pair("rnn", "rnn_100"),), MARGIN),
-    Claim(
-        11, "To an LSTM's last state, the last 100 tokens are worth more than a point over the first 100.",
-        (Pair("lstm_100", "lstm_first_100"),), MARGIN,
-    ),
-    Claim(
-        12, "To a vanilla RNN's last state, the last 100 tokens are worth more than a point over the first 100.",
-        (Pair("rnn_100", "rnn_first_100"),), MARGIN,
+    (
+        "To a vanilla RNN's last state, the last 100 tokens are worth more than a point over the first 100.",
+        "rnn_100", "rnn_first_100",
     ),
 )  # fmt: skip
+"""Claims in the order of the protocol, each with its two arms."""
+AS_GOOD = (2, 3)
+"""Claims that both are as good; by the others the first is better."""
+CLAIMS = tuple(
+    Claim(number, text, (Pair(first, second),), MARGIN, equal=number in AS_GOOD)
+    for number, (text, first, second) in enumerate(COMPARED, 1)
+)
 
 
 def changes_of(run: RunResult) -> dict[str, str]:
@@ -94,27 +83,16 @@ def findings(folder: Path) -> Findings:
     Raises:
         UserError: a file is missing or damaged, of this study or of real_text.
     """
-    beside = folder.parent / real_text.STUDY.name
-    known, styles = read_accuracies(beside, SEEDS), read_styles(beside)
-    accuracies = whole_arms({arm: known[arm] for arm in PLAIN if arm in known} | read_accuracies(folder, SEEDS))
-    every = {arm: styles[arm] for arm in PLAIN if arm in styles} | read_styles(folder)
+    beside, own = folder.parent / real_text.STUDY.name, read_accuracies(folder, SEEDS)
+    plain = {arm: by_seed for arm, by_seed in read_accuracies(beside, SEEDS).items() if arm in PLAIN}
+    accuracies = whole_arms(plain | own) if own else {}
     ordered = {arm: accuracies[arm] for arm in sorted(accuracies, key=lambda arm: PLAIN.index(arm.split("_")[0]))}
-    return accuracy_findings(folder, ordered, every, CLAIMS, SEEDS, plain=PLAIN)
+    return accuracy_findings(folder, ordered, read_styles(beside) | read_styles(folder), CLAIMS, SEEDS, plain=PLAIN)
 
 
 SWEEPS = (
     *(Sweep(f"variants_search_{change}", chooses_rates=True) for change in CHANGES),
     *(Sweep(f"variants_{change}") for change in CHANGES),
 )
-measure = partial(measure_arms, arm_of=arm_of, change_of=change_of)
 
-STUDY = Study(
-    name="variants",
-    order=86,
-    sweeps=SWEEPS,
-    measure=partial(measure, sweeps=SWEEPS),
-    measure_part=measure,
-    findings=findings,
-    protocol=True,
-    keeps_correct=True,
-)
+STUDY = accuracy_study("variants", 86, SWEEPS, findings, arm_of, change_of)

@@ -8,11 +8,11 @@ from sentiment_rnn.report.statistics import BySeed, Interval, points, t_interval
 from sentiment_rnn.studies.filler.measurements import MOST, Kept
 from sentiment_rnn.studies.filler.reading import BEHIND, IN_FRONT, SENTENCES, Setting
 from sentiment_rnn.studies.kit.encoder_groups import Styles
+from sentiment_rnn.studies.kit.margin_comparisons import beyond, in_points
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged
 
 MARGIN = 0.1
 """Of what was known: a loss that counts as none."""
-TENTH = f"{100 * MARGIN:.0f} points"
 FORGETS = {
     "rnn": f"A vanilla RNN forgets a review over {MOST} neutral tokens after it.",
     "gru": f"A GRU forgets a review over {MOST} neutral tokens after it.",
@@ -45,8 +45,8 @@ def losses_of_claims(states: Mapping[str, Kept]) -> Losses:
 
 
 def lost(losses: BySeed) -> int:
-    """How many seeds lose more than `MARGIN`; rounded, so that 0.1 is not more."""
-    return sum(round(loss, 6) > MARGIN for loss in losses.values())
+    """How many seeds lose more than `MARGIN`."""
+    return beyond(losses.values(), MARGIN)
 
 
 def p_values(losses: Losses) -> dict[str, float]:
@@ -61,10 +61,10 @@ def verdicts(states: Mapping[str, Kept], styles: Styles) -> list[Verdict]:
     rnn, lstm = styles["rnn"].label, styles["lstm"].label
     counts = {
         **{
-            claim: f"Seeds of {styles[arm].label} that lose more than {TENTH} by place"
+            claim: f"Seeds of {styles[arm].label} that lose more than {in_points(MARGIN)} by place"
             for arm, claim in FORGETS.items()
         },
-        MORE: f"Pairs of seeds in which {rnn} loses more than {TENTH} more by place than {lstm}",
+        MORE: f"Pairs of seeds in which {rnn} loses more than {in_points(MARGIN)} more by place than {lstm}",
     }
     found = []
     for claim, of_seeds in losses.items():

@@ -4,6 +4,7 @@ An arm is an encoder, or one with something changed. In files an arm is called a
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,9 @@ from sentiment_rnn.studies.kit.margin_comparisons import (
     mean_score,
     verdicts_on,
 )
-from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
-from sentiment_rnn.studies.kit.study import Sweep
+from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
 from sentiment_rnn.studies.kit.verdicts import Verdict, undecided
 from sentiment_rnn.tracking.names import BEST_ACCURACY
@@ -41,6 +42,28 @@ SEARCH = "search.csv"
 
 Accuracies = Mapping[str, BySeed]
 """Test accuracies by arm and seed."""
+
+
+def accuracy_study(
+    name: str,
+    order: int,
+    sweeps: tuple[Sweep, ...],
+    findings: Callable[[Path], Findings],
+    arm_of: Callable[[RunResult], str],
+    change_of: Callable[[RunResult], str],
+) -> Study:
+    """A study of accuracy on IMDb; see `Study` and `measure_arms`."""
+    measure = partial(measure_arms, arm_of=arm_of, change_of=change_of)
+    return Study(
+        name=name,
+        order=order,
+        sweeps=sweeps,
+        measure=partial(measure, sweeps=sweeps),
+        findings=findings,
+        measure_part=measure,
+        protocol=True,
+        keeps_correct=True,
+    )
 
 
 def measure_arms(
@@ -105,21 +128,21 @@ def accuracy_findings(
     seeds: Collection[int],
     plain: Collection[str],
 ) -> Findings:
-    """Findings from the files; where only searches have been run, theirs.
+    """Findings from accuracies and the file of the searches; where only searches have been run, theirs.
 
     Args:
-        accuracies: of all arms that the claims compare, also of those of another study.
-        styles: of these arms.
+        accuracies: of all arms that the claims compare, also of those of another study; none where no arm was run.
+        styles: of these arms, and of those that were searched.
         seeds: those of the protocol.
         plain: arms in which nothing is changed; the others are paler in the figure.
 
     Raises:
-        UserError: a file is missing or damaged.
+        UserError: the file of the searches is damaged.
     """
     draws = read_search(folder, SEARCH) if (folder / SEARCH).is_file() else {}
-    tables = [search_table(draws, read_styles(folder), "Best validation accuracy [%] of three epochs")] if draws else []
-    figures = {"search": search_figure(draws, read_styles(folder))} if draws else {}
-    if not read_accuracies(folder, seeds):
+    tables = [search_table(draws, styles, "Best validation accuracy [%] of three epochs")] if draws else []
+    figures = {"search": search_figure(draws, styles)} if draws else {}
+    if not accuracies:
         return Findings(tables, [], figures)
     scores = {ALL: accuracies}
     adjusted = adjusted_tests(claims, scores)

@@ -42,8 +42,7 @@ class Pair(NamedTuple):
     def better(self, scores: Scores, margin: float) -> tuple[int, int]:
         """In how many seeds the first is better than the second by more than a margin, and of how many."""
         first, second = self.of(scores)
-        # Rounded, so that 0.88 - 0.87 is not more than 0.01.
-        return sum(round(first[seed] - second[seed], 6) > margin for seed in first), len(first)
+        return beyond((first[seed] - second[seed] for seed in first), margin), len(first)
 
     def difference(self, scores: Scores) -> Interval:
         """Of the means, first - second."""
@@ -53,6 +52,11 @@ class Pair(NamedTuple):
     def of(self, scores: Scores) -> tuple[BySeed, BySeed]:
         """The scores of both arms."""
         return scores[self.task][self.first], scores[self.task][self.second]
+
+
+def beyond(differences: Iterable[float], margin: float) -> int:
+    """How many differences are more than a margin; rounded, so that 0.88 - 0.87 is not more than 0.01."""
+    return sum(round(difference, 6) > margin for difference in differences)
 
 
 class Claim(NamedTuple):

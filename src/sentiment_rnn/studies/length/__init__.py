@@ -16,7 +16,7 @@ from sentiment_rnn.report.statistics import (
     points,
     t_interval,
 )
-from sentiment_rnn.studies.filler.reading import BEHIND, IN_FRONT, REVIEWS, SENTENCES, Setting, areas
+from sentiment_rnn.studies.filler.reading import BEHIND, IN_FRONT, REVIEWS, SENTENCES, Setting, answers
 from sentiment_rnn.studies.kit.encoder_groups import plain_styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
@@ -85,8 +85,8 @@ def measure(store: Store) -> Measurements:
 
 def filler_scores(results: Sequence[RunResult]) -> dict[int | str, ScoreBySeed]:
     """Area under the ROC curve by setting of filler and by seed."""
-    by_seed = {result.seed: areas(result, SETTINGS.values()) for result in results}
-    return {at: {seed: found[setting].answer for seed, found in by_seed.items()} for at, setting in SETTINGS.items()}
+    by_seed = {result.seed: answers(result, SETTINGS.values()) for result in results}
+    return {at: {seed: found[setting] for seed, found in by_seed.items()} for at, setting in SETTINGS.items()}
 
 
 def findings(folder: Path) -> Findings:
