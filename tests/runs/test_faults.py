@@ -102,6 +102,26 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once(begun: Path) -> None:
     assert " of epoch 1, at learning rate " in line
     assert "Traceback" not in command.said()
     assert run_of(begun).info.status == "FAILED"
+    again = Command(begun, *SWEEP, "optimizer.learning_rate=1e38", "optimizer.gradient_clip_norm=1e38")
+    assert again.end() == 1
+    assert run_of(begun).info.status == "FAILED"
+    assert line.partition(" failed: ")[2] in again.said()
+    assert "epoch 1 of" not in again.said()
+
+
+def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_failure(begun: Path) -> None:
+    search = (*SWEEP, "trainer.epochs=1", "optimizer.draw=0,1", "optimizer.draw_learning_rate=[1e-3,1e38]")
+    for said in ("lstm, draw 0: diverged; it counts as the worst", "finished before, and not repeated"):
+        command = Command(begun, *search)
+        assert command.end() == 0, command.said()
+        assert said in command.said()
+        assert "Traceback" not in command.said()
+        runs = runs_in(begun)[1]
+        assert sorted((run.info.status, run.data.params.get("optimizer.draw", "of all")) for run in runs) == [
+            ("FAILED", "0"), ("FINISHED", "1"), ("FINISHED", "of all"),
+        ]  # fmt: skip
+    (diverged,) = [run for run in runs if run.info.status == "FAILED"]
+    assert diverged.data.tags["sentiment_rnn.diverged"].startswith("the loss is ")
 
 
 def test_a_clock_that_jumps_back_breaks_nothing(begun: Path, undisturbed: Path) -> None:

@@ -14,11 +14,10 @@ from short_runs import ADDING, config_of
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.report.search_figure import search_history
 from sentiment_rnn.runs.engine import train
-from sentiment_rnn.runs.finite_loss import DivergedError
 from sentiment_rnn.runs.search.space import Space
 from sentiment_rnn.runs.search.study import open_study, study_file
 from sentiment_rnn.runs.search.trials import run_trials
-from sentiment_rnn.tracking.claims import PrunedError
+from sentiment_rnn.tracking.claims import DivergedError, PrunedError
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import runs_in
 

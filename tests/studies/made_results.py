@@ -113,7 +113,7 @@ def make_imdb_runs(
 def give_runs(monkeypatch: pytest.MonkeyPatch, sweeps: Mapping[str, Sequence[RunResult]]) -> None:
     """Let a study find these runs, by sweep; each reaches its best validation accuracy at the end."""
 
-    def found(_: object, *names: str) -> list[RunResult]:
+    def found(_: object, *names: str, diverged: bool = False) -> list[RunResult]:
         return [run for name in names for run in sweeps.get(name, [])]
 
     monkeypatch.setattr(sweep_runs, "results_of_sweeps", found)

@@ -1,5 +1,6 @@
 """The best score to be expected of so many draws, against all the ways to draw them."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from made_results import STYLES, make_result
 from sentiment_rnn.studies.kit.arm_accuracies import best_accuracy
 from sentiment_rnn.studies.kit.random_search import (
     Draw,
+    best_draw,
     expected_best,
     read_search,
     search_csv,
@@ -43,6 +45,17 @@ def draws(tmp_path: Path) -> dict[str, list[Draw]]:
     runs = [run("rnn", 0.001, 1.0, 0.5), run("lstm", 0.01, 0.25, 0.9), run("rnn", 0.003, 0.5, 0.7)]
     (tmp_path / "search.csv").write_text(search_csv(runs, best_accuracy))
     return read_search(tmp_path, "search.csv")
+
+
+def test_a_draw_that_diverged_has_no_score_in_the_file_and_counts_as_the_worst_of_its_arm(tmp_path: Path) -> None:
+    nan = replace(run("rnn", 0.03, 9.0, 0.9), tags={"sentiment_rnn.diverged": "the loss is nan"})
+    runs = [nan, run("rnn", 0.001, 1.0, 0.5), run("rnn", 0.003, 0.5, 0.7), run("lstm", 0.01, 0.25, 0.4)]
+    text = search_csv(runs, best_accuracy)
+    assert text.splitlines()[1] == "rnn,0.03,9,nan"
+    (tmp_path / "search.csv").write_text(text)
+    draws = read_search(tmp_path, "search.csv")
+    assert [draw.score for draw in draws["rnn"]] == [50, 50, 70]
+    assert best_draw(draws["rnn"]) == Draw(0.003, 0.5, 70)
 
 
 def test_draws_come_back_from_the_file(draws: dict[str, list[Draw]]) -> None:

@@ -48,6 +48,13 @@ def test_each_value_is_listed_once_and_runs_that_broke_off_do_not_count(store: S
     )  # fmt: skip
 
 
+def test_a_draw_that_diverged_counts(store: Store) -> None:
+    (failed,) = store.client.search_runs([store.experiment_id], "attributes.status = 'FAILED'")
+    store.client.set_tag(failed.info.run_id, "sentiment_rnn.diverged", "the loss is nan")
+    found = provenance_of(store, "learn")
+    assert (found.runs, found.seeds, found.ended) == (3, [0, 1, 2], "1970-03-04")
+
+
 def test_a_sweep_that_never_ran_has_none(store: Store) -> None:
     with pytest.raises(UserError, match="sweep=hold: no such sweep has finished"):
         provenance_of(store, "hold")

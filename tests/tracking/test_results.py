@@ -12,7 +12,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
+from sentiment_rnn.tracking.names import DIVERGED_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
 from sentiment_rnn.tracking.results import find_sweep, log_findings, result_of, results_of, results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
@@ -23,9 +23,11 @@ def settings_of(*overrides: str) -> dict[str, Any]:
 
 
 def add_sweep(
-    client: MlflowClient, experiment: str, name: str, jobs: list[list[str]], trials: int = 0, backwards: bool = False
-) -> str:
-    """A finished sweep with a run for each list of overrides, of which the first `trials` were trials."""
+    client: MlflowClient, experiment: str, name: str, jobs: list[list[str]], trials: int = 0, backwards: bool = False,
+    diverged: int | None = None,
+) -> str:  # fmt: skip
+    """A finished sweep with a run for each list of overrides, of which the first `trials` were trials, and the one of
+    this number `diverged`."""
     parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", STUDY_TAG: name}, run_name=name).info.run_id
     client.log_dict(parent, {"jobs": jobs}, "sweep.yaml")
     numbered = list(enumerate(jobs))
@@ -34,14 +36,17 @@ def add_sweep(
         child = client.create_run(experiment, tags=tags).info.run_id
         client.log_dict(child, settings_of(*job), "config.yaml")
         client.log_dict(child, job, "overrides.yaml")  # JSON is YAML
-        client.set_terminated(child)
+        if number == diverged:
+            client.set_tag(child, DIVERGED_TAG, "the loss is nan in batch 3 of epoch 1, at learning rate 0.02")
+        client.set_terminated(child, "FAILED" if number == diverged else None)
     client.set_terminated(parent)
     return parent
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Sweeps: two alike, one of other seeds, one of more epochs, one of trials, one with trials, one run backwards."""
+    """Sweeps: two alike, one of other seeds, one of more epochs, one of trials, one with trials, one with a run that
+    diverged, one run backwards."""
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
@@ -50,6 +55,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         add_sweep(client, experiment, name, [[f"seed={seed}", f"trainer.epochs={epochs}"] for seed in range(seeds)])
     add_sweep(client, experiment, "tried", [["encoder=rnn"], ["encoder=bag"]], trials=2)
     add_sweep(client, experiment, "mixed", [["encoder=rnn"], ["encoder=bag"]], trials=1)
+    add_sweep(client, experiment, "drawn", [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)], diverged=1)
     add_sweep(client, experiment, "backwards", [["encoder=rnn", "seed=0"], ["encoder=bag", "seed=0"]], backwards=True)
     return Store(client, uri, experiment, folder)
 
@@ -90,6 +96,16 @@ def test_trials_are_left_out_and_a_sweep_of_trials_is_refused_in_one_line(store:
     with pytest.raises(UserError, match=r"its runs are trials \(fast_dev_run\), which are not compared") as refused:
         results_of(store, find_sweep(store, "tried"))
     assert "\n" not in str(refused.value)
+
+
+def test_runs_that_diverged_come_where_they_are_asked_for_in_their_place(store: Store) -> None:
+    sweep = find_sweep(store, "drawn")
+    assert [result.overrides["optimizer.draw"] for result in results_of(store, sweep)] == ["0", "2"]
+    every = results_of(store, sweep, diverged=True)
+    assert [(result.overrides["optimizer.draw"], result.diverged) for result in every] == [
+        ("0", False), ("1", True), ("2", False),
+    ]  # fmt: skip
+    assert len(results_of_sweeps(store, "drawn", diverged=True)) == 3
 
 
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:

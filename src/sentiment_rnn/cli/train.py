@@ -1,5 +1,7 @@
 """Train one encoder, or a sweep of them, and score it on the test data."""
 
+import logging
+import math
 import sys
 
 import hydra
@@ -13,6 +15,10 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
 from sentiment_rnn.errors import UserError
 
+log = logging.getLogger("sentiment_rnn")
+DRAW = "optimizer.draw="
+"""Override of a job that is a draw of a random search."""
+
 
 def main() -> None:
     """Run one job, or the jobs of a sweep."""
@@ -25,9 +31,13 @@ def main() -> None:
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")
 def job(config: DictConfig) -> float | None:
-    """One job; returns its best validation score, for sweepers that search."""
+    """One job; returns its best validation score, for sweepers that search.
+
+    The draw of a random search whose loss becomes no number is the worst of its encoder, and no failure of the sweep.
+    """
     from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train
+    from sentiment_rnn.tracking.claims import DivergedError
 
     libraries_are_loaded()
     quiet_libraries()
@@ -45,4 +55,8 @@ def job(config: DictConfig) -> float | None:
     except UserError as error:
         if single:
             fail(str(error))
+        drawn = any(override.startswith(DRAW) for override in hydra_config.overrides.task)
+        if drawn and isinstance(error, DivergedError) and run.tracking.search_trial is None:
+            log.info("%s, draw %d: diverged; it counts as the worst", run.encoder.name, run.optimizer.draw)
+            return math.nan
         raise

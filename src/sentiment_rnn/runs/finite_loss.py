@@ -5,11 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from sentiment_rnn.errors import UserError
-
-
-class DivergedError(UserError):
-    """The loss is infinite or no number."""
+from sentiment_rnn.tracking.claims import DivergedError
 
 
 class FiniteLoss(pl.Callback):

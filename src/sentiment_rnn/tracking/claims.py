@@ -16,6 +16,7 @@ from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.answers import no_answer
 from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
 from sentiment_rnn.tracking.names import (
+    DIVERGED_TAG,
     IDENTITY_TAG,
     NOTE_TAG,
     PARENT_TAG,
@@ -37,6 +38,10 @@ class PrunedError(Exception):
     """A search has ended this run early; the message says when."""
 
 
+class DivergedError(UserError):
+    """The loss is infinite or no number; the message says in which batch, and at which learning rate."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """A run, and what this process may do with it."""
@@ -54,6 +59,7 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
     Raises:
         UserError: as `tracking.record.tracked_run`.
         PrunedError: the search has tried this before, and pruned it.
+        DivergedError: the sweep has tried this before, and the loss became no number, as it would again.
     """
     tracking = config.tracking
     if tracking.resume:
@@ -70,8 +76,11 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
         if done := finished():  # by the process that was waited for
             return Claim(done)
         broken = _find(store, identity, tracking.parent, "!=")
-        if broken and (pruned := store.client.get_run(broken).data.tags.get(PRUNED_TAG)):
-            raise PrunedError(pruned)
+        tags = store.client.get_run(broken).data.tags if broken else {}
+        if PRUNED_TAG in tags:
+            raise PrunedError(tags[PRUNED_TAG])
+        if DIVERGED_TAG in tags:
+            raise DivergedError(tags[DIVERGED_TAG])
         claim = _resumed(store, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
         undone.pop_all()
         return claim

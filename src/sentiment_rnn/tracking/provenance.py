@@ -20,7 +20,8 @@ from sentiment_rnn.tracking.store import Store
 
 @dataclass(frozen=True)
 class Provenance:
-    """Of the finished runs of a sweep; lists hold each value once, and nothing of runs that did not record it."""
+    """Of the runs of a sweep that finished, or diverged as a draw; lists hold each value once, and nothing of runs that
+    did not record it."""
 
     sweep: str
     began: str
@@ -42,7 +43,7 @@ class Provenance:
 
 def provenance_of(store: Store, sweep: str) -> Provenance:
     """Of the latest finished sweep of a name; raises `UserError` where there is none."""
-    runs = finished_runs(store, find_sweep(store, sweep, finished=True))
+    runs = finished_runs(store, find_sweep(store, sweep, finished=True), diverged=True)
     protocols = {run.data.tags.get(PROTOCOL_TAG) for run in runs}
     return Provenance(
         sweep=sweep,

@@ -22,12 +22,13 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, CheckpointFiles, folder_of
-from sentiment_rnn.tracking.claims import PrunedError, claim_run
+from sentiment_rnn.tracking.claims import DivergedError, PrunedError, claim_run
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     CONFIGURATION,
+    DIVERGED_TAG,
     ERROR_TAG,
     GRADIENTS,
     MISTAKES,
@@ -209,6 +210,7 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
         UserError: the store refuses the run; the one that is to be resumed is finished, is another, does not exist, or
             is being trained; or there is no such sweep.
         PrunedError: a search ended the run early, now or before.
+        DivergedError: its loss became no number, now or before.
     """
     with store_errors(store.uri, store.experiment, "EDIT"), ExitStack() as undone:
         claim = claim_run(store, config, identity)
@@ -261,6 +263,8 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
             with _only_reporting(run_id):
                 outbox.text(masked(traceback.format_exc()), "traceback.txt")
                 outbox.tags({ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]})
+                if isinstance(error, DivergedError):
+                    outbox.tags({DIVERGED_TAG: str(error)})
         if mendable and mendable is not error:
             raise mendable from error
         raise

@@ -21,6 +21,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.names import (
     CONFIGURATION,
+    DIVERGED_TAG,
     GRADIENTS,
     JOBS,
     NOTE_TAG,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FINISHED = "attributes.status = 'FINISHED'"
+DIVERGED = f"tags.`{DIVERGED_TAG}` LIKE '%'"
 
 Curve = tuple[list[int], list[float]]
 """Steps and values."""
@@ -51,7 +53,8 @@ class Metrics(dict[str, float]):
 
 @dataclass(frozen=True)
 class RunResult:
-    """One finished run. Its predictions, gradients and curves are read when they are first asked for."""
+    """One finished run, or a draw that diverged. Predictions, gradients and curves are read when they are first asked
+    for."""
 
     store: Store = field(repr=False)
     run_id: str
@@ -96,6 +99,11 @@ class RunResult:
         with tempfile.TemporaryDirectory() as folder:
             path = _download(self.store, self.run_id, self.artifacts, GRADIENTS, folder)
             return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).T
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss became no number, so that it has no score."""
+        return DIVERGED_TAG in self.tags
 
     def curve(self, name: str) -> Curve:
         """Steps and values of a metric while the run trained."""
@@ -156,25 +164,32 @@ def _last_work(store: Store, parent: Run) -> int:
     return int((last[0] if last else parent).info.start_time)
 
 
-def results_of(store: Store, parent: Run) -> list[RunResult]:
+def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RunResult]:
     """The finished runs of a sweep, in the order of its jobs; trials are left out.
+
+    Args:
+        diverged: whether those that diverged come too.
 
     Raises:
         UserError: there are none.
     """
-    results = [result_of(store, run) for run in finished_runs(store, parent)]
+    results = [result_of(store, run) for run in finished_runs(store, parent, diverged)]
     jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
     return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
 
 
-def finished_runs(store: Store, parent: Run) -> list[Run]:
+def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
     """The finished runs of a sweep as MLflow has them, by their start; trials are left out.
+
+    Args:
+        diverged: whether those that diverged come too.
 
     Raises:
         UserError: there are none.
     """
-    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}' and {FINISHED}"
-    runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
+    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
+    all_runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
+    runs = [run for run in all_runs if is_finished(run) or (diverged and DIVERGED_TAG in run.data.tags)]
     earnest = [run for run in runs if TRIAL_TAG not in run.data.tags]
     name = f"sweep {parent.info.run_name} ({parent.info.run_id})"
     if runs and not earnest:
@@ -219,13 +234,16 @@ def result_of(store: Store, run: Run) -> RunResult:
     )
 
 
-def results_of_sweeps(store: Store, *sweeps: str) -> list[RunResult]:
+def results_of_sweeps(store: Store, *sweeps: str, diverged: bool = False) -> list[RunResult]:
     """The runs of the latest finished sweep of each name.
+
+    Args:
+        diverged: whether those that diverged come too.
 
     Raises:
         UserError: there is none, or they do not compare: they have other seeds, or another number of epochs.
     """
-    found = {sweep: results_of(store, find_sweep(store, sweep, finished=True)) for sweep in sweeps}
+    found = {sweep: results_of(store, find_sweep(store, sweep, finished=True), diverged) for sweep in sweeps}
     for key in ("seed", "trainer.epochs"):
         value = attrgetter(key)
         values = {sweep: ", ".join(sorted({str(value(r.config)) for r in runs})) for sweep, runs in found.items()}

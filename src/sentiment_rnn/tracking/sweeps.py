@@ -16,7 +16,7 @@ from sentiment_rnn.tracking.lease import HeldError, Lease
 from sentiment_rnn.tracking.names import JOBS, NOTE_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.results import FINISHED, is_finished, trials_of
+from sentiment_rnn.tracking.results import DIVERGED, FINISHED, is_finished, trials_of
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
@@ -104,9 +104,13 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
 
 
 def _has_all_runs(store: Store, parent: Run, plan: SweepPlan) -> bool:
-    """Whether every run of a finished sweep is there; some may have been deleted, or pruned in a search."""
-    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}' and {FINISHED}"
-    return len(store.client.search_runs([store.experiment_id], query, max_results=plan.count)) == plan.count
+    """Whether every run of a finished sweep is there, the diverged ones of a random search too; some may have been
+    deleted, or pruned in a search."""
+    found = 0
+    for ended in (FINISHED, DIVERGED):
+        query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}' and {ended}"
+        found += len(store.client.search_runs([store.experiment_id], query, max_results=plan.count))
+    return found == plan.count
 
 
 def close_parent(lease: Lease, finished: bool) -> None:

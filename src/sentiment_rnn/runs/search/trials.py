@@ -8,10 +8,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sentiment_rnn.config.search import SearchConfig
-from sentiment_rnn.runs.finite_loss import DivergedError
 from sentiment_rnn.runs.search.space import Space
 from sentiment_rnn.runs.search.study import sampler
-from sentiment_rnn.tracking.claims import PrunedError
+from sentiment_rnn.tracking.claims import DivergedError, PrunedError
 
 log = logging.getLogger("sentiment_rnn")
 

@@ -3,6 +3,7 @@
 Arms are compared at equal numbers of draws. An arm that needs more of them is harder to tune, not worse.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -34,19 +35,23 @@ def search_csv(
     score: Callable[[RunResult], float],
     arm_of: Callable[[RunResult], str] = lambda result: result.encoder,
 ) -> str:
-    """The content of `search.csv`: a row for each draw, those of an arm together."""
+    """The content of `search.csv`: a row for each draw, those of an arm together. One that diverged has no score."""
     rows: dict[str, list[tuple[object, ...]]] = {}
     for result in results:
         arm, clip = arm_of(result), float(result.config.optimizer.gradient_clip_norm)
-        rows.setdefault(arm, []).append((arm, result.learning_rate, clip, score(result)))
+        found = math.nan if result.diverged else score(result)
+        rows.setdefault(arm, []).append((arm, result.learning_rate, clip, found))
     return csv_text(("encoder", *Draw._fields), [row for of_arm in rows.values() for row in of_arm])
 
 
 def read_search(folder: Path, file: str) -> dict[str, list[Draw]]:
-    """The draws of each arm, from what `search_csv` wrote."""
+    """The draws of each arm, from what `search_csv` wrote; one that diverged has the lowest score of its arm."""
     draws: dict[str, list[Draw]] = {}
     for row in read_rows(folder, file):
         draws.setdefault(row["encoder"], []).append(Draw(*(float(row[name]) for name in Draw._fields)))
+    for arm, of_arm in draws.items():
+        worst = min((draw.score for draw in of_arm if not math.isnan(draw.score)), default=0.0)
+        draws[arm] = [draw._replace(score=worst) if math.isnan(draw.score) else draw for draw in of_arm]
     return draws
 
 

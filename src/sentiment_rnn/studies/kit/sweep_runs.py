@@ -8,11 +8,12 @@ from sentiment_rnn.tracking.store import Store
 
 
 def compared_and_searched(store: Store, sweeps: Sequence[Sweep]) -> tuple[list[RunResult], list[RunResult]]:
-    """The runs of sweeps that choose no rates, and of those that do.
+    """The runs of sweeps that choose no rates, and of those that do, where a draw may have diverged.
 
     Raises:
         UserError: a sweep has not finished, or the sweeps of either kind do not compare; see `results_of_sweeps`.
     """
     compared = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
-    searched = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if sweep.chooses_rates))
+    searches = [sweep.experiment for sweep in sweeps if sweep.chooses_rates]
+    searched = results_of_sweeps(store, *searches, diverged=True)
     return compared, searched
