@@ -14,9 +14,9 @@ from sentiment_rnn.studies.real_text import NEIGHBORS_SHUFFLED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXPERIMENTS = REPOSITORY / "experiments"
-ASKED = ["short memory", "long memory", "cause", "cure", "memory of real text", "real text"]
+ASKED = ["short memory", "long memory", "longer memory", "cause", "cure", "memory of real text", "real text"]
 WITHOUT_CAUSES = [question for question in ASKED if question not in ("cause", "cure")]
-STUDIES = ("learnability", "causes", "filler", "real_text")
+STUDIES = ("learnability", "long_range", "causes", "filler", "real_text")
 
 
 def copied(folder: Path) -> Path:
@@ -34,10 +34,10 @@ def test_every_row_has_the_verdict_of_its_study_and_a_number_with_its_interval()
         assert (row.claim, row.verdict) in {(found["claim"], found["verdict"]) for found in verdicts}
         assert " to " in row.number
     assert [row.shown_with.split(",")[0] for row in rows] == [
-        "20 seeds", "20 seeds", "10 seeds", "10 seeds", "9 and 10 seeds", "10 seeds",
+        "20 seeds", "20 seeds", "10 seeds", "10 seeds", "10 seeds", "9 and 10 seeds", "10 seeds",
     ]  # fmt: skip
     assert [row.still_open for row in rows] == [
-        "", "", *["400 tokens were not run"] * 2, "", "",
+        "", "", "", *["400 tokens were not run"] * 2, "", "",
     ]  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def test_a_claim_that_has_not_been_judged_has_no_row(tmp_path: Path) -> None:
     assert [row.question for row in answer(tmp_path)] == [
         "short memory",
         "long memory",
+        "longer memory",
         "memory of real text",
         "real text",
     ]
@@ -95,6 +96,7 @@ def test_no_row_is_made_where_no_distance_of_a_claim_is_whole(tmp_path: Path) ->
     assert [row.question for row in answer(tmp_path)] == [
         "short memory",
         "long memory",
+        "longer memory",
         "memory of real text",
         "real text",
     ]

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_learner, style_of
+from made_results import give_runs, make_learner, measure_into, style_of
 
 from sentiment_rnn.report.p_values import share_p
-from sentiment_rnn.studies import learnability, own_rate
+from sentiment_rnn.studies import learnability, long_range, own_rate
 from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
@@ -93,18 +93,20 @@ def test_with_fewer_seeds_than_planned_nothing_is_decided(monkeypatch: pytest.Mo
     assert all(verdict.evidence.endswith("Of each arm 14 more seeds are planned.") for verdict in found)
 
 
-def test_the_leading_figure_has_the_distances_of_learnability_beside_its_own(
+def test_the_leading_figure_has_the_distances_of_learnability_and_long_range_beside_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     own = build(rnn=17)
     assert own_rate.searched_where_run(tmp_path / "own_rate", own) == own
-    runs = {
-        distance: [make_learner(arm, distance, s, False) for arm in ARMS for s in range(2)] for distance in (20, 50)
+    learned = {
+        f"learn_{distance}": [make_learner(arm, distance, s, False) for arm in ("rnn", "lstm_forget_5") for s in (0, 1)]
+        for distance in (20, 50, 200, 400)
     }
-    give_runs(monkeypatch, {"learn_20": runs[20], "learn_50": runs[50]})
-    store: Any = None
-    learnability.STUDY.measure(store).write(tmp_path / "learnability")
+    give_runs(monkeypatch, learned | {"long_range": [make_learner("rnn", 400, seed, False) for seed in range(40, 43)]})
+    for study in (learnability.STUDY, long_range.STUDY):
+        measure_into(tmp_path / study.name, study, [*learned, "long_range"])
     found = own_rate.searched_where_run(tmp_path / "own_rate", own)
-    assert set(found["rnn"]) == {20, 50}
-    assert len(found["rnn"][20].seeds) == 2
-    assert found["rnn"][50].seeds == tuple(range(20, 40))
+    assert {distance: score.seeds for distance, score in found["rnn"].items()} == {
+        20: (0, 1), 50: tuple(range(20, 40)), 400: (40, 41, 42),
+    }  # fmt: skip
+    assert set(found["lstm_forget_5"]) == {20, 50}

@@ -1,4 +1,4 @@
-"""The lesson in short: short memory, long memory, cause, cure, memory of real text, and what it is worth there.
+"""The lesson in short: short, long and longer memory, cause, cure, memory of real text, and what it is worth there.
 
 Each row has one claim with its verdict, the number behind it, and what it was shown with. They come from the files of
 the studies.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sentiment_rnn.report.statistics import percent, t_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies import causes, filler, learnability
+from sentiment_rnn.studies import causes, filler, learnability, long_range
 from sentiment_rnn.studies.filler.claims import FORGETS
 from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
@@ -53,28 +53,32 @@ class CountedClaim(NamedTuple):
     arms: tuple[str, ...]
     distances: tuple[int, ...]
     """Of the claim."""
-    sweeps: str
-    """What the names of its sweeps begin with; the distance follows."""
+    sweep: str
+    """Its sweep at a distance, which stands for `{}`."""
     shown: tuple[int, ...] = ()
     """Distances of the number; the longest that was run where none are named."""
 
 
 SHORT = CountedClaim(
     "short memory", "learnability", "A vanilla RNN has a good short-term memory.",
-    learnability.SEEDS, ("rnn",), (5, 20), "learn_",
+    learnability.SEEDS, ("rnn",), (5, 20), "learn_{}",
 )  # fmt: skip
 LONG = CountedClaim(
     "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",
-    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono_2000"), (100, 200, 400), "learn_", shown=(100, 400),
+    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono"), (100, 200, 400), "learn_{}", shown=(100,),
+)  # fmt: skip
+LONGER = CountedClaim(
+    "longer memory", "long_range", long_range.BEST_AGAINST_BEST,
+    long_range.SEEDS, ("rnn", "rnn_relu", "gru", "lstm_chrono"), (long_range.DISTANCE,), "long_range",
 )  # fmt: skip
 CAUSE = CountedClaim(
     "cause", "causes", "Without a gradient that reaches the clause, an LSTM does not learn it.",
     causes.SEEDS, ("lstm_chrono", "lstm_truncated_10", "lstm_truncated_50", "lstm_truncated_200"), causes.DISTANCES,
-    "causes_",
+    "causes_{}",
 )  # fmt: skip
 CURE = CountedClaim(
     "cure", "causes", "The gradient goes along the cell.",
-    causes.SEEDS, ("lstm_chrono", "lstm_detach_cell"), causes.DISTANCES, "causes_",
+    causes.SEEDS, ("lstm_chrono", "lstm_detach_cell"), causes.DISTANCES, "causes_{}",
 )  # fmt: skip
 BESIDE = ("rnn", NEIGHBORS_SHUFFLED)
 """Arms of real_text that the row of real text shows beside those of its claim."""
@@ -89,6 +93,7 @@ def answer(experiments: Path) -> list[Row]:
     rows = [
         counted_row(experiments, SHORT),
         counted_row(experiments, LONG),
+        counted_row(experiments, LONGER),
         counted_row(experiments, CAUSE),
         counted_row(experiments, CURE),
         memory_of_real_text(experiments),
@@ -107,7 +112,7 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     if not run:
         return None
     seeds = {len(scores[arm][run[-1]].seeds) for arm in asked.arms if was_run(scores, arm, run[-1])}
-    shown_with = conditions(folder, [min(seeds)], f"{asked.sweeps}{run[-1]}")
+    shown_with = conditions(folder, [min(seeds)], asked.sweep.format(run[-1]))
     number = seeds_text(scores, styles, asked.arms, [d for d in run if d in asked.shown] or run[-1:])
     not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
     still_open = f"{not_run} tokens were not run" if not_run else ""

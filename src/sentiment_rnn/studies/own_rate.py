@@ -1,10 +1,10 @@
 """What do encoders learn over 50 tokens where their rate is searched there? By experiments/own_rate/protocol.md."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sentiment_rnn.studies import learnability
+from sentiment_rnn.studies import learnability, long_range
 from sentiment_rnn.studies.kit.counted_seeds import (
     Validation,
     best_on_validation,
@@ -25,6 +25,10 @@ DISTANCE = 50
 SEEDS = range(20, 40)
 LEADING = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")
 """Arms of the leading figure."""
+BESIDE = {"learnability": learnability.SEEDS, "long_range": long_range.SEEDS}
+"""Studies of other distances that it has beside those of this one, and their seeds."""
+SEARCHED_TO = 100
+"""Tokens beyond which learnability searched no rate."""
 TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
 
 
@@ -39,13 +43,24 @@ def findings(folder: Path) -> Findings:
 
 
 def searched_where_run(folder: Path, own: Scores) -> Scores:
-    """Scores at the distances at which rates were searched, where learnability has run beside this study.
+    """Scores at distances at which rates were searched, and below the first, of what has run beside this study.
 
-    Over 50 tokens learnability takes the rates that it searched at 20. These runs replace its.
+    Learnability searched at 20 and 100 tokens, and has run at other distances with these rates. Over 50 the runs of
+    this study replace its. Over 400 there are those of long_range, and between there are none.
     """
-    beside = folder.parent / "learnability"
-    others = read_seeds(beside, learnability.SEEDS).scores if (beside / RESULTS).is_file() else {}
-    return {arm: others.get(arm, {}) | own.get(arm, {}) for arm in dict.fromkeys([*others, *own])}
+    near, far = (scores_beside(folder, name, seeds) for name, seeds in BESIDE.items())
+    near = {arm: {d: score for d, score in found.items() if d <= SEARCHED_TO} for arm, found in near.items()}
+    parts = (near, own, far)
+    return {
+        arm: {distance: score for part in parts for distance, score in part.get(arm, {}).items()}
+        for arm in dict.fromkeys(arm for part in parts for arm in part)
+    }
+
+
+def scores_beside(folder: Path, study: str, seeds: Collection[int]) -> Scores:
+    """The scores of another study in the folder beside a study's; none where it has not run."""
+    beside = folder.parent / study
+    return read_seeds(beside, seeds).scores if (beside / RESULTS).is_file() else {}
 
 
 def comparisons(validation: Validation) -> list[Claim]:

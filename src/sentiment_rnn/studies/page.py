@@ -10,7 +10,7 @@ from pathlib import Path
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.pages.render import embedded_json, render
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies import all_studies
+from sentiment_rnn.studies import all_studies, long_range
 from sentiment_rnn.studies.answer import LEADING_FIGURE, answer, verdicts_of
 from sentiment_rnn.studies.filler.claims import FORGETS
 from sentiment_rnn.studies.kit.findings import VERDICTS
@@ -23,6 +23,11 @@ LATER = {
     ("learnability", "An LSTM with the usual initialization remembers further than a vanilla RNN."): (
         "own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization.",
     ),
+    ("learnability", "A vanilla RNN has a bad long-term memory."): ("long_range", long_range.RNNS_FAIL),
+    ("learnability", "With the best initialization of each, an LSTM remembers further than a vanilla RNN."): (
+        "long_range", long_range.BEST_AGAINST_BEST,
+    ),
+    ("learnability", "The initialization decides how far an LSTM remembers."): ("long_range", long_range.CHRONO_HELPS),
     ("learnability", "A GRU does what an LSTM does."): ("own_rate", "A GRU does what an LSTM does."),
     ("learnability", "It is enough that the gradient does not vanish at first."): (
         "own_rate", "It is enough that the gradient does not vanish at first.",
