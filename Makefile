@@ -59,11 +59,6 @@ learning-rate: $(READY)  ## Choose the learning rates of compare on validation, 
 learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/learning_rate_demo
 	$(call compared,learning_rate_demo)
 
-learning-rate-short: $(READY)  ## … and for the studies of three epochs, and write experiments/learning_rate_short, …_seeds and …_pooling
-	$(call compared,learning_rate_short)
-	$(call compared,learning_rate_short_seeds)
-	$(call compared,learning_rate_short_pooling)
-
 # TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.
 override TEXT := $(value TEXT)
 override FILE := $(value FILE)

@@ -68,14 +68,16 @@ def test_the_command_writes_what_is_stale_and_nothing_else(tmp_path: Path) -> No
     shutil.copy(REPOSITORY / "README.md", tmp_path)
     for folder in [*comparisons(REPOSITORY), *studies(REPOSITORY)]:
         shutil.copytree(folder, tmp_path / name(folder), ignore=shutil.ignore_patterns("*.png", "verdicts.json"))
-    results = tmp_path / "experiments" / "capacity" / "results.csv"
-    results.write_text(re.sub(r"^bag,(.*),[\d.]+$", r"bag,\1,0.5", results.read_text(), flags=re.MULTILINE))
+    results = tmp_path / "experiments" / "filler" / "results.csv"
+    forgets = re.compile(r"^(lstm,\d+,neutral,behind,400),.*$", re.MULTILINE)
+    results.write_text(forgets.sub(r"\1,0.5,0.5", results.read_text()))
     main(tmp_path)
-    (bag,) = [line for line in (tmp_path / "docs" / "findings.md").read_text().splitlines() if "bag of words, " in line]
-    assert "**holds**" in bag
+    found = (tmp_path / "docs" / "findings.md").read_text().splitlines()
+    (line,) = [line for line in found if line.startswith("| An LSTM forgets a review over 400 neutral tokens")]
+    assert "**holds**" in line
     changed = {
         name(path)
         for path in REPOSITORY.glob("experiments/*/*.md")
         if (tmp_path / name(path)).exists() and (tmp_path / name(path)).read_text() != path.read_text()
     }
-    assert changed == {"experiments/capacity/README.md", "experiments/capacity/table.md"}
+    assert changed == {"experiments/filler/README.md", "experiments/filler/table.md"}

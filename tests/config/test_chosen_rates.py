@@ -15,13 +15,9 @@ CHOSEN = {
     ("demo", "bag", "mean"): "learning_rate_demo",
     ("rnn_vs_lstm", "lstm", "last"): "learning_rate",
     ("rnn_vs_lstm", "bag", "mean"): "learning_rate",
-    ("three_epochs", "rnn", "last"): "learning_rate_short_seeds",
-    ("three_epochs", "rnn", "mean_max"): "learning_rate_short_pooling",
-    ("three_epochs", "rnn_wide", "last"): "learning_rate_short",
-    ("three_epochs", "bag", "mean"): "learning_rate_short_seeds",
 }
-"""Experiment, encoder and pooling, and the sweep whose `results.csv` chose. Not here: the RNN of rnn_vs_lstm and the
-LSTM of three_epochs, for which their READMEs give more than one sweep as the reason."""
+"""Experiment, encoder and pooling, and the sweep whose `results.csv` chose. Not here: the RNN of rnn_vs_lstm,
+for which its README gives more than one sweep as the reason."""
 
 
 def best_rate(sweep: str, encoder: str, pooling: str) -> float:

@@ -62,13 +62,6 @@ def test_every_yaml_file_composes_through_the_entry_point(
     assert "???" not in shown
 
 
-def test_the_encoders_of_length_and_capacity_have_the_same_learning_rates() -> None:
-    length, capacity = (
-        composed(f"experiment={name}").optimizer.learning_rates for name in ("length_tokens", "capacity_width")
-    )
-    assert {name: capacity[name] for name in ("rnn", "lstm")} == {name: length[name] for name in ("rnn", "lstm")}
-
-
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("experiment/")])
 def test_every_choice_is_within_the_schema_and_its_bounds(
     choice: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

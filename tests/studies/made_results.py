@@ -34,7 +34,6 @@ def style_of(encoder: str) -> EncoderStyle:
 
 
 STYLES = {encoder: style_of(encoder) for encoder in INITIALIZATIONS}
-PLAIN_STYLES = {"rnn": EncoderStyle("rnn", "#D55E00"), "lstm": EncoderStyle("lstm", "#0072B2")}
 
 
 def make_result(
@@ -120,10 +119,9 @@ def give_runs(monkeypatch: pytest.MonkeyPatch, sweeps: Mapping[str, Sequence[Run
     monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))
 
 
-def measure_into(folder: Path, study: Study, sweeps: Collection[str]) -> None:
-    """Measure some sweeps of a study on the runs that `give_runs` gave, and add them to what its folder has."""
+def measure_into(folder: Path, study: Study, sweeps: Collection[str] = ()) -> None:
+    """Measure a study on the runs that `give_runs` gave; with `sweeps`, some of them, added to what its folder has."""
     store: Any = None
-    assert study.measure_part
-    part = study.measure_part(store, [sweep for sweep in study.sweeps if sweep.experiment in sweeps])
-    added_to(folder, part).write(folder)
+    found = study.measure(store, [sweep for sweep in study.sweeps if not sweeps or sweep.experiment in sweeps])
+    (added_to(folder, found) if sweeps else found).write(folder)
     check_accuracies(study, folder)

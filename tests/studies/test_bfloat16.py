@@ -2,20 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from made_results import give_runs, make_learner
+from made_results import give_runs, make_learner, measure_into
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import bfloat16, own_rate
-from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
 ARMS = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")
-STORE: Any = None
 
 
 def runs(**learning: int) -> list[RunResult]:
@@ -30,9 +27,8 @@ def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Find
 
     def findings(single: dict[str, int] | None = None, **half: int) -> Findings:
         give_runs(monkeypatch, {"own_rate_50": runs(**single or {}), "bfloat16_50": runs(**half)})
-        own_rate.STUDY.measure(STORE).write(tmp_path / "own_rate")
-        bfloat16.STUDY.measure(STORE).write(tmp_path / "bfloat16")
-        check_accuracies(bfloat16.STUDY, tmp_path / "bfloat16")
+        measure_into(tmp_path / "own_rate", own_rate.STUDY)
+        measure_into(tmp_path / "bfloat16", bfloat16.STUDY)
         return bfloat16.findings(tmp_path / "bfloat16")
 
     return findings
@@ -75,7 +71,7 @@ def test_with_fewer_seeds_than_planned_nothing_is_decided(
 ) -> None:
     found()
     give_runs(monkeypatch, {"bfloat16_50": [run for run in runs() if run.seed < 23]})
-    bfloat16.STUDY.measure(STORE).write(tmp_path / "bfloat16")
+    measure_into(tmp_path / "bfloat16", bfloat16.STUDY)
     few = bfloat16.findings(tmp_path / "bfloat16")
     assert verdicts(few) == [UNDECIDED] * 3
     assert all(verdict.evidence.endswith("Of each arm 17 more seeds are planned.") for verdict in few.verdicts)

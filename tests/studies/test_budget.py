@@ -1,17 +1,15 @@
 """The study of ten times the steps: each verdict by the rule of its protocol."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
-from made_results import give_runs, make_learner, style_of
+from made_results import give_runs, make_learner, measure_into, style_of
 
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.studies import budget
-from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
@@ -85,9 +83,7 @@ def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch
     }
     sweeps = {f"budget_{distance}": found for distance, found in runs.items()}
     give_runs(monkeypatch, sweeps | {f"budget_search_{distance}": found for distance, found in runs.items()})
-    store: Any = None
-    budget.STUDY.measure(store).write(tmp_path / "budget")
-    check_accuracies(budget.STUDY, tmp_path / "budget")
+    measure_into(tmp_path / "budget", budget.STUDY)
     found = budget.findings(tmp_path / "budget")
     assert [verdict.verdict for verdict in found.verdicts] == [HOLDS, HOLDS, IN_PART, HOLDS, HOLDS, HOLDS]
     assert set(found.figures) == {"shares", "steps", "search_20", "search_50", "search_100"}

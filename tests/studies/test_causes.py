@@ -2,15 +2,13 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_learner, style_of
+from made_results import give_runs, make_learner, measure_into, style_of
 
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import causes
-from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
@@ -104,9 +102,7 @@ def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: py
     arms = (*OTHERS, *TRUNCATED[20])
     runs = [make_learner(arm, 20, seed, arm != "lstm_truncated_10") for arm in arms for seed in range(10)]
     give_runs(monkeypatch, {"causes_search_20": runs, "causes_20": runs})
-    store: Any = None
-    causes.STUDY.measure(store).write(tmp_path)
-    check_accuracies(causes.STUDY, tmp_path)
+    measure_into(tmp_path, causes.STUDY)
     found = causes.findings(tmp_path)
     shares, compared, search = found.tables
     assert {row[1] for row in shares.rows} == {"10/10 (69 to 100 %)", "0/10 (0 to 31 %)"}

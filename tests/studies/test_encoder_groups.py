@@ -3,7 +3,7 @@
 from made_results import INITIALIZATIONS, STYLES, make_result
 
 from sentiment_rnn.report.figures import PALETTE
-from sentiment_rnn.studies.kit.encoder_groups import by_encoder, plain_styles_of, styles_of
+from sentiment_rnn.studies.kit.encoder_groups import by_encoder, styles_of
 
 
 def test_encoders_stand_as_they_first_occur_and_their_runs_by_seed() -> None:
@@ -28,11 +28,6 @@ def test_an_encoder_without_label_and_colour_has_its_name_and_a_free_colour() ->
 def test_more_encoders_than_colours_are_still_drawn() -> None:
     runs = [make_result(f"encoder {number}") for number in range(20)]
     assert {style.color for style in styles_of(runs).values()} == set(PALETTE)
-
-
-def test_where_no_initializations_are_compared_an_encoder_goes_by_its_name() -> None:
-    runs = [make_result("lstm", label="LSTM, forget bias 1", color="#4FA3D9"), make_result("gru", color="#CC79A7")]
-    assert plain_styles_of(runs) == {"lstm": ("lstm", PALETTE[0]), "gru": ("gru", "#CC79A7")}
 
 
 def test_encoders_with_initializations_have_labels_and_colours_of_their_own() -> None:

@@ -167,7 +167,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         gradient_flow, "results_of_sweeps", lambda _, name: {"gradient_flow_50": runs, "real_text": imdb}[name]
     )
     monkeypatch.setattr(gradient_flow, "gradients", gradients)
-    STUDY.measure(None).write(tmp_path)  # type: ignore[arg-type]
+    store: Any = None
+    STUDY.measure(store, STUDY.sweeps).write(tmp_path)
     return tmp_path
 
 

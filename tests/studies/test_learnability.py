@@ -1,15 +1,13 @@
 """The study of learnability: each verdict by the rule of its protocol, and files that come back as findings."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_learner, style_of
+from made_results import give_runs, make_learner, measure_into, style_of
 
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability
-from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import Pair, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
@@ -106,9 +104,7 @@ def test_p_values_are_corrected_for_all_comparisons_together_run_or_not() -> Non
 def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     near, far = ([make_learner(arm, distance, seed, True) for arm in ARMS for seed in range(3)] for distance in (5, 20))
     give_runs(monkeypatch, {"learn_search_20": far, "learn_5": near, "learn_20": far})
-    store: Any = None
-    learnability.STUDY.measure(store).write(tmp_path)
-    check_accuracies(learnability.STUDY, tmp_path)
+    measure_into(tmp_path, learnability.STUDY)
     found = learnability.findings(tmp_path)
     shares, spans, compared, search = found.tables
     assert {row[1] for row in shares.rows} == {"3/3 (29 to 100 %)"}

@@ -1,7 +1,6 @@
 """The study of rates searched at the distance: each verdict by the rule of its protocol, and the leading figure."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -70,8 +69,7 @@ def test_p_values_are_corrected_for_four_comparisons() -> None:
 def measured(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     runs = [make_learner(arm, 50, seed, arm != "rnn_uniform") for arm in ARMS for seed in range(20, 40)]
     give_runs(monkeypatch, {"own_rate_search_50": runs, "own_rate_50": runs})
-    store: Any = None
-    own_rate.STUDY.measure(store).write(folder)
+    measure_into(folder, own_rate.STUDY)
 
 
 def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -86,8 +84,7 @@ def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch
 def test_with_fewer_seeds_than_planned_nothing_is_decided(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     runs = [make_learner(arm, 50, seed, arm != "rnn_uniform") for arm in ARMS for seed in range(20, 26)]
     give_runs(monkeypatch, {"own_rate_search_50": runs, "own_rate_50": runs})
-    store: Any = None
-    own_rate.STUDY.measure(store).write(tmp_path / "own_rate")
+    measure_into(tmp_path / "own_rate", own_rate.STUDY)
     found = own_rate.findings(tmp_path / "own_rate").verdicts
     assert {verdict.verdict for verdict in found} == {UNDECIDED}
     assert all(verdict.evidence.endswith("Of each arm 14 more seeds are planned.") for verdict in found)

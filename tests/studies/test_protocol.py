@@ -35,13 +35,13 @@ from sentiment_rnn.studies.kit.measurements import Measurements
 from sentiment_rnn.studies.kit.study import Study, Sweep
 
 textbook.STUDY = Study(
-    name="textbook", order=30, sweeps=(Sweep("textbook_adding_50"),), protocol=True,
-    measure=lambda store: Measurements({"results.csv": csv_text(("encoder",), [("rnn",)])}),
+    name="textbook", order=30, sweeps=(Sweep("textbook_adding_50"),),
+    measure=lambda store, sweeps: Measurements({"results.csv": csv_text(("encoder",), [("rnn",)])}),
     findings=lambda folder: Findings([], []),
 )
 main()
 """
-"""A study with a protocol, through its command: a run of a few steps."""
+"""A study through its command: a run of a few steps."""
 SMALL = [
     "encoder.hidden_size=8", "trainer.epochs=1", "trainer.threads=1", "task.batches=2", "task.test_sequences=32",
     "tracking.system_metrics=false", "hydra.sweeper.params.encoder='rnn'", "hydra.sweeper.params.seed='0'",
@@ -125,11 +125,6 @@ def test_a_protocol_or_provenance_that_is_gone_is_refused(measured: Path, file: 
     (measured / file).unlink()
     with pytest.raises(UserError, match=f"{file}: not there"):
         check_protocol(STUDY, measured)
-
-
-def test_a_study_without_a_protocol_asks_for_none(tmp_path: Path) -> None:
-    assert protocol_digest(find_study("length"), tmp_path) is None
-    check_protocol(find_study("length"), tmp_path)
 
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)

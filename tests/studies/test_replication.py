@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_learner
+from made_results import give_runs, make_learner, measure_into
 
 from sentiment_rnn.studies import learnability, own_rate, replication
 from sentiment_rnn.studies.kit.evidence import check_accuracies
@@ -13,7 +13,6 @@ from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
 from sentiment_rnn.studies.replication import Repeated, number_contained
 
 ARMS = ("rnn", "gru", "lstm")
-STORE: Any = None
 
 
 def repeated(first: int, second: int, seeds: int = 20) -> Repeated:
@@ -75,7 +74,7 @@ def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch
     sweeps |= {"again_5": sweep(5, high, 20), "again_20": sweep(20, high, 10), "again_50": sweep(50, low, 17)}
     give_runs(monkeypatch, sweeps)
     for study in (learnability.STUDY, own_rate.STUDY, replication.STUDY):
-        study.measure(STORE).write(tmp_path / study.name)
+        measure_into(tmp_path / study.name, study)
     check_accuracies(replication.STUDY, tmp_path / "replication")
     found = replication.findings(tmp_path / "replication")
     _, pairs = found.tables

@@ -152,7 +152,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
         "learnability, own_rate, budget, causes, bfloat16, replication, long_range, unseen, textbook, "
-        "length, excerpt, capacity, real_text, variants, filler, gradient_flow, gates"
+        "real_text, variants, filler, gradient_flow, gates"
     ]
     assert not list(tmp_path.iterdir())
 
@@ -191,7 +191,7 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
     monkeypatch.setattr(subprocess, "run", run)
     config = StudyConfig("own_rate", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], TRACKING)
     for sweep in find_study("own_rate").sweeps:
-        run_sweep(config, sweep)
+        run_sweep(config, sweep, "ab12")
     assert [command[1:7] for command in started] == [
         ["-m", "sentiment_rnn", "train", "-m", f"experiment={experiment}", "tracking.repeat=false"]
         for experiment in ("own_rate_search_50", "own_rate_50")
@@ -205,15 +205,13 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
     ("name", "override", "experiment"),
     [
         ("gradient_flow", "encoder=lstm", "gradient_flow_50"),
-        ("length", "data.max_tokens=50", "length_tokens"),
         ("textbook", "optimizer.draw=3", "textbook_search_copying_1"),
     ],
 )
 def test_what_a_study_compares_cannot_be_overridden(
     refused: Callable[..., str], name: str, override: str, experiment: str
 ) -> None:
-    if find_study(name).protocol:
-        shutil.copytree(EXPERIMENTS / name, f"experiments/{name}")
+    shutil.copytree(EXPERIMENTS / name, f"experiments/{name}")
     assert refused(name, [override]) == f"overrides={override}: {experiment} compares by this; leave it out"
 
 
@@ -226,7 +224,7 @@ def test_a_study_that_trains_nothing_takes_no_overrides(refused: Callable[..., s
     [
         ("learnability", True, "learn_7", "not a sweep of learnability; expected some of learn_search_20, "),
         ("all", True, "learn_5", "expected one study with it, name=learnability, say, and not all of them"),
-        ("length", True, "length_tokens", "length measures its sweeps together; leave sweeps out"),
+        ("gradient_flow", True, "gradient_flow_50", "gradient_flow measures its sweeps together; leave sweeps out"),
         ("learnability", False, "learn_5", "run=false measures nothing; leave out sweeps, or run=false"),
     ],
 )
@@ -281,29 +279,31 @@ def test_findings_are_made_anew_from_the_results_alone(tmp_path: Path) -> None:
 
 
 def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[..., str]) -> None:
-    said = refused("capacity", run=False)
-    assert said == "experiments/capacity/results.csv: not there; run the study, sentiment-rnn study name=capacity"
+    Path("experiments/gates").mkdir(parents=True)
+    shutil.copy(EXPERIMENTS / "gates" / "protocol.md", "experiments/gates")
+    said = refused("gates", run=False)
+    assert said == "experiments/gates/provenance.json: not there; run the study, sentiment-rnn study name=gates"
 
 
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
         "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "long_range", "unseen", "textbook",
-        "length", "excerpt", "capacity", "real_text", "variants", "filler", "gradient_flow", "gates",
+        "real_text", "variants", "filler", "gradient_flow", "gates",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:
         assert f"<!-- {found.name}:start -->" in (EXPERIMENTS / found.name / "README.md").read_text()
         for sweep in found.sweeps:
             assert Path(CONFIGURATION, "experiment", f"{sweep.experiment}.yaml").exists()
-            assert sweep.chooses_rates == (sweep.experiment.endswith("_rate") or "_search" in sweep.experiment)
+            assert sweep.chooses_rates == ("_search" in sweep.experiment)
 
 
 def test_a_study_comes_after_those_that_it_needs() -> None:
     for found in all_studies():
-        for needed, sweeps in found.needs.items():
+        for needed, sweep in found.needs.items():
             assert find_study(needed).order < found.order
-            assert set(sweeps) <= {sweep.experiment for sweep in find_study(needed).sweeps}
+            assert sweep in {given.experiment for given in find_study(needed).sweeps}
 
 
 def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
@@ -326,9 +326,8 @@ def test_each_study_writes_into_a_folder_of_its_own(name: str, output: str, fold
 
 def test_all_studies_are_checked_before_anything_is_trained(tmp_path: Path, refused: Callable[..., str]) -> None:
     for found in all_studies():
-        if found.protocol:
-            folder = tmp_path / "experiments" / found.name
-            folder.mkdir(parents=True)
-            shutil.copy(EXPERIMENTS / found.name / "protocol.md", folder)
-    said = refused("all", ["trainer.threads=1", "encoder.layers=3"])
-    assert said == "overrides=encoder.layers=3: capacity_depth compares by this; leave it out"
+        folder = tmp_path / "experiments" / found.name
+        folder.mkdir(parents=True)
+        shutil.copy(EXPERIMENTS / found.name / "protocol.md", folder)
+    said = refused("all", ["trainer.threads=1", "data.shuffle_span=3"])
+    assert said == "overrides=data.shuffle_span=3: real_text_search_shuffled compares by this; leave it out"

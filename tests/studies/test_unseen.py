@@ -5,16 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_result, style_of
+from made_results import give_runs, make_result, measure_into, style_of
 
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import unseen
-from sentiment_rnn.studies.kit.evidence import check_accuracies
-from sentiment_rnn.studies.kit.parts import added_to
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
-from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
@@ -122,8 +119,7 @@ def runs_with(seeds: range) -> list[RunResult]:
 
 def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     give_runs(monkeypatch, {"unseen_search": runs_with(range(100, 101)), "unseen": runs_with(unseen.SEEDS)})
-    unseen.STUDY.measure(STORE).write(tmp_path / "unseen")
-    check_accuracies(unseen.STUDY, tmp_path / "unseen")
+    measure_into(tmp_path / "unseen", unseen.STUDY)
     found = unseen.findings(tmp_path / "unseen")
     carried, accuracy, comparisons, shares, search = found.tables
     rows = {row[0]: row[1:] for row in carried.rows}
@@ -140,18 +136,16 @@ def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch
 
 
 def test_parts_come_together_as_the_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    measure_part = unseen.STUDY.measure_part
-    assert measure_part is not None
     for name, parts in (("parts", (range(10, 20), range(10))), ("whole", (unseen.SEEDS,))):
         for seeds in parts:
             give_runs(monkeypatch, {"unseen": runs_with(seeds)})
-            added_to(tmp_path / name, measure_part(STORE, [Sweep("unseen")])).write(tmp_path / name)
+            measure_into(tmp_path / name, unseen.STUDY, ["unseen"])
     for file in (tmp_path / "whole").iterdir():
         assert file.read_bytes() == (tmp_path / "parts" / file.name).read_bytes(), file.name
 
 
 def test_a_search_alone_is_shown_and_nothing_is_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     give_runs(monkeypatch, {"unseen_search": runs_with(range(100, 101))})
-    unseen.STUDY.measure(STORE).write(tmp_path / "unseen")
+    measure_into(tmp_path / "unseen", unseen.STUDY)
     found = unseen.findings(tmp_path / "unseen")
     assert (len(found.tables), found.verdicts, set(found.figures)) == (1, [], {"search_50"})

@@ -5,8 +5,8 @@
     sentiment-rnn study name=all                        # every study, in order
     sentiment-rnn study name=learnability "sweeps=[learn_50]"   # one sweep, added to what its folder has
 
-An interrupted sweep resumes; a finished one is not run again. A study with a protocol does not start without it, and
-makes no findings of results that were measured under another.
+An interrupted sweep resumes; a finished one is not run again. A study does not start without its protocol, and makes no
+findings of results that were measured under another.
 """
 
 import os
@@ -91,13 +91,11 @@ def run_study(config: StudyConfig, study: Study) -> None:
     sweeps = sweeps_of(config, study)
     for sweep in sweeps:
         run_sweep(config, sweep, protocol)
-        if protocol:
-            check_started_under(protocol, open_store(config.tracking, create=False), sweep.experiment)
+        check_started_under(protocol, open_store(config.tracking, create=False), sweep.experiment)
     store = open_store(config.tracking, create=False)
-    if config.sweeps and study.measure_part:
-        measurements = added_to(folder, study.measure_part(store, sweeps))
-    else:
-        measurements = study.measure(store)
+    measurements = study.measure(store, sweeps)
+    if config.sweeps:
+        measurements = added_to(folder, measurements)
     measured = measurements.files | {PROVENANCE: provenance_json(study, sweeps, store, protocol, kept)}
     written = write_folder(folder, measured, measurements.figures) + report_findings(study, folder)
     parent = find_sweep(store, sweeps[-1].experiment if sweeps else study.last_sweep, finished=True)
@@ -128,7 +126,7 @@ def check_part(config: StudyConfig, study: Study) -> None:
     for given in config.sweeps:
         if config.name == ALL:
             raise UserError(f"sweeps={given}: expected one study with it, name=learnability, say, and not all of them")
-        if not study.measure_part:
+        if not study.in_parts:
             raise UserError(f"sweeps={given}: {study.name} measures its sweeps together; leave sweeps out")
         if given not in names:
             raise UserError(f"sweeps={given}: not a sweep of {study.name}; expected some of {', '.join(names)}")
@@ -155,18 +153,16 @@ def key_of(override: str) -> str:
 
 def check_needed(config: StudyConfig, study: Study) -> None:
     """Refuse a study before anything is trained where the sweeps of another study are missing."""
-    for needed, sweeps in study.needs.items():
+    for needed, sweep in study.needs.items():
         try:
-            store = open_store(config.tracking, create=False)
-            for name in sweeps:
-                find_sweep(store, name, finished=True)
+            find_sweep(open_store(config.tracking, create=False), sweep, finished=True)
         except UserError as error:
             raise UserError(
                 f"name={study.name} needs the runs of {needed}: run sentiment-rnn study name={needed} first ({error})"
             ) from error
 
 
-def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str | None = None) -> None:
+def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str) -> None:
     """One Hydra sweep in a process of its own, with this study's store.
 
     A sweep that chooses learning rates keeps its own seed, so that no rate is chosen with a seed of the study.
@@ -179,7 +175,6 @@ def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str | None = None) ->
     overrides = [given for given in config.overrides if not (sweep.chooses_rates and key_of(given) in SEEDS)]
     train = [sys.executable, "-m", "sentiment_rnn", "train", "-m", f"experiment={sweep.experiment}"]
     train.append("tracking.repeat=false")
-    environment = {name: value for name, value in os.environ.items() if name != PROTOCOL_VARIABLE}
-    environment |= {PROTOCOL_VARIABLE: protocol} if protocol else {}
+    environment = os.environ | {PROTOCOL_VARIABLE: protocol}
     if status := subprocess.run([*train, *tracking, *overrides], env=environment).returncode:
         raise UserError(f"experiment={sweep.experiment} did not finish (status {status}); the same command resumes it")

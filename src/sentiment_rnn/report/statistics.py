@@ -136,26 +136,15 @@ def welch_interval(first: Values, second: Values, low: float = -math.inf, high: 
     The seeds are not paired: seed 0 of one encoder has nothing in common with seed 0 of another but its number.
     NaN bounds where either has a single seed.
     """
-    return contrast_interval([(first, 1.0), (second, -1.0)], low, high)
-
-
-def contrast_interval(
-    groups: Sequence[tuple[Values, float]], low: float = -math.inf, high: float = math.inf
-) -> Interval:
-    """A weighted sum of means over seeds with a 95 % interval, Welch's for any number of groups (Satterthwaite 1946).
-
-    Args:
-        groups: the values of each, one per seed, and its weight.
-    """
-    estimate = float(sum(weight * np.mean(values) for values, weight in groups))
-    if min(len(values) for values, _ in groups) < 2:
+    estimate = float(np.mean(first) - np.mean(second))
+    if min(len(first), len(second)) < 2:
         return Interval(estimate, math.nan, math.nan)
-    variances = np.array([weight**2 * np.var(values, ddof=1) / len(values) for values, weight in groups])
+    variances = np.array([np.var(values, ddof=1) / len(values) for values in (first, second)])
     total = float(variances.sum())
     if total == 0:
         return _clipped(estimate, 0.0, low, high)
     shares = variances / total  # the degrees of freedom do not underflow in this form
-    freedom = 1 / sum(share**2 / (len(values) - 1) for share, (values, _) in zip(shares, groups, strict=True))
+    freedom = 1 / sum(share**2 / (len(values) - 1) for share, values in zip(shares, (first, second), strict=True))
     return _clipped(estimate, float(student_t_quantile(freedom, 0.975)) * math.sqrt(total), low, high)
 
 

@@ -12,10 +12,8 @@ from sentiment_rnn.report.pages.render import embedded_json, render
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import all_studies, long_range
 from sentiment_rnn.studies.answer import LEADING_FIGURE, answer, verdicts_of
-from sentiment_rnn.studies.filler.claims import FORGETS
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
-from sentiment_rnn.studies.real_text import AGAINST_BAG
 
 MORE_STEPS = ("budget", "With ten times the steps, initializations that fail over 50 tokens learn them.")
 """Asks again what was said of runs of 1,800 steps."""
@@ -39,10 +37,6 @@ LATER = {
     ("learnability", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "The initialization decides whether a vanilla RNN learns."): MORE_STEPS,
-    ("length", "An RNN forgets the review over what comes after it, and an LSTM does not."): ("filler", FORGETS["rnn"]),
-    ("capacity", "On IMDb this LSTM, which reads in order, is better than a bag of words."): (
-        "real_text", AGAINST_BAG.text,
-    ),
 }  # fmt: skip
 """Claims that a later study asked again and better, by study and claim: where its answer stands. A reader of the first
 verdict needs the second."""

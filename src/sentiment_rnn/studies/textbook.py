@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -323,8 +322,7 @@ STUDY = Study(
     name="textbook",
     order=30,
     sweeps=SWEEPS,
-    measure=partial(measure, sweeps=SWEEPS),
-    measure_part=measure,
+    measure=measure,
     findings=findings,
-    protocol=True,
+    in_parts=True,
 )

@@ -1,6 +1,6 @@
 """What do neutral words after a review cost a model of IMDb? By experiments/filler/protocol.md."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -29,7 +29,7 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
 from sentiment_rnn.studies.kit.restored import planned_runs
-from sentiment_rnn.studies.kit.study import Study
+from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import undecided
 from sentiment_rnn.tracking.results import results_of_sweeps
 from sentiment_rnn.tracking.store import Store
@@ -41,7 +41,7 @@ SEEDS = range(20, 30)
 LAST = Setting(SENTENCES, BEHIND, MOST)
 
 
-def measure(store: Store) -> Measurements:
+def measure(store: Store, _: Sequence[Sweep]) -> Measurements:
     """Areas of the models of real_text in each setting."""
     runtime.prepare(runtime.cores())
     runs = planned_runs(results_of_sweeps(store, SWEEP), ARMS, SEEDS)
@@ -131,6 +131,5 @@ STUDY = Study(
     sweeps=(),
     measure=measure,
     findings=findings,
-    needs={SWEEP: (SWEEP,)},
-    protocol=True,
+    needs={SWEEP: SWEEP},
 )

@@ -62,17 +62,6 @@ def areas(result: RunResult, settings: Iterable[Setting]) -> dict[Setting, Areas
     return found
 
 
-def answers(result: RunResult, settings: Iterable[Setting]) -> dict[Setting, float]:
-    """The answers' areas alone, for which no validation review is read."""
-    data, model = data_of(result), best(result)
-    half = result.config.precision == "bfloat16"
-    found = {}
-    for setting in settings:
-        labels, tested = read(model, data, "test", setting, half)
-        found[setting] = answer(model, tested, labels)
-    return found
-
-
 def answer(model: SentimentClassifier, states: torch.Tensor, labels: np.ndarray) -> float:
     """Area under the ROC curve of a model's logits, from its pooled states [N, D] and labels, bool [N]."""
     return area((states @ model.output.weight.detach().T).squeeze(1).numpy(), labels)  # the bias moves all alike

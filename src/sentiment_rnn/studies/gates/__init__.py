@@ -31,7 +31,7 @@ from sentiment_rnn.studies.kit.findings import Findings, least_to_most, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
 from sentiment_rnn.studies.kit.restored import GENERATED, IMDB, best, data_of, planned_runs
 from sentiment_rnn.studies.kit.scores import REMEMBERS, held
-from sentiment_rnn.studies.kit.study import Study
+from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import undecided
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
@@ -49,7 +49,7 @@ SAID = {
 """What a table calls the texts after which it gives a probability."""
 
 
-def measure(store: Store) -> Measurements:
+def measure(store: Store, _: Sequence[Sweep]) -> Measurements:
     """What the gates of the LSTMs do, and what the models of IMDb say."""
     runtime.prepare(runtime.cores())
     imdb = planned_runs(results_of_sweeps(store, ON_IMDB), READ_IMDB, SEEDS[IMDB])
@@ -186,6 +186,5 @@ STUDY = Study(
     sweeps=(),
     measure=measure,
     findings=findings,
-    needs={"real_text": (ON_IMDB,), "unseen": (ON_GENERATED,)},
-    protocol=True,
+    needs={"real_text": ON_IMDB, "unseen": ON_GENERATED},
 )

@@ -35,18 +35,17 @@ from sentiment_rnn.studies.kit.verdicts import undecided
 from sentiment_rnn.tracking.results import results_of_sweeps
 from sentiment_rnn.tracking.store import Store
 
-SWEEPS = (Sweep("gradient_flow_50"),)
 ON_IMDB, READ_IMDB = "real_text", ("rnn", "gru", "lstm")
 """The sweep of real_text whose models are measured, and those of its encoders that carry a state."""
 
 
-def measure(store: Store) -> Measurements:
+def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     """Which seeds learn, and the gradients of their models and of those that read IMDb."""
     runtime.prepare(runtime.cores())
-    generated = results_of_sweeps(store, SWEEPS[0].experiment)
+    generated = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps))
     imdb = planned_runs(results_of_sweeps(store, ON_IMDB), READ_IMDB, SEEDS[IMDB])
     measured = [*gradients(GENERATED, generated), *gradients(IMDB, imdb)]
-    files = measure_seeds(store, SWEEPS).files
+    files = measure_seeds(store, sweeps).files
     files |= {RATES: rates_csv(measured), CURVES: curves_csv(measured)}
     return Measurements(files | {ENCODERS: styles_csv(styles_of([*generated, *imdb]))})
 
@@ -127,10 +126,9 @@ def mixed_table(mixed: Sequence[Mixed], styles: Styles) -> Table:
 STUDY = Study(
     name="gradient_flow",
     order=90,
-    sweeps=SWEEPS,
+    sweeps=(Sweep("gradient_flow_50"),),
     measure=measure,
     findings=findings,
-    needs={"real_text": (ON_IMDB,)},
-    protocol=True,
+    needs={"real_text": ON_IMDB},
     keeps_correct=True,
 )

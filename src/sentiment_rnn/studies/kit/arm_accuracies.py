@@ -53,15 +53,13 @@ def accuracy_study(
     change_of: Callable[[RunResult], str],
 ) -> Study:
     """A study of accuracy on IMDb; see `Study` and `measure_arms`."""
-    measure = partial(measure_arms, arm_of=arm_of, change_of=change_of)
     return Study(
         name=name,
         order=order,
         sweeps=sweeps,
-        measure=partial(measure, sweeps=sweeps),
+        measure=partial(measure_arms, arm_of=arm_of, change_of=change_of),
         findings=findings,
-        measure_part=measure,
-        protocol=True,
+        in_parts=True,
         keeps_correct=True,
     )
 

@@ -66,10 +66,9 @@ def counting_study(
         name=name,
         order=order,
         sweeps=sweeps,
-        measure=partial(measure_seeds, sweeps=sweeps, setting=setting),
+        measure=partial(measure_seeds, setting=setting),
         findings=findings,
-        measure_part=partial(measure_seeds, setting=setting),
-        protocol=True,
+        in_parts=True,
         keeps_correct=True,
     )
 

@@ -6,9 +6,6 @@ from typing import NamedTuple
 from sentiment_rnn.report.figures import PALETTE, color_of
 from sentiment_rnn.tracking.results import RunResult
 
-PLAIN = ("rnn", "lstm", "bag")
-"""Encoders whose colours `color_of` fixes."""
-
 
 class EncoderStyle(NamedTuple):
     """How tables and figures show an encoder."""
@@ -44,17 +41,8 @@ def styles_of(results: Iterable[RunResult]) -> dict[str, EncoderStyle]:
     return styles
 
 
-def plain_styles_of(results: Iterable[RunResult]) -> dict[str, EncoderStyle]:
-    """The styles for a study that compares no initializations: an encoder goes by its name, and `PLAIN` ones have the
-    colours that they have in the figure of a sweep."""
-    return {
-        encoder: EncoderStyle(encoder, color_of(encoder, 0) if encoder in PLAIN else style.color)
-        for encoder, style in styles_of(results).items()
-    }
-
-
 def _free_color(encoder: str, taken: set[str]) -> str:
-    """From the end of the palette, since its beginning belongs to `PLAIN`."""
+    """From the end of the palette, since `color_of` fixes its beginning for the encoders of most sweeps."""
     colors = [color_of(encoder, position) for position in reversed(range(len(PALETTE)))]
     return next((color for color in colors if color not in taken), colors[len(taken) % len(colors)])
 

@@ -24,14 +24,12 @@ Parts = Sequence[Mapping[str, Any]]
 """The sweeps of `provenance.json`; of one whose seeds were run at different times, each part."""
 
 
-def protocol_digest(study: Study, folder: Path) -> str | None:
-    """SHA-256 digest of a study's protocol; None for a study that has none.
+def protocol_digest(study: Study, folder: Path) -> str:
+    """SHA-256 digest of a study's protocol.
 
     Raises:
-        UserError: the study has a protocol, and the file is not there.
+        UserError: the file is not there.
     """
-    if not study.protocol:
-        return None
     path = folder / PROTOCOL
     if not path.is_file():
         raise UserError(f"{path}: not there; write the rules of each verdict down before name={study.name} runs")
@@ -43,15 +41,14 @@ def digest_of(protocol: Path) -> str:
     return hashlib.sha256(protocol.read_bytes()).hexdigest()
 
 
-def provenance_json(study: Study, sweeps: Sequence[Sweep], store: Store, protocol: str | None, kept: Parts = ()) -> str:
+def provenance_json(study: Study, sweeps: Sequence[Sweep], store: Store, protocol: str, kept: Parts = ()) -> str:
     """The content of `provenance.json`: the protocol, and each sweep that is measured.
 
     Args:
         sweeps: those of the study that were measured now.
         kept: those that were measured before. One of them is left out where all its runs were measured again.
     """
-    names = [sweep.experiment for sweep in sweeps]
-    names += [name for needed in study.needs.values() for name in needed]
+    names = [*(sweep.experiment for sweep in sweeps), *study.needs.values()]
     new = {name: asdict(provenance_of(store, name)) for name in names}
 
     def stays(part: Mapping[str, Any]) -> bool:
@@ -64,7 +61,7 @@ def provenance_json(study: Study, sweeps: Sequence[Sweep], store: Store, protoco
     return json.dumps({"protocol": protocol, "sweeps": parts}, indent=1) + "\n"
 
 
-def read_provenance(folder: Path) -> tuple[str | None, Parts]:
+def read_provenance(folder: Path) -> tuple[str, Parts]:
     """The protocol's digest under which a folder was measured, and the sweeps or parts of them.
 
     Raises:
@@ -106,8 +103,7 @@ def check_started_under(protocol: str, store: Store, sweep: str) -> None:
 
 def check_protocol(study: Study, folder: Path) -> None:
     """Raise `UserError` where the results in a folder were measured under another protocol than the one beside them."""
-    if (protocol := protocol_digest(study, folder)) is None:
-        return
+    protocol = protocol_digest(study, folder)
     measured, _ = read_provenance(folder)
     if measured != protocol:
         raise UserError(

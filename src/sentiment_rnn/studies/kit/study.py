@@ -21,7 +21,11 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Study:
-    """One study."""
+    """One study.
+
+    Its folder has a `protocol.md`: hypotheses, arms, budgets, measures and the rule of each verdict, written before the
+    first run. The study does not start without it, and its findings are of results measured under it alone.
+    """
 
     name: str
     """Its name on the command line, and its folder of `experiments/`."""
@@ -29,23 +33,18 @@ class Study:
     """Its place among the studies, the smallest first: a study comes after those that it needs."""
     sweeps: tuple[Sweep, ...]
     """Its sweeps, in the order in which they run; none where it looks at the runs of others alone."""
-    measure: Callable[[Store], Measurements]
-    """From a store with the finished sweeps to files with the numbers."""
+    measure: Callable[[Store, Sequence[Sweep]], Measurements]
+    """From a store with these finished sweeps of the study to files with their numbers."""
     findings: Callable[[Path], Findings]
     """From the folder with those files to tables, figures and verdicts; it needs no run."""
-    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Sweeps of other studies that are measured too, by the name of the study."""
-    protocol: bool = False
-    """Its folder has a `protocol.md`: hypotheses, arms, budgets, measures and the rule of each verdict, written before
-    the first run. The study does not start without it, and its findings are of results measured under it alone."""
-    measure_part: Callable[[Store, Sequence[Sweep]], Measurements] | None = None
-    """The same of some of the sweeps, or of some of their seeds, to be added to what the folder has of the others; None
-    where a study's sweeps are measured together."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Sweeps of other studies that are measured too, one for each, by the name of the study."""
+    in_parts: bool = False
+    """Some of its sweeps, or some of their seeds, can be measured and added to what the folder has of the others."""
     keeps_correct: bool = False
     """Its folder has a `correct.npz`, from which every accuracy of `results.csv` can be recomputed."""
 
     @property
     def last_sweep(self) -> str:
         """The sweep to whose parent run results are logged: its last, or the last of those that it needs."""
-        needed = [name for sweeps in self.needs.values() for name in sweeps]
-        return [*needed, *(sweep.experiment for sweep in self.sweeps)][-1]
+        return [*self.needs.values(), *(sweep.experiment for sweep in self.sweeps)][-1]
