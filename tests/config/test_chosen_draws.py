@@ -74,10 +74,7 @@ def test_an_arm_of_budget_runs_with_the_best_draw_at_its_distance(distance: int,
     [("long_range", ("rnn_relu", "lstm_chrono", "lstm_chrono_2000")), ("long_range_usual", ("rnn", "gru", "lstm"))],
 )
 def test_an_arm_of_long_range_runs_with_the_best_draw_of_its_search(sweep: str, arms: tuple[str, ...]) -> None:
-    file = EXPERIMENTS / "long_range" / "search_400.csv"
-    draws = read_search(file.parent, file.name) if file.is_file() else {}
-    if arms[0] not in draws:
-        pytest.skip(f"{sweep}: not searched yet")
+    draws = read_search(EXPERIMENTS / "long_range", "search_400.csv")
     assert {len(draws[arm]) for arm in arms} == {16}
     assert_used(sweep, {arm: best_draw(draws[arm]) for arm in arms})
 
@@ -95,12 +92,9 @@ def test_an_arm_of_real_text_runs_with_the_best_draw_of_its_search() -> None:
 
 @pytest.mark.parametrize("change", variants.CHANGES)
 def test_an_arm_of_variants_runs_with_the_best_draw_of_its_search(change: str) -> None:
-    file = EXPERIMENTS / "variants" / "search.csv"
-    if not file.is_file():
-        pytest.skip(f"{file.name}: not searched yet")
     ends = {"layers": "_layers_2", "pooling": "_mean_max", "directions": "_mean_max_two_way", "wide": ""}
     end = ends.get(change, f"_{change}")
-    searched = read_search(file.parent, file.name)
+    searched = read_search(EXPERIMENTS / "variants", "search.csv")
     encoders = [name for name in ("rnn", "lstm", "bag", "rnn_wide") if f"{name}{end}" in searched]
     if not encoders:
         pytest.skip(f"variants_{change}: not searched yet")

@@ -46,16 +46,15 @@ def make_result(
     predictions: Predictions | None = None,
     label: str | None = None,
     color: str | None = None,
-    hidden_size: int | None = 256,
-    layers: int | None = 1,
-    bidirectional: bool | None = False,
+    layers: int = 1,
+    bidirectional: bool = False,
     **data: Any,
 ) -> RunResult:
     """A finished run; `data` are keys of its reviews."""
     config = SimpleNamespace(
         seed=seed,
         encoder=EncoderConfig(
-            "", encoder, label=label, color=color, hidden_size=hidden_size, layers=layers, bidirectional=bidirectional
+            "", encoder, label=label, color=color, hidden_size=256, layers=layers, bidirectional=bidirectional
         ),
         optimizer=SimpleNamespace(learning_rate=learning_rate),
         trainer=SimpleNamespace(epochs=2),

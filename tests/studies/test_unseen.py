@@ -1,7 +1,6 @@
 """The study of unseen distances: each verdict by the rule of its protocol, and files that come back as findings."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from sentiment_rnn.tracking.results import RunResult
 ARMS = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono_50", "lstm_chrono")
 STYLES = {arm: style_of(arm) for arm in ARMS}
 DISTANCES = (*unseen.TRAINED, *unseen.UNSEEN)
-STORE: Any = None
 
 
 def build(**carrying: tuple[int, int, int, int]) -> Scores:

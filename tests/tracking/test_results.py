@@ -14,7 +14,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.tracking.names import DIVERGED_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
 from sentiment_rnn.tracking.results import find_sweep, log_findings, result_of, results_of, results_of_sweeps
-from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.sweeps import SweepPlan, open_parent
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
@@ -106,6 +107,17 @@ def test_runs_that_diverged_come_where_they_are_asked_for_in_their_place(store: 
         ("0", False), ("1", True), ("2", False),
     ]  # fmt: skip
     assert len(results_of_sweeps(store, "drawn", diverged=True)) == 3
+
+
+@pytest.mark.parametrize("jobs", [3, 2])
+def test_a_sweep_of_which_a_draw_diverged_has_all_its_runs_also_for_one_that_asks_for_fewer(
+    jobs: int, tmp_path: Path
+) -> None:
+    config = run_config(f"tracking.directory={tmp_path}", "tracking.repeat=false").tracking
+    store = open_store(config)
+    draws = [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)]
+    add_sweep(store.client, store.experiment_id, "drawn", draws, diverged=1)
+    assert open_parent(store, config, "drawn", "a digest", SweepPlan(draws[:jobs])) is None
 
 
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:

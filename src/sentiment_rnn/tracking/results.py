@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FINISHED = "attributes.status = 'FINISHED'"
-DIVERGED = f"tags.`{DIVERGED_TAG}` LIKE '%'"
 
 Curve = tuple[list[int], list[float]]
 """Steps and values."""
@@ -187,9 +186,7 @@ def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run
     Raises:
         UserError: there are none.
     """
-    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
-    all_runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
-    runs = [run for run in all_runs if is_finished(run) or (diverged and DIVERGED_TAG in run.data.tags)]
+    runs = ended_runs(store, parent, diverged)
     earnest = [run for run in runs if TRIAL_TAG not in run.data.tags]
     name = f"sweep {parent.info.run_name} ({parent.info.run_id})"
     if runs and not earnest:
@@ -197,6 +194,17 @@ def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run
     if not runs:
         raise UserError(f"{name}: no finished run to compare")
     return earnest
+
+
+def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
+    """The runs of a sweep that finished, trials among them, by their start.
+
+    Args:
+        diverged: whether those that diverged come too.
+    """
+    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
+    runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
+    return [run for run in runs if is_finished(run) or (diverged and DIVERGED_TAG in run.data.tags)]
 
 
 def jobs_of(store: Store, parent: Run) -> list[list[str]]:

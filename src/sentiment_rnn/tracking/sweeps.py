@@ -13,10 +13,10 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.lease import HeldError, Lease
-from sentiment_rnn.tracking.names import JOBS, NOTE_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.names import JOBS, NOTE_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.results import DIVERGED, FINISHED, is_finished, trials_of
+from sentiment_rnn.tracking.results import ended_runs, is_finished, trials_of
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
@@ -106,11 +106,7 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
 def _has_all_runs(store: Store, parent: Run, plan: SweepPlan) -> bool:
     """Whether every run of a finished sweep is there, the diverged ones of a random search too; some may have been
     deleted, or pruned in a search."""
-    found = 0
-    for ended in (FINISHED, DIVERGED):
-        query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}' and {ended}"
-        found += len(store.client.search_runs([store.experiment_id], query, max_results=plan.count))
-    return found == plan.count
+    return len(ended_runs(store, parent, diverged=True)) >= plan.count
 
 
 def close_parent(lease: Lease, finished: bool) -> None:
