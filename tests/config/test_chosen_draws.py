@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.studies import textbook, variants
+from sentiment_rnn.studies import steady_rate, textbook, variants
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.random_search import Draw, best_draw, read_search
 
@@ -13,6 +14,7 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 DECIDES = 53.0
 """Where no score at 100 tokens is above this [%], the draw chosen at 20 tokens is taken."""
 WHOLE = "lstm_chrono"
+SEARCHED = EXPERIMENTS / "steady_rate" / "search.csv"
 
 
 def chosen(study: str, distance: int) -> dict[str, Draw]:
@@ -100,6 +102,24 @@ def test_an_arm_of_variants_runs_with_the_best_draw_of_its_search(change: str) -
         pytest.skip(f"variants_{change}: not searched yet")
     assert {len(searched[f"{name}{end}"]) for name in encoders} == {12}
     assert_used(f"variants_{change}", {name: best_draw(searched[f"{name}{end}"]) for name in encoders})
+
+
+@pytest.mark.parametrize("end", steady_rate.CHANGES)
+def test_an_arm_of_steady_rate_runs_with_the_draw_that_three_seeds_chose_of_the_four_best(end: str) -> None:
+    arm = f"rnn{end}"
+    earlier = read_search(EXPERIMENTS / ("variants" if end else "real_text"), "search.csv")[arm]
+    best = sorted(earlier, key=lambda draw: (-draw.score, draw.learning_rate))[:4]
+    numbers = sorted(earlier.index(draw) for draw in best)
+    config = OmegaConf.load(EXPERIMENTS.parent / "conf" / "experiment" / f"steady_rate_search{end}.yaml")
+    params = config.hydra.sweeper.params
+    assert (params["optimizer.draw"], params["seed"]) == (",".join(map(str, numbers)), "104,105,106")
+    tried = steady_rate.read_tried(EXPERIMENTS / "steady_rate").get(arm) if SEARCHED.is_file() else None
+    if tried is None:
+        pytest.skip(f"steady_rate{end}: not searched yet")
+    assert {draw[:2] for draw in tried} == {draw[:2] for draw in best}
+    assert {tuple(draw.scores) for draw in tried} == {(104, 105, 106)}
+    optimizer = run_config(f"experiment=steady_rate{end}", "encoder=rnn").optimizer
+    assert (optimizer.learning_rate, optimizer.gradient_clip_norm) == steady_rate.chosen(tried)[:2]
 
 
 def test_an_arm_of_unseen_runs_with_the_best_draw_of_its_search() -> None:

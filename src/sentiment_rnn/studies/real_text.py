@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-from sentiment_rnn.studies.kit.arm_accuracies import accuracy_findings, accuracy_study, read_accuracies
+from sentiment_rnn.studies.kit.arm_accuracies import (
+    accuracy_findings,
+    accuracy_study,
+    read_accuracies,
+    search_findings,
+)
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.margin_comparisons import Claim, Pair
 from sentiment_rnn.studies.kit.measurements import read_styles
@@ -18,9 +23,10 @@ NEIGHBORS_SHUFFLED = f"lstm_shuffled_{NEAR}"
 """Arm of an LSTM that reads neighboring words in any order."""
 IN_ORDER = ("rnn", "gru", "lstm", "bag")
 
+AGAINST_RNN = Claim(1, "On IMDb an LSTM is better than a vanilla RNN.", (Pair("lstm", "rnn"),), MARGIN)
 AGAINST_BAG = Claim(2, "On IMDb an LSTM is better than a bag of words.", (Pair("lstm", "bag"),), MARGIN)
 CLAIMS = (
-    Claim(1, "On IMDb an LSTM is better than a vanilla RNN.", (Pair("lstm", "rnn"),), MARGIN),
+    AGAINST_RNN,
     AGAINST_BAG,
     Claim(3, "On IMDb a GRU is as good as an LSTM.", (Pair("gru", "lstm"),), MARGIN, equal=True),
     Claim(
@@ -56,7 +62,9 @@ def findings(folder: Path) -> Findings:
     Raises:
         UserError: a file is missing or damaged.
     """
-    return accuracy_findings(folder, read_accuracies(folder, SEEDS), read_styles(folder), CLAIMS, SEEDS, plain=IN_ORDER)
+    styles = read_styles(folder)
+    search = search_findings(folder, styles)
+    return accuracy_findings(read_accuracies(folder, SEEDS), styles, CLAIMS, SEEDS, IN_ORDER, search)
 
 
 SWEEPS = (

@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from sentiment_rnn.studies import real_text
-from sentiment_rnn.studies.kit.arm_accuracies import accuracy_findings, accuracy_study, read_accuracies, whole_arms
+from sentiment_rnn.studies.kit.arm_accuracies import (
+    accuracy_findings,
+    accuracy_study,
+    read_accuracies,
+    search_findings,
+    whole_arms,
+)
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.margin_comparisons import Claim, Pair
 from sentiment_rnn.studies.kit.measurements import read_styles
@@ -87,7 +93,8 @@ def findings(folder: Path) -> Findings:
     plain = {arm: by_seed for arm, by_seed in read_accuracies(beside, SEEDS).items() if arm in PLAIN}
     accuracies = whole_arms(plain | own) if own else {}
     ordered = {arm: accuracies[arm] for arm in sorted(accuracies, key=lambda arm: PLAIN.index(arm.split("_")[0]))}
-    return accuracy_findings(folder, ordered, read_styles(beside) | read_styles(folder), CLAIMS, SEEDS, plain=PLAIN)
+    styles = read_styles(beside) | read_styles(folder)
+    return accuracy_findings(ordered, styles, CLAIMS, SEEDS, PLAIN, search_findings(folder, styles))
 
 
 SWEEPS = (

@@ -127,7 +127,7 @@ def area_table(measured: Measured, styles: Styles) -> Table:
 
 STUDY = Study(
     name="filler",
-    order=87,
+    order=88,
     sweeps=(),
     measure=measure,
     findings=findings,

@@ -42,6 +42,20 @@ SEARCH = "search.csv"
 
 Accuracies = Mapping[str, BySeed]
 """Test accuracies by arm and seed."""
+ArmOf = Callable[[RunResult], str]
+"""The arm of a run."""
+DrawsOf = Callable[[Sequence[RunResult], ArmOf], str]
+"""The content of `search.csv`, from the runs of a search."""
+
+
+def best_accuracy(run: RunResult) -> float:
+    """Best validation accuracy of a run, in percent: the score of a search."""
+    return 100 * run.metrics[BEST_ACCURACY]
+
+
+def one_seed_a_draw(searched: Sequence[RunResult], arm_of: ArmOf) -> str:
+    """The content of `search.csv` of a random search, in which each draw has one run."""
+    return search_csv(searched, best_accuracy, arm_of)
 
 
 def accuracy_study(
@@ -49,15 +63,16 @@ def accuracy_study(
     order: int,
     sweeps: tuple[Sweep, ...],
     findings: Callable[[Path], Findings],
-    arm_of: Callable[[RunResult], str],
+    arm_of: ArmOf,
     change_of: Callable[[RunResult], str],
+    draws_of: DrawsOf = one_seed_a_draw,
 ) -> Study:
     """A study of accuracy on IMDb; see `Study` and `measure_arms`."""
     return Study(
         name=name,
         order=order,
         sweeps=sweeps,
-        measure=partial(measure_arms, arm_of=arm_of, change_of=change_of),
+        measure=partial(measure_arms, arm_of=arm_of, change_of=change_of, draws_of=draws_of),
         findings=findings,
         in_parts=True,
         keeps_correct=True,
@@ -65,20 +80,23 @@ def accuracy_study(
 
 
 def measure_arms(
-    store: Store, sweeps: Sequence[Sweep], arm_of: Callable[[RunResult], str], change_of: Callable[[RunResult], str]
+    store: Store,
+    sweeps: Sequence[Sweep],
+    arm_of: ArmOf,
+    change_of: Callable[[RunResult], str],
+    draws_of: DrawsOf,
 ) -> Measurements:
     """Accuracies and correctness of the runs of these sweeps, and the draws of those that choose rates.
 
     Args:
-        arm_of: the arm of a run.
-        change_of: what its label says behind the encoder's, `, all shuffled`, say.
+        change_of: what the label of a run's arm says behind the encoder's, `, all shuffled`, say.
     """
     results, searched = compared_and_searched(store, sweeps)
     files: dict[str, str | bytes] = {
         CORRECT: correct_file([correct_of(run, (arm_of(run), str(run.seed))) for run in results], KEYS)
     }
     if searched:
-        files[SEARCH] = search_csv(searched, best_accuracy, arm_of)
+        files[SEARCH] = draws_of(searched, arm_of)
     rows = [
         (
             arm_of(run), run.seed, run.learning_rate, float(run.config.optimizer.gradient_clip_norm),
@@ -92,11 +110,6 @@ def measure_arms(
         arm_of(run): EncoderStyle(styles[run.encoder].label + change_of(run), styles[run.encoder].color) for run in runs
     }
     return Measurements.of_rows(COLUMNS, rows, by_arm, files)
-
-
-def best_accuracy(run: RunResult) -> float:
-    """Best validation accuracy of a run, in percent: the score of a search."""
-    return 100 * run.metrics[BEST_ACCURACY]
 
 
 def read_accuracies(folder: Path, seeds: Collection[int]) -> dict[str, dict[int, float]]:
@@ -118,36 +131,45 @@ def whole_arms(accuracies: Mapping[str, dict[int, float]]) -> dict[str, dict[int
     return {arm: by_seed for arm, by_seed in accuracies.items() if by_seed.keys() == most}
 
 
+def search_findings(folder: Path, styles: Styles) -> Findings:
+    """Table and figure of a random search; nothing where it has not been run.
+
+    Raises:
+        UserError: its file is damaged.
+    """
+    if not (folder / SEARCH).is_file():
+        return Findings([], [])
+    draws = read_search(folder, SEARCH)
+    table = search_table(draws, styles, "Best validation accuracy [%] of three epochs")
+    return Findings([table], [], {"search": search_figure(draws, styles)})
+
+
 def accuracy_findings(
-    folder: Path,
     accuracies: Accuracies,
     styles: Styles,
     claims: Iterable[Claim],
     seeds: Collection[int],
     plain: Collection[str],
+    search: Findings,
 ) -> Findings:
-    """Findings from accuracies and the file of the searches; where only searches have been run, theirs.
+    """Findings from accuracies and the searches; where only searches have been run, theirs.
 
     Args:
         accuracies: of all arms that the claims compare, also of those of another study; none where no arm was run.
         styles: of these arms, and of those that were searched.
         seeds: those of the protocol.
         plain: arms in which nothing is changed; the others are paler in the figure.
-
-    Raises:
-        UserError: the file of the searches is damaged.
+        search: what is found of the searches.
     """
-    draws = read_search(folder, SEARCH) if (folder / SEARCH).is_file() else {}
-    tables = [search_table(draws, styles, "Best validation accuracy [%] of three epochs")] if draws else []
-    figures = {"search": search_figure(draws, styles)} if draws else {}
     if not accuracies:
-        return Findings(tables, [], figures)
+        return search
     scores = {ALL: accuracies}
     adjusted = adjusted_tests(claims, scores)
+    compared = comparison_tables(claims, adjusted, scores, styles)
     return Findings(
-        tables=[accuracy_table(accuracies, styles), *comparison_tables(claims, adjusted, scores, styles), *tables],
+        tables=[accuracy_table(accuracies, styles), *compared, *search.tables],
         verdicts=accuracy_verdicts(claims, adjusted, accuracies, styles, seeds),
-        figures={"accuracy": accuracy_figure(accuracies, styles, plain), **figures},
+        figures={"accuracy": accuracy_figure(accuracies, styles, plain), **search.figures},
     )
 
 

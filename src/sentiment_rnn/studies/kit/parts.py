@@ -13,8 +13,8 @@ from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file, read_correct
 from sentiment_rnn.studies.kit.measurements import ENCODERS, Measurements, read_rows
 
-OF_RUN, OF_DRAW = ("setting", "task", "encoder", "distance", "seed"), ("encoder", "learning_rate", "clip")
-"""Columns of CSV files that tell rows apart: of runs, which have a seed, and of the draws of a search. The others are
+OF_RUN, OF_DRAW = ("setting", "task", "encoder", "distance", "seed"), ("encoder", "learning_rate", "clip", "seed")
+"""Columns of CSV files that tell rows apart: of runs, and of the draws of a search, which clip. The others are
 measured."""
 
 
@@ -72,4 +72,4 @@ def check_reviews(folder: Path, columns: Sequence[str], old: Iterable[Correct], 
 def joined_rows(folder: Path, new: Path, name: str) -> list[dict[str, str]]:
     """The rows of a CSV file in two folders; of those with the same keys, the later."""
     rows = [row for place in (folder, new) if (place / name).is_file() for row in read_rows(place, name)]
-    return list({tuple(row.get(key) for key in (OF_RUN if "seed" in row else OF_DRAW)): row for row in rows}.values())
+    return list({tuple(row.get(key) for key in (OF_DRAW if "clip" in row else OF_RUN)): row for row in rows}.values())
