@@ -2,11 +2,15 @@
 
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from sentiment_rnn.cli.readme import comparisons, generated_blocks, generated_files, main, studies
 from sentiment_rnn.report.shares import counted
+from sentiment_rnn.report.statistics import accuracy_difference
 from sentiment_rnn.report.tables import find_block
+from sentiment_rnn.studies import filler, real_text
+from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import MIXED, ONE_DISTANCE
 from sentiment_rnn.studies.kit.learnt_shares import seeds_above
 from sentiment_rnn.studies.kit.scores import read_scores
@@ -50,6 +54,38 @@ def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
         in opening
     )
     assert len(set(seeds_above(longer))) == 1
+
+
+def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
+    found = (REPOSITORY / "README.md").read_text().split("## What it found")[1].split("<!-- answer:start -->")[0]
+    at_400 = {
+        arm: scores[400] for arm, scores in read_scores(REPOSITORY / "experiments" / "long_range", ONE_DISTANCE).items()
+    }
+    learn = {arm: seeds_above(scores) for arm, scores in at_400.items()}
+    assert "chrono initialization for 400 steps learns with {} of {} seeds,".format(*learn["lstm_chrono"]) in found
+    assert f"for 2,000 steps with {learn['lstm_chrono_2000'][0]}. A GRU does with {learn['gru'][0]}." in found
+    assert [learn[arm][0] for arm in ("rnn", "rnn_relu", "lstm")] == [0, 0, 0]
+    assert "The two vanilla RNNs, and the LSTM with forget bias 1, do with none." in found
+    ahead = [
+        accuracy_difference(list(accuracies_of("real_text", "lstm")), list(accuracies_of(study, "rnn"))).estimate
+        for study in ("real_text", "steady_rate")
+    ]
+    assert (
+        "by {:.0f} points where one seed chose its learning rate, and by {:.0f} where".format(
+            *(100 * difference for difference in ahead)
+        )
+        in found
+    )
+    left = filler.left_at_last(REPOSITORY / "experiments" / "filler")
+    words = {4: "four", 9: "nine"}
+    forgotten = sum(share < 0.05 for share in left["rnn"])
+    assert f"{words[forgotten]} of {words[len(left['rnn'])]} RNNs know nothing more of a review" in found
+    assert min(left["lstm"]) > 0.85, "nearly all"
+
+
+def accuracies_of(study: str, arm: str) -> Iterable[float]:
+    """Test accuracies of an arm on IMDb."""
+    return read_accuracies(REPOSITORY / "experiments" / study, real_text.SEEDS)[arm].values()
 
 
 def test_every_block_is_generated() -> None:

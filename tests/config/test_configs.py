@@ -73,8 +73,9 @@ def test_every_choice_is_within_the_schema_and_its_bounds(
 
 @EACH_EXPERIMENT
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
-    given, searched = ["hydra.mode=MULTIRUN"], composed_choice(choice)
-    if None in searched.optimizer.draws.values() and "optimizer.draw" not in searched.hydra.sweeper.params:
+    given, config = ["hydra.mode=MULTIRUN"], composed_choice(choice)
+    # Its search has not been run, and it is no search.
+    if None in config.optimizer.draws.values() and "optimizer.draw" not in config.hydra.sweeper.params:
         given.append("optimizer.draw=0")
     config = composed_choice(choice, *given)
     params = config.hydra.sweeper.params

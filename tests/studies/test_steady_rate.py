@@ -1,17 +1,18 @@
 """The study of rates that several seeds chose: what they chose, and claims that also compare arms of real_text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import give_runs, make_imdb_runs, make_result, measure_into
+from made_results import give_runs, make_imdb_runs, measure_into
 
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import real_text, steady_rate
+from sentiment_rnn.studies.kit.arm_accuracies import best_accuracy
+from sentiment_rnn.studies.kit.random_search import best_draw, search_csv
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS
-from sentiment_rnn.studies.steady_rate import TriedDraw, chosen
 from sentiment_rnn.tracking.results import RunResult
 
 READ: dict[str, dict[str, Any]] = {
@@ -29,10 +30,10 @@ def make_runs(encoder: str, accuracy: float, seeds: range = steady_rate.SEEDS, *
     return make_imdb_runs(encoder, seeds, lambda _: accuracy, reviews=100, **data)
 
 
-def searched(**settings: Any) -> list[RunResult]:
-    """The runs of a search: two draws with three seeds each."""
+def searched(validated: Mapping[float, Sequence[float]] = VALIDATED, **settings: Any) -> list[RunResult]:
+    """The runs of a search: draws with three seeds each."""
     found = []
-    for rate, scores in VALIDATED.items():
+    for rate, scores in validated.items():
         for run, score in zip(
             make_runs("rnn", 0.6, range(104, 107), learning_rate=rate, **settings), scores, strict=True
         ):
@@ -65,22 +66,35 @@ def test_the_best_mean_of_several_seeds_is_chosen_and_not_the_luckiest_seed(meas
     tried = steady_rate.read_tried(measured())
     assert list(tried) == [f"rnn{end}" for end in READ]
     for draws in tried.values():
-        assert [list(draw.scores) for draw in draws] == [[104, 105, 106]] * 2
-        assert (chosen(draws).learning_rate, chosen(draws).mean) == (0.003, pytest.approx(70))
+        assert list(draws.values()) == [
+            [pytest.approx(100 * score) for score in scores] for scores in VALIDATED.values()
+        ]
+        assert best_draw(draws)[:3:2] == (0.003, 70)
 
 
-def test_of_equal_means_the_lower_rate_is_chosen() -> None:
-    high, low = TriedDraw(0.003, 1.0, {104: 70.0, 105: 60.0}), TriedDraw(0.001, 2.0, {104: 60.0, 105: 70.0})
-    assert chosen([high, low]) is low
-    assert chosen([low._replace(clip=3.0), low]).clip == 3.0, "the first"
+def test_of_means_that_differ_by_the_rounding_of_the_file_alone_the_lower_rate_is_chosen(tmp_path: Path) -> None:
+    reviews = 2493
+    right = {0.003: (1900, 1801, 1702), 0.001: (1899, 1803, 1701)}
+    runs = searched({rate: tuple(each / reviews for each in of_rate) for rate, of_rate in right.items()})
+    (tmp_path / "search.csv").write_text(search_csv(runs, best_accuracy, by_seed=True))
+    draws = steady_rate.read_tried(tmp_path)["rnn"]
+    assert len({sum(scores) for scores in draws.values()}) == 2
+    assert best_draw(draws).learning_rate == 0.001
 
 
-def test_a_seed_whose_loss_becomes_no_number_counts_as_0() -> None:
+def test_a_seed_whose_loss_becomes_no_number_counts_as_0(tmp_path: Path) -> None:
     nan = {"sentiment_rnn.diverged": "the loss is nan"}
     runs = [replace(run, tags=nan) if run.seed == 106 else run for run in searched()]
-    lines = steady_rate.several_seeds_a_draw(runs, lambda run: run.encoder).splitlines()
-    assert lines[0] == "encoder,learning_rate,clip,seed,score"
-    assert [line.endswith(",106,0") for line in lines[1:]] == [False, False, True] * 2
+    (tmp_path / "search.csv").write_text(search_csv(runs, best_accuracy, by_seed=True))
+    assert list(steady_rate.read_tried(tmp_path)["rnn"].values()) == [[80, 50, 0], [70, 70, 0]]
+
+
+def test_parts_are_the_same_files_as_the_whole(measured: Callable[..., Path], tmp_path: Path) -> None:
+    parts = measured()
+    measure_into(tmp_path / "whole", steady_rate.STUDY)
+    names = {path.name for path in parts.iterdir()}
+    assert names == {path.name for path in (tmp_path / "whole").iterdir()}
+    assert [name for name in names if (parts / name).read_bytes() != (tmp_path / "whole" / name).read_bytes()] == []
 
 
 def test_claims_compare_with_the_lstm_and_the_first_choice_of_real_text(measured: Callable[..., Path]) -> None:
@@ -90,14 +104,16 @@ def test_claims_compare_with_the_lstm_and_the_first_choice_of_real_text(measured
     assert list(verdicts) == [claim.text for claim in run], "of arms that were run"
     assert [verdict.verdict for verdict in found.verdicts] == [HOLDS, FAILS, HOLDS, HOLDS]
     assert (
-        "75.0 % (75.0 to 75.0) with RNN, orthogonal, chosen by one seed"
-        in verdicts[steady_rate.CLAIMS[5].text].evidence
+        "75.0 % (75.0 to 75.0) with RNN, orthogonal, rate of one seed" in verdicts[steady_rate.CLAIMS[5].text].evidence
     )
     accuracy, _, tried = found.tables
     assert [row[0] for row in accuracy.rows] == [
-        "RNN, orthogonal", "RNN, orthogonal, last 100 tokens", "RNN, orthogonal, first 100 tokens",
-        "RNN, orthogonal, chosen by one seed", "LSTM, forget bias 1",
-    ]  # fmt: skip
+        "RNN, orthogonal, rate of one seed",
+        "RNN, orthogonal, rate of three seeds",
+        "RNN, orthogonal, last 100 tokens, rate of three seeds",
+        "RNN, orthogonal, first 100 tokens, rate of three seeds",
+        "LSTM, forget bias 1",
+    ]
     assert [row[3:] for row in tried.rows[:2]] == [("80.0 50.0 50.0", "60.0"), ("70.0 70.0 70.0", "**70.0**")]
 
 
@@ -110,10 +126,14 @@ def test_where_only_a_search_has_been_run_its_table_is_found(measured: Callable[
     assert not found.verdicts
 
 
-@pytest.mark.parametrize("end", READ)
-def test_the_configuration_of_an_arm_trains_that_arm(end: str) -> None:
-    config = run_config(f"experiment=steady_rate{end}", "encoder=rnn", "optimizer.draw=8")
-    made = make_result("rnn")
-    made.config.encoder, made.config.pooling, made.config.data = config.encoder, config.pooling, config.data
-    assert steady_rate.variants.arm_of(made) == f"rnn{end}"
-    assert (config.precision, config.encoder.hidden_size) == ("float32", 128)
+@pytest.mark.parametrize(("end", "as_in"), zip(READ, ("real_text", "variants_100", "variants_first_100"), strict=True))
+def test_an_arm_differs_from_the_earlier_one_in_its_rate_and_clipping_alone(end: str, as_in: str) -> None:
+    earlier = settings_of(as_in)
+    assert settings_of(f"steady_rate{end}") == earlier
+    assert settings_of(f"steady_rate_search{end}") == earlier
+
+
+def settings_of(experiment: str) -> dict[str, Any]:
+    """What a vanilla RNN of an experiment is trained with, but for its name, its rate and its clipping."""
+    config = run_config(f"experiment={experiment}", "encoder=rnn", "optimizer.draw=8")
+    return {key: value for key, value in config.settings().items() if key not in ("study", "optimizer")}

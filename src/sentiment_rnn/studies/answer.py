@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from sentiment_rnn.report.statistics import percent, t_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies import causes, filler, learnability, long_range
+from sentiment_rnn.studies import causes, filler, learnability, long_range, steady_rate
 from sentiment_rnn.studies.filler.claims import FORGETS
 from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
 from sentiment_rnn.studies.kit.margin_comparisons import mean_score
-from sentiment_rnn.studies.kit.measurements import read_styles
+from sentiment_rnn.studies.kit.measurements import RESULTS, read_styles
 from sentiment_rnn.studies.kit.protocol import read_provenance
 from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS_SHUFFLED, SEEDS
 
@@ -80,8 +80,10 @@ CURE = CountedClaim(
     "cure", "causes", "The gradient goes along the cell.",
     causes.SEEDS, ("lstm_chrono", "lstm_detach_cell"), causes.DISTANCES, "causes_{}",
 )  # fmt: skip
-BESIDE = ("rnn", NEIGHBORS_SHUFFLED)
-"""Arms of real_text that the row of real text shows beside those of its claim."""
+STEADY = "rnn_steady_rate"
+"""The vanilla RNN of steady_rate."""
+BESIDE = ("rnn", STEADY, NEIGHBORS_SHUFFLED)
+"""Arms that the row of real text shows beside those of its claim."""
 
 
 def answer(experiments: Path) -> list[Row]:
@@ -132,11 +134,18 @@ def memory_of_real_text(experiments: Path) -> Row | None:
 
 
 def real_text(experiments: Path) -> Row | None:
-    """The row of IMDb: an LSTM against a bag of words; beside them an RNN, and an LSTM that reads shuffled words."""
+    """The row of IMDb: an LSTM against a bag of words; beside them an RNN, and an LSTM that reads shuffled words.
+
+    The RNN is also there with the rate that several seeds chose, where that was run.
+    """
     folder = experiments / "real_text"
     if (asked := verdicts_of(folder).get(AGAINST_BAG.text)) is None:
         return None
     accuracies, styles = read_accuracies(folder, SEEDS), read_styles(folder)
+    again = experiments / steady_rate.STUDY.name
+    if (again / RESULTS).is_file():
+        accuracies[STEADY] = read_accuracies(again, SEEDS)["rnn"]
+        styles[STEADY] = read_styles(again)["rnn"]
     (pair,) = AGAINST_BAG.pairs
     arms = [arm for arm in (pair.first, pair.second, *BESIDE) if arm in accuracies]
     number = "; ".join(f"{styles[arm].label} {mean_score(accuracies[arm])}" for arm in arms)

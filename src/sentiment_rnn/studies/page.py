@@ -10,7 +10,7 @@ from pathlib import Path
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.pages.render import embedded_json, render
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies import all_studies, long_range
+from sentiment_rnn.studies import all_studies, long_range, real_text, steady_rate, variants
 from sentiment_rnn.studies.answer import LEADING_FIGURE, answer, verdicts_of
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
@@ -37,6 +37,9 @@ LATER = {
     ("learnability", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "The initialization decides whether a vanilla RNN learns."): MORE_STEPS,
+    ("real_text", real_text.AGAINST_RNN.text): ("steady_rate", steady_rate.CLAIMS[0].text),
+    ("variants", variants.CLAIMS[9].text): ("steady_rate", steady_rate.CLAIMS[3].text),
+    ("variants", variants.CLAIMS[11].text): ("steady_rate", steady_rate.CLAIMS[4].text),
 }  # fmt: skip
 """Claims that a later study asked again and better, by study and claim: where its answer stands. A reader of the first
 verdict needs the second."""

@@ -64,7 +64,7 @@ def findings(folder: Path) -> Findings:
     """
     styles = read_styles(folder)
     search = search_findings(folder, styles)
-    return accuracy_findings(read_accuracies(folder, SEEDS), styles, CLAIMS, SEEDS, IN_ORDER, search)
+    return accuracy_findings(read_accuracies(folder, SEEDS), styles, CLAIMS, SEEDS, plain=IN_ORDER, search=search)
 
 
 SWEEPS = (

@@ -94,7 +94,8 @@ def findings(folder: Path) -> Findings:
     accuracies = whole_arms(plain | own) if own else {}
     ordered = {arm: accuracies[arm] for arm in sorted(accuracies, key=lambda arm: PLAIN.index(arm.split("_")[0]))}
     styles = read_styles(beside) | read_styles(folder)
-    return accuracy_findings(ordered, styles, CLAIMS, SEEDS, PLAIN, search_findings(folder, styles))
+    search = search_findings(folder, styles)
+    return accuracy_findings(ordered, styles, CLAIMS, SEEDS, plain=PLAIN, search=search)
 
 
 SWEEPS = (

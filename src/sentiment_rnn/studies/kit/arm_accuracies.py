@@ -42,20 +42,6 @@ SEARCH = "search.csv"
 
 Accuracies = Mapping[str, BySeed]
 """Test accuracies by arm and seed."""
-ArmOf = Callable[[RunResult], str]
-"""The arm of a run."""
-DrawsOf = Callable[[Sequence[RunResult], ArmOf], str]
-"""The content of `search.csv`, from the runs of a search."""
-
-
-def best_accuracy(run: RunResult) -> float:
-    """Best validation accuracy of a run, in percent: the score of a search."""
-    return 100 * run.metrics[BEST_ACCURACY]
-
-
-def one_seed_a_draw(searched: Sequence[RunResult], arm_of: ArmOf) -> str:
-    """The content of `search.csv` of a random search, in which each draw has one run."""
-    return search_csv(searched, best_accuracy, arm_of)
 
 
 def accuracy_study(
@@ -63,16 +49,16 @@ def accuracy_study(
     order: int,
     sweeps: tuple[Sweep, ...],
     findings: Callable[[Path], Findings],
-    arm_of: ArmOf,
+    arm_of: Callable[[RunResult], str],
     change_of: Callable[[RunResult], str],
-    draws_of: DrawsOf = one_seed_a_draw,
+    searched_by_seed: bool = False,
 ) -> Study:
     """A study of accuracy on IMDb; see `Study` and `measure_arms`."""
     return Study(
         name=name,
         order=order,
         sweeps=sweeps,
-        measure=partial(measure_arms, arm_of=arm_of, change_of=change_of, draws_of=draws_of),
+        measure=partial(measure_arms, arm_of=arm_of, change_of=change_of, searched_by_seed=searched_by_seed),
         findings=findings,
         in_parts=True,
         keeps_correct=True,
@@ -82,21 +68,23 @@ def accuracy_study(
 def measure_arms(
     store: Store,
     sweeps: Sequence[Sweep],
-    arm_of: ArmOf,
+    arm_of: Callable[[RunResult], str],
     change_of: Callable[[RunResult], str],
-    draws_of: DrawsOf,
+    searched_by_seed: bool,
 ) -> Measurements:
     """Accuracies and correctness of the runs of these sweeps, and the draws of those that choose rates.
 
     Args:
-        change_of: what the label of a run's arm says behind the encoder's, `, all shuffled`, say.
+        arm_of: the arm of a run.
+        change_of: what its label says behind the encoder's, `, all shuffled`, say.
+        searched_by_seed: each draw was tried with several seeds; see `search_csv`.
     """
     results, searched = compared_and_searched(store, sweeps)
     files: dict[str, str | bytes] = {
         CORRECT: correct_file([correct_of(run, (arm_of(run), str(run.seed))) for run in results], KEYS)
     }
     if searched:
-        files[SEARCH] = draws_of(searched, arm_of)
+        files[SEARCH] = search_csv(searched, best_accuracy, arm_of, searched_by_seed)
     rows = [
         (
             arm_of(run), run.seed, run.learning_rate, float(run.config.optimizer.gradient_clip_norm),
@@ -110,6 +98,11 @@ def measure_arms(
         arm_of(run): EncoderStyle(styles[run.encoder].label + change_of(run), styles[run.encoder].color) for run in runs
     }
     return Measurements.of_rows(COLUMNS, rows, by_arm, files)
+
+
+def best_accuracy(run: RunResult) -> float:
+    """Best validation accuracy of a run, in percent: the score of a search."""
+    return 100 * run.metrics[BEST_ACCURACY]
 
 
 def read_accuracies(folder: Path, seeds: Collection[int]) -> dict[str, dict[int, float]]:
@@ -159,7 +152,7 @@ def accuracy_findings(
         styles: of these arms, and of those that were searched.
         seeds: those of the protocol.
         plain: arms in which nothing is changed; the others are paler in the figure.
-        search: what is found of the searches.
+        search: findings about the searches.
     """
     if not accuracies:
         return search
@@ -204,5 +197,5 @@ def accuracy_figure(accuracies: Accuracies, styles: Styles, plain: Collection[st
         axes.scatter(list(by_seed.values()), [row] * len(by_seed), color=color, s=26, alpha=alpha)
         axes.errorbar(mean, row + 0.25, xerr=[[mean - low], [high - mean]], color=color, marker="|", capsize=3)
     mark_rows(axes, [styles[arm].label for arm in accuracies])
-    axes.set(xlabel="test accuracy (one dot per seed; bars: mean with 95 % interval)")
+    axes.set(xlabel="test accuracy\n(one dot per seed; bars: mean with 95 % interval)")
     return figure

@@ -14,8 +14,8 @@ from sentiment_rnn.studies.kit.correctness import CORRECT, Correct, correct_file
 from sentiment_rnn.studies.kit.measurements import ENCODERS, Measurements, read_rows
 
 OF_RUN, OF_DRAW = ("setting", "task", "encoder", "distance", "seed"), ("encoder", "learning_rate", "clip", "seed")
-"""Columns of CSV files that tell rows apart: of runs, and of the draws of a search, which clip. The others are
-measured."""
+"""Columns of CSV files that tell rows apart: of runs, and of the draws of a search, whose files have a `clip`. The
+others are measured."""
 
 
 def added_to(folder: Path, part: Measurements) -> Measurements:

@@ -34,14 +34,22 @@ def search_csv(
     results: Iterable[RunResult],
     score: Callable[[RunResult], float],
     arm_of: Callable[[RunResult], str] = lambda result: result.encoder,
+    by_seed: bool = False,
 ) -> str:
-    """The content of `search.csv`: a row for each draw, those of an arm together. One that diverged has no score."""
-    rows: dict[str, list[tuple[object, ...]]] = {}
+    """The content of `search.csv`: a row for each run, those of an arm together. One that diverged has no score.
+
+    Args:
+        by_seed: each draw was tried with several seeds; those of a seed stand together, and there is a column of it.
+    """
+    by_arm: dict[str, list[RunResult]] = {}
     for result in results:
-        arm, clip = arm_of(result), float(result.config.optimizer.gradient_clip_norm)
-        found = math.nan if result.diverged else score(result)
-        rows.setdefault(arm, []).append((arm, result.learning_rate, clip, found))
-    return csv_text(("encoder", *Draw._fields), [row for of_arm in rows.values() for row in of_arm])
+        by_arm.setdefault(arm_of(result), []).append(result)
+    rows = []
+    for arm, runs in by_arm.items():
+        for run in sorted(runs, key=lambda run: run.seed) if by_seed else runs:
+            clip, found = float(run.config.optimizer.gradient_clip_norm), math.nan if run.diverged else score(run)
+            rows.append((arm, run.learning_rate, clip, *([run.seed] if by_seed else []), found))
+    return csv_text(("encoder", "learning_rate", "clip", *(["seed"] if by_seed else []), "score"), rows)
 
 
 def read_search(folder: Path, file: str) -> dict[str, list[Draw]]:
