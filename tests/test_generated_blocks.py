@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 
 from sentiment_rnn.cli.readme import comparisons, generated_blocks, generated_files, main, studies
 from sentiment_rnn.report.shares import counted
@@ -66,21 +67,21 @@ def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
     assert f"for 2,000 steps with {learn['lstm_chrono_2000'][0]}. A GRU does with {learn['gru'][0]}." in found
     assert [learn[arm][0] for arm in ("rnn", "rnn_relu", "lstm")] == [0, 0, 0]
     assert "The two vanilla RNNs, and the LSTM with forget bias 1, do with none." in found
-    ahead = [
-        accuracy_difference(list(accuracies_of("real_text", "lstm")), list(accuracies_of(study, "rnn"))).estimate
+    first, again = (
+        accuracy_difference(list(accuracies_of("real_text", "lstm")), list(accuracies_of(study, "rnn")))
         for study in ("real_text", "steady_rate")
-    ]
+    )
     assert (
-        "by {:.0f} points where one seed chose its learning rate, and by {:.0f} where".format(
-            *(100 * difference for difference in ahead)
+        "The gap is {:.0f} points with one learning rate of the RNN, and {:.0f} ({:.0f} to {:.0f}) with".format(
+            *(100 * number for number in (first.estimate, *again))
         )
         in found
     )
     left = filler.left_at_last(REPOSITORY / "experiments" / "filler")
     words = {4: "four", 9: "nine"}
     forgotten = sum(share < 0.05 for share in left["rnn"])
-    assert f"{words[forgotten]} of {words[len(left['rnn'])]} RNNs know nothing more of a review" in found
-    assert min(left["lstm"]) > 0.85, "nearly all"
+    assert f"the states of {words[forgotten]} of {words[len(left['rnn'])]} RNNs" in found
+    assert f"Those of LSTMs keep {100 * fmean(left['lstm']):.0f} %." in found
 
 
 def accuracies_of(study: str, arm: str) -> Iterable[float]:

@@ -79,6 +79,16 @@ def test_the_row_of_real_text_has_the_accuracy_of_each_encoder_that_was_run(tmp_
     assert answer(tmp_path)[-1].number == f"{said[:-1]}; LSTM, shuffled {first}."
 
 
+def test_the_row_of_real_text_has_the_rate_that_several_seeds_chose_where_that_was_run(tmp_path: Path) -> None:
+    copied(tmp_path)
+    assert "chose" not in answer(tmp_path)[-1].number
+    shutil.copytree(EXPERIMENTS / "steady_rate", tmp_path / "steady_rate")
+    assert re.search(
+        r"RNN, orthogonal .+ with the learning rate that one seed chose, and .+ with that of three;",
+        answer(tmp_path)[-1].number,
+    )
+
+
 def test_the_rows_link_to_their_studies() -> None:
     rows = answer(EXPERIMENTS)
     for row, cells in zip(rows, answer_table(rows, "experiments").rows, strict=True):
