@@ -115,8 +115,8 @@ def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) ->
 def test_some_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
     launcher = composed_choice(choice).hydra.launcher
     prefixes = (
-        "learn_", "causes_", "own_rate_", "budget_", "bfloat16_", "again_", "long_range", "real_text", "variants",
-        "steady_rate", "unseen", "gradient_flow_50", "textbook_",
+        "learn_", "causes_", "own_rate_", "budget_", "bfloat16_", "again_", "mid_range", "long_range", "real_text",
+        "variants", "steady_rate", "unseen", "gradient_flow_50", "textbook_",
     )  # fmt: skip
     parallel = choice.removeprefix("experiment/").startswith(prefixes)
     assert launcher.get("n_jobs") == (-1 if parallel else None)
