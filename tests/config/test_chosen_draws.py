@@ -70,6 +70,14 @@ def test_an_arm_of_budget_runs_with_the_best_draw_at_its_distance(distance: int,
     assert_used(f"budget_{distance}", best)
 
 
+def test_an_arm_of_mid_range_runs_with_the_best_draw_of_its_search_or_of_the_whole() -> None:
+    draws = read_search(EXPERIMENTS / "mid_range", "search_100.csv")
+    best = {arm: best_draw(found) for arm, found in draws.items()}
+    assert {arm: len(found) for arm, found in draws.items()} == {"rnn": 16, "lstm": 16, WHOLE: 16}
+    assert_used("mid_range", best)
+    assert_used("mid_range_apart", dict.fromkeys(("lstm_no_input", "lstm_detach_cell"), best[WHOLE]))
+
+
 @pytest.mark.parametrize(
     ("sweep", "arms"),
     [("long_range", ("rnn_relu", "lstm_chrono", "lstm_chrono_2000")), ("long_range_usual", ("rnn", "gru", "lstm"))],

@@ -7,7 +7,7 @@ import pytest
 from made_results import give_runs, make_learner, measure_into, style_of
 
 from sentiment_rnn.report.p_values import share_p
-from sentiment_rnn.studies import learnability, long_range, own_rate
+from sentiment_rnn.studies import learnability, long_range, mid_range, own_rate
 from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
@@ -97,13 +97,17 @@ def test_the_leading_figure_has_the_distances_of_learnability_and_long_range_bes
     assert own_rate.searched_where_run(tmp_path / "own_rate", own) == own
     learned = {
         f"learn_{distance}": [make_learner(arm, distance, s, False) for arm in ("rnn", "lstm_forget_5") for s in (0, 1)]
-        for distance in (20, 50, 200, 400)
+        for distance in (20, 50, 100, 200, 400)
     }
-    give_runs(monkeypatch, learned | {"long_range": [make_learner("rnn", 400, seed, False) for seed in range(40, 43)]})
-    for study in (learnability.STUDY, long_range.STUDY):
-        measure_into(tmp_path / study.name, study, [*learned, "long_range"])
+    beside = {
+        "mid_range": [make_learner("rnn", 100, seed, True) for seed in range(60, 62)],
+        "long_range": [make_learner("rnn", 400, seed, False) for seed in range(40, 43)],
+    }
+    give_runs(monkeypatch, learned | beside)
+    for study in (learnability.STUDY, mid_range.STUDY, long_range.STUDY):
+        measure_into(tmp_path / study.name, study, [*learned, *beside])
     found = own_rate.searched_where_run(tmp_path / "own_rate", own)
     assert {distance: score.seeds for distance, score in found["rnn"].items()} == {
-        20: (0, 1), 50: tuple(range(20, 40)), 400: (40, 41, 42),
+        20: (0, 1), 50: tuple(range(20, 40)), 100: (60, 61), 400: (40, 41, 42),
     }  # fmt: skip
-    assert set(found["lstm_forget_5"]) == {20, 50}
+    assert {d: score.seeds for d, score in found["lstm_forget_5"].items() if d != 50} == {20: (0, 1), 100: (0, 1)}

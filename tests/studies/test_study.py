@@ -151,7 +151,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
-        "learnability, own_rate, budget, causes, bfloat16, replication, long_range, unseen, textbook, "
+        "learnability, own_rate, budget, causes, bfloat16, replication, mid_range, long_range, unseen, textbook, "
         "real_text, variants, steady_rate, filler, gradient_flow, gates"
     ]
     assert not list(tmp_path.iterdir())
@@ -288,8 +288,8 @@ def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
-        "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "long_range", "unseen", "textbook",
-        "real_text", "variants", "steady_rate", "filler", "gradient_flow", "gates",
+        "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "mid_range", "long_range",
+        "unseen", "textbook", "real_text", "variants", "steady_rate", "filler", "gradient_flow", "gates",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
     for found in studies:

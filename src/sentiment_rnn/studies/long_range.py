@@ -79,7 +79,7 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
 
 STUDY = counting_study(
     "long_range",
-    order=20,
+    order=21,
     sweeps=(
         Sweep("long_range_search", chooses_rates=True),
         Sweep("long_range_search_usual", chooses_rates=True),

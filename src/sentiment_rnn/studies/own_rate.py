@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sentiment_rnn.studies import learnability, long_range
+from sentiment_rnn.studies import learnability, long_range, mid_range
 from sentiment_rnn.studies.kit.counted_seeds import (
     Validation,
     best_on_validation,
@@ -25,7 +25,7 @@ DISTANCE = 50
 SEEDS = range(20, 40)
 LEADING = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")
 """Arms of the leading figure."""
-BESIDE = {"learnability": learnability.SEEDS, "long_range": long_range.SEEDS}
+BESIDE = {"learnability": learnability.SEEDS, "mid_range": mid_range.SEEDS, "long_range": long_range.SEEDS}
 """Studies of other distances that it has beside those of this one, and their seeds."""
 SEARCHED_TO = 100
 """Tokens beyond which learnability searched no rate."""
@@ -46,11 +46,12 @@ def searched_where_run(folder: Path, own: Scores) -> Scores:
     """Scores at distances at which rates were searched, and below the first, of what has run beside this study.
 
     Learnability searched at 20 and 100 tokens, and has run at other distances with these rates. Over 50 the runs of
-    this study replace its. Over 400 there are those of long_range, and between there are none.
+    this study replace its, and over 100 those of mid_range, of the arms that this has. Over 400 there are those of
+    long_range, and between there are none.
     """
-    near, far = (scores_beside(folder, name, seeds) for name, seeds in BESIDE.items())
+    near, mid, far = (scores_beside(folder, name, seeds) for name, seeds in BESIDE.items())
     near = {arm: {d: score for d, score in found.items() if d <= SEARCHED_TO} for arm, found in near.items()}
-    parts = (near, own, far)
+    parts = (near, own, mid, far)
     return {
         arm: {distance: score for part in parts for distance, score in part.get(arm, {}).items()}
         for arm in dict.fromkeys(arm for part in parts for arm in part)

@@ -161,7 +161,7 @@ def carried_figure(carried: Scores, styles: Styles) -> Figure:
 
 STUDY = counting_study(
     "unseen",
-    order=21,
+    order=22,
     sweeps=(Sweep("unseen_search", chooses_rates=True), Sweep("unseen")),
     findings=findings,
     setting=MIXED,
