@@ -14,7 +14,8 @@ from sentiment_rnn.studies import filler, real_text
 from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import MIXED, ONE_DISTANCE
 from sentiment_rnn.studies.kit.learnt_shares import seeds_above
-from sentiment_rnn.studies.kit.scores import read_scores
+from sentiment_rnn.studies.kit.random_search import best_draw, read_search
+from sentiment_rnn.studies.kit.scores import Scores, read_scores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BY_SCRIPTS = tuple(REPOSITORY / "experiments" / name / "README.md" for name in ("throughput", "word_pairs"))
@@ -49,20 +50,33 @@ def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
     assert f"{learn} of {of} seeds {bounds} of the orthogonal RNN still know the clause at 400." in opening
     assert "So do all {} of the LSTM with forget bias 1:".format(*seeds_above(unseen["lstm"][400])) in opening
     assert len(set(seeds_above(unseen["lstm"][400]))) == 1
-    longer = read_scores(REPOSITORY / "experiments" / "budget", ONE_DISTANCE)["rnn_uniform"][50]
+    longer = scores_of("budget")["rnn_uniform"][50]
     assert (
         "all {} seeds of an RNN with PyTorch's own initialization learn 50 tokens".format(*seeds_above(longer))
         in opening
     )
     assert len(set(seeds_above(longer))) == 1
+    at_400 = read_search(REPOSITORY / "experiments" / "long_range", "search_400.csv")
+    assert "At 400 none of sixteen draws brought either RNN, or the LSTM with forget bias 1, above chance." in opening
+    for arm in ("rnn", "rnn_relu", "lstm"):
+        assert len(at_400[arm]) == 16
+        assert best_draw(at_400[arm]).score < 53
 
 
 def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
     found = (REPOSITORY / "README.md").read_text().split("## What it found")[1].split("<!-- answer:start -->")[0]
-    at_400 = {
-        arm: scores[400] for arm, scores in read_scores(REPOSITORY / "experiments" / "long_range", ONE_DISTANCE).items()
-    }
-    learn = {arm: seeds_above(scores) for arm, scores in at_400.items()}
+    at_100 = {arm: seeds_above(scores[100]) for arm, scores in scores_of("mid_range").items()}
+    assert len(read_search(REPOSITORY / "experiments" / "mid_range", "search_100.csv")["rnn"]) == 16
+    assert (
+        "with the best of sixteen draws of learning rate and clipping, in 1,800 steps: {} of {} seeds do.".format(
+            *at_100["rnn"]
+        )
+        in found
+    )
+    assert f"usual initialization {at_100['lstm'][0]} do, and with chrono initialization all." in found
+    assert at_100["lstm_chrono"] == (20, 20)
+    assert {of for _, of in at_100.values()} == {20}
+    learn = {arm: seeds_above(scores[400]) for arm, scores in scores_of("long_range").items()}
     assert "chrono initialization for 400 steps learns with {} of {} seeds,".format(*learn["lstm_chrono"]) in found
     assert f"for 2,000 steps with {learn['lstm_chrono_2000'][0]}. A GRU does with {learn['gru'][0]}." in found
     assert [learn[arm][0] for arm in ("rnn", "rnn_relu", "lstm")] == [0, 0, 0]
@@ -82,6 +96,11 @@ def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
     forgotten = sum(share < 0.05 for share in left["rnn"])
     assert f"the states of {words[forgotten]} of {words[len(left['rnn'])]} RNNs" in found
     assert f"Those of LSTMs keep {100 * fmean(left['lstm']):.0f} %." in found
+
+
+def scores_of(study: str) -> Scores:
+    """Scores of a study whose runs have one distance each."""
+    return read_scores(REPOSITORY / "experiments" / study, ONE_DISTANCE)
 
 
 def accuracies_of(study: str, arm: str) -> Iterable[float]:

@@ -27,17 +27,15 @@ AGAINST_RNN = (
         (Pair(CHRONO, RNN, DISTANCE),),
     ),
 )  # fmt: skip
-TAKEN_APART = (
-    Claim(
-        6, "At the rate of the whole LSTM, one without input gate learns 100 tokens less often.",
-        (Pair(CHRONO, "lstm_no_input", DISTANCE),),
-    ),
-    Claim(
-        7, "At the rate of the whole LSTM, one without a gradient along its cell learns 100 tokens less often.",
-        (Pair(CHRONO, "lstm_detach_cell", DISTANCE),),
-    ),
+WITHOUT_INPUT_GATE = Claim(
+    6, "At the rate of the whole LSTM, one without input gate learns 100 tokens less often.",
+    (Pair(CHRONO, "lstm_no_input", DISTANCE),),
 )  # fmt: skip
-"""The protocol's claims of two arms."""
+WITHOUT_CELL_GRADIENT = Claim(
+    7, "At the rate of the whole LSTM, one without a gradient along its cell learns 100 tokens less often.",
+    (Pair(CHRONO, "lstm_detach_cell", DISTANCE),),
+)  # fmt: skip
+TAKEN_APART = (WITHOUT_INPUT_GATE, WITHOUT_CELL_GRADIENT)
 
 
 def findings(folder: Path) -> Findings:

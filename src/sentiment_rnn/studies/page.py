@@ -10,7 +10,7 @@ from pathlib import Path
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.pages.render import embedded_json, render
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies import all_studies, long_range, real_text, steady_rate, variants
+from sentiment_rnn.studies import all_studies, long_range, mid_range, real_text, steady_rate, variants
 from sentiment_rnn.studies.answer import LEADING_FIGURE, answer, verdicts_of
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
@@ -20,6 +20,9 @@ MORE_STEPS = ("budget", "With ten times the steps, initializations that fail ove
 LATER = {
     ("learnability", "An LSTM with the usual initialization remembers further than a vanilla RNN."): (
         "own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization.",
+    ),
+    ("own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization."): (
+        "mid_range", mid_range.USUAL_AGAINST_RNN,
     ),
     ("learnability", "A vanilla RNN has a bad long-term memory."): ("long_range", long_range.RNNS_FAIL),
     ("learnability", "With the best initialization of each, an LSTM remembers further than a vanilla RNN."): (
@@ -37,6 +40,8 @@ LATER = {
     ("learnability", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "The initialization decides whether a vanilla RNN learns."): MORE_STEPS,
+    ("causes", "The gradient goes along the cell."): ("mid_range", mid_range.WITHOUT_CELL_GRADIENT.text),
+    ("causes", "The input gate is needed."): ("mid_range", mid_range.WITHOUT_INPUT_GATE.text),
     ("real_text", real_text.AGAINST_RNN.text): ("steady_rate", steady_rate.CLAIMS[0].text),
     ("variants", variants.CLAIMS[9].text): ("steady_rate", steady_rate.CLAIMS[3].text),
     ("variants", variants.CLAIMS[11].text): ("steady_rate", steady_rate.CLAIMS[4].text),
