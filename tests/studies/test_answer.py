@@ -102,6 +102,16 @@ def test_the_row_of_real_text_has_the_rate_that_several_seeds_chose_where_that_w
     )
 
 
+def test_later_studies_of_which_only_the_search_has_been_run_add_nothing(tmp_path: Path) -> None:
+    before = answer(copied(tmp_path))
+    for study in ("mid_range", "steady_rate"):
+        shutil.copytree(EXPERIMENTS / study, tmp_path / study)
+        results = tmp_path / study / "results.csv"
+        results.write_text(results.read_text().splitlines()[0] + "\n")
+        (tmp_path / study / "verdicts.json").write_text("[]\n")
+    assert answer(tmp_path) == before
+
+
 def test_the_rows_link_to_their_studies() -> None:
     rows = answer(EXPERIMENTS)
     for row, cells in zip(rows, answer_table(rows, "experiments").rows, strict=True):

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from made_results import give_runs, make_learner, measure_into, style_of
+from planned_runs import swept, training_steps
 
-from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.store import register_schema, run_config
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import budget
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
@@ -64,16 +63,12 @@ def test_an_lstm_that_learns_more_often_than_an_rnn_is_seen() -> None:
 @pytest.mark.parametrize("distance", ARMS)
 @pytest.mark.parametrize(("sweep", "seeds"), [("budget", "range(50,60)"), ("budget_search", "100")])
 def test_the_runs_are_those_of_the_protocol(distance: int, sweep: str, seeds: str) -> None:
-    register_schema()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        composed = compose("config", [f"experiment={sweep}_{distance}"], return_hydra_config=True)
-    asked = composed.hydra.sweeper.params
+    asked = swept(f"{sweep}_{distance}")
     assert set(asked.encoder.split(",")) == set(ARMS[distance])
     assert str(asked.seed) == seeds
     given = run_config(f"experiment={sweep}_{distance}", "encoder=lstm_forget_5", "optimizer.draw=6")
     assert given.data.max_distance == distance
-    batches = round((1 - given.data.validation_fraction) * given.data.train_reviews / given.data.batch_size)
-    assert (given.trainer.epochs * batches, given.trainer.solved_score) == (budget.BUDGETS[-1], 0.995)
+    assert (training_steps(given), given.trainer.solved_score) == (budget.BUDGETS[-1], 0.995)
 
 
 def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

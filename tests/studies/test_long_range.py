@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from made_results import give_runs, make_learner, measure_into, style_of
+from planned_runs import swept, training_steps
 
-from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.store import register_schema, run_config
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import long_range
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
@@ -66,17 +65,13 @@ def test_nothing_is_compared_with_the_best_before_all_have_run() -> None:
 )
 @pytest.mark.parametrize(("search", "seeds"), [("", "range(40,50)"), ("_search", "100")])
 def test_the_runs_are_those_of_the_protocol(sweep: str, arms: set[str], search: str, seeds: str) -> None:
-    register_schema()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        composed = compose("config", [f"experiment=long_range{search}{sweep}"], return_hydra_config=True)
-    asked = composed.hydra.sweeper.params
+    asked = swept(f"long_range{search}{sweep}")
     assert set(asked.encoder.split(",")) == arms
     assert str(asked.seed) == seeds
     assert asked.get("optimizer.draw") == ("range(16)" if search else None)
     given = run_config(f"experiment=long_range{search}{sweep}", f"encoder={min(arms)}", "optimizer.draw=6")
     assert (given.data.max_distance, given.precision) == (400, "float32")
-    batches = round((1 - given.data.validation_fraction) * given.data.train_reviews / given.data.batch_size)
-    assert (given.trainer.epochs * batches, given.trainer.solved_score) == (1800, 0.995)
+    assert (training_steps(given), given.trainer.solved_score) == (1800, 0.995)
 
 
 def test_parts_come_back_as_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from made_results import give_runs, make_learner, measure_into, style_of
+from planned_runs import swept, training_steps
 
-from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.store import register_schema, run_config
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import mid_range
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
@@ -64,17 +63,14 @@ def test_what_is_taken_from_an_lstm_is_judged_where_the_whole_learns() -> None:
 def test_the_runs_are_those_of_the_protocol(
     experiment: str, arms: tuple[str, ...], seeds: str, draws: str | None
 ) -> None:
-    register_schema()
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        asked = compose("config", [f"experiment={experiment}"], return_hydra_config=True).hydra.sweeper.params
+    asked = swept(experiment)
     assert (tuple(asked.encoder.split(",")), str(asked.seed), asked.get("optimizer.draw")) == (arms, seeds, draws)
     for arm in arms:
         given = run_config(f"experiment={experiment}", f"encoder={arm}", "optimizer.draw=6")
         assert (given.data.max_distance, given.data.distances, given.precision) == (100, "equal", "float32")
         chrono = 400 if arm in (mid_range.CHRONO, *APART) else 0 if arm == mid_range.LSTM else None
         assert given.encoder.chrono_steps == chrono
-        batches = round((1 - given.data.validation_fraction) * given.data.train_reviews / given.data.batch_size)
-        assert (given.trainer.epochs * batches, given.trainer.solved_score) == (1800, 0.995)
+        assert (training_steps(given), given.trainer.solved_score) == (1800, 0.995)
 
 
 def test_parts_come_back_as_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

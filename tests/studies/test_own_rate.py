@@ -90,7 +90,7 @@ def test_with_fewer_seeds_than_planned_nothing_is_decided(monkeypatch: pytest.Mo
     assert all(verdict.evidence.endswith("Of each arm 14 more seeds are planned.") for verdict in found)
 
 
-def test_the_leading_figure_has_the_distances_of_learnability_and_long_range_beside_its_own(
+def test_the_leading_figure_has_the_distances_of_other_studies_beside_its_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     own = build(rnn=17)

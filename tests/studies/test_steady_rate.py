@@ -69,7 +69,8 @@ def test_the_best_mean_of_several_seeds_is_chosen_and_not_the_luckiest_seed(meas
         assert list(draws.values()) == [
             [pytest.approx(100 * score) for score in scores] for scores in VALIDATED.values()
         ]
-        assert best_draw(draws)[:3:2] == (0.003, 70)
+        best = best_draw(draws)
+        assert (best.learning_rate, best.score) == (0.003, 70)
 
 
 def test_of_means_that_differ_by_the_rounding_of_the_file_alone_the_lower_rate_is_chosen(tmp_path: Path) -> None:

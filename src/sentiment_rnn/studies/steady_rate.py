@@ -102,15 +102,14 @@ def findings(folder: Path) -> Findings:
     """
     real_text_folder = folder.parent / real_text.STUDY.name
     before, styles = read_accuracies(real_text_folder, SEEDS), read_styles(real_text_folder)
-    plain = {arm: before[name] for arm, name in ((ONE_SEED, "rnn"), ("lstm", "lstm")) if name in before}
     if "rnn" in styles:
         styles[ONE_SEED] = styles["rnn"]._replace(label=f"{styles['rnn'].label}, rate of one seed")
     styles |= read_styles(folder)
     own = read_accuracies(folder, SEEDS)
-    accuracies = whole_arms({**own, **plain}) if own else {}
-    ordered = {arm: accuracies[arm] for arm in sorted(accuracies, key=lambda arm: (arm == "lstm", arm != ONE_SEED))}
+    arms = {ONE_SEED: before.get("rnn", {}), **own, "lstm": before.get("lstm", {})}
+    accuracies = whole_arms(arms) if own else {}
     tables = [tried_table(read_tried(folder), styles)] if (folder / SEARCH).is_file() else []
-    return accuracy_findings(ordered, styles, CLAIMS, SEEDS, plain=plain, search=Findings(tables, []))
+    return accuracy_findings(accuracies, styles, CLAIMS, SEEDS, plain=(ONE_SEED, "lstm"), search=Findings(tables, []))
 
 
 CHANGES = ("", "_100", "_first_100")
