@@ -50,9 +50,6 @@ compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloade
 	@$(RUN) sentiment_rnn train experiment=rnn_vs_lstm tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn compare sweep=rnn_vs_lstm register=true tracking.directory=$(STORE) output=experiments/rnn_vs_lstm
 
-pooling: $(READY)  ## The same with mean and max over all states, and write experiments/pooling
-	$(call compared,pooling)
-
 learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write experiments/learning_rate
 	$(call compared,learning_rate)
 

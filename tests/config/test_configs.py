@@ -213,7 +213,7 @@ def test_a_task_brings_the_keys_that_it_needs_and_no_others(task: str, kind: typ
 
 
 def test_a_learning_rate_is_the_given_one_or_that_chosen_for_the_encoder_or_the_default() -> None:
-    rates = "++optimizer.learning_rates={rnn: 0.5, lstm: {last: 0.25}}"
+    rates = "++optimizer.learning_rates={rnn: 0.5, lstm: 0.25}"
 
     def rate(*overrides: str) -> float:
         return checked(composed(rates, *overrides)).optimizer.learning_rate
@@ -221,7 +221,6 @@ def test_a_learning_rate_is_the_given_one_or_that_chosen_for_the_encoder_or_the_
     assert rate("encoder=rnn") == 0.5
     assert rate("encoder=lstm") == 0.25
     default = composed().optimizer.default_learning_rate
-    assert rate("encoder=lstm", "pooling=max") == default
     assert rate("encoder=gru") == default
     assert rate("encoder=rnn", "optimizer.learning_rate=0.125") == 0.125
     assert rate("encoder=rnn", "task=adding") == 0.5

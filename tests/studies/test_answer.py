@@ -87,7 +87,7 @@ def test_the_row_of_long_memory_has_what_is_learned_with_rates_searched_there(tm
     first, again = row.number.split(" With the best of sixteen draws there (mid_range): ")
     assert first == before.number
     assert again == (
-        "Seeds that learn: 0/20 (0 to 17 %) of RNN, orthogonal at 100 tokens; "
+        "0/20 (0 to 17 %) of RNN, orthogonal at 100 tokens; "
         "14/20 (46 to 88 %) of LSTM, forget bias 1 at 100 tokens; 20/20 (83 to 100 %) of LSTM, chrono at 100 tokens."
     )
 

@@ -36,6 +36,10 @@ def test_findings_are_tables_verdicts_and_figures(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "verdicts.json").read_text())[0]["verdict"] == "holds"
 
 
+def test_without_verdicts_there_is_no_table_of_claims() -> None:
+    assert Findings([TABLE], []).document() == markdown([TABLE])
+
+
 def test_measurements_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     styles = {"rnn": EncoderStyle("RNN, uniform", "#123456"), "lstm": EncoderStyle("LSTM", "#654321")}
     rows = csv_text(("encoder", "accuracy"), [("rnn, uniform", 0.123456789), ("lstm", 1)])

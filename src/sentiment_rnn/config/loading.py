@@ -38,7 +38,7 @@ def checked(config: DictConfig) -> Any:
         found.encoder = checked_encoder(parts["encoder"])
         if isinstance(found, ReviewConfig):
             found.data = checked_data(parts["data"])
-        found.optimizer = found.optimizer.settled(found.encoder.name, found.tags.get("pooling", ""))
+        found.optimizer = found.optimizer.settled(found.encoder.name)
     return found
 
 

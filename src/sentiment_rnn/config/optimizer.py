@@ -18,8 +18,8 @@ class OptimizerConfig:
     """A torch optimizer's class, importable."""
     learning_rate: float | None = None
     """Peak of the schedule; null takes that of a draw, the one in `learning_rates`, or `default_learning_rate`."""
-    learning_rates: dict[str, Any] = field(default_factory=dict)
-    """Learning rates chosen on validation, by the encoder's name, or by that and the pooling's."""
+    learning_rates: dict[str, float] = field(default_factory=dict)
+    """Learning rates chosen on validation, by the encoder's name."""
     default_learning_rate: float = MISSING
     """The learning rate of an encoder for which none was chosen."""
     weight_decay: float = MISSING
@@ -62,8 +62,8 @@ class OptimizerConfig:
             if not (len(bounds) == 2 and 0 < bounds[0] < bounds[1]):
                 refuse(f"optimizer.{key}", bounds, "two numbers above 0, the lower one first")
 
-    def settled(self, encoder: str, pooling: str = "") -> "OptimizerConfig":
-        """With the learning rate, and the norm to clip at, that an encoder and a pooling get.
+    def settled(self, encoder: str) -> "OptimizerConfig":
+        """With the learning rate, and the norm to clip at, that an encoder gets.
 
         Raises:
             UserError: both `draw` and `learning_rate` are given, or the encoder's draw has not been chosen yet.
@@ -82,14 +82,7 @@ class OptimizerConfig:
                 f"optimizer.draws.{encoder}", None,
                 "the draw that the search of this study chose; run the search first, or give optimizer.draw",
             )  # fmt: skip
-        chosen = self.chosen_rate(encoder, pooling)
-        return replace(self, learning_rate=self.default_learning_rate if chosen is None else chosen)
-
-    def chosen_rate(self, encoder: str, pooling: str = "") -> float | None:
-        """The rate in `learning_rates` for an encoder and a pooling, by their names; None where there is none."""
-        found = self.learning_rates.get(encoder)
-        found = found.get(pooling) if isinstance(found, dict) else found
-        return None if found is None else float(found)
+        return replace(self, learning_rate=self.learning_rates.get(encoder, self.default_learning_rate))
 
 
 def _log_uniform(random: Random, bounds: list[float]) -> float:

@@ -45,8 +45,8 @@ class RunConfig:
 
     @property
     def chosen_rate(self) -> float | None:
-        """The learning rate that the experiment has chosen for this encoder and pooling; None where it has none."""
-        return self.optimizer.chosen_rate(self.encoder.name, self.tags.get("pooling", ""))
+        """The learning rate that the experiment has chosen for this encoder; None where it has none."""
+        return self.optimizer.learning_rates.get(self.encoder.name)
 
     @property
     def data_key(self) -> str:

@@ -16,7 +16,7 @@ from sentiment_rnn.studies.filler.claims import FORGETS
 from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
-from sentiment_rnn.studies.kit.learnt_shares import seeds_text, was_run
+from sentiment_rnn.studies.kit.learnt_shares import counted_text, seeds_text, was_run
 from sentiment_rnn.studies.kit.margin_comparisons import mean_score
 from sentiment_rnn.studies.kit.measurements import read_styles
 from sentiment_rnn.studies.kit.protocol import read_provenance
@@ -125,8 +125,8 @@ def long_memory(experiments: Path) -> Row | None:
     if row is None or mid_range.RNN_FAILS not in verdicts_of(folder):
         return row
     scores, styles, *_ = read_seeds(folder, mid_range.SEEDS)
-    said = seeds_text(scores, styles, (mid_range.RNN, mid_range.LSTM, mid_range.CHRONO), LONG.shown)
-    return row._replace(number=f"{row.number} With the best of sixteen draws there ({folder.name}): {said}")
+    said = counted_text(scores, styles, (mid_range.RNN, mid_range.LSTM, mid_range.CHRONO), LONG.shown)
+    return row._replace(number=f"{row.number} With the best of sixteen draws there ({folder.name}): {said}.")
 
 
 def memory_of_real_text(experiments: Path) -> Row | None:
@@ -154,7 +154,7 @@ def real_text(experiments: Path) -> Row | None:
     arms = [arm for arm in (pair.first, pair.second, *BESIDE) if arm in accuracies]
     said = {arm: f"{styles[arm].label} {mean_score(accuracies[arm])}" for arm in arms}
     again = experiments / steady_rate.STUDY.name
-    if "rnn" in said and steady_rate.CLAIMS[0].text in verdicts_of(again):
+    if "rnn" in said and steady_rate.LSTM_AHEAD in verdicts_of(again):
         steady = mean_score(read_accuracies(again, SEEDS)["rnn"])
         said["rnn"] += f" with the learning rate that one seed chose, and {steady} with that of three"
     number = "; ".join(said.values())

@@ -42,9 +42,9 @@ LATER = {
     ("own_rate", "The initialization decides whether a vanilla RNN learns."): MORE_STEPS,
     ("causes", "The gradient goes along the cell."): ("mid_range", mid_range.WITHOUT_CELL_GRADIENT.text),
     ("causes", "The input gate is needed."): ("mid_range", mid_range.WITHOUT_INPUT_GATE.text),
-    ("real_text", real_text.AGAINST_RNN.text): ("steady_rate", steady_rate.CLAIMS[0].text),
-    ("variants", variants.CLAIMS[9].text): ("steady_rate", steady_rate.CLAIMS[3].text),
-    ("variants", variants.CLAIMS[11].text): ("steady_rate", steady_rate.CLAIMS[4].text),
+    ("real_text", real_text.AGAINST_RNN.text): ("steady_rate", steady_rate.LSTM_AHEAD),
+    ("variants", variants.RNN_LENGTH): ("steady_rate", steady_rate.LENGTH),
+    ("variants", variants.RNN_PLACE): ("steady_rate", steady_rate.PLACE),
 }  # fmt: skip
 """Claims that a later study asked again and better, by study and claim: where its answer stands. A reader of the first
 verdict needs the second."""

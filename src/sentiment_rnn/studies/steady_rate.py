@@ -25,8 +25,15 @@ from sentiment_rnn.tracking.results import RunResult
 SEEDS = real_text.SEEDS
 ONE_SEED = "rnn_one_seed"
 """The vanilla RNN of real_text, whose rate one seed chose."""
+LSTM_AHEAD = "An LSTM stays more than a point ahead of a vanilla RNN whose rate three seeds chose."
+LENGTH = "With a rate that three seeds chose, 400 tokens are worth more than a point over 100 to a vanilla RNN."
+PLACE = (
+    "With a rate that three seeds chose, the last 100 tokens are worth more than a point over the first 100 to a "
+    "vanilla RNN."
+)
+BETTER_RATE = "A rate that three seeds chose makes a vanilla RNN better by more than a point."
 COMPARED = (
-    ("An LSTM stays more than a point ahead of a vanilla RNN whose rate three seeds chose.", "lstm", "rnn"),
+    (LSTM_AHEAD, "lstm", "rnn"),
     (
         "An LSTM stays more than a point ahead of a vanilla RNN with as many weights whose rate three seeds chose.",
         "lstm", "rnn_wide",
@@ -35,16 +42,9 @@ COMPARED = (
         "An LSTM stays more than a point ahead of a vanilla RNN with two layers whose rate three seeds chose.",
         "lstm", "rnn_layers_2",
     ),
-    (
-        "With a rate that three seeds chose, 400 tokens are worth more than a point over 100 to a vanilla RNN.",
-        "rnn", "rnn_100",
-    ),
-    (
-        "With a rate that three seeds chose, the last 100 tokens are worth more than a point over the first 100 to a "
-        "vanilla RNN.",
-        "rnn_100", "rnn_first_100",
-    ),
-    ("A rate that three seeds chose makes a vanilla RNN better by more than a point.", "rnn", ONE_SEED),
+    (LENGTH, "rnn", "rnn_100"),
+    (PLACE, "rnn_100", "rnn_first_100"),
+    (BETTER_RATE, "rnn", ONE_SEED),
 )  # fmt: skip
 """Claims in the order of the protocol, each with its two arms; each says what it is about by itself."""
 CLAIMS = tuple(

@@ -24,11 +24,14 @@ TOKENS = 400
 """That they read."""
 CHANGES = ("wide", "layers", "pooling", "directions", "100", "first_100")
 """What the names of its sweeps end with."""
+RNN_LENGTH = "To a vanilla RNN, 400 tokens are worth more than a point over 100."
+RNN_PLACE = "To a vanilla RNN's last state, the last 100 tokens are worth more than a point over the first 100."
+WIDE_RNN = "A vanilla RNN with as many weights stays more than a point behind an LSTM."
 COMPARED = (
     ("Pooled over all its states, a vanilla RNN is better by more than a point.", "rnn_mean_max", "rnn"),
     ("So pooled, a vanilla RNN is as good as an LSTM, within a point.", "rnn_mean_max", "lstm_mean_max"),
     ("An LSTM is as good at its last state as pooled over all its states, within a point.", "lstm", "lstm_mean_max"),
-    ("A vanilla RNN with as many weights stays more than a point behind an LSTM.", "lstm", "rnn_wide"),
+    (WIDE_RNN, "lstm", "rnn_wide"),
     ("A vanilla RNN with two layers stays more than a point behind an LSTM.", "lstm", "rnn_layers_2"),
     (
         "So pooled, a vanilla RNN with two directions stays more than a point behind an LSTM.",
@@ -40,15 +43,12 @@ COMPARED = (
         "lstm_mean_max_two_way", "lstm_mean_max",
     ),
     ("To an LSTM, 400 tokens are worth more than a point over 100.", "lstm", "lstm_100"),
-    ("To a vanilla RNN, 400 tokens are worth more than a point over 100.", "rnn", "rnn_100"),
+    (RNN_LENGTH, "rnn", "rnn_100"),
     (
         "To an LSTM's last state, the last 100 tokens are worth more than a point over the first 100.",
         "lstm_100", "lstm_first_100",
     ),
-    (
-        "To a vanilla RNN's last state, the last 100 tokens are worth more than a point over the first 100.",
-        "rnn_100", "rnn_first_100",
-    ),
+    (RNN_PLACE, "rnn_100", "rnn_first_100"),
 )  # fmt: skip
 """Claims in the order of the protocol, each with its two arms."""
 AS_GOOD = (2, 3)

@@ -32,9 +32,10 @@ class Findings:
         return {VERDICTS: verdicts, DOCUMENT: self.document()}
 
     def document(self) -> str:
-        """The verdicts and tables, in Markdown."""
+        """The verdicts, where there are any, and the tables, in Markdown."""
         rows = [(verdict.claim, f"**{verdict.verdict}**", verdict.evidence) for verdict in self.verdicts]
-        return markdown([Table("Claims", ("claim", "verdict", "evidence"), rows), *self.tables])
+        claims = [Table("Claims", ("claim", "verdict", "evidence"), rows)] if rows else []
+        return markdown([*claims, *self.tables])
 
     def show(self, console: Console) -> None:
         """Print the tables, then the verdicts."""

@@ -52,11 +52,16 @@ def fails(scores: Scores, arm: str, distance: int) -> bool | None:
 
 def seeds_text(scores: Scores, styles: Styles, arms: Iterable[str], distances: Iterable[int]) -> str:
     """`Seeds that learn: 20/20 (83 to 100 %) of RNN, orthogonal at 5 tokens.`, for what was run of these."""
-    found = [
+    found = counted_text(scores, styles, arms, distances)
+    return f"Seeds that learn: {found}." if found else NOT_RUN
+
+
+def counted_text(scores: Scores, styles: Styles, arms: Iterable[str], distances: Iterable[int]) -> str:
+    """`20/20 (83 to 100 %) of RNN, orthogonal at 5 tokens`, for what was run of these, with semicolons between."""
+    return "; ".join(
         f"{counted(*seeds_above(scores[arm][distance]))} of {styles[arm].label} at {distance} tokens"
         for arm in arms for distance in distances if was_run(scores, arm, distance)
-    ]  # fmt: skip
-    return f"Seeds that learn: {'; '.join(found)}." if found else NOT_RUN
+    )  # fmt: skip
 
 
 def verdict_on_arms(
