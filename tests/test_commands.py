@@ -97,7 +97,7 @@ ONLY_PARSED = {
     "a sweep of a study, minutes of work": (
         "sentiment-rnn train -m experiment=learn_5 study=other",
         "sentiment-rnn train -m experiment=learn_50 study=other",
-        "sentiment-rnn train -m experiment=real_text encoder=rnn seed=20",
+        "sentiment-rnn train -m experiment=real_text study=other",
     ),
     "Docker's engine": ("docker ",),
     "a server of others": (

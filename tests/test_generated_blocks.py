@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 from sentiment_rnn.cli.readme import comparisons, generated_blocks, generated_files, main, studies
 from sentiment_rnn.report.shares import counted
@@ -14,7 +14,8 @@ from sentiment_rnn.studies import filler, real_text
 from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import MIXED, ONE_DISTANCE
 from sentiment_rnn.studies.kit.learnt_shares import seeds_above
-from sentiment_rnn.studies.kit.random_search import best_draw, read_search
+from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.random_search import read_search
 from sentiment_rnn.studies.kit.scores import Scores, read_scores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -44,58 +45,100 @@ def test_blocks_are_up_to_date() -> None:
 
 def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
     opening = (REPOSITORY / "README.md").read_text().split("## Quick start")[0]
-    unseen = read_scores(REPOSITORY / "experiments" / "unseen", MIXED)
-    learn, of = seeds_above(unseen["rnn"][400])
-    bounds = counted(learn, of).split(" ", 1)[1]
-    assert f"{learn} of {of} seeds {bounds} of the orthogonal RNN still know the clause at 400." in opening
-    assert "So do all {} of the LSTM with forget bias 1:".format(*seeds_above(unseen["lstm"][400])) in opening
-    assert len(set(seeds_above(unseen["lstm"][400]))) == 1
-    longer = scores_of("budget")["rnn_uniform"][50]
-    assert (
-        "all {} seeds of an RNN with PyTorch's own initialization learn 50 tokens".format(*seeds_above(longer))
-        in opening
-    )
-    assert len(set(seeds_above(longer))) == 1
-    at_400 = read_search(REPOSITORY / "experiments" / "long_range", "search_400.csv")
-    assert "At 400 none of sixteen draws brought either RNN, or the LSTM with forget bias 1, above chance." in opening
-    for arm in ("rnn", "rnn_relu", "lstm"):
-        assert len(at_400[arm]) == 16
-        assert best_draw(at_400[arm]).score < 53
+    learn, of = seeds_above(scores_of("budget")["rnn_uniform"][50])
+    assert learn == of
+    assert f"an RNN with PyTorch's own initialization learns 50 tokens with all {of} seeds" in opening
 
 
 def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
     found = (REPOSITORY / "README.md").read_text().split("## What it found")[1].split("<!-- answer:start -->")[0]
-    at_100 = {arm: seeds_above(scores[100]) for arm, scores in scores_of("mid_range").items()}
-    assert len(read_search(REPOSITORY / "experiments" / "mid_range", "search_100.csv")["rnn"]) == 16
-    assert (
-        "with the best of sixteen draws of learning rate and clipping, in 1,800 steps: {} of {} seeds do.".format(
-            *at_100["rnn"]
+    for statement in (*of_the_rnn(), *of_the_cause(), *of_the_cell(), *of_400_tokens(), *of_film_reviews()):
+        assert statement in found
+
+
+def of_the_rnn() -> list[str]:
+    """What README says that a vanilla RNN learns."""
+    near, half = (seeds_above(scores_of(study)["rnn"][at]) for study, at in (("learnability", 20), ("own_rate", 50)))
+    far, lasts = (
+        seeds_above(scores)
+        for scores in (
+            scores_of("mid_range")["rnn"][100],
+            read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400],
         )
-        in found
     )
-    assert f"usual initialization {at_100['lstm'][0]} do, and with chrono initialization all." in found
-    assert at_100["lstm_chrono"] == (20, 20)
-    assert {of for _, of in at_100.values()} == {20}
+    draws = len(read_search(REPOSITORY / "experiments" / "mid_range", "search_100.csv")["rnn"])
+    assert (near[0], half[1], far, draws) == (near[1], 20, (0, 20), 16)
+    bounds = counted(*lasts).split(" ", 1)[1]
+    return [
+        f"learns 20 tokens with all {near[1]} seeds, and 50 with {half[0]}. It learns 100 with none of {far[1]},",
+        "with the best of sixteen draws of learning rate and clipping.",
+        f"mixed, {lasts[0]} of {lasts[1]} seeds {bounds} still know the clause at 400:",
+    ]
+
+
+def of_the_cause() -> list[str]:
+    """What README says of the gradient."""
+    before = [
+        row for row in read_rows(REPOSITORY / "experiments" / "gradient_flow", "rates.csv")
+        if (row["corpus"], row["encoder"], row["trained"]) == ("generated", "rnn", "0")
+    ]  # fmt: skip
+    a_step = fmean(float(row["rate"]) for row in before)
+    over_50 = geometric_mean(float(row["left"]) for row in before)
+    causes = scores_of("causes")
+    cut = {arm: seeds_above(causes[arm][100]) for arm in ("lstm_truncated_100", "lstm_truncated_110")}
+    assert cut == {"lstm_truncated_100": (0, 10), "lstm_truncated_110": (10, 10)}
+    return [
+        f"Before training this RNN keeps {100 * a_step:.0f} % of it at each step, and {100 * over_50:.0f} % over 50.",
+        "just before the clause, and none of ten seeds learns. Let it just reach the clause, and all ten do:",
+    ]
+
+
+def of_the_cell() -> list[str]:
+    """What README says of an LSTM's cell, its gates and other encoders."""
+    causes, mid_range, learnability = (scores_of(study) for study in ("causes", "mid_range", "learnability"))
+    near, far = ({arm: seeds_above(scores[at]) for arm, scores in causes.items() if at in scores} for at in (20, 100))
+    for at in (near, far):
+        assert (at["lstm_detach_cell"], at["lstm_no_input"], at["lstm_no_output"]) == ((0, 10), (0, 10), (10, 10))
+    usual, chrono = (seeds_above(mid_range[arm][100]) for arm in ("lstm", "lstm_chrono"))
+    gru, relu = (seeds_above(learnability[arm][100]) for arm in ("gru", "rnn_relu"))
+    assert (chrono[0], relu[0]) == (chrono[1], relu[1])
+    state = [at["lstm_detach_hidden"] for at in (near, far)]
+    return [
+        "{} of {} learn 20, and {} of {} learn 100.".format(*state[0], *state[1]),
+        f"{usual[0]} of {usual[1]} learn 100 tokens, and with chrono all.",
+        f"a GRU learns 100 with {gru[0]} of {gru[1]} seeds,",
+    ]
+
+
+def of_400_tokens() -> list[str]:
+    """What README says of 400 tokens."""
     learn = {arm: seeds_above(scores[400]) for arm, scores in scores_of("long_range").items()}
-    assert "chrono initialization for 400 steps learns with {} of {} seeds,".format(*learn["lstm_chrono"]) in found
-    assert f"for 2,000 steps with {learn['lstm_chrono_2000'][0]}. A GRU does with {learn['gru'][0]}." in found
     assert [learn[arm][0] for arm in ("rnn", "rnn_relu", "lstm")] == [0, 0, 0]
-    assert "The two vanilla RNNs, and the LSTM with forget bias 1, do with none." in found
+    return [
+        "with chrono for 400 steps learns with {} of {} seeds,".format(*learn["lstm_chrono"]),
+        f"for 2,000 steps with {learn['lstm_chrono_2000'][0]}. A GRU does with {learn['gru'][0]}.",
+        "The orthogonal and the ReLU RNN, and the LSTM with forget bias 1, do with none.",
+    ]
+
+
+def of_film_reviews() -> list[str]:
+    """What README says of IMDb."""
     first, again = (
         accuracy_difference(list(accuracies_of("real_text", "lstm")), list(accuracies_of(study, "rnn")))
         for study in ("real_text", "steady_rate")
     )
-    assert (
-        "The gap is {:.0f} points with one learning rate of the RNN, and {:.0f} ({:.0f} to {:.0f}) with".format(
-            *(100 * number for number in (first.estimate, *again))
-        )
-        in found
-    )
+    pooled = fmean(accuracies_of("variants", "lstm_mean_max")) - fmean(accuracies_of("variants", "rnn_mean_max"))
     left = filler.left_at_last(REPOSITORY / "experiments" / "filler")
     words = {4: "four", 9: "nine"}
     forgotten = sum(share < 0.05 for share in left["rnn"])
-    assert f"the states of {words[forgotten]} of {words[len(left['rnn'])]} RNNs" in found
-    assert f"Those of LSTMs keep {100 * fmean(left['lstm']):.0f} %." in found
+    return [
+        "by {:.0f} points ({:.0f} to {:.0f}), or by {:.0f} ({:.0f} to {:.0f}) with another".format(
+            *(100 * number for number in (*first, *again))
+        ),
+        f"{words[forgotten]} of {words[len(left['rnn'])]} RNNs at the first rate have forgotten it.",
+        f"LSTMs keep {100 * fmean(left['lstm']):.0f} % of what they knew.",
+        f"the RNN is {100 * pooled:.0f} points behind the LSTM:",
+    ]
 
 
 def scores_of(study: str) -> Scores:

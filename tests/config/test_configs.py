@@ -226,6 +226,13 @@ def test_a_learning_rate_is_the_given_one_or_that_chosen_for_the_encoder_or_the_
     assert rate("encoder=rnn", "task=adding") == 0.5
 
 
+def test_a_learning_rate_by_pooling_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=re.escape("optimizer.learning_rates.lstm={'last': 0.25}: expected a number above 0")
+    ):
+        checked(composed("++optimizer.learning_rates={lstm: {last: 0.25}}"))
+
+
 def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encoder() -> None:
     drawn = [checked(composed(f"encoder={name}", "optimizer.draw=3")).optimizer for name in ("rnn", "lstm")]
     assert drawn[0] == drawn[1]

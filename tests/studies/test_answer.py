@@ -68,15 +68,16 @@ def test_the_row_of_real_text_has_the_accuracy_of_each_encoder_that_was_run(tmp_
     results.write_text("".join(row for row in rows if not row.startswith(NEIGHBORS_SHUFFLED)))
     said = answer(tmp_path)[-1].number
     assert re.fullmatch(
-        r"Right are: LSTM, forget bias 1 (.+ %) \(.+\); bag of words (.+ %) \(.+\); RNN, orthogonal (.+ %) \(.+\)\.",
+        r"Test accuracy: (.+ %) \(.+\) with LSTM, forget bias 1; (.+ %) \(.+\) with bag of words; "
+        r"(.+ %) \(.+\) with RNN, orthogonal\.",
         said,
     )
     with results.open("a") as more:
         more.writelines(row.replace("lstm,", f"{NEIGHBORS_SHUFFLED},") for row in rows if row.startswith("lstm,"))
     with (tmp_path / "real_text" / "encoders.csv").open("a") as more:
         more.write(f'{NEIGHBORS_SHUFFLED},"LSTM, shuffled",#000000\n')
-    first = said.removeprefix("Right are: LSTM, forget bias 1 ").split(";")[0]
-    assert answer(tmp_path)[-1].number == f"{said[:-1]}; LSTM, shuffled {first}."
+    first = said.removeprefix("Test accuracy: ").split(" with ")[0]
+    assert answer(tmp_path)[-1].number == f"{said[:-1]}; {first} with LSTM, shuffled."
 
 
 def test_the_row_of_long_memory_has_what_is_learned_with_rates_searched_there(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_the_row_of_real_text_has_the_rate_that_several_seeds_chose_where_that_w
     assert "chose" not in answer(tmp_path)[-1].number
     shutil.copytree(EXPERIMENTS / "steady_rate", tmp_path / "steady_rate")
     assert re.search(
-        r"RNN, orthogonal .+ with the learning rate that one seed chose, and .+ with that of three;",
+        r"with RNN, orthogonal at the learning rate that one seed chose, and .+ at that of three;",
         answer(tmp_path)[-1].number,
     )
 

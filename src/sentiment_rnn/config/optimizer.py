@@ -51,6 +51,9 @@ class OptimizerConfig:
             value = getattr(self, key)
             if value is not None and not value > 0:
                 refuse(f"optimizer.{key}", value, "a number above 0")
+        for encoder, rate in self.learning_rates.items():
+            if not isinstance(rate, int | float) or not rate > 0:
+                refuse(f"optimizer.learning_rates.{encoder}", rate, "a number above 0, whatever the pooling")
         at_least("optimizer.weight_decay", self.weight_decay, 0)
         one_of("optimizer.schedule", self.schedule, ("one_cycle", "constant"))
         fraction("optimizer.warmup_fraction", self.warmup_fraction)

@@ -135,9 +135,11 @@ def memory_of_real_text(experiments: Path) -> Row | None:
     if (asked := verdicts_of(folder).get(FORGETS["rnn"])) is None:
         return None
     left, styles = filler.left_at_last(folder), read_styles(folder)
-    said = "; ".join(f"{styles[arm].label} {percent(t_interval(shares))}" for arm, shares in left.items() if shares)
+    said = "; ".join(
+        f"{percent(t_interval(shares))} with {styles[arm].label}" for arm, shares in left.items() if shares
+    )
     shown_with = conditions(folder, map(len, left.values()), filler.SWEEP)
-    number = f"Of what its state knew are left: {said}."
+    number = f"Share left of what the state knew: {said}."
     return Row("memory of real text", asked["claim"], asked["verdict"], number, shown_with, folder.name)
 
 
@@ -152,14 +154,14 @@ def real_text(experiments: Path) -> Row | None:
     accuracies, styles = read_accuracies(folder, SEEDS), read_styles(folder)
     (pair,) = AGAINST_BAG.pairs
     arms = [arm for arm in (pair.first, pair.second, *BESIDE) if arm in accuracies]
-    said = {arm: f"{styles[arm].label} {mean_score(accuracies[arm])}" for arm in arms}
+    said = {arm: f"{mean_score(accuracies[arm])} with {styles[arm].label}" for arm in arms}
     again = experiments / steady_rate.STUDY.name
     if "rnn" in said and steady_rate.LSTM_AHEAD in verdicts_of(again):
         steady = mean_score(read_accuracies(again, SEEDS)["rnn"])
-        said["rnn"] += f" with the learning rate that one seed chose, and {steady} with that of three"
+        said["rnn"] += f" at the learning rate that one seed chose, and {steady} at that of three"
     number = "; ".join(said.values())
     shown_with = conditions(folder, [len(accuracies[pair.first])], "real_text")
-    return Row("real text", asked["claim"], asked["verdict"], f"Right are: {number}.", shown_with, folder.name)
+    return Row("real text", asked["claim"], asked["verdict"], f"Test accuracy: {number}.", shown_with, folder.name)
 
 
 def conditions(folder: Path, seeds: Iterable[int], sweep: str) -> str:
