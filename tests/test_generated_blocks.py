@@ -45,9 +45,10 @@ def test_blocks_are_up_to_date() -> None:
 
 def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
     opening = (REPOSITORY / "README.md").read_text().split("## Quick start")[0]
-    learn, of = seeds_above(scores_of("budget")["rnn_uniform"][50])
-    assert learn == of
-    assert f"an RNN with PyTorch's own initialization learns 50 tokens with all {of} seeds" in opening
+    shown = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")
+    drawn = {study: draws_at(study, "search_100.csv") for study in ("learnability", "mid_range")}
+    assert [(drawn["learnability"] | drawn["mid_range"])[arm] for arm in shown] == [16, 8, 8, 16, 16, 8]
+    assert "At 100 tokens three encoders had sixteen draws of a rate, and three had eight." in opening
 
 
 def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
@@ -66,13 +67,20 @@ def of_the_rnn() -> list[str]:
             read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400],
         )
     )
-    draws = len(read_search(REPOSITORY / "experiments" / "mid_range", "search_100.csv")["rnn"])
+    draws = draws_at("mid_range", "search_100.csv")["rnn"]
     assert (near[0], half[1], far, draws) == (near[1], 20, (0, 20), 16)
+    uniform = [
+        seeds_above(scores_of(study)["rnn_uniform"][at])
+        for study, at in (("learnability", 20), ("own_rate", 50), ("budget", 50))
+    ]
+    assert (uniform[1], uniform[2][0]) == ((0, 20), uniform[2][1])
     bounds = counted(*lasts).split(" ", 1)[1]
     return [
         f"learns 20 tokens with all {near[1]} seeds, and 50 with {half[0]}. It learns 100 with none of {far[1]},",
         "with the best of sixteen draws of learning rate and clipping.",
-        f"mixed, {lasts[0]} of {lasts[1]} seeds {bounds} still know the clause at 400:",
+        f"own initialization learns 20 tokens with {uniform[0][0]} of {uniform[0][1]} seeds, and 50 with none.",
+        f"and a rate searched anew, it learns 50 with all {uniform[2][1]} seeds:",
+        f"mixed, {lasts[0]} of {lasts[1]} seeds {bounds} still know the clause at 400 (",
     ]
 
 
@@ -88,7 +96,8 @@ def of_the_cause() -> list[str]:
     cut = {arm: seeds_above(causes[arm][100]) for arm in ("lstm_truncated_100", "lstm_truncated_110")}
     assert cut == {"lstm_truncated_100": (0, 10), "lstm_truncated_110": (10, 10)}
     return [
-        f"Before training this RNN keeps {100 * a_step:.0f} % of it at each step, and {100 * over_50:.0f} % over 50.",
+        f"Before training the orthogonal RNN keeps {100 * a_step:.0f} % of it at each step, "
+        f"and {100 * over_50:.0f} % over 50.",
         "just before the clause, and none of ten seeds learns. Let it just reach the clause, and all ten do:",
     ]
 
@@ -103,8 +112,10 @@ def of_the_cell() -> list[str]:
     gru, relu = (seeds_above(learnability[arm][100]) for arm in ("gru", "rnn_relu"))
     assert (chrono[0], relu[0]) == (chrono[1], relu[1])
     state = [at["lstm_detach_hidden"] for at in (near, far)]
+    assert far["lstm_no_forget"][0] == far["lstm_no_forget"][1]
     return [
         "{} of {} learn 20, and {} of {} learn 100.".format(*state[0], *state[1]),
+        "Without the forget gate {} of {} learn 20, and all learn 100.".format(*near["lstm_no_forget"]),
         f"{usual[0]} of {usual[1]} learn 100 tokens, and with chrono all.",
         f"a GRU learns 100 with {gru[0]} of {gru[1]} seeds,",
     ]
@@ -137,8 +148,20 @@ def of_film_reviews() -> list[str]:
         ),
         f"{words[forgotten]} of {words[len(left['rnn'])]} RNNs at the first rate have forgotten it.",
         f"LSTMs keep {100 * fmean(left['lstm']):.0f} % of what they knew.",
-        f"the RNN is {100 * pooled:.0f} points behind the LSTM:",
+        f"the RNN is {100 * pooled:.0f} points behind an LSTM that is read so:",
     ]
+
+
+def test_the_numbers_of_the_limits_are_those_of_the_studies() -> None:
+    limits = (REPOSITORY / "README.md").read_text().split("## Limits")[1]
+    (rounded, of), (exact, of_exact) = (seeds_above(scores_of(study)["rnn"][50]) for study in ("bfloat16", "own_rate"))
+    assert of == of_exact
+    assert f"{rounded} of {of} orthogonal RNNs learn 50 tokens, and {exact} in float32" in limits
+
+
+def draws_at(study: str, file: str) -> dict[str, int]:
+    """How many draws each arm of a search had."""
+    return {arm: len(draws) for arm, draws in read_search(REPOSITORY / "experiments" / study, file).items()}
 
 
 def scores_of(study: str) -> Scores:

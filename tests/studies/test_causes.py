@@ -111,7 +111,8 @@ def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: py
     assert found.verdicts[0].verdict == IN_PART
     assert found.verdicts[0].evidence == (
         "At 20 tokens 10/10 (69 to 100 %) seeds of LSTM, chrono learn, and 0/10 (0 to 31 %) of LSTM, gradient of 10 "
-        f"tokens: +100.0 (+61.2 to +100.0) points, adjusted p = {20 * share_p(10, 10, 0, 10):.2g}."
+        f"tokens: +100.0 (+61.2 to +100.0) points, adjusted p = {20 * share_p(10, 10, 0, 10):.2g}. "
+        "Up to 40 points count as no difference. 100 and 400 tokens were not run."
     )
     # Five and six speak of longer distances alone.
     assert len(found.verdicts) == 9

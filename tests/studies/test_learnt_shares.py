@@ -59,6 +59,13 @@ def test_the_table_counts_seeds_and_states_the_span() -> None:
     ]
 
 
+def test_a_table_of_two_distances_states_no_span() -> None:
+    table = learnt_share_table({"rnn": {20: learns(20), 100: learns(0)}}, STYLES)
+    assert table.columns == ("encoder", "20", "100")
+    assert table.rows == [("RNN, orthogonal", "20/20 (83 to 100 %)", "0/20 (0 to 17 %)")]
+    assert "span" not in table.title
+
+
 def test_the_figure_has_a_panel_for_each_arm_with_its_exact_band() -> None:
     figure = learnt_share_figure(SCORES, STYLES)
     assert [axes.get_title("left") for axes in figure.axes] == ["RNN, orthogonal", "LSTM, forget bias 1"]

@@ -72,12 +72,12 @@ def test_nothing_is_said_of_a_distance_before_all_its_seeds_were_run(
 ) -> None:
     measure(monkeypatch, tmp_path, learn_search_20=sweep(20), learn_5=sweep(5), learn_20=sweep(20, range(2)))
     before = learnability.findings(tmp_path)
-    assert before.tables[0].columns == ("encoder", "5", "span")
+    assert before.tables[0].columns == ("encoder", "5")
     seeds = read_seeds(tmp_path, range(4))
     assert set(seeds.times["rnn"]) == {distance for _, distance in seeds.validation} == {5}
     measure(monkeypatch, tmp_path, learn_20=sweep(20, range(2, 4)))
     after = learnability.findings(tmp_path)
-    assert after.tables[0].columns == ("encoder", "5", "20", "span")
+    assert after.tables[0].columns == ("encoder", "5", "20")
     assert after.tables[0].rows[0][1:3] == ("4/4 (40 to 100 %)", "4/4 (40 to 100 %)")
     check_accuracies(STUDY, tmp_path)
 

@@ -61,11 +61,11 @@ class CountedClaim(NamedTuple):
 
 SHORT = CountedClaim(
     "short memory", "learnability", "A vanilla RNN has a good short-term memory.",
-    learnability.SEEDS, ("rnn",), (5, 20), "learn_{}",
+    learnability.SEEDS, ("rnn", "rnn_uniform"), (5, 20), "learn_{}",
 )  # fmt: skip
 LONG = CountedClaim(
     "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",
-    learnability.SEEDS, ("rnn", "rnn_relu", "lstm_chrono"), (100, 200, 400), "learn_{}", shown=(100,),
+    learnability.SEEDS, ("rnn", "rnn_relu"), (100, 200, 400), "learn_{}", shown=(100,),
 )  # fmt: skip
 LONGER = CountedClaim(
     "longer memory", "long_range", long_range.BEST_AGAINST_BEST,
@@ -111,9 +111,10 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     run = [d for d in asked.distances if any(was_run(scores, arm, d) for arm in asked.arms)]
     if not run:
         return None
-    seeds = {len(scores[arm][run[-1]].seeds) for arm in asked.arms if was_run(scores, arm, run[-1])}
-    shown_with = conditions(folder, [min(seeds)], asked.sweep.format(run[-1]))
-    number = seeds_text(scores, styles, asked.arms, [d for d in run if d in asked.shown] or run[-1:])
+    shown = [distance for distance in run if distance in asked.shown] or run[-1:]
+    seeds = {len(scores[arm][shown[-1]].seeds) for arm in asked.arms if was_run(scores, arm, shown[-1])}
+    shown_with = conditions(folder, [min(seeds)], asked.sweep.format(shown[-1]))
+    number = seeds_text(scores, styles, asked.arms, shown)
     not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
     still_open = f"{not_run} tokens were not run" if not_run else ""
     return Row(asked.question, asked.claim, verdict["verdict"], number, shown_with, asked.study, still_open)

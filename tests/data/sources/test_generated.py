@@ -120,6 +120,19 @@ def test_neither_the_first_nor_the_last_opinion_tells_the_label(distance: int) -
         assert 0.3 < agrees < 0.55, place
 
 
+@pytest.mark.parametrize(("distance", "documented"), [(20, 68), (50, 63), (100, 61), (400, 55)])
+def test_what_the_clauses_about_the_cinema_tell_of_the_label(distance: int, documented: int) -> None:
+    random, right, reviews = np.random.default_rng(7), 0.0, 2000
+    sign = {
+        word.split()[0]: 2 * opinion - 1 for opinion in (0, 1) for form in OPINIONS[opinion].values() for word in form
+    }
+    for number in range(reviews):
+        film = 2 * (number % 2) - 1
+        cinema = sum(sign.get(word, 0) for word in write_review(number % 2, distance, random)) - film
+        right += 0.5 if cinema == 0 else float(cinema * film < 0)
+    assert abs(100 * right / reviews - documented) < 3, "docs/findings.md and experiments/causes/README.md say so"
+
+
 def test_a_bag_of_words_classifier_is_at_chance() -> None:
     random = np.random.default_rng(0)
     labels = np.arange(8000) % 2

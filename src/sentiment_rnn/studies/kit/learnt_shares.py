@@ -21,6 +21,8 @@ from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
 
 MOST = 0.5
 """An arm learns a distance where it is sure that more seeds than this share do."""
+SPANNED = 3
+"""A table has the span where it has as many distances: fewer say little of the longest that is learned."""
 NOT_RUN = "Its distances have not been run."
 """Evidence of a claim of which nothing has been run."""
 
@@ -92,18 +94,21 @@ def learnt_span(shares: Mapping[int, Interval]) -> int:
 
 
 def learnt_share_table(scores: Scores, styles: Styles) -> Table:
-    """Seeds that learn by distance, with their exact intervals, and the span that follows."""
+    """Seeds that learn by distance, with their exact intervals; of three distances or more, the span that follows."""
     distances = _distances(scores)
-    rows = []
-    for arm, by_distance in scores.items():
-        cells = [counted(*seeds_above(by_distance[d])) if d in by_distance else "" for d in distances]
-        span = learnt_span({distance: share_above(score) for distance, score in by_distance.items()})
-        rows.append((styles[arm].label, *cells, str(span)))
-    title = (
-        f"Seeds that are right in more than {100 * REMEMBERS:g} % by distance [tokens], with exact 95 % intervals; the "
-        "span is the longest distance up to which the lower bound is above one half"
+    title = f"Seeds that are right in more than {100 * REMEMBERS:g} % by distance [tokens], with exact 95 % intervals"
+    header = ("encoder", *map(str, distances))
+    rows = [
+        (styles[arm].label, *(counted(*seeds_above(by_distance[d])) if d in by_distance else "" for d in distances))
+        for arm, by_distance in scores.items()
+    ]
+    if len(distances) < SPANNED:
+        return Table(title, header, rows)
+    spans = (
+        learnt_span({d: share_above(score) for d, score in by_distance.items()}) for by_distance in scores.values()
     )
-    return Table(title, ("encoder", *map(str, distances), "span"), rows)
+    title += "; the span is the longest distance up to which the lower bound is above one half"
+    return Table(title, (*header, "span"), [(*row, str(span)) for row, span in zip(rows, spans, strict=True)])
 
 
 @styled

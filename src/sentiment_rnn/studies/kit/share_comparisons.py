@@ -104,10 +104,12 @@ def verdict_on(
     """
     parts: list[bool | None] = []
     evidence: list[str] = []
+    not_run: list[str] = []
     for pair in claim.pairs:
         counts = counts_of(pair, scores)
         if counts is None:
             parts.append(None)
+            not_run.append(str(pair.distance))
             continue
         p = adjusted.get((claim.number, pair))
         decidable = pair.distance not in undecidable
@@ -119,7 +121,13 @@ def verdict_on(
             + ("" if p is None else f", adjusted p = {p:.2g}")
             + ("." if decidable else "; not to be decided there.")
         )
-    return Verdict(claim.text, judged(*parts), " ".join(evidence) or NOT_RUN)
+    if not evidence:
+        return Verdict(claim.text, judged(*parts), NOT_RUN)
+    if claim.margin is not None:
+        evidence.append(f"Up to {100 * claim.margin:g} points count as no difference.")
+    if not_run:
+        evidence.append(f"{' and '.join(not_run)} tokens were not run.")
+    return Verdict(claim.text, judged(*parts), " ".join(evidence))
 
 
 def verdicts_on(
