@@ -20,8 +20,10 @@ PRIVATE = {
     r"hangs by": "depends on",
     r"to the bit": "bit for bit",
     r"of equals the smaller": "ties go to the smaller",
-    r"a (row|dot|line|number) an? (run|seed|encoder)": "one row per run",
+    r"an? (row|dot|line|number|text|answer) an? (run|seed|encoder|line)": "one row per run",
     r"what (a run|it) is found by": "tags that identify a run",
+    r"(is|are) recorded by": "is recorded with",
+    r"every command does around its work": "how a command is run",
     r"initialis": "initializ…",
 }
 """Terms of our own, as patterns, and the field's."""

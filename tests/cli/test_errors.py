@@ -1,5 +1,6 @@
 """What a person sees who gave something wrong: one line, a non-zero exit, and nothing half-written."""
 
+import errno
 import subprocess
 from pathlib import Path
 
@@ -245,6 +246,19 @@ def test_what_slurm_refuses_or_a_job_raises_is_one_line(
     with pytest.raises(SystemExit), one_line_errors():
         raise FailedJobError(said)
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "out/table.md"), "out/table.md: No space left on device; "),
+        (OSError(errno.EROFS, "Read-only file system"), "Read-only file system; "),
+    ],
+)
+def test_a_full_disk_is_one_line(error: OSError, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), one_line_errors():
+        raise error
+    assert capsys.readouterr().err == f"error: {line}make room, or choose another folder\n"
 
 
 def test_without_submitit_the_slurm_launcher_says_what_to_install() -> None:

@@ -17,7 +17,7 @@ from sentiment_rnn.studies.kit.correctness import check_accuracies
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.parts import added_to
 from sentiment_rnn.studies.kit.study import Study
-from sentiment_rnn.tracking.results import Metrics, RunResult
+from sentiment_rnn.tracking.results import Metrics, RunResult, check_epochs
 
 INITIALIZATIONS = (
     "rnn_uniform", "rnn", "rnn_identity", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono",
@@ -112,7 +112,9 @@ def give_runs(monkeypatch: pytest.MonkeyPatch, sweeps: Mapping[str, Sequence[Run
     """Let a study find these runs, by sweep; each reaches its best validation accuracy at the end."""
 
     def found(_: object, *names: str, diverged: bool = False) -> list[RunResult]:
-        return [run for name in names for run in sweeps.get(name, [])]
+        runs = {name: sweeps[name] for name in names if name in sweeps}
+        check_epochs(runs)
+        return [run for of_sweep in runs.values() for run in of_sweep]
 
     monkeypatch.setattr(sweep_runs, "results_of_sweeps", found)
     monkeypatch.setattr(RunResult, "curve", lambda self, name: ([224, 449], [0.5, self.metrics["val/best_accuracy"]]))

@@ -109,6 +109,18 @@ def test_the_verdicts_make_a_table_for_a_document(experiments: Path) -> None:
     )
 
 
+def test_a_study_without_a_readme_is_shown_by_its_name(experiments: Path) -> None:
+    (experiments / "unseen" / "README.md").unlink()
+    titles = {section.name: (section.title, len(section.pictures)) for section in sections_of(experiments)}
+    assert titles == {"unseen": ("unseen", 0), "gates": ("What of gates & more?", 1)}
+
+
+def test_a_damaged_file_of_verdicts_is_one_line(experiments: Path) -> None:
+    (experiments / "gates" / "verdicts.json").write_text("<<<<<<< HEAD")
+    with pytest.raises(UserError, match=r"gates: a file is damaged .*; put it back, or run sentiment-rnn study"):
+        build_page(experiments)
+
+
 def test_without_any_study_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no study has run there; run sentiment-rnn study name=learnability first"):
         build_page(tmp_path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from sentiment_rnn.cli.readme import NOT_RUN
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import all_studies, find_study
 from sentiment_rnn.studies.kit.correctness import Correct, correct_file, reviews_digest
-from sentiment_rnn.studies.kit.evidence import check_evidence
+from sentiment_rnn.studies.kit.evidence import check_evidence, checked_findings
 from sentiment_rnn.studies.kit.protocol import check_protocol, protocol_digest
 from sentiment_rnn.studies.kit.study import Study
 from stored_runs import runs_in
@@ -133,6 +134,23 @@ def test_committed_results_are_of_their_protocol_and_of_the_reviews_read_rightly
         assert not (EXPERIMENTS / study.name / "results.csv").exists()
         return
     check_evidence(study, EXPERIMENTS / study.name)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "what"),
+    [
+        ("validation.csv", ",", ",x", "could not convert"),
+        ("search_20.csv", "learning_rate", "rate", "no 'learning_rate'"),
+    ],
+)
+def test_a_damaged_file_is_one_line(tmp_path: Path, file: str, old: str, new: str, what: str) -> None:
+    folder = shutil.copytree(EXPERIMENTS / "causes", tmp_path / "causes")
+    text = (folder / file).read_text()
+    at = text.rindex(old)
+    (folder / file).write_text(text[:at] + new + text[at + len(old) :])
+    with pytest.raises(UserError, match=f"causes: a file is damaged .{what}") as refused:
+        checked_findings(find_study("causes"), folder)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_mismatch_among_committed_files_is_found(measured: Path) -> None:

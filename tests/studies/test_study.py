@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,10 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from processes import run_command
-from sentiment_rnn.cli.study import folder_of, run_studies, run_sweep
+from sentiment_rnn.cli.study import arms_without_rate, folder_of, planned, run_studies, run_sweep, sweeps_of
 from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.store import register_schema
+from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import all_studies, find_study
@@ -164,9 +164,9 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
     register_schema()
     GlobalHydra.instance().clear()
 
-    def message(name: str, overrides: Sequence[str] = (), run: bool = True) -> str:
+    def message(name: str, overrides: Sequence[str] = (), run: bool = True, sweeps: Sequence[str] = ()) -> str:
         with initialize_config_dir(CONFIGURATION, version_base="1.3"), pytest.raises(UserError) as refusal:
-            run_studies(StudyConfig(name, f"experiments/{name}", run, list(overrides), TRACKING))
+            run_studies(StudyConfig(name, f"experiments/{name}", run, list(overrides), TRACKING, list(sweeps)))
         assert not Path("runs").exists()
         return str(refusal.value)
 
@@ -178,6 +178,59 @@ def test_a_study_that_needs_another_says_so_before_anything_is_trained(refused: 
     said = refused("gates")
     assert said.startswith("name=gates needs the runs of real_text: run sentiment-rnn study name=real_text first (")
     assert "no runs there" in said
+
+
+ARMS = ["rnn_uniform", "rnn", "rnn_gain", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5"]
+"""Of a sweep that was left out."""
+WAITING = (
+    f"budget_100: optimizer.draws has null for {', '.join(ARMS)}, since no search has chosen a draw yet; "
+    "run its search, and put the best draw into conf/experiment/budget_100.yaml"
+)
+
+
+def test_a_sweep_whose_rates_are_not_chosen_is_refused_where_it_is_asked_for(refused: Callable[..., str]) -> None:
+    assert refused("budget", sweeps=["budget_100"]) == WAITING
+
+
+@pytest.fixture
+def composing() -> Iterator[None]:
+    """Hydra as the command has it."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        yield
+
+
+@pytest.mark.usefixtures("composing")
+def test_a_study_leaves_out_sweeps_whose_rates_are_not_chosen_and_runs_their_searches() -> None:
+    budget = find_study("budget")
+    run, left_out = sweeps_of(StudyConfig("budget", "out", True, [], TRACKING), budget)
+    assert left_out == [f"left out: {WAITING}"]
+    assert {sweep.experiment for sweep in budget.sweeps} - {sweep.experiment for sweep in run} == {"budget_100"}
+
+
+@pytest.mark.usefixtures("composing")
+@pytest.mark.parametrize(
+    ("overrides", "arms"),
+    [
+        ([], ARMS),
+        (["optimizer.draw=3"], []),
+        (["optimizer.learning_rate=0.001"], []),
+        (["encoder=lstm_forget_3"], ["lstm_forget_3"]),
+        (["hydra.sweeper.params.encoder='rnn_relu,lstm_forget_5'"], ["lstm_forget_5"]),
+    ],
+)
+def test_a_rate_that_is_given_needs_no_draw(overrides: list[str], arms: list[str]) -> None:
+    (sweep,) = [sweep for sweep in find_study("budget").sweeps if sweep.experiment == "budget_100"]
+    assert arms_without_rate(StudyConfig("budget", "out", True, overrides, TRACKING), sweep) == arms
+
+
+@pytest.mark.usefixtures("composing")
+def test_sweeps_that_are_read_together_train_for_as_many_epochs() -> None:
+    for found in all_studies():
+        for chooses in (False, True):
+            kind = [sweep.experiment for sweep in found.sweeps if sweep.chooses_rates == chooses]
+            assert len({planned(experiment).trainer.epochs for experiment in kind}) <= 1, found.name
 
 
 @pytest.mark.parametrize("seeds", ["seed", "hydra.sweeper.params.seed"])
@@ -201,6 +254,29 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
     ]  # fmt: skip
 
 
+def test_a_sweep_has_the_store_of_its_study_and_no_password_on_its_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        started.append((command, env))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    uri = "http://me:secret@127.0.0.1:5001"
+    tracking = TrackingConfig(
+        uri=uri, directory="my runs, 2", experiment="it's mine", system_metrics=False, repeat=False, checkpoints="kept"
+    )
+    run_sweep(StudyConfig("own_rate", "out", True, [], tracking), find_study("own_rate").sweeps[0], "ab12")
+    ((command, environment),) = started
+    assert not any("secret" in argument for argument in command)
+    assert environment["MLFLOW_TRACKING_URI"] == uri
+    composed = run_config(*(argument for argument in command if argument.startswith("tracking."))).tracking
+    assert (composed.directory, composed.experiment, composed.checkpoints) == ("my runs, 2", "it's mine", "kept")
+    assert composed.repeat is False
+
+
 @pytest.mark.parametrize(
     ("name", "override", "experiment"),
     [
@@ -217,6 +293,9 @@ def test_what_a_study_compares_cannot_be_overridden(
 
 def test_a_study_that_trains_nothing_takes_no_overrides(refused: Callable[..., str]) -> None:
     assert refused("gates", ["trainer.threads=1"]) == "overrides=trainer.threads=1: gates trains nothing; leave it out"
+    assert refused("unseen", ["trainer.threads=1"], run=False) == (
+        "overrides=trainer.threads=1: run=false trains nothing; leave out overrides, or run=false"
+    )
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,15 @@ def test_every_arm_of_the_protocol_has_its_name_from_what_its_run_is(measured: C
     assert claimed == {*variants.PLAIN, *ARMS} - {"bag", "bag_mean_max"}
 
 
+def test_an_arm_of_another_encoder_comes_last() -> None:
+    assert sorted(["gru_100", "bag", "lstm", "rnn_wide"], key=variants.place_of) == [
+        "rnn_wide",
+        "lstm",
+        "bag",
+        "gru_100",
+    ]
+
+
 def test_claims_compare_with_the_arms_of_real_text(measured: Callable[..., Path]) -> None:
     found = variants.findings(measured(rnn=0.75, rnn_mean_max=0.8)).verdicts
     assert [verdict.verdict for verdict in found[:3]] == [HOLDS, FAILS, HOLDS]

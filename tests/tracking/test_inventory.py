@@ -20,6 +20,7 @@ from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
 from sentiment_rnn.tracking.lease import this_process
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
+    DIVERGED_TAG,
     IDENTITY_TAG,
     LEASE_TAG,
     PARENT_TAG,
@@ -204,6 +205,13 @@ def test_a_run_that_can_be_resumed_goes_only_where_that_is_asked_for(store: Stor
     broken = add_run(store, status=status, started=HOUR_AGO)
     assert removed(store) == {}
     assert removed(store, unfinished=True) == {broken: set(FILES)}
+
+
+def test_a_run_that_diverged_is_done_and_its_checkpoints_can_go(store: Store) -> None:
+    parent, runs = add_sweep(store, 0.7, 0.8, started=HOUR_AGO)
+    broken = add_run(store, parent, "FAILED", HOUR_AGO, {DIVERGED_TAG: "the loss is nan"})
+    assert (entry(store, parent).done, entry(store, parent).jobs) == (3, 3)
+    assert removed(store) == {runs[0]: set(FILES), broken: set(FILES)}
 
 
 def test_a_live_run_is_never_touched(store: Store) -> None:

@@ -1,10 +1,12 @@
 """What is read back of sweeps."""
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
@@ -13,8 +15,9 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.tracking.names import DIVERGED_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
-from sentiment_rnn.tracking.results import find_sweep, log_findings, result_of, results_of, results_of_sweeps
+from sentiment_rnn.tracking.results import find_sweep, result_of, results_of, results_of_sweeps
 from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.sweep_reports import log_comparison, log_findings
 from sentiment_rnn.tracking.sweeps import SweepPlan, open_parent
 
 
@@ -25,11 +28,11 @@ def settings_of(*overrides: str) -> dict[str, Any]:
 
 def add_sweep(
     client: MlflowClient, experiment: str, name: str, jobs: list[list[str]], trials: int = 0, backwards: bool = False,
-    diverged: int | None = None,
+    diverged: int | None = None, digest: str = "a digest",
 ) -> str:  # fmt: skip
     """A finished sweep with a run for each list of overrides, of which the first `trials` were trials, and the one of
     this number `diverged`."""
-    parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", STUDY_TAG: name}, run_name=name).info.run_id
+    parent = client.create_run(experiment, tags={SWEEP_TAG: digest, STUDY_TAG: name}, run_name=name).info.run_id
     client.log_dict(parent, {"jobs": jobs}, "sweep.yaml")
     numbered = list(enumerate(jobs))
     for number, job in reversed(numbered) if backwards else numbered:
@@ -63,12 +66,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_sweeps_that_were_trained_alike_are_read_together(store: Store) -> None:
     assert [result.seed for result in results_of_sweeps(store, "plain", "deep")] == [0, 1, 2] * 2
+    assert [result.seed for result in results_of_sweeps(store, "plain", "single")] == [0, 1, 2, 0]
 
 
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ("single", "seed differs (0, 1, 2 in plain; 0 in single)"),
         ("long", "trainer.epochs differs (3 in plain; 5 in long)"),
         ("missing", "sweep=missing: no such sweep has finished"),
     ],
@@ -120,6 +123,18 @@ def test_a_sweep_of_which_a_draw_diverged_has_all_its_runs_also_for_one_that_ask
     assert open_parent(store, config, "drawn", "a digest", SweepPlan(draws[:jobs])) is None
 
 
+def test_a_finished_sweep_that_is_asked_for_again_is_the_latest_of_its_name(tmp_path: Path) -> None:
+    config = run_config(f"tracking.directory={tmp_path}", "tracking.repeat=false").tracking
+    store = open_store(config)
+    jobs = [["seed=0"]]
+    first = add_sweep(store.client, store.experiment_id, "learn", jobs, digest="first seeds")
+    second = add_sweep(store.client, store.experiment_id, "learn", [["seed=1"]], digest="more seeds")
+    assert find_sweep(store, "learn", finished=True).info.run_id == second
+    time.sleep(0.002)
+    assert open_parent(store, config, "learn", "first seeds", SweepPlan(jobs)) is None
+    assert find_sweep(store, "learn", finished=True).info.run_id == first
+
+
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:
     by_name = find_sweep(store, "deep")
     assert find_sweep(store, by_name.info.run_id).info.run_id == by_name.info.run_id
@@ -137,6 +152,26 @@ def test_what_a_study_found_is_logged_as_it_is_texts_and_others(store: Store, tm
     assert {path.name for path in folder.iterdir()} == {"table.md", "correct.npz", "shares.png"}
     assert (folder / "table.md").read_text(encoding="utf-8") == "± 1 %"
     assert (folder / "correct.npz").read_bytes() == b"\x00\xff"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(403, "refuses this user (403)"), (502, "no answer (502 Server Error"), (507, "507 Server Error")],
+)
+def test_where_a_server_keeps_no_artifacts_it_is_one_line(
+    store: Store, monkeypatch: pytest.MonkeyPatch, status: int, said: str
+) -> None:
+    answer = requests.Response()
+    answer.status_code, answer.url = status, "http://127.0.0.1:5001/api"
+
+    def refuse(*_: object) -> None:
+        answer.raise_for_status()
+
+    monkeypatch.setattr(store.client, "log_text", refuse)
+    with pytest.raises(UserError) as refused:
+        log_comparison(store, find_sweep(store, "plain"), {"table.md": "| |"}, Figure())
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_the_configuration_of_another_version_is_one_line(store: Store) -> None:

@@ -18,8 +18,9 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import markdown, new_console, show
 from sentiment_rnn.tracking.models import check_name, register
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION
-from sentiment_rnn.tracking.results import RunResult, find_sweep, log_comparison, results_of
+from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store, open_store, where_to_look
+from sentiment_rnn.tracking.sweep_reports import log_comparison
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="compare")
@@ -30,7 +31,7 @@ def main(config: DictConfig) -> None:
 
 
 def compare(config: CompareConfig) -> None:
-    """Print the tables; log them and the figure to the parent run; write them to `output` if it is given."""
+    """Write the tables and the figure to `output` if it is given; log them to the parent run; print the tables."""
     if config.register:
         check_name(config.tracking.model)
     check_panels(config.panels)
@@ -45,19 +46,20 @@ def compare(config: CompareConfig) -> None:
     text = markdown(tables)
     figure = comparison_figure(arms, study, config.panels)
     files = {"table.md": text, "results.csv": results}
+    written = []
+    if config.output:  # first: it is there also where the store can only be read
+        write_folder(Path(config.output), files, {"comparison": figure})
+        written = [f"written to {Path(config.output)}"]
     log_comparison(store, parent, files, figure)
     lines = register_best(store, config.tracking.model, arms) if config.register else [
         "not registered; register=true makes the best runs versions of the model " + config.tracking.model
     ]  # fmt: skip
-    if config.output:
-        write_folder(Path(config.output), files, {"comparison": figure})
-        lines.append(f"written to {Path(config.output)}")
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
     console = new_console()
     for shown in tables:
         show(console, shown)
     logged = f"tables and figure logged to run {parent.info.run_id} of {store.address}, under comparison/"
-    for line in [logged, *lines, where_to_look(store)]:
+    for line in [logged, *lines, *written, where_to_look(store)]:
         console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""What every command does around its work: the schema registered, and one line for what a user can mend."""
+"""How a command is run: with its schema registered, and one line for an error that its user can mend."""
 
 import os
 import sys

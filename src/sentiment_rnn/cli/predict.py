@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 def main() -> None:
     """Read the command line and answer."""
     parser = argparse.ArgumentParser(prog="sentiment-rnn predict", description="Say whether texts are positive.")
-    parser.add_argument("texts", nargs="*", help="texts; without any, and without --file, a text a line is read")
+    parser.add_argument("texts", nargs="*", help="texts; without any, and without --file, one text per line is read")
     parser.add_argument(
         "--file", type=Path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"
     )
     parser.add_argument("--text", default="text", metavar="COLUMN", help="its column (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="an answer a line, in JSON")
+    parser.add_argument("--json", action="store_true", help="one answer per line, in JSON")
     add_arguments(parser)
     predict(parser.parse_args())
 

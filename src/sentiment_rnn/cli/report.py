@@ -18,6 +18,7 @@ from sentiment_rnn.studies import find_study
 from sentiment_rnn.studies.page import build_page, sections_of
 from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.sweep_reports import log_page
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="report")
@@ -39,5 +40,5 @@ def report(config: ReportConfig) -> None:
     with contextlib.suppress(UserError):
         store = open_store(config.tracking, create=False)
         parent = find_sweep(store, find_study(sections[-1].name).last_sweep, finished=True)
-        store.client.log_text(parent.info.run_id, page, "report.html")
+        log_page(store, parent, page)
         print(f"logged to run {parent.info.run_id} of {store.address}, as report.html")

@@ -1,6 +1,7 @@
 """Errors of ours, of Hydra and of OmegaConf, each said in one line."""
 
 import dataclasses
+import errno
 import re
 from typing import Any
 
@@ -11,6 +12,8 @@ from sentiment_rnn.config import commands, data, model, optimizer, run, search, 
 from sentiment_rnn.config.store import choices_with_key, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Of a disk that is full, or that can only be read."""
 SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer, commands)
 
 
@@ -20,6 +23,9 @@ def line_of(error: BaseException) -> str | None:
         return describe(error)
     if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | FileExistsError):
         return f"{error.filename}: {error.strerror}; choose a folder that can be written"
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; make room, or choose another folder"
     if isinstance(error, ValueError) and "can be specified" in str(error):  # Hydra's word on flags that exclude others
         return str(error)
     if type(error).__module__ == "submitit.core.utils":

@@ -1,6 +1,6 @@
 """Texts, and labels where there are any, from the files that people have: read in parts, so that size does not matter.
 
-`.csv`, `.tsv`, `.jsonl` and `.parquet` have columns by name; `.txt` has a text a line. All but Parquet may be
+`.csv`, `.tsv`, `.jsonl` and `.parquet` have columns by name; `.txt` has one text per line. All but Parquet may be
 compressed (`.csv.gz`). Text is UTF-8, with or without a byte order mark.
 """
 
@@ -75,7 +75,7 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
 
 
 def read_lines(lines: Iterable[str], size: int = PART) -> Iterator[Rows]:
-    """A text a line, `size` at a time."""
+    """One text per line, `size` at a time."""
     given = iter(lines)
     while part := [line.rstrip("\r\n") for line in islice(given, size)]:
         yield Rows(list(part), [], [])

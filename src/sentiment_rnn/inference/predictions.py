@@ -44,10 +44,6 @@ class Predictions:
         """Whether it is known where the deciding clause stands."""
         return bool((self.distances >= 0).all())
 
-    def same_reviews(self, other: "Predictions") -> bool:
-        """Whether both are of the same reviews, as far as can be told."""
-        return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in ("labels", "lengths", "distances"))
-
     def most_confident_mistakes(self, count: int) -> np.ndarray:
         """int64 [≤ count], the wrong reviews, the surest first."""
         return surest_mistakes(self.probabilities, self.labels, count)

@@ -150,7 +150,7 @@ def _number(value: float) -> str:
 
 
 def _digest(predictions: Predictions) -> str:
-    """Of what tells test reviews apart, as `Predictions.same_reviews` does."""
+    """Of what tells test reviews apart: labels, lengths and distances."""
     parts = (predictions.labels, predictions.lengths, predictions.distances)
     return hashlib.sha256(b"".join(np.ascontiguousarray(part, "<i8").tobytes() for part in parts)).hexdigest()[:8]
 

@@ -63,7 +63,7 @@ def _metric(axes: Axes, arms: Sequence[Arm], colors: dict[str, str], name: str) 
     axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    axes.set(title=f"{name} (a dot a seed, mean ± sd)", xlabel=name)
+    axes.set(title=f"{name} (one dot per seed, mean ± sd)", xlabel=name)
 
 
 def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:

@@ -24,8 +24,9 @@ from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.answers import quick_answers, store_errors
 from sentiment_rnn.tracking.lease import Lease
-from sentiment_rnn.tracking.results import log_summary, planned_runs, results_of, trials_of
+from sentiment_rnn.tracking.results import planned_runs, results_of, trials_of
 from sentiment_rnn.tracking.store import Store, check_store, open_store
+from sentiment_rnn.tracking.sweep_reports import log_summary
 from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, lock_sweep, open_parent
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")

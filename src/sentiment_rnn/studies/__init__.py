@@ -1,7 +1,7 @@
 """The studies: each puts claims to the test with one or several sweeps, in tables, figures and verdicts.
 
 A new study is a module (or package) here with a `STUDY`, its sweeps in `conf/experiment/`, and a folder of
-`experiments/` with a README.
+`experiments/`. This has a README and a `protocol.md`, without which the study does not start.
 """
 
 import pkgutil

@@ -18,7 +18,7 @@ from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import counted_text, seeds_text, was_run
 from sentiment_rnn.studies.kit.margin_comparisons import mean_score
-from sentiment_rnn.studies.kit.measurements import read_styles
+from sentiment_rnn.studies.kit.measurements import damaged_files, read_styles
 from sentiment_rnn.studies.kit.protocol import read_provenance
 from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS_SHUFFLED, SEEDS
 
@@ -175,9 +175,12 @@ def conditions(folder: Path, seeds: Iterable[int], sweep: str) -> str:
 
 
 def verdicts_of(folder: Path) -> dict[str, dict[str, str]]:
-    """The verdicts of a study by their claim; none where it has not run."""
+    """The verdicts of a study by their claim; none where it has not run. Raises `UserError` for a damaged file."""
     path = folder / VERDICTS
-    return {found["claim"]: found for found in json.loads(path.read_text())} if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    with damaged_files(folder):
+        return {found["claim"]: found for found in json.loads(path.read_text(encoding="utf-8"))}
 
 
 def answer_table(rows: list[Row], experiments: str) -> Table:

@@ -153,8 +153,12 @@ def verdict_table(sections: list[Section], folder: Path) -> Table:
 
 
 def section_of(folder: Path) -> Section:
-    """Verdicts and figures of a study; its title and the descriptions of its figures come from its README."""
-    readme = (folder / "README.md").read_text()
+    """Verdicts and figures of a study; its title and the descriptions of its figures come from its README.
+
+    A folder without one, made with `output`, has the study's name as title, and no figures.
+    """
+    path = folder / "README.md"
+    readme = path.read_text(encoding="utf-8") if path.is_file() else f"# {folder.name}"
     title = readme.splitlines()[0].removeprefix("# ")
     pictures = [
         Picture(description, folder / file)

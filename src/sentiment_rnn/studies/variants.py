@@ -83,6 +83,12 @@ def change_of(run: RunResult) -> str:
     return "".join(f", {said}" for said in changes_of(run).values())
 
 
+def place_of(arm: str) -> int:
+    """The place of an arm in tables: beside the plain arm of its cell; one of another encoder comes last."""
+    cell = arm.split("_")[0]
+    return PLAIN.index(cell) if cell in PLAIN else len(PLAIN)
+
+
 def findings(folder: Path) -> Findings:
     """Findings from the files, and from those of real_text in the folder beside this one.
 
@@ -92,7 +98,7 @@ def findings(folder: Path) -> Findings:
     beside, own = folder.parent / real_text.STUDY.name, read_accuracies(folder, SEEDS)
     plain = {arm: by_seed for arm, by_seed in read_accuracies(beside, SEEDS).items() if arm in PLAIN}
     accuracies = whole_arms(plain | own) if own else {}
-    ordered = {arm: accuracies[arm] for arm in sorted(accuracies, key=lambda arm: PLAIN.index(arm.split("_")[0]))}
+    ordered = {arm: accuracies[arm] for arm in sorted(accuracies, key=place_of)}
     styles = read_styles(beside) | read_styles(folder)
     search = search_findings(folder, styles)
     return accuracy_findings(ordered, styles, CLAIMS, SEEDS, plain=PLAIN, search=search)

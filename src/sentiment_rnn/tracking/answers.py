@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
+from requests import RequestException
 
 from sentiment_rnn.environment import REQUESTS
 from sentiment_rnn.errors import UserError
@@ -34,12 +35,12 @@ def store_errors(uri: str, experiment: str, permission: str, name: str = "tracki
     """
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, RequestException) as error:  # the second from where a server keeps artifacts
         raise UserError(f"{name}={uri}: {_reason(error, experiment, permission)}") from error
 
 
-def _reason(error: MlflowException, experiment: str, permission: str) -> str:
-    status, user = error.get_http_status_code(), os.environ.get("MLFLOW_TRACKING_USERNAME")
+def _reason(error: MlflowException | RequestException, experiment: str, permission: str) -> str:
+    status, user = _status(error), os.environ.get("MLFLOW_TRACKING_USERNAME")
     if status == 401 and user:
         return f"the server does not know the user {user} with this password (401); check MLFLOW_TRACKING_PASSWORD"
     if status == 401:
@@ -52,16 +53,23 @@ def _reason(error: MlflowException, experiment: str, permission: str) -> str:
             f"the server refuses {user or 'this user'} (403); ask whoever runs it for the permission {permission} on "
             f"the experiment {experiment}"
         )
-    if status == 404 and not isinstance(error, RestException):
+    if status == 404 and isinstance(error, MlflowException) and not isinstance(error, RestException):
         return "no MLflow server answers there (404); check the address, or give none for SQLite"
     if no_answer(error):
         return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
     return f"{short_reason(error)}; check the address, or give none for SQLite"
 
 
-def no_answer(error: MlflowException) -> bool:
+def no_answer(error: MlflowException | RequestException) -> bool:
     """Whether a request got no answer, or none but that the server cannot answer now."""
-    return bool(re.search(NO_ANSWER, str(error))) or error.get_http_status_code() in UNABLE
+    return bool(re.search(NO_ANSWER, str(error))) or _status(error) in UNABLE
+
+
+def _status(error: MlflowException | RequestException) -> int | None:
+    """The HTTP status of an answer; None where there was none."""
+    if isinstance(error, MlflowException):
+        return int(error.get_http_status_code())
+    return None if error.response is None else int(error.response.status_code)
 
 
 def short_reason(error: BaseException) -> str:

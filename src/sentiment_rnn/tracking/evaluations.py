@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.answers import short_reason
+from sentiment_rnn.tracking.answers import short_reason, store_errors
 from sentiment_rnn.tracking.names import PARENT_TAG
 from sentiment_rnn.tracking.record import write_pictures_and_mistakes
 from sentiment_rnn.tracking.store import Store
@@ -51,9 +51,9 @@ def log_evaluation(
     status = RunStatus.FAILED
     try:
         metrics = [Metric(key, value, 0, 0) for key, value in scores.items()]
-        client.log_batch(made, metrics, [Param("files", name)])
-        client.log_text(made, table, "table.md")
-        with tempfile.TemporaryDirectory() as folder:
+        with store_errors(store.uri, store.experiment, "EDIT"), tempfile.TemporaryDirectory() as folder:
+            client.log_batch(made, metrics, [Param("files", name)])
+            client.log_text(made, table, "table.md")
             for tag, value in write_pictures_and_mistakes(Path(folder), figures, mistakes).items():
                 client.set_tag(made, tag, value)
             client.log_artifacts(made, folder)

@@ -17,6 +17,7 @@ from sentiment_rnn.tracking.lease import Owner, lease_tag, owners_of
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
+    DIVERGED_TAG,
     IDENTITY_TAG,
     PARENT_TAG,
     PRUNED_TAG,
@@ -74,7 +75,7 @@ class Entry:
 
     @property
     def done(self) -> int:
-        """How many of its runs have finished, or were pruned by a search."""
+        """How many of its runs have finished, were pruned by a search, or diverged."""
         return sum(is_done(run) for run in self.runs)
 
     @property
@@ -90,8 +91,8 @@ class Entry:
 
 
 def is_done(run: Run) -> bool:
-    """Whether there is nothing to resume: it has finished, or a search has pruned it."""
-    return is_finished(run) or PRUNED_TAG in run.data.tags
+    """Whether there is nothing to resume: it has finished, a search has pruned it, or its loss became no number."""
+    return is_finished(run) or PRUNED_TAG in run.data.tags or DIVERGED_TAG in run.data.tags
 
 
 def best_of(runs: Sequence[Run]) -> Best | None:

@@ -1,30 +1,28 @@
-"""Finished runs read back from MLflow, and what was made of them logged to their parent."""
+"""Finished runs read back from MLflow."""
 
 import math
 import tempfile
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import yaml
 from mlflow.artifacts import download_artifacts
-from mlflow.entities import Metric, Run, RunStatus
+from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.names import (
+    ASKED_TAG,
     CONFIGURATION,
     DIVERGED_TAG,
     GRADIENTS,
     JOBS,
-    NOTE_TAG,
     OVERRIDES,
     PARENT_TAG,
     PREDICTIONS,
@@ -33,9 +31,6 @@ from sentiment_rnn.tracking.names import (
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FINISHED = "attributes.status = 'FINISHED'"
 
@@ -155,9 +150,10 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
 
 
 def _last_work(store: Store, parent: Run) -> int:
-    """When a sweep was last worked on, in milliseconds: its end, or, without one, the start of its last job."""
+    """When a sweep was last worked on or asked for, in milliseconds: its end, or, without one, the start of its last
+    job."""
     if parent.info.end_time:
-        return int(parent.info.end_time)
+        return max(int(parent.info.end_time), int(parent.data.tags.get(ASKED_TAG, 0)))
     query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
     last = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1)
     return int((last[0] if last else parent).info.start_time)
@@ -249,36 +245,20 @@ def results_of_sweeps(store: Store, *sweeps: str, diverged: bool = False) -> lis
         diverged: whether those that diverged come too.
 
     Raises:
-        UserError: there is none, or they do not compare: they have other seeds, or another number of epochs.
+        UserError: there is none, or they do not compare: see `check_epochs`.
     """
     found = {sweep: results_of(store, find_sweep(store, sweep, finished=True), diverged) for sweep in sweeps}
-    for key in ("seed", "trainer.epochs"):
-        value = attrgetter(key)
-        values = {sweep: ", ".join(sorted({str(value(r.config)) for r in runs})) for sweep, runs in found.items()}
-        if len(set(values.values())) > 1:
-            differing = "; ".join(f"{value} in {sweep}" for sweep, value in values.items())
-            raise UserError(f"{key} differs ({differing}); train these sweeps with the same overrides")
+    check_epochs(found)
     return [result for results in found.values() for result in results]
 
 
-def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: "Figure") -> None:
-    """Put tables and figure into the parent run, under `comparison/`."""
-    for name, content in files.items():
-        store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
-    store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
-
-
-def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float]) -> None:
-    """Make `text` the description of a parent run, and give it these metrics: MLflow's list shows the result."""
-    now = int(1000 * time.time())
-    store.client.set_tag(run_id, NOTE_TAG, text)
-    store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
-
-
-def log_findings(store: Store, parent: Run, study: str, files: Iterable[Path]) -> None:
-    """Put what a study wrote into the parent run, under `study/<its name>`: a sweep can be that of two studies."""
-    for path in files:
-        store.client.log_artifact(parent.info.run_id, str(path), f"study/{study}")
+def check_epochs(runs: Mapping[str, Sequence[RunResult]]) -> None:
+    """Raise `UserError` where sweeps, by name, have other numbers of epochs. They may have other seeds: a study counts
+    those that it planned."""
+    epochs = {sweep: ", ".join(sorted({str(run.config.trainer.epochs) for run in of})) for sweep, of in runs.items()}
+    if len(set(epochs.values())) > 1:
+        differing = "; ".join(f"{number} in {sweep}" for sweep, number in epochs.items())
+        raise UserError(f"trainer.epochs differs ({differing}); train these sweeps with the same overrides")
 
 
 def _pairs(overrides: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.lease import HeldError, Lease
-from sentiment_rnn.tracking.names import JOBS, NOTE_TAG, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.names import ASKED_TAG, JOBS, NOTE_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
 from sentiment_rnn.tracking.results import ended_runs, is_finished, trials_of
@@ -83,6 +84,8 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
         and plan.trials <= trials_of(store, earlier[0])  # else a search is asked for more
     )
     if finished and not config.repeat and _has_all_runs(store, earlier[0], plan):
+        # So that whoever looks for the latest sweep of this name finds the one that was just asked for.
+        store.client.set_tag(earlier[0].info.run_id, ASKED_TAG, str(int(1000 * time.time())))
         log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
         return None
     if earlier and not (finished and config.repeat):

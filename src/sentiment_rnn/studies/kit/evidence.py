@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sentiment_rnn.studies.kit.correctness import check_accuracies
 from sentiment_rnn.studies.kit.findings import Findings
+from sentiment_rnn.studies.kit.measurements import damaged_files
 from sentiment_rnn.studies.kit.protocol import check_protocol
 from sentiment_rnn.studies.kit.study import Study
 
@@ -12,11 +13,12 @@ def checked_findings(study: Study, folder: Path) -> Findings:
     """The findings of a study from the files in its folder.
 
     Raises:
-        UserError: a file is missing, the results were measured under another protocol, or they are not those of the
-            reviews that the runs classified correctly.
+        UserError: a file is missing or damaged. Or the results were measured under another protocol, or are not those
+            of the reviews that the runs classified correctly.
     """
     check_evidence(study, folder)
-    return study.findings(folder)
+    with damaged_files(folder):
+        return study.findings(folder)
 
 
 def check_evidence(study: Study, folder: Path) -> None:

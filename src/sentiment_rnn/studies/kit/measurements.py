@@ -5,7 +5,8 @@ each review whether a run read it rightly (`correctness.py`).
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def read_rows(folder: Path, file: str = RESULTS) -> list[dict[str, str]]:
                 f"{path}: damaged in line {number}; put it back, or run sentiment-rnn study name={folder.name}"
             )
     return rows
+
+
+@contextmanager
+def damaged_files(folder: Path) -> Iterator[None]:
+    """Turn what a changed file of a study brings about, a cell that is no number or a column that is gone, into one
+    line: `UserError`."""
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise UserError(
+            f"{folder}: a file is damaged ({what}); put it back, or run sentiment-rnn study name={folder.name}"
+        ) from error
 
 
 def styles_csv(styles: Styles) -> str:

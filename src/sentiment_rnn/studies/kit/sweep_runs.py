@@ -11,7 +11,7 @@ def compared_and_searched(store: Store, sweeps: Sequence[Sweep]) -> tuple[list[R
     """The runs of sweeps that choose no rates, and of those that do, where a draw may have diverged.
 
     Raises:
-        UserError: a sweep has not finished, or the sweeps of either kind do not compare; see `results_of_sweeps`.
+        UserError: a sweep has not finished, or the sweeps of either kind do not compare; see `check_epochs`.
     """
     compared = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps if not sweep.chooses_rates))
     searches = [sweep.experiment for sweep in sweeps if sweep.chooses_rates]
