@@ -11,6 +11,7 @@ import pytest
 from processes import environment, run_command
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.commands import COMMANDS
+from sentiment_rnn.cli.help import _all_keys
 from sentiment_rnn.cli.main import _command_to_complete, flags_first
 from sentiment_rnn.config.documented import keys_of
 
@@ -37,6 +38,19 @@ def test_help_is_there_within_a_second(command: str, tmp_path: Path) -> None:
     assert done.stderr == ""
     assert took < bare + 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_lists_the_keys_of_tracking_that_it_has_a_use_for() -> None:
+    listed = {
+        name: {key.removeprefix("tracking.") for key, _, _ in _all_keys(command) if key.startswith("tracking.")}
+        for name, command in COMMANDS.items()
+        if command.keys
+    }
+    declared = {key.name for key in keys_of("config/tracking.py", "TrackingConfig")}
+    assert listed.pop("train") == declared
+    assert listed.pop("report") == {"uri", "directory", "experiment"}
+    assert listed.pop("compare") == {"uri", "directory", "experiment", "checkpoints", "model"}
+    assert set(map(frozenset, listed.values())) == {frozenset({"uri", "directory", "experiment", "checkpoints"})}
 
 
 LOADED = """

@@ -2,6 +2,12 @@
 
 from typing import NamedTuple
 
+TRACKING = "tracking."
+TRACKING_KEYS = (TRACKING, "config/tracking.py", "TrackingConfig")
+STORE = ("uri", "directory", "experiment")
+"""Keys of `tracking` by which a command finds the runs that it reads."""
+STORE_AND_FILES = (*STORE, "checkpoints")
+"""… and their checkpoints."""
 RUN_KEYS = (
     ("", "config/run.py", "RunConfig"),
     ("task.", "config/task.py", "SequenceTaskConfig"),
@@ -11,10 +17,9 @@ RUN_KEYS = (
     ("pooling.", "config/model.py", "PoolingConfig"),
     ("optimizer.", "config/optimizer.py", "OptimizerConfig"),
     ("trainer.", "config/trainer.py", "TrainerConfig"),
-    ("tracking.", "config/tracking.py", "TrackingConfig"),
+    TRACKING_KEYS,
     ("hydra.sweeper.", "config/search.py", "SearchConfig"),
 )
-TRACKING_KEYS = ("tracking.", "config/tracking.py", "TrackingConfig")
 SOURCES = "data"
 """The group whose files name the classes that have its further keys."""
 RUN_GROUPS = ("task", "data", "encoder", "pooling", "optimizer", "trainer", "tracking", "experiment")
@@ -29,6 +34,8 @@ class Command(NamedTuple):
     """Of `conf/`."""
     keys: tuple[tuple[str, str, str], ...] = ()
     """Prefix, file and class of its keys; none for a command with options of its own."""
+    of_tracking: tuple[str, ...] = ()
+    """Keys of `tracking` that it has a use for; all where none are named."""
 
 
 COMMANDS = {
@@ -51,6 +58,7 @@ COMMANDS = {
         ),
         ("tracking",),
         (("", "config/commands.py", "CompareConfig"), TRACKING_KEYS),
+        (*STORE_AND_FILES, "model"),
     ),
     "study": Command(
         "Run a study: its sweeps, then what they say of its claims.",
@@ -61,6 +69,7 @@ COMMANDS = {
         ),
         ("tracking",),
         (("", "config/commands.py", "StudyConfig"), TRACKING_KEYS),
+        STORE_AND_FILES,
     ),
     "report": Command(
         "Write what the studies found as one HTML page.",
@@ -71,6 +80,7 @@ COMMANDS = {
         ),
         ("tracking",),
         (("", "config/commands.py", "ReportConfig"), TRACKING_KEYS),
+        STORE,
     ),
     "sync": Command("Send to the tracking server what runs could not send while it was away."),
     "runs": Command(
@@ -82,6 +92,7 @@ COMMANDS = {
         ),
         ("tracking",),
         (("", "config/commands.py", "RunsConfig"), TRACKING_KEYS),
+        STORE_AND_FILES,
     ),
     "runs prune": Command(
         "Remove checkpoints that nobody needs; shows them first, yes=true deletes.",
@@ -92,6 +103,7 @@ COMMANDS = {
         ),
         ("tracking",),
         (("", "config/commands.py", "PruneConfig"), TRACKING_KEYS),
+        STORE_AND_FILES,
     ),
     "predict": Command("Say whether texts are positive."),
     "evaluate": Command("How good a trained model is on labelled texts of your own."),

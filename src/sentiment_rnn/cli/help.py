@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment_rnn.cli.commands import COMMANDS, SOURCES, Command
+from sentiment_rnn.cli.commands import COMMANDS, SOURCES, TRACKING, Command
 from sentiment_rnn.config.documented import keys_of
 from sentiment_rnn.config.folders import CONFIGURATION
 
@@ -69,7 +69,8 @@ def _all_keys(command: Command) -> list[tuple[str, str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for prefix, module, name in [part for keys in command.keys for part in (keys, *_sources(keys[0]))]:
         for key in keys_of(module, name):
-            if not key.name.startswith("_") and key.name not in sections:
+            unused = prefix == TRACKING and command.of_tracking and key.name not in command.of_tracking
+            if not key.name.startswith("_") and key.name not in sections and not unused:
                 found.setdefault(prefix + key.name, (key.type, key.meaning))
     return [(key, kind, meaning) for key, (kind, meaning) in found.items()]
 

@@ -38,7 +38,8 @@ class StudyConfig:
     """Overrides for every run of the sweeps; a seed for none that chooses learning rates."""
     tracking: TrackingConfig = MISSING
     sweeps: list[str] = field(default_factory=list)
-    """Run and measure only these sweeps, and add them to what `output` has of the others; empty runs all of a study."""
+    """Run and measure only these sweeps, and add them to what `output` has of the others. Empty runs all of a study
+    but those whose learning rates no search has chosen yet."""
 
 
 @dataclass
