@@ -9,6 +9,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import steady_rate, textbook, variants
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.random_search import Draw, best_draw, read_search
+from sentiment_rnn.studies.textbook import claims
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 DECIDES = 53.0
@@ -132,7 +133,7 @@ def test_an_arm_of_unseen_runs_with_the_best_draw_of_its_search() -> None:
     assert_used("unseen", best)
 
 
-@pytest.mark.parametrize(("case", "task"), zip(textbook.CASES, textbook.TASKS, strict=True))
+@pytest.mark.parametrize(("case", "task"), zip(textbook.CASES, claims.TASKS, strict=True))
 def test_an_arm_of_textbook_runs_with_the_best_draw_on_its_task(case: str, task: str) -> None:
     folder, file = EXPERIMENTS / "textbook", textbook.search_file(task)
     if not (folder / file).is_file():

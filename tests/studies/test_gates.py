@@ -20,7 +20,7 @@ from sentiment_rnn.studies.gates import (
 from sentiment_rnn.studies.gates.claims import seeds_that_keep, verdicts
 from sentiment_rnn.studies.gates.measurements import HALF_LIFE, LONGER_HALF_LIFE, UNITS, measures_of
 from sentiment_rnn.studies.gates.readers import LONGEST, LONGEST_LIFE, half_lives, read
-from sentiment_rnn.studies.kit.restored import GENERATED, IMDB, planned_runs
+from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB, planned_runs
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
 Of = dict[tuple[str, str], dict[int, float]]

@@ -19,7 +19,7 @@ from sentiment_rnn.studies.gradient_flow.measurements import (
     by_seed,
     longer_than,
 )
-from sentiment_rnn.studies.kit.restored import GENERATED, IMDB
+from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB
 from sentiment_rnn.studies.kit.scores import Score
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 

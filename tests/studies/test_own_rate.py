@@ -44,7 +44,7 @@ def test_where_all_arms_learn_nothing_makes_a_difference() -> None:
 
 
 def test_an_lstm_that_remembers_further_is_seen() -> None:
-    found = judged(build(**dict.fromkeys(own_rate.TANH_RNNS, 0)))
+    found = judged(build(**dict.fromkeys(learnability.TANH_RNNS, 0)))
     assert (found[2], found[3]) == (FAILS, HOLDS)
     assert judged(build(**dict.fromkeys(learnability.LSTMS, 0)))[3] == FAILS
 

@@ -11,8 +11,9 @@ from made_results import make_result
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
+from sentiment_rnn.runs.restored import OUR_SOURCES, best, data_of, untrained
 from sentiment_rnn.runs.reviews import ReviewJob
-from sentiment_rnn.studies.kit.restored import OUR_SOURCES, best, data_of, refusing_other_encoders, untrained
+from sentiment_rnn.studies.kit.planned_runs import refusing_other_encoders
 from sentiment_rnn.tracking.results import result_of
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run

@@ -15,14 +15,15 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import textbook
 from sentiment_rnn.studies.kit.margin_comparisons import Scores, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
+from sentiment_rnn.studies.textbook import claims, measurements
 from sentiment_rnn.tracking.results import RunResult
 
 ONCE = ("rnn", "rnn_relu", "gru", "lstm")
 STYLES = {arm: style_of(arm) for arm in (*ONCE, "lstm_chrono_50", "lstm_chrono")}
 STORE: Any = None
-ONE, TWO, FOUR, EIGHT = textbook.COPYING.values()
-SHORT, LONG = textbook.ADDING
-ARMS = dict.fromkeys(textbook.TASKS, (*ONCE, "lstm_chrono_50")) | {LONG: (*ONCE, "lstm_chrono")}
+ONE, TWO, FOUR, EIGHT = claims.COPYING.values()
+SHORT, LONG = claims.ADDING
+ARMS = dict.fromkeys(claims.TASKS, (*ONCE, "lstm_chrono_50")) | {LONG: (*ONCE, "lstm_chrono")}
 """By task."""
 
 
@@ -31,7 +32,7 @@ def made(of_task: dict[str, float] | None = None, **of_arm: float) -> Scores:
     given = of_task or {}
     return {
         task: {
-            arm: {seed: given.get(f"{arm}, {task}", of_arm.get(arm, 0.95)) for seed in textbook.SEEDS} for arm in arms
+            arm: {seed: given.get(f"{arm}, {task}", of_arm.get(arm, 0.95)) for seed in claims.SEEDS} for arm in arms
         }
         for task, arms in ARMS.items()
     }  # fmt: skip
@@ -39,8 +40,8 @@ def made(of_task: dict[str, float] | None = None, **of_arm: float) -> Scores:
 
 def judged(scores: Scores) -> list[str]:
     """The verdicts on claims 1 to 11."""
-    adjusted = adjusted_tests(textbook.COMPARISONS, scores)
-    return [verdict.verdict for verdict in textbook.verdicts(adjusted, scores, STYLES)]
+    adjusted = adjusted_tests(claims.COMPARISONS, scores)
+    return [verdict.verdict for verdict in claims.verdicts(adjusted, scores, STYLES)]
 
 
 def test_where_every_arm_keeps_all_it_is_as_good_and_none_is_better() -> None:
@@ -66,7 +67,7 @@ def test_a_seed_learns_that_keeps_more_than_nine_tenths(kept: float, learns: boo
 def test_ten_points_more_in_most_seeds_are_more(better: int, verdict: str) -> None:
     scores: Any = made()
     for task in (TWO, FOUR, EIGHT):
-        scores[task]["rnn"] = {seed: 0.84 if seed < 80 + better else 0.86 for seed in textbook.SEEDS}
+        scores[task]["rnn"] = {seed: 0.84 if seed < 80 + better else 0.86 for seed in claims.SEEDS}
     assert judged(scores)[3] == verdict
 
 
@@ -77,14 +78,14 @@ def test_a_test_among_eight_has_to_say_more_than_one_alone() -> None:
         for arm in arms.keys() & {"rnn", "lstm_chrono_50"}:
             arms[arm] = {seed: 0.84 if seed % 2 else 0.86 for seed in arms[arm]}
     for seeds, verdict in ((17, IN_PART), (16, UNDECIDED)):
-        scores[EIGHT]["rnn"] = {seed: 0.84 if seed < 80 + seeds else 0.86 for seed in textbook.SEEDS}
+        scores[EIGHT]["rnn"] = {seed: 0.84 if seed < 80 + seeds else 0.86 for seed in claims.SEEDS}
         assert judged(scores)[3] == verdict
 
 
 def test_a_task_that_was_not_run_leaves_its_part_open_and_counts_among_the_tests() -> None:
     scores = {task: arms for task, arms in made(rnn=0.02).items() if task in (EIGHT, SHORT)}
-    adjusted = adjusted_tests(textbook.COMPARISONS, scores)
-    verdicts = textbook.verdicts(adjusted, scores, STYLES)
+    adjusted = adjusted_tests(claims.COMPARISONS, scores)
+    verdicts = claims.verdicts(adjusted, scores, STYLES)
     found = {verdict.claim: verdict.verdict for verdict in verdicts}
     evidence = {verdict.claim: verdict.evidence for verdict in verdicts}
     assert "A vanilla RNN keeps one bit for 28 steps." not in found
@@ -115,12 +116,12 @@ def make_run(arm: str, task: str, seed: int, kept: float = 0.95) -> RunResult:
 
 RNN = {"copying_1": 0.95, "copying_2": 0.9, "copying_4": 0.8, "copying_8": 0.6, "adding_50": 0.95, "adding_200": -0.2}
 """What the RNN keeps of each task."""
-CASES = dict(zip(textbook.CASES, textbook.TASKS, strict=True))
+CASES = dict(zip(textbook.CASES, claims.TASKS, strict=True))
 SWEEPS = {
     f"textbook_search_{case}": [make_run(arm, task, 100) for arm in ARMS[task]] for case, task in CASES.items()
 } | {
     f"textbook_{case}": [
-        make_run(arm, task, seed, RNN[case] if arm == "rnn" else 0.95) for arm in ARMS[task] for seed in textbook.SEEDS
+        make_run(arm, task, seed, RNN[case] if arm == "rnn" else 0.95) for arm in ARMS[task] for seed in claims.SEEDS
     ]
     for case, task in CASES.items()
 }
@@ -152,7 +153,7 @@ def test_files_come_back_as_findings(measured: Callable[..., Path]) -> None:
     assert [row[:2] for row in comparisons.rows[:3]] == [("4", TWO), ("4", FOUR), ("4", EIGHT)]
     assert len(comparisons.rows) == 16
     assert [table.title.split(":")[0] for table in searches] == [
-        f"Kept on validation [%], {task}" for task in textbook.TASKS
+        f"Kept on validation [%], {task}" for task in claims.TASKS
     ]
     assert len(found.verdicts) == 11
     assert {"kept", "bits", "search_copying_8_symbols_over_20_steps"} <= set(found.figures)
@@ -177,17 +178,17 @@ def test_searches_alone_are_shown_and_nothing_is_judged(measured: Callable[..., 
 def test_seeds_of_development_do_not_count_and_a_task_that_is_not_whole_is_left_out(
     measured: Callable[..., Path],
 ) -> None:
-    runs = [make_run(arm, ONE, seed) for arm in ARMS[ONE] for seed in [*textbook.SEEDS, 100]]
-    fewer = [make_run(arm, TWO, seed) for arm in ARMS[TWO] for seed in textbook.SEEDS[: 19 if arm == "gru" else 20]]
+    runs = [make_run(arm, ONE, seed) for arm in ARMS[ONE] for seed in [*claims.SEEDS, 100]]
+    fewer = [make_run(arm, TWO, seed) for arm in ARMS[TWO] for seed in claims.SEEDS[: 19 if arm == "gru" else 20]]
     folder = measured("textbook_copying_1", "textbook_copying_2", textbook_copying_1=runs, textbook_copying_2=fewer)
-    scores = textbook.read_scores(folder)
+    scores = measurements.read_scores(folder)
     assert set(scores) == {ONE}
-    assert set(scores[ONE]["lstm"]) == set(textbook.SEEDS)
+    assert set(scores[ONE]["lstm"]) == set(claims.SEEDS)
 
 
 def test_nothing_is_decided_of_a_task_that_lacks_seeds(measured: Callable[..., Path]) -> None:
     runs = [
-        make_run(arm, SHORT, seed, 0.0 if arm == "rnn" else 0.95) for arm in ARMS[SHORT] for seed in textbook.SEEDS[:18]
+        make_run(arm, SHORT, seed, 0.0 if arm == "rnn" else 0.95) for arm in ARMS[SHORT] for seed in claims.SEEDS[:18]
     ]
     found = textbook.findings(measured(textbook_adding_50=runs))
     _, learnt, comparisons, *_ = found.tables
@@ -217,7 +218,7 @@ def test_as_many_is_neither_more_nor_less(kept: float | None, verdict: str) -> N
     """The GRU keeps 0.95. The LSTM keeps so much, or 0.75 and 1 by turns."""
     scores: Any = made(gru=0.95)
     for task in (TWO, FOUR, EIGHT):
-        scores[task]["lstm"] = {seed: (0.75 + seed % 2 / 4 if kept is None else kept) for seed in textbook.SEEDS}
+        scores[task]["lstm"] = {seed: (0.75 + seed % 2 / 4 if kept is None else kept) for seed in claims.SEEDS}
     assert judged(scores)[5] == verdict
 
 
@@ -226,7 +227,7 @@ def test_as_many_is_neither_more_nor_less(kept: float | None, verdict: str) -> N
     [
         *(
             (f"textbook_copying_{symbols}", Copying(28 - symbols, symbols, 2), title)
-            for symbols, title in textbook.COPYING.items()
+            for symbols, title in claims.COPYING.items()
         ),
         ("textbook_adding_50", Adding(50), SHORT),
         ("textbook_adding_200", Adding(200), LONG),

@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from processes import run_command
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.studies.kit import restored
+from sentiment_rnn.runs import restored
 from sentiment_rnn.tracking.checkpoint_files import folder_of, load_checkpoint
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG

@@ -12,6 +12,7 @@ from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
+from sentiment_rnn.studies.learnability import TANH_RNNS
 
 DISTANCES = (20, 50, 100)
 SEEDS = range(50, 60)
@@ -24,7 +25,7 @@ FAILED = ("rnn_uniform", *OPEN_GATES)
 LEARNING: dict[str, tuple[tuple[str, ...], int]] = {
     "With ten times the steps, initializations that fail over 20 tokens learn them.": (FAILED, 20),
     "With ten times the steps, initializations that fail over 50 tokens learn them.": (FAILED, 50),
-    "With ten times the steps, a tanh RNN learns 100 tokens.": (("rnn_uniform", "rnn", "rnn_gain"), 100),
+    "With ten times the steps, a tanh RNN learns 100 tokens.": (TANH_RNNS, 100),
     "With ten times the steps, an LSTM with open forget gates learns 100 tokens.": (OPEN_GATES, 100),
     "With ten times the steps, an LSTM with the usual initialization learns 100 tokens.": (
         ("lstm_forget_0", "lstm"), 100,

@@ -29,7 +29,8 @@ NOT_REACHED = 0
 LSTMS = (
     "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono_50", "lstm_chrono", "lstm_chrono_2000",
 )  # fmt: skip
-RNNS = ("rnn_uniform", "rnn", "rnn_gain", "rnn_relu")
+TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
+RNNS = (*TANH_RNNS, "rnn_relu")
 SEEDS = range(20)
 
 

@@ -18,11 +18,10 @@ from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
+from sentiment_rnn.studies.learnability import BUDGETS
 
 DISTANCE = 400
 SEEDS = range(40, 50)
-BUDGETS = (450, 900, 1800)
-"""Training steps of the table: a quarter, half and all of a run."""
 CHRONO = ("lstm_chrono", "lstm_chrono_2000")
 RNNS = ("rnn", "rnn_relu")
 SHORT = ("gru", "lstm")

@@ -12,11 +12,10 @@ from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, Pair, verdicts_on
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict
+from sentiment_rnn.studies.learnability import BUDGETS
 
 DISTANCE = 100
 SEEDS = range(60, 80)
-BUDGETS = (450, 900, 1800)
-"""Training steps of the table: a quarter, half and all of a run."""
 RNN, LSTM, CHRONO = "rnn", "lstm", "lstm_chrono"
 RNN_FAILS = "Most seeds of a vanilla RNN fail over 100 tokens."
 USUAL_AGAINST_RNN = "With the usual initialization an LSTM learns 100 tokens more often than a vanilla RNN."

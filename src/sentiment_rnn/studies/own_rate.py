@@ -29,7 +29,6 @@ BESIDE = {"learnability": learnability.SEEDS, "mid_range": mid_range.SEEDS, "lon
 """Studies of other distances that it has beside those of this one, and their seeds."""
 SEARCHED_TO = 100
 """Tokens beyond which learnability searched no rate."""
-TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
 
 
 def findings(folder: Path) -> Findings:
@@ -70,7 +69,8 @@ def comparisons(validation: Validation) -> list[Claim]:
     def pair(first: str, second: str) -> tuple[Pair, ...]:
         return (Pair(first, second, DISTANCE),)
 
-    lstm, rnn = (best_on_validation(validation, arms, DISTANCE) for arms in (learnability.LSTMS, TANH_RNNS))
+    compared = (learnability.LSTMS, learnability.TANH_RNNS)
+    lstm, rnn = (best_on_validation(validation, arms, DISTANCE) for arms in compared)
     return [
         Claim(
             2, "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization.",

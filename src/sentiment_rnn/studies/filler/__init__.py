@@ -28,7 +28,7 @@ from sentiment_rnn.studies.filler.reading import BEHIND, REVIEWS, SENTENCES, STO
 from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
-from sentiment_rnn.studies.kit.restored import planned_runs
+from sentiment_rnn.studies.kit.planned_runs import planned_runs
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import undecided
 from sentiment_rnn.tracking.results import results_of_sweeps

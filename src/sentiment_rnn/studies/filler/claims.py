@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from sentiment_rnn.report.p_values import LEVEL, holm, sign_p
+from sentiment_rnn.report.p_values import holm, sign_p
 from sentiment_rnn.report.shares import counted
 from sentiment_rnn.report.statistics import BySeed, Interval, points, t_interval, welch_interval
 from sentiment_rnn.studies.filler.measurements import MOST, Kept
 from sentiment_rnn.studies.filler.reading import BEHIND, IN_FRONT, SENTENCES, Setting
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.margin_comparisons import beyond, in_points
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged
+from sentiment_rnn.studies.kit.verdicts import Verdict, judged, most
 
 MARGIN = 0.1
 """Of what was known: a loss that counts as none."""
@@ -77,7 +77,7 @@ def verdicts(states: Mapping[str, Kept], styles: Styles) -> list[Verdict]:
             f"{counts[claim]}: {counted(count, len(of_seeds))}. The mean is {mean} points; sign test against half of "
             f"them, adjusted p = {p:.2g}."
         )
-        found.append(Verdict(claim, judged(2 * count > len(of_seeds) if p <= LEVEL else None), evidence))
+        found.append(Verdict(claim, judged(most(count, len(of_seeds), p)), evidence))
     return found
 
 

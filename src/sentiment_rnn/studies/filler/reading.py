@@ -13,7 +13,7 @@ from sentiment_rnn.data.sources.generated import NEUTRAL
 from sentiment_rnn.data.tokenizer import Tokenizer
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.p_values import higher_share
-from sentiment_rnn.studies.kit.restored import best, data_of
+from sentiment_rnn.runs.restored import best, data_of
 from sentiment_rnn.tracking.results import RunResult
 
 SENTENCES, STOPS = "neutral", "full stops"

@@ -9,6 +9,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.report.shares import counted
 from sentiment_rnn.report.statistics import with_bounds
 from sentiment_rnn.report.tables import Table
+from sentiment_rnn.runs.restored import best, data_of
 from sentiment_rnn.studies.gates.claims import HOLDERS, half_life, seeds_that_keep, verdicts
 from sentiment_rnn.studies.gates.explorer import explore
 from sentiment_rnn.studies.gates.figures import DRAWN, gate_figure, running_figure, saturation_figure
@@ -29,7 +30,7 @@ from sentiment_rnn.studies.gates.readers import GATES, LONGEST, SHARES, TEST_REV
 from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, least_to_most, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
-from sentiment_rnn.studies.kit.restored import GENERATED, IMDB, best, data_of, planned_runs
+from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB, planned_runs
 from sentiment_rnn.studies.kit.scores import REMEMBERS, held
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import undecided

@@ -7,7 +7,7 @@ from sentiment_rnn.report.statistics import Interval, geometric_interval, with_b
 from sentiment_rnn.studies.gates.measurements import HALF_LIFE, PROBABILITY, UNITS, Values
 from sentiment_rnn.studies.gates.readers import LONGEST
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.restored import GENERATED, IMDB
+from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, judged
 
 LASTS = 100

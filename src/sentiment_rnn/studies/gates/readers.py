@@ -13,7 +13,8 @@ from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.tokenizer import Tokenizer
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.unrolled import Unrolled, unroll
-from sentiment_rnn.studies.kit.restored import IMDB, best, data_of, refusing_other_encoders, untrained
+from sentiment_rnn.runs.restored import best, data_of, untrained
+from sentiment_rnn.studies.kit.planned_runs import IMDB, refusing_other_encoders
 from sentiment_rnn.tracking.results import RunResult
 
 CINEMA = "but i was disappointed in the service and cleanliness of the cinema"

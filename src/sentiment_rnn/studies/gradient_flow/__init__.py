@@ -28,7 +28,7 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.learnt_shares import seeds_above
 from sentiment_rnn.studies.kit.measurements import ENCODERS, Measurements, styles_csv
-from sentiment_rnn.studies.kit.restored import GENERATED, IMDB, planned_runs
+from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB, planned_runs
 from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import undecided

@@ -10,17 +10,15 @@ from sentiment_rnn.report.statistics import BySeed, Interval, geometric_interval
 from sentiment_rnn.studies.gradient_flow.measurements import STEPS, Rate, by_seed
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import fails, learns, seeds_above
-from sentiment_rnn.studies.kit.restored import GENERATED, IMDB
+from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB
 from sentiment_rnn.studies.kit.scores import REMEMBERS, Scores
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, below, every, judged, within
+from sentiment_rnn.studies.learnability import LSTMS, TANH_RNNS
 
 MARGIN = 0.02
 """A difference of two rates that counts as none."""
 TENTH = 0.1
 """Share of the gradient that has to be left `STEPS` before the end."""
-LSTMS = (
-    "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono_50", "lstm_chrono", "lstm_chrono_2000",
-)  # fmt: skip
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 NO_ARM = "No arm is such."
 
@@ -39,7 +37,7 @@ def verdicts(rates: Sequence[Rate], scores: Scores, styles: Styles) -> list[Verd
         decays(rates, styles),
         theory_says(
             "Before training, theory says what the gradient of a tanh RNN is multiplied by.", rates, styles,
-            ("rnn_uniform", "rnn", "rnn_gain"),
+            TANH_RNNS,
         ),
         theory_says(
             "Before training, its mean forget gate says what the gradient of an LSTM is multiplied by.", rates, styles,

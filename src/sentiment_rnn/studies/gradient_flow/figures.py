@@ -12,7 +12,7 @@ from sentiment_rnn.studies.gradient_flow.measurements import STEPS, Curves, Rate
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels, mark_rows, name_arms
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import share_above
-from sentiment_rnn.studies.kit.restored import GENERATED
+from sentiment_rnn.studies.kit.planned_runs import GENERATED
 from sentiment_rnn.studies.kit.scores import Scores
 
 FLOOR = 1e-12

@@ -12,9 +12,10 @@ from tqdm import tqdm
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.probes.state_gradients import GradientFlow, gradient_flow
 from sentiment_rnn.report.tables import csv_text
+from sentiment_rnn.runs.restored import best, data_of, untrained
 from sentiment_rnn.runs.reviews import gradient_sample
 from sentiment_rnn.studies.kit.measurements import read_rows
-from sentiment_rnn.studies.kit.restored import GENERATED, IMDB, best, data_of, refusing_other_encoders, untrained
+from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB, refusing_other_encoders
 from sentiment_rnn.tracking.results import RunResult
 
 RATES, CURVES = "rates.csv", "gradients.csv"

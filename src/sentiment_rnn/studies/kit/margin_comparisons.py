@@ -8,7 +8,7 @@ both are as good is judged by whether the interval of the difference of their me
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sentiment_rnn.report.p_values import LEVEL, holm, sign_p
+from sentiment_rnn.report.p_values import holm, sign_p
 from sentiment_rnn.report.shares import counted
 from sentiment_rnn.report.statistics import (
     BySeed,
@@ -20,7 +20,7 @@ from sentiment_rnn.report.statistics import (
 )
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.verdicts import Verdict, judged, within
+from sentiment_rnn.studies.kit.verdicts import Verdict, judged, most, within
 
 Scores = Mapping[str, Mapping[str, BySeed]]
 """From 0 to 1, by task, arm and seed; the task is `ALL` where there is one alone."""
@@ -115,7 +115,7 @@ def verdict_on(claim: Claim, adjusted: Adjusted, scores: Scores, styles: Styles)
             continue
         better, of = pair.better(scores, claim.margin)
         p = adjusted[claim.number, pair]
-        parts.append(2 * better > of if p <= LEVEL else None)
+        parts.append(most(better, of, p))
         evidence.append(
             f"The first is better by more than {in_points(claim.margin)} in {counted(better, of)} seeds; "
             f"sign test against half of them, adjusted p = {p:.2g}."

@@ -7,6 +7,7 @@ threshold (`above`, `below`, `within`). Some protocols decide their parts by tes
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from sentiment_rnn.report.p_values import LEVEL
 from sentiment_rnn.report.statistics import Interval
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
@@ -42,6 +43,11 @@ def within(difference: Interval, margin: float) -> bool | None:
     if difference.known and difference.low > -margin and difference.high < margin:
         return True
     return False if difference.low > margin or difference.high < -margin else None
+
+
+def most(count: int, of: int, p: float) -> bool | None:
+    """Whether a count is more than half; None where its test against half does not decide, by its adjusted `p`."""
+    return 2 * count > of if p <= LEVEL else None
 
 
 def every(parts: Iterable[bool | None]) -> bool | None:

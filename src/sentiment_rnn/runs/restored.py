@@ -2,8 +2,6 @@
 
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -21,26 +19,8 @@ from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
 from sentiment_rnn.tracking.checkpoints import checkpoint_of
 from sentiment_rnn.tracking.results import RunResult
 
-GENERATED, IMDB = "generated", "IMDb"
-"""What studies call the reviews that restored models read."""
 OUR_SOURCES = tuple(f"{sources.__name__}.{module.name}" for module in pkgutil.iter_modules(sources.__path__))
 """Modules of sources that a run may name without anybody having imported them."""
-
-
-def planned_runs(results: Iterable[RunResult], encoders: Sequence[str], seeds: Sequence[int]) -> list[RunResult]:
-    """The runs of some encoders with seeds of a protocol, in the order of these encoders and by seed.
-
-    Raises:
-        UserError: of one of them there is none.
-    """
-    found = [run for run in results if run.encoder in encoders and run.seed in seeds]
-    for encoder in encoders:
-        if not any(run.encoder == encoder for run in found):
-            raise UserError(
-                f"no run of encoder={encoder} has a seed of the protocol ({min(seeds)} to {max(seeds)}); "
-                "run the study that is needed without overrides"
-            )
-    return sorted(found, key=lambda run: (encoders.index(run.encoder), run.seed))
 
 
 def data_of(result: RunResult) -> ReviewData:
@@ -61,17 +41,6 @@ def untrained(result: RunResult, data: ReviewData) -> SentimentClassifier:
 def best(result: RunResult) -> SentimentClassifier:
     """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
     return _load(result.config, checkpoint_of(result))
-
-
-@contextmanager
-def refusing_other_encoders(result: RunResult) -> Iterator[None]:
-    """Around a probe: a model that `probes.unrolled` has no equations for becomes a `UserError` that names the run."""
-    try:
-        yield
-    except ValueError as error:
-        raise UserError(
-            f"run {result.run_id}: {error}; leave encoder={result.encoder} out of this study's sweep"
-        ) from error
 
 
 def _load(config: ReviewConfig, path: Path) -> SentimentClassifier:
