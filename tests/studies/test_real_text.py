@@ -11,7 +11,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import real_text
 from sentiment_rnn.studies.kit.arm_accuracies import accuracy_verdicts, read_accuracies
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
-from sentiment_rnn.studies.kit.margin_comparisons import ALL, Pair, adjusted_tests
+from sentiment_rnn.studies.kit.margin_comparisons import ALL, ScorePair, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
 from sentiment_rnn.tracking.results import RunResult
 
@@ -159,7 +159,7 @@ def test_a_claim_of_an_arm_that_was_not_run_is_left_out_and_counts_among_the_tes
         claim.text for claim in real_text.CLAIMS[:3]
     ]
     adjusted = adjusted_tests(real_text.CLAIMS, {ALL: {"lstm": around(0.9), "rnn": around(0.8)}})
-    assert adjusted[1, Pair("lstm", "rnn")] == pytest.approx(4 * 2 / 1024)
+    assert adjusted[1, ScorePair("lstm", "rnn")] == pytest.approx(4 * 2 / 1024)
 
 
 def test_seeds_of_development_do_not_count_and_an_arm_that_is_not_whole_is_left_out(
@@ -185,7 +185,7 @@ def test_no_verdict_is_decided_before_all_seeds_have_run(measured: Callable[...,
 
 def test_a_difference_of_one_point_is_not_more_than_one_point() -> None:
     accuracies = {"lstm": dict.fromkeys(range(10), 0.88), "bag": dict.fromkeys(range(10), 0.87)}
-    pair = Pair("lstm", "bag")
+    pair = ScorePair("lstm", "bag")
     assert pair.better({ALL: accuracies}, real_text.MARGIN) == (0, 10)
     accuracies["lstm"] = dict.fromkeys(range(10), 0.88004)
     assert pair.better({ALL: accuracies}, real_text.MARGIN) == (10, 10)

@@ -13,7 +13,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import Adding, Copying, task_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import textbook
-from sentiment_rnn.studies.kit.margin_comparisons import Scores, adjusted_tests
+from sentiment_rnn.studies.kit.margin_comparisons import TaskScores, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 from sentiment_rnn.studies.textbook import claims, measurements
 from sentiment_rnn.tracking.results import RunResult
@@ -27,7 +27,7 @@ ARMS = dict.fromkeys(claims.TASKS, (*ONCE, "lstm_chrono_50")) | {LONG: (*ONCE, "
 """By task."""
 
 
-def made(of_task: dict[str, float] | None = None, **of_arm: float) -> Scores:
+def made(of_task: dict[str, float] | None = None, **of_arm: float) -> TaskScores:
     """What each arm keeps with every seed: 0.95 unless given for it, or for `rnn, adding over 50 steps`."""
     given = of_task or {}
     return {
@@ -38,7 +38,7 @@ def made(of_task: dict[str, float] | None = None, **of_arm: float) -> Scores:
     }  # fmt: skip
 
 
-def judged(scores: Scores) -> list[str]:
+def judged(scores: TaskScores) -> list[str]:
     """The verdicts on claims 1 to 11."""
     adjusted = adjusted_tests(claims.COMPARISONS, scores)
     return [verdict.verdict for verdict in claims.verdicts(adjusted, scores, STYLES)]

@@ -9,7 +9,7 @@ from sentiment_rnn.studies.kit.arm_accuracies import (
     search_findings,
 )
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.margin_comparisons import Claim, Pair
+from sentiment_rnn.studies.kit.margin_comparisons import ScoreClaim, ScorePair
 from sentiment_rnn.studies.kit.measurements import read_styles
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.tracking.results import RunResult
@@ -23,23 +23,23 @@ NEIGHBORS_SHUFFLED = f"lstm_shuffled_{NEAR}"
 """Arm of an LSTM that reads neighboring words in any order."""
 IN_ORDER = ("rnn", "gru", "lstm", "bag")
 
-AGAINST_RNN = Claim(
-    1, "On IMDb an LSTM is better than a vanilla RNN by more than a point.", (Pair("lstm", "rnn"),), MARGIN
+AGAINST_RNN = ScoreClaim(
+    1, "On IMDb an LSTM is better than a vanilla RNN by more than a point.", (ScorePair("lstm", "rnn"),), MARGIN
 )
-AGAINST_BAG = Claim(
-    2, "On IMDb an LSTM is better than a bag of words by more than a point.", (Pair("lstm", "bag"),), MARGIN
+AGAINST_BAG = ScoreClaim(
+    2, "On IMDb an LSTM is better than a bag of words by more than a point.", (ScorePair("lstm", "bag"),), MARGIN
 )
 CLAIMS = (
     AGAINST_RNN,
     AGAINST_BAG,
-    Claim(3, "On IMDb a GRU is as good as an LSTM.", (Pair("gru", "lstm"),), MARGIN, equal=True),
-    Claim(
+    ScoreClaim(3, "On IMDb a GRU is as good as an LSTM.", (ScorePair("gru", "lstm"),), MARGIN, equal=True),
+    ScoreClaim(
         4, "The order of neighboring words is worth more than a point to an LSTM.",
-        (Pair("lstm", NEIGHBORS_SHUFFLED),), MARGIN,
+        (ScorePair("lstm", NEIGHBORS_SHUFFLED),), MARGIN,
     ),
-    Claim(
+    ScoreClaim(
         5, "Where in a review words stand is worth more than a point to an LSTM.",
-        (Pair(NEIGHBORS_SHUFFLED, f"lstm_shuffled_{WHOLE}"),), MARGIN,
+        (ScorePair(NEIGHBORS_SHUFFLED, f"lstm_shuffled_{WHOLE}"),), MARGIN,
     ),
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from sentiment_rnn.studies.kit.arm_accuracies import (
 )
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.margin_comparisons import Claim, Pair
+from sentiment_rnn.studies.kit.margin_comparisons import ScoreClaim, ScorePair
 from sentiment_rnn.studies.kit.measurements import read_rows, read_styles
 from sentiment_rnn.studies.kit.random_search import Draw, best_draw
 from sentiment_rnn.studies.kit.study import Sweep
@@ -48,7 +48,7 @@ COMPARED = (
 )  # fmt: skip
 """Claims in the order of the protocol, each with its two arms; each says what it is about by itself."""
 CLAIMS = tuple(
-    Claim(number, text, (Pair(first, second),), real_text.MARGIN)
+    ScoreClaim(number, text, (ScorePair(first, second),), real_text.MARGIN)
     for number, (text, first, second) in enumerate(COMPARED, 1)
 )
 

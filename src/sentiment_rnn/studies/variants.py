@@ -11,7 +11,7 @@ from sentiment_rnn.studies.kit.arm_accuracies import (
     whole_arms,
 )
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.margin_comparisons import Claim, Pair
+from sentiment_rnn.studies.kit.margin_comparisons import ScoreClaim, ScorePair
 from sentiment_rnn.studies.kit.measurements import read_styles
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.tracking.results import RunResult
@@ -54,7 +54,7 @@ COMPARED = (
 AS_GOOD = (2, 3)
 """Claims that both are as good; by the others the first is better."""
 CLAIMS = tuple(
-    Claim(number, text, (Pair(first, second),), MARGIN, equal=number in AS_GOOD)
+    ScoreClaim(number, text, (ScorePair(first, second),), MARGIN, equal=number in AS_GOOD)
     for number, (text, first, second) in enumerate(COMPARED, 1)
 )
 

@@ -20,7 +20,7 @@ from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.margin_comparisons import (
     ALL,
     Adjusted,
-    Claim,
+    ScoreClaim,
     adjusted_tests,
     comparison_tables,
     mean_score,
@@ -140,7 +140,7 @@ def search_findings(folder: Path, styles: Styles) -> Findings:
 def accuracy_findings(
     accuracies: Accuracies,
     styles: Styles,
-    claims: Iterable[Claim],
+    claims: Iterable[ScoreClaim],
     seeds: Collection[int],
     plain: Collection[str],
     search: Findings,
@@ -167,7 +167,7 @@ def accuracy_findings(
 
 
 def accuracy_verdicts(
-    claims: Iterable[Claim], adjusted: Adjusted, accuracies: Accuracies, styles: Styles, seeds: Collection[int]
+    claims: Iterable[ScoreClaim], adjusted: Adjusted, accuracies: Accuracies, styles: Styles, seeds: Collection[int]
 ) -> list[Verdict]:
     """By the rules of the protocol; a claim of which no pair of arms was run is left out."""
     found = verdicts_on(claims, adjusted, {ALL: accuracies}, styles)

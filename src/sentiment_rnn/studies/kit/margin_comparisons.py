@@ -22,34 +22,34 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged, most, within
 
-Scores = Mapping[str, Mapping[str, BySeed]]
+TaskScores = Mapping[str, Mapping[str, BySeed]]
 """From 0 to 1, by task, arm and seed; the task is `ALL` where there is one alone."""
 ALL = ""
 
 
-class Pair(NamedTuple):
+class ScorePair(NamedTuple):
     """Two arms on a task."""
 
     first: str
     second: str
     task: str = ALL
 
-    def run(self, scores: Scores) -> bool:
+    def run(self, scores: TaskScores) -> bool:
         """Whether both arms were run."""
         arms = scores.get(self.task, {})
         return self.first in arms and self.second in arms
 
-    def better(self, scores: Scores, margin: float) -> tuple[int, int]:
+    def better(self, scores: TaskScores, margin: float) -> tuple[int, int]:
         """In how many seeds the first is better than the second by more than a margin, and of how many."""
         first, second = self.of(scores)
         return beyond((first[seed] - second[seed] for seed in first), margin), len(first)
 
-    def difference(self, scores: Scores) -> Interval:
+    def difference(self, scores: TaskScores) -> Interval:
         """Of the means, first - second."""
         first, second = self.of(scores)
         return accuracy_difference(list(first.values()), list(second.values()))
 
-    def of(self, scores: Scores) -> tuple[BySeed, BySeed]:
+    def of(self, scores: TaskScores) -> tuple[BySeed, BySeed]:
         """The scores of both arms."""
         return scores[self.task][self.first], scores[self.task][self.second]
 
@@ -59,7 +59,7 @@ def beyond(differences: Iterable[float], margin: float) -> int:
     return sum(round(difference, 6) > margin for difference in differences)
 
 
-class Claim(NamedTuple):
+class ScoreClaim(NamedTuple):
     """That the first arm of each pair is better than the second by more than a margin, or that both are as good.
 
     Each pair is a part.
@@ -68,17 +68,17 @@ class Claim(NamedTuple):
     number: int
     """In the protocol."""
     text: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ScorePair, ...]
     margin: float
     equal: bool = False
     """Both are to be as good, within the margin."""
 
 
-Adjusted = Mapping[tuple[int, Pair], float]
+Adjusted = Mapping[tuple[int, ScorePair], float]
 """Adjusted p values of the tests, by the number of their claim."""
 
 
-def adjusted_tests(claims: Iterable[Claim], scores: Scores) -> Adjusted:
+def adjusted_tests(claims: Iterable[ScoreClaim], scores: TaskScores) -> Adjusted:
     """Sign tests of all pairs that are to be tested, adjusted by Holm's method; the p of one that was not run is 1."""
     return holm({
         (claim.number, pair): sign_p(*pair.better(scores, claim.margin)) if pair.run(scores) else 1.0
@@ -86,7 +86,7 @@ def adjusted_tests(claims: Iterable[Claim], scores: Scores) -> Adjusted:
     })  # fmt: skip
 
 
-def verdicts_on(claims: Iterable[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+def verdicts_on(claims: Iterable[ScoreClaim], adjusted: Adjusted, scores: TaskScores, styles: Styles) -> list[Verdict]:
     """The verdict on each claim of which a pair was run, with the numbers behind it."""
     return [
         verdict_on(claim, adjusted, scores, styles)
@@ -94,7 +94,7 @@ def verdicts_on(claims: Iterable[Claim], adjusted: Adjusted, scores: Scores, sty
     ]  # fmt: skip
 
 
-def verdict_on(claim: Claim, adjusted: Adjusted, scores: Scores, styles: Styles) -> Verdict:
+def verdict_on(claim: ScoreClaim, adjusted: Adjusted, scores: TaskScores, styles: Styles) -> Verdict:
     """See `verdicts_on`; a pair that was not run leaves its part open."""
     parts: list[bool | None] = []
     evidence = []
@@ -133,7 +133,9 @@ def mean_score(by_seed: BySeed) -> str:
     return percent(accuracy_interval(list(by_seed.values())))
 
 
-def comparison_tables(claims: Iterable[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Table]:
+def comparison_tables(
+    claims: Iterable[ScoreClaim], adjusted: Adjusted, scores: TaskScores, styles: Styles
+) -> list[Table]:
     """Of every pair that was run: the difference of the means, and in how many seeds it is more than the margin.
 
     Nothing where none was.

@@ -7,7 +7,14 @@ from sentiment_rnn.report.shares import counted, share_interval
 from sentiment_rnn.report.statistics import BySeed
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.learnt_shares import MOST
-from sentiment_rnn.studies.kit.margin_comparisons import Adjusted, Claim, Pair, Scores, mean_score, verdicts_on
+from sentiment_rnn.studies.kit.margin_comparisons import (
+    Adjusted,
+    ScoreClaim,
+    ScorePair,
+    TaskScores,
+    mean_score,
+    verdicts_on,
+)
 from sentiment_rnn.studies.kit.verdicts import Verdict, above, judged
 
 LEARNS = 0.9
@@ -36,9 +43,9 @@ class LearningClaim(NamedTuple):
     tasks: tuple[str, ...]
 
 
-def pairs(first: str, second: str, tasks: Sequence[str]) -> tuple[Pair, ...]:
+def pairs(first: str, second: str, tasks: Sequence[str]) -> tuple[ScorePair, ...]:
     """Two arms, on each of some tasks."""
-    return tuple(Pair(first, second, task) for task in tasks)
+    return tuple(ScorePair(first, second, task) for task in tasks)
 
 
 LEARNING = (
@@ -50,32 +57,32 @@ LEARNING = (
 )
 SEVERAL_SYMBOLS = tuple(task for symbols, task in COPYING.items() if symbols > 1)
 COMPARISONS = (
-    Claim(4, "An LSTM usually keeps more bits than a vanilla RNN.", pairs("lstm", "rnn", SEVERAL_SYMBOLS), MARGIN),
-    Claim(
+    ScoreClaim(4, "An LSTM usually keeps more bits than a vanilla RNN.", pairs("lstm", "rnn", SEVERAL_SYMBOLS), MARGIN),
+    ScoreClaim(
         5, "A ReLU RNN that starts with the identity keeps as many bits as an LSTM.",
         pairs("rnn_relu", "lstm", SEVERAL_SYMBOLS), MARGIN, equal=True,
     ),
-    Claim(6, "A GRU keeps as many bits as an LSTM.", pairs("gru", "lstm", SEVERAL_SYMBOLS), MARGIN, equal=True),
-    Claim(
+    ScoreClaim(6, "A GRU keeps as many bits as an LSTM.", pairs("gru", "lstm", SEVERAL_SYMBOLS), MARGIN, equal=True),
+    ScoreClaim(
         7, "Chrono initialization for 50 steps usually makes an LSTM keep more bits.",
         pairs("lstm_chrono_50", "lstm", SEVERAL_SYMBOLS), MARGIN,
     ),
-    Claim(
+    ScoreClaim(
         10, "A ReLU RNN that starts with the identity adds as well as an LSTM.", pairs("rnn_relu", "lstm", ADDING),
         MARGIN, equal=True,
     ),
-    Claim(11, "An LSTM usually adds better than a vanilla RNN.", pairs("lstm", "rnn", ADDING), MARGIN),
+    ScoreClaim(11, "An LSTM usually adds better than a vanilla RNN.", pairs("lstm", "rnn", ADDING), MARGIN),
 )  # fmt: skip
 
 
-def verdicts(adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:
+def verdicts(adjusted: Adjusted, scores: TaskScores, styles: Styles) -> list[Verdict]:
     """By the rules of the protocol, in its order; a claim of which nothing was run is left out."""
     found = {claim.number: verdicts_on_learning(claim, scores, styles) for claim in LEARNING}
     found |= {claim.number: verdicts_on([claim], adjusted, scores, styles) for claim in COMPARISONS}
     return [verdict for number in sorted(found) for verdict in found[number]]
 
 
-def verdicts_on_learning(claim: LearningClaim, scores: Scores, styles: Styles) -> list[Verdict]:
+def verdicts_on_learning(claim: LearningClaim, scores: TaskScores, styles: Styles) -> list[Verdict]:
     """Whether most seeds of an arm learn: a verdict, or none where nothing was run.
 
     A task that was not run leaves its part open.

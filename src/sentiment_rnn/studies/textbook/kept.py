@@ -11,11 +11,11 @@ from sentiment_rnn.report.statistics import BySeed, accuracy_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.arm_panels import mark_rows
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.margin_comparisons import Scores, mean_score
+from sentiment_rnn.studies.kit.margin_comparisons import TaskScores, mean_score
 from sentiment_rnn.studies.textbook.claims import COPYING, LEARNS, learnt
 
 
-def kept_table(scores: Scores, styles: Styles) -> Table:
+def kept_table(scores: TaskScores, styles: Styles) -> Table:
     """The mean over seeds of what is kept."""
     title = (
         "Kept: share of the bits (copying) or of the variance (adding), the mean over seeds with its 95 % t interval"
@@ -23,13 +23,13 @@ def kept_table(scores: Scores, styles: Styles) -> Table:
     return table_by_task(title, mean_score, scores, styles)
 
 
-def learnt_table(scores: Scores, styles: Styles) -> Table:
+def learnt_table(scores: TaskScores, styles: Styles) -> Table:
     """How many seeds learn."""
     title = f"Seeds that learn, which keep more than {100 * LEARNS:g} %, with exact 95 % intervals"
     return table_by_task(title, lambda by_seed: counted(*learnt(by_seed)), scores, styles)
 
 
-def table_by_task(title: str, cell: Callable[[BySeed], str], scores: Scores, styles: Styles) -> Table:
+def table_by_task(title: str, cell: Callable[[BySeed], str], scores: TaskScores, styles: Styles) -> Table:
     """A row for each arm, a column for each task; nothing where an arm was not run."""
     rows = [
         (styles[arm].label, *(cell(arms[arm]) if arm in arms else "" for arms in scores.values()))
@@ -43,7 +43,7 @@ def arms_of(tasks: Iterable[Mapping[str, BySeed]]) -> list[str]:
     return list(dict.fromkeys(arm for arms in tasks for arm in arms))
 
 
-def kept_figures(scores: Scores, styles: Styles) -> dict[str, Figure]:
+def kept_figures(scores: TaskScores, styles: Styles) -> dict[str, Figure]:
     """What is kept of each task, and the bits that are kept of so many, where more than one number was run."""
     copied = {symbols: scores[task] for symbols, task in COPYING.items() if task in scores}
     found = {"kept": kept_figure(scores, styles)}
@@ -73,7 +73,7 @@ def bits_figure(copied: Mapping[int, Mapping[str, BySeed]], styles: Styles) -> F
 
 
 @styled
-def kept_figure(scores: Scores, styles: Styles) -> Figure:
+def kept_figure(scores: TaskScores, styles: Styles) -> Figure:
     """What is kept, one dot per seed: a panel for each task, a row for each arm."""
     arms = arms_of(scores.values())
     figure, panels = new_figure(len(scores), width=2.2 + 2.2 / len(scores), height=1.2 + 0.4 * len(arms))

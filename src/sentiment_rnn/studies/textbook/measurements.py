@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies.kit.encoder_groups import by_encoder, styles_of
-from sentiment_rnn.studies.kit.margin_comparisons import Scores
+from sentiment_rnn.studies.kit.margin_comparisons import TaskScores
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows
 from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv
 from sentiment_rnn.studies.kit.study import Sweep
@@ -93,7 +93,7 @@ def loss_in(row: Mapping[str, str], folder: Path) -> float:
     return loss
 
 
-def whole_tasks(scores: Scores) -> Scores:
+def whole_tasks(scores: TaskScores) -> TaskScores:
     """The tasks that have all their seeds; of the others nothing is decided."""
     return {task: arms for task, arms in scores.items() if {*SEEDS} == set(next(iter(arms.values())))}
 
