@@ -233,6 +233,16 @@ def test_sweeps_that_are_read_together_train_for_as_many_epochs() -> None:
             assert len({planned(experiment).trainer.epochs for experiment in kind}) <= 1, found.name
 
 
+def test_a_study_that_reads_the_results_of_another_says_so_before_anything_is_trained(
+    refused: Callable[..., str],
+) -> None:
+    shutil.copytree(EXPERIMENTS / "variants", "experiments/variants")
+    assert refused("variants") == (
+        "name=variants reads the results of real_text, and experiments/real_text has none: run sentiment-rnn study "
+        "name=real_text first"
+    )
+
+
 @pytest.mark.parametrize("seeds", ["seed", "hydra.sweeper.params.seed"])
 def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.MonkeyPatch, seeds: str) -> None:
     started: list[list[str]] = []
@@ -380,6 +390,7 @@ def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() 
 
 def test_a_study_comes_after_those_that_it_needs() -> None:
     for found in all_studies():
+        assert all(find_study(read).order < found.order for read in found.reads)
         for needed, sweep in found.needs.items():
             assert find_study(needed).order < found.order
             assert sweep in {given.experiment for given in find_study(needed).sweeps}

@@ -29,6 +29,7 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import new_console
 from sentiment_rnn.studies import all_studies, find_study
 from sentiment_rnn.studies.kit.evidence import checked_findings
+from sentiment_rnn.studies.kit.measurements import RESULTS
 from sentiment_rnn.studies.kit.parts import added_to
 from sentiment_rnn.studies.kit.protocol import (
     PROVENANCE,
@@ -196,7 +197,14 @@ def key_of(override: str) -> str:
 
 
 def check_needed(config: StudyConfig, study: Study) -> None:
-    """Refuse a study before anything is trained where the sweeps of another study are missing."""
+    """Refuse a study before anything is trained where the sweeps or the results of another study are missing."""
+    beside = folder_of(config, study).parent
+    for read in study.reads:
+        if not (beside / read / RESULTS).is_file():
+            raise UserError(
+                f"name={study.name} reads the results of {read}, and {beside / read} has none: run sentiment-rnn study "
+                f"name={read} first"
+            )
     for needed, sweep in study.needs.items():
         try:
             find_sweep(open_store(config.tracking, create=False), sweep, finished=True)

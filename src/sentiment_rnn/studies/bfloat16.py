@@ -74,4 +74,6 @@ def difference_table(seeds: SeedCounts) -> Table:
     return Table(title, ("encoder", "float32", "bfloat16", "difference"), rows)
 
 
-STUDY = counting_study("bfloat16", order=18, sweeps=(Sweep("bfloat16_50"),), findings=findings)
+STUDY = counting_study(
+    "bfloat16", order=18, sweeps=(Sweep("bfloat16_50"),), findings=findings, reads=(own_rate.STUDY.name,)
+)

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from sentiment_rnn.report.shares import counted, share_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.studies import own_rate
+from sentiment_rnn.studies import learnability, own_rate
 from sentiment_rnn.studies.kit.counted_seeds import SeedCounts, counting_study, read_seeds, seed_findings
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, seeds_above
@@ -126,5 +126,9 @@ def repeated_table(pairs: Iterable[Repeated], seeds: SeedCounts) -> Table:
 
 
 STUDY = counting_study(
-    "replication", order=19, sweeps=tuple(Sweep(f"again_{distance}") for distance in DISTANCES), findings=findings
+    "replication",
+    order=19,
+    sweeps=tuple(Sweep(f"again_{distance}") for distance in DISTANCES),
+    findings=findings,
+    reads=(learnability.STUDY.name, own_rate.STUDY.name),
 )

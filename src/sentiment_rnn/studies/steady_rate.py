@@ -119,4 +119,7 @@ SWEEPS = (
     *(Sweep(f"steady_rate{change}") for change in CHANGES),
 )
 
-STUDY = accuracy_study("steady_rate", 87, SWEEPS, findings, variants.arm_of, change_of, searched_by_seed=True)
+STUDY = accuracy_study(
+    "steady_rate", 87, SWEEPS, findings, variants.arm_of, change_of, searched_by_seed=True,
+    reads=(real_text.STUDY.name,),
+)  # fmt: skip

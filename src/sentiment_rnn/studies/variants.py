@@ -109,4 +109,4 @@ SWEEPS = (
     *(Sweep(f"variants_{change}") for change in CHANGES),
 )
 
-STUDY = accuracy_study("variants", 86, SWEEPS, findings, arm_of, change_of)
+STUDY = accuracy_study("variants", 86, SWEEPS, findings, arm_of, change_of, reads=(real_text.STUDY.name,))

@@ -52,6 +52,7 @@ def accuracy_study(
     arm_of: Callable[[RunResult], str],
     change_of: Callable[[RunResult], str],
     searched_by_seed: bool = False,
+    reads: tuple[str, ...] = (),
 ) -> Study:
     """A study of accuracy on IMDb; see `Study` and `measure_arms`."""
     return Study(
@@ -60,6 +61,7 @@ def accuracy_study(
         sweeps=sweeps,
         measure=partial(measure_arms, arm_of=arm_of, change_of=change_of, searched_by_seed=searched_by_seed),
         findings=findings,
+        reads=reads,
         in_parts=True,
         keeps_correct=True,
     )

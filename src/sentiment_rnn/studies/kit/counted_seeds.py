@@ -60,6 +60,7 @@ def counting_study(
     sweeps: tuple[Sweep, ...],
     findings: Callable[[Path], Findings],
     setting: str = ONE_DISTANCE,
+    reads: tuple[str, ...] = (),
 ) -> Study:
     """A study that counts seeds; see `Study`."""
     return Study(
@@ -68,6 +69,7 @@ def counting_study(
         sweeps=sweeps,
         measure=partial(measure_seeds, setting=setting),
         findings=findings,
+        reads=reads,
         in_parts=True,
         keeps_correct=True,
     )

@@ -39,6 +39,8 @@ class Study:
     """From the folder with those files to tables, figures and verdicts; it needs no run."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """Sweeps of other studies that are measured too, one for each, by the name of the study."""
+    reads: tuple[str, ...] = ()
+    """Studies whose results its findings read, from their folders beside its own."""
     in_parts: bool = False
     """Some of its sweeps, or some of their seeds, can be measured and added to what the folder has of the others."""
     keeps_correct: bool = False
