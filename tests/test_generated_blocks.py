@@ -48,7 +48,7 @@ def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
     shown = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")
     drawn = {study: draws_at(study, "search_100.csv") for study in ("learnability", "mid_range")}
     assert [(drawn["learnability"] | drawn["mid_range"])[arm] for arm in shown] == [16, 8, 8, 16, 16, 8]
-    assert "At 100 tokens three encoders had sixteen draws of a rate, and three had eight." in opening
+    assert "forget bias 1 or chrono 400, had sixteen draws of a rate. The others had eight." in opening
 
 
 def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
@@ -93,12 +93,14 @@ def of_the_cause() -> list[str]:
     a_step = fmean(float(row["rate"]) for row in before)
     over_50 = geometric_mean(float(row["left"]) for row in before)
     causes = scores_of("causes")
+    scaled, plain = (seeds_above(scores_of("own_rate")[arm][50]) for arm in ("rnn_gain", "rnn"))
     cut = {arm: seeds_above(causes[arm][100]) for arm in ("lstm_truncated_100", "lstm_truncated_110")}
     assert cut == {"lstm_truncated_100": (0, 10), "lstm_truncated_110": (10, 10)}
     return [
         f"Before training the orthogonal RNN keeps {100 * a_step:.0f} % of it at each step, "
         f"and {100 * over_50:.0f} % over 50.",
         "just before the clause, and none of ten seeds learns. Let it just reach the clause, and all ten do:",
+        f"learns 50 tokens with {scaled[0]} of {scaled[1]} seeds. Without, {plain[0]} do;",
     ]
 
 
@@ -150,6 +152,37 @@ def of_film_reviews() -> list[str]:
         f"LSTMs keep {100 * fmean(left['lstm']):.0f} % of what they knew.",
         f"the RNN is {100 * pooled:.0f} points behind an LSTM that is read so:",
     ]
+
+
+def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() -> None:
+    page = (REPOSITORY / "docs" / "teaching.md").read_text()
+    home = " ".join(page.split("## What a class should take home")[1].split("## 45 minutes")[0].split())
+    learn = {study: scores_of(study) for study in ("learnability", "own_rate", "mid_range", "causes")}
+    counts = {
+        (study, arm, at): seeds_above(learn[study][arm][at])
+        for study, arm, at in (
+            ("learnability", "rnn", 20), ("own_rate", "rnn", 50), ("mid_range", "rnn", 100),
+            ("learnability", "rnn_uniform", 5), ("learnability", "rnn_uniform", 20), ("learnability", "rnn_relu", 100),
+        )
+    }  # fmt: skip
+    assert [found[0] for found in counts.values()] == [20, 15, 0, 20, 2, 20]
+    assert "learns 20 tokens with all 20 seeds, 50 with 15, and 100 with none." in home
+    assert "all learn 5 tokens, and 2 of 20 learn 20" in home
+    rates = {
+        arm: fmean(
+            float(row["rate"]) for row in read_rows(REPOSITORY / "experiments" / "gradient_flow", "rates.csv")
+            if (row["corpus"], row["encoder"], row["trained"]) == ("generated", arm, "0")
+        )
+        for arm in ("rnn_uniform", "rnn")
+    }  # fmt: skip
+    by_arm = [f"by {rates['rnn_uniform']:.2f} with PyTorch's", f"by {rates['rnn']:.2f} with an orthogonal one"]
+    state = seeds_above(learn["causes"]["lstm_detach_hidden"][100])
+    lasts = seeds_above(read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400])
+    for said in (*by_arm, "{} of {} learn 100.".format(*state), "{} of {} orthogonal RNNs still know".format(*lasts)):
+        assert said in home
+    left = filler.left_at_last(REPOSITORY / "experiments" / "filler")["rnn"]
+    assert (sum(share < 0.05 for share in left), len(left)) == (4, 9)
+    assert "four of nine RNNs have forgotten" in home
 
 
 def test_the_numbers_of_the_limits_are_those_of_the_studies() -> None:

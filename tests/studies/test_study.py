@@ -5,19 +5,25 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from made_results import give_runs, make_learner, measure_into
 
 from processes import run_command
-from sentiment_rnn.cli.study import arms_without_rate, folder_of, planned, run_studies, run_sweep, sweeps_of
+from sentiment_rnn.cli import study as study_command
+from sentiment_rnn.cli.study import folder_of, run_studies
+from sentiment_rnn.cli.study_sweeps import Part, arms_without_rate, parts_of, planned, run_sweep
 from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import all_studies, find_study
+from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.study import Study, Sweep
 from stored_runs import runs_in
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -183,8 +189,8 @@ def test_a_study_that_needs_another_says_so_before_anything_is_trained(refused: 
 ARMS = ["rnn_uniform", "rnn", "rnn_gain", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5"]
 """Of a sweep that was left out."""
 WAITING = (
-    f"budget_100: optimizer.draws has null for {', '.join(ARMS)}, since no search has chosen a draw yet; "
-    "run its search, and put the best draw into conf/experiment/budget_100.yaml"
+    f"{', '.join(ARMS)} of budget_100: optimizer.draws has null, since no search has chosen a draw yet; run its "
+    "search, and put the best draw into conf/experiment/budget_100.yaml"
 )
 
 
@@ -203,10 +209,60 @@ def composing() -> Iterator[None]:
 
 @pytest.mark.usefixtures("composing")
 def test_a_study_leaves_out_sweeps_whose_rates_are_not_chosen_and_runs_their_searches() -> None:
-    budget = find_study("budget")
-    run, left_out = sweeps_of(StudyConfig("budget", "out", True, [], TRACKING), budget)
-    assert left_out == [f"left out: {WAITING}"]
-    assert {sweep.experiment for sweep in budget.sweeps} - {sweep.experiment for sweep in run} == {"budget_100"}
+    parts = parts_of(StudyConfig("budget", "out", True, [], TRACKING), find_study("budget"))
+    assert [(part.sweep.experiment, part.left_out) for part in parts if not part.runs] == [("budget_100", WAITING)]
+    assert not any(part.left_out or part.encoders for part in parts if part.runs)
+    assert "budget_search_100" in [part.sweep.experiment for part in parts if part.runs]
+
+
+@pytest.mark.usefixtures("composing")
+def test_of_a_sweep_the_encoders_that_have_a_rate_are_run() -> None:
+    given = ["optimizer.draws.lstm=3", "optimizer.draws.rnn=4"]
+    asked = StudyConfig("budget", "out", True, given, TRACKING, ["budget_100"])
+    (part,) = parts_of(asked, find_study("budget"))
+    assert (part.runs, part.encoders) == (True, ("rnn", "lstm"))
+    assert part.left_out.startswith(
+        "rnn_uniform, rnn_gain, lstm_forget_0, lstm_forget_3, lstm_forget_5 of budget_100: "
+    )
+
+
+@pytest.mark.usefixtures("composing")
+@pytest.mark.parametrize(("sweeps", "distances"), [([], {"5"}), (["learn_5"], {"5", "50"})])
+def test_a_study_measures_what_it_ran_and_keeps_the_rest_only_where_sweeps_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sweeps: list[str],
+    distances: set[str],
+) -> None:
+    started: dict[str, Sequence[str]] = {}
+
+    def parts(config: StudyConfig, found: Study) -> list[Part]:
+        asked = [sweep for sweep in found.sweeps if not config.sweeps or sweep.experiment in config.sweeps]
+        return [Part(sweep, sweep.experiment != "learn_20", ("lstm",), f"rnn of {sweep.experiment}") for sweep in asked]
+
+    def run(_: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequence[str]) -> None:
+        assert len(protocol) == 64
+        started[sweep.experiment] = encoders
+
+    parent = SimpleNamespace(info=SimpleNamespace(run_id="1"), address="here")
+    replaced = {
+        **dict.fromkeys(("check_started_under", "open_store", "find_sweep", "log_findings"), parent),
+        "measured_parts": (), "provenance_json": "{}", "report_findings": [],
+    }  # fmt: skip
+    for name, value in replaced.items():
+        monkeypatch.setattr(study_command, name, lambda *_, value=value, **__: value)
+    monkeypatch.setattr(study_command, "parts_of", parts)
+    monkeypatch.setattr(study_command, "run_sweep", run)
+    give_runs(monkeypatch, {f"learn_{d}": [make_learner("lstm", d, 3, True)] for d in (5, 20, 50)})
+    folder, learnability = tmp_path / "learnability", find_study("learnability")
+    measure_into(folder, learnability, ["learn_50"])
+    give_runs(monkeypatch, {f"learn_{d}": [make_learner("lstm", d, 3, True)] for d in (5, 20)})
+    shutil.copy(EXPERIMENTS / "learnability" / "protocol.md", folder)
+    run_studies(StudyConfig("learnability", str(folder), True, [], TRACKING, sweeps))
+    assert ("learn_20" in started, started["learn_5"]) == (False, ("lstm",))
+    assert "left out: rnn of learn_5" in capsys.readouterr().out
+    assert {row["distance"] for row in read_rows(folder)} == distances
 
 
 @pytest.mark.usefixtures("composing")
@@ -215,6 +271,9 @@ def test_a_study_leaves_out_sweeps_whose_rates_are_not_chosen_and_runs_their_sea
     [
         ([], ARMS),
         (["optimizer.draw=3"], []),
+        (["hydra.sweeper.params.optimizer.draw=3,4"], []),
+        (["optimizer.draws={lstm: 3}"], []),
+        (["optimizer.draws.rnn=9", "optimizer.draws.lstm=9"], [arm for arm in ARMS if arm not in ("rnn", "lstm")]),
         (["optimizer.learning_rate=0.001"], []),
         (["encoder=lstm_forget_3"], ["lstm_forget_3"]),
         (["hydra.sweeper.params.encoder='rnn_relu,lstm_forget_5'"], ["lstm_forget_5"]),
@@ -222,7 +281,7 @@ def test_a_study_leaves_out_sweeps_whose_rates_are_not_chosen_and_runs_their_sea
 )
 def test_a_rate_that_is_given_needs_no_draw(overrides: list[str], arms: list[str]) -> None:
     (sweep,) = [sweep for sweep in find_study("budget").sweeps if sweep.experiment == "budget_100"]
-    assert arms_without_rate(StudyConfig("budget", "out", True, overrides, TRACKING), sweep) == arms
+    assert arms_without_rate(StudyConfig("budget", "out", True, overrides, TRACKING), sweep)[1] == arms
 
 
 @pytest.mark.usefixtures("composing")
@@ -274,14 +333,21 @@ def test_a_sweep_has_the_store_of_its_study_and_no_password_on_its_command_line(
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5002")
     uri = "http://me:secret@127.0.0.1:5001"
     tracking = TrackingConfig(
         uri=uri, directory="my runs, 2", experiment="it's mine", system_metrics=False, repeat=False, checkpoints="kept"
     )
-    run_sweep(StudyConfig("own_rate", "out", True, [], tracking), find_study("own_rate").sweeps[0], "ab12")
-    ((command, environment),) = started
+    (sweep, *_) = find_study("own_rate").sweeps
+    run_sweep(StudyConfig("own_rate", "out", True, ["encoder=gru"], tracking), sweep, "ab12", ("rnn", "lstm"))
+    tracking.uri = "http://127.0.0.1:5001"
+    run_sweep(StudyConfig("own_rate", "out", True, [], tracking), sweep, "ab12")
+    (command, environment), (plain, others) = started
     assert not any("secret" in argument for argument in command)
     assert environment["MLFLOW_TRACKING_URI"] == uri
+    assert "MLFLOW_TRACKING_URI" not in others
+    assert "tracking.uri='http://127.0.0.1:5001'" in plain, "a worker on another machine has no environment of ours"
+    assert [argument for argument in command if argument.startswith("encoder=")] == ["encoder=rnn,lstm"]
     composed = run_config(*(argument for argument in command if argument.startswith("tracking."))).tracking
     assert (composed.directory, composed.experiment, composed.checkpoints) == ("my runs, 2", "it's mine", "kept")
     assert composed.repeat is False

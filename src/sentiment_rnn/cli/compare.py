@@ -46,21 +46,27 @@ def compare(config: CompareConfig) -> None:
     text = markdown(tables)
     figure = comparison_figure(arms, study, config.panels)
     files = {"table.md": text, "results.csv": results}
-    written = []
-    if config.output:  # first: it is there also where the store can only be read
+    lines = []
+    if config.output:
         write_folder(Path(config.output), files, {"comparison": figure})
-        written = [f"written to {Path(config.output)}"]
-    log_comparison(store, parent, files, figure)
-    lines = register_best(store, config.tracking.model, arms) if config.register else [
-        "not registered; register=true makes the best runs versions of the model " + config.tracking.model
-    ]  # fmt: skip
+        lines.append(f"written to {Path(config.output)}")
+    refused = None
+    try:
+        log_comparison(store, parent, files, figure)
+        lines.append(f"tables and figure logged to run {parent.info.run_id} of {store.address}, under comparison/")
+        lines += register_best(store, config.tracking.model, arms) if config.register else [
+            "not registered; register=true makes the best runs versions of the model " + config.tracking.model
+        ]  # fmt: skip
+    except UserError as error:  # a store that can only be read: the tables are shown all the same
+        refused = error
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
     console = new_console()
     for shown in tables:
         show(console, shown)
-    logged = f"tables and figure logged to run {parent.info.run_id} of {store.address}, under comparison/"
-    for line in [logged, *lines, *written, where_to_look(store)]:
+    for line in [*lines, where_to_look(store)]:
         console.print(line, soft_wrap=True, highlight=False)
+    if refused:
+        raise refused
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:

@@ -3,7 +3,6 @@
 sentiment-rnn report output=report.html
 """
 
-import contextlib
 from pathlib import Path
 
 import hydra
@@ -37,8 +36,10 @@ def report(config: ReportConfig) -> None:
     output.write_text(page, encoding="utf-8")
     print(f"written to {output} ({len(page) / 1e6:.1f} MB); open it in a browser")
     # The page is made from the folder alone: it is complete without a store, or without the study's runs in it.
-    with contextlib.suppress(UserError):
+    try:
         store = open_store(config.tracking, create=False)
         parent = find_sweep(store, find_study(sections[-1].name).last_sweep, finished=True)
-        log_page(store, parent, page)
-        print(f"logged to run {parent.info.run_id} of {store.address}, as report.html")
+    except UserError:
+        return
+    log_page(store, parent, page)
+    print(f"logged to run {parent.info.run_id} of {store.address}, as report.html")

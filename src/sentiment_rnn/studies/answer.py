@@ -18,7 +18,7 @@ from sentiment_rnn.studies.kit.counted_seeds import read_seeds
 from sentiment_rnn.studies.kit.findings import VERDICTS
 from sentiment_rnn.studies.kit.learnt_shares import counted_text, seeds_text, was_run
 from sentiment_rnn.studies.kit.margin_comparisons import mean_score
-from sentiment_rnn.studies.kit.measurements import damaged_files, read_styles
+from sentiment_rnn.studies.kit.measurements import read_styles, reading
 from sentiment_rnn.studies.kit.protocol import read_provenance
 from sentiment_rnn.studies.real_text import AGAINST_BAG, NEIGHBORS_SHUFFLED, SEEDS
 
@@ -57,11 +57,13 @@ class CountedClaim(NamedTuple):
     """Its sweep at a distance, which stands for `{}`."""
     shown: tuple[int, ...] = ()
     """Distances of the number; the longest that was run where none are named."""
+    beside: tuple[str, ...] = ()
+    """Arms that the claim is not about, shown behind its own."""
 
 
 SHORT = CountedClaim(
     "short memory", "learnability", "A vanilla RNN has a good short-term memory.",
-    learnability.SEEDS, ("rnn", "rnn_uniform"), (5, 20), "learn_{}",
+    learnability.SEEDS, ("rnn",), (5, 20), "learn_{}", beside=("rnn_uniform",),
 )  # fmt: skip
 LONG = CountedClaim(
     "long memory", "learnability", "A vanilla RNN has a bad long-term memory.",
@@ -115,6 +117,8 @@ def counted_row(experiments: Path, asked: CountedClaim) -> Row | None:
     seeds = {len(scores[arm][shown[-1]].seeds) for arm in asked.arms if was_run(scores, arm, shown[-1])}
     shown_with = conditions(folder, [min(seeds)], asked.sweep.format(shown[-1]))
     number = seeds_text(scores, styles, asked.arms, shown)
+    if beside := counted_text(scores, styles, asked.beside, shown):
+        number += f" Not meant by the claim: {beside}."
     not_run = " and ".join(str(distance) for distance in asked.distances if distance not in run)
     still_open = f"{not_run} tokens were not run" if not_run else ""
     return Row(asked.question, asked.claim, verdict["verdict"], number, shown_with, asked.study, still_open)
@@ -174,13 +178,13 @@ def conditions(folder: Path, seeds: Iterable[int], sweep: str) -> str:
     return f"{counts} seeds, {' and '.join(precisions)}, {' and '.join(processors)}"
 
 
+@reading
 def verdicts_of(folder: Path) -> dict[str, dict[str, str]]:
     """The verdicts of a study by their claim; none where it has not run. Raises `UserError` for a damaged file."""
     path = folder / VERDICTS
     if not path.is_file():
         return {}
-    with damaged_files(folder):
-        return {found["claim"]: found for found in json.loads(path.read_text(encoding="utf-8"))}
+    return {found["claim"]: found for found in json.loads(path.read_text(encoding="utf-8"))}
 
 
 def answer_table(rows: list[Row], experiments: str) -> Table:

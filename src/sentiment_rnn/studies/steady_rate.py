@@ -17,7 +17,7 @@ from sentiment_rnn.studies.kit.arm_accuracies import (
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.margin_comparisons import ScoreClaim, ScorePair
-from sentiment_rnn.studies.kit.measurements import read_rows, read_styles
+from sentiment_rnn.studies.kit.measurements import read_rows, read_styles, reading
 from sentiment_rnn.studies.kit.random_search import Draw, best_draw
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.tracking.results import RunResult
@@ -58,6 +58,7 @@ def change_of(run: RunResult) -> str:
     return f"{variants.change_of(run)}, rate of three seeds"
 
 
+@reading
 def read_tried(folder: Path) -> dict[str, dict[Draw, list[float]]]:
     """The draws of each arm, each with the best validation accuracy [%] of each of its runs, 0 of one that diverged.
 

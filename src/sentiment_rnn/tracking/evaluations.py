@@ -51,7 +51,10 @@ def log_evaluation(
     status = RunStatus.FAILED
     try:
         metrics = [Metric(key, value, 0, 0) for key, value in scores.items()]
-        with store_errors(store.uri, store.experiment, "EDIT"), tempfile.TemporaryDirectory() as folder:
+        with (
+            store_errors(store.uri, store.experiment, "EDIT", "--tracking-uri"),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             client.log_batch(made, metrics, [Param("files", name)])
             client.log_text(made, table, "table.md")
             for tag, value in write_pictures_and_mistakes(Path(folder), figures, mistakes).items():
@@ -59,5 +62,6 @@ def log_evaluation(
             client.log_artifacts(made, folder)
         status = RunStatus.FINISHED
     finally:
-        client.set_terminated(made, RunStatus.to_string(status))
+        with contextlib.suppress(MlflowException):  # the server is away: what failed before says so
+            client.set_terminated(made, RunStatus.to_string(status))
     return str(made)

@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 from sentiment_rnn.report.statistics import BySeed
 from sentiment_rnn.studies.filler.reading import BEHIND, IN_FRONT, SENTENCES, STOPS, Setting
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import read_rows, reading
 
 AMOUNTS = (25, 50, 100, 200, 400)
 """Neutral tokens behind a review."""
@@ -36,6 +36,7 @@ Kept = Mapping[Setting, BySeed]
 """The share that each seed of an arm keeps of what it knew."""
 
 
+@reading
 def read_measured(folder: Path, seeds: Collection[int]) -> Measured:
     """The areas of `results.csv`, of these seeds; raises `UserError` where the file is missing or damaged."""
     found: dict[str, dict[str, dict[Setting, dict[int, float]]]] = {measure: {} for measure in MEASURES}

@@ -7,7 +7,7 @@ import numpy as np
 
 from sentiment_rnn.report.statistics import BySeed
 from sentiment_rnn.studies.gates.readers import ALL, SHARES, Reader, half_lives
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import read_rows, reading
 
 COLUMNS = ("corpus", "encoder", "seed", "trained", "measure", "of", "value")
 PROBABILITY, RUNNING, SHUT, OPEN, HALF_LIFE, LONGER_HALF_LIFE, DIFFERENCE = (
@@ -49,6 +49,7 @@ def measures_of(reader: Reader) -> Iterator[tuple[str, str, float]]:
             yield LONGER_HALF_LIFE, unit, np.quantile(longer, quantile)
 
 
+@reading
 def read_values(folder: Path, seeds: Mapping[str, Collection[int]]) -> Values:
     """The measures of `results.csv`.
 

@@ -14,7 +14,7 @@ from sentiment_rnn.probes.state_gradients import GradientFlow, gradient_flow
 from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.runs.restored import best, data_of, untrained
 from sentiment_rnn.runs.reviews import gradient_sample
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import read_rows, reading
 from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB, refusing_other_encoders
 from sentiment_rnn.tracking.results import RunResult
 
@@ -119,6 +119,7 @@ def curves_csv(measured: Iterable[Measured]) -> str:
     return csv_text(BY_DISTANCE, rows)
 
 
+@reading
 def read_rates(folder: Path) -> list[Rate]:
     """The rows of `rates.csv`, of seeds of the protocol."""
     return [
@@ -130,6 +131,7 @@ def read_rates(folder: Path) -> list[Rate]:
     ]  # fmt: skip
 
 
+@reading
 def read_curves(folder: Path) -> Curves:
     """The curves of `gradients.csv`."""
     groups: dict[tuple[str, str, bool], list[list[float]]] = {}

@@ -26,7 +26,7 @@ from sentiment_rnn.studies.kit.margin_comparisons import (
     mean_score,
     verdicts_on,
 )
-from sentiment_rnn.studies.kit.measurements import Measurements, read_rows
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, reading
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
@@ -107,6 +107,7 @@ def best_accuracy(run: RunResult) -> float:
     return 100 * run.metrics[BEST_ACCURACY]
 
 
+@reading
 def read_accuracies(folder: Path, seeds: Collection[int]) -> dict[str, dict[int, float]]:
     """Test accuracies of each arm with the seeds of a protocol; see `whole_arms`.
 

@@ -25,7 +25,7 @@ import numpy as np
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.studies.kit.encoder_groups import by_encoder, distance_of
-from sentiment_rnn.studies.kit.measurements import RESULTS, read_rows
+from sentiment_rnn.studies.kit.measurements import RESULTS, read_rows, reading
 from sentiment_rnn.studies.kit.study import Study
 from sentiment_rnn.tracking.results import RunResult
 
@@ -122,12 +122,18 @@ def read_correct(folder: Path) -> tuple[tuple[str, ...], list[Correct]]:
         raise UserError(f"{path}: damaged ({error}); run the study, sentiment-rnn study name={folder.name}") from error
 
 
+@reading
+def stated_accuracies(folder: Path, columns: Sequence[str]) -> dict[tuple[str, ...], str]:
+    """The accuracies of `results.csv`, by the columns that tell its rows apart."""
+    return {tuple(row[name] for name in columns): row[ACCURACY] for row in read_rows(folder)}
+
+
 def check_accuracies(study: Study, folder: Path) -> None:
     """Raise `UserError` where a study keeps `correct.npz`, and `results.csv` has other runs or other accuracies."""
     if not study.keeps_correct:
         return
     columns, runs = read_correct(folder)
-    stated = {tuple(row[name] for name in columns): row[ACCURACY] for row in read_rows(folder)}
+    stated = stated_accuracies(folder, columns)
     recomputed = {run.key: f"{run.correct.mean():.6g}" for run in runs}  # as `csv_text` writes it
     for key in (*stated, *recomputed):
         if stated.get(key) != recomputed.get(key):

@@ -26,7 +26,7 @@ from sentiment_rnn.studies.kit.learning_times import (
     read_learning_times,
 )
 from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_rows, learnt_share_table
-from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles, reading
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
 from sentiment_rnn.studies.kit.scores import COLUMNS, Scores, accuracy_rows, held, learnt, read_scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, adjusted_tests, comparison_tables
@@ -128,6 +128,7 @@ class SeedCounts(NamedTuple):
     """Planned seeds that no arm has yet."""
 
 
+@reading
 def read_seeds(
     folder: Path, planned: Collection[int], setting: str = ONE_DISTANCE, at_each: int | None = None
 ) -> SeedCounts:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from sentiment_rnn.studies.kit.correctness import check_accuracies
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.measurements import damaged_files
 from sentiment_rnn.studies.kit.protocol import check_protocol
 from sentiment_rnn.studies.kit.study import Study
 
@@ -17,8 +16,7 @@ def checked_findings(study: Study, folder: Path) -> Findings:
             of the reviews that the runs classified correctly.
     """
     check_evidence(study, folder)
-    with damaged_files(folder):
-        return study.findings(folder)
+    return study.findings(folder)
 
 
 def check_evidence(study: Study, folder: Path) -> None:

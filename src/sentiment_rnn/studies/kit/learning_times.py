@@ -21,7 +21,7 @@ from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.kit.arm_panels import arm_panels
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, distance_of
 from sentiment_rnn.studies.kit.learnt_shares import learnt_span
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import read_rows, reading
 from sentiment_rnn.studies.kit.scores import REMEMBERS
 from sentiment_rnn.tracking.results import Curve, RunResult
 
@@ -59,6 +59,7 @@ def learning_times_csv(results: Iterable[RunResult]) -> str:
     return csv_text(("encoder", "distance", "seed", "steps", "learnt"), rows)
 
 
+@reading
 def read_learning_times(folder: Path, seeds: Collection[int] | None = None) -> Times:
     """What `learning_times_csv` wrote.
 

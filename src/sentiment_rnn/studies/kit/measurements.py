@@ -5,10 +5,11 @@ each review whether a run read it rightly (`correctness.py`).
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from matplotlib.figure import Figure
 
@@ -18,6 +19,8 @@ from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle, Styles
 
 RESULTS, ENCODERS = "results.csv", "encoders.csv"
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,21 @@ def read_rows(folder: Path, file: str = RESULTS) -> list[dict[str, str]]:
     return rows
 
 
-@contextmanager
-def damaged_files(folder: Path) -> Iterator[None]:
-    """Turn what a changed file of a study brings about, a cell that is no number or a column that is gone, into one
-    line: `UserError`."""
-    try:
-        yield
-    except (KeyError, ValueError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
-        raise UserError(
-            f"{folder}: a file is damaged ({what}); put it back, or run sentiment-rnn study name={folder.name}"
-        ) from error
+def reading(read: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
+    """A function that reads files of a study's folder. What a changed file brings about, a cell that is no number or a
+    column that is gone, is one line: it raises `UserError`."""
+
+    @wraps(read)
+    def checked(folder: Path, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(folder, *args, **kwargs)
+        except (KeyError, ValueError) as error:
+            what = f"no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+            raise UserError(
+                f"{folder}: a file is damaged ({what}); put it back, or run sentiment-rnn study name={folder.name}"
+            ) from error
+
+    return checked
 
 
 def styles_csv(styles: Styles) -> str:
@@ -80,6 +87,7 @@ def styles_csv(styles: Styles) -> str:
     return csv_text(("encoder", "label", "color"), [(encoder, *style) for encoder, style in styles.items()])
 
 
+@reading
 def read_styles(folder: Path) -> dict[str, EncoderStyle]:
     """Label and colour of each encoder, in the order of the file."""
     return {row["encoder"]: EncoderStyle(row["label"], row["color"]) for row in read_rows(folder, ENCODERS)}

@@ -16,7 +16,7 @@ from sentiment_rnn.report.figures import styled
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.studies.kit.arm_panels import BEHIND, arm_panels
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import read_rows, reading
 from sentiment_rnn.tracking.results import RunResult
 
 
@@ -52,6 +52,7 @@ def search_csv(
     return csv_text(("encoder", "learning_rate", "clip", *(["seed"] if by_seed else []), "score"), rows)
 
 
+@reading
 def read_search(folder: Path, file: str) -> dict[str, list[Draw]]:
     """The draws of each arm, from what `search_csv` wrote; one that diverged has the lowest score of its arm."""
     draws: dict[str, list[Draw]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 from sentiment_rnn.inference.predictions import correct_by_seed
 from sentiment_rnn.report.statistics import Interval, accuracy_interval
 from sentiment_rnn.studies.kit.encoder_groups import by_encoder, distance_of
-from sentiment_rnn.studies.kit.measurements import read_rows
+from sentiment_rnn.studies.kit.measurements import read_rows, reading
 from sentiment_rnn.tracking.results import RunResult
 
 REMEMBERS = 0.9
@@ -75,6 +75,7 @@ def accuracy_rows(setting: str, scores: Scores) -> list[tuple[object, ...]]:
     ]
 
 
+@reading
 def read_scores(folder: Path, setting: str, seeds: Collection[int] | None = None) -> Scores:
     """The scores of a setting, from the `results.csv` of a study.
 

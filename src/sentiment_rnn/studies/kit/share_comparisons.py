@@ -104,12 +104,12 @@ def verdict_on(
     """
     parts: list[bool | None] = []
     evidence: list[str] = []
-    not_run: list[str] = []
+    run = {pair.distance for pair in claim.pairs if counts_of(pair, scores) is not None}
+    not_run = [str(d) for d in dict.fromkeys(pair.distance for pair in claim.pairs) if d not in run]
     for pair in claim.pairs:
         counts = counts_of(pair, scores)
         if counts is None:
             parts.append(None)
-            not_run.append(str(pair.distance))
             continue
         p = adjusted.get((claim.number, pair))
         decidable = pair.distance not in undecidable

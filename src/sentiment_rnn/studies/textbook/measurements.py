@@ -7,7 +7,7 @@ from pathlib import Path
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies.kit.encoder_groups import by_encoder, styles_of
 from sentiment_rnn.studies.kit.margin_comparisons import TaskScores
-from sentiment_rnn.studies.kit.measurements import Measurements, read_rows
+from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, reading
 from sentiment_rnn.studies.kit.random_search import Draw, read_search, search_csv
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
@@ -63,6 +63,7 @@ def search_file(task: str) -> str:
     return f"search_{task.replace(' ', '_')}.csv"
 
 
+@reading
 def read_scores(folder: Path) -> dict[str, dict[str, dict[int, float]]]:
     """What each seed keeps of each task, by arm, in the protocol's order; of seeds that are not the protocol's, none.
 
@@ -98,6 +99,7 @@ def whole_tasks(scores: TaskScores) -> TaskScores:
     return {task: arms for task, arms in scores.items() if {*SEEDS} == set(next(iter(arms.values())))}
 
 
+@reading
 def read_searches(folder: Path) -> dict[str, dict[str, list[Draw]]]:
     """The draws of each arm, by task; raises `UserError` where a file is damaged."""
     files = {task: search_file(task) for task in TASKS}

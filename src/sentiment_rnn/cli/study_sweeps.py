@@ -1,0 +1,149 @@
+"""Which sweeps a study runs, of which encoders, and how one is started."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from hydra import compose
+from omegaconf import DictConfig
+
+from sentiment_rnn.config.commands import StudyConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import masked
+from sentiment_rnn.studies.kit.study import Study, Sweep
+from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE, URI_VARIABLE
+
+ALL = "all"
+"""The name that means every study."""
+SEEDS = ("seed", "hydra.sweeper.params.seed")
+"""Overrides that set the seeds."""
+RATES = ("optimizer.draw", "optimizer.learning_rate", "optimizer.draws")
+"""Keys of which each gives all encoders a learning rate."""
+SWEEPER = "hydra.sweeper.params."
+
+
+class Part(NamedTuple):
+    """What is run of a sweep."""
+
+    sweep: Sweep
+    runs: bool = True
+    """False where no encoder of it has a learning rate yet."""
+    encoders: tuple[str, ...] = ()
+    """Those that are run; all where none are named."""
+    left_out: str = ""
+    """What is left out, and why."""
+
+
+def parts_of(config: StudyConfig, study: Study) -> list[Part]:
+    """What is run of the sweeps, in the order of the study: all of each, but encoders that have no learning rate yet.
+
+    Raises:
+        UserError: nothing is left of a sweep that is asked for by its name, or of a study that is measured as a whole.
+    """
+    found = [part_of(config, sweep) for sweep in sweeps_of(config, study)]
+    for part in found:
+        if not part.runs and (config.sweeps or not study.in_parts):
+            raise UserError(part.left_out)
+    return found
+
+
+def part_of(config: StudyConfig, sweep: Sweep) -> Part:
+    """What is run of one sweep."""
+    encoders, without = arms_without_rate(config, sweep)
+    if not without:
+        return Part(sweep)
+    why = (
+        f"{', '.join(without)} of {sweep.experiment}: optimizer.draws has null, since no search has chosen a draw yet; "
+        f"run its search, and put the best draw into conf/experiment/{sweep.experiment}.yaml"
+    )
+    rest = tuple(arm for arm in encoders if arm not in without)
+    return Part(sweep, bool(rest), rest, why)
+
+
+def sweeps_of(config: StudyConfig, study: Study) -> list[Sweep]:
+    """The sweeps that are asked for, in the order of the study."""
+    return [sweep for sweep in study.sweeps if not config.sweeps or sweep.experiment in config.sweeps]
+
+
+def arms_without_rate(config: StudyConfig, sweep: Sweep) -> tuple[list[str], list[str]]:
+    """The encoders of a sweep, and those of them whose draw is null and that nothing else gives a learning rate."""
+    composed = planned(sweep.experiment)
+    given = {key_of(override).removeprefix(SWEEPER): override.split("=", 1)[-1] for override in config.overrides}
+    varied = composed.hydra.sweeper.params
+    encoders = str(given.get("encoder", varied.get("encoder", composed.encoder.name))).strip("'\"").split(",")
+    if any(key in given or key in varied for key in RATES):
+        return encoders, []
+    draws = {arm: draw for arm, draw in composed.optimizer.draws.items() if f"optimizer.draws.{arm}" not in given}
+    return encoders, [arm for arm in encoders if draws.get(arm, 0) is None]
+
+
+def check_part(config: StudyConfig, study: Study) -> None:
+    """Raise `UserError` where some sweeps are asked for that cannot be run and measured without the others."""
+    names = [sweep.experiment for sweep in study.sweeps]
+    for given in config.sweeps:
+        if config.name == ALL:
+            raise UserError(f"sweeps={given}: expected one study with it, name=learnability, say, and not all of them")
+        if not study.in_parts:
+            raise UserError(f"sweeps={given}: {study.name} measures its sweeps together; leave sweeps out")
+        if given not in names:
+            raise UserError(f"sweeps={given}: not a sweep of {study.name}; expected some of {', '.join(names)}")
+        if not config.run:
+            raise UserError(f"sweeps={given}: run=false measures nothing; leave out sweeps, or run=false")
+
+
+def check_overrides(config: StudyConfig, study: Study) -> None:
+    """Refuse overrides of what a sweep varies, since nothing would be left to compare, and any where nothing trains."""
+    if config.overrides and not study.sweeps and config.name != ALL:
+        raise UserError(f"overrides={config.overrides[0]}: {study.name} trains nothing; leave it out")
+    for sweep in sweeps_of(config, study) if config.overrides else ():
+        compared = {"experiment", "study", *planned(sweep.experiment).hydra.sweeper.params} - {"seed"}
+        for override in config.overrides:
+            if key_of(override) in compared:
+                raise UserError(f"overrides={override}: {sweep.experiment} compares by this; leave it out")
+
+
+@cache
+def planned(experiment: str) -> DictConfig:
+    """The configuration of an experiment, with Hydra's own part: its sweeper has what the sweep varies."""
+    return compose("config", [f"experiment={experiment}"], return_hydra_config=True)
+
+
+def key_of(override: str) -> str:
+    """The key that an override sets."""
+    return override.lstrip("+").split("=")[0]
+
+
+def quoted(value: str) -> str:
+    """A text as a value on Hydra's command line: one with a comma is no sweep."""
+    return "'" + value.replace("'", "\\'") + "'"
+
+
+def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequence[str] = ()) -> None:
+    """One Hydra sweep in a process of its own, with this study's store.
+
+    A sweep that chooses learning rates keeps its own seed, so that no rate is chosen with a seed of the study.
+
+    Args:
+        protocol: digest of the protocol with which its runs are tagged.
+        encoders: those that are run; all where none are named.
+    """
+    keys = ("directory", "experiment", "checkpoints")
+    tracking = [f"tracking.{key}={quoted(value)}" for key in keys if (value := getattr(config.tracking, key))]
+    overrides = [given for given in config.overrides if not (sweep.chooses_rates and key_of(given) in SEEDS)]
+    if encoders:
+        overrides = [given for given in overrides if key_of(given).removeprefix(SWEEPER) != "encoder"]
+        overrides.append(f"encoder={','.join(encoders)}")
+    train = [sys.executable, "-m", "sentiment_rnn", "train", "-m", f"experiment={sweep.experiment}"]
+    train.append("tracking.repeat=false")
+    environment = os.environ | {PROTOCOL_VARIABLE: protocol}
+    environment.pop(URI_VARIABLE, None)
+    if uri := config.tracking.uri:
+        if masked(uri) == uri:  # an override, so that a job on another machine has it too
+            tracking.append(f"tracking.uri={quoted(uri)}")
+        else:  # a password is in it, and everybody on this machine can read a command line
+            environment[URI_VARIABLE] = uri
+    if status := subprocess.run([*train, *tracking, *overrides], env=environment).returncode:
+        raise UserError(f"experiment={sweep.experiment} did not finish (status {status}); the same command resumes it")
