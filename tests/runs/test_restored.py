@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from made_results import make_result
 
+from made_results import make_result
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
