@@ -26,6 +26,9 @@ SEEDS = real_text.SEEDS
 ONE_SEED = "rnn_one_seed"
 """The vanilla RNN of real_text, whose rate one seed chose."""
 LSTM_AHEAD = "An LSTM stays more than a point ahead of a vanilla RNN whose rate three seeds chose."
+LSTM_AHEAD_OF_DEEP = (
+    "An LSTM stays more than a point ahead of a vanilla RNN with two layers whose rate three seeds chose."
+)
 LENGTH = "With a rate that three seeds chose, 400 tokens are worth more than a point over 100 to a vanilla RNN."
 PLACE = (
     "With a rate that three seeds chose, the last 100 tokens are worth more than a point over the first 100 to a "
@@ -38,10 +41,7 @@ COMPARED = (
         "An LSTM stays more than a point ahead of a vanilla RNN with as many weights whose rate three seeds chose.",
         "lstm", "rnn_wide",
     ),
-    (
-        "An LSTM stays more than a point ahead of a vanilla RNN with two layers whose rate three seeds chose.",
-        "lstm", "rnn_layers_2",
-    ),
+    (LSTM_AHEAD_OF_DEEP, "lstm", "rnn_layers_2"),
     (LENGTH, "rnn", "rnn_100"),
     (PLACE, "rnn_100", "rnn_first_100"),
     (BETTER_RATE, "rnn", ONE_SEED),

@@ -27,12 +27,13 @@ CHANGES = ("wide", "layers", "pooling", "directions", "100", "first_100")
 RNN_LENGTH = "To a vanilla RNN, 400 tokens are worth more than a point over 100."
 RNN_PLACE = "To a vanilla RNN's last state, the last 100 tokens are worth more than a point over the first 100."
 WIDE_RNN = "A vanilla RNN with as many weights stays more than a point behind an LSTM."
+DEEP_RNN = "A vanilla RNN with two layers stays more than a point behind an LSTM."
 COMPARED = (
     ("Pooled over all its states, a vanilla RNN is better by more than a point.", "rnn_mean_max", "rnn"),
     ("So pooled, a vanilla RNN is as good as an LSTM, within a point.", "rnn_mean_max", "lstm_mean_max"),
     ("An LSTM is as good at its last state as pooled over all its states, within a point.", "lstm", "lstm_mean_max"),
     (WIDE_RNN, "lstm", "rnn_wide"),
-    ("A vanilla RNN with two layers stays more than a point behind an LSTM.", "lstm", "rnn_layers_2"),
+    (DEEP_RNN, "lstm", "rnn_layers_2"),
     (
         "So pooled, a vanilla RNN with two directions stays more than a point behind an LSTM.",
         "lstm_mean_max", "rnn_mean_max_two_way",
