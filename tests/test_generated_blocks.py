@@ -99,8 +99,8 @@ def of_the_cause() -> list[str]:
     return [
         f"Before training the orthogonal RNN keeps {100 * a_step:.0f} % of it at each step, "
         f"and {100 * over_50:.0f} % over 50.",
-        "just before the clause, and none of ten seeds learns. Let it just reach the clause, and all ten do:",
-        f"learns 50 tokens with {scaled[0]} of {scaled[1]} seeds. Without, {plain[0]} do;",
+        "just short of the clause, and none of ten seeds learns. Let it just reach the clause, and all ten do:",
+        f"{scaled[0]} of {scaled[1]} orthogonal RNNs learn 50 tokens. Unscaled, {plain[0]} do,",
     ]
 
 
@@ -148,9 +148,9 @@ def of_film_reviews() -> list[str]:
         "by {:.0f} points ({:.0f} to {:.0f}), or by {:.0f} ({:.0f} to {:.0f}) with another".format(
             *(100 * number for number in (*first, *again))
         ),
-        f"{words[forgotten]} of {words[len(left['rnn'])]} RNNs at the first rate have forgotten it.",
+        f"{words[forgotten]} of {words[len(left['rnn'])]} RNNs at the first of these rates have forgotten a review.",
         f"LSTMs keep {100 * fmean(left['lstm']):.0f} % of what they knew.",
-        f"the RNN is {100 * pooled:.0f} points behind an LSTM that is read so:",
+        f"the RNN is {100 * pooled:.0f} points behind the LSTM:",
     ]
 
 

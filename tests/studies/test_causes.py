@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_learner, measure_into, style_of
 
+from made_results import give_runs, make_learner, measure_into, style_of
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import causes
 from sentiment_rnn.studies.kit.scores import Score, Scores
-from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
+from sentiment_rnn.studies.kit.share_comparisons import Claim, Pair, adjusted_tests, verdict_on
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
 TRUNCATED = {
@@ -96,6 +96,14 @@ def test_p_values_are_corrected_for_all_tests_together_run_or_not() -> None:
     scores = build(distances=(20,), lstm_no_output=4)
     adjusted = adjusted_tests(causes.comparisons({}), scores)
     assert min(adjusted.values()) == 20 * share_p(10, 10, 4, 10)
+
+
+def test_what_was_not_run_of_a_claim_is_said() -> None:
+    scores = build(distances=(20,))
+    pairs = (Pair("lstm_chrono", "rnn", 20), Pair("lstm_chrono", "gru", 20), Pair("lstm_chrono", "rnn", 400))
+    claim = Claim(1, "A claim.", pairs)
+    said = verdict_on(claim, adjusted_tests([claim], scores), scores, STYLES).evidence
+    assert said.endswith("lstm_chrono against gru was not run at 20 tokens. 400 tokens were not run.")
 
 
 def test_what_is_measured_comes_back_as_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_results import predictions_of
 
+from made_results import predictions_of
 from processes import environment
 from sentiment_rnn.cli.readme import NOT_RUN
 from sentiment_rnn.errors import UserError
@@ -153,11 +153,20 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, file: str, old: str, new: st
     assert "\n" not in str(refused.value)
 
 
+def test_an_encoder_without_its_style_is_one_line(tmp_path: Path) -> None:
+    folder = shutil.copytree(EXPERIMENTS / "filler", tmp_path / "filler")
+    lines = (folder / "encoders.csv").read_text().splitlines(keepends=True)
+    (folder / "encoders.csv").write_text("".join(line for line in lines if not line.startswith("rnn,")))
+    with pytest.raises(UserError, match=r"encoders\.csv: no encoder rnn, which results\.csv has; put it back"):
+        checked_findings(find_study("filler"), folder)
+
+
 def test_a_mismatch_among_committed_files_is_found(measured: Path) -> None:
     study = replace(STUDY, keeps_correct=True)
     said = predictions_of([1, 0, 1, 1], distance=50)
     digest = reviews_digest(said, said.labels == 1)
     (measured / "correct.npz").write_bytes(correct_file([Correct(("learn", "lstm", "50", "3"), said.correct, digest)]))
+    (measured / "encoders.csv").write_text("encoder,label,color\nlstm,LSTM,#0072B2\n")
     results = measured / "results.csv"
     results.write_text("setting,encoder,distance,seed,test/accuracy\nlearn,lstm,50,3,0.75\n")
     check_evidence(study, measured)

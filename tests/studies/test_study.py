@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from made_results import give_runs, make_learner, measure_into
 
+from made_results import give_runs, make_learner, measure_into
 from processes import run_command
 from sentiment_rnn.cli import study as study_command
 from sentiment_rnn.cli.study import folder_of, run_studies
@@ -272,7 +272,9 @@ def test_a_study_measures_what_it_ran_and_keeps_the_rest_only_where_sweeps_are_n
         ([], ARMS),
         (["optimizer.draw=3"], []),
         (["hydra.sweeper.params.optimizer.draw=3,4"], []),
-        (["optimizer.draws={lstm: 3}"], []),
+        (["optimizer.draws={lstm: 3}"], [arm for arm in ARMS if arm != "lstm"]),
+        (["optimizer.draw=null", "optimizer.draws.lstm=null"], ARMS),
+        (["hydra.sweeper.params.encoder='rnn_relu, lstm'"], ["lstm"]),
         (["optimizer.draws.rnn=9", "optimizer.draws.lstm=9"], [arm for arm in ARMS if arm not in ("rnn", "lstm")]),
         (["optimizer.learning_rate=0.001"], []),
         (["encoder=lstm_forget_3"], ["lstm_forget_3"]),

@@ -20,8 +20,10 @@ ALL = "all"
 """The name that means every study."""
 SEEDS = ("seed", "hydra.sweeper.params.seed")
 """Overrides that set the seeds."""
-RATES = ("optimizer.draw", "optimizer.learning_rate", "optimizer.draws")
+RATES = ("optimizer.draw", "optimizer.learning_rate")
 """Keys of which each gives all encoders a learning rate."""
+DRAWS = "optimizer.draws"
+NULL = ("null", "None", "")
 SWEEPER = "hydra.sweeper.params."
 
 
@@ -41,11 +43,12 @@ def parts_of(config: StudyConfig, study: Study) -> list[Part]:
     """What is run of the sweeps, in the order of the study: all of each, but encoders that have no learning rate yet.
 
     Raises:
-        UserError: nothing is left of a sweep that is asked for by its name, or of a study that is measured as a whole.
+        UserError: nothing is left of a sweep that is asked for by its name, or not all of a study that is measured as a
+            whole.
     """
     found = [part_of(config, sweep) for sweep in sweeps_of(config, study)]
     for part in found:
-        if not part.runs and (config.sweeps or not study.in_parts):
+        if part.left_out and not (study.in_parts and (part.runs or not config.sweeps)):
             raise UserError(part.left_out)
     return found
 
@@ -70,14 +73,15 @@ def sweeps_of(config: StudyConfig, study: Study) -> list[Sweep]:
 
 def arms_without_rate(config: StudyConfig, sweep: Sweep) -> tuple[list[str], list[str]]:
     """The encoders of a sweep, and those of them whose draw is null and that nothing else gives a learning rate."""
-    composed = planned(sweep.experiment)
+    composed = planned(sweep.experiment, *(given for given in config.overrides if key_of(given).startswith(DRAWS)))
     given = {key_of(override).removeprefix(SWEEPER): override.split("=", 1)[-1] for override in config.overrides}
     varied = composed.hydra.sweeper.params
-    encoders = str(given.get("encoder", varied.get("encoder", composed.encoder.name))).strip("'\"").split(",")
-    if any(key in given or key in varied for key in RATES):
+    named = str(given.get("encoder", varied.get("encoder", composed.encoder.name)))
+    encoders = [name.strip() for name in named.strip("'\"[]").split(",")]
+    if any(given.get(key, "null") not in NULL or key in varied for key in RATES):
         return encoders, []
-    draws = {arm: draw for arm, draw in composed.optimizer.draws.items() if f"optimizer.draws.{arm}" not in given}
-    return encoders, [arm for arm in encoders if draws.get(arm, 0) is None]
+    draws = composed.optimizer.draws
+    return encoders, [arm for arm in encoders if arm in draws and draws[arm] is None]
 
 
 def check_part(config: StudyConfig, study: Study) -> None:
@@ -106,9 +110,9 @@ def check_overrides(config: StudyConfig, study: Study) -> None:
 
 
 @cache
-def planned(experiment: str) -> DictConfig:
+def planned(experiment: str, *overrides: str) -> DictConfig:
     """The configuration of an experiment, with Hydra's own part: its sweeper has what the sweep varies."""
-    return compose("config", [f"experiment={experiment}"], return_hydra_config=True)
+    return compose("config", [f"experiment={experiment}", *overrides], return_hydra_config=True)
 
 
 def key_of(override: str) -> str:

@@ -39,7 +39,7 @@ class StudyConfig:
     tracking: TrackingConfig = MISSING
     sweeps: list[str] = field(default_factory=list)
     """Run and measure only these sweeps, and add them to what `output` has of the others. Empty runs all of a study
-    but those whose learning rates no search has chosen yet."""
+    but encoders whose learning rate no search has chosen yet."""
 
 
 @dataclass

@@ -48,7 +48,6 @@ def log_evaluation(
         raise UserError(
             f"{store.uri}: nothing was recorded ({short_reason(error)}); --no-log records nothing"
         ) from error
-    status = RunStatus.FAILED
     try:
         metrics = [Metric(key, value, 0, 0) for key, value in scores.items()]
         with (
@@ -60,8 +59,9 @@ def log_evaluation(
             for tag, value in write_pictures_and_mistakes(Path(folder), figures, mistakes).items():
                 client.set_tag(made, tag, value)
             client.log_artifacts(made, folder)
-        status = RunStatus.FINISHED
-    finally:
-        with contextlib.suppress(MlflowException):  # the server is away: what failed before says so
-            client.set_terminated(made, RunStatus.to_string(status))
+            client.set_terminated(made, RunStatus.to_string(RunStatus.FINISHED))
+    except BaseException:
+        with contextlib.suppress(MlflowException):  # the server is away, as what is raised says
+            client.set_terminated(made, RunStatus.to_string(RunStatus.FAILED))
+        raise
     return str(made)
