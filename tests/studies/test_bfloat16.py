@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_results import give_runs, make_learner, measure_into
 
+from made_results import give_runs, make_learner, measure_into
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import bfloat16, own_rate
 from sentiment_rnn.studies.kit.findings import Findings

@@ -1,7 +1,6 @@
 """Runs grouped by encoder, and how encoders are labelled and coloured."""
 
 from made_results import INITIALIZATIONS, STYLES, make_result
-
 from sentiment_rnn.report.figures import PALETTE
 from sentiment_rnn.studies.kit.encoder_groups import by_encoder, styles_of
 

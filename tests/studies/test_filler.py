@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_results import style_of
 
+from made_results import style_of
 from sentiment_rnn.data.sources.generated import NEUTRAL
 from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary, splitter
 from sentiment_rnn.model.classifier import SentimentClassifier

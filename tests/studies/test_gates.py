@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_results import STYLES, make_result, predictions_of
 
+from made_results import STYLES, make_result, predictions_of
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import STYLES, give_runs, make_learner, make_result, style_of
 
+from made_results import STYLES, give_runs, make_learner, make_result, style_of
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.probes.state_gradients import GradientFlow
 from sentiment_rnn.studies import gradient_flow

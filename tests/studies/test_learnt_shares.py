@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from made_results import STYLES
 
+from made_results import STYLES
 from sentiment_rnn.report.shares import share_interval
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.studies.kit.learnt_shares import (

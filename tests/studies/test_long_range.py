@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_learner, measure_into, style_of
 from planned_runs import swept, training_steps
 
+from made_results import give_runs, make_learner, measure_into, style_of
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import long_range
 from sentiment_rnn.studies.kit.scores import Score, Scores

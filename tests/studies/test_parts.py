@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import give_runs, make_learner, predictions_of, style_of
 
+from made_results import give_runs, make_learner, predictions_of, style_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import learnability
 from sentiment_rnn.studies.kit import protocol

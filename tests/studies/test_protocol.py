@@ -29,15 +29,15 @@ STUDY = find_study("learnability")
 COMMAND = """
 import sys
 from sentiment_rnn.cli.main import main
-from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies import textbook
+from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.measurements import Measurements
 from sentiment_rnn.studies.kit.study import Study, Sweep
 
 textbook.STUDY = Study(
     name="textbook", order=30, sweeps=(Sweep("textbook_adding_50"),),
-    measure=lambda store, sweeps: Measurements({"results.csv": csv_text(("encoder",), [("rnn",)])}),
+    measure=lambda store, sweeps: Measurements.of_rows(("encoder",), [("rnn",)], {"rnn": EncoderStyle("RNN", "red")}),
     findings=lambda folder: Findings([], []),
 )
 main()
@@ -51,8 +51,10 @@ SMALL = [
 
 
 def study(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the study, small, or with `run=false`, which takes no overrides."""
+    given = arguments or (f"overrides={json.dumps(SMALL)}",)
     return subprocess.run(
-        [sys.executable, "-c", COMMAND, "study", "name=textbook", f"overrides={json.dumps(SMALL)}", *arguments],
+        [sys.executable, "-c", COMMAND, "study", "name=textbook", *given],
         cwd=folder, capture_output=True, text=True, timeout=280, env=environment(),
     )  # fmt: skip
 

@@ -9,8 +9,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from made_results import STYLES, make_result
 
+from made_results import STYLES, make_result
 from sentiment_rnn.studies.kit.arm_accuracies import best_accuracy
 from sentiment_rnn.studies.kit.random_search import (
     Draw,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_imdb_runs, measure_into
 
+from made_results import give_runs, make_imdb_runs, measure_into
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies import real_text
 from sentiment_rnn.studies.kit.arm_accuracies import accuracy_verdicts, read_accuracies

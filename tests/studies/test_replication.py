@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_learner, measure_into
 
+from made_results import give_runs, make_learner, measure_into
 from sentiment_rnn.studies import learnability, own_rate, replication
 from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED

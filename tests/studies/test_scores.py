@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from made_results import make_result
 
+from made_results import make_result
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.studies.kit.measurements import Measurements

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import give_runs, make_imdb_runs, measure_into
 
+from made_results import give_runs, make_imdb_runs, measure_into
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import real_text, steady_rate
 from sentiment_rnn.studies.kit.arm_accuracies import best_accuracy

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from made_results import give_runs, make_result, measure_into, style_of
 
+from made_results import give_runs, make_result, measure_into, style_of
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import Adding, Copying, task_of
 from sentiment_rnn.errors import UserError

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_results import give_runs, make_result, measure_into, style_of
 
+from made_results import give_runs, make_result, measure_into, style_of
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import unseen

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import give_runs, make_imdb_runs, make_result, measure_into
 
+from made_results import give_runs, make_imdb_runs, make_result, measure_into
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import real_text, variants
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS
