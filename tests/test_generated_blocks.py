@@ -57,16 +57,37 @@ def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
         assert statement in found
 
 
+def before_training(encoder: str) -> list[dict[str, str]]:
+    """What gradient_flow measured of an encoder on generated reviews before training: a row for each seed."""
+    return [
+        row for row in read_rows(REPOSITORY / "experiments" / "gradient_flow", "rates.csv")
+        if (row["corpus"], row["encoder"], row["trained"]) == ("generated", encoder, "0")
+    ]  # fmt: skip
+
+
+def rate_of(encoder: str) -> float:
+    """What its gradient is multiplied by at each step back before training, the mean over seeds."""
+    return fmean(float(row["rate"]) for row in before_training(encoder))
+
+
+def carried_to_400() -> tuple[int, int]:
+    """How many orthogonal RNNs that trained on mixed distances know the clause at 400 tokens, and of how many."""
+    return seeds_above(read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400])
+
+
+def forgotten_by(encoder: str) -> tuple[int, int]:
+    """How many seeds keep less than a twentieth of a review after 400 neutral tokens, and of how many."""
+    left = filler.left_at_last(REPOSITORY / "experiments" / "filler")[encoder]
+    return sum(share < 0.05 for share in left), len(left)
+
+
 def of_the_rnn() -> list[str]:
     """What README says that a vanilla RNN learns."""
-    near, half = (seeds_above(scores_of(study)["rnn"][at]) for study, at in (("learnability", 20), ("own_rate", 50)))
-    far, lasts = (
-        seeds_above(scores)
-        for scores in (
-            scores_of("mid_range")["rnn"][100],
-            read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400],
-        )
+    near, half, far = (
+        seeds_above(scores_of(study)["rnn"][at])
+        for study, at in (("learnability", 20), ("own_rate", 50), ("mid_range", 100))
     )
+    lasts = carried_to_400()
     draws = draws_at("mid_range", "search_100.csv")["rnn"]
     assert (near[0], half[1], far, draws) == (near[1], 20, (0, 20), 16)
     uniform = [
@@ -86,18 +107,13 @@ def of_the_rnn() -> list[str]:
 
 def of_the_cause() -> list[str]:
     """What README says of the gradient."""
-    before = [
-        row for row in read_rows(REPOSITORY / "experiments" / "gradient_flow", "rates.csv")
-        if (row["corpus"], row["encoder"], row["trained"]) == ("generated", "rnn", "0")
-    ]  # fmt: skip
-    a_step = fmean(float(row["rate"]) for row in before)
-    over_50 = geometric_mean(float(row["left"]) for row in before)
+    over_50 = geometric_mean(float(row["left"]) for row in before_training("rnn"))
     causes = scores_of("causes")
     scaled, plain = (seeds_above(scores_of("own_rate")[arm][50]) for arm in ("rnn_gain", "rnn"))
     cut = {arm: seeds_above(causes[arm][100]) for arm in ("lstm_truncated_100", "lstm_truncated_110")}
     assert cut == {"lstm_truncated_100": (0, 10), "lstm_truncated_110": (10, 10)}
     return [
-        f"Before training the orthogonal RNN keeps {100 * a_step:.0f} % of it at each step, "
+        f"Before training the orthogonal RNN keeps {100 * rate_of('rnn'):.0f} % of it at each step, "
         f"and {100 * over_50:.0f} % over 50.",
         "just short of the clause, and none of ten seeds learns. Let it just reach the clause, and all ten do:",
         f"{scaled[0]} of {scaled[1]} orthogonal RNNs learn 50 tokens. Unscaled, {plain[0]} do,",
@@ -143,12 +159,12 @@ def of_film_reviews() -> list[str]:
     pooled = fmean(accuracies_of("variants", "lstm_mean_max")) - fmean(accuracies_of("variants", "rnn_mean_max"))
     left = filler.left_at_last(REPOSITORY / "experiments" / "filler")
     words = {4: "four", 9: "nine"}
-    forgotten = sum(share < 0.05 for share in left["rnn"])
+    forgotten, of = forgotten_by("rnn")
     return [
         "by {:.0f} points ({:.0f} to {:.0f}), or by {:.0f} ({:.0f} to {:.0f}) with another".format(
             *(100 * number for number in (*first, *again))
         ),
-        f"{words[forgotten]} of {words[len(left['rnn'])]} RNNs at the first of these rates have forgotten a review.",
+        f"{words[forgotten]} of {words[of]} RNNs at the first of these rates have forgotten a review.",
         f"LSTMs keep {100 * fmean(left['lstm']):.0f} % of what they knew.",
         f"the RNN is {100 * pooled:.0f} points behind the LSTM:",
     ]
@@ -168,20 +184,14 @@ def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() ->
     assert [found[0] for found in counts.values()] == [20, 15, 0, 20, 2, 20]
     assert "learns 20 tokens with all 20 seeds, 50 with 15, and 100 with none." in home
     assert "all learn 5 tokens, and 2 of 20 learn 20" in home
-    rates = {
-        arm: fmean(
-            float(row["rate"]) for row in read_rows(REPOSITORY / "experiments" / "gradient_flow", "rates.csv")
-            if (row["corpus"], row["encoder"], row["trained"]) == ("generated", arm, "0")
-        )
-        for arm in ("rnn_uniform", "rnn")
-    }  # fmt: skip
-    by_arm = [f"by {rates['rnn_uniform']:.2f} with PyTorch's", f"by {rates['rnn']:.2f} with an orthogonal one"]
-    state = seeds_above(learn["causes"]["lstm_detach_hidden"][100])
-    lasts = seeds_above(read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400])
-    for said in (*by_arm, "{} of {} learn 100.".format(*state), "{} of {} orthogonal RNNs still know".format(*lasts)):
+    for said in (
+        f"by {rate_of('rnn_uniform'):.2f} with PyTorch's",
+        f"by {rate_of('rnn'):.2f} with an orthogonal one",
+        "{} of {} learn 100.".format(*seeds_above(learn["causes"]["lstm_detach_hidden"][100])),
+        "{} of {} orthogonal RNNs still know".format(*carried_to_400()),
+    ):
         assert said in home
-    left = filler.left_at_last(REPOSITORY / "experiments" / "filler")["rnn"]
-    assert (sum(share < 0.05 for share in left), len(left)) == (4, 9)
+    assert forgotten_by("rnn") == (4, 9)
     assert "four of nine RNNs have forgotten" in home
 
 

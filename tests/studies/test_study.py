@@ -239,7 +239,8 @@ def test_a_study_measures_what_it_ran_and_keeps_the_rest_only_where_sweeps_are_n
 
     def parts(config: StudyConfig, found: Study) -> list[Part]:
         asked = [sweep for sweep in found.sweeps if not config.sweeps or sweep.experiment in config.sweeps]
-        return [Part(sweep, sweep.experiment != "learn_20", ("lstm",), f"rnn of {sweep.experiment}") for sweep in asked]
+        run = {sweep: () if sweep.experiment == "learn_20" else ("lstm",) for sweep in asked}
+        return [Part(sweep, encoders, f"rnn of {sweep.experiment}") for sweep, encoders in run.items()]
 
     def run(_: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequence[str]) -> None:
         assert len(protocol) == 64

@@ -86,14 +86,15 @@ def run_study(config: StudyConfig, study: Study) -> None:
     check_needed(config, study)
     protocol = protocol_digest(study, folder)
     kept = measured_parts(study, folder) if config.sweeps else ()
-    for part in (parts := parts_of(config, study)):
+    parts = parts_of(config, study)
+    for part in parts:
         if part.left_out:
             new_console().print(f"left out: {part.left_out}", soft_wrap=True)
-    sweeps = [part.sweep for part in parts if part.runs]
-    for part in parts:
-        if part.runs:
-            run_sweep(config, part.sweep, protocol, part.encoders)
-            check_started_under(protocol, open_store(config.tracking, create=False), part.sweep.experiment)
+    running = [part for part in parts if part.runs]
+    for part in running:
+        run_sweep(config, part.sweep, protocol, part.encoders)
+        check_started_under(protocol, open_store(config.tracking, create=False), part.sweep.experiment)
+    sweeps = [part.sweep for part in running]
     store = open_store(config.tracking, create=False)
     measurements = study.measure(store, sweeps)
     if config.sweeps:

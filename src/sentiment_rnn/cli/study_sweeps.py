@@ -18,25 +18,28 @@ from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE, URI_VARIABLE
 
 ALL = "all"
 """The name that means every study."""
-SEEDS = ("seed", "hydra.sweeper.params.seed")
-"""Overrides that set the seeds."""
 RATES = ("optimizer.draw", "optimizer.learning_rate")
 """Keys of which each gives all encoders a learning rate."""
 DRAWS = "optimizer.draws"
 NULL = ("null", "None", "")
+"""Values that set nothing."""
 SWEEPER = "hydra.sweeper.params."
+"""What stands before a key that a sweep goes through."""
 
 
 class Part(NamedTuple):
     """What is run of a sweep."""
 
     sweep: Sweep
-    runs: bool = True
-    """False where no encoder of it has a learning rate yet."""
     encoders: tuple[str, ...] = ()
-    """Those that are run; all where none are named."""
+    """Those that are run, where some are left out."""
     left_out: str = ""
-    """What is left out, and why."""
+    """What is left out, and why; empty where nothing is."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether anything is run: not where no encoder has a learning rate yet."""
+        return bool(self.encoders) or not self.left_out
 
 
 def parts_of(config: StudyConfig, study: Study) -> list[Part]:
@@ -62,8 +65,7 @@ def part_of(config: StudyConfig, sweep: Sweep) -> Part:
         f"{', '.join(without)} of {sweep.experiment}: optimizer.draws has null, since no search has chosen a draw yet; "
         f"run its search, and put the best draw into conf/experiment/{sweep.experiment}.yaml"
     )
-    rest = tuple(arm for arm in encoders if arm not in without)
-    return Part(sweep, bool(rest), rest, why)
+    return Part(sweep, tuple(arm for arm in encoders if arm not in without), why)
 
 
 def sweeps_of(config: StudyConfig, study: Study) -> list[Sweep]:
@@ -74,7 +76,7 @@ def sweeps_of(config: StudyConfig, study: Study) -> list[Sweep]:
 def arms_without_rate(config: StudyConfig, sweep: Sweep) -> tuple[list[str], list[str]]:
     """The encoders of a sweep, and those of them whose draw is null and that nothing else gives a learning rate."""
     composed = planned(sweep.experiment, *(given for given in config.overrides if key_of(given).startswith(DRAWS)))
-    given = {key_of(override).removeprefix(SWEEPER): override.split("=", 1)[-1] for override in config.overrides}
+    given = {varied_key(override): override.split("=", 1)[-1] for override in config.overrides}
     varied = composed.hydra.sweeper.params
     named = str(given.get("encoder", varied.get("encoder", composed.encoder.name)))
     encoders = [name.strip() for name in named.strip("'\"[]").split(",")]
@@ -120,6 +122,11 @@ def key_of(override: str) -> str:
     return override.lstrip("+").split("=")[0]
 
 
+def varied_key(override: str) -> str:
+    """The key that an override sets, of every run or as what the sweep goes through."""
+    return key_of(override).removeprefix(SWEEPER)
+
+
 def quoted(value: str) -> str:
     """A text as a value on Hydra's command line: one with a comma is no sweep."""
     return "'" + value.replace("'", "\\'") + "'"
@@ -136,9 +143,9 @@ def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequen
     """
     keys = ("directory", "experiment", "checkpoints")
     tracking = [f"tracking.{key}={quoted(value)}" for key in keys if (value := getattr(config.tracking, key))]
-    overrides = [given for given in config.overrides if not (sweep.chooses_rates and key_of(given) in SEEDS)]
+    overrides = [given for given in config.overrides if not (sweep.chooses_rates and varied_key(given) == "seed")]
     if encoders:
-        overrides = [given for given in overrides if key_of(given).removeprefix(SWEEPER) != "encoder"]
+        overrides = [given for given in overrides if varied_key(given) != "encoder"]
         overrides.append(f"encoder={','.join(encoders)}")
     train = [sys.executable, "-m", "sentiment_rnn", "train", "-m", f"experiment={sweep.experiment}"]
     train.append("tracking.repeat=false")

@@ -104,14 +104,12 @@ def verdict_on(
     """
     parts: list[bool | None] = []
     evidence: list[str] = []
-    run = {pair.distance for pair in claim.pairs if counts_of(pair, scores) is not None}
-    not_run = [str(d) for d in dict.fromkeys(pair.distance for pair in claim.pairs) if d not in run]
     missing: list[Pair] = []
     for pair in claim.pairs:
         counts = counts_of(pair, scores)
         if counts is None:
             parts.append(None)
-            missing += [pair] if pair.distance in run else []
+            missing.append(pair)
             continue
         p = adjusted.get((claim.number, pair))
         decidable = pair.distance not in undecidable
@@ -127,8 +125,12 @@ def verdict_on(
         return Verdict(claim.text, judged(*parts), NOT_RUN)
     if claim.margin is not None:
         evidence.append(f"Up to {100 * claim.margin:g} points count as no difference.")
-    evidence += [f"{pair.first} against {pair.second} was not run at {pair.distance} tokens." for pair in missing]
-    if not_run:
+    run = {pair.distance for pair in claim.pairs if pair not in missing}
+    evidence += [
+        f"{pair.first} against {pair.second} was not run at {pair.distance} tokens."
+        for pair in missing if pair.distance in run
+    ]  # fmt: skip
+    if not_run := dict.fromkeys(str(pair.distance) for pair in missing if pair.distance not in run):
         evidence.append(f"{' and '.join(not_run)} tokens were not run.")
     return Verdict(claim.text, judged(*parts), " ".join(evidence))
 
