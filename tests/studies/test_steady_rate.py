@@ -125,14 +125,15 @@ def test_where_only_a_search_has_been_run_its_table_is_found(measured: Callable[
     assert not found.verdicts
 
 
-@pytest.mark.parametrize(("end", "as_in"), zip(READ, ("real_text", "variants_100", "variants_first_100"), strict=True))
-def test_an_arm_differs_from_the_earlier_one_in_its_rate_and_clipping_alone(end: str, as_in: str) -> None:
-    earlier = settings_of(as_in)
-    assert settings_of(f"steady_rate{end}") == earlier
-    assert settings_of(f"steady_rate_search{end}") == earlier
+@pytest.mark.parametrize("end", steady_rate.CHANGES)
+def test_an_arm_differs_from_the_earlier_one_in_its_rate_and_clipping_alone(end: str) -> None:
+    encoder = "rnn_wide" if end == "_wide" else "rnn"
+    earlier = settings_of(f"variants{end}" if end else "real_text", encoder)
+    assert settings_of(f"steady_rate{end}", encoder) == earlier
+    assert settings_of(f"steady_rate_search{end}", encoder) == earlier
 
 
-def settings_of(experiment: str) -> dict[str, Any]:
+def settings_of(experiment: str, encoder: str) -> dict[str, Any]:
     """What a vanilla RNN of an experiment is trained with, but for its name, its rate and its clipping."""
-    config = run_config(f"experiment={experiment}", "encoder=rnn", "optimizer.draw=8")
+    config = run_config(f"experiment={experiment}", f"encoder={encoder}", "optimizer.draw=8")
     return {key: value for key, value in config.settings().items() if key not in ("study", "optimizer")}

@@ -113,7 +113,7 @@ def findings(folder: Path) -> Findings:
     return accuracy_findings(accuracies, styles, CLAIMS, SEEDS, plain=(ONE_SEED, "lstm"), search=Findings(tables, []))
 
 
-CHANGES = ("", "_100", "_first_100", "_layers")
+CHANGES = ("", "_100", "_first_100", "_layers", "_wide")
 """What the names of its sweeps end with."""
 SWEEPS = (
     *(Sweep(f"steady_rate_search{change}", chooses_rates=True) for change in CHANGES),
