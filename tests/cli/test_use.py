@@ -20,8 +20,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from processes import LIBRARY_WARNING, environment, free_port, run_command, wait_for_answer
+from sentiment_rnn.cli import compare
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.results import result_of
 from sentiment_rnn.tracking.store import Store
@@ -100,6 +102,21 @@ def test_the_champion_is_the_best_on_validation(store: Store) -> None:
 def test_comparing_again_registers_nothing_twice(compared: Path, store: Store) -> None:
     run_command("compare", compared, "sweep=mine", "register=true", status=0)
     assert len(store.client.search_model_versions("name = 'sentiment'")) == 2
+
+
+def test_what_a_store_refuses_to_keep_is_written_and_shown_all_the_same(
+    compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("the server refuses this user (403)")
+
+    monkeypatch.setattr(compare, "log_comparison", refuse)
+    said = ask("compare", compared, "sweep=mine", "register=true", f"output={tmp_path}/compared", status=1)
+    assert {path.name for path in (tmp_path / "compared").iterdir()} == {"table.md", "results.csv", "comparison.png"}
+    assert f"written to {tmp_path}/compared" in said.stdout
+    assert "Mean ± standard deviation" in said.stdout
+    assert "registered" not in said.stdout
+    assert said.stderr.strip().splitlines() == ["error: the server refuses this user (403)"]
 
 
 LOADING = """

@@ -19,6 +19,7 @@ from sentiment_rnn.tracking.checkpoints import files_of, folder_of, interrupted_
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
 from sentiment_rnn.tracking.lease import this_process
 from sentiment_rnn.tracking.names import (
+    ASKED_TAG,
     CHECKPOINT_TAG,
     DIVERGED_TAG,
     IDENTITY_TAG,
@@ -29,6 +30,7 @@ from sentiment_rnn.tracking.names import (
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.pruning import plan, remove
+from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import Store, open_store
 
 FILES = ("best.ckpt", "last.ckpt")
@@ -156,6 +158,13 @@ def test_entries_are_named_by_study_by_the_beginning_of_an_id_or_as_the_latest(s
     for unknown in ("third", single[:3], ""):
         with pytest.raises(UserError, match="no such sweep or run; expected latest, a study's name"):
             ids(unknown)
+
+
+def test_a_finished_sweep_that_was_asked_for_again_is_the_latest(store: Store) -> None:
+    first, _ = add_sweep(store, 0.7, name="first", started=HOUR_AGO)
+    add_sweep(store, 0.7, name="second")
+    store.client.set_tag(first, ASKED_TAG, str(int(1000 * time.time()) + 1))
+    assert chosen(entries_of(store), "latest")[0].run.info.run_id == find_sweep(store, "latest").info.run_id == first
 
 
 def test_every_run_is_listed_however_many_pages_they_fill(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import is_finished, planned_runs
+from sentiment_rnn.tracking.results import end_of, is_finished, planned_runs
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -57,7 +57,7 @@ class Entry:
     state: str
     """`finished`, `failed` or `killed`; `running`, or `stale` where MLflow says so and nobody works on it."""
     updated: float
-    """When it was last worked on, in seconds since 1970."""
+    """When it was last worked on, or asked for after its end, in seconds since 1970."""
     checkpoints: int
     """Bytes."""
     artifacts: int | None
@@ -109,7 +109,7 @@ def best_of(runs: Sequence[Run]) -> Best | None:
 
 
 def entries_of(store: Store) -> list[Entry]:
-    """All sweeps and single runs of a store's experiment, the last worked on first. Evaluations are no entries."""
+    """All sweeps and single runs of a store's experiment, the last updated first. Evaluations are no entries."""
     runs = list(pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
                                                               page_token=token)))  # fmt: skip
     children: dict[str, list[Run]] = {}
@@ -179,9 +179,9 @@ def _state(run: Run, owners: Sequence[Owner], updated: float) -> str:
 
 
 def _last_work(store: Store, run: Run) -> float:
-    """When a run ended; of one that has not, when it last logged a metric or wrote a checkpoint."""
+    """When a run ended or was asked for after that; before its end, when it last logged a metric or wrote a file."""
     if run.info.end_time:
-        return float(run.info.end_time) / 1000
+        return end_of(run) / 1000
     often = [name for name in ("train/loss", "system/cpu_utilization_percentage") if name in run.data.metrics]
     logged = [store.client.get_metric_history(run.info.run_id, name)[-1].timestamp / 1000 for name in often]
     written = [path.stat().st_mtime for path in files_of(store, run.info.run_id)]

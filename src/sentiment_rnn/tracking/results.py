@@ -149,11 +149,16 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
     return max(found, key=lambda run: _last_work(store, run))
 
 
+def end_of(run: Run) -> int:
+    """When a run that has ended did so, or, a sweep, was asked for once more after that; in milliseconds."""
+    return max(int(run.info.end_time), int(run.data.tags.get(ASKED_TAG, 0)))
+
+
 def _last_work(store: Store, parent: Run) -> int:
     """When a sweep was last worked on or asked for, in milliseconds: its end, or, without one, the start of its last
     job."""
     if parent.info.end_time:
-        return max(int(parent.info.end_time), int(parent.data.tags.get(ASKED_TAG, 0)))
+        return end_of(parent)
     query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
     last = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1)
     return int((last[0] if last else parent).info.start_time)
