@@ -10,7 +10,7 @@ from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability
 from sentiment_rnn.studies.kit.scores import Score, Scores
 from sentiment_rnn.studies.kit.share_comparisons import Pair, adjusted_tests
-from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
+from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED, Verdict
 
 ARMS = (
     "rnn_uniform", "rnn", "rnn_gain", "rnn_relu", "gru", "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5",
@@ -29,12 +29,16 @@ def build(distances: tuple[int, ...] = DISTANCES, **learning: dict[int, int]) ->
     return {arm: {d: score(learning.get(arm, {}).get(d, 20 if d <= 20 else 0)) for d in distances} for arm in ARMS}
 
 
-def judged(scores: Scores) -> dict[int, str]:
-    """The verdict on each claim; validation is as good as the test."""
-    validation = {(arm, d): float(np.median(s.accuracies)) for arm, found in scores.items() for d, s in found.items()}
+def answers(scores: Scores) -> dict[int, Verdict]:
+    """The verdict on each claim, with its evidence; validation is as good as the test."""
+    validation = {(arm, d): float(np.median(s.accuracies)) for arm, of_arm in scores.items() for d, s in of_arm.items()}
     claims = learnability.comparisons(scores, validation)
-    found = learnability.verdicts(claims, adjusted_tests(claims, scores), scores, STYLES)
-    return {claim: verdict.verdict for claim, verdict in enumerate(found, 1)}
+    return dict(enumerate(learnability.verdicts(claims, adjusted_tests(claims, scores), scores, STYLES), 1))
+
+
+def judged(scores: Scores) -> dict[int, str]:
+    """The verdict on each claim."""
+    return {claim: verdict.verdict for claim, verdict in answers(scores).items()}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,13 @@ def test_the_best_initializations_are_chosen_on_validation_and_compared_at_200_a
     assert judged(build(rnn_relu={200: 20, 400: 20}))[4] == FAILS
 
 
+def test_nothing_is_compared_with_the_best_before_all_have_run_there() -> None:
+    scores = build(lstm_chrono={200: 20, 400: 20})
+    del scores["lstm_chrono_50"][400]
+    assert judged(scores)[4] == IN_PART  # at 200
+    assert answers(scores)[4].evidence.endswith("At 400 tokens not every arm that this is about was run.")
+
+
 def test_a_gru_is_equivalent_where_the_interval_of_the_difference_is_narrow() -> None:
     assert judged(build())[5] == HOLDS
     assert judged(build(gru={50: 20, 100: 20}))[5] == FAILS
@@ -86,9 +97,9 @@ def test_a_gain_that_helps_is_seen() -> None:
 
 
 def test_distances_that_were_not_run_are_open() -> None:
-    found = judged(build(distances=(5, 20)))
-    assert found.pop(1) == HOLDS
-    assert set(found.values()) == {UNDECIDED}
+    verdicts = judged(build(distances=(5, 20)))
+    assert verdicts.pop(1) == HOLDS
+    assert set(verdicts.values()) == {UNDECIDED}
 
 
 def test_p_values_are_corrected_for_all_comparisons_together_run_or_not() -> None:

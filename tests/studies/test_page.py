@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.studies.answer import verdicts_of
-from sentiment_rnn.studies.page import LATER, build_page, sections_of, verdict_table
+from sentiment_rnn.studies.page import LATER, RELATED, build_page, sections_of, verdict_table
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 TEXTS = [
@@ -62,8 +62,11 @@ def test_the_page_holds_every_study_that_has_run_and_names_the_others(experiment
     assert page.count("data:image/png;base64,") == 2
 
 
-def test_a_verdict_is_followed_by_that_of_a_later_study_that_asked_again(experiments: Path) -> None:
-    ((first, claim), (later, asked)), *_ = LATER.items()
+@pytest.mark.parametrize(("places", "how"), [(LATER, "asked again in"), (RELATED, "a related claim, in")])
+def test_a_verdict_is_followed_by_that_of_a_later_study_that_asked_again_or_something_related(
+    experiments: Path, places: dict[tuple[str, str], tuple[str, str]], how: str
+) -> None:
+    ((first, claim), (later, asked)), *_ = places.items()
     for name, said, verdict in ((first, claim, "holds"), (later, asked, "inconclusive")):
         assert all(study.name != name for study in sections_of(experiments))
         (experiments / name).mkdir()
@@ -71,15 +74,16 @@ def test_a_verdict_is_followed_by_that_of_a_later_study_that_asked_again(experim
         found = [{"claim": said, "verdict": verdict, "evidence": "20/20."}]
         (experiments / name / "verdicts.json").write_text(json.dumps(found))
         if name == first:
-            assert "Asked again" not in build_page(experiments)
+            assert how.capitalize() not in build_page(experiments)
     page = build_page(experiments)
-    assert f"20/20. Asked again in {later}: {asked} Inconclusive." in page
-    again = f'(asked again in <a href="#{later}">{later}</a>: “{asked}” Inconclusive.)'
+    assert f"20/20. {how.capitalize()} {later}: {asked} Inconclusive." in page
+    again = f'({how} <a href="#{later}">{later}</a>: “{asked}” Inconclusive.)'
     assert f'{claim}</a> <span class="soft">{again}' in page
 
 
-def test_the_claims_that_a_later_study_asked_again_are_claims_of_both() -> None:
-    for place in (*LATER, *LATER.values()):
+def test_the_claims_that_lead_to_another_study_are_claims_of_both() -> None:
+    assert not LATER.keys() & RELATED.keys()
+    for place in (*LATER, *LATER.values(), *RELATED, *RELATED.values()):
         study, claim = place
         assert claim in verdicts_of(EXPERIMENTS / study)
 

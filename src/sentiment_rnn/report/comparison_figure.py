@@ -102,7 +102,7 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
         _band(axes, centers, np.array(means), np.array(deviations), colors[arm.name], arm.name)
     decorate_accuracy(axes, "distance" if known else "length")
     if len(arms) <= 5:  # more would hide the curves; the bars name the colours
-        axes.legend(loc="lower left")
+        axes.legend(loc="best")
 
 
 def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:

@@ -46,7 +46,7 @@ def findings(folder: Path) -> Findings:
 
 def comparisons(validation: Validation) -> list[Claim]:
     """The protocol's claims of two arms, 4 to 6."""
-    lstm, rnn = (best_of(validation, arms) for arms in (("lstm", *CHRONO), RNNS))
+    lstm, rnn = (best_on_validation(validation, arms, DISTANCE) for arms in (("lstm", *CHRONO), RNNS))
     return [
         Claim(4, BEST_AGAINST_BEST, (Pair(lstm, rnn, DISTANCE),)),
         Claim(5, CHRONO_HELPS, (Pair("lstm_chrono", "lstm", DISTANCE),)),
@@ -54,12 +54,6 @@ def comparisons(validation: Validation) -> list[Claim]:
             6, "Chrono for 2,000 steps helps more than for 400.", (Pair("lstm_chrono_2000", "lstm_chrono", DISTANCE),)
         ),
     ]
-
-
-def best_of(validation: Validation, arms: tuple[str, ...]) -> str:
-    """The best arm on validation; one that was not run yet where there is one, so that nothing is judged before it."""
-    missing = [arm for arm in arms if (arm, DISTANCE) not in validation]
-    return missing[0] if missing else best_on_validation(validation, arms, DISTANCE)
 
 
 def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles: Styles) -> list[Verdict]:

@@ -21,9 +21,6 @@ LATER = {
     ("learnability", "An LSTM with the usual initialization remembers further than a vanilla RNN."): (
         "own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization.",
     ),
-    ("own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization."): (
-        "mid_range", mid_range.USUAL_AGAINST_RNN,
-    ),
     ("learnability", "A vanilla RNN has a bad long-term memory."): ("long_range", long_range.RNNS_FAIL),
     ("learnability", "With the best initialization of each, an LSTM remembers further than a vanilla RNN."): (
         "long_range", long_range.BEST_AGAINST_BEST,
@@ -32,10 +29,6 @@ LATER = {
     ("learnability", "A GRU does what an LSTM does."): ("own_rate", "A GRU does what an LSTM does."),
     ("learnability", "It is enough that the gradient does not vanish at first."): (
         "own_rate", "It is enough that the gradient does not vanish at first.",
-    ),
-    ("own_rate", "It is enough that the gradient does not vanish at first."): (
-        "gradient_flow",
-        "Where a tenth of the gradient gets back 50 steps before training, an encoder learns 50 tokens.",
     ),
     ("learnability", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
     ("own_rate", "Open forget gates alone do not make an LSTM learn."): MORE_STEPS,
@@ -48,6 +41,16 @@ LATER = {
 }  # fmt: skip
 """Claims that a later study asked again and better, by study and claim: where its answer stands. A reader of the first
 verdict needs the second."""
+RELATED = {
+    ("own_rate", "Over 50 tokens a vanilla RNN learns as often as an LSTM with the usual initialization."): (
+        "mid_range", mid_range.USUAL_AGAINST_RNN,
+    ),
+    ("own_rate", "It is enough that the gradient does not vanish at first."): (
+        "gradient_flow",
+        "Where a tenth of the gradient gets back 50 steps before training, an encoder learns 50 tokens.",
+    ),
+}  # fmt: skip
+"""Claims beside which a reader wants another, of other distances or encoders, which does not answer the first."""
 MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
 """CSS class of each verdict."""
 
@@ -68,8 +71,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Later:
-    """How a later study judged what an earlier one had asked."""
+    """How a later study judged what an earlier one had asked, or a claim that is related."""
 
+    how: str
+    """What leads to the study's name."""
     study: str
     claim: str
     verdict: str
@@ -89,8 +94,8 @@ class Judgment:
         """The evidence, and what a later study said."""
         if self.later is None:
             return self.evidence
-        later = f"Asked again in {self.later.study}: {self.later.claim} {self.later.verdict.capitalize()}."
-        return f"{self.evidence} {later}"
+        later = self.later
+        return f"{self.evidence} {later.how.capitalize()} {later.study}: {later.claim} {later.verdict.capitalize()}."
 
 
 @dataclass(frozen=True)
@@ -172,10 +177,9 @@ def section_of(folder: Path) -> Section:
 
 
 def later_verdict(folder: Path, claim: str) -> Later | None:
-    """The verdict of a later study that asked a claim again; None where none has."""
-    place = LATER.get((folder.name, claim))
-    if place is None:
-        return None
-    study, again = place
-    found = verdicts_of(folder.parent / study).get(again)
-    return Later(study, again, found["verdict"]) if found else None
+    """The verdict of a later study that asked a claim again, or a related one; None where none has."""
+    for how, places in (("asked again in", LATER), ("a related claim, in", RELATED)):
+        study, other = places.get((folder.name, claim), ("", ""))
+        if study and (found := verdicts_of(folder.parent / study).get(other)):
+            return Later(how, study, other, found["verdict"])
+    return None

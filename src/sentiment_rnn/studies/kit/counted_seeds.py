@@ -184,9 +184,13 @@ Judge = Callable[[Sequence[Claim], Adjusted, Scores, Styles], Iterable[Verdict]]
 """From claims, their tests and the scores to verdicts."""
 
 
-def best_on_validation(validation: Validation, arms: Iterable[str], distance: int) -> str:
-    """The arm with the best median at a distance; the first of equals, and of arms that were not run there."""
-    return max(arms, key=lambda arm: validation.get((arm, distance), 0.0))
+def best_on_validation(validation: Validation, arms: Sequence[str], distance: int) -> str:
+    """The arm with the best median at a distance, the first of equals.
+
+    While an arm has not been run there it is the answer, so that nothing is judged before it has.
+    """
+    missing = [arm for arm in arms if (arm, distance) not in validation]
+    return missing[0] if missing else max(arms, key=lambda arm: validation[arm, distance])
 
 
 def seed_findings(

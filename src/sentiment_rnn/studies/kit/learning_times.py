@@ -106,8 +106,8 @@ def span_by_steps_table(times: Times, styles: Styles, budgets: Sequence[int]) ->
         seeds = "" if beyond is None else f"{counted(*learnt_within(by_distance[beyond], budgets[-1]))} at {beyond}"
         rows.append((styles[arm].label, *map(str, reached), seeds))
     title = (
-        "Memory span [tokens] by training steps: the longest distance up to which more than half of the seeds learn, "
-        "by the lower bound of the exact 95 % interval"
+        f"Memory span [tokens] by training steps: up to where more than half of the seeds reach {100 * REMEMBERS:g} % "
+        "on validation, by the lower bound of the exact 95 % interval"
     )
     return Table(title, ("encoder", *(f"{steps:,} steps" for steps in budgets), "seeds beyond it"), rows)
 
@@ -148,7 +148,8 @@ def learning_time_figure(times: Times, styles: Styles) -> Figure:
             axes.plot(censored, at, "|", color=color_of[distance], markersize=8)
         axes.set(xlim=(0, right), ylim=(-0.04, 1.04))
 
-    figure = arm_panels(times, styles, "training steps", f"share of seeds above {100 * REMEMBERS:g} %", draw)
+    share = f"share of seeds above {100 * REMEMBERS:g} % on validation"
+    figure = arm_panels(times, styles, "training steps", share, draw)
     columns = min(len(distances), 2 * len(times))
     lines = [Line2D([], [], color=color_of[distance], linewidth=2) for distance in distances]
     figure.legend(lines, [f"{distance} tokens" for distance in distances], loc="outside upper center", ncols=columns)

@@ -130,7 +130,10 @@ def verdict_on(
         f"{pair.first} against {pair.second} was not run at {pair.distance} tokens."
         for pair in missing if pair.distance in run
     ]  # fmt: skip
-    if not_run := dict.fromkeys(str(pair.distance) for pair in missing if pair.distance not in run):
+    begun = {distance for by_distance in scores.values() for distance in by_distance}
+    left = dict.fromkeys(pair.distance for pair in missing if pair.distance not in run)
+    evidence += [f"At {d} tokens not every arm that this is about was run." for d in left if d in begun]
+    if not_run := [str(distance) for distance in left if distance not in begun]:
         evidence.append(f"{' and '.join(not_run)} tokens were not run.")
     return Verdict(claim.text, judged(*parts), " ".join(evidence))
 
