@@ -56,7 +56,7 @@ def test_the_page_holds_every_study_that_has_run_and_names_the_others(experiment
     assert "What of unseen &amp; more?" in page
     assert "A claim &lt;of&gt; gates." in page
     assert (
-        "Not run yet: learnability, own_rate, budget, causes, bfloat16, replication, mid_range, long_range, textbook, "
+        "Not run yet: learnability, mid_range, long_range, own_rate, budget, causes, bfloat16, replication, textbook, "
         in page
     )
     assert page.count("data:image/png;base64,") == 2

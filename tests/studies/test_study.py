@@ -15,13 +15,13 @@ from made_results import give_runs, make_learner, measure_into
 from processes import run_command
 from sentiment_rnn.cli import study as study_command
 from sentiment_rnn.cli.study import folder_of, run_studies
-from sentiment_rnn.cli.study_sweeps import Part, arms_without_rate, parts_of, planned, run_sweep
+from sentiment_rnn.cli.study_sweeps import PlannedSweep, arms_without_rate, planned, planned_sweeps, run_sweep
 from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.studies import all_studies, find_study
+from sentiment_rnn.studies import all_studies, find_study, own_rate
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from stored_runs import runs_in
@@ -157,7 +157,7 @@ def test_an_unknown_study_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: name=wisdom: expected one of "
-        "learnability, own_rate, budget, causes, bfloat16, replication, mid_range, long_range, unseen, textbook, "
+        "learnability, mid_range, long_range, own_rate, budget, causes, bfloat16, replication, unseen, textbook, "
         "real_text, variants, steady_rate, filler, gradient_flow, gates"
     ]
     assert not list(tmp_path.iterdir())
@@ -209,21 +209,26 @@ def composing() -> Iterator[None]:
 
 @pytest.mark.usefixtures("composing")
 def test_a_study_leaves_out_sweeps_whose_rates_are_not_chosen_and_runs_their_searches() -> None:
-    parts = parts_of(StudyConfig("budget", "out", True, [], TRACKING), find_study("budget"))
-    assert [(part.sweep.experiment, part.left_out) for part in parts if not part.runs] == [("budget_100", WAITING)]
-    assert not any(part.left_out or part.encoders for part in parts if part.runs)
-    assert "budget_search_100" in [part.sweep.experiment for part in parts if part.runs]
+    found = planned_sweeps(StudyConfig("budget", "out", True, [], TRACKING), find_study("budget"))
+    assert [(one.sweep.experiment, one.left_out) for one in found if not one.runs] == [("budget_100", WAITING)]
+    assert not any(one.left_out or one.encoders for one in found if one.runs)
+    assert "budget_search_100" in [one.sweep.experiment for one in found if one.runs]
+
+
+@pytest.mark.usefixtures("composing")
+def test_a_study_of_which_no_sweep_has_a_rate_is_refused() -> None:
+    draws = [f"optimizer.draws.{arm}=null" for arm in ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono")]
+    with pytest.raises(UserError, match=r"lstm_chrono of bfloat16_50: optimizer\.draws has null"):
+        planned_sweeps(StudyConfig("bfloat16", "out", True, draws, TRACKING), find_study("bfloat16"))
 
 
 @pytest.mark.usefixtures("composing")
 def test_of_a_sweep_the_encoders_that_have_a_rate_are_run() -> None:
     given = ["optimizer.draws.lstm=3", "optimizer.draws.rnn=4"]
     asked = StudyConfig("budget", "out", True, given, TRACKING, ["budget_100"])
-    (part,) = parts_of(asked, find_study("budget"))
-    assert (part.runs, part.encoders) == (True, ("rnn", "lstm"))
-    assert part.left_out.startswith(
-        "rnn_uniform, rnn_gain, lstm_forget_0, lstm_forget_3, lstm_forget_5 of budget_100: "
-    )
+    (one,) = planned_sweeps(asked, find_study("budget"))
+    assert (one.runs, one.encoders) == (True, ("rnn", "lstm"))
+    assert one.left_out.startswith("rnn_uniform, rnn_gain, lstm_forget_0, lstm_forget_3, lstm_forget_5 of budget_100: ")
 
 
 @pytest.mark.usefixtures("composing")
@@ -237,10 +242,10 @@ def test_a_study_measures_what_it_ran_and_keeps_the_rest_only_where_sweeps_are_n
 ) -> None:
     started: dict[str, Sequence[str]] = {}
 
-    def parts(config: StudyConfig, found: Study) -> list[Part]:
+    def plan(config: StudyConfig, found: Study) -> list[PlannedSweep]:
         asked = [sweep for sweep in found.sweeps if not config.sweeps or sweep.experiment in config.sweeps]
         run = {sweep: () if sweep.experiment == "learn_20" else ("lstm",) for sweep in asked}
-        return [Part(sweep, encoders, f"rnn of {sweep.experiment}") for sweep, encoders in run.items()]
+        return [PlannedSweep(sweep, encoders, f"rnn of {sweep.experiment}") for sweep, encoders in run.items()]
 
     def run(_: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequence[str]) -> None:
         assert len(protocol) == 64
@@ -253,7 +258,7 @@ def test_a_study_measures_what_it_ran_and_keeps_the_rest_only_where_sweeps_are_n
     }  # fmt: skip
     for name, value in replaced.items():
         monkeypatch.setattr(study_command, name, lambda *_, value=value, **__: value)
-    monkeypatch.setattr(study_command, "parts_of", parts)
+    monkeypatch.setattr(study_command, "planned_sweeps", plan)
     monkeypatch.setattr(study_command, "run_sweep", run)
     give_runs(monkeypatch, {f"learn_{d}": [make_learner("lstm", d, 3, True)] for d in (5, 20, 50)})
     folder, learnability = tmp_path / "learnability", find_study("learnability")
@@ -446,7 +451,7 @@ def test_without_results_there_is_nothing_to_make_findings_of(refused: Callable[
 def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() -> None:
     studies = all_studies()
     assert [found.name for found in studies] == [
-        "learnability", "own_rate", "budget", "causes", "bfloat16", "replication", "mid_range", "long_range",
+        "learnability", "mid_range", "long_range", "own_rate", "budget", "causes", "bfloat16", "replication",
         "unseen", "textbook", "real_text", "variants", "steady_rate", "filler", "gradient_flow", "gates",
     ]  # fmt: skip
     assert len({found.order for found in studies}) == len(studies)
@@ -457,7 +462,8 @@ def test_studies_are_found_in_their_order_each_with_its_sweeps_and_its_readme() 
             assert sweep.chooses_rates == ("_search" in sweep.experiment)
 
 
-def test_a_study_comes_after_those_that_it_needs() -> None:
+def test_a_study_comes_after_those_that_it_needs_or_shows() -> None:
+    assert all(find_study(shown).order < own_rate.STUDY.order for shown in own_rate.BESIDE)
     for found in all_studies():
         assert all(find_study(read).order < found.order for read in found.reads)
         for needed, sweep in found.needs.items():
@@ -466,7 +472,7 @@ def test_a_study_comes_after_those_that_it_needs() -> None:
 
 
 def test_an_unknown_study_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(UserError, match="name=wisdom: expected one of learnability, own_rate, budget, causes, "):
+    with pytest.raises(UserError, match="name=wisdom: expected one of learnability, mid_range, long_range, "):
         find_study("wisdom")
 
 

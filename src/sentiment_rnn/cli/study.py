@@ -16,7 +16,7 @@ import hydra
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
-from sentiment_rnn.cli.study_sweeps import ALL, check_overrides, check_part, parts_of, run_sweep
+from sentiment_rnn.cli.study_sweeps import ALL, check_overrides, check_part, planned_sweeps, run_sweep
 from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
@@ -54,7 +54,7 @@ def run_studies(config: StudyConfig) -> None:
         check_part(config, study)
     if config.run:
         for study in studies:
-            parts_of(config, study)
+            planned_sweeps(config, study)
             check_overrides(config, study)
             protocol_digest(study, folder_of(config, study))
     elif config.overrides:
@@ -86,15 +86,15 @@ def run_study(config: StudyConfig, study: Study) -> None:
     check_needed(config, study)
     protocol = protocol_digest(study, folder)
     kept = measured_parts(study, folder) if config.sweeps else ()
-    parts = parts_of(config, study)
-    for part in parts:
-        if part.left_out:
-            new_console().print(f"left out: {part.left_out}", soft_wrap=True)
-    running = [part for part in parts if part.runs]
-    for part in running:
-        run_sweep(config, part.sweep, protocol, part.encoders)
-        check_started_under(protocol, open_store(config.tracking, create=False), part.sweep.experiment)
-    sweeps = [part.sweep for part in running]
+    planned = planned_sweeps(config, study)
+    for one in planned:
+        if one.left_out:
+            new_console().print(f"left out: {one.left_out}", soft_wrap=True)
+    running = [one for one in planned if one.runs]
+    for one in running:
+        run_sweep(config, one.sweep, protocol, one.encoders)
+        check_started_under(protocol, open_store(config.tracking, create=False), one.sweep.experiment)
+    sweeps = [one.sweep for one in running]
     store = open_store(config.tracking, create=False)
     measurements = study.measure(store, sweeps)
     if config.sweeps:

@@ -27,45 +27,47 @@ SWEEPER = "hydra.sweeper.params."
 """What stands before a key that a sweep goes through."""
 
 
-class Part(NamedTuple):
+class PlannedSweep(NamedTuple):
     """What is run of a sweep."""
 
     sweep: Sweep
-    encoders: tuple[str, ...] = ()
-    """Those that are run, where some are left out."""
+    encoders: tuple[str, ...] | None = None
+    """Those that are run: None for all, none of them where none has a learning rate yet."""
     left_out: str = ""
     """What is left out, and why; empty where nothing is."""
 
     @property
     def runs(self) -> bool:
-        """Whether anything is run: not where no encoder has a learning rate yet."""
-        return bool(self.encoders) or not self.left_out
+        """Whether anything is run."""
+        return self.encoders != ()
 
 
-def parts_of(config: StudyConfig, study: Study) -> list[Part]:
+def planned_sweeps(config: StudyConfig, study: Study) -> list[PlannedSweep]:
     """What is run of the sweeps, in the order of the study: all of each, but encoders that have no learning rate yet.
 
     Raises:
-        UserError: nothing is left of a sweep that is asked for by its name, or not all of a study that is measured as a
-            whole.
+        UserError: nothing is left of a sweep that is asked for by its name, not all of a study that is measured as a
+            whole, or nothing of any sweep.
     """
-    found = [part_of(config, sweep) for sweep in sweeps_of(config, study)]
-    for part in found:
-        if part.left_out and not (study.in_parts and (part.runs or not config.sweeps)):
-            raise UserError(part.left_out)
+    found = [planned_sweep(config, sweep) for sweep in sweeps_of(config, study)]
+    for one in found:
+        if one.left_out and not (study.in_parts and (one.runs or not config.sweeps)):
+            raise UserError(one.left_out)
+    if found and not any(one.runs for one in found):
+        raise UserError(found[0].left_out)
     return found
 
 
-def part_of(config: StudyConfig, sweep: Sweep) -> Part:
+def planned_sweep(config: StudyConfig, sweep: Sweep) -> PlannedSweep:
     """What is run of one sweep."""
     encoders, without = arms_without_rate(config, sweep)
     if not without:
-        return Part(sweep)
+        return PlannedSweep(sweep)
     why = (
         f"{', '.join(without)} of {sweep.experiment}: optimizer.draws has null, since no search has chosen a draw yet; "
         f"run its search, and put the best draw into conf/experiment/{sweep.experiment}.yaml"
     )
-    return Part(sweep, tuple(arm for arm in encoders if arm not in without), why)
+    return PlannedSweep(sweep, tuple(arm for arm in encoders if arm not in without), why)
 
 
 def sweeps_of(config: StudyConfig, study: Study) -> list[Sweep]:
@@ -132,19 +134,19 @@ def quoted(value: str) -> str:
     return "'" + value.replace("'", "\\'") + "'"
 
 
-def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequence[str] = ()) -> None:
+def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequence[str] | None = None) -> None:
     """One Hydra sweep in a process of its own, with this study's store.
 
     A sweep that chooses learning rates keeps its own seed, so that no rate is chosen with a seed of the study.
 
     Args:
         protocol: digest of the protocol with which its runs are tagged.
-        encoders: those that are run; all where none are named.
+        encoders: those that are run; None for all.
     """
     keys = ("directory", "experiment", "checkpoints")
     tracking = [f"tracking.{key}={quoted(value)}" for key in keys if (value := getattr(config.tracking, key))]
     overrides = [given for given in config.overrides if not (sweep.chooses_rates and varied_key(given) == "seed")]
-    if encoders:
+    if encoders is not None:
         overrides = [given for given in overrides if varied_key(given) != "encoder"]
         overrides.append(f"encoder={','.join(encoders)}")
     train = [sys.executable, "-m", "sentiment_rnn", "train", "-m", f"experiment={sweep.experiment}"]

@@ -75,5 +75,5 @@ def difference_table(seeds: SeedCounts) -> Table:
 
 
 STUDY = counting_study(
-    "bfloat16", order=18, sweeps=(Sweep("bfloat16_50"),), findings=findings, reads=(own_rate.STUDY.name,)
+    "bfloat16", order=20, sweeps=(Sweep("bfloat16_50"),), findings=findings, reads=(own_rate.STUDY.name,)
 )

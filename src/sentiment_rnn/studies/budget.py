@@ -63,7 +63,7 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
 
 STUDY = counting_study(
     "budget",
-    order=16,
+    order=18,
     sweeps=(
         *(Sweep(f"budget_search_{distance}", chooses_rates=True) for distance in DISTANCES),
         *(Sweep(f"budget_{distance}") for distance in DISTANCES),

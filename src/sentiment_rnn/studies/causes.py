@@ -68,7 +68,7 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
 
 STUDY = counting_study(
     "causes",
-    order=17,
+    order=19,
     sweeps=(
         *(Sweep(f"causes_search_{distance}", chooses_rates=True) for distance in SEARCHES),
         *(Sweep(f"causes_search_ungated_{distance}", chooses_rates=True) for distance in SEARCHES),

@@ -72,7 +72,7 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
 
 STUDY = counting_study(
     "long_range",
-    order=21,
+    order=16,
     sweeps=(
         Sweep("long_range_search", chooses_rates=True),
         Sweep("long_range_search_usual", chooses_rates=True),

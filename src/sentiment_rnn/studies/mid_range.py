@@ -64,7 +64,7 @@ def verdicts(_: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles: Sty
 
 STUDY = counting_study(
     "mid_range",
-    order=20,
+    order=15,
     sweeps=(Sweep("mid_range_search", chooses_rates=True), Sweep("mid_range"), Sweep("mid_range_apart")),
     findings=findings,
 )

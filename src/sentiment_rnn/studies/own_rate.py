@@ -99,7 +99,7 @@ def verdicts(claims: Sequence[Claim], adjusted: Adjusted, scores: Scores, styles
 
 STUDY = counting_study(
     "own_rate",
-    order=15,
+    order=17,
     sweeps=(Sweep("own_rate_search_50", chooses_rates=True), Sweep("own_rate_50")),
     findings=findings,
 )

@@ -13,7 +13,7 @@ from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies import learnability, own_rate
 from sentiment_rnn.studies.kit.counted_seeds import SeedCounts, counting_study, read_seeds, seed_findings
 from sentiment_rnn.studies.kit.findings import Findings
-from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, seeds_above
+from sentiment_rnn.studies.kit.learnt_shares import seeds_above
 from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.study import Sweep
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged
@@ -90,8 +90,8 @@ def repeated(first: Scores, second: Scores) -> list[Repeated]:
 def number_contained(pairs: Iterable[Repeated]) -> np.ndarray:
     """float [N + 1], the probability of each number of intervals that contain the second share."""
     distribution = np.ones(1)
-    for probability in (pair.probability for pair in pairs):
-        distribution = np.convolve(distribution, [1 - probability, probability])
+    for pair in pairs:
+        distribution = np.convolve(distribution, [1 - pair.probability, pair.probability])
     return distribution
 
 
@@ -99,7 +99,7 @@ def verdict(pairs: list[Repeated]) -> Verdict:
     """By the rule of the protocol, which speaks of all three distances: before they were run, nothing is decided."""
     claim = "The intervals of shares hold for other seeds."
     if not pairs:
-        return Verdict(claim, judged(), NOT_RUN)
+        return Verdict(claim, judged(), "")
     complete = {pair.distance for pair in pairs} == set(DISTANCES)
     contained, distribution = sum(pair.contained for pair in pairs), number_contained(pairs)
     least = int(np.searchsorted(np.cumsum(distribution), QUANTILE))
@@ -127,7 +127,7 @@ def repeated_table(pairs: Iterable[Repeated], seeds: SeedCounts) -> Table:
 
 STUDY = counting_study(
     "replication",
-    order=19,
+    order=21,
     sweeps=tuple(Sweep(f"again_{distance}") for distance in DISTANCES),
     findings=findings,
     reads=(learnability.STUDY.name, own_rate.STUDY.name),

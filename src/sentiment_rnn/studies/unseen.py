@@ -13,7 +13,6 @@ from sentiment_rnn.studies.kit.counted_seeds import MIXED, counting_study, read_
 from sentiment_rnn.studies.kit.encoder_groups import Styles
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learnt_shares import (
-    NOT_RUN,
     learns,
     learnt_share_lines,
     learnt_share_table,
@@ -101,7 +100,7 @@ def verdicts(adjusted: Adjusted, carried: Scores, styles: Styles) -> list[Verdic
     for claim, verdict in zip(
         COMPARISONS, verdicts_on(COMPARISONS, adjusted, carried, styles, verb=CARRY), strict=True
     ):
-        if verdict.evidence == NOT_RUN:
+        if not verdict.evidence:
             first, second, _ = claim.pairs[0]  # of all its pairs
             verdict = replace(verdict, evidence=nothing_learned(carried, styles, first, second))
         compared.append(verdict)

@@ -31,7 +31,7 @@ from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, least_to_most, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
 from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB, planned_runs
-from sentiment_rnn.studies.kit.scores import REMEMBERS, held
+from sentiment_rnn.studies.kit.scores import REMEMBERS
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import undecided
 from sentiment_rnn.tracking.names import BEST_ACCURACY
@@ -83,13 +83,10 @@ def measure(store: Store, _: Sequence[Sweep]) -> Measurements:
 
 def that_hold(results: Sequence[RunResult]) -> list[RunResult]:
     """The runs that are right in more than 90 % of the test reviews at the distance `LONGEST`."""
-    holding = {
-        (encoder, seed)
-        for encoder, by_distance in held(results).items()
-        for seed, accuracy in zip(by_distance[LONGEST].seeds, by_distance[LONGEST].accuracies, strict=True)
-        if accuracy > REMEMBERS
-    }
-    return [run for run in results if (run.encoder, run.seed) in holding]
+    return [
+        run for run in results
+        if run.predictions.correct[run.predictions.distances == LONGEST].mean() > REMEMBERS
+    ]  # fmt: skip
 
 
 def findings(folder: Path) -> Findings:

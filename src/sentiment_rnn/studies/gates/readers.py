@@ -48,7 +48,7 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """One trained run, and what it did with test reviews, and with the sentences if it has learned English."""
+    """One model of a run, and what it did with test reviews, and with the sentences if it has learned English."""
 
     corpus: str
     encoder: str

@@ -23,7 +23,7 @@ from sentiment_rnn.studies.gradient_flow.measurements import (
     read_curves,
     read_rates,
 )
-from sentiment_rnn.studies.kit.counted_seeds import measure_seeds, read_seeds
+from sentiment_rnn.studies.kit.counted_seeds import read_seeds, seeds_measured
 from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.learnt_shares import seeds_above
@@ -45,7 +45,7 @@ def measure(store: Store, sweeps: Sequence[Sweep]) -> Measurements:
     generated = results_of_sweeps(store, *(sweep.experiment for sweep in sweeps))
     imdb = planned_runs(results_of_sweeps(store, ON_IMDB), READ_IMDB, SEEDS[IMDB])
     measured = [*gradients(GENERATED, generated), *gradients(IMDB, imdb)]
-    files = measure_seeds(store, sweeps).files
+    files = seeds_measured(generated).files
     files |= {RATES: rates_csv(measured), CURVES: curves_csv(measured)}
     return Measurements(files | {ENCODERS: styles_csv(styles_of([*generated, *imdb]))})
 

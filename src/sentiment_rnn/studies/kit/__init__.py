@@ -1,1 +1,1 @@
-"""What studies share: their declaration and checks, what they measure, count and draw, restored models, the page."""
+"""What studies share: their declaration and checks, what they measure, count, compare and draw."""

@@ -15,7 +15,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sentiment_rnn.report.tables import Table, csv_text
-from sentiment_rnn.studies.kit.correctness import CORRECT, correct_at_one_distance, correct_by_distance, correct_file
+from sentiment_rnn.studies.kit.correctness import (
+    ACCURACY,
+    COLUMNS,
+    CORRECT,
+    correct_at_one_distance,
+    correct_by_distance,
+    correct_file,
+)
 from sentiment_rnn.studies.kit.encoder_groups import Styles, by_encoder, distance_of, styles_of
 from sentiment_rnn.studies.kit.findings import Findings
 from sentiment_rnn.studies.kit.learning_times import (
@@ -25,10 +32,10 @@ from sentiment_rnn.studies.kit.learning_times import (
     learning_times_csv,
     read_learning_times,
 )
-from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, learnt_share_rows, learnt_share_table
+from sentiment_rnn.studies.kit.learnt_shares import learnt_share_rows, learnt_share_table
 from sentiment_rnn.studies.kit.measurements import Measurements, read_rows, read_styles, reading
 from sentiment_rnn.studies.kit.random_search import read_search, search_csv, search_figure, search_table
-from sentiment_rnn.studies.kit.scores import COLUMNS, Scores, accuracy_rows, held, learnt, read_scores
+from sentiment_rnn.studies.kit.scores import Scores, read_scores
 from sentiment_rnn.studies.kit.share_comparisons import Adjusted, Claim, adjusted_tests, comparison_tables
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.sweep_runs import compared_and_searched
@@ -41,9 +48,8 @@ VALIDATION = "validation.csv"
 ONE_DISTANCE, MIXED = "learn", "hold"
 """Settings in `results.csv`: of runs that are trained and tested at one distance, and of those that are trained on
 mixed distances and tested at each."""
-SCORES = {ONE_DISTANCE: learnt, MIXED: held}
 DIVIDED = {ONE_DISTANCE: correct_at_one_distance, MIXED: correct_by_distance}
-"""Scores and correctness of runs, by setting."""
+"""What runs classified correctly at each distance, by setting."""
 
 Validation = Mapping[tuple[str, int], float]
 """Median over seeds of the best validation accuracy, by encoder and distance."""
@@ -81,12 +87,19 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep], setting: str = ONE_DIST
     Raises:
         UserError: a sweep has not finished, or they do not compare; see `compared_and_searched`.
     """
-    found, searched = compared_and_searched(store, sweeps)
+    return seeds_measured(*compared_and_searched(store, sweeps), setting)
+
+
+def seeds_measured(
+    found: Sequence[RunResult], searched: Sequence[RunResult] = (), setting: str = ONE_DISTANCE
+) -> Measurements:
+    """The files of runs that are compared, and of those of searches."""
     # In the order of `added_to`, in which parts come together.
     results = [run for group in by_encoder(found).values() for run in sorted(group, key=distance_of)]
+    correct = list(DIVIDED[setting](setting, results))
     files: dict[str, str | bytes] = {
         TIMES: learning_times_csv(results),
-        CORRECT: correct_file(list(DIVIDED[setting](setting, results))),
+        CORRECT: correct_file(correct),
         VALIDATION: csv_text(
             ("encoder", "distance", "seed", BEST_ACCURACY),
             [(run.encoder, distance_of(run), run.seed, run.metrics[BEST_ACCURACY]) for run in results],
@@ -96,7 +109,8 @@ def measure_seeds(store: Store, sweeps: Sequence[Sweep], setting: str = ONE_DIST
         there = [run for run in searched if distance_of(run) == distance]
         files[search_file(distance)] = search_csv(there, search_score)
     styles = styles_of([*results, *searched])
-    return Measurements.of_rows(COLUMNS, accuracy_rows(setting, SCORES[setting](results)), styles, files)
+    rows = [(*run.key, float(run.correct.mean())) for run in correct]
+    return Measurements.of_rows((*COLUMNS, ACCURACY), rows, styles, files)
 
 
 def search_file(distance: int) -> str:
@@ -225,7 +239,7 @@ def seed_findings(
             *searches.tables,
         ],
         verdicts=undecided(
-            [found for found in judge(claims, adjusted, seeds.scores, seeds.styles) if found.evidence != NOT_RUN],
+            [found for found in judge(claims, adjusted, seeds.scores, seeds.styles) if found.evidence],
             seeds.missing,
         ),
         figures={

@@ -50,7 +50,7 @@ def learning_time(validation: Curve) -> LearningTime:
 
 
 def learning_times_csv(results: Iterable[RunResult]) -> str:
-    """The content of `learning_steps.csv`: a row for each run at one distance."""
+    """The content of `learning_steps.csv`: a row for each run, at the distance of its longest reviews."""
     rows = [
         (arm, distance_of(result), result.seed, *learning_time(result.curve("val/accuracy")))
         for arm, group in by_encoder(results).items()

@@ -13,7 +13,7 @@ from sentiment_rnn.report.shares import counted, share_difference
 from sentiment_rnn.report.statistics import Interval, points
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.studies.kit.encoder_groups import Styles
-from sentiment_rnn.studies.kit.learnt_shares import NOT_RUN, seeds_above, was_run
+from sentiment_rnn.studies.kit.learnt_shares import seeds_above, was_run
 from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.verdicts import Verdict, judged, within
 
@@ -96,46 +96,52 @@ def verdict_on(
     undecidable: Collection[int] = (),
     verb: str = "learn",
 ) -> Verdict:
-    """The verdict, with the counts behind it; `NOT_RUN` is the evidence where no pair has been run.
+    """The verdict, with the counts behind it; no evidence where no pair has been run.
 
     Args:
         undecidable: distances at which no part can be decided.
         verb: what seeds do that are counted.
     """
-    parts: list[bool | None] = []
-    evidence: list[str] = []
-    missing: list[Pair] = []
-    for pair in claim.pairs:
-        counts = counts_of(pair, scores)
-        if counts is None:
-            parts.append(None)
-            missing.append(pair)
-            continue
-        p = adjusted.get((claim.number, pair))
-        decidable = pair.distance not in undecidable
-        parts.append(claim.judge(counts, p) if decidable else None)
-        evidence.append(
-            f"At {pair.distance} tokens {counted(counts.first, counts.of_first)} seeds of {styles[pair.first].label} "
-            f"{verb}, and {counted(counts.second, counts.of_second)} of {styles[pair.second].label}: "
-            f"{points(counts.difference)} points"
-            + ("" if p is None else f", adjusted p = {p:.2g}")
-            + ("." if decidable else "; not to be decided there.")
-        )
-    if not evidence:
-        return Verdict(claim.text, judged(*parts), NOT_RUN)
-    if claim.margin is not None:
+    run = {pair: counts for pair in claim.pairs if (counts := counts_of(pair, scores))}
+    p_of = {pair: adjusted.get((claim.number, pair)) for pair in run}
+    parts = (
+        claim.judge(run[pair], p_of[pair]) if pair in run and pair.distance not in undecidable else None
+        for pair in claim.pairs
+    )  # fmt: skip
+    evidence = [
+        pair_text(pair, counts, p_of[pair], styles, verb)
+        + ("; not to be decided there." if pair.distance in undecidable else ".")
+        for pair, counts in run.items()
+    ]
+    if run and claim.margin is not None:
         evidence.append(f"Up to {100 * claim.margin:g} points count as no difference.")
-    run = {pair.distance for pair in claim.pairs if pair not in missing}
-    evidence += [
-        f"{pair.first} against {pair.second} was not run at {pair.distance} tokens."
-        for pair in missing if pair.distance in run
-    ]  # fmt: skip
-    begun = {distance for by_distance in scores.values() for distance in by_distance}
-    left = dict.fromkeys(pair.distance for pair in missing if pair.distance not in run)
-    evidence += [f"At {d} tokens not every arm that this is about was run." for d in left if d in begun]
-    if not_run := [str(distance) for distance in left if distance not in begun]:
-        evidence.append(f"{' and '.join(not_run)} tokens were not run.")
+    if run:
+        evidence += not_run_texts(claim, run, scores)
     return Verdict(claim.text, judged(*parts), " ".join(evidence))
+
+
+def pair_text(pair: Pair, counts: Counts, p: float | None, styles: Styles, verb: str) -> str:
+    """`At 50 tokens 20/20 (83 to 100 %) seeds of GRU learn, and 15/20 …: +25.0 … points, adjusted p = 0.09`."""
+    tested = "" if p is None else f", adjusted p = {p:.2g}"
+    return (
+        f"At {pair.distance} tokens {counted(counts.first, counts.of_first)} seeds of {styles[pair.first].label} "
+        f"{verb}, and {counted(counts.second, counts.of_second)} of {styles[pair.second].label}: "
+        f"{points(counts.difference)} points{tested}"
+    )
+
+
+def not_run_texts(claim: Claim, run: Collection[Pair], scores: Scores) -> list[str]:
+    """What is missing of a claim of which some pairs have been run."""
+    missing = [pair for pair in claim.pairs if pair not in run]
+    there, begun = {pair.distance for pair in run}, {distance for of_arm in scores.values() for distance in of_arm}
+    left = dict.fromkeys(pair.distance for pair in missing if pair.distance not in there)
+    not_begun = " and ".join(str(distance) for distance in left if distance not in begun)
+    return [
+        *(f"{pair.first} against {pair.second} was not run at {pair.distance} tokens."
+          for pair in missing if pair.distance in there),
+        *(f"At {distance} tokens not every arm that this is about was run." for distance in left if distance in begun),
+        *([f"{not_begun} tokens were not run."] if not_begun else []),
+    ]  # fmt: skip
 
 
 def verdicts_on(

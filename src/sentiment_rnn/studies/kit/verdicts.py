@@ -21,7 +21,7 @@ class Verdict:
     verdict: str
     """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
     evidence: str
-    """The number behind it, with its interval."""
+    """The number behind it, with its interval; empty where nothing of it has been run."""
 
 
 def above(interval: Interval, threshold: float) -> bool | None:
