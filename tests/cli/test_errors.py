@@ -1,8 +1,13 @@
 """What a person sees who gave something wrong: one line, a non-zero exit, and nothing half-written."""
 
 import errno
+import json
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from filelock import FileLock
@@ -39,7 +44,9 @@ WRONG_OVERRIDES = {
     "trainer.epochs=0": "trainer.epochs=0: expected a number of at least 1",
     "seed=-1": "seed=-1: expected a whole number",
     "sead=1": "did you mean seed?",
-    "seed=[": "no viable alternative",
+    "seed=[": "seed=[: Hydra cannot read this (no viable alternative at input '['); a text with signs",
+    "study=übung": "study=übung: Hydra cannot read this; a text with signs is put into two quotes: \"study='übung'",
+    "data.archive=reviews (1).tar.gz": "put into two quotes: \"data.archive='reviews (1).tar.gz'\"",
     "+foo=1": "foo: no such key; known keys: study, seed",
     "++foo.bar=1": "foo: no such key",
     "+sead=1": "sead: no such key; did you mean seed?",
@@ -170,6 +177,86 @@ def test_a_server_that_is_away_is_one_line_before_any_data_are_made(
     line = refused(monkeypatch, capsys, tmp_path, "tracking.uri=http://user:hunter22@127.0.0.1:9")
     assert "tracking.uri=http://***@127.0.0.1:9: no answer (connection refused); start the server" in line
     assert list(tmp_path.iterdir()) == []
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A server that knows its experiment, and refuses all else."""
+
+    status = 403
+    fault: ClassVar[dict[str, str]] = {}
+
+    def do_GET(self) -> None:
+        """Answer what opening a store asks."""
+        of_experiments = "/experiments/" in self.path
+        found = {"experiment_id": "1", "name": "sentiment_rnn", "artifact_location": "mlflow-artifacts:/1",
+                 "lifecycle_stage": "active", "last_update_time": 0, "creation_time": 0}  # fmt: skip
+        body = json.dumps({"experiment": found, "experiments": [found]} if of_experiments else self.fault).encode()
+        self.send_response(200 if of_experiments else self.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815, the library's names
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(params=[(403, "PERMISSION_DENIED"), (500, "INTERNAL_ERROR")])
+def refusing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """The address of such a server, and the status of its answers."""
+    status, code = request.param
+    monkeypatch.setattr(Refusing, "status", status)
+    monkeypatch.setattr(Refusing, "fault", {"error_code": code, "message": "no"})
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", status
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("runs", ["tracking.uri={uri}"]),
+        ("prune", ["tracking.uri={uri}"]),
+        ("compare", ["tracking.uri={uri}", "sweep=mine"]),
+        ("predict", ["--tracking-uri", "{uri}", "good"]),
+        ("predict", ["--tracking-uri", "{uri}", "--run", 32 * "a", "good"]),
+    ],
+)
+def test_what_a_server_refuses_is_neither_a_traceback_nor_gone(
+    command: str,
+    arguments: list[str],
+    refusing: tuple[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    uri, status = refusing
+    words = ["runs", "prune"] if command == "prune" else [command]
+    given = [argument.format(uri=uri) for argument in arguments]
+    line = refused(monkeypatch, capsys, tmp_path, *words[1:], *given, command=words[0])
+    assert line.startswith("error: the store of runs: ")
+    assert ("refuses this user (403)" if status == 403 else "server error") in line
+    assert "train again" not in line
+
+
+def test_a_damaged_database_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mlflow.db").write_text("hello")
+    line = refused(monkeypatch, capsys, tmp_path, "tracking.directory=runs", command="runs")
+    assert line == "error: tracking.directory=runs: its mlflow.db is no database; restore it, or give another folder"
+
+
+def test_a_folder_that_cannot_be_in_an_address_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "tracking.directory='50%'", "data.train_reviews=20")
+    assert "tracking.directory=50%: % cannot be in the address of a database" in line
 
 
 @pytest.mark.parametrize(("made", "said"), [(True, "sweep=none: no such sweep"), (False, "no runs there")])

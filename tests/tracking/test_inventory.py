@@ -160,6 +160,12 @@ def test_entries_are_named_by_study_by_the_beginning_of_an_id_or_as_the_latest(s
             ids(unknown)
 
 
+def test_the_runs_of_a_sweep_that_was_deleted_are_listed_by_themselves(store: Store) -> None:
+    parent, runs = add_sweep(store, 0.7)
+    store.client.delete_run(parent)
+    assert [([found.run.info.run_id], found.is_sweep) for found in entries_of(store)] == [(runs, False)]
+
+
 def test_a_finished_sweep_that_was_asked_for_again_is_the_latest(store: Store) -> None:
     first, _ = add_sweep(store, 0.7, name="first", started=HOUR_AGO)
     add_sweep(store, 0.7, name="second")

@@ -255,6 +255,16 @@ def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_journal_stays(t
     journal = Journal(tmp_path / "unsent" / "r")
     assert journal.count() == 1
     assert not journal.refusals.exists()
+    known = local.client.create_run(local.experiment_id).info.run_id  # its journal comes behind
+    later = Journal(tmp_path / "unsent" / f"s{known}", DESCRIBED | {"run": known})
+    later.append({"kind": "metrics", "metrics": metrics(1)})
+    later.close()
+    journal.close()
+    sending = send_everything(tmp_path, local.uri)
+    assert next(sending) == f"run {known}: sent 1 entries to {local.address}"
+    with pytest.raises(UserError, match="it has no run r"):
+        next(sending)
+    journal = Journal(tmp_path / "unsent" / "r")
     busy = next(send_everything(tmp_path, local.uri))
     assert busy.startswith("run r: left alone (")
     assert "another process is sending this run" in busy

@@ -9,6 +9,9 @@ from typing import NoReturn
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.masking import masked
 
+STORES = ("mlflow", "requests", "sqlalchemy")
+"""Libraries that raise what a store of runs fails at."""
+
 
 def run(command: Callable[[], object]) -> None:
     """Run a command; what its user can mend is one line on standard error and exit status 1."""
@@ -33,14 +36,22 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        fail("interrupted; a sweep that is started again resumes where it was", status=130)
+        fail("interrupted; a run or a sweep that is started again resumes where it was", status=130)
     except BrokenPipeError:
         leave_quietly()
     except Exception as error:
-        line = line_of(error)
+        line = line_of(error) or _line_of_store(error)
         if line is None:
             raise
         fail(line)
+
+
+def _line_of_store(error: Exception) -> str | None:
+    if type(error).__module__.partition(".")[0] not in STORES:
+        return None
+    from sentiment_rnn.tracking.answers import line_of_store  # loads MLflow
+
+    return line_of_store(error)
 
 
 def leave_quietly() -> NoReturn:

@@ -39,7 +39,9 @@ def report(config: ReportConfig) -> None:
     try:
         store = open_store(config.tracking, create=False)
         parent = find_sweep(store, find_study(sections[-1].name).last_sweep, finished=True)
-    except UserError:
+    except UserError as error:
+        if config.tracking.uri:
+            print(f"not logged: {error}")
         return
     log_page(store, parent, page)
     print(f"logged to run {parent.info.run_id} of {store.address}, as report.html")

@@ -51,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="import this first: encoders and tokenizers of your own are loaded only from modules that you name",
     )  # fmt: skip
     parser.add_argument("--store", metavar="FOLDER", default="runs", help="where the runs are (default: %(default)s)")
+    parser.add_argument(
+        "--experiment", metavar="NAME", default="sentiment_rnn",
+        help="the MLflow experiment of the runs, tracking.experiment (default: %(default)s)",
+    )  # fmt: skip
     add_tracking_uri(parser, "an MLflow server instead (default: MLFLOW_TRACKING_URI)")
 
 
@@ -84,7 +88,7 @@ def open_model(
     for name in arguments.imports:
         try:
             import_module(name)
-        except ImportError as error:
+        except (ImportError, TypeError, ValueError) as error:  # the latter two of a relative or an empty name
             raise UserError(f"--import={name}: cannot be imported ({error})") from error
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
@@ -108,7 +112,7 @@ def _store(arguments: argparse.Namespace) -> "Store":
     config = TrackingConfig(
         uri=arguments.tracking_uri,
         directory=arguments.store,
-        experiment="sentiment_rnn",
+        experiment=arguments.experiment,
         system_metrics=False,
         repeat=True,
     )

@@ -5,7 +5,7 @@ import errno
 import re
 from typing import Any
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config import commands, data, model, optimizer, run, search, task, tracking, trainer
@@ -60,12 +60,22 @@ def describe(error: BaseException) -> str:
         return unknown_key(path, _fields_of(owner) or keys_of_group(group))
     if interval := re.search(r"parsing override '(.*)'\n.*while evaluating 'interval\(", text):
         return f"{interval[1]}: expected interval(LOW,HIGH), two numbers"
+    if isinstance(error, OverrideParseException):
+        return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:
         return "hydra/launcher: submitit is not here; install it: pip install 'sentiment_rnn[slurm]'"
     # Hydra's search path and OmegaConf's object types say nothing to a user.
     text = text.split("Config search path")[0]
     lines = [line.strip() for line in text.splitlines()]
     return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
+
+
+def _unread(override: str, reason: str) -> str:
+    """Of an override that Hydra's grammar does not take: most often a text with a letter or a sign that it lacks."""
+    key, _, value = override.partition("=")
+    why = "" if reason.startswith("Lexer") else f" ({reason})"  # which names a class, and repeats the override
+    quoted = value.replace("'", r"\'")
+    return f"{override}: Hydra cannot read this{why}; a text with signs is put into two quotes: \"{key}='{quoted}'\""
 
 
 def _fields_of(owner: str) -> list[str]:

@@ -164,7 +164,7 @@ def section_of(folder: Path) -> Section:
     """
     path = folder / "README.md"
     readme = path.read_text(encoding="utf-8") if path.is_file() else f"# {folder.name}"
-    title = readme.splitlines()[0].removeprefix("# ")
+    title = readme.partition("\n")[0].removeprefix("# ") or folder.name
     pictures = [
         Picture(description, folder / file)
         for description, file in re.findall(r"^!\[([^\]]+)\]\(([\w.]+\.png)\)$", readme, re.MULTILINE)

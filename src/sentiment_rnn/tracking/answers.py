@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
 
 from sentiment_rnn.environment import REQUESTS
 from sentiment_rnn.errors import UserError
@@ -23,6 +24,20 @@ NO_ANSWER = "failed with (timeout )?exception"
 """In MLflow's message where a request got no answer at all."""
 UNABLE = (429, 502, 503, 504)
 """HTTP statuses of a server, or of what stands before it, that cannot answer now."""
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""MLflow's codes for what is not there; the second is that of an id or an alias which cannot be one."""
+SAYS_MISSING = ("No such file or directory", "404 Client Error")
+"""In what MLflow says of a file that is not there, in a folder or on a server; it has no code for it."""
+DATABASE_FAULTS = {
+    "database is locked": "its database is locked by another process; wait until that is done, and try again",
+    "file is not a database": "its mlflow.db is no database; restore it, or give another folder",
+    "disk image is malformed": "its mlflow.db is damaged; restore it, or give another folder",
+    "database or disk is full": "the disk is full; make room, and try again",
+    "readonly database": "its mlflow.db cannot be written; make it writable, or give another folder",
+}
+"""What SQLite says, and what a user reads."""
+STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError)
+"""What a store raises: MLflow's own, those of a server that keeps artifacts, and those of a database."""
 
 
 @contextmanager
@@ -35,11 +50,28 @@ def store_errors(uri: str, experiment: str, permission: str, name: str = "tracki
     """
     try:
         yield
-    except (MlflowException, RequestException) as error:  # the second from where a server keeps artifacts
-        raise UserError(f"{name}={uri}: {_reason(error, experiment, permission)}") from error
+    except STORE_ERRORS as error:
+        reason = _reason(error, f"the experiment {experiment}", permission)
+        reason = reason or f"{short_reason(error)}; check the address, or give none for SQLite"
+        raise UserError(f"{name}={uri}: {reason}") from error
 
 
-def _reason(error: MlflowException | RequestException, experiment: str, permission: str) -> str:
+def line_of_store(error: Exception) -> str | None:
+    """The one line for what a store refuses or fails at once it is open; None for any other error."""
+    if not isinstance(error, STORE_ERRORS):
+        return None
+    return f"the store of runs: {_reason(error, 'its experiment', 'READ or EDIT') or short_reason(error)}"
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether an error says that what was asked for is not there. A refusal, or a disk that is full, does not."""
+    if isinstance(error, MlflowException) and error.error_code in MISSING:
+        return True
+    return _status(error) == 404 or any(said in str(error) for said in SAYS_MISSING)
+
+
+def _reason(error: Exception, experiment: str, permission: str) -> str | None:
+    """What went wrong and what to do; None where that is not known."""
     status, user = _status(error), os.environ.get("MLFLOW_TRACKING_USERNAME")
     if status == 401 and user:
         return f"the server does not know the user {user} with this password (401); check MLFLOW_TRACKING_PASSWORD"
@@ -51,25 +83,26 @@ def _reason(error: MlflowException | RequestException, experiment: str, permissi
     if status == 403:
         return (
             f"the server refuses {user or 'this user'} (403); ask whoever runs it for the permission {permission} on "
-            f"the experiment {experiment}"
+            f"{experiment}"
         )
     if status == 404 and isinstance(error, MlflowException) and not isinstance(error, RestException):
         return "no MLflow server answers there (404); check the address, or give none for SQLite"
     if no_answer(error):
         return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
-    return f"{short_reason(error)}; check the address, or give none for SQLite"
+    return next((fault for found, fault in DATABASE_FAULTS.items() if found in str(error)), None)
 
 
-def no_answer(error: MlflowException | RequestException) -> bool:
+def no_answer(error: Exception) -> bool:
     """Whether a request got no answer, or none but that the server cannot answer now."""
     return bool(re.search(NO_ANSWER, str(error))) or _status(error) in UNABLE
 
 
-def _status(error: MlflowException | RequestException) -> int | None:
+def _status(error: Exception) -> int | None:
     """The HTTP status of an answer; None where there was none."""
     if isinstance(error, MlflowException):
         return int(error.get_http_status_code())
-    return None if error.response is None else int(error.response.status_code)
+    answer = error.response if isinstance(error, RequestException) else None
+    return None if answer is None else int(answer.status_code)
 
 
 def short_reason(error: BaseException) -> str:

@@ -109,7 +109,10 @@ def best_of(runs: Sequence[Run]) -> Best | None:
 
 
 def entries_of(store: Store) -> list[Entry]:
-    """All sweeps and single runs of a store's experiment, the last updated first. Evaluations are no entries."""
+    """All sweeps and single runs of a store's experiment, the last updated first. Evaluations are no entries.
+
+    The runs of a sweep whose parent was deleted are single ones.
+    """
     runs = list(pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
                                                               page_token=token)))  # fmt: skip
     children: dict[str, list[Run]] = {}
@@ -118,7 +121,9 @@ def entries_of(store: Store) -> list[Entry]:
             children.setdefault(run.data.tags.get(PARENT_TAG, ""), []).append(run)
     models = _sizes_of_models(store)
     sweeps = [_entry(store, run, children.get(run.info.run_id, []), models) for run in runs if _is_sweep(run)]
-    singles = [_entry(store, run, [run], models) for run in children.get("", [])]
+    parents = {run.info.run_id for run in runs if _is_sweep(run)}
+    alone = (run for parent, of_parent in children.items() if parent not in parents for run in of_parent)
+    singles = [_entry(store, run, [run], models) for run in alone]
     return sorted([*sweeps, *singles], key=lambda entry: -entry.updated)
 
 

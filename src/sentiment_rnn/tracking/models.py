@@ -17,6 +17,7 @@ from mlflow.types import ColSpec, Schema
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.answers import is_missing
 from sentiment_rnn.tracking.names import ENCODER_TAG, TEMPERATURE, TRIAL_TAG
 from sentiment_rnn.tracking.results import is_finished
 from sentiment_rnn.tracking.store import Store
@@ -132,7 +133,9 @@ def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]
     try:
         try:
             before = client.get_registered_model(name).aliases
-        except MlflowException:
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
             described = "Probability that a text is positive."
             before = client.create_registered_model(name, description=described).aliases
         versions = {alias: version for alias, run in best.items() if (version := _version_of(store, name, run))}
@@ -167,6 +170,8 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     try:
         run = store.client.get_run(run_id)
     except MlflowException as error:
+        if not is_missing(error):
+            raise
         raise UserError(f"run={run_id}: no such run in {store.uri}") from error
     model_id = model_of(run)
     if model_id is None:
@@ -187,6 +192,8 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
         found = store.client.get_model_version_by_alias(registered, alias).version if alias else number
         location = store.client.get_model_version_download_uri(registered, found)
     except MlflowException as error:
+        if not is_missing(error):
+            raise
         raise UserError(
             f"model={name}: not in {store.uri}; compare register=true registers a sweep's best, or give --run=ID"
         ) from error
@@ -197,6 +204,8 @@ def _download(store: Store, location: str, folder: Path) -> Path:
     try:
         return checked_model(Path(download_artifacts(location, dst_path=str(folder), tracking_uri=store.uri)))
     except (MlflowException, OSError) as error:
+        if not is_missing(error):
+            raise
         raise UserError(f"{location}: the model is gone ({str(error).splitlines()[0]}); train again") from error
 
 

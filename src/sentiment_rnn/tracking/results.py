@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.tracking.answers import is_missing
 from sentiment_rnn.tracking.names import (
     ASKED_TAG,
     CONFIGURATION,
@@ -134,7 +135,9 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
     if sweep != "latest":
         try:
             return store.client.get_run(sweep)
-        except MlflowException:
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
             query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
     if finished:
         query += f" and {FINISHED}"
@@ -275,6 +278,8 @@ def _download(store: Store, run_id: str, artifacts: str, name: str, folder: str)
     try:
         return Path(download_artifacts(f"{artifacts}/{name}", dst_path=folder, tracking_uri=store.uri))
     except (MlflowException, OSError) as error:
+        if not is_missing(error):
+            raise
         raise UserError(f"run {run_id}: it has no {name}; train again with tracking.repeat=true") from error
 
 

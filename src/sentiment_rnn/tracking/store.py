@@ -106,10 +106,16 @@ def open_store(
         raise UserError(
             f"{directory_name}={config.directory}: no runs there; train first, or give the folder of a store"
         )
+    if not config.uri and (found := set("?#%") & set(str(directory))):
+        raise UserError(
+            f"{directory_name}={config.directory}: {' '.join(sorted(found))} cannot be in the address of a database; "
+            "choose another folder"
+        )
     if not patience:
         check_store(config, uri_name)
+    named = (uri, uri_name) if config.uri else (config.directory, directory_name)
     try:
-        with store_errors(uri, config.experiment, "EDIT" if create else "READ", uri_name):
+        with store_errors(named[0], config.experiment, "EDIT" if create else "READ", named[1]):
             if not create:
                 client = MlflowClient(uri)
                 experiment_id = _experiment(client, config)

@@ -41,8 +41,10 @@ def send_everything(directory: Path, uri: str | None) -> Iterator[str]:
         uri: of the server; None is the one that a run began on.
 
     Raises:
-        UserError: the server does not answer, refuses or does not know the run, or its address is not known in full.
+        UserError: after all that can be sent: a server does not answer, refuses or does not know a run, or its address
+            is not known in full.
     """
+    faults: list[str] = []
     for folder in journals(directory):
         try:
             opened = Journal(folder)
@@ -50,21 +52,32 @@ def send_everything(directory: Path, uri: str | None) -> Iterator[str]:
             yield f"run {folder.name}: left alone ({busy})"
             continue
         with closing(opened) as journal:
-            described = journal.described
-            address = uri or str(described.get("uri"))
-            if "run" not in described:
-                raise UserError(f"{journal.entries}: its first line is damaged, so its run is not known")
-            if MASK in address:
-                raise UserError(f"{folder}: its server is {address}; give the whole address in MLFLOW_TRACKING_URI")
-            config = TrackingConfig(uri=address, directory=str(directory), experiment=described["experiment"])
-            check_store(config, name="--tracking-uri")
-            client = MlflowClient(address)
-            store = Store(client, address, described["experiment_id"], directory, described["experiment"])
-            waiting = journal.count()
-            with store_errors(address, store.experiment, "EDIT", "--tracking-uri"):
-                _check_run(journal, store)
-                send_all(journal, store)
-            yield f"run {described['run']}: sent {waiting} entries to {store.address}"
+            try:
+                yield _send(journal, directory, uri)
+            except UserError as fault:
+                faults.append(str(fault))
+    if faults:
+        raise UserError("; ".join(dict.fromkeys(faults)))
+
+
+def _send(journal: Journal, directory: Path, uri: str | None) -> str:
+    """Send what one run has left; a line on it. Raises `UserError` as `send_everything` does."""
+    described = journal.described
+    address = uri or str(described.get("uri"))
+    if "run" not in described:
+        raise UserError(f"{journal.entries}: its first line is damaged, so its run is not known")
+    if MASK in address:
+        raise UserError(f"{journal.folder}: its server is {address}; give the whole address in MLFLOW_TRACKING_URI")
+    config = TrackingConfig(uri=address, directory=str(directory), experiment=described["experiment"])
+    check_store(config, name="--tracking-uri")
+    client = MlflowClient(address)
+    store = Store(client, address, described["experiment_id"], directory, described["experiment"])
+    waiting = journal.count()
+    with store_errors(address, store.experiment, "EDIT", "--tracking-uri"):
+        _check_run(journal, store)
+        send_all(journal, store)
+    refused = f"; what it refuses is in {journal.refusals}" if journal.refusals.exists() else ""
+    return f"run {described['run']}: sent {waiting} entries to {store.address}{refused}"
 
 
 def _check_run(journal: Journal, store: Store) -> None:
