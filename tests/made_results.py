@@ -16,6 +16,7 @@ from sentiment_rnn.studies.kit import sweep_runs
 from sentiment_rnn.studies.kit.correctness import check_accuracies
 from sentiment_rnn.studies.kit.encoder_groups import EncoderStyle
 from sentiment_rnn.studies.kit.parts import added_to
+from sentiment_rnn.studies.kit.scores import Score
 from sentiment_rnn.studies.kit.study import Study
 from sentiment_rnn.tracking.results import Metrics, RunResult, check_epochs
 
@@ -106,6 +107,11 @@ def make_imdb_runs(
         run.config.optimizer.gradient_clip_norm = 1.0
         runs.append(run)
     return runs
+
+
+def score_of(learning: int, seeds: Sequence[int]) -> Score:
+    """The score of an arm of which so many of these seeds learn."""
+    return Score(np.where(np.arange(len(seeds)) < learning, 0.99, 0.5), tuple(seeds))
 
 
 def give_runs(monkeypatch: pytest.MonkeyPatch, sweeps: Mapping[str, Sequence[RunResult]]) -> None:

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from planned_runs import swept, training_steps
 
-from made_results import give_runs, make_learner, measure_into, style_of
+from made_results import give_runs, make_learner, measure_into, score_of, style_of
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import budget
-from sentiment_rnn.studies.kit.scores import Score, Scores
+from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
@@ -23,9 +22,7 @@ def build(distances: tuple[int, ...] = (20, 50, 100), **learning: int) -> Scores
     scores: Scores = {}
     for distance in distances:
         for arm in ARMS[distance]:
-            number = learning.get(arm, 10)
-            found = np.array([0.99] * number + [0.5] * (10 - number))
-            scores.setdefault(arm, {})[distance] = Score(found, tuple(budget.SEEDS))
+            scores.setdefault(arm, {})[distance] = score_of(learning.get(arm, 10), budget.SEEDS)
     return scores
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from made_results import give_runs, make_learner, measure_into, style_of
+from made_results import give_runs, make_learner, measure_into, score_of, style_of
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import causes
-from sentiment_rnn.studies.kit.scores import Score, Scores
+from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Claim, Pair, adjusted_tests, verdict_on
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
@@ -31,8 +31,7 @@ def build(distances: tuple[int, ...] = (20, 100, 400), **learning: int) -> Score
     for distance in distances:
         for arm in (*OTHERS, *TRUNCATED[distance]):
             number = learning.get(f"{arm}_at_{distance}", learning.get(arm, 10))
-            found = np.array([0.99] * number + [0.5] * (10 - number))
-            scores.setdefault(arm, {})[distance] = Score(found, tuple(range(10)))
+            scores.setdefault(arm, {})[distance] = score_of(number, causes.SEEDS)
     return scores
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from made_results import STYLES, give_runs, make_learner, make_result, style_of
+from made_results import STYLES, give_runs, make_learner, make_result, score_of, style_of
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.probes.state_gradients import GradientFlow
 from sentiment_rnn.studies import gradient_flow
@@ -47,9 +47,7 @@ def rates_of(
 
 def scores_of(learning: dict[str, int]) -> dict[str, dict[int, Score]]:
     """So many seeds of each arm learn, the first."""
-    return {
-        arm: {STEPS: Score(np.where(np.arange(20) < learn, 1.0, 0.5), tuple(SEEDS))} for arm, learn in learning.items()
-    }
+    return {arm: {STEPS: score_of(learn, SEEDS)} for arm, learn in learning.items()}
 
 
 KNOWN = dict.fromkeys(ARMS, 20) | {"rnn_uniform": 0, "lstm_forget_0": 13, "lstm_forget_3": 0, "lstm_forget_5": 0}

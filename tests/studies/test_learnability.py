@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from made_results import give_runs, make_learner, measure_into, style_of
+from made_results import give_runs, make_learner, measure_into, score_of, style_of
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability
-from sentiment_rnn.studies.kit.scores import Score, Scores
+from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import Pair, adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED, Verdict
 
@@ -20,13 +20,12 @@ DISTANCES = (5, 20, 50, 100, 200, 400)
 STYLES = {arm: style_of(arm) for arm in ARMS}
 
 
-def score(learning: int, seeds: int = 20) -> Score:
-    return Score(np.array([0.99] * learning + [0.5] * (seeds - learning)), tuple(range(seeds)))
-
-
 def build(distances: tuple[int, ...] = DISTANCES, **learning: dict[int, int]) -> Scores:
     """How many of 20 seeds of each arm learn, by distance; 20 up to 20 tokens and none beyond, unless given."""
-    return {arm: {d: score(learning.get(arm, {}).get(d, 20 if d <= 20 else 0)) for d in distances} for arm in ARMS}
+    return {
+        arm: {d: score_of(learning.get(arm, {}).get(d, 20 if d <= 20 else 0), learnability.SEEDS) for d in distances}
+        for arm in ARMS
+    }
 
 
 def answers(scores: Scores) -> dict[int, Verdict]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from made_results import STYLES
+from made_results import STYLES, score_of
 from sentiment_rnn.report.shares import share_interval
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.studies.kit.learnt_shares import (
@@ -16,15 +16,9 @@ from sentiment_rnn.studies.kit.learnt_shares import (
 )
 from sentiment_rnn.studies.kit.scores import Score, Scores
 
-
-def learns(seeds: int, of: int = 20) -> Score:
-    """So many seeds right in 99 of 100, the others at chance."""
-    return Score(np.where(np.arange(of) < seeds, 0.99, 0.5), tuple(range(of)))
-
-
 SCORES: Scores = {
-    "rnn": {20: learns(20), 50: learns(14), 100: learns(0)},
-    "lstm": {100: learns(18), 20: learns(20), 50: learns(19)},
+    "rnn": {20: score_of(20, range(20)), 50: score_of(14, range(20)), 100: score_of(0, range(20))},
+    "lstm": {100: score_of(18, range(20)), 20: score_of(20, range(20)), 50: score_of(19, range(20))},
 }
 
 
@@ -60,7 +54,7 @@ def test_the_table_counts_seeds_and_states_the_span() -> None:
 
 
 def test_a_table_of_two_distances_states_no_span() -> None:
-    table = learnt_share_table({"rnn": {20: learns(20), 100: learns(0)}}, STYLES)
+    table = learnt_share_table({"rnn": {20: score_of(20, range(20)), 100: score_of(0, range(20))}}, STYLES)
     assert table.columns == ("encoder", "20", "100")
     assert table.rows == [("RNN, orthogonal", "20/20 (83 to 100 %)", "0/20 (0 to 17 %)")]
     assert "span" not in table.title
@@ -78,7 +72,7 @@ def test_the_figure_has_a_panel_for_each_arm_with_its_exact_band() -> None:
 
 
 def test_rows_have_a_dot_and_an_exact_interval_for_each_arm_and_distance() -> None:
-    figure = learnt_share_rows(SCORES | {"bag": {20: learns(0)}}, STYLES)
+    figure = learnt_share_rows(SCORES | {"bag": {20: score_of(0, range(20))}}, STYLES)
     assert [axes.get_title("left") for axes in figure.axes] == ["20 tokens", "50 tokens", "100 tokens"]
     first, last = figure.axes[0], figure.axes[2]
     labels = [label.get_text() for label in first.get_yticklabels()]
@@ -90,6 +84,6 @@ def test_rows_have_a_dot_and_an_exact_interval_for_each_arm_and_distance() -> No
 
 
 def test_an_arm_that_was_not_tried_at_a_distance_has_no_cell_there() -> None:
-    scores = SCORES | {"bag": {20: learns(0)}}
+    scores = SCORES | {"bag": {20: score_of(0, range(20))}}
     assert learnt_share_table(scores, STYLES).rows[-1] == ("bag of words", "0/20 (0 to 17 %)", "", "", "0")
     assert len(learnt_share_figure(scores, STYLES).axes) == 3

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from planned_runs import swept, training_steps
 
-from made_results import give_runs, make_learner, measure_into, style_of
+from made_results import give_runs, make_learner, measure_into, score_of, style_of
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.studies import long_range
-from sentiment_rnn.studies.kit.scores import Score, Scores
+from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, IN_PART, UNDECIDED
 
@@ -19,10 +18,7 @@ STYLES = {arm: style_of(arm) for arm in ARMS}
 
 def build(**learning: int) -> Scores:
     """How many of ten seeds of each arm learn 400 tokens; none unless given."""
-    return {
-        arm: {400: Score(np.array([0.99] * (n := learning.get(arm, 0)) + [0.5] * (10 - n)), tuple(long_range.SEEDS))}
-        for arm in ARMS
-    }
+    return {arm: {400: score_of(learning.get(arm, 0), long_range.SEEDS)} for arm in ARMS}
 
 
 def judged(scores: Scores) -> list[str]:

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from made_results import give_runs, make_learner, measure_into, style_of
+from made_results import give_runs, make_learner, measure_into, score_of, style_of
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import learnability, long_range, mid_range, own_rate
-from sentiment_rnn.studies.kit.evidence import check_accuracies
-from sentiment_rnn.studies.kit.scores import Score, Scores
+from sentiment_rnn.studies.kit.scores import Scores
 from sentiment_rnn.studies.kit.share_comparisons import adjusted_tests
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
 
@@ -19,11 +18,7 @@ STYLES = {arm: style_of(arm) for arm in ARMS}
 
 def build(**learning: int) -> Scores:
     """How many of 20 seeds of each arm learn 50 tokens; 20 unless given."""
-    numbers = {arm: learning.get(arm, 20) for arm in ARMS}
-    return {
-        arm: {50: Score(np.array([0.99] * number + [0.5] * (20 - number)), tuple(range(20, 40)))}
-        for arm, number in numbers.items()
-    }
+    return {arm: {50: score_of(learning.get(arm, 20), own_rate.SEEDS)} for arm in ARMS}
 
 
 def judged(scores: Scores) -> dict[int, str]:
@@ -74,7 +69,6 @@ def measured(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measured(monkeypatch, tmp_path / "own_rate")
-    check_accuracies(own_rate.STUDY, tmp_path / "own_rate")
     found = own_rate.findings(tmp_path / "own_rate")
     assert {row[1] for row in found.tables[0].rows} == {"20/20 (83 to 100 %)", "0/20 (0 to 17 %)"}
     assert set(found.figures) == {"answer", "shares", "steps", "search_50"}

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,18 +163,17 @@ def test_an_encoder_without_its_style_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_mismatch_among_committed_files_is_found(measured: Path) -> None:
-    study = replace(STUDY, keeps_correct=True)
     said = predictions_of([1, 0, 1, 1], distance=50)
     digest = reviews_digest(said, said.labels == 1)
     (measured / "correct.npz").write_bytes(correct_file([Correct(("learn", "lstm", "50", "3"), said.correct, digest)]))
     (measured / "encoders.csv").write_text("encoder,label,color\nlstm,LSTM,#0072B2\n")
     results = measured / "results.csv"
     results.write_text("setting,encoder,distance,seed,test/accuracy\nlearn,lstm,50,3,0.75\n")
-    check_evidence(study, measured)
+    check_evidence(STUDY, measured)
     results.write_text(results.read_text().replace("0.75", "0.95"))
     with pytest.raises(UserError, match=r"of learn, lstm, 50, 3, results\.csv says 0\.95 and correct\.npz 0\.75; run"):
-        check_evidence(study, measured)
+        check_evidence(STUDY, measured)
     results.write_text(results.read_text().replace("0.95", "0.75"))
     (measured / "protocol.md").write_text("Whatever comes out holds.\n")
     with pytest.raises(UserError, match="is not the protocol"):
-        check_evidence(study, measured)
+        check_evidence(STUDY, measured)

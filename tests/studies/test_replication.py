@@ -8,7 +8,6 @@ import pytest
 
 from made_results import give_runs, make_learner, measure_into
 from sentiment_rnn.studies import learnability, own_rate, replication
-from sentiment_rnn.studies.kit.evidence import check_accuracies
 from sentiment_rnn.studies.kit.verdicts import FAILS, HOLDS, UNDECIDED
 from sentiment_rnn.studies.replication import Repeated, number_contained
 
@@ -75,7 +74,6 @@ def test_what_is_measured_comes_back_as_findings(monkeypatch: pytest.MonkeyPatch
     give_runs(monkeypatch, sweeps)
     for study in (learnability.STUDY, own_rate.STUDY, replication.STUDY):
         measure_into(tmp_path / study.name, study)
-    check_accuracies(replication.STUDY, tmp_path / "replication")
     found = replication.findings(tmp_path / "replication")
     _, pairs = found.tables
     assert [row[1:5] for row in pairs.rows[:3]] == [

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from made_results import give_runs, make_result, measure_into, style_of
+from made_results import give_runs, make_result, measure_into, score_of, style_of
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.p_values import share_p
 from sentiment_rnn.studies import unseen
@@ -22,14 +22,11 @@ DISTANCES = (*unseen.TRAINED, *unseen.UNSEEN)
 def build(**carrying: tuple[int, int, int, int]) -> Scores:
     """Scores of 20 seeds of each arm: how many learn, and how many of those carry 100, 200 and 400 tokens; all unless
     given."""
-
-    def score(number: int) -> Score:
-        return Score(np.array([0.99] * number + [0.5] * (20 - number)), tuple(unseen.SEEDS))
-
     scores: Scores = {}
     for arm in ARMS:
         learn, *carry = carrying.get(arm, (20, 20, 20, 20))
-        scores[arm] = dict(zip(DISTANCES, map(score, [learn] * len(unseen.TRAINED) + carry), strict=True))
+        numbers = [learn] * len(unseen.TRAINED) + carry
+        scores[arm] = {d: score_of(number, unseen.SEEDS) for d, number in zip(DISTANCES, numbers, strict=True)}
     return scores
 
 
