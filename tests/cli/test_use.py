@@ -104,7 +104,7 @@ def test_comparing_again_registers_nothing_twice(compared: Path, store: Store) -
     assert len(store.client.search_model_versions("name = 'sentiment'")) == 2
 
 
-def test_a_model_is_looked_for_in_the_experiment_that_is_named(compared: Path, ask: Ask) -> None:
+def test_an_experiment_can_be_named_and_has_to_be_there(compared: Path, ask: Ask) -> None:
     assert ask("predict", compared, "--experiment", "sentiment_rnn", "good").stdout
     said = ask("predict", compared, "--experiment", "mine", "good", status=1).stderr
     assert "no experiment mine there; train first, or name another" in said

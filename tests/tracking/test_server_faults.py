@@ -23,7 +23,11 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.journal import journals
+from sentiment_rnn.tracking.models import fetch_model
+from sentiment_rnn.tracking.names import STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.outbox import Outbox, Point
+from sentiment_rnn.tracking.results import find_sweep
+from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.tracking.sync import send_everything
 from servers import Server, asking_server, postgres_server
 
@@ -217,6 +221,24 @@ def test_who_may_not_write_is_told_what_to_ask_for(
     monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
     with pytest.raises(UserError, match=r"who you are \(401\); set MLFLOW_TRACKING_USERNAME"):
         train(config, [])
+
+
+def test_who_may_only_read_finds_a_sweep_by_its_name_and_is_told_what_may_be_missing(
+    server: Server, admin: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server says 403 of a run or a model that is not there."""
+    from mlflow.server.auth.client import AuthServiceClient
+
+    AuthServiceClient(server.uri).create_user("ann", "a-long-password-of-ann")
+    found = admin.get_experiment_by_name("sentiment_rnn")
+    experiment = found.experiment_id if found else admin.create_experiment("sentiment_rnn")
+    parent = admin.create_run(experiment, tags={SWEEP_TAG: "digest", STUDY_TAG: "anns"}).info.run_id
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password-of-ann")
+    store = open_store(small_config(tmp_path, server).tracking, create=False)
+    assert find_sweep(store, "anns").info.run_id == parent
+    with pytest.raises(UserError, match=r"sentiment@champion: not in .*, or none that this user may read \(403\)"):
+        fetch_model(store, "sentiment@champion", tmp_path)
 
 
 def eight_writers(uri: str, folder: Path, restarted: Server | None = None, steps: int = STEPS) -> None:

@@ -72,9 +72,11 @@ def describe(error: BaseException) -> str:
 
 def _unread(override: str, reason: str) -> str:
     """Of an override that Hydra's grammar does not take: most often a text with a letter or a sign that it lacks."""
-    key, _, value = override.partition("=")
+    key, equals, value = override.partition("=")
     why = "" if reason.startswith("Lexer") else f" ({reason})"  # which names a class, and repeats the override
     quoted = value.replace("'", r"\'")
+    if not equals:
+        return f"{override}: Hydra cannot read this{why}; expected KEY=VALUE"
     return f"{override}: Hydra cannot read this{why}; a text with signs is put into two quotes: \"{key}='{quoted}'\""
 
 

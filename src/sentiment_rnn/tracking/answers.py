@@ -70,6 +70,16 @@ def is_missing(error: Exception) -> bool:
     return _status(error) == 404 or any(said in str(error) for said in SAYS_MISSING)
 
 
+def may_be_missing(error: Exception) -> bool:
+    """Whether it is missing, or cannot be told from what is: a server that asks for passwords refuses both (403)."""
+    return is_missing(error) or _status(error) == 403
+
+
+def or_refused(error: Exception) -> str:
+    """What a message on something missing adds where a server says 403."""
+    return ", or none that this user may read (403)" if _status(error) == 403 else ""
+
+
 def _reason(error: Exception, experiment: str, permission: str) -> str | None:
     """What went wrong and what to do; None where that is not known."""
     status, user = _status(error), os.environ.get("MLFLOW_TRACKING_USERNAME")
@@ -87,9 +97,12 @@ def _reason(error: Exception, experiment: str, permission: str) -> str | None:
         )
     if status == 404 and isinstance(error, MlflowException) and not isinstance(error, RestException):
         return "no MLflow server answers there (404); check the address, or give none for SQLite"
+    # MLflow has the same code for a database that is locked as for a server that is away.
+    if found := next((fault for said, fault in DATABASE_FAULTS.items() if said in str(error)), None):
+        return found
     if no_answer(error):
         return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
-    return next((fault for found, fault in DATABASE_FAULTS.items() if found in str(error)), None)
+    return None
 
 
 def no_answer(error: Exception) -> bool:
@@ -117,9 +130,14 @@ def short_reason(error: BaseException) -> str:
         "Remote end closed": "connection closed",
         "Connection reset": "connection reset",
         "error responses": "server error",
+        "No space left on device": "no space left on the disk",
     }
     found = next((shown for part, shown in known.items() if part in text), None)
-    return found or (masked(text).splitlines() or [type(error).__name__])[0][:300]
+    # The first line of several downloads that failed says only that they did.
+    lines = [
+        line for line in masked(text).splitlines() if not line.startswith(("The following failures", "##### File"))
+    ]
+    return found or (lines or [type(error).__name__])[0][:300]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mlflow.types import ColSpec, Schema
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.answers import is_missing
+from sentiment_rnn.tracking.answers import is_missing, may_be_missing, or_refused
 from sentiment_rnn.tracking.names import ENCODER_TAG, TEMPERATURE, TRIAL_TAG
 from sentiment_rnn.tracking.results import is_finished
 from sentiment_rnn.tracking.store import Store
@@ -134,7 +134,7 @@ def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]
         try:
             before = client.get_registered_model(name).aliases
         except MlflowException as error:
-            if not is_missing(error):
+            if not may_be_missing(error):
                 raise
             described = "Probability that a text is positive."
             before = client.create_registered_model(name, description=described).aliases
@@ -170,9 +170,9 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     try:
         run = store.client.get_run(run_id)
     except MlflowException as error:
-        if not is_missing(error):
+        if not may_be_missing(error):
             raise
-        raise UserError(f"run={run_id}: no such run in {store.uri}") from error
+        raise UserError(f"run={run_id}: no such run in {store.uri}{or_refused(error)}") from error
     model_id = model_of(run)
     if model_id is None:
         raise UserError(f"run={run_id}: it has no packaged model; a run that finished under version 0.3 or later has")
@@ -192,10 +192,11 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
         found = store.client.get_model_version_by_alias(registered, alias).version if alias else number
         location = store.client.get_model_version_download_uri(registered, found)
     except MlflowException as error:
-        if not is_missing(error):
+        if not may_be_missing(error):
             raise
         raise UserError(
-            f"model={name}: not in {store.uri}; compare register=true registers a sweep's best, or give --run=ID"
+            f"model={name}: not in {store.uri}{or_refused(error)}; compare register=true registers a sweep's best, or "
+            "give --run=ID"
         ) from error
     return _download(store, location, folder)
 

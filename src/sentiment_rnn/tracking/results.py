@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.answers import is_missing
+from sentiment_rnn.tracking.answers import STORE_ERRORS, is_missing, may_be_missing
 from sentiment_rnn.tracking.names import (
     ASKED_TAG,
     CONFIGURATION,
@@ -136,7 +136,7 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
         try:
             return store.client.get_run(sweep)
         except MlflowException as error:
-            if not is_missing(error):
+            if not may_be_missing(error):
                 raise
             query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
     if finished:
@@ -229,7 +229,7 @@ def planned_runs(store: Store, parent: Run) -> int:
 def _plan_of(store: Store, parent: Run) -> dict[str, Any]:
     try:
         return dict(_read_yaml(store, parent, JOBS, dict))
-    except UserError:
+    except (UserError, OSError, *STORE_ERRORS):  # one that cannot be read says no less of the others
         return {}
 
 

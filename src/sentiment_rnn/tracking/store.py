@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,9 +107,9 @@ def open_store(
         raise UserError(
             f"{directory_name}={config.directory}: no runs there; train first, or give the folder of a store"
         )
-    if not config.uri and (found := set("?#%") & set(str(directory))):
+    if not config.uri and (found := re.search(r"\?|%[0-9A-Fa-f]{2}", str(directory))):
         raise UserError(
-            f"{directory_name}={config.directory}: {' '.join(sorted(found))} cannot be in the address of a database; "
+            f"{directory_name}={config.directory}: {found[0]}, of {directory}, cannot be in the address of a database; "
             "choose another folder"
         )
     if not patience:

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import MASK
-from sentiment_rnn.tracking.answers import short_reason, store_errors
+from sentiment_rnn.tracking.answers import no_answer, short_reason, store_errors
 from sentiment_rnn.tracking.journal import Journal, journals
 from sentiment_rnn.tracking.outbox import send_next
 from sentiment_rnn.tracking.store import Store, check_store
@@ -45,6 +45,7 @@ def send_everything(directory: Path, uri: str | None) -> Iterator[str]:
             is not known in full.
     """
     faults: list[str] = []
+    away: set[str] = set()
     for folder in journals(directory):
         try:
             opened = Journal(folder)
@@ -52,18 +53,22 @@ def send_everything(directory: Path, uri: str | None) -> Iterator[str]:
             yield f"run {folder.name}: left alone ({busy})"
             continue
         with closing(opened) as journal:
+            address = uri or str(journal.described.get("uri"))
+            if address in away:  # which took seconds to find
+                continue
             try:
-                yield _send(journal, directory, uri)
+                yield _send(journal, directory, address)
             except UserError as fault:
                 faults.append(str(fault))
+                if isinstance(fault.__cause__, MlflowException) and no_answer(fault.__cause__):
+                    away.add(address)
     if faults:
         raise UserError("; ".join(dict.fromkeys(faults)))
 
 
-def _send(journal: Journal, directory: Path, uri: str | None) -> str:
+def _send(journal: Journal, directory: Path, address: str) -> str:
     """Send what one run has left; a line on it. Raises `UserError` as `send_everything` does."""
     described = journal.described
-    address = uri or str(described.get("uri"))
     if "run" not in described:
         raise UserError(f"{journal.entries}: its first line is damaged, so its run is not known")
     if MASK in address:
