@@ -46,8 +46,8 @@ def planned_sweeps(config: StudyConfig, study: Study) -> list[PlannedSweep]:
     """What is run of the sweeps, in the order of the study: all of each, but encoders that have no learning rate yet.
 
     Raises:
-        UserError: nothing is left of a sweep that is asked for by its name, not all of a study that is measured as a
-            whole, or nothing of any sweep.
+        UserError: nothing is left of a sweep that is asked for by its name, or of any. Or something is left out of a
+            study that is measured as a whole.
     """
     found = [planned_sweep(config, sweep) for sweep in sweeps_of(config, study)]
     for one in found:
