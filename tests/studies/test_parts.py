@@ -126,7 +126,9 @@ def test_a_search_alone_has_findings_too(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def trained(name: str, seeds: list[int]) -> Provenance:
-    return Provenance(name, "2026-01-01", "2026-01-02", len(seeds), seeds, ["cpu"], [], [], [], [], [], [], [])
+    return Provenance(
+        name, "2026-01-01", "2026-01-02", len(seeds), ["lstm"], seeds, ["cpu"], [], [], [], [], [], [], []
+    )
 
 
 def add_provenance(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, seeds: list[int]) -> None:
@@ -159,6 +161,20 @@ def test_nothing_is_added_to_what_was_measured_under_another_protocol(
     (tmp_path / "provenance.json").unlink()
     with pytest.raises(UserError, match=r"provenance\.json: not there"):
         measured_parts(STUDY, tmp_path)
+
+
+def test_other_arms_of_as_many_runs_take_nothing_from_what_is_known_of_the_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "protocol.md").write_text("Rules.\n")
+    (tmp_path / "results.csv").write_text("")
+    rules = protocol.digest_of(tmp_path / "protocol.md")
+    lstm = trained("learn_5", [0, 1])
+    for count, measured in enumerate((lstm, replace(lstm, encoders=["rnn"]), lstm)):
+        monkeypatch.setattr(protocol, "provenance_of", lambda *_, one=measured: one)
+        kept = measured_parts(STUDY, tmp_path) if count else ()
+        (tmp_path / "provenance.json").write_text(provenance_json(STUDY, [Sweep("learn_5")], STORE, rules, kept))
+    assert [part["encoders"] for part in measured_parts(STUDY, tmp_path)] == [["rnn"], ["lstm"]]
 
 
 def test_a_part_of_the_arms_takes_nothing_from_what_is_known_of_the_others(

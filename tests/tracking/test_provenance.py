@@ -29,7 +29,12 @@ def store(tmp_path: Path) -> Store:
     experiment = client.create_experiment("mine", artifact_location=tmp_path.as_uri())
     parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", STUDY_TAG: "learn"}).info.run_id
     for seed, processor, protocol in ((1, "Xeon", "ab12"), (0, "EPYC", None), (2, "EPYC", None)):
-        tags = {PARENT_TAG: parent, "sentiment_rnn.processor": processor, "sentiment_rnn.torch": "2.10.0"}
+        tags = {
+            PARENT_TAG: parent,
+            "sentiment_rnn.processor": processor,
+            "sentiment_rnn.torch": "2.10.0",
+            "encoder": "rnn",
+        }
         tags |= {"sentiment_rnn.protocol": protocol} if protocol else {}
         began = (1 + 30 * seed) * DAY
         run = client.create_run(experiment, tags=tags, start_time=began).info.run_id
@@ -42,7 +47,8 @@ def store(tmp_path: Path) -> Store:
 
 def test_each_value_is_listed_once_and_runs_that_broke_off_do_not_count(store: Store) -> None:
     assert provenance_of(store, "learn") == Provenance(
-        sweep="learn", began="1970-01-02", ended="1970-02-02", runs=2, seeds=[0, 1], accelerators=["cpu"],
+        sweep="learn", began="1970-01-02", ended="1970-02-02", runs=2, encoders=["rnn"], seeds=[0, 1],
+        accelerators=["cpu"],
         processors=["EPYC", "Xeon"], precisions=["bfloat16"], torch=["2.10.0"], lightning=[], sentiment_rnn=[],
         commits=[], protocols=[None, "ab12"],
     )  # fmt: skip

@@ -8,6 +8,7 @@ from mlflow.entities import Run
 
 from sentiment_rnn.tracking.names import (
     COMMIT_TAG,
+    ENCODER_TAG,
     LIGHTNING_TAG,
     PROCESSOR_TAG,
     PROTOCOL_TAG,
@@ -29,6 +30,7 @@ class Provenance:
     ended: str
     """Day on which the last one ended."""
     runs: int
+    encoders: list[str]
     seeds: list[int]
     accelerators: list[str]
     processors: list[str]
@@ -50,6 +52,7 @@ def provenance_of(store: Store, sweep: str) -> Provenance:
         began=_day(min(run.info.start_time for run in runs)),
         ended=_day(max(run.info.end_time for run in runs)),
         runs=len(runs),
+        encoders=_tags(runs, ENCODER_TAG),
         seeds=sorted({int(run.data.params["seed"]) for run in runs}),
         accelerators=_distinct(run.data.params.get("trainer.accelerator") for run in runs),
         processors=_tags(runs, PROCESSOR_TAG),

@@ -52,8 +52,10 @@ def provenance_json(study: Study, sweeps: Sequence[Sweep], store: Store, protoco
     new = {name: asdict(provenance_of(store, name)) for name in names}
 
     def stays(part: Mapping[str, Any]) -> bool:
-        again = new.get(part["sweep"], {"seeds": [], "runs": 0})
-        return not (set(part["seeds"]) <= set(again["seeds"]) and part["runs"] <= again["runs"])
+        if (again := new.get(part["sweep"])) is None:
+            return True
+        all_seeds = set(part["seeds"]) <= set(again["seeds"]) and part["runs"] <= again["runs"]
+        return not (all_seeds and set(part.get("encoders", ())) <= set(again["encoders"]))
 
     parts = [*filter(stays, kept), *new.values()]
     order = list(dict.fromkeys([sweep.experiment for sweep in study.sweeps] + [part["sweep"] for part in parts]))
