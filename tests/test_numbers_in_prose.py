@@ -5,11 +5,13 @@ from pathlib import Path
 from statistics import fmean, geometric_mean
 
 from sentiment_rnn.report.shares import counted
-from sentiment_rnn.report.statistics import accuracy_difference
 from sentiment_rnn.studies import filler, real_text
+from sentiment_rnn.studies.filler.measurements import MOST, STATE, read_measured, what_is_kept
+from sentiment_rnn.studies.filler.reading import BEHIND, SENTENCES, Setting
 from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
 from sentiment_rnn.studies.kit.counted_seeds import MIXED, ONE_DISTANCE
 from sentiment_rnn.studies.kit.learnt_shares import seeds_above
+from sentiment_rnn.studies.kit.margin_comparisons import beyond
 from sentiment_rnn.studies.kit.measurements import read_rows
 from sentiment_rnn.studies.kit.random_search import read_search
 from sentiment_rnn.studies.kit.scores import Scores, read_scores
@@ -49,9 +51,16 @@ def carried_to_400() -> tuple[int, int]:
     return seeds_above(read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400])
 
 
+def left_of_a_review() -> dict[str, list[float]]:
+    """The share of what its state knew that each seed keeps after 400 neutral tokens, by encoder."""
+    measured = read_measured(REPOSITORY / "experiments" / "filler", filler.SEEDS)
+    last = Setting(SENTENCES, BEHIND, MOST)
+    return {arm: list(what_is_kept(measured, arm, STATE)[last].values()) for arm in filler.ARMS}
+
+
 def forgotten_by(encoder: str) -> tuple[int, int]:
     """How many seeds keep less than a twentieth of a review after 400 neutral tokens, of how many; all lose a fifth."""
-    left = filler.left_at_last(REPOSITORY / "experiments" / "filler")[encoder]
+    left = left_of_a_review()[encoder]
     assert max(left) < 0.8
     return sum(share < 0.05 for share in left), len(left)
 
@@ -127,19 +136,22 @@ def of_400_tokens() -> list[str]:
 
 def of_film_reviews() -> list[str]:
     """What README says of IMDb."""
-    first, again = (
-        accuracy_difference(list(accuracies_of("real_text", "lstm")), list(accuracies_of(study, "rnn")))
-        for study in ("real_text", "steady_rate")
-    )
+    lstm, bag = (list(accuracies_of("real_text", arm)) for arm in ("lstm", "bag"))
+    first, again = (list(accuracies_of(study, "rnn")) for study in ("real_text", "steady_rate"))
+    for rnn in (first, again):
+        assert leading(lstm, rnn) == 10
+    assert leading(lstm, bag) == 0
+    two_way = leading(accuracies_of("variants", "lstm_mean_max_two_way"), bag)
     pooled = fmean(accuracies_of("variants", "lstm_mean_max")) - fmean(accuracies_of("variants", "rnn_mean_max"))
-    left = filler.left_at_last(REPOSITORY / "experiments" / "filler")
+    left = left_of_a_review()
     words = {4: "four", 9: "nine"}
     forgotten, of = forgotten_by("rnn")
     return [
-        "by {:.0f} points ({:.0f} to {:.0f}), or by {:.0f} ({:.0f} to {:.0f}) with another".format(
-            *(100 * number for number in (*first, *again))
-        ),
-        f"all {words[of]} RNNs at the first of these rates have lost over a fifth of what they knew. "
+        f"Its seeds are right in {100 * min(lstm):.0f} to {100 * max(lstm):.0f} % of reviews.",
+        f"Those of the RNN end between {100 * min(first):.0f} and {100 * max(first):.0f} %, and with another draw of "
+        f"rate and clipping between {100 * min(again):.0f} and {100 * max(again):.0f} %.",
+        f"an LSTM does in {two_way} of 10 seeds;",
+        f"all {words[of]} RNNs of the first draw have lost over a fifth of what they knew. "
         f"{words[forgotten].capitalize()} have lost all of it.",
         f"LSTMs keep {100 * fmean(left['lstm']):.0f} % of what they knew.",
         f"the RNN is {100 * pooled:.0f} points behind the LSTM:",
@@ -186,6 +198,11 @@ def draws_at(study: str, file: str) -> dict[str, int]:
 def scores_of(study: str) -> Scores:
     """Scores of a study whose runs have one distance each."""
     return read_scores(REPOSITORY / "experiments" / study, ONE_DISTANCE)
+
+
+def leading(first: Iterable[float], second: Iterable[float]) -> int:
+    """In how many seeds the first is better by more than a point; both in the order of their seeds."""
+    return beyond([one - other for one, other in zip(first, second, strict=True)], real_text.MARGIN)
 
 
 def accuracies_of(study: str, arm: str) -> Iterable[float]:

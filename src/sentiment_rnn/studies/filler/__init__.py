@@ -24,7 +24,7 @@ from sentiment_rnn.studies.filler.measurements import (
     read_measured,
     what_is_kept,
 )
-from sentiment_rnn.studies.filler.reading import BEHIND, REVIEWS, SENTENCES, STOPS, Setting, areas
+from sentiment_rnn.studies.filler.reading import REVIEWS, SENTENCES, STOPS, Setting, areas
 from sentiment_rnn.studies.kit.encoder_groups import Styles, styles_of
 from sentiment_rnn.studies.kit.findings import Findings, mean_of
 from sentiment_rnn.studies.kit.measurements import Measurements, read_styles
@@ -38,7 +38,6 @@ SWEEP = "real_text"
 """Whose models read."""
 ARMS = ("rnn", "gru", "lstm")
 SEEDS = range(20, 30)
-LAST = Setting(SENTENCES, BEHIND, MOST)
 
 
 def measure(store: Store, _: Sequence[Sweep]) -> Measurements:
@@ -69,10 +68,11 @@ def findings(folder: Path) -> Findings:
     )
 
 
-def left_at_last(folder: Path) -> dict[str, list[float]]:
-    """The share of what its state knew that each seed keeps after the most neutral tokens, by arm."""
+def losing_seeds(folder: Path) -> dict[str, tuple[int, int]]:
+    """How many seeds lose more than the margin by place, and of how many, by arm."""
     measured = read_measured(folder, SEEDS)
-    return {arm: list(what_is_kept(measured, arm, STATE)[LAST].values()) for arm in ARMS}
+    losses = {arm: loss_by_place(what_is_kept(measured, arm, STATE)) for arm in ARMS}
+    return {arm: (lost(of_arm), len(of_arm)) for arm, of_arm in losses.items()}
 
 
 def named(setting: Setting) -> str:
