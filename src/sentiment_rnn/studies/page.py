@@ -36,6 +36,7 @@ LATER = {
     ("causes", "The gradient goes along the cell."): ("mid_range", mid_range.WITHOUT_CELL_GRADIENT.text),
     ("causes", "The input gate is needed."): ("mid_range", mid_range.WITHOUT_INPUT_GATE.text),
     ("real_text", real_text.AGAINST_RNN.text): ("steady_rate", steady_rate.LSTM_AHEAD),
+    ("variants", variants.WIDE_RNN): ("steady_rate", steady_rate.LSTM_AHEAD_OF_WIDE),
     ("variants", variants.DEEP_RNN): ("steady_rate", steady_rate.LSTM_AHEAD_OF_DEEP),
     ("variants", variants.RNN_LENGTH): ("steady_rate", steady_rate.LENGTH),
     ("variants", variants.RNN_PLACE): ("steady_rate", steady_rate.PLACE),
