@@ -11,6 +11,7 @@ from hydra import compose
 from omegaconf import DictConfig
 
 from sentiment_rnn.config.commands import StudyConfig
+from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.studies.kit.study import Study, Sweep
@@ -127,11 +128,6 @@ def key_of(override: str) -> str:
 def varied_key(override: str) -> str:
     """The key that an override sets, of every run or as what the sweep goes through."""
     return key_of(override).removeprefix(SWEEPER)
-
-
-def quoted(value: str) -> str:
-    """A text as a value on Hydra's command line: one with a comma is no sweep."""
-    return "'" + value.replace("'", "\\'") + "'"
 
 
 def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequence[str] | None = None) -> None:

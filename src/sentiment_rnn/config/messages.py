@@ -70,14 +70,18 @@ def describe(error: BaseException) -> str:
     return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
 
 
+def quoted(value: str) -> str:
+    """A text as a value on Hydra's command line: one with a comma is no sweep."""
+    return "'" + value.replace("'", "\\'") + "'"
+
+
 def _unread(override: str, reason: str) -> str:
     """Of an override that Hydra's grammar does not take: most often a text with a letter or a sign that it lacks."""
     key, equals, value = override.partition("=")
     why = "" if reason.startswith("Lexer") else f" ({reason})"  # which names a class, and repeats the override
-    quoted = value.replace("'", r"\'")
     if not equals:
         return f"{override}: Hydra cannot read this{why}; expected KEY=VALUE"
-    return f"{override}: Hydra cannot read this{why}; a text with signs is put into two quotes: \"{key}='{quoted}'\""
+    return f'{override}: Hydra cannot read this{why}; a text with signs is put into two quotes: "{key}={quoted(value)}"'
 
 
 def _fields_of(owner: str) -> list[str]:

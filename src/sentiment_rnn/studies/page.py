@@ -72,7 +72,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Later:
+class Reference:
     """How a later study judged what an earlier one had asked, or a claim that is related."""
 
     how: str
@@ -89,15 +89,15 @@ class Judgment:
     claim: str
     verdict: str
     evidence: str
-    later: Later | None
+    reference: Reference | None
 
     @property
     def full_evidence(self) -> str:
-        """The evidence, and what a later study said."""
-        if self.later is None:
+        """The evidence, and what the claim that is referred to came to."""
+        if self.reference is None:
             return self.evidence
-        later = self.later
-        return f"{self.evidence} {later.how.capitalize()} {later.study}: {later.claim} {later.verdict.capitalize()}."
+        to = self.reference
+        return f"{self.evidence} {to.how.capitalize()} {to.study}: {to.claim} {to.verdict.capitalize()}."
 
 
 @dataclass(frozen=True)
@@ -173,15 +173,15 @@ def section_of(folder: Path) -> Section:
         if (folder / file).exists()
     ]
     judgments = [
-        Judgment(**verdict, later=later_verdict(folder, claim)) for claim, verdict in verdicts_of(folder).items()
+        Judgment(**verdict, reference=reference_of(folder, claim)) for claim, verdict in verdicts_of(folder).items()
     ]
     return Section(folder, title, judgments, pictures)
 
 
-def later_verdict(folder: Path, claim: str) -> Later | None:
+def reference_of(folder: Path, claim: str) -> Reference | None:
     """The verdict of a later study that asked a claim again, or a related one; None where none has."""
     for how, places in (("asked again in", LATER), ("a related claim, in", RELATED)):
         study, other = places.get((folder.name, claim), ("", ""))
         if study and (found := verdicts_of(folder.parent / study).get(other)):
-            return Later(how, study, other, found["verdict"])
+            return Reference(how, study, other, found["verdict"])
     return None

@@ -121,7 +121,7 @@ def entries_of(store: Store) -> list[Entry]:
             children.setdefault(run.data.tags.get(PARENT_TAG, ""), []).append(run)
     models = _sizes_of_models(store)
     sweeps = [_entry(store, run, children.get(run.info.run_id, []), models) for run in runs if _is_sweep(run)]
-    parents = {run.info.run_id for run in runs if _is_sweep(run)}
+    parents = {sweep.run.info.run_id for sweep in sweeps}
     alone = (run for parent, of_parent in children.items() if parent not in parents for run in of_parent)
     singles = [_entry(store, run, [run], models) for run in alone]
     return sorted([*sweeps, *singles], key=lambda entry: -entry.updated)
