@@ -11,6 +11,7 @@ KERAS := .venv-keras
 STORE ?= runs
 PORT ?= 5000
 ARGS ?=
+OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(MAKEFILE_LIST))
@@ -36,24 +37,23 @@ $(READY): pyproject.toml constraints.txt
 	@$(RUN) sentiment_rnn.model.recurrence
 	@touch $@
 
-# A sweep, then its comparison into the folder of its name.
+# A sweep, then its comparison, into OUTPUT or a folder of its name beside the runs.
 define compared
 @$(RUN) sentiment_rnn train experiment=$(1) tracking.directory=$(STORE) $(ARGS)
-@$(RUN) sentiment_rnn compare sweep=$(1) tracking.directory=$(STORE) output=experiments/$(1)
+@$(RUN) sentiment_rnn compare sweep=$(1) tracking.directory=$(STORE) output=$(or $(OUTPUT),$(STORE)/$(1)) $(2)
 endef
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
 	@$(RUN) sentiment_rnn train experiment=demo tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn compare sweep=demo register=true tracking.directory=$(STORE)
 
-compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write experiments/rnn_vs_lstm
-	@$(RUN) sentiment_rnn train experiment=rnn_vs_lstm tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn compare sweep=rnn_vs_lstm register=true tracking.directory=$(STORE) output=experiments/rnn_vs_lstm
+compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write runs/rnn_vs_lstm (OUTPUT=… for another)
+	$(call compared,rnn_vs_lstm,register=true)
 
-learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write experiments/learning_rate
+learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write runs/learning_rate
 	$(call compared,learning_rate)
 
-learning-rate-demo: $(READY)  ## The same for the demo, and write experiments/learning_rate_demo
+learning-rate-demo: $(READY)  ## The same for the demo, and write runs/learning_rate_demo
 	$(call compared,learning_rate_demo)
 
 # TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.

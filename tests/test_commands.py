@@ -55,11 +55,11 @@ WALKS = {
         Step("make clean", ""),
     ],
     "imdb": [
-        Step("make compare IMDB_ARCHIVE=path/aclImdb_v1.tar.gz", "written to experiments/rnn_vs", f"{IMDB} seed=0"),
+        Step("make compare IMDB_ARCHIVE=path/aclImdb_v1.tar.gz", "written to runs/rnn_vs_lstm", f"{IMDB} seed=0"),
         Step("make train", "validation", f"data=imdb {IMDB}"),
         Step("sentiment-rnn train data=imdb encoder=lstm seed=0", "validation", IMDB),
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),
-        Step("sentiment-rnn compare sweep=mine output=experiments/mine", "written to experiments/mine"),
+        Step("sentiment-rnn compare sweep=mine output=results/mine", "written to results/mine"),
         Step(SWEEP, "logged to run", IMDB),
     ],
 }
@@ -92,6 +92,7 @@ ONLY_PARSED = {
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make sweep ARGS=\"experiment=rnn_vs",
         "sentiment-rnn compare sweep=demo", "sentiment-rnn compare sweep=mine output=results",
+        "sentiment-rnn compare sweep=mine,more", "make compare OUTPUT=",
         "sentiment-rnn report", "sentiment-rnn runs prune", "sentiment-rnn runs sweep", "sentiment-rnn serve --host",
     ),
     "a sweep of a study, minutes of work": (
@@ -119,6 +120,18 @@ def test_every_documented_command_is_run_or_says_why_not() -> None:
     assert walked - asked <= {"make"}, "commands that no document has"
     unused = {beginning for beginning in listed if not any(line.startswith(beginning) for line in asked)}
     assert unused == set(), "beginnings of commands that no document has"
+
+
+@pytest.mark.parametrize("target", ["demo", "compare", "learning-rate", "learning-rate-demo"])
+def test_a_target_that_compares_writes_beside_its_runs_unless_another_folder_is_asked_for(target: str) -> None:
+    def planned(*given: str) -> str:
+        line = ["make", "-n", "-o", ".venv/.ready", target, "STORE=here", *given]
+        return subprocess.run(line, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+
+    assert "experiments/" not in planned()
+    if target != "demo":
+        assert "output=here/" in planned()
+        assert "output=experiments/mine" in planned("OUTPUT=experiments/mine")
 
 
 def test_the_files_that_run_them_are_there() -> None:
