@@ -1,5 +1,6 @@
 """A trained run as people use it, in real processes: train, compare, predict, evaluate, inspect, serve, curl."""
 
+import csv
 import json
 import shutil
 import signal
@@ -25,7 +26,7 @@ from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.results import find_sweep, result_of
 from sentiment_rnn.tracking.store import Store
 
 SMALL = [
@@ -411,3 +412,15 @@ def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, s
             texts = ("good",) if name == "predict" else ()
             assert "not loaded" in ask(name, tmp_path, "--model", str(model), *texts, status=1).stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_several_sweeps_are_compared_in_one_table(compared: Path, store: Store) -> None:
+    run_command("train", compared, "-m", *SMALL, "study=more", "encoder=lstm", "seed=1,2", status=0)
+    parent = find_sweep(store, "more").info.run_id
+    for given in ("sweep=mine,more", f"sweep=[mine,{parent}]"):
+        run_command("compare", compared, given, "output=both", status=0)
+        rows = list(csv.DictReader((compared / "both" / "results.csv").open()))
+        assert sorted((row["encoder"], row["seed"]) for row in rows) == [
+            ("lstm", "0"), ("lstm", "1"), ("lstm", "2"), ("rnn", "0"),
+        ]  # fmt: skip
+    assert "sweep=absent: no such sweep" in run_command("compare", compared, "sweep=mine,absent", status=1).stderr

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from made_up_runs import made_up_run
 
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import (
     DIFFERENCE_COLUMNS,
@@ -22,6 +23,7 @@ from sentiment_rnn.report.comparison import (
     difference_table,
     differences,
     distance_table,
+    joined,
     read_results,
     results_csv,
     short_names,
@@ -156,7 +158,7 @@ def test_a_difference_is_first_minus_second_of_the_means_over_seeds() -> None:
 
 def test_a_single_seed_gives_a_difference_without_an_interval() -> None:
     tables = tables_of(scored([run_result("lstm", validation=0.9), run_result("rnn", correct=wrong_at(1))]))
-    assert tables[-1].rows == [("lstm", "rnn", "+5.00", "none: a single seed")]
+    assert tables[-1].rows == [("lstm", "rnn", "+5.00", "none: too few seeds")]
 
 
 def test_every_pair_of_arms_is_compared_once() -> None:
@@ -243,7 +245,7 @@ def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_l
     ]
     rows = list(csv.DictReader(io.StringIO(results_csv(arms_of(runs)))))
     assert list(rows[0]) == [
-        "encoder", "pooling", "learning_rate", "seed", *(column.metric for column in COLUMNS), "test_reviews",
+        "encoder", "label", "pooling", "learning_rate", "seed", *(column.metric for column in COLUMNS), "test_reviews",
     ]  # fmt: skip
     assert [(row["encoder"], row["seed"]) for row in rows] == [
         ("lstm, hidden_size=64", "0"), ("lstm, hidden_size=64", "1"), ("lstm, hidden_size=8", "0"),
@@ -352,3 +354,83 @@ def test_two_files_with_one_name_in_them_are_two_arms() -> None:
     for run, choice in zip(runs, ("gru", "gru_wide"), strict=True):
         run.overrides["encoder"] = choice  # type: ignore[index]
     assert sorted(arm.name for arm in arms_of(runs)) == ["gru", "gru_wide"]
+
+
+def labelled(encoder: str, label: str, seed: int = 0, **overrides: str) -> RunResult:
+    """A run whose encoder has a label; overrides have `__` for a point."""
+    given = {key.replace("__", "."): value for key, value in overrides.items()}
+    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, run_result("any").predictions, overrides=given)
+    run.config.encoder.label = label
+    return run
+
+
+def test_tables_name_an_encoder_by_its_label_and_the_csv_by_its_name_as_well() -> None:
+    arms = scored([labelled("lstm", "LSTM, forget bias 1"), labelled("bag", "bag of words")])
+    assert {row[0] for row in table(arms)[1]} == {"LSTM, forget bias 1", "bag of words"}
+    assert {arm.name for arm in arms} == {"lstm", "bag"}
+    assert {differences(arms)[0].first, differences(arms)[0].second} == {"LSTM, forget bias 1", "bag of words"}
+
+
+def test_what_a_sweep_varied_stands_behind_the_label() -> None:
+    runs = [labelled("lstm", "LSTM", data__max_tokens=tokens) for tokens in ("25", "100")]
+    assert {arm.label for arm in arms_of(runs)} == {"LSTM, max_tokens=25", "LSTM, max_tokens=100"}
+
+
+def test_a_label_that_an_override_of_the_encoder_makes_untrue_is_not_shown() -> None:
+    runs = [labelled("lstm", "LSTM, forget bias 1", encoder__forget_bias=bias) for bias in ("0", "1")]
+    assert {arm.label for arm in arms_of(runs)} == {"lstm, forget_bias=0", "lstm, forget_bias=1"}
+
+
+def test_arms_of_one_label_are_told_apart_by_their_names() -> None:
+    arms = arms_of([labelled("mine", "LSTM"), labelled("lstm", "LSTM"), labelled("rnn", "RNN")])
+    assert {arm.label for arm in arms} == {"mine", "lstm", "RNN"}
+
+
+def test_results_of_a_version_without_labels_are_named_by_encoder() -> None:
+    rows = list(csv.DictReader(io.StringIO(results_csv(arms_of([labelled("lstm", "LSTM")])))))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [name for name in rows[0] if name != "label"], extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    assert [row[0] for row in table(read_results(text.getvalue()))[1]] == ["lstm"]
+
+
+def of_sweep(encoder: str, seed: int, study: str, epochs: int = 5, **overrides: str) -> RunResult:
+    """A run with a whole configuration, of which `epochs` may be set by its experiment's file."""
+    predictions = run_result("any").predictions
+    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, predictions, overrides={"study": study, **overrides})
+    settings = run_config("data=generated", f"encoder={encoder}", f"seed={seed}", f"study={study}")
+    settings.trainer.epochs = epochs
+    run.__dict__.update(run_id=f"{study}-{encoder}-{seed}", config=settings)
+    return run
+
+
+def test_sweeps_that_share_an_encoder_give_it_the_seeds_of_both() -> None:
+    first = [of_sweep("lstm", seed, "a") for seed in (0, 1)]
+    second = [*(of_sweep("lstm", seed, "b") for seed in (2, 3)), of_sweep("rnn", 0, "b")]
+    arms, lines = joined({"a": first, "b": second})
+    assert {arm.name: [run.seed for run in arm.runs] for arm in arms} == {"lstm": [0, 1, 2, 3], "rnn": [0]}
+    assert lines == []
+
+
+def test_a_seed_that_two_sweeps_have_counts_once_and_a_line_says_so() -> None:
+    arms, lines = joined({"a": [of_sweep("lstm", 0, "a")], "b": [of_sweep("lstm", seed, "b") for seed in (0, 1)]})
+    assert [(run.seed, run.config.study) for run in arms[0].runs] == [(0, "a"), (1, "b")]
+    assert lines == ["left out: 1 of the 2 runs of b, which an earlier sweep has too"]
+
+
+def test_sweeps_whose_files_set_other_things_have_arms_of_their_own() -> None:
+    arms, _ = joined({"short": [of_sweep("lstm", 0, "short", 2)], "long": [of_sweep("lstm", 0, "long", 9)]})
+    assert {arm.name for arm in arms} == {"lstm (short)", "lstm (long)"}
+
+
+def test_an_override_of_one_sweep_that_another_has_by_default_names_no_arm() -> None:
+    first, second = of_sweep("lstm", 0, "a"), of_sweep("lstm", 1, "b", **{"trainer.epochs": "5"})
+    assert [arm.name for arm in joined({"a": [first], "b": [second]})[0]] == ["lstm"]
+
+
+def test_an_interval_that_holds_every_value_is_not_shown() -> None:
+    runs = [run_result("lstm", seed, test__accuracy=value) for seed, value in enumerate((0.5, 1.0))]
+    runs += [run_result("rnn", seed, test__accuracy=value) for seed, value in enumerate((0.5, 0.9))]
+    (row,) = tables_of(scored(runs))[-1].rows
+    assert row[-1] == "none: too few seeds"

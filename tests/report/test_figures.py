@@ -14,7 +14,7 @@ from PIL import Image
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.report.comparison import arms_of
+from sentiment_rnn.report.comparison import arms_of, read_results, results_csv, table
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import (
     Curve,
@@ -242,6 +242,27 @@ def test_a_run_below_chance_and_many_epochs_stay_in_the_picture() -> None:
     assert len(validation.get_xticks()) < 20
     single = comparison_figure(arms_of(SWEEPS["one epoch"]()), "a study").axes[2]
     assert all(tick == round(tick) for tick in single.get_xticks())
+
+
+def test_accuracies_far_below_chance_are_in_every_panel() -> None:
+    runs = [run_result("rnn", seed, said_of(500, 0.2)) for seed in (0, 1)]
+    _, by_distance, validation, _ = comparison_figure(arms_of(runs), "a study").axes
+    assert by_distance.get_ylim()[0] < 0.25
+    for axes in (by_distance, validation):
+        lowest = min(min(line.get_ydata()) for line in axes.lines)
+        assert axes.get_ylim()[0] < lowest
+
+
+def test_the_figure_rounds_a_mean_as_the_table_does() -> None:
+    # Over these seeds the mean is 0.80249999: the digits that results.csv keeps are those that both round.
+    runs = [run_result("rnn", seed, said_of(500, 0.8)) for seed in (0, 1)]
+    for run, accuracy in zip(runs, (0.80149999, 0.80349999), strict=True):
+        run.metrics["test/accuracy"] = accuracy
+    arms = arms_of(runs)
+    columns, (row,) = table(read_results(results_csv(arms)))
+    cells = dict(zip(columns, row, strict=True))
+    texts = [text.get_text() for text in comparison_figure(arms, "a study").axes[0].texts]
+    assert [cells["test accuracy"].partition(" ")[0] + " %"] == texts
 
 
 def test_the_figure_of_a_sweep_names_every_arm() -> None:

@@ -165,7 +165,12 @@ def test_an_accuracy_and_a_difference_stay_in_their_bounds() -> None:
     lottery = [0.5, 1.0, 1.0]
     assert t_interval(lottery).high > 1
     assert accuracy_interval(lottery)[1:] == (pytest.approx(0.116, abs=1e-3), 1.0)
-    assert accuracy_difference([0.0, 1.0], [0.0, 1.0])[1:] == (-1.0, 1.0)
+    assert accuracy_difference([0.1, 0.2], [0.8, 0.9])[1:] == (-1.0, pytest.approx(-0.396, abs=1e-3))
+
+
+def test_an_interval_that_would_hold_every_value_is_none() -> None:
+    for interval in (accuracy_interval([0.45, 0.55]), accuracy_difference([0.0, 1.0], [0.0, 1.0])):
+        assert not interval.known
 
 
 def test_a_single_seed_has_no_interval() -> None:

@@ -54,6 +54,7 @@ COMMANDS = {
         (
             "sentiment-rnn compare",
             "sentiment-rnn compare sweep=mine output=results register=true",
+            "sentiment-rnn compare sweep=mine,more",
             "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=http://127.0.0.1:5000",
         ),
         ("tracking",),

@@ -1,8 +1,9 @@
-"""Turn a sweep into a table with error bars, differences between encoders and a figure."""
+"""Turn sweeps into a table with error bars, differences between encoders and a figure."""
 
 from pathlib import Path
 
 import hydra
+from mlflow.entities import Run
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
@@ -12,10 +13,11 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.comparison import Arm, arms_of, distance_table, read_results, results_csv, tables_of
+from sentiment_rnn.report.comparison import Arm, arms_of, distance_table, joined, read_results, results_csv, tables_of
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import markdown, new_console, show
+from sentiment_rnn.tracking.inventory import SHORTEST_ID
 from sentiment_rnn.tracking.models import check_name, register
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION
 from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
@@ -25,28 +27,29 @@ from sentiment_rnn.tracking.sweep_reports import log_comparison
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="compare")
 def main(config: DictConfig) -> None:
-    """Read a sweep back and compare its encoders."""
+    """Read sweeps back and compare their encoders."""
     with one_line_errors():
         compare(checked(config))
 
 
 def compare(config: CompareConfig) -> None:
-    """Write the tables and the figure to `output` if it is given; log them to the parent run; print the tables."""
+    """Write the tables and the figure to `output` if it is given; log them to the parent run of the first sweep; print
+    the tables."""
     if config.register:
         check_name(config.tracking.model)
     check_panels(config.panels)
     store = open_store(config.tracking, create=False)
-    parent = find_sweep(store, config.sweep)
-    study = str(parent.info.run_name)
-    runs = results_of(store, parent)
-    check_task(study, runs)
-    arms = arms_of(runs)
+    parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in config.sweeps)}
+    sweeps = {named(run, list(parents.values())): results_of(store, run) for run in parents.values()}
+    for name, runs in sweeps.items():
+        check_task(name, runs)
+    arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
+    parent = next(iter(parents.values()))
     results = results_csv(arms)
     tables = tables_of(read_results(results), distance_table(arms))
     text = markdown(tables)
-    figure = comparison_figure(arms, study, config.panels)
+    figure = comparison_figure(arms, " and ".join(sweeps), config.panels)
     files = {"table.md": text, "results.csv": results}
-    lines = []
     if config.output:
         write_folder(Path(config.output), files, {"comparison": figure})
         lines.append(f"written to {Path(config.output)}")
@@ -67,6 +70,13 @@ def compare(config: CompareConfig) -> None:
         console.print(line, soft_wrap=True, highlight=False)
     if refused:
         raise refused
+
+
+def named(parent: Run, among: list[Run]) -> str:
+    """What a sweep is called: its study's name, and its id where two sweeps have that name."""
+    name = str(parent.info.run_name)
+    same = [run for run in among if run.info.run_name == name]
+    return name if len(same) == 1 else f"{name} {parent.info.run_id[:SHORTEST_ID]}"
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:

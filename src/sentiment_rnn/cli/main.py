@@ -51,6 +51,7 @@ def _dispatch(arguments: list[str]) -> None:
         print(help_of(name))
         return
     refuse_null(COMMANDS[name].groups, rest)
+    rest = quoted_sweeps(rest) if name == "compare" else rest
     sys.argv[1:] = flags_first(rest) if COMMANDS[name].keys else rest
     if name in LOADING_LATE:
         gc.disable()  # looking for garbage among the libraries while they load is a fifth of the start
@@ -69,6 +70,12 @@ def refuse_null(groups: Sequence[str], arguments: list[str]) -> None:
         group, _, value = argument.partition("=")
         if group in groups and group != "experiment" and {"null", "~", ""} & set(value.split(",")):
             fail(f"{argument}: expected one of {', '.join(choices(group))}")
+
+
+def quoted_sweeps(arguments: list[str]) -> list[str]:
+    """`sweep=a,b` as one text, and `sweep=[a,b]` too: to Hydra commas are a sweep over values."""
+    names = {a: a.removeprefix("sweep=").strip("[]'\"") for a in arguments if a.startswith("sweep=") and "," in a}
+    return [f"sweep='{names[a]}'" if a in names else a for a in arguments]
 
 
 def flags_first(arguments: list[str]) -> list[str]:

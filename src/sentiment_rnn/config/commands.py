@@ -13,7 +13,7 @@ class CompareConfig:
     """The `compare` command."""
 
     sweep: str = MISSING
-    """`latest`, a study's name (its latest sweep) or the id of a parent run."""
+    """`latest`, a study's name (its latest sweep) or the id of a parent run; several with commas: `sweep=a,b`."""
     output: str | None = MISSING
     """Folder for `results.csv`, the table and the figures; null writes no folder."""
     panels: list[str] = field(default_factory=list)
@@ -22,6 +22,11 @@ class CompareConfig:
     register: bool = MISSING
     """Register the best run, and the best of each encoder, as versions of the model `tracking.model`."""
     tracking: TrackingConfig = MISSING
+
+    @property
+    def sweeps(self) -> list[str]:
+        """The sweeps to compare, as they are named."""
+        return [name.strip() for name in self.sweep.split(",") if name.strip()]
 
 
 @dataclass

@@ -5,8 +5,8 @@ import hashlib
 import io
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -28,11 +28,18 @@ class Arm:
     """The runs that differ in their seed alone."""
 
     name: str
+    """The encoder's name, and what else was varied."""
     runs: list[RunResult] = field(repr=False)
+    label: str = ""
+    """The same with the encoder's label, for tables and figures."""
+
+    def values(self, name: str) -> list[float]:
+        """A metric of each seed, with the digits of `results.csv`: a figure rounds what the table rounds."""
+        return [float(_number(run.metrics[name]) or math.nan) for run in self.runs]
 
     def metric(self, name: str) -> Spread:
         """Mean and standard deviation over seeds; NaN where a run does not have the metric."""
-        return spread([run.metrics[name] for run in self.runs])
+        return spread(self.values(name))
 
     @property
     def pooling(self) -> str:
@@ -55,6 +62,7 @@ class Scored:
     """An arm as `results.csv` has it."""
 
     name: str
+    label: str
     pooling: str
     learning_rate: str
     reviews: str
@@ -65,7 +73,7 @@ class Scored:
 
 
 class Difference(NamedTuple):
-    """A comparison of two arms on the same test reviews."""
+    """A comparison of two arms, by their labels, on the same test reviews."""
 
     first: str
     second: str
@@ -73,26 +81,78 @@ class Difference(NamedTuple):
     """Mean over seeds of the first minus that of the second, with Welch's interval."""
 
 
-def arms_of(runs: Sequence[RunResult]) -> list[Arm]:
+def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[str]]:
+    """The arms of several sweeps, by their names, and a line on each sweep of which runs are left out.
+
+    Runs of one configuration are one arm, whichever sweep each is of. A seed that two sweeps have counts once, as the
+    first one has it.
+    """
+    kept: dict[tuple[str, int], RunResult] = {}
+    sweep_of: dict[str, str] = {}
+    lines = []
+    for sweep, runs in sweeps.items():
+        new = {(_configuration(run), run.seed): run for run in runs}
+        repeated = new.keys() & kept.keys()
+        kept |= {key: run for key, run in new.items() if key not in repeated}
+        sweep_of |= {run.run_id: sweep for run in runs}
+        if repeated:
+            lines.append(
+                f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
+            )
+    arms = []
+    for arm in arms_of(list(kept.values()), told_apart=("experiment", "study")):
+        parts: dict[str, list[RunResult]] = {}
+        for run in arm.runs:
+            parts.setdefault(_configuration(run), []).append(run)
+        for runs in parts.values():
+            # What an experiment's file sets is in no override: there the sweep tells two arms apart.
+            of = f" ({sweep_of[runs[0].run_id]})" if len(parts) > 1 else ""
+            arms.append(Arm(arm.name + of, runs, arm.label + of))
+    return _in_order(arms), lines
+
+
+def _configuration(run: RunResult) -> str:
+    """Equal for runs that differ in their seed alone, and were scored on the same reviews."""
+    anyone = replace(run.config, seed=0, study="")
+    return f"{anyone.identity('', '')} {_digest(run.predictions)}"
+
+
+def arms_of(runs: Sequence[RunResult], told_apart: tuple[str, ...] = ()) -> list[Arm]:
     """Runs grouped by what was compared: the encoder, and whatever else the sweep varied but the seed. The best on
-    validation first."""
-    varied = sorted(
-        key
-        for key in {key for run in runs for key in run.overrides}
-        if key not in ("seed", "encoder") and len({run.overrides.get(key) for run in runs}) > 1
-    )
+    validation first.
+
+    Args:
+        told_apart: further overrides that name no arm.
+    """
+    given = {key for run in runs for key in run.overrides if not key.startswith(("tracking.", "hydra"))}
+    varied = sorted(key for key in given - {"seed", "encoder", *told_apart} if _is_varied(runs, key))
     shown = short_names(varied)
     choices: dict[str, set[str]] = {}
     for run in runs:
         choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
     groups: dict[str, list[RunResult]] = {}
     for run in runs:
+        settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
         # Two files with one name in them are two encoders all the same.
         name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
-        settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
         groups.setdefault(", ".join([name, *settings]), []).append(run)
-    arms = [Arm(name, sorted(group, key=lambda run: run.seed)) for name, group in groups.items()]
+    labels = {name: ", ".join([_label(group), *name.split(", ")[1:]]) for name, group in groups.items()}
+    several = Counter(labels.values())
+    return _in_order(
+        Arm(name, sorted(group, key=lambda run: run.seed), labels[name] if several[labels[name]] == 1 else name)
+        for name, group in groups.items()
+    )
+
+
+def _in_order(arms: Iterable[Arm]) -> list[Arm]:
+    """The best on validation first."""
     return sorted(arms, key=lambda arm: (_best_first(arm.metric(BEST_ACCURACY)), _least_first(arm.metric(BEST_LOSS))))
+
+
+def _label(runs: Sequence[RunResult]) -> str:
+    """The encoder's label; its name where an override changes the encoder, which the label no longer describes."""
+    changed = any(key.startswith("encoder.") and key != "encoder.label" for run in runs for key in run.overrides)
+    return runs[0].encoder if changed else runs[0].label
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
@@ -107,16 +167,30 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     return {key: next((ending for ending in endings(key) if taken[ending] == 1), key) for key in keys}
 
 
+def _is_varied(runs: Sequence[RunResult], key: str) -> bool:
+    """Whether a key has several values among the runs that have a use for it, whether they were given or are
+    defaults."""
+    values = set()
+    for run in runs:
+        value = _configured(run, key)
+        plain = isinstance(value, str | int | float)  # of a group, `data` say, the choice is compared
+        values |= {value if plain else run.overrides.get(key)} if value is not None or _is_used(run, key) else set()
+    return len(values) > 1
+
+
 def _is_used(run: RunResult, key: str) -> bool:
     """Whether an override reached the run: an encoder leaves keys that it has no use for unset (`encoder.layers` of a
     bag of words)."""
     given = run.overrides.get(key)
-    if given is None:
-        return False
+    return given is not None and (_configured(run, key) is not None or given == "null")
+
+
+def _configured(run: RunResult, key: str) -> object:
+    """The value of a key in the run's configuration; what was given where that has none, as of a group."""
     value: object = run.config
     for part in key.split("."):
-        value = getattr(value, part, given)
-    return value is not None or given == "null"
+        value = getattr(value, part, run.overrides.get(key))
+    return value
 
 
 def _best_first(validation: Spread) -> float:
@@ -134,13 +208,13 @@ def results_csv(arms: Sequence[Arm]) -> str:
     metrics = [column.metric for column in COLUMNS]
     rows = [
         (
-            arm.name, arm.pooling, f"{run.learning_rate:g}", run.seed,
+            arm.name, arm.label, arm.pooling, f"{run.learning_rate:g}", run.seed,
             *(_number(run.metrics[name]) for name in metrics), _digest(run.predictions),
         )
         for arm in sorted(arms, key=lambda arm: arm.name)
         for run in arm.runs
     ]  # fmt: skip
-    return csv_text(("encoder", "pooling", "learning_rate", "seed", *metrics, REVIEWS), rows)
+    return csv_text(("encoder", "label", "pooling", "learning_rate", "seed", *metrics, REVIEWS), rows)
 
 
 def _number(value: float) -> str:
@@ -163,6 +237,7 @@ def read_results(text: str) -> list[Scored]:
     arms = [
         Scored(
             name,
+            rows[0].get("label") or name,
             rows[0]["pooling"],
             rows[0]["learning_rate"],
             rows[0].get(REVIEWS, ""),
@@ -194,7 +269,7 @@ def table(arms: Sequence[Scored]) -> tuple[tuple[str, ...], list[tuple[str, ...]
     shown = [column for column in COLUMNS if column.title]
     rows = [
         (
-            arm.name,
+            arm.label,
             arm.pooling,
             arm.learning_rate,
             *(column.cell(spread(arm.metrics[column.metric])) for column in shown),
@@ -208,8 +283,8 @@ def differences(arms: Sequence[Scored]) -> list[Difference]:
     """Every pair of arms that read the same test reviews; of more than four arms, each against the first."""
     return [
         Difference(
-            first.name,
-            second.name,
+            first.label,
+            second.label,
             accuracy_difference(first.metrics["test/accuracy"], second.metrics["test/accuracy"]),
         )
         for first, second in combinations(arms, 2)
@@ -230,7 +305,7 @@ def difference_table(rows: Sequence[Difference]) -> list[tuple[str, ...]]:
             f"{100 * row.accuracy.estimate:+.2f}",
             f"{100 * row.accuracy.low:+.2f} to {100 * row.accuracy.high:+.2f}"
             if row.accuracy.known
-            else "none: a single seed",
+            else "none: too few seeds",
         )
         for row in rows
     ]
@@ -249,7 +324,7 @@ def distance_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
     rows = []
     for arm, distances in zip(arms, of_arm, strict=True):
         inside = [(distances >= low) & (distances < high) for low, high in bounds]
-        rows.append((arm.name, *(_accuracy(arm, chosen) for chosen in inside)))
+        rows.append((arm.label, *(_accuracy(arm, chosen) for chosen in inside)))
     return Table(DISTANCE_TITLE, ("encoder", *columns), rows)
 
 

@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.report.comparison import Arm
-from sentiment_rnn.report.figures import color_of, decorate_accuracy, draw_level, styled
-from sentiment_rnn.report.metrics import COLUMNS
-from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, spread
+from sentiment_rnn.report.figures import accuracy_limits, color_of, decorate_accuracy, draw_level, styled
+from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
+from sentiment_rnn.report.statistics import Spread, logarithmic_bins, quantile_bins, spread
 
 
 @styled
@@ -28,7 +28,7 @@ def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = (
         panels: names of `PANELS`, or of metrics of `report.metrics.COLUMNS`; none takes all of `PANELS`.
     """
     panels = panels or tuple(PANELS)
-    longest = max(len(arm.name) for arm in arms)
+    longest = max(len(arm.label) for arm in arms)
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
     # Long names beside the bars would take the width of the panels on the right.
@@ -60,7 +60,7 @@ def _metric(axes: Axes, arms: Sequence[Arm], colors: dict[str, str], name: str) 
         score = arm.metric(name)
         axes.errorbar(score.mean, row, xerr=score.deviation, color=colors[arm.name], capsize=4, linewidth=2)
         axes.scatter([run.metrics[name] for run in arm.runs], [row] * len(arm.runs), color=colors[arm.name], s=28)
-    axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+    axes.set_yticks(range(len(arms)), [arm.label for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set(title=f"{name} (one dot per seed, mean ± sd)", xlabel=name)
@@ -76,9 +76,10 @@ def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
         axes.barh(row, score.mean - lowest, left=lowest, color=color, alpha=0.25, height=0.6)
         axes.errorbar(score.mean, row, xerr=score.deviation, color=color, capsize=4, linewidth=2)
         axes.scatter(accuracies, [row] * len(accuracies), color=color, s=28, zorder=3, edgecolor="white")
-        axes.text(max(accuracies) + 0.012, row, f"{score.mean:.1%}", va="center", fontweight="bold", color=color)
+        mean = percent_with_deviation(Spread(score.mean, math.nan))  # as the table has it
+        axes.text(max(accuracies) + 0.012, row, mean, va="center", fontweight="bold", color=color)
     axes.axvline(0.5, color="#999999", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+    axes.set_yticks(range(len(arms)), [arm.label for arm in arms])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set(title="Test accuracy (one dot per seed, mean ± sd)", xlabel="accuracy", xlim=(lowest, 1.06))
@@ -99,7 +100,7 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
             centers.append(float(np.median(values[inside])))
             means.append(score.mean)
             deviations.append(score.deviation)
-        _band(axes, centers, np.array(means), np.array(deviations), colors[arm.name], arm.name)
+        _band(axes, centers, np.array(means), np.array(deviations), colors[arm.name], arm.label)
     decorate_accuracy(axes, "distance" if known else "length")
     if len(arms) <= 5:  # more would hide the curves; the bars name the colours
         axes.legend(loc="best")
@@ -111,7 +112,7 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
         for position, run in enumerate(arm.runs):
             validation = run.curve("val/accuracy")[1]
             epochs = len(validation)
-            label = None if position else arm.name
+            label = None if position else arm.label
             style: dict[str, Any] = {
                 "marker": "o",
                 "markersize": 3,
@@ -124,7 +125,9 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
     draw_level(axes, 0.5)
     axes.set_xlim(0.5, most + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, min_n_ticks=1))
-    axes.set(title="Validation accuracy (one line per seed)", xlabel="epoch", ylabel="accuracy", ylim=(0.4, 1.01))
+    axes.set(
+        title="Validation accuracy (one line per seed)", xlabel="epoch", ylabel="accuracy", ylim=accuracy_limits(axes)
+    )
 
 
 def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:

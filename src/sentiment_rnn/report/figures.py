@@ -180,7 +180,12 @@ def decorate_accuracy(axes: Axes, name: str) -> None:
     axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens]", ylabel="accuracy", ylim=(0.4, 1.01))
+    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens]", ylabel="accuracy", ylim=accuracy_limits(axes))
+
+
+def accuracy_limits(axes: Axes) -> tuple[float, float]:
+    """From just below chance, or from the lowest of what is drawn, to the top."""
+    return max(0.0, min(0.4, axes.dataLim.y0)) - 0.01, 1.01
 
 
 def binned_accuracy(

@@ -22,7 +22,10 @@ class Spread(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """An estimate and its 95 % interval; NaN bounds where there is none, as of a single seed."""
+    """An estimate and its 95 % interval.
+
+    NaN bounds where there is none: of a single seed, or of two that differ so much that it would hold every value.
+    """
 
     estimate: float
     low: float
@@ -149,6 +152,8 @@ def welch_interval(first: Values, second: Values, low: float = -math.inf, high: 
 
 
 def _clipped(estimate: float, margin: float, low: float, high: float) -> Interval:
+    if estimate - margin <= low and estimate + margin >= high and low < high:
+        return Interval(estimate, math.nan, math.nan)
     return Interval(estimate, max(low, estimate - margin), min(high, estimate + margin))
 
 

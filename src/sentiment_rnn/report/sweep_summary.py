@@ -24,12 +24,12 @@ def summary_text(arms: Sequence[Arm], jobs: int) -> str:
     title = f"{finished} of {jobs} runs finished"
     if best := _best(arms):
         arm, run, metric = best
-        title += f"; best on validation: {arm.name}, seed {run.seed} ({_shown(metric, run.metrics[metric])})"
+        title += f"; best on validation: {arm.label}, seed {run.seed} ({_shown(metric, run.metrics[metric])})"
     if _on_reviews(arms):
         columns = ("encoder", "mean test accuracy (95 % interval)", "seeds")
     else:
         columns = ("encoder", "mean test loss", "seeds")
-    rows = [(arm.name, _score(arm), str(len(arm.runs))) for arm in arms[:ROWS]]
+    rows = [(arm.label, _score(arm), str(len(arm.runs))) for arm in arms[:ROWS]]
     left = f"\n… and {len(arms) - ROWS} more\n" if len(arms) > ROWS else ""
     return markdown([Table(title, columns, rows)]) + left
 
