@@ -22,6 +22,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from processes import LIBRARY_WARNING, environment, free_port, run_command, wait_for_answer
 from sentiment_rnn.cli import compare
 from sentiment_rnn.cli.main import main
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
@@ -372,6 +373,19 @@ def test_a_typed_review_is_answered_by_both_encoders(server: str, open_page: Cal
     wait.until(lambda _: all("(5 tokens" in text for text in answers().values()))
     assert all("% positive" in text for text in answers().values())
     assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_make_ui_prints_the_way_to_the_runs(compared: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    (programs / "mlflow").symlink_to("/bin/true")
+    makefile = Path(CONFIGURATION).parent / "Makefile"
+    asked = ["make", "-f", str(makefile), "-o", f"{programs.parent}/.ready", "ui", f"VENV={programs.parent}", "PORT=5"]
+    for store, way in ((compared / "runs", "experiments/1/runs"), (tmp_path / "none", "experiments")):
+        done = subprocess.run([*asked, f"STORE={store}"], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == f"http://127.0.0.1:5/#/{way}?workflowType=machine_learning  (Ctrl-C stops it)\n"
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_port_that_is_taken_is_one_line(ask: Ask, compared: Path, server: str) -> None:
