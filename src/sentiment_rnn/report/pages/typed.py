@@ -23,7 +23,7 @@ OF_FILMS = (
     "I did not expect to like this film, and I loved every minute of it.",
     "The trailer is the best part. The film itself is dull, predictable and far too long.",
 )
-"""Examples for other models. The LSTM of `data=imdb encoder=lstm seed=0` is right about each, with over 85 %."""
+"""Examples for other models. Two LSTMs of IMDb (seed 0, with dropout and without) give each right answer over 80 %."""
 LONGEST = 100_000
 """Characters that can be typed or pasted."""
 
