@@ -61,14 +61,14 @@ override TEXT := $(value TEXT)
 override FILE := $(value FILE)
 export TEXT FILE
 
-predict: $(READY)  ## Is a text positive? make predict TEXT="not bad at all" (by the model that compare chose)
-	@$(if $(value TEXT),,$(error give a text: make predict TEXT="not bad at all"))$(RUN) sentiment_rnn predict --store $(STORE) $(ARGS) -- "$$TEXT"
+predict: $(READY)  ## Is a text positive? make predict TEXT="a wonderful film, warm and funny" (by the model that compare chose)
+	@$(if $(value TEXT),,$(error give a text: make predict TEXT="a wonderful film, warm and funny"))$(RUN) sentiment_rnn predict --store $(STORE) $(ARGS) -- "$$TEXT"
 
 evaluate: $(READY)  ## How good is it on labelled texts of your own? make evaluate FILE=reviews.csv
 	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn evaluate --store $(STORE) $(ARGS) -- "$$FILE"
 
 inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against sentiment@rnn" beside another)
-	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="not bad at all"))$(RUN) sentiment_rnn inspect --store $(STORE) --output $(STORE)/inspection.html $(ARGS) -- "$$TEXT"
+	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."))$(RUN) sentiment_rnn inspect --store $(STORE) --output $(STORE)/inspection.html $(ARGS) -- "$$TEXT"
 
 serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
 	@$(RUN) sentiment_rnn serve --store $(STORE) $(ARGS)
@@ -120,8 +120,14 @@ sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 stud
 	@$(RUN) sentiment_rnn train --multirun tracking.directory=$(STORE) $(ARGS)
 	@$(RUN) sentiment_rnn compare sweep=latest tracking.directory=$(STORE)
 
+# Without a way to the runs, MLflow opens on its pages for language models.
+RUNS_PAGE := import pathlib, sqlite3, sys; \
+	store = sqlite3.connect(pathlib.Path(sys.argv[1]).absolute().as_uri() + "?mode=ro", uri=True); \
+	first = "select experiment_id from experiments order by name = ? desc, experiment_id desc"; \
+	print("experiments/%s/runs" % store.execute(first, ["sentiment_rnn"]).fetchone())
 ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for another)
-	@echo "http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
+	@echo "http://127.0.0.1:$(PORT)/#/$$($(VENV)/bin/python -c '$(RUNS_PAGE)' "$(STORE)/mlflow.db" 2>/dev/null \
+		|| echo experiments)?workflowType=machine_learning  (Ctrl-C stops it)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
 

@@ -40,9 +40,15 @@ WALKS = {
         Step("make", "Compare rnn, lstm and bag"),
         Step("make demo", "registered as sentiment@champion", f"{GENERATED} seed=0"),
         Step('make predict TEXT="the seating was rather awful but i really liked the movie ."', "(posi|nega)tive"),
-        Step('make predict TEXT="not bad at all"', "has read generated reviews alone"),
+        Step(
+            'make predict TEXT="I did not expect to like this film, and I loved every minute of it."',
+            "has read generated reviews alone",
+        ),
         Step("make evaluate FILE=reviews.csv", "accuracy"),
-        Step('make inspect TEXT="I liked the film. The seats were awful."', r"inspection\.html"),
+        Step(
+            'make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."',
+            r"inspection\.html",
+        ),
         Step(INSPECT_TWO, r"inspection\.html"),
         Step("make serve", "ping", "--port PORT"),
         Step("make ui", "", "PORT"),

@@ -17,7 +17,7 @@ from sentiment_rnn.tracking.store import open_store
 
 FOR_A_RECORD = ("matplotlib", "PIL.Image", "scipy.stats", "scipy.optimize", "scipy.signal", "mlflow.pyfunc", "jinja2")
 """What a run loads when it records its end, at the earliest."""
-FOR_OTHERS = ("optuna", "gradio")
+FOR_OTHERS = ("optuna",)
 FOR_TRAINING = ("lightning", "torchmetrics", "torch._dynamo")
 SHOWN = """json.dumps({
     "loaded": sorted(sys.modules), "collects": gc.isenabled(), "spared": gc.get_freeze_count(),

@@ -61,7 +61,7 @@ try:
     main()
 except SystemExit as left:
     assert not left.code, left.code
-print(sorted({"torch", "mlflow", "lightning", "matplotlib", "pandas", "scipy", "gradio"} & set(sys.modules)))
+print(sorted({"torch", "mlflow", "lightning", "matplotlib", "pandas", "scipy"} & set(sys.modules)))
 """
 
 

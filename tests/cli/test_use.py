@@ -2,8 +2,10 @@
 
 import csv
 import json
+import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -23,9 +25,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 from processes import LIBRARY_WARNING, environment, free_port, run_command, wait_for_answer
 from sentiment_rnn.cli import compare
 from sentiment_rnn.cli.main import main
+from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.data.sources.generated import Generated
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.report.pages.typed import OF_FILMS, OF_THE_GRAMMAR, typed_page
 from sentiment_rnn.tracking.results import find_sweep, result_of
 from sentiment_rnn.tracking.store import Store
 
@@ -267,9 +274,16 @@ def test_inspect_writes_a_page_of_two_models_side_by_side(ask: Ask, compared: Pa
     assert "nothing to inspect" in done.stderr
 
 
+class Served(NamedTuple):
+    """A server at work."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+
+
 @pytest.fixture(scope="module")
-def server(compared: Path) -> Iterator[str]:
-    """The address of a server with its page, until the tests are through."""
+def serving(compared: Path) -> Iterator[Served]:
+    """A server with its page, until the tests are through."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "sentiment_rnn", "serve", "--port", str(port)],
@@ -277,16 +291,25 @@ def server(compared: Path) -> Iterator[str]:
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     wait_for_answer(f"{address}/ping", process)
-    yield address
+    yield Served(process, address)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert "Traceback" not in output
+    assert "ERROR" not in output
     assert not LIBRARY_WARNING.search(output), output
 
 
-def post(address: str, body: bytes, kind: str = "application/json") -> tuple[int, dict[str, Any]]:
+@pytest.fixture
+def server(serving: Served) -> str:
+    """Its address."""
+    return serving.address
+
+
+def post(
+    address: str, body: bytes, kind: str = "application/json", path: str = "invocations", **headers: str
+) -> tuple[int, Any]:
     """Status and answer."""
-    request = urllib.request.Request(f"{address}/invocations", body, {"Content-Type": kind})
+    request = urllib.request.Request(f"{address}/{path}", body, {"Content-Type": kind, **headers})
     try:
         with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, json.load(answer)
@@ -348,12 +371,60 @@ def test_what_the_server_cannot_read_is_a_message_without_a_traceback(server: st
     assert "\n" not in answer["message"]
 
 
+def test_a_client_that_goes_before_its_answer_leaves_the_server_at_work(server: str) -> None:
+    body = json.dumps({"inputs": {"text": ["good film " * 10_000]}}).encode()
+    head = (
+        b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
+    for sent in (b"", body[:10], body):
+        with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2]))) as client:
+            client.sendall(head % len(body) + sent)
+    assert post(server, body)[0] == 200
+
+
 def test_a_body_of_twenty_megabytes_is_answered(server: str) -> None:
     body = json.dumps({"inputs": {"text": ["good film " * 2_000_000, "good"]}}).encode()
     assert len(body) > 20_000_000
     status, answer = post(server, body)
     assert status == 200
     assert answer["predictions"][0]["known_tokens"] + answer["predictions"][0]["unknown_tokens"] == 4_000_000
+
+
+def memory(process: "subprocess.Popen[Any]") -> int:
+    """Resident bytes of a process."""
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def test_a_body_of_two_hundred_megabytes_is_a_clear_413_and_takes_no_memory(serving: Served) -> None:
+    body = json.dumps({"inputs": {"text": ["good film " * 20_000_000]}}).encode()
+    before = memory(serving.process)
+    status, answer = post(serving.address, body)
+    assert status == 413
+    assert "larger than 32 MiB" in answer["message"]
+    assert memory(serving.process) - before < 20_000_000
+
+
+def test_the_page_takes_no_upload_and_no_form_of_another_site(server: str) -> None:
+    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\na\r\n--x--\r\n'
+    kind = "multipart/form-data; boundary=x"
+    for path, status in (("/gradio_api/upload", 404), ("/upload", 404), ("/typed", 415), ("/invocations", 415)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{server}{path}", form, {"Content-Type": kind}), timeout=20)
+        assert refused.value.code == status
+    body = b'{"inputs": {"text": ["good"]}}'
+    for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+        assert post(server, body, **headers)[0] == 403
+    assert post(server, body, "text/plain; json")[0] == 415
+
+
+def test_a_text_that_raises_doubt_is_answered_with_the_reason(server: str) -> None:
+    status, (rnn, lstm) = post(server, b'{"text": "zebra quasar"}', path="typed")
+    assert status == 200
+    assert (rnn["name"], lstm["name"]) == ("rnn", "lstm")
+    assert (rnn["tokens"], rnn["unknown"]) == (2, 2)
+    assert rnn["doubts"][0] == "a third or more of the words are unknown"
+    assert post(server, b'{"text": 5}', path="typed")[0] == 400
 
 
 def test_a_typed_review_is_answered_by_both_encoders(server: str, open_page: Callable[[str], webdriver.Chrome]) -> None:
@@ -369,10 +440,41 @@ def test_a_typed_review_is_answered_by_both_encoders(server: str, open_page: Cal
     assert all("waits for a word" in text for text in answers().values())
     box.send_keys("i really liked")
     wait.until(lambda _: all("(3 tokens" in text for text in answers().values()))
+    assert all("warning: shorter than any text in training" in text for text in answers().values())
     box.send_keys(" the movie")
     wait.until(lambda _: all("(5 tokens" in text for text in answers().values()))
     assert all("% positive" in text for text in answers().values())
+    chromium.find_element(By.XPATH, f"//button[.='{OF_THE_GRAMMAR[0]}']").click()
+    wait.until(lambda _: all("(12 tokens)" in text for text in answers().values()))
+    assert box.get_attribute("value") == OF_THE_GRAMMAR[0]
+    assert all("warning" not in text for text in answers().values())
     assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_the_pages_examples_are_for_the_model_that_answers(build_package: Callable[..., Package]) -> None:
+    predictors = {data: Predictor(build_package(data=data)) for data in ("generated", "imdb", "files")}
+    pages = {data: typed_page({data: predictor}) for data, predictor in predictors.items()}
+    for data, page in pages.items():
+        texts, others = (OF_THE_GRAMMAR, OF_FILMS) if data == "generated" else (OF_FILMS, OF_THE_GRAMMAR)
+        assert all(text in page for text in texts)
+        assert not any(text in page for text in others)
+        assert ("has read generated reviews alone" in page) == (data == "generated")
+    written = {word for review in Generated(400, 0.1, 0, 2, 100, "log_uniform", 0.0, 0).read()["train"]
+               for word in review.text.split()}  # fmt: skip
+    assert {word for text in OF_THE_GRAMMAR for word in text.split()} <= written
+
+
+def test_make_ui_prints_the_way_to_the_runs(compared: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    (programs / "mlflow").symlink_to("/bin/true")
+    makefile = Path(CONFIGURATION).parent / "Makefile"
+    asked = ["make", "-f", str(makefile), "-o", f"{programs.parent}/.ready", "ui", f"VENV={programs.parent}", "PORT=5"]
+    for store, way in ((compared / "runs", "experiments/1/runs"), (tmp_path / "none", "experiments")):
+        done = subprocess.run([*asked, f"STORE={store}"], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == f"http://127.0.0.1:5/#/{way}?workflowType=machine_learning  (Ctrl-C stops it)\n"
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_port_that_is_taken_is_one_line(ask: Ask, compared: Path, server: str) -> None:

@@ -27,7 +27,7 @@ def test_texts_like_those_in_training_raise_no_doubt() -> None:
 
 
 def test_texts_with_a_third_of_unknown_words_are_counted() -> None:
-    assert lines([2, 4, 3], [1, 1, 3]) == ["warning: 2 of 3 texts: a third or more of their words are unknown"]
+    assert lines([2, 4, 3], [1, 1, 3]) == ["warning: 2 of 3 texts: a third or more of the words are unknown"]
 
 
 def test_texts_of_a_length_that_training_had_not_are_counted() -> None:

@@ -93,6 +93,11 @@ def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(
     assert with_temperature["loss_uncalibrated"] == pytest.approx(without["loss"], abs=1e-5)
     assert with_temperature["loss"] != pytest.approx(without["loss"], abs=1e-3)
     assert np.isclose(without["loss_uncalibrated"], without["loss"], atol=1e-6)
+    shown = dict(tables(judge(hot, [given]), with_temperature)[0].rows)
+    for name, key in (("calibration error", "calibration_error"), ("cross-entropy [nats]", "loss")):
+        assert shown[name] == (
+            f"{with_temperature[key]:.3f} with temperature 3.00, as answered; {without[key]:.3f} without"
+        )
 
 
 def test_sharp_probabilities_hide_nothing_of_what_they_were(build_package: Callable[..., Package]) -> None:

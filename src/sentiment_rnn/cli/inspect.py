@@ -1,7 +1,7 @@
 """Look at one text as a trained model reads it, on an HTML page.
 
 sentiment-rnn inspect "i really liked the movie but the seats were awful"
-sentiment-rnn inspect --model sentiment@lstm --against sentiment@rnn "not bad at all"
+sentiment-rnn inspect --against sentiment@rnn "The beginning is slow. The ending is one of the finest I have seen."
 """
 
 import argparse

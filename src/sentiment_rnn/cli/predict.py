@@ -1,6 +1,6 @@
 """Say whether texts are positive.
 
-sentiment-rnn predict "not bad at all" "dull, and far too long"
+sentiment-rnn predict "a wonderful film" "dull, and far too long"
 sentiment-rnn predict --file reviews.csv --json > answers.jsonl
 cat reviews.txt | sentiment-rnn predict --model sentiment@rnn
 """

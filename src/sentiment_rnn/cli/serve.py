@@ -1,13 +1,14 @@
 """Serve a trained model: MLflow's scoring server, and a page that answers as one types.
 
 sentiment-rnn serve
-curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": {"text": ["not bad at all"]}}'
+curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": {"text": ["warm and funny"]}}'
 """
 
 import argparse
 import socket
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sentiment_rnn.cli.trained_model import DEFAULT_NAME, TrainedModel, add_arguments, open_model
@@ -16,10 +17,6 @@ from sentiment_rnn.errors import UserError
 if TYPE_CHECKING:
     from sentiment_rnn.inference.predictor import Predictor
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
-"""Addresses that this machine alone reaches."""
-PAGE = "/"
-"""Where the page is; the scoring server's own paths come first."""
 BESIDE = ("rnn", "lstm")
 """Aliases of the models that the page asks, where they are registered."""
 
@@ -33,6 +30,10 @@ def main() -> None:
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 is every network (default: %(default)s)"
     )
     parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
+    parser.add_argument(
+        "--allow-host", metavar="NAME", action="append", default=[],
+        help="answer to this name too, a reverse proxy's say; local names and --host are answered anyway",
+    )  # fmt: skip
     parser.add_argument("--no-page", action="store_true", help="the scoring server alone")
     add_arguments(parser)
     serve(parser.parse_args())
@@ -42,7 +43,8 @@ def serve(arguments: argparse.Namespace) -> None:
     """Serve until interrupted."""
     import uvicorn
 
-    from sentiment_rnn.tracking.serving import scoring_app
+    from sentiment_rnn.report.pages.typed import answers, typed_page
+    from sentiment_rnn.tracking.serving import LOCAL, Page, scoring_app
 
     host = arguments.host
     check_port(host, arguments.port)
@@ -54,23 +56,12 @@ def serve(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
     with ExitStack() as stack:
         model = stack.enter_context(open_model(arguments))
-        app = scoring_app(model.folder)
+        shown = {} if arguments.no_page else beside(arguments, model, stack)
+        page = Page(typed_page(shown), partial(answers, shown)) if shown else None
+        app = scoring_app(model.folder, host, arguments.allow_host, page)
         address = f"http://{f'[{host}]' if ':' in host else host}:{arguments.port}"
         print(f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)")
-        if not arguments.no_page:
-            # Gradio takes two seconds to import, which a server without a page does not wait for.
-            try:
-                import gradio
-            except ImportError as error:
-                raise UserError(
-                    "the page needs Gradio: pip install 'sentiment_rnn[page]', or give --no-page"
-                ) from error
-
-            from sentiment_rnn.report.pages.typed import STYLE, build_page
-
-            shown = beside(arguments, model, stack)
-            page = build_page(shown)
-            app = gradio.mount_gradio_app(app, page, PAGE, css=STYLE, server_name=host, server_port=arguments.port)
+        if shown:
             print(f"page, with {' and '.join(shown)}: {address}", flush=True)
         uvicorn.run(app, host=host, port=arguments.port, log_level="warning")
 

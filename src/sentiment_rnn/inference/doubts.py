@@ -36,13 +36,18 @@ class Doubts:
             self.shorter += int(np.sum(lengths[given] < self.reading.shortest))
             self.longer += int(np.sum(lengths[given] > self.reading.longest))
 
-    def lines(self) -> list[str]:
-        """One line per reason for doubt."""
-        found = notes_of(self.reading) if self.texts else []
+    def reasons(self) -> dict[str, int]:
+        """How many texts each reason for doubt is about."""
         counts = {
-            "a third or more of their words are unknown": self.unknown,
+            "a third or more of the words are unknown": self.unknown,
             f"shorter than any text in training ({self.reading.shortest} tokens)": self.shorter,
             f"longer than any text in training ({self.reading.longest} tokens)": self.longer,
         }
-        found += [f"warning: {count:,} of {self.texts:,} texts: {what}" for what, count in counts.items() if count]
-        return found
+        return {reason: count for reason, count in counts.items() if count}
+
+    def lines(self) -> list[str]:
+        """One line per reason for doubt."""
+        found = notes_of(self.reading) if self.texts else []
+        return found + [
+            f"warning: {count:,} of {self.texts:,} texts: {reason}" for reason, count in self.reasons().items()
+        ]

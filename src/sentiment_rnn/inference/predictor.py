@@ -35,7 +35,7 @@ class Sentiments(NamedTuple):
 class Predictor:
     """A packaged model at work on the CPU.
 
-    >>> Predictor(read_package(folder)).predict(["not bad at all"]).labels
+    >>> Predictor(read_package(folder)).predict(["a wonderful film, warm and funny"]).labels
     ['positive']
     """
 

@@ -158,9 +158,11 @@ def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
         ("accuracy", percent(evaluation.accuracy)),
         ("F1", f"{values['f1']:.3f}"),
         ("AUROC", f"{values['auroc']:.3f}" if "auroc" in values else "– (one label only)"),
-        ("calibration error", f"{values['calibration_error']:.3f} ({values['calibration_error_uncalibrated']:.3f} "
-                              f"without temperature {found.temperature:.2f})"),
-        ("cross-entropy [nats]", f"{values['loss']:.3f} ({values['loss_uncalibrated']:.3f} without)"),
+        *(
+            (name, f"{values[key]:.3f} with temperature {found.temperature:.2f}, as answered; "
+                   f"{values[f'{key}_uncalibrated']:.3f} without")
+            for name, key in (("calibration error", "calibration_error"), ("cross-entropy [nats]", "loss"))
+        ),
     ]  # fmt: skip
     if evaluation.consistency:
         rows.append(("consistency", f"{percent(evaluation.consistency)} of the identifiers have all their texts right"))

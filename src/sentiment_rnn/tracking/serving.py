@@ -1,38 +1,203 @@
-"""MLflow's scoring server, for one model."""
+"""MLflow's scoring server for one model, and the page beside it; both are guarded against strangers."""
 
+import asyncio
+import ctypes
+import ipaddress
 import json
 import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import mlflow.pyfunc
 from fastapi import FastAPI, Request, Response
 from mlflow.pyfunc import scoring_server
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.tracking.models import checked_model
 
-INVOCATIONS = "/invocations"
+INVOCATIONS, TYPED = "/invocations", "/typed"
+LOCAL = ("127.0.0.1", "localhost", "::1")
+"""Addresses that this machine alone reaches."""
+LARGEST = 32 * 2**20
+"""Bytes of a request's body. Answering a text takes some twenty times its size in memory."""
+LARGE = 2**20
+"""Bytes of one that leaves much freed memory behind."""
+TOGETHER = 2 * LARGEST
+"""Bytes of all bodies that are read or answered at a time."""
+PATIENCE = 10
+"""Seconds that a body may pause."""
 
 
-def scoring_app(folder: Path) -> FastAPI:
-    """The web application that `mlflow models serve` runs: `/invocations`, `/ping`, `/version`.
+class Page(NamedTuple):
+    """What stands at the server's root."""
+
+    html: str
+    answer: Callable[[str], Any]
+    """From a text to what the page's script is sent, as JSON."""
+
+
+def scoring_app(folder: Path, host: str, others: Sequence[str] = (), page: Page | None = None) -> FastAPI:
+    """The web application that `mlflow models serve` runs: `/invocations`, `/ping`, `/health`, `/version`.
 
     Args:
         folder: an MLflow model of this project; raises `UserError` for another.
+        host: the address that it listens on.
+        others: further names that it may be called by.
+        page: beside it, at `/`; None for no page.
     """
     os.environ.setdefault("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "60")
     app = scoring_server.init(mlflow.pyfunc.load_model(str(checked_model(folder))))
+    if page:
+        _add_page(app, page)
     app.middleware("http")(_for_strangers)
+    app.add_middleware(Guard, host=host, others=others)
     return app
+
+
+def _add_page(app: FastAPI, page: Page) -> None:
+    async def show(_: Request) -> Response:
+        return HTMLResponse(page.html)
+
+    async def answer(request: Request) -> Response:
+        asked = await request.json()
+        text = asked.get("text") if isinstance(asked, dict) else None
+        if not isinstance(text, str):
+            return refusal('expected a text, as in {"text": "a text"}')
+        return JSONResponse(await asyncio.to_thread(page.answer, text))
+
+    app.add_route("/", show, methods=["GET"])
+    app.add_route(TYPED, answer, methods=["POST"])
+
+
+class Guard:
+    """ASGI middleware: turns a request away before anything reads it, or hands it on with its whole body.
+
+    A page of another site can have a browser send requests here. Where it does so in its own name, `Origin` names it.
+    Where its name leads to this address (DNS rebinding), `Host` does.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, others: Sequence[str]) -> None:
+        self.app = app
+        self.names = {*LOCAL, *(name.lower() for name in (host, *others))}
+        self.by_number = host not in LOCAL
+        """Whether any number of an address is accepted. Which one leads here, a router or a container decides, and no
+        other site's name is a number."""
+        if self.by_number:
+            self.names.add(socket.gethostname().lower())
+        self.held = 0
+        """Bytes of the bodies that are read or answered now."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or have it answered."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        found = self._stranger(headers) or _too_large(headers) or await self._read(receive)
+        if isinstance(found, bytes):
+            try:
+                await self.app(scope, _again(found, receive), send)
+            finally:
+                self.held -= len(found)
+                if len(found) > LARGE:
+                    _give_back_memory()
+        elif found:
+            await _answer_early(found, receive, send)
+
+    def _stranger(self, headers: Headers) -> Response | None:
+        given, origin = headers.get("host", ""), headers.get("origin")
+        if not self._is_ours(given):
+            return refusal(f"Host: {given}: not a name of this server; serve --allow-host NAME makes it one", 403)
+        if origin is not None and origin.partition("://")[2] != given:
+            return refusal(f"Origin: {origin}: a page of another site may not ask this server", 403)
+        return None
+
+    def _is_ours(self, given: str) -> bool:
+        try:
+            name = urlsplit(f"//{given}").hostname or ""
+            return name in self.names or (self.by_number and bool(ipaddress.ip_address(name)))
+        except ValueError:
+            return False
+
+    async def _read(self, receive: Receive) -> bytes | Response | None:
+        """A body, which counts as held; an answer where it is refused; None where the client has gone."""
+        body = bytearray()
+        more, kept = True, False
+        try:
+            while more:
+                message = await asyncio.wait_for(receive(), PATIENCE)
+                if message["type"] == "http.disconnect":
+                    return None
+                part = message.get("body", b"")
+                body += part
+                self.held += len(part)
+                if refused := _over(len(body)):
+                    return refused
+                if self.held > TOGETHER:
+                    return refusal("busy with other large requests; try again", 503)
+                more = message.get("more_body", False)
+            kept = True
+            return bytes(body)
+        except asyncio.TimeoutError:
+            return refusal(f"the body paused for {PATIENCE} seconds", 408)
+        finally:
+            if not kept:
+                self.held -= len(body)
+
+
+def _give_back_memory() -> None:
+    """Return to the system what was freed. glibc keeps it: after some texts of 20 MB, a gigabyte."""
+    with suppress(OSError, AttributeError):  # another system, or another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _too_large(headers: Headers) -> Response | None:
+    length = headers.get("content-length", "")
+    return _over(int(length)) if length.isdecimal() else None
+
+
+def _over(size: int) -> Response | None:
+    if size <= LARGEST:
+        return None
+    return refusal(f"the body is larger than {LARGEST // 2**20} MiB; send the texts in several requests", 413)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What hands on a body that was read, and then waits for the end of the connection."""
+    parts = [body]
+
+    async def handed_on() -> Message:
+        return {"type": "http.request", "body": parts.pop()} if parts else await receive()
+
+    return handed_on
+
+
+async def _answer_early(response: Response, receive: Receive, send: Send) -> None:
+    """Answer before the body was read, and throw away what is left of it: many clients read no answer before they have
+    sent everything."""
+    response.headers["Connection"] = "close"
+    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    with suppress(asyncio.TimeoutError):
+        while (await asyncio.wait_for(receive(), PATIENCE)).get("more_body"):
+            pass
+    await send({"type": "http.response.body"})
 
 
 async def _for_strangers(request: Request, call_next: Any) -> Response:
     """What MLflow's server leaves undone: texts at which its data frames fail or which they turn into others, and
     tracebacks in answers."""
-    if request.url.path != INVOCATIONS:
+    path = request.url.path
+    if path not in (INVOCATIONS, TYPED):
         return await call_next(request)
-    if "json" not in request.headers.get("content-type", ""):
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return refusal("expected JSON: send it with the header Content-Type: application/json", 415)
     try:
         value = json.loads(await request.body())
@@ -40,9 +205,10 @@ async def _for_strangers(request: Request, call_next: Any) -> Response:
         return refusal("the JSON is nested too deeply")
     except ValueError as error:
         return refusal(f"the body is no valid JSON: {error}")
-    if found := misplaced(value):
-        return refusal(found)
-    request._body = json.dumps(readable(value)).encode()  # what Starlette hands on
+    if path == INVOCATIONS:
+        if found := misplaced(value):
+            return refusal(found)
+        request._body = json.dumps(readable(value)).encode()  # what Starlette hands on
     response = await call_next(request)
     if response.status_code < 400:
         return response

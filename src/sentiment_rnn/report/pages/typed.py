@@ -1,70 +1,64 @@
-"""A page on which a text is answered as it is typed, by every model that is given."""
+"""The page on which a text is answered as it is typed, by every model that is given."""
 
-import os
 from collections.abc import Mapping
-from html import escape
+from typing import Any
 
 import numpy as np
 
+from sentiment_rnn.inference.doubts import Doubts, notes_of
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.report.pages.inspection import shade
+from sentiment_rnn.report.pages.render import render
 
-# Before Gradio is imported: it would report to its makers, and ask whether there is a newer one.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-
-import gradio as gr
-
-EXAMPLES = (
-    "I really liked the movie but I was disappointed in the service and cleanliness of the cinema.",
-    "I was disappointed in the service and cleanliness of the cinema but I really liked the movie.",
-    "not bad at all",
-    "The first hour is brilliant. Then the story falls apart and nothing saves it.",
+OF_THE_GRAMMAR = (
+    "the seating was rather awful but i really liked the movie .",
+    "i was disappointed in the picture and i was delighted with the popcorn .",
+    "the film was simply wonderful , the doors opened at eight but the parking was dreadful .",
+    "i enjoyed the service but the movie was certainly dull , my sister came along and the popcorn was lovely .",
 )
-STYLE = """
-:root { --negative: 213, 94, 0; --positive: 0, 114, 178; }
-.gradio-container { max-width: 60rem !important; margin: 0 auto !important; }
-.answer { margin: 0 0 1rem; }
-.answer b { display: inline-block; min-width: 5rem; }
-.answer .bar { position: relative; height: 1.8rem; margin-top: .2rem; overflow: hidden; }
-.answer .bar { border: 1px solid var(--border-color-primary); border-radius: 4px; }
-.answer .bar div { position: absolute; inset: 0 auto 0 0; border-right: 2px solid currentColor; }
-footer { display: none !important; }
-"""
+"""Examples for models that have read generated reviews alone: no other word is known to them."""
+OF_FILMS = (
+    "The beginning is slow, but the ending is one of the finest I have seen.",
+    "The beginning is promising, but the ending is a complete waste of time.",
+    "I did not expect to like this film, and I loved every minute of it.",
+    "The trailer is the best part. The film itself is dull, predictable and far too long.",
+)
+"""Examples for other models. Two LSTMs of IMDb (seed 0, with dropout and without) give each right answer over 80 %."""
+LONGEST = 100_000
+"""Characters that can be typed or pasted."""
 
 
-def build_page(predictors: Mapping[str, Predictor]) -> gr.Blocks:
-    """A text box, and under it what each model says, anew with every key.
+def typed_page(predictors: Mapping[str, Predictor]) -> str:
+    """One HTML file: a text box, and under it a place for what each model says, anew with every key.
 
     Args:
         predictors: by the name under which they are shown.
     """
-
-    def answer(text: str) -> str:
-        return "".join(_answer(name, predictor, text) for name, predictor in predictors.items())
-
-    with gr.Blocks(title="Is it positive?") as page:
-        gr.Markdown(
-            "# Is it positive?\n"
-            "Type a review in English. The bars say how probable it is that it is positive, as each model reads what "
-            "stands there so far."
-        )
-        text = gr.Textbox(label="A review", lines=4, placeholder="The film …", autofocus=True, max_length=100_000)
-        answers = gr.HTML(answer(""), elem_id="answers")
-        gr.Examples([[example] for example in EXAMPLES], text, label="Or one of these")
-        # "always_last": keys that are pressed while it answers are answered together, so that it never falls behind.
-        text.change(answer, text, answers, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
-    return page
+    readings = [predictor.package.reading for predictor in predictors.values()]
+    generated = all(reading.data == "generated" for reading in readings)
+    return render(
+        "typed.html.jinja",
+        names=list(predictors),
+        notes=sorted({note for reading in readings for note in notes_of(reading)}),
+        examples=OF_THE_GRAMMAR if generated else OF_FILMS,
+        longest=LONGEST,
+    )
 
 
-def _answer(name: str, predictor: Predictor, text: str) -> str:
+def answers(predictors: Mapping[str, Predictor], text: str) -> list[dict[str, Any]]:
+    """What each model says of a text, for the page: an object a model."""
+    return [{"name": name, **_answer(predictor, text)} for name, predictor in predictors.items()]
+
+
+def _answer(predictor: Predictor, text: str) -> dict[str, Any]:
     found = predictor.predict([text])
     probability, known, unknown = float(found.probabilities[0]), int(found.known[0]), int(found.unknown[0])
-    if np.isnan(probability):
-        return f'<div class="answer" data-model="{escape(name)}"><b>{escape(name)}</b> waits for a word</div>'
-    percent = f"{100 * probability:.1f}"
-    words = f"{known + unknown} tokens" + (f", {unknown} of them unknown" if unknown else "")
-    return (
-        f'<div class="answer" data-model="{escape(name)}"><b>{escape(name)}</b> {percent} % positive '
-        f"<small>({words})</small>"
-        f'<div class="bar"><div style="width: {percent}%; background: {shade(probability)}"></div></div></div>'
-    )
+    doubts = Doubts(predictor.package.reading)
+    doubts.add(found)
+    return {
+        "probability": None if np.isnan(probability) else probability,
+        "tokens": known + unknown,
+        "unknown": unknown,
+        "doubts": list(doubts.reasons()),
+        "shade": shade(probability),
+    }
