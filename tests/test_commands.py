@@ -38,12 +38,11 @@ INSPECT_TWO, SWEEP = (
 WALKS = {
     "demo": [
         Step("make", "Compare rnn, lstm and bag"),
-        Step("make demo", "registered as sentiment@champion", f"{GENERATED} seed=0"),
+        Step("make demo", "registered as demo@champion", f"{GENERATED} seed=0"),
         Step('make predict TEXT="the seating was rather awful but i really liked the movie ."', "(posi|nega)tive"),
         Step('make predict TEXT="not bad at all"', "has read generated reviews alone"),
         Step("make evaluate FILE=reviews.csv", "accuracy"),
         Step('make inspect TEXT="I liked the film. The seats were awful."', r"inspection\.html"),
-        Step(INSPECT_TWO, r"inspection\.html"),
         Step("make serve", "ping", "--port PORT"),
         Step("make ui", "", "PORT"),
         Step("make learning-rate-demo", "written to", f"{GENERATED} optimizer.learning_rate=0.01"),
@@ -56,6 +55,7 @@ WALKS = {
     ],
     "imdb": [
         Step("make compare IMDB_ARCHIVE=path/aclImdb_v1.tar.gz", "written to experiments/rnn_vs", f"{IMDB} seed=0"),
+        Step(INSPECT_TWO, r"inspection\.html"),
         Step("make train", "validation", f"data=imdb {IMDB}"),
         Step("sentiment-rnn train data=imdb encoder=lstm seed=0", "validation", IMDB),
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),
