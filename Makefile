@@ -61,13 +61,13 @@ override TEXT := $(value TEXT)
 override FILE := $(value FILE)
 export TEXT FILE
 
-predict: $(READY)  ## Is a text positive? make predict TEXT="a wonderful film, warm and funny" (by the model that compare chose)
+predict: $(READY)  ## Is a text positive? make predict TEXT="a wonderful film, warm and funny" (by the champion of compare, else that of demo)
 	@$(if $(value TEXT),,$(error give a text: make predict TEXT="a wonderful film, warm and funny"))$(RUN) sentiment_rnn predict --store $(STORE) $(ARGS) -- "$$TEXT"
 
 evaluate: $(READY)  ## How good is it on labelled texts of your own? make evaluate FILE=reviews.csv
 	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn evaluate --store $(STORE) $(ARGS) -- "$$FILE"
 
-inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against sentiment@rnn" beside another)
+inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against demo@rnn" beside another)
 	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."))$(RUN) sentiment_rnn inspect --store $(STORE) --output $(STORE)/inspection.html $(ARGS) -- "$$TEXT"
 
 serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001

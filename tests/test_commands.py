@@ -38,7 +38,7 @@ INSPECT_TWO, SWEEP = (
 WALKS = {
     "demo": [
         Step("make", "Compare rnn, lstm and bag"),
-        Step("make demo", "registered as sentiment@champion", f"{GENERATED} seed=0"),
+        Step("make demo", "registered as demo@champion", f"{GENERATED} seed=0"),
         Step('make predict TEXT="the seating was rather awful but i really liked the movie ."', "(posi|nega)tive"),
         Step(
             'make predict TEXT="I did not expect to like this film, and I loved every minute of it."',
@@ -49,7 +49,6 @@ WALKS = {
             'make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."',
             r"inspection\.html",
         ),
-        Step(INSPECT_TWO, r"inspection\.html"),
         Step("make serve", "ping", "--port PORT"),
         Step("make ui", "", "PORT"),
         Step("make learning-rate-demo", "written to", f"{GENERATED} optimizer.learning_rate=0.01"),
@@ -62,6 +61,7 @@ WALKS = {
     ],
     "imdb": [
         Step("make compare IMDB_ARCHIVE=path/aclImdb_v1.tar.gz", "written to runs/rnn_vs_lstm", f"{IMDB} seed=0"),
+        Step(INSPECT_TWO, r"inspection\.html"),
         Step("make train", "validation", f"data=imdb {IMDB}"),
         Step("sentiment-rnn train data=imdb encoder=lstm seed=0", "validation", IMDB),
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),

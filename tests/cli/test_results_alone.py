@@ -136,7 +136,7 @@ def test_compare_registers_models_that_it_makes(small: Sweep) -> None:
         "compare", small.store.directory.parent, "sweep=mine", "register=true",
         f"tracking.directory={small.store.directory}", status=0,
     ).stdout  # fmt: skip
-    assert {f"registered as sentiment@{alias}, version" in said for alias in ("champion", "rnn", "bag")} == {True}
+    assert {f"registered as demo@{alias}, version" in said for alias in ("champion", "rnn", "bag")} == {True}
 
 
 def test_a_model_whose_checkpoint_is_gone_is_one_line(train: Callable[..., Sweep], tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_model_whose_checkpoint_is_gone_is_one_line(train: Callable[..., Sweep
     assert "this checkpoint is gone" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     said = run_command("compare", folder, "sweep=mine", "register=true", "tracking.directory=bare", status=0).stdout
-    assert "registered as sentiment@rnn, version 1" in said
+    assert "registered as demo@rnn, version 1" in said
     (line,) = [line for line in said.splitlines() if line.startswith("not registered: bag")]
     assert "this checkpoint is gone" in line
 

@@ -33,6 +33,7 @@ from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.report.pages.typed import OF_FILMS, OF_THE_GRAMMAR, typed_page
+from sentiment_rnn.tracking.models import register
 from sentiment_rnn.tracking.results import find_sweep, result_of
 from sentiment_rnn.tracking.store import Store
 
@@ -83,8 +84,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("use")
     run_command("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm", status=0)
     said = run_command("compare", folder, "sweep=mine", "register=true", status=0).stdout
-    assert "registered as sentiment@champion, version " in said
-    assert "registered as sentiment@rnn, version " in said
+    assert "registered as demo@champion, version " in said
+    assert "registered as demo@rnn, version " in said
     return folder
 
 
@@ -96,7 +97,7 @@ def store(compared: Path) -> Store:
 
 
 def run_of(store: Store, alias: str) -> Any:
-    return store.client.get_run(store.client.get_model_version_by_alias("sentiment", alias).run_id)
+    return store.client.get_run(store.client.get_model_version_by_alias("demo", alias).run_id)
 
 
 def test_the_champion_is_the_best_on_validation(store: Store) -> None:
@@ -107,9 +108,28 @@ def test_the_champion_is_the_best_on_validation(store: Store) -> None:
     assert runs["champion"].info.run_id == best.info.run_id
 
 
-def test_comparing_again_registers_nothing_twice(compared: Path, store: Store) -> None:
-    run_command("compare", compared, "sweep=mine", "register=true", status=0)
-    assert len(store.client.search_model_versions("name = 'sentiment'")) == 2
+def test_comparing_again_registers_nothing_twice_and_says_so(compared: Path, store: Store) -> None:
+    said = run_command("compare", compared, "sweep=mine", "register=true", status=0).stdout
+    assert len(store.client.search_model_versions("name = 'demo'")) == 2
+    for alias in ("champion", "rnn", "lstm"):
+        assert f"registered already as demo@{alias}, version " in said
+    assert "% on 40 validation texts" in said
+
+
+def test_a_command_says_which_registered_model_answers(compared: Path, store: Store, ask: Ask) -> None:
+    run = run_of(store, "champion")
+    encoder, accuracy = run.data.tags["encoder"], 100 * run.data.metrics["val/best_accuracy"]
+    line = f"demo@champion: {encoder}, trained on data=generated, {accuracy:.1f} % on 40 validation texts"
+    for which in ((), ("--model", "demo"), ("--model", "demo@champion")):
+        assert ask("predict", compared, *which, "good").stderr.splitlines()[0] == line
+    assert "demo@champion" not in ask("predict", compared, "--run", run.info.run_id, "good").stderr
+
+
+def test_a_model_of_real_reviews_is_asked_before_that_of_the_demo(compared: Path, store: Store, ask: Ask) -> None:
+    register(store, "sentiment", {"champion": run_of(store, "rnn").info.run_id})
+    assert ask("predict", compared, "good").stderr.startswith("sentiment@champion: rnn, ")
+    store.client.delete_registered_model("sentiment")
+    assert ask("predict", compared, "good").stderr.startswith("demo@champion: ")
 
 
 def test_an_experiment_can_be_named_and_has_to_be_there(compared: Path, ask: Ask) -> None:
@@ -149,7 +169,7 @@ def test_mlflow_alone_gives_a_runs_own_test_predictions_in_a_place_of_its_own(
     recorded = Predictions.load(
         Path(store.client.download_artifacts(run.info.run_id, "predictions/test.npz", str(tmp_path)))
     )
-    version = store.client.get_model_version_by_alias("sentiment", alias)
+    version = store.client.get_model_version_by_alias("demo", alias)
     shutil.copytree(Path(version.source.removeprefix("file://")), tmp_path / "model")
     source = source_of(result_of(store, run).config.data)
     texts = [review.text for review in source.read()["test"]]
@@ -191,12 +211,12 @@ def test_predict_answers_arguments_standard_input_and_a_file_alike(ask: Ask, com
 
 
 def test_a_run_and_a_folder_can_be_asked_too(ask: Ask, compared: Path, store: Store) -> None:
-    version = store.client.get_model_version_by_alias("sentiment", "rnn")
+    version = store.client.get_model_version_by_alias("demo", "rnn")
     by_alias, by_version, by_run, by_folder = (
         ask("predict", compared, "--json", *which, "good").stdout
         for which in (
-            ("--model", "sentiment@rnn"),
-            ("--model", f"models:/sentiment/{version.version}"),
+            ("--model", "demo@rnn"),
+            ("--model", f"models:/demo/{version.version}"),
             ("--run", version.run_id),
             ("--model", version.source.removeprefix("file://")),
         )
@@ -208,8 +228,9 @@ def test_a_run_and_a_folder_can_be_asked_too(ask: Ask, compared: Path, store: St
     ("arguments", "said"),
     [
         (("--run", "none", "good"), "run=none: no such run"),
-        (("--model", "sentiment@none", "good"), "model=sentiment@none: not in"),
+        (("--model", "demo@none", "good"), "model=demo@none: not in"),
         (("--model", "other", "good"), "model=other: not in"),
+        (("--model", "sentiment", "good"), "model=sentiment: not in"),
         (("--model", "runs", "good"), "no MLflow model of this project"),
         (("--store", "nowhere", "good"), "--store=nowhere: no runs there"),
         (("--run", "a", "--model", "b", "good"), "two models"),
@@ -219,8 +240,8 @@ def test_a_run_and_a_folder_can_be_asked_too(ask: Ask, compared: Path, store: St
 )
 def test_what_predict_cannot_do_is_one_line(ask: Ask, compared: Path, arguments: tuple[str, ...], said: str) -> None:
     done = ask("predict", compared, *arguments, status=1)
-    assert said in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    (line,) = [line for line in done.stderr.strip().splitlines() if not line.startswith("demo@champion: ")]
+    assert said in line
     assert done.stdout == ""
 
 
@@ -264,7 +285,7 @@ def test_evaluate_in_json_is_an_object_and_nothing_else(ask: Ask, compared: Path
 
 def test_inspect_writes_a_page_of_two_models_side_by_side(ask: Ask, compared: Path, tmp_path: Path) -> None:
     said = ask(
-        "inspect", compared, "--model", "sentiment@lstm", "--against", "sentiment@rnn",
+        "inspect", compared, "--model", "demo@lstm", "--against", "demo@rnn",
         "--output", str(tmp_path / "page.html"), "i liked the movie . the seats were awful .",
     ).stdout  # fmt: skip
     assert said.splitlines()[-1] == f"page: {(tmp_path / 'page.html').as_uri()}"
@@ -498,7 +519,7 @@ def test_an_address_that_others_reach_is_served_with_a_warning(
 
 
 def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, store: Store, tmp_path: Path) -> None:
-    version = store.client.get_model_version_by_alias("sentiment", "lstm")
+    version = store.client.get_model_version_by_alias("demo", "lstm")
     model = tmp_path / "model"
     shutil.copytree(Path(version.source.removeprefix("file://")), model)
     described = (model / "MLmodel").read_text()

@@ -200,7 +200,7 @@ def test_the_compare_command_composes(monkeypatch: pytest.MonkeyPatch, capsys: p
     shown = capsys.readouterr().out
     assert "sweep: latest" in shown
     assert "register: false" in shown
-    assert "model: sentiment" in shown
+    assert "model: null" in shown
 
 
 @pytest.mark.parametrize(("task", "kind"), [("reviews", ReviewConfig), ("adding", SequenceConfig)])

@@ -71,6 +71,16 @@ def test_a_csv_becomes_a_registered_model_of_the_name_that_answers(used: tuple[P
     assert answers[0]["known_tokens"] == 2
 
 
+def test_without_a_name_for_its_model_nothing_is_registered_and_nothing_written(
+    used: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _, _ = used
+    line = refused(monkeypatch, capsys, folder, "compare", "sweep=own", "register=true", "output=compared")
+    assert "runs on data=files" in line
+    assert line.endswith("give tracking.model=NAME")
+    assert not (folder / "compared").exists()
+
+
 def test_the_runs_record_the_files_as_their_data(used: tuple[Path, str, str]) -> None:
     folder, _, _ = used
     client, runs = runs_in(folder)
@@ -179,6 +189,14 @@ def test_a_bad_file_is_one_line_and_leaves_nothing_half_written(
     assert said in line
     assert {path.name for path in tmp_path.iterdir()} <= {*before, "data"}
     assert {path.name for path in (tmp_path / "data").rglob("*") if path.is_file()} <= {".lock"}
+
+
+@pytest.mark.parametrize("given", ["yes", "repalce"])
+def test_registering_is_true_false_or_replace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "compare", f"register={given}")
+    assert line == f"error: register={given}: expected true, false or replace"
 
 
 def test_a_model_name_that_mlflow_refuses_is_one_line_before_anything_is_read(

@@ -1,4 +1,4 @@
-"""The registry on a real SQLite store: aliases that move with a comparison, and those that are a user's own."""
+"""Packaged models in the registry of a real SQLite store."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,16 +37,11 @@ def aliases(store: Store) -> dict[str, str]:
     return {alias: str(version) for alias, version in store.client.get_registered_model("sentiment").aliases.items()}
 
 
-def test_a_comparison_moves_the_aliases_and_leaves_those_of_a_user(store: Store, trained: Train) -> None:
-    first = {"rnn": trained("rnn"), "lstm": trained("lstm")}
-    assert set(register(store, "sentiment", {"champion": first["lstm"], **first})) == {"champion", "rnn", "lstm"}
-    rnn = aliases(store)["rnn"]
-    store.client.set_registered_model_alias("sentiment", "production", rnn)
-    bag = trained("bag")
-    versions = register(store, "sentiment", {"champion": bag, "bag": bag})
-    assert aliases(store) == {"champion": versions["bag"], "bag": versions["bag"], "production": rnn}
-    assert register(store, "sentiment", {"champion": bag, "bag": bag}) == versions
-    assert len(store.client.search_model_versions("name = 'sentiment'")) == 3
+def test_a_model_that_is_registered_again_keeps_its_version(store: Store, trained: Train) -> None:
+    run = trained("bag")
+    versions = register(store, "sentiment", {"champion": run, "bag": run})
+    assert register(store, "sentiment", {"champion": run, "bag": run}) == versions
+    assert len(store.client.search_model_versions("name = 'sentiment'")) == 1
 
 
 def test_what_is_fetched_is_the_model_of_the_run(store: Store, trained: Train, tmp_path: Path) -> None:
@@ -56,7 +51,8 @@ def test_what_is_fetched_is_the_model_of_the_run(store: Store, trained: Train, t
         (
             fetch_model(store, "sentiment@champion", tmp_path / "a"),
             fetch_model(store, "models:/sentiment/1", tmp_path / "b"),
-            fetch_run_model(store, run, tmp_path / "c"),
+            fetch_model(store, "sentiment", tmp_path / "c"),
+            fetch_run_model(store, run, tmp_path / "d"),
         )
     ):
         assert read_package(folder / DATA).reading.run == run, number
@@ -78,7 +74,7 @@ def test_a_model_whose_files_are_gone_is_one_line(store: Store, trained: Train, 
         fetch_model(store, "sentiment@champion", tmp_path / "a")
 
 
-@pytest.mark.parametrize("name", ["sentiment@none", "sentiment/9", "sentiment", "other@champion", "", "models:/"])
+@pytest.mark.parametrize("name", ["sentiment@none", "sentiment/9", "other", "other@champion", "", "models:/"])
 def test_a_name_that_is_not_registered_is_one_line(store: Store, trained: Train, tmp_path: Path, name: str) -> None:
     register(store, "sentiment", {"champion": trained("bag")})
     with pytest.raises(UserError, match="compare register=true registers a sweep's best"):

@@ -13,13 +13,13 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.comparison import Arm, arms_of, distance_table, joined, read_results, results_csv, tables_of
+from sentiment_rnn.report.comparison import arms_of, distance_table, joined, read_results, results_csv, tables_of
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import markdown, new_console, show
+from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
 from sentiment_rnn.tracking.inventory import SHORTEST_ID
-from sentiment_rnn.tracking.models import check_name, register
-from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION
+from sentiment_rnn.tracking.models import check_name
 from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store, open_store, where_to_look
 from sentiment_rnn.tracking.sweep_reports import log_comparison
@@ -35,15 +35,18 @@ def main(config: DictConfig) -> None:
 def compare(config: CompareConfig) -> None:
     """Write the tables and the figure to `output` if it is given; log them to the parent run of the first sweep; print
     the tables."""
-    if config.register:
+    if config.register and config.tracking.model is not None:
         check_name(config.tracking.model)
     check_panels(config.panels)
     store = open_store(config.tracking, create=False)
     parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in config.sweeps)}
     sweeps = {named(run, list(parents.values())): results_of(store, run) for run in parents.values()}
-    for name, runs in sweeps.items():
-        check_task(name, runs)
+    for sweep, found in sweeps.items():
+        check_task(sweep, found)
     arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
+    runs = [run for arm in arms for run in arm.runs]
+    name = name_for(config.tracking.model, runs)
+    entrants = entrants_of(store, name, runs) if config.register else []
     parent = next(iter(parents.values()))
     results = results_csv(arms)
     tables = tables_of(read_results(results), distance_table(arms))
@@ -57,9 +60,12 @@ def compare(config: CompareConfig) -> None:
     try:
         log_comparison(store, parent, files, figure)
         lines.append(f"tables and figure logged to run {parent.info.run_id} of {store.address}, under comparison/")
-        lines += register_best(store, config.tracking.model, arms) if config.register else [
-            "not registered; register=true makes the best runs versions of the model " + config.tracking.model
-        ]  # fmt: skip
+        if config.register:
+            called = {run.run_id: arm.label for arm in arms for run in arm.runs}
+            lines += register_best(store, str(name), entrants, called, fault_of_model, config.register == "replace")
+        else:
+            how = "register=true" if name else "register=true tracking.model=NAME"
+            lines.append(f"not registered; {how} makes the best runs versions of the model {name or 'NAME'}")
     except UserError as error:  # a store that can only be read: the tables are shown all the same
         refused = error
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
@@ -87,28 +93,6 @@ def check_task(study: str, runs: list[RunResult]) -> None:
             f"sweep={study}: its runs are of {', '.join(others)}, and compare reads runs on reviews; "
             "sentiment-rnn study name=textbook compares such runs, those of its own sweeps"
         )
-
-
-def register_best(store: Store, name: str, arms: list[Arm]) -> list[str]:
-    """Register the run that is the best on validation as the champion, and that of each encoder under its name; a line
-    on each."""
-    scored = [(arm, run) for arm in arms for run in arm.runs if run.metrics[BEST_ACCURACY] >= 0]
-    if not scored:
-        return [f"not registered: no run has {BEST_ACCURACY}"]
-    ranked = sorted(scored, key=lambda pair: -pair[1].metrics[BEST_ACCURACY])
-    best = {CHAMPION: ranked[0]}
-    best |= {run.encoder: (arm, run) for arm, run in reversed(ranked)}
-    faults = {alias: fault for alias, (_, run) in best.items() if (fault := fault_of_model(store, run.run_id))}
-    versions = register(store, name, {alias: run.run_id for alias, (_, run) in best.items() if alias not in faults})
-    lines = []
-    for alias, (arm, run) in best.items():
-        what = f"{arm.name}, seed {run.seed}, {100 * run.metrics[BEST_ACCURACY]:.1f} % on validation"
-        if alias in versions:
-            lines.append(f"registered as {name}@{alias}, version {versions[alias]}: {what}")
-        else:
-            why = faults.get(alias, "it was trained before models were packaged")
-            lines.append(f"not registered: {what}, run {run.run_id}: {why}")
-    return lines
 
 
 def fault_of_model(store: Store, run_id: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.trained_model import DEFAULT_NAME, TrainedModel, add_arguments, open_model
+from sentiment_rnn.cli.trained_model import TrainedModel, add_arguments, open_model
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,9 +70,10 @@ def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack)
     """What the page shows: the best of each encoder, or the served model where it was chosen or is the only one."""
     shown: dict[str, Predictor] = {}
     if not (arguments.run or arguments.model):
+        name = model.registered.partition("@")[0]
         for alias in BESIDE:
             try:
-                shown[alias] = stack.enter_context(open_model(arguments, model=f"{DEFAULT_NAME}@{alias}")).predictor
+                shown[alias] = stack.enter_context(open_model(arguments, model=f"{name}@{alias}")).predictor
             except UserError:
                 continue  # the sweep that was compared had none
     return shown or {model.predictor.package.name: model.predictor}

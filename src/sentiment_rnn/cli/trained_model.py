@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from sentiment_rnn.environment import libraries_are_loaded
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.names import CHAMPION
+from sentiment_rnn.tracking.names import CHAMPION, DEFAULT_MODELS
 
 if TYPE_CHECKING:  # torch and MLflow take seconds to load, and `--help` needs neither
     from sentiment_rnn.inference.predictor import Predictor
     from sentiment_rnn.tracking.store import Store
 
-DEFAULT_NAME = "sentiment"
-"""Of the registered model, where the configuration gives no other (`tracking.model`)."""
+DEFAULTS = tuple(f"{name}@{CHAMPION}" for name in DEFAULT_MODELS.values())
+"""The registered models of which the first that is there is used, where none is named."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class TrainedModel:
     """The MLflow model, on this machine."""
     store: "Store | None"
     """None where the model is a folder, and nothing is recorded."""
+    registered: str = ""
+    """Name and alias, or version, of the registered model; empty for a run's and a folder's."""
 
     @property
     def run(self) -> str:
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help=f"a registered model, {DEFAULT_NAME}@{CHAMPION} by default, {DEFAULT_NAME}@rnn say, or its folder",
+        help=f"a registered model, sentiment@rnn say, or its folder (default: {', else '.join(DEFAULTS)})",
     )
     parser.add_argument(
         "--import", dest="imports", metavar="MODULE", action="append", default=[],
@@ -68,10 +71,10 @@ def add_tracking_uri(parser: argparse.ArgumentParser, meaning: str) -> None:
 def open_model(
     arguments: argparse.Namespace, run: str | None = None, model: str | None = None
 ) -> Iterator[TrainedModel]:
-    """The model that the options name, downloaded for as long as it is used.
+    """The model that the options name, downloaded for as long as it is used. A line says which registered model it is.
 
     Args:
-        run, model: instead of `--run` and `--model`.
+        run, model: instead of `--run` and `--model`, without the line.
 
     Raises:
         UserError: there is none, or it is not what it should be.
@@ -80,9 +83,17 @@ def open_model(
     from sentiment_rnn.cli.run_model import make_missing_model
     from sentiment_rnn.inference.package import read_package
     from sentiment_rnn.inference.predictor import Predictor
-    from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model
+    from sentiment_rnn.tracking.models import (
+        DATA,
+        checked_model,
+        fetch_model,
+        fetch_run_model,
+        is_registered,
+        whole_name,
+    )
 
-    run, model = (run, model) if run or model else (arguments.run, arguments.model)
+    another = bool(run or model)
+    run, model = (run, model) if another else (arguments.run, arguments.model)
     if run and model:
         raise UserError(f"--run={run} --model={model}: two models; give one of them")
     for name in arguments.imports:
@@ -93,16 +104,33 @@ def open_model(
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
         store = None if model and Path(model).is_dir() else _store(arguments)
+        registered = ""
         if store is None:
             folder = checked_model(Path(str(model)))
         elif run:
             make_missing_model(store, run)
             folder = fetch_run_model(store, run, Path(temporary))
         else:
-            folder = fetch_model(store, model or f"{DEFAULT_NAME}@{CHAMPION}", Path(temporary))
+            model = model or next((name for name in DEFAULTS if is_registered(store, name)), DEFAULTS[0])
+            folder = fetch_model(store, model, Path(temporary))
+            registered = whole_name(model)
         predictor = Predictor(read_package(folder / DATA))
         libraries_are_loaded()
-        yield TrainedModel(predictor, folder, store)
+        found = TrainedModel(predictor, folder, store, registered)
+        if registered and not another:
+            print(introduced(found), file=sys.stderr, flush=True)
+        yield found
+
+
+def introduced(model: TrainedModel) -> str:
+    """One line on a registered model: its encoder, what it was trained on, and how good it was on validation."""
+    from sentiment_rnn.cli.printing import shortened
+    from sentiment_rnn.tracking.results import run_or_none, score_of
+
+    package = model.predictor.package
+    run = run_or_none(model.store, model.run) if model.store else None
+    facts = [package.name, package.reading.data and f"trained on data={package.reading.data}", run and score_of(run)]
+    return shortened(f"{model.registered}: {', '.join(filter(None, facts))}", 200)
 
 
 def _store(arguments: argparse.Namespace) -> "Store":

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of
+from sentiment_rnn.config.bounds import at_least, one_of, refuse
 from sentiment_rnn.config.tracking import TrackingConfig
 
 
@@ -19,14 +19,20 @@ class CompareConfig:
     panels: list[str] = field(default_factory=list)
     """Panels of the figure: `accuracy`, `distance`, `validation`, `gradients`, or a metric such as `test/f1`; none
     takes the first four."""
-    register: bool = MISSING
-    """Register the best run, and the best of each encoder, as versions of the model `tracking.model`."""
+    register: bool | str = MISSING
+    """Register the best run, and the best of each encoder, as versions of the model `tracking.model`. `true` moves an
+    alias only to a run that is better on the same validation texts; `replace` moves all, and takes those of other
+    encoders back."""
     tracking: TrackingConfig = MISSING
+
+    def __post_init__(self) -> None:
+        if self.register not in (False, True, "replace"):
+            refuse("register", self.register, "true, false or replace")
 
     @property
     def sweeps(self) -> list[str]:
         """The sweeps to compare, as they are named."""
-        return [name.strip() for name in self.sweep.split(",") if name.strip()]
+        return [name.strip() for name in self.sweep.split(",") if name.strip()] or [self.sweep]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from sentiment_rnn.report.comparison import Arm
 from sentiment_rnn.report.statistics import accuracy_interval, percent, with_deviation
 from sentiment_rnn.report.tables import Table, markdown
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RunResult, validation_rank
 
 ROWS = 30
 """Of the table: a description is a tag, which MLflow cuts."""
@@ -58,11 +58,11 @@ def _on_reviews(arms: Sequence[Arm]) -> bool:
 
 def _best(arms: Sequence[Arm]) -> tuple[Arm, RunResult, str] | None:
     """The best run on validation, its arm and the metric that says so; None where no run has one."""
-    metric, sign = (BEST_ACCURACY, 1) if _on_reviews(arms) else (BEST_LOSS, -1)
+    metric = BEST_ACCURACY if _on_reviews(arms) else BEST_LOSS
     scored = [(arm, run) for arm in arms for run in arm.runs if not math.isnan(run.metrics[metric])]
     if not scored:
         return None
-    return *max(scored, key=lambda pair: sign * pair[1].metrics[metric]), metric
+    return *min(scored, key=lambda pair: validation_rank(pair[1])), metric
 
 
 def _score(arm: Arm) -> str:

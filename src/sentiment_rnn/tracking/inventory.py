@@ -25,7 +25,7 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import end_of, is_finished, planned_runs
+from sentiment_rnn.tracking.results import end_of, is_finished, planned_runs, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -96,15 +96,13 @@ def is_done(run: Run) -> bool:
 
 
 def best_of(runs: Sequence[Run]) -> Best | None:
-    """The finished run with the best validation score, the first of equals, trials left out; None without any."""
-    runs = sorted(runs, key=lambda run: run.info.start_time)
-    for metric, better in ((BEST_ACCURACY, max), (BEST_LOSS, min)):
-        choose: Callable[..., Run] = better
-        earnest = [run for run in runs if is_finished(run) and TRIAL_TAG not in run.data.tags]
-        scored = [run for run in earnest if not math.isnan(run.data.metrics.get(metric, math.nan))]
-        if scored:
-            best = choose(scored, key=lambda run: run.data.metrics[metric])
-            return Best(best, metric, best.data.metrics[metric])
+    """The finished run that is the best on validation by `validation_rank`, trials left out; None where none has a
+    score."""
+    earnest = [run for run in runs if is_finished(run) and TRIAL_TAG not in run.data.tags]
+    best = min(earnest, key=validation_rank, default=None)
+    for metric in (BEST_ACCURACY, BEST_LOSS):
+        if best and not math.isnan(value := best.data.metrics.get(metric, math.nan)):
+            return Best(best, metric, value)
     return None
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mlflow.types import ColSpec, Schema
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.answers import is_missing, may_be_missing, or_refused
-from sentiment_rnn.tracking.names import ENCODER_TAG, TEMPERATURE, TRIAL_TAG
+from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG, TEMPERATURE, TRIAL_TAG
 from sentiment_rnn.tracking.results import is_finished
 from sentiment_rnn.tracking.store import Store
 
@@ -119,36 +119,37 @@ def check_name(name: str) -> None:
 def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]:
     """Move aliases of the registered model `name` to the models of these runs; the version of each alias.
 
-    A model that is registered already keeps its version. Aliases that an earlier sweep gave to other encoders are
-    taken back, so that all of them are of one sweep; aliases of a user's own stay.
+    A model that is registered already keeps its version.
 
     Args:
         best: a run's id by alias; one without a packaged model is passed over.
 
     Raises:
-        UserError: the name is none for a model, or the store refuses.
+        UserError: the name is none for a model.
     """
     check_name(name)
     client = store.client
     try:
-        try:
-            before = client.get_registered_model(name).aliases
-        except MlflowException as error:
-            if not may_be_missing(error):
-                raise
-            described = "Probability that a text is positive."
-            before = client.create_registered_model(name, description=described).aliases
-        versions = {alias: version for alias, run in best.items() if (version := _version_of(store, name, run))}
-        if not versions:
-            return {}
-        for alias, version in versions.items():
-            client.set_registered_model_alias(name, alias, version)
-        for alias, number in before.items():
-            if alias not in versions and client.get_model_version(name, number).tags.get(ENCODER_TAG) == alias:
-                client.delete_registered_model_alias(name, alias)
+        client.get_registered_model(name)
     except MlflowException as error:
-        raise UserError(f"tracking.model={name}: not registered ({str(error).splitlines()[0]})") from error
+        if not may_be_missing(error):
+            raise
+        client.create_registered_model(name, description="Probability that a text is positive.")
+    versions = {alias: version for alias, run in best.items() if (version := _version_of(store, name, run))}
+    for alias, version in versions.items():
+        client.set_registered_model_alias(name, alias, version)
     return versions
+
+
+def take_back(store: Store, name: str, kept: Collection[str]) -> dict[str, str]:
+    """Delete the aliases that sweeps gave to encoders, but for those that are `kept`; the version of each. Aliases of a
+    user's own stay."""
+    client = store.client
+    others = {a: str(v) for a, v in client.get_registered_model(name).aliases.items() if a not in kept}
+    given = {a: v for a, v in others.items() if client.get_model_version(name, v).tags.get(ENCODER_TAG) == a}
+    for alias in given:
+        client.delete_registered_model_alias(name, alias)
+    return given
 
 
 def _version_of(store: Store, name: str, run_id: str) -> str | None:
@@ -179,24 +180,46 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)
 
 
+def whole_name(name: str) -> str:
+    """What a user may call a registered model, `sentiment` or `models:/sentiment/3`, as `sentiment@champion` or
+    `sentiment/3`."""
+    bare = name.removeprefix("models:/")
+    return bare if "@" in bare or "/" in bare else f"{bare}@{CHAMPION}"
+
+
+def is_registered(store: Store, name: str) -> bool:
+    """Whether there is a model `sentiment@champion`, say, that this user may read."""
+    try:
+        _location(store, name)
+    except MlflowException as error:
+        if not may_be_missing(error):
+            raise
+        return False
+    return True
+
+
+def _location(store: Store, name: str) -> str:
+    # Asked for step by step: MLflow's own models:/ addresses look into the process's default store.
+    registered, _, alias = whole_name(name).partition("@")
+    registered, _, number = registered.partition("/")
+    version = store.client.get_model_version_by_alias(registered, alias).version if alias else number
+    return str(store.client.get_model_version_download_uri(registered, version))
+
+
 def fetch_model(store: Store, name: str, folder: Path) -> Path:
-    """Download into `folder` a registered model, `sentiment@champion` or `sentiment/3`, with `models:/` or without.
+    """Download into `folder` a registered model, by a name that `whole_name` knows.
 
     Raises:
         UserError: there is none, or it would run code of its own.
     """
-    # Asked for step by step: MLflow's own models:/ addresses look into the process's default store.
-    registered, _, alias = name.removeprefix("models:/").partition("@")
-    registered, _, number = registered.partition("/")
     try:
-        found = store.client.get_model_version_by_alias(registered, alias).version if alias else number
-        location = store.client.get_model_version_download_uri(registered, found)
+        location = _location(store, name)
     except MlflowException as error:
         if not may_be_missing(error):
             raise
         raise UserError(
             f"model={name}: not in {store.uri}{or_refused(error)}; compare register=true registers a sweep's best, or "
-            "give --run=ID"
+            "give --model=NAME or --run=ID"
         ) from error
     return _download(store, location, folder)
 

@@ -1,5 +1,6 @@
 """Finished runs read back from MLflow."""
 
+import json
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,14 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.answers import STORE_ERRORS, is_missing, may_be_missing
 from sentiment_rnn.tracking.names import (
     ASKED_TAG,
+    BEST_ACCURACY,
+    BEST_LOSS,
     CONFIGURATION,
     DIVERGED_TAG,
     GRADIENTS,
     JOBS,
     OVERRIDES,
+    PARAMETERS,
     PARENT_TAG,
     PREDICTIONS,
     STUDY_TAG,
@@ -120,6 +124,51 @@ def data_digest_of(run: Run) -> str:
     """Beginning of the SHA-256 of the reviews that a run read; empty where it recorded none."""
     inputs = run.inputs.dataset_inputs if run.inputs else []
     return str(inputs[0].dataset.digest) if inputs else ""
+
+
+def run_or_none(store: Store, run_id: str | None) -> Run | None:
+    """A run; None where there is none of this id, or none that this user may read."""
+    try:
+        return store.client.get_run(run_id) if run_id else None
+    except MlflowException as error:
+        if not may_be_missing(error):
+            raise
+        return None
+
+
+def accuracy_of(run: Run) -> float:
+    """A run's validation accuracy; NaN where it has none."""
+    return Metrics(run.data.metrics)[BEST_ACCURACY]
+
+
+def score_of(run: Run) -> str:
+    """`88.1 % on 2,500 validation texts`, without the number where the run did not record it; empty without a score."""
+    if math.isnan(accuracy_of(run)):
+        return ""
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    try:
+        texts = f"{int(json.loads(inputs[0].dataset.source)['tags']['validation']):,} validation texts"
+    except (LookupError, TypeError, ValueError):
+        texts = "validation"
+    return f"{100 * accuracy_of(run):.1f} % on {texts}"
+
+
+def validation_rank(run: Run | RunResult) -> tuple[float, float, int, str]:
+    """What runs of one task are sorted by, the best first: higher validation accuracy, or lower loss where there is no
+    accuracy, then fewer parameters, then the smaller seed, then the run's id. The first number is infinite for a run
+    without a score."""
+    if isinstance(run, RunResult):
+        metrics, seed, run_id = run.metrics, run.seed, run.run_id
+    else:
+        given = run.data.params.get("seed", "")
+        metrics, seed, run_id = Metrics(run.data.metrics), int(given) if given.isdecimal() else 0, run.info.run_id
+    scores = (-metrics[BEST_ACCURACY], metrics[BEST_LOSS], math.inf)
+    return (
+        next(score for score in scores if not math.isnan(score)),
+        metrics.get(PARAMETERS, math.inf),
+        seed,
+        run_id,
+    )
 
 
 def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:

@@ -34,8 +34,7 @@ from sentiment_rnn.studies.kit.planned_runs import GENERATED, IMDB, planned_runs
 from sentiment_rnn.studies.kit.scores import REMEMBERS
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.studies.kit.verdicts import undecided
-from sentiment_rnn.tracking.names import BEST_ACCURACY
-from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
+from sentiment_rnn.tracking.results import RunResult, results_of_sweeps, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 ON_IMDB, ON_GENERATED = "real_text", "unseen"
@@ -59,10 +58,7 @@ def measure(store: Store, _: Sequence[Sweep]) -> Measurements:
     readers = [
         reader for run in tqdm(runs, "Reading", unit=" runs", disable=None, leave=False) for reader in readers_of(*run)
     ]
-    chosen = {
-        arm: max((run for run in imdb if run.encoder == arm), key=lambda run: run.metrics[BEST_ACCURACY])
-        for arm in READ_IMDB
-    }
+    chosen = {arm: min((run for run in imdb if run.encoder == arm), key=validation_rank) for arm in READ_IMDB}
     models = {arm: best(run) for arm, run in chosen.items()}
     trained = [reader for reader in readers if reader.trained]
     on_imdb = [reader for reader in trained if reader.corpus == IMDB]

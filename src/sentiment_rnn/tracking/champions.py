@@ -1,0 +1,151 @@
+"""Which runs the aliases of a registered model point to: the best on validation, among those on the same texts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.answers import may_be_missing
+from sentiment_rnn.tracking.inventory import best_of
+from sentiment_rnn.tracking.models import register, take_back
+from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
+from sentiment_rnn.tracking.results import RunResult, accuracy_of, data_digest_of, run_or_none, score_of
+from sentiment_rnn.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The best run of a sweep for one alias, and the run to which the alias points now."""
+
+    alias: str
+    run: Run
+    version: str = ""
+    """The version that has the alias now; empty where none has."""
+    holder: Run | None = None
+    """The run that this version is of; None where it is gone, or never was."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the alias points to this run already."""
+        return self.holder is not None and self.holder.info.run_id == self.run.info.run_id
+
+    @property
+    def obstacle(self) -> str:
+        """What is to be said of a run to which the alias does not move by itself; empty for one to which it does."""
+        if not self.version or self.is_settled:
+            return ""
+        digest = data_digest_of(self.run)  # covers which text is in which split
+        if self.holder is None or not digest or digest != data_digest_of(self.holder):
+            return "was not scored on the same texts"
+        return "" if accuracy_of(self.run) > accuracy_of(self.holder) else "is not better"
+
+
+def name_for(given: str | None, runs: Sequence[RunResult]) -> str | None:
+    """The registered model for these runs: the one that is given, or the default of their source; None without one."""
+    if given is not None:
+        return given
+    names = {DEFAULT_MODELS.get(str(run.config.data.name)) for run in runs}
+    return names.pop() if len(names) == 1 else None
+
+
+def entrants_of(store: Store, name: str | None, runs: Sequence[RunResult]) -> list[Run]:
+    """The runs as MLflow has them, to be registered under a name.
+
+    Raises:
+        UserError: they have no name, or read different data, and a validation score says nothing between such runs.
+    """
+    found = [store.client.get_run(run.run_id) for run in runs]
+    if len({data_digest_of(run) for run in found}) > 1:
+        raise UserError(
+            "register: these runs read different data, so they cannot share one champion; "
+            "compare and register a sweep for each"
+        )
+    if name is None:
+        known = " and ".join(f"{model} for data={source}" for source, model in DEFAULT_MODELS.items())
+        raise UserError(
+            f"register: the model of runs on data={runs[0].config.data.name} has no default name (there is {known}); "
+            "give tracking.model=NAME"
+        )
+    return found
+
+
+def register_best(
+    store: Store,
+    name: str,
+    runs: Sequence[Run],
+    called: Mapping[str, str],
+    fault_of: Callable[[Store, str], str],
+    replace: bool = False,
+) -> list[str]:
+    """Give the alias `champion` to the run that is the best on validation, and an encoder's name to the best of that
+    encoder; a line on each.
+
+    Args:
+        runs: the entrants, which read the same data.
+        called: names of runs for the lines, by run id.
+        fault_of: has a run's packaged model made where it has none; says why that cannot be done, or nothing.
+        replace: move aliases also to runs that are not better, or that were scored on other texts, and take those of
+            other encoders back.
+
+    Raises:
+        UserError: the store refuses.
+    """
+    try:
+        contests = _contests_of(store, name, runs)
+        moving = [contest for contest in contests if replace or not contest.obstacle]
+        faults = {contest.alias: fault_of(store, contest.run.info.run_id) for contest in moving}
+        able = {contest.alias: contest.run.info.run_id for contest in moving if not faults[contest.alias]}
+        versions = register(store, name, able) if able else {}
+        lines = [_line(name, contest, called, versions, faults) for contest in contests]
+        if replace and versions:
+            others = take_back(store, name, [contest.alias for contest in contests])
+            lines += [f"{name}@{alias} is taken back from version {version}" for alias, version in others.items()]
+    except MlflowException as error:
+        raise UserError(f"tracking.model={name}: not registered ({str(error).splitlines()[0]})") from error
+    return lines or [f"not registered: no run has {BEST_ACCURACY}"]
+
+
+def _contests_of(store: Store, name: str, runs: Sequence[Run]) -> list[Contest]:
+    """Of the champion, then of each encoder."""
+    try:
+        aliases = store.client.get_registered_model(name).aliases
+    except MlflowException as error:
+        if not may_be_missing(error):
+            raise
+        aliases = {}
+    groups: dict[str, list[Run]] = {CHAMPION: list(runs)}
+    for run in runs:
+        groups.setdefault(run.data.tags[ENCODER_TAG], []).append(run)
+    found = []
+    for alias, group in groups.items():
+        best = best_of(group)
+        if best and best.metric == BEST_ACCURACY:
+            version = str(aliases.get(alias, ""))
+            holder = store.client.get_model_version(name, version).run_id if version else None
+            found.append(Contest(alias, best.run, version, run_or_none(store, holder)))
+    return found
+
+
+def _line(
+    name: str, contest: Contest, called: Mapping[str, str], versions: Mapping[str, str], faults: Mapping[str, str]
+) -> str:
+    """What became of one alias."""
+
+    def described(run: Run) -> str:
+        encoder = called.get(run.info.run_id, run.data.tags.get(ENCODER_TAG))
+        return ", ".join(filter(None, (encoder, f"seed {run.data.params.get('seed', '?')}", score_of(run))))
+
+    alias, what, holder = f"{name}@{contest.alias}", described(contest.run), contest.holder
+    held = f"{described(holder)}, run {holder.info.run_id}" if holder else "of no run"
+    before = f"version {contest.version} ({held})"
+    if contest.alias not in faults:
+        return f"{alias} stays {before}: {what}, {contest.obstacle}; register=replace replaces it"
+    if contest.alias not in versions:
+        why = faults[contest.alias] or "it was trained before models were packaged"
+        return f"not registered: {what}, run {contest.run.info.run_id}: {why}"
+    if contest.is_settled:
+        return f"registered already as {alias}, version {versions[contest.alias]}: {what}"
+    replaced = f"; it replaces {before}" if contest.version else ""
+    return f"registered as {alias}, version {versions[contest.alias]}: {what}{replaced}"

@@ -1,0 +1,215 @@
+"""Which runs a registered model's aliases point to, in a real SQLite store."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param, Run
+
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
+from sentiment_rnn.tracking.inventory import best_of
+from sentiment_rnn.tracking.models import LOGGED_NAME
+from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS, PARAMETERS
+from sentiment_rnn.tracking.store import Store, open_store
+
+Train = Callable[..., Run]
+Register = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store for all tests of this file: making a database takes longer than any of them."""
+    folder = tmp_path_factory.mktemp("store")
+    return open_store(TrackingConfig(uri=None, directory=str(folder), experiment="sentiment_rnn"))
+
+
+@pytest.fixture
+def name(tmp_path: Path) -> str:
+    """A registered model of the test's own."""
+    return tmp_path.name
+
+
+@pytest.fixture
+def train(store: Store) -> Train:
+    """A finished run with a model, as far as the registry looks at it."""
+
+    def trained(
+        encoder: str,
+        accuracy: float,
+        seed: int = 0,
+        texts: str = "imdb",
+        parameters: int = 9,
+        metric: str = BEST_ACCURACY,
+    ) -> Run:
+        client = store.client
+        run_id = client.create_run(store.experiment_id, tags={"encoder": encoder}).info.run_id
+        scores = [Metric(metric, accuracy, 0, 0), Metric(PARAMETERS, parameters, 0, 0)]
+        client.log_batch(run_id, scores, [Param("seed", str(seed))])
+        if texts:
+            source = json.dumps({"tags": {"name": texts, "validation": "2500"}})
+            client.log_inputs(run_id, [DatasetInput(Dataset(texts, f"digest of {texts}", "code", source))])
+        model = client.create_logged_model(store.experiment_id, LOGGED_NAME, run_id)
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+        client.set_terminated(run_id)
+        return client.get_run(run_id)
+
+    return trained
+
+
+@pytest.fixture
+def register(store: Store, name: str) -> Register:
+    """Register the best of some runs; the lines."""
+
+    def registered(*runs: Run, replace: bool = False) -> list[str]:
+        return register_best(store, name, runs, {}, lambda *_: "", replace)
+
+    return registered
+
+
+def holders(store: Store, name: str) -> dict[str, str]:
+    """Ids of the runs to which a model's aliases point."""
+    aliases = store.client.get_registered_model(name).aliases
+    return {alias: store.client.get_model_version(name, version).run_id for alias, version in aliases.items()}
+
+
+def test_the_best_run_and_the_best_of_each_encoder_are_registered(
+    store: Store, name: str, train: Train, register: Register
+) -> None:
+    rnn, lstm, worse = train("rnn", 0.85), train("lstm", 0.8812), train("lstm", 0.87, seed=1)
+    lines = register(rnn, worse, lstm)
+    ids = {alias: run.info.run_id for alias, run in {"champion": lstm, "rnn": rnn, "lstm": lstm}.items()}
+    assert holders(store, name) == ids
+    assert lines[0] == f"registered as {name}@champion, version 1: lstm, seed 0, 88.1 % on 2,500 validation texts"
+
+
+def test_an_alias_moves_to_a_better_run_on_the_same_validation_texts_and_a_line_says_what_it_replaces(
+    store: Store, name: str, train: Train, register: Register
+) -> None:
+    first, better = train("lstm", 0.88), train("lstm", 0.89, seed=3)
+    register(first)
+    line, _ = register(better)
+    assert holders(store, name)["champion"] == better.info.run_id
+    assert line == (
+        f"registered as {name}@champion, version 2: lstm, seed 3, 89.0 % on 2,500 validation texts; it replaces "
+        f"version 1 (lstm, seed 0, 88.0 % on 2,500 validation texts, run {first.info.run_id})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "texts", "why"),
+    [
+        (0.87, "imdb", "is not better"),
+        (0.88, "imdb", "is not better"),
+        (1.0, "generated", "was not scored on the same texts"),
+        (1.0, "", "was not scored on the same texts"),
+    ],
+)
+def test_an_alias_stays_unless_it_is_told_to_move(
+    store: Store, name: str, train: Train, register: Register, accuracy: float, texts: str, why: str
+) -> None:
+    first, other = train("lstm", 0.88), train("lstm", accuracy, texts=texts)
+    register(first)
+    held = f"lstm, seed 0, 88.0 % on 2,500 validation texts, run {first.info.run_id}"
+    for line, alias in zip(register(other), ("champion", "lstm"), strict=True):
+        assert line.startswith(f"{name}@{alias} stays version 1 ({held}): lstm, seed 0, ")
+        assert line.endswith(f", {why}; register=replace replaces it")
+    assert set(holders(store, name).values()) == {first.info.run_id}
+    assert len(store.client.search_model_versions(f"name = '{name}'")) == 1
+    assert "it replaces version 1 (lstm, seed 0" in register(other, replace=True)[0]
+    assert set(holders(store, name).values()) == {other.info.run_id}
+
+
+def test_a_run_that_recorded_no_texts_takes_an_alias_from_none(
+    store: Store, name: str, train: Train, register: Register
+) -> None:
+    register(train("lstm", 0.88, texts=""))
+    assert "was not scored on the same texts" in register(train("lstm", 0.9, texts=""))[0]
+
+
+def test_a_sweep_that_is_registered_again_keeps_its_versions_and_says_so(
+    store: Store, name: str, train: Train, register: Register
+) -> None:
+    run = train("bag", 0.7)
+    register(run)
+    for replace in (False, True):
+        assert register(run, replace=replace) == [
+            f"registered already as {name}@{alias}, version 1: bag, seed 0, 70.0 % on 2,500 validation texts"
+            for alias in ("champion", "bag")
+        ]
+
+
+def test_only_replacing_takes_the_aliases_of_other_encoders_back_and_none_those_of_a_user(
+    store: Store, name: str, train: Train, register: Register
+) -> None:
+    rnn, bag = train("rnn", 0.8), train("bag", 0.9)
+    register(rnn)
+    store.client.set_registered_model_alias(name, "production", "1")
+    register(bag)
+    assert set(holders(store, name)) == {"champion", "rnn", "bag", "production"}
+    assert register(bag, replace=True)[-1] == f"{name}@rnn is taken back from version 1"
+    assert set(holders(store, name)) == {"champion", "bag", "production"}
+
+
+def test_a_version_whose_run_is_gone_stays_until_it_is_replaced(
+    store: Store, name: str, train: Train, register: Register
+) -> None:
+    store.client.create_registered_model(name)
+    store.client.create_model_version(name, "file:///nowhere")
+    store.client.set_registered_model_alias(name, "champion", "1")
+    run = train("lstm", 0.9)
+    assert register(run)[0].startswith(f"{name}@champion stays version 1 (of no run): lstm, seed 0, 90.0 %")
+    assert "it replaces version 1 (of no run)" in register(run, replace=True)[0]
+
+
+def test_a_model_that_cannot_be_made_is_a_line_and_moves_nothing(store: Store, name: str, train: Train) -> None:
+    run = train("lstm", 0.9)
+    lines = register_best(store, name, [run], {}, lambda *_: "its checkpoint is gone")
+    assert {line.rpartition(": ")[2] for line in lines} == {"its checkpoint is gone"}
+    assert store.client.search_registered_models(f"name = '{name}'") == []
+
+
+def results(runs: Sequence[Run], source: str = "files") -> Any:
+    """As `results_of` reads them, as far as `champions` looks at it."""
+    config = SimpleNamespace(data=SimpleNamespace(name=source))
+    return [SimpleNamespace(run_id=run.info.run_id, config=config) for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("given", "source", "expected"),
+    [
+        (None, "imdb", "sentiment"),
+        (None, "generated", "demo"),
+        (None, "files", None),
+        ("products", "files", "products"),
+        ("products", "imdb", "products"),
+    ],
+)
+def test_a_model_is_named_by_the_source_of_its_reviews(
+    train: Train, given: str | None, source: str, expected: str | None
+) -> None:
+    assert name_for(given, results([train("lstm", 0.9)], source)) == expected
+
+
+def test_runs_without_a_name_for_their_model_or_on_different_texts_are_refused(store: Store, train: Train) -> None:
+    imdb, generated = train("lstm", 0.9), train("lstm", 0.9, texts="generated")
+    assert len(entrants_of(store, "products", results([imdb, imdb]))) == 2
+    with pytest.raises(
+        UserError, match=r"^register: the model of runs on data=files has no .* give tracking\.model=NAME$"
+    ):
+        entrants_of(store, None, results([imdb]))
+    with pytest.raises(UserError, match=r"^register: these runs read different data, so they cannot share one"):
+        entrants_of(store, "products", results([imdb, generated]))
+
+
+def test_of_equal_runs_the_smaller_is_the_best_then_the_smaller_seed(train: Train) -> None:
+    large, later, small = train("lstm", 0.9), train("rnn", 0.9, 2, parameters=5), train("rnn", 0.9, 1, parameters=5)
+    best = best_of([large, later, small])
+    assert best is not None
+    assert best.run.info.run_id == small.info.run_id
+    losses = [train("lstm", 0.3, metric=BEST_LOSS), train("lstm", 0.2, metric=BEST_LOSS)]
+    assert (best_of(losses) or best).value == 0.2
