@@ -237,7 +237,7 @@ def test_a_late_end_of_an_interrupted_process_undoes_no_finished_run(store: Stor
 def test_a_sweep_whose_end_was_unsent_has_ended_when_it_is_started_again(local: Store) -> None:
     config = TrackingConfig(uri=None, directory=str(local.directory), experiment="here", repeat=True)
     parent = local.client.create_run(local.experiment_id, tags={SWEEP_TAG: "digest"}).info.run_id
-    journal = Journal(local.directory / "unsent" / parent, DESCRIBED | {"uri": local.address, "run": parent})
+    journal = Journal(local.directory / "unsent" / parent, DESCRIBED | {"uri": local.uri, "run": parent})
     journal.append({"kind": "end", "status": "FINISHED", "time": 1})
     journal.close()
     again = open_parent(local, config, "mine", "digest", SweepPlan([["seed=0"]]))
@@ -261,7 +261,7 @@ def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_journal_stays(t
     later.close()
     journal.close()
     sending = send_everything(tmp_path, local.uri)
-    assert next(sending) == f"run {known}: sent 1 entries to {local.address}"
+    assert next(sending) == f"run {known}: sent 1 entries to {local.uri}"
     with pytest.raises(UserError, match="it has no run r"):
         next(sending)
     journal = Journal(tmp_path / "unsent" / "r")
@@ -274,7 +274,7 @@ def test_a_masked_address_is_asked_for_before_anything_is_sent(tmp_path: Path) -
     journal = Journal(tmp_path / "unsent" / "r", DESCRIBED | {"uri": "http://***@127.0.0.1:9"})
     journal.append({"kind": "metrics", "metrics": metrics(1)})
     journal.close()
-    with pytest.raises(UserError, match="give the whole address in MLFLOW_TRACKING_URI"):
+    with pytest.raises(UserError, match="give the address alone in MLFLOW_TRACKING_URI"):
         list(send_everything(tmp_path, None))
 
 

@@ -53,7 +53,7 @@ def compare(config: CompareConfig) -> None:
     refused = None
     try:
         log_comparison(store, parent, files, figure)
-        lines.append(f"tables and figure logged to run {parent.info.run_id} of {store.address}, under comparison/")
+        lines.append(f"tables and figure logged to run {parent.info.run_id} of {store.uri}, under comparison/")
         lines += register_best(store, config.tracking.model, arms) if config.register else [
             "not registered; register=true makes the best runs versions of the model " + config.tracking.model
         ]  # fmt: skip

@@ -167,6 +167,6 @@ def wait_for_answer(client: MlflowClient, patience: float) -> None:
             if not no_answer(error) or time.monotonic() > deadline:
                 raise
             if not said:
-                log.warning("%s: no answer (%s); waiting for it", masked(str(client.tracking_uri)), short_reason(error))
+                log.warning("%s: no answer (%s); waiting for it", client.tracking_uri, short_reason(error))
                 said = True
             time.sleep(2)

@@ -48,11 +48,6 @@ class Store:
     """Absolute folder of all checkpoints, where it is another."""
 
     @property
-    def address(self) -> str:
-        """The address, as it may be shown."""
-        return masked(self.uri)
-
-    @property
     def remote(self) -> bool:
         """Whether a server has it, which can be away."""
         return is_server(self.uri)
@@ -69,7 +64,8 @@ class Store:
 
 
 def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
-    """Raise `UserError` where nothing can be recorded: a database's address, a server that is away or refuses.
+    """Raise `UserError` where nothing can be recorded: a database's address, a server that is away or refuses. So is an
+    address with a password in it, which Hydra would write into a file, and everybody sees in a list of processes.
 
     Args:
         name: what the user calls the address.
@@ -79,6 +75,11 @@ def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
         raise UserError(
             f"{name}={uri}: a database holds no artifacts, which would be left on whichever machine a run is on; "
             "give the address of an MLflow server before it (make server, or mlflow server --backend-store-uri …)"
+        )
+    if config.uri and not _database(uri) and masked(uri) != uri:
+        raise UserError(
+            f"{name}={uri}: an address with a password in it; give the address alone, and the rest in "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or in MLFLOW_TRACKING_TOKEN"
         )
     if is_server(uri):
         with store_errors(uri, config.experiment, "READ", name), quick_answers():
@@ -203,7 +204,7 @@ def storage_fault(store: Store, error: BaseException) -> UserError | None:
 def where_to_look(store: Store) -> str:
     """One line: how to see the runs of a store."""
     if store.remote:
-        return f"see the runs: {store.address}"
+        return f"see the runs: {store.uri}"
     return f"see the runs: mlflow ui --backend-store-uri {store.uri}   (in a checkout: make ui)"
 
 
