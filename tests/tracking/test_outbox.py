@@ -1,6 +1,7 @@
 """What a run records: kept in order until the store takes it, whatever happens in between."""
 
 import json
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import outbox as outbox_module
 from sentiment_rnn.tracking.journal import Journal, journals
+from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import SWEEP_TAG
 from sentiment_rnn.tracking.outbox import Outbox, send_next
 from sentiment_rnn.tracking.record import tracked_run
@@ -276,6 +278,39 @@ def test_a_masked_address_is_asked_for_before_anything_is_sent(tmp_path: Path) -
     journal.close()
     with pytest.raises(UserError, match="give the address alone in MLFLOW_TRACKING_URI"):
         list(send_everything(tmp_path, None))
+
+
+def test_a_full_disk_leaves_no_lock_on_a_journal_that_it_did_not_take(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").symlink_to("/dev/full")
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left on device"):
+            Journal(tmp_path, DESCRIBED)
+    (tmp_path / "journal.jsonl").unlink()
+    journal = Journal(tmp_path, DESCRIBED)
+    (tmp_path / "journal.jsonl").unlink()
+    (tmp_path / "journal.jsonl").symlink_to("/dev/full")
+    journal._file.close()
+    journal._file = (tmp_path / "journal.jsonl").open("ab")
+    for left in (lambda: journal.append({"kind": "end"}), journal.close):
+        with pytest.raises(OSError, match="No space left on device"):
+            left()
+    (tmp_path / "journal.jsonl").unlink()
+    Journal(tmp_path, DESCRIBED).close()
+
+
+def test_system_metrics_that_a_full_disk_does_not_take_end_without_a_word(
+    local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(local, local.client.create_run(local.experiment_id).info.run_id)
+    said: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setattr(outbox, "metrics", lambda _: Path("/dev/full").write_text("a number"))
+    monitor = Monitor(outbox, seconds=0.01)
+    monitor.start()
+    assert monitor._process
+    monitor._process.join(20)
+    assert not monitor._process.is_alive()
+    assert said == []
 
 
 def test_a_failure_to_report_does_not_take_the_place_of_the_failure(

@@ -143,11 +143,11 @@ class Outbox:
                 deliver(self.store, self.run_id, entry, path)
                 return
             except Exception as error:
+                self._open_journal()  # on a full disk it cannot be begun, and the run ends
                 log.warning(
                     "%s: cannot be written (%s); what the run records is kept in %s and written again later",
                     self.store.uri, short_reason(error), self._folder,
                 )  # fmt: skip
-                self._open_journal()
         assert self._journal
         self._journal.append(entry, path)
         if self._sender is None:

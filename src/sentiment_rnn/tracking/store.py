@@ -194,9 +194,9 @@ def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
 
 def storage_fault(store: Store, error: BaseException) -> UserError | None:
     """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
-    text = str(error)
+    cause = error.__cause__ if isinstance(error, UserError) else error
     for found, fault in STORAGE_FAULTS.items():
-        if isinstance(error, MlflowException | OSError) and found in text:
+        if isinstance(cause, MlflowException | OSError) and found in str(cause):
             return UserError(f"{store.directory}: {fault}; mend that, and the same command resumes the run")
     return None
 
