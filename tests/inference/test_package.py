@@ -61,6 +61,20 @@ def test_the_files_are_text_and_safetensors_alone(folder: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_files_can_be_read_by_whoever_the_umask_lets(
+    umask: int, mode: int, build_package: Callable[..., Package], tmp_path: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_package(build_package(), tmp_path / "package")
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "package").iterdir()} == dict.fromkeys(
+        ("model.json", "training_texts.safetensors", "vocabulary.txt", "weights.safetensors"), mode
+    )
+
+
 class Bomb:
     """Pickled, it makes a file when it is loaded."""
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch.overrides import TorchFunctionMode
 
 from sentiment_rnn import __version__
@@ -117,8 +117,9 @@ def write_package(package: Package, folder: Path) -> None:
     folder.mkdir(parents=True)
     save_vocabulary(package.tokenizer.vocabulary, folder / VOCABULARY)
     weights = {name: value.float().cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
-    save_file({"fingerprints": np.sort(package.training_texts)}, folder / TRAINING)
+    # Not by safetensors' `save_file`, whose files can be read by their owner alone.
+    (folder / WEIGHTS).write_bytes(save(weights))
+    (folder / TRAINING).write_bytes(save({"fingerprints": np.sort(package.training_texts)}))
     about = {
         "format": FORMAT,
         "version": __version__,
