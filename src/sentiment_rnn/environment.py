@@ -47,6 +47,7 @@ def libraries_are_loaded() -> None:
 def quiet_libraries() -> None:
     """Keep the terminal for what the user asked for, and secrets out of it."""
     mask_output()
+    logging.raiseExceptions = False  # a log file on a full disk, and `| head`, would be a traceback for each line
     talkative = (
         "alembic",
         "mlflow.store.model_registry",

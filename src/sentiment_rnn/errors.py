@@ -7,10 +7,14 @@ from sentiment_rnn.masking import masked
 
 
 class UserError(Exception):
-    """Something the person at the keyboard can mend; its message is the one line they see, without secrets."""
+    """Something the person at the keyboard can mend; its message is the one line they see, without secrets, and without
+    what a stranger's file can say to a terminal."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(masked(message))
+        shown = masked(message)
+        if not shown.isprintable():
+            shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+        super().__init__(shown)
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:

@@ -176,8 +176,39 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 def test_a_server_that_is_away_is_one_line_before_any_data_are_made(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "tracking.uri=http://user:hunter22@127.0.0.1:9")
-    assert "tracking.uri=http://***@127.0.0.1:9: no answer (connection refused); start the server" in line
+    line = refused(monkeypatch, capsys, tmp_path, "tracking.uri=http://127.0.0.1:9")
+    assert "tracking.uri=http://127.0.0.1:9: no answer (connection refused); start the server" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("train", []),
+        ("train", ["-m", "seed=0,1", "hydra/launcher=joblib"]),
+        ("train", ["-m", "hydra/sweeper=search", "optimizer.learning_rate=interval(0.1,1)"]),
+        ("compare", []),
+        ("study", ["name=textbook"]),
+        ("runs", []),
+        ("runs", ["prune"]),
+        ("predict", ["good"]),
+    ],
+)
+@pytest.mark.parametrize("uri", ["http://user:hunter22@127.0.0.1:9", "http://127.0.0.1:9/?token=hunter22"])
+def test_an_address_with_a_password_in_it_is_one_line_and_written_nowhere(
+    command: str,
+    arguments: list[str],
+    uri: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    line = refused(monkeypatch, capsys, tmp_path, *arguments, command=command)
+    assert "***" in line
+    assert "an address with a password in it" in line
+    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in line
+    assert "hunter22" not in line
     assert list(tmp_path.iterdir()) == []
 
 

@@ -103,6 +103,18 @@ def test_a_review_whose_words_are_all_rare_is_unknown_tokens(source: MadeUp, gen
     assert set(corpus.splits["test"].tokens.tolist()) == {1}
 
 
+def test_a_corpus_can_be_read_by_whoever_the_umask_lets(source: MadeUp, generated_config: Config) -> None:
+    before = os.umask(0o027)
+    try:
+        load_corpus(source, generated_config())
+    finally:
+        os.umask(before)
+    tokens = Path(generated_config().directory, "tokens")
+    (folder,) = [path for path in tokens.iterdir() if path.is_dir()]
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o640}
+
+
 def test_a_second_load_does_not_read_the_source_again(source: MadeUp, generated_config: Config) -> None:
     config = generated_config()
     first = load_corpus(source, config)

@@ -61,6 +61,20 @@ def test_the_files_are_text_and_safetensors_alone(folder: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_files_can_be_read_by_whoever_the_umask_lets(
+    umask: int, mode: int, build_package: Callable[..., Package], tmp_path: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_package(build_package(), tmp_path / "package")
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "package").iterdir()} == dict.fromkeys(
+        ("model.json", "training_texts.safetensors", "vocabulary.txt", "weights.safetensors"), mode
+    )
+
+
 class Bomb:
     """Pickled, it makes a file when it is loaded."""
 
@@ -94,6 +108,33 @@ def test_a_missing_a_cut_and_an_empty_file_are_refused(folder: Path, tmp_path: P
     (folder / name).unlink()
     with pytest.raises(UserError, match=f"{name}: missing"):
         read_package(folder)
+
+
+def make_huge(path: Path) -> None:
+    """A file of a terabyte that takes no room."""
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "training_texts.safetensors", "model.json", "vocabulary.txt"])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "no plain file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no plain file"),
+        (make_huge, "1,099,511,627,776 bytes, and such a file has at most"),
+    ],
+)
+def test_what_is_no_plain_file_of_a_sane_size_is_refused_at_once(
+    make: Callable[[Path], None], said: str, folder: Path, name: str
+) -> None:
+    (folder / name).rename(folder.parent / name)
+    make(folder / name)
+    with pytest.raises(UserError, match=f"{name}: {said}"):
+        read_package(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to(folder.parent / name)
+    read_package(folder)
 
 
 def change(folder: Path, *keys: str, value: object) -> None:
@@ -290,6 +331,14 @@ def test_the_weights_of_format_1_are_refused_in_format_2(folder: Path, build_pac
         (("reading", "keep"), "middle", "model.json"),
         (("reading", "shuffle_span"), -1, "model.json"),
         (("reading", "temperature"), 0, "model.json"),
+        (("reading", "temperature"), True, "model.json"),
+        (("reading", "temperature"), "1", "model.json"),
+        (("reading", "temperature"), 10**400, "model.json"),
+        (("reading", "run"), "\x1b[31m", "model.json"),
+        (("model", "encoder", "name"), "\x1b[31m", "model.json"),
+        (("model", "encoder", "name"), 5, "AttributeError"),
+        (("model", "encoder", "hidden_size"), 10**400, "[Oo]verflow"),
+        (("model", "encoder", "layers"), json.loads(500 * "[" + 500 * "]"), "TypeError"),
         (("reading", "max_tokens"), "many", "model.json"),
         (("reading", "more"), 1, "unexpected keyword"),
         (("model",), [], "TypeError"),
@@ -299,8 +348,24 @@ def test_a_description_that_does_not_fit_is_refused(
     folder: Path, keys: tuple[str, ...], value: object, said: str
 ) -> None:
     change(folder, *keys, value=value)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=said) as refused:
         read_package(folder)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 1000
+
+
+def test_a_description_that_is_nested_without_end_is_refused(folder: Path) -> None:
+    (folder / "model.json").write_text(100_000 * "[")
+    with pytest.raises(UserError, match="not a packaged model, or damaged"):
+        read_package(folder)
+
+
+def test_what_a_file_says_to_a_terminal_is_shown_and_not_said(folder: Path) -> None:
+    change(folder, "format", value=99)
+    change(folder, "version", value="\x1b[2J\x07 9.0\n")
+    with pytest.raises(UserError, match="made by version") as refused:
+        read_package(folder)
+    assert r"\x1b[2J\x07 9.0\n;" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["output.bias", "backbone.embedding.weight"])

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from forked_commands import Command
 from mlflow.entities import Run
 from short_runs import LSTM, SMALL, assert_equal_states, last_state, rows
 
+from processes import environment
 from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
 from stored_runs import runs_in
 
@@ -155,17 +157,37 @@ def fill(path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_the_run_resumes_once_there_is_space(small_disk: Path, undisturbed: Path) -> None:
-    command = Command(small_disk, *SWEEP)
+    # Hydra's own log is on the disk as well, and a thread that records has nobody to raise to.
+    command = Command(
+        small_disk, *SWEEP, "tracking.system_metrics=true", "hydra/job_logging=default", "hydra.sweep.dir=log"
+    )
     command.wait_for(small_disk / LAST)
     ballast = small_disk / "ballast"
     fill(ballast)
+    filled = time.monotonic()
     assert command.end() == 1
-    lines = [line for line in command.said().splitlines() if " failed: " in line]
-    assert len(lines) == 1, command.said()
-    assert "the disk is full" in lines[0] or "No space left on device" in lines[0]
+    assert time.monotonic() - filled < 15, "it waits for nothing"
+    lines = [line for line in command.said().splitlines() if "disk is full" in line or "No space left" in line]
+    assert [line.partition("[ERROR] - ")[2].partition(":")[0][-7:] for line in lines[:1]] == [" failed"], command.said()
+    assert [line.partition(" ")[0] for line in lines[-1:]] == ["error:"]
+    assert len(lines) <= 3, "one more says that the end of the sweep is not recorded"
     assert "Traceback" not in command.said()
     ballast.unlink()
     assert_resumes(small_disk, undisturbed)
+
+
+def test_a_reader_who_has_enough_of_the_lines_ends_no_run_and_sees_no_more(begun: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP],
+        cwd=begun, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait()
+    assert run_of(begun).info.status == "FINISHED"
 
 
 def test_a_folder_of_checkpoints_that_cannot_be_written_is_one_line(begun: Path, tmp_path: Path) -> None:

@@ -139,6 +139,15 @@ def test_a_line_that_was_not_written_to_its_end_is_dropped(tmp_path: Path) -> No
     assert len(opened(tmp_path).trials) == 3
 
 
+def test_a_search_that_was_killed_while_its_log_was_begun_can_be_opened(tmp_path: Path) -> None:
+    opened(tmp_path)
+    log = tmp_path / "search" / "parent.log"
+    whole = log.read_bytes()
+    for written in range(0, len(whole), 16):
+        log.write_bytes(whole[:written])
+        assert opened(tmp_path).user_attrs == {"pruning": None}
+
+
 def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Path) -> None:
     config = config_of(tmp_path, ADDING, "trainer.epochs=3")
     store = open_store(config.tracking)

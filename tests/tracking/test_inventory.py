@@ -24,13 +24,14 @@ from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     IDENTITY_TAG,
     LEASE_TAG,
+    ORDER_TAG,
     PARENT_TAG,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.pruning import plan, remove
-from sentiment_rnn.tracking.results import find_sweep
+from sentiment_rnn.tracking.results import find_sweep, planned_runs
 from sentiment_rnn.tracking.store import Store, open_store
 
 FILES = ("best.ckpt", "last.ckpt")
@@ -171,6 +172,29 @@ def test_a_finished_sweep_that_was_asked_for_again_is_the_latest(store: Store) -
     add_sweep(store, 0.7, name="second")
     store.client.set_tag(first, ASKED_TAG, str(int(1000 * time.time()) + 1))
     assert chosen(entries_of(store), "latest")[0].run.info.run_id == find_sweep(store, "latest").info.run_id == first
+
+
+@pytest.mark.parametrize("left", ["", "1", "[1]", '{"pid": 1}', '{"pid": []}', 400 * "[", "soon"])
+def test_what_another_version_left_on_a_sweep_breaks_the_list_for_nobody(
+    left: str, store: Store, said: Callable[..., str]
+) -> None:
+    parent, _ = add_sweep(store, 0.7, 0.9, status="RUNNING", jobs=4)
+    for tag in (LEASE_TAG, f"{LEASE_TAG}.x", ASKED_TAG, ORDER_TAG):
+        store.client.set_tag(parent, tag, left)
+    store.client.log_text(parent, left, "sweep.yaml")
+    other, _ = add_sweep(store, 0.8, name="other")
+    assert {found["id"] for found in json.loads(said("runs", "json=true"))} == {parent, other}
+    assert "left alone: 2 runs" in said("runs", "prune")
+    store.client.set_terminated(parent, "FAILED")
+    assert entry(store, parent).state == "failed"
+
+
+@pytest.mark.parametrize("plan", ["jobs: 5", "jobs: [5, a]", "jobs: [[5, a=b]]", "trials: many", "trials: [1]"])
+def test_the_plan_of_another_version_counts_as_none(plan: str, store: Store) -> None:
+    parent, runs = add_sweep(store, 0.7, 0.9, status="FAILED")
+    store.client.log_text(parent, plan, "sweep.yaml")
+    assert entry(store, parent).jobs == (1 if "a=b" in plan else len(runs))
+    assert planned_runs(store, store.client.get_run(parent)) == (1 if "a=b" in plan else 0)
 
 
 def test_every_run_is_listed_however_many_pages_they_fill(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,23 @@ def ended_process() -> Owner:
     return Owner(**json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=200)))
 
 
+def test_a_lease_of_another_version_is_taken_over_once_its_heartbeat_stands_still(
+    store: Store, config: TrackingConfig, run_id: str
+) -> None:
+    store.client.set_tag(run_id, LEASE_TAG, "of a later version: beat 1")
+    beats = threading.Timer(LASTS / 2, store.client.set_tag, (run_id, LEASE_TAG, "of a later version: beat 2"))
+    beats.start()
+    with pytest.raises(HeldError, match="an unknown machine"):
+        Lease(store, run_id, config).acquire(wait=False)
+    beats.join()
+    started = time.monotonic()
+    with Lease(store, run_id, config).acquire(wait=False):
+        assert time.monotonic() - started > LASTS
+    store.client.set_tag(run_id, LEASE_TAG, json.dumps(asdict(this_process()) | {"more": "of a later version"}))
+    with pytest.raises(HeldError, match=f"process {this_process().pid} on"):
+        Lease(store, run_id, config).acquire(wait=False)
+
+
 def test_a_lease_is_kept_by_a_heartbeat_and_leaves_nothing_behind(
     store: Store, config: TrackingConfig, run_id: str
 ) -> None:

@@ -1,5 +1,6 @@
 """Packaged models in the registry of a real SQLite store."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,16 @@ import pytest
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package, read_package, write_package
-from sentiment_rnn.tracking.models import DATA, PACKAGE, check_name, fetch_model, fetch_run_model, log_model, register
+from sentiment_rnn.tracking.models import (
+    DATA,
+    PACKAGE,
+    check_name,
+    checked_model,
+    fetch_model,
+    fetch_run_model,
+    log_model,
+    register,
+)
 from sentiment_rnn.tracking.store import Store, open_store
 
 Train = Callable[[str], str]
@@ -88,6 +98,39 @@ def test_a_model_of_another_name_is_registered_beside_the_first(store: Store, tr
     assert aliases(store) == {"champion": "1"}
     folder = fetch_model(store, "my model 2@champion", tmp_path / "a")
     assert read_package(folder / DATA).reading.run == second
+
+
+LOADED = "flavors: {python_function: {loader_module: sentiment_rnn.inference.pyfunc, data: data/package}"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f"{LOADED}}}", None),
+        (f"{LOADED}, sklearn: {{}}}}", "2 flavors"),
+        (f"{LOADED}, 1: {{}}}}", "2 flavors"),
+        ("flavors: {python_function: {loader_module: os}}", "its loader_module is os, and"),
+        ("flavors: {python_function: {loader_module: [os]}}", "its loader_module is list, and"),
+        ('flavors: {python_function: {loader_module: "\\e[2J"}}', r"its loader_module is \\x1b\[2J, and"),
+        ("flavors: {python_function: 1}", "no MLflow model of this project"),
+        (20_000 * "[", "no MLflow model of this project"),
+        (f"{LOADED}}} # {2**18 * 'x'}", "bytes, and such a file has at most"),
+    ],
+)
+def test_a_folder_is_a_model_of_this_project_or_one_line(content: str, said: str | None, tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text(content)
+    if said is None:
+        assert checked_model(tmp_path) == tmp_path
+        return
+    with pytest.raises(UserError, match=said) as refused:
+        checked_model(tmp_path)
+    assert str(refused.value).isprintable()
+
+
+def test_a_pipe_in_place_of_a_model_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "MLmodel")
+    with pytest.raises(UserError, match="MLmodel: no plain file"):
+        checked_model(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", "a@b", "a.b", "50%", "it's", 'a"b'])

@@ -1,6 +1,7 @@
 """What a run records: kept in order until the store takes it, whatever happens in between."""
 
 import json
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import outbox as outbox_module
 from sentiment_rnn.tracking.journal import Journal, journals
+from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import SWEEP_TAG
 from sentiment_rnn.tracking.outbox import Outbox, send_next
 from sentiment_rnn.tracking.record import tracked_run
@@ -237,7 +239,7 @@ def test_a_late_end_of_an_interrupted_process_undoes_no_finished_run(store: Stor
 def test_a_sweep_whose_end_was_unsent_has_ended_when_it_is_started_again(local: Store) -> None:
     config = TrackingConfig(uri=None, directory=str(local.directory), experiment="here", repeat=True)
     parent = local.client.create_run(local.experiment_id, tags={SWEEP_TAG: "digest"}).info.run_id
-    journal = Journal(local.directory / "unsent" / parent, DESCRIBED | {"uri": local.address, "run": parent})
+    journal = Journal(local.directory / "unsent" / parent, DESCRIBED | {"uri": local.uri, "run": parent})
     journal.append({"kind": "end", "status": "FINISHED", "time": 1})
     journal.close()
     again = open_parent(local, config, "mine", "digest", SweepPlan([["seed=0"]]))
@@ -261,7 +263,7 @@ def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_journal_stays(t
     later.close()
     journal.close()
     sending = send_everything(tmp_path, local.uri)
-    assert next(sending) == f"run {known}: sent 1 entries to {local.address}"
+    assert next(sending) == f"run {known}: sent 1 entries to {local.uri}"
     with pytest.raises(UserError, match="it has no run r"):
         next(sending)
     journal = Journal(tmp_path / "unsent" / "r")
@@ -274,8 +276,41 @@ def test_a_masked_address_is_asked_for_before_anything_is_sent(tmp_path: Path) -
     journal = Journal(tmp_path / "unsent" / "r", DESCRIBED | {"uri": "http://***@127.0.0.1:9"})
     journal.append({"kind": "metrics", "metrics": metrics(1)})
     journal.close()
-    with pytest.raises(UserError, match="give the whole address in MLFLOW_TRACKING_URI"):
+    with pytest.raises(UserError, match="give the address alone in MLFLOW_TRACKING_URI"):
         list(send_everything(tmp_path, None))
+
+
+def test_a_full_disk_leaves_no_lock_on_a_journal_that_it_did_not_take(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").symlink_to("/dev/full")
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left on device"):
+            Journal(tmp_path, DESCRIBED)
+    (tmp_path / "journal.jsonl").unlink()
+    journal = Journal(tmp_path, DESCRIBED)
+    (tmp_path / "journal.jsonl").unlink()
+    (tmp_path / "journal.jsonl").symlink_to("/dev/full")
+    journal._file.close()
+    journal._file = (tmp_path / "journal.jsonl").open("ab")
+    for left in (lambda: journal.append({"kind": "end"}), journal.close):
+        with pytest.raises(OSError, match="No space left on device"):
+            left()
+    (tmp_path / "journal.jsonl").unlink()
+    Journal(tmp_path, DESCRIBED).close()
+
+
+def test_system_metrics_that_a_full_disk_does_not_take_end_without_a_word(
+    local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(local, local.client.create_run(local.experiment_id).info.run_id)
+    said: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setattr(outbox, "metrics", lambda _: Path("/dev/full").write_text("a number"))
+    monitor = Monitor(outbox, seconds=0.01)
+    monitor.start()
+    assert monitor._process
+    monitor._process.join(20)
+    assert not monitor._process.is_alive()
+    assert said == []
 
 
 def test_a_failure_to_report_does_not_take_the_place_of_the_failure(

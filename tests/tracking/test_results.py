@@ -14,11 +14,13 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.tracking.names import DIVERGED_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
+from sentiment_rnn.tracking.inventory import chosen, entries_of
+from sentiment_rnn.tracking.lease import Lease
+from sentiment_rnn.tracking.names import DIVERGED_TAG, ORDER_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
 from sentiment_rnn.tracking.results import find_sweep, result_of, results_of, results_of_sweeps
 from sentiment_rnn.tracking.store import Store, open_store
 from sentiment_rnn.tracking.sweep_reports import log_comparison, log_findings
-from sentiment_rnn.tracking.sweeps import SweepPlan, open_parent
+from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, open_parent
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
@@ -133,6 +135,56 @@ def test_a_finished_sweep_that_is_asked_for_again_is_the_latest_of_its_name(tmp_
     time.sleep(0.002)
     assert open_parent(store, config, "learn", "first seeds", SweepPlan(jobs)) is None
     assert find_sweep(store, "learn", finished=True).info.run_id == first
+
+
+def test_the_latest_sweep_is_that_which_came_last_to_the_store_whatever_the_clocks_of_its_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = run_config(f"tracking.directory={tmp_path}").tracking
+    store = open_store(config)
+    clock, now = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: clock() + now)
+
+    def begun(name: str) -> Lease:
+        opened = open_parent(store, config, name, f"digest of {name}", SweepPlan([["seed=0"]]))
+        assert opened
+        return opened
+
+    def latest() -> tuple[str | None, str]:
+        return find_sweep(store, "latest").info.run_name, chosen(entries_of(store), "latest")[0].name
+
+    now = 86_400
+    ahead = begun("a day ahead")
+    now = 0.0
+    assert latest() == ("a day ahead", "a day ahead")
+    second = begun("second")
+    assert latest() == ("second", "second")
+    third = begun("third")
+    close_parent(third, finished=True)
+    assert latest() == ("third", "third")
+    close_parent(second, finished=False)
+    assert latest() == ("second", "second")
+    now = -86_400
+    close_parent(ahead, finished=False)
+    assert latest() == ("a day ahead", "a day ahead"), "it ended last"
+    close_parent(begun("second"), finished=True)
+    assert latest() == ("second", "second"), "it was resumed, and not begun anew"
+    assert len(store.client.search_runs([store.experiment_id])) == 3
+
+
+def test_a_sweep_of_an_earlier_version_comes_before_all_others_and_among_its_like_by_time(tmp_path: Path) -> None:
+    config = run_config(f"tracking.directory={tmp_path}").tracking
+    store = open_store(config)
+    for name in ("old", "older"):
+        add_sweep(store.client, store.experiment_id, name, [["seed=0"]], digest=name)
+    assert find_sweep(store, "latest").info.run_name == "older"
+    store.client.set_tag(find_sweep(store, "older").info.run_id, ORDER_TAG, "of another program")
+    new = open_parent(store, config, "new", "new", SweepPlan([["seed=0"]]))
+    assert new
+    close_parent(new, finished=True)
+    later = add_sweep(store.client, store.experiment_id, "older", [["seed=0"]], digest="older")
+    assert find_sweep(store, "latest").info.run_name == "new"
+    assert find_sweep(store, "older").info.run_id == later
 
 
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:

@@ -1,11 +1,17 @@
 """The MLflow store: made once, whoever comes first."""
 
 import json
+import os
+import shutil
+import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +19,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from processes import environment
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import _download
@@ -49,6 +56,69 @@ def test_processes_that_meet_a_fresh_store_together_make_it_once(tmp_path: Path)
     outputs = [process.communicate(timeout=200) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
     assert len({out for out, _ in outputs}) == 1
+
+
+def leave_half_made(database: Path) -> None:
+    """What a kill left of a database before it was made in one transaction: a schema that MLflow cannot resume."""
+    open_store(tracking(database.parent))
+    with closing(sqlite3.connect(database)) as opened, opened:
+        opened.execute("DELETE FROM experiments")
+        opened.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        opened.execute("DROP TABLE trace_info")
+
+
+@pytest.mark.parametrize("leave", [leave_half_made, Path.touch])
+def test_a_database_that_was_left_half_made_counts_as_none_and_is_made_anew(
+    leave: Callable[[Path], None], tmp_path: Path
+) -> None:
+    leave(tmp_path / "mlflow.db")
+    with pytest.raises(UserError, match=r"^tracking.directory=.*: no runs there; train first"):
+        open_store(tracking(tmp_path), create=False)
+    store = open_store(tracking(tmp_path))
+    store.client.create_run(store.experiment_id)
+    assert len(store.client.search_runs([store.experiment_id])) == 1
+
+
+def test_a_database_of_another_schema_that_holds_runs_is_never_made_anew(tmp_path: Path) -> None:
+    store = open_store(tracking(tmp_path / "other"))  # elsewhere: MLflow checks a database once in a process
+    store.client.create_run(store.experiment_id)
+    shutil.copy(tmp_path / "other" / "mlflow.db", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as opened, opened:
+        opened.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    with pytest.raises(UserError, match="out-of-date database schema"):
+        open_store(tracking(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as opened:
+        assert opened.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+
+
+def test_an_address_of_sqlite_is_made_whole_as_well_and_not_by_who_only_reads(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/deep/own.db"
+    with pytest.raises(UserError, match=r"^tracking.uri=sqlite:.*own.db: no runs there; train first"):
+        open_store(tracking(tmp_path / "runs", uri=uri), create=False)
+    assert list(tmp_path.iterdir()) == []
+    assert open_store(tracking(tmp_path / "runs", uri=uri)).experiment_id
+
+
+OPEN = """
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.tracking import store
+print("loaded", flush=True)
+store.open_store(TrackingConfig(None, "runs", "here"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6])
+def test_a_store_that_is_killed_while_it_is_made_can_be_opened(delay: float, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", OPEN], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "loaded\n"
+    time.sleep(delay)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert open_store(tracking(tmp_path / "runs")).experiment_id
 
 
 def test_a_folder_under_a_file_is_one_clear_error(tmp_path: Path) -> None:

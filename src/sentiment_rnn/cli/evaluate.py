@@ -121,4 +121,4 @@ def record(
     mistakes = [mistake._asdict() for mistake in found.mistakes]
     figures = prediction_figures(found.predictions)
     run_id = log_evaluation(model.store, model.run, files, values, markdown(shown), figures, mistakes)
-    return f"recorded as run {run_id}, under run {model.run} of {model.store.address}"
+    return f"recorded as run {run_id}, under run {model.run} of {model.store.uri}"

@@ -13,7 +13,6 @@ from sentiment_rnn.config.commands import ReportConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.masking import masked
 from sentiment_rnn.studies import find_study
 from sentiment_rnn.studies.page import build_page, sections_of
 from sentiment_rnn.tracking.results import find_sweep
@@ -42,7 +41,7 @@ def report(config: ReportConfig) -> None:
         parent = find_sweep(store, find_study(sections[-1].name).last_sweep, finished=True)
     except UserError as error:
         if config.tracking.uri:
-            print(f"not logged: {masked(str(error))}")
+            print(f"not logged: {error}")
         return
     log_page(store, parent, page)
-    print(f"logged to run {parent.info.run_id} of {store.address}, as report.html")
+    print(f"logged to run {parent.info.run_id} of {store.uri}, as report.html")

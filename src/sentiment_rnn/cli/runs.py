@@ -36,7 +36,7 @@ def list_runs(config: RunsConfig) -> None:
         print(json.dumps([described(entry) for entry in entries], indent=1))
         return
     console = new_console()
-    show(console, Table(f"Sweeps and runs of {store.address}", COLUMNS, [row(entry) for entry in entries]))
+    show(console, Table(f"Sweeps and runs of {store.uri}", COLUMNS, [row(entry) for entry in entries]))
     if any(entry.state == "stale" for entry in entries):
         console.print("stale: MLflow says running, and nobody works on it; the same command resumes a sweep")
     console.print(where_to_look(store), soft_wrap=True, highlight=False)

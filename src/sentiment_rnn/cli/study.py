@@ -36,7 +36,7 @@ from sentiment_rnn.studies.kit.protocol import (
 )
 from sentiment_rnn.studies.kit.study import Study
 from sentiment_rnn.tracking.results import find_sweep
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.store import check_store, open_store
 from sentiment_rnn.tracking.sweep_reports import log_findings
 
 
@@ -53,6 +53,7 @@ def run_studies(config: StudyConfig) -> None:
     for study in studies:
         check_part(config, study)
     if config.run:
+        check_store(config.tracking)
         for study in studies:
             planned_sweeps(config, study)
             check_overrides(config, study)
@@ -103,9 +104,7 @@ def run_study(config: StudyConfig, study: Study) -> None:
     written = write_folder(folder, measured, measurements.figures) + report_findings(study, folder)
     parent = find_sweep(store, sweeps[-1].experiment if sweeps else study.last_sweep, finished=True)
     log_findings(store, parent, study.name, written)
-    new_console().print(
-        f"logged to run {parent.info.run_id} of {store.address}, under study/{study.name}", soft_wrap=True
-    )
+    new_console().print(f"logged to run {parent.info.run_id} of {store.uri}, under study/{study.name}", soft_wrap=True)
 
 
 def report_findings(study: Study, folder: Path) -> list[Path]:

@@ -13,7 +13,6 @@ from omegaconf import DictConfig
 from sentiment_rnn.config.commands import StudyConfig
 from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.masking import masked
 from sentiment_rnn.studies.kit.study import Study, Sweep
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE, URI_VARIABLE
 
@@ -149,10 +148,7 @@ def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequen
     train.append("tracking.repeat=false")
     environment = os.environ | {PROTOCOL_VARIABLE: protocol}
     environment.pop(URI_VARIABLE, None)
-    if uri := config.tracking.uri:
-        if masked(uri) == uri:  # an override, so that a job on another machine has it too
-            tracking.append(f"tracking.uri={quoted(uri)}")
-        else:  # a password is in it, and everybody on this machine can read a command line
-            environment[URI_VARIABLE] = uri
+    if uri := config.tracking.uri:  # an override, so that a job on another machine has it too
+        tracking.append(f"tracking.uri={quoted(uri)}")
     if status := subprocess.run([*train, *tracking, *overrides], env=environment).returncode:
         raise UserError(f"experiment={sweep.experiment} did not finish (status {status}); the same command resumes it")

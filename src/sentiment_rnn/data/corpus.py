@@ -15,8 +15,8 @@ import functools
 import hashlib
 import json
 import logging
+import os
 import shutil
-import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -136,7 +136,8 @@ def _make(source: Source, config: DataConfig, cache: Path) -> tuple[Path, tuple[
     digest = _digest(reviews)
     folder = cache / _hash(digest, _settings(config))
     if not (folder / _ABOUT).exists():
-        making = Path(tempfile.mkdtemp(prefix=".making-", dir=cache))
+        making = cache / f".making-{os.getpid()}"  # by `tempfile`, its owner alone could read it
+        making.mkdir()
         try:
             _write(making, reviews, digest, config)
             shutil.rmtree(folder, ignore_errors=True)

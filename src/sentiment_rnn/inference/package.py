@@ -13,7 +13,6 @@ encoder and pooling are this package's; another's has to be imported by whoever 
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch.overrides import TorchFunctionMode
 
 from sentiment_rnn import __version__
@@ -38,6 +37,8 @@ from sentiment_rnn.data.tokenizer import (
     save_vocabulary,
 )
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference import package_files
+from sentiment_rnn.inference.package_files import content_of, digest_of
 from sentiment_rnn.model.components import check_target, module_class
 from sentiment_rnn.model.network import SentimentNetwork
 
@@ -46,10 +47,16 @@ FORMAT = 2
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
-HASHED = (VOCABULARY, WEIGHTS, TRAINING)
-"""Files of which the first one holds the SHA-256."""
-DAMAGE = (KeyError, TypeError, ValueError, AttributeError, ImportError, OSError, RuntimeError, SafetensorError)
+HASHED = {VOCABULARY: package_files.VOCABULARY, WEIGHTS: package_files.WEIGHTS, TRAINING: package_files.TEXTS}
+"""Files of which the first one holds the SHA-256, and how many bytes they have at most."""
+DAMAGE = (
+    LookupError, TypeError, ValueError, ArithmeticError, AttributeError, ImportError, OSError, RuntimeError,
+    SafetensorError,
+)  # fmt: skip
 """What reading files that are not what they should be may raise."""
+HIGHEST_TEMPERATURE = 1e6
+LONGEST_REASON = 300
+"""Characters of what a message repeats of a file."""
 ALTERED = "was altered, or is of another model"
 
 
@@ -110,15 +117,16 @@ def write_package(package: Package, folder: Path) -> None:
     folder.mkdir(parents=True)
     save_vocabulary(package.tokenizer.vocabulary, folder / VOCABULARY)
     weights = {name: value.float().cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
-    save_file({"fingerprints": np.sort(package.training_texts)}, folder / TRAINING)
+    # Not by safetensors' `save_file`, whose files can be read by their owner alone.
+    (folder / WEIGHTS).write_bytes(save(weights))
+    (folder / TRAINING).write_bytes(save({"fingerprints": np.sort(package.training_texts)}))
     about = {
         "format": FORMAT,
         "version": __version__,
         "tokenizer": package.tokenizer.name,
         "reading": asdict(package.reading),
         "model": package.model.description,
-        "sha256": {name: _sha256(folder / name) for name in HASHED},
+        "sha256": {name: digest_of(folder / name, most) for name, most in HASHED.items()},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
@@ -130,15 +138,15 @@ def read_package(folder: Path) -> Package:
         UserError: a file is missing, damaged, or does not fit the others.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(content_of(folder / ABOUT, package_files.DESCRIBED))
         if about["format"] not in (1, FORMAT):
             raise UserError(
                 f"{folder}: a model of format {about['format']}, made by version {about['version']}; "
                 f"this version reads formats 1 and {FORMAT}"
             )
         check_splitter(about["tokenizer"])
-        for name in HASHED:
-            if _sha256(folder / name) != about["sha256"][name]:
+        for name, most in HASHED.items():
+            if digest_of(folder / name, most) != about["sha256"][name]:
                 raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
         reading = _checked_reading(Reading(**about["reading"]))
         vocabulary = load_vocabulary(folder / VOCABULARY)
@@ -164,12 +172,11 @@ def read_package(folder: Path) -> Package:
 def _checked_reading(reading: Reading) -> Reading:
     fits = (
         all(type(number) is int and 0 < number < 2**31 for number in (reading.max_tokens, reading.batch_size))
-        and math.isfinite(reading.temperature)
-        and reading.temperature > 0
+        and type(reading.temperature) in (int, float)
+        and 0 < reading.temperature < HIGHEST_TEMPERATURE
         and reading.keep in PARTS
         and reading.precision in ("float32", "bfloat16")
-        and isinstance(reading.run, str)
-        and isinstance(reading.data, str)
+        and all(isinstance(name, str) and name.isprintable() for name in (reading.run, reading.data))
         and all(
             type(number) is int and 0 <= number < 2**31
             for number in (reading.shortest, reading.longest, reading.shuffle_span)
@@ -198,7 +205,8 @@ def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -
     with safe_open(path, framework="pt") as weights:
         names = {_renamed(name, renamed): name for name in weights.keys()}  # noqa: SIM118  # no dict
         # Each layer has weights of its own: a description can ask for any number, and making one takes time.
-        if not settings["encoder"]["name"] or settings["encoder"].get("layers", 1) > len(names):
+        name = settings["encoder"]["name"]
+        if not (name and name.isprintable()) or settings["encoder"].get("layers", 1) > len(names):
             raise ValueError(f"{ABOUT}: {settings['encoder']}")
         shapes = {name: tuple(weights.get_slice(stored).get_shape()) for name, stored in names.items()}
         # Shapes alone first, on a device without memory: a description can ask for any size.
@@ -239,10 +247,6 @@ def _build(settings: dict[str, Any]) -> SentimentNetwork:
     return SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
+    return f"{type(error).__name__}: {lines[0][:LONGEST_REASON]}"

@@ -61,4 +61,4 @@ def build_module(settings: dict[str, Any], *arguments: Any) -> nn.Module:
     try:
         return module_class(settings["_target_"])(*arguments, **given)
     except (ValueError, TypeError, AssertionError) as error:
-        raise UserError(f"{settings['name']}: {error}") from error
+        raise UserError(f"{settings['name']}: {(str(error).splitlines() or ['refused'])[0]}") from error

@@ -138,7 +138,8 @@ def prepare(configs: list[RunConfig], here: bool) -> Store:
         check_parts(config)
         if here:
             check_device(config)
-    check_store(configs[0].tracking)  # before data that take minutes
+    for tracking in {config.tracking.uri: config.tracking for config in configs}.values():
+        check_store(tracking)  # before data that take minutes
     for job in {config.data_key: job_of(config) for config in configs}.values():
         job.data.prepare_data()
         for note in job.data.notes:

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ DATABASE_FAULTS = {
     "readonly database": "its mlflow.db cannot be written; make it writable, or give another folder",
 }
 """What SQLite says, and what a user reads."""
-STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError)
+STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error)
 """What a store raises: MLflow's own, those of a server that keeps artifacts, and those of a database."""
 
 
@@ -166,6 +167,6 @@ def wait_for_answer(client: MlflowClient, patience: float) -> None:
             if not no_answer(error) or time.monotonic() > deadline:
                 raise
             if not said:
-                log.warning("%s: no answer (%s); waiting for it", masked(str(client.tracking_uri)), short_reason(error))
+                log.warning("%s: no answer (%s); waiting for it", client.tracking_uri, short_reason(error))
                 said = True
             time.sleep(2)

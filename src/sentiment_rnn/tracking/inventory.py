@@ -25,7 +25,7 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import end_of, is_finished, planned_runs, validation_rank
+from sentiment_rnn.tracking.results import end_of, is_finished, order_of, planned_runs, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -134,7 +134,8 @@ def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
     if sweep is None:
         return list(entries)
     if sweep == "latest":
-        found = [entry for entry in entries if entry.is_sweep][:1]
+        sweeps = [entry for entry in entries if entry.is_sweep]
+        found = sorted(sweeps, key=lambda entry: (order_of(entry.run), entry.updated))[-1:]
     else:
         found = [entry for entry in entries if sweep == entry.name or _names(sweep, entry)]
     if not found:

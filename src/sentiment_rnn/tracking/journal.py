@@ -59,14 +59,17 @@ class Journal:
             self._lock.acquire(timeout=patience)
         except Timeout as error:
             raise UserError(f"{folder}: another process is sending this run; wait for it") from error
-        self._file = self.entries.open("ab")
-        self._end_partial_line()
-        if self.entries.stat().st_size == 0:
-            self._add(described or {})
-        with self.entries.open("rb") as file:
-            first = file.readline()
-        self.described = described or _entry_in(first) or {}
-        self._sent = max(len(first), self._read_delivered())
+        with contextlib.ExitStack() as undone:  # a full disk leaves no lock behind
+            undone.callback(self._lock.release)
+            self._file = undone.enter_context(self.entries.open("ab"))
+            self._end_partial_line()
+            if self.entries.stat().st_size == 0:
+                self._add(described or {})
+            with self.entries.open("rb") as file:
+                first = file.readline()
+            self.described = described or _entry_in(first) or {}
+            self._sent = max(len(first), self._read_delivered())
+            undone.pop_all()
 
     def append(self, entry: Entry, path: Path | None = None) -> None:
         """Add an entry, and a copy of its file or folder: it is in the hands of the system when this returns."""
@@ -120,12 +123,14 @@ class Journal:
 
     def close(self) -> None:
         """Let others have it; the folder goes where nothing is left in it."""
-        self._file.close()
-        if not self.count() and not self.refusals.exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # where other runs have something
-                self.folder.parent.rmdir()
-        self._lock.release()
+        try:
+            self._file.close()  # which writes what a full disk has not taken yet
+            if not self.count() and not self.refusals.exists():
+                shutil.rmtree(self.folder, ignore_errors=True)
+                with contextlib.suppress(OSError):  # where other runs have something
+                    self.folder.parent.rmdir()
+        finally:
+            self._lock.release()
 
     def _add(self, entry: Entry) -> None:
         self._file.write(json.dumps(entry).encode() + b"\n")

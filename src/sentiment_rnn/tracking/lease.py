@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import psutil
@@ -163,7 +163,7 @@ class Lease:
 
     def _read(self) -> Owner | None:
         tags = self.store.client.get_run(self.run_id).data.tags
-        return Owner(**json.loads(tags[self.tag])) if self.tag in tags else None
+        return owner_in(tags[self.tag]) if self.tag in tags else None
 
     def _write(self) -> None:
         self.store.client.set_tag(self.run_id, self.tag, json.dumps(asdict(self.own)))
@@ -205,7 +205,20 @@ def lease_tag(part: str = "") -> str:
 
 def owners_of(tags: Mapping[str, str]) -> list[Owner]:
     """Who has, or had when it was killed, leases on a run or on parts of one, by the run's tags."""
-    return [Owner(**json.loads(value)) for name, value in tags.items() if name.startswith(LEASE_TAG)]
+    return [owner_in(value) for name, value in tags.items() if name.startswith(LEASE_TAG)]
+
+
+def owner_in(value: str) -> Owner:
+    """The owner that a lease's tag names. One that this version cannot read is of no process here: whether it is alive
+    shows in the tag, which changes with its heartbeat."""
+    try:
+        told = json.loads(value)
+        owner = Owner(**{field.name: told[field.name] for field in fields(Owner) if field.name in told})
+        if isinstance(owner.pid, int):
+            return owner
+    except (ValueError, TypeError, RecursionError):
+        pass
+    return Owner("an unknown machine", machine="", pid=0, started="", token=value)
 
 
 def this_process() -> Owner:

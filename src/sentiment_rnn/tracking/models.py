@@ -17,6 +17,7 @@ from mlflow.types import ColSpec, Schema
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package_files import DESCRIBED, content_of
 from sentiment_rnn.tracking.answers import is_missing, may_be_missing, or_refused
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG, TEMPERATURE, TRIAL_TAG
 from sentiment_rnn.tracking.results import is_finished
@@ -236,16 +237,17 @@ def _download(store: Store, location: str, folder: Path) -> Path:
 def checked_model(path: Path) -> Path:
     """The folder itself, where it is a model of ours: MLflow would import whatever module another one names."""
     try:
-        described = yaml.safe_load((path / "MLmodel").read_text(encoding="utf-8"))
+        described = yaml.safe_load(content_of(path / "MLmodel", DESCRIBED))
         flavors: dict[str, Any] = described["flavors"]
         flavor = dict(flavors["python_function"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: no MLflow model of this project ({type(error).__name__})") from error
+    # What else it holds is not shown: nested aliases of YAML can stand for a text without end.
     for key, expected in {"loader_module": LOADER, "data": DATA, "code": None}.items():
         if flavor.get(key) != expected:
-            raise UserError(
-                f"{path}: its {key} is {flavor.get(key)}, and that of this project's models {expected}; not loaded"
-            )
+            given = flavor.get(key)
+            shown = given if isinstance(given, str | None) else type(given).__name__
+            raise UserError(f"{path}: its {key} is {shown}, and that of this project's models {expected}; not loaded")
     if set(flavors) != {"python_function"}:
-        raise UserError(f"{path}: it has flavors {', '.join(flavors)}; this project's models have one; not loaded")
+        raise UserError(f"{path}: it has {len(flavors)} flavors; this project's models have one; not loaded")
     return path

@@ -2,6 +2,7 @@
 
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.outbox import Outbox, milliseconds
 
 
@@ -22,7 +23,10 @@ class Monitor(SystemMetricsMonitor):
                 self.collect_metrics()
                 if self._shutdown_event.wait(self.sampling_interval):
                     return
-            self.publish_metrics(self.aggregate_metrics())
+            try:
+                self.publish_metrics(self.aggregate_metrics())
+            except (OSError, UserError):  # a full disk: the run itself meets it, and says so
+                return
 
     def publish_metrics(self, metrics: dict[str, float]) -> None:
         """Record what was collected."""

@@ -117,10 +117,10 @@ class Outbox:
             self._journal.flush()
             log.warning(
                 "run %s: %d entries are not on %s yet; they are kept in %s, and sent by: sentiment-rnn sync %s",
-                self.run_id, left, self.store.address, self._folder, self.store.directory,
+                self.run_id, left, self.store.uri, self._folder, self.store.directory,
             )  # fmt: skip
         if refused.exists():
-            log.warning("run %s: %s refuses what is in %s", self.run_id, self.store.address, refused)
+            log.warning("run %s: %s refuses what is in %s", self.run_id, self.store.uri, refused)
         with self._lock:
             if self._sender is None or self._sent_last:
                 self._journal.close()
@@ -143,11 +143,11 @@ class Outbox:
                 deliver(self.store, self.run_id, entry, path)
                 return
             except Exception as error:
+                self._open_journal()  # on a full disk it cannot be begun, and the run ends
                 log.warning(
                     "%s: cannot be written (%s); what the run records is kept in %s and written again later",
-                    self.store.address, short_reason(error), self._folder,
+                    self.store.uri, short_reason(error), self._folder,
                 )  # fmt: skip
-                self._open_journal()
         assert self._journal
         self._journal.append(entry, path)
         if self._sender is None:
@@ -158,7 +158,7 @@ class Outbox:
     def _open_journal(self) -> None:
         store = self.store
         described = {
-            "uri": store.address, "experiment": store.experiment, "experiment_id": store.experiment_id,
+            "uri": store.uri, "experiment": store.experiment, "experiment_id": store.experiment_id,
             "run": self.run_id,
         }  # fmt: skip
         self._journal = Journal(self._folder, described, patience=20)
@@ -193,7 +193,7 @@ class Outbox:
             else:
                 pause = FIRST_PAUSE
                 if self._away_since:
-                    log.info("%s: answers again; sending what waited", self.store.address)
+                    log.info("%s: answers again; sending what waited", self.store.uri)
                     self._away_since = None
 
     def _note_away(self, error: Exception) -> None:
@@ -201,7 +201,7 @@ class Outbox:
             self._away_since = time.monotonic()
             log.warning(
                 "%s: cannot be reached (%s); training goes on, and what it records is kept in %s",
-                self.store.address, short_reason(error), self._folder,
+                self.store.uri, short_reason(error), self._folder,
             )  # fmt: skip
 
 
@@ -218,7 +218,7 @@ def send_next(journal: Journal, store: Store, run_id: str) -> bool:
     except Exception as error:
         if not is_refusal(error):
             raise
-        log.warning("run %s: %s refuses an entry (%s)", run_id, store.address, short_reason(error))
+        log.warning("run %s: %s refuses an entry (%s)", run_id, store.uri, short_reason(error))
         journal.refused(waiting, short_reason(error))
     else:
         journal.delivered(waiting)

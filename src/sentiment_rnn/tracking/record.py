@@ -224,8 +224,8 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
     if lease is None:
         yield RunRecord(store, run_id)
         return
-    status = RunStatus.FAILED
-    monitor = None
+    status, monitor, fault, trace = RunStatus.FAILED, None, None, ""
+    why: dict[str, str] = {}
     try:
         outbox.text(yaml.safe_dump(masked_settings(config.settings()), sort_keys=False), CONFIGURATION)
         outbox.text(yaml.safe_dump([masked(override) for override in overrides]), OVERRIDES)
@@ -254,39 +254,43 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
         log.info("run %s: pruned %s", run_id, error)
         raise
     except BaseException as error:
-        mendable = error if isinstance(error, UserError) else storage_fault(store, error)
+        fault = storage_fault(store, error)
+        mendable = error if isinstance(error, UserError) else fault
         if mendable:
             log.error("run %s failed: %s", run_id, mendable)
         else:
             log.exception("run %s failed", run_id)
-        if not lease.taken_over:
-            with _only_reporting(run_id):
-                outbox.text(masked(traceback.format_exc()), "traceback.txt")
-                outbox.tags({ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]})
-                if isinstance(error, DivergedError):
-                    outbox.tags({DIVERGED_TAG: str(error)})
+        trace = masked(traceback.format_exc())
+        why = {ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]}
+        why |= {DIVERGED_TAG: str(error)} if isinstance(error, DivergedError) else {}
         if mendable and mendable is not error:
             raise mendable from error
         raise
     finally:
-        with lease:
-            with _only_reporting(run_id):
-                if monitor:
-                    monitor.finish()
-            with _only_reporting(run_id):
-                if lease.taken_over:
-                    outbox.drop_metrics()
-                else:
-                    outbox.end(RunStatus.to_string(status))
-                outbox.close()
-                if status == RunStatus.FINISHED and not config.tracking.records_all:
-                    (record.checkpoints / LAST).unlink(missing_ok=True)  # only now: until here the run would resume
+        with lease, _only_reporting(store, run_id, fault):
+            if monitor:
+                monitor.finish()
+            if lease.taken_over:
+                outbox.drop_metrics()
+            else:
+                if why:
+                    outbox.tags(why)
+                    outbox.text(trace, "traceback.txt")
+                outbox.end(RunStatus.to_string(status))
+            outbox.close()
+            if status == RunStatus.FINISHED and not config.tracking.records_all:
+                (record.checkpoints / LAST).unlink(missing_ok=True)  # only now: until here the run would resume
 
 
 @contextmanager
-def _only_reporting(run_id: str) -> Iterator[None]:
-    """Let no failure to report how a run ended take the place of what happened to it."""
+def _only_reporting(store: Store, run_id: str, fault: UserError | None) -> Iterator[None]:
+    """Let no failure to report how a run ended take the place of what happened to it, nor a full disk be said twice.
+
+    Args:
+        fault: of the disk, where that is what ended the run.
+    """
     try:
         yield
     except Exception as error:
-        log.warning("run %s: its end is not recorded (%s)", run_id, error)
+        if not (fault and storage_fault(store, error)):
+            log.warning("run %s: its end is not recorded (%s)", run_id, error)

@@ -27,6 +27,7 @@ from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     GRADIENTS,
     JOBS,
+    ORDER_TAG,
     OVERRIDES,
     PARAMETERS,
     PARENT_TAG,
@@ -198,12 +199,37 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
             f"sweep={sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
             "after e.g. sentiment-rnn train experiment=demo"
         )
-    return max(found, key=lambda run: _last_work(store, run))
+    return latest_of(store, found)
+
+
+def latest_of(store: Store, sweeps: Sequence[Run]) -> Run:
+    """The sweep that was begun, resumed, asked for or ended last. Times decide only among those of an earlier version,
+    and between two that were begun at once."""
+    last = max(order_of(sweep) for sweep in sweeps)
+    return max((sweep for sweep in sweeps if order_of(sweep) == last), key=lambda sweep: _last_work(store, sweep))
+
+
+def order_of(sweep: Run) -> int:
+    """Its place in the order of sweeps; 0 for one of an earlier version, which has none."""
+    return _number(sweep.data.tags.get(ORDER_TAG, ""))
+
+
+def next_order(store: Store) -> dict[str, str]:
+    """The tag of a sweep that comes after all others of the store. Two that ask at once get the same place: MLflow
+    cannot compare and set."""
+    tag = f"tags.`{ORDER_TAG}`"
+    last = store.client.search_runs([store.experiment_id], f"{tag} LIKE '%'", order_by=[f"{tag} DESC"], max_results=100)
+    return {ORDER_TAG: f"{1 + max(map(order_of, last), default=0):09d}"}  # as texts in the order of the numbers
 
 
 def end_of(run: Run) -> int:
     """When a run that has ended did so, or, a sweep, was asked for once more after that; in milliseconds."""
-    return max(int(run.info.end_time), int(run.data.tags.get(ASKED_TAG, 0)))
+    return max(int(run.info.end_time), _number(run.data.tags.get(ASKED_TAG, "")))
+
+
+def _number(tag: str) -> int:
+    """The number in a tag; 0 where there is none, as another version or another program may have left it."""
+    return int(tag) if tag.isdecimal() and len(tag) <= 15 else 0
 
 
 def _last_work(store: Store, parent: Run) -> int:
@@ -262,12 +288,13 @@ def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
 
 def jobs_of(store: Store, parent: Run) -> list[list[str]]:
     """The overrides of each job of a sweep; empty for a search, and for a sweep that recorded none."""
-    return list(_plan_of(store, parent).get("jobs", []))
+    jobs = _plan_of(store, parent).get("jobs")
+    return jobs if isinstance(jobs, list) and all(isinstance(job, list) for job in jobs) else []
 
 
 def trials_of(store: Store, parent: Run) -> int:
     """How many trials a search is to have; 0 for a sweep that is none."""
-    return int(_plan_of(store, parent).get("trials", 0))
+    return _number(str(_plan_of(store, parent).get("trials", 0)))
 
 
 def planned_runs(store: Store, parent: Run) -> int:
@@ -319,7 +346,7 @@ def check_epochs(runs: Mapping[str, Sequence[RunResult]]) -> None:
 
 
 def _pairs(overrides: list[str]) -> dict[str, str]:
-    return dict(line.lstrip("+").split("=", 1) for line in overrides if "=" in line)
+    return dict(str(line).lstrip("+").split("=", 1) for line in overrides if "=" in str(line))
 
 
 def _download(store: Store, run_id: str, artifacts: str, name: str, folder: str) -> Path:
@@ -341,7 +368,7 @@ def _read_yaml(store: Store, run: Run, name: str, kind: type) -> Any:
             if not isinstance(values, kind):
                 raise ValueError(f"expected a {kind.__name__}")
             return values
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UserError(
                 f"run {run.info.run_id}: its {name} is damaged ({str(error).splitlines()[0]}); train again"
             ) from error

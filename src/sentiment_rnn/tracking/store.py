@@ -3,6 +3,8 @@
 import errno
 import os
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from sentiment_rnn.tracking.answers import quick_answers, store_errors, wait_for
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 """Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
+
+NOT_IN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
+"""What an address of SQLite would take for something else than a path."""
 
 STORAGE_FAULTS = {
     "database or disk is full": "the disk is full",
@@ -43,11 +48,6 @@ class Store:
     """Absolute folder of all checkpoints, where it is another."""
 
     @property
-    def address(self) -> str:
-        """The address, as it may be shown."""
-        return masked(self.uri)
-
-    @property
     def remote(self) -> bool:
         """Whether a server has it, which can be away."""
         return is_server(self.uri)
@@ -64,7 +64,8 @@ class Store:
 
 
 def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
-    """Raise `UserError` where nothing can be recorded: a database's address, a server that is away or refuses.
+    """Raise `UserError` where nothing can be recorded: a database's address, a server that is away or refuses. So is an
+    address with a password in it, which Hydra would write into a file, and everybody sees in a list of processes.
 
     Args:
         name: what the user calls the address.
@@ -74,6 +75,11 @@ def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
         raise UserError(
             f"{name}={uri}: a database holds no artifacts, which would be left on whichever machine a run is on; "
             "give the address of an MLflow server before it (make server, or mlflow server --backend-store-uri …)"
+        )
+    if config.uri and not _database(uri) and masked(uri) != uri:
+        raise UserError(
+            f"{name}={uri}: an address with a password in it; give the address alone, and the rest in "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or in MLFLOW_TRACKING_TOKEN"
         )
     if is_server(uri):
         with store_errors(uri, config.experiment, "READ", name), quick_answers():
@@ -88,8 +94,8 @@ def open_store(
 ) -> Store:
     """The store that `config` names, with its database and experiment made if they are missing.
 
-    Both are made under a file lock: jobs that meet a fresh SQLite file or a missing experiment together would crash
-    ("table runs already exists", "Experiment already exists").
+    Both are made under a file lock: jobs that meet a missing database or experiment together would crash ("table runs
+    already exists", "Experiment already exists").
 
     Args:
         create: make what is missing; False is for commands that only read.
@@ -103,18 +109,17 @@ def open_store(
     shared = Path(config.checkpoints).expanduser().absolute() if config.checkpoints else None
     uri = store_uri(config)
     directory_name, uri_name = names
-    if not create and not config.uri and not (directory / "mlflow.db").exists():
-        raise UserError(
-            f"{directory_name}={config.directory}: no runs there; train first, or give the folder of a store"
-        )
-    if not config.uri and (found := re.search(r"\?|%[0-9A-Fa-f]{2}", str(directory))):
+    database = _database(uri)
+    named = (uri, uri_name) if config.uri else (config.directory, directory_name)
+    if not create and database and not _is_whole(database):
+        raise UserError(f"{named[1]}={named[0]}: no runs there; train first, or give the folder of a store")
+    if not config.uri and (found := NOT_IN_ADDRESS.search(str(directory))):
         raise UserError(
             f"{directory_name}={config.directory}: {found[0]}, of {directory}, cannot be in the address of a database; "
             "choose another folder"
         )
     if not patience:
         check_store(config, uri_name)
-    named = (uri, uri_name) if config.uri else (config.directory, directory_name)
     try:
         with store_errors(named[0], config.experiment, "EDIT" if create else "READ", named[1]):
             if not create:
@@ -125,6 +130,8 @@ def open_store(
                 return Store(client, uri, experiment_id, directory, config.experiment, shared)
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(directory / ".store.lock"):
+                if database and not _is_whole(database):
+                    _make_database(database)
                 client = MlflowClient(uri)
                 if patience and is_server(uri):
                     wait_for_answer(client, patience)
@@ -145,6 +152,40 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://", "databricks"))
 
 
+def _database(uri: str) -> Path | None:
+    """The file of an SQLite store; None for another store, and for an address with options."""
+    path = uri.removeprefix("sqlite:///")
+    return None if path in (uri, "", ":memory:") or NOT_IN_ADDRESS.search(path) else Path(path)
+
+
+def _is_whole(database: Path) -> bool:
+    """Whether MLflow's tables are all there. Once they are, MLflow adds an experiment: tables without one, and without
+    runs, are what a kill left. What cannot be read, or is not MLflow's, is left to MLflow."""
+    if not database.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(database, timeout=0)) as opened:
+            tables = {str(name) for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not (first := tables & {"experiments", "runs"}):
+                return bool(tables)
+            return any(opened.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in first)
+    except sqlite3.Error:
+        return True
+
+
+def _make_database(database: Path) -> None:
+    """Make an SQLite store in one transaction: a process that is killed leaves all of its tables, or none.
+
+    MLflow makes them in some hundred transactions, and cannot resume ("table … already exists"). In memory these take
+    a quarter of the time, since none waits for the disk."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # which no server's client needs
+
+    made = SqlAlchemyStore("sqlite://", "mlruns")
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with closing(made.engine.raw_connection()) as memory, closing(sqlite3.connect(database)) as file:
+        memory.driver_connection.backup(file)
+
+
 def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
     """Id of the experiment; None where it is missing."""
     found = client.get_experiment_by_name(config.experiment)
@@ -153,9 +194,9 @@ def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
 
 def storage_fault(store: Store, error: BaseException) -> UserError | None:
     """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
-    text = str(error)
+    cause = error.__cause__ if isinstance(error, UserError) else error
     for found, fault in STORAGE_FAULTS.items():
-        if isinstance(error, MlflowException | OSError) and found in text:
+        if isinstance(cause, MlflowException | OSError) and found in str(cause):
             return UserError(f"{store.directory}: {fault}; mend that, and the same command resumes the run")
     return None
 
@@ -163,7 +204,7 @@ def storage_fault(store: Store, error: BaseException) -> UserError | None:
 def where_to_look(store: Store) -> str:
     """One line: how to see the runs of a store."""
     if store.remote:
-        return f"see the runs: {store.address}"
+        return f"see the runs: {store.uri}"
     return f"see the runs: mlflow ui --backend-store-uri {store.uri}   (in a checkout: make ui)"
 
 

@@ -28,7 +28,7 @@ def logging_errors(store: Store) -> Iterator[None]:
             yield
     except OSError as error:
         raise UserError(
-            f"{store.address}: nothing was logged ({error.strerror or error}); make its folder writable"
+            f"{store.uri}: nothing was logged ({error.strerror or error}); make its folder writable"
         ) from error
 
 

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +13,12 @@ from mlflow.entities import Run, RunStatus
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.answers import store_errors
+from sentiment_rnn.tracking.answers import STORE_ERRORS, quick_answers, store_errors
 from sentiment_rnn.tracking.lease import HeldError, Lease
-from sentiment_rnn.tracking.names import ASKED_TAG, JOBS, NOTE_TAG, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.names import ASKED_TAG, JOBS, NOTE_TAG, ORDER_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.results import ended_runs, is_finished, trials_of
+from sentiment_rnn.tracking.results import ended_runs, is_finished, latest_of, next_order, trials_of
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
@@ -75,32 +76,36 @@ def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, p
 
 
 def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease | None:
-    earlier = store.client.search_runs(
-        [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1
+    alike = store.client.search_runs(
+        [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1000
     )
+    earlier = latest_of(store, alike) if alike else None
     finished = (
-        bool(earlier)
-        and is_finished(earlier[0])
-        and plan.trials <= trials_of(store, earlier[0])  # else a search is asked for more
+        earlier is not None
+        and is_finished(earlier)
+        and plan.trials <= trials_of(store, earlier)  # else a search is asked for more
     )
-    if finished and not config.repeat and _has_all_runs(store, earlier[0], plan):
-        # So that whoever looks for the latest sweep of this name finds the one that was just asked for.
-        store.client.set_tag(earlier[0].info.run_id, ASKED_TAG, str(int(1000 * time.time())))
+    # By its place, whoever looks for the latest sweep of this name finds the one that was just asked for.
+    order = next_order(store)
+    if earlier and finished and not config.repeat and _has_all_runs(store, earlier, plan):
+        for tag, value in (order | {ASKED_TAG: str(int(1000 * time.time()))}).items():
+            store.client.set_tag(earlier.info.run_id, tag, value)
         log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
         return None
     if earlier and not (finished and config.repeat):
         try:
-            lease = Lease(store, earlier[0].info.run_id, config).acquire(wait=False)
+            lease = Lease(store, earlier.info.run_id, config).acquire(wait=False)
         except HeldError as held:
             raise UserError(
                 f"study={study}: {held.owner} runs this very sweep; wait for it, or name another study"
             ) from held
         store.client.update_run(lease.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        store.client.set_tag(lease.run_id, ORDER_TAG, order[ORDER_TAG])
         if plan.space:  # which may be asked for more trials
             store.client.log_dict(lease.run_id, plan.shown(), JOBS)
         log.info("sweep %s: resumed", study)
         return lease
-    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, **origin_tags()}
+    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, **order, **origin_tags()}
     parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
     store.client.log_dict(parent.info.run_id, plan.shown(), JOBS)
     return Lease(store, parent.info.run_id, config).acquire(wait=False)
@@ -119,6 +124,8 @@ def close_parent(lease: Lease, finished: bool) -> None:
         with lease:
             lease.check()
             outbox = Outbox(lease.store, lease.run_id)
+            with suppress(*STORE_ERRORS), quick_answers():  # one whose store is away keeps the place of its beginning
+                outbox.tags(next_order(lease.store))
             outbox.end(status)
             outbox.close()
     except (OSError, UserError) as error:  # a full disk; another process

@@ -24,7 +24,7 @@ def send_left(store: Store) -> None:
     for folder in journals(store.directory):
         try:
             with closing(Journal(folder)) as journal:
-                sent = send_all(journal, store) if journal.described.get("uri") == store.address else 0
+                sent = send_all(journal, store) if journal.described.get("uri") == store.uri else 0
         except (UserError, OSError):  # another process sends it, or has sent it
             continue
         except Exception as error:
@@ -71,8 +71,11 @@ def _send(journal: Journal, directory: Path, address: str) -> str:
     described = journal.described
     if "run" not in described:
         raise UserError(f"{journal.entries}: its first line is damaged, so its run is not known")
-    if MASK in address:
-        raise UserError(f"{journal.folder}: its server is {address}; give the whole address in MLFLOW_TRACKING_URI")
+    if MASK in address:  # of an earlier version, which took a password in an address
+        raise UserError(
+            f"{journal.folder}: its server is {address}; give the address alone in MLFLOW_TRACKING_URI, and the "
+            "password in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
     config = TrackingConfig(uri=address, directory=str(directory), experiment=described["experiment"])
     check_store(config, name="--tracking-uri")
     client = MlflowClient(address)
@@ -82,7 +85,7 @@ def _send(journal: Journal, directory: Path, address: str) -> str:
         _check_run(journal, store)
         send_all(journal, store)
     refused = f"; what it refuses is in {journal.refusals}" if journal.refusals.exists() else ""
-    return f"run {described['run']}: sent {waiting} entries to {store.address}{refused}"
+    return f"run {described['run']}: sent {waiting} entries to {store.uri}{refused}"
 
 
 def _check_run(journal: Journal, store: Store) -> None:
