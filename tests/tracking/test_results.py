@@ -2,6 +2,7 @@
 
 import math
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,24 @@ def test_a_finished_sweep_that_is_asked_for_again_is_the_latest_of_its_name(tmp_
     time.sleep(0.002)
     assert open_parent(store, config, "learn", "first seeds", SweepPlan(jobs)) is None
     assert find_sweep(store, "learn", finished=True).info.run_id == first
+
+
+def test_a_finished_sweep_says_before_it_is_trained_again_what_is_there_and_how_to_keep_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = run_config(f"tracking.directory={tmp_path}", "tracking.repeat=true").tracking
+    store = open_store(config)
+    jobs = [["seed=0"], ["seed=1"]]
+    first = add_sweep(store.client, store.experiment_id, "mine", jobs, digest="a digest")
+    with caplog.at_level("INFO", logger="sentiment_rnn"):
+        lease = open_parent(store, config, "mine", "a digest", SweepPlan(jobs))
+    assert lease
+    lease.release()
+    assert lease.run_id != first
+    day = f"{datetime.fromtimestamp(store.client.get_run(first).info.end_time / 1000):%Y-%m-%d}"
+    (line,) = [message for message in caplog.messages if message.startswith("sweep mine: ")]
+    assert f"finished on {day} " in line
+    assert "with 2 runs, which are all trained again; tracking.repeat=false keeps them" in line
 
 
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:
