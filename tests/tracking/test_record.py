@@ -92,3 +92,22 @@ def test_a_run_that_fails_keeps_its_last_checkpoint_whatever_it_records(store: S
     with pytest.raises(ZeroDivisionError):
         train()
     assert (folders[0] / LAST).exists()
+
+
+def test_a_run_that_resumes_says_nothing_of_the_failure_before(store: Store) -> None:
+    def train(fails: bool, *overrides: str) -> None:
+        with tracked_run(store, run_config(*SMALL, *overrides), "identity", []) as record:
+            failed.append(record.run_id)
+            if fails:
+                raise ZeroDivisionError
+
+    failed: list[str] = []
+    with pytest.raises(ZeroDivisionError):
+        train(True)
+    assert "sentiment_rnn.error" in store.client.get_run(failed[0]).data.tags
+    assert "traceback.txt" in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
+    train(False, f"tracking.resume='{failed[0]}'")
+    run = store.client.get_run(failed[0])
+    assert run.info.status == "FINISHED"
+    assert "sentiment_rnn.error" not in run.data.tags
+    assert "traceback.txt" not in [artifact.path for artifact in store.client.list_artifacts(failed[0])]

@@ -1,13 +1,15 @@
 """Which run a process is to train, and the right to: a new run, or the one that broke off."""
 
+import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from mlflow.entities import Param, RunStatus
+from mlflow.entities import Param, Run, RunStatus
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -17,6 +19,7 @@ from sentiment_rnn.tracking.answers import no_answer
 from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
+    ERROR_TAG,
     IDENTITY_TAG,
     NOTE_TAG,
     PARENT_TAG,
@@ -24,11 +27,14 @@ from sentiment_rnn.tracking.names import (
     PRUNED_TAG,
     SEARCH_TRIAL_TAG,
     STUDY_TAG,
+    TRACEBACK,
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.results import Curve, curve_of, is_finished
 from sentiment_rnn.tracking.store import Store
+
+log = logging.getLogger("sentiment_rnn")
 
 LONGEST_PARAM = 6000
 """Characters of a parameter that MLflow keeps."""
@@ -145,8 +151,20 @@ def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id
 
 
 def _resumed(store: Store, run_id: str, lease: Lease) -> Claim:
-    names = [name for name in store.client.get_run(run_id).data.metrics if not name.startswith("system/")]
+    run = store.client.get_run(run_id)
+    if ERROR_TAG in run.data.tags:
+        _drop_error(store, run)
+    names = [name for name in run.data.metrics if not name.startswith("system/")]
     return Claim(run_id, lease, {name: curve_of(store, run_id, name) for name in names})
+
+
+def _drop_error(store: Store, run: Run) -> None:
+    """Take away what a run says of the failure that it resumes from."""
+    store.client.delete_tag(run.info.run_id, ERROR_TAG)
+    try:
+        get_artifact_repository(run.info.artifact_uri, tracking_uri=store.uri).delete_artifacts(TRACEBACK)
+    except Exception as error:  # of whatever keeps the files: some cannot delete, and some had none
+        log.debug("run %s: %s stays (%s)", run.info.run_id, TRACEBACK, error)
 
 
 def _find(store: Store, identity: str, parent: str, finished: str) -> str | None:

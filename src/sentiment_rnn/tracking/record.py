@@ -35,6 +35,7 @@ from sentiment_rnn.tracking.names import (
     OVERRIDES,
     PREDICTIONS,
     PRUNED_TAG,
+    TRACEBACK,
     WRITER_TAG,
 )
 from sentiment_rnn.tracking.outbox import Outbox, milliseconds
@@ -261,7 +262,7 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
             log.exception("run %s failed", run_id)
         if not lease.taken_over:
             with _only_reporting(run_id):
-                outbox.text(masked(traceback.format_exc()), "traceback.txt")
+                outbox.text(masked(traceback.format_exc()), TRACEBACK)
                 outbox.tags({ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]})
                 if isinstance(error, DivergedError):
                     outbox.tags({DIVERGED_TAG: str(error)})
