@@ -17,7 +17,7 @@ FLOORS = (
     ("inference",),
     ("data", "model"),
     ("config",),
-    ("runtime", "environment", "lean_imports", "errors", "masking"),
+    ("runtime", "environment", "lean_imports", "errors", "locks", "masking"),
 )
 """From the top down; what shares a floor does not know each other, the last floor apart."""
 MODULES = {

@@ -36,6 +36,8 @@ from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger("sentiment_rnn")
 
+FIRST_WITHIN = 600.0
+"""Seconds that the first process of a scheduler's job has to begin, once it may: its machine may load slowly."""
 LONGEST_PARAM = 6000
 """Characters of a parameter that MLflow keeps."""
 
@@ -97,17 +99,28 @@ def run_of_first_process(store: Store, tracking: TrackingConfig, identity: str) 
 
     None where that makes a run of its own, which starts with the first step. A run that the sweep has finished ends
     this process: there is nothing to do.
+
+    Raises:
+        UserError: the first process has failed, it seems: it has no run, and waits for no other process that lives.
     """
     if tracking.parent is None:
         return tracking.resume
     lease = Lease(store, tracking.parent, tracking, identity)
+    seen, since = lease.owner(), time.monotonic()
     while True:
         owner = lease.owner()
+        if owner != seen:  # a heartbeat, of a process that the first one waits for
+            seen, since = owner, time.monotonic()
         run_id = _find(store, identity, tracking.parent, "!=")
         if owner and owner.job == scheduled_job() and run_id:
             return run_id
         if _find(store, identity, tracking.parent, "="):
             raise SystemExit(0)
+        if (waited := time.monotonic() - since) > FIRST_WITHIN + tracking.lease:
+            raise UserError(
+                f"the first process of this job has begun no run within {waited:.0f} s, so this one ends; the output "
+                "of the first, rank 0, says why"
+            )
         time.sleep(tracking.heartbeat / 3)
 
 
