@@ -111,3 +111,11 @@ def test_a_run_that_resumes_says_nothing_of_the_failure_before(store: Store) -> 
     assert run.info.status == "FINISHED"
     assert "sentiment_rnn.error" not in run.data.tags
     assert "traceback.txt" not in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
+
+
+def test_a_run_whose_process_was_killed_before_it_had_its_parameters_gets_them_when_it_resumes(store: Store) -> None:
+    tags = {"sentiment_rnn.identity": "identity"}
+    run_id = store.client.create_run(store.experiment_id, tags=tags).info.run_id
+    with tracked_run(store, run_config(*SMALL, "seed=3", f"tracking.resume='{run_id}'"), "identity", []):
+        pass
+    assert store.client.get_run(run_id).data.params["seed"] == "3"

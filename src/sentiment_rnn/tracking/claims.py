@@ -71,7 +71,7 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
     """
     tracking = config.tracking
     if tracking.resume:
-        return _run_to_resume(store, tracking, identity, tracking.resume)
+        return _run_to_resume(store, config, identity, tracking.resume)
     if tracking.parent is None:
         run_id = _new_run(store, config, identity)
         return Claim(run_id, Lease(store, run_id, tracking).acquire(wait=False))
@@ -89,7 +89,7 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
             raise PrunedError(tags[PRUNED_TAG])
         if DIVERGED_TAG in tags:
             raise DivergedError(tags[DIVERGED_TAG])
-        claim = _resumed(store, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
+        claim = _resumed(store, config, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
         undone.pop_all()
         return claim
 
@@ -136,7 +136,8 @@ def _check_parent(store: Store, parent: str) -> None:
         ) from error
 
 
-def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id: str) -> Claim:
+def _run_to_resume(store: Store, config: RunConfig, identity: str, run_id: str) -> Claim:
+    tracking = config.tracking
     try:
         tags = store.client.get_run(run_id).data.tags
     except MlflowException as error:
@@ -158,13 +159,15 @@ def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id
         undone.enter_context(lease)
         if is_finished(store.client.get_run(run_id)):
             raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
-        claim = _resumed(store, run_id, lease)
+        claim = _resumed(store, config, run_id, lease)
         undone.pop_all()
     return claim
 
 
-def _resumed(store: Store, run_id: str, lease: Lease) -> Claim:
+def _resumed(store: Store, config: RunConfig, run_id: str, lease: Lease) -> Claim:
     run = store.client.get_run(run_id)
+    if not run.data.params:  # its process was killed as soon as it had made the run
+        _log_params(store, config, run_id)
     if ERROR_TAG in run.data.tags:
         _drop_error(store, run)
     names = [name for name in run.data.metrics if not name.startswith("system/")]
@@ -203,11 +206,14 @@ def _new_run(store: Store, config: RunConfig, identity: str) -> str:
         tags[PARENT_TAG] = parent
     tags = {key: masked(value) for key, value in tags.items()}
     run_id = store.client.create_run(store.experiment_id, run_name=masked(name), tags=tags).info.run_id
-    # Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders.
-    settings = _flatten(masked_settings(config.settings()))
-    params = [Param(key, value[:LONGEST_PARAM]) for key, value in settings.items()]
-    store.client.log_batch(run_id, params=params)
+    _log_params(store, config, run_id)
     return run_id
+
+
+def _log_params(store: Store, config: RunConfig, run_id: str) -> None:
+    """Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders."""
+    settings = _flatten(masked_settings(config.settings()))
+    store.client.log_batch(run_id, params=[Param(key, value[:LONGEST_PARAM]) for key, value in settings.items()])
 
 
 def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
