@@ -92,7 +92,9 @@ def test_a_signal_has_the_run_write_a_checkpoint_before_it_ends(number: int, beg
     assert command.end() == 130
     assert "interrupted; checkpoint after" in command.said()
     assert "Traceback" not in command.said()
-    assert run_of(begun).info.status == "KILLED"
+    assert {run.info.status for run in runs_in(begun)[1]} == {"KILLED"}  # the sweep's too
+    assert "sweep: interrupted; the same command resumes it, run " in command.said()
+    assert "FAILED" not in command.said()
     assert_resumes(begun, undisturbed)
 
 

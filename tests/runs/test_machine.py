@@ -14,6 +14,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.launchers import jobs_at_once, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, note_other_machine, resolved, threads_of
+from sentiment_rnn.tracking import claims
 from sentiment_rnn.tracking.claims import run_of_first_process
 from sentiment_rnn.tracking.record import RunRecord, tracked_run
 from sentiment_rnn.tracking.store import open_store
@@ -152,3 +153,14 @@ def test_another_process_of_a_scheduled_job_takes_part_in_the_run_that_the_first
     with pytest.raises(SystemExit) as left:  # it has finished: there is nothing to take part in
         run_of_first_process(store, config.tracking, "identity")
     assert left.value.code == 0
+
+
+def test_another_process_of_a_scheduled_job_whose_first_one_has_failed_ends_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "FIRST_WITHIN", 0.0)
+    store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    config = composed(f"tracking.parent='{parent}'", "tracking.heartbeat=0.1", "tracking.lease=0.4").tracking
+    with pytest.raises(UserError, match=r"^the first process of this job has begun no run within \d+ s, so this one"):
+        run_of_first_process(store, config, "identity")

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -314,11 +315,11 @@ def test_a_study_that_reads_the_results_of_another_says_so_before_anything_is_tr
 def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.MonkeyPatch, seeds: str) -> None:
     started: list[list[str]] = []
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def start(command: list[str], **_: object) -> AbstractContextManager[SimpleNamespace]:
         started.append(command)
-        return subprocess.CompletedProcess(command, 0)
+        return nullcontext(SimpleNamespace(wait=lambda: 0))
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", start)
     config = StudyConfig("own_rate", "out", True, [f"{seeds}=0,1", "trainer.threads=1"], TRACKING)
     for sweep in find_study("own_rate").sweeps:
         run_sweep(config, sweep, "ab12")
@@ -334,11 +335,11 @@ def test_learning_rates_are_chosen_by_a_seed_of_their_own(monkeypatch: pytest.Mo
 def test_a_sweep_has_the_store_of_its_study(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[list[str], dict[str, str]]] = []
 
-    def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def start(command: list[str], env: dict[str, str]) -> AbstractContextManager[SimpleNamespace]:
         started.append((command, env))
-        return subprocess.CompletedProcess(command, 0)
+        return nullcontext(SimpleNamespace(wait=lambda: 0))
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5002")
     uri = "http://127.0.0.1:5001"
     tracking = TrackingConfig(

@@ -92,3 +92,30 @@ def test_a_run_that_fails_keeps_its_last_checkpoint_whatever_it_records(store: S
     with pytest.raises(ZeroDivisionError):
         train()
     assert (folders[0] / LAST).exists()
+
+
+def test_a_run_that_resumes_says_nothing_of_the_failure_before(store: Store) -> None:
+    def train(fails: bool, *overrides: str) -> None:
+        with tracked_run(store, run_config(*SMALL, *overrides), "identity", []) as record:
+            failed.append(record.run_id)
+            if fails:
+                raise ZeroDivisionError
+
+    failed: list[str] = []
+    with pytest.raises(ZeroDivisionError):
+        train(True)
+    assert "sentiment_rnn.error" in store.client.get_run(failed[0]).data.tags
+    assert "traceback.txt" in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
+    train(False, f"tracking.resume='{failed[0]}'")
+    run = store.client.get_run(failed[0])
+    assert run.info.status == "FINISHED"
+    assert "sentiment_rnn.error" not in run.data.tags
+    assert "traceback.txt" not in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
+
+
+def test_a_run_whose_process_was_killed_before_it_had_its_parameters_gets_them_when_it_resumes(store: Store) -> None:
+    tags = {"sentiment_rnn.identity": "identity"}
+    run_id = store.client.create_run(store.experiment_id, tags=tags).info.run_id
+    with tracked_run(store, run_config(*SMALL, "seed=3", f"tracking.resume='{run_id}'"), "identity", []):
+        pass
+    assert store.client.get_run(run_id).data.params["seed"] == "3"

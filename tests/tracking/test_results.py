@@ -2,6 +2,7 @@
 
 import math
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +161,14 @@ def test_the_latest_sweep_is_that_which_came_last_to_the_store_whatever_the_cloc
     second = begun("second")
     assert latest() == ("second", "second")
     third = begun("third")
-    close_parent(third, finished=True)
+    close_parent(third, "FINISHED")
     assert latest() == ("third", "third")
-    close_parent(second, finished=False)
+    close_parent(second, "FAILED")
     assert latest() == ("second", "second")
     now = -86_400
-    close_parent(ahead, finished=False)
+    close_parent(ahead, "FAILED")
     assert latest() == ("a day ahead", "a day ahead"), "it ended last"
-    close_parent(begun("second"), finished=True)
+    close_parent(begun("second"), "FINISHED")
     assert latest() == ("second", "second"), "it was resumed, and not begun anew"
     assert len(store.client.search_runs([store.experiment_id])) == 3
 
@@ -181,10 +182,28 @@ def test_a_sweep_of_an_earlier_version_comes_before_all_others_and_among_its_lik
     store.client.set_tag(find_sweep(store, "older").info.run_id, ORDER_TAG, "of another program")
     new = open_parent(store, config, "new", "new", SweepPlan([["seed=0"]]))
     assert new
-    close_parent(new, finished=True)
+    close_parent(new, "FINISHED")
     later = add_sweep(store.client, store.experiment_id, "older", [["seed=0"]], digest="older")
     assert find_sweep(store, "latest").info.run_name == "new"
     assert find_sweep(store, "older").info.run_id == later
+
+
+def test_a_finished_sweep_says_before_it_is_trained_again_what_is_there_and_how_to_keep_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = run_config(f"tracking.directory={tmp_path}", "tracking.repeat=true").tracking
+    store = open_store(config)
+    jobs = [["seed=0"], ["seed=1"]]
+    first = add_sweep(store.client, store.experiment_id, "mine", jobs, digest="a digest")
+    with caplog.at_level("INFO", logger="sentiment_rnn"):
+        lease = open_parent(store, config, "mine", "a digest", SweepPlan(jobs))
+    assert lease
+    lease.release()
+    assert lease.run_id != first
+    day = f"{datetime.fromtimestamp(store.client.get_run(first).info.end_time / 1000):%Y-%m-%d}"
+    (line,) = [message for message in caplog.messages if message.startswith("sweep mine: ")]
+    assert f"finished on {day} " in line
+    assert "with 2 runs, which are all trained again; tracking.repeat=false keeps them" in line
 
 
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:

@@ -150,5 +150,11 @@ def run_sweep(config: StudyConfig, sweep: Sweep, protocol: str, encoders: Sequen
     environment.pop(URI_VARIABLE, None)
     if uri := config.tracking.uri:  # an override, so that a job on another machine has it too
         tracking.append(f"tracking.uri={quoted(uri)}")
-    if status := subprocess.run([*train, *tracking, *overrides], env=environment).returncode:
+    with subprocess.Popen([*train, *tracking, *overrides], env=environment) as training:
+        try:
+            status = training.wait()
+        except KeyboardInterrupt:
+            training.wait()  # Ctrl-C has reached it as well, and its runs write their checkpoints
+            raise
+    if status:
         raise UserError(f"experiment={sweep.experiment} did not finish (status {status}); the same command resumes it")

@@ -22,11 +22,15 @@ DRAW = "optimizer.draw="
 
 def main() -> None:
     """Run one job, or the jobs of a sweep."""
+    interrupted = False
     try:
         job()
+    except (KeyboardInterrupt, SystemExit):  # the second is a scheduler's
+        interrupted = True
+        raise
     finally:
         if callback := sys.modules.get("sentiment_rnn.runs.callback"):  # which Hydra has imported if a sweep has begun
-            callback.close_sweeps()
+            callback.close_sweeps(interrupted)
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from tqdm import tqdm
 
 from sentiment_rnn.config.data import DataConfig
@@ -37,6 +36,7 @@ from sentiment_rnn.data.tokenizer import (
     splitter_version,
 )
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.locks import FileLock
 
 log = logging.getLogger("sentiment_rnn")
 

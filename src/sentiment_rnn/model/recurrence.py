@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from filelock import FileLock
 from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sentiment_rnn import runtime
+from sentiment_rnn.locks import FileLock
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cut
 

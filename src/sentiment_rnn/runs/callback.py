@@ -20,14 +20,14 @@ from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.runs.job_process import made_in_job
-from sentiment_rnn.runs.launchers import check_launcher, jobs_at_once, runs_here, trials_at_once
+from sentiment_rnn.runs.launchers import jobs_at_once, prepare_launcher, runs_here, trials_at_once
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.answers import quick_answers, store_errors
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.results import planned_runs, results_of, trials_of
 from sentiment_rnn.tracking.store import Store, check_store, open_store
 from sentiment_rnn.tracking.sweep_reports import log_summary
-from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, lock_sweep, open_parent
+from sentiment_rnn.tracking.sweeps import FAILED, FINISHED, KILLED, SweepPlan, close_parent, lock_sweep, open_parent
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
@@ -59,7 +59,7 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Check every job of the sweep, then open, or resume, its parent run."""
         with exit_on_user_error():
-            check_launcher(config.hydra.launcher)
+            prepare_launcher(config.hydra.launcher)
             plan, jobs, batch = plan_of(config)
             configs = job_configs(config, jobs)
             here = runs_here(config.hydra.launcher)
@@ -74,7 +74,7 @@ class SweepCallback(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
         """Every job went well: only then does Hydra call this."""
-        self.close(finished=True)
+        self.close(FINISHED)
 
     def on_job_start(self, config: DictConfig, **_: object) -> None:
         """Take secrets out of what Hydra has written of the job."""
@@ -82,18 +82,19 @@ class SweepCallback(Callback):
         for path in (folder.parent / "multirun.yaml", *folder.glob(f"{config.hydra.output_subdir}/*.yaml")):
             mask_file(path)
 
-    def close(self, finished: bool) -> None:
-        """End the parent run, once."""
+    def close(self, status: str) -> None:
+        """End the parent run, once, with one of MLflow's statuses."""
         if self.parent:
             parent, self.parent = self.parent, None
-            close_parent(parent, finished)
+            close_parent(parent, status)
             summarize(parent.store, parent.run_id)
 
 
-def close_sweeps() -> None:
-    """End, as FAILED, a sweep that broke off; called before Python ends, when MLflow can no longer read artifacts."""
+def close_sweeps(interrupted: bool) -> None:
+    """End, as KILLED or FAILED, a sweep that broke off; called before Python ends, when MLflow can no longer read
+    artifacts."""
     for callback in begun:
-        callback.close(finished=False)
+        callback.close(KILLED if interrupted else FAILED)
 
 
 def summarize(store: Store, parent: str) -> None:

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.finite_loss import FiniteLoss
 from sentiment_rnn.runs.interruption import Interruption
@@ -58,7 +59,13 @@ def train(config: RunConfig, overrides: list[str]) -> float | None:
     identity = config.identity(job.digest, code_digest(config.targets))
     if not is_first_process():  # started beside it by a scheduler
         run_id = run_of_first_process(store, config.tracking, identity)
-        return fit_and_test(job, None, Interruption(), interrupted_checkpoint(store, run_id) if run_id else None)
+        try:
+            return fit_and_test(job, None, Interruption(), interrupted_checkpoint(store, run_id) if run_id else None)
+        except torch.distributed.DistError as error:
+            raise UserError(
+                f"the first process of this job, rank 0, does not answer ({str(error).splitlines()[0]}); its output "
+                "says why"
+            ) from error
     send_left(store)
     with Interruption() as interruption, tracked_run(store, config, identity, overrides) as record:
         if record.finished:

@@ -1,9 +1,155 @@
-"""A job of a sweep in a process of its own: the first module of the runs that it loads."""
+"""Jobs of a sweep in processes of their own: the first module of the runs that such a process loads.
+
+A worker ends with its launcher, however that ends: it waits at a pipe that the system closes when the launcher is gone.
+A worker that is killed takes no other with it, since each is a pool of its own.
+"""
 
 import gc
+import logging
+import os
+import re
+import signal
 import sys
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib import import_module
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
+from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.interruption import Interruption
+
+TRIES = 3
+"""How often a job is started whose worker is killed."""
+IDLE_SECONDS = 300
+"""After which a worker without a job ends, and gives its memory back."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Variables of libraries, each of which would take every core in every worker."""
+log = logging.getLogger("sentiment_rnn")
+launcher_ended = threading.Event()
+"""In a worker: set when its launcher has ended, or asks it to end."""
+
+
+class Workers:
+    """Worker processes, which keep their libraries from one launch to the next.
+
+    Args:
+        needs: what every job gets of Hydra: its context, the sweep's configuration, and the function to run.
+    """
+
+    def __init__(self, needs: tuple[Any, ...]) -> None:
+        self.needs = needs
+        self.reader, self.writer = Pipe(duplex=False)
+        self.idle: list[ProcessPoolExecutor] = []
+        self.running: dict[Future[JobReturn], tuple[int, ProcessPoolExecutor]] = {}
+
+    def launch(self, jobs: Sequence[Sequence[str]], first: int, at_once: int, threads: int) -> list[JobReturn]:
+        """Run jobs by their overrides; of each what it returned, or the exception that ended it.
+
+        A job whose worker is killed is tried again when all others have begun, `TRIES` times in all.
+
+        Args:
+            first: number of the first job.
+            threads: of a library in each worker, unless the user has said how many.
+        """
+        log.info("Launching %d jobs, %d at once", len(jobs), at_once)
+        for number, overrides in enumerate(jobs, first):
+            log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
+        waiting, tries = deque(range(len(jobs))), Counter[int]()
+        returned: dict[int, JobReturn] = {}
+        state = Singleton.get_state()
+        try:
+            with Interruption():
+                while waiting or self.running:
+                    while waiting and len(self.running) < at_once:
+                        job = waiting.popleft()
+                        self._start(job, (first + job, jobs[job], *self.needs, state), threads)
+                    for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+                        job, worker = self.running.pop(future)
+                        killed = future.exception()
+                        if not isinstance(killed, TerminatedWorkerError | KeyboardInterrupt | SystemExit):
+                            returned[job] = future.result()
+                            self.idle.append(worker)
+                            continue
+                        tries[job] += 1
+                        again = tries[job] < TRIES
+                        what = "it is tried again" if again else f"given up after {TRIES} tries"
+                        log.warning("job #%d: its process was killed%s; %s", first + job, _signal_in(killed), what)
+                        if again:
+                            waiting.append(job)
+        except BaseException:
+            self._stop()
+            raise
+        lost = UserError(
+            f"{len(jobs) - len(returned)} of {len(jobs)} runs are missing, since their processes were killed (is there "
+            "enough memory?); the same command runs them again"
+        )
+        return [returned.get(job) or JobReturn(jobs[job], status=JobStatus.FAILED, _return_value=lost)
+                for job in range(len(jobs))]  # fmt: skip
+
+    def _start(self, job: int, arguments: tuple[Any, ...], threads: int) -> None:
+        try:
+            worker = self.idle.pop()
+            future = worker.submit(run_job, *arguments)
+        except (IndexError, TerminatedWorkerError):  # no idle worker, or one that was killed
+            worker = ProcessPoolExecutor(
+                1,
+                timeout=IDLE_SECONDS,
+                env={name: os.environ.get(name, str(threads)) for name in THREADS},
+                initializer=end_with_launcher,
+                initargs=(self.reader,),
+            )
+            future = worker.submit(run_job, *arguments)
+        self.running[future] = job, worker
+
+    def _stop(self) -> None:
+        """End all workers, when their runs have written their checkpoints; at another signal at once."""
+        if count := sum(not future.done() for future in self.running):
+            log.warning("waiting until the %d that run have written a checkpoint; once more ends them at once", count)
+        self.writer.close()
+        try:
+            with Interruption():
+                wait(self.running)
+        finally:
+            for worker in [*self.idle, *(worker for _, worker in self.running.values())]:
+                worker.shutdown(kill_workers=True)
+
+
+def _signal_in(killed: BaseException) -> str:
+    """The signal that joblib names in its error, in brackets."""
+    found = re.search(r"\{(SIG\w+)", str(killed))
+    return f" ({found[1]})" if found else ""
+
+
+def end_with_launcher(pipe: Connection) -> None:
+    """Have this process, a worker, end when the other end of the pipe is closed. A run writes its checkpoint first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal: the launcher tells ours
+    threading.Thread(target=_wait_and_end, args=(pipe,), daemon=True).start()
+
+
+def _wait_and_end(pipe: Connection) -> None:
+    pipe.poll(None)
+    launcher_ended.set()
+    os.kill(os.getpid(), signal.SIGTERM)  # ends an idle process, or asks the run to end
+
+
+def run_job(*arguments: Any) -> JobReturn:
+    """Run one job as Hydra's plugin for joblib does."""
+    from hydra_plugins.hydra_joblib_launcher._core import execute_job
+
+    try:
+        returned: JobReturn = execute_job(*arguments)
+        return returned
+    finally:
+        if launcher_ended.is_set():
+            os._exit(130)  # nobody waits for what it returns
 
 
 def made_in_job(module: str, name: str) -> Any:

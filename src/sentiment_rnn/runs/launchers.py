@@ -2,7 +2,8 @@
 
 import shutil
 
-from omegaconf import DictConfig
+from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.search import SearchConfig
@@ -10,24 +11,36 @@ from sentiment_rnn.errors import UserError
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+WORKERS = "hydra_plugins.sentiment_rnn_joblib.WorkerLauncher"
+"""What a sweep has in the place of `JOBLIB`."""
 PROCESSES = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 
 
 def runs_here(launcher: DictConfig) -> bool:
     """Whether the jobs run on this machine, so that what it lacks they lack too."""
-    return launcher._target_ in (BASIC, JOBLIB, PROCESSES)
+    return launcher._target_ in (BASIC, JOBLIB, WORKERS, PROCESSES)
 
 
-def check_launcher(launcher: DictConfig) -> None:
-    """Raise `UserError` for a Slurm cluster that is not here."""
+def prepare_launcher(launcher: DictConfig) -> None:
+    """Have `WORKERS` run the jobs of joblib's launcher; raise `UserError` for a Slurm cluster that is not here, and for
+    what workers do not take."""
     if launcher._target_ == SLURM and not shutil.which("sbatch"):
         raise UserError("hydra/launcher=slurm: no sbatch here; start the sweep on a login node of the cluster")
+    if launcher._target_ != JOBLIB:
+        return
+    if launcher.n_jobs == 0:
+        raise UserError("hydra.launcher.n_jobs=0: expected how many jobs run at once; -1 is one for each core")
+    usual = OmegaConf.structured(JobLibLauncherConf)
+    if given := [key for key in usual if key != "n_jobs" and launcher[key] != usual[key]]:
+        raise UserError(f"hydra.launcher.{given[0]}={launcher[given[0]]}: has no effect here; leave it out")
+    with read_write(launcher):
+        launcher._target_ = WORKERS
 
 
 def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
     """How many of a sweep's jobs share the cores that each of them sees; a scheduler gives every job its own."""
-    if launcher._target_ == JOBLIB:
+    if launcher._target_ in (JOBLIB, WORKERS):
         given = launcher.n_jobs
         return min(jobs, max(1, runtime.cores() + 1 + given) if given < 0 else given)
     return jobs if launcher._target_ == PROCESSES else 1
@@ -35,4 +48,4 @@ def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
 
 def trials_at_once(launcher: DictConfig, settings: SearchConfig) -> int:
     """How many trials of a search are launched together. More of them at once learn less from each other."""
-    return settings.at_once or (jobs_at_once(launcher, settings.trials) if launcher._target_ == JOBLIB else 1)
+    return settings.at_once or (jobs_at_once(launcher, settings.trials) if launcher._target_ == WORKERS else 1)

@@ -1,13 +1,15 @@
 """Which run a process is to train, and the right to: a new run, or the one that broke off."""
 
+import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from mlflow.entities import Param, RunStatus
+from mlflow.entities import Param, Run, RunStatus
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -17,6 +19,7 @@ from sentiment_rnn.tracking.answers import no_answer
 from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
+    ERROR_TAG,
     IDENTITY_TAG,
     NOTE_TAG,
     PARENT_TAG,
@@ -24,12 +27,17 @@ from sentiment_rnn.tracking.names import (
     PRUNED_TAG,
     SEARCH_TRIAL_TAG,
     STUDY_TAG,
+    TRACEBACK,
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.results import Curve, curve_of, is_finished
 from sentiment_rnn.tracking.store import Store
 
+log = logging.getLogger("sentiment_rnn")
+
+FIRST_WITHIN = 600.0
+"""Seconds that the first process of a scheduler's job has to begin, once it may: its machine may load slowly."""
 LONGEST_PARAM = 6000
 """Characters of a parameter that MLflow keeps."""
 
@@ -63,7 +71,7 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
     """
     tracking = config.tracking
     if tracking.resume:
-        return _run_to_resume(store, tracking, identity, tracking.resume)
+        return _run_to_resume(store, config, identity, tracking.resume)
     if tracking.parent is None:
         run_id = _new_run(store, config, identity)
         return Claim(run_id, Lease(store, run_id, tracking).acquire(wait=False))
@@ -81,7 +89,7 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
             raise PrunedError(tags[PRUNED_TAG])
         if DIVERGED_TAG in tags:
             raise DivergedError(tags[DIVERGED_TAG])
-        claim = _resumed(store, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
+        claim = _resumed(store, config, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
         undone.pop_all()
         return claim
 
@@ -91,17 +99,28 @@ def run_of_first_process(store: Store, tracking: TrackingConfig, identity: str) 
 
     None where that makes a run of its own, which starts with the first step. A run that the sweep has finished ends
     this process: there is nothing to do.
+
+    Raises:
+        UserError: the first process has failed, it seems: it has no run, and waits for no other process that lives.
     """
     if tracking.parent is None:
         return tracking.resume
     lease = Lease(store, tracking.parent, tracking, identity)
+    seen, since = lease.owner(), time.monotonic()
     while True:
         owner = lease.owner()
+        if owner != seen:  # a heartbeat, of a process that the first one waits for
+            seen, since = owner, time.monotonic()
         run_id = _find(store, identity, tracking.parent, "!=")
         if owner and owner.job == scheduled_job() and run_id:
             return run_id
         if _find(store, identity, tracking.parent, "="):
             raise SystemExit(0)
+        if (waited := time.monotonic() - since) > FIRST_WITHIN + tracking.lease:
+            raise UserError(
+                f"the first process of this job has begun no run within {waited:.0f} s, so this one ends; the output "
+                "of the first, rank 0, says why"
+            )
         time.sleep(tracking.heartbeat / 3)
 
 
@@ -117,7 +136,8 @@ def _check_parent(store: Store, parent: str) -> None:
         ) from error
 
 
-def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id: str) -> Claim:
+def _run_to_resume(store: Store, config: RunConfig, identity: str, run_id: str) -> Claim:
+    tracking = config.tracking
     try:
         tags = store.client.get_run(run_id).data.tags
     except MlflowException as error:
@@ -139,14 +159,28 @@ def _run_to_resume(store: Store, tracking: TrackingConfig, identity: str, run_id
         undone.enter_context(lease)
         if is_finished(store.client.get_run(run_id)):
             raise UserError(f"tracking.resume={run_id}: this run has finished; there is nothing to resume")
-        claim = _resumed(store, run_id, lease)
+        claim = _resumed(store, config, run_id, lease)
         undone.pop_all()
     return claim
 
 
-def _resumed(store: Store, run_id: str, lease: Lease) -> Claim:
-    names = [name for name in store.client.get_run(run_id).data.metrics if not name.startswith("system/")]
+def _resumed(store: Store, config: RunConfig, run_id: str, lease: Lease) -> Claim:
+    run = store.client.get_run(run_id)
+    if not run.data.params:  # its process was killed as soon as it had made the run
+        _log_params(store, config, run_id)
+    if ERROR_TAG in run.data.tags:
+        _drop_error(store, run)
+    names = [name for name in run.data.metrics if not name.startswith("system/")]
     return Claim(run_id, lease, {name: curve_of(store, run_id, name) for name in names})
+
+
+def _drop_error(store: Store, run: Run) -> None:
+    """Take away what a run says of the failure that it resumes from."""
+    store.client.delete_tag(run.info.run_id, ERROR_TAG)
+    try:
+        get_artifact_repository(run.info.artifact_uri, tracking_uri=store.uri).delete_artifacts(TRACEBACK)
+    except Exception as error:  # of whatever keeps the files: some cannot delete, and some had none
+        log.debug("run %s: %s stays (%s)", run.info.run_id, TRACEBACK, error)
 
 
 def _find(store: Store, identity: str, parent: str, finished: str) -> str | None:
@@ -172,11 +206,14 @@ def _new_run(store: Store, config: RunConfig, identity: str) -> str:
         tags[PARENT_TAG] = parent
     tags = {key: masked(value) for key, value in tags.items()}
     run_id = store.client.create_run(store.experiment_id, run_name=masked(name), tags=tags).info.run_id
-    # Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders.
-    settings = _flatten(masked_settings(config.settings()))
-    params = [Param(key, value[:LONGEST_PARAM]) for key, value in settings.items()]
-    store.client.log_batch(run_id, params=params)
+    _log_params(store, config, run_id)
     return run_id
+
+
+def _log_params(store: Store, config: RunConfig, run_id: str) -> None:
+    """Once, since MLflow refuses another value, and a run that is resumed may have other threads or folders."""
+    settings = _flatten(masked_settings(config.settings()))
+    store.client.log_batch(run_id, params=[Param(key, value[:LONGEST_PARAM]) for key, value in settings.items()])
 
 
 def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:

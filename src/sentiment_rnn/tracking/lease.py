@@ -21,11 +21,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.answers import quick_answers
 from sentiment_rnn.tracking.names import LEASE_TAG
 from sentiment_rnn.tracking.store import Store

@@ -35,6 +35,7 @@ from sentiment_rnn.tracking.names import (
     OVERRIDES,
     PREDICTIONS,
     PRUNED_TAG,
+    TRACEBACK,
     WRITER_TAG,
 )
 from sentiment_rnn.tracking.outbox import Outbox, milliseconds
@@ -275,7 +276,7 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
             else:
                 if why:
                     outbox.tags(why)
-                    outbox.text(trace, "traceback.txt")
+                    outbox.text(trace, TRACEBACK)
                 outbox.end(RunStatus.to_string(status))
             outbox.close()
             if status == RunStatus.FINISHED and not config.tracking.records_all:

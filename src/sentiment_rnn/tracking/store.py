@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import quick_answers, store_errors, wait_for_answer
 

@@ -5,6 +5,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -14,14 +15,28 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import STORE_ERRORS, quick_answers, store_errors
-from sentiment_rnn.tracking.lease import HeldError, Lease
-from sentiment_rnn.tracking.names import ASKED_TAG, JOBS, NOTE_TAG, ORDER_TAG, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.lease import HeldError, Lease, lease_tag, owners_of
+from sentiment_rnn.tracking.names import (
+    ASKED_TAG,
+    ERROR_TAG,
+    IDENTITY_TAG,
+    JOBS,
+    NOTE_TAG,
+    ORDER_TAG,
+    PARENT_TAG,
+    STUDY_TAG,
+    SWEEP_TAG,
+)
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
 from sentiment_rnn.tracking.results import ended_runs, is_finished, latest_of, next_order, trials_of
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
+FINISHED, FAILED, KILLED = (
+    RunStatus.to_string(status) for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
+)
+"""How MLflow calls the end of a sweep; KILLED is one that was interrupted."""
 log = logging.getLogger("sentiment_rnn")
 
 
@@ -92,6 +107,12 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
             store.client.set_tag(earlier.info.run_id, tag, value)
         log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
         return None
+    if earlier and finished and config.repeat:
+        log.info(
+            "sweep %s: finished on %s with %d runs, which are all trained again; tracking.repeat=false keeps them",
+            study, f"{datetime.fromtimestamp(earlier.info.end_time / 1000):%Y-%m-%d %H:%M}",
+            len(ended_runs(store, earlier, diverged=True)),
+        )  # fmt: skip
     if earlier and not (finished and config.repeat):
         try:
             lease = Lease(store, earlier.info.run_id, config).acquire(wait=False)
@@ -117,9 +138,10 @@ def _has_all_runs(store: Store, parent: Run, plan: SweepPlan) -> bool:
     return len(ended_runs(store, parent, diverged=True)) >= plan.count
 
 
-def close_parent(lease: Lease, finished: bool) -> None:
-    """End a parent run, as FINISHED or FAILED, and say where its runs can be seen; or that its end is not recorded."""
-    status = RunStatus.to_string(RunStatus.FINISHED if finished else RunStatus.FAILED)
+def close_parent(lease: Lease, status: str) -> None:
+    """End a parent run with one of MLflow's statuses, and say where its runs can be seen; or that its end is not
+    recorded."""
+    _end_killed_runs(lease, status)
     try:
         with lease:
             lease.check()
@@ -131,4 +153,21 @@ def close_parent(lease: Lease, finished: bool) -> None:
     except (OSError, UserError) as error:  # a full disk; another process
         log.warning("sweep: %s, but run %s does not say so (%s)", status, lease.run_id, error)
         return
-    log.info("sweep: %s, run %s; %s", status, lease.run_id, where_to_look(lease.store))
+    said = "interrupted; the same command resumes it" if status == KILLED else status
+    log.info("sweep: %s, run %s; %s", said, lease.run_id, where_to_look(lease.store))
+
+
+def _end_killed_runs(lease: Lease, status: str) -> None:
+    """End the runs of a sweep whose process was killed before it could: the store would call them running for ever."""
+    client, running = lease.store.client, RunStatus.to_string(RunStatus.RUNNING)
+    query = f"tags.`{PARENT_TAG}` = '{lease.run_id}' and attributes.status = '{running}'"
+    try:
+        with quick_answers():
+            tags = client.get_run(lease.run_id).data.tags
+            for run in client.search_runs([lease.store.experiment_id], query):
+                held = lease_tag(run.data.tags.get(IDENTITY_TAG, ""))
+                if held in tags and all(owner.is_gone for owner in owners_of({held: tags[held]})):
+                    client.set_tag(run.info.run_id, ERROR_TAG, "its process was killed")
+                    client.set_terminated(run.info.run_id, status)
+    except STORE_ERRORS as error:  # a server that is away; the same sweep, started again, finds the runs all the same
+        log.debug("killed runs are not ended: %s", error)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import optuna
-from filelock import FileLock
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.store import Store
 
 PRUNING = "pruning"

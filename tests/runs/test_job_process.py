@@ -1,0 +1,150 @@
+"""Sweeps whose jobs run side by side, in real processes that are really killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow.entities import Run
+from omegaconf import OmegaConf
+
+from processes import environment
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.launchers import JOBLIB, WORKERS, prepare_launcher
+from stored_runs import runs_in
+
+SIDE_BY_SIDE = (
+    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10",
+    "data.batch_size=20", "encoder.hidden_size=8", "embedding.size=8", "trainer.threads=1",
+    "tracking.system_metrics=false", "tracking.record=results", "hydra/launcher=joblib",
+)  # fmt: skip
+FOR_EVER = "trainer.epochs=100000"
+
+
+class Sweep:
+    """`sentiment-rnn train` in a session of its own, as a terminal would have it."""
+
+    def __init__(self, folder: Path, *overrides: str) -> None:
+        self.folder = folder
+        command = [sys.executable, "-m", "sentiment_rnn", "train", *SIDE_BY_SIDE, *overrides]
+        with (folder / "output").open("w") as output:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=environment(), stdout=output, stderr=output, start_new_session=True
+            )
+
+    def said(self) -> str:
+        """All that it has printed."""
+        return (self.folder / "output").read_text()
+
+    def runs(self) -> tuple[Run | None, list[Run]]:
+        """The parent run, where it is there, and its jobs' runs."""
+        if not (self.folder / "runs" / "artifacts").exists():
+            return None, []
+        runs = runs_in(self.folder)[1]
+        parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+        return (parents[0] if parents else None), [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+
+    def writers(self) -> dict[str, int]:
+        """The process that writes each run, by the run's id."""
+        parent, runs = self.runs()
+        leases = {run.info.run_id: f"sentiment_rnn.lease.{run.data.tags['sentiment_rnn.identity']}" for run in runs}
+        tags = parent.data.tags if parent else {}
+        return {run_id: json.loads(tags[lease])["pid"] for run_id, lease in leases.items() if lease in tags}
+
+    def statuses(self) -> list[str]:
+        """How the jobs' runs stand, sorted."""
+        return sorted(run.info.status for run in self.runs()[1])
+
+    def moments(self, seconds: float = 200) -> Iterator[None]:
+        """Moments to look at it until the time is over."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            yield
+            time.sleep(0.05)
+        raise TimeoutError(self.said())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_launcher_and_their_runs_write_a_checkpoint(number: int, tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, "encoder=bag", "seed=0,1", f"{FOR_EVER},1", "hydra.launcher.n_jobs=3")
+    for _ in sweep.moments():  # two jobs are done, two train for ever, and one worker is idle
+        trains = [path.parent.name for path in (tmp_path / "runs" / "checkpoints").glob("*/last.ckpt")]
+        if sweep.statuses() == ["FINISHED", "FINISHED", "RUNNING", "RUNNING"] and len(trains) == 2:
+            break
+        assert sweep.process.poll() is None, sweep.said()
+    workers = psutil.Process(sweep.process.pid).children(recursive=True)
+    assert len(workers) >= 3
+    if number == signal.SIGINT:
+        os.killpg(sweep.process.pid, number)  # as a terminal does
+    else:
+        sweep.process.send_signal(number)
+    assert sweep.process.wait(60) == (-number if number == signal.SIGKILL else 130), sweep.said()
+    alive = psutil.wait_procs(workers, timeout=60)[1]
+    assert alive == []
+    assert sweep.statuses() == ["FINISHED", "FINISHED", "KILLED", "KILLED"], sweep.said()
+    parent, _ = sweep.runs()
+    assert parent
+    assert "Traceback" not in sweep.said()
+    assert sweep.said().count("interrupted; checkpoint after") == 2
+    if number != signal.SIGKILL:  # else nobody was left to say so
+        assert parent.info.status == "KILLED"
+        assert "sweep: interrupted; the same command resumes it, run " in sweep.said()
+        assert "FAILED" not in sweep.said()
+
+
+@pytest.mark.slow
+def test_a_job_whose_worker_is_killed_each_time_takes_no_other_with_it_and_the_same_command_resumes(
+    tmp_path: Path,
+) -> None:
+    overrides = ("encoder=bag", "seed=0,1,2", "trainer.epochs=100", "tracking.repeat=false", "hydra.launcher.n_jobs=2")
+    sweep = Sweep(tmp_path, *overrides)
+    killed: set[int] = set()
+    for _ in sweep.moments():
+        if sweep.process.poll() is not None:
+            break
+        victims = [run.info.run_id for run in sweep.runs()[1] if run.data.params.get("seed") == "1"]
+        for run_id, process in sweep.writers().items():
+            if run_id in victims and process not in killed and len(killed) < 3:
+                os.kill(process, signal.SIGKILL)
+                killed.add(process)
+    assert sweep.process.returncode == 1
+    assert len(killed) == 3
+    assert sweep.statuses() == ["FAILED", "FINISHED", "FINISHED"]
+    said = sweep.said()
+    assert said.count("job #1: its process was killed (SIGKILL); it is tried again") == 2
+    assert said.count("job #1: its process was killed (SIGKILL); given up after 3 tries") == 1
+    assert "error: 1 of 3 runs are missing" in said.splitlines()[-1]
+    assert "the same command runs them again" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    parent, runs = sweep.runs()
+    assert parent
+    assert parent.info.status == "FAILED"
+    (lost,) = [run for run in runs if run.info.status == "FAILED"]
+    assert lost.data.tags["sentiment_rnn.error"] == "its process was killed"
+    again = Sweep(tmp_path, *overrides)
+    assert again.process.wait(200) == 0, again.said()
+    assert again.statuses() == ["FINISHED"] * 3
+    assert again.said().count("finished before as run") == 2
+    assert not any("sentiment_rnn.error" in run.data.tags for run in again.runs()[1])
+
+
+def test_joblibs_jobs_run_in_workers_of_our_own_and_keys_without_an_effect_are_refused() -> None:
+    usual = {"_target_": JOBLIB, "n_jobs": 2}
+    keys = {
+        "backend": None, "prefer": "processes", "require": None, "verbose": 0, "timeout": None,
+        "pre_dispatch": "2*n_jobs", "batch_size": "auto", "temp_folder": None, "max_nbytes": None, "mmap_mode": "r",
+    }  # fmt: skip
+    launcher = OmegaConf.create(usual | keys)
+    prepare_launcher(launcher)
+    assert launcher._target_ == WORKERS
+    with pytest.raises(UserError, match=r"^hydra.launcher.verbose=3: has no effect here; leave it out"):
+        prepare_launcher(OmegaConf.create(usual | keys | {"verbose": 3}))
+    with pytest.raises(UserError, match=r"^hydra.launcher.n_jobs=0: expected how many jobs"):
+        prepare_launcher(OmegaConf.create(usual | keys | {"n_jobs": 0}))

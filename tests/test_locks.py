@@ -1,0 +1,47 @@
+"""A lock that another process holds, which is stopped."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from sentiment_rnn import locks
+from sentiment_rnn.locks import FileLock
+
+HOLDS = """
+import os, signal, sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_command_that_waits_for_a_stopped_process_says_for_which_and_goes_on_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.2)
+    with subprocess.Popen([sys.executable, "-c", HOLDS, tmp_path / "lock"], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        os.waitpid(holder.pid, os.WUNTRACED)
+        threading.Timer(0.6, os.kill, (holder.pid, signal.SIGCONT)).start()
+        with caplog.at_level(logging.WARNING, logger="sentiment_rnn"), FileLock(tmp_path / "lock") as lock:
+            assert lock.is_locked
+        holder.wait()
+    (line,) = caplog.messages
+    assert line.startswith(f"waiting for {tmp_path / 'lock'}, which ")
+    if Path("/proc/locks").exists():
+        assert f"process {holder.pid} (" in line
+        assert ", stopped) holds" in line
+
+
+def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with FileLock(tmp_path / "lock"):
+        pass
+    assert caplog.messages == []
