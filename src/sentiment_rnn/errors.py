@@ -11,10 +11,14 @@ class UserError(Exception):
     what a stranger's file can say to a terminal."""
 
     def __init__(self, message: str) -> None:
-        shown = masked(message)
-        if not shown.isprintable():
-            shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
-        super().__init__(shown)
+        super().__init__(printable(masked(message)))
+
+
+def printable(text: str) -> str:
+    """The text with control characters as escapes: a terminal would obey them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.results import Curve, Metrics, RunResult
 
@@ -44,7 +45,7 @@ def made_up_run(
     encoder, *varied = arm.split(", ")
     config: Any = SimpleNamespace(
         seed=seed,
-        encoder=SimpleNamespace(name=encoder, label=None, color=color),
+        encoder=EncoderConfig(name=encoder, color=color),
         pooling=SimpleNamespace(name=pooling),
         optimizer=SimpleNamespace(learning_rate=0.002),
     )

@@ -378,6 +378,8 @@ def test_what_a_sweep_varied_stands_behind_the_label() -> None:
 
 def test_a_label_that_an_override_of_the_encoder_makes_untrue_is_not_shown() -> None:
     runs = [labelled("lstm", "LSTM, forget bias 1", encoder__forget_bias=bias) for bias in ("0", "1")]
+    for run, bias in zip(runs, (0.0, 1.0), strict=True):
+        run.config.encoder.forget_bias = bias
     assert {arm.label for arm in arms_of(runs)} == {"lstm, forget_bias=0", "lstm, forget_bias=1"}
 
 

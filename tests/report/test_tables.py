@@ -24,6 +24,14 @@ def test_a_terminal_shows_what_looks_like_markup() -> None:
     assert "Title [tokens]" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_a_terminal_obeys_nothing_that_a_name_says_to_it() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    show(console, Table("Sweeps", ("name",), [("\x1b]0;mine\x07",)]))
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b" not in said
+    assert "mine" in said
+
+
 def test_a_block_is_replaced_and_nothing_around_it(tmp_path: Path) -> None:
     document = tmp_path / "README.md"
     document.write_text("before\n<!-- mine:start -->\nold\n<!-- mine:end -->\nafter\n")

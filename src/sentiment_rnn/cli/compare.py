@@ -59,7 +59,10 @@ def compare(config: CompareConfig) -> None:
     refused = None
     try:
         log_comparison(store, parent, files, figure)
-        lines.append(f"tables and figure logged to run {parent.info.run_id} of {store.uri}, under comparison/")
+        lines.append(
+            f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {next(iter(sweeps))}, "
+            "under comparison/"
+        )
         if config.register:
             called = {run.run_id: arm.label for arm in arms for run in arm.runs}
             lines += register_best(store, str(name), entrants, called, fault_of_model, config.register == "replace")

@@ -37,5 +37,5 @@ def write_package_of(result: RunResult, digest: str, folder: Path) -> None:
             f"run={result.run_id}: the reviews are not those that it read, so no model can be made of it; "
             "train again with tracking.repeat=true"
         )
-    package = pack(best(result), data, result.config.precision, result.run_id)
+    package = pack(best(result), data, result.config.precision, result.run_id, result.label)
     write_whole_package(package, result.metrics[TEMPERATURE], data, folder)

@@ -1,6 +1,7 @@
 """Keys of `embedding`, `encoder` and `pooling`."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -92,6 +93,12 @@ class EncoderConfig:
             at_least("encoder.gradient_steps", self.gradient_steps, 0)
         if self.detach is not None:
             one_of("encoder.detach", self.detach, ("none", "cell", "hidden"))
+
+    def label_with(self, overrides: Iterable[str]) -> str:
+        """The label, or the name where there is none or one of these overrides changes the encoder: the label of its
+        file describes another one then."""
+        changed = any(override.lstrip("+").startswith("encoder.") for override in overrides)
+        return self.name if changed or not self.label else self.label
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -84,6 +84,8 @@ class Reading:
     """Tokens of its longest training text; 0 where that is not known."""
     shuffle_span: int = 0
     """Tokens of the stretches that it shuffles, as in training; 0 for none."""
+    label: str = ""
+    """The encoder's name for people; empty in a model of an earlier version."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Package:
     def name(self) -> str:
         """What its encoder is called."""
         return str(self.model.description["encoder"]["name"])
+
+    @property
+    def label(self) -> str:
+        """The same for people."""
+        return self.reading.label or self.name
 
 
 def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
@@ -176,7 +183,7 @@ def _checked_reading(reading: Reading) -> Reading:
         and 0 < reading.temperature < HIGHEST_TEMPERATURE
         and reading.keep in PARTS
         and reading.precision in ("float32", "bfloat16")
-        and all(isinstance(name, str) and name.isprintable() for name in (reading.run, reading.data))
+        and all(isinstance(name, str) and name.isprintable() for name in (reading.run, reading.data, reading.label))
         and all(
             type(number) is int and 0 <= number < 2**31
             for number in (reading.shortest, reading.longest, reading.shuffle_span)

@@ -34,7 +34,7 @@ class Inspection:
     """What a model did with a text."""
 
     name: str
-    """The encoder's."""
+    """The encoder's, for people: its label."""
     run: str
     tokens: list[str]
     """T tokens that were read."""
@@ -74,7 +74,7 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
     kept = ids[read]
     running = predictor.probabilities([part_read(predictor, ids[: position + 1]) for position in read])
     return Inspection(
-        name=predictor.package.name,
+        name=predictor.package.label,
         run=predictor.package.reading.run,
         tokens=[words[position] for position in read],
         unknown=(kept == UNKNOWN_ID).tolist(),

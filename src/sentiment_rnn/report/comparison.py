@@ -136,7 +136,7 @@ def arms_of(runs: Sequence[RunResult], told_apart: tuple[str, ...] = ()) -> list
         # Two files with one name in them are two encoders all the same.
         name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
         groups.setdefault(", ".join([name, *settings]), []).append(run)
-    labels = {name: ", ".join([_label(group), *name.split(", ")[1:]]) for name, group in groups.items()}
+    labels = {name: ", ".join([group[0].label, *name.split(", ")[1:]]) for name, group in groups.items()}
     several = Counter(labels.values())
     return _in_order(
         Arm(name, sorted(group, key=lambda run: run.seed), labels[name] if several[labels[name]] == 1 else name)
@@ -147,12 +147,6 @@ def arms_of(runs: Sequence[RunResult], told_apart: tuple[str, ...] = ()) -> list
 def _in_order(arms: Iterable[Arm]) -> list[Arm]:
     """The best on validation first."""
     return sorted(arms, key=lambda arm: (_best_first(arm.metric(BEST_ACCURACY)), _least_first(arm.metric(BEST_LOSS))))
-
-
-def _label(runs: Sequence[RunResult]) -> str:
-    """The encoder's label; its name where an override changes the encoder, which the label no longer describes."""
-    changed = any(key.startswith("encoder.") and key != "encoder.label" for run in runs for key in run.overrides)
-    return runs[0].encoder if changed else runs[0].label
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

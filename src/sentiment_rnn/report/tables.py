@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as TerminalTable
 
-from sentiment_rnn.errors import UserError
+from sentiment_rnn.errors import UserError, printable
 
 
 class Table(NamedTuple):
@@ -53,13 +53,13 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def show(console: Console, table: Table) -> None:
     """Print one table; a column whose every entry starts with a digit or a sign is set to the right."""
-    shown = TerminalTable(title=escape(table.title), title_justify="left", title_style="bold")
+    shown = TerminalTable(title=escape(printable(table.title)), title_justify="left", title_style="bold")
     for position, column in enumerate(table.columns):
         entries = [row[position] for row in table.rows if row[position]]
         numbers = all(entry[0].isdigit() or entry[0] in "+-<>≥" for entry in entries)
         shown.add_column(escape(column), justify="right" if numbers else "left")
     for row in table.rows:
-        shown.add_row(*map(escape, row))
+        shown.add_row(*(escape(printable(cell)) for cell in row))
     console.print(shown)
 
 

@@ -17,13 +17,13 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.names import TEMPERATURE
 
 
-def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: str) -> Package:
+def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: str, label: str) -> Package:
     """The trained model as people use it, its temperature not yet fitted, and without its training texts."""
     read, corpus = data.config, data.corpus
     lengths = corpus.splits["train"].lengths
     reading = Reading(
         read.max_tokens, read.keep, read.eval_batch_size, precision, 1.0, run_id, read.name, int(lengths.min()),
-        int(lengths.max()), read.shuffle_span,
+        int(lengths.max()), read.shuffle_span, label,
     )  # fmt: skip
     return Package(model, corpus.tokenizer, reading, np.array([], dtype=np.int64))
 

@@ -63,7 +63,8 @@ class ReviewJob:
         # Here, not above: it loads SciPy, for which no training step waits.
         from sentiment_rnn.runs.packaging import calibration_metrics, fitted_temperature, gather_predictions, pack
 
-        package = pack(model.cpu().eval(), self.data, self.config.precision, record.run_id)
+        label = self.config.encoder.label_with(record.overrides)
+        package = pack(model.cpu().eval(), self.data, self.config.precision, record.run_id, label)
         temperature = fitted_temperature(package, self.data)
         predictions = gather_predictions(model, self.data, temperature)
         record.log_metrics(calibration_metrics(predictions))

@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,11 +62,14 @@ class RunRecord:
         outbox: Outbox | None = None,
         lease: Lease | None = None,
         earlier: Mapping[str, Curve] | None = None,
+        overrides: Sequence[str] = (),
     ) -> None:
         self.store = store
         self.run_id = run_id
         self.lease = lease
         """The right to write it; none for a run that has finished."""
+        self.overrides = overrides
+        """What was said on the command line."""
         self.checkpoints = folder_of(store, run_id)
         self.upload = Upload(store, run_id) if lease and store.keeps_checkpoints else None
         self._outbox = outbox
@@ -233,7 +236,7 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
         if config.tracking.system_metrics:
             monitor = Monitor(outbox)
             monitor.start()
-        record = RunRecord(store, run_id, outbox, lease, claim.earlier)
+        record = RunRecord(store, run_id, outbox, lease, claim.earlier, overrides)
         try:
             yield record
         finally:

@@ -80,7 +80,7 @@ class RunResult:
     @property
     def label(self) -> str:
         """The encoder's name in tables and figures."""
-        return str(self.config.encoder.label or self.encoder)
+        return str(self.config.encoder.label_with(self.overrides))
 
     @property
     def learning_rate(self) -> float:
