@@ -72,6 +72,12 @@ WRONG_OVERRIDES = {
     "encoder=null": "encoder=null: expected one of bag, gru, lstm",
     "data=null": "data=null: expected one of files, generated, imdb",
     "trainer=": "trainer=: expected one of auto, cpu, gpu",
+    "encoder=[rnn,lstm]": "encoder=[rnn,lstm]: a run has one encoder; -m encoder=rnn,lstm runs each in turn",
+    "+encoder=['rnn', lstm]": "a run has one encoder; -m encoder=rnn,lstm runs each in turn",
+    "data=[imdb]": "data=[imdb]: a run has one data; write data=imdb",
+    "pooling=[mean,max]": "-m pooling=mean,max runs",
+    "encoder=rnn,lstm": "encoder=rnn,lstm: several values; -m encoder=rnn,lstm runs each in turn",
+    "seed=0,1": "-m seed=0,1 runs each in turn; seed=[0,1] is a list, \"seed='0,1'\" a text with a comma",
     "optimizer.options.fused=true": "optimizer.options.fused: not given so far; write +optimizer.options.fused=…",
     "optimizer.embedding_options.eps=1": "write +optimizer.embedding_options.eps=… to add it",
 }
@@ -109,7 +115,15 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     "override",
-    ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,mlp", "encoder=rnn,null", "+foo=1,2"],
+    [
+        "encoder.hidden_size=8,-1",
+        "data.validation_fraction=0.1,1.5",
+        "encoder=rnn,mlp",
+        "encoder=rnn,null",
+        "+foo=1,2",
+        "encoder=[rnn,lstm]",
+        "encoder=lstm,[gru]",
+    ],
 )
 def test_a_sweep_with_one_wrong_job_starts_none(
     override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -117,6 +131,16 @@ def test_a_sweep_with_one_wrong_job_starts_none(
     refused(monkeypatch, capsys, tmp_path, "-m", override, f"data.directory={tmp_path}/data")
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_a_group_is_no_list_among_the_values_of_a_sweep_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    sweep = "hydra:\n  sweeper:\n    params:\n      encoder: [rnn, lstm]\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{sweep}")
+    line = refused(monkeypatch, capsys, tmp_path, "-m", "--config-dir", str(tmp_path), "experiment=mine")
+    assert "a run has one encoder; -m encoder=rnn,lstm runs each in turn" in line
 
 
 @pytest.mark.parametrize(

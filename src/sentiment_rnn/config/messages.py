@@ -9,7 +9,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config import commands, data, model, optimizer, run, search, task, tracking, trainer
-from sentiment_rnn.config.store import choices_with_key, keys_of_group
+from sentiment_rnn.config.store import choices_with_key, groups, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -60,6 +60,8 @@ def describe(error: BaseException) -> str:
         return unknown_key(path, _fields_of(owner) or keys_of_group(group))
     if interval := re.search(r"parsing override '(.*)'\n.*while evaluating 'interval\(", text):
         return f"{interval[1]}: expected interval(LOW,HIGH), two numbers"
+    if several := re.search(r"Ambiguous value for argument '(.*)'\n", text):
+        return _several(several[1])
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:
@@ -73,6 +75,13 @@ def describe(error: BaseException) -> str:
 def quoted(value: str) -> str:
     """A text as a value on Hydra's command line: one with a comma is no sweep."""
     return "'" + value.replace("'", "\\'") + "'"
+
+
+def _several(override: str) -> str:
+    """Of values with commas and no `-m`; a group takes neither a list nor a text."""
+    key, _, value = override.partition("=")
+    a_list = f'; KEY=[{value}] is a list, "KEY={quoted(value)}" a text with a comma'.replace("KEY", key)
+    return f"{override}: several values; -m {override} runs each in turn{'' if key in groups() else a_list}"
 
 
 def _unread(override: str, reason: str) -> str:

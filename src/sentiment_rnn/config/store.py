@@ -12,6 +12,7 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import ReviewConfig, SequenceConfig
 from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.errors import UserError
 
 SCHEMA = {
     "reviews": ReviewConfig,
@@ -44,6 +45,25 @@ def run_config(*overrides: str) -> Any:
     GlobalHydra.instance().clear()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         return checked(compose("config", list(overrides)))
+
+
+def check_choice(override: str) -> None:
+    """Raise `UserError` for an override that gives a group no choice, `encoder=null`, or several, `encoder=[rnn,lstm]`:
+    Hydra would merge these into one. An experiment may be left out, or be put together of several."""
+    group, equals, value = override.lstrip("+").partition("=")
+    if not equals or group not in groups() or group == "experiment":
+        return
+    given = [part.strip(" [](){}'\"") for part in value.split(",")]
+    if not all(given) or {"null", "~"} & set(given):
+        raise UserError(f"{override}: expected one of {', '.join(_keys_of_choices(group))}")
+    if "[" in value:
+        instead = f"-m {group}={','.join(given)} runs each in turn" if given[1:] else f"write {group}={given[0]}"
+        raise UserError(f"{override}: a run has one {group}; {instead}")
+
+
+def groups() -> list[str]:
+    """The groups of `conf/` of which a run is put together."""
+    return sorted(path.name for path in Path(CONFIGURATION).iterdir() if path.is_dir() and path.name != "hydra")
 
 
 def keys_of_group(group: str) -> list[str]:

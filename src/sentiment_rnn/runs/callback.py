@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import check_choice
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.runs.code import code_digest
@@ -192,6 +193,8 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     for job in jobs:
         arm = tuple(override for override in job if not override.startswith(SEED))
         if arm not in composed:
+            for override in arm:
+                check_choice(override)  # of a YAML file's hydra.sweeper.params; the command line's were checked
             composed[arm] = loader.load_sweep_config(config, job)
         for override in job:
             if override.startswith(SEED):
