@@ -1,6 +1,5 @@
 """The head of the textbook tasks: vectors → encoder → linear, at the last step or at every one."""
 
-from pkgutil import resolve_name
 from typing import Any, cast
 
 import torch
@@ -60,10 +59,10 @@ class SequenceModel(TrainingModule):
 
     def configure_optimizers(self) -> Any:
         """The configured optimizer, weights decayed but for biases, and its schedule."""
-        settings = self.optimizer_settings
-        groups = [
-            {"params": [p for p in self.parameters() if p.ndim > 1], "weight_decay": settings["weight_decay"]},
-            {"params": [p for p in self.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
-        return self.scheduled(optimizer)
+        matrices, biases = ([p for p in self.parameters() if (p.ndim > 1) == wide] for wide in (True, False))
+        return self.optimized(
+            [
+                {"params": matrices, "weight_decay": self.optimizer_settings["weight_decay"]},
+                {"params": biases, "weight_decay": 0.0},
+            ]
+        )
