@@ -1,5 +1,6 @@
 """An encoder and a source of reviews of one's own: a class in a module, whose arguments are the keys."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,10 +181,14 @@ def test_what_the_constructor_of_an_encoder_refuses_is_one_line(mine: Path) -> N
 def test_an_encoder_and_a_source_of_ones_own_are_trained_by_the_command(
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(mine))
+    monkeypatch.setenv("PYTHONPATH", f"{mine}:{os.environ.get('PYTHONPATH', '')}")
+    (mine / "conf" / "experiment").mkdir()
+    rates = "# @package _global_\noptimizer:\n  learning_rates: {an_encoder_of_another_folder: 0.1}\n"
+    (mine / "conf" / "experiment" / "shared.yaml").write_text(rates)
     arguments = (
         "--config-dir", "conf", "encoder=convolution", "data=counted", "embedding.size=4", "trainer.epochs=1",
-        "trainer.threads=1", "tracking.system_metrics=false",
+        "trainer.threads=1", "tracking.system_metrics=false", "experiment=shared",
+        "+optimizer.learning_rates.convolution=0.01", "+optimizer.draws.convolution=3",
     )  # fmt: skip
     done = run_command("train", mine, *arguments, status=0)
     assert "convolution, pooling last, seed 0: validation" in done.stdout

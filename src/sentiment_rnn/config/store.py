@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 
 from sentiment_rnn.config.commands import CompareConfig, PruneConfig, ReportConfig, RunsConfig, StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
@@ -64,6 +66,16 @@ def check_choice(override: str) -> None:
 def groups() -> list[str]:
     """The groups of `conf/` of which a run is put together."""
     return sorted(path.name for path in Path(CONFIGURATION).iterdir() if path.is_dir() and path.name != "hydra")
+
+
+def encoder_names() -> list[str]:
+    """The encoders of `conf/` and of a user's own folders, by the `name` in their files."""
+    found = []
+    for source in GlobalHydra.instance().config_loader().get_sources():
+        if source.is_group("encoder"):
+            files = [source.load_config(f"encoder/{choice}") for choice in source.list("encoder", ObjectType.CONFIG)]
+            found += [str(file.config.name) for file in files if "name" in file.config]
+    return found
 
 
 def keys_of_group(group: str) -> list[str]:
