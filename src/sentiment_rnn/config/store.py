@@ -7,6 +7,7 @@ import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
+from omegaconf import OmegaConf
 
 from sentiment_rnn.config.commands import CompareConfig, PruneConfig, ReportConfig, RunsConfig, StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
@@ -74,8 +75,8 @@ def encoder_names() -> list[str]:
     for source in GlobalHydra.instance().config_loader().get_sources():
         if source.is_group("encoder"):
             files = [source.load_config(f"encoder/{choice}") for choice in source.list("encoder", ObjectType.CONFIG)]
-            found += [str(file.config.name) for file in files if "name" in file.config]
-    return found
+            found += [OmegaConf.select(file.config, "name") for file in files]
+    return [str(name) for name in found if name]
 
 
 def keys_of_group(group: str) -> list[str]:
