@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from sentiment_rnn.model.components import build_module
+from sentiment_rnn.model.components import build_module, states_of
 from sentiment_rnn.model.training import TrainingModule
 
 
@@ -30,7 +30,7 @@ class SequenceModel(TrainingModule):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """`inputs [B, T, E]`, all of length T → `[B]`, or logits `[B, T, symbols]`; float32."""
-        states = self.encoder(inputs, lengths)
+        states = states_of(self.encoder, inputs, lengths)
         read = states if self.symbols else states[:, -1]
         with torch.autocast(read.device.type, enabled=False):
             said = self.output(read.float())
