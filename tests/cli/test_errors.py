@@ -86,7 +86,7 @@ WRONG_OVERRIDES = {
     "encoder=rnn,lstm": "encoder=rnn,lstm: several values; -m encoder=rnn,lstm runs each in turn",
     "seed=0,1": "-m seed=0,1 runs each in turn; seed=[0,1] is a list, \"seed='0,1'\" a text with a comma",
     "optimizer.options.fused=true": "optimizer.options.fused: not given so far; write +optimizer.options.fused=…",
-    "+optimizer.options.momentum=0.9": "optimizer.options.momentum: no such key; known keys: lr, betas, eps",
+    "+optimizer.options.momentum=0.9": "optimizer.options.momentum: no such key; known keys: betas, eps",
     "+optimizer.options.amsgrd=true": "optimizer.options.amsgrd: no such key; did you mean amsgrad?",
     "+optimizer.options.lr=0.1": "optimizer.options.lr: no such key; did you mean optimizer.learning_rate?",
     "+optimizer.options.betas=[0.9,2]": "optimizer.options={'betas': [0.9, 2]}: Invalid beta parameter at index 1: 2",

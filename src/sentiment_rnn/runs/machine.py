@@ -92,10 +92,13 @@ def _check_optimizer(config: OptimizerConfig) -> None:
         try:
             target(groups, **{"lr": config.learning_rate, **config.options, **given})
         except (TypeError, ValueError, RuntimeError) as error:
-            for name in given:
-                if name not in known:
-                    raise UserError(unknown_key(f"optimizer.{key}.{name}", known)) from error
-            raise UserError(f"optimizer.{key}={given}: {str(error).splitlines()[0]}") from error
+            if unknown := [name for name in given if name not in known]:
+                path, others = (
+                    f"optimizer.{key}.{unknown[0]}",
+                    [one for one in known if (key, one) != ("options", "lr")],
+                )
+                raise UserError(f"{unknown_key(path, others)} (~{path} leaves it out where a file gives it)") from error
+            raise UserError(f"optimizer.{key}={given}: {' '.join(str(error).split())}") from error
 
 
 def note_other_machine(record: RunRecord, given: RunConfig, resolved: RunConfig) -> None:
