@@ -21,9 +21,23 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def unknown_key(key: str, known: Sequence[str]) -> str:
-    """The one line for a key that is not declared; `key` may be a dotted path, `known` are its siblings."""
-    return f"{key}: no such key; {did_you_mean(key.rpartition('.')[2], known, 'known keys: ')}"
+ABBREVIATED = {"lr": "learning_rate"}
+"""What people call a key."""
+
+
+def unknown_key(key: str, known: Sequence[str], elsewhere: Sequence[str] = ()) -> str:
+    """The one line for a key that is not declared.
+
+    Args:
+        key: may be a dotted path.
+        known: its siblings.
+        elsewhere: dotted paths of keys that it may be meant for, by their last word.
+    """
+    last = key.rpartition(".")[2]
+    word = ABBREVIATED.get(last, last)
+    there = [path for path in elsewhere if path.rpartition(".")[2] == word]
+    meant = f"did you mean {' or '.join(there)}?" if there else did_you_mean(word, known, "known keys: ")
+    return f"{key}: no such key; {meant}"
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:

@@ -46,6 +46,13 @@ WRONG_OVERRIDES = {
     "trainer.epochs=0": "trainer.epochs=0: expected a number of at least 1",
     "seed=-1": "seed=-1: expected a whole number",
     "sead=1": "did you mean seed?",
+    "encodr=lstm": "encodr: no such key; did you mean encoder?",
+    "optimiser=sgd": "optimiser: no such key; did you mean optimizer?",
+    "experimnt=demo": "experimnt: no such key; did you mean experiment?",
+    "hydra/lancher=joblib": "hydra/lancher: no such key; did you mean hydra/launcher?",
+    "optimizer.lr=0.01": "optimizer.lr: no such key; did you mean learning_rate?",
+    "lr=0.01": "lr: no such key; did you mean optimizer.learning_rate?",
+    "epochs=3": "epochs: no such key; did you mean trainer.epochs?",
     "seed=[": "seed=[: Hydra cannot read this (no viable alternative at input '['); a text with signs",
     "study=übung": "study=übung: Hydra cannot read this; a text with signs is put into two quotes: \"study='übung'",
     "data.archive=reviews (1).tar.gz": "put into two quotes: \"data.archive='reviews (1).tar.gz'\"",
@@ -53,7 +60,7 @@ WRONG_OVERRIDES = {
     "++foo.bar=1": "foo: no such key",
     "+sead=1": "sead: no such key; did you mean seed?",
     "+trainer.nonsense=true": "trainer.nonsense: no such key",
-    "++optimizer.lr=0.5": "optimizer.lr: no such key; known keys: _target_, learning_rate",
+    "++optimizer.lr=0.5": "optimizer.lr: no such key; did you mean learning_rate?",
     "+data.hidden=1": "data.hidden: no such key",
     "data.train=reviews.csv": "data.train: not a key of this choice of data; files has it (data=files)",
     "encoder.color=purplish": "encoder.color=purplish: expected a colour such as #0072B2",
@@ -72,7 +79,23 @@ WRONG_OVERRIDES = {
     "encoder=null": "encoder=null: expected one of bag, gru, lstm",
     "data=null": "data=null: expected one of files, generated, imdb",
     "trainer=": "trainer=: expected one of auto, cpu, gpu",
+    "encoder=[rnn,lstm]": "encoder=[rnn,lstm]: a run has one encoder; -m encoder=rnn,lstm runs each in turn",
+    "+encoder=['rnn', lstm]": "a run has one encoder; -m encoder=rnn,lstm runs each in turn",
+    "data=[imdb]": "data=[imdb]: a run has one data; write data=imdb",
+    "pooling=[mean,max]": "-m pooling=mean,max runs",
+    "encoder=rnn,lstm": "encoder=rnn,lstm: several values; -m encoder=rnn,lstm runs each in turn",
+    "seed=0,1": "-m seed=0,1 runs each in turn; seed=[0,1] is a list, \"seed='0,1'\" a text with a comma",
     "optimizer.options.fused=true": "optimizer.options.fused: not given so far; write +optimizer.options.fused=…",
+    "+optimizer.options.momentum=0.9": "optimizer.options.momentum: no such key; known keys: betas, eps",
+    "+optimizer.options.amsgrd=true": "optimizer.options.amsgrd: no such key; did you mean amsgrad?",
+    "+optimizer.options.lr=0.1": "optimizer.options.lr: no such key; did you mean optimizer.learning_rate?",
+    "+optimizer.options.betas=[0.9,2]": "optimizer.options={'betas': [0.9, 2]}: Invalid beta parameter at index 1: 2",
+    "+optimizer.embedding_options.momentum=0.9": "optimizer.embedding_options.momentum: no such key; known keys: lr",
+    "+optimizer.embedding_options.lr=-1": "Invalid learning rate: -1",
+    "optimizer.embedding_options.betas=0.5": "optimizer.embedding_options={'betas': 0.5}: ",
+    "+optimizer.learning_rates.lstmm=0.01": "optimizer.learning_rates.lstmm: no such key; did you mean lstm?",
+    "++optimizer.learning_rates={lstm: 0.1, gruu: 0.1}": "learning_rates.gruu: no such key; did you mean gru?",
+    "+optimizer.draws.lstmm=1": "optimizer.draws.lstmm: no such key; did you mean lstm?",
     "optimizer.embedding_options.eps=1": "write +optimizer.embedding_options.eps=… to add it",
 }
 
@@ -109,7 +132,15 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     "override",
-    ["encoder.hidden_size=8,-1", "data.validation_fraction=0.1,1.5", "encoder=rnn,mlp", "encoder=rnn,null", "+foo=1,2"],
+    [
+        "encoder.hidden_size=8,-1",
+        "data.validation_fraction=0.1,1.5",
+        "encoder=rnn,mlp",
+        "encoder=rnn,null",
+        "+foo=1,2",
+        "encoder=[rnn,lstm]",
+        "encoder=lstm,[gru]",
+    ],
 )
 def test_a_sweep_with_one_wrong_job_starts_none(
     override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -117,6 +148,16 @@ def test_a_sweep_with_one_wrong_job_starts_none(
     refused(monkeypatch, capsys, tmp_path, "-m", override, f"data.directory={tmp_path}/data")
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_a_group_is_no_list_among_the_values_of_a_sweep_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    sweep = "hydra:\n  sweeper:\n    params:\n      encoder: [rnn, lstm]\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{sweep}")
+    line = refused(monkeypatch, capsys, tmp_path, "-m", "--config-dir", str(tmp_path), "experiment=mine")
+    assert "a run has one encoder; -m encoder=rnn,lstm runs each in turn" in line
 
 
 @pytest.mark.parametrize(

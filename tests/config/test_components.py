@@ -1,5 +1,7 @@
 """An encoder and a source of reviews of one's own: a class in a module, whose arguments are the keys."""
 
+import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf.errors import OmegaConfBaseException
+from torch import nn
 
 from processes import run_command
 from sentiment_rnn.config.loading import recorded
@@ -15,6 +18,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.sequence_model import SequenceModel
 from sentiment_rnn.runs.reviews import build_model
 
 MODULE = """
@@ -140,6 +144,29 @@ def test_an_encoder_and_a_source_of_ones_own_read_reviews(mine: Path) -> None:
     assert torch.isfinite(model(batch.tokens, batch.lengths)).all()
 
 
+@pytest.mark.parametrize(
+    ("returned", "found"),
+    [("(states, None)", "a tuple"), ("states[:, -1]", "[4, 8]"), ("states[:, :, :3]", "[4, 3, 3]")],
+)
+@pytest.mark.parametrize("head", ["reviews", "sequences"])
+def test_an_encoder_that_returns_no_states_is_one_line_with_the_shapes(
+    mine: Path, head: str, returned: str, found: str
+) -> None:
+    (mine / "mine.py").write_text(MODULE.replace("return self.net(", "states = self.net(", 1).replace(
+        "\n\n\nclass Counted", f"\n        return {returned}\n\n\nclass Counted"
+    ))  # fmt: skip
+    model: nn.Module = build_model(of(mine), 10)
+    inputs = torch.ones(4, 3, dtype=torch.int64)
+    if head == "sequences":
+        model, inputs = SequenceModel(2, 0, encoder=of(mine).encoder.settings, optimizer={}), torch.ones(4, 3, 2)
+    with pytest.raises(UserError) as refused:
+        model(inputs, torch.full((4,), 3))
+    assert str(refused.value) == (
+        f"Convolution: its forward returned {found}; expected one tensor [4, 3, 8], a state for each token, "
+        "[B, T, output_size]"
+    )
+
+
 def test_what_was_recorded_reads_back_without_the_module(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = of(mine, "encoder.width=5")
     monkeypatch.delitem(sys.modules, "mine")
@@ -180,14 +207,25 @@ def test_what_the_constructor_of_an_encoder_refuses_is_one_line(mine: Path) -> N
 def test_an_encoder_and_a_source_of_ones_own_are_trained_by_the_command(
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(mine))
+    monkeypatch.setenv("PYTHONPATH", f"{mine}:{os.environ.get('PYTHONPATH', '')}")
+    (mine / "conf" / "experiment").mkdir()
+    rates = "# @package _global_\noptimizer:\n  learning_rates: {an_encoder_of_another_folder: 0.1}\n"
+    (mine / "conf" / "experiment" / "shared.yaml").write_text(rates)
     arguments = (
         "--config-dir", "conf", "encoder=convolution", "data=counted", "embedding.size=4", "trainer.epochs=1",
-        "trainer.threads=1", "tracking.system_metrics=false",
+        "trainer.threads=1", "tracking.system_metrics=false", "experiment=shared",
+        "+optimizer.learning_rates.convolution=0.01", "+optimizer.draws.convolution=3",
     )  # fmt: skip
     done = run_command("train", mine, *arguments, status=0)
     assert "convolution, pooling last, seed 0: validation" in done.stdout
     refused = run_command("train", mine, *arguments, "encoder.width=4", status=1)
     errors = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
     assert errors == ["error: convolution: encoder.width=4: expected an odd number"]
+    assert "Traceback" not in refused.stderr + refused.stdout
+    (mine / "mine.py").write_text(MODULE.replace("self.output_size = hidden_size", "self.output_size = 5"))
+    refused = run_command("train", mine, *arguments, status=1)
+    (error,) = (line for line in refused.stderr.splitlines() if line.startswith("error: "))
+    assert re.fullmatch(
+        r"error: Convolution: its forward returned \[4, \d, 8\]; expected one tensor \[4, \d, 5\].*", error
+    )
     assert "Traceback" not in refused.stderr + refused.stdout

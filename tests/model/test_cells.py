@@ -2,16 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch_threads import torch_threads
 
+from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model import cells, recurrence
 from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
-from sentiment_rnn.model.cells import CELLS, AnyLayer, Cut, Layer
+from sentiment_rnn.model.cells import CELLS, AnyLayer, Cell, Cut, Layer, Step
+from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders import Gru, LeakyRnn, Lstm, Recurrent, ReluRnn, Rnn
+from sentiment_rnn.probes.input_gradients import gradient_by_distance
+from sentiment_rnn.probes.state_gradients import gradient_flow
+from sentiment_rnn.probes.unrolled import unroll
 
 E, H = 5, 7
 MODULES: dict[str, Callable[..., nn.RNNBase]] = {
@@ -73,7 +80,7 @@ def test_an_ablated_lstm_equals_its_equations(mode: str) -> None:
     """The plain LSTM's, over weights in which the rows that the ablated one lacks are random: nothing reads them."""
     layer, inputs = random_layer(mode), torch.randn(3, 8, E)
     rows = CELLS[mode].gates
-    recurrent = CELLS[mode].recurrent or rows
+    recurrent = rows if CELLS[mode].recurrent is None else str(CELLS[mode].recurrent)
     w_x, w_h, b = ({gate: torch.randn(H, *size) for gate in "ifgo"} for size in ((E,), (H,), ()))
     w_x |= dict(zip(rows, layer.weight_ih_l0.detach().split(H), strict=True))
     w_h |= dict(zip(recurrent, layer.weight_hh_l0.detach().split(H), strict=True))
@@ -295,6 +302,71 @@ def test_values_out_of_bounds_are_refused() -> None:
     for alpha in (-0.1, 1.0):
         with pytest.raises(ValueError, match="alpha="):
             LeakyRnn(E, hidden_size=H, alpha=alpha)
+
+
+def min_gru_step(_: nn.Module, from_input: Tensor, __: Tensor, before: Tensor, ___: Tensor) -> Step:
+    """The minGRU (Feng et al. 2024, section 3.1): z_t and the candidate see the token alone."""
+    z, candidate = from_input.chunk(2, 1)
+    z = z.sigmoid()
+    state = (1 - z) * before + z * candidate
+    return Step(state, state, {"update": 1 - z, "candidate": candidate})
+
+
+class MinGru(Recurrent):
+    """An encoder of a cell that is not compiled."""
+
+    module = staticmethod(partial(Layer, mode="MIN_GRU"))
+
+
+@pytest.fixture
+def min_gru(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell, among the others."""
+    monkeypatch.setitem(CELLS, "MIN_GRU", Cell("zh", min_gru_step, recurrent=""))
+
+
+@pytest.mark.usefixtures("min_gru")
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
+def test_a_cell_that_sees_no_state_has_no_recurrent_weights_and_equals_its_equations(recurrent_init: str) -> None:
+    encoder, inputs = MinGru(E, hidden_size=H, recurrent_init=recurrent_init), torch.randn(3, 8, E)
+    weights = dict(encoder.forwards[0].named_parameters())
+    assert {name: list(weight.shape) for name, weight in weights.items()} == {
+        "weight_ih_l0": [2 * H, E], "bias_ih_l0": [2 * H],
+    }  # fmt: skip
+    w_z, w_h = weights["weight_ih_l0"].split(H)
+    b_z, b_h = weights["bias_ih_l0"].split(H)
+    h, expected = torch.zeros(3, H), []
+    for x in inputs.unbind(1):
+        z = torch.sigmoid(x @ w_z.T + b_z)
+        h = (1 - z) * h + z * (x @ w_h.T + b_h)
+        expected.append(h)
+    states = encoder(inputs, torch.tensor([8, 5, 8]))
+    torch.testing.assert_close(states, torch.stack(expected, 1), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("min_gru")
+@pytest.mark.parametrize("shape", [{}, {"layers": 2, "bidirectional": True}, {"gradient_steps": 3}])
+def test_a_cell_that_is_not_compiled_learns_and_is_looked_into(batch: Batch, shape: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = SentimentClassifier(
+        50,
+        embedding={"size": E, "dropout": 0.0, "word_dropout": 0.0},
+        encoder={"_target_": f"{MinGru.__module__}.{MinGru.__name__}", "name": "min_gru", "hidden_size": H, **shape},
+        pooling={"_target_": "sentiment_rnn.model.pooling.Last", "name": "last", "dropout": 0.0},
+        optimizer={},
+    )
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    torch.nn.functional.binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.labels).backward()
+    torch.optim.SGD(model.parameters(), lr=0.5).step()
+    assert [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])] == []
+    assert np.isfinite(gradient_by_distance(model, batch)).all()
+    if "layers" in shape:
+        return
+    found = unroll(model, batch.tokens, batch.lengths)
+    torch.testing.assert_close(found.logits.float(), model(batch.tokens, batch.lengths), atol=1e-6, rtol=1e-5)
+    inside = torch.arange(batch.tokens.shape[1]) < batch.lengths[:, None]
+    flow = gradient_flow(model, batch)
+    assert flow.predicted == pytest.approx(float(found.gates["update"][inside].mean()))
+    assert flow.memory[0] == 1
 
 
 def test_a_gate_that_is_not_there_has_no_weights() -> None:

@@ -273,14 +273,15 @@ def test_the_embeddings_gradient_is_sparse_where_the_optimizer_takes_rows(
 
 
 class LearningRates(pl.Callback):
-    """Keeps the rate that each step was made with."""
+    """Keeps the rate that each step was made with, in one group of parameters."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: int = 0) -> None:
+        self.group = group
         self.rates: list[float] = []
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, *_: Any) -> None:
         """A step is about to be made."""
-        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+        self.rates.append(trainer.optimizers[0].param_groups[self.group]["lr"])
 
 
 def test_one_cycle_rises_to_the_learning_rate_and_falls_to_almost_nothing(batch: Batch) -> None:
@@ -293,6 +294,20 @@ def test_one_cycle_rises_to_the_learning_rate_and_falls_to_almost_nothing(batch:
     assert seen.rates[: peak + 1] == sorted(seen.rates[: peak + 1])
     assert seen.rates[peak:] == sorted(seen.rates[peak:], reverse=True)
     assert seen.rates[-1] < 0.01 / 1000
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "constant"])
+def test_the_embeddings_own_learning_rate_is_the_peak_of_its_cycle(batch: Batch, schedule: str) -> None:
+    own, same = ({"betas": [0.0, 0.999], "lr": rate} for rate in (0.002, 0.01))
+    seen = [LearningRates(), LearningRates(group=2), LearningRates(group=2)]
+    model = build_classifier(schedule=schedule, learning_rate=0.01, embedding_options=own)
+    fit(model, [batch] * 10, *seen[:2], epochs=2)
+    fit(
+        build_classifier(schedule=schedule, learning_rate=0.01, embedding_options=same), [batch] * 10, seen[2], epochs=2
+    )
+    of_all, of_embedding, of_same = (callback.rates for callback in seen)
+    assert of_embedding == pytest.approx([rate / 5 for rate in of_all])
+    assert of_same == of_all
 
 
 def test_one_cycle_survives_a_single_step(batch: Batch) -> None:

@@ -5,13 +5,13 @@ import gc
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.commands import COMMANDS
-from sentiment_rnn.cli.errors import fail, leave_quietly, run
-from sentiment_rnn.cli.help import choices, help_of, overview
+from sentiment_rnn.cli.errors import fail, leave_quietly, one_line_errors, run
+from sentiment_rnn.cli.help import help_of, overview
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.errors import did_you_mean
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
@@ -50,11 +50,12 @@ def _dispatch(arguments: list[str]) -> None:
     if COMMANDS[name].keys and {"-h", "--help"} & set(rest):
         print(help_of(name))
         return
-    refuse_null(COMMANDS[name].groups, rest)
     rest = quoted_sweeps(rest) if name == "compare" else rest
-    sys.argv[1:] = flags_first(rest) if COMMANDS[name].keys else rest
     if name in LOADING_LATE:
         gc.disable()  # looking for garbage among the libraries while they load is a fifth of the start
+    if COMMANDS[name].keys:
+        check_choices(rest)
+    sys.argv[1:] = flags_first(rest) if COMMANDS[name].keys else rest
     run(import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}").main)
 
 
@@ -64,12 +65,14 @@ def command_in(arguments: list[str]) -> tuple[str, list[str]]:
     return " ".join(arguments[:words]), arguments[words:]
 
 
-def refuse_null(groups: Sequence[str], arguments: list[str]) -> None:
-    """Leave with one line for `encoder=null`: Hydra's own names neither the group nor a choice."""
-    for argument in arguments:
-        group, _, value = argument.partition("=")
-        if group in groups and group != "experiment" and {"null", "~", ""} & set(value.split(",")):
-            fail(f"{argument}: expected one of {', '.join(choices(group))}")
+def check_choices(arguments: list[str]) -> None:
+    """Leave with one line for a group that is given no choice or several, before Hydra says so in other words, or
+    merges them."""
+    with one_line_errors():
+        from sentiment_rnn.config.store import check_choice  # Hydra, which help and completion have no time for
+
+        for argument in arguments:
+            check_choice(argument)
 
 
 def quoted_sweeps(arguments: list[str]) -> list[str]:

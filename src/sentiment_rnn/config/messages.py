@@ -9,11 +9,13 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config import commands, data, model, optimizer, run, search, task, tracking, trainer
-from sentiment_rnn.config.store import choices_with_key, keys_of_group
+from sentiment_rnn.config.store import choices_with_key, groups, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of a disk that is full, or that can only be read."""
+HYDRAS = ("hydra/launcher", "hydra/sweeper", "hydra/callbacks")
+"""Groups of Hydra's that a command line chooses from."""
 SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer, commands)
 
 
@@ -48,7 +50,7 @@ def describe(error: BaseException) -> str:
         return str(error)
     causes = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
     text = "\n".join(causes)
-    unknown = re.search(r"Key '(\w+)' (?:is )?not in '?(\w+)'?(?:\s+full_key: (\S+))?", text)
+    unknown = re.search(r"Key '([\w/]+)' (?:is )?not in '?(\w+)'?(?:\s+full_key: (\S+))?", text)
     if unknown:
         key, owner, full_key = unknown.groups()
         path = full_key or key
@@ -57,9 +59,15 @@ def describe(error: BaseException) -> str:
             return f"{path}: not given so far; write +{path}=… to add it"
         if choices := choices_with_key(group, key):
             return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
-        return unknown_key(path, _fields_of(owner) or keys_of_group(group))
+        known = _fields_of(owner) or keys_of_group(group)
+        if path != group:
+            return unknown_key(path, known)
+        elsewhere = [f"{section}.{name}" for section in known if section in groups() for name in keys_of_group(section)]
+        return unknown_key(path, [*known, *(["experiment", *HYDRAS] if "encoder" in known else [])], elsewhere)
     if interval := re.search(r"parsing override '(.*)'\n.*while evaluating 'interval\(", text):
         return f"{interval[1]}: expected interval(LOW,HIGH), two numbers"
+    if several := re.search(r"Ambiguous value for argument '(.*)'\n", text):
+        return _several(several[1])
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:
@@ -73,6 +81,13 @@ def describe(error: BaseException) -> str:
 def quoted(value: str) -> str:
     """A text as a value on Hydra's command line: one with a comma is no sweep."""
     return "'" + value.replace("'", "\\'") + "'"
+
+
+def _several(override: str) -> str:
+    """Of values with commas and no `-m`; a group takes neither a list nor a text."""
+    key, _, value = override.partition("=")
+    a_list = f'; KEY=[{value}] is a list, "KEY={quoted(value)}" a text with a comma'.replace("KEY", key)
+    return f"{override}: several values; -m {override} runs each in turn{'' if key in groups() else a_list}"
 
 
 def _unread(override: str, reason: str) -> str:

@@ -27,7 +27,8 @@ class OptimizerConfig:
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the class."""
     embedding_options: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the class for the embedding; they override `options` there."""
+    """Arguments of the class for the embedding; they override `options` there. `lr` is the embedding's own learning
+    rate, the peak of its schedule."""
     schedule: str = MISSING
     """`one_cycle` (Smith & Topin 2017) or `constant`."""
     warmup_fraction: float = MISSING

@@ -5,6 +5,9 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from omegaconf import OmegaConf
 
 from sentiment_rnn.config.commands import CompareConfig, PruneConfig, ReportConfig, RunsConfig, StudyConfig
 from sentiment_rnn.config.folders import CONFIGURATION
@@ -12,6 +15,7 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import ReviewConfig, SequenceConfig
 from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.errors import UserError
 
 SCHEMA = {
     "reviews": ReviewConfig,
@@ -44,6 +48,35 @@ def run_config(*overrides: str) -> Any:
     GlobalHydra.instance().clear()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         return checked(compose("config", list(overrides)))
+
+
+def check_choice(override: str) -> None:
+    """Raise `UserError` for an override that gives a group no choice, `encoder=null`, or several, `encoder=[rnn,lstm]`:
+    Hydra would merge these into one. An experiment may be left out, or be put together of several."""
+    group, equals, value = override.lstrip("+").partition("=")
+    if not equals or group not in groups() or group == "experiment":
+        return
+    given = [part.strip(" [](){}'\"") for part in value.split(",")]
+    if not all(given) or {"null", "~"} & set(given):
+        raise UserError(f"{override}: expected one of {', '.join(_keys_of_choices(group))}")
+    if "[" in value:
+        instead = f"-m {group}={','.join(given)} runs each in turn" if given[1:] else f"write {group}={given[0]}"
+        raise UserError(f"{override}: a run has one {group}; {instead}")
+
+
+def groups() -> list[str]:
+    """The groups of `conf/` of which a run is put together."""
+    return sorted(path.name for path in Path(CONFIGURATION).iterdir() if path.is_dir() and path.name != "hydra")
+
+
+def encoder_names() -> list[str]:
+    """The encoders of `conf/` and of a user's own folders, by the `name` in their files."""
+    found = []
+    for source in GlobalHydra.instance().config_loader().get_sources():
+        if source.is_group("encoder"):
+            files = [source.load_config(f"encoder/{choice}") for choice in source.list("encoder", ObjectType.CONFIG)]
+            found += [OmegaConf.select(file.config, "name") for file in files]
+    return [str(name) for name in found if name]
 
 
 def keys_of_group(group: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from sentiment_rnn.model.components import build_module
+from sentiment_rnn.model.components import build_module, states_of
 from sentiment_rnn.model.embedding import RowEmbedding
 
 
@@ -64,7 +64,7 @@ class Backbone(nn.Module):
 
     def encode(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """`embedded [B, T, E]`, `lengths [B]` → states `[B, T, D]`."""
-        return cast(Tensor, self.encoder(self.dropout(embedded), lengths))
+        return states_of(self.encoder, self.dropout(embedded), lengths)
 
     def _drop_words(self, tokens: Tensor) -> Tensor:
         dropped = torch.rand(tokens.shape, device=tokens.device) < self.word_dropout

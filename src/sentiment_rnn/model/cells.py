@@ -33,7 +33,8 @@ class Step(NamedTuple):
     cell: Tensor
     """C_t; of a net without a cell state h_t."""
     gates: dict[str, Tensor]
-    """`forget`, `input`, `output` and `candidate` of an LSTM; `reset`, `update` and `candidate` of a GRU."""
+    """`forget`, `input`, `output` and `candidate` of an LSTM; `reset`, `update` (the share of h_{t-1} that is kept) and
+    `candidate` of a GRU."""
 
 
 class Cell(NamedTuple):
@@ -42,9 +43,9 @@ class Cell(NamedTuple):
     gates: str
     """Blocks of H rows in the weights, a letter each, in their order."""
     step: Callable[[nn.Module, Tensor, Tensor, Tensor, Tensor], Step]
-    """From the layer, W_x x_t + b_x, W_h h_{t-1} + b_h, h_{t-1} and C_{t-1}."""
-    recurrent: str = ""
-    """Blocks that see h_{t-1}; empty: all of `gates`."""
+    """From the layer, W_x x_t + b_x, W_h h_{t-1} + b_h (0 where no block sees h_{t-1}), h_{t-1} and C_{t-1}."""
+    recurrent: str | None = None
+    """Blocks that see h_{t-1}. None: all of `gates`; empty: none, and then the layer has no W_h and no b_h."""
 
 
 class Layer(nn.Module):
@@ -64,11 +65,12 @@ class Layer(nn.Module):
         super().__init__()
         self.mode, self.hidden_size, self.alpha = mode, hidden_size, alpha
         gates, _, recurrent = CELLS[mode]
+        recurrent = gates if recurrent is None else recurrent
         rows = len(gates) * hidden_size
         self.weight_ih_l0 = nn.Parameter(torch.empty(rows, input_size))
-        self.weight_hh_l0 = nn.Parameter(torch.empty(len(recurrent or gates) * hidden_size, hidden_size))
+        self.weight_hh_l0 = nn.Parameter(torch.empty(len(recurrent) * hidden_size, hidden_size)) if recurrent else None
         self.bias_ih_l0 = nn.Parameter(torch.empty(rows))
-        self.bias_hh_l0 = nn.Parameter(torch.empty(rows))
+        self.bias_hh_l0 = nn.Parameter(torch.empty(rows)) if recurrent else None
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
@@ -94,7 +96,8 @@ def steps(layer: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Iterator[S
     cut = cut or Cut()
     check_cut(layer.mode, cut)
     from_inputs = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0)).to(inputs.dtype)
-    weight, bias = recurrent_weight(layer), cast(Tensor, layer.bias_hh_l0)
+    weight, bias = recurrent_weight(layer), cast(Tensor | None, layer.bias_hh_l0)
+    from_state = torch.zeros_like(from_inputs[:, 0])
     state = cell = inputs.new_zeros(len(inputs), layer.hidden_size)
     for t, from_input in enumerate(from_inputs.unbind(1)):
         if cut.starts is not None:
@@ -102,7 +105,8 @@ def steps(layer: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Iterator[S
             state, cell = torch.where(first, state.detach(), state), torch.where(first, cell.detach(), cell)
         state = state.detach() if cut.through_state else state
         cell = cell.detach() if cut.along_cell else cell
-        from_state = linear(state, weight, bias).to(inputs.dtype)
+        if weight is not None:
+            from_state = linear(state, weight, bias).to(inputs.dtype)
         step = CELLS[layer.mode].step(layer, from_input, from_state, state, cell)
         yield step
         state, cell = step.state, step.cell
@@ -114,11 +118,11 @@ def check_cut(mode: str, cut: Cut | None) -> None:
         raise ValueError(f"a cut along the cell, or through the state, of {mode}: expected an LSTM")
 
 
-def recurrent_weight(layer: AnyLayer) -> Tensor:
-    """W_h `[G, H]`, with zeros for the gates that do not see h_{t-1}."""
-    weight = cast(Tensor, layer.weight_hh_l0)
+def recurrent_weight(layer: AnyLayer) -> Tensor | None:
+    """W_h `[G, H]`, with zeros for the gates that do not see h_{t-1}; None where no gate does."""
+    weight = cast(Tensor | None, layer.weight_hh_l0)
     gates, _, recurrent = CELLS[layer.mode]
-    if not recurrent:
+    if weight is None or recurrent is None:
         return weight
     blocks = dict(zip(recurrent, weight.split(layer.hidden_size), strict=True))
     nothing = weight.new_zeros(layer.hidden_size, layer.hidden_size)
@@ -147,7 +151,7 @@ def _gru(_: nn.Module, from_input: Tensor, from_state: Tensor, before: Tensor, _
     return Step(state, state, {"reset": r, "update": z, "candidate": n})
 
 
-def _lstm(gates: str, coupled: bool = False, recurrent: str = "") -> Cell:
+def _lstm(gates: str, coupled: bool = False, recurrent: str | None = None) -> Cell:
     """An LSTM with some of the gates i, f and o; one that is missing is 1, or of `coupled` gates i = 1 - f."""
 
     def step(_: nn.Module, from_input: Tensor, from_state: Tensor, __: Tensor, before: Tensor) -> Step:
@@ -173,4 +177,5 @@ CELLS = {
     "LSTM_COUPLED": _lstm("fgo", coupled=True),
     "LSTM_GATES_OF_INPUT": _lstm("ifgo", recurrent="g"),
 }
-"""By PyTorch's name for the kind of cell, and ours for those that it does not have."""
+"""By PyTorch's name for the kind of cell, and ours for those that it does not have. One that is not compiled
+(`recurrence.CELLS`) is read step by step."""

@@ -108,17 +108,13 @@ class SentimentClassifier(SentimentNetwork, TrainingModule):
 
     def configure_optimizers(self) -> Any:
         """The configured optimizer, weights decayed but for biases and the embedding, and its schedule."""
-        settings = self.optimizer_settings
         table = self.backbone.embedding.weight
         matrices = [p for p in self.parameters() if p.ndim > 1 and p is not table]
         biases = [p for p in self.parameters() if p.ndim <= 1]
-        optimizer = resolve_name(settings["_target_"])(
+        return self.optimized(
             [
-                {"params": matrices, "weight_decay": settings["weight_decay"]},
+                {"params": matrices, "weight_decay": self.optimizer_settings["weight_decay"]},
                 {"params": biases, "weight_decay": 0.0},
                 {"params": [table], **self.embedding_options},
-            ],
-            lr=settings["learning_rate"],
-            **settings["options"],
+            ]
         )
-        return self.scheduled(optimizer)

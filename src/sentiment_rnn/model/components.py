@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from sentiment_rnn.config.components import class_named
 from sentiment_rnn.errors import UserError
@@ -62,3 +62,20 @@ def build_module(settings: dict[str, Any], *arguments: Any) -> nn.Module:
         return module_class(settings["_target_"])(*arguments, **given)
     except (ValueError, TypeError, AssertionError) as error:
         raise UserError(f"{settings['name']}: {(str(error).splitlines() or ['refused'])[0]}") from error
+
+
+def states_of(encoder: nn.Module, embedded: Tensor, lengths: Tensor) -> Tensor:
+    """`embedded [B, T, E]`, `lengths [B]` → states `[B, T, output_size]`.
+
+    Raises:
+        UserError: the encoder returns something else. What it returns is looked at in each step, in a microsecond.
+    """
+    states = encoder(embedded, lengths)
+    expected = [*embedded.shape[:2], encoder.output_size]
+    if isinstance(states, Tensor) and list(states.shape) == expected:
+        return states
+    found = list(states.shape) if isinstance(states, Tensor) else f"a {type(states).__name__}"
+    raise UserError(
+        f"{type(encoder).__name__}: its forward returned {found}; expected one tensor {expected}, "
+        "a state for each token, [B, T, output_size]"
+    )

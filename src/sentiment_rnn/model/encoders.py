@@ -127,8 +127,8 @@ class Recurrent(nn.Module):
             return
         for gate in cast(Tensor, module.weight_ih_l0).detach().split(self.hidden_size):
             nn.init.xavier_uniform_(gate)
-        nn.init.zeros_(cast(Tensor, module.bias_ih_l0))
-        nn.init.zeros_(cast(Tensor, module.bias_hh_l0))
+        for bias in biases(module):
+            nn.init.zeros_(bias)
 
 
 class Rnn(Recurrent):
@@ -251,10 +251,10 @@ class Lstm(CellState):
 
 def start_gate(module: AnyLayer, gate: str, bias: Tensor) -> None:
     """Start the bias of a layer's gate, by its letter, at `bias` `[H]` or `[]`; a gate that is missing has none."""
-    first, second = (gates_of(module, cast(Tensor, rows)) for rows in (module.bias_ih_l0, module.bias_hh_l0))
-    if gate in first:
-        first[gate].copy_(bias)
-        second[gate].zero_()
+    for rows, start in zip(biases(module), (bias, torch.zeros(())), strict=False):
+        found = gates_of(module, rows)
+        if gate in found:
+            found[gate].copy_(start)
 
 
 def gates_of(module: AnyLayer, rows: Tensor) -> dict[str, Tensor]:
@@ -264,8 +264,14 @@ def gates_of(module: AnyLayer, rows: Tensor) -> dict[str, Tensor]:
 
 def recurrent_matrices(module: AnyLayer) -> tuple[Tensor, ...]:
     """W_h of one layer, a `[H, H]` matrix for each gate that has one, as views."""
-    weights = cast(Tensor, module.weight_hh_l0).detach()
-    return weights.split(module.hidden_size)
+    weights = cast(Tensor | None, module.weight_hh_l0)
+    return () if weights is None else weights.detach().split(module.hidden_size)
+
+
+def biases(module: AnyLayer) -> list[Tensor]:
+    """b_x of one layer, and b_h where the layer has one."""
+    found = cast(tuple[Tensor | None, ...], (module.bias_ih_l0, module.bias_hh_l0))
+    return [bias for bias in found if bias is not None]
 
 
 def reversal(lengths: Tensor, steps: int) -> Tensor:

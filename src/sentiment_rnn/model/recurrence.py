@@ -67,7 +67,7 @@ def applies(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> bool:
         plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
         if not plain or not module.batch_first:
             return False
-    if type(inputs) is not Tensor or inputs.device.type != "cpu":
+    if module.mode not in CELLS or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
     if number_type(inputs) == torch.float32:
         # oneDNN's LSTM is the faster one of a wide net, and the slower one of a narrow net over hundreds of steps.

@@ -1,13 +1,12 @@
 """The head of the textbook tasks: vectors → encoder → linear, at the last step or at every one."""
 
-from pkgutil import resolve_name
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from sentiment_rnn.model.components import build_module
+from sentiment_rnn.model.components import build_module, states_of
 from sentiment_rnn.model.training import TrainingModule
 
 
@@ -31,7 +30,7 @@ class SequenceModel(TrainingModule):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """`inputs [B, T, E]`, all of length T → `[B]`, or logits `[B, T, symbols]`; float32."""
-        states = self.encoder(inputs, lengths)
+        states = states_of(self.encoder, inputs, lengths)
         read = states if self.symbols else states[:, -1]
         with torch.autocast(read.device.type, enabled=False):
             said = self.output(read.float())
@@ -60,10 +59,10 @@ class SequenceModel(TrainingModule):
 
     def configure_optimizers(self) -> Any:
         """The configured optimizer, weights decayed but for biases, and its schedule."""
-        settings = self.optimizer_settings
-        groups = [
-            {"params": [p for p in self.parameters() if p.ndim > 1], "weight_decay": settings["weight_decay"]},
-            {"params": [p for p in self.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
-        return self.scheduled(optimizer)
+        matrices, biases = ([p for p in self.parameters() if (p.ndim > 1) == wide] for wide in (True, False))
+        return self.optimized(
+            [
+                {"params": matrices, "weight_decay": self.optimizer_settings["weight_decay"]},
+                {"params": biases, "weight_decay": 0.0},
+            ]
+        )

@@ -1,6 +1,7 @@
 """What the LightningModules have in common: how they log a step, clip the gradient, and schedule the learning rate."""
 
 import functools
+from pkgutil import resolve_name
 from typing import Any
 
 import lightning.pytorch as pl
@@ -37,14 +38,16 @@ class TrainingModule(pl.LightningModule):
         """`parameters()`, which walks through all modules, which takes as long as clipping a small net."""
         return list(self.parameters())
 
-    def scheduled(self, optimizer: torch.optim.Optimizer) -> Any:
-        """What `configure_optimizers` returns: the optimizer with the schedule of its settings."""
+    def optimized(self, groups: list[dict[str, Any]]) -> Any:
+        """What `configure_optimizers` returns for these groups of parameters: the optimizer of the settings, with its
+        schedule. A group's own `lr` is the peak of its cycle."""
         settings = self.optimizer_settings
+        optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
         if settings["schedule"] == "constant":
             return optimizer
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            max_lr=settings["learning_rate"],
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
             pct_start=settings["warmup_fraction"],
             cycle_momentum=False,

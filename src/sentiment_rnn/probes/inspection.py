@@ -105,7 +105,7 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
     if not unrolled.cells:
         return {}
     units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
-    found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES}
+    found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}
     return found | {"cell": torch.stack(unrolled.cells, 1)[0].detach()[:, units].numpy()}
 
 

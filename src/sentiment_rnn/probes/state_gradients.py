@@ -1,13 +1,13 @@
 """How a gradient shrinks on its way back through the states, and what theory says it should shrink by."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sentiment_rnn.model.encoders import LeakyRnn, ReluRnn
+from sentiment_rnn.model.encoders import LeakyRnn, ReluRnn, Rnn
 from sentiment_rnn.probes.input_gradients import median_by_distance
 from sentiment_rnn.probes.unrolled import Unrolled, state_gradients, unroll
 
@@ -41,7 +41,7 @@ class GradientFlow:
     """What theory says the gradient is multiplied by at each step back, as a rule of thumb. For a vanilla RNN it is the
     spectral radius of its recurrent matrix times the mean slope of its activation (after Pascanu et al. 2013). For a
     leaky one it is that of α + (1 - α) times it. For an LSTM it is the mean forget gate, for a GRU the mean update
-    gate. NaN for an LSTM whose gradient does not go along the cell."""
+    gate. NaN for an LSTM whose gradient does not go along the cell, and for a cell of which theory says nothing."""
     denormal: float
     """Share of the elements of ∂L/∂h_t that are denormal in float32."""
     vanished: float
@@ -87,15 +87,17 @@ def shares_of_end(gradients: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
-    if unrolled.gates:
-        kept = unrolled.gates["forget" if unrolled.cells else "update"]
-        return float("nan") if encoder.detach == "cell" else float(kept[inside].mean())
+    kept = unrolled.gates.get("forget" if unrolled.cells else "update")
+    if kept is not None and encoder.detach != "cell":
+        return float(kept[inside].mean())
+    if unrolled.gates or not isinstance(encoder, Rnn | ReluRnn | LeakyRnn):
+        return float("nan")
     states = torch.stack(unrolled.states, 1).detach()
     alpha = encoder.alpha if isinstance(encoder, LeakyRnn) else 0.0
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
     activated = ((states - alpha * before) / (1 - alpha))[inside]
     slopes = (activated > 0).double() if isinstance(encoder, ReluRnn) else 1 - activated**2
-    eigenvalues = torch.linalg.eigvals(encoder.forwards[0].weight_hh_l0.detach().double())
+    eigenvalues = torch.linalg.eigvals(cast(Tensor, encoder.forwards[0].weight_hh_l0).detach().double())
     return float((alpha + (1 - alpha) * slopes.mean() * eigenvalues).abs().max())
 
 

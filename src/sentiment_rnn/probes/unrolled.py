@@ -14,14 +14,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn.model import cells
-from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from sentiment_rnn.model.cells import AnyLayer
-from sentiment_rnn.model.encoders import CellState, Gru, LeakyRnn, Lstm, Recurrent, ReluRnn, Rnn
-
-UNROLLED = (
-    Rnn, ReluRnn, LeakyRnn, Gru, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput,
-)  # fmt: skip
-"""Encoders that are unrolled."""
+from sentiment_rnn.model.encoders import CellState, Recurrent
 
 
 @dataclass(frozen=True)
@@ -47,8 +41,8 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     """Read reviews step by step, without dropout, with a graph through the states (not to the weights).
 
     Args:
-        classifier: a `SentimentClassifier` with one layer of one of `UNROLLED`, in one direction, pooled at its last
-            state.
+        classifier: a `SentimentClassifier` with one layer of an encoder that reads as `Recurrent` does, in one
+            direction, pooled at its last state.
         tokens: int64 [B, T].
         lengths: int64 [B].
 
@@ -56,10 +50,12 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
         ValueError: the classifier is another.
     """
     encoder = classifier.backbone.encoder
-    single = isinstance(encoder, Recurrent) and len(encoder.forwards) == 1 and encoder.backwards is None
-    if not single or type(encoder) not in UNROLLED or classifier.output.in_features != encoder.output_size:
-        known = ", ".join(kind.__name__ for kind in UNROLLED)
-        raise ValueError(f"{type(encoder).__name__}: expected one layer of {known}, in one direction, pooling=last")
+    of_cells = isinstance(encoder, Recurrent) and reads_as_recurrent(type(encoder))
+    single = of_cells and len(encoder.forwards) == 1 and encoder.backwards is None
+    if not single or classifier.output.in_features != encoder.output_size:
+        raise ValueError(
+            f"{type(encoder).__name__}: expected one layer of a recurrent encoder, in one direction, pooling=last"
+        )
     layer = cast(AnyLayer, copy.deepcopy(encoder.forwards[0]).double().requires_grad_(False))
     embedded = classifier.backbone.embedding.weight.detach()[tokens].double()
     embedded.requires_grad_()  # so that every state is part of a graph
@@ -74,6 +70,11 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
         logits=running.gather(1, lengths[:, None] - 1)[:, 0],
         running=running.detach(),
     )
+
+
+def reads_as_recurrent(encoder: type[Recurrent]) -> bool:
+    """Whether an encoder leaves the reading to its cells: the equations of `cells` are then all that it does."""
+    return encoder.forward is Recurrent.forward and encoder.read is Recurrent.read
 
 
 def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

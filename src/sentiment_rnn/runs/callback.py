@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.errors import UserError
+from sentiment_rnn.config.store import check_choice, encoder_names
+from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import job_of
@@ -31,6 +32,8 @@ from sentiment_rnn.tracking.sweeps import FAILED, FINISHED, KILLED, SweepPlan, c
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
+NAMING_ENCODERS = ("optimizer.learning_rates", "optimizer.draws")
+"""Dictionaries by the name of an encoder."""
 SEED = "seed="
 SEARCH = "hydra_plugins.sentiment_rnn_search.SearchSweeper"
 log = logging.getLogger("sentiment_rnn")
@@ -54,7 +57,9 @@ class SweepCallback(Callback):
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
         with exit_on_user_error():
-            prepare([checked(config)], here=True)
+            run = checked(config)
+            check_encoders_named(config, [run])
+            prepare([run], here=True)
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Check every job of the sweep, then open, or resume, its parent run."""
@@ -62,6 +67,7 @@ class SweepCallback(Callback):
             prepare_launcher(config.hydra.launcher)
             plan, jobs, batch = plan_of(config)
             configs = job_configs(config, jobs)
+            check_encoders_named(config, configs)
             here = runs_here(config.hydra.launcher)
             store = prepare(configs, here)
             study, digest = configs[0].study, digest_of(configs, here, plan)
@@ -126,6 +132,29 @@ def exit_on_user_error() -> Iterator[None]:
             raise SystemExit(f"error: {masked(line)}") from error
         log.exception("the run could not be prepared")
         raise SystemExit(1) from error
+
+
+def check_encoders_named(config: DictConfig, configs: list[RunConfig]) -> None:
+    """Refuse a rate or a draw that the command line gives an encoder that nobody has. A YAML file may name encoders of
+    other folders and other sweeps.
+
+    Args:
+        config: as Hydra composed it.
+        configs: of all jobs; one of them may have an encoder of another name than its file.
+    """
+    given = []
+    for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+        section, _, name = override.key_or_group.rpartition(".")
+        value = override.value()
+        if section in NAMING_ENCODERS:
+            given.append((section, name))
+        elif override.key_or_group in NAMING_ENCODERS and isinstance(value, dict):
+            given += [(override.key_or_group, str(name)) for name in value]
+    if given:
+        known = sorted({*encoder_names(), *(one.encoder.name for one in configs)})
+        for section, name in given:
+            if name not in known:
+                raise UserError(unknown_key(f"{section}.{name}", known))
 
 
 def prepare(configs: list[RunConfig], here: bool) -> Store:
@@ -194,6 +223,8 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     for job in jobs:
         arm = tuple(override for override in job if not override.startswith(SEED))
         if arm not in composed:
+            for override in arm:
+                check_choice(override)  # of a YAML file's hydra.sweeper.params; the command line's were checked
             composed[arm] = loader.load_sweep_config(config, job)
         for override in job:
             if override.startswith(SEED):

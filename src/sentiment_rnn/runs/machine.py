@@ -9,11 +9,12 @@ import torch
 from lightning.pytorch.strategies import StrategyRegistry
 
 from sentiment_rnn import runtime
-from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.components import arguments_of, class_named
 from sentiment_rnn.config.model import EncoderConfig
+from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
-from sentiment_rnn.errors import UserError
+from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.model.components import build_module, module_class
 from sentiment_rnn.tracking.names import AUTO_TAG
 from sentiment_rnn.tracking.record import RunRecord
@@ -58,7 +59,7 @@ def check_parts(config: RunConfig) -> None:
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
         module_class(pooling._target_, "pooling._target_")
-    _check_optimizer(config.optimizer._target_)
+    _check_optimizer(config.optimizer)
     embedding = getattr(config, "embedding", None)
     if embedding and _is_foreign(config.encoder):
         with torch.device("meta"):  # shapes alone: any size costs nothing
@@ -75,10 +76,29 @@ def _is_foreign(encoder: EncoderConfig) -> bool:
     return type(encoder) is not EncoderConfig or not encoder._target_.startswith("sentiment_rnn.")
 
 
-def _check_optimizer(target: str) -> None:
-    found = class_named(target, "optimizer._target_")
-    if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
-        raise UserError(f"optimizer._target_={target}: no optimizer; expected the class of one, torch.optim.AdamW say")
+def _check_optimizer(config: OptimizerConfig) -> None:
+    """Have the class take its arguments, for a matrix, a bias and an embedding of one number each."""
+    target = class_named(config._target_, "optimizer._target_")
+    if not (isinstance(target, type) and issubclass(target, torch.optim.Optimizer)):
+        raise UserError(
+            f"optimizer._target_={config._target_}: no optimizer; expected the class of one, torch.optim.AdamW say"
+        )
+    if "lr" in config.options:
+        raise UserError("optimizer.options.lr: no such key; did you mean optimizer.learning_rate?")
+    known = [name for name in arguments_of(target) if name not in ("self", "params")]
+    for key in ("options", "embedding_options"):  # torch itself checks no value of a group, and no name
+        given = getattr(config, key)
+        groups = [{"params": [torch.nn.Parameter(torch.zeros(size))]} for size in ((1, 1), (1,), (1, 1))]
+        try:
+            target(groups, **{"lr": config.learning_rate, **config.options, **given})
+        except (TypeError, ValueError, RuntimeError) as error:
+            if unknown := [name for name in given if name not in known]:
+                path, others = (
+                    f"optimizer.{key}.{unknown[0]}",
+                    [one for one in known if (key, one) != ("options", "lr")],
+                )
+                raise UserError(f"{unknown_key(path, others)} (~{path} leaves it out where a file gives it)") from error
+            raise UserError(f"optimizer.{key}={given}: {' '.join(str(error).split())}") from error
 
 
 def note_other_machine(record: RunRecord, given: RunConfig, resolved: RunConfig) -> None:
