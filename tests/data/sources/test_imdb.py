@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -430,3 +431,87 @@ def test_an_archive_downloaded_before_is_found_without_network(
     Path(config.directory).mkdir()
     pack(imdb_folder, Path(config.directory) / "x.tar.gz")
     assert len(source_of(config).read()["test"]) == 80
+
+
+# What is kept for later commands
+
+
+@pytest.fixture
+def published(imdb_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The made-up corpus as if it were the published one, and no network to download that from."""
+    found = {}
+    for folder in imdb.PUBLISHED:
+        files = sorted((imdb_folder / folder).iterdir(), key=lambda path: int(path.stem.split("_")[0]))
+        contents = [path.read_bytes() for path in files]
+        joined = b"".join(contents)
+        found[folder] = (len(contents), len(joined), hashlib.sha256(joined).hexdigest())
+    monkeypatch.setattr(imdb, "PUBLISHED", found)
+    monkeypatch.setattr(imdb, "URL", "http://127.0.0.1:9/x.tar.gz")
+    return imdb_folder
+
+
+@pytest.mark.parametrize("form", ["archive", "folder", "unverified"])
+@pytest.mark.parametrize("change", [{}, {"split_seed": 1}, {"vocabulary_size": 20}])
+def test_once_the_published_corpus_was_prepared_no_command_needs_its_archive(
+    published: Path, imdb_config: Config, tmp_path: Path, form: str, change: dict[str, Any]
+) -> None:
+    given = published if form == "folder" else pack(published, tmp_path / "given.tar.gz")
+    before = imdb_config(archive=str(given), verify=form != "unverified")
+    first = load_corpus(source_of(before), before)
+    shutil.rmtree(published)
+    (tmp_path / "given.tar.gz").unlink(missing_ok=True)
+    config = imdb_config(**change)
+    corpus = load_corpus(source_of(config), config)
+    assert (corpus.digest == first.digest) == ("split_seed" not in change)
+    assert {split: len(part) for split, part in corpus.splits.items()} == {"train": 72, "validation": 8, "test": 80}
+
+
+def test_the_kept_reviews_give_the_same_reviews_as_the_archive(published: Path, imdb_config: Config) -> None:
+    source = source_of(imdb_config(archive=str(published)))
+    expected = source.read()
+    assert source_of(imdb_config()).read() == expected
+    assert source_of(imdb_config(split_seed=1)).read() != expected
+
+
+def test_an_archive_that_is_gone_is_said_and_the_kept_reviews_are_read(published: Path, imdb_config: Config) -> None:
+    config = imdb_config(archive=str(published))
+    load_corpus(source_of(config), config)
+    shutil.rmtree(published)
+    (note,) = load_corpus(source_of(config), config).notes
+    assert note.startswith(f"data.archive={published}: no such file; the published reviews are read from ")
+    unverified = imdb_config(archive=str(published), verify=False)  # which may be any corpus
+    with pytest.raises(UserError, match="no such file or folder"):
+        load_corpus(source_of(unverified), unverified)
+
+
+def test_an_archive_that_is_there_is_read_and_checked_beside_kept_reviews(
+    published: Path, imdb_config: Config, tmp_path: Path
+) -> None:
+    config = imdb_config(archive=str(published))
+    load_corpus(source_of(config), config)
+    other = pack(published, tmp_path / "other.tar.gz", films_first=True)
+    (published / "test" / "pos" / "7_9.txt").write_text("Another text altogether.")
+    altered = pack(published, tmp_path / "altered.tar.gz")
+    source_of(imdb_config(archive=str(other))).read()
+    with pytest.raises(UserError, match=r"altered\.tar\.gz: test/pos/ is not the published corpus"):
+        source_of(imdb_config(archive=str(altered))).read()
+
+
+def test_another_corpus_of_the_layout_is_not_kept(imdb_folder: Path, imdb_config: Config) -> None:
+    config = imdb_config(archive=str(imdb_folder), verify=False)
+    load_corpus(source_of(config), config)
+    assert not (Path(config.directory) / imdb.KEPT).exists()
+
+
+def test_kept_reviews_that_are_damaged_are_removed_with_a_line(
+    published: Path, imdb_config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = imdb_config(archive=str(published))
+    source_of(config).read()
+    kept = Path(config.directory) / imdb.KEPT
+    kept.write_bytes(kept.read_bytes()[:1000])
+    with pytest.raises(UserError, match="could not be downloaded"):
+        source_of(imdb_config()).read()
+    assert f"{kept}: damaged (" in caplog.text
+    assert source_of(config).read()
+    assert kept.exists()
