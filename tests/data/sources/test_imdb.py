@@ -3,9 +3,11 @@
 import gzip
 import hashlib
 import io
+import os
 import re
 import shutil
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from sentiment_rnn.config.components import part_arguments
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.data import decompression
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.review import SPLITS, Review
 from sentiment_rnn.data.sources import imdb
@@ -515,3 +518,87 @@ def test_kept_reviews_that_are_damaged_are_removed_with_a_line(
     assert f"{kept}: damaged (" in caplog.text
     assert source_of(config).read()
     assert kept.exists()
+
+
+# Archives of strangers
+
+
+def add(tar: tarfile.TarFile, name: str, content: bytes = b"Another text.", **header: Any) -> None:
+    """One more member; `header` overrides what its header says."""
+    member = tarfile.TarInfo(f"aclImdb/{name}")
+    member.size = len(content)
+    for key, value in header.items():
+        setattr(member, key, value)
+    tar.addfile(member, io.BytesIO(content) if member.isreg() else None)
+
+
+STRANGE: dict[str, tuple[tuple[str, dict[str, Any]], str]] = {
+    "hard link": (
+        ("train/pos/40_9.txt", {"type": tarfile.LNKTYPE, "linkname": "aclImdb/train/pos/1_9.txt", "size": 0}),
+        "member 'aclImdb/train/pos/40_9.txt' is a hard link; expected a file",
+    ),
+    "symbolic link": (
+        ("train/urls_pos.txt", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd", "size": 0}),
+        "member 'aclImdb/train/urls_pos.txt' is a symbolic link; expected a file",
+    ),
+    "second rating": (
+        ("train/pos/3_8.txt", {}),
+        "'aclImdb/train/pos/3_8.txt' is a second review 3 of train/pos/, beside one with the rating 9",
+    ),
+    "second copy": (("train/pos/3_9.txt", {}), "'aclImdb/train/pos/3_9.txt' is a second review 3 of train/pos/"),
+    "second list": (("train/urls_pos.txt", {}), "is a second list of films for train/pos/"),
+    "rating": (("train/pos/40_999.txt", {}), "'aclImdb/train/pos/40_999.txt' has the rating 999; expected 0 to 10"),
+    "digits": ((f"train/pos/40_{'9' * 5000}.txt", {}), "has a number of 5000 digits; expected ID_RATING.txt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("member", "said"), STRANGE.values(), ids=STRANGE)
+def test_a_member_that_would_drop_or_replace_a_review_is_refused_by_name(
+    member: tuple[str, dict[str, Any]], said: str, imdb_folder: Path, imdb_config: Config, tmp_path: Path
+) -> None:
+    archive = pack(imdb_folder, tmp_path / "some.tar", "w")
+    with tarfile.open(archive, "a") as tar:
+        add(tar, member[0], **member[1])
+    message = refusal(imdb_config(archive=str(archive), verify=False))
+    assert message.startswith(f"{archive}: ")
+    assert said in message
+
+
+def test_two_ratings_of_an_id_in_a_folder_are_refused(imdb_folder: Path, imdb_config: Config) -> None:
+    (imdb_folder / "test" / "neg" / "3_1.txt").write_text("Another text.")
+    assert "second review 3 of test/neg/" in refusal(imdb_config(archive=str(imdb_folder), verify=False))
+
+
+def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(imdb_folder: Path, imdb_config: Config) -> None:
+    os.mkfifo(imdb_folder / "test" / "neg" / "40_1.txt")
+    assert "40_1.txt: no regular file" in refusal(imdb_config(archive=str(imdb_folder), verify=False))
+
+
+BOMBS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "review": ("train/pos/40_9.txt", {}, "40_9.txt' has 8,589,934,592 bytes; expected a review"),
+    "name": ("train/long", {"type": tarfile.GNUTYPE_LONGNAME}, "unpacks to more than 100 times its"),
+    "another file": ("imdbEr.txt", {}, "unpacks to more than 100 times its"),
+}
+
+
+@pytest.mark.parametrize(("name", "header", "said"), BOMBS.values(), ids=BOMBS)
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_in_little_memory(
+    name: str, header: dict[str, Any], said: str, imdb_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decompression, "ALLOWED", 2**24)
+    member = tarfile.TarInfo(f"aclImdb/{name}")
+    member.size = 2**33
+    for key, value in header.items():
+        setattr(member, key, value)
+    archive = tmp_path / "bomb.tar.gz"
+    with gzip.open(archive, "wb", compresslevel=1) as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(40):
+            file.write(b"a" * 2**20)
+    tracemalloc.start()
+    message = refusal(imdb_config(archive=str(archive), verify=False))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert message.startswith(f"{archive}: ")
+    assert said in message
+    assert peak < 2**26

@@ -7,8 +7,10 @@ The published reviews are kept in `data.directory`, so that no later command nee
 import hashlib
 import io
 import logging
+import lzma
 import os
 import re
+import stat
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from sentiment_rnn.config.bounds import at_least, fraction
+from sentiment_rnn.data.decompression import LONGEST_TEXT, Decompressed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.errors import UserError
@@ -27,6 +30,8 @@ URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
 KEPT = "aclImdb_labelled.tar.gz"
 """The published reviews with labels, as `data.directory` keeps them: all that another split or tokenizer needs."""
+
+HIGHEST_RATING = 10
 
 # The published texts of each folder, in order of their ID: number, bytes, SHA-256 of them joined.
 PUBLISHED = {
@@ -163,13 +168,21 @@ def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
     films: dict[str, list[str]] = {}
     for name, content in _folder_files(path) if path.is_dir() else _archive_files(path):
         if review := _REVIEW.search(name):
-            folder, identifier, rating = review[1], int(review[2]), int(review[3])
+            folder, identifier, rating = review[1], _number(path, name, review[2]), _number(path, name, review[3])
+            if rating > HIGHEST_RATING:
+                raise UserError(f"{path}: {name!r} has the rating {rating}; expected 0 to {HIGHEST_RATING}")
+            if identifier in texts[folder]:
+                raise UserError(
+                    f"{path}: {name!r} is a second review {identifier} of {folder}/, beside one with the rating "
+                    f"{texts[folder][identifier][0]}; expected one of each ID"
+                )
             texts[folder][identifier] = (rating, content)
         elif urls := _FILMS.search(name):
+            folder = f"{urls[1]}/{urls[2]}"
+            if folder in films:
+                raise UserError(f"{path}: {name!r} is a second list of films for {folder}/; expected one")
             lines = content.decode("utf-8", "replace").splitlines()
-            films[f"{urls[1]}/{urls[2]}"] = [
-                found[1] if (found := _FILM_ID.search(line)) else line.strip() for line in lines
-            ]
+            films[folder] = [found[1] if (found := _FILM_ID.search(line)) else line.strip() for line in lines]
     for folder, of_folder in texts.items():
         if not of_folder:
             raise UserError(
@@ -177,6 +190,19 @@ def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
                 "ID_RATING.txt"
             )
     return texts, films
+
+
+def _number(path: Path, name: str, digits: str) -> int:
+    if len(digits) > 9:
+        raise UserError(f"{path}: {name!r} has a number of {len(digits)} digits; expected ID_RATING.txt")
+    return int(digits)
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    if size > LONGEST_TEXT:
+        raise UserError(
+            f"{path}: {name!r} has {size:,} bytes; expected a review, or a list of films, of {LONGEST_TEXT:,} at most"
+        )
 
 
 def _wanted(name: str) -> bool:
@@ -193,6 +219,10 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
                 relative = file.relative_to(path).as_posix()
                 if _wanted(relative):
                     try:
+                        status = file.stat()
+                        if not stat.S_ISREG(status.st_mode):
+                            raise UserError(f"{file}: no regular file; expected a review's text")
+                        _check_size(path, relative, status.st_size)
                         content = file.read_bytes()
                     except OSError as error:
                         raise UserError(
@@ -203,20 +233,25 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
+        # What Decompressed does not know, it hands on as it is.
+        with Decompressed(path) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts:
                     raise UserError(
                         f"{path}: member {member.name!r} points outside the archive; refused, nothing was written"
                     )
-                if member.isfile() and _wanted(member.name):
-                    content = archive.extractfile(member)
-                    if content is not None:
-                        yield member.name, content.read()
+                if not _wanted(member.name):
+                    continue
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is None:
+                    kind = "a hard link" if member.islnk() else "a symbolic link" if member.issym() else "no file"
+                    raise UserError(f"{path}: member {member.name!r} is {kind}; expected a file with a review's text")
+                _check_size(path, member.name, member.size)
+                yield member.name, content.read()
     except PermissionError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a whole archive ({error}); get {URL} again, or point data.archive elsewhere"
         ) from error
