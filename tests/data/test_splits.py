@@ -139,7 +139,8 @@ def test_one_group_alone_cannot_be_split(fraction: float) -> None:
 def test_a_fraction_that_takes_every_group_is_refused() -> None:
     reviews = build([(number, number) for number in range(10)])
     with pytest.raises(
-        UserError, match=r"leaves 0 reviews and holds 10 out, .* are 10 groups; set data\.\w+=0\.9 or less"
+        UserError,
+        match=r"leaves 0 reviews and holds 10 out, .* there are 10 different texts, .*; set data\.\w+=0\.9 or less",
     ):
         split_by_group(reviews, 0.99, seed=0)
 
@@ -153,6 +154,11 @@ def test_what_the_message_says_to_set_splits_few_groups(count: int) -> None:
     kept, held_out = split_by_group(reviews, advised, seed=0)
     assert len({review.group for review in held_out}) == 1
     assert len({review.group for review in kept}) == count - 1
+
+
+def test_copies_of_one_text_are_not_called_a_group() -> None:
+    with pytest.raises(UserError, match="since there is 1 different text, and copies stay together; one text cannot"):
+        split_by_group(build([(number, 0) for number in range(10)]), 0.5, seed=0)
 
 
 def test_the_message_names_the_key_that_sets_the_fraction() -> None:

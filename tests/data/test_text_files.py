@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentiment_rnn.data import decompression
 from sentiment_rnn.data.text_files import PART, Columns, read_lines, read_rows, rows_of
 from sentiment_rnn.errors import UserError
 
@@ -118,12 +120,19 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("missing.csv", "review,label\na,1\n", "no column text; it has review, label"),
+        ("missing.csv", "review,label\na,1\n", "no column text; it has review, label; name another with --text=…"),
         ("twice.csv", "text,text,label\na,b,1\n", "2 columns text; expected one"),
-        ("mixed.csv", "text,label\na,1\nb,neutral\n", "row 2: its label is 'neutral'"),
-        ("stars.csv", "text,label\na,1\nb,5\n", "row 2: its label is '5'; expected 0 or 1, neg or pos"),
+        ("mixed.csv", "text,label\na,1\nb,neutral\n", "line 3: its label is 'neutral'"),
+        ("stars.csv", "text,label\na,1\nb,5\n", "line 3: its label is '5'; expected two classes, 0 or 1, neg or pos"),
+        ("three.csv", "text,label\na,0\nb,1\nc,2\nd,0\n", "the column label has 3 values: 0, 1, 2"),
+        ("three.jsonl", '{"text": "a", "label": "neg"}\n\n{"text": "b", "label": "neu"}\n{"text": "c", "label": "pos"}',
+         "line 3: its label is 'neu'; expected two classes, 0 or 1, neg or pos, negative or positive; the column label "
+         "has 3 values: neg, neu, pos"),
+        ("ten.csv", "text,label\n" + "".join(f"a,{n}\n" for n in range(10)), "further values: 0, 1, 2, 3, 4, 5, 6, 7"),
+        ("spans.csv", 'text,label\n"two\nlines",1\n\n"three\n\nlines",0\nb,5\n', "line 8: its label is '5'"),
+        ("spans_commas.csv", 'text,label\n"two\nlines",1\n"two\nlines",0,0\n', "line 4: 3 fields"),
         ("header.csv", "text,label\n", "no rows"),
-        ("nothing.csv", "", "no column text; it has nothing"),
+        ("nothing.csv", "", "no column text and no column label; it has nothing; name another with --text=… and"),
         ("binary.csv", bytes(range(256)), "not UTF-8 text (invalid start byte)"),
         ("utf16.csv", "text,label\na,1\n".encode("utf-16"), "not UTF-8 text"),
         ("packed.csv", gzip.compress(b"text,label\na,1\n"), "name it packed.csv.gz"),
@@ -131,14 +140,15 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
         ("plain.csv.gz", "text,label\na,1\n", "cannot be read"),
         ("commas.csv", "text,label\ngood, but long,1\n", "line 2: 3 fields, and the header has 2"),
         ("short.csv", "text,label\ngood\n", "line 2: 1 fields"),
-        ("open.csv", 'text,label\n"never closed,1\nb,0\n', "line 3: cannot be read"),
-        ("number.jsonl", '{"text": 5, "label": 1}\n', "row 1: its text is 5; expected text"),
+        ("open.csv", 'text,label\n"never closed,1\nb,0\n', "line 2: cannot be read (unexpected end of data)"),
+        ("number.jsonl", '{"text": 5, "label": 1}\n', "line 1: its text is 5; expected text"),
         ("twice.jsonl", '{"text": "a", "text": "b", "label": 1}\n', "2 columns text; expected one"),
         ("list.jsonl", "[1]\n", "line 1: expected an object"),
         ("torn.jsonl", '{"text": "a", "label": 1}\n{"text": ', "line 2: not JSON"),
         ("deep.jsonl", "[" * 100_000, "line 1: not JSON"),
         ("unlabelled.jsonl", '{"text": "a"}\n', "no column label; it has text"),
-        ("null.jsonl", '{"text": "a", "label": null}\n', "row 1: its label is None"),
+        ("null.jsonl", '{"text": "a", "label": null}\n', "line 1: no label; every row needs 0 or 1"),
+        ("unlabelled.csv", "text,label\na,\n", "line 2: no label; every row needs 0 or 1"),
         ("word.parquet", "hello", "cannot be read"),
         ("sheet.xlsx", "hello", "expected a file named .csv"),
         ("lines.txt", "good\n", "a .txt file has no columns, and label is asked for"),
@@ -151,6 +161,38 @@ def test_what_cannot_be_read_is_one_line(write: Write, name: str, content: str |
     assert said in str(error.value)
     assert name in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_row_of_parquet_is_named_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "label": [1, 2]}), path)
+    with pytest.raises(UserError, match="row 2: its label is '2'"):
+        labels(path)
+
+
+@pytest.mark.parametrize("name", ["bomb.csv.gz", "bomb.jsonl.gz", "bomb.txt.gz", "long.csv", "long.txt"])
+def test_a_bomb_and_a_text_of_gigabytes_are_refused_in_little_memory(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decompression, "ALLOWED", 2**24)
+    path = tmp_path / name
+    if path.suffix == ".gz":
+        with gzip.open(path, "wb", compresslevel=1) as file:
+            file.write(b"text\n" if "csv" in name else b"")
+            file.writelines([(b'{"text": "a"}' + b" " * 2**16 + b"\n") * 16 for _ in range(40)])
+    else:
+        with path.open("wb") as file:
+            file.write(b"text\n")
+            file.truncate(2**33)  # of zeros, which take no room on the disk
+    tracemalloc.start()
+    with pytest.raises(UserError) as refused:
+        for _ in read_rows(path, Columns()):
+            pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert re.search(r"unpacks to more than 100 times|line 2: longer than 16,777,216 characters", str(refused.value))
+    assert str(refused.value).startswith(str(path))
+    assert peak < 2**27
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_one_line(tmp_path: Path) -> None:

@@ -156,20 +156,32 @@ def nothing(rows: list[Row]) -> list[Row]:
 
 
 BAD: list[tuple[Callable[[list[Row]], list[Row]] | None, str, str]] = [
-    (None, "data.text_column=review", "train.csv: no column review; it has text, label, product"),
-    (None, "data.label_column=stars", "train.csv: no column stars; it has text, label, product"),
-    (None, "data.group_column=film", "train.csv: no column film; it has text, label, product"),
+    (
+        None,
+        "data.text_column=review",
+        "no column review; it has text, label, product; name another with data.text_column",
+    ),
+    (
+        None,
+        "data.label_column=stars",
+        "no column stars; it has text, label, product; name another with data.label_column",
+    ),
+    (
+        None,
+        "data.group_column=film",
+        "no column film; it has text, label, product; name another with data.group_column",
+    ),
     (one_class, "", "data.train: all 29 texts are positive; expected both labels"),
-    (no_label, "", "train.csv, row 5: its label is 'maybe'; expected 0 or 1, neg or pos, negative or positive"),
+    (no_label, "", "train.csv, line 6: its label is 'maybe'; expected two classes, 0 or 1, neg or pos"),
     (nothing, "", "train.csv: no rows; expected a text in each"),
-    (holes, "data.group_column=product", "train.csv, row 7: no product; every row needs one"),
-    (no_text, "", "train.csv, row 2: no text; every row needs one"),
+    (holes, "data.group_column=product", "train.csv, line 8: no product; every row needs one"),
+    (no_text, "", "train.csv, line 3: no text; every row needs one"),
     (None, "data.train=none.csv", "data.train=none.csv: no such file; expected .csv, .tsv, .jsonl or .parquet"),
     (None, "data.test=none.csv", "data.test=none.csv: no such file"),
-    (None, "data.train=empty.csv", "empty.csv: no column text; it has nothing"),
+    (None, "data.train=empty.csv", "empty.csv: no column text and no column label; it has nothing"),
     (None, "data.train=train.docx", "train.docx: expected a file named .csv, .tsv, .jsonl, .parquet"),
     (None, "data.test_fraction=1", "data.test_fraction=1.0: expected a fraction between 0 and 1"),
-    (None, "data.validation_fraction=0.001", "data.validation_fraction=0.001: leaves"),
+    (None, "data.validation_fraction=0.001", "train.csv: 40 texts are too few to hold some out for"),
     (None, "data.train=???", "data.train: not given, and files needs it; give data.train=…"),
 ]
 

@@ -12,10 +12,11 @@ from optuna.trial import TrialState, create_trial
 from short_runs import ADDING, config_of
 
 from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.search_figure import search_history
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.search.space import Space
-from sentiment_rnn.runs.search.study import open_study, study_file
+from sentiment_rnn.runs.search.study import load_study, open_study, study_file
 from sentiment_rnn.runs.search.trials import run_trials
 from sentiment_rnn.tracking.claims import DivergedError, PrunedError
 from sentiment_rnn.tracking.store import open_store
@@ -180,3 +181,20 @@ def test_the_best_so_far_follows_the_direction() -> None:
         lines = {line.get_label(): line for line in axes.lines}
         assert list(lines["best so far"].get_ydata()) == expected
         assert list(lines["pruned or diverged"].get_xdata()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\0" * 50, b"\xff", b"[1]", b"null", b"{}", b'{"op_code": 99}', b'{"op_code": 4, "worker_id": "x"}']
+)
+def test_a_damaged_log_is_one_line_that_names_it(tmp_path: Path, line: bytes) -> None:
+    searched(tmp_path, Launcher(), trials=3)
+    path = tmp_path / "search" / "parent.log"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines[:4], line, *lines[4:]]) + b"\n")
+    for read in (opened, lambda _: load_study(path, "parent")):
+        with pytest.raises(UserError) as refused:
+            read(tmp_path)
+        message = str(refused.value)
+        assert message.startswith(f"{path}: damaged (")
+        assert "move it away and run the same command again" in message
+        assert "\n" not in message

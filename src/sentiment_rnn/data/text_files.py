@@ -5,24 +5,27 @@ compressed (`.csv.gz`). Text is UTF-8, with or without a byte order mark.
 """
 
 import csv
-import gzip
 import json
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from io import TextIOWrapper
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from io import BufferedReader, TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentiment_rnn.data.decompression import LONGEST_TEXT, Decompressed
 from sentiment_rnn.errors import UserError
 
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
+EXPECTED = "0 or 1, neg or pos, negative or positive"
+SHOWN = 8
+"""Values of a column of labels that are shown where they are no labels."""
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 PART = 4096
 """Rows in a part."""
@@ -36,11 +39,19 @@ class Columns:
     label: str | None = None
     identifier: str | None = None
     """What joins rows that belong together, such as an original and its revision."""
+    set_by: tuple[str, str, str] = ("--text", "--label", "--id")
+    """What the person at the keyboard names them with, for messages."""
 
     @property
     def wanted(self) -> list[str]:
         """Those that a file must have."""
-        return [name for name in (self.text, self.label, self.identifier) if name is not None]
+        return list(self.setters)
+
+    @property
+    def setters(self) -> dict[str, str]:
+        """What sets each of those."""
+        given = zip((self.text, self.label, self.identifier), self.set_by, strict=True)
+        return {name: setter for name, setter in given if name is not None}
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,17 @@ class Rows:
     """1 positive, 0 negative; empty where no column was asked for."""
     identifiers: list[str | None]
     """None for a row that has none; empty where no column was asked for."""
+    places: list[str] = field(default_factory=list)
+    """`line 7`, or `row 7` of a Parquet file; empty for texts that come from no file."""
+
+
+class Record(NamedTuple):
+    """A row as it stands in a file."""
+
+    place: str
+    """`line 7`: where it begins."""
+    values: dict[str, Any]
+    """By column."""
 
 
 def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
@@ -61,14 +83,16 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
         UserError: the file cannot be read, has no row, lacks a column or has it twice. Or a value is no text or no
             label.
     """
-    records = enumerate(_records(path, columns), 1)
+    records = _records(path, columns)
+    seen: set[str] = set()
     empty = True
     while part := list(islice(records, PART)):
         empty = False
         yield Rows(
-            [_text(record[columns.text], path, row) for row, record in part],
-            [_label(record[columns.label], path, row) for row, record in part] if columns.label else [],
-            [_identifier(record[columns.identifier]) for _, record in part] if columns.identifier else [],
+            [_text(record.values[columns.text], path, record.place) for record in part],
+            _labels(part, records, path, columns.label, seen) if columns.label else [],
+            [_identifier(record.values[columns.identifier]) for record in part] if columns.identifier else [],
+            [record.place for record in part],
         )
     if empty:
         raise UserError(f"{path}: no rows; expected a text in each")
@@ -79,10 +103,6 @@ def read_lines(lines: Iterable[str], size: int = PART) -> Iterator[Rows]:
     given = iter(lines)
     while part := [line.rstrip("\r\n") for line in islice(given, size)]:
         yield Rows(list(part), [], [])
-
-
-Record = dict[str, Any]
-"""A row as it stands in a file, by column."""
 
 
 def _records(path: Path, columns: Columns) -> Iterator[Record]:
@@ -96,12 +116,14 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
             yield from _parquet(path, columns)
             return
         with _opened(path) as handle:
+            lines = _lines(path, handle)
             if suffix == ".txt":
-                yield from ({columns.text: line.rstrip("\r\n")} for line in handle)
+                for number, line in enumerate(lines, 1):
+                    yield Record(f"line {number}", {columns.text: line.rstrip("\r\n")})
             elif suffix == ".jsonl":
-                yield from _json_lines(path, handle, columns)
+                yield from _json_lines(path, lines, columns)
             else:
-                yield from _separated(path, handle, columns, "\t" if suffix == ".tsv" else ",")
+                yield from _separated(path, lines, columns, "\t" if suffix == ".tsv" else ",")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
@@ -114,38 +136,54 @@ def _opened(path: Path) -> TextIO:
         compressed = handle.read(2) == b"\x1f\x8b"
     if compressed and path.suffix != ".gz":
         raise UserError(f"{path}: gzip data under a name that does not say so; name it {path.name}.gz")
-    opener = gzip.open if path.suffix == ".gz" else open
-    return cast(TextIO, opener(path, "rt", encoding="utf-8-sig", newline=""))
+    if path.suffix == ".gz" and not compressed:
+        raise UserError(f"{path}: cannot be read (not gzip data); name it {path.stem}")
+    file = BufferedReader(Decompressed(path)) if compressed else path.open("rb")
+    return TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
-def _separated(path: Path, handle: TextIO, columns: Columns, separator: str) -> Iterator[Record]:
-    csv.field_size_limit(2**31 - 1)  # else 131,072 characters
-    reader = csv.reader(handle, delimiter=separator, strict=True)
+def _lines(path: Path, handle: TextIO) -> Iterator[str]:
+    """The lines of a file, none so long that it would not fit into memory."""
+    number = 0
+    while line := handle.readline(LONGEST_TEXT):
+        number += 1
+        if len(line) == LONGEST_TEXT:
+            raise UserError(f"{path}, line {number}: longer than {LONGEST_TEXT:,} characters; expected a text a row")
+        yield line
+
+
+def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: str) -> Iterator[Record]:
+    csv.field_size_limit(LONGEST_TEXT)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    line = 1
     try:
         header = next(reader, [])
         _check_names(path, header, columns)
+        line = reader.line_num + 1
         for fields in reader:
             if fields and len(fields) != len(header):
-                where = f"{path}, line {reader.line_num}"
                 raise UserError(
-                    f"{where}: {len(fields)} fields, and the header has {len(header)}; quote texts with separators"
+                    f"{path}, line {line}: {len(fields)} fields, and the header has {len(header)}; quote texts with "
+                    "separators"
                 )
             if fields:  # an empty line is no row
-                yield dict(zip(header, fields, strict=True))
+                yield Record(f"line {line}", dict(zip(header, fields, strict=True)))
+            line = reader.line_num + 1  # of the next row, where a quoted text may span lines
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: cannot be read ({error})") from error
+        raise UserError(f"{path}, line {line}: cannot be read ({error})") from error
 
 
 def _parquet(path: Path, columns: Columns) -> Iterator[Record]:
     # Without a buffer, which would hold the whole file.
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:
         _check_names(path, file.schema_arrow.names, columns)
-        for batch in file.iter_batches(PART, columns=columns.wanted):
-            yield from batch.to_pylist()
+        rows = (row for batch in file.iter_batches(PART, columns=columns.wanted) for row in batch.to_pylist())
+        for number, values in enumerate(rows, 1):
+            yield Record(f"row {number}", values)
 
 
-def _json_lines(path: Path, handle: TextIO, columns: Columns) -> Iterator[Record]:
-    for number, line in enumerate(handle, 1):
+def _json_lines(path: Path, lines: Iterable[str], columns: Columns) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -156,22 +194,25 @@ def _json_lines(path: Path, handle: TextIO, columns: Columns) -> Iterator[Record
         if not line.lstrip().startswith("{"):
             raise UserError(f"{path}, line {number}: expected an object with {', '.join(columns.wanted)}")
         _check_names(path, [name for name, _ in row], columns)
-        yield dict(row)
+        yield Record(f"line {number}", dict(row))
 
 
 def _check_names(path: Path, names: list[str], columns: Columns) -> None:
+    if missing := [name for name in columns.wanted if name not in names]:
+        shown = ", ".join(names[:20]) or "nothing"
+        setters = " and ".join(f"{columns.setters[name]}=…" for name in missing)
+        raise UserError(
+            f"{path}: no column {' and no column '.join(missing)}; it has {shown[:200]}; name another with {setters}"
+        )
     for name in columns.wanted:
-        if name not in names:
-            shown = ", ".join(names[:20]) or "nothing"
-            raise UserError(f"{path}: no column {name}; it has {shown[:200]}")
         if names.count(name) > 1:
             raise UserError(f"{path}: {names.count(name)} columns {name}; expected one")
 
 
-def _text(value: Any, path: Path, row: int) -> str | None:
+def _text(value: Any, path: Path, place: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise UserError(f"{path}, row {row}: its text is {value!r}; expected text")
+    raise UserError(f"{path}, {place}: its text is {value!r}; expected text")
 
 
 def _identifier(value: Any) -> str | None:
@@ -181,11 +222,35 @@ def _identifier(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _label(value: Any, path: Path, row: int) -> int:
-    found = LABELS.get(str(int(value) if isinstance(value, bool) else value).strip().lower())
-    if found is None:
-        raise UserError(f"{path}, row {row}: its label is {value!r}; expected 0 or 1, neg or pos, negative or positive")
-    return found
+def _labels(part: list[Record], following: Iterator[Record], path: Path, column: str, seen: set[str]) -> list[int]:
+    """The labels of a part.
+
+    Args:
+        following: the records after it, for the message that says which values the column has.
+        seen: values before it; those of this part are added.
+    """
+    values = [_shown(record.values[column]) for record in part]
+    seen.update(values)
+    found = [LABELS.get(value.lower()) for value in values]
+    if None not in found:
+        return cast(list[int], found)
+    wrong = found.index(None)
+    where, value = f"{path}, {part[wrong].place}", values[wrong]
+    if value in ("", "None"):
+        raise UserError(f"{where}: no label; every row needs {EXPECTED}")
+    with suppress(UserError):  # this row is what is wrong first
+        while len(seen) <= SHOWN and (record := next(following, None)):
+            seen.add(_shown(record.values[column]))
+    names = sorted(seen - {"", "None"})
+    count = f"{len(names)} values" if len(names) <= SHOWN else "further values"
+    raise UserError(
+        f"{where}: its label is {value[:40]!r}; expected two classes, {EXPECTED}; the column {column} has {count}: "
+        f"{', '.join(names[:SHOWN])[:200]}"
+    )
+
+
+def _shown(value: Any) -> str:
+    return str(int(value) if isinstance(value, bool) else value).strip()
 
 
 @contextmanager

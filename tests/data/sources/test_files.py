@@ -144,11 +144,11 @@ def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConf
         ({"test": "nowhere.csv"}, "data.test=nowhere.csv: no such file"),
         ({"validation_fraction": 1.0}, "data.validation_fraction=1.0: expected a fraction between 0 and 1"),
         ({"test_fraction": 0.0}, "data.test_fraction=0.0: expected a fraction between 0 and 1"),
-        ({"test_fraction": 0.001}, "data.test_fraction=0.001: leaves 40 reviews and holds 0 out"),
+        ({"test_fraction": 0.001}, "needed with data.test_fraction=0.001, data.validation_fraction=0.1: give"),
         ({"group_column": "label", "test_fraction": 0.2}, "there are 2 groups; set data.test_fraction=0.5 or more"),
         ({"split_seed": -1}, "data.split_seed=-1: expected a number of at least 0"),
-        ({"text_column": "body"}, "no column body; it has text, label"),
-        ({"group_column": "product"}, "no column product; it has text, label"),
+        ({"text_column": "body"}, "no column body; it has text, label; name another with data.text_column=…"),
+        ({"group_column": "product"}, "no column product; it has text, label; name another with data.group_column=…"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(read: Read, changes: dict[str, Any], said: str) -> None:
@@ -159,11 +159,35 @@ def test_what_does_not_fit_is_refused_in_one_line(read: Read, changes: dict[str,
 
 
 @pytest.mark.parametrize(
+    ("count", "given", "needed", "parts"),
+    [(3, (), 19, "test and validation"), (18, (), 19, "test and validation"), (3, ("test",), 15, "validation")],
+)
+def test_too_few_texts_to_hold_some_out_are_counted_and_said_to_be_too_few(
+    count: int, given: tuple[str, ...], needed: int, parts: str, read: Read, tmp_path: Path
+) -> None:
+    files = {part: write(tmp_path / f"{part}.jsonl", 6, part) for part in given}
+    write(tmp_path / "train.jsonl", count)
+    with pytest.raises(UserError) as refused:
+        read(**files)
+    assert f"train.jsonl: {count} texts are too few to hold some out for {parts}; at least {needed}" in str(
+        refused.value
+    )
+    assert "group" not in str(refused.value)
+    write(tmp_path / "train.jsonl", needed, label=lambda n: n % 2)
+    try:
+        found = read(**files)
+    except UserError as error:
+        assert "expected both labels" in str(error)  # noqa: PT017  # the draw decides which texts are held out
+    else:
+        assert min(map(len, found.values())) >= 2
+
+
+@pytest.mark.parametrize(
     ("columns", "said"),
     [
         ({"label": lambda n: 1}, "data.train: all 29 texts are positive; expected both labels"),
-        ({"text": lambda n: " " if n == 4 else f"text {n}"}, "train.jsonl, row 5: no text; every row needs one"),
-        ({"product": lambda n: None if n == 4 else n}, "train.jsonl, row 5: no product; every row needs one"),
+        ({"text": lambda n: " " if n == 4 else f"text {n}"}, "train.jsonl, line 5: no text; every row needs one"),
+        ({"product": lambda n: None if n == 4 else n}, "train.jsonl, line 5: no product; every row needs one"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_in_one_line(

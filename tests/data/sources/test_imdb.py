@@ -3,12 +3,15 @@
 import gzip
 import hashlib
 import io
+import os
 import re
 import shutil
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from sentiment_rnn.config.components import part_arguments
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.data import decompression
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.review import SPLITS, Review
 from sentiment_rnn.data.sources import imdb
@@ -430,3 +434,171 @@ def test_an_archive_downloaded_before_is_found_without_network(
     Path(config.directory).mkdir()
     pack(imdb_folder, Path(config.directory) / "x.tar.gz")
     assert len(source_of(config).read()["test"]) == 80
+
+
+# What is kept for later commands
+
+
+@pytest.fixture
+def published(imdb_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The made-up corpus as if it were the published one, and no network to download that from."""
+    found = {}
+    for folder in imdb.PUBLISHED:
+        files = sorted((imdb_folder / folder).iterdir(), key=lambda path: int(path.stem.split("_")[0]))
+        contents = [path.read_bytes() for path in files]
+        joined = b"".join(contents)
+        found[folder] = (len(contents), len(joined), hashlib.sha256(joined).hexdigest())
+    monkeypatch.setattr(imdb, "PUBLISHED", found)
+    monkeypatch.setattr(imdb, "URL", "http://127.0.0.1:9/x.tar.gz")
+    return imdb_folder
+
+
+@pytest.mark.parametrize("form", ["archive", "folder", "unverified"])
+@pytest.mark.parametrize("change", [{}, {"split_seed": 1}, {"vocabulary_size": 20}])
+def test_once_the_published_corpus_was_prepared_no_command_needs_its_archive(
+    published: Path, imdb_config: Config, tmp_path: Path, form: str, change: dict[str, Any]
+) -> None:
+    given = published if form == "folder" else pack(published, tmp_path / "given.tar.gz")
+    before = imdb_config(archive=str(given), verify=form != "unverified")
+    first = load_corpus(source_of(before), before)
+    shutil.rmtree(published)
+    (tmp_path / "given.tar.gz").unlink(missing_ok=True)
+    config = imdb_config(**change)
+    corpus = load_corpus(source_of(config), config)
+    assert (corpus.digest == first.digest) == ("split_seed" not in change)
+    assert {split: len(part) for split, part in corpus.splits.items()} == {"train": 72, "validation": 8, "test": 80}
+
+
+def test_the_kept_reviews_give_the_same_reviews_as_the_archive(published: Path, imdb_config: Config) -> None:
+    source = source_of(imdb_config(archive=str(published)))
+    expected = source.read()
+    assert source_of(imdb_config()).read() == expected
+    assert source_of(imdb_config(split_seed=1)).read() != expected
+
+
+def test_an_archive_that_is_gone_is_said_and_the_kept_reviews_are_read(published: Path, imdb_config: Config) -> None:
+    config = imdb_config(archive=str(published))
+    load_corpus(source_of(config), config)
+    shutil.rmtree(published)
+    (note,) = load_corpus(source_of(config), config).notes
+    assert note.startswith(f"data.archive={published}: no such file; the published reviews are read from ")
+    unverified = imdb_config(archive=str(published), verify=False)  # which may be any corpus
+    with pytest.raises(UserError, match="no such file or folder"):
+        load_corpus(source_of(unverified), unverified)
+
+
+def test_an_archive_that_is_there_is_read_and_checked_beside_kept_reviews(
+    published: Path, imdb_config: Config, tmp_path: Path
+) -> None:
+    config = imdb_config(archive=str(published))
+    load_corpus(source_of(config), config)
+    other = pack(published, tmp_path / "other.tar.gz", films_first=True)
+    (published / "test" / "pos" / "7_9.txt").write_text("Another text altogether.")
+    altered = pack(published, tmp_path / "altered.tar.gz")
+    source_of(imdb_config(archive=str(other))).read()
+    with pytest.raises(UserError, match=r"altered\.tar\.gz: test/pos/ is not the published corpus"):
+        source_of(imdb_config(archive=str(altered))).read()
+
+
+def test_another_corpus_of_the_layout_is_not_kept(imdb_folder: Path, imdb_config: Config) -> None:
+    config = imdb_config(archive=str(imdb_folder), verify=False)
+    load_corpus(source_of(config), config)
+    assert not (Path(config.directory) / imdb.KEPT).exists()
+
+
+def test_kept_reviews_that_are_damaged_are_removed_with_a_line(
+    published: Path, imdb_config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = imdb_config(archive=str(published))
+    source_of(config).read()
+    kept = Path(config.directory) / imdb.KEPT
+    kept.write_bytes(kept.read_bytes()[:1000])
+    with pytest.raises(UserError, match="could not be downloaded"):
+        source_of(imdb_config()).read()
+    assert f"{kept}: damaged (" in caplog.text
+    assert source_of(config).read()
+    assert kept.exists()
+
+
+# Archives of strangers
+
+
+def add(tar: tarfile.TarFile, name: str, content: bytes = b"Another text.", **header: Any) -> None:
+    """One more member; `header` overrides what its header says."""
+    member = tarfile.TarInfo(f"aclImdb/{name}")
+    member.size = len(content)
+    for key, value in header.items():
+        setattr(member, key, value)
+    tar.addfile(member, io.BytesIO(content) if member.isreg() else None)
+
+
+STRANGE: dict[str, tuple[tuple[str, dict[str, Any]], str]] = {
+    "hard link": (
+        ("train/pos/40_9.txt", {"type": tarfile.LNKTYPE, "linkname": "aclImdb/train/pos/1_9.txt", "size": 0}),
+        "member 'aclImdb/train/pos/40_9.txt' is a hard link; expected a file",
+    ),
+    "symbolic link": (
+        ("train/urls_pos.txt", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd", "size": 0}),
+        "member 'aclImdb/train/urls_pos.txt' is a symbolic link; expected a file",
+    ),
+    "second rating": (
+        ("train/pos/3_8.txt", {}),
+        "'aclImdb/train/pos/3_8.txt' is a second review 3 of train/pos/, beside one with the rating 9",
+    ),
+    "second copy": (("train/pos/3_9.txt", {}), "'aclImdb/train/pos/3_9.txt' is a second review 3 of train/pos/"),
+    "second list": (("train/urls_pos.txt", {}), "is a second list of films for train/pos/"),
+    "rating": (("train/pos/40_999.txt", {}), "'aclImdb/train/pos/40_999.txt' has the rating 999; expected 0 to 10"),
+    "digits": ((f"train/pos/40_{'9' * 5000}.txt", {}), "has a number of 5000 digits; expected ID_RATING.txt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("member", "said"), STRANGE.values(), ids=STRANGE)
+def test_a_member_that_would_drop_or_replace_a_review_is_refused_by_name(
+    member: tuple[str, dict[str, Any]], said: str, imdb_folder: Path, imdb_config: Config, tmp_path: Path
+) -> None:
+    archive = pack(imdb_folder, tmp_path / "some.tar", "w")
+    with tarfile.open(archive, "a") as tar:
+        add(tar, member[0], **member[1])
+    message = refusal(imdb_config(archive=str(archive), verify=False))
+    assert message.startswith(f"{archive}: ")
+    assert said in message
+
+
+def test_two_ratings_of_an_id_in_a_folder_are_refused(imdb_folder: Path, imdb_config: Config) -> None:
+    (imdb_folder / "test" / "neg" / "3_1.txt").write_text("Another text.")
+    assert "second review 3 of test/neg/" in refusal(imdb_config(archive=str(imdb_folder), verify=False))
+
+
+def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(imdb_folder: Path, imdb_config: Config) -> None:
+    os.mkfifo(imdb_folder / "test" / "neg" / "40_1.txt")
+    assert "40_1.txt: no regular file" in refusal(imdb_config(archive=str(imdb_folder), verify=False))
+
+
+BOMBS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "review": ("train/pos/40_9.txt", {}, "40_9.txt' has 8,589,934,592 bytes; expected a review"),
+    "name": ("train/long", {"type": tarfile.GNUTYPE_LONGNAME}, "unpacks to more than 100 times its"),
+    "another file": ("imdbEr.txt", {}, "unpacks to more than 100 times its"),
+}
+
+
+@pytest.mark.parametrize(("name", "header", "said"), BOMBS.values(), ids=BOMBS)
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_in_little_memory(
+    name: str, header: dict[str, Any], said: str, imdb_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decompression, "ALLOWED", 2**24)
+    member = tarfile.TarInfo(f"aclImdb/{name}")
+    member.size = 2**33
+    for key, value in header.items():
+        setattr(member, key, value)
+    archive = tmp_path / "bomb.tar.gz"
+    with gzip.open(archive, "wb", compresslevel=1) as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(40):
+            file.write(b"a" * 2**20)
+    tracemalloc.start()
+    message = refusal(imdb_config(archive=str(archive), verify=False))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert message.startswith(f"{archive}: ")
+    assert said in message
+    assert peak < 2**26

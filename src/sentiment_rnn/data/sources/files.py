@@ -1,7 +1,8 @@
 """Labelled texts of one's own, from files with columns: `.csv`, `.tsv`, `.jsonl`, `.parquet`."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,8 @@ from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.data.text_files import Columns, read_rows
 from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.errors import UserError
+
+COLUMN_KEYS = ("data.text_column", "data.label_column", "data.group_column")
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,17 @@ class Files:
         """Train, validation and test.
 
         Raises:
-            UserError: a file cannot be read, lacks a column or a group, has a label that is none, or one part has a
-                single label only.
+            UserError: a file cannot be read, lacks a column or a group, or has a label that is none. Or it has too few
+                texts to hold some out, or one part has a single label only.
         """
         parts = {part: self._reviews(part, path) for part, path in self._paths.items()}
+        self._check_count(parts["train"])
         if not self.test:
             parts["train"], parts["test"] = self._held_out(parts["train"], "test")
         if not self.validation:
             parts["train"], parts["validation"] = self._held_out(parts["train"], "validation")
         for part, reviews in parts.items():
-            _check_labels(part, reviews)
+            self._check_labels(part, reviews)
         return {part: parts[part] for part in ("train", "validation", "test")}
 
     def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
@@ -100,27 +104,52 @@ class Files:
 
     def _reviews(self, part: str, path: Path) -> list[Review]:
         reviews: list[Review] = []
-        for rows in read_rows(path, Columns(self.text_column, self.label_column, self.group_column)):
+        columns = Columns(self.text_column, self.label_column, self.group_column, COLUMN_KEYS)
+        for rows in read_rows(path, columns):
             groups = rows.identifiers or [None] * len(rows.texts)
-            for text, label, group in zip(rows.texts, rows.labels, groups, strict=True):
+            for place, text, label, group in zip(rows.places, rows.texts, rows.labels, groups, strict=True):
                 name = f"{part}/{len(reviews) + 1}"
                 if not (text and text.strip()):
-                    raise UserError(f"{path}, row {len(reviews) + 1}: no text; every row needs one")
+                    raise UserError(f"{path}, {place}: no text; every row needs one")
                 if self.group_column and group is None:
                     raise UserError(
-                        f"{path}, row {len(reviews) + 1}: no {self.group_column}; every row needs one, or leave "
-                        "data.group_column out"
+                        f"{path}, {place}: no {self.group_column}; every row needs one, or leave data.group_column out"
                     )
                 reviews.append(Review(whole(text), label, rating=0, group=group or name, name=name))
         return reviews
+
+    def _check_count(self, reviews: list[Review]) -> None:
+        """Refuse a training file of so few texts that a part which is held out could not have both labels."""
+        without = [part for part in ("test", "validation") if part not in self._paths]
+        held_out = {part: getattr(self, f"{part}_fraction") for part in without}
+        count = len(reviews)
+        if self.group_column or _shares(count, held_out.values()):
+            return
+        needed = next(number for number in itertools.count(count) if _shares(number, held_out.values()))
+        fractions = ", ".join(f"data.{part}_fraction={share:g}" for part, share in held_out.items())
+        files = " and ".join(f"data.{part}" for part in without)
+        raise UserError(
+            f"{self.train}: {count} texts are too few to hold some out for {' and '.join(without)}; at least "
+            f"{needed} are needed with {fractions}: give more, or files of their own for {files}"
+        )
+
+    def _check_labels(self, part: str, reviews: list[Review]) -> None:
+        labels = {review.label for review in reviews}
+        if len(labels) == 1:
+            only = "positive" if labels == {1} else "negative"
+            which = "texts" if part in self._paths else f"texts that are held out of {self.train}"
+            raise UserError(f"data.{part}: all {len(reviews)} {which} are {only}; expected both labels")
 
     def _held_out(self, reviews: list[Review], part: str) -> tuple[list[Review], list[Review]]:
         key = f"{part}_fraction"
         return split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
 
 
-def _check_labels(part: str, reviews: list[Review]) -> None:
-    labels = {review.label for review in reviews}
-    if len(labels) == 1:
-        only = "positive" if labels == {1} else "negative"
-        raise UserError(f"data.{part}: all {len(reviews)} texts are {only}; expected both labels")
+def _shares(count: int, fractions: Iterable[float]) -> bool:
+    """Whether two texts or more are left, and in each part that is held out of `count` texts in turn."""
+    for share in fractions:
+        held_out = round(share * count)
+        count -= held_out
+        if held_out < 2:
+            return False
+    return count >= 2

@@ -1,25 +1,37 @@
 """The Large Movie Review Dataset (Maas et al. 2011): found or downloaded, read as a stream, checked.
 
 Nothing is extracted: members are read from the archive one after another, so no member's path is ever written to.
+The published reviews are kept in `data.directory`, so that no later command needs the archive.
 """
 
 import hashlib
+import io
+import logging
+import lzma
 import os
 import re
+import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from sentiment_rnn.config.bounds import at_least, fraction
+from sentiment_rnn.data.decompression import LONGEST_TEXT, Decompressed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.errors import UserError
 
+log = logging.getLogger("sentiment_rnn")
+
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
+KEPT = "aclImdb_labelled.tar.gz"
+"""The published reviews with labels, as `data.directory` keeps them: all that another split or tokenizer needs."""
+
+HIGHEST_RATING = 10
 
 # The published texts of each folder, in order of their ID: number, bytes, SHA-256 of them joined.
 PUBLISHED = {
@@ -42,9 +54,10 @@ class Imdb:
     """The corpus as `data=imdb` describes it."""
 
     archive: str | None
-    """The official archive, one of the same layout, or an extracted `aclImdb` folder; null downloads it."""
+    """The official archive, one of the same layout, or an extracted `aclImdb` folder; null takes the published reviews
+    that `directory` keeps, or downloads them."""
     directory: str
-    """Folder of the download."""
+    """Folder of the download, and of the published reviews that are kept."""
     verify: bool
     """Check the texts against the digests of the published corpus; false reads another corpus of its layout."""
     validation_fraction: float
@@ -62,7 +75,8 @@ class Imdb:
         """Digest of the archive's or folder's place, size and time of change, and of how it is split."""
         path = self._path()
         files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
-        settings = (str(path.resolve()), self.verify, self.validation_fraction, self.split_seed)
+        missing = self.archive if path == self._kept else None  # of which a line is said
+        settings = (str(path.resolve()), missing, self.verify, self.validation_fraction, self.split_seed)
         digest = hashlib.sha256(repr(settings).encode())
         for file in files:
             try:
@@ -80,25 +94,43 @@ class Imdb:
                 undecodable review, or (with `verify`) is not the published corpus.
         """
         path = self._path()
-        texts, films = _collect(path)
-        for folder in PUBLISHED:
-            if not texts[folder]:
+        try:
+            texts, films = _collect(path)
+            differs = _difference(texts)
+            if differs and (self.verify or path == self._kept):
                 raise UserError(
-                    f"{path}: no reviews in {folder}/; expected train/ and test/, each with neg/ and pos/ full of "
-                    "ID_RATING.txt"
+                    f"{path}: {differs}; get a fresh copy, or set data.verify=false if it is meant to differ"
                 )
-        if self.verify:
-            _verify(path, texts)
+        except UserError as error:
+            if path != self._kept:
+                raise
+            log.warning("%s: damaged (%s), so it is removed", path, error)
+            path.unlink()
+            return self.read()
         train = _reviews(path, "train", texts, films)
         test = _reviews(path, "test", texts, films)
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
+        if self.archive and not differs and path != self._kept:  # what was downloaded stays
+            _keep(self._kept, texts, films)
         return {"train": train, "validation": validation, "test": test}
+
+    def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
+        """That the archive is gone and the kept reviews are read, where it is so."""
+        if not self.archive or self._path() != self._kept:
+            return []
+        return [f"data.archive={self.archive}: no such file; the published reviews are read from {self._kept}"]
+
+    @property
+    def _kept(self) -> Path:
+        return Path(self.directory) / KEPT
 
     def _path(self) -> Path:
         if not self.archive:
-            return download(Path(self.directory))
+            return self._kept if self._kept.exists() else download(Path(self.directory))
         path = Path(self.archive).expanduser()
         if not path.exists():
+            if self.verify and self._kept.exists():
+                return self._kept
             raise UserError(
                 f"data.archive={path}: no such file or folder; give {Path(URL).name}, an extracted aclImdb folder, "
                 "or data.archive=null to download it"
@@ -136,14 +168,41 @@ def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
     films: dict[str, list[str]] = {}
     for name, content in _folder_files(path) if path.is_dir() else _archive_files(path):
         if review := _REVIEW.search(name):
-            folder, identifier, rating = review[1], int(review[2]), int(review[3])
+            folder, identifier, rating = review[1], _number(path, name, review[2]), _number(path, name, review[3])
+            if rating > HIGHEST_RATING:
+                raise UserError(f"{path}: {name!r} has the rating {rating}; expected 0 to {HIGHEST_RATING}")
+            if identifier in texts[folder]:
+                raise UserError(
+                    f"{path}: {name!r} is a second review {identifier} of {folder}/, beside one with the rating "
+                    f"{texts[folder][identifier][0]}; expected one of each ID"
+                )
             texts[folder][identifier] = (rating, content)
         elif urls := _FILMS.search(name):
+            folder = f"{urls[1]}/{urls[2]}"
+            if folder in films:
+                raise UserError(f"{path}: {name!r} is a second list of films for {folder}/; expected one")
             lines = content.decode("utf-8", "replace").splitlines()
-            films[f"{urls[1]}/{urls[2]}"] = [
-                found[1] if (found := _FILM_ID.search(line)) else line.strip() for line in lines
-            ]
+            films[folder] = [found[1] if (found := _FILM_ID.search(line)) else line.strip() for line in lines]
+    for folder, of_folder in texts.items():
+        if not of_folder:
+            raise UserError(
+                f"{path}: no reviews in {folder}/; expected train/ and test/, each with neg/ and pos/ full of "
+                "ID_RATING.txt"
+            )
     return texts, films
+
+
+def _number(path: Path, name: str, digits: str) -> int:
+    if len(digits) > 9:
+        raise UserError(f"{path}: {name!r} has a number of {len(digits)} digits; expected ID_RATING.txt")
+    return int(digits)
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    if size > LONGEST_TEXT:
+        raise UserError(
+            f"{path}: {name!r} has {size:,} bytes; expected a review, or a list of films, of {LONGEST_TEXT:,} at most"
+        )
 
 
 def _wanted(name: str) -> bool:
@@ -160,6 +219,10 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
                 relative = file.relative_to(path).as_posix()
                 if _wanted(relative):
                     try:
+                        status = file.stat()
+                        if not stat.S_ISREG(status.st_mode):
+                            raise UserError(f"{file}: no regular file; expected a review's text")
+                        _check_size(path, relative, status.st_size)
                         content = file.read_bytes()
                     except OSError as error:
                         raise UserError(
@@ -170,20 +233,25 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
+        # What Decompressed does not know, it hands on as it is.
+        with Decompressed(path) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts:
                     raise UserError(
                         f"{path}: member {member.name!r} points outside the archive; refused, nothing was written"
                     )
-                if member.isfile() and _wanted(member.name):
-                    content = archive.extractfile(member)
-                    if content is not None:
-                        yield member.name, content.read()
+                if not _wanted(member.name):
+                    continue
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is None:
+                    kind = "a hard link" if member.islnk() else "a symbolic link" if member.issym() else "no file"
+                    raise UserError(f"{path}: member {member.name!r} is {kind}; expected a file with a review's text")
+                _check_size(path, member.name, member.size)
+                yield member.name, content.read()
     except PermissionError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a whole archive ({error}); get {URL} again, or point data.archive elsewhere"
         ) from error
@@ -202,8 +270,8 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _verify(path: Path, texts: Texts) -> None:
-    """Refuse a corpus that is not the published one, naming the folder and what differs in it."""
+def _difference(texts: Texts) -> str | None:
+    """Which folder is not that of the published corpus, and what differs in it; None where all are."""
     for folder, (count, size, digest) in PUBLISHED.items():
         contents = [texts[folder][identifier][1] for identifier in sorted(texts[folder])]
         found = hashlib.sha256(b"".join(contents)).hexdigest()
@@ -216,10 +284,27 @@ def _verify(path: Path, texts: Texts) -> None:
             what = f"{found_size:,} bytes of text, {size:,} expected"
         else:
             what = f"same size, other text (SHA-256 {found[:12]}…, {digest[:12]}… expected)"
-        raise UserError(
-            f"{path}: {folder}/ is not the published corpus: {what}; get a fresh copy, or set data.verify=false "
-            "if it is meant to differ"
-        )
+        return f"{folder}/ is not the published corpus: {what}"
+    return None
+
+
+def _keep(path: Path, texts: Texts, films: dict[str, list[str]]) -> None:
+    """Write reviews as an archive of the same layout, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    try:
+        with tarfile.open(partial, "w:gz", compresslevel=1) as archive:
+            for folder, of_folder in texts.items():
+                split, _, sentiment = folder.partition("/")
+                files = {f"{folder}/{number}_{rating}.txt": text for number, (rating, text) in of_folder.items()}
+                files[f"{split}/urls_{sentiment}.txt"] = "\n".join(films[folder]).encode()
+                for name, content in files.items():
+                    member = tarfile.TarInfo(f"aclImdb/{name}")
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _reviews(path: Path, split: str, texts: Texts, films: dict[str, list[str]]) -> list[Review]:

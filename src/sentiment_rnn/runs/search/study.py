@@ -4,6 +4,8 @@ A file and not a database: each search has its own, no table of it meets MLflow'
 share the folder can write it too.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.store import Store
 
@@ -34,24 +37,29 @@ def open_study(path: Path, parent: str, mode: str, settings: SearchConfig) -> op
         path: its file.
         parent: id of the sweep's run.
         mode: `max` or `min`.
+
+    Raises:
+        UserError: the file is damaged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         drop_broken_line(path)
-    study = optuna.create_study(
-        study_name=parent,
-        storage=_storage(path),
-        direction="maximize" if mode == "max" else "minimize",
-        load_if_exists=True,
-    )
+    with _readable(path):
+        study = optuna.create_study(
+            study_name=parent,
+            storage=_storage(path),
+            direction="maximize" if mode == "max" else "minimize",
+            load_if_exists=True,
+        )
     study.set_user_attr(PRUNING, settings.pruning)
     return study
 
 
 def load_study(path: Path, parent: str) -> optuna.Study:
-    """The study as a job reads it, with its pruner."""
-    study = optuna.load_study(study_name=parent, storage=_storage(path))
-    study.pruner = pruner(study.user_attrs[PRUNING])
+    """The study as a job reads it, with its pruner; raises `UserError` if its file is damaged."""
+    with _readable(path):
+        study = optuna.load_study(study_name=parent, storage=_storage(path))
+        study.pruner = pruner(study.user_attrs[PRUNING])
     return study
 
 
@@ -73,6 +81,21 @@ def drop_broken_line(path: Path) -> None:
     """Cut what a full disk or a kill left of a last line, which Optuna would refuse to read."""
     with path.open("r+b") as file:
         file.truncate(file.read().rfind(b"\n") + 1)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what Optuna raises at a line that it cannot read, a `KeyError` or an `AssertionError` say, into one line."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"{path}: damaged ({type(error).__name__}: {reason}); move it away and run the same command again: the "
+            "search starts anew, and trains no trial again that has finished"
+        ) from error
 
 
 def _storage(path: Path) -> JournalStorage:
