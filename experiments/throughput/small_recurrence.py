@@ -24,7 +24,8 @@ def main() -> None:
     runtime.prepare(1)
     data = ReviewData(config.data, config.seed)
     data.setup()
-    sizes = [batch.tokens.shape for batch in data.train_dataloader()] * config.trainer.epochs
+    epoch = [batch.tokens.shape for batch in data.train_dataloader()]
+    sizes = epoch * (config.settle_epochs(len(epoch)) // len(epoch))
     print(len(sizes), seconds(config, sizes))
 
 

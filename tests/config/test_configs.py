@@ -12,7 +12,7 @@ from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
-from sentiment_rnn.config.store import register_schema
+from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.callback import job_configs, job_overrides
 
@@ -289,3 +289,32 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
     other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
     other += ["trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8"]
     assert len({base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}) == 11
+
+
+FILES = ("data=files", "data.train=reviews.csv")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "batches", "epochs"),
+    [
+        (FILES, 4, 150),
+        ((*FILES, "data.least_steps=1000"), 40, 25),
+        ((*FILES, "trainer.devices=2"), 8, 150),
+        (FILES, 1, 200),  # at most
+        (FILES, 400, 4),  # at least
+        ((*FILES, "trainer.epochs=7"), 4, 7),
+        (("data=generated",), 4, 4),
+        (("task=adding",), 4, 4),
+    ],
+)
+def test_a_few_texts_of_ones_own_are_read_as_often_as_makes_enough_steps(
+    overrides: tuple[str, ...], batches: int, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reviews.csv").touch()
+    config = run_config(*overrides)
+    steps = config.settle_epochs(batches)
+    assert config.trainer.epochs == epochs
+    assert steps == epochs * -(-batches // config.trainer.devices)
+    given = run_config(*overrides, f"trainer.epochs={epochs}")
+    assert config.identity("", "") == given.identity("", "")

@@ -153,6 +153,13 @@ def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:
     assert sureness == sorted(sureness, reverse=True)
 
 
+def test_the_number_of_epochs_that_null_stands_for_is_recorded(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "encoder=bag", "trainer.epochs=null", "data.least_steps=42"), [])
+    client, run = last_run(tmp_path)
+    assert run.data.params["trainer.epochs"] == "5"  # of 9 batches
+    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 5
+
+
 def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path) -> None:
     still = ("optimizer.learning_rate=1e-12", "trainer.epochs=9", "trainer.patience=2")
     train(small_config(tmp_path, "encoder=bag", *still), [])

@@ -99,6 +99,14 @@ def test_texts_of_train_in_test_are_counted_and_what_is_held_out_is_said(used: t
     assert "no data.test" not in trained
 
 
+def test_few_training_steps_are_said_once_with_the_key_that_sets_them(used: tuple[Path, str, str]) -> None:
+    said = " ".join(used[1].split())
+    assert (
+        said.count("trainer.epochs=1: makes 10 training steps, and with fewer than 400 encoders often stay near") == 1
+    )
+    assert "give trainer.epochs=40 or more" in said
+
+
 def test_without_other_files_parts_of_the_one_are_held_out_in_whole_groups(
     tmp_path: Path,
 ) -> None:

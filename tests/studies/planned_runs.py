@@ -20,4 +20,4 @@ def swept(experiment: str) -> Any:
 def training_steps(config: RunConfig) -> int:
     """Of a run on generated reviews that no early end cuts short."""
     data: Any = config.data
-    return int(config.trainer.epochs * round((1 - data.validation_fraction) * data.train_reviews / data.batch_size))
+    return config.settle_epochs(round((1 - data.validation_fraction) * data.train_reviews / data.batch_size))

@@ -37,6 +37,8 @@ class DataConfig:
     """Entries of the vocabulary at most, `<pad>` and `<unk>` included."""
     minimum_frequency: int = MISSING
     """Times a token must occur in the training part to enter the vocabulary."""
+    least_steps: int = 0
+    """Training steps that `trainer.epochs=null` makes at least, in whole epochs."""
 
     def __post_init__(self) -> None:
         at_least("data.batch_size", self.batch_size, 1)
@@ -46,3 +48,4 @@ class DataConfig:
         at_least("data.shuffle_span", self.shuffle_span, 0)
         at_least("data.vocabulary_size", self.vocabulary_size, 3)
         at_least("data.minimum_frequency", self.minimum_frequency, 1)
+        at_least("data.least_steps", self.least_steps, 0)

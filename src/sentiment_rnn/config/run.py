@@ -12,7 +12,7 @@ from sentiment_rnn.config.model import EmbeddingConfig, PoolingConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.task import SequenceTaskConfig, TaskConfig
 from sentiment_rnn.config.tracking import TrackingConfig
-from sentiment_rnn.config.trainer import TrainerConfig
+from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
 
 
 @dataclass
@@ -52,6 +52,25 @@ class RunConfig:
     def data_key(self) -> str:
         """Equal for configurations that read the same data in the same way."""
         return repr(self.task)
+
+    @property
+    def least_steps(self) -> int:
+        """Training steps that the data ask for where no number of epochs is given."""
+        return 0
+
+    def settle_epochs(self, batches: int) -> int:
+        """Set `trainer.epochs` where it is null.
+
+        Args:
+            batches: training batches of an epoch, on all devices together.
+
+        Returns:
+            Training steps of the whole run.
+        """
+        steps = -(-batches // (self.trainer.devices * self.trainer.nodes))
+        if self.trainer.epochs is None:
+            self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-self.least_steps // steps)))
+        return self.trainer.epochs * steps
 
     @property
     def targets(self) -> list[str]:
@@ -118,13 +137,18 @@ class ReviewConfig(RunConfig):
         return repr((self.task, self.data))
 
     @property
+    def least_steps(self) -> int:
+        """Training steps that the data ask for where no number of epochs is given."""
+        return int(self.data.least_steps)
+
+    @property
     def targets(self) -> list[str]:
         """All that the configuration names by its import path."""
         return [*super().targets, str(self.pooling._target_), str(self.data._target_), str(self.data.tokenizer)]
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         places = getattr(self.data, "places", ())
-        return {**super()._not_part_of_the_result(), "data": ("directory", *places)}
+        return {**super()._not_part_of_the_result(), "data": ("directory", "least_steps", *places)}
 
 
 @dataclass

@@ -6,6 +6,9 @@ from omegaconf import MISSING
 
 from sentiment_rnn.config.bounds import at_least, one_of, refuse
 
+EPOCHS, MOST_EPOCHS = 4, 200
+"""Epochs of a run that was given no number, at least and at most."""
+
 
 @dataclass
 class TrainerConfig:
@@ -24,8 +27,9 @@ class TrainerConfig:
     devices and jobs. `encoder=bag` sets 1."""
     jobs_at_once: int | None = None
     """Runs that share these cores; null takes what a sweep's launcher says, and 1 for a single run."""
-    epochs: int = MISSING
-    """Passes over the training data at most."""
+    epochs: int | None = MISSING
+    """Passes over the training data at most. Null takes 4, or as many as make `data.least_steps`, up to 200; a run
+    records the number."""
     patience: int = MISSING
     """Epochs without a better validation score after which training stops; 0 never stops early."""
     solved_score: float | None = None
@@ -62,7 +66,8 @@ class TrainerConfig:
             at_least("trainer.threads", self.threads, 1)
         if self.jobs_at_once is not None:
             at_least("trainer.jobs_at_once", self.jobs_at_once, 1)
-        at_least("trainer.epochs", self.epochs, 1)
+        if self.epochs is not None:
+            at_least("trainer.epochs", self.epochs, 1)
         at_least("trainer.patience", self.patience, 0)
         one_of("trainer.tested_epoch", self.tested_epoch, ("best", "last"))
         at_least("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)

@@ -96,6 +96,7 @@ def set_up(config: RunConfig) -> Job:
     pl.seed_everything(config.seed, verbose=False)
     job = job_of(config)
     job.data.setup("fit")
+    config.settle_epochs(job.batches)
     return job
 
 
@@ -262,15 +263,16 @@ class EpochTimer(pl.Callback):
 
 
 class EpochLines(pl.Callback):
-    """A line in the log for each epoch, where no progress bar shows how far a run is."""
+    """A line in the log for each epoch, or for every tenth of many, where no progress bar shows how far a run is."""
 
     def __init__(self, metric: str) -> None:
         self.metric = metric
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say which epoch it was and how good it is."""
-        if not trainer.is_global_zero:
+        epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
+        if not trainer.is_global_zero or (epochs > 100 and epoch % 10 and epoch < epochs):
             return
         seen = trainer.callback_metrics
         values = ", ".join(f"{name} {float(seen[name]):.4f}" for name in ("train/loss", self.metric) if name in seen)
-        log.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, values)
+        log.info("epoch %d of %d: %s", epoch, epochs, values)
