@@ -131,7 +131,7 @@ def test_every_documented_command_is_run_or_says_why_not() -> None:
 @pytest.mark.parametrize("target", ["demo", "compare", "learning-rate", "learning-rate-demo"])
 def test_a_target_that_compares_writes_beside_its_runs_unless_another_folder_is_asked_for(target: str) -> None:
     def planned(*given: str) -> str:
-        line = ["make", "-n", "-o", ".venv/.ready", target, "STORE=here", *given]
+        line = ["make", "--no-print-directory", "-n", "-o", ".venv/.ready", target, "STORE=here", *given]
         return subprocess.run(line, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
 
     assert "experiments/" not in planned()

@@ -491,7 +491,17 @@ def test_make_ui_prints_the_way_to_the_runs(compared: Path, tmp_path: Path) -> N
     (programs / "python").symlink_to(sys.executable)
     (programs / "mlflow").symlink_to("/bin/true")
     makefile = Path(CONFIGURATION).parent / "Makefile"
-    asked = ["make", "-f", str(makefile), "-o", f"{programs.parent}/.ready", "ui", f"VENV={programs.parent}", "PORT=5"]
+    asked = [
+        "make",
+        "--no-print-directory",
+        "-f",
+        str(makefile),
+        "-o",
+        f"{programs.parent}/.ready",
+        "ui",
+        f"VENV={programs.parent}",
+        "PORT=5",
+    ]
     for store, way in ((compared / "runs", "experiments/1/runs"), (tmp_path / "none", "experiments")):
         done = subprocess.run([*asked, f"STORE={store}"], capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout == f"http://127.0.0.1:5/#/{way}?workflowType=machine_learning  (Ctrl-C stops it)\n"

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import hydra
-from mlflow.entities import Run
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
@@ -18,9 +17,8 @@ from sentiment_rnn.report.comparison_figure import check_panels, comparison_figu
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import markdown, new_console, show
 from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
-from sentiment_rnn.tracking.inventory import SHORTEST_ID
 from sentiment_rnn.tracking.models import check_name
-from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
+from sentiment_rnn.tracking.results import RunResult, named_sweeps, results_of
 from sentiment_rnn.tracking.store import Store, open_store, where_to_look
 from sentiment_rnn.tracking.sweep_reports import log_comparison
 
@@ -39,15 +37,15 @@ def compare(config: CompareConfig) -> None:
         check_name(config.tracking.model)
     check_panels(config.panels)
     store = open_store(config.tracking, create=False)
-    parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in config.sweeps)}
-    sweeps = {named(run, list(parents.values())): results_of(store, run) for run in parents.values()}
+    parents = named_sweeps(store, config.sweeps)
+    sweeps = {name: results_of(store, parent) for name, parent in parents.items()}
     for sweep, found in sweeps.items():
         check_task(sweep, found)
     arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
     runs = [run for arm in arms for run in arm.runs]
     name = name_for(config.tracking.model, runs)
     entrants = entrants_of(store, name, runs) if config.register else []
-    parent = next(iter(parents.values()))
+    first, parent = next(iter(parents.items()))
     results = results_csv(arms)
     tables = tables_of(read_results(results), distance_table(arms))
     text = markdown(tables)
@@ -60,8 +58,7 @@ def compare(config: CompareConfig) -> None:
     try:
         log_comparison(store, parent, files, figure)
         lines.append(
-            f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {next(iter(sweeps))}, "
-            "under comparison/"
+            f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {first}, under comparison/"
         )
         if config.register:
             called = {run.run_id: arm.label for arm in arms for run in arm.runs}
@@ -79,13 +76,6 @@ def compare(config: CompareConfig) -> None:
         console.print(line, soft_wrap=True, highlight=False)
     if refused:
         raise refused
-
-
-def named(parent: Run, among: list[Run]) -> str:
-    """What a sweep is called: its study's name, and its id where two sweeps have that name."""
-    name = str(parent.info.run_name)
-    same = [run for run in among if run.info.run_name == name]
-    return name if len(same) == 1 else f"{name} {parent.info.run_id[:SHORTEST_ID]}"
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -200,6 +201,17 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
             "after e.g. sentiment-rnn train experiment=demo"
         )
     return latest_of(store, found)
+
+
+def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
+    """The parent runs of sweeps, each once, by the name of its study, with its id where two have one name; raises as
+    `find_sweep`."""
+    parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in sweeps)}
+    names = Counter(str(run.info.run_name) for run in parents.values())
+    return {
+        str(run.info.run_name) if names[run.info.run_name] == 1 else f"{run.info.run_name} {run_id}": run
+        for run_id, run in parents.items()
+    }
 
 
 def latest_of(store: Store, sweeps: Sequence[Run]) -> Run:
