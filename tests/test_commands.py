@@ -39,7 +39,10 @@ WALKS = {
     "demo": [
         Step("make", "Compare rnn, lstm and bag"),
         Step("make demo", "registered as demo@champion", f"{GENERATED} seed=0"),
-        Step('make predict TEXT="the seating was rather awful but i really liked the movie ."', "(posi|nega)tive"),
+        Step(
+            'make predict ARGS="--model demo" TEXT="the seating was rather awful but i really liked the movie ."',
+            "(posi|nega)tive",
+        ),
         Step(
             'make predict TEXT="I did not expect to like this film, and I loved every minute of it."',
             "has read generated reviews alone",
@@ -65,7 +68,7 @@ WALKS = {
         Step("make train", "validation", f"data=imdb {IMDB}"),
         Step("sentiment-rnn train data=imdb encoder=lstm seed=0", "validation", IMDB),
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),
-        Step("sentiment-rnn compare sweep=mine output=results/mine", "written to results/mine"),
+        Step("sentiment-rnn compare sweep=mine output=runs/mine", "written to results/mine"),
         Step(SWEEP, "logged to run", IMDB),
     ],
 }
