@@ -5,13 +5,14 @@ import hashlib
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.inference.predictions import Predictions, correct_by_seed
 from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
 from sentiment_rnn.report.statistics import Interval, Spread, accuracy_difference, logarithmic_bins, spread
@@ -93,28 +94,35 @@ def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[s
     for sweep, runs in sweeps.items():
         new = {(_configuration(run), run.seed): run for run in runs}
         repeated = new.keys() & kept.keys()
-        kept |= {key: run for key, run in new.items() if key not in repeated}
+        kept = new | kept
         sweep_of |= {run.run_id: sweep for run in runs}
         if repeated:
             lines.append(
                 f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
             )
+    # What an experiment's file sets is in no override. Where each sweep is of one, the sweep tells two arms apart.
+    told_apart = all(len({run.overrides.get("experiment") for run in runs}) == 1 for runs in sweeps.values())
     arms = []
-    for arm in arms_of(list(kept.values()), told_apart=("experiment", "study")):
-        parts: dict[str, list[RunResult]] = {}
-        for run in arm.runs:
-            parts.setdefault(_configuration(run), []).append(run)
+    for arm in arms_of(list(kept.values()), ("study", "experiment") if told_apart else ("study",)):
+        parts: dict[frozenset[str], list[RunResult]] = {}
+        for sweep in sweeps:
+            if runs := [run for run in arm.runs if sweep_of[run.run_id] == sweep]:
+                parts.setdefault(frozenset(map(_configuration, runs)), []).extend(runs)
         for runs in parts.values():
-            # What an experiment's file sets is in no override: there the sweep tells two arms apart.
             of = f" ({sweep_of[runs[0].run_id]})" if len(parts) > 1 else ""
-            arms.append(Arm(arm.name + of, runs, arm.label + of))
+            arms.append(Arm(arm.name + of, sorted(runs, key=lambda run: run.seed), arm.label + of))
     return _in_order(arms), lines
 
 
 def _configuration(run: RunResult) -> str:
-    """Equal for runs that differ in their seed alone, and were scored on the same reviews."""
+    """Equal for runs that differ in their seed alone, read the same reviews, and were scored on the same ones.
+
+    Where the reviews came from says nothing: an archive may be gone the next time.
+    """
     anyone = replace(run.config, seed=0, study="")
-    return f"{anyone.identity('', '')} {_digest(run.predictions)}"
+    if run.data_digest:
+        anyone.data = DataConfig(**{key.name: getattr(anyone.data, key.name) for key in fields(DataConfig)})
+    return f"{anyone.identity(run.data_digest, '')} {_digest(run.predictions)}"
 
 
 def arms_of(runs: Sequence[RunResult], told_apart: tuple[str, ...] = ()) -> list[Arm]:
@@ -130,21 +138,23 @@ def arms_of(runs: Sequence[RunResult], told_apart: tuple[str, ...] = ()) -> list
     choices: dict[str, set[str]] = {}
     for run in runs:
         choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
-    groups: dict[str, list[RunResult]] = {}
+    groups: dict[tuple[str, ...], list[RunResult]] = {}
     for run in runs:
         settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
         # Two files with one name in them are two encoders all the same.
         name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
-        groups.setdefault(", ".join([name, *settings]), []).append(run)
-    labels = {name: ", ".join([group[0].label, *name.split(", ")[1:]]) for name, group in groups.items()}
+        groups.setdefault((name, *settings), []).append(run)
+    labels = {arm: ", ".join([group[0].label, *arm[1:]]) for arm, group in groups.items()}
     several = Counter(labels.values())
-    return _in_order(
-        Arm(name, sorted(group, key=lambda run: run.seed), labels[name] if several[labels[name]] == 1 else name)
-        for name, group in groups.items()
-    )
+    arms = []
+    for arm, group in groups.items():
+        name = ", ".join(arm)
+        label = labels[arm] if several[labels[arm]] == 1 else name
+        arms.append(Arm(name, sorted(group, key=lambda run: run.seed), label))
+    return _in_order(arms)
 
 
-def _in_order(arms: Iterable[Arm]) -> list[Arm]:
+def _in_order(arms: Sequence[Arm]) -> list[Arm]:
     """The best on validation first."""
     return sorted(arms, key=lambda arm: (_best_first(arm.metric(BEST_ACCURACY)), _least_first(arm.metric(BEST_LOSS))))
 
@@ -167,8 +177,10 @@ def _is_varied(runs: Sequence[RunResult], key: str) -> bool:
     values = set()
     for run in runs:
         value = _configured(run, key)
+        if value is None and not _is_used(run, key):
+            continue
         plain = isinstance(value, str | int | float)  # of a group, `data` say, the choice is compared
-        values |= {value if plain else run.overrides.get(key)} if value is not None or _is_used(run, key) else set()
+        values.add(value if plain else run.overrides.get(key, getattr(value, "name", None)))
     return len(values) > 1
 
 
