@@ -35,7 +35,7 @@ class Decompressed(io.RawIOBase):
         self.file = opener(path, "rb")
 
     def readable(self) -> bool:
-        """It is read alone."""
+        """It can be read, not written."""
         return True
 
     def readinto(self, buffer: Any) -> int:

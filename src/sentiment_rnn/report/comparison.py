@@ -34,13 +34,10 @@ class Arm:
     label: str = ""
     """The same with the encoder's label, for tables and figures."""
 
-    def values(self, name: str) -> list[float]:
-        """A metric of each seed, with the digits of `results.csv`: a figure rounds what the table rounds."""
-        return [float(_number(run.metrics[name]) or math.nan) for run in self.runs]
-
     def metric(self, name: str) -> Spread:
-        """Mean and standard deviation over seeds; NaN where a run does not have the metric."""
-        return spread(self.values(name))
+        """Mean and standard deviation over seeds; NaN where a run does not have the metric. From the digits of
+        `results.csv`, so that a figure rounds what the table rounds."""
+        return spread([float(_number(run.metrics[name]) or math.nan) for run in self.runs])
 
     @property
     def pooling(self) -> str:
@@ -101,9 +98,9 @@ def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[s
                 f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
             )
     # What an experiment's file sets is in no override. Where each sweep is of one, the sweep tells two arms apart.
-    told_apart = all(len({run.overrides.get("experiment") for run in runs}) == 1 for runs in sweeps.values())
+    one_each = all(len({run.overrides.get("experiment") for run in runs}) == 1 for runs in sweeps.values())
     arms = []
-    for arm in arms_of(list(kept.values()), ("study", "experiment") if told_apart else ("study",)):
+    for arm in arms_of(list(kept.values()), ("study", "experiment") if one_each else ("study",)):
         parts: dict[frozenset[str], list[RunResult]] = {}
         for sweep in sweeps:
             if runs := [run for run in arm.runs if sweep_of[run.run_id] == sweep]:
@@ -125,15 +122,15 @@ def _configuration(run: RunResult) -> str:
     return f"{anyone.identity(run.data_digest, '')} {_digest(run.predictions)}"
 
 
-def arms_of(runs: Sequence[RunResult], told_apart: tuple[str, ...] = ()) -> list[Arm]:
+def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[Arm]:
     """Runs grouped by what was compared: the encoder, and whatever else the sweep varied but the seed. The best on
     validation first.
 
     Args:
-        told_apart: further overrides that name no arm.
+        left_out: further overrides that do not count as varied.
     """
     given = {key for run in runs for key in run.overrides if not key.startswith(("tracking.", "hydra"))}
-    varied = sorted(key for key in given - {"seed", "encoder", *told_apart} if _is_varied(runs, key))
+    varied = sorted(key for key in given - {"seed", "encoder", *left_out} if _is_varied(runs, key))
     shown = short_names(varied)
     choices: dict[str, set[str]] = {}
     for run in runs:
