@@ -425,6 +425,13 @@ def test_a_seed_that_two_sweeps_have_counts_once_and_a_line_says_so() -> None:
     assert lines == ["left out: 1 of the 2 runs of b, which an earlier sweep has too"]
 
 
+def test_the_table_says_which_seeds_each_arm_has_where_they_differ() -> None:
+    same = [run_result(encoder, seed) for encoder in ("rnn", "lstm") for seed in (0, 1)]
+    assert tables_of(scored(same))[0].title == "Mean ± standard deviation, seeds: 0, 1"
+    more = [*same, run_result("bag", 1, validation=0.7)]
+    assert tables_of(scored(more))[0].title.endswith(", seeds: 0, 1 (lstm, rnn); 1 (bag)")
+
+
 def test_sweeps_whose_files_set_other_things_have_arms_of_their_own() -> None:
     arms, _ = joined({"short": [of_sweep("lstm", 0, "short", 2)], "long": [of_sweep("lstm", 0, "long", 9)]})
     assert {arm.name for arm in arms} == {"lstm (short)", "lstm (long)"}

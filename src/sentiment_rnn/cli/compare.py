@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import hydra
-from mlflow.entities import Run
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
@@ -40,7 +39,12 @@ def compare(config: CompareConfig) -> None:
     check_panels(config.panels)
     store = open_store(config.tracking, create=False)
     parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in config.sweeps)}
-    sweeps = {named(run, list(parents.values())): results_of(store, run) for run in parents.values()}
+    names = [str(run.info.run_name) for run in parents.values()]
+    sweeps = {
+        # Two sweeps of one name are told apart by their ids.
+        name if names.count(name) == 1 else f"{name} {run.info.run_id[:SHORTEST_ID]}": results_of(store, run)
+        for name, run in zip(names, parents.values(), strict=True)
+    }
     for sweep, found in sweeps.items():
         check_task(sweep, found)
     arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
@@ -79,13 +83,6 @@ def compare(config: CompareConfig) -> None:
         console.print(line, soft_wrap=True, highlight=False)
     if refused:
         raise refused
-
-
-def named(parent: Run, among: list[Run]) -> str:
-    """What a sweep is called: its study's name, and its id where two sweeps have that name."""
-    name = str(parent.info.run_name)
-    same = [run for run in among if run.info.run_name == name]
-    return name if len(same) == 1 else f"{name} {parent.info.run_id[:SHORTEST_ID]}"
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:

@@ -258,7 +258,10 @@ def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[
     Args:
         by_distance: the accuracy by distance, which takes predictions; it stands in the middle.
     """
-    seeds = ", ".join(map(str, sorted({seed for arm in arms for seed in arm.seeds})))
+    labels: dict[str, list[str]] = {}
+    for arm in arms:
+        labels.setdefault(", ".join(map(str, sorted(arm.seeds))), []).append(arm.label)
+    seeds = "; ".join(f"{seeds} ({', '.join(of)})" if len(labels) > 1 else seeds for seeds, of in labels.items())
     tables = [
         Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
         *([by_distance] if by_distance else []),
