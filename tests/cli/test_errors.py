@@ -150,6 +150,14 @@ def test_a_sweep_with_one_wrong_job_starts_none(
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
+@pytest.mark.parametrize("override", ["encoder=glob([rnn,b*])", "encoder=choice(rnn,bag)"])
+def test_hydras_functions_choose_from_a_group_in_a_sweep(
+    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "-m", override, "seed=-1")
+    assert line.startswith("error: seed=-1: ")
+
+
 def test_a_group_is_no_list_among_the_values_of_a_sweep_either(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -335,6 +335,7 @@ def test_the_weights_of_format_1_are_refused_in_format_2(folder: Path, build_pac
         (("reading", "temperature"), "1", "model.json"),
         (("reading", "temperature"), 10**400, "model.json"),
         (("reading", "run"), "\x1b[31m", "model.json"),
+        (("reading", "label"), 5, "model.json"),
         (("model", "encoder", "name"), "\x1b[31m", "model.json"),
         (("model", "encoder", "name"), 5, "AttributeError"),
         (("model", "encoder", "hidden_size"), 10**400, "[Oo]verflow"),
@@ -352,6 +353,14 @@ def test_a_description_that_does_not_fit_is_refused(
         read_package(folder)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize(("label", "shown"), [("LSTM, 2\xa0layers", r"LSTM, 2\xa0layers"), ("\x1b[2J", r"\x1b[2J")])
+def test_a_label_with_signs_that_a_terminal_does_not_print_is_read_and_shown(
+    folder: Path, label: str, shown: str
+) -> None:
+    change(folder, "reading", "label", value=label)
+    assert read_package(folder).label == shown
 
 
 def test_a_description_that_is_nested_without_end_is_refused(folder: Path) -> None:

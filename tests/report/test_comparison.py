@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from made_up_runs import made_up_run
 
+from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import (
@@ -397,13 +398,16 @@ def test_results_of_a_version_without_labels_are_named_by_encoder() -> None:
     assert [row[0] for row in table(read_results(text.getvalue()))[1]] == ["lstm"]
 
 
-def of_sweep(encoder: str, seed: int, study: str, epochs: int = 5, **overrides: str) -> RunResult:
-    """A run with a whole configuration, of which `epochs` may be set by its experiment's file."""
+def of_sweep(encoder: str, seed: int, study: str, epochs: int = 5, *keys: str, **overrides: str) -> RunResult:
+    """A run with a whole configuration as it was recorded, of which an experiment's file may have set `epochs` and
+    `keys`."""
     predictions = run_result("any").predictions
     run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, predictions, overrides={"study": study, **overrides})
-    settings = run_config("data=generated", f"encoder={encoder}", f"seed={seed}", f"study={study}")
+    settings = run_config("data=generated", f"encoder={encoder}", f"seed={seed}", f"study={study}", *keys)
     settings.trainer.epochs = epochs
-    run.__dict__.update(run_id=f"{study}-{encoder}-{seed}", config=settings)
+    reviews = f"{settings.data.name}, split {settings.data.split_seed}" if settings.data.name == "imdb" else "any"
+    run_id = "-".join((study, encoder, str(seed), *overrides.values()))
+    run.__dict__.update(run_id=run_id, config=recorded(settings.settings()), data_digest=reviews)
     return run
 
 
@@ -421,6 +425,13 @@ def test_a_seed_that_two_sweeps_have_counts_once_and_a_line_says_so() -> None:
     assert lines == ["left out: 1 of the 2 runs of b, which an earlier sweep has too"]
 
 
+def test_the_table_says_which_seeds_each_arm_has_where_they_differ() -> None:
+    same = [run_result(encoder, seed) for encoder in ("rnn", "lstm") for seed in (0, 1)]
+    assert tables_of(scored(same))[0].title == "Mean ± standard deviation, seeds: 0, 1"
+    more = [*same, run_result("bag", 1, validation=0.7)]
+    assert tables_of(scored(more))[0].title.endswith(", seeds: 0, 1 (lstm, rnn); 1 (bag)")
+
+
 def test_sweeps_whose_files_set_other_things_have_arms_of_their_own() -> None:
     arms, _ = joined({"short": [of_sweep("lstm", 0, "short", 2)], "long": [of_sweep("lstm", 0, "long", 9)]})
     assert {arm.name for arm in arms} == {"lstm (short)", "lstm (long)"}
@@ -429,6 +440,36 @@ def test_sweeps_whose_files_set_other_things_have_arms_of_their_own() -> None:
 def test_an_override_of_one_sweep_that_another_has_by_default_names_no_arm() -> None:
     first, second = of_sweep("lstm", 0, "a"), of_sweep("lstm", 1, "b", **{"trainer.epochs": "5"})
     assert [arm.name for arm in joined({"a": [first], "b": [second]})[0]] == ["lstm"]
+
+
+def test_a_choice_of_one_sweep_that_another_has_by_default_names_no_arm() -> None:
+    first, second = of_sweep("lstm", 0, "a"), of_sweep("lstm", 1, "b", data="generated")
+    assert [arm.name for arm in joined({"a": [first], "b": [second]})[0]] == ["lstm"]
+
+
+def test_the_same_reviews_are_one_arm_wherever_they_were_read_from() -> None:
+    first = of_sweep("lstm", 0, "a", 5, "data=imdb", "data.archive=elsewhere/aclImdb_v1.tar.gz")
+    second, other = (
+        of_sweep("lstm", 1, "b", 5, "data=imdb"),
+        of_sweep("lstm", 2, "c", 5, "data=imdb", "data.split_seed=7"),
+    )
+    arms, _ = joined({"a": [first], "b": [second], "c": [other]})
+    assert {arm.name: [run.seed for run in arm.runs] for arm in arms} == {"lstm (a)": [0, 1], "lstm (c)": [2]}
+
+
+def test_the_arms_of_a_sweep_over_experiments_stay_apart_beside_another_sweep() -> None:
+    runs = [of_sweep("lstm", 0, "a", epochs, experiment=name) for name, epochs in (("short", 2), ("long", 9))]
+    arms, _ = joined({"a": runs, "b": [of_sweep("rnn", 0, "b")]})
+    assert {arm.name for arm in arms} == {"lstm, experiment=short", "lstm, experiment=long", "rnn"}
+
+
+def test_runs_whose_split_goes_with_their_seed_stay_one_arm_beside_another_sweep() -> None:
+    runs = [
+        of_sweep("lstm", seed, "a", 5, "data=imdb", f"data.split_seed={seed}", data__split_seed="${seed}")
+        for seed in (0, 1)
+    ]
+    arms, _ = joined({"a": runs, "b": [of_sweep("rnn", 0, "b", 5, "data=imdb")]})
+    assert [[run.seed for run in arm.runs] for arm in arms if arm.name.startswith("lstm")] == [[0, 1]]
 
 
 def test_an_interval_that_holds_every_value_is_not_shown() -> None:

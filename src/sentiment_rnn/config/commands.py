@@ -21,8 +21,8 @@ class CompareConfig:
     takes the first four."""
     register: bool | str = MISSING
     """Register the best run, and the best of each encoder, as versions of the model `tracking.model`. `true` moves an
-    alias only to a run that is better on the same validation texts; `replace` moves all, and takes those of other
-    encoders back."""
+    alias only to a run that is better on the same validation texts. `replace` moves every alias, and deletes those of
+    encoders that these runs do not have."""
     tracking: TrackingConfig = MISSING
 
     def __post_init__(self) -> None:

@@ -52,11 +52,12 @@ def run_config(*overrides: str) -> Any:
 
 def check_choice(override: str) -> None:
     """Raise `UserError` for an override that gives a group no choice, `encoder=null`, or several, `encoder=[rnn,lstm]`:
-    Hydra would merge these into one. An experiment may be left out, or be put together of several."""
+    Hydra would merge these into one. An experiment may be left out, or be put together of several; what a function of
+    Hydra's says, `encoder=glob([r*,l*])`, is looked at job by job."""
     group, equals, value = override.lstrip("+").partition("=")
-    if not equals or group not in groups() or group == "experiment":
+    if not equals or "(" in value or group not in groups() or group == "experiment":
         return
-    given = [part.strip(" [](){}'\"") for part in value.split(",")]
+    given = [part.strip(" []{}'\"") for part in value.split(",")]
     if not all(given) or {"null", "~"} & set(given):
         raise UserError(f"{override}: expected one of {', '.join(_keys_of_choices(group))}")
     if "[" in value:

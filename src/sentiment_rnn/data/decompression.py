@@ -16,7 +16,9 @@ ALLOWED = 2**28
 """Bytes unpacked that a file may have whatever its size."""
 LONGEST_TEXT = 2**24
 """Bytes of a text, or characters of a line, that are read at once; the longest review of IMDb has 14 thousand."""
-OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open, b"\x5d\0\0": lzma.open,
+}  # fmt: skip
 """What opens a file that begins so."""
 
 
@@ -33,7 +35,7 @@ class Decompressed(io.RawIOBase):
         self.file = opener(path, "rb")
 
     def readable(self) -> bool:
-        """It is read alone."""
+        """It can be read, not written."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -36,7 +36,7 @@ from sentiment_rnn.data.tokenizer import (
     load_vocabulary,
     save_vocabulary,
 )
-from sentiment_rnn.errors import UserError
+from sentiment_rnn.errors import UserError, printable
 from sentiment_rnn.inference import package_files
 from sentiment_rnn.inference.package_files import content_of, digest_of
 from sentiment_rnn.model.components import check_target, module_class
@@ -106,7 +106,7 @@ class Package:
     @property
     def label(self) -> str:
         """The same for people."""
-        return self.reading.label or self.name
+        return printable(self.reading.label) or self.name
 
 
 def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
@@ -183,7 +183,8 @@ def _checked_reading(reading: Reading) -> Reading:
         and 0 < reading.temperature < HIGHEST_TEMPERATURE
         and reading.keep in PARTS
         and reading.precision in ("float32", "bfloat16")
-        and all(isinstance(name, str) and name.isprintable() for name in (reading.run, reading.data, reading.label))
+        and all(isinstance(name, str) and name.isprintable() for name in (reading.run, reading.data))
+        and isinstance(reading.label, str)
         and all(
             type(number) is int and 0 <= number < 2**31
             for number in (reading.shortest, reading.longest, reading.shuffle_span)

@@ -50,12 +50,12 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
         ValueError: the classifier is another.
     """
     encoder = classifier.backbone.encoder
-    of_cells = isinstance(encoder, Recurrent) and reads_as_recurrent(type(encoder))
-    single = of_cells and len(encoder.forwards) == 1 and encoder.backwards is None
+    kind = type(encoder)
+    # One with a `forward` or `read` of its own does more than the equations of `cells` say.
+    as_cells = isinstance(encoder, Recurrent) and (kind.forward, kind.read) == (Recurrent.forward, Recurrent.read)
+    single = as_cells and len(encoder.forwards) == 1 and encoder.backwards is None
     if not single or classifier.output.in_features != encoder.output_size:
-        raise ValueError(
-            f"{type(encoder).__name__}: expected one layer of a recurrent encoder, in one direction, pooling=last"
-        )
+        raise ValueError(f"{kind.__name__}: expected one layer of a recurrent encoder, in one direction, pooling=last")
     layer = cast(AnyLayer, copy.deepcopy(encoder.forwards[0]).double().requires_grad_(False))
     embedded = classifier.backbone.embedding.weight.detach()[tokens].double()
     embedded.requires_grad_()  # so that every state is part of a graph
@@ -70,11 +70,6 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
         logits=running.gather(1, lengths[:, None] - 1)[:, 0],
         running=running.detach(),
     )
-
-
-def reads_as_recurrent(encoder: type[Recurrent]) -> bool:
-    """Whether an encoder leaves the reading to its cells: the equations of `cells` are then all that it does."""
-    return encoder.forward is Recurrent.forward and encoder.read is Recurrent.read
 
 
 def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -5,13 +5,14 @@ import hashlib
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.inference.predictions import Predictions, correct_by_seed
 from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
 from sentiment_rnn.report.statistics import Interval, Spread, accuracy_difference, logarithmic_bins, spread
@@ -33,13 +34,10 @@ class Arm:
     label: str = ""
     """The same with the encoder's label, for tables and figures."""
 
-    def values(self, name: str) -> list[float]:
-        """A metric of each seed, with the digits of `results.csv`: a figure rounds what the table rounds."""
-        return [float(_number(run.metrics[name]) or math.nan) for run in self.runs]
-
     def metric(self, name: str) -> Spread:
-        """Mean and standard deviation over seeds; NaN where a run does not have the metric."""
-        return spread(self.values(name))
+        """Mean and standard deviation over seeds; NaN where a run does not have the metric. From the digits of
+        `results.csv`, so that a figure rounds what the table rounds."""
+        return spread([float(_number(run.metrics[name]) or math.nan) for run in self.runs])
 
     @property
     def pooling(self) -> str:
@@ -93,58 +91,67 @@ def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[s
     for sweep, runs in sweeps.items():
         new = {(_configuration(run), run.seed): run for run in runs}
         repeated = new.keys() & kept.keys()
-        kept |= {key: run for key, run in new.items() if key not in repeated}
+        kept = new | kept
         sweep_of |= {run.run_id: sweep for run in runs}
         if repeated:
             lines.append(
                 f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
             )
+    # What an experiment's file sets is in no override. Where each sweep is of one, the sweep tells two arms apart.
+    one_each = all(len({run.overrides.get("experiment") for run in runs}) == 1 for runs in sweeps.values())
     arms = []
-    for arm in arms_of(list(kept.values()), told_apart=("experiment", "study")):
-        parts: dict[str, list[RunResult]] = {}
-        for run in arm.runs:
-            parts.setdefault(_configuration(run), []).append(run)
+    for arm in arms_of(list(kept.values()), ("study", "experiment") if one_each else ("study",)):
+        parts: dict[frozenset[str], list[RunResult]] = {}
+        for sweep in sweeps:
+            if runs := [run for run in arm.runs if sweep_of[run.run_id] == sweep]:
+                parts.setdefault(frozenset(map(_configuration, runs)), []).extend(runs)
         for runs in parts.values():
-            # What an experiment's file sets is in no override: there the sweep tells two arms apart.
             of = f" ({sweep_of[runs[0].run_id]})" if len(parts) > 1 else ""
-            arms.append(Arm(arm.name + of, runs, arm.label + of))
+            arms.append(Arm(arm.name + of, sorted(runs, key=lambda run: run.seed), arm.label + of))
     return _in_order(arms), lines
 
 
 def _configuration(run: RunResult) -> str:
-    """Equal for runs that differ in their seed alone, and were scored on the same reviews."""
+    """Equal for runs that differ in their seed alone, read the same reviews, and were scored on the same ones.
+
+    Where the reviews came from says nothing: an archive may be gone the next time.
+    """
     anyone = replace(run.config, seed=0, study="")
-    return f"{anyone.identity('', '')} {_digest(run.predictions)}"
+    if run.data_digest:
+        anyone.data = DataConfig(**{key.name: getattr(anyone.data, key.name) for key in fields(DataConfig)})
+    return f"{anyone.identity(run.data_digest, '')} {_digest(run.predictions)}"
 
 
-def arms_of(runs: Sequence[RunResult], told_apart: tuple[str, ...] = ()) -> list[Arm]:
+def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[Arm]:
     """Runs grouped by what was compared: the encoder, and whatever else the sweep varied but the seed. The best on
     validation first.
 
     Args:
-        told_apart: further overrides that name no arm.
+        left_out: further overrides that do not count as varied.
     """
     given = {key for run in runs for key in run.overrides if not key.startswith(("tracking.", "hydra"))}
-    varied = sorted(key for key in given - {"seed", "encoder", *told_apart} if _is_varied(runs, key))
+    varied = sorted(key for key in given - {"seed", "encoder", *left_out} if _is_varied(runs, key))
     shown = short_names(varied)
     choices: dict[str, set[str]] = {}
     for run in runs:
         choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
-    groups: dict[str, list[RunResult]] = {}
+    groups: dict[tuple[str, ...], list[RunResult]] = {}
     for run in runs:
         settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
         # Two files with one name in them are two encoders all the same.
         name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
-        groups.setdefault(", ".join([name, *settings]), []).append(run)
-    labels = {name: ", ".join([group[0].label, *name.split(", ")[1:]]) for name, group in groups.items()}
+        groups.setdefault((name, *settings), []).append(run)
+    labels = {arm: ", ".join([group[0].label, *arm[1:]]) for arm, group in groups.items()}
     several = Counter(labels.values())
-    return _in_order(
-        Arm(name, sorted(group, key=lambda run: run.seed), labels[name] if several[labels[name]] == 1 else name)
-        for name, group in groups.items()
-    )
+    arms = []
+    for arm, group in groups.items():
+        name = ", ".join(arm)
+        label = labels[arm] if several[labels[arm]] == 1 else name
+        arms.append(Arm(name, sorted(group, key=lambda run: run.seed), label))
+    return _in_order(arms)
 
 
-def _in_order(arms: Iterable[Arm]) -> list[Arm]:
+def _in_order(arms: Sequence[Arm]) -> list[Arm]:
     """The best on validation first."""
     return sorted(arms, key=lambda arm: (_best_first(arm.metric(BEST_ACCURACY)), _least_first(arm.metric(BEST_LOSS))))
 
@@ -167,8 +174,10 @@ def _is_varied(runs: Sequence[RunResult], key: str) -> bool:
     values = set()
     for run in runs:
         value = _configured(run, key)
+        if value is None and not _is_used(run, key):
+            continue
         plain = isinstance(value, str | int | float)  # of a group, `data` say, the choice is compared
-        values |= {value if plain else run.overrides.get(key)} if value is not None or _is_used(run, key) else set()
+        values.add(value if plain else run.overrides.get(key, getattr(value, "name", None)))
     return len(values) > 1
 
 
@@ -249,7 +258,10 @@ def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[
     Args:
         by_distance: the accuracy by distance, which takes predictions; it stands in the middle.
     """
-    seeds = ", ".join(map(str, sorted({seed for arm in arms for seed in arm.seeds})))
+    labels: dict[str, list[str]] = {}
+    for arm in arms:
+        labels.setdefault(", ".join(map(str, sorted(arm.seeds))), []).append(arm.label)
+    seeds = "; ".join(f"{seeds} ({', '.join(of)})" if len(labels) > 1 else seeds for seeds, of in labels.items())
     tables = [
         Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
         *([by_distance] if by_distance else []),

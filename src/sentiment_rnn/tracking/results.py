@@ -67,6 +67,8 @@ class RunResult:
     tags: Mapping[str, str] = field(default_factory=dict, repr=False)
     artifacts: str = field(default="", repr=False)
     """Where MLflow keeps its files."""
+    data_digest: str = field(default="", repr=False)
+    """As `data_digest_of`."""
 
     @property
     def seed(self) -> int:
@@ -331,6 +333,7 @@ def result_of(store: Store, run: Run) -> RunResult:
         metrics=Metrics(run.data.metrics),
         tags=run.data.tags,
         artifacts=str(run.info.artifact_uri),
+        data_digest=data_digest_of(run),
     )
 
 

@@ -500,6 +500,15 @@ def test_an_archive_that_is_there_is_read_and_checked_beside_kept_reviews(
         source_of(imdb_config(archive=str(altered))).read()
 
 
+def test_kept_reviews_are_written_once(published: Path, imdb_config: Config) -> None:
+    config = imdb_config(archive=str(published))
+    source_of(config).read()
+    kept = Path(config.directory) / imdb.KEPT
+    before = kept.stat()
+    source_of(imdb_config(archive=str(published), split_seed=1)).read()
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_another_corpus_of_the_layout_is_not_kept(imdb_folder: Path, imdb_config: Config) -> None:
     config = imdb_config(archive=str(imdb_folder), verify=False)
     load_corpus(source_of(config), config)
@@ -572,6 +581,13 @@ def test_two_ratings_of_an_id_in_a_folder_are_refused(imdb_folder: Path, imdb_co
 def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(imdb_folder: Path, imdb_config: Config) -> None:
     os.mkfifo(imdb_folder / "test" / "neg" / "40_1.txt")
     assert "40_1.txt: no regular file" in refusal(imdb_config(archive=str(imdb_folder), verify=False))
+
+
+def test_an_archive_that_is_compressed_twice_is_refused(imdb_folder: Path, imdb_config: Config, tmp_path: Path) -> None:
+    once = pack(imdb_folder, tmp_path / "once.tar.gz")
+    twice = tmp_path / "twice.tar.gz"
+    twice.write_bytes(gzip.compress(once.read_bytes()))
+    assert "not a whole archive" in refusal(imdb_config(archive=str(twice), verify=False))
 
 
 BOMBS: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -110,7 +110,7 @@ class Imdb:
         train = _reviews(path, "train", texts, films)
         test = _reviews(path, "test", texts, films)
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
-        if self.archive and not differs and path != self._kept:  # what was downloaded stays
+        if self.archive and not differs and not self._kept.exists():  # what was downloaded stays
             _keep(self._kept, texts, films)
         return {"train": train, "validation": validation, "test": test}
 
@@ -233,8 +233,8 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        # What Decompressed does not know, it hands on as it is.
-        with Decompressed(path) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as archive:
+        # "r|" and not "r|*": an archive that is compressed twice would unpack past the bounds of Decompressed.
+        with Decompressed(path) as file, tarfile.open(fileobj=file, mode="r|", tarinfo=_Member) as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts:
