@@ -87,8 +87,8 @@ class Guard:
         self.app = app
         self.names = {*LOCAL, *(name.lower() for name in (host, *others))}
         self.by_number = host not in LOCAL
-        """Whether any number of an address is accepted. Which one leads here, a router or a container decides, and no
-        other site's name is a number."""
+        """Whether any IP address is accepted as a name. Behind a router or in a container, this machine does not know
+        all of its own, and the name of another site is no IP address."""
         if self.by_number:
             self.names.add(socket.gethostname().lower())
         self.held = 0
