@@ -99,10 +99,10 @@ def test_only_names_of_the_server_are_answered(
 @pytest.mark.parametrize(
     ("origin", "status"),
     [("http://{here}", 200), ("https://{here}", 200), ("http://localhost:1", 403), ("http://evil.example", 403),
-     ("null", 403), ("http://[", 403)],
+     ("null", 403), ("http://[", 403), ("https://Models.example:8443", 200), ("https://models.example.evil", 403)],
 )  # fmt: skip
 def test_no_page_of_another_site_is_answered(serve: Serve, origin: str, status: int) -> None:
-    port = serve()
+    port = serve("127.0.0.1", "models.example")
     here = f"127.0.0.1:{port}"
     assert ask(port, b"a", Host=here, Origin=origin.format(here=here))[0] == status
 
