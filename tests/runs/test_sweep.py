@@ -130,7 +130,7 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None
     client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "comparison")}
     assert logged == {"comparison/table.md", "comparison/results.csv", "comparison/comparison.png"}
-    assert "not registered; register=true makes the best runs versions of the model sentiment" in done.stdout
+    assert "not registered; register=true makes the best runs versions of the model demo" in done.stdout
     assert client.search_registered_models() == []
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import hydra
-from mlflow.entities import Run
 from omegaconf import DictConfig
 
 from sentiment_rnn.cli.errors import one_line_errors
@@ -40,13 +39,16 @@ def compare(config: CompareConfig) -> None:
     check_panels(config.panels)
     store = open_store(config.tracking, create=False)
     parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in config.sweeps)}
-    sweeps = {named(run, list(parents.values())): results_of(store, run) for run in parents.values()}
-    for sweep, found in sweeps.items():
-        check_task(sweep, found)
+    names = [str(run.info.run_name) for run in parents.values()]
+    sweeps: dict[str, list[RunResult]] = {}
+    for name, (run_id, run) in zip(names, parents.items(), strict=True):
+        called = name if names.count(name) == 1 else f"{name} {run_id[:SHORTEST_ID]}"
+        sweeps[called] = results_of(store, run)
+        check_task(called, sweeps[called])
     arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
     runs = [run for arm in arms for run in arm.runs]
-    name = name_for(config.tracking.model, runs)
-    entrants = entrants_of(store, name, runs) if config.register else []
+    model = name_for(config.tracking.model, runs)
+    entrants = entrants_of(store, model, runs) if config.register else []
     parent = next(iter(parents.values()))
     results = results_csv(arms)
     tables = tables_of(read_results(results), distance_table(arms))
@@ -64,11 +66,11 @@ def compare(config: CompareConfig) -> None:
             "under comparison/"
         )
         if config.register:
-            called = {run.run_id: arm.label for arm in arms for run in arm.runs}
-            lines += register_best(store, str(name), entrants, called, fault_of_model, config.register == "replace")
+            labels = {run.run_id: arm.label for arm in arms for run in arm.runs}
+            lines += register_best(store, str(model), entrants, labels, fault_of_model, config.register == "replace")
         else:
-            how = "register=true" if name else "register=true tracking.model=NAME"
-            lines.append(f"not registered; {how} makes the best runs versions of the model {name or 'NAME'}")
+            how = "register=true" if model else "register=true tracking.model=NAME"
+            lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
     except UserError as error:  # a store that can only be read: the tables are shown all the same
         refused = error
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
@@ -79,13 +81,6 @@ def compare(config: CompareConfig) -> None:
         console.print(line, soft_wrap=True, highlight=False)
     if refused:
         raise refused
-
-
-def named(parent: Run, among: list[Run]) -> str:
-    """What a sweep is called: its study's name, and its id where two sweeps have that name."""
-    name = str(parent.info.run_name)
-    same = [run for run in among if run.info.run_name == name]
-    return name if len(same) == 1 else f"{name} {parent.info.run_id[:SHORTEST_ID]}"
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:
