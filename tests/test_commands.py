@@ -68,7 +68,7 @@ WALKS = {
         Step("make train", "validation", f"data=imdb {IMDB}"),
         Step("sentiment-rnn train data=imdb encoder=lstm seed=0", "validation", IMDB),
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),
-        Step("sentiment-rnn compare sweep=mine output=runs/mine", "written to results/mine"),
+        Step("sentiment-rnn compare sweep=mine output=runs/mine", "written to runs/mine"),
         Step(SWEEP, "logged to run", IMDB),
     ],
 }
@@ -100,7 +100,7 @@ ONLY_PARSED = {
     "the same sweep as one that is run, with other values": (
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make sweep ARGS=\"experiment=rnn_vs",
-        "sentiment-rnn compare sweep=demo", "sentiment-rnn compare sweep=mine output=results",
+        "sentiment-rnn compare sweep=demo",
         "sentiment-rnn compare sweep=mine,more", "make compare OUTPUT=",
         "sentiment-rnn report", "sentiment-rnn runs prune", "sentiment-rnn runs sweep", "sentiment-rnn serve --host",
     ),

@@ -25,7 +25,7 @@ from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
-from sentiment_rnn.runs.callback import digest_of
+from sentiment_rnn.runs.callback import digest_of, prepare
 from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.tracking.sweeps import SweepPlan
 
@@ -381,9 +381,10 @@ def test_the_same_sweep_cannot_be_started_twice_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     sweep = ("-m", "seed=0,1", "data.train_reviews=20", "encoder=bag")
-    store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
+    monkeypatch.chdir(tmp_path)
     configs = sweep_configs(*sweep[1:])
-    with FileLock(store.directory / f".sweep-{digest_of(configs, True, SweepPlan())}.lock"):
+    store, jobs = prepare(configs, here=True)
+    with FileLock(store.directory / f".sweep-{digest_of(configs, jobs, True, SweepPlan())}.lock"):
         assert "this very sweep is running" in refused(monkeypatch, capsys, tmp_path, *sweep)
 
 

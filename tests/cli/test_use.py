@@ -556,4 +556,5 @@ def test_several_sweeps_are_compared_in_one_table(compared: Path, store: Store) 
         assert sorted((row["encoder"], row["seed"]) for row in rows) == [
             ("lstm", "0"), ("lstm", "1"), ("lstm", "2"), ("rnn", "0"),
         ]  # fmt: skip
+    run_command("compare", compared, f"sweep=[{parent}]", status=0)
     assert "sweep=absent: no such sweep" in run_command("compare", compared, "sweep=mine,absent", status=1).stderr

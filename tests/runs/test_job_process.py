@@ -81,10 +81,10 @@ def test_workers_end_with_their_launcher_and_their_runs_write_a_checkpoint(numbe
         assert sweep.process.poll() is None, sweep.said()
     workers = psutil.Process(sweep.process.pid).children(recursive=True)
     assert len(workers) >= 3
-    if number == signal.SIGINT:
-        os.killpg(sweep.process.pid, number)  # as a terminal does
-    else:
+    if number == signal.SIGKILL:
         sweep.process.send_signal(number)
+    else:
+        os.killpg(sweep.process.pid, number)  # as a terminal does, and a scheduler
     assert sweep.process.wait(60) == (-number if number == signal.SIGKILL else 130), sweep.said()
     alive = psutil.wait_procs(workers, timeout=60)[1]
     assert alive == []
@@ -133,6 +133,31 @@ def test_a_job_whose_worker_is_killed_each_time_takes_no_other_with_it_and_the_s
     assert again.statuses() == ["FINISHED"] * 3
     assert again.said().count("finished before as run") == 2
     assert not any("sentiment_rnn.error" in run.data.tags for run in again.runs()[1])
+
+
+ODD = """
+import torch
+from sentiment_rnn.model.encoders import Bag
+
+class Odd(Exception):
+    def __init__(self, one, other):
+        super().__init__(f"{one} {other}")
+
+class Encoder(Bag):
+    def forward(self, *given):
+        if torch.initial_seed() == 1:
+            raise Odd("oddly", "said")
+        return super().forward(*given)
+"""
+
+
+@pytest.mark.slow
+def test_a_job_whose_error_cannot_be_sent_to_the_launcher_takes_no_other_with_it(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(ODD)
+    sweep = Sweep(tmp_path, "encoder=bag", "encoder._target_=odd.Encoder", "seed=1,0,2", "hydra.launcher.n_jobs=1")
+    assert sweep.process.wait(200) == 1
+    assert sweep.statuses() == ["FAILED", "FINISHED", "FINISHED"], sweep.said()
+    assert "oddly said" in sweep.said()
 
 
 def test_joblibs_jobs_run_in_workers_of_our_own_and_keys_without_an_effect_are_refused() -> None:

@@ -1,6 +1,7 @@
 """What `auto` means on this machine, how its cores are shared, and what it refuses."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.launchers import jobs_at_once, runs_here
+from sentiment_rnn.runs.launchers import jobs_at_once, prepare_launcher, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, note_other_machine, resolved, threads_of
 from sentiment_rnn.tracking import claims
 from sentiment_rnn.tracking.claims import run_of_first_process
@@ -86,6 +87,8 @@ def test_a_launcher_says_how_many_jobs_share_a_machine(
 ) -> None:
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
         found = compose("config", launcher, return_hydra_config=True).hydra.launcher
+    machine.setattr(shutil, "which", str)  # a cluster's sbatch
+    prepare_launcher(found)
     assert jobs_at_once(found, jobs) == at_once
     assert runs_here(found) == here
 

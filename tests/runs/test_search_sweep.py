@@ -102,7 +102,7 @@ def test_compare_registers_the_best_trial(searched: tuple[Path, str]) -> None:
     folder, _ = searched
     run_command("compare", folder, "sweep=tuned", "register=true", "panels=[accuracy]", status=0)
     client, _, trials = parent_and_trials(folder)
-    champion = client.get_model_version_by_alias("sentiment", "champion")
+    champion = client.get_model_version_by_alias("demo", "champion")
     scores = {run.info.run_id: run.data.metrics["val/best_accuracy"] for run in trials}
     assert scores[champion.run_id] == max(scores.values())
 

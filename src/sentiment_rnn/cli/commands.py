@@ -52,8 +52,8 @@ COMMANDS = {
     "compare": Command(
         "Turn a sweep into a table with error bars, differences between encoders and a figure.",
         (
-            "sentiment-rnn compare sweep=mine output=results register=true",
-            "sentiment-rnn compare sweep=mine,more",
+            "sentiment-rnn compare",
+            "sentiment-rnn compare sweep=mine,more output=results register=true",
             "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=http://127.0.0.1:5000",
         ),
         ("tracking",),

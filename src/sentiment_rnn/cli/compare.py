@@ -43,8 +43,8 @@ def compare(config: CompareConfig) -> None:
         check_task(sweep, found)
     arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
     runs = [run for arm in arms for run in arm.runs]
-    name = name_for(config.tracking.model, runs)
-    entrants = entrants_of(store, name, runs) if config.register else []
+    model = name_for(config.tracking.model, runs)
+    entrants = entrants_of(store, model, runs) if config.register else []
     first, parent = next(iter(parents.items()))
     results = results_csv(arms)
     tables = tables_of(read_results(results), distance_table(arms))
@@ -61,11 +61,11 @@ def compare(config: CompareConfig) -> None:
             f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {first}, under comparison/"
         )
         if config.register:
-            called = {run.run_id: arm.label for arm in arms for run in arm.runs}
-            lines += register_best(store, str(name), entrants, called, fault_of_model, config.register == "replace")
+            labels = {run.run_id: arm.label for arm in arms for run in arm.runs}
+            lines += register_best(store, str(model), entrants, labels, fault_of_model, config.register == "replace")
         else:
-            how = "register=true" if name else "register=true tracking.model=NAME"
-            lines.append(f"not registered; {how} makes the best runs versions of the model {name or 'NAME'}")
+            how = "register=true" if model else "register=true tracking.model=NAME"
+            lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
     except UserError as error:  # a store that can only be read: the tables are shown all the same
         refused = error
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.

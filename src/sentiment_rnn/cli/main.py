@@ -76,8 +76,8 @@ def check_choices(arguments: list[str]) -> None:
 
 
 def quoted_sweeps(arguments: list[str]) -> list[str]:
-    """`sweep=a,b` as one text, and `sweep=[a,b]` too: to Hydra commas are a sweep over values."""
-    names = {a: a.removeprefix("sweep=").strip("[]'\"") for a in arguments if a.startswith("sweep=") and "," in a}
+    """`sweep=a,b` as one text, and `sweep=[a,b]` too: to Hydra they are a sweep over values, and a list."""
+    names = {a: a.removeprefix("sweep=").strip("[]'\"") for a in arguments if a.startswith("sweep=") and {*"[,"} & {*a}}
     return [f"sweep='{names[a]}'" if a in names else a for a in arguments]
 
 

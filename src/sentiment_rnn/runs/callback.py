@@ -71,8 +71,8 @@ class SweepCallback(Callback):
             configs = job_configs(config, jobs)
             check_encoders_named(config, configs)
             here = runs_here(config.hydra.launcher)
-            store = prepare(configs, here)
-            study, digest = configs[0].study, digest_of(configs, here, plan)
+            store, jobs_of_data = prepare(configs, here)
+            study, digest = configs[0].study, digest_of(configs, jobs_of_data, here, plan)
             lock_sweep(store, study, digest)
             self.parent = open_parent(store, configs[0].tracking, study, digest, plan)
             if self.parent is None:
@@ -159,12 +159,15 @@ def check_encoders_named(config: DictConfig, configs: list[RunConfig]) -> None:
                 raise UserError(unknown_key(f"{section}.{name}", known))
 
 
-def prepare(configs: list[RunConfig], here: bool) -> Store:
-    """Refuse what cannot run; make the token caches and the store that these runs need; say what the sources note
-    about the reviews.
+def prepare(configs: list[RunConfig], here: bool) -> tuple[Store, dict[str, Job]]:
+    """Refuse what cannot run; make the token caches and the store that these runs need; set the numbers of epochs that
+    the data decide; say what the sources note about the reviews.
 
     Args:
         here: whether they run on this machine; another one may have the GPU that this one lacks.
+
+    Returns:
+        The store, and a job that has read the data of each `data_key`.
     """
     for config in configs:
         check_parts(config)
@@ -181,7 +184,7 @@ def prepare(configs: list[RunConfig], here: bool) -> Store:
     for note in dict.fromkeys(note_of_steps(config, jobs[config.data_key].batches) for config in configs):
         if note:
             log.warning("%s", note)
-    return open_store(configs[0].tracking)
+    return open_store(configs[0].tracking), jobs
 
 
 def note_of_steps(config: RunConfig, batches: int) -> str:
@@ -257,19 +260,13 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     return configs
 
 
-def digest_of(configs: list[RunConfig], here: bool, plan: SweepPlan) -> str:
+def digest_of(configs: list[RunConfig], jobs: dict[str, Job], here: bool, plan: SweepPlan) -> str:
     """What a sweep is: the identities that its jobs have with these data, and on this machine where they run `here`.
     Another corpus makes another sweep, and another processor does, unless others do the work. A search is also its
     space and its sampler; with more trials it is the same."""
-    jobs: dict[str, Job] = {}
     identities = []
     for config in configs:
-        if config.data_key not in jobs:
-            jobs[config.data_key] = job_of(config)
-            jobs[config.data_key].data.setup("fit")
-        job = jobs[config.data_key]
         known = resolved(config) if here else config
-        known.settle_epochs(job.batches)
-        identities.append(known.identity(job.digest, code_digest(config.targets)))
+        identities.append(known.identity(jobs[config.data_key].digest, code_digest(config.targets)))
     identities += [*plan.space, plan.sampler] if plan.space else []
     return hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]

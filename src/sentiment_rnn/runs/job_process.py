@@ -24,7 +24,7 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.interruption import Interruption
+from sentiment_rnn.runs.interruption import SIGNALS, Interruption
 
 TRIES = 3
 """How often a job is started whose worker is killed."""
@@ -33,6 +33,8 @@ IDLE_SECONDS = 300
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables of libraries, each of which would take every core in every worker."""
 log = logging.getLogger("sentiment_rnn")
+ASKS_TO_END = signal.SIGUSR2
+"""The signal by which a worker asks its run to end. A second one would end it without a checkpoint."""
 launcher_ended = threading.Event()
 """In a worker: set when its launcher has ended, or asks it to end."""
 
@@ -62,6 +64,10 @@ class Workers:
         log.info("Launching %d jobs, %d at once", len(jobs), at_once)
         for number, overrides in enumerate(jobs, first):
             log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
+
+        def failed(job: int, error: BaseException) -> JobReturn:
+            return JobReturn(jobs[job], status=JobStatus.FAILED, _return_value=error)
+
         waiting, tries = deque(range(len(jobs))), Counter[int]()
         returned: dict[int, JobReturn] = {}
         state = Singleton.get_state()
@@ -73,15 +79,18 @@ class Workers:
                         self._start(job, (first + job, jobs[job], *self.needs, state), threads)
                     for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                         job, worker = self.running.pop(future)
-                        killed = future.exception()
-                        if not isinstance(killed, TerminatedWorkerError | KeyboardInterrupt | SystemExit):
+                        error = future.exception()
+                        if error is None:
                             returned[job] = future.result()
                             self.idle.append(worker)
+                            continue
+                        if not isinstance(error, TerminatedWorkerError | KeyboardInterrupt | SystemExit):
+                            returned[job] = failed(job, error)  # of its own, which pickle cannot send
                             continue
                         tries[job] += 1
                         again = tries[job] < TRIES
                         what = "it is tried again" if again else f"given up after {TRIES} tries"
-                        log.warning("job #%d: its process was killed%s; %s", first + job, _signal_in(killed), what)
+                        log.warning("job #%d: its process was killed%s; %s", first + job, _signal_in(error), what)
                         if again:
                             waiting.append(job)
         except BaseException:
@@ -91,8 +100,7 @@ class Workers:
             f"{len(jobs) - len(returned)} of {len(jobs)} runs are missing, since their processes were killed (is there "
             "enough memory?); the same command runs them again"
         )
-        return [returned.get(job) or JobReturn(jobs[job], status=JobStatus.FAILED, _return_value=lost)
-                for job in range(len(jobs))]  # fmt: skip
+        return [returned.get(job) or failed(job, lost) for job in range(len(jobs))]
 
     def _start(self, job: int, arguments: tuple[Any, ...], threads: int) -> None:
         try:
@@ -130,14 +138,15 @@ def _signal_in(killed: BaseException) -> str:
 
 def end_with_launcher(pipe: Connection) -> None:
     """Have this process, a worker, end when the other end of the pipe is closed. A run writes its checkpoint first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal: the launcher tells ours
+    for number in {*SIGNALS} - {ASKS_TO_END}:  # a terminal and a scheduler also send theirs to the launcher, which asks
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_wait_and_end, args=(pipe,), daemon=True).start()
 
 
 def _wait_and_end(pipe: Connection) -> None:
     pipe.poll(None)
     launcher_ended.set()
-    os.kill(os.getpid(), signal.SIGTERM)  # ends an idle process, or asks the run to end
+    os.kill(os.getpid(), ASKS_TO_END)  # which also ends an idle process
 
 
 def run_job(*arguments: Any) -> JobReturn:

@@ -1,4 +1,4 @@
-"""What a sweep's launcher says of its jobs: whether they run on this machine, and how many at once."""
+"""What a sweep's launcher, prepared, says of its jobs: whether they run on this machine, and how many at once."""
 
 import shutil
 
@@ -19,7 +19,7 @@ SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 
 def runs_here(launcher: DictConfig) -> bool:
     """Whether the jobs run on this machine, so that what it lacks they lack too."""
-    return launcher._target_ in (BASIC, JOBLIB, WORKERS, PROCESSES)
+    return launcher._target_ in (BASIC, WORKERS, PROCESSES)
 
 
 def prepare_launcher(launcher: DictConfig) -> None:
@@ -40,7 +40,7 @@ def prepare_launcher(launcher: DictConfig) -> None:
 
 def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
     """How many of a sweep's jobs share the cores that each of them sees; a scheduler gives every job its own."""
-    if launcher._target_ in (JOBLIB, WORKERS):
+    if launcher._target_ == WORKERS:
         given = launcher.n_jobs
         return min(jobs, max(1, runtime.cores() + 1 + given) if given < 0 else given)
     return jobs if launcher._target_ == PROCESSES else 1

@@ -93,10 +93,8 @@ def _check_optimizer(config: OptimizerConfig) -> None:
             target(groups, **{"lr": config.learning_rate, **config.options, **given})
         except (TypeError, ValueError, RuntimeError) as error:
             if unknown := [name for name in given if name not in known]:
-                path, others = (
-                    f"optimizer.{key}.{unknown[0]}",
-                    [one for one in known if (key, one) != ("options", "lr")],
-                )
+                path = f"optimizer.{key}.{unknown[0]}"
+                others = [name for name in known if (key, name) != ("options", "lr")]
                 raise UserError(f"{unknown_key(path, others)} (~{path} leaves it out where a file gives it)") from error
             raise UserError(f"optimizer.{key}={given}: {' '.join(str(error).split())}") from error
 

@@ -33,7 +33,7 @@ class Contest:
 
     @property
     def obstacle(self) -> str:
-        """What is to be said of a run to which the alias does not move by itself; empty for one to which it does."""
+        """Why the alias does not move to this run by itself; empty where it does, and where it points to it already."""
         if not self.version or self.is_settled:
             return ""
         digest = data_digest_of(self.run)  # covers which text is in which split

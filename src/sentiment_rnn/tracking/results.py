@@ -228,12 +228,12 @@ def order_of(sweep: Run) -> int:
     return _number(sweep.data.tags.get(ORDER_TAG, ""))
 
 
-def next_order(store: Store) -> dict[str, str]:
-    """The tag of a sweep that comes after all others of the store. Two that ask at once get the same place: MLflow
+def next_order(store: Store) -> str:
+    """The place of a sweep that comes after all others of the store. Two that ask at once get the same place: MLflow
     cannot compare and set."""
     tag = f"tags.`{ORDER_TAG}`"
     last = store.client.search_runs([store.experiment_id], f"{tag} LIKE '%'", order_by=[f"{tag} DESC"], max_results=100)
-    return {ORDER_TAG: f"{1 + max(map(order_of, last), default=0):09d}"}  # as texts in the order of the numbers
+    return f"{1 + max(map(order_of, last), default=0):09d}"  # as texts in the order of the numbers
 
 
 def end_of(run: Run) -> int:

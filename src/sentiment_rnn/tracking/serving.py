@@ -85,10 +85,11 @@ class Guard:
 
     def __init__(self, app: ASGIApp, host: str, others: Sequence[str]) -> None:
         self.app = app
-        self.names = {*LOCAL, *(name.lower() for name in (host, *others))}
+        self.others = {name.lower() for name in others}
+        self.names = {*LOCAL, host.lower(), *self.others}
         self.by_number = host not in LOCAL
-        """Whether any number of an address is accepted. Which one leads here, a router or a container decides, and no
-        other site's name is a number."""
+        """Whether any IP address is accepted as a name. Behind a router or in a container, this machine does not know
+        its own. The name of another site is no IP address."""
         if self.by_number:
             self.names.add(socket.gethostname().lower())
         self.held = 0
@@ -113,9 +114,11 @@ class Guard:
 
     def _stranger(self, headers: Headers) -> Response | None:
         given, origin = headers.get("host", ""), headers.get("origin")
+        site = (origin or "").partition("://")[2]
         if not self._is_ours(given):
             return refusal(f"Host: {given}: not a name of this server; serve --allow-host NAME makes it one", 403)
-        if origin is not None and origin.partition("://")[2] != given:
+        # A proxy may put a name of ours in the place of the one that the browser asked for.
+        if origin is not None and site != given and site.partition(":")[0].lower() not in self.others:
             return refusal(f"Origin: {origin}: a page of another site may not ask this server", 403)
         return None
 

@@ -15,7 +15,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import STORE_ERRORS, quick_answers, store_errors
-from sentiment_rnn.tracking.lease import HeldError, Lease, lease_tag, owners_of
+from sentiment_rnn.tracking.lease import HeldError, Lease, lease_tag, owner_in
 from sentiment_rnn.tracking.names import (
     ASKED_TAG,
     ERROR_TAG,
@@ -103,8 +103,8 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
     # By its place, whoever looks for the latest sweep of this name finds the one that was just asked for.
     order = next_order(store)
     if earlier and finished and not config.repeat and _has_all_runs(store, earlier, plan):
-        for tag, value in (order | {ASKED_TAG: str(int(1000 * time.time()))}).items():
-            store.client.set_tag(earlier.info.run_id, tag, value)
+        store.client.set_tag(earlier.info.run_id, ORDER_TAG, order)
+        store.client.set_tag(earlier.info.run_id, ASKED_TAG, str(int(1000 * time.time())))
         log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
         return None
     if earlier and finished and config.repeat:
@@ -121,12 +121,12 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
                 f"study={study}: {held.owner} runs this very sweep; wait for it, or name another study"
             ) from held
         store.client.update_run(lease.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-        store.client.set_tag(lease.run_id, ORDER_TAG, order[ORDER_TAG])
+        store.client.set_tag(lease.run_id, ORDER_TAG, order)
         if plan.space:  # which may be asked for more trials
             store.client.log_dict(lease.run_id, plan.shown(), JOBS)
         log.info("sweep %s: resumed", study)
         return lease
-    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, **order, **origin_tags()}
+    tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, ORDER_TAG: order, **origin_tags()}
     parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
     store.client.log_dict(parent.info.run_id, plan.shown(), JOBS)
     return Lease(store, parent.info.run_id, config).acquire(wait=False)
@@ -141,13 +141,14 @@ def _has_all_runs(store: Store, parent: Run, plan: SweepPlan) -> bool:
 def close_parent(lease: Lease, status: str) -> None:
     """End a parent run with one of MLflow's statuses, and say where its runs can be seen; or that its end is not
     recorded."""
-    _end_killed_runs(lease, status)
+    if status != FINISHED:
+        _end_killed_runs(lease, status)
     try:
         with lease:
             lease.check()
             outbox = Outbox(lease.store, lease.run_id)
             with suppress(*STORE_ERRORS), quick_answers():  # one whose store is away keeps the place of its beginning
-                outbox.tags(next_order(lease.store))
+                outbox.tags({ORDER_TAG: next_order(lease.store)})
             outbox.end(status)
             outbox.close()
     except (OSError, UserError) as error:  # a full disk; another process
@@ -165,8 +166,8 @@ def _end_killed_runs(lease: Lease, status: str) -> None:
         with quick_answers():
             tags = client.get_run(lease.run_id).data.tags
             for run in client.search_runs([lease.store.experiment_id], query):
-                held = lease_tag(run.data.tags.get(IDENTITY_TAG, ""))
-                if held in tags and all(owner.is_gone for owner in owners_of({held: tags[held]})):
+                held = tags.get(lease_tag(run.data.tags.get(IDENTITY_TAG, "")))
+                if held and owner_in(held).is_gone:
                     client.set_tag(run.info.run_id, ERROR_TAG, "its process was killed")
                     client.set_terminated(run.info.run_id, status)
     except STORE_ERRORS as error:  # a server that is away; the same sweep, started again, finds the runs all the same
