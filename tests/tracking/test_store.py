@@ -91,6 +91,18 @@ def test_a_database_of_another_schema_that_holds_runs_is_never_made_anew(tmp_pat
         assert opened.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
+def test_a_database_of_another_program_is_never_made_anew(tmp_path: Path) -> None:
+    database = tmp_path / "other.db"
+    with closing(sqlite3.connect(database)) as opened, opened:
+        opened.execute("CREATE TABLE runs (number)")
+        opened.execute("CREATE TABLE races (place)")
+        opened.execute("INSERT INTO races VALUES ('Bern')")
+    with pytest.raises(UserError):
+        open_store(tracking(tmp_path, uri=f"sqlite:///{database}"))
+    with closing(sqlite3.connect(database)) as opened:
+        assert opened.execute("SELECT place FROM races").fetchall() == [("Bern",)]
+
+
 def test_an_address_of_sqlite_is_made_whole_as_well_and_not_by_who_only_reads(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/deep/own.db"
     with pytest.raises(UserError, match=r"^tracking.uri=sqlite:.*own.db: no runs there; train first"):

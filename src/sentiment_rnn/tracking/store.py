@@ -168,9 +168,17 @@ def _is_whole(database: Path) -> bool:
             tables = {str(name) for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not (first := tables & {"experiments", "runs"}):
                 return bool(tables)
-            return any(opened.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in first)
+            filled = any(opened.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in first)
+        return filled or not all(name.startswith(("alembic_", "_alembic_")) for name in tables - _tables_of_mlflow())
     except sqlite3.Error:
         return True
+
+
+def _tables_of_mlflow() -> set[str]:
+    from mlflow.store.db.base_sql_model import Base
+    from mlflow.store.tracking import sqlalchemy_store  # noqa: F401  (it adds its tables)
+
+    return set(Base.metadata.tables)
 
 
 def _make_database(database: Path) -> None:
