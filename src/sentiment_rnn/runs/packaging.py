@@ -17,7 +17,7 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.names import TEMPERATURE
 
 
-def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: str, label: str) -> Package:
+def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: str, label: str = "") -> Package:
     """The trained model as people use it, its temperature not yet fitted, and without its training texts."""
     read, corpus = data.config, data.corpus
     lengths = corpus.splits["train"].lengths
