@@ -472,6 +472,13 @@ def test_runs_whose_split_goes_with_their_seed_stay_one_arm_beside_another_sweep
     assert [[run.seed for run in arm.runs] for arm in arms if arm.name.startswith("lstm")] == [[0, 1]]
 
 
+def test_what_every_run_was_given_alike_names_no_arm_whatever_became_of_it() -> None:
+    runs = [labelled(name, name, optimizer__gradient_clip_norm="1.0") for name in ("rnn", "lstm")]
+    for run, norm in zip(runs, (0.3, 4.0), strict=True):
+        run.config.optimizer.gradient_clip_norm = norm
+    assert {arm.name for arm in arms_of(runs)} == {"rnn", "lstm"}
+
+
 def test_an_interval_that_holds_every_value_is_not_shown() -> None:
     runs = [run_result("lstm", seed, test__accuracy=value) for seed, value in enumerate((0.5, 1.0))]
     runs += [run_result("rnn", seed, test__accuracy=value) for seed, value in enumerate((0.5, 0.9))]

@@ -171,6 +171,8 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 def _is_varied(runs: Sequence[RunResult], key: str) -> bool:
     """Whether a key has several values among the runs that have a use for it, whether they were given or are
     defaults."""
+    if len({run.overrides.get(key) for run in runs}) == 1:  # what a draw then made of it is no choice of the sweep
+        return False
     values = set()
     for run in runs:
         value = _configured(run, key)
