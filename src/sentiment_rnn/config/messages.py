@@ -86,7 +86,7 @@ def quoted(value: str) -> str:
 def _several(override: str) -> str:
     """Of values with commas and no `-m`; a group takes neither a list nor a text."""
     key, _, value = override.partition("=")
-    a_list = f'; KEY=[{value}] is a list, "KEY={quoted(value)}" a text with a comma'.replace("KEY", key)
+    a_list = f'; {key}=[{value}] is a list, "{key}={quoted(value)}" a text with a comma'
     return f"{override}: several values; -m {override} runs each in turn{'' if key in groups() else a_list}"
 
 

@@ -31,7 +31,7 @@ class Arm:
     name: str
     """The encoder's name, and what else was varied."""
     runs: list[RunResult] = field(repr=False)
-    label: str = ""
+    label: str
     """The same with the encoder's label, for tables and figures."""
 
     def metric(self, name: str) -> Spread:

@@ -86,8 +86,8 @@ def register_best(
         runs: the entrants, which read the same data.
         called: names of runs for the lines, by run id.
         fault_of: has a run's packaged model made where it has none; says why that cannot be done, or nothing.
-        replace: move aliases also to runs that are not better, or that were scored on other texts, and take those of
-            other encoders back.
+        replace: move aliases also to runs that are not better, or that were scored on other texts. Aliases of encoders
+            that these runs do not have are deleted.
 
     Raises:
         UserError: the store refuses.

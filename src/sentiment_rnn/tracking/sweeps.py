@@ -113,7 +113,7 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
             study, f"{datetime.fromtimestamp(earlier.info.end_time / 1000):%Y-%m-%d %H:%M}",
             len(ended_runs(store, earlier, diverged=True)),
         )  # fmt: skip
-    if earlier and not (finished and config.repeat):
+    elif earlier:
         try:
             lease = Lease(store, earlier.info.run_id, config).acquire(wait=False)
         except HeldError as held:
