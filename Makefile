@@ -73,42 +73,38 @@ inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS
 serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
 	@$(RUN) sentiment_rnn serve --store $(STORE) $(ARGS)
 
-study: $(READY)  ## One study: make study NAME=learnability, and write experiments/<name> (an unknown name lists them)
-	@$(RUN) sentiment_rnn study name=$(or $(NAME),$(error give a study: make study NAME=learnability)) tracking.directory=$(STORE) $(ARGS)
+study: $(READY)  ## One study of the lab: make study NAME=lag, into experiments/<name> (an unknown name lists them)
+	@$(RUN) experiments.lab study $(or $(NAME),$(error give a study: make study NAME=lag)) --store $(STORE) $(ARGS)
 
 studies: $(READY)  ## All of them, in turn (interrupted, the same command resumes)
-	@$(RUN) sentiment_rnn study name=all tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) experiments.lab study all --store $(STORE) $(ARGS)
 
 report: $(READY)  ## Write the studies as one HTML page, runs/report.html, from the committed results
-	@$(RUN) sentiment_rnn report tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) experiments.lab report --output $(STORE)/report.html $(ARGS)
 
 notebook: $(READY)  ## Run the lesson, notebooks/lesson.ipynb, and write it with its outputs to runs/lesson.ipynb (some minutes)
 	@mkdir -p $(STORE)
 	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output='$(abspath $(STORE))/lesson.ipynb' $(ARGS)
 
 prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
-	@$(VENV)/bin/python experiments/prediction/measure.py --store $(STORE) $(ARGS)
-
-word-pairs: $(READY)  ## What order is worth to a linear classifier of IMDb, without a network: words, pairs and triples (a quarter of an hour)
-	@$(VENV)/bin/python experiments/word_pairs/word_pairs.py $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/prediction.py --store $(STORE) $(ARGS)
 
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
-	@$(VENV)/bin/python experiments/overhead/measure.py --repeats 2 encoder=lstm $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/overhead.py --repeats 2 encoder=lstm $(ARGS)
 
 bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
-	@$(VENV)/bin/python experiments/throughput/measure.py $(ARGS)
-	@$(VENV)/bin/python experiments/throughput/wide.py
-	@$(VENV)/bin/python experiments/throughput/language.py
-	@$(VENV)/bin/python experiments/throughput/growth.py
-	@$(VENV)/bin/python experiments/throughput/startup.py $(ARGS)
-	@$(VENV)/bin/python experiments/throughput/neighbor.py $(ARGS)
-	@$(VENV)/bin/python experiments/throughput/sweep.py $(ARGS)
-	@$(VENV)/bin/python experiments/throughput/small_runs.py
+	@$(VENV)/bin/python experiments/benchmarks/epoch.py $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/pairs.py
+	@$(VENV)/bin/python experiments/benchmarks/growth.py
+	@$(VENV)/bin/python experiments/benchmarks/startup.py $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/neighbor.py $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/sweeps.py --tables sweep $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/sweeps.py --tables small
 
 bench-quick: $(READY)  ## Is a training step still faster than one of PyTorch's modules? Three minutes; nothing is written
-	@$(VENV)/bin/python experiments/throughput/quick.py $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/pairs.py --quick --seconds 4 --products 1024 $(ARGS)
 
-$(KERAS)/.ready: experiments/throughput/requirements-keras.txt
+$(KERAS)/.ready: experiments/benchmarks/requirements-keras.txt
 	@echo "Installing Keras and TensorFlow into $(KERAS), for the comparison (1.6 GB)"
 	@if $(PYTHON) -m venv $(KERAS) && $(KERAS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; then \
 		touch $@; else rm -rf $(KERAS); echo "warning: Keras cannot be installed, so its rows are left out" >&2; fi
@@ -134,8 +130,8 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 server: $(READY)  ## A shared MLflow server on PostgreSQL, on http://127.0.0.1:5000 (PORT=…, DATABASE=…, AUTH=1: docs/server.md)
 	@STORE=$(STORE) PORT=$(PORT) tools/server.sh $(VENV)/bin/python
 
-readme: $(READY)  ## Write every generated table and verdict of README files and docs from the committed results (no run needed)
-	@$(RUN) sentiment_rnn.cli.readme
+readme: $(READY)  ## Write every figure of studies, and generated tables and verdicts of documents, from the committed results
+	@$(RUN) experiments.lab write $(ARGS)
 
 docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of all documents into build/site
 	@$(RUN) sentiment_rnn.cli.help > docs/configuration.md
@@ -146,7 +142,7 @@ docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of 
 screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow in docs/images (needs Chromium, takes some minutes)
 	@$(RUN) sentiment_rnn train -m data=generated data.train_reviews=4000 data.test_reviews=1000 data.max_distance=30 \
 		encoder=rnn,lstm,bag encoder.hidden_size=64 embedding.size=32 optimizer.default_learning_rate=0.003 seed=0,1 \
-		trainer.epochs=6 study=three_encoders tracking.directory=build/screenshots tracking.repeat=false
+		trainer.epochs=6 study=three_encoders tracking.directory=build/screenshots
 	@$(VENV)/bin/python tools/screenshot.py --store build/screenshots --output docs/images
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
@@ -159,7 +155,7 @@ lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/pro
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md notebooks/*.ipynb $$(find src tools experiments -name "*.py")
+	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md experiments/*/*/*.md notebooks/*.ipynb $$(find src tools experiments -name "*.py")
 
 clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
 	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -4,6 +4,7 @@ Its source folder is the repository, so a link between two Markdown files means 
 """
 
 import posixpath
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
-from sentiment_rnn.studies.page import build_page
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the lab is
+from experiments.lab.page import build_page
 
 REPORT = "report.html"
 """The page of `make report`, beside the site's own."""
@@ -22,9 +24,9 @@ project = "sentiment_rnn"
 author = "The sentiment_rnn developers"
 version = release = installed_version("sentiment_rnn")
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/*.md", "experiments/*.md", "experiments/*/*.md"]
-# table.md is what its README already shows. The others only take time to look through.
-exclude_patterns = ["experiments/*/table.md", ".*", "build", "conf", "data", "outputs", "runs", "src", "tests"]
+include_patterns = ["*.md", "docs/*.md", "experiments/*.md", "experiments/*/*.md", "experiments/*/*/*.md"]
+# They only take time to look through.
+exclude_patterns = [".*", "build", "conf", "data", "outputs", "runs", "src", "tests"]
 extensions = ["myst_parser"]
 myst_heading_anchors = 4  # GitHub makes one for every heading
 # GitHub shows a link with this scheme as plain text, since the page that it names is on the site alone.
@@ -57,6 +59,21 @@ def read_folders_as_their_readme(app: Sphinx, doctree: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def follow_moves_from_protocols(app: Sphinx, doctree: nodes.document) -> None:
+    """Let a protocol's links, whose text is frozen, lead to where protocols are today; what is gone is text alone."""
+    if "/protocols/" not in app.env.docname:
+        return
+    for link in list(doctree.findall(pending_xref)):
+        parts = link["reftarget"].removesuffix(".md").split("/")
+        name = parts[-2] if parts[-1] in ("protocol", "README") else parts[-1]
+        found = sorted(Path(app.srcdir, "experiments").glob(f"*/protocols/*-??_{name}.md"))
+        if found:
+            target = found[0].relative_to(app.srcdir).with_suffix("").as_posix()
+            link["refdomain"], link["reftarget"], link["reftargetid"] = "doc", target, None
+        else:
+            link.replace_self(link.children)
+
+
 def link_figures_to_their_files(app: Sphinx, doctree: nodes.document) -> None:
     """Give every figure its own size: Sphinx then makes it a link to its file, to be read at full size on a phone."""
     for image in doctree.findall(nodes.image):
@@ -73,11 +90,12 @@ def keep_short_cells_in_one_line(app: Sphinx, doctree: nodes.document) -> None:
 def write_report(app: Sphinx, failed: Exception | None) -> None:
     """Write the report of the studies, from the committed results alone."""
     if failed is None:
-        Path(app.outdir, REPORT).write_text(build_page(Path(app.srcdir, "experiments")), encoding="utf-8")
+        Path(app.outdir, REPORT).write_text(build_page(Path(app.srcdir)), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
     """Connect what is above to Sphinx's events."""
+    app.connect("doctree-read", follow_moves_from_protocols)
     app.connect("doctree-read", read_folders_as_their_readme)
     app.connect("doctree-read", link_figures_to_their_files)
     app.connect("doctree-read", keep_short_cells_in_one_line)

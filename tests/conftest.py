@@ -153,7 +153,7 @@ WORDS = "the film was good bad great awful long . , ! i liked it a b and 5".spli
 
 @pytest.fixture(scope="session")
 def build_package() -> Callable[..., Package]:
-    """A package with random weights; arguments say which."""
+    """A package with random weights; arguments say which. An encoder is one of `TARGETS`, or a class's import path."""
 
     def build(encoder: str = "lstm", pooling: str = "Last", layers: int = 1, **reading: Any) -> Package:
         torch.manual_seed(0)
@@ -162,7 +162,7 @@ def build_package() -> Callable[..., Package]:
             len(tokenizer),
             embedding={"size": 6, "dropout": 0.0, "word_dropout": 0.0},
             encoder={
-                "_target_": f"sentiment_rnn.model.{TARGETS[encoder]}", "name": encoder,
+                "_target_": TARGETS.get(encoder, encoder), "name": encoder,
                 **({} if encoder == "bag" else {"hidden_size": 8, "layers": layers}),
             },
             pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling.lower(), "dropout": 0.0},

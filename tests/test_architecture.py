@@ -9,7 +9,6 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "sentiment_rnn"
 FLOORS = (
     ("cli",),
-    ("studies",),
     ("runs",),
     ("report",),
     ("probes",),
@@ -44,7 +43,7 @@ def is_module(name: str) -> bool:
 
 
 def path_of(name: str) -> str:
-    """`sentiment_rnn.model.encoders` → `model/encoders`."""
+    """`sentiment_rnn.model.cells` → `model/cells`."""
     return name.removeprefix("sentiment_rnn").lstrip(".").replace(".", "/")
 
 
@@ -73,9 +72,36 @@ def test_no_import_goes_up_or_sideways(module: str) -> None:
         assert there > floor, f"{module} imports {other}"
 
 
+def test_the_tool_does_not_know_the_lab() -> None:
+    assert {
+        module for module, path in MODULES.items() if any("experiments" in name for name in imported(path))
+    } == set()
+
+
 def test_no_imports_run_in_a_circle() -> None:
     graph = {module: {other for other in own_imports(module) if other in MODULES} for module in MODULES}
     TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize(
+    ("folder", "core", "bases"), [("model/encoders", "model", {"recurrent"}), ("data/sources", "data", set())]
+)
+def test_an_encoder_and_a_source_import_the_core_and_their_base_alone(folder: str, core: str, bases: set[str]) -> None:
+    leaves = {module for module in MODULES if module.startswith(f"{folder}/")}
+    allowed = {f"{folder}/{base}" for base in bases}
+    assert allowed <= leaves
+    for leaf in leaves:
+        others = {other for other in own_imports(leaf) if other.split("/")[0] == core}
+        assert {other for other in others if f"{other}/".startswith(f"{folder}/")} <= allowed - {leaf}, leaf
+
+
+def test_the_core_imports_no_encoder_and_no_source() -> None:
+    for module in MODULES:
+        if module.startswith(("model", "data", "runs/engine")) and not module.startswith(
+            ("model/encoders/", "data/sources/")
+        ):
+            leaves = [other for other in own_imports(module) if other.startswith(("model/encoders", "data/sources"))]
+            assert leaves == [], module
 
 
 @pytest.mark.parametrize(

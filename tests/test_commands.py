@@ -80,7 +80,7 @@ ELSEWHERE = {
         "mlflow models serve",
     ),
     "tests/experiments/test_scripts.py": (
-        "make bench", "make bench-quick", "make overhead", "make prediction", "make word-pairs",
+        "make bench", "make bench-quick", "make overhead", "make prediction",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_site.py": ("make docs",),
@@ -96,19 +96,15 @@ ELSEWHERE = {
 """Beginnings of commands, by the file that runs them."""
 
 ONLY_PARSED = {
-    "hours of work": ("make study", "make studies", "sentiment-rnn study", "make learning-rate"),
+    "hours of work": ("make study", "make studies", "python -m experiments.lab study", "make learning-rate"),
     "the same sweep as one that is run, with other values": (
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make sweep ARGS=\"experiment=rnn_vs",
         "sentiment-rnn compare sweep=demo",
         "sentiment-rnn compare sweep=mine,more", "make compare OUTPUT=",
-        "sentiment-rnn report", "sentiment-rnn runs prune", "sentiment-rnn runs sweep", "sentiment-rnn serve --host",
+        "sentiment-rnn runs prune", "sentiment-rnn runs sweep", "sentiment-rnn serve --host",
     ),
-    "a sweep of a study, minutes of work": (
-        "sentiment-rnn train -m experiment=learn_5 study=other",
-        "sentiment-rnn train -m experiment=learn_50 study=other",
-        "sentiment-rnn train -m experiment=real_text study=other",
-    ),
+    "an encoder of the lab, which tests/lab trains": ("python -m sentiment_rnn train --config-dir",),
     "Docker's engine": ("docker ",),
     "a server of others": (
         "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=", "sentiment-rnn compare sweep=mine tracking.uri=",

@@ -65,7 +65,7 @@ def test_a_documented_target_exists(named: str) -> None:
     assert set(named.split()) <= targets()
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.parent.name != "protocols"], ids=name)
 def test_every_link_leads_somewhere(path: Path) -> None:
     text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     elsewhere = ("http", "#", "data:", "site:")  # the last: on the site alone, whose links have a test of their own

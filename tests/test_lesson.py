@@ -58,5 +58,5 @@ def test_the_lesson_runs_from_its_first_cell_to_its_last(lesson: nbformat.Notebo
     pages = [data["text/html"] for data in shown if "iframe" in data.get("text/html", "")]
     assert len(pages) == 2
     assert all(word in pages[0] for word in ("disappointed", "cinema", "forget gate"))
-    assert sum("image/png" in data for data in shown) == 4  # cells, gradients, accuracy, a text word by word
+    assert sum("image/png" in data for data in shown) == 3  # gradients, accuracy, a text word by word
     assert list(tmp_path.iterdir()) == []  # it leaves nothing behind in the folder that it runs in

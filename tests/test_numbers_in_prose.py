@@ -1,29 +1,30 @@
 """The numbers in handwritten sentences of README and docs/teaching.md are what the committed results say."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from statistics import fmean, geometric_mean
 
+from scipy.special import ndtri
+
+from experiments.lab.rules import Evidence, beyond, evidence_of
+from experiments.lab.search import draws_of
+from experiments.lab.study import Study, all_studies
+from experiments.lab.table import read_results, values_of
 from sentiment_rnn.report.shares import counted
-from sentiment_rnn.studies import filler, real_text
-from sentiment_rnn.studies.filler.measurements import MOST, STATE, read_measured, what_is_kept
-from sentiment_rnn.studies.filler.reading import BEHIND, SENTENCES, Setting
-from sentiment_rnn.studies.kit.arm_accuracies import read_accuracies
-from sentiment_rnn.studies.kit.counted_seeds import MIXED, ONE_DISTANCE
-from sentiment_rnn.studies.kit.learnt_shares import seeds_above
-from sentiment_rnn.studies.kit.margin_comparisons import beyond
-from sentiment_rnn.studies.kit.measurements import read_rows
-from sentiment_rnn.studies.kit.random_search import read_search
-from sentiment_rnn.studies.kit.scores import Scores, read_scores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+MARGIN = 0.01
+"""A point of accuracy, as the protocols of IMDb have it."""
+KNOWS = 0.7
+"""Area above which a state knows a review, by the protocol of filler."""
 
 
 def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
     opening = (REPOSITORY / "README.md").read_text().split("## Quick start")[0]
     shown = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")
-    drawn = {study: draws_at(study, "search_100.csv") for study in ("learnability", "mid_range")}
-    assert [(drawn["learnability"] | drawn["mid_range"])[arm] for arm in shown] == [16, 8, 8, 16, 16, 8]
+    drawn = draws_at("learnability", "learn_search_100") | draws_at("mid_range", "mid_range_search")
+    assert [drawn[arm] for arm in shown] == [16, 8, 8, 16, 16, 8]
     assert "forget bias 1 or chrono (for 400 steps), had sixteen draws. The others had eight." in opening
 
 
@@ -33,29 +34,50 @@ def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
         assert statement in found
 
 
-def before_training(encoder: str) -> list[dict[str, str]]:
-    """What gradient_flow measured of an encoder on generated reviews before training: a row for each seed."""
-    return [
-        row for row in read_rows(REPOSITORY / "experiments" / "gradient_flow", "rates.csv")
-        if (row["corpus"], row["encoder"], row["trained"]) == ("generated", encoder, "0")
-    ]  # fmt: skip
+@cache
+def evidence(protocol: str) -> Evidence:
+    """What the committed results say to a protocol, by its name."""
+    study = study_of(protocol)
+    return evidence_of(study, study.protocols[protocol], read_results(study.folder))
+
+
+@cache
+def study_of(protocol: str) -> Study:
+    """The study that has a protocol."""
+    return next(study for study in all_studies() if protocol in study.protocols)
+
+
+def learn(protocol: str, arm: str, lag: int) -> tuple[int, int]:
+    """How many seeds of an arm learn at a lag, and of how many."""
+    return evidence(protocol).learn(arm, str(lag))
+
+
+def before_training(metric: str, encoder: str) -> list[float]:
+    """What gradient_flow measured of an encoder on generated reviews before training: a value for each seed."""
+    values = values_of(evidence("gradient_flow").table, metric, "train")
+    return list(values[encoder, "generated, before training"].values())
 
 
 def rate_of(encoder: str) -> float:
     """What its gradient is multiplied by at each step back before training, the mean over seeds."""
-    return fmean(float(row["rate"]) for row in before_training(encoder))
+    return fmean(before_training("rate", encoder))
 
 
 def carried_to_400() -> tuple[int, int]:
     """How many orthogonal RNNs that trained on mixed distances know the clause at 400 tokens, and of how many."""
-    return seeds_above(read_scores(REPOSITORY / "experiments" / "unseen", MIXED)["rnn"][400])
+    every = evidence("unseen").every["rnn", "400"].values()
+    return sum(score > 0.9 for score in every), len(every)
 
 
 def left_of_a_review() -> dict[str, list[float]]:
-    """The share of what its state knew that each seed keeps after 400 neutral tokens, by encoder."""
-    measured = read_measured(REPOSITORY / "experiments" / "filler", filler.SEEDS)
-    last = Setting(SENTENCES, BEHIND, MOST)
-    return {arm: list(what_is_kept(measured, arm, STATE)[last].values()) for arm in filler.ARMS}
+    """The share of what its state knew that each seed keeps after 400 neutral tokens, by encoder: z of the area with
+    the tokens, by z of that without."""
+    areas = values_of(evidence("filler").table, "state")
+    found = {}
+    for arm in ("rnn", "gru", "lstm"):
+        before, behind = areas[arm, "none"], areas[arm, "400 neutral behind"]
+        found[arm] = [float(ndtri(behind[s]) / ndtri(before[s])) for s in before if before[s] > KNOWS]
+    return found
 
 
 def forgotten_by(encoder: str) -> tuple[int, int]:
@@ -68,15 +90,13 @@ def forgotten_by(encoder: str) -> tuple[int, int]:
 def of_the_rnn() -> list[str]:
     """What README says that a vanilla RNN learns."""
     near, half, far = (
-        seeds_above(scores_of(study)["rnn"][at])
-        for study, at in (("learnability", 20), ("own_rate", 50), ("mid_range", 100))
+        learn(protocol, "rnn", at) for protocol, at in (("learnability", 20), ("own_rate", 50), ("mid_range", 100))
     )
     lasts = carried_to_400()
-    draws = draws_at("mid_range", "search_100.csv")["rnn"]
+    draws = draws_at("mid_range", "mid_range_search")["rnn"]
     assert (near[0], half[1], far, draws) == (near[1], 20, (0, 20), 16)
     uniform = [
-        seeds_above(scores_of(study)["rnn_uniform"][at])
-        for study, at in (("learnability", 20), ("own_rate", 50), ("budget", 50))
+        learn(protocol, "rnn_uniform", at) for protocol, at in (("learnability", 20), ("own_rate", 50), ("budget", 50))
     ]
     assert (uniform[1], uniform[2][0]) == ((0, 20), uniform[2][1])
     bounds = counted(*lasts).split(" ", 1)[1]
@@ -91,10 +111,9 @@ def of_the_rnn() -> list[str]:
 
 def of_the_cause() -> list[str]:
     """What README says of the gradient."""
-    over_50 = geometric_mean(float(row["left"]) for row in before_training("rnn"))
-    causes = scores_of("causes")
-    scaled, plain = (seeds_above(scores_of("own_rate")[arm][50]) for arm in ("rnn_gain", "rnn"))
-    cut = {arm: seeds_above(causes[arm][100]) for arm in ("lstm_truncated_100", "lstm_truncated_110")}
+    over_50 = geometric_mean(before_training("left", "rnn"))
+    scaled, plain = (learn("own_rate", arm, 50) for arm in ("rnn_gain", "rnn"))
+    cut = {arm: learn("causes", arm, 100) for arm in ("lstm_truncated_100", "lstm_truncated_110")}
     assert cut == {"lstm_truncated_100": (0, 10), "lstm_truncated_110": (10, 10)}
     return [
         f"Before training the orthogonal RNN keeps {100 * rate_of('rnn'):.0f} % of it at each step, "
@@ -106,12 +125,12 @@ def of_the_cause() -> list[str]:
 
 def of_the_cell() -> list[str]:
     """What README says of an LSTM's cell, its gates and other encoders."""
-    causes, mid_range, learnability = (scores_of(study) for study in ("causes", "mid_range", "learnability"))
-    near, far = ({arm: seeds_above(scores[at]) for arm, scores in causes.items() if at in scores} for at in (20, 100))
+    run = evidence("causes").scores
+    near, far = ({arm: learn("causes", arm, at) for arm, lag in run if lag == str(at)} for at in (20, 100))
     for at in (near, far):
         assert (at["lstm_detach_cell"], at["lstm_no_input"], at["lstm_no_output"]) == ((0, 10), (0, 10), (10, 10))
-    usual, chrono = (seeds_above(mid_range[arm][100]) for arm in ("lstm", "lstm_chrono"))
-    gru, relu = (seeds_above(learnability[arm][100]) for arm in ("gru", "rnn_relu"))
+    usual, chrono = (learn("mid_range", arm, 100) for arm in ("lstm", "lstm_chrono"))
+    gru, relu = (learn("learnability", arm, 100) for arm in ("gru", "rnn_relu"))
     assert (chrono[0], relu[0]) == (chrono[1], relu[1])
     state = [at["lstm_detach_hidden"] for at in (near, far)]
     assert far["lstm_no_forget"][0] == far["lstm_no_forget"][1]
@@ -125,19 +144,19 @@ def of_the_cell() -> list[str]:
 
 def of_400_tokens() -> list[str]:
     """What README says of 400 tokens."""
-    learn = {arm: seeds_above(scores[400]) for arm, scores in scores_of("long_range").items()}
-    assert [learn[arm][0] for arm in ("rnn", "rnn_relu", "lstm")] == [0, 0, 0]
+    seeds = {arm: learn("long_range", arm, 400) for arm, _ in evidence("long_range").scores}
+    assert [seeds[arm][0] for arm in ("rnn", "rnn_relu", "lstm")] == [0, 0, 0]
     return [
-        "with chrono for 400 steps learns with {} of {} seeds,".format(*learn["lstm_chrono"]),
-        f"for 2,000 steps with {learn['lstm_chrono_2000'][0]}. A GRU does with {learn['gru'][0]}.",
+        "with chrono for 400 steps learns with {} of {} seeds,".format(*seeds["lstm_chrono"]),
+        f"for 2,000 steps with {seeds['lstm_chrono_2000'][0]}. A GRU does with {seeds['gru'][0]}.",
         "The orthogonal and the ReLU RNN, and the LSTM with forget bias 1, do with none.",
     ]
 
 
 def of_film_reviews() -> list[str]:
     """What README says of IMDb."""
-    lstm, bag = (list(accuracies_of("real_text", arm)) for arm in ("lstm", "bag"))
-    first, again = (list(accuracies_of(study, "rnn")) for study in ("real_text", "steady_rate"))
+    lstm, bag, first = (accuracies_of("real_text", arm) for arm in ("lstm", "bag", "rnn"))
+    again = accuracies_of("steady_rate", "rnn_steady")
     for rnn in (first, again):
         assert leading(lstm, rnn) == 10
     assert leading(lstm, bag) == 0
@@ -161,21 +180,20 @@ def of_film_reviews() -> list[str]:
 def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() -> None:
     page = (REPOSITORY / "docs" / "teaching.md").read_text()
     home = " ".join(page.split("## What a class should take home")[1].split("## 45 minutes")[0].split())
-    learn = {study: scores_of(study) for study in ("learnability", "own_rate", "mid_range", "causes")}
-    counts = {
-        (study, arm, at): seeds_above(learn[study][arm][at])
-        for study, arm, at in (
+    counts = [
+        learn(*one)[0]
+        for one in (
             ("learnability", "rnn", 20), ("own_rate", "rnn", 50), ("mid_range", "rnn", 100),
             ("learnability", "rnn_uniform", 5), ("learnability", "rnn_uniform", 20), ("learnability", "rnn_relu", 100),
         )
-    }  # fmt: skip
-    assert [found[0] for found in counts.values()] == [20, 15, 0, 20, 2, 20]
+    ]  # fmt: skip
+    assert counts == [20, 15, 0, 20, 2, 20]
     assert "learns 20 tokens with all 20 seeds, 50 with 15, and 100 with none." in home
     assert "all learn 5 tokens, and 2 of 20 learn 20" in home
     for said in (
         f"by {rate_of('rnn_uniform'):.2f} with PyTorch's",
         f"by {rate_of('rnn'):.2f} with an orthogonal one",
-        "{} of {} learn 100.".format(*seeds_above(learn["causes"]["lstm_detach_hidden"][100])),
+        "{} of {} learn 100.".format(*learn("causes", "lstm_detach_hidden", 100)),
         "{} of {} orthogonal RNNs still know".format(*carried_to_400()),
     ):
         assert said in home
@@ -185,26 +203,21 @@ def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() ->
 
 def test_the_numbers_of_the_limits_are_those_of_the_studies() -> None:
     limits = (REPOSITORY / "README.md").read_text().split("## Limits")[1]
-    (rounded, of), (exact, of_exact) = (seeds_above(scores_of(study)["rnn"][50]) for study in ("bfloat16", "own_rate"))
+    (rounded, of), (exact, of_exact) = (learn("bfloat16", arm, 50) for arm in ("rnn_bfloat16", "rnn"))
     assert of == of_exact
     assert f"{rounded} of {of} orthogonal RNNs learn 50 tokens, and {exact} in float32" in limits
 
 
-def draws_at(study: str, file: str) -> dict[str, int]:
+def draws_at(protocol: str, sweep: str) -> dict[str, int]:
     """How many draws each arm of a search had."""
-    return {arm: len(draws) for arm, draws in read_search(REPOSITORY / "experiments" / study, file).items()}
-
-
-def scores_of(study: str) -> Scores:
-    """Scores of a study whose runs have one distance each."""
-    return read_scores(REPOSITORY / "experiments" / study, ONE_DISTANCE)
+    return {arm: len(draws) for arm, draws in draws_of(evidence(protocol).table, sweep).items()}
 
 
 def leading(first: Iterable[float], second: Iterable[float]) -> int:
     """In how many seeds the first is better by more than a point; both in the order of their seeds."""
-    return beyond([one - other for one, other in zip(first, second, strict=True)], real_text.MARGIN)
+    return beyond([one - other for one, other in zip(first, second, strict=True)], MARGIN)
 
 
-def accuracies_of(study: str, arm: str) -> Iterable[float]:
-    """Test accuracies of an arm on IMDb."""
-    return read_accuracies(REPOSITORY / "experiments" / study, real_text.SEEDS)[arm].values()
+def accuracies_of(protocol: str, arm: str) -> list[float]:
+    """Test accuracies of an arm on IMDb, by seed."""
+    return list(evidence(protocol).scores[arm, ""].values())

@@ -15,7 +15,7 @@ from sentiment_rnn.masking import mask_output
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}
 """GNU OpenMP reads it once, when torch loads. Without it, a waiting thread spins and occupies the core that a preempted
-thread needs (experiments/throughput, "Beside a busy neighbor")."""
+thread needs (experiments/benchmarks, "Beside a busy neighbor")."""
 OTHERS = ("OMP_WAIT_POLICY",)
 """Other variables that set how threads wait."""
 REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}

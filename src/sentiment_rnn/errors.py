@@ -21,8 +21,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-ABBREVIATED = {"lr": "learning_rate"}
-"""What people call a key."""
+OTHER_NAMES = {"lr": "learning_rate", "solved_score": "target_score"}
+"""What people call a key, and what an earlier version did."""
 
 
 def unknown_key(key: str, known: Sequence[str], elsewhere: Sequence[str] = ()) -> str:
@@ -34,7 +34,7 @@ def unknown_key(key: str, known: Sequence[str], elsewhere: Sequence[str] = ()) -
         elsewhere: dotted paths of keys that it may be meant for, by their last word.
     """
     last = key.rpartition(".")[2]
-    word = ABBREVIATED.get(last, last)
+    word = OTHER_NAMES.get(last, last)
     there = [path for path in elsewhere if path.rpartition(".")[2] == word]
     meant = f"did you mean {' or '.join(there)}?" if there else did_you_mean(word, known, "known keys: ")
     return f"{key}: no such key; {meant}"

@@ -25,7 +25,7 @@ from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
-from sentiment_rnn.runs.callback import digest_of, prepare
+from sentiment_rnn.runs.callback import digest_of, identities_of, prepare
 from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.tracking.sweeps import SweepPlan
 
@@ -50,6 +50,7 @@ WRONG_OVERRIDES = {
     "optimiser=sgd": "optimiser: no such key; did you mean optimizer?",
     "experimnt=demo": "experimnt: no such key; did you mean experiment?",
     "hydra/lancher=joblib": "hydra/lancher: no such key; did you mean hydra/launcher?",
+    "trainer.solved_score=0.9": "trainer.solved_score: no such key; did you mean target_score?",
     "optimizer.lr=0.01": "optimizer.lr: no such key; did you mean learning_rate?",
     "lr=0.01": "lr: no such key; did you mean optimizer.learning_rate?",
     "epochs=3": "epochs: no such key; did you mean trainer.epochs?",
@@ -84,7 +85,7 @@ WRONG_OVERRIDES = {
     "data=[imdb]": "data=[imdb]: a run has one data; write data=imdb",
     "pooling=[mean,max]": "-m pooling=mean,max runs",
     "encoder=rnn,lstm": "encoder=rnn,lstm: several values; -m encoder=rnn,lstm runs each in turn",
-    "seed=0,1": "-m seed=0,1 runs each in turn; seed=[0,1] is a list, \"seed='0,1'\" a text with a comma",
+    "seed=0,1": "-m seed=0,1 runs each in turn; in brackets they are a list, in quotes a text",
     "optimizer.options.fused=true": "optimizer.options.fused: not given so far; write +optimizer.options.fused=…",
     "+optimizer.options.momentum=0.9": "optimizer.options.momentum: no such key; known keys: betas, eps",
     "+optimizer.options.amsgrd=true": "optimizer.options.amsgrd: no such key; did you mean amsgrad?",
@@ -172,8 +173,7 @@ def test_a_group_is_no_list_among_the_values_of_a_sweep_either(
     ("command", "overrides"),
     [
         ("compare", ["+resample=200"]),
-        ("study", ["+foo=1"]),
-        ("report", ["++tracking.foo=1"]),
+        ("runs", ["++tracking.foo=1"]),
         ("train", ["task=adding", "+task.step=1"]),
         ("train", ["task=adding", "+data.name=imdb"]),
     ],
@@ -203,12 +203,12 @@ def test_a_missing_archive_is_one_line_and_leaves_no_run(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_corpus_without_test_reviews_is_one_line_and_leaves_no_run(
+def test_a_corpus_without_reviews_is_one_line_and_leaves_no_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "aclImdb" / "train").mkdir(parents=True)
     line = refused(monkeypatch, capsys, tmp_path, "data=imdb", "data.archive=aclImdb")
-    assert "no test/ folder" in line
+    assert "no reviews in train/neg/; expected train/ and test/" in line
     assert not (tmp_path / "runs").exists()
 
 
@@ -237,7 +237,6 @@ def test_a_server_that_is_away_is_one_line_before_any_data_are_made(
         ("train", ["-m", "seed=0,1", "hydra/launcher=joblib"]),
         ("train", ["-m", "hydra/sweeper=search", "optimizer.learning_rate=interval(0.1,1)"]),
         ("compare", []),
-        ("study", ["name=textbook"]),
         ("runs", []),
         ("runs", ["prune"]),
         ("predict", ["good"]),
@@ -384,7 +383,8 @@ def test_the_same_sweep_cannot_be_started_twice_at_once(
     monkeypatch.chdir(tmp_path)
     configs = sweep_configs(*sweep[1:])
     store, jobs = prepare(configs, here=True)
-    with FileLock(store.directory / f".sweep-{digest_of(configs, jobs, True, SweepPlan())}.lock"):
+    digest = digest_of(configs, identities_of(configs, jobs, here=True), SweepPlan())
+    with FileLock(store.directory / f".sweep-{digest}.lock"):
         assert "this very sweep is running" in refused(monkeypatch, capsys, tmp_path, *sweep)
 
 

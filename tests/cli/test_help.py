@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from processes import environment, run_command
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.commands import COMMANDS
-from sentiment_rnn.cli.help import _all_keys
+from sentiment_rnn.cli.help import _all_keys, help_of, keys_of
 from sentiment_rnn.cli.main import _command_to_complete, flags_first
-from sentiment_rnn.config.documented import keys_of
+from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.store import register_schema
 
 HYDRA_COMMANDS = sorted(name for name, command in COMMANDS.items() if command.keys)
 
@@ -28,11 +32,10 @@ def processor_seconds(*arguments: str, folder: Path) -> tuple[float, subprocess.
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", ["--help", "train --help all", *(f"{name} --help" for name in COMMANDS)])
 def test_help_is_there_within_a_second(command: str, tmp_path: Path) -> None:
     bare, _ = processor_seconds("-c", "pass", folder=tmp_path)
-    arguments = [command, "--help"] if command else ["--help"]
-    took, done = processor_seconds("-m", "sentiment_rnn", *arguments, folder=tmp_path)
+    took, done = processor_seconds("-m", "sentiment_rnn", *command.split(), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "usage: sentiment-rnn" in done.stdout
     assert done.stderr == ""
@@ -48,7 +51,6 @@ def test_a_command_lists_the_keys_of_tracking_that_it_has_a_use_for() -> None:
     }
     declared = {key.name for key in keys_of("config/tracking.py", "TrackingConfig")}
     assert listed.pop("train") == declared
-    assert listed.pop("report") == {"uri", "directory", "experiment"}
     assert listed.pop("compare") == {"uri", "directory", "experiment", "checkpoints", "model"}
     assert set(map(frozenset, listed.values())) == {frozenset({"uri", "directory", "experiment", "checkpoints"})}
 
@@ -80,7 +82,7 @@ def test_help_has_three_examples_and_the_meaning_of_each_key(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    said = run_command(command, tmp_path, "--help", status=0).stdout
+    said = run_command(command, tmp_path, "--help", "all", status=0).stdout
     examples = [line.strip() for line in said.splitlines() if line.startswith(f"  sentiment-rnn {command}")]
     assert len(examples) == 3
     words = " ".join(said.split())
@@ -98,6 +100,55 @@ def test_help_has_three_examples_and_the_meaning_of_each_key(
             else:
                 assert f"{full} {key.meaning}" in words, full
     assert len(checked) > 5
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_one_screen(command: str, columns: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = run_command(command, tmp_path, "--help", status=0).stdout.splitlines()
+    assert len(said) <= 40
+    if command == "train":
+        assert max(map(len, said)) <= columns
+
+
+def test_help_of_train_lists_the_groups_and_what_the_usual_keys_are_without_an_override(tmp_path: Path) -> None:
+    said = run_command("train", tmp_path, "--help", status=0).stdout.splitlines()
+    listed = [line.split()[0] for line in said if line.startswith("  ") and line[2] != " "]
+    groups = ["encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling"]
+    keys = [key.partition("=") for key in listed if "=" in key]
+    assert [word for word in listed if word in groups] == groups
+    assert [key for key, _, _ in keys] == list(COMMANDS["train"].usual)
+    register_schema()
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIGURATION):
+        config = compose("config")
+    assert {key: yaml.safe_load(value) for key, _, value in keys} == {
+        key: OmegaConf.select(config, key) for key, _, _ in keys
+    }
+    assert "train --help all" in said[-1]
+
+
+def test_help_lists_ones_own_encoders_first(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "encoder").mkdir(parents=True)
+    for name in ("convolution", "lstm"):  # which stands for the shipped one
+        (tmp_path / "mine" / "encoder" / f"{name}.yaml").touch()
+    for flag in (["--config-dir", "mine"], ["--config-dir=mine"], ["-cd", "mine"]):
+        for command in ("train", "compare"):
+            said = run_command(command, tmp_path, "--help", *flag, status=0).stdout
+            assert ("convolution, lstm, bag, gru, lstm_chrono, rnn" in said) == (command == "train")
+
+
+def test_names_that_do_not_fit_are_left_to_the_whole_help(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    (tmp_path / "encoder").mkdir()
+    names = [f"an_encoder_with_a_long_name_{number}" for number in range(9)]
+    for name in names:
+        (tmp_path / "encoder" / f"{name}.yaml").touch()
+    said = help_of("train", ["--config-dir", str(tmp_path)])
+    assert f"  encoder     {names[0]}, {names[1]},\n" in said
+    assert "… (--help all)\n  data " in said
+    assert len(said.splitlines()) <= 40
+    assert all(name in help_of("train", ["all", "--config-dir", str(tmp_path)]) for name in names)
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(HYDRA_COMMANDS)))
@@ -149,7 +200,7 @@ def test_the_reader_of_the_help_may_leave_early(tmp_path: Path) -> None:
 
 def test_the_configuration_is_shown_and_nothing_runs(tmp_path: Path) -> None:
     said = run_command("train", tmp_path, "encoder=gru", "--cfg", "job", status=0).stdout
-    assert "sentiment_rnn.model.encoders.Gru" in said
+    assert "sentiment_rnn.model.encoders.gru.Gru" in said
     assert "epochs: null" in said
     assert list(tmp_path.iterdir()) == []
 

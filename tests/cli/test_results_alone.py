@@ -163,9 +163,11 @@ def test_a_model_whose_reviews_have_changed_is_one_line(train: Callable[..., Swe
 
 
 def test_two_thousand_runs_of_a_study_take_less_than_a_gigabyte(tmp_path: Path) -> None:
-    """A model as large, and as many predictions and points of the curves, as those of `experiment=learn_50`."""
+    """A model as large, and as many predictions and points of the curves, as those of most studies."""
     study = (
-        "-m", "experiment=learn_50", "hydra/launcher=basic", "encoder=lstm", "data.train_reviews=640",
+        "-m", "study=many", "data=generated", "data.distances=equal", "data.max_distance=50", "data.test_reviews=2000",
+        "data.train_reviews=640", "encoder=lstm", "encoder.hidden_size=64", "embedding.size=32", "trainer.epochs=8",
+        "tracking.record=results", "tracking.system_metrics=false",
         "trainer.log_every_n_steps=1", "trainer.threads=1", "trainer=cpu",
     )  # fmt: skip
     sizes = []

@@ -22,7 +22,7 @@ for which its README gives more than one sweep as the reason."""
 def best_rate(sweep: str, encoder: str) -> float:
     """The rate of the best mean validation accuracy; ties go to the smaller."""
     scores: dict[float, list[float]] = {}
-    with (REPOSITORY / "experiments" / sweep / "results.csv").open() as file:
+    with (REPOSITORY / "experiments" / "illustrations" / sweep / "results.csv").open() as file:
         for row in csv.DictReader(file):
             if row["encoder"].split(",")[0] == encoder:
                 scores.setdefault(float(row["learning_rate"]), []).append(float(row["val/best_accuracy"]))

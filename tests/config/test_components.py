@@ -18,6 +18,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.model.sequence_model import SequenceModel
 from sentiment_rnn.runs.reviews import build_model
 
@@ -105,13 +106,10 @@ def test_the_arguments_of_a_class_are_keys_with_its_defaults(mine: Path) -> None
 OF_A_BASE = """
 from typing import Any
 
-from sentiment_rnn.model.encoders import Recurrent
-from torch import nn
+from sentiment_rnn.model.encoders.gru import Gru
 
 
-class Doubled(Recurrent):
-    module = nn.GRU
-
+class Doubled(Gru):
     def __init__(self, input_size: int, *, factor: float = 2.0, **shared: Any) -> None:
         super().__init__(input_size, **shared)
         self.factor = factor
@@ -175,6 +173,15 @@ def test_what_was_recorded_reads_back_without_the_module(mine: Path, monkeypatch
     assert again.encoder.settings == config.encoder.settings
     assert again.data.count == 12
     assert again.identity("", "") == config.identity("", "")
+
+
+def test_a_run_of_an_earlier_version_reads_back_with_its_key_as_it_is_called_now() -> None:
+    settings = run_config("trainer.target_score=0.9").settings()
+    settings["trainer"]["solved_score"] = settings["trainer"].pop("target_score")
+    settings["encoder"]["_target_"] = "sentiment_rnn.model.encoders.Lstm"
+    again = recorded(settings)
+    assert again.trainer.target_score == 0.9
+    assert isinstance(build_model(again, 5).backbone.encoder, Lstm)
 
 
 @pytest.mark.parametrize(

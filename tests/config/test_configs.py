@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ValidationError, read_write
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
+from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.callback import job_configs, job_overrides
@@ -91,16 +91,18 @@ def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
 
 
 def test_jobs_that_differ_in_their_seed_are_what_hydra_composes_of_each() -> None:
-    config = composed("experiment=learn_5", "hydra.mode=MULTIRUN")
+    config = composed("experiment=demo", "hydra.mode=MULTIRUN")
+    with read_write(config):
+        config.hydra.sweeper.params.seed = "range(20)"
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        jobs = [job for job in job_overrides(config) if job[0] in ("encoder=rnn", "encoder=gru")][::19]
+        jobs = [job for job in job_overrides(config) if job[0] in ("encoder=rnn", "encoder=lstm")][::19]
         loader = GlobalHydra.instance().config_loader()
         each = [checked(loader.load_sweep_config(config, job)) for job in jobs]
         assert [job.settings() for job in job_configs(config, jobs)] == [job.settings() for job in each]
         with pytest.raises(ValidationError, match="'many'"):
-            job_configs(config, [["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=many"]])
+            job_configs(config, [jobs[0], [job.replace("seed=0", "seed=many") for job in jobs[0]]])
     assert [job[:2] for job in jobs] == [
-        ["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=19"], ["encoder=gru", "seed=18"],
+        ["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=19"], ["encoder=lstm", "seed=18"],
     ]  # fmt: skip
 
 
@@ -109,17 +111,6 @@ def test_jobs_that_differ_in_their_seed_are_what_hydra_composes_of_each() -> Non
 def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) -> None:
     config = composed_choice(choice, f"hydra/launcher={launcher}")
     assert launcher in config.hydra.launcher._target_.lower()
-
-
-@EACH_EXPERIMENT
-def test_some_studies_run_a_job_a_core_and_the_others_one_after_the_other(choice: str) -> None:
-    launcher = composed_choice(choice).hydra.launcher
-    prefixes = (
-        "learn_", "causes_", "own_rate_", "budget_", "bfloat16_", "again_", "mid_range", "long_range", "real_text",
-        "variants", "steady_rate", "unseen", "gradient_flow_50", "textbook_",
-    )  # fmt: skip
-    parallel = choice.removeprefix("experiment/").startswith(prefixes)
-    assert launcher.get("n_jobs") == (-1 if parallel else None)
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
@@ -156,18 +147,17 @@ def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them(
         ("encoder.bidirectional=true", {"bag"}),
         ("encoder.dropout=0.1", {"bag"}),
         ("encoder.recurrent_init=uniform", {"bag"}),
-        ("encoder.forget_bias=2.5", {"bag", "gru", "rnn_leaky"}),
-        ("encoder.chrono_steps=9", {"bag", "gru", "rnn_leaky"}),
+        ("encoder.forget_bias=2.5", {"bag", "gru", "rnn"}),
+        ("encoder.chrono_steps=9", {"bag", "gru", "rnn"}),
         ("encoder.gradient_steps=9", {"bag"}),
-        ("encoder.detach=cell", {"bag", "gru", "rnn_leaky"}),
-        ("encoder.alpha=0.5", {"bag", "gru", "lstm"}),
+        ("encoder.detach=cell", {"bag", "gru", "rnn"}),
     ],
 )
 def test_a_key_that_an_encoder_has_no_use_for_is_neither_recorded_nor_part_of_its_identity(
     override: str, useless_for: set[str]
 ) -> None:
     key = override.partition("=")[0].removeprefix("encoder.")
-    for name in ("bag", "gru", "lstm", "rnn_leaky"):
+    for name in ("bag", "gru", "lstm", "rnn"):
         plain, given = (checked(composed(f"encoder={name}", *more)) for more in ([], [override]))
         assert (key in given.settings()["encoder"]) == (name not in useless_for)
         assert (given.identity("", "") == plain.identity("", "")) == (name in useless_for), name
@@ -273,6 +263,16 @@ def test_a_draw_that_makes_no_sense_is_refused(overrides: tuple[str, ...], messa
         checked(composed(*overrides))
 
 
+def test_identities_begin_alike_where_a_sweep_varies_its_arms_and_seeds_alone() -> None:
+    def beginning(*overrides: str, digest: str = "a") -> str:
+        config: RunConfig = checked(composed(*overrides))
+        return config.identity(digest, "")[:SHARED]
+
+    alike = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "pooling=mean", "study=mine"]
+    assert all(beginning(override) == beginning() for override in alike)
+    assert len({beginning(), beginning(digest="b"), beginning("trainer.epochs=9"), beginning("data.max_tokens=7")}) == 4
+
+
 def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> None:
     def identity(*overrides: str, digest: str = "a", code: str = "1") -> str:
         config: RunConfig = checked(composed(*overrides))
@@ -282,7 +282,7 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
     assert identity() == base
     same = [
         "trainer.progress_bar=false", "trainer.threads=1", "trainer.keep_epochs=true", "tracking.directory=elsewhere",
-        "tracking.model=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
+        "tracking.model=mine", "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)

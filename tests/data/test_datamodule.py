@@ -86,20 +86,18 @@ def data(generated_config: Config) -> ReviewData:
     return ReviewData(generated_config(), seed=7)
 
 
-def test_all_four_loaders_work_without_a_trainer(data: ReviewData) -> None:
+def test_all_three_loaders_work_without_a_trainer(data: ReviewData) -> None:
     data.prepare_data()
     data.setup()
     seen = {
         "train": list(data.train_dataloader()),
         "validation": list(data.val_dataloader()),
         "test": list(data.test_dataloader()),
-        "predict": list(data.predict_dataloader()),
     }
     for name, size, batch_size in (
         ("train", 128, 16),
         ("validation", 32, 32),
         ("test", 64, 32),
-        ("predict", 64, 32),
     ):
         indices = [index for batch in seen[name] for index in batch.indices.tolist()]
         assert sorted(indices) == list(range(size)), name

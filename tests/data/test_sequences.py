@@ -131,7 +131,7 @@ def test_a_configuration_names_its_task() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"symbols": None}, "task.symbols=0: expected a number of at least 1"),
+        ({"symbols": None}, "task.symbols=None: expected a number for copying"),
         ({"alphabet": 1}, "task.alphabet=1: expected"),
     ],
 )
@@ -141,7 +141,7 @@ def test_copying_asks_for_symbols_and_an_alphabet(given: dict[str, int | None], 
 
 
 def test_adding_has_neither() -> None:
-    with pytest.raises(UserError, match=r"^task.symbols=3: expected null: adding has none$"):
+    with pytest.raises(UserError, match=r"^task.symbols=3: expected a number for copying, null for adding"):
         replace(CONFIG, symbols=3)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentiment_rnn import data
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.corpus import load_corpus
@@ -26,6 +27,7 @@ from sentiment_rnn.data.tokenizer import (
     load_vocabulary,
     save_vocabulary,
     splitter,
+    splitter_version,
 )
 from sentiment_rnn.errors import UserError
 
@@ -148,13 +150,6 @@ def test_a_token_comes_back_as_itself_where_it_is_known_and_as_unknown_elsewhere
     assert decoded == [word if word in known else UNKNOWN for word in words]
 
 
-def test_the_fingerprint_changes_with_the_vocabulary_and_its_order() -> None:
-    first, same = build_tokenizer([["a", "b"]]), build_tokenizer([["b", "a"]])
-    assert first.fingerprint() == same.fingerprint()
-    others = [build_tokenizer([["a"]]), build_tokenizer([["a", "b", "b"]]), build_tokenizer([["a", "b", "c"]])]
-    assert len({tokenizer.fingerprint() for tokenizer in (first, *others)}) == 4
-
-
 @pytest.fixture
 def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's module with two ways of splitting a text; nobody has imported it yet."""
@@ -175,16 +170,15 @@ def test_a_function_of_ones_own_splits_a_text(own_module: Path, name: str) -> No
     assert tokenizer.decode(tokenizer.encode("ab ba")) == list("ab ba")
 
 
-def test_the_fingerprint_changes_with_the_function_and_with_the_module_that_has_it(own_module: Path) -> None:
-    def fingerprints() -> list[str]:
-        names = ("basic_english", "my_splitters.characters", "my_splitters.lines")
-        return [build_tokenizer([["a"]], name).fingerprint() for name in names]
+def test_the_version_of_a_splitter_changes_with_the_function_and_with_the_module_that_has_it(own_module: Path) -> None:
+    def versions() -> list[str]:
+        return [splitter_version(name) for name in ("basic_english", "my_splitters.characters", "my_splitters.lines")]
 
-    before = fingerprints()
+    before = versions()
     assert len(set(before)) == 3
-    assert fingerprints() == before
+    assert versions() == before
     own_module.write_text(own_module.read_text().replace("list(text)", "list(text.lower())"))
-    after = fingerprints()
+    after = versions()
     assert after[0] == before[0]
     assert not set(after[1:]) & set(before)
 
@@ -225,6 +219,18 @@ def test_checking_the_tokenizer_of_a_file_imports_nothing(own_module: Path) -> N
     check_splitter("my_splitters.characters")
     check_splitter("my_splitters:characters")
     check_splitter("basic_english")
+
+
+def test_a_file_may_name_a_tokenizer_of_this_package_that_nobody_has_imported(
+    own_module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "__path__", [*data.__path__, str(own_module.parent)])
+    check_splitter("sentiment_rnn.data.my_splitters.characters")
+    monkeypatch.delitem(sys.modules, "sentiment_rnn.data.my_splitters")
+    with pytest.raises(UserError, match="not marked as a tokenizer"):
+        check_splitter("sentiment_rnn.data.my_splitters.LIMIT")
+    with pytest.raises(UserError, match="of another package"):
+        check_splitter("sentiment_rnn.data.nowhere.characters")
 
 
 @pytest.mark.parametrize("name", ["builtins.eval", "os.system", "subprocess.getoutput"])

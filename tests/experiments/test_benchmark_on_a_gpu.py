@@ -13,20 +13,16 @@ import pytest
 import torch
 
 import benchmark
+import cases
 import device
-import floor
+import epoch
 import growth
-import language
-import measure
 import neighbor
-import point
-import quick
-import sample
-import wide
-from models import Size, project_model, random_batch
+import pairs
+from cases import Case, save
 from sentiment_rnn import runtime
 from sentiment_rnn.model import recurrence
-from step import classifier_step
+from steps import Size, classifier_step, project_model, random_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:'pin_memory' argument")  # of torch, which finds no GPU
 NAME = "Fake GPU 9000"
@@ -62,7 +58,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def in_this_process(command: list[str], environment: dict[str, str] | None = None) -> str:
-    """`benchmark.last_line` without a process of its own, in which the GPU would be gone."""
+    """`benchmark.finished` without a process of its own, in which the GPU would be gone."""
     shown, arguments = StringIO(), sys.argv
     sys.argv = command[1:]
     try:
@@ -70,15 +66,14 @@ def in_this_process(command: list[str], environment: dict[str, str] | None = Non
             runpy.run_path(command[1], run_name="__main__")
     finally:
         sys.argv = arguments
-    return shown.getvalue().strip().splitlines()[-1]
+    return shown.getvalue()
 
 
 @pytest.fixture
 def run_main(gpu: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     """Run a script's `main` with options, on a copy of the README; what the README then holds."""
     shutil.copy(benchmark.HERE / "README.md", tmp_path)
-    for module in (growth, sample, wide):
-        monkeypatch.setattr(module, "last_line", in_this_process)
+    monkeypatch.setattr(benchmark, "finished", in_this_process)
 
     def run(main: Callable[[], None], *options: str) -> str:
         monkeypatch.setattr(sys, "argv", ["script.py", *options])
@@ -106,7 +101,7 @@ def test_every_clock_is_read_when_the_gpu_is_idle(gpu: list[str]) -> None:
 
 
 def test_the_peak_of_products_waits_for_each_product(gpu: list[str]) -> None:
-    assert floor.peak(torch.bfloat16, (8,)) > 0
+    assert device.peak(torch.bfloat16, (8,)) > 0
     assert gpu == ["synchronize", "clock"] * 24
 
 
@@ -116,10 +111,11 @@ def test_a_gpu_computes_in_bfloat16_and_is_named(gpu: list[str]) -> None:
     assert NAME not in device.processor()
 
 
-def test_memory_is_that_of_the_gpu(gpu: list[str]) -> None:
-    seconds, memory = point.measure("rows", "rnn", T=4, B=2, H=4)
-    assert seconds > 0
-    assert memory == HIGHEST - HELD
+def test_memory_is_that_of_the_gpu(gpu: list[str], tmp_path: Path) -> None:
+    batches = save([random_batch(2, 4)], tmp_path / "batch.npz")
+    timing = cases.measured(Case("rows", "rnn", str(batches), repeats=2, H=4))
+    assert timing.seconds[0] > 0
+    assert timing.peak_bytes == HIGHEST - HELD
     assert gpu.count("reset memory") == 1
 
 
@@ -127,7 +123,7 @@ def test_the_benchmark_writes_a_table_without_what_says_nothing_of_a_gpu(
     run_main: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     readme = run_main(
-        measure.main, "--output", str(tmp_path), "--encoders", "rnn", "--batches", "1", "--large", "8",
+        epoch.main, "--output", str(tmp_path), "--encoders", "rnn", "--batches", "1", "--large", "8",
         "--repeats", "1", "--products", "8", *reviews(tmp_path),
     )  # fmt: skip
     rows = [line.split(" | ")[0].strip("| ") for line in table(readme, "throughput").splitlines() if "|" in line]
@@ -140,16 +136,11 @@ def test_the_benchmark_writes_a_table_without_what_says_nothing_of_a_gpu(
     assert "Keras is left out" in capsys.readouterr().err
 
 
-def test_wide_nets_and_an_output_over_all_words_are_timed_on_a_gpu(
-    run_main: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(language, "VOCABULARY_SIZE", 50)
-    monkeypatch.setattr("models.VOCABULARY_SIZE", 50)
+def test_wide_nets_are_timed_on_a_gpu(run_main: Callable[..., str], tmp_path: Path) -> None:
     small = ("--output", str(tmp_path), "--batch-size", "2", "--length", "5", "--seconds", "0.01", "--products", "8")
-    readme = run_main(wide.main, *small, "--encoders", "rnn", "--nets", "4x2x2")
-    assert f"in bfloat16, on {NAME}" in table(readme, "wide")
-    readme = run_main(language.main, *small, "--encoders", "rnn")
-    assert f"in bfloat16, on {NAME}" in table(readme, "language")
+    readme = run_main(pairs.main, *small, "--encoders", "rnn", "--nets", "4x2x2")
+    assert f"A step of 2 reviews on {NAME}; products at" in table(readme, "wide")
+    assert "| rnn | 4 | 2 | 2 | 5 | bfloat16 |" in table(readme, "wide")
 
 
 def test_growth_is_measured_on_a_gpu(run_main: Callable[..., str], tmp_path: Path) -> None:
@@ -166,5 +157,6 @@ def test_the_cost_of_a_neighbor_is_measured_on_a_gpu(run_main: Callable[..., str
 
 
 def test_the_quick_benchmark_names_the_gpu(run_main: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
-    run_main(quick.main, "--encoders", "bag", "--sizes", "small", "--batch-size", "2", "--seconds", "0.01")
+    small = ("--batch-size", "2", "--seconds", "0.01", "--products", "8")
+    run_main(pairs.main, "--quick", "--encoders", "bag", *small)
     assert NAME in capsys.readouterr().out

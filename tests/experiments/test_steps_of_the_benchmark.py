@@ -6,12 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-import quick
-from floor import GATES, operations
-from models import MODULES, VOCABULARY_SIZE, Size, plain_model, project_model, random_words
-from pair import Pair
+import pairs
+from pairs import Pair, nets
 from sentiment_rnn.errors import UserError
-from wide import nets
+from steps import GATES, MODULES, VOCABULARY_SIZE, Plain, Size, operations, project_model, random_batch
 
 SIZES = [Size(H=6, E=5), Size(H=6, layers=3, directions=2, E=5)]
 
@@ -21,19 +19,19 @@ SIZES = [Size(H=6, E=5), Size(H=6, layers=3, directions=2, E=5)]
 def test_both_classifiers_are_the_same_model(encoder: str, size: Size) -> None:
     project, plain = (
         sorted(tuple(parameter.shape) for parameter in build(encoder, size).parameters())
-        for build in (project_model, plain_model)
+        for build in (project_model, Plain)
     )
     assert project == plain
 
 
 def test_both_classifiers_give_the_same_logits_for_the_same_weights() -> None:
     size = Size(H=6, E=5)
-    project, plain = project_model("lstm", size), plain_model("lstm", size)
+    project, plain = project_model("lstm", size), Plain("lstm", size)
     assert isinstance(plain.net, nn.LSTM)
-    plain.embedding.load_state_dict(project.backbone.embedding.state_dict())  # type: ignore[union-attr,operator]
+    plain.embedding.load_state_dict(project.backbone.embedding.state_dict())
     plain.net.load_state_dict(project.backbone.encoder.forwards[0].state_dict())
-    plain.output.load_state_dict(project.output.state_dict())  # type: ignore[union-attr,operator]
-    tokens, lengths = random_words(3, 7), torch.full((3,), 7)
+    plain.output.load_state_dict(project.output.state_dict())
+    tokens, lengths, _ = random_batch(3, 7)
     torch.testing.assert_close(plain(tokens, lengths), project(tokens, lengths))
 
 
@@ -43,12 +41,12 @@ def test_the_floor_counts_every_weight_once_forward_and_twice_backward(encoder: 
     net = MODULES[encoder](size.E, size.H, num_layers=size.layers, bidirectional=size.directions == 2)
     weights = sum(weight.numel() for name, weight in net.named_parameters() if name.startswith("weight"))
     # A weight is a multiplication and an addition, in three products.
-    assert operations(encoder, size.E, size.H, size.layers, size.directions) == 3 * 2 * weights
+    assert operations(encoder, size) == 3 * 2 * weights
 
 
 def test_a_batch_reads_a_few_thousand_words_as_one_of_real_reviews_does() -> None:
     torch.manual_seed(0)
-    words = random_words(64, 250)
+    words, _, _ = random_batch(64, 250)
     assert words.shape == (64, 250)
     assert words.min() >= 2
     assert words.max() < VOCABULARY_SIZE
@@ -69,11 +67,12 @@ def test_other_nets_are_refused(text: str) -> None:
 def test_the_quick_benchmark_fails_above_its_limit(
     ratio: float, fails: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(quick, "measured_pair", lambda *_: Pair(ratio, 1.0, ratio))
-    monkeypatch.setattr("sys.argv", ["quick.py", "--encoders", "gru", "--sizes", "small", "--limit", "1.3"])
+    monkeypatch.setattr(pairs, "measured_pair", lambda *_: Pair(ratio, 1.0, ratio))
+    options = ["--quick", "--encoders", "gru", "--products", "8", "--limit", "1.3"]
+    monkeypatch.setattr("sys.argv", ["pairs.py", *options])
     if fails:
-        with pytest.raises(UserError, match=f"above 1.3 times .*: gru, small, float32: {ratio}"):
-            quick.main()
+        with pytest.raises(UserError, match=f"above 1.3 times .*: gru, H 64, float32: {ratio}"):
+            pairs.main()
     else:
-        quick.main()
+        pairs.main()
     assert f"{ratio}" in capsys.readouterr().out

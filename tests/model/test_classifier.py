@@ -28,13 +28,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "rnn": {"_target_": "sentiment_rnn.model.encoders.Rnn"},
     "lstm": {"_target_": "sentiment_rnn.model.encoders.Lstm"},
     "rnn_relu": {"_target_": "sentiment_rnn.model.encoders.ReluRnn", "recurrent_init": "identity"},
-    "rnn_leaky": {"_target_": "sentiment_rnn.model.encoders.LeakyRnn", "alpha": 0.5},
     "gru": {"_target_": "sentiment_rnn.model.encoders.Gru"},
-    "lstm_no_forget": {"_target_": "sentiment_rnn.model.ablations.LstmNoForget"},
-    "lstm_no_input": {"_target_": "sentiment_rnn.model.ablations.LstmNoInput"},
-    "lstm_no_output": {"_target_": "sentiment_rnn.model.ablations.LstmNoOutput"},
-    "lstm_coupled": {"_target_": "sentiment_rnn.model.ablations.LstmCoupled"},
-    "lstm_gates_of_input": {"_target_": "sentiment_rnn.model.ablations.LstmGatesOfInput"},
     "rnn_both_ways": {"_target_": "sentiment_rnn.model.encoders.Rnn", "bidirectional": True, "layers": 2},
     "lstm_both_ways": {"_target_": "sentiment_rnn.model.encoders.Lstm", "bidirectional": True, "layers": 2},
     "bag": {"_target_": "sentiment_rnn.model.encoders.Bag"},
@@ -328,13 +322,6 @@ def test_a_second_test_forgets_the_predictions_of_the_first(batch: Batch) -> Non
     torch.testing.assert_close(logits, expected, atol=1e-6, rtol=0)
     right = (expected > 0) == (batch.labels == 1)
     assert scores["test/accuracy"] == pytest.approx(float(right.float().mean()))
-
-
-def test_predictions_are_probabilities_with_the_index_of_their_review(batch: Batch) -> None:
-    model = build_classifier().eval()
-    indices, probabilities = model.predict_step(batch, 0)
-    assert torch.equal(indices, batch.indices)
-    torch.testing.assert_close(probabilities, torch.sigmoid(model(batch.tokens, batch.lengths)))
 
 
 @EACH_ENCODER

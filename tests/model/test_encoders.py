@@ -10,30 +10,17 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
-from sentiment_rnn.model.encoders import (
-    Bag,
-    Gru,
-    LeakyRnn,
-    Lstm,
-    Recurrent,
-    ReluRnn,
-    Rnn,
-    gates_of,
-    recurrent_matrices,
-    reorder,
-    reversal,
-)
+from sentiment_rnn.model import encoders
+from sentiment_rnn.model.encoders.bag import Bag
+from sentiment_rnn.model.encoders.gru import Gru
+from sentiment_rnn.model.encoders.lstm import Lstm
+from sentiment_rnn.model.encoders.recurrent import Recurrent, gates_of, recurrent_matrices, reorder, reversal
+from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
 
 E, H = 5, 7
-GATES: dict[type[Recurrent], int] = {
-    Rnn: 1, ReluRnn: 1, LeakyRnn: 1, Gru: 3, Lstm: 4, LstmNoForget: 3, LstmNoInput: 3, LstmNoOutput: 3, LstmCoupled: 3,
-    LstmGatesOfInput: 1,
-}  # fmt: skip
+GATES: dict[type[Recurrent], int] = {Rnn: 1, ReluRnn: 1, Gru: 3, Lstm: 4}
 """Recurrent matrices of each."""
 CELLS = pytest.mark.parametrize("cell", list(GATES))
-OF_PYTORCH = pytest.mark.parametrize("cell", [Rnn, ReluRnn, Gru, Lstm])
-WITH_FORGET_GATE = pytest.mark.parametrize("cell", [Lstm, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput])
 SHAPES = pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, False), (1, True), (2, True)])
 lengths_of_a_batch = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
@@ -78,7 +65,7 @@ def run_packed(net: nn.RNNBase, embedded: Tensor, lengths: Tensor) -> Tensor:
     return pad_packed_sequence(net(packed)[0], batch_first=True)[0]
 
 
-@OF_PYTORCH
+@CELLS
 @SHAPES
 def test_padded_states_equal_those_of_packed_sequences(cell: type[Recurrent], layers: int, bidirectional: bool) -> None:
     encoder = random_encoder(cell, layers=layers, bidirectional=bidirectional)
@@ -91,7 +78,7 @@ def test_padded_states_equal_those_of_packed_sequences(cell: type[Recurrent], la
     torch.testing.assert_close(states[inside], run_packed(twin, embedded, sizes)[inside], atol=1e-5, rtol=0)
 
 
-@OF_PYTORCH
+@CELLS
 @SHAPES
 def test_gradients_equal_those_of_packed_sequences(cell: type[Recurrent], layers: int, bidirectional: bool) -> None:
     encoder = random_encoder(cell, layers=layers, bidirectional=bidirectional)
@@ -300,11 +287,10 @@ def test_input_matrices_start_as_glorot_says_for_each_gate(cell: type[Recurrent]
             assert gate.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.06)
 
 
-@WITH_FORGET_GATE
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
 @pytest.mark.parametrize("forget_bias", [0.0, 1.0, 5.0])
-def test_forget_gates_start_with_the_forget_bias(cell: type[Lstm], recurrent_init: str, forget_bias: float) -> None:
-    encoder = cell(
+def test_forget_gates_start_with_the_forget_bias(recurrent_init: str, forget_bias: float) -> None:
+    encoder = Lstm(
         E, hidden_size=H, layers=2, bidirectional=True, recurrent_init=recurrent_init, forget_bias=forget_bias
     )
     for layer in layers_of(encoder):
@@ -312,29 +298,16 @@ def test_forget_gates_start_with_the_forget_bias(cell: type[Lstm], recurrent_ini
         assert torch.equal(bias["f"], torch.full((H,), forget_bias))
 
 
-@WITH_FORGET_GATE
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
-def test_chrono_spreads_the_memories_over_the_steps(cell: type[Lstm], recurrent_init: str) -> None:
-    encoder = cell(E, hidden_size=2000, recurrent_init=recurrent_init, chrono_steps=101)
+def test_chrono_spreads_the_memories_over_the_steps(recurrent_init: str) -> None:
+    encoder = Lstm(E, hidden_size=2000, recurrent_init=recurrent_init, chrono_steps=101)
     (layer,) = layers_of(encoder)
     bias = gates_of(layer, layer.bias_ih_l0 + layer.bias_hh_l0)
-    assert torch.equal(bias.get("i", -bias["f"]), -bias["f"])
+    assert torch.equal(bias["i"], -bias["f"])
     steps = bias["f"].exp()  # U(1, 100)
     assert 1 <= steps.min() < 2
     assert 99 < steps.max() <= 100.01
     assert steps.mean().item() == pytest.approx(50.5, abs=2.5)
-
-
-def test_without_a_forget_gate_chrono_closes_the_input_gates_as_far() -> None:
-    (layer,) = layers_of(LstmNoForget(E, hidden_size=2000, chrono_steps=101))
-    bias = gates_of(layer, layer.bias_ih_l0 + layer.bias_hh_l0)
-    steps = (-bias["i"]).exp()  # U(1, 100)
-    assert 1 <= steps.min() < 2
-    assert 99 < steps.max() <= 100.01
-    assert steps.mean().item() == pytest.approx(50.5, abs=2.5)
-    assert not bias["o"].any()
-    (layer,) = layers_of(LstmNoForget(E, hidden_size=H))
-    assert not (layer.bias_ih_l0 + layer.bias_hh_l0).any()
 
 
 @CELLS
@@ -396,3 +369,9 @@ def test_bag_returns_the_embeddings() -> None:
 def test_bag_takes_nothing_but_the_input_size(key: str) -> None:
     with pytest.raises(TypeError, match=key):
         Bag(E, **{key: 1})
+
+
+def test_a_family_is_loaded_by_the_name_that_its_classes_had_before() -> None:
+    assert (encoders.Gru, encoders.Bag, encoders.Recurrent) == (Gru, Bag, Recurrent)
+    with pytest.raises(AttributeError, match="no attribute 'LeakyRnn'"):
+        _ = encoders.LeakyRnn

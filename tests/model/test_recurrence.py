@@ -7,25 +7,22 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch_threads import torch_threads
 
 from sentiment_rnn.model import recurrence
-from sentiment_rnn.model.encoders import Lstm, Rnn
+from sentiment_rnn.model.encoders.gru import Gru
+from sentiment_rnn.model.encoders.lstm import Lstm
+from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
+from torch_threads import torch_threads
 
-MODULES: dict[str, Callable[..., nn.RNNBase]] = {
-    "rnn": nn.RNN,
-    "relu_rnn": partial(nn.RNN, nonlinearity="relu"),
-    "lstm": nn.LSTM,
-    "gru": nn.GRU,
-}
-CELLS = pytest.mark.parametrize("cell", MODULES)
+ENCODERS: dict[str, type[Recurrent]] = {"rnn": Rnn, "relu_rnn": ReluRnn, "lstm": Lstm, "gru": Gru}
+CELLS = pytest.mark.parametrize("cell", ENCODERS)
 # One row, fewer rows than a thread takes, a number that the threads do not share evenly; one step; odd sizes;
 # sizes that fill the tiles of a matrix unit, with rows that do not.
 SHAPES = pytest.mark.parametrize(
@@ -36,10 +33,15 @@ SHAPES = pytest.mark.parametrize(
 pytestmark = pytest.mark.skipif(recurrence.library() is None, reason="no compiler on this machine")
 
 
+def layer_of(cell: str, E: int, H: int) -> nn.RNNBase:
+    """A layer as an encoder has it: PyTorch's module, with its cell."""
+    return ENCODERS[cell](E, hidden_size=H).new_layer(E)  # type: ignore[return-value]
+
+
 def random_layer(cell: str, E: int, H: int, scale: float = 0.5) -> nn.RNNBase:
     """A layer whose every parameter is random and large enough to matter."""
     torch.manual_seed(0)
-    layer = MODULES[cell](E, H, batch_first=True)
+    layer = layer_of(cell, E, H)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-scale, scale)
@@ -223,8 +225,8 @@ def test_a_second_backward_pass_gives_the_same_gradient(cell: str) -> None:
 
 def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules() -> None:
     single, double = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1, dtype=torch.float64)
-    for cell, module in MODULES.items():
-        layer, wide = module(1, 1, batch_first=True), module(1, recurrence.NARROW + 1, batch_first=True)
+    for cell in ENCODERS:
+        layer, wide = layer_of(cell, 1, 1), layer_of(cell, 1, recurrence.NARROW + 1)
         assert recurrence.applies(layer, single)
         assert recurrence.applies(wide, single) == (cell != "lstm")
         assert not recurrence.applies(layer, double)
@@ -307,17 +309,24 @@ def test_an_encoder_learns_the_same_with_and_without_it(encoder: type, monkeypat
 
 
 def in_a_fresh_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of Python that has the module as `recurrence`, its log on standard error."""
-    prelude = "import logging, torch; logging.basicConfig(format='%(message)s', level='INFO')\n"
+    """Run a line of Python that has the module and the encoders, its log on standard error."""
+    prelude = """
+import logging, torch
+from sentiment_rnn.model import recurrence
+from sentiment_rnn.model.encoders.gru import Gru
+from sentiment_rnn.model.encoders.lstm import Lstm
+from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
+logging.basicConfig(format="%(message)s", level="INFO")
+"""
     return subprocess.run(
-        [sys.executable, "-c", f"{prelude}from sentiment_rnn.model import recurrence\n{code}"],
+        [sys.executable, "-c", prelude + code],
         env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
 
 
 def test_without_a_compiler_one_line_says_so_and_the_modules_read(tmp_path: Path) -> None:
     done = in_a_fresh_process(
-        "layer, inputs = torch.nn.RNN(1, 1, batch_first=True), torch.zeros(1, 1, 1)\n"
+        "layer, inputs = Rnn(1, hidden_size=1).new_layer(1), torch.zeros(1, 1, 1)\n"
         "print(recurrence.library(), recurrence.library(), recurrence.applies(layer, inputs))",
         XDG_CACHE_HOME=str(tmp_path), CXX="no-such-compiler",
     )  # fmt: skip
@@ -330,10 +339,11 @@ def test_without_a_compiler_one_line_says_so_and_the_modules_read(tmp_path: Path
 def test_a_single_step_without_gradients_writes_nothing_behind_its_memory() -> None:
     code = """
 assert recurrence.library()
-from torch.nn import GRU, LSTM, RNN
-from sentiment_rnn.model.cells import CELLS, Layer
-ours = [Layer(100, 256, mode=mode, alpha=0.5) for mode in CELLS]
-for layer in (LSTM(100, 256), RNN(100, 256), RNN(100, 256, nonlinearity="relu"), GRU(100, 256), *ours):
+from sentiment_rnn.model.cells import Cell, Layer
+parts = {"lstm_no_forget": "igo", "lstm_no_input": "fgo", "lstm_no_output": "ifg", "lstm_coupled": "fgo"}
+others = [Layer(100, 256, Cell(gates, None, compiled=name)) for name, gates in parts.items()]
+others.append(Layer(100, 256, Cell("h", None, compiled="leaky_rnn", alpha=0.5)))
+for layer in (*(encoder(100, hidden_size=256).new_layer(100) for encoder in (Lstm, Rnn, ReluRnn, Gru)), *others):
     for half in (True, False)[not torch.ops.mkldnn._is_mkldnn_bf16_supported():]:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             for batch in range(1, 50):
@@ -378,7 +388,7 @@ def test_a_compiler_without_cpp20_is_one_line_that_says_which_has_it(complaint: 
     old.write_text(f'#!/bin/sh\necho "{complaint}" >&2\nexit 1\n')
     old.chmod(0o755)
     done = in_a_fresh_process(
-        "layer, inputs = torch.nn.RNN(1, 1, batch_first=True), torch.zeros(1, 1, 1)\n"
+        "layer, inputs = Rnn(1, hidden_size=1).new_layer(1), torch.zeros(1, 1, 1)\n"
         "print(recurrence.library(), recurrence.applies(layer, inputs))",
         XDG_CACHE_HOME=str(tmp_path), CXX=str(old),
     )  # fmt: skip
@@ -398,7 +408,7 @@ def test_without_a_unit_for_bfloat16_the_modules_still_read(cell: str, monkeypat
     layer, inputs = random_layer(cell, 4, 8), torch.randn(3, 5, 4)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        states = recurrence.states_of_module(layer, inputs)
+        states = recurrence.states_of_layer(layer, inputs)
     expected = layer(inputs)[0]
     if cell == "lstm":
         assert torch.equal(states, expected)  # float32
@@ -466,10 +476,10 @@ def test_whole_tiles_are_multiplied_here_and_not_by_onednn(cell: str) -> None:
 def test_without_the_matrix_unit_vectors_give_the_modules_states(tmp_path: Path) -> None:
     done = in_a_fresh_process(
         "recurrence.OPTIONS += ('-mno-amx-bf16',)\n"
-        "for module in (torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU):\n"
+        "for encoder in (Rnn, Lstm, Gru):\n"
         "    for rows in (1, 6, 50, 93):\n"
         "        torch.manual_seed(0)\n"
-        "        layer, inputs = module(20, 32, batch_first=True), torch.randn(rows, 9, 20)\n"
+        "        layer, inputs = encoder(20, hidden_size=32).new_layer(20), torch.randn(rows, 9, 20)\n"
         "        assert recurrence.library()\n"
         "        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):\n"
         "            ours = recurrence.states(layer, inputs).float()\n"
@@ -511,7 +521,7 @@ def test_in_bfloat16_every_gate_near_0_or_1_has_its_gradient(cell: str, gates: i
         pytest.skip("no bfloat16 on this processor")
     # One gate of each hidden unit stands at a pre-activation from -9 to 9, by its bias; all others at 0.5.
     H = 37
-    layer = MODULES[cell](1, H, batch_first=True)
+    layer = layer_of(cell, 1, H)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()

@@ -8,22 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from encoder_targets import TARGETS
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.model.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.model.encoders import Bag, Gru, LeakyRnn, Lstm, ReluRnn, Rnn
 from sentiment_rnn.probes.state_gradients import NOTHING, GradientFlow, decay_rate, gradient_flow, norms_of
 from sentiment_rnn.probes.unrolled import state_gradients, unroll
 
 E, H = 6, 5
-CLASSES = {
-    kind.__name__: f"{kind.__module__}.{kind.__name__}"
-    for kind in (
-        Bag, Rnn, ReluRnn, LeakyRnn, Gru, Lstm, LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput,
-    )
-}  # fmt: skip
-LSTMS = [name for name in CLASSES if name.startswith("Lstm")]
-EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "LeakyRnn", "Gru", *LSTMS])
+CLASSES = {target.rpartition(".")[2]: target for target in TARGETS.values()}
+EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "Gru", "Lstm"])
 
 
 def build(encoder: str, pooling: str = "Last", **settings: Any) -> SentimentClassifier:
@@ -68,19 +61,14 @@ def test_the_running_logits_are_those_of_the_review_cut_there(batch: Batch, enco
         torch.testing.assert_close(running[2:, cut - 1].float(), said, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("encoder", LSTMS)
-def test_cells_and_gates_are_those_of_the_equations(batch: Batch, encoder: str) -> None:
-    unrolled = unroll(build(encoder), batch.tokens, batch.lengths)
+def test_cells_and_gates_are_those_of_the_equations(batch: Batch) -> None:
+    unrolled = unroll(build("Lstm"), batch.tokens, batch.lengths)
     cells, states = torch.stack(unrolled.cells, 1), torch.stack(unrolled.states, 1)
     gates = unrolled.gates
     before = torch.cat([torch.zeros_like(cells[:, :1]), cells[:, :-1]], 1)
     torch.testing.assert_close(cells, gates["forget"] * before + gates["input"] * gates["candidate"])
     torch.testing.assert_close(states, gates["output"] * cells.tanh())
-    missing = {"LstmNoForget": "forget", "LstmNoInput": "input", "LstmNoOutput": "output"}.get(encoder)
-    for name in ("forget", "input", "output"):
-        assert (gates[name] == 1).all() if name == missing else ((gates[name] > 0) & (gates[name] < 1)).all()
-    if encoder == "LstmCoupled":
-        torch.testing.assert_close(gates["input"], 1 - gates["forget"])
+    assert all(((gates[name] > 0) & (gates[name] < 1)).all() for name in ("forget", "input", "output"))
 
 
 def test_states_of_a_gru_are_those_of_its_gates(batch: Batch) -> None:
@@ -92,7 +80,7 @@ def test_states_of_a_gru_are_those_of_its_gates(batch: Batch) -> None:
     assert set(gates) == {"reset", "update", "candidate"}
 
 
-@pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "LeakyRnn"])
+@pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn"])
 def test_an_rnn_has_neither_cells_nor_gates(batch: Batch, encoder: str) -> None:
     unrolled = unroll(build(encoder), batch.tokens, batch.lengths)
     assert unrolled.cells == []
@@ -221,24 +209,6 @@ def test_the_rate_of_a_gated_net_that_hears_nothing_is_the_gate_that_keeps(encod
     kept = float(torch.tensor(2.0).sigmoid())
     assert flow.predicted == pytest.approx(kept, abs=1e-6)
     assert flow.rate(50) == pytest.approx(kept, abs=1e-6)
-
-
-def test_the_rate_of_a_linear_leaky_rnn_is_what_its_units_keep_and_what_comes_through_its_matrix() -> None:
-    model = build("LeakyRnn", alpha=0.9)
-    silence(model.backbone.encoder.forwards[0], 0.5 * torch.eye(H))
-    flow = gradient_flow(model, long_batch(60))
-    assert flow.rate(50) == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
-    assert flow.predicted == pytest.approx(0.9 + 0.1 * 0.5, abs=1e-6)
-
-
-def test_nothing_is_lost_along_the_cell_of_an_lstm_without_forget_gate_that_hears_nothing() -> None:
-    model = build("LstmNoForget")
-    with torch.no_grad():
-        for parameter in model.backbone.encoder.parameters():
-            parameter.zero_()
-    flow = gradient_flow(model, long_batch(60))
-    assert flow.predicted == 1
-    assert flow.rate(50) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("settings", [{"gradient_steps": 4}, {"detach": "cell"}, {"detach": "hidden"}], ids=str)

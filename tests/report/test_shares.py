@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from scipy.stats import binom
 
-from sentiment_rnn.report.shares import counted, share_difference, share_interval, wilson_interval
+from sentiment_rnn.report.shares import clopper_pearson, counted, share_difference, wilson_interval
 from sentiment_rnn.report.statistics import Interval
 
 counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
@@ -39,7 +39,7 @@ def test_wilson_interval_holds_its_estimate(data: st.DataObject, total: int) -> 
     [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
 )
 def test_the_exact_interval_equals_published_examples(successes: int, total: int, low: float, high: float) -> None:
-    assert share_interval(successes, total) == pytest.approx((successes / total, low, high), abs=5e-5)
+    assert clopper_pearson(successes, total) == pytest.approx((successes / total, low, high), abs=5e-5)
 
 
 def test_a_share_is_shown_as_a_count_with_its_interval() -> None:
@@ -56,7 +56,7 @@ def chances(total: int, share: float) -> np.ndarray:
 
 @pytest.mark.parametrize("total", [3, 10, 20])
 def test_the_exact_interval_holds_any_share_at_least_as_often_as_it_says(total: int) -> None:
-    intervals = [share_interval(successes, total) for successes in range(total + 1)]
+    intervals = [clopper_pearson(successes, total) for successes in range(total + 1)]
     for share in SHARES:
         assert chances(total, share) @ [found.low <= share <= found.high for found in intervals] >= 0.95
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from scipy.stats import ttest_1samp, ttest_ind
 
-from sentiment_rnn.report.shares import share_interval
+from sentiment_rnn.report.shares import clopper_pearson
 from sentiment_rnn.report.statistics import (
     Interval,
     accuracy_difference,
     accuracy_interval,
-    bounded_interval,
+    gaffke_interval,
     logarithmic_bins,
     paired_interval,
     percent,
@@ -121,9 +121,9 @@ def test_the_t_interval_of_outcomes_in_two_clusters_fails_where_all_seeds_may_co
 
 @pytest.mark.parametrize("learns", [0.3, 0.5, 0.9])
 @pytest.mark.parametrize("seeds", [10, 20])
-def test_a_bounded_interval_holds_the_mean_of_outcomes_in_two_clusters(seeds: int, learns: float) -> None:
+def test_a_gaffke_interval_holds_the_mean_of_outcomes_in_two_clusters(seeds: int, learns: float) -> None:
     outcomes = clusters(np.random.default_rng(seeds), (300, seeds), learns)
-    assert coverage(map(bounded_interval, outcomes), 0.5 + learns / 2) >= 0.95
+    assert coverage(map(gaffke_interval, outcomes), 0.5 + learns / 2) >= 0.95
 
 
 @pytest.mark.parametrize("seeds", [10, 20])
@@ -143,15 +143,15 @@ def test_a_bootstrap_over_seeds_and_reviews_is_no_better_than_the_t_interval(see
 
 
 @pytest.mark.parametrize(("successes", "total"), [(0, 20), (7, 20), (20, 20), (10, 10)])
-def test_a_bounded_interval_of_zeros_and_ones_is_the_exact_one_of_a_share(successes: int, total: int) -> None:
-    exact = share_interval(successes, total)
-    found = bounded_interval([1.0] * successes + [0.0] * (total - successes))
+def test_a_gaffke_interval_of_zeros_and_ones_is_the_exact_one_of_a_share(successes: int, total: int) -> None:
+    exact = clopper_pearson(successes, total)
+    found = gaffke_interval([1.0] * successes + [0.0] * (total - successes))
     assert found == pytest.approx(exact, abs=0.01 * (exact.high - exact.low))
 
 
-def test_a_bounded_interval_refuses_a_value_that_is_out_of_bounds() -> None:
+def test_a_gaffke_interval_refuses_a_value_that_is_out_of_bounds() -> None:
     with pytest.raises(ValueError, match=r"values from 0\.5 to 1\.2, expected 0 to 1"):
-        bounded_interval([0.5, 1.2])
+        gaffke_interval([0.5, 1.2])
 
 
 def test_a_paired_interval_takes_values_of_the_same_seeds_alone() -> None:

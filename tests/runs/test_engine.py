@@ -168,16 +168,16 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("score", "epochs"), [(0.0, 2), (1.1, 4)])
-def test_a_run_ends_after_two_epochs_that_reach_the_solved_score(score: float, epochs: int, tmp_path: Path) -> None:
-    train(small_config(tmp_path, "encoder=bag", "trainer.epochs=4", f"trainer.solved_score={score}"), [])
+def test_a_run_ends_after_two_epochs_that_reach_the_target_score(score: float, epochs: int, tmp_path: Path) -> None:
+    train(small_config(tmp_path, "encoder=bag", "trainer.epochs=4", f"trainer.target_score={score}"), [])
     client, run = last_run(tmp_path)
     assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == epochs
 
 
-def test_a_solved_run_that_was_interrupted_behind_its_last_epoch_trains_no_further(
+def test_a_run_at_its_target_score_that_was_interrupted_behind_its_last_epoch_trains_no_further(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = small_config(tmp_path, "encoder=bag", "trainer.epochs=9", "trainer.solved_score=0.0")
+    config = small_config(tmp_path, "encoder=bag", "trainer.epochs=9", "trainer.target_score=0.0")
     with monkeypatch.context() as patched:
         patched.setattr(pl.Trainer, "test", lambda *_, **__: pytest.fail("killed before the test"))
         with pytest.raises(pytest.fail.Exception):

@@ -115,7 +115,10 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once(begun: Path) -> None:
 
 def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_failure(begun: Path) -> None:
     search = (*SWEEP, "trainer.epochs=1", "optimizer.draw=0,1", "optimizer.draw_learning_rate=[1e-3,1e38]")
-    for said in ("lstm, draw 0: diverged; it counts as the worst", "finished before, and not repeated"):
+    for said in (
+        "lstm, draw 0: diverged; it counts as the worst",
+        "runs are there; tracking.repeat=true trains them again",
+    ):
         command = Command(begun, *search)
         assert command.end() == 0, command.said()
         assert said in command.said()

@@ -152,9 +152,9 @@ def test_another_process_of_a_scheduled_job_takes_part_in_the_run_that_the_first
     parent = store.client.create_run(store.experiment_id).info.run_id
     config = composed(f"tracking.directory={tmp_path}", f"tracking.parent='{parent}'", "tracking.system_metrics=false")
     with tracked_run(store, config, "identity", []) as record:
-        assert run_of_first_process(store, config.tracking, "identity") == record.run_id
+        assert run_of_first_process(store, config, "identity", []) == record.run_id
     with pytest.raises(SystemExit) as left:  # it has finished: there is nothing to take part in
-        run_of_first_process(store, config.tracking, "identity")
+        run_of_first_process(store, config, "identity", [])
     assert left.value.code == 0
 
 
@@ -164,6 +164,6 @@ def test_another_process_of_a_scheduled_job_whose_first_one_has_failed_ends_with
     monkeypatch.setattr(claims, "FIRST_WITHIN", 0.0)
     store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
     parent = store.client.create_run(store.experiment_id).info.run_id
-    config = composed(f"tracking.parent='{parent}'", "tracking.heartbeat=0.1", "tracking.lease=0.4").tracking
+    config = composed(f"tracking.parent='{parent}'", "tracking.heartbeat=0.1", "tracking.lease=0.4")
     with pytest.raises(UserError, match=r"^the first process of this job has begun no run within \d+ s, so this one"):
-        run_of_first_process(store, config, "identity")
+        run_of_first_process(store, config, "identity", [])

@@ -189,7 +189,7 @@ BAD: list[tuple[Callable[[list[Row]], list[Row]] | None, str, str]] = [
     (None, "data.train=empty.csv", "empty.csv: no column text and no column label; it has nothing"),
     (None, "data.train=train.docx", "train.docx: expected a file named .csv, .tsv, .jsonl, .parquet"),
     (None, "data.test_fraction=1", "data.test_fraction=1.0: expected a fraction between 0 and 1"),
-    (None, "data.validation_fraction=0.001", "train.csv: 40 texts are too few to hold some out for"),
+    (None, "data.validation_fraction=0.001", "data.validation_fraction=0.001: leaves "),
     (None, "data.train=???", "data.train: not given, and files needs it; give data.train=…"),
 ]
 

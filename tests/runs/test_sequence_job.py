@@ -1,15 +1,19 @@
 """Runs of the textbook tasks through the same engine as reviews."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sentiment_rnn.cli.compare import check_task
 from sentiment_rnn.config.run import SequenceConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import Adding, Copying
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.job import job_of
+from sentiment_rnn.tracking.results import Metrics, result_of
+from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run
 
 SMALL = (
@@ -52,6 +56,18 @@ def test_a_checkpoint_of_every_epoch_is_kept_where_it_is_asked_for(tmp_path: Pat
     assert {path.name for path in best.parent.iterdir()} == {"epoch0.ckpt", "epoch1.ckpt", "epoch2.ckpt", "last.ckpt"}
     losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
     assert best.name == f"epoch{losses.index(min(losses))}.ckpt"
+
+
+def test_compare_says_of_a_task_that_classifies_no_reviews_that_it_cannot_read_it(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    train(config, [])
+    adding = result_of(open_store(config.tracking, create=False), last_run(tmp_path)[1])
+    with pytest.raises(UserError, match=r"sweep=sums: its runs are of adding, and compare reads runs that classify"):
+        check_task("sums", [adding])
+    lengths = replace(adding, config=run_config("task.name=length"))
+    with pytest.raises(UserError, match=r"its runs are of length, and compare"):
+        check_task("lengths", [lengths])
+    check_task("reviews", [replace(lengths, metrics=Metrics({"test/accuracy": 0.5}))])
 
 
 def test_two_devices_are_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Sweeps in real processes on a real SQLite store: parallel jobs, a failing job, a sweep resumed."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -162,14 +163,14 @@ def test_a_killed_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:
     assert parent.info.status == "FINISHED"
     assert sorted(child.data.params["seed"] for child in children) == ["0", "1", "2"], "no job ran twice"
     assert {child.info.status for child in children} == {"FINISHED"}
-    assert f"finished before as run {first}" in again.stdout
-    once_more = run_command("train", tmp_path, *arguments[4:], "tracking.repeat=false")
+    assert re.search(r"resumed\n.*[12] of 3 runs are there\n", again.stdout)
+    once_more = run_command("train", tmp_path, *arguments[4:])
     assert once_more.returncode == 0, once_more.stderr
-    assert "finished before, and not repeated; see the runs" in once_more.stdout
+    assert "3 of 3 runs are there; tracking.repeat=true trains them again; see the runs" in once_more.stdout
     assert "Launching" not in once_more.stdout
     assert len(runs_of(tmp_path)[1]) == 3
     MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db").delete_run(first)
-    run_command("train", tmp_path, *arguments[4:], "tracking.repeat=false")
+    run_command("train", tmp_path, *arguments[4:])
     assert sorted(child.data.params["seed"] for child in runs_of(tmp_path)[1]) == ["0", "1", "2"], "trained again"
 
 

@@ -102,12 +102,12 @@ def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> No
     before = plant(path, proof)
     try:
         with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
-            restored.best(run)
+            restored.load_tested(run)
     finally:
         path.write_bytes(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
-    assert restored.best(run).training is False
+    assert restored.load_tested(run).training is False
 
 
 def test_an_interrupted_run_does_not_resume_from_a_planted_checkpoint(swept: Path, proof: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
     try:
         altered = again(run)
         with pytest.raises(UserError, match=rf"{run.run_id}/other\.ckpt: this checkpoint is gone"):
-            restored.best(altered)
+            restored.load_tested(altered)
     finally:
         run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
     assert not proof.exists()
@@ -150,7 +150,7 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult
     try:
         altered = again(run)
         opened: dict[str, Callable[[], object]] = {
-            "best.ckpt": lambda: restored.best(altered),
+            "best.ckpt": lambda: restored.load_tested(altered),
             "last.ckpt": lambda: interrupted_checkpoint(store, run.run_id),
         }
         with pytest.raises(UserError, match=rf"{name}: it leads outside"):
@@ -172,7 +172,7 @@ def test_a_run_id_of_a_server_cannot_lead_out_of_the_store(run: RunResult) -> No
 def test_a_moved_store_keeps_its_checkpoints(run: RunResult, tmp_path: Path) -> None:
     shutil.copytree(run.store.directory / "checkpoints", tmp_path / "checkpoints")
     moved = replace(run.store, directory=tmp_path)
-    assert restored.best(replace(run, store=moved)).training is False
+    assert restored.load_tested(replace(run, store=moved)).training is False
     assert interrupted_checkpoint(moved, run.run_id) == tmp_path / "checkpoints" / run.run_id / "last.ckpt"
 
 
@@ -180,7 +180,7 @@ def test_a_run_without_a_checkpoint_is_one_line(run: RunResult) -> None:
     run.store.client.delete_tag(run.run_id, CHECKPOINT_TAG)
     try:
         with pytest.raises(UserError, match="recorded no checkpoint"):
-            restored.best(again(run))
+            restored.load_tested(again(run))
     finally:
         run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
 
@@ -222,7 +222,7 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     try:
         expected = "expected the class" if target == "os.getcwd" else "import planted first"
         with pytest.raises(UserError, match=expected):
-            restored.best(again(run))
+            restored.load_tested(again(run))
     finally:
         path.write_text(before)
     assert not proof.exists()
@@ -236,7 +236,7 @@ def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RunResult) -> 
     content["hyper_parameters"]["_instantiator"] = "os.mkdir"
     torch.save(content, path)
     try:
-        assert restored.best(run).training is False
+        assert restored.load_tested(run).training is False
     finally:
         path.write_bytes(before)
 

@@ -19,13 +19,13 @@ from sentiment_rnn.tracking.checkpoints import files_of, folder_of, interrupted_
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
 from sentiment_rnn.tracking.lease import this_process
 from sentiment_rnn.tracking.names import (
-    ASKED_TAG,
     CHECKPOINT_TAG,
     DIVERGED_TAG,
     IDENTITY_TAG,
     LEASE_TAG,
     ORDER_TAG,
     PARENT_TAG,
+    REUSED_TAG,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
@@ -170,7 +170,7 @@ def test_the_runs_of_a_sweep_that_was_deleted_are_listed_by_themselves(store: St
 def test_a_finished_sweep_that_was_asked_for_again_is_the_latest(store: Store) -> None:
     first, _ = add_sweep(store, 0.7, name="first", started=HOUR_AGO)
     add_sweep(store, 0.7, name="second")
-    store.client.set_tag(first, ASKED_TAG, str(int(1000 * time.time()) + 1))
+    store.client.set_terminated(first, end_time=int(1000 * time.time()) + 1)
     assert chosen(entries_of(store), "latest")[0].run.info.run_id == find_sweep(store, "latest").info.run_id == first
 
 
@@ -179,7 +179,7 @@ def test_what_another_version_left_on_a_sweep_breaks_the_list_for_nobody(
     left: str, store: Store, said: Callable[..., str]
 ) -> None:
     parent, _ = add_sweep(store, 0.7, 0.9, status="RUNNING", jobs=4)
-    for tag in (LEASE_TAG, f"{LEASE_TAG}.x", ASKED_TAG, ORDER_TAG):
+    for tag in (LEASE_TAG, f"{LEASE_TAG}.x", ORDER_TAG):
         store.client.set_tag(parent, tag, left)
     store.client.log_text(parent, left, "sweep.yaml")
     other, _ = add_sweep(store, 0.8, name="other")
@@ -343,3 +343,28 @@ def test_pruning_shows_what_it_would_do_and_deletes_only_when_told_to(store: Sto
     assert "deleted 1 checkpoint, 100 bytes" in said("runs", "prune", "yes=true")
     assert [path.name for path in files_of(store, low)] == ["best.ckpt"]
     assert "nothing to delete" in said("runs", "prune", "yes=true")
+
+
+def test_a_run_that_another_sweep_reuses_is_of_both_and_its_disk_space_of_the_one_that_trained_it(store: Store) -> None:
+    parent, runs = add_sweep(store, 0.7, 0.8, name="first")
+    other, (own,) = add_sweep(store, 0.9, name="second")
+    store.client.set_tag(other, f"{REUSED_TAG}.{runs[0]}", "seed=0")
+    store.client.set_tag(other, f"{REUSED_TAG}.deleted", "seed=1")
+    found = entry(store, other)
+    assert [run.info.run_id for run in found.runs] == [own, runs[0]]
+    assert (found.done, found.jobs, found.checkpoints, entry(store, parent).checkpoints) == (2, 2, 200, 400)
+
+
+def test_pruning_one_sweep_leaves_the_runs_that_another_lists_and_says_so(
+    store: Store, said: Callable[..., str]
+) -> None:
+    _, (low, lower, _) = add_sweep(store, 0.7, 0.6, 0.8, name="first")
+    other, _ = add_sweep(store, 0.5, name="second")
+    store.client.set_tag(other, f"{REUSED_TAG}.{low}", "seed=0")
+    shown = json.loads(said("runs", "prune", "json=true", "sweep=first"))
+    assert [removal["run"] for removal in shown["removals"]] == [lower]
+    assert shown["left_alone"] == {"also of the sweep second": 1, "the best of a sweep": 1}
+    assert low not in removed(store), "the best of the other"
+    best, _ = add_sweep(store, 0.9, name="third")
+    store.client.set_tag(best, f"{REUSED_TAG}.{lower}", "seed=1")
+    assert list(removed(store)).count(lower) == 1

@@ -70,9 +70,9 @@ def test_a_run_records_what_its_provenance_asks_for(tmp_path: Path, monkeypatch:
     config = run_config(f"tracking.directory={tmp_path}", "trainer=cpu", "precision=float32")
     store = open_store(config.tracking)
     monkeypatch.delenv(PROTOCOL_VARIABLE, raising=False)
-    claimed = [claims.claim_run(store, config, identity="alone")]
+    claimed = [claims.claim_run(store, config, identity="alone", overrides=[])]
     monkeypatch.setenv(PROTOCOL_VARIABLE, "ab12")
-    claimed.append(claims.claim_run(store, config, identity="of a study"))
+    claimed.append(claims.claim_run(store, config, identity="of a study", overrides=[]))
     tags = []
     for claim in claimed:
         assert claim.lease

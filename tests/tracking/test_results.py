@@ -2,7 +2,6 @@
 
 import math
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ from mlflow import MlflowClient
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.tracking.inventory import chosen, entries_of
 from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.names import DIVERGED_TAG, ORDER_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
 from sentiment_rnn.tracking.results import find_sweep, result_of, results_of, results_of_sweeps
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweep_reports import log_comparison, log_findings
+from sentiment_rnn.tracking.sweep_reports import log_comparison
 from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, open_parent
 
 
@@ -188,41 +186,10 @@ def test_a_sweep_of_an_earlier_version_comes_before_all_others_and_among_its_lik
     assert find_sweep(store, "older").info.run_id == later
 
 
-def test_a_finished_sweep_says_before_it_is_trained_again_what_is_there_and_how_to_keep_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    config = run_config(f"tracking.directory={tmp_path}", "tracking.repeat=true").tracking
-    store = open_store(config)
-    jobs = [["seed=0"], ["seed=1"]]
-    first = add_sweep(store.client, store.experiment_id, "mine", jobs, digest="a digest")
-    with caplog.at_level("INFO", logger="sentiment_rnn"):
-        lease = open_parent(store, config, "mine", "a digest", SweepPlan(jobs))
-    assert lease
-    lease.release()
-    assert lease.run_id != first
-    day = f"{datetime.fromtimestamp(store.client.get_run(first).info.end_time / 1000):%Y-%m-%d}"
-    (line,) = [message for message in caplog.messages if message.startswith("sweep mine: ")]
-    assert f"finished on {day} " in line
-    assert "with 2 runs, which are all trained again; tracking.repeat=false keeps them" in line
-
-
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:
     by_name = find_sweep(store, "deep")
     assert find_sweep(store, by_name.info.run_id).info.run_id == by_name.info.run_id
     assert find_sweep(store, "latest").info.run_name == "backwards"
-
-
-def test_what_a_study_found_is_logged_as_it_is_texts_and_others(store: Store, tmp_path: Path) -> None:
-    parent = find_sweep(store, "plain")
-    written = write_folder(
-        tmp_path / "written", {"table.md": "± 1 %", "correct.npz": b"\x00\xff"}, {"shares": Figure()}
-    )
-    (tmp_path / "written" / "README.md").write_text("not of this run")
-    log_findings(store, parent, "budget", written)
-    folder = Path(store.client.download_artifacts(parent.info.run_id, "study/budget", str(tmp_path)))
-    assert {path.name for path in folder.iterdir()} == {"table.md", "correct.npz", "shares.png"}
-    assert (folder / "table.md").read_text(encoding="utf-8") == "± 1 %"
-    assert (folder / "correct.npz").read_bytes() == b"\x00\xff"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,21 @@ RUN_KEYS = (
 )
 SOURCES = "data"
 """The group whose files name the classes that have its further keys."""
-RUN_GROUPS = ("task", "data", "encoder", "pooling", "optimizer", "trainer", "tracking", "experiment")
+RUN_GROUPS = ("encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling", "tracking")
+USUAL_RUN_KEYS = (
+    "study",
+    "seed",
+    "precision",
+    "encoder.hidden_size",
+    "encoder.layers",
+    "encoder.bidirectional",
+    "embedding.size",
+    "data.batch_size",
+    "optimizer.learning_rate",
+    "trainer.epochs",
+    "trainer.threads",
+    "tracking.directory",
+)
 
 
 class Command(NamedTuple):
@@ -36,6 +50,8 @@ class Command(NamedTuple):
     """Prefix, file and class of its keys; none for a command with options of its own."""
     of_tracking: tuple[str, ...] = ()
     """Keys of `tracking` that it has a use for; all where none are named."""
+    usual: tuple[str, ...] = ()
+    """The keys that its help shows, where all of them are more than a screen; none where the help shows all."""
 
 
 COMMANDS = {
@@ -48,6 +64,7 @@ COMMANDS = {
         ),
         RUN_GROUPS,
         RUN_KEYS,
+        usual=USUAL_RUN_KEYS,
     ),
     "compare": Command(
         "Turn a sweep into a table with error bars, differences between encoders and a figure.",
@@ -59,28 +76,6 @@ COMMANDS = {
         ("tracking",),
         (("", "config/commands.py", "CompareConfig"), TRACKING_KEYS),
         (*STORE_AND_FILES, "model"),
-    ),
-    "study": Command(
-        "Run a study: its sweeps, then what they say of its claims.",
-        (
-            "sentiment-rnn study name=learnability",
-            "sentiment-rnn study name=learnability run=false",
-            "sentiment-rnn study name=all",
-        ),
-        ("tracking",),
-        (("", "config/commands.py", "StudyConfig"), TRACKING_KEYS),
-        STORE_AND_FILES,
-    ),
-    "report": Command(
-        "Write what the studies found as one HTML page.",
-        (
-            "sentiment-rnn report",
-            "sentiment-rnn report output=report.html",
-            "sentiment-rnn report experiments=experiments",
-        ),
-        ("tracking",),
-        (("", "config/commands.py", "ReportConfig"), TRACKING_KEYS),
-        STORE,
     ),
     "sync": Command("Send to the tracking server what runs could not send while it was away."),
     "runs": Command(

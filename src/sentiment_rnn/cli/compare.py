@@ -10,7 +10,6 @@ from sentiment_rnn.cli.run_model import make_missing_model
 from sentiment_rnn.config.commands import CompareConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.comparison import arms_of, distance_table, joined, read_results, results_csv, tables_of
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
@@ -79,12 +78,12 @@ def compare(config: CompareConfig) -> None:
 
 
 def check_task(study: str, runs: list[RunResult]) -> None:
-    """Raise `UserError` for a sweep of another task than reviews: it has no predictions to compare."""
-    others = sorted({run.config.task.name for run in runs if not isinstance(run.config, ReviewConfig)})
+    """Raise `UserError` for a sweep of a task that classifies no reviews: it has no predictions to compare."""
+    others = sorted({run.config.task.name for run in runs if "test/accuracy" not in run.metrics})
     if others:
         raise UserError(
-            f"sweep={study}: its runs are of {', '.join(others)}, and compare reads runs on reviews; "
-            "sentiment-rnn study name=textbook compares such runs, those of its own sweeps"
+            f"sweep={study}: its runs are of {', '.join(others)}, and compare reads runs that classify reviews; "
+            "sentiment-rnn runs shows the others, and make ui their curves"
         )
 
 

@@ -1,13 +1,27 @@
-"""`sentiment-rnn --help`, and that of the commands which Hydra configures. Nothing heavy is imported, so it is fast."""
+"""`sentiment-rnn --help`, and that of the commands which Hydra configures.
 
+Nothing heavy is imported, so it is fast: the meaning of a key is read from the docstrings of its dataclass.
+"""
+
+import ast
+import re
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from sentiment_rnn.cli.commands import COMMANDS, SOURCES, TRACKING, Command
-from sentiment_rnn.config.documented import keys_of
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.folders import CONFIGURATION, PACKAGE
+
+
+class Key(NamedTuple):
+    """One key of a dataclass."""
+
+    name: str
+    type: str
+    meaning: str
 
 
 def overview() -> str:
@@ -26,9 +40,15 @@ def overview() -> str:
     )
 
 
-def help_of(name: str) -> str:
-    """What a command is for, examples, groups and keys."""
+def help_of(name: str, arguments: Sequence[str] = ()) -> str:
+    """What a command is for, examples, groups and keys.
+
+    Args:
+        arguments: those beside `--help`. `--config-dir FOLDER` adds the choices of that folder. `all` lists every key
+            and choice of a command whose help is one screen of the usual ones.
+    """
     command = COMMANDS[name]
+    groups = {group: list(dict.fromkeys(_own_choices(group, arguments) + choices(group))) for group in command.groups}
     return "\n".join(
         [
             command.purpose,
@@ -38,29 +58,66 @@ def help_of(name: str) -> str:
             *(f"  {example}" for example in command.examples),
             "",
             "Groups: GROUP=CHOICE, or a file of your own with --config-dir FOLDER",
-            *_groups(command),
-            "",
-            "Keys: KEY=VALUE",
-            *_keys(command),
-            "",
-            "Hydra's flags: --cfg job shows the configuration and runs nothing, -m runs every combination of values",
-            "with commas, --hydra-help lists the others.",
-            'Tab completion in bash: eval "$(sentiment-rnn -sc install=bash)"',
+            *(_everything(command, groups) if "all" in arguments or not command.usual else _usual(name, groups)),
         ]
     )
 
 
-def _groups(command: Command) -> list[str]:
-    return [line for group in command.groups for line in _entry(group, ", ".join(choices(group)))]
+def _everything(command: Command, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    return [
+        *_entries({group: ", ".join(names) for group, names in groups.items()}),
+        "",
+        "Keys: KEY=VALUE",
+        *_entries({key: meaning for key, _, meaning in _all_keys(command)}),
+        "",
+        "Hydra's flags: --cfg job shows the configuration and runs nothing, -m runs every combination of values",
+        "with commas, --hydra-help lists the others.",
+        'Tab completion in bash: eval "$(sentiment-rnn -sc install=bash)"',
+    ]
 
 
-def choices(group: str) -> list[str]:
+def _usual(name: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """What fits one screen: groups with a choice, two lines of names at most, and the usual keys, a line each."""
+    command = COMMANDS[name]
+    meanings = {prefix + key.name: key.meaning for prefix, *declared in command.keys for key in keys_of(*declared)}
+    return [
+        *_entries({group: ", ".join(names) for group, names in groups.items() if len(names) > 1}, 2, "… (--help all)"),
+        "",
+        "Keys: KEY=VALUE, here with the value where none is given",
+        *_entries({f"{key}={_default(key)}": meanings[key] for key in command.usual}, 1, "…"),
+        "",
+        "-m runs every combination of values with commas, --cfg job runs nothing.",
+        f"All keys and choices: sentiment-rnn {name} --help all, or docs/configuration.md",
+    ]
+
+
+def choices(group: str, folder: str = CONFIGURATION) -> list[str]:
     """The files of a group of `conf/`, without `.yaml`."""
-    return sorted(path.stem for path in Path(CONFIGURATION, group).glob("*.yaml"))
+    return sorted(path.stem for path in Path(folder, group).glob("*.yaml"))
 
 
-def _keys(command: Command) -> list[str]:
-    return [line for key, _, meaning in _all_keys(command) for line in _entry(key, meaning)]
+def _own_choices(group: str, arguments: Sequence[str]) -> list[str]:
+    """Those of the folder that `--config-dir` names."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        flag, _, folder = argument.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            return choices(group, folder or following)
+    return []
+
+
+def _default(key: str) -> str:
+    """The value of a key of `train` on a command line that names none, as the file has it that the defaults choose."""
+    section, _, name = key.rpartition(".")
+    text = _file("config") + _file("task/reviews")
+    if chosen := re.search(rf"- /?{section}: (\w+)", text):
+        text = _file(f"{section}/{chosen[1]}")
+    (value,) = re.findall(rf"^ *{name}: +([^#\n]*)", text, re.MULTILINE)
+    return str(value).strip()
+
+
+@cache
+def _file(name: str) -> str:
+    return Path(CONFIGURATION, f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _all_keys(command: Command) -> list[tuple[str, str, str]]:
@@ -75,6 +132,28 @@ def _all_keys(command: Command) -> list[tuple[str, str, str]]:
     return [(key, kind, meaning) for key, (kind, meaning) in found.items()]
 
 
+def keys_of(module: str, name: str) -> list[Key]:
+    """The keys of a dataclass and what its docstrings say of each.
+
+    Args:
+        module: a file of this package, `config/trainer.py` say.
+        name: the class in it.
+    """
+    body = next(
+        node.body
+        for node in ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    found = []
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+            continue
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            meaning = " ".join(str(after.value.value).split())
+            found.append(Key(node.target.id, ast.unparse(node.annotation), meaning))
+    return found
+
+
 def _sources(prefix: str) -> list[tuple[str, str, str]]:
     """Prefix, file and class of the shipped sources' own keys, by the files of `conf/data/` that name them."""
     if prefix != f"{SOURCES}.":
@@ -87,13 +166,24 @@ def _sources(prefix: str) -> list[tuple[str, str, str]]:
     return found
 
 
-def _entry(key: str, meaning: str, indent: int = 32) -> list[str]:
-    """A key and its meaning beside it, or under it where the key is long."""
+def _entries(rows: Mapping[str, str], most_lines: int | None = None, rest: str = "") -> list[str]:
+    """Keys and their meanings side by side, or one under the other where a key is long.
+
+    Args:
+        most_lines: of a meaning; all where not given.
+        rest: what stands for the words that are left out.
+    """
     width = max(60, min(120, shutil.get_terminal_size().columns))
-    lines = textwrap.wrap(meaning, width - indent) or [""]
-    head = f"  {key:<{indent - 3}} "
-    first = [head + lines[0]] if len(head) == indent else [head.rstrip(), " " * indent + lines[0]]
-    return first + [" " * indent + line for line in lines[1:]]
+    indent = min(32, 4 + max(map(len, rows)))
+    lines = []
+    for key, meaning in rows.items():
+        head = f"  {key:<{indent - 3}} "
+        said = textwrap.wrap(meaning, width - indent, max_lines=most_lines, placeholder=f" {rest}") or [""]
+        if len(head) > indent:
+            lines.append(head.rstrip())
+            head = " " * indent
+        lines += [start + line for start, line in zip([head, *[" " * indent] * len(said)], said, strict=False)]
+    return lines
 
 
 def configuration_page() -> str:

@@ -48,7 +48,7 @@ def _dispatch(arguments: list[str]) -> None:
     if name not in COMMANDS:
         fail(f"{name}: no such command; {did_you_mean(name, COMMANDS, 'one of ')}")
     if COMMANDS[name].keys and {"-h", "--help"} & set(rest):
-        print(help_of(name))
+        print(help_of(name, rest))
         return
     rest = quoted_sweeps(rest) if name == "compare" else rest
     if name in LOADING_LATE:

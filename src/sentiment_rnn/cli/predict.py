@@ -43,11 +43,13 @@ def predict(arguments: argparse.Namespace) -> None:
 
     with open_model(arguments) as model:
         doubts = Doubts(model.predictor.package.reading)
-        write = write_json if arguments.json else Lines().write
         with tqdm(unit=" texts", disable=None if arguments.file else True, leave=False) as progress:
-            for rows in parts(arguments):
+            for part, rows in enumerate(parts(arguments)):
                 answers = model.predictor.predict(rows.texts)
-                write(rows, answers)
+                if arguments.json:
+                    write_json(rows, answers)
+                else:
+                    write_lines(rows, answers, headed=part == 0)
                 doubts.add(answers)
                 progress.update(len(rows.texts))
         for line in doubts.lines():
@@ -87,28 +89,16 @@ def write_json(rows: "Rows", found: "Sentiments") -> None:
         print(json.dumps(answer), flush=sys.stdin.isatty())
 
 
-class Lines:
-    """Answers for a person, aligned, a line each; the heading stands once."""
+def write_lines(rows: "Rows", found: "Sentiments", headed: bool) -> None:
+    """Answers for a person, aligned, a line each, with a heading or without."""
+    from sentiment_rnn.cli.printing import shortened
+    from sentiment_rnn.report.tables import new_console
 
-    def __init__(self) -> None:
-        from sentiment_rnn.report.tables import new_console
-
-        self.console = new_console()
-        self.headed = False
-
-    def write(self, rows: "Rows", found: "Sentiments") -> None:
-        """Print a part."""
-        if not self.headed:
-            self.print("label     positive  known  unknown  text", "bold")
-            self.headed = True
-        from sentiment_rnn.cli.printing import shortened
-
-        room = max(20, self.console.width - 36)
-        for text, label, probability, known, unknown in zip(rows.texts, found.labels, *found, strict=True):
-            said = "–" if label is None else f"{100 * probability:.1f} %"
-            shown = shortened(text or "", room)
-            self.print(f"{label or 'no text':<8}  {said:>8}  {known:>5}  {unknown:>7}  {shown}")
-
-    def print(self, line: str, style: str | None = None) -> None:
-        """One line as it is: a text is not markup."""
-        self.console.print(line, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    console = new_console()
+    if headed:
+        console.print("label     positive  known  unknown  text", style="bold")
+    for text, label, probability, known, unknown in zip(rows.texts, found.labels, *found, strict=True):
+        said = "–" if label is None else f"{100 * probability:.1f} %"
+        shown = shortened(text or "", max(20, console.width - 36))
+        line = f"{label or 'no text':<8}  {said:>8}  {known:>5}  {unknown:>7}  {shown}"
+        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)  # a text is not markup

@@ -28,8 +28,10 @@ def main(config: DictConfig) -> None:
 def prune(config: PruneConfig) -> None:
     """Print what goes and what stays; delete with `yes`."""
     store = open_store(config.tracking, create=False)
-    entries = chosen(entries_of(store), config.sweep)
-    planned = plan(store, entries, config.keep, config.older_than_days, config.unfinished)
+    entries = entries_of(store)
+    asked = chosen(entries, config.sweep)
+    others = [entry for entry in entries if entry not in asked]
+    planned = plan(store, asked, config.keep, config.older_than_days, config.unfinished, others)
     if config.json:
         print(json.dumps({"deleted": config.yes, **described(planned)}, indent=1))
     else:

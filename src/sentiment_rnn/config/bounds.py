@@ -1,4 +1,7 @@
-"""Values out of bounds, each refused in one line: what was given and what was expected."""
+"""Values out of bounds, each refused in one line: what was given and what was expected.
+
+A section's keys are checked together. `prefix` is where they stand, `data.` say. One that is null is not given.
+"""
 
 from sentiment_rnn.errors import UserError
 
@@ -8,25 +11,33 @@ def refuse(name: str, given: object, expected: str) -> None:
     raise UserError(f"{name}={given}: expected {expected}")
 
 
-def at_least(name: str, given: float, bound: float) -> None:
-    """Refuse a number below `bound`."""
-    if not given >= bound:
-        refuse(name, given, f"a number of at least {bound}")
+def at_least(section: object, prefix: str, **bounds: float) -> None:
+    """Refuse a number below its bound."""
+    for key, bound in bounds.items():
+        given = getattr(section, key)
+        if given is not None and not given >= bound:
+            refuse(prefix + key, given, f"a number of at least {bound}")
 
 
-def one_of(name: str, given: str, choices: tuple[str, ...]) -> None:
-    """Refuse a word that is not among `choices`."""
-    if given not in choices:
-        refuse(name, given, f"one of {', '.join(choices)}")
+def one_of(section: object, prefix: str, **choices: tuple[str, ...]) -> None:
+    """Refuse a word that is not among its choices."""
+    for key, known in choices.items():
+        given = getattr(section, key)
+        if given is not None and given not in known:
+            refuse(prefix + key, given, f"one of {', '.join(known)}")
 
 
-def fraction(name: str, given: float) -> None:
+def fraction(section: object, prefix: str, *keys: str) -> None:
     """Refuse a number outside (0, 1)."""
-    if not 0 < given < 1:
-        refuse(name, given, "a fraction between 0 and 1, e.g. 0.1")
+    for key in keys:
+        given = getattr(section, key)
+        if not 0 < given < 1:
+            refuse(prefix + key, given, "a fraction between 0 and 1, e.g. 0.1")
 
 
-def probability(name: str, given: float) -> None:
+def probability(section: object, prefix: str, *keys: str) -> None:
     """Refuse a number outside [0, 1)."""
-    if not 0 <= given < 1:
-        refuse(name, given, "a probability of at least 0 and below 1")
+    for key in keys:
+        given = getattr(section, key)
+        if given is not None and not 0 <= given < 1:
+            refuse(prefix + key, given, "a probability of at least 0 and below 1")

@@ -1,4 +1,4 @@
-"""Keys of the commands that read runs: `compare`, `study`, `report`, `runs`, `runs prune`."""
+"""Keys of the commands that read runs: `compare`, `runs`, `runs prune`."""
 
 from dataclasses import dataclass, field
 
@@ -36,35 +36,6 @@ class CompareConfig:
 
 
 @dataclass
-class StudyConfig:
-    """The `study` command."""
-
-    name: str = MISSING
-    """Which study: a module of `sentiment_rnn.studies`, or `all` of them in turn."""
-    output: str = MISSING
-    """Folder of the study's results, tables, verdicts and figures."""
-    run: bool = MISSING
-    """Run the study's sweeps and measure; false makes tables, verdicts and figures from the results in `output`."""
-    overrides: list[str] = field(default_factory=list)
-    """Overrides for every run of the sweeps; a seed for none that chooses learning rates."""
-    tracking: TrackingConfig = MISSING
-    sweeps: list[str] = field(default_factory=list)
-    """Run and measure only these sweeps, and add them to what `output` has of the others. Empty runs all of a study
-    but encoders whose learning rate no search has chosen yet."""
-
-
-@dataclass
-class ReportConfig:
-    """The `report` command."""
-
-    experiments: str = MISSING
-    """Folder with one folder per study."""
-    output: str = MISSING
-    """The HTML file."""
-    tracking: TrackingConfig = MISSING
-
-
-@dataclass
 class RunsConfig:
     """The `runs` command."""
 
@@ -94,5 +65,5 @@ class PruneConfig:
     tracking: TrackingConfig = MISSING
 
     def __post_init__(self) -> None:
-        one_of("keep", self.keep, ("best", "last", "none"))
-        at_least("older_than_days", self.older_than_days, 0)
+        one_of(self, "", keep=("best", "last", "none"))
+        at_least(self, "", older_than_days=0)

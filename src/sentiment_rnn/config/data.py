@@ -41,11 +41,15 @@ class DataConfig:
     """Training steps that `trainer.epochs=null` makes at least, in whole epochs."""
 
     def __post_init__(self) -> None:
-        at_least("data.batch_size", self.batch_size, 1)
-        at_least("data.eval_batch_size", self.eval_batch_size, 1)
-        at_least("data.max_tokens", self.max_tokens, 1)
-        one_of("data.keep", self.keep, PARTS)
-        at_least("data.shuffle_span", self.shuffle_span, 0)
-        at_least("data.vocabulary_size", self.vocabulary_size, 3)
-        at_least("data.minimum_frequency", self.minimum_frequency, 1)
-        at_least("data.least_steps", self.least_steps, 0)
+        one_of(self, "data.", keep=PARTS)
+        at_least(
+            self,
+            "data.",
+            batch_size=1,
+            eval_batch_size=1,
+            max_tokens=1,
+            shuffle_span=0,
+            vocabulary_size=3,
+            minimum_frequency=1,
+            least_steps=0,
+        )

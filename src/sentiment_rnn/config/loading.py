@@ -92,6 +92,9 @@ def recorded(settings: Mapping[str, Any]) -> Any:
         plain = {**settings, "task": {"_target_": "", "name": "reviews", **settings.get("task", {})}}
         if kind is SequenceConfig:  # of an earlier version, which copied ten symbols of eight
             plain["task"] = {"symbols": 10, "alphabet": 8, **plain["task"]}
+        if "solved_score" in settings["trainer"]:  # of an earlier version
+            plain["trainer"] = {**settings["trainer"], "target_score": settings["trainer"]["solved_score"]}
+            del plain["trainer"]["solved_score"]
         plain["optimizer"] = {"default_learning_rate": settings["optimizer"]["learning_rate"], **settings["optimizer"]}
         parts = {key: plain.pop(key) for key in ("encoder", "data") if key in plain}
         schema = OmegaConf.merge(OmegaConf.structured(kind), dict(plain, **dict.fromkeys(parts)))

@@ -67,7 +67,8 @@ def describe(error: BaseException) -> str:
     if interval := re.search(r"parsing override '(.*)'\n.*while evaluating 'interval\(", text):
         return f"{interval[1]}: expected interval(LOW,HIGH), two numbers"
     if several := re.search(r"Ambiguous value for argument '(.*)'\n", text):
-        return _several(several[1])
+        each = f"-m {several[1]} runs each in turn"
+        return f"{several[1]}: several values; {each}; in brackets they are a list, in quotes a text"
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:
@@ -81,13 +82,6 @@ def describe(error: BaseException) -> str:
 def quoted(value: str) -> str:
     """A text as a value on Hydra's command line: one with a comma is no sweep."""
     return "'" + value.replace("'", "\\'") + "'"
-
-
-def _several(override: str) -> str:
-    """Of values with commas and no `-m`; a group takes neither a list nor a text."""
-    key, _, value = override.partition("=")
-    a_list = f'; {key}=[{value}] is a list, "{key}={quoted(value)}" a text with a comma'
-    return f"{override}: several values; -m {override} runs each in turn{'' if key in groups() else a_list}"
 
 
 def _unread(override: str, reason: str) -> str:

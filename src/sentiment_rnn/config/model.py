@@ -22,9 +22,8 @@ class EmbeddingConfig:
     """Probability that a token is read as `<unk>`."""
 
     def __post_init__(self) -> None:
-        at_least("embedding.size", self.size, 1)
-        probability("embedding.dropout", self.dropout)
-        probability("embedding.word_dropout", self.word_dropout)
+        at_least(self, "embedding.", size=1)
+        probability(self, "embedding.", "dropout", "word_dropout")
 
 
 DESCRIBING = ("_target_", "name", "label", "color")
@@ -64,8 +63,6 @@ class EncoderConfig:
     """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
     chrono_steps: int | None = None
     """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: `forget_bias`."""
-    alpha: float | None = None
-    """Share of its state that a leaky RNN keeps at each step."""
     gradient_steps: int | None = None
     """Tokens at a review's end that the gradient reaches (truncated backpropagation); 0 or null: all."""
     detach: str | None = None
@@ -75,24 +72,18 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.color is not None and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
             refuse("encoder.color", self.color, "a colour such as #0072B2")
-        if self.hidden_size is not None:
-            at_least("encoder.hidden_size", self.hidden_size, 1)
-        if self.layers is not None:
-            at_least("encoder.layers", self.layers, 1)
-        if self.dropout is not None:
-            probability("encoder.dropout", self.dropout)
-        if self.recurrent_init is not None:
-            one_of("encoder.recurrent_init", self.recurrent_init, ("orthogonal", "identity", "uniform"))
         if self.recurrent_gain is not None and not self.recurrent_gain > 0:
             refuse("encoder.recurrent_gain", self.recurrent_gain, "a number above 0")
+        at_least(self, "encoder.", hidden_size=1, layers=1, gradient_steps=0)
         if self.chrono_steps:
-            at_least("encoder.chrono_steps", self.chrono_steps, 3)
-        if self.alpha is not None and not 0 <= self.alpha < 1:
-            refuse("encoder.alpha", self.alpha, "at least 0 and below 1")
-        if self.gradient_steps is not None:
-            at_least("encoder.gradient_steps", self.gradient_steps, 0)
-        if self.detach is not None:
-            one_of("encoder.detach", self.detach, ("none", "cell", "hidden"))
+            at_least(self, "encoder.", chrono_steps=3)
+        probability(self, "encoder.", "dropout")
+        one_of(
+            self,
+            "encoder.",
+            recurrent_init=("orthogonal", "identity", "uniform"),
+            detach=("none", "cell", "hidden"),
+        )
 
     def label_with(self, overrides: Iterable[str]) -> str:
         """The label, or the name where there is none or one of these overrides changes the encoder: the label of its
@@ -119,4 +110,4 @@ class PoolingConfig:
     """Dropout on the pooled vector, before the linear layer."""
 
     def __post_init__(self) -> None:
-        probability("pooling.dropout", self.dropout)
+        probability(self, "pooling.", "dropout")

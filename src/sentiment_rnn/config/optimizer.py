@@ -55,12 +55,9 @@ class OptimizerConfig:
         for encoder, rate in self.learning_rates.items():
             if not isinstance(rate, int | float) or not rate > 0:
                 refuse(f"optimizer.learning_rates.{encoder}", rate, "a number above 0, whatever the pooling")
-        at_least("optimizer.weight_decay", self.weight_decay, 0)
-        one_of("optimizer.schedule", self.schedule, ("one_cycle", "constant"))
-        fraction("optimizer.warmup_fraction", self.warmup_fraction)
-        at_least("optimizer.gradient_clip_norm", self.gradient_clip_norm, 0)
-        if self.draw is not None:
-            at_least("optimizer.draw", self.draw, 0)
+        at_least(self, "optimizer.", weight_decay=0, gradient_clip_norm=0, draw=0)
+        one_of(self, "optimizer.", schedule=("one_cycle", "constant"))
+        fraction(self, "optimizer.", "warmup_fraction")
         for key in ("draw_learning_rate", "draw_clip_norm"):
             bounds = getattr(self, key)
             if not (len(bounds) == 2 and 0 < bounds[0] < bounds[1]):

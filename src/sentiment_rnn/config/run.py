@@ -14,6 +14,11 @@ from sentiment_rnn.config.task import SequenceTaskConfig, TaskConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
 
+SHARED = 8
+"""Characters at the beginning of an identity that the runs of a sweep share, as a rule."""
+OFTEN_VARIED = ("seed", "encoder", "pooling", "optimizer")
+"""Sections that leave these characters as they are."""
+
 
 @dataclass
 class RunConfig:
@@ -36,7 +41,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             refuse("seed", self.seed, "a whole number from 0 to 4294967295")
-        one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
+        one_of(self, "", precision=("auto", "float32", "bfloat16"))
 
     @property
     def tags(self) -> dict[str, str]:
@@ -86,14 +91,23 @@ class RunConfig:
 
     def identity(self, data_digest: str, code_digest: str) -> str:
         """Digest of what decides the result: configuration, data and code, not where files lie or how the run is
-        shown. Equal identities are the same experiment."""
+        shown. Equal identities are the same experiment, whatever the name of the sweep.
+
+        Its first characters, `SHARED`, say what most sweeps do not vary: a store finds the runs of a sweep by them.
+        """
         settings = self.settings()
         for section, keys in self._not_part_of_the_result().items():
             for key in keys:
                 settings.get(section, {}).pop(key, None)
-        del settings["tracking"]
-        described = json.dumps([settings, data_digest, code_digest], sort_keys=True)
-        return hashlib.sha256(described.encode()).hexdigest()[:16]
+        del settings["tracking"], settings["study"]
+        shared = {key: value for key, value in settings.items() if key not in OFTEN_VARIED}
+        return _digest([shared, data_digest], SHARED) + _digest([settings, data_digest, code_digest], 16)
+
+    @property
+    def keeps(self) -> dict[str, str]:
+        """What a run leaves that another of its identity may not, as the parameters of which it can be told."""
+        keeps = {"tracking.record": "full"} if self.tracking.records_all else {}
+        return keeps | ({"trainer.keep_epochs": "True"} if self.trainer.keep_epochs else {})
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         return {
@@ -115,6 +129,10 @@ class RunConfig:
                 "checkpoint_minutes",
             ),
         }
+
+
+def _digest(described: Any, length: int) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:length]
 
 
 @dataclass

@@ -7,9 +7,6 @@ from omegaconf import MISSING
 
 from sentiment_rnn.config.bounds import at_least, one_of
 
-SAMPLERS = ("tpe", "random")
-PRUNERS = ("median", "halving")
-
 
 @dataclass
 class SearchConfig:
@@ -35,10 +32,5 @@ class SearchConfig:
     it."""
 
     def __post_init__(self) -> None:
-        one_of("hydra.sweeper.sampler", self.sampler, SAMPLERS)
-        at_least("hydra.sweeper.trials", self.trials, 1)
-        at_least("hydra.sweeper.seed", self.seed, 0)
-        if self.pruning is not None:
-            one_of("hydra.sweeper.pruning", self.pruning, PRUNERS)
-        if self.at_once is not None:
-            at_least("hydra.sweeper.at_once", self.at_once, 1)
+        one_of(self, "hydra.sweeper.", sampler=("tpe", "random"), pruning=("median", "halving"))
+        at_least(self, "hydra.sweeper.", trials=1, seed=0, at_once=1)

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import OmegaConf
 
-from sentiment_rnn.config.commands import CompareConfig, PruneConfig, ReportConfig, RunsConfig, StudyConfig
+from sentiment_rnn.config.commands import CompareConfig, PruneConfig, RunsConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
@@ -21,8 +21,6 @@ SCHEMA = {
     "reviews": ReviewConfig,
     "sequences": SequenceConfig,
     "compare": CompareConfig,
-    "report": ReportConfig,
-    "study": StudyConfig,
     "runs": RunsConfig,
     "prune": PruneConfig,
 }

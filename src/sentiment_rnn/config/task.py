@@ -37,18 +37,12 @@ class SequenceTaskConfig(TaskConfig):
     """Sequences to validate on, and as many others to test on."""
 
     def __post_init__(self) -> None:
-        one_of("task.name", self.name, ("adding", "copying"))
-        at_least("task.steps", self.steps, 2)
-        if self.name == "copying":
-            at_least("task.symbols", self.symbols or 0, 1)
-            at_least("task.alphabet", self.alphabet or 0, 2)
-        else:
-            for key, value in (("symbols", self.symbols), ("alphabet", self.alphabet)):
-                if value is not None:
-                    refuse(f"task.{key}", value, "null: adding has none")
-        at_least("task.batch_size", self.batch_size, 1)
-        at_least("task.batches", self.batches, 1)
-        at_least("task.test_sequences", self.test_sequences, 1)
+        one_of(self, "task.", name=("adding", "copying"))
+        at_least(self, "task.", steps=2, symbols=1, alphabet=2, batch_size=1, batches=1, test_sequences=1)
+        for key in ("symbols", "alphabet"):
+            value = getattr(self, key)
+            if (value is None) == (self.name == "copying"):
+                refuse(f"task.{key}", value, "a number for copying, null for adding, which has none")
 
     @property
     def title(self) -> str:

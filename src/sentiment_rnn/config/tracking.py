@@ -23,7 +23,7 @@ class TrackingConfig:
     system_metrics: bool = MISSING
     """Record processor, memory and disk use."""
     repeat: bool = MISSING
-    """Run a sweep again that has finished; false leaves it as it is."""
+    """Train all runs of a sweep. False takes those that have finished already, in this sweep or in another."""
     record: str = "full"
     """What a run leaves. `full`: all of it. `results`, for sweeps of many small runs: no figures, mistakes, packaged
     model or last checkpoint; a command that needs the model makes it of the best checkpoint."""
@@ -42,7 +42,7 @@ class TrackingConfig:
     """Seconds without one after which another process may resume the run; at least three heartbeats."""
 
     def __post_init__(self) -> None:
-        one_of("tracking.record", self.record, ("full", "results"))
+        one_of(self, "tracking.", record=("full", "results"))
         if not self.heartbeat > 0:
             refuse("tracking.heartbeat", self.heartbeat, "a number of seconds above 0")
         if not self.lease >= 3 * self.heartbeat:

@@ -32,7 +32,7 @@ class TrainerConfig:
     records the number."""
     patience: int = MISSING
     """Epochs without a better validation score after which training stops; 0 never stops early."""
-    solved_score: float | None = None
+    target_score: float | None = None
     """Validation score that ends training once two epochs in a row reach it; null trains all epochs."""
     tested_epoch: str = "best"
     """Whose weights are tested and packaged: the `best` on validation, the first of equals, or the `last`. Runs are
@@ -56,26 +56,30 @@ class TrainerConfig:
     """`simple` or `advanced`: where the time goes, as the artifact `profile.txt`."""
 
     def __post_init__(self) -> None:
-        one_of("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
+        one_of(
+            self,
+            "trainer.",
+            accelerator=("auto", "cpu", "gpu"),
+            tested_epoch=("best", "last"),
+            profiler=("simple", "advanced"),
+        )
         if any(way in self.strategy for way in ("fork", "spawn", "notebook")):
             # They copy this process, and with it its connection to the store and its heartbeat's thread.
             refuse("trainer.strategy", self.strategy, "a strategy that starts processes of its own, such as ddp")
-        at_least("trainer.devices", self.devices, 1)
-        at_least("trainer.nodes", self.nodes, 1)
-        if self.threads is not None:
-            at_least("trainer.threads", self.threads, 1)
-        if self.jobs_at_once is not None:
-            at_least("trainer.jobs_at_once", self.jobs_at_once, 1)
-        if self.epochs is not None:
-            at_least("trainer.epochs", self.epochs, 1)
-        at_least("trainer.patience", self.patience, 0)
-        one_of("trainer.tested_epoch", self.tested_epoch, ("best", "last"))
-        at_least("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
-        at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
-        at_least("trainer.limit_batches", self.limit_batches, 0)
-        at_least("trainer.overfit_batches", self.overfit_batches, 0)
-        if self.profiler is not None:
-            one_of("trainer.profiler", self.profiler, ("simple", "advanced"))
+        at_least(
+            self,
+            "trainer.",
+            devices=1,
+            nodes=1,
+            threads=1,
+            jobs_at_once=1,
+            epochs=1,
+            patience=0,
+            checkpoint_minutes=0,
+            log_every_n_steps=1,
+            limit_batches=0,
+            overfit_batches=0,
+        )
 
     @property
     def trial(self) -> str:

@@ -16,6 +16,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.tokenizer import PADDING_ID
 
+NOISE = 0.1
+"""Largest relative change of a length before training batches are sorted."""
+
 
 class Batch(NamedTuple):
     """B reviews, padded at the end to the longest, T tokens."""
@@ -98,7 +101,6 @@ class LengthBuckets(Sampler[list[int]]):
     Args:
         lengths: int [N].
         shuffle: training order; otherwise from the longest to the shortest, for the least padding.
-        noise: largest relative change of a length before sorting.
         rank, world_size: this process and their number. In training each takes equally many batches (the plan
             wraps around, so that no review is left out); otherwise every review is in one batch of one process.
     """
@@ -110,7 +112,6 @@ class LengthBuckets(Sampler[list[int]]):
         *,
         shuffle: bool,
         seed: int = 0,
-        noise: float = 0.1,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -119,7 +120,6 @@ class LengthBuckets(Sampler[list[int]]):
         self.batch_size = batch_size if shuffle else min(batch_size, -(-len(lengths) // world_size))
         self.shuffle = shuffle
         self.seed = seed
-        self.noise = noise
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
@@ -150,7 +150,7 @@ class LengthBuckets(Sampler[list[int]]):
     def _plan(self) -> list[np.ndarray]:
         """All batches of this process in this epoch."""
         random = np.random.default_rng([self.seed, 0 if self.repeats else self.epoch])
-        noise = random.uniform(-self.noise, self.noise, len(self.lengths)) if self.shuffle else 0.0
+        noise = random.uniform(-NOISE, NOISE, len(self.lengths)) if self.shuffle else 0.0
         order = np.argsort(-self.lengths * (1 + noise), kind="stable")
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         if self.shuffle:

@@ -1,4 +1,4 @@
-"""The LightningDataModule: a source of reviews in, four loaders out."""
+"""The LightningDataModule: a source of reviews in, three loaders out."""
 
 import torch
 
@@ -56,10 +56,6 @@ class ReviewData(TaskData):
     def test_dataloader(self) -> ReviewLoader:
         """Test batches, longest first."""
         return self._loader("test", self.config.eval_batch_size, shuffle=False)
-
-    def predict_dataloader(self) -> ReviewLoader:
-        """The test batches again, for predictions without labels."""
-        return self.test_dataloader()
 
     def _loader(self, split: str, batch_size: int, shuffle: bool) -> ReviewLoader:
         reviews = self.reviews(split)

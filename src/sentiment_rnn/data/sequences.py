@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -27,32 +28,25 @@ class Sequences(NamedTuple):
         return torch.full((len(self.inputs),), self.inputs.shape[1], device=self.inputs.device)
 
 
-class Adding(NamedTuple):
+@dataclass(frozen=True)
+class Adding:
     """Numbers from [0, 1), two of them marked, one in each half; the target is the sum of those two (Hochreiter &
     Schmidhuber 1997, section 5.4, in the form of Le et al. 2015, section 4.1)."""
 
     steps: int
     """Numbers in a sequence."""
 
-    @property
-    def input_size(self) -> int:
-        """E: the number, and 1 where it is marked, else 0."""
-        return 2
-
-    @property
-    def outputs(self) -> int:
-        """0: the answer is one number, at the last step."""
-        return 0
+    input_size: ClassVar[int] = 2
+    """E: the number, and 1 where it is marked, else 0."""
+    outputs: ClassVar[int] = 0
+    """The answer is one number, at the last step."""
+    baseline: ClassVar[float] = 1 / 6
+    """The mean squared error of who remembers nothing: the variance of a sum of two numbers from [0, 1)."""
 
     @property
     def length(self) -> int:
         """T."""
         return self.steps
-
-    @property
-    def baseline(self) -> float:
-        """The mean squared error of who remembers nothing: 1/6, the variance of a sum of two numbers from [0, 1)."""
-        return 1 / 6
 
     def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
         """A batch."""

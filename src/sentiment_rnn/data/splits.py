@@ -32,25 +32,12 @@ def split_by_group(
     train = [review for review, out in zip(reviews, held_out, strict=True) if not out]
     validation = [review for review, out in zip(reviews, held_out, strict=True) if out]
     if not train or not validation:
-        grouped = len({review.group for review in reviews}) < len(reviews)
-        kind = "group" if grouped else "different text"
-        count = f"there is 1 {kind}" if len(sizes) == 1 else f"there are {len(sizes)} {kind}s"
-        why = f"only whole groups are held out and {count}" if grouped else f"{count}, and copies stay together"
         raise UserError(
-            f"{key}={fraction}: leaves {len(train)} reviews and holds {len(validation)} out, since {why}; "
-            f"{_advice(sizes[order], key, train, kind.split()[-1])}"
+            f"{key}={fraction}: leaves {len(train)} reviews and holds {len(validation)} out, since groups, and copies "
+            f"of a text, stay together: here {len(sizes)} of {sizes.max()} reviews at most; give more reviews, or "
+            "another fraction"
         )
     return train, validation
-
-
-def _advice(sizes: np.ndarray, key: str, left: list[Review], kind: str) -> str:
-    """What to set instead, where groups of these sizes [G] are held out in this order."""
-    if len(sizes) == 1:
-        return f"one {kind} cannot be divided"
-    shares = np.cumsum(sizes)[:-1] / sizes.sum()
-    if left:
-        return f"set {key}={np.ceil(1000 * shares[0]) / 1000:g} or more"
-    return f"set {key}={np.floor(1000 * shares[-1]) / 1000:g} or less"
 
 
 def _components(reviews: list[Review]) -> np.ndarray:

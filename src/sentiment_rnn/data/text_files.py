@@ -9,7 +9,7 @@ import json
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader, TextIOWrapper
 from itertools import chain, islice
@@ -84,13 +84,12 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
             label.
     """
     records = _records(path, columns)
-    seen: set[str] = set()
     empty = True
     while part := list(islice(records, PART)):
         empty = False
         yield Rows(
             [_text(record.values[columns.text], path, record.place) for record in part],
-            _labels(part, records, path, columns.label, seen) if columns.label else [],
+            _labels(part, path, columns.label) if columns.label else [],
             [_identifier(record.values[columns.identifier]) for record in part] if columns.identifier else [],
             [record.place for record in part],
         )
@@ -132,13 +131,7 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
 
 
 def _opened(path: Path) -> TextIO:
-    with path.open("rb") as handle:
-        compressed = handle.read(2) == b"\x1f\x8b"
-    if compressed and path.suffix != ".gz":
-        raise UserError(f"{path}: gzip data under a name that does not say so; name it {path.name}.gz")
-    if path.suffix == ".gz" and not compressed:
-        raise UserError(f"{path}: cannot be read (not gzip data); name it {path.stem}")
-    file = BufferedReader(Decompressed(path)) if compressed else path.open("rb")
+    file = BufferedReader(Decompressed(path)) if path.suffix == ".gz" else path.open("rb")
     return TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
@@ -222,15 +215,11 @@ def _identifier(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _labels(part: list[Record], following: Iterator[Record], path: Path, column: str, seen: set[str]) -> list[int]:
-    """The labels of a part.
-
-    Args:
-        following: the records after it, for the message that says which values the column has.
-        seen: values before it; those of this part are added.
-    """
-    values = [_shown(record.values[column]) for record in part]
-    seen.update(values)
+def _labels(part: list[Record], path: Path, column: str) -> list[int]:
+    """The labels of a part."""
+    values = [
+        str(int(value) if isinstance(value, bool) else value).strip() for value in (r.values[column] for r in part)
+    ]
     found = [LABELS.get(value.lower()) for value in values]
     if None not in found:
         return cast(list[int], found)
@@ -238,19 +227,11 @@ def _labels(part: list[Record], following: Iterator[Record], path: Path, column:
     where, value = f"{path}, {part[wrong].place}", values[wrong]
     if value in ("", "None"):
         raise UserError(f"{where}: no label; every row needs {EXPECTED}")
-    with suppress(UserError):  # this row is what is wrong first
-        while len(seen) <= SHOWN and (record := next(following, None)):
-            seen.add(_shown(record.values[column]))
-    names = sorted(seen - {"", "None"})
-    count = f"{len(names)} values" if len(names) <= SHOWN else "further values"
+    names = sorted(set(values) - {"", "None"})
     raise UserError(
-        f"{where}: its label is {value[:40]!r}; expected two classes, {EXPECTED}; the column {column} has {count}: "
+        f"{where}: its label is {value[:40]!r}; expected two classes, {EXPECTED}; the column {column} has "
         f"{', '.join(names[:SHOWN])[:200]}"
     )
-
-
-def _shown(value: Any) -> str:
-    return str(int(value) if isinstance(value, bool) else value).strip()
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """From a text to token ids and back: torchtext's ways of splitting a text, and its vocabulary."""
 
+import contextlib
 import hashlib
+import importlib
 import inspect
 import sys
 from collections import Counter
@@ -63,10 +65,6 @@ class Tokenizer:
         """The tokens of ids."""
         return [self.vocabulary.itos[index] for index in ids]
 
-    def fingerprint(self) -> str:
-        """Digest of what decides the ids of a text."""
-        return hashlib.sha256("\n".join([splitter_version(self.name), *self.vocabulary.itos]).encode()).hexdigest()
-
 
 def tokenizer(function: Splitter) -> Splitter:
     """Mark a function as a tokenizer, from a text to its tokens. A model's file can name no other function."""
@@ -122,15 +120,19 @@ def splitter_version(name: str) -> str:
 
 
 def check_splitter(name: str) -> None:
-    """Refuse what a file names as tokenizer, unless torchtext knows it, or its module is imported already and it is
-    marked as a tokenizer there.
+    """Refuse what a file names as tokenizer, unless torchtext knows it or it is marked as one.
+
+    Its module has to be of this package, or imported already.
 
     Raises:
-        UserError: it is something else. A file's word imports nothing, and calls nothing that is no tokenizer.
+        UserError: it is something else. A file's word imports nothing else, and calls nothing that is no tokenizer.
     """
     if name in TORCHTEXT:
         return
     module, _, function = name.replace(":", ".").rpartition(".")
+    if module.startswith("sentiment_rnn.data."):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
     if module not in sys.modules:
         raise UserError(f"tokenizer: {name} is of another package; import {module} first (--import {module})")
     _marked(getattr(sys.modules[module], function, None), name)

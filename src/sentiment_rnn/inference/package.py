@@ -25,7 +25,6 @@ from safetensors.numpy import load_file, save
 from torch.overrides import TorchFunctionMode
 
 from sentiment_rnn import __version__
-from sentiment_rnn.config.components import arguments_of
 from sentiment_rnn.config.data import PARTS
 from sentiment_rnn.data.tokenizer import (
     PADDING_ID,
@@ -39,11 +38,10 @@ from sentiment_rnn.data.tokenizer import (
 from sentiment_rnn.errors import UserError, printable
 from sentiment_rnn.inference import package_files
 from sentiment_rnn.inference.package_files import content_of, digest_of
-from sentiment_rnn.model.components import check_target, module_class
+from sentiment_rnn.model.components import check_target
 from sentiment_rnn.model.network import SentimentNetwork
 
 FORMAT = 2
-"""Format 1, of version 0.3, had no backbone in the names of its weights; it is read too."""
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
@@ -146,10 +144,10 @@ def read_package(folder: Path) -> Package:
     """
     try:
         about = json.loads(content_of(folder / ABOUT, package_files.DESCRIBED))
-        if about["format"] not in (1, FORMAT):
+        if about["format"] != FORMAT:
             raise UserError(
                 f"{folder}: a model of format {about['format']}, made by version {about['version']}; "
-                f"this version reads formats 1 and {FORMAT}"
+                f"this version reads format {FORMAT}; train again, or use that version"
             )
         check_splitter(about["tokenizer"])
         for name, most in HASHED.items():
@@ -159,13 +157,13 @@ def read_package(folder: Path) -> Package:
         vocabulary = load_vocabulary(folder / VOCABULARY)
         if vocabulary.itos[:2] != SPECIALS:
             raise ValueError(f"{VOCABULARY} does not begin with {' and '.join(SPECIALS)}")
-        settings = _current(about["model"]) if about["format"] == 1 else about["model"]
+        settings = about["model"]
         if len(vocabulary) != settings["vocabulary_size"]:
             expected = settings["vocabulary_size"]
             raise UserError(
                 f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; it {ALTERED}"
             )
-        model = _load_model(settings, folder / WEIGHTS, _NAMES_OF_FORMAT_1 if about["format"] == 1 else {})
+        model = _load_model(settings, folder / WEIGHTS)
         training = load_file(folder / TRAINING)["fingerprints"]
         if training.dtype != np.int64 or training.ndim != 1:
             raise ValueError(f"fingerprints of type {training.dtype}, {training.ndim} axes")
@@ -195,28 +193,16 @@ def _checked_reading(reading: Reading) -> Reading:
     return reading
 
 
-_NAMES_OF_FORMAT_1 = {"embedding.": "backbone.embedding.", "encoder.": "backbone.encoder."}
-
-
-def _current(settings: dict[str, Any]) -> dict[str, Any]:
-    """The description of a model of format 1, in which every encoder had the keys of all."""
-    encoder = dict(settings["encoder"])
-    check_target("encoder", encoder["_target_"])
-    takes = arguments_of(module_class(encoder["_target_"]))
-    kept = {key: value for key, value in encoder.items() if key in ("_target_", "name") or key in takes}
-    return {**settings, "encoder": kept}
-
-
-def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -> SentimentNetwork:
+def _load_model(settings: dict[str, Any], path: Path) -> SentimentNetwork:
     for part in ("encoder", "pooling"):
         check_target(part, settings[part]["_target_"])
     with safe_open(path, framework="pt") as weights:
-        names = {_renamed(name, renamed): name for name in weights.keys()}  # noqa: SIM118  # no dict
+        names = list(weights.keys())
         # Each layer has weights of its own: a description can ask for any number, and making one takes time.
         name = settings["encoder"]["name"]
         if not (name and name.isprintable()) or settings["encoder"].get("layers", 1) > len(names):
             raise ValueError(f"{ABOUT}: {settings['encoder']}")
-        shapes = {name: tuple(weights.get_slice(stored).get_shape()) for name, stored in names.items()}
+        shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
         # Shapes alone first, on a device without memory: a description can ask for any size.
         with torch.device("meta"), _NothingDrawn():
             expected = {name: tuple(value.shape) for name, value in _build(settings).state_dict().items()}
@@ -224,7 +210,7 @@ def _load_model(settings: dict[str, Any], path: Path, renamed: dict[str, str]) -
             if expected.get(name) != shapes.get(name):
                 found, wanted = shapes.get(name, "none"), expected.get(name, "none")
                 raise UserError(f"{path}: {name} has shape {found}, and the model {wanted}; it {ALTERED}")
-        state = {name: weights.get_tensor(stored) for name, stored in names.items()}
+        state = {name: weights.get_tensor(name) for name in names}
     if not all(value.isfinite().all() for value in state.values()):
         raise ValueError(f"{path.name}: a weight is no number")
     with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
@@ -244,11 +230,6 @@ class _NothingDrawn(TorchFunctionMode):
         if function in (torch.Tensor.normal_, torch.nn.init.normal_):
             return args[0] if args else given["tensor"]
         return function(*args, **given)
-
-
-def _renamed(name: str, prefixes: dict[str, str]) -> str:
-    prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
-    return prefixes.get(prefix, "") + name.removeprefix(prefix)
 
 
 def _build(settings: dict[str, Any]) -> SentimentNetwork:

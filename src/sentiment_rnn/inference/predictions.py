@@ -1,6 +1,5 @@
 """What a run said of the test reviews, and how good that was."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -61,11 +60,6 @@ class Predictions:
             return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
         except (ValueError, TypeError, EOFError, BadZipFile) as error:
             raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error
-
-
-def correct_by_seed(runs: Sequence[Predictions]) -> np.ndarray:
-    """bool [seeds, N], whether each run read each review rightly."""
-    return np.stack([predictions.correct for predictions in runs])
 
 
 def is_correct(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

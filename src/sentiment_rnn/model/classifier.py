@@ -102,10 +102,6 @@ class SentimentClassifier(SentimentNetwork, TrainingModule):
         self.log_dict(scores, batch_size=len(logits))
         return logits
 
-    def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, Tensor]:
-        """Indices int64 [B] and probabilities of a positive review float32 [B]."""
-        return batch.indices, self(batch.tokens, batch.lengths).sigmoid()
-
     def configure_optimizers(self) -> Any:
         """The configured optimizer, weights decayed but for biases and the embedding, and its schedule."""
         table = self.backbone.embedding.weight

@@ -1,5 +1,6 @@
 """The torch modules that a configuration names: encoders and poolings."""
 
+import contextlib
 import importlib
 import sys
 from typing import Any
@@ -9,9 +10,8 @@ from torch import Tensor, nn
 from sentiment_rnn.config.components import class_named
 from sentiment_rnn.errors import UserError
 
-OURS = ("sentiment_rnn.model.encoders", "sentiment_rnn.model.ablations", "sentiment_rnn.model.pooling")
-"""Modules that a file may name without anybody having imported them."""
-
+OURS = ("sentiment_rnn.model.encoders.", "sentiment_rnn.model.pooling.")
+"""What a file may name without anybody having imported it."""
 
 LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
 """Packages that are always imported and have modules which read files: none of theirs is an encoder."""
@@ -26,8 +26,13 @@ def check_target(part: str, target: str) -> None:
         UserError: it is something else.
     """
     module, _, name = target.replace(":", ".").rpartition(".")
-    if module in OURS:
-        importlib.import_module(module)
+    if f"{module}.".startswith(OURS):
+        with contextlib.suppress(ImportError):  # of a family that this version has not
+            importlib.import_module(module)
+    if module not in sys.modules and module.split(".")[0] == "sentiment_rnn":
+        raise UserError(
+            f"{part}: {target} is not in this version of sentiment_rnn; those of studies are in experiments/lab"
+        )
     if module not in sys.modules or module.split(".")[0] in LIBRARIES:
         raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
     # An attribute of the module: resolving the name as an import path would import a submodule of it.

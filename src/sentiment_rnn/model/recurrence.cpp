@@ -20,7 +20,7 @@
 // dW = Σ da_t z_tᵀ (in recurrence.py). Reviews do not depend on each other, nor do the directions of a bidirectional
 // net: each thread takes some rows of the batch, or one direction, through all T steps, and waits for no other before the end.
 //
-// A gradient can be cut (cells.Cut): nothing of it reaches the steps before a review's `start`, nothing goes along the cell
+// A gradient can be stopped (cells.GradientStop): nothing of it reaches the steps before a review's `start`, nothing goes along the cell
 // state, or nothing goes through h_{t-1}. The forward pass is the same.
 //
 // Numbers are float or bfloat16 in memory and float in arithmetic; the cell state c goes from step to step in float.
@@ -436,7 +436,7 @@ std::tuple<Tensors, Tensors, Tensors> forward(const Cell& cell, at::TensorList x
 }
 
 // Where a gradient ends; see above.
-struct Cut {
+struct GradientStop {
   const int64_t* starts;  // of each review: the first step that it reaches; or null, and it reaches all
   bool along_cell, through_state;
 
@@ -445,16 +445,16 @@ struct Cut {
 
 template <typename Cell, typename Number>
 void backward_rows(const Cell& cell, const Product& product, const Tensor& dh, const Tensor& a, const Tensor& c,
-                   const Cut& cut, const Tensor& da, const Tensor& dx, int64_t first, int64_t last) {
+                   const GradientStop& stop, const Tensor& da, const Tensor& dx, int64_t first, int64_t last) {
   const int64_t T = a.size(0), G = a.size(2), H = dh.size(2), E = dx.size(2), C = c.size(2), K = product.size();
   const Tensor mine = da.narrow(1, first, last - first), dc = at::zeros({last - first, C}, at::kFloat);
   const Tensor nothing = at::zeros({last - first, K}, a.options());
   Tensor dz = nothing;  // from behind the last step
   int64_t start = T;
-  for (int64_t row = first; row < last; ++row) start = std::min(start, cut.start(row));
+  for (int64_t row = first; row < last; ++row) start = std::min(start, stop.start(row));
   for (int64_t t = T - 1; t >= start; --t) {
     for (int64_t row = first; row < last; ++row) {
-      if (t < cut.start(row)) {
+      if (t < stop.start(row)) {
         std::fill_n(row_of<Number>(da, t, row), G, Number{});
         continue;
       }
@@ -465,9 +465,9 @@ void backward_rows(const Cell& cell, const Product& product, const Tensor& dh, c
       }
       float* const along_cell = data<float>(dc) + (row - first) * C;
       cell.backward(row_of<Number>(a, t, row), row_of<Number>(dh, row, t),
-                    data<Number>(cut.through_state ? nothing : dz) + (row - first) * K, row_of<Number>(c, t, row),
+                    data<Number>(stop.through_state ? nothing : dz) + (row - first) * K, row_of<Number>(c, t, row),
                     row_of<Number>(c, t + 1, row), along_cell, row_of<Number>(da, t, row), H);
-      if (cut.along_cell) std::fill_n(along_cell, C, 0.0f);
+      if (stop.along_cell) std::fill_n(along_cell, C, 0.0f);
     }
     dz = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
@@ -487,7 +487,7 @@ void backward_rows(const Cell& cell, const Product& product, const Tensor& dh, c
 template <typename Cell>
 std::tuple<Tensors, Tensors> backward(const Cell& cell, at::TensorList dhs, at::TensorList as, at::TensorList cs,
                                       at::TensorList weights, int64_t input_size, const std::optional<Tensor>& starts,
-                                      bool cut_cell, bool cut_state) {
+                                      bool stop_cell, bool stop_state) {
   check_layers(dhs, {as, cs, weights});
   Tensors das, dxs;
   std::vector<Product> products;
@@ -509,10 +509,10 @@ std::tuple<Tensors, Tensors> backward(const Cell& cell, at::TensorList dhs, at::
   const int64_t B = dhs[0].size(0);
   TORCH_CHECK(!starts || (starts->scalar_type() == at::kLong && starts->is_contiguous() && starts->numel() == B),
               "starts: expected int64 [B] in one piece");
-  const Cut cut{starts ? data<int64_t>(*starts) : nullptr, cut_cell, cut_state};
+  const GradientStop stop{starts ? data<int64_t>(*starts) : nullptr, stop_cell, stop_state};
   const auto rows = as[0].scalar_type() == at::kBFloat16 ? backward_rows<Cell, Bfloat16> : backward_rows<Cell, float>;
   divide_rows(dhs.size(), B, [&](int64_t layer, int64_t first, int64_t last) {
-    rows(cell, products[layer], dhs[layer], as[layer], cs[layer], cut, das[layer], dxs[layer], first, last);
+    rows(cell, products[layer], dhs[layer], as[layer], cs[layer], stop, das[layer], dxs[layer], first, last);
   });
   return {das, dxs};
 }
@@ -525,15 +525,15 @@ void define(torch::Library& library, const std::string& name, const std::string&
   const std::string forward_schema = "_forward(Tensor[] x, Tensor[] weight, bool keep";
   const std::string backward_schema =
       "_backward(Tensor[] dh, Tensor(a!)[] a, Tensor[] c, Tensor[] weight, int input_size, Tensor? starts, "
-      "bool cut_cell, bool cut_state";
+      "bool stop_cell, bool stop_state";
   library.def((name + forward_schema + constants + ") -> (Tensor[], Tensor[], Tensor[])").c_str(),
               [](at::TensorList x, at::TensorList weight, bool keep, Constants... given) {
                 return forward(Cell{given...}, x, weight, keep);
               });
   library.def((name + backward_schema + constants + ") -> (Tensor(a!)[], Tensor[])").c_str(),
               [](at::TensorList dh, at::TensorList a, at::TensorList c, at::TensorList weight, int64_t input_size,
-                 const std::optional<Tensor>& starts, bool cut_cell, bool cut_state, Constants... given) {
-                return backward(Cell{given...}, dh, a, c, weight, input_size, starts, cut_cell, cut_state);
+                 const std::optional<Tensor>& starts, bool stop_cell, bool stop_state, Constants... given) {
+                return backward(Cell{given...}, dh, a, c, weight, input_size, starts, stop_cell, stop_state);
               });
 }
 

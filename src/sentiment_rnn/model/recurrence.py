@@ -4,8 +4,8 @@ On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step. S
 their arithmetic; oneDNN's fused LSTM in bfloat16, and of narrow nets in float32, spends much of its time outside its
 matrix products. `recurrence.cpp` takes that out. It is compiled for this processor once (`make setup` does it, else the
 first use) and kept in the user's cache. Where there is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules
-do the same work, as they always do on a GPU. For a cell or a cut gradient that they do not have, `cells` does it step
-by step.
+do the same work, as they always do on a GPU. For a cell, or a gradient that stops, which they do not have, `cells` does
+it step by step.
 """
 
 import functools
@@ -27,7 +27,7 @@ from torch.autograd.function import once_differentiable
 from sentiment_rnn import runtime
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.model import cells
-from sentiment_rnn.model.cells import AnyLayer, Cut
+from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -46,79 +46,69 @@ SMALL = 128
 """Columns up to which float32's products sum in one piece, so that no digit depends on the width of the padding."""
 NARROW = 128
 """Width of the state up to which an LSTM in float32 is compiled."""
-CELLS = {
-    "RNN_TANH": "rnn",
-    "RNN_RELU": "relu_rnn",
-    "RNN_LEAKY": "leaky_rnn",
-    "GRU": "gru",
-    "LSTM": "lstm",
-    "LSTM_NO_FORGET": "lstm_no_forget",
-    "LSTM_NO_INPUT": "lstm_no_input",
-    "LSTM_NO_OUTPUT": "lstm_no_output",
-    "LSTM_COUPLED": "lstm_coupled",
-    "LSTM_GATES_OF_INPUT": "lstm",  # with zeros in its weights
-}
-"""What is compiled, by the name of its kind in `cells.CELLS`."""
 
 
-def applies(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> bool:
+def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> bool:
     """Whether `states` is the way to read these inputs: on a CPU, with the compiled library, and faster."""
     if isinstance(module, nn.RNNBase):
         plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
         if not plain or not module.batch_first:
             return False
-    if module.mode not in CELLS or type(inputs) is not Tensor or inputs.device.type != "cpu":
+    if cell_of(module).compiled is None or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
     if number_type(inputs) == torch.float32:
         # oneDNN's LSTM is the faster one of a wide net, and the slower one of a narrow net over hundreds of steps.
-        theirs = module.mode == "LSTM" and cut is None and module.hidden_size > NARROW
+        theirs = isinstance(module, nn.LSTM) and stop is None and module.hidden_size > NARROW
         return not theirs and library() is not None
     if number_type(inputs) == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
     return False
 
 
-def states_of_module(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
+def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
     """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`; step by step where the module cannot do it.
 
     oneDNN has no bfloat16 LSTM for a processor without AVX-512 and raises a RuntimeError: float32 is used there.
     """
-    if cut is not None or not isinstance(module, nn.RNNBase):
-        return cells.states(module, inputs, cut)
+    if stop is not None or not isinstance(module, nn.RNNBase):
+        return cells.states(module, inputs, stop)
     half = inputs.device.type == "cpu" and number_type(inputs) == torch.bfloat16
-    if half and module.mode == "LSTM" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if half and isinstance(module, nn.LSTM) and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         with torch.autocast("cpu", enabled=False):
             return cast(Tensor, module(inputs.float())[0])
     return cast(Tensor, module(inputs)[0])
 
 
-def states(module: AnyLayer, inputs: Tensor, cut: Cut | None = None) -> Tensor:
+def states(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
     """What `cells.states` gives, and `module(inputs)[0]`, for one layer in one direction, `batch_first`.
 
     Args:
         module: where the weights are.
         inputs: `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16.
-        cut: where the gradient ends.
+        stop: where the gradient ends.
 
     Returns:
         states `[B, T, H]`, a view (time is the first axis in memory).
     """
-    return states_side_by_side([module], [inputs], cut)[0]
+    return states_side_by_side([module], [inputs], stop)[0]
 
 
 def states_side_by_side(
-    modules: Sequence[AnyLayer], inputs: Sequence[Tensor], cut: Cut | None = None
+    modules: Sequence[AnyLayer], inputs: Sequence[Tensor], stop: GradientStop | None = None
 ) -> tuple[Tensor, ...]:
     """`states` of each module for its inputs, in parallel: those of the two directions of a bidirectional net.
 
     Args:
         modules: of one kind and one size.
         inputs: for each of them, `[B, T, E]`.
-        cut: where the gradient ends, in all.
+        stop: where the gradient ends, in all.
     """
-    cells.check_cut(modules[0].mode, cut)
+    cells.check_stop(cell_of(modules[0]), stop)
     weights = [joined_weight(module, number_type(inputs[0])) for module in modules]
-    return cast(tuple[Tensor, ...], _States.apply(modules[0], cut or Cut(), torch.is_grad_enabled(), *inputs, *weights))
+    return cast(
+        tuple[Tensor, ...],
+        _States.apply(modules[0], stop or GradientStop(), torch.is_grad_enabled(), *inputs, *weights),
+    )
 
 
 def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Tensor:
@@ -129,7 +119,7 @@ def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Te
     """
     parameters = (cells.recurrent_weight(module), module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
     columns = [p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)]
-    if module.mode == "GRU":  # rows r, z, n → r, z, the inputs' part of n, the state's part of n
+    if cell_of(module).compiled == "gru":  # rows r, z, n → r, z, the inputs' part of n, the state's part of n
         n = 2 * module.hidden_size
         w_hh, w_ih, b_ih, b_hh = columns
         w_ih, b_ih = (torch.cat([p, torch.zeros_like(p[n:])]) for p in (w_ih, b_ih))
@@ -147,18 +137,18 @@ class _States(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, module: AnyLayer, cut: Cut, differentiable: bool, *inputs_and_weights: Tensor
+        ctx: Any, module: AnyLayer, stop: GradientStop, differentiable: bool, *inputs_and_weights: Tensor
     ) -> tuple[Tensor, ...]:
         layers = len(inputs_and_weights) // 2
         inputs, weights = inputs_and_weights[:layers], inputs_and_weights[layers:]
         numbers = [weight.to(number_type(inputs[0])) for weight in weights]
         x = [in_rows(each.to(numbers[0].dtype)) for each in inputs]
-        cell = CELLS[module.mode]
-        constants = (module.alpha,) if module.mode == "RNN_LEAKY" else ()
-        z, a, c = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")(x, numbers, differentiable, *constants)
+        cell = cell_of(module)
+        constants = () if cell.alpha is None else (cell.alpha,)
+        z, a, c = getattr(torch.ops.sentiment_rnn, f"{cell.compiled}_forward")(x, numbers, differentiable, *constants)
         if differentiable:
             ctx.save_for_backward(*z, *a, *c, *numbers)
-            ctx.cell, ctx.constants, ctx.cut, ctx.input_size = cell, constants, cut, inputs[0].shape[2]
+            ctx.cell, ctx.constants, ctx.stop, ctx.input_size = cell.compiled, constants, stop, inputs[0].shape[2]
             ctx.input_dtype, ctx.weight_dtype = inputs[0].dtype, weights[0].dtype
         return tuple(each[1:, :, : module.hidden_size].transpose(0, 1) for each in z)
 
@@ -168,11 +158,11 @@ class _States(torch.autograd.Function):
         saved, layers = ctx.saved_tensors, len(gradients)
         z, a, c, numbers = (saved[kind * layers : (kind + 1) * layers] for kind in range(4))
         dh = [in_rows(gradient.to(z[0].dtype)) for gradient in gradients]
-        cut = ctx.cut
+        stop = ctx.stop
         da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(
-            dh, a, c, numbers, ctx.input_size, cut.starts, cut.along_cell, cut.through_state, *ctx.constants
+            dh, a, c, numbers, ctx.input_size, stop.starts, stop.along_cell, stop.through_state, *ctx.constants
         )
-        first = 0 if cut.starts is None else int(cut.starts.min())  # before it da is 0
+        first = 0 if stop.starts is None else int(stop.starts.min())  # before it da is 0
         H = dh[0].shape[2]
         columns, gru_size = H + ctx.input_size + 2, H if ctx.cell == "gru" else None
         dw = [

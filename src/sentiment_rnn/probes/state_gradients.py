@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sentiment_rnn.model.encoders import LeakyRnn, ReluRnn, Rnn
+from sentiment_rnn.model.cells import Cell
 from sentiment_rnn.probes.input_gradients import median_by_distance
 from sentiment_rnn.probes.unrolled import Unrolled, state_gradients, unroll
 
@@ -88,15 +88,16 @@ def shares_of_end(gradients: Tensor, lengths: Tensor) -> Tensor:
 
 def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
     kept = unrolled.gates.get("forget" if unrolled.cells else "update")
-    if kept is not None and encoder.detach != "cell":
+    stop = encoder.gradient_stop(inside.sum(1))
+    if kept is not None and not (stop and stop.along_cell):
         return float(kept[inside].mean())
-    if unrolled.gates or not isinstance(encoder, Rnn | ReluRnn | LeakyRnn):
+    cell: Cell = encoder.cell
+    if cell.slope is None:
         return float("nan")
     states = torch.stack(unrolled.states, 1).detach()
-    alpha = encoder.alpha if isinstance(encoder, LeakyRnn) else 0.0
+    alpha = cell.alpha or 0.0
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
-    activated = ((states - alpha * before) / (1 - alpha))[inside]
-    slopes = (activated > 0).double() if isinstance(encoder, ReluRnn) else 1 - activated**2
+    slopes = cell.slope(((states - alpha * before) / (1 - alpha))[inside])
     eigenvalues = torch.linalg.eigvals(cast(Tensor, encoder.forwards[0].weight_hh_l0).detach().double())
     return float((alpha + (1 - alpha) * slopes.mean() * eigenvalues).abs().max())
 

@@ -1,7 +1,7 @@
 """A recurrent layer unrolled by its equations, step by step: what a module keeps to itself, every gate, cell and state,
 and the gradient at each of them.
 
-The gradient is that of training: where an encoder cuts it, it is cut here. In float64, since what is looked for here is
+The gradient is that of training: where an encoder stops it, it stops here. In float64, since what is looked for here is
 how small a gradient becomes: float32 ends at 1e-38.
 """
 
@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn.model import cells
-from sentiment_rnn.model.cells import AnyLayer
-from sentiment_rnn.model.encoders import CellState, Recurrent
+from sentiment_rnn.model.cells import AnyLayer, cell_of
+from sentiment_rnn.model.encoders.recurrent import Recurrent
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     layer = cast(AnyLayer, copy.deepcopy(encoder.forwards[0]).double().requires_grad_(False))
     embedded = classifier.backbone.embedding.weight.detach()[tokens].double()
     embedded.requires_grad_()  # so that every state is part of a graph
-    steps = list(cells.steps(layer, embedded, encoder.cut(lengths)))
+    steps = list(cells.steps(layer, embedded, encoder.gradient_stop(lengths)))
     read_out = classifier.output.weight.detach().double()[0], classifier.output.bias.detach().double()
     running = torch.stack([step.state @ read_out[0] + read_out[1] for step in steps], 1)
     return Unrolled(
         embedded=embedded,
         states=[step.state for step in steps],
-        cells=[step.cell for step in steps] if isinstance(encoder, CellState) else [],
+        cells=[step.cell for step in steps] if cell_of(layer).cell_state else [],
         gates={name: torch.stack([step.gates[name].detach() for step in steps], 1) for name in steps[0].gates},
         logits=running.gather(1, lengths[:, None] - 1)[:, 0],
         running=running.detach(),
@@ -86,7 +86,7 @@ def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor 
         float64 [B, T, H] each, and the last [B, T, E].
     """
     loss = binary_cross_entropy_with_logits(unrolled.logits, labels.double(), reduction="sum")
-    # A state that the cut gradient does not reach has no part in the graph.
+    # A state that the gradient does not reach has no part in the graph.
     places = [*unrolled.states, *unrolled.cells, unrolled.embedded]
     found = torch.autograd.grad(loss, places, allow_unused=True, materialize_grads=True)
     steps = len(unrolled.states)

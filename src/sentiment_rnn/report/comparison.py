@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import combinations, pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from sentiment_rnn.config.data import DataConfig
-from sentiment_rnn.inference.predictions import Predictions, correct_by_seed
+from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
-from sentiment_rnn.report.statistics import Interval, Spread, accuracy_difference, logarithmic_bins, spread
+from sentiment_rnn.report.statistics import Spread, accuracy_difference, logarithmic_bins, spread
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
 from sentiment_rnn.tracking.results import RunResult
@@ -52,7 +51,7 @@ class Arm:
     @property
     def correct(self) -> np.ndarray:
         """bool [seeds, N]."""
-        return correct_by_seed([run.predictions for run in self.runs])
+        return np.stack([run.predictions.correct for run in self.runs])
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,6 @@ class Scored:
     """By name, one number per seed; NaN for one that a run does not have."""
 
 
-class Difference(NamedTuple):
-    """A comparison of two arms, by their labels, on the same test reviews."""
-
-    first: str
-    second: str
-    accuracy: Interval
-    """Mean over seeds of the first minus that of the second, with Welch's interval."""
-
-
 def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[str]]:
     """The arms of several sweeps, by their names, and a line on each sweep of which runs are left out.
 
@@ -92,7 +82,7 @@ def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[s
         new = {(_configuration(run), run.seed): run for run in runs}
         repeated = new.keys() & kept.keys()
         kept = new | kept
-        sweep_of |= {run.run_id: sweep for run in runs}
+        sweep_of = {run.run_id: sweep for run in runs} | sweep_of
         if repeated:
             lines.append(
                 f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
@@ -116,7 +106,7 @@ def _configuration(run: RunResult) -> str:
 
     Where the reviews came from says nothing: an archive may be gone the next time.
     """
-    anyone = replace(run.config, seed=0, study="")
+    anyone = replace(run.config, seed=0)
     if run.data_digest:
         anyone.data = DataConfig(**{key.name: getattr(anyone.data, key.name) for key in fields(DataConfig)})
     return f"{anyone.identity(run.data_digest, '')} {_digest(run.predictions)}"
@@ -152,8 +142,10 @@ def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[A
 
 
 def _in_order(arms: Sequence[Arm]) -> list[Arm]:
-    """The best on validation first."""
-    return sorted(arms, key=lambda arm: (_best_first(arm.metric(BEST_ACCURACY)), _least_first(arm.metric(BEST_LOSS))))
+    """The best on validation first: by accuracy, or by loss for runs of tasks that have that alone."""
+    return sorted(
+        arms, key=lambda arm: (_nan_last(-arm.metric(BEST_ACCURACY).mean), _nan_last(arm.metric(BEST_LOSS).mean))
+    )
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
@@ -198,14 +190,9 @@ def _configured(run: RunResult, key: str) -> object:
     return value
 
 
-def _best_first(validation: Spread) -> float:
+def _nan_last(value: float) -> float:
     """A key to sort by. NaN has no place in an order: arms without the metric come last."""
-    return math.inf if math.isnan(validation.mean) else -validation.mean
-
-
-def _least_first(loss: Spread) -> float:
-    """The same for a loss; runs of other tasks have that alone."""
-    return math.inf if math.isnan(loss.mean) else loss.mean
+    return math.inf if math.isnan(value) else value
 
 
 def results_csv(arms: Sequence[Arm]) -> str:
@@ -251,7 +238,7 @@ def read_results(text: str) -> list[Scored]:
         )
         for name, rows in groups.items()
     ]
-    return sorted(arms, key=lambda arm: _best_first(spread(arm.metrics[BEST_ACCURACY])))
+    return sorted(arms, key=lambda arm: _nan_last(-spread(arm.metrics[BEST_ACCURACY]).mean))
 
 
 def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[Table]:
@@ -267,8 +254,9 @@ def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[
     tables = [
         Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
         *([by_distance] if by_distance else []),
-        Table(DIFFERENCE_TITLE, DIFFERENCE_COLUMNS, difference_table(differences(arms))),
-    ]
+        Table(DIFFERENCE_TITLE, ("first", "second", "difference in test accuracy [points]", "95 % interval"),
+              differences(arms)),
+    ]  # fmt: skip
     return [shown for shown in tables if shown.rows]
 
 
@@ -287,36 +275,18 @@ def table(arms: Sequence[Scored]) -> tuple[tuple[str, ...], list[tuple[str, ...]
     return ("encoder", "pooling", "learning rate", *(column.title for column in shown)), rows
 
 
-def differences(arms: Sequence[Scored]) -> list[Difference]:
-    """Every pair of arms that read the same test reviews; of more than four arms, each against the first."""
-    return [
-        Difference(
-            first.label,
-            second.label,
-            accuracy_difference(first.metrics["test/accuracy"], second.metrics["test/accuracy"]),
-        )
-        for first, second in combinations(arms, 2)
-        if first.reviews == second.reviews and (len(arms) <= 4 or first is arms[0])
-    ]
-
-
 DIFFERENCE_TITLE = "Differences of the means, on the same test reviews; Welch's t interval over the seeds"
-DIFFERENCE_COLUMNS = ("first", "second", "difference in test accuracy [points]", "95 % interval")
 
 
-def difference_table(rows: Sequence[Difference]) -> list[tuple[str, ...]]:
-    """One row per pair, in the order of `DIFFERENCE_COLUMNS`."""
-    return [
-        (
-            row.first,
-            row.second,
-            f"{100 * row.accuracy.estimate:+.2f}",
-            f"{100 * row.accuracy.low:+.2f} to {100 * row.accuracy.high:+.2f}"
-            if row.accuracy.known
-            else "none: too few seeds",
-        )
-        for row in rows
-    ]
+def differences(arms: Sequence[Scored]) -> list[tuple[str, ...]]:
+    """A row for each pair of arms that read the same test reviews; of more than four arms, each against the first."""
+    rows: list[tuple[str, ...]] = []
+    for first, second in combinations(arms, 2):
+        if first.reviews == second.reviews and (len(arms) <= 4 or first is arms[0]):
+            found = accuracy_difference(first.metrics["test/accuracy"], second.metrics["test/accuracy"])
+            interval = f"{100 * found.low:+.2f} to {100 * found.high:+.2f}" if found.known else "none: too few seeds"
+            rows.append((first.label, second.label, f"{100 * found.estimate:+.2f}", interval))
+    return rows
 
 
 DISTANCE_TITLE = "Test accuracy by distance from the deciding clause to the end [tokens]"

@@ -4,7 +4,6 @@ metric."""
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -100,7 +99,9 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
             centers.append(float(np.median(values[inside])))
             means.append(score.mean)
             deviations.append(score.deviation)
-        _band(axes, centers, np.array(means), np.array(deviations), colors[arm.name], arm.label)
+        low, high = np.array(means) - deviations, np.array(means) + deviations
+        axes.plot(centers, means, marker="o", markersize=4, color=colors[arm.name], label=arm.label, linewidth=1.8)
+        axes.fill_between(centers, low, high, color=colors[arm.name], alpha=0.2, linewidth=0)
     decorate_accuracy(axes, "distance" if known else "length")
     if len(arms) <= 5:  # more would hide the curves; the bars name the colours
         axes.legend(loc="best")
@@ -109,19 +110,11 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
 def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     most = 1
     for arm in arms:
-        for position, run in enumerate(arm.runs):
+        for run in arm.runs:
             validation = run.curve("val/accuracy")[1]
-            epochs = len(validation)
-            label = None if position else arm.label
-            style: dict[str, Any] = {
-                "marker": "o",
-                "markersize": 3,
-                "color": colors[arm.name],
-                "linewidth": 1.4,
-                "label": label,
-            }
-            axes.plot(range(1, epochs + 1), validation, **style)
-            most = max(most, epochs)
+            most = max(most, len(validation))
+            epochs, color = range(1, len(validation) + 1), colors[arm.name]
+            axes.plot(epochs, validation, "o-", color=color, label=arm.label, markersize=3, linewidth=1.4)
     draw_level(axes, 0.5)
     axes.set_xlim(0.5, most + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, min_n_ticks=1))
@@ -157,8 +150,3 @@ PANELS: dict[str, Callable[[Axes, Sequence[Arm], dict[str, str]], None]] = {
     "gradients": _gradients,
 }
 """By the names that `panels` takes."""
-
-
-def _band(axes: Axes, x: Sequence[float], mean: np.ndarray, deviation: np.ndarray, color: str, label: str) -> None:
-    axes.plot(x, mean, marker="o", markersize=4, color=color, label=label, linewidth=1.8)
-    axes.fill_between(x, mean - deviation, mean + deviation, color=color, alpha=0.2, linewidth=0)

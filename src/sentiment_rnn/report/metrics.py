@@ -4,6 +4,7 @@ A new metric is logged where it is computed (`model/classifier.py` for one of th
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,17 +18,10 @@ def percent_with_deviation(value: Spread) -> str:
     return f"{with_deviation(Spread(100 * value.mean, 100 * value.deviation), 1)} %"
 
 
-def _decimals(value: Spread) -> str:
-    """`0.881 ± 0.002`, or `0.881` of a single seed."""
-    return with_deviation(value, 3)
-
-
-def _whole(value: Spread) -> str:
-    return f"{value.mean:,.0f}"
-
-
-def _seconds(value: Spread) -> str:
-    return f"{value.mean:.1f}"
+DECIMALS = partial(with_deviation, places=3)
+"""`0.881 ± 0.002`, or `0.881` of a single seed."""
+WHOLE = "{0.mean:,.0f}".format
+SECONDS = "{0.mean:.1f}".format
 
 
 class Column(NamedTuple):
@@ -37,7 +31,7 @@ class Column(NamedTuple):
     """As runs log it; also its column in `results.csv`."""
     title: str = ""
     """Of its column in the table; none where the table leaves it out."""
-    form: Callable[[Spread], str] = _decimals
+    form: Callable[[Spread], str] = DECIMALS
     """From mean and deviation over seeds to a cell."""
 
     def cell(self, value: Spread) -> str:
@@ -46,14 +40,14 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column(PARAMETERS, "parameters", _whole),
+    Column(PARAMETERS, "parameters", WHOLE),
     Column(BEST_ACCURACY, "validation accuracy", percent_with_deviation),
     Column("test/accuracy", "test accuracy", percent_with_deviation),
     Column("test/f1", "F1"),
     Column("test/auroc", "AUROC"),
     Column("test/calibration_error"),
     Column("test/loss"),
-    Column(EPOCH_SECONDS, "s / epoch", _seconds),
-    Column(TOKENS_PER_SECOND, "tokens / s", _whole),
+    Column(EPOCH_SECONDS, "s / epoch", SECONDS),
+    Column(TOKENS_PER_SECOND, "tokens / s", WHOLE),
     Column(PEAK_MEMORY),
 )

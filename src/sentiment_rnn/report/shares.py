@@ -13,7 +13,7 @@ def wilson_interval(correct: int, total: int) -> Interval:
     return Interval(correct / total, result.low, result.high)
 
 
-def share_interval(successes: int, total: int) -> Interval:
+def clopper_pearson(successes: int, total: int) -> Interval:
     """A share with its exact 95 % interval (Clopper & Pearson 1934), which covers at least as often as it says."""
     result = binomtest(successes, total).proportion_ci(0.95, method="exact")
     return Interval(successes / total, float(result.low), float(result.high))
@@ -37,5 +37,5 @@ def share_difference(first: int, of_first: int, second: int, of_second: int) -> 
 
 def counted(successes: int, total: int) -> str:
     """`18/20 (68 to 99 %)`, with the exact interval."""
-    _, low, high = share_interval(successes, total)
+    _, low, high = clopper_pearson(successes, total)
     return f"{successes}/{total} ({100 * low:.0f} to {100 * high:.0f} %)"

@@ -74,7 +74,7 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 
     Outcomes can fall into two clusters, of seeds that learn and seeds that do not. Where all seeds may come from one
     cluster, it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten
-    learn. Count the seeds then (`report.shares.share_interval`), or take `bounded_interval`. A bootstrap over seeds and
+    learn. Count the seeds then (`report.shares.clopper_pearson`), or take `gaffke_interval`. A bootstrap over seeds and
     the reviews of each does no better.
     """
     mean, deviation = spread(values)
@@ -85,14 +85,14 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 
 
 DRAWS = 100_000
-"""Of `bounded_interval`: its bounds then have a standard error below 1 % of the interval's width."""
+"""Of `gaffke_interval`: its bounds then have a standard error below 1 % of the interval's width."""
 
 
-def bounded_interval(values: Values, low: float = 0.0, high: float = 1.0) -> Interval:
-    """Mean over seeds of numbers that cannot leave `low` to `high`, with a 95 % interval that assumes nothing else.
+def gaffke_interval(values: Values) -> Interval:
+    """Mean over seeds of numbers from 0 to 1, with a 95 % interval that assumes nothing else.
 
     It is Gaffke's (2005; Learned-Miller & Thomas 2019, arXiv:1905.06208): quantiles of a Dirichlet-weighted mean of the
-    values and one more, which is `low` for the lower bound and `high` for the upper. Of zeros and ones it is the exact
+    values and one more, which is 0 for the lower bound and 1 for the upper. Of zeros and ones it is the exact
     interval of a share. It is wide where all values agree, since a cluster of which no seed was seen may exist. The
     weights are drawn, always the same ones.
 
@@ -100,11 +100,11 @@ def bounded_interval(values: Values, low: float = 0.0, high: float = 1.0) -> Int
         ValueError: a value is outside of the bounds.
     """
     ordered = np.sort(np.asarray(values, float))
-    if ordered[0] < low or ordered[-1] > high:
-        raise ValueError(f"values from {ordered[0]:g} to {ordered[-1]:g}, expected {low:g} to {high:g}")
+    if ordered[0] < 0 or ordered[-1] > 1:
+        raise ValueError(f"values from {ordered[0]:g} to {ordered[-1]:g}, expected 0 to 1")
     weights = _weights(len(ordered) + 1)
-    lower = np.quantile(weights @ np.append(low, ordered), 0.025)
-    upper = np.quantile(weights @ np.append(ordered, high), 0.975)
+    lower = np.quantile(weights @ np.append(0.0, ordered), 0.025)
+    upper = np.quantile(weights @ np.append(ordered, 1.0), 0.975)
     return Interval(float(ordered.mean()), float(lower), float(upper))
 
 
@@ -114,7 +114,7 @@ def _weights(count: int) -> np.ndarray:
     return np.random.default_rng(0).dirichlet(np.ones(count), DRAWS)
 
 
-def paired_interval(first: BySeed, second: BySeed, low: float = -math.inf, high: float = math.inf) -> Interval:
+def paired_interval(first: BySeed, second: BySeed) -> Interval:
     """Mean difference, first - second, with the t interval of the differences by seed.
 
     For values that share what the seed decides: two readings of one trained model, or two models with the same data,
@@ -125,7 +125,7 @@ def paired_interval(first: BySeed, second: BySeed, low: float = -math.inf, high:
     """
     if first.keys() != second.keys():
         raise ValueError(f"seeds {sorted(first)} and {sorted(second)} are not pairs")
-    return t_interval([first[seed] - second[seed] for seed in first], low, high)
+    return t_interval([first[seed] - second[seed] for seed in first])
 
 
 def geometric_interval(values: Values) -> Interval:

@@ -31,16 +31,6 @@ def _lines(table: Table) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def read_markdown(path: Path) -> list[Table]:
-    """The tables of a file that `markdown` wrote."""
-    parts = path.read_text().strip().split("\n\n")
-    tables = []
-    for title, lines in zip(parts[::2], parts[1::2], strict=True):
-        columns, _, *rows = [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in lines.splitlines()]
-        tables.append(Table(title, columns, rows))
-    return tables
-
-
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A CSV file, its numbers with six digits."""
     text = io.StringIO()

@@ -28,14 +28,25 @@ from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.results import planned_runs, results_of, trials_of
 from sentiment_rnn.tracking.store import Store, check_store, open_store
 from sentiment_rnn.tracking.sweep_reports import log_summary
-from sentiment_rnn.tracking.sweeps import FAILED, FINISHED, KILLED, SweepPlan, close_parent, lock_sweep, open_parent
+from sentiment_rnn.tracking.sweeps import (
+    FAILED,
+    FINISHED,
+    KILLED,
+    SweepPlan,
+    close_parent,
+    jobs_left,
+    lock_sweep,
+    open_parent,
+)
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
 NAMING_ENCODERS = ("optimizer.learning_rates", "optimizer.draws")
 """Dictionaries by the name of an encoder."""
 SEED = "seed="
-SEARCH = "hydra_plugins.sentiment_rnn_search.SearchSweeper"
+SEARCH = "hydra_plugins.sentiment_rnn_sweepers.SearchSweeper"
+GRID = "hydra_plugins.sentiment_rnn_sweepers.GridSweeper"
+"""What a sweep has in the place of Hydra's own sweeper."""
 FEW_STEPS = 400
 """Training steps below which encoders were often near chance, on 300 texts of each of two kinds."""
 log = logging.getLogger("sentiment_rnn")
@@ -51,6 +62,8 @@ class SweepCallback(Callback):
 
     def __init__(self) -> None:
         self.parent: Lease | None = None
+        self.jobs: list[list[str]] = []
+        """The overrides of the jobs that a grid starts."""
 
     def __reduce__(self) -> tuple[Callable[[str, str], "SweepCallback"], tuple[str, str]]:
         """A job in another process gets a copy of it, which opens and ends nothing."""
@@ -72,13 +85,21 @@ class SweepCallback(Callback):
             check_encoders_named(config, configs)
             here = runs_here(config.hydra.launcher)
             store, jobs_of_data = prepare(configs, here)
-            study, digest = configs[0].study, digest_of(configs, jobs_of_data, here, plan)
+            identities = identities_of(configs, jobs_of_data, here)
+            study, digest = configs[0].study, digest_of(configs, identities, plan)
             lock_sweep(store, study, digest)
             self.parent = open_parent(store, configs[0].tracking, study, digest, plan)
             if self.parent is None:
                 raise SystemExit(0)  # no job needs to start
-            tell_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, batch))
-        begun.append(self)
+            begun.append(self)
+            if not plan.space:
+                jobs = jobs_left(self.parent, jobs, list(zip(identities, configs, strict=True)))
+                if not jobs:
+                    self.close(FINISHED)
+                    raise SystemExit(0)
+                batch = len(jobs)
+            told = told_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, batch))
+            self.jobs = [[*job, *told] for job in jobs]
 
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
         """Every job went well: only then does Hydra call this."""
@@ -231,14 +252,17 @@ def job_overrides(config: DictConfig) -> list[list[str]]:
     return [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
 
 
-def tell_jobs(config: DictConfig, parent: str, at_once: int) -> None:
-    """Set keys of every job's configuration, unless the user has. It is composed where the job runs, on another machine
-    maybe, and the sweep's overrides are what each launcher takes there."""
+def told_jobs(config: DictConfig, parent: str, at_once: int) -> list[str]:
+    """Overrides of every job, which set what the user has not. A job's configuration is composed where it runs, on
+    another machine maybe, and its overrides are what each launcher takes there."""
     told = [f"tracking.parent='{parent}'"]  # in quotes: an id of digits is no number
     if at_once > 1 and OmegaConf.select(config, "trainer.jobs_at_once") is None:
         told += [f"trainer.jobs_at_once={at_once}"]
     with read_write(config), open_dict(config):
         config.hydra.overrides.task += told
+        if config.hydra.sweeper._target_ != SEARCH:
+            config.hydra.sweeper._target_ = GRID
+    return told
 
 
 def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
@@ -260,13 +284,18 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     return configs
 
 
-def digest_of(configs: list[RunConfig], jobs: dict[str, Job], here: bool, plan: SweepPlan) -> str:
-    """What a sweep is: the identities that its jobs have with these data, and on this machine where they run `here`.
-    Another corpus makes another sweep, and another processor does, unless others do the work. A search is also its
-    space and its sampler; with more trials it is the same."""
-    identities = []
-    for config in configs:
-        known = resolved(config) if here else config
-        identities.append(known.identity(jobs[config.data_key].digest, code_digest(config.targets)))
-    identities += [*plan.space, plan.sampler] if plan.space else []
-    return hashlib.sha256(json.dumps(identities).encode()).hexdigest()[:16]
+def identities_of(configs: list[RunConfig], jobs: dict[str, Job], here: bool) -> list[str]:
+    """The identities that the jobs of a sweep have with these data, and on this machine where they run `here`. On
+    another machine `auto` may mean something else, and a job finds out for itself whether its run is there."""
+    return [
+        (resolved(config) if here else config).identity(jobs[config.data_key].digest, code_digest(config.targets))
+        for config in configs
+    ]
+
+
+def digest_of(configs: list[RunConfig], identities: list[str], plan: SweepPlan) -> str:
+    """What a sweep is: its name, what its jobs are and what their runs keep. A search is also its space and its
+    sampler; with more trials it is the same."""
+    described: list[object] = [configs[0].study, identities, [config.keeps for config in configs]]
+    described += [plan.space, plan.sampler] if plan.space else []
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]

@@ -1,65 +1,115 @@
-"""A digest of the code that decides a run's result, so that results of two codes are never mixed."""
+"""The code that decides a run's result, and its digest, so that results of two codes are never mixed.
+
+It begins at the engine and at what the configuration names, and goes on to all that these import: of this package what
+can decide a number, of a user's package the package's own modules, of a user's single file those beside it. A file that
+nothing of this imports counts for nothing, whatever folder it is in.
+"""
 
 import ast
 import functools
 import hashlib
-import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
+from importlib.util import resolve_name
 from pathlib import Path
 
+from sentiment_rnn.config.components import class_named
 from sentiment_rnn.config.folders import PACKAGE
+from sentiment_rnn.model.components import LIBRARIES
+from sentiment_rnn.runs.source_digest import source_digest
 
-DECIDES = ("data", "model", "runs/engine.py", "runs/reviews.py", "runs/sequences.py", "runtime.py")
-"""What decides the numbers of a run. Tables, figures, pages and commands do not: they can change between two runs."""
+OURS = "sentiment_rnn"
+ENGINE = f"{OURS}.runs.engine"
+COMPILED = {f"{OURS}.model.recurrence": ("model/recurrence.cpp", "model/product.h")}
+"""Files of C++ that are a module's."""
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders in which modules lie side by side that have nothing to do with each other."""
+DECIDES_NOTHING = (
+    *("cli", "config", "environment", "errors", "inference", "lean_imports", "locks", "masking", "probes", "report"),
+    *("tracking", "runs.callback", "runs.code", "runs.interruption", "runs.packaging", "runs.processes"),
+    *("runs.search", "runs.source_digest"),
+)
+"""Of this package: what shows, records or delivers what a run found, starts and stops processes, or says what is wrong.
+And what checks a configuration, whose values are part of the identity."""
 
 
 def code_digest(targets: Sequence[str]) -> str:
-    """Digest of this package's deciding modules, and of a user's own.
+    """Digest of the code that a configuration reaches.
 
     Args:
-        targets: import paths that the configuration names (`RunConfig.targets`).
+        targets: import paths that it names (`RunConfig.targets`).
     """
-    own = sorted({path for target in targets for path in _outside(target)})
-    return hashlib.sha256("\n".join([_package_digest(), *map(_digest, own)]).encode()).hexdigest()
+    return hashlib.sha256("\n".join(reached_code(tuple(targets)).values()).encode()).hexdigest()
 
 
 @functools.cache
-def _package_digest() -> str:
-    return hashlib.sha256("\n".join(_digest(path) for path in _files()).encode()).hexdigest()
+def reached_code(targets: tuple[str, ...]) -> dict[Path, str]:
+    """The files of that code, and the digest of each."""
+    found: dict[str, tuple[Path, str]] = {}
+    left = [ENGINE, *(module for target in targets for module in _modules_of(target))]
+    while left:
+        module = left.pop()
+        path = None if module in found else _path_of(module)
+        if path:
+            digest, imports = _read(path, module)
+            found[module] = path, digest
+            left += [name for name in imports if _belongs(name, module)]
+    compiled = [PACKAGE / name for module, names in COMPILED.items() if module in found for name in names]
+    digests = dict(found[module] for module in sorted(found))
+    return digests | {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in compiled}
 
 
-def _files() -> Iterator[Path]:
-    for name in DECIDES:
-        path = PACKAGE / name
-        yield from [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".py", ".cpp", ".h"))
+def _modules_of(target: str) -> Iterator[str]:
+    """The module that an import path names, and those of the class (or function) that it is of and of its bases."""
+    name = target.replace(":", ".")
+    if "." not in name:
+        return  # one of torchtext's tokenizers
+    found = class_named(target)
+    for module in (name.rpartition(".")[0], *(kind.__module__ for kind in getattr(found, "__mro__", (found,)))):
+        if module.split(".")[0] not in (*LIBRARIES, *sys.stdlib_module_names):
+            yield module
 
 
-def _digest(path: Path) -> str:
-    """Of a file; of Python, of what it does: comments, docstrings and layout count for nothing."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".py":
-        tree = ast.parse(text)
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):
-                node.body = [part for part in body if not _is_docstring(part)]  # type: ignore[attr-defined]
-        text = ast.dump(tree)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _belongs(module: str, importer: str) -> bool:
+    """Whether what a module imports can decide results as it does: of this package, of the module's own, or, where it
+    is in none, a file beside it."""
+    top, _, rest = module.partition(".")
+    if top == OURS:
+        return bool(rest) and not f"{rest}.".startswith(tuple(f"{name}." for name in DECIDES_NOTHING))
+    own = importer.partition(".")[0]
+    file, other = (Path(getattr(sys.modules.get(name), "__file__", None) or "") for name in (own, top))
+    alone = file.suffix == ".py" and file.name != "__init__.py" and not INSTALLED.intersection(file.parts)
+    return top == own or (alone and file.parent == other.parent)
 
 
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _path_of(module: str) -> Path | None:
+    """The Python file of a module or a package of which something is imported; None of a name that is no module."""
+    top, *inner = module.split(".")
+    package = sys.modules.get(top)
+    folders = [PACKAGE] if top == OURS else getattr(package, "__path__", ())
+    inside = [Path(folder, *inner) for folder in folders if inner]
+    places = [place for path in inside for place in (path.with_suffix(".py"), path / "__init__.py")]
+    if not inner and (own := getattr(package, "__file__", None)):
+        places = [Path(own)]
+    return next((place for place in places if place.suffix == ".py" and place.is_file()), None)
 
 
-def _outside(target: str) -> list[Path]:
-    """The file of a user's own module; none for this package's, torch's, or a plain name."""
-    module = target.replace(":", ".").rpartition(".")[0]
-    if not module or module.split(".")[0] in ("sentiment_rnn", "torch", "torchtext"):
-        return []
-    try:
-        found = importlib.util.find_spec(module)
-    except ModuleNotFoundError:  # a class in a class: `my_package.module.Outer` is no module
-        return _outside(module)
-    if found is None:
-        return _outside(module)
-    return [Path(found.origin)] if found.origin and found.origin.endswith(".py") else []
+@functools.cache
+def _read(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
+    """The digest of a file, and what it imports, within functions too: modules, and names that may be modules."""
+    tree = ast.parse(path.read_bytes())
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    return source_digest(tree), tuple(_imports(tree, package))
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            yield base
+            for alias in node.names:
+                yield f"{base}.{alias.name}"
+                # Where it was defined: a package may hand on what its modules have.
+                yield str(getattr(getattr(sys.modules.get(base), alias.name, None), "__module__", base))

@@ -23,7 +23,7 @@ from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
 from sentiment_rnn.runs.processes import other_processes
 from sentiment_rnn.runs.resume import LastCheckpoint, Place
-from sentiment_rnn.runs.solved import StopWhenSolved
+from sentiment_rnn.runs.target_score import StopAtTargetScore
 from sentiment_rnn.tracking.checkpoint_files import FINAL, LAST, CheckpointFiles
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.claims import run_of_first_process
@@ -58,7 +58,7 @@ def train(config: RunConfig, overrides: list[str]) -> float | None:
     store = open_store(config.tracking, patience=SERVER_PATIENCE if config.tracking.parent else 0)
     identity = config.identity(job.digest, code_digest(config.targets))
     if not is_first_process():  # started beside it by a scheduler
-        run_id = run_of_first_process(store, config.tracking, identity)
+        run_id = run_of_first_process(store, config, identity, overrides)
         try:
             return fit_and_test(job, None, Interruption(), interrupted_checkpoint(store, run_id) if run_id else None)
         except torch.distributed.DistError as error:
@@ -195,8 +195,8 @@ def build_trainer(
     ]
     if settings.patience:
         callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))
-    if settings.solved_score is not None:
-        callbacks.append(StopWhenSolved(objective, settings.solved_score))
+    if settings.target_score is not None:
+        callbacks.append(StopAtTargetScore(objective, settings.target_score))
     if not shows_progress:
         callbacks.append(EpochLines(objective.metric))
     limit = 1 if settings.fast_dev_run else settings.overfit_batches or settings.limit_batches or None

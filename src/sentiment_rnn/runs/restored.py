@@ -32,13 +32,13 @@ def data_of(result: RunResult) -> ReviewData:
     return data
 
 
-def untrained(result: RunResult, data: ReviewData) -> SentimentClassifier:
+def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
     """The model with the weights with which a run began."""
     pl.seed_everything(result.seed, verbose=False)
     return _build(result.config, len(data.corpus.tokenizer))
 
 
-def best(result: RunResult) -> SentimentClassifier:
+def load_tested(result: RunResult) -> SentimentClassifier:
     """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
     return _load(result.config, checkpoint_of(result))
 

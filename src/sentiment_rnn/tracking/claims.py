@@ -4,7 +4,6 @@ import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from mlflow.entities import Param, Run, RunStatus
@@ -12,7 +11,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.answers import no_answer
@@ -32,6 +30,7 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.results import Curve, curve_of, is_finished
+from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger("sentiment_rnn")
@@ -61,8 +60,11 @@ class Claim:
     """What a resumed run had measured before it broke off."""
 
 
-def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
-    """The run that this process is to train, with its lease, or the one that the sweep has finished, without.
+def claim_run(store: Store, config: RunConfig, identity: str, overrides: list[str]) -> Claim:
+    """The run that this process is to train, with its lease, or one that stands in for it and has finished, without.
+
+    Args:
+        overrides: of the job.
 
     Raises:
         UserError: as `tracking.record.tracked_run`.
@@ -75,15 +77,18 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
     if tracking.parent is None:
         run_id = _new_run(store, config, identity)
         return Claim(run_id, Lease(store, run_id, tracking).acquire(wait=False))
-    _check_parent(store, tracking.parent)
-    finished = partial(_find, store, identity, tracking.parent, "=")
+    parent = _parent(store, tracking.parent)
+
+    def finished() -> str | None:
+        return _finished_id(store, parent, config, identity, overrides)
+
     if done := finished():
         return Claim(done)
     with ExitStack() as undone:
         lease = undone.enter_context(Lease(store, tracking.parent, tracking, identity).acquire(wait=True))
         if done := finished():  # by the process that was waited for
             return Claim(done)
-        broken = _find(store, identity, tracking.parent, "!=")
+        broken = _broken_id(store, identity, tracking.parent)
         tags = store.client.get_run(broken).data.tags if broken else {}
         if PRUNED_TAG in tags:
             raise PrunedError(tags[PRUNED_TAG])
@@ -94,27 +99,29 @@ def claim_run(store: Store, config: RunConfig, identity: str) -> Claim:
         return claim
 
 
-def run_of_first_process(store: Store, tracking: TrackingConfig, identity: str) -> str | None:
+def run_of_first_process(store: Store, config: RunConfig, identity: str, overrides: list[str]) -> str | None:
     """Id of the run in which this process takes part, once the first process of the same scheduler's job has it.
 
-    None where that makes a run of its own, which starts with the first step. A run that the sweep has finished ends
-    this process: there is nothing to do.
+    None where that makes a run of its own, which starts with the first step. A run that has finished, or stands in for
+    it, ends this process: there is nothing to do.
 
     Raises:
         UserError: the first process has failed, it seems: it has no run, and waits for no other process that lives.
     """
+    tracking = config.tracking
     if tracking.parent is None:
         return tracking.resume
+    parent = _parent(store, tracking.parent)
     lease = Lease(store, tracking.parent, tracking, identity)
     seen, since = lease.owner(), time.monotonic()
     while True:
         owner = lease.owner()
         if owner != seen:  # a heartbeat, of a process that the first one waits for
             seen, since = owner, time.monotonic()
-        run_id = _find(store, identity, tracking.parent, "!=")
+        run_id = _broken_id(store, identity, tracking.parent)
         if owner and owner.job == scheduled_job() and run_id:
             return run_id
-        if _find(store, identity, tracking.parent, "="):
+        if _finished_id(store, parent, config, identity, overrides):
             raise SystemExit(0)
         if (waited := time.monotonic() - since) > FIRST_WITHIN + tracking.lease:
             raise UserError(
@@ -124,9 +131,9 @@ def run_of_first_process(store: Store, tracking: TrackingConfig, identity: str) 
         time.sleep(tracking.heartbeat / 3)
 
 
-def _check_parent(store: Store, parent: str) -> None:
+def _parent(store: Store, parent: str) -> Run:
     try:
-        store.client.get_run(parent)
+        return store.client.get_run(parent)
     except MlflowException as error:
         if no_answer(error):
             raise
@@ -183,10 +190,15 @@ def _drop_error(store: Store, run: Run) -> None:
         log.debug("run %s: %s stays (%s)", run.info.run_id, TRACEBACK, error)
 
 
-def _find(store: Store, identity: str, parent: str, finished: str) -> str | None:
-    """Id of a sweep's run of an identity; `finished` is `=` for one that is FINISHED, `!=` for one that is not."""
+def _finished_id(store: Store, parent: Run, config: RunConfig, identity: str, overrides: list[str]) -> str | None:
+    found = finished_runs_for(store, parent, {identity: (config, overrides)}).get(identity)
+    return found.info.run_id if found else None
+
+
+def _broken_id(store: Store, identity: str, parent: str) -> str | None:
+    """Id of a sweep's run of an identity that has not finished."""
     query = f"tags.`{IDENTITY_TAG}` = '{identity}' and tags.`{PARENT_TAG}` = '{parent}'"
-    query += f" and attributes.status {finished} '{RunStatus.to_string(RunStatus.FINISHED)}'"
+    query += f" and attributes.status != '{RunStatus.to_string(RunStatus.FINISHED)}'"
     runs = store.client.search_runs([store.experiment_id], query, max_results=1)
     return runs[0].info.run_id if runs else None
 

@@ -25,7 +25,7 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import end_of, is_finished, order_of, planned_runs, validation_rank
+from sentiment_rnn.tracking.results import is_finished, order_of, planned_runs, reused_by, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -51,7 +51,7 @@ class Entry:
     run: Run
     """The parent, or the single run itself."""
     runs: list[Run]
-    """The runs of the sweep, or the single run."""
+    """The runs of the sweep, also those that another one trained, or the single run."""
     jobs: int
     """How many runs the sweep has once it is done."""
     state: str
@@ -118,7 +118,11 @@ def entries_of(store: Store) -> list[Entry]:
         if IDENTITY_TAG in run.data.tags:
             children.setdefault(run.data.tags.get(PARENT_TAG, ""), []).append(run)
     models = _sizes_of_models(store)
-    sweeps = [_entry(store, run, children.get(run.info.run_id, []), models) for run in runs if _is_sweep(run)]
+    by_id = {run.info.run_id: run for run in runs}
+    sweeps = []
+    for run in filter(_is_sweep, runs):
+        reused = [by_id[run_id] for run_id in reused_by(run) if run_id in by_id]
+        sweeps.append(_entry(store, run, children.get(run.info.run_id, []), models, reused))
     parents = {sweep.run.info.run_id for sweep in sweeps}
     alone = (run for parent, of_parent in children.items() if parent not in parents for run in of_parent)
     singles = [_entry(store, run, [run], models) for run in alone]
@@ -154,15 +158,18 @@ def _is_sweep(run: Run) -> bool:
     return SWEEP_TAG in run.data.tags
 
 
-def _entry(store: Store, run: Run, runs: list[Run], models: dict[str, int | None]) -> Entry:
+def _entry(store: Store, run: Run, runs: list[Run], models: dict[str, int | None], reused: Sequence[Run] = ()) -> Entry:
+    """A sweep with the runs that it trained and those that it reuses, or a single run. Disk space counts where a run
+    was trained."""
     updated = max(_last_work(store, part) for part in {part.info.run_id: part for part in (run, *runs)}.values())
     everything = {run.info.run_id: run, **{part.info.run_id: part for part in runs}}
     sizes = [_folder_size(part.info.artifact_uri) for part in everything.values()]
     sizes += [models[run_id] for run_id in everything if run_id in models]
+    listed = [*runs, *reused]
     return Entry(
         run,
-        runs,
-        jobs=len(runs) if is_finished(run) or not _is_sweep(run) else planned_runs(store, run) or len(runs),
+        listed,
+        jobs=len(listed) if is_finished(run) or not _is_sweep(run) else planned_runs(store, run) or len(listed),
         state=_state(run, owners_of(run.data.tags), updated),  # of a sweep, also those of its jobs
         updated=updated,
         checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),
@@ -183,9 +190,9 @@ def _state(run: Run, owners: Sequence[Owner], updated: float) -> str:
 
 
 def _last_work(store: Store, run: Run) -> float:
-    """When a run ended or was asked for after that; before its end, when it last logged a metric or wrote a file."""
+    """When a run ended, or its finished sweep was asked for; before, when it last logged a metric or wrote a file."""
     if run.info.end_time:
-        return end_of(run) / 1000
+        return float(run.info.end_time) / 1000
     often = [name for name in ("train/loss", "system/cpu_utilization_percentage") if name in run.data.metrics]
     logged = [store.client.get_metric_history(run.info.run_id, name)[-1].timestamp / 1000 for name in often]
     written = [path.stat().st_mtime for path in files_of(store, run.info.run_id)]

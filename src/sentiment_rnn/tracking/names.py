@@ -6,9 +6,6 @@ COMMAND_VARIABLE = "SENTIMENT_RNN_COMMAND"
 PROTOCOL_VARIABLE = "SENTIMENT_RNN_PROTOCOL"
 """Environment variable that tells a run under which protocol its study started it."""
 
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
-"""MLflow's environment variable for the store; `tracking.uri` is its value unless given."""
-
 PARENT_TAG = "mlflow.parentRunId"
 IDENTITY_TAG = "sentiment_rnn.identity"
 """Digest of what decides a run's result (`RunConfig.identity`)."""
@@ -22,8 +19,9 @@ WRITER_TAG = "sentiment_rnn.writer"
 """Which process, on which machine and in which job of a scheduler, wrote a run last."""
 SWEEP_TAG = "sentiment_rnn.sweep"
 """Of a parent run: digest of what its jobs are."""
-ASKED_TAG = "sentiment_rnn.asked"
-"""Of a parent run: when its finished sweep was asked for again and not repeated, in milliseconds since 1970."""
+REUSED_TAG = "sentiment_rnn.reused"
+"""Of a parent run, with the id of a run behind it: the overrides of the job for which that run stands in, one a
+line. Another sweep trained it, or none."""
 ORDER_TAG = "sentiment_rnn.order"
 """Of a parent run: its place in the order in which sweeps were begun, resumed, asked for and ended. It is counted,
 since the clocks of machines differ."""

@@ -1,6 +1,7 @@
 """Checkpoints that nobody needs any more: which they are, why the others stay, and their removal."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,20 +49,28 @@ class Plan:
 
 
 def plan(
-    store: Store, entries: Sequence[Entry], keep: str, older_than_days: float = 0.0, unfinished: bool = False
+    store: Store,
+    entries: Sequence[Entry],
+    keep: str,
+    older_than_days: float = 0.0,
+    unfinished: bool = False,
+    others: Sequence[Entry] = (),
 ) -> Plan:
     """What a rule removes of these sweeps and runs. Nothing is removed yet.
 
-    A run whose model has an alias, the best run of a sweep and what is running now keep all their checkpoints.
+    A run whose model has an alias, the best run of a sweep, what is running now and what `others` list keep all their
+    checkpoints.
 
     Args:
         keep: `best` and `last` keep that one checkpoint of each run, `none` keeps none.
         older_than_days: leave runs alone that ended later than this.
         unfinished: also of runs that did not finish, which could then only start anew.
+        others: sweeps that the rule is not for. They may list runs that these have trained.
     """
     registered = aliases_by_run(store)
-    removals: list[Removal] = []
-    spared: dict[str, int] = {}
+    listed = {run.info.run_id: entry.name for entry in others for run in entry.runs}
+    removals: dict[str, Removal] = {}
+    spared: dict[str, str] = {}
     for entry in entries:
         best = entry.best
         for run in entry.runs:
@@ -72,6 +81,8 @@ def plan(
                 reason = f"registered as {registered[run.info.run_id]}"
             elif entry.is_sweep and best and run.info.run_id == best.run.info.run_id:
                 reason = "the best of a sweep"
+            elif run.info.run_id in listed:
+                reason = f"also of the sweep {listed[run.info.run_id]}"
             elif entry.is_running(run):
                 reason = "running"
             elif not is_done(run) and not unfinished:
@@ -80,10 +91,11 @@ def plan(
                 reason = f"not older than {older_than_days:g} days"
             else:
                 if removed := [path for path in files if path.name != _kept(run, keep, files)]:
-                    removals.append(Removal(entry, run, removed))
+                    removals.setdefault(run.info.run_id, Removal(entry, run, removed))
                 continue
-            spared[reason] = spared.get(reason, 0) + 1
-    return Plan(removals, spared)
+            spared[run.info.run_id] = reason  # whatever another sweep that lists it says
+    left = [removal for run_id, removal in removals.items() if run_id not in spared]
+    return Plan(left, Counter(spared.values()))
 
 
 def aliases_by_run(store: Store) -> dict[str, str]:

@@ -201,8 +201,8 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
     """Open a run, or resume the broken one of the same identity: of the same sweep, or the one that `tracking.resume`
     names. No other process writes it until it ends: FINISHED, or FAILED with its traceback.
 
-    A job of a sweep first waits where another process trains the same. What the sweep has finished is given as it is,
-    `RunRecord.finished`, and is not to be trained.
+    A job of a sweep first waits where another process trains the same. A run that has finished, or stands in for it, is
+    given as it is, `RunRecord.finished`, and is not to be trained.
 
     Nothing that the store does after that ends the run, or takes the place of the error that did.
 
@@ -217,7 +217,7 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
         DivergedError: its loss became no number, now or before.
     """
     with store_errors(store.uri, store.experiment, "EDIT"), ExitStack() as undone:
-        claim = claim_run(store, config, identity)
+        claim = claim_run(store, config, identity, overrides)
         run_id, lease = claim.run_id, claim.lease
         if lease:
             undone.enter_context(lease)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.answers import STORE_ERRORS, is_missing, may_be_missing
 from sentiment_rnn.tracking.names import (
-    ASKED_TAG,
     BEST_ACCURACY,
     BEST_LOSS,
     CONFIGURATION,
@@ -33,6 +33,7 @@ from sentiment_rnn.tracking.names import (
     PARAMETERS,
     PARENT_TAG,
     PREDICTIONS,
+    REUSED_TAG,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
@@ -236,11 +237,6 @@ def next_order(store: Store) -> str:
     return f"{1 + max(map(order_of, last), default=0):09d}"  # as texts in the order of the numbers
 
 
-def end_of(run: Run) -> int:
-    """When a run that has ended did so, or, a sweep, was asked for once more after that; in milliseconds."""
-    return max(int(run.info.end_time), _number(run.data.tags.get(ASKED_TAG, "")))
-
-
 def _number(tag: str) -> int:
     """The number in a tag; 0 where there is none, as another version or another program may have left it."""
     return int(tag) if tag.isdecimal() and len(tag) <= 15 else 0
@@ -250,7 +246,7 @@ def _last_work(store: Store, parent: Run) -> int:
     """When a sweep was last worked on or asked for, in milliseconds: its end, or, without one, the start of its last
     job."""
     if parent.info.end_time:
-        return end_of(parent)
+        return int(parent.info.end_time)
     query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
     last = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1)
     return int((last[0] if last else parent).info.start_time)
@@ -265,7 +261,9 @@ def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RunRes
     Raises:
         UserError: there are none.
     """
-    results = [result_of(store, run) for run in finished_runs(store, parent, diverged)]
+    reused = reused_by(parent)
+    runs = finished_runs(store, parent, diverged)
+    results = [result_of(store, run, reused.get(run.info.run_id)) for run in runs]
     jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
     return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
 
@@ -290,14 +288,23 @@ def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run
 
 
 def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
-    """The runs of a sweep that finished, trials among them, by their start.
+    """The runs of a sweep that finished, trials and those that it reuses among them, by their start.
 
     Args:
         diverged: whether those that diverged come too.
     """
-    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
-    runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time ASC"], max_results=10_000)
+    queries = [f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"]
+    if reused := ", ".join(f"'{run_id}'" for run_id in reused_by(parent)):
+        queries.append(f"attributes.run_id IN ({reused})")
+    found = [store.client.search_runs([store.experiment_id], query, max_results=10_000) for query in queries]
+    runs = sorted(chain(*found), key=lambda run: int(run.info.start_time))
     return [run for run in runs if is_finished(run) or (diverged and DIVERGED_TAG in run.data.tags)]
+
+
+def reused_by(parent: Run) -> dict[str, list[str]]:
+    """The overrides of the jobs of a sweep for which runs stand in that it did not train, by the ids of these runs."""
+    tags = ((key.partition(f"{REUSED_TAG}."), value) for key, value in parent.data.tags.items())
+    return {run_id: value.splitlines() for (before, tag, run_id), value in tags if tag and not before}
 
 
 def jobs_of(store: Store, parent: Run) -> list[list[str]]:
@@ -323,13 +330,20 @@ def _plan_of(store: Store, parent: Run) -> dict[str, Any]:
         return {}
 
 
-def result_of(store: Store, run: Run) -> RunResult:
-    """A finished run; raises `UserError` where its configuration cannot be read."""
+def result_of(store: Store, run: Run, overrides: list[str] | None = None) -> RunResult:
+    """A finished run.
+
+    Args:
+        overrides: of the job that asks for it, where that is of another sweep.
+
+    Raises:
+        UserError: its configuration cannot be read.
+    """
     return RunResult(
         store,
         run.info.run_id,
         config=recorded(_read_yaml(store, run, CONFIGURATION, dict)),
-        overrides=_pairs(_read_yaml(store, run, OVERRIDES, list)),
+        overrides=_pairs(overrides or _read_yaml(store, run, OVERRIDES, list)),
         metrics=Metrics(run.data.metrics),
         tags=run.data.tags,
         artifacts=str(run.info.artifact_uri),

@@ -1,12 +1,11 @@
-"""What was made of a sweep's runs, logged to its parent run: tables, figures, a summary, a page.
+"""What was made of a sweep's runs, logged to its parent run: tables, a figure, a summary.
 
 All raise `UserError` where the store refuses, or does not answer.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Metric, Run
@@ -46,16 +45,3 @@ def log_summary(store: Store, run_id: str, text: str, metrics: dict[str, float])
     with logging_errors(store):
         store.client.set_tag(run_id, NOTE_TAG, text)
         store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
-
-
-def log_findings(store: Store, parent: Run, study: str, files: Iterable[Path]) -> None:
-    """Put what a study wrote into the parent run, under `study/<its name>`: a sweep can be that of two studies."""
-    with logging_errors(store):
-        for path in files:
-            store.client.log_artifact(parent.info.run_id, str(path), f"study/{study}")
-
-
-def log_page(store: Store, parent: Run, page: str) -> None:
-    """Put the report into the parent run, as `report.html`."""
-    with logging_errors(store):
-        store.client.log_text(parent.info.run_id, page, "report.html")

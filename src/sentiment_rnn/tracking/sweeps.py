@@ -2,22 +2,21 @@
 
 import atexit
 import logging
-import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from filelock import FileLock, Timeout
-from mlflow.entities import Run, RunStatus
+from mlflow.entities import RunStatus
 
+from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.answers import STORE_ERRORS, quick_answers, store_errors
 from sentiment_rnn.tracking.lease import HeldError, Lease, lease_tag, owner_in
 from sentiment_rnn.tracking.names import (
-    ASKED_TAG,
     ERROR_TAG,
     IDENTITY_TAG,
     JOBS,
@@ -29,7 +28,8 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.results import ended_runs, is_finished, latest_of, next_order, trials_of
+from sentiment_rnn.tracking.results import ended_runs, is_finished, latest_of, next_order, reused_by, trials_of
+from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.sync import send_left
 
@@ -37,6 +37,7 @@ FINISHED, FAILED, KILLED = (
     RunStatus.to_string(status) for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
 )
 """How MLflow calls the end of a sweep; KILLED is one that was interrupted."""
+ARE_THERE = "runs are there; tracking.repeat=true trains them again"
 log = logging.getLogger("sentiment_rnn")
 
 
@@ -80,7 +81,8 @@ def lock_sweep(store: Store, study: str, digest: str) -> None:
 
 def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease | None:
     """The lease on a sweep's parent run: the last one of the same jobs where it did not finish or has lost runs, or
-    else a new one. None where the sweep finished before, all its runs are there, and it is not to be repeated.
+    else a new one; also where it is to be repeated and reuses runs. None where the sweep finished before, all its runs
+    are there, and it is not to be repeated.
 
     Raises:
         UserError: another process, on another machine maybe, runs this sweep.
@@ -102,18 +104,13 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
     )
     # By its place, whoever looks for the latest sweep of this name finds the one that was just asked for.
     order = next_order(store)
-    if earlier and finished and not config.repeat and _has_all_runs(store, earlier, plan):
+    # Some may have been deleted, or pruned in a search. Of other machines' runs only the sweep itself knows.
+    if earlier and finished and not config.repeat and len(ended_runs(store, earlier, diverged=True)) >= plan.count:
         store.client.set_tag(earlier.info.run_id, ORDER_TAG, order)
-        store.client.set_tag(earlier.info.run_id, ASKED_TAG, str(int(1000 * time.time())))
-        log.info("sweep %s: finished before, and not repeated; %s", study, where_to_look(store))
+        store.client.set_terminated(earlier.info.run_id)
+        log.info("sweep %s: %d of %d %s; %s", study, plan.count, plan.count, ARE_THERE, where_to_look(store))
         return None
-    if earlier and finished and config.repeat:
-        log.info(
-            "sweep %s: finished on %s with %d runs, which are all trained again; tracking.repeat=false keeps them",
-            study, f"{datetime.fromtimestamp(earlier.info.end_time / 1000):%Y-%m-%d %H:%M}",
-            len(ended_runs(store, earlier, diverged=True)),
-        )  # fmt: skip
-    elif earlier:
+    if earlier and not (config.repeat and (finished or reused_by(earlier))):
         try:
             lease = Lease(store, earlier.info.run_id, config).acquire(wait=False)
         except HeldError as held:
@@ -132,10 +129,24 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
     return Lease(store, parent.info.run_id, config).acquire(wait=False)
 
 
-def _has_all_runs(store: Store, parent: Run, plan: SweepPlan) -> bool:
-    """Whether every run of a finished sweep is there, the diverged ones of a random search too; some may have been
-    deleted, or pruned in a search."""
-    return len(ended_runs(store, parent, diverged=True)) >= plan.count
+def jobs_left(lease: Lease, jobs: Sequence[list[str]], asked: Sequence[tuple[str, RunConfig]]) -> list[list[str]]:
+    """The jobs of a sweep that have no finished run; it lists the runs of others that stand in for its own.
+
+    Args:
+        jobs: by their overrides.
+        asked: the identity and the configuration of each.
+    """
+    store = lease.store
+    wanted = {identity: (config, job) for job, (identity, config) in zip(jobs, asked, strict=True)}
+    with store_errors(store.uri, store.experiment, "EDIT"):
+        parent = store.client.get_run(lease.run_id)
+        there = finished_runs_for(store, parent, wanted)
+    left = [job for job, (identity, _) in zip(jobs, asked, strict=True) if identity not in there]
+    if there:
+        own = all(run.data.tags.get(PARENT_TAG) == lease.run_id for run in there.values())
+        what = "runs are there" if own else ARE_THERE
+        log.info("sweep %s: %d of %d %s", parent.info.run_name, len(jobs) - len(left), len(jobs), what)
+    return left
 
 
 def close_parent(lease: Lease, status: str) -> None:

@@ -142,7 +142,9 @@ def test_what_the_clauses_about_the_cinema_tell_of_the_label_is_documented() -> 
     documented = dict(zip((20, 50, 100, 400), map(int, said), strict=True))
     for distance, right in documented.items():
         assert abs(right_by_the_cinema(distance, np.random.default_rng(7)) - right) < 0.7
-    pages = {name: (EXPERIMENTS / name / "README.md").read_text() for name in ("causes", "mid_range")}
+    pages = {
+        page.stem: page.read_text() for page in (EXPERIMENTS / "ablation/causes.md", EXPERIMENTS / "lag/mid_range.md")
+    }
     assert f"is right in {documented[20]} % at 20 tokens, and {documented[100]} at 100" in pages["causes"]
     assert f"Up to {documented[100]} % can come" in pages["mid_range"]
 

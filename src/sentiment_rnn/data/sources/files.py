@@ -1,8 +1,7 @@
 """Labelled texts of one's own, from files with columns: `.csv`, `.tsv`, `.jsonl`, `.parquet`."""
 
 import hashlib
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -43,9 +42,8 @@ class Files:
     places: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
     def __post_init__(self) -> None:
-        fraction("data.validation_fraction", self.validation_fraction)
-        fraction("data.test_fraction", self.test_fraction)
-        at_least("data.split_seed", self.split_seed, 0)
+        fraction(self, "data.", "validation_fraction", "test_fraction")
+        at_least(self, "data.", split_seed=0)
         for key, path in self._paths.items():
             if not path.is_file():
                 raise UserError(f"data.{key}={path}: no such file; expected .csv, .tsv, .jsonl or .parquet")
@@ -65,7 +63,6 @@ class Files:
                 texts to hold some out, or one part has a single label only.
         """
         parts = {part: self._reviews(part, path) for part, path in self._paths.items()}
-        self._check_count(parts["train"])
         if not self.test:
             parts["train"], parts["test"] = self._held_out(parts["train"], "test")
         if not self.validation:
@@ -118,38 +115,15 @@ class Files:
                 reviews.append(Review(whole(text), label, rating=0, group=group or name, name=name))
         return reviews
 
-    def _check_count(self, reviews: list[Review]) -> None:
-        """Refuse a training file of so few texts that a part which is held out could not have both labels."""
-        without = [part for part in ("test", "validation") if part not in self._paths]
-        held_out = {part: getattr(self, f"{part}_fraction") for part in without}
-        count = len(reviews)
-        if self.group_column or _shares(count, held_out.values()):
-            return
-        needed = next(number for number in itertools.count(count) if _shares(number, held_out.values()))
-        fractions = ", ".join(f"data.{part}_fraction={share:g}" for part, share in held_out.items())
-        files = " and ".join(f"data.{part}" for part in without)
-        raise UserError(
-            f"{self.train}: {count} texts are too few to hold some out for {' and '.join(without)}; at least "
-            f"{needed} are needed with {fractions}: give more, or files of their own for {files}"
-        )
-
     def _check_labels(self, part: str, reviews: list[Review]) -> None:
         labels = {review.label for review in reviews}
         if len(labels) == 1:
             only = "positive" if labels == {1} else "negative"
             which = "texts" if part in self._paths else f"texts that are held out of {self.train}"
-            raise UserError(f"data.{part}: all {len(reviews)} {which} are {only}; expected both labels")
+            raise UserError(
+                f"data.{part}: all {len(reviews)} {which} are {only}; expected both labels; give more texts"
+            )
 
     def _held_out(self, reviews: list[Review], part: str) -> tuple[list[Review], list[Review]]:
         key = f"{part}_fraction"
         return split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
-
-
-def _shares(count: int, fractions: Iterable[float]) -> bool:
-    """Whether two texts or more are left, and in each part that is held out of `count` texts in turn."""
-    for share in fractions:
-        held_out = round(share * count)
-        count -= held_out
-        if held_out < 2:
-            return False
-    return count >= 2

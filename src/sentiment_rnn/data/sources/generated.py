@@ -81,17 +81,12 @@ class Generated:
     """`max_distance` of the test reviews; null for the same. Training never sees distances that are longer."""
 
     def __post_init__(self) -> None:
-        at_least("data.train_reviews", self.train_reviews, 2)
-        at_least("data.test_reviews", self.test_reviews, 2)
-        one_of("data.distances", self.distances, ("log_uniform", "mixed", "equal"))
+        one_of(self, "data.", distances=("log_uniform", "mixed", "equal"))
+        at_least(self, "data.", train_reviews=2, test_reviews=2, generator_seed=0, split_seed=0)
         shortest = 2 if self.distances == "mixed" else 1
-        at_least("data.max_distance", self.max_distance, shortest)
-        if self.test_max_distance is not None:
-            at_least("data.test_max_distance", self.test_max_distance, shortest)
-        probability("data.opening_fraction", self.opening_fraction)
-        at_least("data.generator_seed", self.generator_seed, 0)
-        fraction("data.validation_fraction", self.validation_fraction)
-        at_least("data.split_seed", self.split_seed, 0)
+        at_least(self, "data.", max_distance=shortest, test_max_distance=shortest)
+        probability(self, "data.", "opening_fraction")
+        fraction(self, "data.", "validation_fraction")
 
     def fingerprint(self) -> str:
         """Digest of the grammar (this file) and its settings."""

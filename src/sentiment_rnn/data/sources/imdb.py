@@ -41,7 +41,7 @@ PUBLISHED = {
     "test/pos": (12_500, 16_283_357, "4619fea0c15476ba5fe5d1ad7536ebe0b7e2d56b19500ff121fa29a00015b39f"),
 }
 
-_REVIEW = re.compile(r"(?:^|/)((?:train|test)/(?:neg|pos))/(\d+)_(\d+)\.txt$")
+_REVIEW = re.compile(r"(?:^|/)((?:train|test)/(?:neg|pos))/(\d{1,9})_(\d{1,9})\.txt$")
 _FILMS = re.compile(r"(?:^|/)(train|test)/urls_(neg|pos)\.txt$")
 _FILM_ID = re.compile(r"/(tt\d+)")
 
@@ -68,8 +68,8 @@ class Imdb:
     places: ClassVar[tuple[str, ...]] = ("archive", "directory", "verify")
 
     def __post_init__(self) -> None:
-        fraction("data.validation_fraction", self.validation_fraction)
-        at_least("data.split_seed", self.split_seed, 0)
+        fraction(self, "data.", "validation_fraction")
+        at_least(self, "data.", split_seed=0)
 
     def fingerprint(self) -> str:
         """Digest of the archive's or folder's place, size and time of change, and of how it is split."""
@@ -168,7 +168,7 @@ def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
     films: dict[str, list[str]] = {}
     for name, content in _folder_files(path) if path.is_dir() else _archive_files(path):
         if review := _REVIEW.search(name):
-            folder, identifier, rating = review[1], _number(path, name, review[2]), _number(path, name, review[3])
+            folder, identifier, rating = review[1], int(review[2]), int(review[3])
             if rating > HIGHEST_RATING:
                 raise UserError(f"{path}: {name!r} has the rating {rating}; expected 0 to {HIGHEST_RATING}")
             if identifier in texts[folder]:
@@ -192,12 +192,6 @@ def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
     return texts, films
 
 
-def _number(path: Path, name: str, digits: str) -> int:
-    if len(digits) > 9:
-        raise UserError(f"{path}: {name!r} has a number of {len(digits)} digits; expected ID_RATING.txt")
-    return int(digits)
-
-
 def _check_size(path: Path, name: str, size: int) -> None:
     if size > LONGEST_TEXT:
         raise UserError(
@@ -211,8 +205,6 @@ def _wanted(name: str) -> bool:
 
 def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
     for split in ("train", "test"):
-        if not (path / split).is_dir():
-            raise UserError(f"{path}: no {split}/ folder; expected an extracted aclImdb with train/ and test/")
         for folder, _, names in os.walk(path / split):
             for name in names:
                 file = Path(folder, name)
@@ -245,8 +237,7 @@ def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
                     continue
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is None:
-                    kind = "a hard link" if member.islnk() else "a symbolic link" if member.issym() else "no file"
-                    raise UserError(f"{path}: member {member.name!r} is {kind}; expected a file with a review's text")
+                    raise UserError(f"{path}: member {member.name!r} is a link or no file; expected a review's text")
                 _check_size(path, member.name, member.size)
                 yield member.name, content.read()
     except PermissionError as error:
@@ -275,16 +266,11 @@ def _difference(texts: Texts) -> str | None:
     for folder, (count, size, digest) in PUBLISHED.items():
         contents = [texts[folder][identifier][1] for identifier in sorted(texts[folder])]
         found = hashlib.sha256(b"".join(contents)).hexdigest()
-        if found == digest:
-            continue
-        found_size = sum(map(len, contents))
-        if len(contents) != count:
-            what = f"{len(contents):,} reviews, {count:,} expected"
-        elif found_size != size:
-            what = f"{found_size:,} bytes of text, {size:,} expected"
-        else:
-            what = f"same size, other text (SHA-256 {found[:12]}…, {digest[:12]}… expected)"
-        return f"{folder}/ is not the published corpus: {what}"
+        if found != digest:
+            return (
+                f"{folder}/ is not the published corpus: {len(contents):,} reviews of {sum(map(len, contents)):,} "
+                f"bytes and SHA-256 {found[:12]}…; {count:,} of {size:,} and {digest[:12]}… expected"
+            )
     return None
 
 

@@ -1,10 +1,11 @@
 """Templates filled in: one HTML file each, with its style and its data within."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("sentiment_rnn.report", "pages"),
@@ -15,9 +16,12 @@ _ENVIRONMENT = Environment(
 )
 
 
-def render(template: str, **values: Any) -> str:
-    """The HTML of a template of this folder."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+def render(template: str, folder: Path | None = None, **values: Any) -> str:
+    """The HTML of a template of this folder, or of another one that includes what is here."""
+    here = _ENVIRONMENT.loader
+    assert here
+    loader = ChoiceLoader([FileSystemLoader(folder), here]) if folder else here
+    return _ENVIRONMENT.overlay(loader=loader).get_template(template).render(**values)
 
 
 def rounded(values: np.ndarray, digits: int) -> list[Any]:

@@ -1,0 +1,275 @@
+"""What the gates do while an LSTM reads, by `protocols/2026-11-27_gates.md`."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from experiments.gradient import figures
+from experiments.gradient.models import (
+    AFTER,
+    GENERATED,
+    IMDB,
+    ON_IMDB,
+    Values,
+    condition,
+    numbers,
+    over_seeds,
+    planned_runs,
+    probed,
+    values_of_models,
+    verdicts_on,
+)
+from experiments.gradient.readers import (
+    HALF_LIFE,
+    LONGER_HALF_LIFE,
+    LONGEST,
+    OPEN,
+    PROBABILITY,
+    RUNNING,
+    SHARES,
+    SHUT,
+    UNITS,
+    Reader,
+    explored,
+    read,
+)
+from experiments.lab.findings import Findings, mean_of
+from experiments.lab.rules import LEARNS, MOST, Evidence, above, below, judged
+from experiments.lab.study import Protocol, Study
+from experiments.lab.sweeps import Measured
+from experiments.lab.table import BySeed
+from sentiment_rnn import runtime
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.report.shares import clopper_pearson, counted
+from sentiment_rnn.report.statistics import Interval, geometric_interval, with_bounds
+from sentiment_rnn.report.tables import Table
+from sentiment_rnn.runs.restored import data_of, load_tested
+from sentiment_rnn.tracking.results import RunResult, validation_rank
+from sentiment_rnn.tracking.store import Store
+
+ON_GENERATED = "unseen"
+"""The sweep of the study `length_extrapolation` whose models read."""
+READ_IMDB, HOLDERS = ("rnn", "lstm"), ("lstm", "lstm_chrono")
+"""Arms on IMDb, and on generated reviews."""
+SEEDS = {IMDB: range(20, 30), GENERATED: range(20)}
+"""Of the protocol, by reviews."""
+TEST_REVIEWS = 256
+"""Test reviews that are read, drawn from all."""
+LASTS = 100
+"""Tokens after which half of a cell has to be left."""
+SAID = {
+    "weather": "the weather is hot today", "liked": "i really liked the movie", "cinema": "liked … but … the cinema",
+    "hated": "i really hated the movie", "cinema, hated": "hated … but … the cinema",
+}  # fmt: skip
+"""What a table calls the texts after which it gives a probability."""
+OF_UNITS = tuple(f"{unit} unit" for unit in UNITS)
+
+
+def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
+    """What the gates of the LSTMs do, and what the models of IMDb say."""
+    runtime.prepare(runtime.cores())
+    imdb = planned_runs(store, ON_IMDB, READ_IMDB, SEEDS[IMDB])
+    holders = that_hold(planned_runs(store, ON_GENERATED, HOLDERS, SEEDS[GENERATED]))
+    runs = [*((ON_IMDB, IMDB, run) for run in imdb), *((ON_GENERATED, GENERATED, run) for run in holders)]
+    found = Measured()
+    trained: dict[str, list[Reader]] = {IMDB: [], GENERATED: []}
+    for sweep, reviews, run in tqdm(runs, "Reading", unit=" runs", disable=None, leave=False):
+        data = data_of(run)
+        given = {"batch": sample_of(data, reviews), "tokenizer": data.corpus.tokenizer, "reviews": reviews, "run": run}
+        for training, reader in probed(run, data, partial(read, **given)):
+            at = sweep, protocol.name, run.encoder, condition(reviews, training), run.seed, None, "test"
+            found.rows += [(*at, metric, value) for metric, value in reader.metrics.items()]
+            trained[reviews] += [reader] if training == AFTER else []
+    models = {
+        arm: load_tested(min((run for run in imdb if run.encoder == arm), key=validation_rank)) for arm in READ_IMDB
+    }
+    found.files["explorer.json"] = explored(models, data_of(imdb[0]).corpus.tokenizer)
+    lstms = [reader for reader in trained[IMDB] if reader.saturation]
+    found.figures |= {
+        f"{protocol.name}_gates": figures.gates(lstms[0], study.arms["lstm"].label),
+        f"{protocol.name}_saturation": figures.saturation(lstms, study.arms),
+        f"{protocol.name}_saturation_400": figures.saturation(trained[GENERATED], study.arms),
+        f"{protocol.name}_running": figures.running(trained[IMDB], TEST_REVIEWS, study.arms),
+    }
+    return found
+
+
+def that_hold(runs: Sequence[RunResult]) -> list[RunResult]:
+    """The runs that learn `LONGEST` tokens, by the test."""
+    return [run for run in runs if run.predictions.correct[run.predictions.distances == LONGEST].mean() > LEARNS]
+
+
+def sample_of(data: ReviewData, reviews: str) -> Batch:
+    """Test reviews, of the generated ones those with the clause `LONGEST` tokens before their end."""
+    found = data.reviews("test")
+    asked = np.arange(len(found)) if reviews == IMDB else np.flatnonzero(found.split.distances == LONGEST)
+    # IMDb's split has all positive reviews behind all negative ones: draw.
+    return found[np.random.default_rng(0).permutation(asked)[:TEST_REVIEWS].tolist()]
+
+
+def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
+    """Tables and verdicts; none where no seed of the protocol was measured on IMDb."""
+    values = values_of_models(evidence, SEEDS)
+    seeds = min(len(values.get((f"{PROBABILITY}: cinema", IMDB, arm, AFTER), {})) for arm in READ_IMDB)
+    if not seeds:
+        return Findings()
+    tables = (half_life_table, longer_half_life_table, saturation_table, sentence_table, running_table)
+    verdicts = verdicts_on(evidence, claims(evidence, values), missing=len(SEEDS[IMDB]) - seeds)
+    return Findings([of(evidence, values) for of in tables], verdicts)
+
+
+def half_life_table(evidence: Evidence, values: Values) -> Table:
+    """How long units of each LSTM keep half of a cell, before its training and after it."""
+    rows = [
+        (reviews, evidence.label(arm), training, str(len(seeds)), *lives(values, HALF_LIFE, reviews, arm, training))
+        for (metric, reviews, arm, training), seeds in values.items() if metric == f"{HALF_LIFE}: median"
+    ]  # fmt: skip
+    return Table(
+        "Tokens after which half of a cell is left, geometric mean over seeds with 95 % interval, by unit",
+        ("reviews", "arm", "training", "seeds", *OF_UNITS),
+        rows,
+    )
+
+
+def longer_half_life_table(evidence: Evidence, values: Values) -> Table:
+    """How long they keep it after training in the reviews of one opinion: a gate can be open after that one alone."""
+    rows = [
+        (reviews, evidence.label(arm), *lives(values, LONGER_HALF_LIFE, reviews, arm, AFTER), least_to_most(longest, 1))
+        for (metric, reviews, arm, training), longest in values.items()
+        if training == AFTER and metric == f"{LONGER_HALF_LIFE}: longest-lived"
+    ]
+    return Table(
+        "The same after training, for each unit in positive or in negative reviews, whichever is longer (looked at "
+        "afterwards: no claim of the protocol is about it)",
+        ("reviews", "arm", *OF_UNITS, "longest-lived unit, by seed"),
+        rows,
+    )
+
+
+def lives(values: Values, metric: str, *model: str) -> list[str]:
+    """`2.0 (1.1 to 3.8)`, of each unit."""
+    return [with_bounds(half_life(values, f"{metric}: {unit}", *model), 1) for unit in UNITS]
+
+
+def half_life(values: Values, *key: str) -> Interval:
+    """Geometric mean over seeds of the half-life of a net's median unit, say [tokens]."""
+    return over_seeds(geometric_interval, numbers(values, *key))
+
+
+def saturation_table(evidence: Evidence, values: Values) -> Table:
+    """How often the gates are shut and open, of each trained encoder that has gates."""
+    rows = [
+        (
+            reviews, evidence.label(arm), metric.removeprefix(f"{OPEN}: "),
+            percents(values, metric.replace(OPEN, SHUT), reviews, arm), percents(values, metric, reviews, arm),
+        )
+        for metric, reviews, arm, training in values if training == AFTER and metric.startswith(OPEN)
+    ]  # fmt: skip
+    return Table(
+        f"Share [%] of units and tokens of {TEST_REVIEWS} test reviews after training, mean ± deviation over seeds",
+        ("reviews", "arm", "gate", "below 0.1", "above 0.9"),
+        rows,
+    )
+
+
+def sentence_table(evidence: Evidence, values: Values) -> Table:
+    """What each arm on IMDb says after the texts."""
+    rows = [
+        (
+            evidence.label(arm), *(positive(values[f"{PROBABILITY}: {text}", IMDB, arm, AFTER]) for text in SAID),
+            counted(*seeds_that_keep(values, arm, "liked", "hated")), counted(*seeds_that_keep(values, arm)),
+        )
+        for arm in READ_IMDB
+    ]  # fmt: skip
+    return Table(
+        'Seeds that say positive after a text, and the range of the probability over seeds; seeds that tell "liked" '
+        'from "hated" after the clause, and after the sentence on the cinema, with exact 95 % intervals',
+        ("arm", *SAID.values(), "know the clause", "keep the clause"),
+        rows,
+    )
+
+
+def running_table(evidence: Evidence, values: Values) -> Table:
+    """How many reviews on IMDb are right already after a part of them."""
+    rows = [
+        (evidence.label(arm), *(percents(values, f"{RUNNING}: {share:g}", IMDB, arm) for share in SHARES))
+        for arm in READ_IMDB
+    ]
+    return Table(
+        f"Running sentiment on IMDb: accuracy [%] after a part of the review, {TEST_REVIEWS} test reviews",
+        ("arm", *(f"{share:.0%}" for share in SHARES)),
+        rows,
+    )
+
+
+def percents(values: Values, metric: str, reviews: str, arm: str) -> str:
+    """`88.2 ± 1.3`, mean and deviation over seeds after training [%]."""
+    return mean_of([100 * share for share in numbers(values, metric, reviews, arm, AFTER)])
+
+
+def positive(said: BySeed) -> str:
+    """`8/10: 0.38 to 0.89`, the seeds that say positive, and the range of the probability over seeds."""
+    return f"{sum(one > MOST for one in said.values())}/{len(said)}: {least_to_most(said, 2)}"
+
+
+def least_to_most(said: BySeed, places: int) -> str:
+    """`0.38 to 0.89`, the range over seeds."""
+    return f"{min(said.values()):.{places}f} to {max(said.values()):.{places}f}"
+
+
+def claims(evidence: Evidence, values: Values) -> dict[str, tuple[str, str]]:
+    """By the rules of the protocol: each verdict and what is behind it, by the claim's id."""
+    last, kept = partial(cells_last, evidence, values), partial(clause_is_kept, evidence, values)
+    return {
+        "imdb_cells": last(IMDB, ["lstm"]),
+        "far_cells": last(GENERATED, HOLDERS),
+        "longest_cell": last(GENERATED, HOLDERS, ["longest-lived"], LONGEST),
+        "lstm_keeps": kept("lstm", above),
+        "rnn_loses": kept("rnn", below),
+    }
+
+
+def cells_last(
+    evidence: Evidence,
+    values: Values,
+    reviews: str,
+    arms: Sequence[str],
+    units: Sequence[str] = tuple(UNITS),
+    tokens: int = LASTS,
+) -> tuple[str, str]:
+    """Whether half of a cell is left after so many tokens, in these units of these arms. The parts of an arm that was
+    not measured are open."""
+    lives = {
+        arm: {unit: half_life(values, f"{HALF_LIFE}: {unit}", reviews, arm, AFTER) for unit in units} for arm in arms
+    }
+    parts = [above(life, tokens) for by_unit in lives.values() for life in by_unit.values()]
+    said = "; ".join(
+        ", ".join(f"{with_bounds(life, 1)} in the {unit} unit" for unit, life in by_unit.items())
+        + f" ({evidence.label(arm)})"
+        for arm, by_unit in lives.items() if not math.isnan(by_unit[units[0]].estimate)
+    )  # fmt: skip
+    none = f"No seed holds {LONGEST} tokens."
+    return judged(*parts), f"Tokens after which half of a cell is left: {said}." if said else none
+
+
+def clause_is_kept(
+    evidence: Evidence, values: Values, arm: str, part: Callable[[Interval, float], bool | None]
+) -> tuple[str, str]:
+    """Whether the share of seeds that keep the clause is above, or below, one half."""
+    kept = seeds_that_keep(values, arm)
+    return judged(part(clopper_pearson(*kept), MOST)), (
+        f"{counted(*kept)} seeds of {evidence.label(arm)} say positive after the sentence, and negative where it has "
+        '"hated" for "liked".'
+    )
+
+
+def seeds_that_keep(values: Values, arm: str, liked: str = "cinema", hated: str = "cinema, hated") -> tuple[int, int]:
+    """How many seeds trained on IMDb say positive after a text, and negative where it has "hated" for "liked", and of
+    how many. It is the whole sentence on the cinema, unless told otherwise."""
+    one, other = (values[f"{PROBABILITY}: {text}", IMDB, arm, AFTER] for text in (liked, hated))
+    return sum(one[seed] > MOST > other[seed] for seed in one), len(one)

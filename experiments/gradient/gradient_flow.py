@@ -1,0 +1,280 @@
+"""Is it the gradient? What it is multiplied by at each step back, by `protocols/2026-11-27_gradient_flow.md`."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from experiments.gradient import figures
+from experiments.gradient.models import (
+    AFTER,
+    BEFORE,
+    GENERATED,
+    IMDB,
+    ON_IMDB,
+    Values,
+    condition,
+    numbers,
+    over_seeds,
+    pairs,
+    planned_runs,
+    probed,
+    values_of_models,
+    verdicts_on,
+)
+from experiments.lab.findings import Findings, mean_of
+from experiments.lab.p_values import LEVEL, probability_of_superiority, rank_p
+from experiments.lab.rules import LEARNS, MOST, Evidence, above, below, every, judged, within
+from experiments.lab.study import Protocol, Study
+from experiments.lab.sweeps import Measured
+from sentiment_rnn import runtime
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.probes.state_gradients import gradient_flow
+from sentiment_rnn.report.shares import clopper_pearson, counted
+from sentiment_rnn.report.statistics import Interval, geometric_interval, t_interval, with_bounds
+from sentiment_rnn.report.tables import Table, csv_text
+from sentiment_rnn.runs.restored import data_of
+from sentiment_rnn.runs.reviews import gradient_sample
+from sentiment_rnn.tracking.store import Store
+
+TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
+LSTMS = (
+    "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono_50", "lstm_chrono", "lstm_chrono_2000",
+)  # fmt: skip
+READ_IMDB = ("rnn", "gru", "lstm")
+"""Arms of the sweep on IMDb that carry a state."""
+SEEDS = {GENERATED: range(60, 80), IMDB: range(20, 30)}
+"""Of the protocol, by reviews."""
+REVIEWS = 64
+"""How many the gradient is measured on: a batch."""
+STEPS = 50
+"""Steps back over which the gradient is measured: the clause of the generated reviews ends there."""
+LAG = str(STEPS)
+MARGIN = 0.02
+"""A difference of two rates that counts as none."""
+TENTH = 0.1
+"""Share of the gradient that has to be left `STEPS` before the end."""
+NO_ARM = "No arm is such."
+LOST = ("denormal_share", "zero_share")
+"""Elements of ∂L/∂h that are lost in float32."""
+
+CURVES = "curves.csv"
+"""Share of the gradient at the last token that is left at each, by lag from it: median over seeds, least and most."""
+
+Gradients = dict[tuple[str, str, str], list[np.ndarray]]
+"""By reviews, arm and training: of each seed the shares by lag, float [T]."""
+Mixed = Mapping[str, tuple[list[float], list[float]]]
+"""Arms of which some seeds learn and some do not: the rates after training of both."""
+
+
+def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
+    """The gradients of the models of the protocol's own sweep and of those that read IMDb."""
+    runtime.prepare(runtime.cores())
+    (own,) = protocol.sweeps
+    generated = planned_runs(store, own.name, own.arms, SEEDS[GENERATED])
+    imdb = planned_runs(store, ON_IMDB, READ_IMDB, SEEDS[IMDB])
+    runs = [*((own.name, GENERATED, run) for run in generated), *((ON_IMDB, IMDB, run) for run in imdb)]
+    found, gradients = Measured(), Gradients()
+    for sweep, reviews, run in tqdm(runs, "Gradients", unit=" runs", disable=None, leave=False):
+        data = data_of(run)
+        sample = longer_than(STEPS, gradient_sample(data, run.seed, REVIEWS))
+        for training, flow in probed(run, data, partial(gradient_flow, batch=sample)):
+            at = sweep, protocol.name, run.encoder, condition(reviews, training), run.seed, None, "train"
+            metrics = {"rate": flow.rate(STEPS), "theory": flow.predicted, "left": flow.left(STEPS)}
+            metrics |= zip(LOST, (flow.denormal, flow.vanished), strict=True)
+            found.rows += [(*at, metric, value) for metric, value in metrics.items()]
+            gradients.setdefault((reviews, run.encoder, training), []).append(flow.inputs)
+    found.files[CURVES] = curves_csv(gradients)
+    return found
+
+
+def longer_than(steps: int, batch: Batch) -> Batch:
+    """The reviews of a batch that are so long that a token is `steps` before their end."""
+    long = batch.lengths > steps
+    return Batch(*(part[long] for part in batch))
+
+
+def curves_csv(gradients: Gradients) -> str:
+    """The content of `curves.csv`, up to the longest lag that a sample of every seed has."""
+    rows: list[tuple[object, ...]] = []
+    for (reviews, arm, training), of_seeds in gradients.items():
+        longest = min(map(len, of_seeds))
+        shares = np.stack([of_seed[:longest] for of_seed in of_seeds])
+        over = zip(np.median(shares, 0), shares.min(0), shares.max(0), strict=True)
+        rows += [(reviews, arm, int(training == AFTER), lag, *of_lag) for lag, of_lag in enumerate(over)]
+    return csv_text(("corpus", "arm", "trained", "lag", "left", "least", "most"), rows)
+
+
+def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
+    """Tables, figures and verdicts; none where no seed of the protocol has been run."""
+    values = values_of_models(evidence, SEEDS)
+    if not evidence.scores or not values:
+        return Findings()
+    curves, styles = read_curves(evidence.study.output / CURVES), evidence.study.arms
+    left = {arm: left_of(values, arm) for arm in evidence.arms}
+    mixed = mixed_arms(evidence, values)
+    read = [(GENERATED, arm) for arm in evidence.arms] + [(IMDB, arm) for arm in READ_IMDB]
+    missing = max(len(SEEDS[reviews]) - len(numbers(values, "left", reviews, arm, AFTER)) for reviews, arm in read)
+    return Findings(
+        [left_table(evidence, left), rate_table(evidence, values), mixed_table(evidence, mixed)],
+        verdicts_on(evidence, verdicts(evidence, values), missing),
+        {
+            "gradient_flow": figures.gradient_panels(curves[curves.corpus == GENERATED], STEPS, styles),
+            "imdb": figures.gradient_panels(curves[curves.corpus == IMDB], STEPS, styles),
+            "left": figures.left(left, {arm: evidence.share(arm, LAG) for arm in left}, TENTH, STEPS, styles),
+            "rates": figures.rates(values, styles),
+            "mixed": figures.mixed(mixed, styles),
+        },
+    )
+
+
+def read_curves(path: Path) -> pd.DataFrame:
+    """The rows of `curves.csv`; raises `UserError` where it is not there."""
+    if not path.is_file():
+        raise UserError(f"{path}: not there; put the committed file back")
+    return pd.read_csv(path)
+
+
+def left_of(values: Values, arm: str, reviews: str = GENERATED, training: str = BEFORE) -> Interval:
+    """Geometric mean over seeds of the share of the gradient that is left `STEPS` before the end."""
+    return over_seeds(geometric_interval, numbers(values, "left", reviews, arm, training))
+
+
+def mixed_arms(evidence: Evidence, values: Values) -> Mixed:
+    """The arms of which some seeds learn and some do not."""
+    found = {}
+    for arm in evidence.arms:
+        after, scores = values.get(("rate", GENERATED, arm, AFTER), {}), evidence.scores[arm, LAG]
+        learn = [rate for seed, rate in after.items() if scores.get(seed, 0) > LEARNS]
+        fail = [rate for seed, rate in after.items() if scores.get(seed, 0) <= LEARNS]
+        if learn and fail:
+            found[arm] = learn, fail
+    return found
+
+
+def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
+    """What is left of the gradient before training beside the seeds that learn, from the least to the most."""
+    rows = [
+        (evidence.label(arm), f"{estimate:.2g}", f"{low:.2g} to {high:.2g}", counted(*evidence.learn(arm, LAG)))
+        for arm, (estimate, low, high) in sorted(left.items(), key=lambda item: item[1].estimate)
+    ]
+    return Table(
+        f"Share of the gradient at the last token that is left {STEPS} steps back before training, geometric mean and "
+        f"95 % interval; seeds that learn {STEPS} tokens",
+        ("arm", "left", "interval", "learn"),
+        rows,
+    )
+
+
+def rate_table(evidence: Evidence, values: Values) -> Table:
+    """Measured and predicted rate per step, what is left, and the shares of elements lost in float32."""
+    rows = [
+        (
+            reviews, evidence.label(arm), training,
+            *(mean_of(numbers(values, metric, reviews, arm, training), 3) for metric in ("rate", "theory")),
+            f"{left_of(values, arm, reviews, training).estimate:.2g}",
+            *(f"{100 * np.mean(numbers(values, metric, reviews, arm, training)):.1f}" for metric in LOST),
+        )
+        for reviews, arm, training in dict.fromkeys(key[1:] for key in values)
+    ]  # fmt: skip
+    return Table(
+        "What a gradient is multiplied by at each step back, before and after training, mean ± deviation over seeds; "
+        f"geometric mean of the share that is left {STEPS} steps back; elements of ∂L/∂h lost in float32",
+        ("reviews", "arm", "training", "rate", "theory", "left", "denormal [%]", "zero [%]"),
+        rows,
+    )
+
+
+def mixed_table(evidence: Evidence, mixed: Mixed) -> Table:
+    """Rates after training of the seeds that learn and of those that do not."""
+    rows = [
+        (evidence.label(arm), str(len(learn)), mean_of(learn, 3), str(len(fail)), mean_of(fail, 3))
+        for arm, (learn, fail) in mixed.items()
+    ]
+    return Table(
+        "Arms of which some seeds learn and some do not: the rate after training of both, mean ± deviation over seeds",
+        ("arm", "learn", "their rate", "do not", "their rate"),
+        rows,
+    )
+
+
+def verdicts(evidence: Evidence, values: Values) -> dict[str, tuple[str, str]]:
+    """By the rules of the protocol: each verdict and what is behind it, by the claim's id."""
+    rates = {
+        arm: over_seeds(t_interval, numbers(values, "rate", GENERATED, arm, BEFORE)) for arm in ("rnn_uniform", "rnn")
+    }
+    higher = {
+        condition(reviews, training): pairs(values, *(("rate", reviews, arm, training) for arm in ("lstm", "rnn")))
+        for reviews in (GENERATED, IMDB) for training in (BEFORE, AFTER)
+    }  # fmt: skip
+    more = {
+        evidence.label(arm): pairs(values, *(("left", GENERATED, arm, training) for training in (AFTER, BEFORE)))
+        for arm in READ_IMDB
+    }
+    left = {arm: left_of(values, arm) for arm in evidence.arms}
+    multiplied = f"At each step it is multiplied by {described(evidence, rates)}."
+    return {
+        "decays": (judged(*(below(rate, 1) for rate in rates.values())), multiplied),
+        "tanh_theory": theory_says(evidence, values, TANH_RNNS),
+        "lstm_theory": theory_says(evidence, values, LSTMS),
+        "lstm_decays_less": in_most_seeds("the LSTM has the higher rate", higher),
+        "more_after": in_most_seeds("more is left than before it", more),
+        "reached": all_arms(evidence, left, above),
+        "lost": all_arms(evidence, left, below),
+        "learners": learners_decay_less(evidence, mixed_arms(evidence, values)),
+    }
+
+
+def theory_says(evidence: Evidence, values: Values, arms: Sequence[str]) -> tuple[str, str]:
+    """Whether theory says the rate before training of each of these arms."""
+    before = {arm: [(metric, GENERATED, arm, BEFORE) for metric in ("rate", "theory")] for arm in arms}
+    errors = {
+        arm: over_seeds(t_interval, [rate - theory for rate, theory in pairs(values, *keys)])
+        for arm, keys in before.items()
+    }
+    parts = (within(error, MARGIN) for error in errors.values())
+    return judged(*parts), f"Rate minus theory: {described(evidence, errors)}."
+
+
+def described(evidence: Evidence, found: Mapping[str, Interval]) -> str:
+    """`0.602 (0.600 to 0.604) (RNN, uniform); …`, of the arms that were run."""
+    known = {arm: one for arm, one in found.items() if not math.isnan(one.estimate)}
+    return "; ".join(f"{with_bounds(one, 3)} ({evidence.label(arm)})" for arm, one in known.items())
+
+
+def in_most_seeds(what: str, found: Mapping[str, list[tuple[float, float]]]) -> tuple[str, str]:
+    """Whether the first number is higher in most seeds; each list of pairs is a part, by its name. One of no seed is
+    open."""
+    counts = {name: (sum(first > second for first, second in of), len(of)) for name, of in found.items() if of}
+    parts = [above(clopper_pearson(*counts[name]), MOST) if name in counts else None for name in found]
+    said = "; ".join(f"{counted(*count)} ({name})" for name, count in counts.items())
+    return judged(*parts), f"Seeds in which {what}: {said}."
+
+
+def all_arms(
+    evidence: Evidence, left: Mapping[str, Interval], part: Callable[[Interval, float], bool | None]
+) -> tuple[str, str]:
+    """Whether the share of seeds that learn is above one half in all arms of which more than a tenth is left, or both
+    below. One arm refutes it. One whose interval holds the tenth is not asked."""
+    arms = [arm for arm in left if part(left[arm], TENTH)]
+    learn = "; ".join(f"{counted(*evidence.learn(arm, LAG))} of {evidence.label(arm)}" for arm in arms)
+    said = f"Seeds that learn: {learn}." if learn else NO_ARM
+    return judged(every(part(evidence.share(arm, LAG), MOST) for arm in arms)), said
+
+
+def learners_decay_less(evidence: Evidence, mixed: Mixed) -> tuple[str, str]:
+    """Whether the seeds that learn have the higher rate after training, each compared within its arm."""
+    if not mixed:
+        return judged(), NO_ARM
+    groups = list(mixed.values())
+    share, p = probability_of_superiority(groups), rank_p(groups)
+    return judged(share > 1 / 2 if p <= LEVEL else None), (
+        f"Of the pairs of one that learns and one that does not, in {100 * share:.0f} % the one that learns has the "
+        f"higher rate after training, p = {p:.2g}. The arms of which some learn: "
+        f"{', '.join(evidence.label(arm) for arm in mixed)}."
+    )

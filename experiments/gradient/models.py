@@ -1,0 +1,113 @@
+"""Models of finished runs before their training and after it, what a probe says of them, and how it is kept.
+
+A condition of `results.csv` names the reviews and the weights: `IMDb, after training`.
+"""
+
+import math
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from experiments.lab.rules import UNDECIDED, Evidence, Verdict
+from experiments.lab.table import BySeed
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.report.statistics import Interval
+from sentiment_rnn.runs.restored import load_tested, rebuild_initial
+from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
+from sentiment_rnn.tracking.store import Store
+
+GENERATED, IMDB = "generated", "IMDb"
+"""Reviews that models read."""
+BEFORE, AFTER = "before", "after"
+"""Training."""
+ON_IMDB = "real_text"
+"""The sweep of the study `imdb` whose models are read."""
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
+"""Of an arm that was not read."""
+
+Key = tuple[str, ...]
+"""Metric, reviews, arm and training."""
+Values = Mapping[Key, BySeed]
+Probed = TypeVar("Probed")
+
+
+def planned_runs(store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[int]) -> list[RunResult]:
+    """The runs of some arms of a sweep with seeds of a protocol, in the order of these arms and by seed.
+
+    Raises:
+        UserError: of one of them there is none.
+    """
+    found = [run for run in results_of_sweeps(store, sweep) if run.encoder in arms and run.seed in seeds]
+    if missing := [arm for arm in arms if arm not in {run.encoder for run in found}]:
+        raise UserError(
+            f"sweep {sweep}: no run of encoder={missing[0]} has a seed of the protocol ({min(seeds)} to {max(seeds)}); "
+            "train it without overrides"
+        )
+    return sorted(found, key=lambda run: (arms.index(run.encoder), run.seed))
+
+
+def probed(
+    run: RunResult, data: ReviewData, probe: Callable[[SentimentClassifier], Probed]
+) -> Iterator[tuple[str, Probed]]:
+    """What a probe says of the model with which a run began, and of the one that was tested.
+
+    Raises:
+        UserError: the probe has no equations for the model, and raised `ValueError`.
+    """
+    for training, model in ((BEFORE, rebuild_initial(run, data)), (AFTER, load_tested(run))):
+        try:
+            said = probe(model)
+        except ValueError as error:
+            raise UserError(f"run {run.run_id}: {error}; leave encoder={run.encoder} out of this study") from error
+        yield training, said
+
+
+def condition(reviews: str, training: str) -> str:
+    """`IMDb, after training`."""
+    return f"{reviews}, {training} training"
+
+
+def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) -> Values:
+    """What a protocol measured of models.
+
+    Args:
+        seeds: those of the protocol, by reviews. Others do not count.
+    """
+    rows = evidence.table[evidence.table.protocol == evidence.protocol.name].dropna(subset="value")
+    rows = rows.join(rows.condition.str.extract("^(?P<reviews>.+), (?P<training>before|after) training$"))
+    planned = [seed in seeds.get(reviews, ()) for seed, reviews in zip(rows.seed, rows.reviews, strict=True)]
+    groups = rows[np.array(planned, bool)].groupby(["metric", "reviews", "arm", "training"], sort=False)
+    return {key: dict(zip(group.seed, group.value, strict=True)) for key, group in groups}
+
+
+def pairs(values: Values, first: Key, second: Key) -> list[tuple[float, float]]:
+    """Two numbers of each seed that has both."""
+    one, other = values.get(first, {}), values.get(second, {})
+    return [(one[seed], other[seed]) for seed in one if seed in other]
+
+
+def numbers(values: Values, *key: str) -> list[float]:
+    """One of each seed, by metric, reviews, arm and training; none where it was not measured."""
+    return list(values.get(key, {}).values())
+
+
+def over_seeds(mean: Callable[[list[float]], Interval], found: list[float]) -> Interval:
+    """A mean over seeds with its interval; unknown where there is none."""
+    return mean(found) if found else UNKNOWN
+
+
+def verdicts_on(evidence: Evidence, found: Mapping[str, tuple[str, str]], missing: int) -> dict[str, Verdict]:
+    """Verdicts by the claim's id, from each verdict and what is behind it; none is decided while seeds are missing.
+
+    Args:
+        missing: how many of its planned seeds an arm lacks.
+    """
+    texts = {claim.id: claim.text for claim in evidence.protocol.claims}
+    more = f" Of each arm {missing} more seed{'s are' if missing > 1 else ' is'} planned." if missing else ""
+    return {
+        claim: Verdict(texts[claim], UNDECIDED if missing else verdict, f"{said}{more}")
+        for claim, (verdict, said) in found.items()
+    }

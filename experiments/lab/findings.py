@@ -1,0 +1,113 @@
+"""Findings of a protocol, from the committed results alone: tables, figures and a verdict on each claim."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.lab import figures
+from experiments.lab.rules import Evidence, Verdict, evidence_of, verdicts_of
+from experiments.lab.search import Draw, draws_of, search_table
+from experiments.lab.study import Protocol, Study
+from experiments.lab.tables import TABLES, comparisons
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.statistics import spread, with_deviation
+from sentiment_rnn.report.tables import Table, markdown
+
+SEARCHED = {
+    "mean_accuracy": "Mean validation accuracy [%] over the epochs of a search",
+    "best_accuracy": "Best validation accuracy [%] of a search",
+    "kept": "Kept on validation [%] in a search",
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the results of a protocol say."""
+
+    tables: Sequence[Table] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """By the claim's id."""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """By file name, without its suffix."""
+
+    def document(self) -> str:
+        """The verdicts, where there are any, and the tables, in Markdown."""
+        rows = [(verdict.claim, f"**{verdict.verdict}**", verdict.evidence) for verdict in self.verdicts.values()]
+        claims = [Table("Claims", ("claim", "verdict", "evidence"), rows)] if rows else []
+        return markdown([*claims, *self.tables])
+
+
+def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
+    """The findings of a protocol; those of its searches alone where nothing else was run."""
+    evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
+    found: Findings = own.findings(evidence, table) if own else Findings()
+    searches = search_tables(study, protocol, table)
+    if not evidence.scores and not found.verdicts:
+        return Findings(searches)
+    verdicts = verdicts_of(evidence) | dict(found.verdicts)
+    check_shown(protocol)
+    drawn = {name: FIGURES[name](evidence) for name in protocol.figures} | dict(found.figures)
+    return Findings(
+        [
+            *(TABLES[name](evidence) for name in protocol.tables),
+            *found.tables,
+            *comparisons(evidence),
+            *searches,
+        ],
+        {claim.id: verdicts[claim.id] for claim in protocol.claims if claim.id in verdicts},
+        {f"{protocol.name}_{name}": figure for name, figure in drawn.items()},
+    )
+
+
+def check_shown(protocol: Protocol) -> None:
+    """Raise `UserError` for a table or a figure that there is not."""
+    for kind, names, known in (("table", protocol.tables, TABLES), ("figure", protocol.figures, FIGURES)):
+        if unknown := [name for name in names if name not in known]:
+            raise UserError(
+                f"study.yaml: {protocol.name} names {kind} {unknown[0]}; expected one of {', '.join(known)}"
+            )
+
+
+def own_module(study: Study, protocol: Protocol) -> Any:
+    """What a protocol alone measures or finds: `measure(…)` and `findings(evidence, table)`; None for none."""
+    if not protocol.own:
+        return None
+    path = study.folder / f"{protocol.own}.py"
+    if not path.is_file():
+        raise UserError(f"{path}: not there; {protocol.name} names it as its own")
+    return import_module(f"experiments.{study.name}.{protocol.own}")
+
+
+def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> list[Table]:
+    """A table of the searches at each condition."""
+    found: dict[str, dict[str, list[Draw]]] = {}
+    for sweep in protocol.searches:
+        if draws := draws_of(table, sweep.name):
+            found.setdefault(sweep.condition, {}).update(draws)
+    score = SEARCHED[study.search_score]
+    return [search_table(of, study, f"{score}{at(study, condition)}") for condition, of in found.items()]
+
+
+def at(study: Study, condition: str) -> str:
+    """`, 50 tokens`; empty where a study has no conditions."""
+    return f", {condition} {study.unit}".rstrip() if condition else ""
+
+
+def mean_of(values: Sequence[float], places: int = 1) -> str:
+    """`88.1 ± 0.2`, mean and standard deviation over seeds; `88.1` for a single seed."""
+    return with_deviation(spread(list(values)), places)
+
+
+FIGURES: dict[str, Callable[[Evidence], Figure]] = {
+    "shares": figures.shares,
+    "steps": figures.steps,
+    "accuracy": figures.accuracy,
+    "carried": figures.carried,
+    "bits": figures.bits,
+    "kept": figures.kept,
+}
+"""By their name in `study.yaml`."""

@@ -1,0 +1,81 @@
+"""The page: verdicts and figures of the studies, and texts to explore, in one HTML file that needs no network."""
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.lab.answer import answer_table
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
+from experiments.lab.study import Study
+from experiments.lab.write import Judged, all_findings, judged_claims
+from sentiment_rnn.report.pages.render import embedded_json, render
+
+MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
+"""CSS class of each verdict."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, and a description of it."""
+
+    description: str
+    path: Path
+    """The PNG."""
+
+    @property
+    def address(self) -> str:
+        """The image as a `data:` address."""
+        return "data:image/png;base64," + base64.b64encode(self.path.read_bytes()).decode()
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of a study."""
+
+    study: Study
+    claims: list[Judged]
+    pictures: list[Picture]
+
+
+def build_page(root: Path) -> str:
+    """The HTML of all studies."""
+    findings = all_findings(root)
+    claims = judged_claims(findings)
+    sections = [
+        Section(study, [one for one in claims if one.study.name == study.name], pictures_of(study))
+        for study, _ in findings
+    ]
+    explorer = root / "experiments" / "gradient" / "explorer.json"
+    return render(
+        "report.html.jinja",
+        Path(__file__).parent,
+        answer=answer_table(root / "experiments"),
+        study_of={one.claim.text: one.study.name for one in claims},
+        leading=leading_picture(sections),
+        sections=sections,
+        marks=MARKS,
+        missing=[
+            name
+            for section in sections
+            for name in section.study.protocols
+            if name not in {one.protocol.name for one in section.claims}
+        ],
+        explorer=embedded_json(json.loads(explorer.read_text())) if explorer.exists() else None,
+    )
+
+
+def leading_picture(sections: list[Section]) -> Picture | None:
+    """The figure that leads its study; None where it is not drawn."""
+    pictures = [picture for section in sections for picture in section.pictures]
+    return next((picture for picture in pictures if picture.path.stem.endswith("_leading")), None)
+
+
+def pictures_of(study: Study) -> list[Picture]:
+    """The figures that the pages of a study show, each once, with their descriptions; its README's come first."""
+    pages = [study.folder / name for name in ("README.md", *(f"{name}.md" for name in study.protocols))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.is_file())
+    found = re.findall(r"^!\[([^\]]+)\]\((figures/[\w.]+\.png)\)$", text, re.MULTILINE)
+    by_file = {file: Picture(description, study.folder / file) for description, file in reversed(found)}
+    return [by_file[file] for file in dict.fromkeys(file for _, file in found) if by_file[file].path.exists()]

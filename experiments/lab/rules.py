@@ -1,0 +1,375 @@
+"""Rules that make a verdict of a claim.
+
+| rule | a part of the claim is true where |
+| --- | --- |
+| `most_learn`, `most_fail` | the exact interval of the share of seeds that learn is above, below one half |
+| `learns_more` | Fisher's exact test, corrected for the protocol, says that the first arm learns more often |
+| `learns_as_often` | the interval of the difference of two shares is within the margin (equivalence) |
+| `better` | in most seeds the first arm is better by more than the margin (sign test, corrected for the protocol) |
+| `as_good` | the interval of the difference of two means is within the margin (equivalence) |
+
+Each arm, or pair, at each condition is a part. A claim holds where every part is true, and in part where any is. It
+does not hold where every part is false. Otherwise the data do not decide: it is inconclusive. A comparison that was
+not run counts in Holm's correction from the first, with p = 1.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from experiments.lab.p_values import LEVEL, fisher_p, holm, sign_p
+from experiments.lab.study import Claim, Protocol, Study
+from experiments.lab.table import BySeed, values_of
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.shares import clopper_pearson, counted, share_difference
+from sentiment_rnn.report.statistics import Interval, accuracy_difference, accuracy_interval, percent, points
+
+HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
+LEARNS = 0.9
+"""A seed learns where its score is above this."""
+MOST = 0.5
+"""Share of seeds."""
+TESTED = ("learns_more", "better")
+"""Rules that are tests, which are corrected together."""
+
+
+class Verdict(NamedTuple):
+    """What a claim came to."""
+
+    claim: str
+    verdict: str
+    """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
+    evidence: str
+    """The numbers behind it, with intervals; empty where nothing of it was run."""
+
+
+class Part(NamedTuple):
+    """Two arms at a condition."""
+
+    first: str
+    second: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the claims of a protocol are judged by."""
+
+    study: Study
+    protocol: Protocol
+    table: pd.DataFrame
+    """Rows of the protocol, and of those that it reads."""
+    scores: Mapping[tuple[str, str], BySeed]
+    """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that learn alone."""
+    every: Mapping[tuple[str, str], BySeed]
+    """The same, of all seeds."""
+    validation: Mapping[tuple[str, str], float]
+    """Median over seeds of the best validation accuracy."""
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms that were run, of the protocol's own and of those that its claims compare, in the study's order."""
+        named = {arm for sweep in self.protocol.sweeps for arm in sweep.arms}
+        named |= {
+            arm for claim in self.protocol.claims for pair in claim.pairs for arm in pair[:2] if isinstance(arm, str)
+        }
+        run = {arm for arm, _ in self.every}
+        return [arm for arm in self.study.arms if arm in named & run]
+
+    @property
+    def conditions(self) -> list[str]:
+        """The conditions that were run, in the order of the protocol."""
+        compared = [sweep for sweep in self.protocol.sweeps if not sweep.draws]
+        planned = [at for sweep in compared for at in (sweep.tested or (sweep.condition,))]
+        return [at for at in dict.fromkeys(planned) if any(at == run for _, run in self.every)]
+
+    @cached_property
+    def learning_times(self) -> tuple[Mapping[tuple[str, str], BySeed], ...]:
+        """By arm and condition: training steps until a run learned or ended, and whether it learned."""
+        return tuple(values_of(self.table, name, "validation") for name in ("steps", "learned"))
+
+    def label(self, arm: str) -> str:
+        """How tables show an arm."""
+        return self.study.arms[arm].label
+
+    def whole(self, arm: str, condition: str) -> BySeed | None:
+        """The scores of an arm at a condition; None where it was not run there with all planned seeds."""
+        found = self.scores.get((arm, condition))
+        planned = [
+            self.study.protocols[name].seeds(arm, condition) for name in (self.protocol.name, *self.protocol.reads)
+        ]
+        every = next(filter(None, planned), frozenset())
+        return found if found and every <= self.every[arm, condition].keys() else None
+
+    def learn(self, arm: str, condition: str) -> tuple[int, int]:
+        """How many seeds of an arm learn at a condition, and of how many."""
+        scores = self.scores[arm, condition].values()
+        return sum(score > LEARNS for score in scores), len(scores)
+
+    def share(self, arm: str, condition: str) -> Interval:
+        """The share of seeds that learn, with its exact interval."""
+        return clopper_pearson(*self.learn(arm, condition))
+
+    def most_learn(self, arm: str, condition: str) -> bool | None:
+        """Whether most seeds of an arm learn; None where the interval does not decide, or it is not whole."""
+        return None if self.whole(arm, condition) is None else above(self.share(arm, condition), MOST)
+
+
+def evidence_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Evidence:
+    """What the rows of a study say to the claims of one of its protocols."""
+    scores: dict[tuple[str, str], BySeed] = {}
+    validation: dict[tuple[str, str], float] = {}
+    for name in (*protocol.reads, protocol.name):
+        rows = table[table.protocol == name]
+        planned = study.protocols[name].seeds
+        for at, by_seed in _scores(study, rows).items():
+            if counted_seeds := {seed: score for seed, score in sorted(by_seed.items()) if seed in planned(*at)}:
+                scores[at] = counted_seeds
+        for at, by_seed in values_of(rows, "best_accuracy", "validation").items():
+            if best := [value for seed, value in by_seed.items() if seed in planned(*at)]:
+                validation[at] = median(best)
+    rows = table[table.protocol.isin([*protocol.reads, protocol.name])]
+    learners = _of_learners(scores, protocol.among) if protocol.among else scores
+    return Evidence(study, protocol, rows, learners, scores, validation)
+
+
+def _scores(study: Study, rows: pd.DataFrame) -> dict[tuple[str, str], BySeed]:
+    if study.score != "kept":
+        return values_of(rows, study.score)
+    baseline = values_of(rows, "baseline")
+    return {
+        at: {seed: kept(loss, baseline[at][seed]) for seed, loss in losses.items()}
+        for at, losses in values_of(rows, "loss").items()
+    }
+
+
+def kept(loss: float, baseline: float) -> float:
+    """Share of what is to be kept that the answers account for, by the loss of who remembers nothing; at least 0.
+
+    Of symbols, it bounds from below what the states say of them (Barber & Agakov 2003). Of sums, it is the share of
+    their variance.
+    """
+    return max(0.0, 1 - loss / baseline)
+
+
+def _of_learners(scores: Mapping[tuple[str, str], BySeed], among: Sequence[str]) -> dict[tuple[str, str], BySeed]:
+    found = {}
+    for (arm, condition), by_seed in scores.items():
+        learn = {seed: score for seed, score in by_seed.items() if all(scores[arm, at][seed] > LEARNS for at in among)}
+        if learn:
+            found[arm, condition] = learn
+    return found
+
+
+def verdicts_of(evidence: Evidence) -> dict[str, Verdict]:
+    """The verdict on each claim of which something was run, by its id, but on those of the study's own code."""
+    adjusted = adjusted_p(evidence)
+    ruled = {
+        claim.id: verdict_on(claim, evidence, adjusted) for claim in evidence.protocol.claims if claim.rule != "own"
+    }
+    return {claim: verdict for claim, verdict in ruled.items() if verdict.evidence}
+
+
+def verdict_on(claim: Claim, evidence: Evidence, adjusted: Mapping[tuple[str, Part], float]) -> Verdict:
+    """The verdict on one claim, with the numbers behind it."""
+    if claim.arms:
+        every = conditions_of(claim, evidence)
+        parts = [
+            (at, *_one_arm(claim, evidence, _arm(given, evidence, at), at)) for at in every for given in claim.arms
+        ]
+    else:
+        parts = [(part.condition, *_two_arms(claim, evidence, part, adjusted)) for part in parts_of(claim, evidence)]
+    said = list(dict.fromkeys(text for *_, text in parts if text))
+    left = dict.fromkeys(at for at, _, text in parts if not text)
+    if said and left:
+        said.append(f"Not run with all seeds: {', '.join(left)} {evidence.study.unit}".rstrip() + ".")
+    if said and claim.margin is not None and claim.rule.startswith("learns"):
+        said.append(f"Up to {in_points(claim.margin)} count as no difference.")
+    return Verdict(claim.text, judged(*(true for _, true, _ in parts)), " ".join(said))
+
+
+def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool | None, str]:
+    if evidence.whole(arm, at) is None:
+        return None, _no_learners(evidence, at, arm)
+    decided = above if claim.rule == "most_learn" else below
+    said = f"{where(evidence.study, at)}{counted(*evidence.learn(arm, at))} seeds of {evidence.label(arm)} learn."
+    return decided(evidence.share(arm, at), MOST), said
+
+
+def _two_arms(
+    claim: Claim, evidence: Evidence, part: Part, adjusted: Mapping[tuple[str, Part], float]
+) -> tuple[bool | None, str]:
+    first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
+    if first is None or second is None:
+        return None, _no_learners(evidence, part.condition, part.first, part.second)
+    p = adjusted.get((claim.id, part))
+    judge = _shares if claim.rule.startswith("learns") else _means
+    true, said = judge(claim, evidence, part, first, second, p)
+    if claim.only_where and not evidence.most_learn(claim.only_where, part.condition):
+        return None, f"{said}; not to be decided there."
+    return true, f"{said}."
+
+
+def _no_learners(evidence: Evidence, condition: str, *arms: str) -> str:
+    """`No seed of RNN learns.`, of arms that were run and have no seed that learns `Protocol.among`."""
+    at = [(arm, condition) for arm in arms]
+    none = [evidence.label(one[0]) for one in at if one in evidence.every and one not in evidence.scores]
+    return " ".join(f"No seed of {label} learns." for label in none)
+
+
+def _shares(
+    claim: Claim, evidence: Evidence, part: Part, first: BySeed, second: BySeed, p: float | None
+) -> tuple[bool | None, str]:
+    one, other = evidence.learn(part.first, part.condition), evidence.learn(part.second, part.condition)
+    difference = share_difference(*one, *other)
+    alike = None if claim.margin is None else within(difference, claim.margin)
+    true = alike if p is None else difference.estimate > 0 if p <= LEVEL else False if alike else None
+    said = (
+        f"{where(evidence.study, part.condition)}{counted(*one)} seeds of {evidence.label(part.first)} learn, and "
+        f"{counted(*other)} of {evidence.label(part.second)}: {points(difference)} points"
+    )
+    return true, said + ("" if p is None else f", adjusted p = {p:.2g}")
+
+
+def _means(
+    claim: Claim, evidence: Evidence, part: Part, first: BySeed, second: BySeed, p: float | None
+) -> tuple[bool | None, str]:
+    margin = claim.margin or 0.0
+    difference = accuracy_difference(list(first.values()), list(second.values()))
+    said = (
+        f"{where(evidence.study, part.condition)}{mean_score(first)} with {evidence.label(part.first)}, and "
+        f"{mean_score(second)} with {evidence.label(part.second)}: {points(difference)} points"
+    )
+    if p is None:
+        return within(difference, margin), said
+    better, of = better_in(first, second, margin)
+    said += (
+        f"; the first is better by more than {in_points(margin)} in {counted(better, of)} seeds, adjusted p = {p:.2g}"
+    )
+    return most(better, of, p), said
+
+
+def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
+    """p values of all comparisons of a protocol that are tests, adjusted by Holm's method for their number."""
+    tests = {}
+    for claim in evidence.protocol.claims:
+        for part in parts_of(claim, evidence) if claim.rule in TESTED else ():
+            first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
+            if first is None or second is None:
+                p = 1.0
+            elif claim.rule == "better":
+                p = sign_p(*better_in(first, second, claim.margin or 0.0))
+            else:
+                p = fisher_p(*evidence.learn(part.first, part.condition), *evidence.learn(part.second, part.condition))
+            tests[claim.id, part] = p
+    return holm(tests)
+
+
+def better_in(first: BySeed, second: BySeed, margin: float) -> tuple[int, int]:
+    """In how many seeds the first is better than the second by more than a margin, and of how many.
+
+    Raises:
+        UserError: they have other seeds, and are no pairs.
+    """
+    if first.keys() != second.keys():
+        raise UserError("a claim with rule=better compares arms with other seeds; give both arms the same seeds")
+    return beyond((first[seed] - second[seed] for seed in first), margin), len(first)
+
+
+def beyond(differences: Iterable[float], margin: float) -> int:
+    """How many differences are more than a margin; rounded, so that 0.88 - 0.87 is not more than 0.01."""
+    return sum(round(difference, 6) > margin for difference in differences)
+
+
+def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
+    """The comparisons of a claim, its selectors resolved."""
+    every = conditions_of(claim, evidence)
+    return [
+        Part(_arm(first, evidence, at), _arm(second, evidence, at), at)
+        for first, second, *own in claim.pairs for at in (map(str, own) if own else every)
+    ]  # fmt: skip
+
+
+def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
+    """The conditions of a claim. `first_not_learned` is the first at which it is not sure that an arm learns."""
+    planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if not sweep.draws)
+    found = []
+    for at in claim.at:
+        if isinstance(at, dict):
+            at = next((one for one in planned if not evidence.most_learn(at["first_not_learned"], one)), "none")
+        found.append(at)
+    return found
+
+
+def _arm(given: Any, evidence: Evidence, condition: str) -> str:
+    """An arm by its name, or the one with the best median on validation, the first of equals. While one of these was
+    not run, it is the answer, so that nothing is judged before it was."""
+    if isinstance(given, str):
+        return given
+    arms = given["best_on_validation"]
+    missing = [arm for arm in arms if (arm, condition) not in evidence.validation]
+    return str(missing[0] if missing else max(arms, key=lambda arm: evidence.validation[arm, condition]))
+
+
+def above(interval: Interval, threshold: float) -> bool | None:
+    """Whether the value is above a threshold; None where the interval does not decide."""
+    if interval.known and interval.low > threshold:
+        return True
+    if interval.known and (interval.high < threshold or interval.low == interval.high):
+        return False
+    return None
+
+
+def below(interval: Interval, threshold: float) -> bool | None:
+    """Whether the value is below a threshold; None where the interval does not decide."""
+    return above(Interval(-interval.estimate, -interval.high, -interval.low), -threshold)
+
+
+def within(difference: Interval, margin: float) -> bool | None:
+    """Whether a difference lies within ± a margin; None where its interval does not decide."""
+    if difference.known and difference.low > -margin and difference.high < margin:
+        return True
+    return False if difference.low > margin or difference.high < -margin else None
+
+
+def most(count: int, of: int, p: float) -> bool | None:
+    """Whether a count is more than half; None where its test against half does not decide, by its adjusted `p`."""
+    return 2 * count > of if p <= LEVEL else None
+
+
+def every(parts: Iterable[bool | None]) -> bool | None:
+    """Whether all of them are true: one that is false decides, one that is open leaves it open. None of no parts."""
+    known = list(parts)
+    if False in known:
+        return False
+    return True if known and None not in known else None
+
+
+def judged(*parts: bool | None) -> str:
+    """The verdict on a claim of these parts."""
+    if every(parts):
+        return HOLDS
+    if True in parts:
+        return IN_PART
+    return UNDECIDED if None in parts or not parts else FAILS
+
+
+def where(study: Study, condition: str) -> str:
+    """`At 50 tokens `, how a sentence about a condition begins; empty where a study has none."""
+    if not condition:
+        return ""
+    return f"At {condition} {study.unit} " if study.unit else f"{condition.capitalize()}: "
+
+
+def in_points(margin: float) -> str:
+    """`1 point`, `10 points`."""
+    return f"{100 * margin:g} point" + ("s" if margin > 0.01 else "")
+
+
+def mean_score(by_seed: BySeed) -> str:
+    """`88.1 % (87.6 to 88.5)`, the mean over seeds with its interval."""
+    return percent(accuracy_interval(list(by_seed.values())))

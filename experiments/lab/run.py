@@ -1,0 +1,163 @@
+"""Run a study: train the sweeps of its protocols, measure their runs, and add the numbers to its results."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.lab.findings import check_shown, own_module
+from experiments.lab.study import Protocol, Study, Sweep, find_study
+from experiments.lab.sweeps import Measured, measured, train, trainable
+from experiments.lab.table import (
+    CORRECT,
+    RESULTS,
+    check_correct,
+    correct_file,
+    joined,
+    read_correct,
+    read_results,
+    results_csv,
+    rows_of,
+)
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.figures import write_folder
+from sentiment_rnn.tracking.provenance import provenance_of
+from sentiment_rnn.tracking.store import check_store, open_store
+
+PROVENANCE = "provenance.json"
+ELSEWHERE = (
+    "hydra/launcher",
+    "hydra.launcher",
+    "seed=",
+    "tracking.",
+    "trainer.accelerator",
+    "trainer.progress_bar",
+    "trainer.threads",
+)
+"""Overrides that change where runs are trained, or how many at a time, and nothing of what a protocol fixed: seeds that
+it did not plan do not count."""
+
+
+def run(
+    study: Study, protocols: Sequence[str], sweeps: Sequence[str], overrides: Sequence[str], again: bool = False
+) -> list[str]:
+    """Train and measure what its results do not have yet: of all protocols, of some by name, or some sweeps.
+
+    Returns the names of these protocols.
+
+    Args:
+        overrides: Hydra's, of every run.
+        again: train and measure also what is there.
+
+    Raises:
+        UserError: a name is unknown, or a protocol has changed. Or an override changes what a protocol fixed, and no
+            other folder is given for the results. Nothing has been trained then.
+    """
+    asked = [study.protocol(name) for name in protocols or study.protocols]
+    if sweeps:
+        having = dict.fromkeys(study.sweep(name).protocol for name in sweeps)
+        if others := [name for name in protocols if name not in having]:
+            raise UserError(f"{others[0]}: none of these sweeps is one of this protocol; leave --protocols out")
+        asked = [study.protocol(name) for name in having]
+    changed = [given for given in overrides if not given.lstrip("+").startswith(ELSEWHERE)]
+    if changed and study.output == study.folder:
+        raise UserError(f"{changed[0]} changes what the protocols of {study.name} fixed; give another --output as well")
+    tracking = run_config(*(given for given in overrides if given.startswith("tracking."))).tracking
+    check_store(tracking)
+    for protocol in asked:
+        check_shown(protocol)
+        own_module(study, protocol)
+        for other, _, search in (name.rpartition("/") for sweep in protocol.sweeps for name in sweep.rates):
+            (find_study(other) if other else study).sweep(search)
+    for protocol in asked:
+        freeze(study, protocol)
+    for protocol in asked:
+        known, own = results_so_far(study), own_module(study, protocol)
+        wanted = [sweep for sweep in protocol.sweeps if not sweeps or sweep.name in sweeps]
+        left = [sweep for sweep in wanted if again or not is_measured(sweep, known)]
+        for sweep in left:
+            run_sweep(study, protocol, sweep, tracking, overrides)
+        if hasattr(own, "measure") and not sweeps and (again or left or protocol.name not in set(known.protocol)):
+            add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
+        elif not left:
+            print(f"{protocol.name}: all that is asked for is measured in {study.output}; --again measures it anew")
+    return [protocol.name for protocol in asked]
+
+
+def results_so_far(study: Study) -> pd.DataFrame:
+    """The results of a study; no rows where nothing was measured yet."""
+    return read_results(study.output) if (study.output / RESULTS).is_file() else rows_of(study.name, [])
+
+
+def is_measured(sweep: Sweep, table: pd.DataFrame) -> bool:
+    """Whether the results have every run of a sweep."""
+    runs = table[table.sweep == sweep.name][["arm", "seed", "draw"]].drop_duplicates()
+    return len(runs) >= len(sweep.arms) * len(sweep.seeds) * max(1, len(sweep.draws))
+
+
+def run_sweep(
+    study: Study, protocol: Protocol, sweep: Sweep, tracking: TrackingConfig, overrides: Sequence[str]
+) -> None:
+    """Train one sweep, of the arms that have a learning rate, and add what was measured of it."""
+    arms = trainable(study, sweep)
+    if left := [arm for arm in sweep.arms if arm not in arms]:
+        print(f"left out of {sweep.name}: {', '.join(left)}; no search of theirs was run ({', '.join(sweep.rates)})")
+    if arms:
+        train(study, sweep, protocol.digest, arms, overrides)
+        store = open_store(tracking)
+        add(study, protocol, measured(study, sweep, store), asdict(provenance_of(store, sweep.name)))
+
+
+def freeze(study: Study, protocol: Protocol) -> None:
+    """Write the digest of a protocol down, before its first run begins.
+
+    Raises:
+        UserError: its text is not there, or is another than the one under which its runs began.
+    """
+    known = read_provenance(study.output)
+    digest = protocol.digest
+    frozen = known.setdefault(protocol.name, {"protocol": digest, "sweeps": []})["protocol"]
+    if frozen != digest:
+        raise UserError(
+            f"{protocol.path} ({digest[:8]}) is not the protocol under which its runs began ({frozen[:8]}, "
+            f"{PROVENANCE}); put that one back, and write a new protocol for what is new"
+        )
+    write_folder(study.output, {PROVENANCE: json.dumps(known, indent=1) + "\n"}, {})
+
+
+def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
+    """Of each protocol that has begun: its digest, and how each of its sweeps was trained."""
+    path = folder / PROVENANCE
+    try:
+        return dict(json.loads(path.read_text())) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); put the committed file back") from error
+
+
+def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str, Any] | None = None) -> None:
+    """Add measurements to the results of a study, all files at once.
+
+    Args:
+        trained: how the sweep was trained; it takes the place of what it covers.
+    """
+    folder = study.output
+    table = joined(results_so_far(study), rows_of(study.name, found.rows))
+    correct = read_correct(folder) | found.correct
+    check_correct(table, correct, folder)
+    known = read_provenance(folder)
+    if trained:
+        sweeps = known[protocol.name]["sweeps"]
+        covered = [
+            part for part in sweeps
+            if part["sweep"] == trained["sweep"] and set(part["seeds"]) <= set(trained["seeds"])
+        ]  # fmt: skip
+        known[protocol.name]["sweeps"] = [part for part in sweeps if part not in covered] + [trained]
+    files = {RESULTS: results_csv(table), PROVENANCE: json.dumps(known, indent=1) + "\n", **found.files}
+    write_folder(folder, files | ({CORRECT: correct_file(correct)} if correct else {}), {})
+    if found.figures:
+        write_folder(folder / "figures", {}, {f"{protocol.name}_{name}": one for name, one in found.figures.items()})

@@ -1,0 +1,98 @@
+"""Random searches for learning rate and clipping: what was drawn, which draw is the best, and what a draw is worth.
+
+Arms are compared at equal numbers of draws. An arm that needs more of them is harder to tune, not worse.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from experiments.lab.study import Study, Sweep, find_study
+from experiments.lab.table import RESULTS, read_results
+from sentiment_rnn.report.tables import Table
+
+
+class Draw(NamedTuple):
+    """One draw of a random search."""
+
+    number: int
+    learning_rate: float
+    clip_norm: float
+    """Largest norm of the gradient; 0 does not clip."""
+    score: float
+    """On validation [%], the mean over seeds."""
+
+
+def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
+    """The draws of a search, by arm. One that diverged has the lowest score of its arm, or, of several seeds, 0."""
+    rows = table[(table.sweep == sweep) & table.draw.notna()]
+    found: dict[str, list[Draw]] = {}
+    for arm in rows.arm.unique():
+        of_arm = rows[rows.arm == arm]
+        scores = of_arm[of_arm.metric == "score"]
+        worst = 0.0 if scores.seed.nunique() > 1 or scores.value.isna().all() else scores.value.min()
+        score = (
+            scores.fillna({"value": worst}).groupby("draw").value.mean().round(3 if scores.seed.nunique() > 1 else 6)
+        )
+        rate, clip = (
+            of_arm[of_arm.metric == one].groupby("draw").value.first() for one in ("learning_rate", "clip_norm")
+        )
+        found[arm] = [Draw(int(number), rate[number], clip[number], score[number]) for number in score.index]
+    return found
+
+
+def best_draw(draws: Iterable[Draw]) -> Draw:
+    """The draw of the best score; of equal scores, that of the lower learning rate, and then the first."""
+    return min(draws, key=lambda draw: (-draw.score, draw.learning_rate))
+
+
+def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
+    """The draw that each arm of a sweep gets: the best of its search; None where none was run.
+
+    Of several searches it is the first with a score above `Sweep.least`, and the last where none has.
+    """
+    searches = []
+    for name in sweep.rates:
+        other, _, search = name.rpartition("/")
+        folder = find_study(other).folder if other else study.output
+        if (folder / RESULTS).is_file():
+            searches.append(draws_of(read_results(folder), search))
+    chosen: dict[str, int | None] = {}
+    for arm in sweep.arms:
+        encoder = study.arms[arm].encoder
+        named = sweep.rates_of.get(arm, arm)
+        tried = [draws.get(named) or draws.get(encoder) for draws in searches]
+        best = [best_draw(draws) for draws in tried if draws]
+        chosen[arm] = next(
+            (draw.number for draw in best if draw.score > sweep.least), best[-1].number if best else None
+        )
+    return chosen
+
+
+def expected_best(scores: Sequence[float]) -> np.ndarray:
+    """float [N], the best score to be expected of 1 to N draws from N scores, with replacement (Dodge et al. 2019,
+    arXiv:1909.03004, equation 3).
+
+    Of n draws the i-th smallest score is the largest with probability (i / N)^n - ((i - 1) / N)^n.
+    """
+    ordered = np.sort(np.asarray(scores, float))
+    draws = np.arange(1, len(ordered) + 1)[:, None]
+    at_most = (np.arange(len(ordered) + 1) / len(ordered)) ** draws
+    return np.asarray(np.diff(at_most) @ ordered)
+
+
+def search_table(draws: Mapping[str, Sequence[Draw]], study: Study, title: str) -> Table:
+    """The expected best score by number of draws, and the best draw; numbers that no arm has are left out."""
+    most = max(map(len, draws.values()))
+    shown = [count for count in (1, 2, 4, 8, 16) if count <= most]
+    rows = []
+    for arm in (arm for arm in study.arms if arm in draws):
+        of_arm, best = draws[arm], best_draw(draws[arm])
+        expected = expected_best([draw.score for draw in of_arm])
+        cells = [f"{expected[count - 1]:.4g}" if count <= len(of_arm) else "" for count in shown]
+        rate = f"{best.learning_rate:.2g}", f"{best.clip_norm:.2g}"
+        rows.append((study.arms[arm].label, *cells, str(len(of_arm)), f"{best.score:.4g}", *rate))
+    title = f"{title}: the best to be expected by number of draws of a random search, and the best draw"
+    return Table(title, ("arm", *map(str, shown), "draws", "best", "learning rate", "clip"), rows)

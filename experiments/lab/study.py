@@ -1,0 +1,328 @@
+"""A study as data: its question, arms, and protocols with their sweeps and claims, as `study.yaml` declares them."""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sentiment_rnn.errors import UserError
+
+EXPERIMENTS = Path(__file__).resolve().parents[1]
+"""Where the studies are, a folder each."""
+ENCODERS = (EXPERIMENTS.parent / "conf" / "encoder", EXPERIMENTS / "lab" / "conf" / "encoder")
+"""Where encoders have their YAML files: the tool's, and the lab's own."""
+RULES = ("most_learn", "most_fail", "learns_more", "learns_as_often", "better", "as_good", "own")
+"""Rules of claims; see `rules.py`. The verdict on one that is `own` comes from the study's code."""
+
+Settings = Mapping[str, Any]
+"""Hydra overrides, by their key."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One line of a figure: an encoder, and what is changed in its runs."""
+
+    name: str
+    label: str
+    color: str
+    """`#RRGGBB`."""
+    encoder: str
+    settings: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One Hydra sweep of a protocol, at one condition."""
+
+    name: str
+    protocol: str
+    condition: str
+    """The lag, say, or the task; empty where a study has none."""
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    settings: Settings
+    tested: tuple[str, ...] = ()
+    """Conditions at which its runs are tested, where these are not its own alone."""
+    draws: tuple[int, ...] = ()
+    """Draws of learning rate and clipping that a search tries; none for a sweep that is compared."""
+    rates: tuple[str, ...] = ()
+    """Searches of which the best draw is taken: the first in which an arm has a score above `least`, else the last."""
+    least: float = 0.0
+    rates_of: Mapping[str, str] = field(default_factory=dict)
+    """Arms that take the draw of another arm."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a protocol claims, and the rule that judges it."""
+
+    id: str
+    text: str
+    rule: str
+    arms: tuple[Any, ...] = ()
+    """Arms that are to learn or to fail."""
+    pairs: tuple[tuple[Any, ...], ...] = ()
+    """Arms that are compared, at each of `at`, or at the condition that is a third entry. An arm can be
+    `{best_on_validation: [arms]}`."""
+    at: tuple[Any, ...] = ("",)
+    """Conditions. One can be `{first_not_learned: arm}`."""
+    margin: float | None = None
+    """Largest difference that counts as none."""
+    only_where: str | None = None
+    """An arm that has to learn at a condition itself, so that anything is decided there."""
+    supersedes: tuple[str, ...] = ()
+    """Earlier claims that this asks again and better: `protocol.claim`, of another study with `study/` before it."""
+    related: tuple[str, ...] = ()
+    """Claims beside which a reader wants this one."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Rules that were fixed before the data: a text that is frozen, the sweeps that run by it, and its claims.
+
+    The tests of its claims are one family, corrected together by Holm's method.
+    """
+
+    name: str
+    path: Path
+    """The text, `protocols/<date>_<name>.md`."""
+    sweeps: tuple[Sweep, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    reads: tuple[str, ...] = ()
+    """Earlier protocols whose runs its claims compare as well."""
+    tables: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    """Training steps by which its tables count the seeds that have learned."""
+    among: tuple[str, ...] = ()
+    """Conditions that a seed has to learn, so that it counts at the others."""
+    own: str | None = None
+    """A module of the study's folder with what this protocol alone measures or finds."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 digest of the text; raises `UserError` where it is not there."""
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: not there; write the rules of each verdict down before {self.name} runs")
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def seeds(self, arm: str, condition: str) -> frozenset[int]:
+        """The seeds that are planned for an arm at a condition."""
+        return frozenset(
+            seed for sweep in self.sweeps if not sweep.draws and arm in sweep.arms
+            and condition in (sweep.tested or (sweep.condition,)) for seed in sweep.seeds
+        )  # fmt: skip
+
+    @property
+    def searches(self) -> tuple[Sweep, ...]:
+        """The sweeps that choose learning rates."""
+        return tuple(sweep for sweep in self.sweeps if sweep.draws)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study, as its folder declares it."""
+
+    name: str
+    folder: Path
+    title: str
+    question: str
+    order: int
+    """Its place on the page, the smallest first."""
+    score: str
+    """What a run is worth, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
+    arms: Mapping[str, Arm]
+    protocols: Mapping[str, Protocol]
+    unit: str = ""
+    """Of its conditions: `tokens`."""
+    search_score: str = "mean_accuracy"
+    """What a draw is worth: `mean_accuracy` over epochs, `best_accuracy`, or `kept`, on validation, in percent."""
+    leading: Mapping[str, Any] = field(default_factory=dict)
+    """What the figure at the top of its page shows."""
+    output: Path = Path()
+    """Where its results are: its folder, or another into which it is run."""
+
+    def sweep(self, name: str) -> Sweep:
+        """A sweep by its name; raises `UserError` where there is none."""
+        sweeps = {sweep.name: sweep for protocol in self.protocols.values() for sweep in protocol.sweeps}
+        if name not in sweeps:
+            raise UserError(f"{name}: no sweep of {self.name}; expected one of {', '.join(sweeps)}")
+        return sweeps[name]
+
+    def protocol(self, name: str) -> Protocol:
+        """A protocol by its name; raises `UserError` where there is none."""
+        if name not in self.protocols:
+            raise UserError(f"{name}: no protocol of {self.name}; expected one of {', '.join(self.protocols)}")
+        return self.protocols[name]
+
+
+def all_studies(experiments: Path = EXPERIMENTS) -> list[Study]:
+    """Every study, in the order of the page."""
+    return sorted((read_study(path.parent) for path in experiments.glob("*/study.yaml")), key=lambda study: study.order)
+
+
+def find_study(name: str, experiments: Path = EXPERIMENTS) -> Study:
+    """The study of this name; raises `UserError` where there is none."""
+    if not (experiments / name / "study.yaml").is_file():
+        names = ", ".join(study.name for study in all_studies(experiments))
+        raise UserError(f"study {name}: expected one of {names}")
+    return read_study(experiments / name)
+
+
+def read_study(folder: Path) -> Study:
+    """The study that a folder declares; raises `UserError` for what is missing or unknown in its `study.yaml`."""
+    path = folder / "study.yaml"
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings, conditions, vary = (given.pop(key, None) for key in ("settings", "conditions", "vary"))
+        arms = {name: _arm(name, **(of or {})) for name, of in given.pop("arms").items()}
+        protocols = {}
+        for name, of in given.pop("protocols").items():
+            sweeps = [
+                _sweep(name, arms, settings or {}, conditions or {}, vary, at, **sweep)
+                for sweep in of.pop("sweeps", []) for at in sweep.pop("at", [""])
+            ]  # fmt: skip
+            claims = tuple(_claim(**claim) for claim in of.pop("claims", []))
+            text = folder / "protocols" / f"{of.pop('date')}_{name}.md"
+            among = tuple(map(str, of.pop("among", [])))
+            protocols[name] = Protocol(name, text, tuple(sweeps), claims, among=among, **_tuples(of))
+        study = Study(folder.name, folder, arms=arms, protocols=protocols, output=folder, **given)
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
+        said = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise UserError(f"{path}: {said}; see docs/studies.md") from error
+    _check(study, path)
+    return study
+
+
+def _arm(name: str, encoder: str | None = None, settings: Settings | None = None, **style: str) -> Arm:
+    encoder = encoder or name
+    style = _style_of(encoder) | style
+    if missing := {"label", "color"} - style.keys():
+        raise ValueError(f"arm {name}: no file of encoder {encoder}, and no {' and no '.join(sorted(missing))} given")
+    return Arm(name, encoder=encoder, settings=settings or {}, **style)
+
+
+@cache
+def _style_of(encoder: str) -> dict[str, str]:
+    """Label and colour of an encoder, from its YAML file; nothing where it has none."""
+    for path in (folder / f"{encoder}.yaml" for folder in ENCODERS):
+        if path.is_file():
+            found = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found = found.get("encoder", found)
+            return {key: found[key] for key in ("label", "color")}
+    return {}
+
+
+def _sweep(
+    protocol: str,
+    known: Mapping[str, Arm],
+    shared: Settings,
+    conditions: Mapping[str, Settings],
+    vary: str | None,
+    at: object,
+    name: str,
+    arms: Sequence[str],
+    seeds: object,
+    settings: Settings | None = None,
+    tested: Sequence[object] = (),
+    draws: object = (),
+    rates: Sequence[str] = (),
+    **more: Any,
+) -> Sweep:
+    condition = str(at)
+    in_names = condition.replace(" ", "_")
+    of_condition = {vary: at} if vary and condition else conditions.get(condition, {})
+    of_arms = [known[arm].settings for arm in arms if arm in known]
+    if len({known[arm].encoder for arm in arms if arm in known}) < len(of_arms):
+        raise ValueError(f"sweep {name}: two of its arms have one encoder; give each its own sweep")
+    if any(of_arm != of_arms[0] for of_arm in of_arms):
+        raise ValueError(f"sweep {name}: its arms have different settings; give each its own sweep")
+    return Sweep(
+        name.format(at=in_names),
+        protocol,
+        condition,
+        tuple(arms),
+        _numbers(seeds),
+        {**shared, **of_condition, **(of_arms[0] if of_arms else {}), **(settings or {})},
+        tuple(map(str, tested)),
+        _numbers(draws),
+        tuple(search.format(at=in_names) for search in rates),
+        **more,
+    )
+
+
+def _claim(at: Sequence[object] = ("",), **given: Any) -> Claim:
+    lists = _tuples(given)
+    if "pairs" in lists:
+        lists["pairs"] = tuple(map(tuple, lists["pairs"]))
+    return Claim(at=tuple(one if isinstance(one, dict) else str(one) for one in at), **lists)
+
+
+def _tuples(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
+
+def _numbers(given: object) -> tuple[int, ...]:
+    """`0-19` is a range, and 100 itself."""
+    if isinstance(given, str):
+        first, _, last = given.partition("-")
+        if not (first.isdecimal() and last.isdecimal()):
+            raise ValueError(f"{given}: expected a range such as 0-19, a number or a list of them")
+        return tuple(range(int(first), int(last) + 1))
+    return (given,) if isinstance(given, int) else tuple(given)  # type: ignore[arg-type]
+
+
+def _check(study: Study, path: Path) -> None:
+    """Raise `UserError` for what a study names and does not have, and for a claim that its rule cannot judge."""
+    names = [sweep.name for protocol in study.protocols.values() for sweep in protocol.sweeps]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{path}: two sweeps are called {twice[0]}; expected a name of its own for each")
+    for protocol in study.protocols.values():
+        for kind, named, known in _named(study, protocol):
+            if unknown := [name for name in named if name not in known]:
+                raise UserError(
+                    f"{path}: {protocol.name} names {kind} {unknown[0]}; expected one of {', '.join(known)}"
+                )
+        for claim in protocol.claims:
+            needed = {"own": [], "most_learn": ["arms"], "most_fail": ["arms"]}.get(claim.rule, ["pairs"])
+            needed += ["margin"] if claim.rule in ("learns_as_often", "as_good") else []
+            if missing := [key for key in needed if not getattr(claim, key)]:
+                raise UserError(f"{path}: claim {claim.id} has rule={claim.rule} and no {missing[0]}")
+
+
+def _named(study: Study, protocol: Protocol) -> Iterator[tuple[str, list[str], Collection[str]]]:
+    """Kind, names that a protocol has of it, and names that are known."""
+    yield "protocol", list(protocol.reads), study.protocols
+    yield "rule", [claim.rule for claim in protocol.claims], RULES
+    arms = [arm for sweep in protocol.sweeps for arm in sweep.arms]
+    places, ways, lags = [], [], []
+    for claim in protocol.claims:
+        given = [*claim.arms, *(arm for pair in claim.pairs for arm in pair[:2]), claim.only_where or []]
+        arms += [arm for one in [*given, *filter(_selects, claim.at)] for arm in _names(one)]
+        ways += [key for one in filter(_selects, given) for key in one]
+        places += [key for one in filter(_selects, claim.at) for key in one]
+        if claim.arms or any(len(pair) == 2 for pair in claim.pairs):
+            lags += [one for one in claim.at if not _selects(one)]
+        lags += [str(pair[2]) for pair in claim.pairs if len(pair) > 2]
+    yield "arm", arms, study.arms
+    yield "selector of an arm", ways, ["best_on_validation"]
+    yield "selector of a condition", places, ["first_not_learned"]
+    compared = [
+        sweep for name in (protocol.name, *protocol.reads) for sweep in study.protocols[name].sweeps if not sweep.draws
+    ]
+    yield "condition", lags, list(dict.fromkeys(at for one in compared for at in (one.tested or (one.condition,))))
+
+
+def _selects(given: Any) -> bool:
+    return isinstance(given, dict)
+
+
+def _names(given: Any) -> list[str]:
+    """The arms in an arm, a list of them, or a selector."""
+    if isinstance(given, str):
+        return [given]
+    return [name for one in (given.values() if isinstance(given, dict) else given) for name in _names(one)]

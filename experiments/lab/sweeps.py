@@ -1,0 +1,173 @@
+"""The sweeps of a study: how one is trained by the tool, and what is measured of its runs."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.lab.rules import LEARNS, kept
+from experiments.lab.search import chosen_draws
+from experiments.lab.study import EXPERIMENTS, Study, Sweep
+from experiments.lab.table import Correct, Key
+from sentiment_rnn.config.messages import quoted
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.tracking.names import BASELINE, BEST_ACCURACY, BEST_LOSS, PROTOCOL_VARIABLE
+from sentiment_rnn.tracking.results import Curve, RunResult, find_sweep, results_of
+from sentiment_rnn.tracking.store import Store
+
+Row = tuple[object, ...]
+"""Of `results.csv`, without the study."""
+
+
+@dataclass
+class Measured:
+    """What was measured: rows of `results.csv`, runs of `correct.npz`, and what only models can give."""
+
+    rows: list[Row] = field(default_factory=list)
+    correct: dict[Key, Correct] = field(default_factory=dict)
+    files: dict[str, str | bytes] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overrides: Sequence[str]) -> None:
+    """Train a sweep as a user would, by the tool's command, in a process of its own.
+
+    Finished runs of the same identity are not trained again. A search keeps its own seeds, and every other sweep the
+    draws that its search chose.
+
+    Args:
+        protocol: digest of the protocol, with which its runs are tagged.
+        arms: those that are trained.
+        overrides: Hydra's, which take the place of those of the study.
+    """
+    command = [sys.executable, "-m", "sentiment_rnn", "train", "--multirun", "--config-dir"]
+    given = [one for one in overrides if not is_for_others(one, sweep)]
+    own = [one for one in overrides_of(study, sweep, arms) if key_of(one) not in map(key_of, given)]
+    command += [str(EXPERIMENTS / "lab" / "conf"), *own, *given]
+    paths = [str(EXPERIMENTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {PROTOCOL_VARIABLE: protocol, "PYTHONPATH": os.pathsep.join(paths)}
+    with subprocess.Popen(command, env=environment) as training:
+        try:
+            status = training.wait()
+        except KeyboardInterrupt:
+            training.wait()  # Ctrl-C has reached it as well, and its runs write their checkpoints
+            raise
+    if status:
+        raise UserError(f"sweep {sweep.name} did not finish (status {status}); the same command resumes it")
+
+
+def is_for_others(override: str, sweep: Sweep) -> bool:
+    """Whether an override is not meant for a sweep: a search keeps its seeds, and it alone takes several draws."""
+    if sweep.draws:
+        return key_of(override) == "seed"
+    return key_of(override) == "optimizer.draw" and "," in override
+
+
+def key_of(override: str) -> str:
+    """The key that an override sets."""
+    return override.lstrip("+").partition("=")[0]
+
+
+def overrides_of(study: Study, sweep: Sweep, arms: Sequence[str]) -> list[str]:
+    """The Hydra overrides of a sweep of these arms."""
+    encoders = {arm: study.arms[arm].encoder for arm in arms}
+    found = [f"study={sweep.name}", f"encoder={','.join(encoders.values())}", f"seed={','.join(map(str, sweep.seeds))}"]
+    found += [f"{key}={_value(value)}" for key, value in sweep.settings.items()]
+    if sweep.draws:
+        return [*found, f"optimizer.draw={','.join(map(str, sweep.draws))}"]
+    chosen = chosen_draws(study, sweep)
+    pairs = ",".join(f"{encoders[arm]}:{chosen[arm]}" for arm in arms)
+    return [*found, f"+optimizer.draws={{{pairs}}}"]
+
+
+def _value(value: object) -> str:
+    return "null" if value is None else quoted(value) if isinstance(value, str) else str(value).lower()
+
+
+def trainable(study: Study, sweep: Sweep) -> list[str]:
+    """The arms of a sweep that have a learning rate: all of a search, and those whose search has been run."""
+    if sweep.draws:
+        return list(sweep.arms)
+    return [arm for arm, draw in chosen_draws(study, sweep).items() if draw is not None]
+
+
+def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
+    """What the runs of a finished sweep come to; raises `UserError` where it has not finished."""
+    arm_of = {study.arms[arm].encoder: arm for arm in sweep.arms}
+    found = Measured()
+    every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=bool(sweep.draws))
+    runs = [run for run in every if run.encoder in arm_of]
+    for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
+        arm = arm_of[run.encoder]
+        draw = run.config.optimizer.draw if sweep.draws else None
+        at = sweep.name, sweep.protocol, arm, sweep.condition, run.seed, draw
+        found.rows += [(*at, *measure) for measure in measures_of(run, study, bool(sweep.draws))]
+        if not sweep.draws and study.score == "accuracy":
+            for condition, correct in correct_of(run, sweep):
+                found.correct[sweep.name, arm, condition, run.seed] = correct
+                row = sweep.name, sweep.protocol, arm, condition, run.seed, None
+                found.rows.append((*row, "test", "accuracy", float(correct.right.mean())))
+    return found
+
+
+def measures_of(run: RunResult, study: Study, search: bool) -> Iterator[tuple[str, str, float]]:
+    """Split, metric and value of all that is measured of a run but its accuracy on test."""
+    yield "train", "learning_rate", run.learning_rate
+    yield "train", "clip_norm", float(run.config.optimizer.gradient_clip_norm)
+    if search:
+        yield "validation", "score", np.nan if run.diverged else SCORES[study.search_score](run)
+    elif study.score == "kept":
+        yield "test", "loss", run.metrics["test/loss"]
+        yield "test", "baseline", run.metrics[BASELINE]
+    else:
+        steps, learned = learning_time(run.curve("val/accuracy"))
+        yield "validation", "best_accuracy", run.metrics[BEST_ACCURACY]
+        yield "validation", "steps", steps
+        yield "validation", "learned", learned
+
+
+def correct_of(run: RunResult, sweep: Sweep) -> Iterator[tuple[str, Correct]]:
+    """What a run classified correctly, at each condition at which it was tested."""
+    found = run.predictions
+    for condition in sweep.tested or (sweep.condition,):
+        there = found.distances == int(condition) if sweep.tested else np.full(len(found.labels), True)
+        yield condition, Correct(found.correct[there], reviews_digest(found, there))
+
+
+def reviews_digest(predictions: Predictions, chosen: np.ndarray) -> str:
+    """SHA-256 digest of the chosen reviews, bool [N]: of their labels, lengths and lags, which runs record."""
+    digest = hashlib.sha256()
+    for values, kind in ((predictions.labels, "<i1"), (predictions.lengths, "<i8"), (predictions.distances, "<i4")):
+        digest.update(values[chosen].astype(kind).tobytes())
+    return digest.hexdigest()
+
+
+def learning_time(validation: Curve) -> tuple[int, bool]:
+    """Optimizer steps until validation accuracy first reached `LEARNS`, or until the run ended; and whether it did."""
+    for step, accuracy in zip(*validation, strict=True):
+        if accuracy >= LEARNS - 1e-6:  # of a float32
+            return step + 1, True
+    return validation[0][-1] + 1, False
+
+
+def mean_accuracy(run: RunResult) -> float:
+    """Mean validation accuracy over the epochs [%], so that learning fast counts. After an early end, the last accuracy
+    fills the missing epochs."""
+    accuracies = run.curve("val/accuracy")[1]
+    left = run.config.trainer.epochs - len(accuracies)
+    return 100 * float(np.mean([*accuracies, *[accuracies[-1]] * left]))
+
+
+SCORES: dict[str, Any] = {
+    "mean_accuracy": mean_accuracy,
+    "best_accuracy": lambda run: 100 * run.metrics[BEST_ACCURACY],
+    "kept": lambda run: round(100 * kept(run.metrics[BEST_LOSS], run.metrics[BASELINE])),
+}
+"""What a draw of a search is worth on validation [%], by `Study.search_score`."""

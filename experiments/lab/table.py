@@ -1,0 +1,144 @@
+"""The one table of a study, `results.csv`: tidy, one number a row; and which reviews each run read rightly.
+
+| column | what |
+| --- | --- |
+| `study`, `sweep`, `protocol`, `arm` | names in `study.yaml` |
+| `condition` | the lag or the task, say; empty where a study has none |
+| `seed` | of the run |
+| `draw` | number of the draw, in a search; else empty |
+| `split` | `train`, `validation` or `test` |
+| `metric`, `value` | what was measured; `nan` is the score of a draw that diverged |
+
+`correct.npz` has one bit for each review that a run read: every accuracy can be recomputed from it.
+"""
+
+import io
+import itertools
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sentiment_rnn.errors import UserError
+
+RESULTS, CORRECT = "results.csv", "correct.npz"
+COLUMNS = ["study", "sweep", "protocol", "arm", "condition", "seed", "draw", "split", "metric", "value"]
+KEY = COLUMNS[:-1]
+
+Key = tuple[str, str, str, int]
+"""Sweep, arm, condition and seed of a run."""
+BySeed = dict[int, float]
+"""One number per seed."""
+
+
+def read_results(folder: Path) -> pd.DataFrame:
+    """The rows of a study; raises `UserError` where it has none, or the file is damaged."""
+    path = folder / RESULTS
+    kinds = dict.fromkeys(COLUMNS, str) | {"seed": int, "draw": "Int64", "value": float}
+    missing = {"draw": [""], "value": ["nan"]}
+    try:
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=missing)[COLUMNS]
+        for row in table[table.value.isna() & table.draw.isna()].itertuples():
+            raise ValueError(f"{row.metric} of {row.arm}, seed {row.seed}, is no number")
+        return table
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not there; run make study NAME={folder.name}") from error
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); put the committed file back") from error
+
+
+def results_csv(table: pd.DataFrame) -> str:
+    """The content of `results.csv`."""
+    shown = table.assign(draw=table.draw.astype("string").fillna(""))
+    return shown.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n")
+
+
+def joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Both tables; of a number that both have, the new one."""
+    return pd.concat([old, new]).drop_duplicates(KEY, keep="last").reset_index(drop=True)
+
+
+def values_of(table: pd.DataFrame, metric: str, split: str = "test") -> dict[tuple[str, str], BySeed]:
+    """A metric by arm and condition, then by seed."""
+    rows = table[(table.metric == metric) & (table.split == split) & table.draw.isna()]
+    return {
+        (arm, condition): dict(zip(group.seed, group.value, strict=True))
+        for (arm, condition), group in rows.groupby(["arm", "condition"], sort=False)
+    }
+
+
+class Correct(NamedTuple):
+    """What a run classified correctly."""
+
+    right: np.ndarray
+    """bool [N]."""
+    reviews: str
+    """SHA-256 digest of the reviews."""
+
+
+def read_correct(folder: Path) -> dict[Key, Correct]:
+    """The runs in `correct.npz`; none where a study keeps none. Raises `UserError` where it is damaged."""
+    path = folder / CORRECT
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        ends = itertools.pairwise([0, *np.cumsum(-(-arrays["reviews"] // 8))])
+        runs = zip(arrays["keys"].astype(str), arrays["reviews"], arrays["digest"], ends, strict=True)
+        return {
+            (sweep, arm, condition, int(seed)): Correct(
+                np.unpackbits(arrays["bits"][start:end], count=int(reviews)).astype(bool),
+                str(arrays["digests"].astype(str)[digest]),
+            )
+            for (sweep, arm, condition, seed), reviews, digest, (start, end) in runs
+        }
+    except (ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: damaged ({error}); put the committed file back") from error
+
+
+def correct_file(runs: Mapping[Key, Correct]) -> bytes:
+    """The content of `correct.npz`. Its bytes depend on the runs alone: nothing is compressed, no time is written."""
+    digests = sorted({run.reviews for run in runs.values()})
+    arrays = {
+        "keys": np.array(list(runs), "S"),
+        "reviews": np.array([len(run.right) for run in runs.values()], "<i4"),
+        "bits": np.concatenate([np.packbits(run.right) for run in runs.values()]),
+        "digests": np.array(digests, "S"),
+        "digest": np.array([digests.index(run.reviews) for run in runs.values()], "<i4"),
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())  # dated 1980
+    return file.getvalue()
+
+
+def check_correct(table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path) -> None:
+    """Raise `UserError` where the accuracies of the table are not those of `correct.npz`, or runs of one protocol at
+    one condition read other reviews."""
+    trained = {key[0] for key in runs} | set(table.sweep[table.metric == "best_accuracy"])
+    rows = table[(table.metric == "accuracy") & (table.split == "test") & table.sweep.isin(trained)]
+    stated = {tuple(key): f"{value:.6g}" for *key, value in rows[["sweep", "arm", "condition", "seed", "value"]].values}
+    found = {key: f"{run.right.mean():.6g}" for key, run in runs.items()}
+    for key in (*stated, *found):
+        if stated.get(key) != found.get(key):
+            raise UserError(
+                f"{folder}: of {key}, {RESULTS} says {stated.get(key, 'nothing')} and {CORRECT} says "
+                f"{found.get(key, 'nothing')}; put the committed files back"
+            )
+    protocol_of = dict(zip(rows.sweep, rows.protocol, strict=True))
+    reviews: dict[tuple[str, str], str] = {}
+    for (sweep, arm, condition, seed), run in runs.items():
+        if reviews.setdefault((protocol_of[sweep], condition), run.reviews) != run.reviews:
+            raise UserError(f"{folder}: {sweep}, {arm}, seed {seed} read other test reviews than runs beside it")
+
+
+def rows_of(study: str, rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
+    """A table of rows without their study."""
+    return pd.DataFrame([(study, *row) for row in rows], columns=COLUMNS).astype({"draw": "Int64", "value": float})

@@ -1,0 +1,94 @@
+"""Do the shares of seeds repeat with other seeds? By `protocols/2026-11-27_replication.md`."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binom
+
+from experiments.lab.findings import Findings
+from experiments.lab.leading import searched_where_run
+from experiments.lab.rules import Evidence, Verdict, judged
+from sentiment_rnn.report.shares import clopper_pearson, counted
+from sentiment_rnn.report.tables import Table
+
+LAGS = ("5", "20", "50")
+QUANTILE = 0.025
+Count = tuple[int, int]
+"""Seeds that learn, and of how many."""
+
+
+class Repeated(NamedTuple):
+    """How many seeds of an arm learn at a lag, in the first runs and in the second."""
+
+    arm: str
+    lag: str
+    first: Count
+    second: Count
+
+    @property
+    def contained(self) -> bool:
+        """Whether the first interval contains the second share."""
+        learn, seeds = self.second
+        return _contains(self.first, learn / seeds)
+
+    @property
+    def probability(self) -> float:
+        """That it does, where both have the share of both together."""
+        (k, n), (j, m) = self.first, self.second
+        share = (k + j) / (n + m)
+        of_first, of_second = binom.pmf(np.arange(n + 1), n, share), binom.pmf(np.arange(m + 1), m, share)
+        held = np.array([[_contains((first, n), second / m) for second in range(m + 1)] for first in range(n + 1)])
+        return float(of_first @ held @ of_second)
+
+
+_interval = cache(clopper_pearson)
+"""Remembered: `probability` asks for the same 21 again and again."""
+
+
+def _contains(first: Count, share: float) -> bool:
+    _, low, high = _interval(*first)
+    return low <= share <= high
+
+
+def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
+    """Both shares of each arm and lag, and the verdict on their intervals, which speaks of all three lags."""
+    first = searched_where_run(evidence.study, table)
+    pairs = [
+        Repeated(arm, lag, first[arm, lag], evidence.learn(arm, lag))
+        for arm in evidence.arms for lag in evidence.conditions if evidence.whole(arm, lag) and (arm, lag) in first
+    ]  # fmt: skip
+    rows = [
+        (
+            evidence.label(pair.arm), pair.lag, counted(*pair.first), counted(*pair.second),
+            "yes" if pair.contained else "no", f"{pair.probability:.2f}",
+        )
+        for pair in pairs
+    ]  # fmt: skip
+    columns = ("arm", "tokens", "first", "other seeds", "contained", "probability")
+    title = "Seeds that learn, and whether the first interval contains the second share"
+    return Findings([Table(title, columns, rows)], {"intervals": verdict(pairs)} if pairs else {})
+
+
+def verdict(pairs: list[Repeated]) -> Verdict:
+    """By the rule of the protocol; before all three lags were run, nothing is decided."""
+    complete = {pair.lag for pair in pairs} == set(LAGS)
+    contained, distribution = sum(pair.contained for pair in pairs), number_contained(pairs)
+    least = int(np.searchsorted(np.cumsum(distribution), QUANTILE))
+    expected = float(distribution @ np.arange(len(distribution)))
+    return Verdict(
+        "The intervals of shares hold for other seeds.",
+        judged(contained >= least if complete else None),
+        f"Of {len(pairs)} intervals {contained} contain the share of the other seeds; {expected:.1f} should, and "
+        f"{least} or more do with 97.5 % probability.",
+    )
+
+
+def number_contained(pairs: Iterable[Repeated]) -> np.ndarray:
+    """float [N + 1], the probability of each number of intervals that contain the second share."""
+    distribution = np.ones(1)
+    for pair in pairs:
+        distribution = np.convolve(distribution, [1 - pair.probability, pair.probability])
+    return distribution

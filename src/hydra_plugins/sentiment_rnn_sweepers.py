@@ -1,0 +1,72 @@
+"""The sweepers, of grids and of `hydra/sweeper=search`, as Hydra finds them: in modules of `hydra_plugins` alone.
+
+Hydra imports this file in every command, so what a sweep needs is imported where one begins.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+class JobSweeper(Sweeper):
+    """Has Hydra's launcher run jobs, batch after batch."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Make the launcher."""
+        from hydra.core.plugins import Plugins
+
+        self.composed, self.loader = config, hydra_context.config_loader
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        self.launched = 0
+
+    def save_configuration(self) -> None:
+        """Write `multirun.yaml`, as Hydra's own sweeper does."""
+        folder = Path(self.composed.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.composed, folder / "multirun.yaml")
+
+    def launch(self, jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
+        """Run jobs by their overrides; of each how it ended."""
+        returned = self.launcher.launch(jobs, initial_job_idx=self.launched)
+        self.launched += len(jobs)
+        return returned
+
+
+class GridSweeper(JobSweeper):
+    """Runs the jobs that the callback has left: it has composed and checked them, and some may have finished runs."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run them; raises what ended the first that failed, after all of its batch."""
+        from sentiment_rnn.runs.callback import begun
+
+        self.save_configuration()
+        jobs = begun[-1].jobs
+        size = self.settings.get("max_batch_size") or len(jobs)
+        for first in range(0, len(jobs), size):
+            for returned in self.launch(jobs[first : first + size]):
+                _ = returned.return_value
+
+
+class SearchSweeper(JobSweeper):
+    """Asks Optuna for the values of each trial, and tells Optuna its score."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the trials of these overrides; those that an earlier, interrupted search has finished count."""
+        from sentiment_rnn.runs.search.sweep import run_search
+
+        self.save_configuration()
+        run_search(
+            self.composed, arguments, self.loader,
+            lambda jobs: [returned._return_value for returned in self.launch(jobs)],  # `return_value` would raise
+        )  # fmt: skip

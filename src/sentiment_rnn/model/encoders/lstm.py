@@ -1,0 +1,96 @@
+"""The LSTM (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000):
+
+    f_t = σ(W_f [h_{t-1}, x_t] + b_f)      i_t = σ(W_i [h_{t-1}, x_t] + b_i)      o_t = σ(W_o [h_{t-1}, x_t] + b_o)
+    C_t = f_t · C_{t-1} + i_t · tanh(W_C [h_{t-1}, x_t] + b_C)
+    h_t = o_t · tanh(C_t)
+
+Along the cell, a gradient is multiplied by f at each step back.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step
+from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of
+
+
+def lstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
+    """The equations above; `before` is C_{t-1}."""
+    i, f, g, o = (from_input + from_state).chunk(4, 1)
+    i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+    cell = f * before + i * g
+    return Step(o * cell.tanh(), cell, {"forget": f, "input": i, "output": o, "candidate": g})
+
+
+class CellState(Recurrent):
+    """A recurrent net with a cell state C_t beside the state h_t: the LSTM, whole or without one of its gates.
+
+    With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
+    are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f, of the gates that are there.
+
+    `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
+    constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
+
+    Raises:
+        ValueError: `detach` is something else.
+    """
+
+    def __init__(self, input_size: int, *, chrono_steps: int = 0, detach: str = "none", **shared: Any) -> None:
+        if detach not in ("none", "cell", "hidden"):
+            raise ValueError(f"detach={detach}: expected none, cell or hidden")
+        self.chrono_steps = chrono_steps  # before the layers are made, which are initialized with it
+        super().__init__(input_size, **shared)
+        self.detach = detach
+
+    def gradient_stop(self, lengths: Tensor) -> GradientStop | None:
+        """As of every recurrent net, and the way that `detach` takes."""
+        stop = super().gradient_stop(lengths)
+        if self.detach == "none":
+            return stop
+        return GradientStop(
+            stop.starts if stop else None,
+            along_cell=self.detach == "cell",
+            through_state=self.detach == "hidden",
+        )
+
+    def initialize(self, layer: AnyLayer) -> None:
+        """As for every recurrent net; with chrono initialization the biases of forget and input gate too."""
+        super().initialize(layer)
+        if self.chrono_steps:
+            drawn = torch.empty(layer.hidden_size).uniform_(1, self.chrono_steps - 1).log_()
+            for gate, bias in (("f", drawn), ("i", -drawn)):
+                start_gate(layer, gate, bias)
+
+
+class Lstm(CellState):
+    """The LSTM.
+
+    `forget_bias` is b_f at the start. An untrained LSTM reaches back as far as its forget gates are open: σ(1) = 0.73
+    at bias 1 (Jozefowicz et al. 2015). Chrono initialization draws it instead.
+
+    >>> states = Lstm(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
+    """
+
+    cell = Cell("ifgo", lstm_step, cell_state=True, compiled="lstm")
+    module: Callable[..., nn.RNNBase] | None = nn.LSTM
+
+    def __init__(self, input_size: int, *, forget_bias: float = 1.0, **shared: Any) -> None:
+        self.forget_bias = forget_bias  # before the layers are made, which are initialized with it
+        super().__init__(input_size, **shared)
+
+    def initialize(self, layer: AnyLayer) -> None:
+        """As for every net with a cell state, and the forget gate's bias where chrono initialization draws none."""
+        super().initialize(layer)
+        if not self.chrono_steps:
+            start_gate(layer, "f", torch.tensor(self.forget_bias))
+
+
+def start_gate(layer: AnyLayer, gate: str, bias: Tensor) -> None:
+    """Start the bias of a layer's gate, by its letter, at `bias` `[H]` or `[]`; a gate that is missing has none."""
+    for rows, start in zip(biases(layer), (bias, torch.zeros(())), strict=False):
+        found = gates_of(layer, rows)
+        if gate in found:
+            found[gate].copy_(start)

@@ -1,0 +1,170 @@
+"""Layers of a recurrent net, whatever its cell: the base of every encoder that reads from state to state.
+
+Sequences are padded, never packed: on a CPU a packed backward pass is quadratic in the length (pytorch issue
+149194). There, `recurrence` reads them, faster than PyTorch's modules do (the figures: experiments/benchmarks); those
+hold the weights, and read on a GPU (cuDNN).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from sentiment_rnn.model import recurrence
+from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Layer, cell_of
+
+
+class Recurrent(nn.Module):
+    """Layers of a recurrent net, in one direction or two; subclasses name the cell and how it starts.
+
+    Args:
+        input_size: E.
+        hidden_size: H, in each direction; D is H or, in two directions, 2 H.
+        layers: recurrent layers on top of each other.
+        bidirectional: a second net reads each review from its own end, not from the padding.
+        dropout: between layers.
+        recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
+            `identity` or `uniform` (PyTorch's).
+        recurrent_gain: what the recurrent weights are multiplied by at first.
+        gradient_steps: truncated backpropagation, of each review by itself. The gradient reaches its last
+            `gradient_steps` tokens, and the state before them counts as a constant. 0: it reaches all.
+
+    Raises:
+        ValueError: `gradient_steps` with two directions: the backward net reads the last tokens first. Or the class
+            names no cell.
+    """
+
+    cell: Cell
+    module: Callable[..., nn.RNNBase] | None = None
+    """PyTorch's module of this cell, which holds its weights, and reads it on a GPU; None where there is none."""
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: int,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_init: str = "orthogonal",
+        recurrent_gain: float = 1.0,
+        gradient_steps: int = 0,
+    ) -> None:
+        super().__init__()
+        if not hasattr(self, "cell"):
+            raise ValueError(f"{type(self).__name__} names no cell; extend Rnn, Gru or Lstm, or give it one")
+        if gradient_steps and bidirectional:
+            raise ValueError(f"gradient_steps={gradient_steps}: expected 0 with bidirectional=true")
+        self.hidden_size = hidden_size
+        self.recurrent_init = recurrent_init
+        self.recurrent_gain = recurrent_gain
+        self.gradient_steps = gradient_steps
+        self.output_size = hidden_size * (2 if bidirectional else 1)
+        sizes = [input_size] + [self.output_size] * (layers - 1)
+
+        def stack() -> nn.ModuleList:
+            return nn.ModuleList(self.new_layer(size) for size in sizes)
+
+        self.forwards = stack()
+        self.backwards = stack() if bidirectional else None
+        self.dropout = nn.Dropout(dropout)
+        for layer in cast(Iterable[AnyLayer], [*self.forwards, *(self.backwards or ())]):
+            self.initialize(layer)
+
+    def new_layer(self, input_size: int) -> AnyLayer:
+        """The weights of one layer in one direction, drawn as PyTorch draws them."""
+        if self.module is None:
+            return Layer(input_size, self.hidden_size, self.cell)
+        layer = self.module(input_size, self.hidden_size, batch_first=True)
+        layer.cell = self.cell
+        return layer
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """`embedded [B, T, E]`, `lengths [B]` → states of the last layer `[B, T, D]`."""
+        states = embedded
+        reverse = None if self.backwards is None else reversal(lengths, embedded.shape[1])
+        stop = self.gradient_stop(lengths) if torch.is_grad_enabled() else None
+        for number, layer in enumerate(cast(Iterable[AnyLayer], self.forwards)):
+            inputs = states if number == 0 else self.dropout(states)
+            if self.backwards is None or reverse is None:
+                (states,) = self.read([layer], [inputs], stop)
+            else:
+                both = [layer, cast(AnyLayer, self.backwards[number])]
+                forward, backward = self.read(both, [inputs, reorder(inputs, reverse)], stop)
+                states = torch.cat([forward, reorder(backward, reverse)], dim=2)
+        return states
+
+    def gradient_stop(self, lengths: Tensor) -> GradientStop | None:
+        """Where the gradient of reviews of `lengths [B]` ends; None: nowhere."""
+        return GradientStop((lengths - self.gradient_steps).clamp(min=0)) if self.gradient_steps else None
+
+    def read(self, layers: Sequence[AnyLayer], inputs: Sequence[Tensor], stop: GradientStop | None) -> Sequence[Tensor]:
+        """States `[B, T, H]` of one layer in each direction, for its `inputs [B, T, E]`."""
+        pairs = list(zip(layers, inputs, strict=True))
+        if all(recurrence.applies(layer, x, stop) for layer, x in pairs):
+            return recurrence.states_side_by_side(layers, inputs, stop)
+        return [recurrence.states_of_layer(layer, x, stop) for layer, x in pairs]
+
+    def initialize(self, layer: AnyLayer) -> None:
+        """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
+        for gate in recurrent_matrices(layer):
+            if self.recurrent_init == "identity":
+                nn.init.eye_(gate)
+            elif self.recurrent_init == "orthogonal":
+                nn.init.orthogonal_(gate)
+            gate.mul_(self.recurrent_gain)
+        if self.recurrent_init == "uniform":
+            return
+        for gate in cast(Tensor, layer.weight_ih_l0).detach().split(self.hidden_size):
+            nn.init.xavier_uniform_(gate)
+        for bias in biases(layer):
+            nn.init.zeros_(bias)
+
+
+def gates_of(layer: AnyLayer, rows: Tensor) -> dict[str, Tensor]:
+    """Views of `rows [G]` or `[G, N]` of a layer's weights, by the letter of the gate."""
+    return dict(zip(cell_of(layer).gates, rows.detach().split(layer.hidden_size), strict=True))
+
+
+def recurrent_matrices(layer: AnyLayer) -> tuple[Tensor, ...]:
+    """W_h of one layer, a `[H, H]` matrix for each gate that has one, as views."""
+    weights = cast(Tensor | None, layer.weight_hh_l0)
+    return () if weights is None else weights.detach().split(layer.hidden_size)
+
+
+def biases(layer: AnyLayer) -> list[Tensor]:
+    """b_x of one layer, and b_h where the layer has one."""
+    found = cast(tuple[Tensor | None, ...], (layer.bias_ih_l0, layer.bias_hh_l0))
+    return [bias for bias in found if bias is not None]
+
+
+def reversal(lengths: Tensor, steps: int) -> Tensor:
+    """int64 [B, T]: positions that read each review from its own end; padding stays where it is. Its own inverse."""
+    positions = torch.arange(steps, device=lengths.device).expand(len(lengths), steps)
+    mirrored = lengths[:, None] - 1 - positions
+    return torch.where(mirrored >= 0, mirrored, positions)
+
+
+def reorder(states: Tensor, positions: Tensor) -> Tensor:
+    """`states [B, T, D]` in the order of `positions [B, T]`, as `reversal` gives it."""
+    return cast(Tensor, _Reordered.apply(states, positions))
+
+
+class _Reordered(torch.autograd.Function):
+    """Whole rows are copied, there and back. `Tensor.gather` takes them number by number, and its gradient adds."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, positions: Tensor) -> Tensor:
+        ctx.save_for_backward(positions)
+        B, T, D = states.shape
+        reviews = torch.arange(B, device=states.device)[:, None]
+        if states.stride(0) < states.stride(1):  # time comes first in memory, as the recurrence leaves it
+            rows, places = states.transpose(0, 1).reshape(T * B, D), positions * B + reviews
+        else:
+            rows, places = states.reshape(B * T, D), reviews * T + positions
+        return rows.index_select(0, places.flatten()).view(B, T, D)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return reorder(gradients[0], *ctx.saved_tensors), None  # a reversal is its own inverse

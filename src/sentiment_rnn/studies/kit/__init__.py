@@ -1,1 +1,0 @@
-"""What studies share: their declaration and checks, what they measure, count, compare and draw."""

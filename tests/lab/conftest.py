@@ -1,0 +1,12 @@
+"""Findings of the committed results, made once."""
+
+import pytest
+
+from experiments.lab.study import EXPERIMENTS
+from experiments.lab.write import Found, all_findings
+
+
+@pytest.fixture(scope="session")
+def committed() -> list[Found]:
+    """Of every study."""
+    return all_findings(EXPERIMENTS.parent)

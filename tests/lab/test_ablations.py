@@ -1,0 +1,253 @@
+"""The lab's cells, an LSTM taken apart and a leaky RNN: by their equations, compiled, and looked into."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from experiments.lab.encoders.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
+from experiments.lab.encoders.leaky import LeakyRnn
+from layer_checks import (
+    COMPILED,
+    COMPILED_OR_STEPPED,
+    check_bfloat16,
+    check_compiled,
+    check_detached,
+    check_side_by_side,
+    check_states_do_not_depend_on_the_stop,
+    check_truncation_reaches_the_last_tokens,
+    random_encoder,
+    random_layer,
+)
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.inference.package import Package, read_package, write_package
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.model import cells, recurrence
+from sentiment_rnn.model.cells import cell_of
+from sentiment_rnn.model.encoders.lstm import CellState
+from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of, recurrent_matrices
+from sentiment_rnn.model.encoders.rnn import Rnn
+from sentiment_rnn.probes.inspection import inspect
+from sentiment_rnn.probes.state_gradients import gradient_flow
+from sentiment_rnn.probes.unrolled import unroll
+
+E, H = 5, 7
+LSTMS: tuple[type[CellState], ...] = (LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput)
+EACH = pytest.mark.parametrize("encoder", [*LSTMS, LeakyRnn])
+EACH_LSTM = pytest.mark.parametrize("encoder", LSTMS)
+
+# By the letter of its gate: what each LSTM lets through, from W x_t + b and U h_{t-1}.
+Gate = Callable[[Tensor, Tensor], Tensor]
+PLAIN: Gate = lambda x, h: torch.sigmoid(x + h)  # noqa: E731
+OPEN: Gate = lambda x, h: torch.ones_like(x)  # noqa: E731
+OF_INPUT: Gate = lambda x, h: torch.sigmoid(x)  # noqa: E731
+ABLATED: dict[type[CellState], dict[str, Gate]] = {
+    LstmNoForget: {"f": OPEN},
+    LstmNoInput: {"i": OPEN},
+    LstmNoOutput: {"o": OPEN},
+    LstmCoupled: {},
+    LstmGatesOfInput: dict.fromkeys("ifo", OF_INPUT),
+}
+
+
+@EACH_LSTM
+def test_an_ablated_lstm_equals_its_equations(encoder: type[CellState]) -> None:
+    """The plain LSTM's, over weights in which the rows that the ablated one lacks are random: nothing reads them."""
+    layer, inputs = random_layer(encoder, E, H), torch.randn(3, 8, E)
+    rows, recurrent = cell_of(layer).gates, cell_of(layer).recurrent
+    w_x, w_h, b = ({gate: torch.randn(H, *size) for gate in "ifgo"} for size in ((E,), (H,), ()))
+    w_x |= dict(zip(rows, layer.weight_ih_l0.detach().split(H), strict=True))
+    w_h |= dict(zip(rows if recurrent is None else recurrent, layer.weight_hh_l0.detach().split(H), strict=True))
+    b |= dict(zip(rows, (layer.bias_ih_l0 + layer.bias_hh_l0).detach().split(H), strict=True))
+    h, c = torch.zeros(3, H), torch.zeros(3, H)
+    expected = []
+    for t in range(8):
+        looked = {gate: (inputs[:, t] @ w_x[gate].T + b[gate], h @ w_h[gate].T) for gate in "ifgo"}
+        i, f, o = (ABLATED[encoder].get(gate, PLAIN)(*looked[gate]) for gate in "ifo")
+        if encoder is LstmCoupled:
+            i = 1 - f
+        c = f * c + i * torch.tanh(sum(looked["g"], torch.zeros(3, H)))
+        h = o * torch.tanh(c)
+        expected.append(h)
+    torch.testing.assert_close(cells.states(layer, inputs).detach(), torch.stack(expected, 1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("alpha", [0.8, 0.0])
+def test_a_leaky_rnn_equals_its_equation_and_is_the_vanilla_one_where_it_keeps_nothing(alpha: float) -> None:
+    layer, inputs = random_layer(partial(LeakyRnn, alpha=alpha), E, H), torch.randn(3, 8, E)  # type: ignore[arg-type]
+    h, expected = torch.zeros(3, H), []
+    for t in range(8):
+        seen = inputs[:, t] @ layer.weight_ih_l0.T + h @ layer.weight_hh_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
+        h = alpha * h + (1 - alpha) * torch.tanh(seen)
+        expected.append(h)
+    torch.testing.assert_close(cells.states(layer, inputs), torch.stack(expected, 1), atol=1e-6, rtol=0)
+    vanilla = random_layer(Rnn, E, H)
+    vanilla.load_state_dict(layer.state_dict())
+    assert torch.allclose(cells.states(layer, inputs), vanilla(inputs)[0], atol=1e-6) == (alpha == 0)
+
+
+@COMPILED
+@EACH
+@pytest.mark.parametrize(("B", "T", "E", "H"), [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (50, 9, 20, 32)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_states_and_gradients_equal_the_stepped_ones(
+    encoder: type[Recurrent], B: int, T: int, E: int, H: int, threads: int
+) -> None:
+    check_compiled(encoder, B, T, E, H, threads)
+
+
+@COMPILED
+@EACH
+@pytest.mark.parametrize("half", [False, True])
+def test_two_layers_with_one_stop_read_side_by_side_as_each_alone(encoder: type[Recurrent], half: bool) -> None:
+    check_side_by_side(encoder, half)
+
+
+@COMPILED
+@EACH
+@pytest.mark.parametrize("threads", [1, 2])
+def test_in_bfloat16_the_compiled_ones_are_as_close_as_three_digits_allow(
+    encoder: type[Recurrent], threads: int
+) -> None:
+    check_bfloat16(encoder, threads, limit=0.03)
+
+
+@EACH
+def test_no_stop_changes_a_state(encoder: type[Recurrent]) -> None:
+    check_states_do_not_depend_on_the_stop(encoder, E, H)
+
+
+@EACH
+@COMPILED_OR_STEPPED
+def test_a_truncated_gradient_reaches_the_last_tokens_of_each_review(
+    encoder: type[Recurrent], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(recurrence, "library", lambda: None)
+    check_truncation_reaches_the_last_tokens(encoder, E, H)
+
+
+@EACH_LSTM
+@pytest.mark.parametrize("detach", ["cell", "hidden"])
+@COMPILED_OR_STEPPED
+def test_a_detached_way_carries_no_gradient_and_the_other_one_does(
+    encoder: type[CellState], detach: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(recurrence, "library", lambda: None)
+    check_detached(encoder, detach, E, H)
+
+
+@EACH
+def test_a_review_has_the_same_states_alone_and_in_a_batch(encoder: type[Recurrent]) -> None:
+    net = random_encoder(encoder, E, H, layers=2, bidirectional=True)
+    lengths = torch.tensor([9, 1, 4])
+    embedded = torch.randn(3, 9, E)
+    together = net(embedded, lengths)
+    for review, length in enumerate(lengths.tolist()):
+        alone = net(embedded[review : review + 1, :length], lengths[review : review + 1])
+        torch.testing.assert_close(together[review, :length], alone[0], atol=1e-5, rtol=1e-6)
+
+
+def test_a_gate_that_is_not_there_has_no_weights_and_the_others_start_as_the_lstms() -> None:
+    blocks = {}
+    for encoder in (*LSTMS, LeakyRnn):
+        layer: Any = encoder(E, hidden_size=16).forwards[0]
+        matrices = recurrent_matrices(layer)
+        for matrix in matrices:
+            torch.testing.assert_close(matrix @ matrix.T, torch.eye(16), atol=1e-5, rtol=0)
+        bias = gates_of(layer, sum(biases(layer)[1:], biases(layer)[0]))
+        assert not any(values.any() for gate, values in bias.items() if gate != "f")
+        assert torch.equal(bias.get("f", torch.ones(16)), torch.ones(16))
+        blocks[encoder] = len(layer.weight_ih_l0) // 16, len(matrices)
+    assert blocks == {
+        LstmNoForget: (3, 3), LstmNoInput: (3, 3), LstmNoOutput: (3, 3), LstmCoupled: (3, 3), LstmGatesOfInput: (4, 1),
+        LeakyRnn: (1, 1),
+    }  # fmt: skip
+
+
+def test_values_that_a_cell_has_no_use_for_or_out_of_bounds_are_refused() -> None:
+    with pytest.raises(TypeError, match="forget_bias"):
+        LstmNoForget(E, hidden_size=H, forget_bias=5)
+    for alpha in (-0.1, 1.0):
+        with pytest.raises(ValueError, match="alpha="):
+            LeakyRnn(E, hidden_size=H, alpha=alpha)
+
+
+@EACH_LSTM
+def test_chrono_spreads_the_memories_of_the_gates_that_are_there(encoder: type[CellState]) -> None:
+    layer: Any = encoder(E, hidden_size=2000, chrono_steps=101).forwards[0]
+    bias = gates_of(layer, layer.bias_ih_l0 + layer.bias_hh_l0)
+    forget = bias["f"] if "f" in bias else -bias["i"]
+    assert torch.equal(bias.get("i", -forget), -forget)
+    steps = forget.exp()  # U(1, 100)
+    assert 1 <= steps.min() < 2
+    assert 99 < steps.max() <= 100.01
+    assert steps.mean().item() == pytest.approx(50.5, abs=2.5)
+    assert not bias.get("o", torch.zeros(1)).any()
+
+
+def named(encoder: type[Recurrent]) -> str:
+    """The import path of a class."""
+    return f"{encoder.__module__}.{encoder.__name__}"
+
+
+@EACH
+def test_a_packaged_one_predicts_the_same_and_a_text_is_looked_into(
+    encoder: type[Recurrent], build_package: Callable[..., Package], tmp_path: Path
+) -> None:
+    package = build_package(named(encoder))
+    write_package(package, tmp_path / "package")
+    texts = ["the film was good .", "awful , awful !"]
+    before, after = (Predictor(one).predict(texts) for one in (package, read_package(tmp_path / "package")))
+    np.testing.assert_array_equal(before.probabilities, after.probabilities)
+    found = inspect(Predictor(package), texts[0])
+    np.testing.assert_allclose(found.running[-1], before.probabilities[0], atol=1e-6)
+    assert bool(found.gates) == (encoder is not LeakyRnn)
+
+
+@EACH_LSTM
+def test_gates_that_are_looked_into_are_those_of_the_equations(
+    encoder: type[CellState], build_package: Callable[..., Package], batch: Batch
+) -> None:
+    model = build_package(named(encoder)).model
+    unrolled = unroll(model, batch.tokens % 10, batch.lengths)
+    states, memory, gates = torch.stack(unrolled.states, 1), torch.stack(unrolled.cells, 1), unrolled.gates
+    before = torch.cat([torch.zeros_like(memory[:, :1]), memory[:, :-1]], 1)
+    torch.testing.assert_close(memory, gates["forget"] * before + gates["input"] * gates["candidate"])
+    torch.testing.assert_close(states, gates["output"] * memory.tanh())
+    missing = {LstmNoForget: "forget", LstmNoInput: "input", LstmNoOutput: "output"}.get(encoder)
+    assert [name for name in ("forget", "input", "output") if (gates[name] == 1).all()] == (
+        [missing] if missing else []
+    )
+    if encoder is LstmCoupled:
+        torch.testing.assert_close(gates["input"], 1 - gates["forget"])
+
+
+def long_batch() -> Batch:
+    """Sixteen random reviews of one length."""
+    tokens = torch.randint(2, 10, (16, 60), generator=torch.Generator().manual_seed(1))
+    return Batch(tokens, torch.full((16,), 60), torch.arange(16).remainder(2).float(), torch.arange(16))
+
+
+@pytest.mark.parametrize(("encoder", "rate"), [(LeakyRnn, 0.95 + 0.05 * 0.5), (LstmNoForget, 1.0)])
+def test_theory_predicts_the_rate_of_a_net_that_hears_nothing(
+    encoder: type[Recurrent], rate: float, build_package: Callable[..., Package]
+) -> None:
+    """Of linear leaky units: what they keep and what comes through their matrix. Without a forget gate: all is kept."""
+    model = build_package(named(encoder)).model
+    layer: Any = model.backbone.encoder.forwards[0]  # type: ignore[union-attr, index]
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+        if encoder is LeakyRnn:
+            layer.weight_hh_l0.copy_(0.5 * torch.eye(8))
+        nn.init.normal_(model.output.weight)
+    flow = gradient_flow(model, long_batch())
+    assert flow.rate(50) == pytest.approx(rate, abs=1e-6)
+    assert flow.predicted == pytest.approx(rate, abs=1e-6)

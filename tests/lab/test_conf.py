@@ -1,0 +1,40 @@
+"""The lab's encoders are given to the tool as anybody would give their own: a folder of YAML files, beside its own."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.runs.machine import check_parts
+
+LAB = Path(__file__).resolve().parents[2] / "experiments" / "lab" / "conf"
+OF_THE_LAB = sorted(path.stem for path in (LAB / "encoder").glob("*.yaml"))
+
+
+def with_lab(*overrides: str) -> RunConfig:
+    """The checked configuration of a run that may name what is the lab's."""
+    return run_config(f"hydra.searchpath=[file://{LAB}]", *overrides)
+
+
+@pytest.mark.parametrize("name", OF_THE_LAB)
+def test_every_encoder_of_the_lab_can_be_trained(name: str) -> None:
+    config = with_lab(f"encoder={name}")
+    assert config.encoder.name == name
+    check_parts(config)
+
+
+def test_each_encoder_has_a_name_a_label_and_a_color_of_its_own() -> None:
+    files = [*Path(CONFIGURATION, "encoder").glob("*.yaml"), *(LAB / "encoder").glob("*.yaml")]
+    contents = [yaml.safe_load(path.read_text()) for path in files]
+    encoders = [content.get("encoder", content) for content in contents]
+    assert [one["name"] for one in encoders] == [path.stem for path in files]
+    for key in ("name", "label", "color"):
+        assert len({one[key] for one in encoders}) == len(encoders)
+
+
+def test_alpha_is_a_key_of_leaky_encoders_and_shared_keys_are_theirs_too() -> None:
+    config = with_lab("encoder=rnn_leaky_400", "encoder.hidden_size=8", "encoder.alpha=0.5")
+    assert (config.encoder.alpha, config.encoder.hidden_size) == (0.5, 8)

@@ -1,0 +1,132 @@
+"""Each figure of a study draws what its results say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from made_studies import evidence, learners, make_study
+from matplotlib.figure import Figure
+from scipy.stats import CensoredData, ecdf
+
+from experiments.lab import figures
+from experiments.lab.findings import FIGURES
+from experiments.lab.rules import Evidence, evidence_of
+from experiments.lab.study import Study, all_studies
+from experiments.lab.table import read_results, rows_of
+from sentiment_rnn.report.figures import save_figure
+
+TWO = {
+    ("lstm", "20"): learners(20), ("lstm", "50"): learners(16), ("rnn", "20"): learners(18), ("rnn", "50"): learners(0)
+}  # fmt: skip
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Evidence:
+    """Two arms at two lags."""
+    return evidence(make_study(tmp_path), TWO)
+
+
+def titles(figure: Figure) -> list[str]:
+    return [axes.get_title("left") for axes in figure.axes if axes.get_visible()]
+
+
+def test_shares_have_a_panel_for_each_arm_with_the_lags_that_were_tried(two: Evidence) -> None:
+    figure = figures.share_panels(two)
+    assert titles(figure) == ["RNN, orthogonal", "LSTM, forget bias 1"]
+    (own,) = [line for line in figure.axes[1].get_lines() if line.get_marker() == "o"]
+    assert np.array(own.get_xydata()).tolist() == [[20, 1.0], [50, 0.8]]
+    assert own.get_color() == two.study.arms["lstm"].color
+
+
+def test_shares_have_a_row_for_each_arm_and_a_panel_for_each_condition(two: Evidence) -> None:
+    figure = figures.share_rows(two)
+    assert titles(figure) == ["20 tokens", "50 tokens"]
+    labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes]
+    assert labels == [["RNN, orthogonal", "LSTM, forget bias 1"], ["", ""]]
+    dots = [line.get_xdata()[0] for line in figure.axes[1].get_lines() if line.get_marker() == "o"]  # type: ignore[index]
+    assert dots == [0.0, 0.8]
+
+
+def test_steps_are_curves_of_kaplan_and_meier_that_end_where_runs_did(two: Evidence) -> None:
+    assert figures.steps_of(two, "lstm", "50") == ([225] * 16, [1800] * 4)
+    figure = figures.steps(two)
+    near, far = (line for line in figure.axes[1].get_lines() if line.get_marker() != "|")
+    assert (near.get_ydata()[-1], far.get_ydata()[-1]) == (1.0, 0.8)  # type: ignore[index]
+    assert figure.axes[0].get_xlim() == (0, 1.05 * 1800)
+
+
+@given(times=st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=12))
+@settings(deadline=None)
+def test_the_curve_is_kaplan_and_meiers(times: list[tuple[int, bool]]) -> None:
+    ended = [[step for step, learned in times if learned is kind] for kind in (True, False)]
+    curve = ecdf(CensoredData(ended[0], right=ended[1])).cdf
+    left = 1.0
+    for step in range(1, 10):
+        at_risk = sum(one >= step for one, _ in times)
+        left *= 1 - sum(learned and one == step for one, learned in times) / at_risk if at_risk else 1
+        assert float(curve.evaluate(step)) == pytest.approx(1 - left)
+
+
+def test_accuracies_are_a_dot_for_each_seed_paler_where_something_is_changed(tmp_path: Path) -> None:
+    sweep = {"name": "learn", "arms": ["rnn"], "seeds": "0-3"}
+    short = {"encoder": "lstm", "label": "LSTM, short", "settings": {"data.max_tokens": 100}}
+    sweeps = [sweep, sweep | {"name": "short", "arms": ["short"]}]
+    study = make_study(tmp_path, {"sweeps": sweeps}, arms={"rnn": None, "short": short}, unit="")
+    (axes,) = figures.accuracy(evidence(study, {("rnn", ""): [0.8, 0.9, 0.7, 0.8], ("short", ""): [0.85] * 4})).axes
+    dots = [collection for collection in axes.collections if len(collection.get_offsets()) == 4]
+    assert sorted(x for x, _ in dots[0].get_offsets().tolist()) == [0.7, 0.8, 0.8, 0.9]
+    assert [one.get_alpha() for one in dots] == [0.7, 0.3]
+
+
+def test_what_is_carried_shades_the_lags_of_training_also_where_an_arm_learns_none(tmp_path: Path) -> None:
+    scores = TWO | {("rnn", "20"): learners(0)}
+    found = evidence(make_study(tmp_path, {"among": [20]}), scores)
+    figure = figures.carried(found)
+    assert figure.axes[0].get_title().startswith("Of the seeds that learn")
+    assert "20" in [label.get_text() for label in figure.axes[0].get_xticklabels()]
+
+
+TASKS = ("copying 1 symbol over 27 steps", "copying 8 symbols over 20 steps", "adding over 50 steps")
+
+
+def textbook(root: Path, tasks: tuple[str, ...]) -> Evidence:
+    """Of an RNN that keeps half of each task, and an LSTM that does nothing but the first."""
+    sweep = {"name": "task_{at}", "at": list(TASKS), "arms": ["rnn", "lstm"], "seeds": "0-2"}
+    study = make_study(root, {"sweeps": [sweep]}, score="kept", unit="", vary=None)
+    rows = [
+        ("task", "first", arm, at, seed, None, "test", metric, value)
+        for at in tasks for arm in (("rnn", "lstm") if at == tasks[0] else ("rnn",))
+        for seed in range(3) for metric, value in (("loss", 0.1), ("baseline", 0.2))
+    ]  # fmt: skip
+    return evidence_of(study, study.protocols["first"], rows_of("made", rows))
+
+
+def test_bits_are_those_of_the_copying_tasks_of_arms_that_ran_each(tmp_path: Path) -> None:
+    (axes,) = figures.bits(textbook(tmp_path, TASKS)).axes
+    curves = [container.lines[0] for container in axes.containers]  # type: ignore[attr-defined]
+    assert [curve.get_ydata().tolist() for curve in curves] == [[0.5, 4.0]]
+
+
+@pytest.mark.parametrize("tasks", [TASKS, TASKS[:1], TASKS[2:]])
+@pytest.mark.parametrize("draw", [figures.bits, figures.kept])
+def test_a_part_of_the_tasks_is_drawn_as_well(
+    tmp_path: Path, draw: Callable[[Evidence], Figure], tasks: tuple[str, ...]
+) -> None:
+    save_figure(draw(textbook(tmp_path, tasks)), tmp_path / "drawn.png")
+    assert (tmp_path / "drawn.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
+def test_figures_of_committed_results_name_every_arm(study: Study) -> None:
+    table = read_results(study.folder)
+    for protocol in study.protocols.values():
+        for name in protocol.figures:
+            found = evidence_of(study, protocol, table)
+            figure = FIGURES[name](found)
+            texts = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
+            texts += [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+            said = " ".join([*texts, *titles(figure)]).replace("\n", " ")
+            assert {arm for arm in found.arms if found.label(arm) not in said} == set(), f"{protocol.name}, {name}"

@@ -1,0 +1,266 @@
+"""The protocol on filler: what is read, what is kept of it, and the verdicts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.imdb import filler, filler_reading
+from experiments.imdb.filler import ARMS, CONDITIONS, findings, losses_of_claims, verdicts, what_is_kept, z
+from experiments.imdb.filler_reading import (
+    ANSWER,
+    BEHIND,
+    FILLERS,
+    IN_FRONT,
+    NOTHING,
+    SENTENCES,
+    STATE,
+    STOPS,
+    area,
+    discriminant,
+    filler_tokens,
+    states_of,
+    with_filler,
+)
+from experiments.lab.findings import Findings
+from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Evidence, evidence_of
+from experiments.lab.study import find_study
+from experiments.lab.table import BySeed, rows_of
+from sentiment_rnn import runtime
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.data.sources.generated import NEUTRAL
+from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary, splitter
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.report.statistics import points, welch_interval
+from sentiment_rnn.runs.engine import train
+from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.store import open_store
+from stored_runs import runs_in
+
+STUDY = find_study("imdb")
+PROTOCOL = STUDY.protocol("filler")
+SEEDS = range(20, 30)
+BEFORE, AFTER = "400 neutral in front", "400 neutral behind"
+
+
+def test_texts_of_any_length_are_read_as_each_alone_and_give_the_models_answer() -> None:
+    torch.manual_seed(0)
+    model = SentimentClassifier(
+        50,
+        embedding={"size": 6, "dropout": 0.0, "word_dropout": 0.0},
+        encoder={"_target_": "sentiment_rnn.model.encoders.Lstm", "name": "lstm", "hidden_size": 5},
+        pooling={"_target_": "sentiment_rnn.model.pooling.MeanMax", "name": "mean_max", "dropout": 0.0},
+        optimizer={},
+    ).eval()
+    texts = [np.arange(2, 2 + length, dtype=np.int32) for length in (1, 7, 3)]
+    together = states_of(model, texts)
+    torch.testing.assert_close(together, torch.cat([states_of(model, [text]) for text in texts]))
+    assert together.shape == (3, 10)
+    longest = model(torch.from_numpy(texts[1]).long()[None], torch.tensor([7]))
+    torch.testing.assert_close(model.output(together[1]), longest)
+
+
+def test_filler_stands_behind_the_review_or_in_front_of_it() -> None:
+    review, neutral = np.array([7, 8]), np.array([3, 3, 4])
+    assert with_filler(review, neutral, BEHIND).tolist() == [7, 8, 3, 3, 4]
+    assert with_filler(review, neutral, IN_FRONT).tolist() == [3, 3, 4, 7, 8]
+
+
+@pytest.mark.parametrize("amount", [0, 1, 30, 400])
+@pytest.mark.parametrize("text", [SENTENCES, STOPS])
+def test_filler_is_as_many_tokens_as_asked_for_and_ends_in_a_full_stop(text: str, amount: int) -> None:
+    words = splitter("basic_english")(" . ".join(NEUTRAL) + " .")
+    tokenizer = Tokenizer("basic_english", build_vocabulary([words], size=100, minimum_frequency=1))
+    tokens = filler_tokens(tokenizer, text, amount)
+    assert len(tokens) == amount
+    assert tokenizer.decode(tokens[-1:]) == (["."] if amount else [])
+    first = "we" if text == SENTENCES else "."
+    assert tokenizer.decode(tokens[:1]) == ([first] if amount > 1 else ["."] * amount)
+
+
+def test_the_neutral_filler_is_that_of_the_protocol() -> None:
+    assert f'"{FILLERS[SENTENCES]}"' in " ".join(PROTOCOL.path.read_text().split())
+
+
+def test_the_area_is_the_share_of_pairs_in_their_order() -> None:
+    labels = np.array([True, False, True, False])
+    assert area(np.array([3.0, 1.0, 2.0, 0.0]), labels) == 1
+    assert area(np.array([3.0, 3.0, 0.0, 0.0]), labels) == 0.5
+
+
+def test_a_line_divides_states_that_the_answer_does_not() -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(400) % 2 == 1
+    # Two units that nearly agree: their difference tells the classes apart, and neither of them does.
+    common = random.normal(size=400)
+    states = np.stack([common + 0.1 * labels, common - 0.1 * labels, np.zeros(400)], 1)
+    states[:, :2] += 0.02 * random.normal(size=(400, 2))
+    assert area(states[:, 0], labels) < 0.6
+    line = discriminant(states, labels)
+    assert area(states @ line, labels) > 0.99
+    assert np.isfinite(discriminant(np.zeros((4, 3)), labels[:4])).all()
+
+
+def areas(**states: float) -> pd.DataFrame:
+    """Areas of ten seeds of each arm: 0.9 in any setting, unless given for the state with the most filler behind."""
+    return rows_of("imdb", [
+        ("real_text", "filler", arm, condition, seed, None, "test", measure, value)
+        for arm in ARMS for condition in CONDITIONS for seed in SEEDS
+        for measure, value in ((ANSWER, 0.8), (STATE, states.get(arm, 0.9) if condition == AFTER else 0.9))
+    ])  # fmt: skip
+
+
+def found_in(table: pd.DataFrame) -> Findings:
+    return findings(evidence_of(STUDY, PROTOCOL, table), table)
+
+
+def verdicts_in(table: pd.DataFrame) -> list[str]:
+    return [verdict.verdict for verdict in found_in(table).verdicts.values()]
+
+
+def known(before: float, after: float, seeds: int = 10) -> dict[tuple[str, str], BySeed]:
+    """Areas of the arms with nothing and with the most filler behind."""
+    of = {NOTHING: before, AFTER: after}
+    return {(arm, at): dict.fromkeys(SEEDS[:seeds], value) for arm in ARMS for at, value in of.items()}
+
+
+def test_the_line_that_reads_test_states_is_made_of_validation_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, varied = np.array([True, False] * 50), np.random.default_rng(0).normal(size=100)
+    on = {
+        "validation": np.stack([labels + 0.1 * varied, varied], 1),  # the first unit tells, the second does not
+        "test": np.stack([np.zeros(100), labels + 0.1 * varied], 1),  # the other way round
+    }
+    monkeypatch.setattr(filler_reading, "data_of", lambda result: None)
+    monkeypatch.setattr(filler_reading, "load_tested", lambda result: SimpleNamespace(output=torch.nn.Linear(2, 1)))
+    monkeypatch.setattr(
+        filler_reading, "read", lambda model, data, split, setting: (labels, torch.from_numpy(on[split]).float())
+    )
+    found = {of: value for _, of, value in filler_reading.areas(None, [filler.BEHIND[0]])}  # type: ignore[arg-type]
+    assert found[STATE] < 0.9
+    assert area(on["test"] @ discriminant(on["test"], labels), labels) == 1
+
+
+def test_the_share_kept_is_of_the_distance_between_the_classes() -> None:
+    kept = what_is_kept(known(0.9, 0.75))
+    assert kept["rnn", AFTER][20] == pytest.approx(0.67449 / 1.28155, abs=1e-4)
+    assert set(kept["lstm", NOTHING].values()) == {1.0}
+    assert z(1.0) < 5, "it has bounds"
+
+
+def test_a_seed_that_knew_nothing_is_left_out() -> None:
+    found = known(0.9, 0.9)
+    found["rnn", NOTHING] |= {20: 0.7, 21: 0.71}
+    kept = what_is_kept(found)
+    assert list(kept["rnn", AFTER]) == list(range(21, 30))
+    assert list(kept["gru", AFTER]) == list(SEEDS)
+
+
+def states(**losses: list[float]) -> dict[tuple[str, str], BySeed]:
+    """What seeds keep of their state: all but what they lose behind."""
+    behind = {arm: {20 + place: 1 - loss for place, loss in enumerate(of_arm)} for arm, of_arm in losses.items()}
+    return {
+        (arm, at): kept if at == AFTER else dict.fromkeys(kept, 1.0)
+        for arm, kept in behind.items() for at in CONDITIONS
+    }  # fmt: skip
+
+
+def judged(losses: Mapping[str, BySeed], whole: bool = True) -> list[str]:
+    evidence = Evidence(STUDY, PROTOCOL, pd.DataFrame(), {}, {}, {})
+    return [verdict.verdict for verdict in verdicts(evidence, losses, whole).values()]
+
+
+@pytest.mark.parametrize(
+    ("rnn", "lstm", "expected"),
+    [
+        ([0.3] * 10, [0.0] * 10, [HOLDS, FAILS, FAILS, HOLDS]),
+        ([0.3] * 10, [0.25] * 10, [HOLDS, FAILS, HOLDS, FAILS]),
+        ([0.1] * 10, [0.0] * 10, [FAILS] * 4),  # a tenth is not more than a tenth
+        ([0.3] * 9 + [0.0], [0.0] * 10, [HOLDS, FAILS, FAILS, HOLDS]),  # 0.021 twice: two other claims are clearer
+        ([0.3] * 8 + [0.0] * 2, [0.0] * 10, [UNDECIDED, FAILS, FAILS, UNDECIDED]),
+        ([0.3] * 5, [0.0] * 10, [UNDECIDED, FAILS, FAILS, UNDECIDED]),
+        ([], [0.0] * 10, [UNDECIDED, FAILS, FAILS, UNDECIDED]),
+    ],
+)
+def test_claims_are_judged_by_how_many_seeds_lose_more_than_a_tenth(
+    rnn: list[float], lstm: list[float], expected: list[str]
+) -> None:
+    losses = losses_of_claims(states(rnn=rnn, gru=[0.05] * 10, lstm=lstm))
+    assert judged(losses) == expected
+    assert judged(losses, whole=False) == [UNDECIDED] * 4
+
+
+def test_what_is_lost_in_front_as_well_is_not_lost_by_place() -> None:
+    kept = states(rnn=[0.3] * 10, gru=[0.0] * 10, lstm=[0.0] * 9)
+    kept["rnn", BEFORE] = dict.fromkeys(SEEDS, 0.7)
+    losses = losses_of_claims(kept)
+    assert set(losses["rnn"].values()) == {0.0}
+    assert list(losses["more"]) == list(range(20, 29)), "a seed that is left out in one arm is left out in both"
+
+
+def test_the_interval_of_the_difference_of_two_arms_is_welchs() -> None:
+    losses = losses_of_claims(states(rnn=[0.3, 0.5, 0.7], gru=[0.1] * 3, lstm=[0.0, 0.1, 0.05, 0.2]))
+    evidence = Evidence(STUDY, PROTOCOL, pd.DataFrame(), {}, {}, {})
+    said = verdicts(evidence, losses, whole=True)["more"].evidence
+    assert f"3/3 (29 to 100 %). The mean is {points(welch_interval([0.3, 0.5, 0.7], [0.0, 0.1, 0.05]))} points" in said
+
+
+def test_findings_come_from_the_table_and_a_missing_seed_decides_nothing() -> None:
+    table = areas(rnn=0.7)
+    found = found_in(table)
+    assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
+    assert verdicts_in(table) == [HOLDS, FAILS, FAILS, HOLDS]
+    said = found.verdicts["rnn"].evidence
+    assert said.startswith("Seeds of RNN, orthogonal that lose more than 10 points by place: 10/10")
+    of_kept, of_loss, of_areas = found.tables
+    assert [row[:3] for row in of_kept.rows[:2]] == [("state", "RNN, orthogonal", "10/10"), ("state", "GRU", "10/10")]
+    assert len(of_loss.rows) == 12
+    assert of_areas.rows[0][-1] == "90.0 ± 0.0"
+    assert len([axes for axes in found.figures["filler"].axes if axes.get_visible()]) == 3
+    assert verdicts_in(table[table.seed != 29]) == [UNDECIDED] * 4
+
+
+def test_seeds_that_were_not_planned_count_nothing_and_one_arm_alone_is_not_judged() -> None:
+    table = areas(rnn=0.7)
+    more = pd.concat([table, table.assign(seed=table.seed + 100, value=0.5)])
+    assert found_in(more).verdicts == found_in(table).verdicts
+    assert found_in(table[table.arm != "gru"]) == Findings()
+
+
+def test_an_arm_of_which_no_seed_knows_anything_has_no_numbers() -> None:
+    table = areas()
+    found = found_in(table.assign(value=table.value.where(table.arm != "rnn", 0.6)))
+    assert found.verdicts["rnn"].evidence == "No seed knows enough to forget."
+    assert found.tables[0].rows[0][2:] == ("0/10", *[""] * 8)
+    assert len(found.tables[1].rows) == 8
+
+
+def test_models_of_a_sweep_are_read_in_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "cores", lambda: 1)
+    configs = [
+        run_config(
+            "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=5",
+            f"encoder={encoder}", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
+            "trainer.accelerator=cpu", "tracking.system_metrics=false", "tracking.record=results",
+            f"data.directory={tmp_path}/data", f"tracking.directory={tmp_path}/runs", "seed=20",
+        )
+        for encoder in ("gru", "rnn", "bag")
+    ]  # fmt: skip
+    for config in configs:
+        train(config, [])
+    store, (_, runs) = open_store(configs[0].tracking, create=False), runs_in(tmp_path)
+    sweep = store.client.create_run(store.experiment_id, tags={SWEEP_TAG: "", STUDY_TAG: "real_text"}).info.run_id
+    store.client.set_terminated(sweep)
+    for run in runs:
+        store.client.set_tag(run.info.run_id, PARENT_TAG, sweep)
+    table = rows_of("imdb", filler.measure(STUDY, PROTOCOL, store).rows)
+    assert table[["sweep", "protocol", "arm", "seed", "condition", "metric"]].values.tolist() == [
+        ["real_text", "filler", arm, 20, condition, measure]
+        for arm in ("rnn", "gru") for condition in CONDITIONS for measure in (ANSWER, STATE)
+    ]  # fmt: skip
+    assert table.value.between(0, 1).all()
+    behind, front = (table[table.condition == at].value.tolist() for at in (AFTER, BEFORE))
+    assert behind != front

@@ -1,0 +1,241 @@
+"""What gates do, on numbers and a network made here, and through the models of runs of a few seconds."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from trained_runs import trained_run
+
+from experiments.gradient import gates, models, readers
+from experiments.gradient.gates import SEEDS, claims, findings, seeds_that_keep, that_hold
+from experiments.gradient.models import AFTER, BEFORE, GENERATED, IMDB, condition, values_of_models
+from experiments.gradient.readers import (
+    GATES,
+    HALF_LIFE,
+    LONGER_HALF_LIFE,
+    LONGEST,
+    LONGEST_LIFE,
+    OPEN,
+    PROBABILITY,
+    RUNNING,
+    SHARES,
+    SHUT,
+    UNITS,
+    half_life,
+    read,
+    running_accuracy,
+)
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, evidence_of
+from experiments.lab.study import find_study
+from experiments.lab.sweeps import Row
+from experiments.lab.table import read_results, rows_of
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.model.classifier import SentimentClassifier
+
+STUDY = find_study("gradient")
+PROTOCOL = STUDY.protocols["gates"]
+Metrics = dict[str, dict[int, float]]
+"""By seed."""
+
+
+def lives(reviews: str, *of_units: float) -> Metrics:
+    """Half-lives of a net's three units, with a hundredth from seed to seed."""
+    return {
+        f"{metric}: {unit}": {seed: life * (1 + 0.01 * (seed % 2)) for seed in SEEDS[reviews]}
+        for metric in (HALF_LIFE, LONGER_HALF_LIFE)
+        for unit, life in zip(UNITS, of_units, strict=True)
+    }
+
+
+def says(liked: list[float], hated: list[float]) -> Metrics:
+    """What seeds say of the sentence on the cinema, and of the others."""
+    texts = {"weather": liked, "liked": liked, "cinema": liked, "hated": hated, "cinema, hated": hated}
+    return {f"{PROBABILITY}: {text}": dict(zip(SEEDS[IMDB], said, strict=False)) for text, said in texts.items()}
+
+
+LSTM, RNN, FAR, CHRONO = (IMDB, "lstm"), (IMDB, "rnn"), (GENERATED, "lstm"), (GENERATED, "lstm_chrono")
+TWO = {20: 0.25, 21: 0.75}
+RUN = {f"{RUNNING}: {share:g}": TWO for share in SHARES}
+KEPT = says([0.9] * 10, [0.1] * 10)
+SATURATION = {f"{side}: {gate}": TWO for gate in GATES for side in (SHUT, OPEN)}
+MADE: Mapping[tuple[str, str], Metrics] = {
+    RNN: KEPT | RUN,
+    LSTM: lives(IMDB, 2, 20, 80) | KEPT | RUN | SATURATION,
+    FAR: lives(GENERATED, 150, 500, 900),
+    CHRONO: lives(GENERATED, 150, 500, 900),
+}
+"""After training: cells last on generated reviews, and both encoders keep the clause."""
+
+
+def rows(made: Mapping[tuple[str, str], Metrics]) -> Iterator[Row]:
+    trained = ((reviews, arm, AFTER, metrics) for (reviews, arm), metrics in made.items())
+    for reviews, arm, training, metrics in ((*LSTM, BEFORE, lives(IMDB, 2, 2, 2)), *trained):
+        for metric, by_seed in metrics.items():
+            for seed, value in by_seed.items():
+                yield "made", "gates", arm, condition(reviews, training), seed, None, "test", metric, value
+
+
+def evidence_on(made: Mapping[tuple[str, str], Metrics]) -> Evidence:
+    return evidence_of(STUDY, PROTOCOL, rows_of("gradient", rows(made)))
+
+
+def judge(changed: Mapping[tuple[str, str], Metrics]) -> list[tuple[str, str]]:
+    """Verdicts, and what is behind them, where some metrics are others."""
+    evidence = evidence_on({model: MADE[model] | changed.get(model, {}) for model in MADE})
+    return list(claims(evidence, values_of_models(evidence, SEEDS)).values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdicts"),
+    [
+        ({}, [FAILS, HOLDS, HOLDS, HOLDS, FAILS]),
+        ({LSTM: lives(IMDB, 2, 20, 200)}, [IN_PART, HOLDS, HOLDS, HOLDS, FAILS]),
+        ({CHRONO: lives(GENERATED, 5, 200, 300)}, [FAILS, IN_PART, IN_PART, HOLDS, FAILS]),
+        ({RNN: says([0.9] * 10, [0.6] * 9 + [0.4])}, [FAILS, HOLDS, HOLDS, HOLDS, HOLDS]),
+        ({LSTM: says([0.9] * 10, [0.6] * 4 + [0.4] * 6)}, [FAILS, HOLDS, HOLDS, UNDECIDED, FAILS]),
+    ],
+)
+def test_verdicts_follow_the_numbers(changed: Mapping[tuple[str, str], Metrics], verdicts: list[str]) -> None:
+    assert [verdict for verdict, _ in judge(changed)] == verdicts
+
+
+def test_the_parts_of_an_arm_of_which_no_seed_holds_the_lag_are_open() -> None:
+    evidence = evidence_on({model: MADE[model] for model in (RNN, LSTM, FAR)})
+    verdict, said = claims(evidence, values_of_models(evidence, SEEDS))["far_cells"]
+    assert (verdict, "chrono" in said) == (IN_PART, False)
+
+
+def test_where_no_seed_holds_the_lag_its_claims_are_open() -> None:
+    evidence = evidence_on({model: MADE[model] for model in (RNN, LSTM)})
+    found = claims(evidence, values_of_models(evidence, SEEDS))
+    assert found["far_cells"] == found["longest_cell"] == (UNDECIDED, "No seed holds 400 tokens.")
+
+
+def test_a_seed_keeps_the_clause_that_tells_liked_from_hated() -> None:
+    evidence = evidence_on({LSTM: says([0.9, 0.9, 0.4, 0.5], [0.1, 0.6, 0.1, 0.1])})
+    assert seeds_that_keep(values_of_models(evidence, SEEDS), "lstm") == (1, 4)
+
+
+def test_tables_have_each_net_before_and_after_training() -> None:
+    evidence = evidence_on(MADE)
+    found = findings(evidence, evidence.table)
+    half_life, longer, saturation, sentences, running = found.tables
+    assert [row[:4] for row in half_life.rows] == [
+        (IMDB, "LSTM, forget bias 1", BEFORE, "10"), (IMDB, "LSTM, forget bias 1", AFTER, "10"),
+        (GENERATED, "LSTM, forget bias 1", AFTER, "20"), (GENERATED, "LSTM, chrono", AFTER, "20"),
+    ]  # fmt: skip
+    assert [row[-1] for row in longer.rows] == ["80.0 to 80.8", "900.0 to 909.0", "900.0 to 909.0"]
+    assert saturation.rows[0] == (IMDB, "LSTM, forget bias 1", "forget", "50.0 ± 35.4", "50.0 ± 35.4")
+    assert [row[0] for row in sentences.rows] == ["RNN, orthogonal", "LSTM, forget bias 1"]
+    assert [row[-1] for row in sentences.rows] == ["10/10 (69 to 100 %)"] * 2
+    assert sentences.rows[0][1] == "10/10: 0.90 to 0.90"
+    assert running.rows[0] == ("RNN, orthogonal", *["50.0 ± 35.4"] * 5)
+    assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
+
+
+def test_while_seeds_are_missing_nothing_is_decided() -> None:
+    evidence = evidence_on({model: MADE[model] | says([0.9] * 8, [0.1] * 8) for model in MADE})
+    found = findings(evidence, evidence.table).verdicts
+    assert {verdict.verdict for verdict in found.values()} == {UNDECIDED}
+    assert found["lstm_keeps"].evidence.endswith("Of each arm 2 more seeds are planned.")
+
+
+def test_without_an_arm_of_imdb_nothing_is_found() -> None:
+    evidence = evidence_on({LSTM: MADE[LSTM]})
+    assert findings(evidence, evidence.table).tables == ()
+
+
+def test_a_unit_that_forgets_nothing_lasts_a_million_tokens() -> None:
+    assert half_life(torch.tensor([[0.5, 0.25, 1.0]])) == pytest.approx([1, 0.5, LONGEST_LIFE])
+
+
+def test_the_running_prediction_is_scored_at_the_token_where_each_part_ends() -> None:
+    running, lengths = torch.tensor([[1.0, -1.0, -1.0, 1.0], [-1.0, 1.0, 1.0, 1.0]]), torch.tensor([4, 1])
+    found = running_accuracy(running, lengths, torch.tensor([1.0, 0.0]))
+    assert list(found.values()) == [1, 1, 0.5, 0.5, 1]
+
+
+def lstm() -> SentimentClassifier:
+    """With a forget gate of ½ after a token with the id 2, and one that keeps nearly all after others."""
+    torch.manual_seed(0)
+    model = SentimentClassifier(
+        5,
+        embedding={"size": 1, "dropout": 0.0, "word_dropout": 0.0},
+        encoder={"_target_": "sentiment_rnn.model.encoders.Lstm", "name": "lstm", "hidden_size": 2},
+        pooling={"_target_": "sentiment_rnn.model.pooling.Last", "name": "last", "dropout": 0.0},
+        optimizer={},
+    )
+    layer = model.backbone.encoder.forwards[0]
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+        model.backbone.embedding.weight.copy_(torch.tensor([[0.0], [0.0], [0.0], [10.0], [10.0]]))
+        layer.weight_ih_l0[2:4] = 1.0  # of the forget gate
+    return model.eval()
+
+
+def lives_of(reviews: str, *texts: list[int]) -> Mapping[str, float]:
+    """What is measured of the network, which reads a positive review and a negative one of the same length."""
+    tokens = torch.tensor(texts)
+    lengths = torch.full((2,), tokens.shape[1])
+    batch = Batch(tokens, lengths, torch.tensor([1.0, 0.0]), torch.arange(2))
+    tokenizer: Any = SimpleNamespace(split=str.split, ids=lambda found: np.full(len(found), 1))
+    run: Any = SimpleNamespace(encoder="lstm", seed=7)
+    return read(lstm(), batch, tokenizer, reviews, run).metrics
+
+
+def test_on_generated_reviews_the_tokens_after_the_clause_count_and_on_imdb_all() -> None:
+    # Half is forgotten at each of the first tokens, and nearly nothing at the 400 behind them.
+    texts = [[2] * 100 + [3] * LONGEST] * 2
+    kept = 1 / (1 + np.exp(-10))
+    after = lives_of(GENERATED, *texts)
+    assert after[f"{HALF_LIFE}: median"] == pytest.approx(np.log(0.5) / np.log(kept), rel=1e-6)
+    mean = (100 * np.log(0.5) + LONGEST * np.log(kept)) / (100 + LONGEST)
+    assert lives_of(IMDB, *texts)[f"{HALF_LIFE}: median"] == pytest.approx(np.log(0.5) / mean, rel=1e-6)
+
+
+def test_a_gate_that_is_open_after_one_opinion_alone_lasts_there() -> None:
+    found = lives_of(GENERATED, [3] * LONGEST, [2] * LONGEST)
+    assert found[f"{HALF_LIFE}: longest-lived"] == pytest.approx(2, rel=1e-3), "half of the tokens forget half"
+    assert found[f"{LONGER_HALF_LIFE}: longest-lived"] == pytest.approx(15267, rel=1e-3)
+    assert (found[f"{SHUT}: forget"], found[f"{OPEN}: forget"]) == (0, 0.5)
+
+
+def test_runs_are_those_that_are_right_at_the_longest_lag() -> None:
+    distances = np.array([20, *[LONGEST] * 4])
+    runs: Any = [
+        SimpleNamespace(predictions=SimpleNamespace(correct=np.array(correct), distances=distances))
+        for correct in ([0, 1, 1, 1, 1], [1, 1, 0, 1, 1])
+    ]
+    assert that_hold(runs) == runs[:1]
+
+
+def test_models_of_runs_give_every_number_and_figure_that_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (gates, readers):
+        monkeypatch.setattr(module, "LONGEST", 20)
+    runs = [trained_run(tmp_path, arm, seed=20, lag=20) for arm in ("lstm", "rnn")]
+    monkeypatch.setattr(models, "results_of_sweeps", lambda *_: runs)
+    monkeypatch.setattr(gates, "SEEDS", {IMDB: range(20, 30), GENERATED: range(21)})
+    monkeypatch.setattr(gates, "HOLDERS", ("lstm",))
+    monkeypatch.setattr(gates, "that_hold", lambda runs: runs)
+    store: Any = None
+    found = gates.measure(STUDY, PROTOCOL, store)
+    committed = read_results(STUDY.folder)
+    own = committed[(committed.protocol == "gates") & (committed.arm != "lstm_chrono")]
+    kinds = ["sweep", "protocol", "arm", "condition", "split", "metric"]
+    measured = rows_of("gradient", found.rows)
+    assert set(measured[kinds].itertuples(index=False)) == set(own[kinds].itertuples(index=False))
+    differences = measured[measured.metric == "largest difference from the module: float64"]
+    assert differences.value.max() < 1e-10, "the equations are the module's"
+    assert set(found.figures) == {f"gates_{name}" for name in ("gates", "saturation", "saturation_400", "running")}
+    kept = json.loads((STUDY.folder / "explorer.json").read_text())
+    explored = json.loads(found.files["explorer.json"])
+    assert [entry["tokens"] for entry in explored] == [entry["tokens"] for entry in kept]
+    assert [entry.keys() for entry in explored] == [entry.keys() for entry in kept]

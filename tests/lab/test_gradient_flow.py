@@ -1,0 +1,261 @@
+"""The gradient on its way back, on numbers made here and through the models of a run of a few seconds."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+from trained_runs import trained_run
+
+from experiments.gradient import gradient_flow, models
+from experiments.gradient.gradient_flow import SEEDS, STEPS, curves_csv, findings, longer_than, mixed_arms, verdicts
+from experiments.gradient.models import (
+    AFTER,
+    BEFORE,
+    GENERATED,
+    IMDB,
+    condition,
+    pairs,
+    planned_runs,
+    probed,
+    values_of_models,
+)
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, evidence_of
+from experiments.lab.study import find_study
+from experiments.lab.sweeps import Row
+from experiments.lab.table import read_results, rows_of
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.restored import data_of
+from sentiment_rnn.tracking.results import RunResult
+
+STUDY = find_study("gradient")
+PROTOCOL = STUDY.protocols["gradient_flow"]
+ARMS = {
+    "rnn_uniform": 0.6, "rnn": 0.947, "rnn_gain": 1.0, "gru": 0.74, "lstm_forget_0": 0.75, "lstm": 0.97,
+    "lstm_forget_3": 1.02, "lstm_forget_5": 1.03, "lstm_chrono_50": 0.99, "lstm_chrono": 0.997,
+    "lstm_chrono_2000": 0.999,
+}  # fmt: skip
+"""Rates before training, a little like those that were measured."""
+KNOWN = dict.fromkeys(ARMS, 20) | {"rnn_uniform": 0, "lstm_forget_0": 13, "lstm_forget_3": 0, "lstm_forget_5": 0}
+"""How many seeds of each learn."""
+REACHED = {"lstm_forget_3": 20, "lstm_forget_5": 20}
+READ = {BEFORE: {"rnn": 0.95, "gru": 0.74, "lstm": 0.97}, AFTER: {"rnn": 0.9, "gru": 0.99, "lstm": 0.95}}
+"""Rates on IMDb."""
+
+
+def rates(
+    arms: Mapping[str, float], training: str, reviews: str = GENERATED, theory: Mapping[str, float] | None = None
+) -> Iterator[Row]:
+    """Of each arm the same rate in all seeds, but for a thousandth from seed to seed; left is its power."""
+    for arm, rate in arms.items():
+        for seed in SEEDS[reviews]:
+            found = rate + 0.001 * (seed % 3 - 1)
+            metrics = {"rate": found, "theory": (theory or {}).get(arm, found), "left": found**STEPS}
+            metrics |= {"denormal_share": 0.25, "zero_share": 0.5}
+            at = "made", "gradient_flow", arm, condition(reviews, training), seed, None, "train"
+            yield from ((*at, metric, value) for metric, value in metrics.items())
+
+
+def accuracies(learning: Mapping[str, int]) -> Iterator[Row]:
+    """So many seeds of each arm learn, the first."""
+    for arm, learn in learning.items():
+        for place, seed in enumerate(SEEDS[GENERATED]):
+            accuracy = 0.99 if place < learn else 0.5
+            yield "gradient_flow_50", "gradient_flow", arm, "50", seed, None, "test", "accuracy", accuracy
+
+
+def evidence_on(*rows: Iterator[Row]) -> Evidence:
+    return evidence_of(STUDY, PROTOCOL, rows_of("gradient", [row for of in rows for row in of]))
+
+
+def rows_made(
+    after: Mapping[str, float] | None = None,
+    learning: Mapping[str, int] | None = None,
+    theory: Mapping[str, float] | None = None,
+) -> list[Iterator[Row]]:
+    """All that a whole protocol has."""
+    trained = after or dict.fromkeys(ARMS, 1.0) | {"lstm": 1.01}
+    imdb = [rates(arms, training, IMDB) for training, arms in READ.items()]
+    return [accuracies(learning or KNOWN), rates(ARMS, BEFORE, theory=theory), rates(trained, AFTER), *imdb]
+
+
+def judge(**made: Any) -> dict[str, str]:
+    """The verdict on each claim."""
+    evidence = evidence_on(*rows_made(**made))
+    return {claim: verdict for claim, (verdict, _) in verdicts(evidence, values_of_models(evidence, SEEDS)).items()}
+
+
+def test_verdicts_follow_the_numbers() -> None:
+    assert judge(theory={"lstm_forget_0": 0.5, "lstm": 0.73}) == {
+        "decays": HOLDS, "tanh_theory": HOLDS, "lstm_theory": IN_PART, "lstm_decays_less": HOLDS, "more_after": HOLDS,
+        "reached": FAILS, "lost": FAILS, "learners": UNDECIDED,
+    }  # fmt: skip
+
+
+def test_a_theory_that_is_off_everywhere_does_not_hold() -> None:
+    assert judge(theory=dict.fromkeys(ARMS, 0.3))["lstm_theory"] == FAILS
+    assert judge(theory={"rnn_uniform": 0.5})["tanh_theory"] == IN_PART
+
+
+def test_an_lstm_that_decays_more_after_training_decays_less_in_part() -> None:
+    assert judge(after=dict.fromkeys(ARMS, 1.0) | {"lstm": 0.9})["lstm_decays_less"] == IN_PART
+
+
+def test_a_gradient_that_training_takes_away_is_no_gain() -> None:
+    assert judge(after=dict.fromkeys(ARMS, 0.5))["more_after"] == FAILS
+
+
+@pytest.mark.parametrize(
+    ("learning", "reached", "lost"),
+    [
+        (KNOWN | REACHED, HOLDS, FAILS),
+        (KNOWN | REACHED | {"lstm_forget_5": 10}, UNDECIDED, FAILS),
+        (KNOWN | {"rnn": 0, "gru": 0, "lstm_forget_0": 0}, FAILS, HOLDS),
+        (KNOWN | {"rnn": 0, "gru": 0, "lstm_forget_0": 9}, FAILS, UNDECIDED),
+    ],
+)
+def test_one_arm_refutes_a_general_claim_and_an_open_one_leaves_it_open(
+    learning: dict[str, int], reached: str, lost: str
+) -> None:
+    found = judge(learning=learning)
+    assert (found["reached"], found["lost"]) == (reached, lost)
+
+
+def test_an_arm_at_the_tenth_is_in_neither_general_claim() -> None:
+    tenth = {"lstm": 0.1 ** (1 / STEPS)}
+    evidence = evidence_on(accuracies({"lstm": 20}), rates(tenth, BEFORE), rates(tenth, AFTER))
+    found = verdicts(evidence, values_of_models(evidence, SEEDS))
+    assert found["reached"] == found["lost"] == (UNDECIDED, "No arm is such.")
+    assert found["decays"] == (UNDECIDED, "At each step it is multiplied by ."), "an arm that was not run is open"
+
+
+@pytest.mark.parametrize(("sign", "verdict"), [(1, HOLDS), (-1, FAILS)])
+def test_seeds_that_learn_are_compared_within_their_arm(sign: int, verdict: str) -> None:
+    # The arm that decays less has fewer seeds that learn: over all arms together the pairs would say the opposite.
+    learning = {"rnn": 15, "lstm": 5}
+    after = [
+        (*row[:-1], sign * (base + 0.01 * (place < learning[arm])))
+        for arm, base in (("rnn", 0.9), ("lstm", 1.1))
+        for place, row in enumerate(row for row in rates({arm: base}, AFTER) if row[-2] == "rate")
+    ]
+    evidence = evidence_on(accuracies(learning), iter(after))
+    values = values_of_models(evidence, SEEDS)
+    assert {arm: (len(learn), len(fail)) for arm, (learn, fail) in mixed_arms(evidence, values).items()} == {
+        "rnn": (15, 5), "lstm": (5, 15),
+    }  # fmt: skip
+    found, said = verdicts(evidence, values)["learners"]
+    assert found == verdict
+    assert f"in {100 * (sign > 0)} % the one that learns has the higher rate after training, p = 1e-05" in said
+
+
+def test_seeds_that_have_both_values_are_paired() -> None:
+    one, other = ("rate", IMDB, "rnn", BEFORE), ("rate", IMDB, "rnn", AFTER)
+    assert pairs({one: {1: 0.2, 2: 0.3, 3: 0.1}, other: {1: 0.1, 2: 0.4, 4: 0.0}}, one, other) == [
+        (0.2, 0.1),
+        (0.3, 0.4),
+    ]
+
+
+def test_reviews_that_are_too_short_are_left_out() -> None:
+    batch = Batch(*(np.arange(3) for _ in range(4)))  # type: ignore[arg-type]
+    kept = longer_than(STEPS, batch._replace(lengths=np.array([STEPS, STEPS + 1, 80])))  # type: ignore[arg-type]
+    assert [part.tolist() for part in kept] == [[1, 2], [STEPS + 1, 80], [1, 2], [1, 2]]
+
+
+def curves_of(folder: Path, arms: Mapping[str, list[str]]) -> None:
+    """A file of the curves of three seeds each, one of which has shorter reviews."""
+    seeds = [0.9 ** np.arange(70.0), 0.8 ** np.arange(70.0), np.ones(60)]
+    models = [(reviews, arm, training) for reviews in arms for arm in arms[reviews] for training in (BEFORE, AFTER)]
+    (folder / "curves.csv").write_text(curves_csv(dict.fromkeys(models, seeds)))
+
+
+def test_findings_have_every_model_and_each_figure(tmp_path: Path) -> None:
+    curves_of(tmp_path, {GENERATED: list(ARMS), IMDB: list(READ[AFTER])})
+    evidence = replace(evidence_on(*rows_made()), study=replace(STUDY, output=tmp_path))
+    found = findings(evidence, evidence.table)
+    left, per_step, mixed = found.tables
+    assert [row[0] for row in left.rows][:3] == ["RNN, uniform", "GRU", "LSTM, forget bias 0"], "the least first"
+    assert left.rows[0][1:] == ("8e-12", "7.8e-12 to 8.3e-12", "0/20 (0 to 17 %)")
+    assert [row[:3] for row in per_step.rows if row[0] == IMDB][-1] == (IMDB, "LSTM, forget bias 1", AFTER)
+    assert per_step.rows[0] == (
+        GENERATED, "RNN, uniform", BEFORE, "0.600 ± 0.001", "0.600 ± 0.001", left.rows[0][1], "25.0", "50.0",
+    )  # fmt: skip
+    assert mixed.rows == [("LSTM, forget bias 0", "13", "1.000 ± 0.001", "7", "1.000 ± 0.001")]
+    assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
+    panels = {name: len([axes for axes in figure.axes if axes.get_visible()]) for name, figure in found.figures.items()}
+    assert panels == {"gradient_flow": len(ARMS), "imdb": 3, "left": 1, "rates": 2, "mixed": 1}
+
+
+def test_curves_end_with_the_shortest_reviews_of_a_seed(tmp_path: Path) -> None:
+    curves_of(tmp_path, {IMDB: ["rnn"]})
+    lines = (tmp_path / "curves.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 60
+    assert lines[2] == "IMDb,rnn,0,1,0.9,0.8,1", "the median, the least and the most"
+
+
+def test_while_a_seed_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradient_flow, "figures", Mock())
+    evidence = evidence_on(*rows_made())
+    table = evidence.table[~(evidence.table.condition.str.startswith(IMDB) & (evidence.table.seed == 29))]
+    found = findings(replace(evidence, table=table), table)
+    assert {verdict.verdict for verdict in found.verdicts.values()} == {UNDECIDED}
+    assert all(verdict.evidence.endswith("1 more seed is planned.") for verdict in found.verdicts.values())
+
+
+def test_seeds_that_are_not_the_protocols_do_not_count() -> None:
+    evidence = evidence_on(*rows_made())
+    of_models = evidence.table.condition.str.endswith("training")
+    table = evidence.table.assign(seed=evidence.table.seed + 100 * of_models)
+    assert findings(evidence_of(STUDY, PROTOCOL, table), table).tables == ()
+
+
+def test_curves_that_are_gone_are_one_line(tmp_path: Path) -> None:
+    evidence = replace(evidence_on(*rows_made()), study=replace(STUDY, output=tmp_path))
+    with pytest.raises(UserError, match=r"curves.csv: not there; put the committed file back"):
+        findings(evidence, evidence.table)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return trained_run(tmp_path_factory.mktemp("run"), "lstm", seed=20, lag=60)
+
+
+def test_models_of_a_run_give_every_number_that_is_committed(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "results_of_sweeps", lambda *_: [run])
+    monkeypatch.setattr(gradient_flow, "READ_IMDB", ("lstm",))
+    monkeypatch.setattr(gradient_flow, "SEEDS", {GENERATED: range(21), IMDB: range(20, 30)})
+    protocol = replace(PROTOCOL, sweeps=(replace(PROTOCOL.sweeps[0], arms=("lstm",)),))
+    store: Any = None
+    found = gradient_flow.measure(STUDY, protocol, store)
+    committed = read_results(STUDY.folder)
+    own = committed[(committed.protocol == "gradient_flow") & committed.condition.str.endswith("training")]
+    kinds = ["sweep", "protocol", "condition", "split", "metric"]
+    measured = rows_of("gradient", found.rows)
+    assert set(measured[kinds].itertuples(index=False)) == set(own[kinds].itertuples(index=False))
+    values = {row[-2]: row[-1] for row in found.rows if row[3] == condition(GENERATED, BEFORE)}
+    assert values["theory"] == pytest.approx(0.73, abs=0.02), "of an LSTM with forget bias 1"
+    assert isinstance(found.files["curves.csv"], str)
+    header, first, *_ = found.files["curves.csv"].splitlines()
+    assert (header, first) == ("corpus,arm,trained,lag,left,least,most", "generated,lstm,0,0,1,1,1")
+
+
+def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name(run: RunResult) -> None:
+    def probe(_: object) -> None:
+        raise ValueError("Gru: expected one layer")
+
+    with pytest.raises(UserError, match=r"^run \w+: Gru: expected one layer; leave encoder=lstm out of this study$"):
+        list(probed(run, data_of(run), probe))
+
+
+def test_runs_are_those_of_the_protocol_by_arm_and_seed(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [replace(run, config=replace(run.config, seed=seed)) for seed in (22, 1, 21)]
+    monkeypatch.setattr(models, "results_of_sweeps", lambda *_: [*others, run])
+    store: Any = None
+    found = planned_runs(store, "real_text", ("lstm",), range(20, 30))
+    assert [one.seed for one in found] == [20, 21, 22]
+    with pytest.raises(UserError, match=r"no run of encoder=rnn has a seed of the protocol \(20 to 29\)"):
+        planned_runs(store, "real_text", ("lstm", "rnn"), range(20, 30))

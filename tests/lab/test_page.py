@@ -1,0 +1,157 @@
+"""The page: complete in itself, honest about what has not run, and usable in a browser."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_studies import learners, make_study, table_of
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from experiments.lab import page as page_module
+from experiments.lab.page import build_page, pictures_of
+from experiments.lab.run import freeze
+from experiments.lab.table import RESULTS, results_csv
+from experiments.lab.write import findings_by_protocol, write_figures
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.tables import Table
+
+GATES = ("forget", "input", "output", "cell")
+TEXTS = [
+    {
+        "tokens": ["good", "</script>", "<b>film</b>"],
+        "unknown": [False, True, False],
+        "lstm": [0.9, 0.8, 0.7],
+        "rnn": [0.6, 0.5, 0.4],
+        "gates": {name: [[0.1, 0.9], [0.5, 0.5], [1.0, 0.0]] for name in GATES},
+    },
+    {
+        "tokens": ["bad", "film"],
+        "unknown": [False, False],
+        "lstm": [0.1, 0.05],
+        "rnn": [0.2, 0.93],
+        "gates": {name: [[0.1, 0.9], [0.5, -1.5]] for name in GATES},
+    },
+]
+CLAIMS = [
+    {"id": "near", "text": "An RNN <b>learns</b> 20 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},
+    {"id": "far", "text": "An RNN learns 50 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [50],
+     "supersedes": ["first.near"]},
+]  # fmt: skip
+OPEN = "**does not hold**; 100 tokens were not run"
+ANSWER = [
+    ["short memory", "An RNN <b>learns</b> 20 tokens.", "**holds**", "20/20", "20 seeds", "[made](x)"],
+    ["long memory", "An RNN learns 50 tokens.", OPEN, "0/20", "20 seeds", "[made](x)"],
+]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of which one protocol has run and another has not, and texts to explore."""
+    columns = ("question", "claim", "verdict", "number", "shown with", "more")
+    monkeypatch.setattr(page_module, "answer_table", lambda _: Table("The lesson in short", columns, ANSWER))
+    first = {"date": make_study(tmp_path).protocols["first"].path.name[:10], "claims": CLAIMS, "figures": ["shares"]}
+    sweep = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19", "rates": ["search"]}
+    later = {"date": "2026-02-01", "reads": ["first"], "claims": [CLAIMS[0] | {"id": "later"}]}
+    leading = {"arms": ["rnn"], "from": {"first": [20, 50]}}
+    protocols = {"first": first | {"sweeps": [sweep]}, "later": later}
+    study = make_study(tmp_path, title="What of <far> & near?", protocols=protocols, leading=leading)
+    freeze(study, study.protocols["first"])
+    table = table_of(study, {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)})
+    (study.folder / RESULTS).write_text(results_csv(table[table.metric == "accuracy"]))
+    write_figures(study, findings_by_protocol(study))
+    (study.folder / "README.md").write_text("# Made\n\n![Shares by lag](figures/made_leading.png)\n")
+    (study.folder / "first.md").write_text(
+        "![Shares by lag](figures/made_leading.png)\n\n![Shares of <RNNs>](figures/first_shares.png)\n\n"
+        "![Not drawn](figures/first_none.png)\n"
+    )
+    (tmp_path / "experiments" / "gradient").mkdir()
+    (tmp_path / "experiments" / "gradient" / "explorer.json").write_text(json.dumps(TEXTS))
+    return tmp_path
+
+
+def test_the_page_holds_every_claim_with_its_evidence_and_what_a_later_one_said(root: Path) -> None:
+    page = build_page(root)
+    assert "What of &lt;far&gt; &amp; near?" in page
+    assert "An RNN &lt;b&gt;learns&lt;/b&gt; 20 tokens." in page
+    assert "At 20 tokens 20/20 (83 to 100 %) seeds of RNN, orthogonal learn." in page
+    assert "(Asked again in first: An RNN learns 50 tokens. Does not hold.)" in page
+    assert "Not run yet: later." in page
+    assert "To run it again: <code>make study NAME=made</code>" in page
+
+
+def test_the_lesson_in_short_leads_to_the_studies(root: Path) -> None:
+    page = build_page(root)
+    assert '<tr class="holds"><th scope="row">Short memory</th>' in page
+    claim = '<a href="#made">An RNN learns 50 tokens.</a> 100 tokens were not run.'
+    assert f'<span class="verdict">Does not hold:</span> {claim}' in page
+    assert '<section id="made">' in page
+
+
+def test_each_figure_is_shown_once_with_its_description_and_the_leading_one_first(root: Path) -> None:
+    page = build_page(root)
+    assert page.count('<img src="data:image/png;base64,') == 2
+    assert re.findall(r'<img [^>]*alt="([^"]*)"', page) == ["Shares by lag", "Shares of &lt;RNNs&gt;"]
+    shown = pictures_of(make_study(root))
+    assert [picture.path.name for picture in shown] == ["made_leading.png", "first_shares.png"]
+
+
+def test_the_page_asks_nothing_of_a_network_and_no_text_ends_its_script(root: Path) -> None:
+    page = build_page(root)
+    addresses = re.findall(r"""(?:src|href)=["']([^"']*)|url\(([^)]*)\)|@import|fetch\(""", page)
+    assert all(address.startswith(("data:", "#")) for address, _ in addresses)
+    assert page.count("</script>") == 2
+
+
+def test_without_texts_there_is_no_explorer_and_without_results_no_page(root: Path) -> None:
+    (root / "experiments" / "gradient" / "explorer.json").unlink()
+    assert 'id="explorer"' not in build_page(root)
+    (root / "experiments" / "made" / RESULTS).unlink()
+    with pytest.raises(UserError, match=r"results\.csv: not there; run make study NAME=made"):
+        build_page(root)
+
+
+@pytest.fixture
+def opened(open_page: Callable[[str, int], webdriver.Chrome], root: Path) -> Callable[[int], webdriver.Chrome]:
+    """Open the page from disk in a window of a width."""
+
+    def open_at(width: int) -> webdriver.Chrome:
+        path = root / "report.html"
+        path.write_text(build_page(root), encoding="utf-8")
+        return open_page(path.as_uri(), width)
+
+    return open_at
+
+
+def row_of(page: webdriver.Chrome, encoder: str) -> list[str]:
+    cells: list[Any] = page.find_elements(By.CSS_SELECTOR, f"#reading tr[data-encoder={encoder}] td")
+    return [cell.text for cell in cells]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_shows_what_both_encoders_say_of_the_text(
+    opened: Callable[[int], webdriver.Chrome], width: int
+) -> None:
+    page = opened(width)
+    first, second = page.find_elements(By.CSS_SELECTOR, "#texts button")
+    first.click()
+    assert row_of(page, "lstm") == ["0.90", "0.80", "0.70"]
+    words = [cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#reading th.word")]
+    assert words == ["good", "</script>", "<b>film</b>"]
+    second.click()
+    assert row_of(page, "rnn") == ["0.20", "0.93"]
+    assert page.find_element(By.ID, "said").text == "At the end: LSTM 5 % positive, RNN 93 %."
+    assert [button.get_attribute("aria-pressed") for button in (first, second)] == ["false", "true"]
+    assert page.get_log("browser") == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_is_no_wider_than_its_window(opened: Callable[[int], webdriver.Chrome], width: int) -> None:
+    page = opened(width)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    for image in page.find_elements(By.TAG_NAME, "img"):
+        assert page.execute_script("return arguments[0].complete && arguments[0].naturalWidth > 0", image)
+        assert image.get_attribute("alt")

@@ -1,0 +1,320 @@
+"""A study is run: bound to its protocol, its sweeps added to what its folder has."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from made_studies import RULES, make_study
+from matplotlib.figure import Figure
+
+from experiments.lab import __main__ as main_module
+from experiments.lab import run as run_module
+from experiments.lab.run import PROVENANCE, add, freeze, read_provenance, run
+from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
+from experiments.lab.sweeps import Measured
+from experiments.lab.table import Correct, read_correct, read_results, values_of
+from processes import environment
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.provenance import Provenance
+from stored_runs import runs_in
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return make_study(tmp_path)
+
+
+def found(accuracies: Mapping[int, float], sweep: str = "learn_20", reviews: str = "a") -> Measured:
+    """What was measured of an LSTM, by seed."""
+    correct = {
+        (sweep, "lstm", "20", seed): Correct(np.arange(10) < round(10 * accuracy), reviews)
+        for seed, accuracy in accuracies.items()
+    }
+    rows: list[Any] = [
+        (sweep, "first", "lstm", "20", seed, None, *measure)
+        for seed, accuracy in accuracies.items()
+        for measure in (("test", "accuracy", accuracy), ("validation", "best_accuracy", accuracy))
+    ]
+    return Measured(rows, correct)
+
+
+def trained(sweep: str, seeds: Sequence[int]) -> dict[str, Any]:
+    empty: list[Any] = []
+    return asdict(
+        Provenance(
+            sweep, "2026-01-01", "2026-01-02", len(seeds), ["lstm"], list(seeds), ["cpu"],
+            empty, empty, empty, empty, empty, empty, empty,
+        )
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_the_digest_of_a_protocol_is_written_down_before_anything_is_trained(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = study.protocols["first"].digest
+
+    def train(*_: Any) -> None:
+        assert read_provenance(study.folder) == {"first": {"protocol": digest, "sweeps": []}}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        run(study, [], [], [f"tracking.directory={study.folder / 'runs'}"])
+    assert (study.folder / PROVENANCE).is_file()
+
+
+def test_a_protocol_that_was_changed_after_its_first_run_is_refused_and_nothing_is_trained(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze(study, study.protocols["first"])
+    freeze(study, study.protocols["first"])
+    before = contents(study.folder)
+    study.protocols["first"].path.write_text(RULES + "Or nearly so.\n")
+    monkeypatch.setattr(run_module, "train", lambda *_: pytest.fail("trained"))
+    with pytest.raises(
+        UserError, match=r"is not the protocol under which its runs began \(.{8}, provenance.json\); put"
+    ):
+        run(study, [], [], [f"tracking.directory={study.folder / 'runs'}"])
+    assert contents(study.folder) == before
+
+
+def test_a_damaged_provenance_is_one_line(study: Study) -> None:
+    (study.folder / PROVENANCE).write_text("<<<<<<< HEAD")
+    with pytest.raises(UserError, match=r"provenance\.json: damaged \(.*\); put the committed file back"):
+        freeze(study, study.protocols["first"])
+
+
+def test_an_override_that_changes_what_a_protocol_fixed_needs_another_folder(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^data\.max_tokens=7 changes what the protocols of made fixed; give another"):
+        run(study, [], [], ["trainer.threads=1", "data.max_tokens=7"])
+    assert not (study.folder / PROVENANCE).exists()
+    for name in (["--protocols"], ["second"]):
+        with pytest.raises(UserError, match="no protocol of made"):
+            run(study, name, [], [])
+    with pytest.raises(UserError, match="no sweep of made"):
+        run(study, [], ["learn_7"], [])
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[str]]]:
+    """What a run would train: sweeps, arms and overrides; each is measured as one LSTM."""
+    found_runs: list[tuple[str, list[str], list[str]]] = []
+
+    def train(_: Study, sweep: Any, protocol: str, arms: list[str], overrides: list[str]) -> None:
+        assert len(protocol) == 64
+        found_runs.append((sweep.name, arms, overrides))
+
+    monkeypatch.setattr(run_module, "train", train)
+    monkeypatch.setattr(run_module, "open_store", lambda *_, **__: None)
+    monkeypatch.setattr(run_module, "trainable", lambda _, sweep: list(sweep.arms) if sweep.draws else ["lstm"])
+    monkeypatch.setattr(run_module, "measured", lambda _, sweep, __: found({0: 0.9}, sweep.name))
+    provenance = SimpleNamespace(run=lambda _, sweep: Provenance(**trained(sweep, [0])))
+    monkeypatch.setattr(run_module, "provenance_of", provenance.run)
+    return found_runs
+
+
+def test_where_it_is_trained_may_change_and_a_part_of_the_sweeps_may_be_run(
+    study: Study, tmp_path: Path, asked: list[tuple[str, list[str], list[str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside = [f"tracking.directory={tmp_path / 'runs'}", "trainer.threads=1", "hydra/launcher=basic"]
+    run(study, [], ["learn_50", "search_20"], beside)
+    assert asked == [("search_20", ["rnn", "gru", "lstm"], beside), ("learn_50", ["lstm"], beside)]
+    said = "left out of learn_50: rnn, gru; no search of theirs was run (search_20)"
+    assert capsys.readouterr().out.splitlines() == [said]
+    assert [part["sweep"] for part in read_provenance(study.folder)["first"]["sweeps"]] == ["search_20", "learn_50"]
+    assert set(read_results(study.folder).sweep) == {"search_20", "learn_50"}
+
+
+@pytest.mark.parametrize(
+    ("of_protocol", "said"),
+    [
+        ({"tables": ["share"]}, "first names table share; expected one of shares,"),
+        ({"figures": ["share"]}, "first names figure share; expected one of shares,"),
+        ({"own": "nowhere"}, "nowhere.py: not there; first names it as its own"),
+        ({"sweeps": [{"name": "learn", "arms": ["rnn"], "seeds": 0, "rates": ["serach"]}]}, "serach: no sweep of made"),
+    ],
+)
+def test_what_a_protocol_names_and_there_is_not_is_refused_before_anything_is_trained_or_frozen(
+    tmp_path: Path, of_protocol: dict[str, Any], said: str
+) -> None:
+    study = make_study(tmp_path, of_protocol)
+    with pytest.raises(UserError, match=said):
+        run(study, [], [], [f"tracking.directory={tmp_path / 'runs'}"])
+    assert not (study.folder / PROVENANCE).exists()
+
+
+def test_a_sweep_of_another_protocol_than_asked_for_is_refused(tmp_path: Path) -> None:
+    study = make_study(tmp_path, protocols={
+        "first": {"date": "2026-01-02"},
+        "second": {"date": "2026-01-03", "sweeps": [{"name": "far", "arms": ["rnn"], "seeds": 0}]},
+    })  # fmt: skip
+    with pytest.raises(UserError, match="first: none of these sweeps is one of this protocol"):
+        run(study, ["first"], ["far"], [])
+
+
+def test_what_a_protocol_alone_measures_is_added_after_its_sweeps_but_not_for_a_part_of_them(
+    study: Study, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = ("learn_20", "first", "lstm", "20", 0, None, "train", "half_life", 7.0)
+    own = SimpleNamespace(
+        measure=lambda *_, overrides: Measured([row], files={"models.json": "[]\n"}, figures={"own": Figure()})
+    )
+    monkeypatch.setattr(run_module, "own_module", lambda *_: own)
+    elsewhere = replace(study, output=tmp_path / "elsewhere")
+    store = f"tracking.directory={tmp_path / 'runs'}"
+    run(elsewhere, [], ["learn_20"], [store])
+    assert not (elsewhere.output / "models.json").exists()
+    run(elsewhere, ["first"], [], [store, "data.max_tokens=7"])
+    assert (elsewhere.output / "models.json").read_text() == "[]\n"
+    assert (elsewhere.output / "figures" / "first_own.png").is_file()
+    assert values_of(read_results(elsewhere.output), "half_life", "train") == {("lstm", "20"): {0: 7.0}}
+    assert not (study.folder / PROVENANCE).exists(), "the study's own folder is left as it is"
+
+
+def test_measurements_join_those_of_before_and_replace_what_is_measured_again(study: Study) -> None:
+    first = study.protocols["first"]
+    freeze(study, first)
+    add(study, first, found({0: 0.5, 1: 0.5}), trained("learn_20", [0, 1]))
+    add(study, first, found({1: 0.9, 2: 0.9}), trained("learn_20", [1, 2]))
+    assert values_of(read_results(study.folder), "accuracy")["lstm", "20"] == {0: 0.5, 1: 0.9, 2: 0.9}
+    assert [key[-1] for key in read_correct(study.folder)] == [0, 1, 2]
+    assert len(read_results(study.folder)) == 6
+
+
+def test_parts_in_any_order_say_what_the_whole_says(tmp_path: Path) -> None:
+    whole, parts = (make_study(tmp_path / name) for name in ("whole", "parts"))
+    for study, given in ((whole, [{0: 0.5, 1: 0.9}]), (parts, [{1: 0.9}, {0: 0.5}])):
+        freeze(study, study.protocols["first"])
+        for accuracies in given:
+            add(study, study.protocols["first"], found(accuracies))
+    columns = ["sweep", "seed", "metric", "value"]
+    one, other = (
+        read_results(study.folder)[columns].sort_values(columns).to_numpy().tolist() for study in (whole, parts)
+    )
+    assert one == other
+    assert {key: run.right.tolist() for key, run in read_correct(whole.folder).items()} == {
+        key: run.right.tolist() for key, run in read_correct(parts.folder).items()
+    }
+
+
+def test_runs_that_have_read_other_reviews_are_refused_and_nothing_is_written(study: Study) -> None:
+    freeze(study, study.protocols["first"])
+    add(study, study.protocols["first"], found({0: 0.5}))
+    before = contents(study.folder)
+    with pytest.raises(UserError, match="learn_20, lstm, seed 1 read other test reviews than runs beside it"):
+        add(study, study.protocols["first"], found({1: 0.5}, reviews="b"))
+    assert contents(study.folder) == before
+
+
+def test_a_sweep_that_is_trained_again_takes_the_place_of_what_it_covers(study: Study) -> None:
+    first = study.protocols["first"]
+    freeze(study, first)
+    for sweep, seeds in (("learn_20", [2, 3]), ("learn_50", [0]), ("learn_20", [0, 1]), ("learn_50", [0, 1])):
+        add(study, first, found(dict.fromkeys(seeds, 0.5), sweep), trained(sweep, seeds))
+    parts = read_provenance(study.folder)["first"]["sweeps"]
+    assert [(part["sweep"], part["seeds"]) for part in parts] == [
+        ("learn_20", [2, 3]), ("learn_20", [0, 1]), ("learn_50", [0, 1]),
+    ]  # fmt: skip
+
+
+def test_committed_provenance_has_the_digest_of_each_protocol_that_has_results() -> None:
+    for study in all_studies():
+        known = read_provenance(study.folder)
+        assert set(read_results(study.folder).protocol) == known.keys()
+        assert {name: study.protocol(name).digest for name in known} == {
+            name: of["protocol"] for name, of in known.items()
+        }
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The lab's command in this process: what it would run, and the folder of the results."""
+
+    def begin(*arguments: str) -> tuple[Path, tuple[Any, ...]]:
+        begun: list[tuple[Any, ...]] = []
+        monkeypatch.setattr(sys, "argv", ["lab", *arguments])
+        monkeypatch.setattr(main_module, "run", lambda *given: begun.append(given) or [])
+        for name in ("write", "write_figures", "findings_by_protocol"):
+            monkeypatch.setattr(main_module, name, lambda *_: {})
+        main_module.main()
+        ((study, *rest),) = begun
+        return study.output, tuple(rest[:3])
+
+    return begin
+
+
+def test_an_unknown_study_is_refused_with_those_there_are(command: Any) -> None:
+    with pytest.raises(UserError) as refused:
+        command("study", "wisdom")
+    known = ", ".join(study.name for study in all_studies())
+    assert str(refused.value) == f"study wisdom: expected one of {known}"
+
+
+def test_overrides_stand_anywhere_behind_the_study(command: Any) -> None:
+    given = ["trainer.threads=1", "seed=0,1"]
+    asked = ["--protocols", "own_rate", "--sweeps", "own_rate_50, learn_5", "--store", "mine", "--output", "out"]
+    output, (protocols, sweeps, overrides) = command("study", "lag", *asked, *given)
+    assert (output, protocols, sweeps) == (Path("out"), ["own_rate"], ["own_rate_50", "learn_5"])
+    assert overrides == ["tracking.directory=mine", *given]
+    assert command("study", "lag", *given) == (find_study("lag").folder, ([], [], ["tracking.directory=runs", *given]))
+    for wrong in (["study", "lag", "--store", "x", "threads"], ["report", "a=1"], ["study", "lag", "--sweep_s=x"]):
+        with pytest.raises(SystemExit):
+            command(*wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_study_trains_a_search_and_what_it_chose_and_resumes_without_training_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [
+        "study", "lag", "--sweeps", "learn_search_20,learn_20", "--store", str(tmp_path / "runs"), "--output", str(out),
+        "encoder=rnn,lstm", "optimizer.draw=0,1", "seed=0,1", "data.train_reviews=120", "data.test_reviews=40",
+        "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1", "hydra/launcher=basic",
+    ]  # fmt: skip
+    committed = contents(EXPERIMENTS / "lag")
+
+    def lab() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "experiments.lab", *command],
+            cwd=EXPERIMENTS.parent, capture_output=True, text=True, timeout=280, env=environment(),
+        )  # fmt: skip
+
+    done = lab()
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = read_results(out)
+    searched, compared = (table[table.sweep == name] for name in ("learn_search_20", "learn_20"))
+    assert sorted(set(zip(searched.arm, searched.draw, searched.seed, strict=True))) == [
+        (arm, draw, 100) for arm in ("lstm", "rnn") for draw in (0, 1)
+    ]
+    assert set(compared.arm) == {"rnn", "lstm"}
+    assert set(compared.seed) == {0, 1}
+    chosen = searched[searched.metric == "score"].sort_values("value").groupby("arm").draw.last()
+    rates = searched[searched.metric == "learning_rate"].set_index(["arm", "draw"]).value
+    used = compared[compared.metric == "learning_rate"].groupby("arm").value.unique()
+    if searched.value[searched.metric == "score"].is_unique:
+        assert all(used[arm] == [rates[arm, draw]] for arm, draw in chosen.items())
+    known = json.loads((out / PROVENANCE).read_text())["learnability"]
+    assert known["protocol"] == find_study("lag").protocols["learnability"].digest
+    assert [(part["sweep"], part["runs"], part["protocols"]) for part in known["sweeps"]] == [
+        ("learn_search_20", 4, [known["protocol"]]), ("learn_20", 4, [known["protocol"]]),
+    ]  # fmt: skip
+    assert (out / "figures" / "learnability_steps.png").is_file()
+    trained_runs = [run.info.run_id for run in runs_in(tmp_path)[1] if "mlflow.parentRunId" in run.data.tags]
+    assert len(trained_runs) == 8
+    before = contents(out)
+    done = lab()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [run.info.run_id for run in runs_in(tmp_path)[1] if "mlflow.parentRunId" in run.data.tags] == trained_runs
+    assert contents(out) == before
+    assert contents(EXPERIMENTS / "lag") == committed

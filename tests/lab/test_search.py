@@ -1,0 +1,159 @@
+"""Which draw of a search is taken, and what a number of draws is worth."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from made_studies import ARMS, make_study, search_rows
+
+from experiments.lab.search import Draw, best_draw, chosen_draws, draws_of, expected_best, search_table
+from experiments.lab.study import Study, all_studies, find_study
+from experiments.lab.table import read_results, results_csv, rows_of
+from sentiment_rnn.config.optimizer import OptimizerConfig
+from sentiment_rnn.config.store import run_config
+
+NAN = float("nan")
+
+
+def draws(*scores: float | Sequence[float], arm: str = "rnn") -> list[Draw]:
+    return draws_of(rows_of("made", search_rows("search_20", arm, scores)), "search_20")[arm]
+
+
+@given(scores=st.lists(st.integers(0, 5).map(float), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_the_expected_best_is_the_mean_over_all_ways_to_draw(scores: list[float]) -> None:
+    for count, found in enumerate(expected_best(scores), 1):
+        assert found == pytest.approx(np.mean([max(drawn) for drawn in product(scores, repeat=count)]))
+
+
+def test_of_equal_scores_the_lower_learning_rate_is_taken_and_then_the_first_draw() -> None:
+    tied = [Draw(0, 0.01, 1.0, 70), Draw(1, 0.003, 1.0, 70), Draw(2, 0.003, 0.5, 70), Draw(3, 0.001, 1.0, 69)]
+    assert best_draw(tied) == tied[1]
+    assert best_draw(reversed(tied)).number == 2
+
+
+def test_a_draw_that_diverged_counts_as_the_worst_of_its_arm_and_as_0_where_there_is_no_other() -> None:
+    assert [draw.score for draw in draws(NAN, 50, 70)] == [50, 50, 70]
+    assert [draw.score for draw in draws(NAN, NAN)] == [0, 0]
+
+
+def test_of_several_seeds_the_mean_counts_and_a_seed_that_diverged_is_0() -> None:
+    assert [draw.score for draw in draws([80, 50, 50], [70, 70, 70], [90, 90, NAN])] == [60, 70, 60]
+    assert best_draw(draws([80, 50, 50], [70, 70, 70])).number == 1, "not the luckiest seed"
+
+
+def test_of_means_that_differ_by_the_rounding_of_the_file_alone_the_lower_rate_is_taken() -> None:
+    shares = [[1900, 1801, 1702], [1899, 1803, 1701]]
+    assert len({sum(100 * right / 2493 for right in seeds) for seeds in shares}) == 2
+    assert best_draw(draws(*([100 * right / 2493 for right in seeds] for seeds in shares))).number == 1
+
+
+def searched(root: Path, *searches: tuple[str, str, Sequence[float]], **of_sweep: Any) -> dict[str, int | None]:
+    """The draws that a sweep takes, whose study has these searches: names, arms, scores."""
+    sweep = {"name": "learn", "at": [20], "arms": ARMS, "seeds": 0} | of_sweep
+    study = make_study(root, {"sweeps": [sweep]})
+    rows = [row for name, arm, scores in searches for row in search_rows(name, arm, scores)]
+    if rows:
+        (study.folder / "results.csv").write_text(results_csv(rows_of("made", rows)))
+    return chosen_draws(study, study.sweep("learn"))
+
+
+def test_each_arm_takes_the_best_draw_of_its_own_and_none_without_a_search(tmp_path: Path) -> None:
+    searches = [("search_20", "rnn", [50, 60]), ("search_20", "lstm", [90, 80])]
+    assert searched(tmp_path, rates=["search_20"]) == {"rnn": None, "gru": None, "lstm": None}
+    assert searched(tmp_path, *searches, rates=["search_{at}"]) == {"rnn": 1, "gru": None, "lstm": 0}
+
+
+def test_of_several_searches_the_first_is_taken_that_leads_anywhere_else_the_last(tmp_path: Path) -> None:
+    far = [("far", "rnn", [50, 52]), ("far", "gru", [51, 54]), ("far", "lstm", [50, 53])]
+    near = [("near", "rnn", [90, 50]), ("near", "gru", [90, 50]), ("near", "lstm", [52, 51])]
+    rates: Any = {"rates": ["far", "near"], "least": 53}
+    assert searched(tmp_path, *far, *near, **rates) == {"rnn": 0, "gru": 1, "lstm": 0}
+    assert searched(tmp_path, *far, *near, **rates | {"rates": ["near", "far"]}) == {"rnn": 0, "gru": 0, "lstm": 1}
+    assert searched(tmp_path, *far, **rates) == {"rnn": 1, "gru": 1, "lstm": 1}, "the near one was not run"
+
+
+def test_an_arm_takes_the_draw_of_another_where_it_is_said_to(tmp_path: Path) -> None:
+    found = searched(tmp_path, ("search_20", "lstm", [50, 60]), rates=["search_20"], rates_of={"gru": "lstm"})
+    assert found == {"rnn": None, "gru": 1, "lstm": 1}
+
+
+def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: Path) -> None:
+    changed = {"encoder": "rnn", "label": "RNN, again", "settings": {"precision": "bfloat16"}}
+    sweep = {"name": "learn", "at": [50], "arms": ["again"], "seeds": 0, "rates": ["lag/own_rate_search_{at}"]}
+    protocol = {"date": datetime.date(2026, 1, 2), "sweeps": [sweep]}
+    study = make_study(tmp_path, arms={"again": changed}, protocols={"first": protocol})
+    of_lag = draws_of(read_results(find_study("lag").folder), "own_rate_search_50")
+    assert chosen_draws(study, study.sweep("learn")) == {"again": best_draw(of_lag["rnn"]).number}
+
+
+@pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
+def test_committed_draws_have_the_rate_and_clipping_of_their_number(study: Study) -> None:
+    table = read_results(study.folder)
+    for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.searches):
+        for arm, found in draws_of(table, sweep.name).items():
+            assert {draw.number for draw in found} == set(sweep.draws), f"{sweep.name}, {arm}"
+            assert all((draw.learning_rate, draw.clip_norm) == rate_of(draw.number) for draw in found)
+
+
+@pytest.mark.parametrize("name", ["imdb", "copy_and_add"])
+def test_committed_runs_were_trained_at_the_rate_and_clipping_that_their_search_chose(name: str) -> None:
+    study, checked = find_study(name), 0
+    table = read_results(study.folder)
+    trained = table[table.draw.isna() & table.metric.isin(["learning_rate", "clip_norm"])]
+    for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.sweeps if not sweep.draws):
+        of_sweep = trained[trained.sweep == sweep.name]
+        for arm, draw in chosen_draws(study, sweep).items() if len(of_sweep) else ():
+            of_arm = of_sweep[of_sweep.arm == arm]
+            assert draw is not None
+            assert set(of_arm.seed) == set(sweep.seeds)
+            for metric, expected in zip(("learning_rate", "clip_norm"), rate_of(draw), strict=True):
+                assert set(of_arm.value[of_arm.metric == metric]) == {expected}, f"{sweep.name}, {arm}"
+            checked += len(of_arm)
+    assert checked == len(trained) > 0
+
+
+def test_three_seeds_try_the_four_best_draws_of_the_search_of_one() -> None:
+    study = find_study("imdb")
+    table = read_results(study.folder)
+    earlier = {"rnn_steady": "real_text_search", "rnn_100_steady": "variants_search_100",
+               "rnn_first_100_steady": "variants_search_first_100", "rnn_layers_2_steady": "variants_search_layers",
+               "rnn_wide_steady": "variants_search_wide"}  # fmt: skip
+    for sweep in study.protocols["steady_rate"].searches:
+        (arm,) = sweep.arms
+        before = sorted(
+            draws_of(table, earlier[arm])[arm.removesuffix("_steady")],
+            key=lambda draw: (-draw.score, draw.learning_rate),
+        )
+        assert {draw.number for draw in before[:4]} == set(sweep.draws), arm
+
+
+@cache
+def optimizer() -> OptimizerConfig:
+    """The optimizer's configuration of a run."""
+    found: OptimizerConfig = run_config("optimizer.draw=0").optimizer
+    return found
+
+
+def rate_of(draw: int) -> tuple[float, float]:
+    """Learning rate and clipping of a draw, as the tool trains with it."""
+    found = replace(optimizer(), draw=draw, learning_rate=None).settled("rnn")
+    return float(found.learning_rate or 0), found.gradient_clip_norm
+
+
+def test_the_table_has_what_so_many_draws_give_and_the_best_of_them(tmp_path: Path) -> None:
+    found = {"rnn": draws(50, 70), "lstm": draws(90, arm="lstm")}
+    table = search_table(found, make_study(tmp_path), "Accuracy")
+    assert table.columns == ("arm", "1", "2", "draws", "best", "learning rate", "clip")
+    assert table.rows == [
+        ("RNN, orthogonal", "60", "65", "2", "70", "0.005", "1"),
+        ("LSTM, forget bias 1", "90", "", "1", "90", "0.01", "1"),
+    ]

@@ -1,0 +1,237 @@
+"""A study is what its `study.yaml` declares, and a slip in it is one line."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_studies import make_study
+
+from experiments.lab.findings import FIGURES
+from experiments.lab.study import Claim, Study, Sweep, all_studies, find_study, read_study
+from experiments.lab.tables import TABLES
+from sentiment_rnn.errors import UserError
+
+DECLARED = """
+title: How far?
+question: At which lags?
+order: 3
+score: kept
+unit: tokens
+search_score: kept
+vary: data.max_distance
+settings: {trainer.epochs: 8, trainer.target_score: 0.995}
+leading: {arms: [rnn], from: {first: [20]}}
+arms:
+  rnn:
+  short: {encoder: lstm, label: "LSTM, short", settings: {data.max_tokens: 100}}
+protocols:
+  first:
+    date: 2026-01-02
+    sweeps:
+      - {name: "search_{at}", at: [20, 50], arms: [rnn], draws: 0-2, seeds: 100, settings: {trainer.target_score: null}}
+      - {name: "learn_{at}", at: [20, 50], arms: [rnn], seeds: 5-7, rates: ["search_{at}", search_20], least: 53}
+      - {name: short, at: [50], arms: [short], tested: [2, 50], seeds: [1, 4], rates: [s], rates_of: {short: rnn}}
+    reads: []
+    tables: [shares]
+    figures: [steps]
+    steps: [450, 900]
+    among: [2, 5]
+    own: mine
+    claims:
+      - {id: near, text: It does., rule: most_learn, arms: [rnn], at: [20, 50]}
+      - id: far
+        text: It does not.
+        rule: learns_more
+        pairs: [[rnn, short], [rnn, {best_on_validation: [rnn, short]}, 20]]
+        at: [{first_not_learned: rnn}]
+        margin: 0.4
+        only_where: rnn
+        supersedes: [other/first.near]
+        related: [first.near]
+"""
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Study:
+    """The study of `DECLARED`."""
+    (tmp_path / "study.yaml").write_text(DECLARED)
+    return read_study(tmp_path)
+
+
+def test_every_key_of_a_study_is_read(declared: Study, tmp_path: Path) -> None:
+    said = declared.title, declared.question, declared.order, declared.score, declared.unit, declared.search_score
+    assert said == ("How far?", "At which lags?", 3, "kept", "tokens", "kept")
+    assert declared.leading == {"arms": ["rnn"], "from": {"first": [20]}}
+    assert (declared.name, declared.folder, declared.output) == (tmp_path.name, tmp_path, tmp_path)
+    first = declared.protocols["first"]
+    assert first.path == tmp_path / "protocols" / "2026-01-02_first.md"
+    assert (first.tables, first.figures, first.steps) == (("shares",), ("steps",), (450, 900))
+    assert (first.among, first.own, first.reads) == (("2", "5"), "mine", ())
+
+
+def test_a_sweep_has_a_condition_and_the_settings_of_study_condition_arm_and_its_own(declared: Study) -> None:
+    search, _, near, far, short = declared.protocols["first"].sweeps
+    shared = {"trainer.epochs": 8, "trainer.target_score": 0.995}
+    assert search == Sweep(
+        "search_20", "first", "20", ("rnn",), (100,),
+        shared | {"trainer.target_score": None, "data.max_distance": 20}, draws=(0, 1, 2),
+    )  # fmt: skip
+    assert near == Sweep(
+        "learn_20", "first", "20", ("rnn",), (5, 6, 7), shared | {"data.max_distance": 20},
+        rates=("search_20", "search_20"), least=53,
+    )  # fmt: skip
+    assert far.rates == ("search_50", "search_20")
+    assert (far.name, far.settings["data.max_distance"], far.seeds) == ("learn_50", 50, (5, 6, 7))
+    assert short.settings == shared | {"data.max_distance": 50, "data.max_tokens": 100}
+    assert (short.tested, short.seeds, short.rates_of) == (("2", "50"), (1, 4), {"short": "rnn"})
+    assert declared.sweep("learn_50") == far
+    assert declared.protocols["first"].searches[0] == search
+
+
+def test_a_claim_has_its_pairs_selectors_and_references(declared: Study) -> None:
+    near, far = declared.protocols["first"].claims
+    assert near == Claim("near", "It does.", "most_learn", arms=("rnn",), at=("20", "50"))
+    assert far.pairs == (("rnn", "short"), ("rnn", {"best_on_validation": ["rnn", "short"]}, 20))
+    assert far.at == ({"first_not_learned": "rnn"},)
+    assert (far.margin, far.only_where) == (0.4, "rnn")
+    assert (far.supersedes, far.related) == (("other/first.near",), ("first.near",))
+
+
+def test_an_arm_has_label_and_color_of_its_encoder_unless_it_gives_them(declared: Study) -> None:
+    rnn, short = declared.arms.values()
+    assert (rnn.encoder, rnn.label, rnn.color) == ("rnn", "RNN, orthogonal", "#D55E00")
+    assert (short.encoder, short.label, short.color) == ("lstm", "LSTM, short", "#4FA3D9")
+
+
+def test_seeds_are_planned_at_each_condition_at_which_a_run_is_tested(declared: Study) -> None:
+    seeds = declared.protocols["first"].seeds
+    assert [seeds("rnn", at) for at in ("20", "50", "2")] == [{5, 6, 7}, {5, 6, 7}, frozenset()], (
+        "searches do not count"
+    )
+    assert seeds("short", "2") == seeds("short", "50") == {1, 4}
+
+
+def test_conditions_that_are_no_number_have_settings_of_their_own(tmp_path: Path) -> None:
+    sweep = {"name": "task_{at}", "at": ["adding over 50 steps"], "arms": ["rnn"], "seeds": "0-1"}
+    conditions = {"adding over 50 steps": {"task": "adding", "task.steps": 50}}
+    study = make_study(tmp_path, {"sweeps": [sweep]}, vary=None, conditions=conditions)
+    (found,) = study.protocols["first"].sweeps
+    assert (found.name, found.condition) == ("task_adding_over_50_steps", "adding over 50 steps")
+    assert found.settings == {"data": "generated", "task": "adding", "task.steps": 50}
+
+
+ONE = {"name": "learn", "arms": ["rnn", "lstm"], "seeds": 0}
+CLAIM = {"id": "x", "text": "X.", "rule": "better"}
+NEAR = CLAIM | {"pairs": [["rnn", "lstm"]], "at": [20]}
+HALF = {"settings": {"precision": "bfloat16"}}
+
+
+@pytest.mark.parametrize(
+    ("of_protocol", "changed", "said"),
+    [
+        ({}, {"titel": "x"}, "titel"),
+        ({"tabels": ["shares"]}, {}, "tabels"),
+        ({"sweeps": [ONE | {"seed": 1}]}, {}, "seed"),
+        ({"claims": [CLAIM | {"arm": "rnn"}]}, {}, "arm"),
+        ({"claims": [CLAIM | {"rule": "wins"}]}, {}, "first names rule wins; expected one of most_learn,"),
+        ({"claims": [CLAIM | {"arms": ["rnn"], "at": [20]}]}, {}, "claim x has rule=better and no pairs"),
+        ({"claims": [NEAR | {"rule": "most_learn"}]}, {}, "claim x has rule=most_learn and no arms"),
+        ({"claims": [NEAR | {"rule": "as_good"}]}, {}, "claim x has rule=as_good and no margin"),
+        ({"claims": [NEAR | {"at": [60]}]}, {}, "first names condition 60; expected one of 20, 50"),
+        ({"claims": [NEAR | {"at": [{"first": "rnn"}]}]}, {}, "first; expected one of first_not_learned"),
+        ({"claims": [NEAR | {"pairs": [["rnn", {"best": ["rnn"]}]]}]}, {}, "best; expected one of best_on_validation"),
+        ({"sweeps": [ONE, ONE]}, {}, "two sweeps are called learn; expected a name of its own for each"),
+        ({"sweeps": [ONE | {"arms": ["rnnn"]}]}, {}, "first names arm rnnn; expected one of rnn, gru, lstm"),
+        ({"claims": [CLAIM | {"pairs": [["rnn", "lsmt"]]}]}, {}, "names arm lsmt;"),
+        ({"claims": [CLAIM | {"only_where": "lsmt"}]}, {}, "names arm lsmt;"),
+        ({"claims": [CLAIM | {"pairs": [["rnn", {"best_on_validation": ["a"]}]]}]}, {}, "names arm a;"),
+        ({"claims": [CLAIM | {"at": [{"first_not_learned": "b"}]}]}, {}, "names arm b;"),
+        ({"reads": ["zeroth"]}, {}, "first names protocol zeroth; expected one of first"),
+        ({"sweeps": [ONE]}, {"arms": {"rnn": HALF, "lstm": None}}, "different settings"),
+        ({"sweeps": [ONE]}, {"arms": {"rnn": None, "lstm": {"encoder": "rnn"}}}, "two of its arms have one encoder"),
+        ({}, {"arms": {"mine": {"encoder": "nowhere"}}}, "no file of encoder nowhere, and no color and no label"),
+        ({"sweeps": [ONE | {"seeds": "0 to 9"}]}, {}, "0 to 9: expected a range such as 0-19"),
+        ({"sweeps": [{"name": "learn", "arms": ["rnn"]}]}, {}, "seeds"),
+        ({}, {"protocols": {"first": {"sweeps": []}}}, "no 'date'"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_study_is_one_line(
+    tmp_path: Path, of_protocol: dict[str, Any], changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        make_study(tmp_path, of_protocol, **changed)
+    assert said in str(refused.value)
+    assert str(refused.value).startswith(f"{tmp_path / 'experiments' / 'made' / 'study.yaml'}: ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "title: [", "title: x", "- title"])
+def test_a_file_that_is_no_study_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"study\.yaml: .*; see docs/studies\.md$"):
+        read_study(tmp_path)
+
+
+def test_a_protocol_without_its_text_is_one_line(tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    study.protocols["first"].path.unlink()
+    with pytest.raises(
+        UserError, match=r"2026-01-02_first\.md: not there; write the rules of each verdict down before"
+    ):
+        _ = study.protocols["first"].digest
+
+
+def test_names_that_a_study_does_not_have_are_refused_with_those_that_it_has(tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    with pytest.raises(UserError, match="learn_7: no sweep of made; expected one of search_20, learn_20, learn_50"):
+        study.sweep("learn_7")
+    with pytest.raises(UserError, match="second: no protocol of made; expected one of first"):
+        study.protocol("second")
+    with pytest.raises(UserError, match="study wisdom: expected one of made"):
+        find_study("wisdom", tmp_path / "experiments")
+
+
+def test_each_study_has_a_place_of_its_own_on_the_page() -> None:
+    assert [study.order for study in all_studies()] == list(range(1, len(all_studies()) + 1))
+
+
+@pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
+def test_everything_that_a_study_refers_to_is_there(study: Study) -> None:
+    claims = {f"{one.name}/{p.name}.{c.id}" for one in all_studies() for p in one.protocols.values() for c in p.claims}
+    sweeps = [sweep for protocol in study.protocols.values() for sweep in protocol.sweeps]
+    for protocol in study.protocols.values():
+        assert len(protocol.digest) == 64
+        assert set(protocol.tables) <= TABLES.keys()
+        assert set(protocol.figures) <= FIGURES.keys()
+        assert len({claim.id for claim in protocol.claims}) == len(protocol.claims)
+        for claim in protocol.claims:
+            named = {name if "/" in name else f"{study.name}/{name}" for name in (*claim.supersedes, *claim.related)}
+            assert named <= claims
+    for sweep in sweeps:
+        assert bool(sweep.rates) != bool(sweep.draws), f"{sweep.name} is a search, or takes its rates from one"
+        for rate in sweep.rates:
+            other, _, name = rate.format(at=sweep.condition.replace(" ", "_")).rpartition("/")
+            assert (find_study(other) if other else study).sweep(name).draws
+    days = [datetime.date.fromisoformat(protocol.path.name[:10]) for protocol in study.protocols.values()]
+    texts = {path.name for path in (study.folder / "protocols").iterdir()}
+    assert texts == {protocol.path.name for protocol in study.protocols.values()}
+    assert days, study.name
+    assert set(study.leading.get("arms", [])) <= study.arms.keys()
+    assert set(study.leading.get("from", [])) <= study.protocols.keys()
+
+
+def test_a_later_claim_supersedes_an_earlier_one_and_not_itself() -> None:
+    begun = {f"{s.name}/{p.name}": p.path.name[:10] for s in all_studies() for p in s.protocols.values()}
+    for study in all_studies():
+        for protocol in study.protocols.values():
+            for name in (name for claim in protocol.claims for name in claim.supersedes):
+                earlier = (name if "/" in name else f"{study.name}/{name}").rpartition(".")[0]
+                assert earlier != f"{study.name}/{protocol.name}"
+                assert begun[earlier] <= protocol.path.name[:10]
+
+
+def test_arms_are_told_apart_by_their_labels() -> None:
+    for study in all_studies():
+        assert all(arm.label and arm.color.startswith("#") and len(arm.color) == 7 for arm in study.arms.values())
+        assert len({arm.label for arm in study.arms.values()}) == len(study.arms)

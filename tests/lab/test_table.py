@@ -1,0 +1,180 @@
+"""The files of results: they come back as they were written, and what does not fit is refused."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+
+from experiments.lab.study import Study, all_studies
+from experiments.lab.table import (
+    COLUMNS,
+    Correct,
+    check_correct,
+    correct_file,
+    joined,
+    read_correct,
+    read_results,
+    results_csv,
+    rows_of,
+    values_of,
+)
+from sentiment_rnn.errors import UserError
+
+NAMES = st.sampled_from(["lstm", "rnn, wide", 'a "quoted" one', "nan", "100"])
+ROWS = st.lists(
+    st.tuples(
+        NAMES, NAMES, NAMES, st.sampled_from(["", "50", "generated, before training"]), st.integers(0, 200),
+        st.none() | st.integers(0, 20), st.sampled_from(["train", "test"]), NAMES,
+        st.floats(allow_nan=False, allow_infinity=False, width=32),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(rows=ROWS)
+@settings(deadline=None)
+def test_results_come_back_from_their_file(rows: list[tuple[object, ...]], tmp_path_factory: object) -> None:
+    folder = tmp_path_factory.mktemp("study")  # type: ignore[attr-defined]
+    table = rows_of("made", rows)
+    (folder / "results.csv").write_text(results_csv(table))
+    found = read_results(folder)
+    assert list(found.columns) == COLUMNS
+    pd.testing.assert_frame_equal(found, table, check_dtype=False, rtol=1e-5)
+    assert results_csv(found) == results_csv(table), "in six digits"
+
+
+@pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
+def test_committed_results_are_written_as_they_are_read(study: Study) -> None:
+    assert (study.folder / "results.csv").read_text() == results_csv(read_results(study.folder))
+    if correct := read_correct(study.folder):
+        assert (study.folder / "correct.npz").read_bytes() == correct_file(correct)
+
+
+RUNS = {
+    ("learn", "lstm", "50", 0): Correct(np.array([True, False, True]), "a"),
+    ("learn", "lstm", "50", 1): Correct(np.array([True] * 2 + [False]), "a"),
+}
+ROW = ("learn", "first", "lstm", "50")
+TESTED = [(*ROW, seed, None, "test", "accuracy", 2 / 3) for seed in (0, 1)]
+VALIDATED = [(*ROW, seed, None, "validation", "best_accuracy", 0.7) for seed in (0, 1)]
+
+
+def test_a_draw_that_diverged_has_no_score_and_a_run_that_is_compared_has_one(tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text(results_csv(rows_of("made", [(*ROW, 0, 3, "validation", "score", np.nan)])))
+    assert (tmp_path / "results.csv").read_text().endswith("\nmade,learn,first,lstm,50,0,3,validation,score,nan\n")
+    assert np.isnan(read_results(tmp_path).value[0])
+    (tmp_path / "results.csv").write_text(results_csv(rows_of("made", [(*ROW, 0, None, "test", "loss", np.nan)])))
+    with pytest.raises(UserError, match=r"results\.csv: damaged \(loss of lstm, seed 0, is no number\)"):
+        read_results(tmp_path)
+
+
+def test_of_a_number_that_is_measured_again_the_new_one_stays_in_its_place() -> None:
+    old = rows_of("made", [*TESTED, (*ROW, 2, None, "test", "accuracy", 0.5)])
+    found = joined(old, rows_of("made", [(*ROW, 1, None, "test", "accuracy", 0.9)]))
+    assert values_of(found, "accuracy") == {("lstm", "50"): {0: 2 / 3, 1: 0.9, 2: 0.5}}
+    assert len(found) == 3
+
+
+def test_values_are_those_of_a_metric_on_a_split_without_the_draws_of_searches() -> None:
+    rows = [*TESTED, *VALIDATED, (*ROW, 100, 4, "test", "accuracy", 0.1)]
+    assert values_of(rows_of("made", rows), "best_accuracy", "validation") == {("lstm", "50"): {0: 0.7, 1: 0.7}}
+    assert set(values_of(rows_of("made", rows), "accuracy")["lstm", "50"]) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: text.rindex("accuracy")],
+        lambda text: text.replace("metric", "measure"),
+        lambda text: text + "<<<<<<< HEAD\n",
+        lambda text: text.replace(",1,,test", ",one,,test"),
+        lambda text: text.replace("0.666667", "0.6,66"),
+        lambda text: "",
+    ],
+)
+def test_damaged_results_are_one_line(tmp_path: Path, damage: Callable[[str], str]) -> None:
+    (tmp_path / "results.csv").write_text(damage(results_csv(rows_of("made", TESTED))))
+    with pytest.raises(UserError, match=r"results\.csv: damaged \(.*\); put the committed file back") as refused:
+        read_results(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_results_that_are_not_there_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"lag/results\.csv: not there; run make study NAME=lag"):
+        read_results(tmp_path / "lag")
+    assert read_correct(tmp_path) == {}, "a study of sums keeps none"
+
+
+@given(correct=st.lists(st.lists(st.booleans(), min_size=1, max_size=40).map(np.array), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_every_bit_comes_back(correct: list[np.ndarray], tmp_path_factory: object) -> None:
+    folder = tmp_path_factory.mktemp("study")  # type: ignore[attr-defined]
+    runs = {("learn", "lstm", "50", seed): Correct(bits, "ab"[seed % 2] * 64) for seed, bits in enumerate(correct)}
+    (folder / "correct.npz").write_bytes(correct_file(runs))
+    found = read_correct(folder)
+    assert list(found) == list(runs)
+    assert all(one.right.tolist() == runs[key].right.tolist() for key, one in found.items())
+    assert [one.reviews for one in found.values()] == [one.reviews for one in runs.values()]
+
+
+def test_the_same_runs_make_the_same_bytes() -> None:
+    assert correct_file(RUNS) == correct_file(dict(RUNS))
+    assert b"\x00\x00\x21\x00" in correct_file(RUNS)[:30], "dated 1 January 1980, as ZIP has it"
+
+
+def test_anyone_recomputes_an_accuracy_with_numpy_alone(tmp_path: Path) -> None:
+    (tmp_path / "correct.npz").write_bytes(correct_file(RUNS))
+    file = np.load(tmp_path / "correct.npz")
+    start = -(-file["reviews"][0] // 8)
+    assert file["keys"][1].tolist() == [b"learn", b"lstm", b"50", b"1"]
+    assert np.unpackbits(file["bits"][start:], count=file["reviews"][1]).mean() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("keep", [slice(0, 100), slice(0, -40), slice(0, 0)])
+def test_damaged_bits_are_one_line(tmp_path: Path, keep: slice) -> None:
+    (tmp_path / "correct.npz").write_bytes(correct_file(RUNS)[keep])
+    with pytest.raises(UserError, match=r"correct\.npz: damaged \(.*\); put the committed file back"):
+        read_correct(tmp_path)
+
+
+def test_accuracies_that_are_those_of_the_bits_stand(tmp_path: Path) -> None:
+    check_correct(rows_of("made", [*TESTED, *VALIDATED]), RUNS, tmp_path)
+    without_bits = [("word_pairs", "pairs", "NBSVM", "", 0, None, "test", "accuracy", 0.9)]
+    check_correct(rows_of("made", [*TESTED, *VALIDATED, *without_bits]), RUNS, tmp_path)
+
+
+LAST = list(RUNS)[1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "runs", "said"),
+    [
+        ([TESTED[0], (*TESTED[1][:-1], 0.7)], RUNS, "results.csv says 0.7 and correct.npz says 0.666667"),
+        ([TESTED[0]], RUNS, "results.csv says nothing and correct.npz says 0.666667"),
+        (TESTED, {key: run for key, run in RUNS.items() if key != LAST}, "says 0.666667 and correct.npz says nothing"),
+        ([*TESTED, *VALIDATED], {}, "says 0.666667 and correct.npz says nothing"),
+        (TESTED, RUNS | {LAST: Correct(RUNS[LAST].right, "b")}, "learn, lstm, seed 1 read other test reviews than"),
+    ],
+)  # fmt: skip
+def test_a_number_that_was_changed_a_lost_run_and_other_reviews_are_refused(
+    tmp_path: Path, rows: list[tuple[object, ...]], runs: dict[tuple[str, str, str, int], Correct], said: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        check_correct(rows_of("made", rows), runs, tmp_path)
+    assert said in str(refused.value)
+    assert str(refused.value).startswith(f"{tmp_path}: ")
+
+
+@pytest.mark.parametrize(("protocol", "refused"), [("first", True), ("second", False)])
+def test_all_sweeps_of_a_protocol_read_the_same_reviews_at_a_condition(
+    tmp_path: Path, protocol: str, refused: bool
+) -> None:
+    more = ("more", protocol, "gru", "50", 0, None, "test", "accuracy", 2 / 3)
+    runs = RUNS | {("more", "gru", "50", 0): Correct(RUNS[LAST].right, "b")}
+    with pytest.raises(UserError, match="more, gru, seed 0 read other test") if refused else nullcontext():
+        check_correct(rows_of("made", [*TESTED, more]), runs, tmp_path)

@@ -1,0 +1,21 @@
+"""Finished runs of a few seconds, whose models can be restored."""
+
+from pathlib import Path
+
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.runs.engine import train
+from sentiment_rnn.tracking.results import RunResult, result_of
+from sentiment_rnn.tracking.store import open_store
+from stored_runs import last_run
+
+
+def trained_run(folder: Path, encoder: str, seed: int, lag: int) -> RunResult:
+    """One that was trained for an epoch on reviews with the clause so many tokens before their end."""
+    config = run_config(
+        "data=generated", "data.train_reviews=60", "data.test_reviews=20", f"data.max_distance={lag}",
+        "data.distances=equal", "data.batch_size=20", f"encoder={encoder}", "encoder.hidden_size=8", "embedding.size=8",
+        "trainer.epochs=1", "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
+        "tracking.record=results", f"data.directory={folder}/data", f"tracking.directory={folder}/runs", f"seed={seed}",
+    )  # fmt: skip
+    train(config, [])
+    return result_of(open_store(config.tracking, create=False), last_run(folder)[1])
