@@ -89,6 +89,15 @@ def test_a_sweep_has_a_condition_and_the_settings_of_study_condition_arm_and_its
     assert declared.protocols["first"].searches[0] == search
 
 
+def test_a_sweeps_own_settings_count_most_and_those_of_the_study_least(tmp_path: Path) -> None:
+    own = {"data.max_distance": 7, "data.max_tokens": 9}
+    sweep = {"name": "own", "at": [20], "arms": ["rnn"], "seeds": 1, "settings": own}
+    arms = {"rnn": {"settings": {"data.max_tokens": 100, "data": "files", "data.max_distance": 8}}}
+    found = make_study(tmp_path, {"sweeps": [sweep, sweep | {"name": "plain", "settings": {}}]}, arms=arms)
+    assert found.sweep("own").settings == {"data": "files", "data.max_distance": 7, "data.max_tokens": 9}
+    assert found.sweep("plain").settings == {"data": "files", "data.max_distance": 8, "data.max_tokens": 100}
+
+
 def test_a_claim_has_its_pairs_selectors_and_references(declared: Study) -> None:
     near, far = declared.protocols["first"].claims
     assert near == Claim("near", "It does.", "most_learn", arms=("rnn",), at=("20", "50"))
