@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,8 @@ def test_a_claim_is_followed_by_the_later_one_that_asked_again_or_is_related(tmp
     assert near == "Asked again in second: It learns them. Inconclusive."
     assert far == "A related claim, in second: It learns more. Inconclusive."
     assert reference_of(*evidence[0][:3], evidence[:2]) == "", "before the later one was judged"
+    other = [(replace(both, name="other"), *one[1:]) for one in evidence]
+    assert reference_of(*evidence[0][:3], other) == "", "a name without a study is of the later claim's own"
     judged = [write_module.Judged(*evidence[0], near)]
     assert verdict_table(judged, "", True).rows[0][2] == f"20/20. {near}"
 
