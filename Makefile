@@ -146,7 +146,8 @@ screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow i
 	@$(VENV)/bin/python tools/screenshot.py --store build/screenshots --output docs/images
 
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
-	@$(RUN) pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@# One more than there are cores: the tests wait for processes that they start.
+	@$(RUN) pytest -m "not slow" --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(READY)  ## Run the tests that take minutes: servers, kills, a wheel, the lesson, the site, benchmarks at a tiny size
 	@$(RUN) pytest -m slow --numprocesses logical --maxprocesses 2 --dist loadfile $(ARGS)
