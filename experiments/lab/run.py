@@ -10,7 +10,7 @@ import pandas as pd
 
 from experiments.lab.findings import check_shown, own_module
 from experiments.lab.study import Protocol, Study, Sweep, find_study
-from experiments.lab.sweeps import Measured, measured, train, trainable
+from experiments.lab.sweeps import Measured, asked_arms, measured, train, trainable
 from experiments.lab.table import (
     CORRECT,
     RESULTS,
@@ -104,8 +104,8 @@ def run_sweep(
     study: Study, protocol: Protocol, sweep: Sweep, tracking: TrackingConfig, overrides: Sequence[str]
 ) -> None:
     """Train one sweep, of the arms that have a learning rate, and add what was measured of it."""
-    arms = trainable(study, sweep)
-    if left := [arm for arm in sweep.arms if arm not in arms]:
+    arms = trainable(study, sweep, overrides)
+    if left := [arm for arm in asked_arms(study, sweep, overrides) if arm not in arms]:
         print(f"left out of {sweep.name}: {', '.join(left)}; no search of theirs was run ({', '.join(sweep.rates)})")
     if arms:
         train(study, sweep, protocol.digest, arms, overrides)

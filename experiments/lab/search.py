@@ -53,18 +53,21 @@ def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
 
     Of several searches it is the first with a score above `Sweep.least`, and the last where none has.
     """
-    searches = []
+    searches: list[dict[str, list[Draw]]] = []
     for name in sweep.rates:
         other, _, search = name.rpartition("/")
-        folder = find_study(other).folder if other else study.output
-        if (folder / RESULTS).is_file():
-            searches.append(draws_of(read_results(folder), search))
+        # A study that is run into another folder takes the committed draws where it has searched none of its own.
+        draws: dict[str, list[Draw]] = {}
+        for folder in [find_study(other).folder] if other else [study.folder, study.output]:
+            if (folder / RESULTS).is_file():
+                draws |= draws_of(read_results(folder), search)
+        searches.append(draws)
     chosen: dict[str, int | None] = {}
     for arm in sweep.arms:
         encoder = study.arms[arm].encoder
         named = sweep.rates_of.get(arm, arm)
-        tried = [draws.get(named) or draws.get(encoder) for draws in searches]
-        best = [best_draw(draws) for draws in tried if draws]
+        of_arm = [draws.get(named) or draws.get(encoder) for draws in searches]
+        best = [best_draw(draws) for draws in of_arm if draws]
         chosen[arm] = next(
             (draw.number for draw in best if draw.score > sweep.least), best[-1].number if best else None
         )

@@ -22,6 +22,8 @@ from sentiment_rnn.tracking.names import BASELINE, BEST_ACCURACY, BEST_LOSS, PRO
 from sentiment_rnn.tracking.results import Curve, RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store
 
+RATES = ("optimizer.draw", "optimizer.learning_rate")
+"""Keys of which each gives all arms a learning rate."""
 Row = tuple[object, ...]
 """Of `results.csv`, without the study."""
 
@@ -83,7 +85,7 @@ def overrides_of(study: Study, sweep: Sweep, arms: Sequence[str]) -> list[str]:
     if sweep.draws:
         return [*found, f"optimizer.draw={','.join(map(str, sweep.draws))}"]
     chosen = chosen_draws(study, sweep)
-    pairs = ",".join(f"{encoders[arm]}:{chosen[arm]}" for arm in arms)
+    pairs = ",".join(f"{encoders[arm]}:{chosen[arm]}" for arm in arms if chosen[arm] is not None)
     return [*found, f"+optimizer.draws={{{pairs}}}"]
 
 
@@ -91,11 +93,19 @@ def _value(value: object) -> str:
     return "null" if value is None else quoted(value) if isinstance(value, str) else str(value).lower()
 
 
-def trainable(study: Study, sweep: Sweep) -> list[str]:
-    """The arms of a sweep that have a learning rate: all of a search, and those whose search has been run."""
-    if sweep.draws:
-        return list(sweep.arms)
-    return [arm for arm, draw in chosen_draws(study, sweep).items() if draw is not None]
+def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
+    """The arms of a sweep; where an override names encoders, those of these encoders."""
+    named = [name for one in overrides if key_of(one) == "encoder" for name in one.partition("=")[2].split(",")]
+    return [arm for arm in sweep.arms if not named or study.arms[arm].encoder in named]
+
+
+def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
+    """The asked arms that have a learning rate: of a search, by an override, or of their search that was run."""
+    asked = asked_arms(study, sweep, overrides)
+    if sweep.draws or any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides):
+        return asked
+    chosen = chosen_draws(study, sweep)
+    return [arm for arm in asked if chosen[arm] is not None]
 
 
 def measured(study: Study, sweep: Sweep, store: Store) -> Measured:

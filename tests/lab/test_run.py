@@ -117,7 +117,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[st
 
     monkeypatch.setattr(run_module, "train", train)
     monkeypatch.setattr(run_module, "open_store", lambda *_, **__: None)
-    monkeypatch.setattr(run_module, "trainable", lambda _, sweep: list(sweep.arms) if sweep.draws else ["lstm"])
+    monkeypatch.setattr(run_module, "trainable", lambda _, sweep, __: list(sweep.arms) if sweep.draws else ["lstm"])
     monkeypatch.setattr(run_module, "measured", lambda _, sweep, __: found({0: 0.9}, sweep.name))
     provenance = SimpleNamespace(run=lambda _, sweep: Provenance(**trained(sweep, [0])))
     monkeypatch.setattr(run_module, "provenance_of", provenance.run)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from made_studies import ARMS, make_study, search_rows
 
 from experiments.lab.search import Draw, best_draw, chosen_draws, draws_of, expected_best, search_table
-from experiments.lab.study import Study, all_studies, find_study
+from experiments.lab.study import Study, all_studies, find_study, read_study
 from experiments.lab.table import read_results, results_csv, rows_of
 from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.store import run_config
@@ -70,6 +70,17 @@ def test_each_arm_takes_the_best_draw_of_its_own_and_none_without_a_search(tmp_p
     searches = [("search_20", "rnn", [50, 60]), ("search_20", "lstm", [90, 80])]
     assert searched(tmp_path, rates=["search_20"]) == {"rnn": None, "gru": None, "lstm": None}
     assert searched(tmp_path, *searches, rates=["search_{at}"]) == {"rnn": 1, "gru": None, "lstm": 0}
+
+
+def test_a_study_that_is_run_into_another_folder_takes_committed_draws_where_it_has_none_of_its_own(
+    tmp_path: Path,
+) -> None:
+    searched(tmp_path, ("search_20", "rnn", [50, 60]), ("search_20", "lstm", [90, 80]), rates=["search_20"])
+    study = replace(read_study(tmp_path / "experiments" / "made"), output=tmp_path / "elsewhere")
+    assert chosen_draws(study, study.sweep("learn")) == {"rnn": 1, "gru": None, "lstm": 0}
+    study.output.mkdir()
+    (study.output / "results.csv").write_text(results_csv(rows_of("made", search_rows("search_20", "lstm", [1, 2]))))
+    assert chosen_draws(study, study.sweep("learn")) == {"rnn": 1, "gru": None, "lstm": 1}
 
 
 def test_of_several_searches_the_first_is_taken_that_leads_anywhere_else_the_last(tmp_path: Path) -> None:

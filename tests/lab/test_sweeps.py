@@ -64,7 +64,7 @@ def check_planned(study: Study, sweep: Sweep, arm: str) -> None:
 def planned(study: Study) -> list[tuple[Sweep, list[str]]]:
     """Its sweeps with arms that have a learning rate."""
     every = [sweep for protocol in study.protocols.values() for sweep in protocol.sweeps]
-    return [(sweep, arms) for sweep in every if (arms := trainable(study, sweep))]
+    return [(sweep, arms) for sweep in every if (arms := trainable(study, sweep, []))]
 
 
 @pytest.mark.usefixtures("composing")
@@ -94,7 +94,9 @@ def test_a_sweep_is_the_overrides_of_its_study(tmp_path: Path) -> None:
         row for arm, scores in (("rnn", [50, 60]), ("lstm", [90, 80])) for row in search_rows("search_20", arm, scores)
     ]
     (study.folder / "results.csv").write_text(results_csv(rows_of("made", rows)))
-    assert trainable(study, study.sweep("learn_50")) == ["rnn", "lstm"]
+    assert trainable(study, study.sweep("learn_50"), []) == ["rnn", "lstm"]
+    assert trainable(study, study.sweep("learn_50"), ["encoder=lstm,gru", "seed=0"]) == ["lstm"]
+    assert trainable(study, study.sweep("learn_50"), ["encoder=gru", "optimizer.draw=0"]) == ["gru"], "a rate is given"
     assert overrides_of(study, study.sweep("learn_50"), ["rnn", "lstm"])[-1] == "+optimizer.draws={rnn:1,lstm:0}"
 
 
