@@ -15,7 +15,6 @@ from scipy.stats import CensoredData, ecdf
 
 from experiments.lab.rules import LEARNS, MOST, Evidence
 from experiments.lab.study import Arm
-from experiments.lab.table import BySeed
 from sentiment_rnn.report.figures import new_figure, styled
 from sentiment_rnn.report.statistics import Interval, accuracy_interval
 
@@ -106,17 +105,25 @@ def share_panels(evidence: Evidence) -> Figure:
 def share_lines(shares: Mapping[str, Mapping[int, Interval]], styles: Arms) -> Figure:
     """Share of seeds that learn by lag, a line for each of a few arms, with exact intervals."""
     figure, (axes,) = new_figure(1, width=6.4, height=3.7)
-    shares = {arm: by_lag for arm, by_lag in shares.items() if by_lag}
-    for place, (arm, by_lag) in enumerate(shares.items()):
-        aside = 1.035 ** (place - (len(shares) - 1) / 2)  # so that no whisker hides another
-        x, (y, low, high) = [aside * lag for lag in by_lag], np.transpose(list(by_lag.values()))
-        style: dict[str, Any] = {"label": styles[arm].label, "color": styles[arm].color}
-        axes.errorbar(x, y, (y - low, high - y), marker="o", markersize=5, capsize=2, **style)
+    draw_lines(axes, {arm: by_lag for arm, by_lag in shares.items() if by_lag}, styles, apart=1.035)
     axes.axhline(MOST, **GUIDE)
     mark_lags(axes, {lag for by_lag in shares.values() for lag in by_lag})
     axes.set(ylim=(-0.04, 1.04), ylabel=ABOVE, xlabel="lag: from the deciding clause to the end [tokens]")
     figure.legend(loc="outside right center")
     return figure
+
+
+def draw_lines(axes: Axes, lines: Mapping[str, Mapping[int, Interval]], styles: Arms, apart: float) -> None:
+    """A line with whiskers for each arm, of its intervals by place on a log axis.
+
+    Args:
+        apart: factor between the places of two arms, so that no whisker hides another.
+    """
+    for number, (arm, intervals) in enumerate(lines.items()):
+        aside = apart ** (number - (len(lines) - 1) / 2)
+        x, (y, low, high) = [aside * place for place in intervals], np.transpose(list(intervals.values()))
+        style: dict[str, Any] = {"label": styles[arm].label, "color": styles[arm].color}
+        axes.errorbar(x, y, (y - low, high - y), marker="o", markersize=5, capsize=2, **style)
 
 
 def carried(evidence: Evidence) -> Figure:
@@ -132,18 +139,32 @@ def carried(evidence: Evidence) -> Figure:
 @styled
 def share_rows(evidence: Evidence) -> Figure:
     """Share of seeds that learn, a row for each arm and a panel for each condition, with exact intervals."""
+
+    def draw(axes: Axes, row: int, arm: str, condition: str) -> None:
+        share, low, high = evidence.share(arm, condition)
+        color = evidence.study.arms[arm].color
+        axes.plot([low, high], [row, row], color=color, linewidth=2.2, solid_capstyle="butt")
+        axes.plot(share, row, "o", color=color, clip_on=False)
+
+    figure = row_panels(evidence, draw, width=2.6, height=0.9 + 0.27 * len(evidence.arms), level=MOST)
+    for axes, condition in zip(figure.axes, evidence.conditions, strict=True):
+        axes.set(title=f"{condition} {evidence.study.unit}", xlabel=ABOVE)
+    return figure
+
+
+def row_panels(
+    evidence: Evidence, draw: Callable[[Axes, int, str, str], None], width: float, height: float, level: float
+) -> Figure:
+    """A panel for each condition, a row for each arm, into which `draw` draws what was run; a line at `level`."""
     arms, conditions = evidence.arms, evidence.conditions
-    figure, panels = new_figure(len(conditions), 2.2 + 2.6 / len(conditions), 0.9 + 0.27 * len(arms))
+    figure, panels = new_figure(len(conditions), 2.2 + width / len(conditions), height)
     for axes, condition in zip(panels, conditions, strict=True):
         for row, arm in enumerate(arms):
             if (arm, condition) in evidence.scores:
-                share, low, high = evidence.share(arm, condition)
-                color = evidence.study.arms[arm].color
-                axes.plot([low, high], [row, row], color=color, linewidth=2.2, solid_capstyle="butt")
-                axes.plot(share, row, "o", color=color, clip_on=False)
-        axes.axvline(MOST, **GUIDE)
+                draw(axes, row, arm, condition)
+        axes.axvline(level, **GUIDE)
         mark_rows(axes, [evidence.label(arm) if axes is panels[0] else "" for arm in arms])
-        axes.set(title=f"{condition} {evidence.study.unit}", xlim=(-0.04, 1.04), xlabel=ABOVE)
+        axes.set_xlim(-0.04, 1.04)
     return figure
 
 
@@ -209,13 +230,16 @@ def bits(evidence: Evidence) -> Figure:
     copied = {int(at.split()[1]): at for at in evidence.conditions if at.startswith("copying")}
     axes.plot(list(copied), list(copied), **GUIDE, label="all of them")
     arms = [arm for arm in evidence.arms if all((arm, at) in evidence.scores for at in copied.values())]
-    for place, arm in enumerate(arms if copied else ()):
-        found = {symbols: accuracy_interval(list(evidence.scores[arm, at].values())) for symbols, at in copied.items()}
-        aside = 1.02 ** (place - (len(arms) - 1) / 2)  # so that no whisker hides another
-        x = [aside * symbols for symbols in found]
-        kept, low, high = np.transpose([symbols * np.array(interval) for symbols, interval in found.items()])
-        style: dict[str, Any] = {"label": evidence.label(arm), "color": evidence.study.arms[arm].color}
-        axes.errorbar(x, kept, (kept - low, high - kept), marker="o", markersize=5, capsize=2, **style)
+    kept = {
+        arm: {
+            symbols: Interval(
+                *(symbols * bound for bound in accuracy_interval(list(evidence.scores[arm, at].values())))
+            )
+            for symbols, at in copied.items()
+        }
+        for arm in (arms if copied else ())
+    }
+    draw_lines(axes, kept, evidence.study.arms, apart=1.02)
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(copied), [str(symbols) for symbols in copied])
     axes.minorticks_off()
@@ -227,14 +251,12 @@ def bits(evidence: Evidence) -> Figure:
 @styled
 def kept(evidence: Evidence) -> Figure:
     """What is kept, one dot per seed: a panel for each task, a row for each arm."""
-    arms, conditions = evidence.arms, evidence.conditions
-    figure, panels = new_figure(len(conditions), 2.2 + 2.2 / len(conditions), 1.2 + 0.4 * len(arms))
-    for axes, condition in zip(panels, conditions, strict=True):
-        for row, arm in enumerate(arms):
-            values: BySeed = evidence.scores.get((arm, condition), {})
-            color = evidence.study.arms[arm].color
-            axes.scatter(list(values.values()), [row] * len(values), color=color, s=26, alpha=0.6, clip_on=False)
-        axes.axvline(LEARNS, **GUIDE)
-        mark_rows(axes, [evidence.label(arm) if axes is panels[0] else "" for arm in arms])
-        axes.set(title=condition.replace(" over", "\nover"), xlim=(-0.04, 1.04), xlabel="share kept")
+
+    def draw(axes: Axes, row: int, arm: str, condition: str) -> None:
+        values, color = list(evidence.scores[arm, condition].values()), evidence.study.arms[arm].color
+        axes.scatter(values, [row] * len(values), color=color, s=26, alpha=0.6, clip_on=False)
+
+    figure = row_panels(evidence, draw, width=2.2, height=1.2 + 0.4 * len(evidence.arms), level=LEARNS)
+    for axes, condition in zip(figure.axes, evidence.conditions, strict=True):
+        axes.set(title=condition.replace(" over", "\nover"), xlabel="share kept")
     return figure

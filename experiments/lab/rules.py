@@ -55,6 +55,17 @@ class Part(NamedTuple):
     condition: str
 
 
+class Comparison(NamedTuple):
+    """What a claim compares of two arms at a condition."""
+
+    difference: Interval
+    """Of the shares of seeds that learn, or of the means."""
+    better: tuple[int, int] | None
+    """In how many seeds the first is better by more than the margin, and of how many; None of shares."""
+    p: float | None
+    """Of the claim's test, not yet adjusted; None for no test."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What the claims of a protocol are judged by."""
@@ -203,12 +214,11 @@ def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool 
 def _two_arms(
     claim: Claim, evidence: Evidence, part: Part, adjusted: Mapping[tuple[str, Part], float]
 ) -> tuple[bool | None, str]:
-    first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
-    if first is None or second is None:
+    found = compared(claim, evidence, part)
+    if found is None:
         return None, _no_learners(evidence, part.condition, part.first, part.second)
-    p = adjusted.get((claim.id, part))
-    judge = _shares if claim.rule.startswith("learns") else _means
-    true, said = judge(claim, evidence, part, first, second, p)
+    judge = _shares if found.better is None else _means
+    true, said = judge(claim, evidence, part, found, adjusted.get((claim.id, part)))
     if claim.only_where and not evidence.most_learn(claim.only_where, part.condition):
         return None, f"{said}; not to be decided there."
     return true, f"{said}."
@@ -222,31 +232,28 @@ def _no_learners(evidence: Evidence, condition: str, *arms: str) -> str:
 
 
 def _shares(
-    claim: Claim, evidence: Evidence, part: Part, first: BySeed, second: BySeed, p: float | None
+    claim: Claim, evidence: Evidence, part: Part, found: Comparison, p: float | None
 ) -> tuple[bool | None, str]:
-    one, other = evidence.learn(part.first, part.condition), evidence.learn(part.second, part.condition)
-    difference = share_difference(*one, *other)
-    alike = None if claim.margin is None else within(difference, claim.margin)
-    true = alike if p is None else difference.estimate > 0 if p <= LEVEL else False if alike else None
+    one, other = (counted(*evidence.learn(arm, part.condition)) for arm in (part.first, part.second))
+    alike = None if claim.margin is None else within(found.difference, claim.margin)
+    true = alike if p is None else found.difference.estimate > 0 if p <= LEVEL else False if alike else None
     said = (
-        f"{where(evidence.study, part.condition)}{counted(*one)} seeds of {evidence.label(part.first)} learn, and "
-        f"{counted(*other)} of {evidence.label(part.second)}: {points(difference)} points"
+        f"{where(evidence.study, part.condition)}{one} seeds of {evidence.label(part.first)} learn, and {other} of "
+        f"{evidence.label(part.second)}: {points(found.difference)} points"
     )
     return true, said + ("" if p is None else f", adjusted p = {p:.2g}")
 
 
-def _means(
-    claim: Claim, evidence: Evidence, part: Part, first: BySeed, second: BySeed, p: float | None
-) -> tuple[bool | None, str]:
+def _means(claim: Claim, evidence: Evidence, part: Part, found: Comparison, p: float | None) -> tuple[bool | None, str]:
     margin = claim.margin or 0.0
-    difference = accuracy_difference(list(first.values()), list(second.values()))
+    first, second = (mean_score(evidence.scores[arm, part.condition]) for arm in (part.first, part.second))
     said = (
-        f"{where(evidence.study, part.condition)}{mean_score(first)} with {evidence.label(part.first)}, and "
-        f"{mean_score(second)} with {evidence.label(part.second)}: {points(difference)} points"
+        f"{where(evidence.study, part.condition)}{first} with {evidence.label(part.first)}, and {second} with "
+        f"{evidence.label(part.second)}: {points(found.difference)} points"
     )
-    if p is None:
-        return within(difference, margin), said
-    better, of = better_in(first, second, margin)
+    if p is None or found.better is None:
+        return within(found.difference, margin), said
+    better, of = found.better
     said += (
         f"; the first is better by more than {in_points(margin)} in {counted(better, of)} seeds, adjusted p = {p:.2g}"
     )
@@ -258,15 +265,22 @@ def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
     tests = {}
     for claim in evidence.protocol.claims:
         for part in parts_of(claim, evidence) if claim.rule in TESTED else ():
-            first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
-            if first is None or second is None:
-                p = 1.0
-            elif claim.rule == "better":
-                p = sign_p(*better_in(first, second, claim.margin or 0.0))
-            else:
-                p = fisher_p(*evidence.learn(part.first, part.condition), *evidence.learn(part.second, part.condition))
-            tests[claim.id, part] = p
+            found = compared(claim, evidence, part)
+            tests[claim.id, part] = 1.0 if found is None or found.p is None else found.p
     return holm(tests)
+
+
+def compared(claim: Claim, evidence: Evidence, part: Part) -> Comparison | None:
+    """What a claim compares of a part; None where one of the arms was not run with all planned seeds."""
+    first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
+    if first is None or second is None:
+        return None
+    if claim.rule.startswith("learns"):
+        counts = *evidence.learn(part.first, part.condition), *evidence.learn(part.second, part.condition)
+        return Comparison(share_difference(*counts), None, fisher_p(*counts) if claim.rule in TESTED else None)
+    better = better_in(first, second, claim.margin or 0.0)
+    difference = accuracy_difference(list(first.values()), list(second.values()))
+    return Comparison(difference, better, sign_p(*better) if claim.rule in TESTED else None)
 
 
 def better_in(first: BySeed, second: BySeed, margin: float) -> tuple[int, int]:

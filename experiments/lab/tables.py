@@ -12,15 +12,14 @@ from experiments.lab.rules import (
     Evidence,
     above,
     adjusted_p,
-    better_in,
+    compared,
     in_points,
     mean_score,
     parts_of,
 )
-from sentiment_rnn.report.shares import clopper_pearson, counted, share_difference
+from sentiment_rnn.report.shares import clopper_pearson, counted
 from sentiment_rnn.report.statistics import (
     Interval,
-    accuracy_difference,
     gaffke_interval,
     paired_interval,
     percent,
@@ -40,20 +39,13 @@ def comparisons(evidence: Evidence) -> list[Table]:
     rows = []
     for claim in evidence.protocol.claims:
         for part in parts_of(claim, evidence):
-            first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
-            p = adjusted.get((claim.id, part))
-            if first is None or second is None or (p is None and claim.rule == "learns_as_often"):
+            found = compared(claim, evidence, part)
+            if found is None or claim.rule == "learns_as_often":
                 continue
-            if claim.rule.startswith("learns"):
-                one, other = evidence.learn(part.first, part.condition), evidence.learn(part.second, part.condition)
-                difference, better = share_difference(*one, *other), ""
-            else:
-                difference = accuracy_difference(list(first.values()), list(second.values()))
-                better = counted(*better_in(first, second, claim.margin or 0.0))
             labels = evidence.label(part.first), evidence.label(part.second)
-            rows.append(
-                (claim.id, *labels, part.condition, points(difference), better, "" if p is None else f"{p:.2g}")
-            )
+            better = "" if found.better is None else counted(*found.better)
+            p = "" if found.p is None else f"{adjusted[claim.id, part]:.2g}"
+            rows.append((claim.id, *labels, part.condition, points(found.difference), better, p))
     kinds = {claim.rule.startswith("learns") for claim in evidence.protocol.claims if claim.pairs}
     columns = ["claim", "arm", "against", study.unit or "condition", "difference", "better", "p"]
     shown = [place for place in range(len(columns)) if any(row[place] for row in rows)]
