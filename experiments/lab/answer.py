@@ -1,6 +1,5 @@
 """The lesson in short: `answer.yaml` names the claim that answers each question, and the numbers that are shown."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import yaml
 
 from experiments.lab.findings import at, own_module
 from experiments.lab.rules import Evidence, Verdict, evidence_of, mean_score, verdicts_of
+from experiments.lab.run import read_provenance
 from experiments.lab.study import Study, read_study
 from experiments.lab.table import BySeed, read_results
 from sentiment_rnn.report.shares import counted
@@ -69,8 +69,7 @@ CELLS: dict[str, Callable[[Evidence, str, str], str]] = {
 
 def ran_with(study: Study, protocol: str, sweep: str) -> str:
     """`20 seeds, float32, AMD EPYC`: how a sweep ran."""
-    provenance = json.loads((study.folder / "provenance.json").read_text(encoding="utf-8"))
-    parts = [part for part in provenance[protocol]["sweeps"] if part["sweep"] == sweep]
+    parts = [part for part in read_provenance(study.folder)[protocol]["sweeps"] if part["sweep"] == sweep]
     seeds, *kinds = (
         sorted({one for part in parts for one in part[key]}) for key in ("seeds", "precisions", "processors")
     )

@@ -232,9 +232,7 @@ def bits(evidence: Evidence) -> Figure:
     arms = [arm for arm in evidence.arms if all((arm, at) in evidence.scores for at in copied.values())]
     kept = {
         arm: {
-            symbols: Interval(
-                *(symbols * bound for bound in accuracy_interval(list(evidence.scores[arm, at].values())))
-            )
+            symbols: Interval(*symbols * np.array(accuracy_interval(list(evidence.scores[arm, at].values()))))
             for symbols, at in copied.items()
         }
         for arm in (arms if copied else ())

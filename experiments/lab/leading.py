@@ -20,9 +20,11 @@ def searched_where_run(study: Study, table: pd.DataFrame) -> dict[tuple[str, str
     return found
 
 
-def leading_figure(study: Study, table: pd.DataFrame) -> Figure:
-    """A line for each arm of `leading.arms`."""
-    found = searched_where_run(study, table)
+def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
+    """A line for each arm of `leading.arms`; None where a study has no such figure, or nothing of it was run."""
+    found = searched_where_run(study, table) if study.leading else {}
+    if not found:
+        return None
     lags = sorted({int(lag) for _, lag in found})
     shares = {
         arm: {lag: clopper_pearson(*found[arm, str(lag)]) for lag in lags if (arm, str(lag)) in found}

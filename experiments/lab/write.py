@@ -9,7 +9,7 @@ import pandas as pd
 from experiments.lab.answer import answer_table
 from experiments.lab.findings import Findings, findings_of
 from experiments.lab.illustrations import illustration_blocks
-from experiments.lab.leading import leading_figure, searched_where_run
+from experiments.lab.leading import leading_figure
 from experiments.lab.rules import Verdict
 from experiments.lab.run import read_provenance
 from experiments.lab.study import Claim, Protocol, Study, all_studies, find_study
@@ -134,9 +134,8 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
 def write_figures(study: Study, found: Mapping[str, Findings]) -> list[Path]:
     """Draw the figures of a study from its findings; their paths."""
     drawn = {name: figure for one in found.values() for name, figure in one.figures.items()}
-    table = read_results(study.output)
-    if study.leading and searched_where_run(study, table):
-        drawn[f"{study.name}_leading"] = leading_figure(study, table)
+    if leading := leading_figure(study, read_results(study.output)):
+        drawn[f"{study.name}_leading"] = leading
     return write_folder(study.output / "figures", {}, drawn)
 
 
