@@ -40,15 +40,15 @@ $(READY): pyproject.toml constraints.txt
 # A sweep, then its comparison, into OUTPUT or a folder of its name beside the runs.
 define compared
 @$(RUN) sentiment_rnn train experiment=$(1) tracking.directory=$(STORE) $(ARGS)
-@$(RUN) sentiment_rnn compare sweep=$(1) tracking.directory=$(STORE) output=$(or $(OUTPUT),$(STORE)/$(1)) $(2)
+@$(RUN) sentiment_rnn compare $(1) --store $(STORE) --output $(or $(OUTPUT),$(STORE)/$(1)) $(2)
 endef
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
 	@$(RUN) sentiment_rnn train experiment=demo tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn compare sweep=demo register=true tracking.directory=$(STORE)
+	@$(RUN) sentiment_rnn compare demo --register --store $(STORE)
 
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write runs/rnn_vs_lstm (OUTPUT=… for another)
-	$(call compared,rnn_vs_lstm,register=true)
+	$(call compared,rnn_vs_lstm,--register)
 
 learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write runs/learning_rate
 	$(call compared,learning_rate)
@@ -94,15 +94,10 @@ overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, besi
 
 bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
 	@$(VENV)/bin/python experiments/benchmarks/epoch.py $(ARGS)
-	@$(VENV)/bin/python experiments/benchmarks/pairs.py
-	@$(VENV)/bin/python experiments/benchmarks/growth.py
-	@$(VENV)/bin/python experiments/benchmarks/startup.py $(ARGS)
-	@$(VENV)/bin/python experiments/benchmarks/neighbor.py $(ARGS)
-	@$(VENV)/bin/python experiments/benchmarks/sweeps.py --tables sweep $(ARGS)
-	@$(VENV)/bin/python experiments/benchmarks/sweeps.py --tables small
+	@$(VENV)/bin/python experiments/benchmarks/commands.py $(ARGS)
 
 bench-quick: $(READY)  ## Is a training step still faster than one of PyTorch's modules? Three minutes; nothing is written
-	@$(VENV)/bin/python experiments/benchmarks/pairs.py --quick --seconds 4 --products 1024 $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/pairs.py $(ARGS)
 
 $(KERAS)/.ready: experiments/benchmarks/requirements-keras.txt
 	@echo "Installing Keras and TensorFlow into $(KERAS), for the comparison (1.6 GB)"
@@ -114,7 +109,7 @@ train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
 
 sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 study=mine"
 	@$(RUN) sentiment_rnn train --multirun tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn compare sweep=latest tracking.directory=$(STORE)
+	@$(RUN) sentiment_rnn compare --store $(STORE)
 
 # Without a way to the runs, MLflow opens on its pages for language models.
 RUNS_PAGE := import pathlib, sqlite3, sys; \
@@ -140,7 +135,7 @@ docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of 
 	@echo "written to build/site; open build/site/index.html in a browser"
 
 screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow in docs/images (needs Chromium, takes some minutes)
-	@$(RUN) sentiment_rnn train -m data=generated data.train_reviews=4000 data.test_reviews=1000 data.max_distance=30 \
+	@$(RUN) sentiment_rnn train -m data=generated data.train_reviews=4000 data.test_reviews=1000 data.max_lag=30 \
 		encoder=rnn,lstm,bag encoder.hidden_size=64 embedding.size=32 optimizer.default_learning_rate=0.003 seed=0,1 \
 		trainer.epochs=6 study=three_encoders tracking.directory=build/screenshots
 	@$(VENV)/bin/python tools/screenshot.py --store build/screenshots --output docs/images

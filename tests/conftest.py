@@ -20,6 +20,7 @@ from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary
 from sentiment_rnn.inference.package import Package, Reading, fingerprints
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.classifier import SentimentClassifier
 
 # Two cores and small tensors: threads would only wait for each other.
@@ -56,8 +57,8 @@ def generated_config(tmp_path: Path) -> Callable[..., DataConfig]:
             "_target_": "sentiment_rnn.data.sources.generated.Generated", "name": "generated",
             "directory": str(tmp_path / "data"), "batch_size": 16, "eval_batch_size": 32, "max_tokens": 200,
             "keep": "tail", "tokenizer": "basic_english", "vocabulary_size": 1000, "minimum_frequency": 1,
-            "train_reviews": 160, "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_distance": 20,
-            "distances": "log_uniform", "opening_fraction": 0.0, "generator_seed": 0,
+            "train_reviews": 160, "validation_fraction": 0.2, "split_seed": 0, "test_reviews": 64, "max_lag": 20,
+            "lags": "log_uniform", "opening_fraction": 0.0, "generator_seed": 0,
         }  # fmt: skip
         return checked_data(OmegaConf.create(settings | overrides))
 
@@ -177,3 +178,12 @@ def build_package() -> Callable[..., Package]:
         return Package(model, tokenizer, Reading(**settings | reading), texts)
 
     return build
+
+
+@pytest.fixture(params=["compiled", "stepped"])
+def compiled_or_stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once with the compiled recurrence, and once without a compiler."""
+    if request.param == "stepped":
+        monkeypatch.setattr(recurrence, "library", lambda: None)
+    elif recurrence.library() is None:
+        pytest.skip("no compiler on this machine")

@@ -29,7 +29,7 @@ def make_result(
         encoder=EncoderConfig("", encoder, hidden_size=256),
         optimizer=SimpleNamespace(learning_rate=learning_rate, gradient_clip_norm=1.0, draw=draw),
         trainer=SimpleNamespace(epochs=epochs),
-        data=SimpleNamespace(**{"max_tokens": 400, "max_distance": 20, "keep": "tail"} | data),
+        data=SimpleNamespace(**{"max_tokens": 400, "max_lag": 20, "keep": "tail"} | data),
     )
     store: Any = None
     result = RunResult(store, f"run of {encoder}", config, {}, Metrics(metrics or {}), tags or {})
@@ -38,8 +38,8 @@ def make_result(
     return result
 
 
-def predictions_of(correct: Sequence[int], distance: int | Sequence[int]) -> Predictions:
-    """What a run said of positive reviews with the clause at one distance, or at these; right or wrong as given."""
-    distances = np.resize(np.array(distance, np.int32), len(correct))
+def predictions_of(correct: Sequence[int], lag: int | Sequence[int]) -> Predictions:
+    """What a run said of positive reviews with the clause at one lag, or at these; right or wrong as given."""
+    lags = np.resize(np.array(lag, np.int32), len(correct))
     count = len(correct)
-    return Predictions(np.where(correct, 0.9, 0.1), np.ones(count, np.int8), np.arange(count), distances)
+    return Predictions(np.where(correct, 0.9, 0.1), np.ones(count, np.int8), np.arange(count), lags)

@@ -16,7 +16,7 @@ FLOORS = (
     ("inference",),
     ("data", "model"),
     ("config",),
-    ("runtime", "environment", "lean_imports", "errors", "locks", "masking"),
+    ("runtime", "environment", "lean_imports", "errors", "locks", "masking", "whole_files"),
 )
 """From the top down; what shares a floor does not know each other, the last floor apart."""
 MODULES = {

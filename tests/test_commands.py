@@ -15,7 +15,7 @@ from made_imdb import write_imdb
 from processes import environment, free_port, served
 
 TINY = "trainer.epochs=1 trainer.threads=1 encoder.hidden_size=4 embedding.size=4 tracking.system_metrics=false"
-GENERATED = f"{TINY} data.train_reviews=120 data.test_reviews=40 data.max_distance=20"
+GENERATED = f"{TINY} data.train_reviews=120 data.test_reviews=40 data.max_lag=20"
 IMDB = f"{TINY} data.verify=false"
 
 
@@ -57,8 +57,8 @@ WALKS = {
         Step("make learning-rate-demo", "written to", f"{GENERATED} optimizer.learning_rate=0.01"),
         Step("make report", r"report\.html"),
         Step("make readme", ""),
-        Step("sentiment-rnn runs json=true", '"name": "demo"'),
-        Step("sentiment-rnn runs prune keep=best older_than_days=30 yes=true", ""),
+        Step("sentiment-rnn runs --json", '"name": "demo"'),
+        Step("sentiment-rnn runs prune --keep best --older-than 30 --yes", ""),
         Step("sentiment-rnn train --help", "trainer.epochs"),
         Step("make clean", ""),
     ],
@@ -68,7 +68,7 @@ WALKS = {
         Step("make train", "validation", f"data=imdb {IMDB}"),
         Step("sentiment-rnn train data=imdb encoder=lstm seed=0", "validation", IMDB),
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),
-        Step("sentiment-rnn compare sweep=mine output=runs/mine", "written to runs/mine"),
+        Step("sentiment-rnn compare mine --output runs/mine", "written to runs/mine"),
         Step(SWEEP, "logged to run", IMDB),
     ],
 }
@@ -76,7 +76,7 @@ WALKS = {
 
 ELSEWHERE = {
     "tests/test_wheel.py": (
-        "sentiment-rnn train -m data=files", "sentiment-rnn compare sweep=own", "sentiment-rnn predict",
+        "sentiment-rnn train -m data=files", "sentiment-rnn compare own", "sentiment-rnn predict",
         "mlflow models serve",
     ),
     "tests/experiments/test_scripts.py": (
@@ -89,7 +89,7 @@ ELSEWHERE = {
     "tests/tracking/test_server_faults.py": ("make server", "sentiment-rnn sync"),
     "tests/runs/test_slurm.py": ("sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",),
     "tests/runs/test_search_sweep.py": (
-        "sentiment-rnn train -m hydra/sweeper=search", "sentiment-rnn compare sweep=tuned",
+        "sentiment-rnn train -m hydra/sweeper=search", "sentiment-rnn compare tuned",
     ),
     ".ci/run": ("make setup", "make lint", "make test"),
 }  # fmt: skip
@@ -100,14 +100,14 @@ ONLY_PARSED = {
     "the same sweep as one that is run, with other values": (
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make sweep ARGS=\"experiment=rnn_vs",
-        "sentiment-rnn compare sweep=demo",
-        "sentiment-rnn compare sweep=mine,more", "make compare OUTPUT=",
-        "sentiment-rnn runs prune", "sentiment-rnn runs sweep", "sentiment-rnn serve --host",
+        "sentiment-rnn compare demo",
+        "make compare OUTPUT=",
+        "sentiment-rnn runs prune", "sentiment-rnn serve --host",
     ),
     "an encoder of the lab, which tests/lab trains": ("python -m sentiment_rnn train --config-dir",),
     "Docker's engine": ("docker ",),
     "a server of others": (
-        "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=", "sentiment-rnn compare sweep=mine tracking.uri=",
+        "sentiment-rnn compare mine --tracking-uri",
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine tracking.uri=",
     ),
     "the shell's or the scheduler's own": ("source ", "squeue "),
@@ -135,8 +135,8 @@ def test_a_target_that_compares_writes_beside_its_runs_unless_another_folder_is_
 
     assert "experiments/" not in planned()
     if target != "demo":
-        assert "output=here/" in planned()
-        assert "output=experiments/mine" in planned("OUTPUT=experiments/mine")
+        assert "--output here/" in planned()
+        assert "--output experiments/mine" in planned("OUTPUT=experiments/mine")
 
 
 def test_the_files_that_run_them_are_there() -> None:

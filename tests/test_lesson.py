@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LESSON = REPOSITORY / "notebooks" / "lesson.ipynb"
-TINY = 'DISTANCES = {"short": 2, "long": 6}\nREVIEWS, EPOCHS, SEEDS = 200, 1, (0,)'
+TINY = 'LAGS = {"short": 2, "long": 6}\nREVIEWS, EPOCHS, SEEDS = 200, 1, (0,)'
 """In place of the cell that is tagged `parameters`: every line runs, and nothing is learnt."""
 LONGEST_CELL = 30
 """Lines of code."""

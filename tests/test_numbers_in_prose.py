@@ -11,7 +11,7 @@ from experiments.lab.rules import Evidence, beyond, evidence_of
 from experiments.lab.search import draws_of
 from experiments.lab.study import Study, all_studies
 from experiments.lab.table import read_results, values_of
-from sentiment_rnn.report.shares import counted
+from sentiment_rnn.report.statistics import counted
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MARGIN = 0.01
@@ -64,7 +64,7 @@ def rate_of(encoder: str) -> float:
 
 
 def carried_to_400() -> tuple[int, int]:
-    """How many orthogonal RNNs that trained on mixed distances know the clause at 400 tokens, and of how many."""
+    """How many orthogonal RNNs that trained on mixed lags know the clause at 400 tokens, and of how many."""
     every = evidence("unseen").every["rnn", "400"].values()
     return sum(score > 0.9 for score in every), len(every)
 

@@ -30,7 +30,7 @@ main()
 print({SHOWN})
 """
 TINY = (
-    "data=generated data.train_reviews=60 data.test_reviews=20 data.max_distance=20 encoder.hidden_size=4 "
+    "data=generated data.train_reviews=60 data.test_reviews=20 data.max_lag=20 encoder.hidden_size=4 "
     "embedding.size=4 trainer.epochs=1 tracking.system_metrics=false"
 ).split()
 

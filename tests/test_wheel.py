@@ -62,7 +62,7 @@ def folder(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command(
         python, folder, "train", "-m", "data=files", "data.train=reviews.csv", "encoder=lstm,bag", "study=own", *TINY
     )
-    said = command(python, folder, "compare", "sweep=own", "register=true", "tracking.model=products")
+    said = command(python, folder, "compare", "own", "--register", "--model", "products")
     assert "registered as products@champion, version 1" in said
     return folder
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sentiment_rnn.report.tables import Table, find_block, markdown, replace_block
 
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # everything is timed on the processor
 HERE = Path(__file__).parent
 ENCODERS = ("lstm", "rnn")
 REVIEWS = "data=imdb" if os.environ.get("IMDB_ARCHIVE") else "data=generated"
@@ -38,10 +39,10 @@ def new_parser(description: str | None, encoders: Sequence[str] = (), overrides:
     return parser
 
 
-def add_products(parser: argparse.ArgumentParser) -> None:
+def add_products(parser: argparse.ArgumentParser, default: str = "1024,2048,4096") -> None:
     """Add the option that says where the floor's peak is looked for."""
     parser.add_argument(
-        "--products", type=numbers, default="1024,2048,4096", metavar="SIZES",
+        "--products", type=numbers, default=default, metavar="SIZES",
         help="square matrix products that the peak is measured on (default: %(default)s)",
     )  # fmt: skip
 

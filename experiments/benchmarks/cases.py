@@ -1,26 +1,33 @@
 """One case of a benchmark, in a process of its own, so that no case inherits another's threads, flags or memory.
 
+And an epoch beside a busy neighbor, a process per core that does nothing but compute. Does it matter how waiting
+threads wait? A bag of words has one thread, which waits for none: it is timed with as many as there are cores too.
+
     python cases.py '{"name": "rows", "encoder": "lstm", "batches": "64.npz", "repeats": 3}'
 
 prints one line of JSON, a `Timing`. From `padded` on, each case is the one before it and one thing more.
 """
 
 import json
-import math
 import os
 import statistics
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 import device
 from benchmark import HERE, answer_of
 from sentiment_rnn import runtime
-from steps import Batch, Plain, Size, Step, classifier_step, project_model, threads_of_run
+from sentiment_rnn.environment import OTHERS, SPINS
+from sentiment_rnn.report.tables import Table
+from steps import USUAL, Batch, Plain, Step, classifier_step, project_model, threads_of_run
 
 CASES: dict[str, tuple[str, ...]] = {
     "packed": (),
@@ -33,12 +40,18 @@ CASES: dict[str, tuple[str, ...]] = {
     "rows": ("padded", "flushed", "kept", "bfloat16", "compiled", "rows"),
 }
 """What each case has; the last one is this project."""
-OF_A_PROCESSOR = ("packed_kept", "flushed", "kept", "compiled")
-"""Cases whose one thing more says nothing of a GPU."""
 POLICIES = ("float32", "mixed_bfloat16")
 """Precision policies of Keras; each is one case."""
 KERAS = HERE.parents[1] / ".venv-keras"
 """The virtual environment that make bench makes for Keras."""
+WAYS = {
+    "spin as GNU OpenMP's do: GOMP_SPINCOUNT=300000": {"GOMP_SPINCOUNT": "300000"},
+    "spin briefly: GOMP_SPINCOUNT=1000, set by this project": SPINS,
+    "sleep: OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
+}
+"""Settings of OpenMP; 300,000 is the count of GNU OpenMP where nothing is set (libgomp's manual)."""
+REPEATS = 15
+"""Steps on each batch. Their mean counts, as in an epoch: a step beside others has its core or it waits."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +67,6 @@ class Case:
     """Steps on each batch."""
     threads: int | None = None
     """Those of a run, if not given."""
-    H: int = 256
-    most_seconds: float = math.inf
-    """After which a batch is repeated no more."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +77,12 @@ class Timing:
     """Of a step on each batch: the median of the repeats."""
     means: list[float] = field(default_factory=list)
     """The same, the mean of the repeats; empty for Keras."""
-    peak_bytes: int = 0
-    """Highest memory of a step on the first batch, above what the process held with its model."""
-    profile: dict[str, float] = field(default_factory=dict)
-    """Seconds a step by what they are spent on; empty where it was not looked at."""
 
 
 def measured_here(cases: Sequence[str]) -> list[str]:
-    """Those of the cases that mean something on this device."""
-    left_out = OF_A_PROCESSOR if runtime.on_gpu("auto") else ()
+    """Those of the cases that mean something on this processor."""
     fast = torch.bfloat16 in device.precisions()
-    return [case for case in cases if case not in left_out and (fast or case != "bfloat16")]
+    return [case for case in cases if fast or case != "bfloat16"]
 
 
 def timed(case: Case, keras: Path = KERAS, environment: dict[str, str] | None = None) -> Timing:
@@ -100,18 +105,9 @@ def measured(case: Case) -> Timing:
     # Warm: every shape once; of what is not repeated, since a step takes seconds, the shortest one.
     for batch in sorted(batches, key=lambda batch: batch[0].shape[1])[: 1 if case.repeats == 1 else None]:
         step(batch)
-    started = device.now()
-    times = [[step(batch) for batch in batches]]
-    while len(times) < case.repeats and device.now() - started < case.most_seconds:
-        times.append([step(batch) for batch in batches])
-    runtime.reset_peak_memory()
-    resting = device.held_memory()
-    step(batches[0])
-    peak_bytes = runtime.peak_memory() - resting
-    by_batch = list(zip(*times, strict=True))
+    by_batch = list(zip(*([step(batch) for batch in batches] for _ in range(case.repeats)), strict=True))
     seconds, means = ([of(steps) for steps in by_batch] for of in (statistics.median, statistics.fmean))
-    profiled = case.name == "rows" and not runtime.on_gpu("auto")
-    return Timing(seconds, means, peak_bytes, profile(step, batches) if profiled else {})
+    return Timing(seconds, means)
 
 
 def prepared(case: Case) -> Step:
@@ -125,30 +121,56 @@ def prepared(case: Case) -> Step:
     if "kept" in has:
         runtime.keep_freed_memory()
     torch.manual_seed(0)
-    size = Size(H=case.H)
-    model = project_model(case.encoder, size) if "padded" in has else Plain(case.encoder, size, packed=True)
+    model = project_model(case.encoder) if "padded" in has else Plain(case.encoder, USUAL, packed=True)
     return classifier_step(model, "bfloat16" in has and torch.bfloat16 in device.precisions(), rows="rows" in has)
 
 
-def profile(step: Step, batches: list[Batch]) -> dict[str, float]:
-    """Seconds a step by what they are spent on."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
-        total = sum(step(batch) for batch in batches)
-    spent = dict.fromkeys(("matrix products", "cells", "optimizer", "embedding", "clipping"), 0.0)
-    for event in profiler.key_averages():
-        alone, whole = event.self_cpu_time_total * 1e-6, event.cpu_time_total * 1e-6
-        if event.key in ("aten::mm", "aten::addmm") or event.key.startswith(("mkldnn::", "sentiment_rnn::product")):
-            spent["matrix products"] += alone
-        elif event.key.startswith("sentiment_rnn::"):
-            spent["cells"] += alone
-        elif event.key.startswith("Optimizer.step"):
-            spent["optimizer"] += whole
-        elif event.key in ("aten::embedding", "aten::embedding_backward", "_RowsBackward"):
-            spent["embedding"] += whole
-        elif event.key == "clip":
-            spent["clipping"] += whole
-    spent["other"] = total - sum(spent.values())
-    return {name: seconds / len(batches) for name, seconds in spent.items()}
+def neighbor_table(encoders: Sequence[str], batches: str, size: float) -> Table:
+    """An epoch alone and beside the neighbor.
+
+    Args:
+        batches: file of those that are timed.
+        size: tokens of the whole epoch beside theirs.
+    """
+    rows = []
+    cases = [(encoder, *way) for encoder in encoders for way in ways_of(encoder)]
+    for encoder, name, variables, threads in tqdm(cases, desc="Beside a neighbor", disable=None):
+        case = Case("rows", encoder, batches, REPEATS, threads)
+        alone = size * step_seconds(case, variables)
+        with busy_neighbor(runtime.cores()):
+            beside = size * step_seconds(case, variables)
+        rows.append((encoder, name, f"{alone:.3g} s", f"{beside:.3g} s", f"{beside / alone:.2f}"))
+    columns = ("encoder", "waiting threads", "alone", "beside a busy process per core", "×")
+    return Table(f"An epoch on {device.processor()}.", columns, rows)
+
+
+def ways_of(encoder: str) -> list[tuple[str, dict[str, str], int | None]]:
+    """How threads wait in what is timed of an encoder: a name, variables of the environment, and threads if they are
+    not those of a run."""
+    if encoder != "bag":
+        return [(name, variables, None) for name, variables in WAYS.items()]
+    threads = runtime.cores()
+    both = f"{threads} threads, GOMP_SPINCOUNT=1000"
+    return [("none: one thread, as a run has", SPINS, None), (both, SPINS, threads)]
+
+
+def step_seconds(case: Case, variables: dict[str, str]) -> float:
+    """Seconds of a step on each batch of a case."""
+    kept = {name: value for name, value in os.environ.items() if name not in {*SPINS, *OTHERS}}
+    return sum(timed(case, environment=kept | variables).means)
+
+
+@contextmanager
+def busy_neighbor(processes: int) -> Iterator[None]:
+    """So many processes that compute until the block ends."""
+    busy = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"  # ends with its parent
+    started = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast is a training step, beside what people would use instead, and beside the arithmetic alone?
+"""How fast is a training step, beside what people would use instead, the arithmetic alone and a busy neighbor?
 
     python experiments/benchmarks/epoch.py [override …]
 
@@ -6,7 +6,7 @@ Run it alone on the machine. Cases run one after another, a process each, on the
 throughput.png and the tables of README.md beside this file. A quick try, on a copy of that README:
 
     python experiments/benchmarks/epoch.py --output FOLDER --encoders lstm --cases packed,rows --batches 2 \
-        --large 32 --repeats 1 --products 64 data=generated data.train_reviews=200 data.batch_size=16
+        --large 32 --repeats 1 --products 64 --neighbor bag data=generated data.train_reviews=200 data.batch_size=16
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 import device
 from benchmark import ENCODERS, REVIEWS, add_products, new_parser, parsed, publish, some_of
-from cases import CASES, KERAS, POLICIES, Case, measured_here, save, timed
+from cases import CASES, KERAS, POLICIES, Case, measured_here, neighbor_table, save, timed
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig
@@ -73,18 +73,13 @@ class Row(NamedTuple):
     """Tokens of reviews, padding not counted."""
 
 
-Profiles = dict[tuple[str, int], dict[str, float]]
-"""Encoder and batch size → seconds of a step by what they are spent on."""
-
-
 def main() -> None:
     """Measure, write, print."""
-    arguments = parsed(options(), "throughput", "profile")
+    arguments = parsed(options(), "throughput", "neighbor")
     config: ReviewConfig = run_config(REVIEWS, *arguments.overrides)
     runtime.prepare(runtime.cores())
     peaks = {precision: device.peak(precision, arguments.products) for precision in device.precisions()}
     rows: list[Row] = []
-    profiles: Profiles = {}
     with tempfile.TemporaryDirectory() as folder:
         sample, large = (
             save_sample(config, size, arguments.batches, Path(folder))
@@ -99,22 +94,18 @@ def main() -> None:
             timing = timed(Case(case, encoder, str(batches.path), repeats), arguments.keras)
             seconds = sum(timing.seconds) * batches.size
             rows.append(Row(encoder, case, batches.batch_size, seconds, batches.tokens / seconds))
-            if timing.profile:
-                profiles[encoder, batches.batch_size] = timing.profile
+        beside = neighbor_table(arguments.neighbor, str(sample.path), sample.size)
     for encoder in arguments.encoders:
         for precision, rate in peaks.items():
             seconds = operations(encoder) * sample.tokens / rate
             rows.append(Row(encoder, f"floor {device.in_words(precision)}", None, seconds, sample.tokens / seconds))
     rates = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {device.in_words(precision)}" for precision, rate in peaks.items())
-    machine = f"{device.name()}, matrix products at their peak here: {rates}"
+    machine = f"{device.processor()}, matrix products at their peak here: {rates}"
     (arguments.output / "results.csv").write_text(csv_text(Row._fields, rows))
     save_figure(throughput_figure(rows, config.data.name), arguments.output / "throughput.png")
     tables = [table(rows, encoder) for encoder in arguments.encoders]
     publish(arguments.output, "throughput", *tables, heading=f"{config.data.name}, {machine}\n\n")
-    spent, nothing = (
-        ([profile_table(profiles)], "") if profiles else ([], "What a step is spent on is not looked at on a GPU.\n")
-    )
-    publish(arguments.output, "profile", *spent, heading=nothing)
+    publish(arguments.output, "neighbor", beside)
 
 
 def options() -> argparse.ArgumentParser:
@@ -126,6 +117,8 @@ def options() -> argparse.ArgumentParser:
     add("--large", type=int, default=256, help="the larger batch size (default: %(default)s)")
     add("--repeats", type=int, default=3, help="steps on each batch, of which the median counts (default: %(default)s)")
     add_products(parser)
+    beside = ("bag", *reversed(ENCODERS))
+    add("--neighbor", type=some_of(*beside), default=",".join(beside), help="beside a neighbor: some of %(default)s")
     add(
         "--keras", type=Path, default=KERAS, metavar="FOLDER",
         help="the virtual environment that make bench makes for Keras (default: %(default)s)",
@@ -135,9 +128,6 @@ def options() -> argparse.ArgumentParser:
 
 def keras_policies(folder: Path, count: int) -> tuple[str, ...]:
     """So many cases of Keras; none, and a line, where it is not measured."""
-    if runtime.on_gpu("auto"):
-        print("Keras is left out: its TensorFlow here computes on the processor alone", file=sys.stderr)
-        return ()
     if not (folder / ".ready").exists():
         print(f"no Keras in {folder} (make bench installs it): its rows are left out", file=sys.stderr)
         return ()
@@ -147,7 +137,6 @@ def keras_policies(folder: Path, count: int) -> tuple[str, ...]:
 def save_sample(config: ReviewConfig, batch_size: int, count: int, folder: Path) -> Sample:
     """Batches of the first epoch, as the trainer gets them: the middle one of each of `count` equal groups by size."""
     data = ReviewData(replace(config.data, batch_size=batch_size), config.seed)
-    data.setup()
     batches = sorted(data.train_dataloader(), key=lambda batch: batch.tokens.numel())
     chosen = [batches[int((k + 0.5) * len(batches) / count)] for k in range(count)]
     path = save([(batch.tokens, batch.lengths, batch.labels) for batch in chosen], folder / f"{batch_size}.npz")
@@ -176,15 +165,6 @@ def table(rows: Sequence[Row], encoder: str) -> Table:
     precision = floor.removeprefix("floor ")
     columns = ("case", "batch", "an epoch", "tokens / s", "× packed", "× Keras", f"× {precision} floor")
     return Table(f"An epoch of the {TITLES[encoder]}.", columns, cells)
-
-
-def profile_table(profiles: Profiles) -> Table:
-    """Milliseconds of a step by part, a column for each encoder and batch size."""
-    columns = ("part", *(f"{encoder}, B {size}" for encoder, size in profiles))
-    parts = next(iter(profiles.values()))
-    rows = [(part, *(f"{1e3 * of[part]:.1f}" for of in profiles.values())) for part in parts]
-    rows.append(("all", *(f"{1e3 * sum(of.values()):.1f}" for of in profiles.values())))
-    return Table("What a step of this project is spent on [ms].", columns, rows)
 
 
 @styled

@@ -1,4 +1,4 @@
-"""`train` up to its first optimizer step, in a process of its own, for startup.py.
+"""`train` up to its first optimizer step, in a process of its own, for commands.py.
 
     python first_step.py STARTED [override …]
 

@@ -9,7 +9,6 @@ reviews are IMDb's, unless an override names others. A quick try:
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -37,7 +36,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="epochs of each kind (default: %(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="override", help="override of a run, such as encoder=rnn")
     arguments = parser.parse_args()
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # both are timed on the processor
     with tempfile.TemporaryDirectory() as folder:
         overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]
         config: ReviewConfig = run_config(*overrides, *arguments.overrides)
@@ -57,7 +55,6 @@ def bare_epoch(config: ReviewConfig) -> float:
     """Seconds of an epoch and a validation in a loop of nothing but the steps."""
     # The other schedules ask the trainer.
     job = ReviewJob(replace(config, optimizer=replace(config.optimizer, schedule="constant")))
-    job.data.setup()
     model = job.model()
     half = config.precision == "bfloat16"
     step = classifier_step(model, half, rows=True)
@@ -74,7 +71,6 @@ def bare_epoch(config: ReviewConfig) -> float:
 def whole_epoch(config: ReviewConfig) -> float:
     """Seconds of the same through Lightning: logging, metrics, checkpoints, MLflow, system metrics."""
     job = ReviewJob(config)
-    job.data.setup()
     with tracked_run(open_store(config.tracking), config, job.digest, []) as record:
         model = job.model()
         trainer = build_trainer(job, record, Interruption())

@@ -1,5 +1,6 @@
 """A training step, timed as the trainer takes it: of this project's classifier, and of PyTorch's plain modules."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -9,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils.rnn import pack_padded_sequence
 
-import device
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -33,12 +33,10 @@ Step = Callable[[Batch], float]
 
 @dataclass(frozen=True)
 class Size:
-    """Of a model; H, layers and directions say nothing of a bag."""
+    """Of a model; H says nothing of a bag."""
 
     H: int = 256
-    """Width of a state in one direction."""
-    layers: int = 1
-    directions: int = 1
+    """Width of a state."""
     E: int = 100
     """Width of an embedding."""
 
@@ -48,8 +46,7 @@ USUAL = Size()
 
 def operations(encoder: str, size: Size = USUAL) -> int:
     """The floor: floating-point operations of a token's matrix products, forward, and twice that backward."""
-    widths = [size.E] + [size.directions * size.H] * (size.layers - 1)
-    return sum(3 * 2 * size.directions * GATES[encoder] * (width + size.H) * size.H for width in widths)
+    return 3 * 2 * GATES[encoder] * (size.E + size.H) * size.H
 
 
 def classifier_step(model: nn.Module, bfloat16: bool, rows: bool = False) -> Step:
@@ -62,23 +59,22 @@ def classifier_step(model: nn.Module, bfloat16: bool, rows: bool = False) -> Ste
     optimizer: torch.optim.Optimizer
     if isinstance(model, SentimentClassifier):
         if rows:
-            model.take_rows(device.place())
+            model.take_rows(torch.device("cpu"))
         optimizer = model.configure_optimizers()
     else:
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
-    half = torch.autocast(device.place().type, dtype=torch.bfloat16, enabled=bfloat16)
+    half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
 
     def step(batch: Batch) -> float:
-        started = device.now()
-        tokens, lengths, labels = (part.to(device.place(), non_blocking=True) for part in batch)
+        started = time.perf_counter()
+        tokens, lengths, labels = batch
         optimizer.zero_grad()
         with half:
             loss = binary_cross_entropy_with_logits(model(tokens, lengths).float(), labels)
         loss.backward()
-        with torch.profiler.record_function("clip"):
-            clip_gradient_norm(model.parameters(), CLIP_NORM)
+        clip_gradient_norm(model.parameters(), CLIP_NORM)
         optimizer.step()
-        return device.now() - started
+        return time.perf_counter() - started
 
     return step
 
@@ -87,8 +83,7 @@ def configuration(encoder: str, size: Size = USUAL) -> ReviewConfig:
     """A run's, without dropout and with a constant learning rate."""
     settings = [f"encoder={encoder}", f"embedding.size={size.E}"]
     if encoder in MODULES:
-        settings += [f"encoder.hidden_size={size.H}", f"encoder.layers={size.layers}"]
-        settings += [f"encoder.bidirectional={str(size.directions == 2).lower()}"]
+        settings.append(f"encoder.hidden_size={size.H}")
     constant = (f"optimizer.learning_rate={LEARNING_RATE}", "optimizer.schedule=constant")
     return cast(ReviewConfig, run_config(*settings, *constant))
 
@@ -99,8 +94,8 @@ def threads_of_run(encoder: str) -> int:
 
 
 def project_model(encoder: str, size: Size = USUAL) -> SentimentClassifier:
-    """This project's classifier, on the device."""
-    return build_model(configuration(encoder, size), VOCABULARY_SIZE).to(device.place())
+    """This project's classifier."""
+    return build_model(configuration(encoder, size), VOCABULARY_SIZE)
 
 
 class Plain(nn.Module):
@@ -114,16 +109,11 @@ class Plain(nn.Module):
     def __init__(self, encoder: str, size: Size = USUAL, packed: bool = False) -> None:
         super().__init__()
         self.packed = packed
-        self.directions = size.directions
         self.embedding = nn.Embedding(VOCABULARY_SIZE, size.E, padding_idx=0)
         self.net: nn.Module | None = None
-        width = size.E
         if encoder in MODULES:
-            sizes = {"num_layers": size.layers, "bidirectional": size.directions == 2}
-            self.net = MODULES[encoder](size.E, size.H, batch_first=True, **sizes)
-            width = size.directions * size.H
-        self.output = nn.Linear(width, 1)
-        self.to(device.place())
+            self.net = MODULES[encoder](size.E, size.H, batch_first=True)
+        self.output = nn.Linear(size.H if self.net else size.E, 1)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """`tokens [B, T]`, `lengths [B]` → logits [B]."""
@@ -133,8 +123,8 @@ class Plain(nn.Module):
         if self.packed:
             inputs = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
         state = self.net(inputs)[1]
-        last = state[0] if isinstance(state, tuple) else state  # [layers · directions, B, H]
-        return self.output(last[-self.directions :].transpose(0, 1).flatten(1)).squeeze(1)
+        (last,) = state[0] if isinstance(state, tuple) else state  # [1, B, H], of the one layer
+        return self.output(last).squeeze(1)
 
 
 def random_batch(B: int, T: int) -> Batch:

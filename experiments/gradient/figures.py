@@ -8,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.gradient.models import AFTER, BEFORE, GENERATED, IMDB, Values, pairs
+from experiments.gradient.models import AFTER, BEFORE, GENERATED, IMDB, models_with, of_model
 from experiments.gradient.readers import DRAWN, GATES, RUNNING, SHARES, Reader
 from experiments.lab.figures import BEHIND, GUIDE, Arms, arm_panels, mark_rows, name_arms
 from sentiment_rnn.report.figures import draw_level, new_figure, styled
@@ -50,18 +50,20 @@ def gradient_panels(curves: pd.DataFrame, clause: int, styles: Arms) -> Figure:
 
 
 @styled
-def rates(values: Values, styles: Arms) -> Figure:
+def rates(values: pd.DataFrame, styles: Arms) -> Figure:
     """The rate per step as theory predicts it, and as it was measured."""
     figure, panels = new_figure(2, width=4.4, height=4.4)
-    models = dict.fromkeys(key[1:] for key in values)
-    points = {key: np.array(pairs(values, ("theory", *key), ("rate", *key))).reshape(-1, 2) for key in models}
-    drawn = np.concatenate(list(points.values()))
+    points = {
+        model: pd.DataFrame({x: of_model(values, x, *model) for x in ("theory", "rate")}).dropna()
+        for model in models_with(values, "rate")
+    }
+    drawn = pd.concat(points.values()).to_numpy()
     bounds = 0.97 * drawn.min(), 1.03 * drawn.max()
     for axes, training in zip(panels, (BEFORE, AFTER), strict=True):
         for (reviews, arm, of_training), there in points.items():
             if of_training == training:
                 marker, color = MARKERS[reviews], styles[arm].color
-                axes.scatter(there[:, 0], there[:, 1], s=18, color=color, marker=marker, alpha=0.6, linewidth=0)
+                axes.scatter(there.theory, there.rate, s=18, color=color, marker=marker, alpha=0.6, linewidth=0)
         axes.plot(bounds, bounds, **GUIDE)
         axes.set(title=f"{training.capitalize()} training", xlabel="theory", xlim=bounds, ylim=bounds)
     panels[0].set_ylabel("gradient, multiplied by at each step back")

@@ -14,9 +14,9 @@ from experiments.gradient.models import (
     GENERATED,
     IMDB,
     ON_IMDB,
-    Values,
     condition,
-    numbers,
+    models_with,
+    of_model,
     over_seeds,
     planned_runs,
     probed,
@@ -24,6 +24,7 @@ from experiments.gradient.models import (
     verdicts_on,
 )
 from experiments.gradient.readers import (
+    GATES,
     HALF_LIFE,
     LONGER_HALF_LIFE,
     LONGEST,
@@ -41,12 +42,10 @@ from experiments.lab.findings import Findings, mean_of
 from experiments.lab.rules import LEARNS, MOST, Evidence, above, below, judged
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
-from experiments.lab.table import BySeed
 from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.report.shares import clopper_pearson, counted
-from sentiment_rnn.report.statistics import Interval, geometric_interval, with_bounds
+from sentiment_rnn.report.statistics import Interval, clopper_pearson, counted, geometric_interval, with_bounds
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.runs.restored import data_of, load_tested
 from sentiment_rnn.tracking.results import RunResult, validation_rank
@@ -91,23 +90,23 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     found.files["explorer.json"] = explored(models, data_of(imdb[0]).corpus.tokenizer)
     lstms = [reader for reader in trained[IMDB] if reader.saturation]
     found.figures |= {
-        f"{protocol.name}_gates": figures.gates(lstms[0], study.arms["lstm"].label),
-        f"{protocol.name}_saturation": figures.saturation(lstms, study.arms),
-        f"{protocol.name}_saturation_400": figures.saturation(trained[GENERATED], study.arms),
-        f"{protocol.name}_running": figures.running(trained[IMDB], TEST_REVIEWS, study.arms),
+        "gates": figures.gates(lstms[0], study.arms["lstm"].label),
+        "saturation": figures.saturation(lstms, study.arms),
+        "saturation_400": figures.saturation(trained[GENERATED], study.arms),
+        "running": figures.running(trained[IMDB], TEST_REVIEWS, study.arms),
     }
     return found
 
 
 def that_hold(runs: Sequence[RunResult]) -> list[RunResult]:
     """The runs that learn `LONGEST` tokens, by the test."""
-    return [run for run in runs if run.predictions.correct[run.predictions.distances == LONGEST].mean() > LEARNS]
+    return [run for run in runs if run.predictions.correct[run.predictions.lags == LONGEST].mean() > LEARNS]
 
 
 def sample_of(data: ReviewData, reviews: str) -> Batch:
     """Test reviews, of the generated ones those with the clause `LONGEST` tokens before their end."""
     found = data.reviews("test")
-    asked = np.arange(len(found)) if reviews == IMDB else np.flatnonzero(found.split.distances == LONGEST)
+    asked = np.arange(len(found)) if reviews == IMDB else np.flatnonzero(found.split.lags == LONGEST)
     # IMDb's split has all positive reviews behind all negative ones: draw.
     return found[np.random.default_rng(0).permutation(asked)[:TEST_REVIEWS].tolist()]
 
@@ -115,7 +114,7 @@ def sample_of(data: ReviewData, reviews: str) -> Batch:
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """Tables and verdicts; none where no seed of the protocol was measured on IMDb."""
     values = values_of_models(evidence, SEEDS)
-    seeds = min(len(values.get((f"{PROBABILITY}: cinema", IMDB, arm, AFTER), {})) for arm in READ_IMDB)
+    seeds = min(len(said_after(values, arm, "cinema")) for arm in READ_IMDB)
     if not seeds:
         return Findings()
     tables = (half_life_table, longer_half_life_table, saturation_table, sentence_table, running_table)
@@ -123,12 +122,14 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     return Findings([of(evidence, values) for of in tables], verdicts)
 
 
-def half_life_table(evidence: Evidence, values: Values) -> Table:
+def half_life_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     """How long units of each LSTM keep half of a cell, before its training and after it."""
-    rows = [
-        (reviews, evidence.label(arm), training, str(len(seeds)), *lives(values, HALF_LIFE, reviews, arm, training))
-        for (metric, reviews, arm, training), seeds in values.items() if metric == f"{HALF_LIFE}: median"
-    ]  # fmt: skip
+    metric = f"{HALF_LIFE}: median"
+    rows = []
+    for reviews, arm, training in models_with(values, metric):
+        seeds = len(of_model(values, metric, reviews, arm, training))
+        found = lives(values, HALF_LIFE, reviews, arm, training)
+        rows.append((reviews, evidence.label(arm), training, str(seeds), *found))
     return Table(
         "Tokens after which half of a cell is left, geometric mean over seeds with 95 % interval, by unit",
         ("reviews", "arm", "training", "seeds", *OF_UNITS),
@@ -136,13 +137,13 @@ def half_life_table(evidence: Evidence, values: Values) -> Table:
     )
 
 
-def longer_half_life_table(evidence: Evidence, values: Values) -> Table:
+def longer_half_life_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     """How long they keep it after training in the reviews of one opinion: a gate can be open after that one alone."""
-    rows = [
-        (reviews, evidence.label(arm), *lives(values, LONGER_HALF_LIFE, reviews, arm, AFTER), least_to_most(longest, 1))
-        for (metric, reviews, arm, training), longest in values.items()
-        if training == AFTER and metric == f"{LONGER_HALF_LIFE}: longest-lived"
-    ]
+    metric = f"{LONGER_HALF_LIFE}: longest-lived"
+    rows = []
+    for reviews, arm, _ in models_with(values[values.training == AFTER], metric):
+        longest = least_to_most(of_model(values, metric, reviews, arm, AFTER), 1)
+        rows.append((reviews, evidence.label(arm), *lives(values, LONGER_HALF_LIFE, reviews, arm, AFTER), longest))
     return Table(
         "The same after training, for each unit in positive or in negative reviews, whichever is longer (looked at "
         "afterwards: no claim of the protocol is about it)",
@@ -151,24 +152,24 @@ def longer_half_life_table(evidence: Evidence, values: Values) -> Table:
     )
 
 
-def lives(values: Values, metric: str, *model: str) -> list[str]:
+def lives(values: pd.DataFrame, metric: str, *model: str) -> list[str]:
     """`2.0 (1.1 to 3.8)`, of each unit."""
     return [with_bounds(half_life(values, f"{metric}: {unit}", *model), 1) for unit in UNITS]
 
 
-def half_life(values: Values, *key: str) -> Interval:
+def half_life(values: pd.DataFrame, *key: str) -> Interval:
     """Geometric mean over seeds of the half-life of a net's median unit, say [tokens]."""
-    return over_seeds(geometric_interval, numbers(values, *key))
+    return over_seeds(geometric_interval, of_model(values, *key))
 
 
-def saturation_table(evidence: Evidence, values: Values) -> Table:
+def saturation_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     """How often the gates are shut and open, of each trained encoder that has gates."""
     rows = [
         (
-            reviews, evidence.label(arm), metric.removeprefix(f"{OPEN}: "),
-            percents(values, metric.replace(OPEN, SHUT), reviews, arm), percents(values, metric, reviews, arm),
+            reviews, evidence.label(arm), gate,
+            percents(values, f"{SHUT}: {gate}", reviews, arm), percents(values, f"{OPEN}: {gate}", reviews, arm),
         )
-        for metric, reviews, arm, training in values if training == AFTER and metric.startswith(OPEN)
+        for reviews, arm, _ in models_with(values[values.training == AFTER], f"{OPEN}: {GATES[0]}") for gate in GATES
     ]  # fmt: skip
     return Table(
         f"Share [%] of units and tokens of {TEST_REVIEWS} test reviews after training, mean ± deviation over seeds",
@@ -177,11 +178,11 @@ def saturation_table(evidence: Evidence, values: Values) -> Table:
     )
 
 
-def sentence_table(evidence: Evidence, values: Values) -> Table:
+def sentence_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     """What each arm on IMDb says after the texts."""
     rows = [
         (
-            evidence.label(arm), *(positive(values[f"{PROBABILITY}: {text}", IMDB, arm, AFTER]) for text in SAID),
+            evidence.label(arm), *(positive(said_after(values, arm, text)) for text in SAID),
             counted(*seeds_that_keep(values, arm, "liked", "hated")), counted(*seeds_that_keep(values, arm)),
         )
         for arm in READ_IMDB
@@ -194,7 +195,7 @@ def sentence_table(evidence: Evidence, values: Values) -> Table:
     )
 
 
-def running_table(evidence: Evidence, values: Values) -> Table:
+def running_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     """How many reviews on IMDb are right already after a part of them."""
     rows = [
         (evidence.label(arm), *(percents(values, f"{RUNNING}: {share:g}", IMDB, arm) for share in SHARES))
@@ -207,22 +208,27 @@ def running_table(evidence: Evidence, values: Values) -> Table:
     )
 
 
-def percents(values: Values, metric: str, reviews: str, arm: str) -> str:
+def percents(values: pd.DataFrame, metric: str, reviews: str, arm: str) -> str:
     """`88.2 ± 1.3`, mean and deviation over seeds after training [%]."""
-    return mean_of([100 * share for share in numbers(values, metric, reviews, arm, AFTER)])
+    return mean_of(100 * of_model(values, metric, reviews, arm, AFTER))
 
 
-def positive(said: BySeed) -> str:
+def said_after(values: pd.DataFrame, arm: str, text: str) -> pd.Series:
+    """The probability of a positive review after a text, by seed trained on IMDb."""
+    return of_model(values, f"{PROBABILITY}: {text}", IMDB, arm, AFTER)
+
+
+def positive(said: pd.Series) -> str:
     """`8/10: 0.38 to 0.89`, the seeds that say positive, and the range of the probability over seeds."""
-    return f"{sum(one > MOST for one in said.values())}/{len(said)}: {least_to_most(said, 2)}"
+    return f"{(said > MOST).sum()}/{len(said)}: {least_to_most(said, 2)}"
 
 
-def least_to_most(said: BySeed, places: int) -> str:
+def least_to_most(said: pd.Series, places: int) -> str:
     """`0.38 to 0.89`, the range over seeds."""
-    return f"{min(said.values()):.{places}f} to {max(said.values()):.{places}f}"
+    return f"{said.min():.{places}f} to {said.max():.{places}f}"
 
 
-def claims(evidence: Evidence, values: Values) -> dict[str, tuple[str, str]]:
+def claims(evidence: Evidence, values: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """By the rules of the protocol: each verdict and what is behind it, by the claim's id."""
     last, kept = partial(cells_last, evidence, values), partial(clause_is_kept, evidence, values)
     return {
@@ -236,7 +242,7 @@ def claims(evidence: Evidence, values: Values) -> dict[str, tuple[str, str]]:
 
 def cells_last(
     evidence: Evidence,
-    values: Values,
+    values: pd.DataFrame,
     reviews: str,
     arms: Sequence[str],
     units: Sequence[str] = tuple(UNITS),
@@ -258,7 +264,7 @@ def cells_last(
 
 
 def clause_is_kept(
-    evidence: Evidence, values: Values, arm: str, part: Callable[[Interval, float], bool | None]
+    evidence: Evidence, values: pd.DataFrame, arm: str, part: Callable[[Interval, float], bool | None]
 ) -> tuple[str, str]:
     """Whether the share of seeds that keep the clause is above, or below, one half."""
     kept = seeds_that_keep(values, arm)
@@ -268,8 +274,10 @@ def clause_is_kept(
     )
 
 
-def seeds_that_keep(values: Values, arm: str, liked: str = "cinema", hated: str = "cinema, hated") -> tuple[int, int]:
+def seeds_that_keep(
+    values: pd.DataFrame, arm: str, liked: str = "cinema", hated: str = "cinema, hated"
+) -> tuple[int, int]:
     """How many seeds trained on IMDb say positive after a text, and negative where it has "hated" for "liked", and of
     how many. It is the whole sentence on the cinema, unless told otherwise."""
-    one, other = (values[f"{PROBABILITY}: {text}", IMDB, arm, AFTER] for text in (liked, hated))
-    return sum(one[seed] > MOST > other[seed] for seed in one), len(one)
+    one, other = (said_after(values, arm, text) for text in (liked, hated))
+    return int(((one > MOST) & (other < MOST)).sum()), len(one)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,10 @@ from experiments.gradient.models import (
     GENERATED,
     IMDB,
     ON_IMDB,
-    Values,
     condition,
-    numbers,
+    models_with,
+    of_model,
     over_seeds,
-    pairs,
     planned_runs,
     probed,
     values_of_models,
@@ -35,8 +35,14 @@ from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.probes.state_gradients import gradient_flow
-from sentiment_rnn.report.shares import clopper_pearson, counted
-from sentiment_rnn.report.statistics import Interval, geometric_interval, t_interval, with_bounds
+from sentiment_rnn.report.statistics import (
+    Interval,
+    clopper_pearson,
+    counted,
+    geometric_interval,
+    t_interval,
+    with_bounds,
+)
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.runs.restored import data_of
 from sentiment_rnn.runs.reviews import gradient_sample
@@ -113,13 +119,13 @@ def curves_csv(gradients: Gradients) -> str:
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """Tables, figures and verdicts; none where no seed of the protocol has been run."""
     values = values_of_models(evidence, SEEDS)
-    if not evidence.scores or not values:
+    if not evidence.scores or values.empty:
         return Findings()
     curves, styles = read_curves(evidence.study.output / CURVES), evidence.study.arms
     left = {arm: left_of(values, arm) for arm in evidence.arms}
     mixed = mixed_arms(evidence, values)
     read = [(GENERATED, arm) for arm in evidence.arms] + [(IMDB, arm) for arm in READ_IMDB]
-    missing = max(len(SEEDS[reviews]) - len(numbers(values, "left", reviews, arm, AFTER)) for reviews, arm in read)
+    missing = max(len(SEEDS[reviews]) - len(of_model(values, "left", reviews, arm, AFTER)) for reviews, arm in read)
     return Findings(
         [left_table(evidence, left), rate_table(evidence, values), mixed_table(evidence, mixed)],
         verdicts_on(evidence, verdicts(evidence, values), missing),
@@ -140,20 +146,19 @@ def read_curves(path: Path) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def left_of(values: Values, arm: str, reviews: str = GENERATED, training: str = BEFORE) -> Interval:
+def left_of(values: pd.DataFrame, arm: str, reviews: str = GENERATED, training: str = BEFORE) -> Interval:
     """Geometric mean over seeds of the share of the gradient that is left `STEPS` before the end."""
-    return over_seeds(geometric_interval, numbers(values, "left", reviews, arm, training))
+    return over_seeds(geometric_interval, of_model(values, "left", reviews, arm, training))
 
 
-def mixed_arms(evidence: Evidence, values: Values) -> Mixed:
+def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
     """The arms of which some seeds learn and some do not."""
     found = {}
     for arm in evidence.arms:
-        after, scores = values.get(("rate", GENERATED, arm, AFTER), {}), evidence.scores[arm, LAG]
-        learn = [rate for seed, rate in after.items() if scores.get(seed, 0) > LEARNS]
-        fail = [rate for seed, rate in after.items() if scores.get(seed, 0) <= LEARNS]
-        if learn and fail:
-            found[arm] = learn, fail
+        after = of_model(values, "rate", GENERATED, arm, AFTER)
+        learns = pd.Series(evidence.scores[arm, LAG]).reindex(after.index) > LEARNS
+        if 0 < learns.sum() < len(after):
+            found[arm] = list(after[learns]), list(after[~learns])
     return found
 
 
@@ -171,16 +176,16 @@ def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
     )
 
 
-def rate_table(evidence: Evidence, values: Values) -> Table:
+def rate_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     """Measured and predicted rate per step, what is left, and the shares of elements lost in float32."""
     rows = [
         (
             reviews, evidence.label(arm), training,
-            *(mean_of(numbers(values, metric, reviews, arm, training), 3) for metric in ("rate", "theory")),
+            *(mean_of(of_model(values, metric, reviews, arm, training), 3) for metric in ("rate", "theory")),
             f"{left_of(values, arm, reviews, training).estimate:.2g}",
-            *(f"{100 * np.mean(numbers(values, metric, reviews, arm, training)):.1f}" for metric in LOST),
+            *(f"{100 * np.mean(of_model(values, metric, reviews, arm, training)):.1f}" for metric in LOST),
         )
-        for reviews, arm, training in dict.fromkeys(key[1:] for key in values)
+        for reviews, arm, training in models_with(values, "rate")
     ]  # fmt: skip
     return Table(
         "What a gradient is multiplied by at each step back, before and after training, mean ± deviation over seeds; "
@@ -203,18 +208,16 @@ def mixed_table(evidence: Evidence, mixed: Mixed) -> Table:
     )
 
 
-def verdicts(evidence: Evidence, values: Values) -> dict[str, tuple[str, str]]:
+def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """By the rules of the protocol: each verdict and what is behind it, by the claim's id."""
-    rates = {
-        arm: over_seeds(t_interval, numbers(values, "rate", GENERATED, arm, BEFORE)) for arm in ("rnn_uniform", "rnn")
-    }
+    of = partial(of_model, values)
+    rates = {arm: over_seeds(t_interval, of("rate", GENERATED, arm, BEFORE)) for arm in ("rnn_uniform", "rnn")}
     higher = {
-        condition(reviews, training): pairs(values, *(("rate", reviews, arm, training) for arm in ("lstm", "rnn")))
-        for reviews in (GENERATED, IMDB) for training in (BEFORE, AFTER)
-    }  # fmt: skip
+        condition(*at): of("rate", at[0], "lstm", at[1]) - of("rate", at[0], "rnn", at[1])
+        for at in product((GENERATED, IMDB), (BEFORE, AFTER))
+    }
     more = {
-        evidence.label(arm): pairs(values, *(("left", GENERATED, arm, training) for training in (AFTER, BEFORE)))
-        for arm in READ_IMDB
+        evidence.label(arm): of("left", GENERATED, arm, AFTER) - of("left", GENERATED, arm, BEFORE) for arm in READ_IMDB
     }
     left = {arm: left_of(values, arm) for arm in evidence.arms}
     multiplied = f"At each step it is multiplied by {described(evidence, rates)}."
@@ -230,13 +233,12 @@ def verdicts(evidence: Evidence, values: Values) -> dict[str, tuple[str, str]]:
     }
 
 
-def theory_says(evidence: Evidence, values: Values, arms: Sequence[str]) -> tuple[str, str]:
+def theory_says(evidence: Evidence, values: pd.DataFrame, arms: Sequence[str]) -> tuple[str, str]:
     """Whether theory says the rate before training of each of these arms."""
-    before = {arm: [(metric, GENERATED, arm, BEFORE) for metric in ("rate", "theory")] for arm in arms}
-    errors = {
-        arm: over_seeds(t_interval, [rate - theory for rate, theory in pairs(values, *keys)])
-        for arm, keys in before.items()
-    }
+    errors = {}
+    for arm in arms:
+        rate, theory = (of_model(values, metric, GENERATED, arm, BEFORE) for metric in ("rate", "theory"))
+        errors[arm] = over_seeds(t_interval, rate - theory)
     parts = (within(error, MARGIN) for error in errors.values())
     return judged(*parts), f"Rate minus theory: {described(evidence, errors)}."
 
@@ -247,10 +249,10 @@ def described(evidence: Evidence, found: Mapping[str, Interval]) -> str:
     return "; ".join(f"{with_bounds(one, 3)} ({evidence.label(arm)})" for arm, one in known.items())
 
 
-def in_most_seeds(what: str, found: Mapping[str, list[tuple[float, float]]]) -> tuple[str, str]:
-    """Whether the first number is higher in most seeds; each list of pairs is a part, by its name. One of no seed is
-    open."""
-    counts = {name: (sum(first > second for first, second in of), len(of)) for name, of in found.items() if of}
+def in_most_seeds(what: str, found: Mapping[str, pd.Series]) -> tuple[str, str]:
+    """Whether differences are above 0 in most seeds; those of each name are a part, which is open where there is no
+    seed."""
+    counts = {name: (int((of > 0).sum()), int(of.count())) for name, of in found.items() if of.count()}
     parts = [above(clopper_pearson(*counts[name]), MOST) if name in counts else None for name in found]
     said = "; ".join(f"{counted(*count)} ({name})" for name, count in counts.items())
     return judged(*parts), f"Seeds in which {what}: {said}."

@@ -8,9 +8,9 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
 from experiments.lab.rules import UNDECIDED, Evidence, Verdict
-from experiments.lab.table import BySeed
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -28,9 +28,9 @@ ON_IMDB = "real_text"
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 """Of an arm that was not read."""
 
-Key = tuple[str, ...]
-"""Metric, reviews, arm and training."""
-Values = Mapping[Key, BySeed]
+MODEL = ["reviews", "arm", "training"]
+Model = tuple[str, str, str]
+"""What names a model, of each seed one."""
 Probed = TypeVar("Probed")
 
 
@@ -70,8 +70,8 @@ def condition(reviews: str, training: str) -> str:
     return f"{reviews}, {training} training"
 
 
-def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) -> Values:
-    """What a protocol measured of models.
+def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) -> pd.DataFrame:
+    """What a protocol measured of models, in the columns of `results.csv` and those of `MODEL`.
 
     Args:
         seeds: those of the protocol, by reviews. Others do not count.
@@ -79,24 +79,25 @@ def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) ->
     rows = evidence.table[evidence.table.protocol == evidence.protocol.name].dropna(subset="value")
     rows = rows.join(rows.condition.str.extract("^(?P<reviews>.+), (?P<training>before|after) training$"))
     planned = [seed in seeds.get(reviews, ()) for seed, reviews in zip(rows.seed, rows.reviews, strict=True)]
-    groups = rows[np.array(planned, bool)].groupby(["metric", "reviews", "arm", "training"], sort=False)
-    return {key: dict(zip(group.seed, group.value, strict=True)) for key, group in groups}
+    return rows[np.array(planned, bool)]
 
 
-def pairs(values: Values, first: Key, second: Key) -> list[tuple[float, float]]:
-    """Two numbers of each seed that has both."""
-    one, other = values.get(first, {}), values.get(second, {})
-    return [(one[seed], other[seed]) for seed in one if seed in other]
+def models_with(values: pd.DataFrame, metric: str) -> list[Model]:
+    """The models of which something was measured, in the order of the rows."""
+    return list(values[values.metric == metric][MODEL].drop_duplicates().itertuples(index=False, name=None))
 
 
-def numbers(values: Values, *key: str) -> list[float]:
-    """One of each seed, by metric, reviews, arm and training; none where it was not measured."""
-    return list(values.get(key, {}).values())
+def of_model(values: pd.DataFrame, metric: str, *model: str) -> pd.Series:
+    """What was measured of a model, by seed; empty where nothing was."""
+    rows = (values.metric == metric) & (values[MODEL] == list(model)).all(axis=1)
+    return values[rows].set_index("seed").value
 
 
-def over_seeds(mean: Callable[[list[float]], Interval], found: list[float]) -> Interval:
-    """A mean over seeds with its interval; unknown where there is none."""
-    return mean(found) if found else UNKNOWN
+def over_seeds(mean: Callable[[list[float]], Interval], found: pd.Series) -> Interval:
+    """A mean over seeds with its interval; unknown where there is none. A seed that lacks one of two numbers is left
+    out of their difference."""
+    known = found.dropna()
+    return mean(list(known)) if len(known) else UNKNOWN
 
 
 def verdicts_on(evidence: Evidence, found: Mapping[str, tuple[str, str]], missing: int) -> dict[str, Verdict]:

@@ -1,39 +1,77 @@
-"""What do neutral words after a review cost a model of IMDb? By `protocols/2026-11-28_filler.md`."""
+"""What do neutral words after a review cost a model of IMDb? By `protocols/2026-11-28_filler.md`.
 
-from collections.abc import Mapping, Sequence
+Filler stands behind a review or in front of it. What does the model still say of the review? What does its state hold?
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 from tqdm import tqdm
 
-from experiments.imdb.filler_reading import ANSWER, IN_FRONT, NOTHING, REVIEWS, SENTENCES, STATE, STOPS, Setting, areas
 from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings, mean_of
-from experiments.lab.p_values import holm, sign_p
+from experiments.lab.p_values import holm, probability_of_superiority, sign_p
 from experiments.lab.rules import Evidence, Verdict, beyond, in_points, judged, most
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
-from experiments.lab.table import BySeed, values_of
 from sentiment_rnn import runtime
+from sentiment_rnn.data.batching import Reviews
+from sentiment_rnn.data.corpus import Split
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.data.sources.generated import NEUTRAL
+from sentiment_rnn.data.tokenizer import Tokenizer
+from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.figures import styled
-from sentiment_rnn.report.shares import counted
-from sentiment_rnn.report.statistics import percent, points, t_interval, welch_interval
+from sentiment_rnn.report.statistics import counted, percent, points, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.tracking.results import find_sweep, results_of
+from sentiment_rnn.runs.restored import data_of, load_tested
+from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store
 
 SWEEP = "real_text"
 """Whose models read."""
 ARMS = ("rnn", "gru", "lstm")
+SENTENCES, STOPS = "neutral", "full stops"
+FILLERS = {SENTENCES: " . ".join(NEUTRAL) + " .", STOPS: "."}
+"""Texts that are repeated; the last token of filler is always a full stop."""
+BEHIND, IN_FRONT = "behind", "in front"
+"""Places of filler. In front the text is as strange and as long, but the review is read last."""
+NOTHING = "none"
+STATE, ANSWER = "state", "answer"
+"""What an area under the ROC curve is of: a linear classifier of a model's states, and the model's logits."""
+REVIEWS = 2000
+"""Reviews of each split that are read with filler."""
+RIDGE = 1e-3
+"""Of the mean variance: what `discriminant` adds to the diagonal of a covariance."""
+
+
+class Setting(NamedTuple):
+    """What is read beside a review."""
+
+    amount: int
+    """Tokens."""
+    filler: str = SENTENCES
+    """Of `FILLERS`."""
+    place: str = BEHIND
+
+    @property
+    def condition(self) -> str:
+        """`400 neutral in front`, `100 neutral behind` or `none`, as results have it."""
+        return f"{self.amount} {self.filler} {self.place}" if self.amount else NOTHING
+
+
 AMOUNTS = (0, 25, 50, 100, 200, 400)
 """Neutral tokens behind a review."""
 MOST = AMOUNTS[-1]
 """As many are in front of it."""
-BEHIND = [Setting(amount) for amount in AMOUNTS]
-SETTINGS = [*BEHIND, Setting(MOST, SENTENCES, IN_FRONT), Setting(MOST, STOPS), Setting(MOST, STOPS, IN_FRONT)]
+RISING = [Setting(amount) for amount in AMOUNTS]
+SETTINGS = [*RISING, Setting(MOST, SENTENCES, IN_FRONT), Setting(MOST, STOPS), Setting(MOST, STOPS, IN_FRONT)]
 CONDITIONS = [setting.condition for setting in SETTINGS]
 KNOWS = 0.7
 """Area without filler above which a seed knows something that it can forget."""
@@ -44,8 +82,8 @@ MARGIN = 0.1
 MORE = "more"
 """The claim on two arms. One on a single arm has the arm's name."""
 
-Values = Mapping[tuple[str, str], BySeed]
-"""One number per seed, by arm and condition."""
+ByModel = Mapping[tuple[str, str], pd.DataFrame]
+"""By measure and arm: a row for each seed, a column for each condition."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -61,59 +99,123 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     return found
 
 
+def areas(result: RunResult, settings: Iterable[Setting]) -> Iterator[tuple[Setting, str, float]]:
+    """How well the model that a run tested tells positive reviews from negative ones, in each setting: of its answers,
+    and of its states.
+
+    Accuracy would also fall where filler moves every logit alike, though nothing was forgotten. The classifier of the
+    states is made of the validation reviews, read with the same filler.
+    """
+    data, model = data_of(result), load_tested(result)
+    for setting in settings:
+        known, states = read(model, data, "validation", setting)
+        labels, tested = read(model, data, "test", setting)
+        answers = (tested @ model.output.weight.detach().T).squeeze(1).numpy()  # the bias moves all alike
+        yield setting, ANSWER, area(answers, labels)
+        line = discriminant(states.double().numpy(), known)
+        yield setting, STATE, area(tested.double().numpy() @ line, labels)
+
+
+def read(model: SentimentClassifier, data: ReviewData, split: str, setting: Setting) -> tuple[np.ndarray, torch.Tensor]:
+    """Labels, bool [N], and pooled states, float32 [N, D], of `REVIEWS` of a split with filler, drawn with seed 0."""
+    reviews = data.reviews(split)
+    chosen = np.random.default_rng(0).permutation(len(reviews))[:REVIEWS]
+    chosen = chosen[np.argsort(reviews.lengths[chosen])]
+    filler = filler_tokens(data.corpus.tokenizer, setting.filler, setting.amount)
+    parts = np.array_split(chosen, -(-len(chosen) // data.config.eval_batch_size))
+    states = [
+        states_of(model, [with_filler(reviews.tokens_of(i), filler, setting.place) for i in part]) for part in parts
+    ]
+    return reviews.split.labels[chosen] == 1, torch.cat(states)
+
+
+def filler_tokens(tokenizer: Tokenizer, filler: str, amount: int) -> np.ndarray:
+    """int64 [amount]: the text of a filler, over and over; the last token is a full stop."""
+    text = tokenizer.encode(FILLERS[filler]).astype(np.int64)
+    tokens = np.resize(text, amount)
+    tokens[-1:] = text[-1]
+    return tokens
+
+
+def with_filler(review: np.ndarray, filler: np.ndarray, place: str) -> np.ndarray:
+    """The tokens of a review with filler behind it, or in front of it."""
+    return np.concatenate([filler, review] if place == IN_FRONT else [review, filler])
+
+
+def states_of(model: SentimentClassifier, texts: Sequence[np.ndarray]) -> torch.Tensor:
+    """Pooled states, float32 [B, D], of token arrays, padded to the longest."""
+    batch = Reviews(Split.of(texts), max(map(len, texts)), "tail")[list(range(len(texts)))]
+    with torch.no_grad():
+        return model.pooled(model.backbone.embed(batch.tokens), batch.lengths)
+
+
+def discriminant(states: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float [D], Fisher's linear discriminant (1936) of states [N, D] by labels, bool [N].
+
+    `RIDGE` keeps it defined where units do not vary, or vary together.
+    """
+    classes = [states[labels], states[~labels]]
+    centered = np.concatenate([group - group.mean(0) for group in classes])
+    covariance = centered.T @ centered / len(states)
+    covariance += RIDGE * max(np.trace(covariance) / len(covariance), 1e-12) * np.eye(len(covariance))
+    return np.asarray(np.linalg.solve(covariance, classes[0].mean(0) - classes[1].mean(0)))
+
+
+def area(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Area under the ROC curve of scores [N] by labels, bool [N]: the share of pairs of a positive and a negative
+    review in which the positive one's score is higher. Ties count one half."""
+    return probability_of_superiority([(scores[labels].tolist(), scores[~labels].tolist())])
+
+
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """What is kept of what was known, what is lost by place, and the areas; nothing before all arms have read."""
     planned = evidence.study.sweep(SWEEP).seeds
     rows = table[(table.protocol == evidence.protocol.name) & table.seed.isin(planned)]
-    measured: dict[str, Values] = {measure: values_of(rows, measure) for measure in (STATE, ANSWER)}
-    if any((arm, NOTHING) not in measured[STATE] for arm in ARMS):
+    if not set(ARMS) <= set(rows.arm):
         return Findings()
-    kept = {measure: what_is_kept(found) for measure, found in measured.items()}
-    whole = all(len(measured[STATE][arm, NOTHING]) == len(planned) for arm in ARMS)
+    measured = {
+        (measure, arm): rows[(rows.metric == measure) & (rows.arm == arm)].pivot(
+            index="seed", columns="condition", values="value"
+        )
+        for measure in (STATE, ANSWER) for arm in ARMS
+    }  # fmt: skip
+    kept = {model: what_is_kept(of_model) for model, of_model in measured.items()}
+    whole = all(len(of_model) == len(planned) for of_model in measured.values())
     return Findings(
         [kept_table(evidence, measured, kept), loss_table(evidence, kept), area_table(evidence, measured)],
-        verdicts(evidence, losses_of_claims(kept[STATE]), whole),
+        verdicts(evidence, losses_of_claims(kept), whole),
         {"filler": filler_figure(evidence, kept)},
     )
 
 
-def what_is_kept(areas: Values) -> Values:
+def what_is_kept(areas: pd.DataFrame) -> pd.DataFrame:
     """z of the area with filler by z of the area without it, for each seed that knows something.
 
-    √2 z is the distance d' of the two classes in standard deviations (Green & Swets 1966).
+    z is the quantile of the normal distribution at an area. √2 z is the distance d' of the two classes in standard
+    deviations (Green & Swets 1966).
     """
-    before = {arm: areas[arm, NOTHING] for arm in ARMS}
-    return {
-        (arm, condition): {s: z(area) / z(before[arm][s]) for s, area in by_seed.items() if before[arm][s] > KNOWS}
-        for (arm, condition), by_seed in areas.items()
-    }
+    z = ndtri(areas[areas[NOTHING] > KNOWS].clip(CERTAIN, 1 - CERTAIN))
+    return z.div(z[NOTHING], axis=0)
 
 
-def z(area: float) -> float:
-    """The quantile of the normal distribution at an area."""
-    return float(ndtri(min(max(area, CERTAIN), 1 - CERTAIN)))
-
-
-def loss_by_place(kept: Values, arm: str, filler: str = SENTENCES) -> BySeed:
+def loss_by_place(kept: pd.DataFrame, filler: str = SENTENCES) -> pd.Series:
     """What each seed of an arm keeps with the most filler in front, less what it keeps with as much behind."""
-    front, behind = kept[arm, Setting(MOST, filler, IN_FRONT).condition], kept[arm, Setting(MOST, filler).condition]
-    return {seed: front[seed] - behind[seed] for seed in front}
+    return kept[Setting(MOST, filler, IN_FRONT).condition] - kept[Setting(MOST, filler).condition]
 
 
-def losses_of_claims(states: Values) -> dict[str, BySeed]:
+def losses_of_claims(kept: ByModel) -> dict[str, pd.Series]:
     """By claim, what it counts of each seed that knows something: a loss by place, or of two seeds of the same number
     the difference."""
-    losses = {arm: loss_by_place(states, arm) for arm in ARMS}
-    both = losses["rnn"].keys() & losses["lstm"].keys()
-    return {**losses, MORE: {seed: losses["rnn"][seed] - losses["lstm"][seed] for seed in sorted(both)}}
+    losses = {arm: loss_by_place(kept[STATE, arm]) for arm in ARMS}
+    return losses | {MORE: (losses["rnn"] - losses["lstm"]).dropna()}
 
 
-def lost(losses: BySeed) -> tuple[int, int]:
+def lost(losses: pd.Series) -> tuple[int, int]:
     """How many seeds lose more than `MARGIN`, and of how many."""
-    return beyond(losses.values(), MARGIN), len(losses)
+    return beyond(losses, MARGIN), len(losses)
 
 
-def verdicts(evidence: Evidence, losses: Mapping[str, BySeed], whole: bool) -> dict[str, Verdict]:
+def verdicts(evidence: Evidence, losses: Mapping[str, pd.Series], whole: bool) -> dict[str, Verdict]:
     """By the rules of the protocol; of a part of the planned seeds nothing is decided."""
     counts = {claim: lost(of_seeds) for claim, of_seeds in losses.items()}
     adjusted = holm({claim: sign_p(*count) if count[1] else 1.0 for claim, count in counts.items()})
@@ -127,26 +229,25 @@ def verdicts(evidence: Evidence, losses: Mapping[str, BySeed], whole: bool) -> d
     return found
 
 
-def counted_text(evidence: Evidence, claim: str, losses: Mapping[str, BySeed]) -> str:
+def counted_text(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series]) -> str:
     """What a claim counts, and the mean with its t interval over seeds, of the difference of two arms Welch's."""
     if claim == MORE:
-        rnn, lstm = ([losses[arm][seed] for seed in losses[MORE]] for arm in ("rnn", "lstm"))
+        rnn, lstm = (list(losses[arm][losses[MORE].index]) for arm in ("rnn", "lstm"))
         mean = welch_interval(rnn, lstm)
         more = f"loses more than {in_points(MARGIN)} more by place than {evidence.label('lstm')}"
         what = f"Pairs of seeds in which {evidence.label('rnn')} {more}"
     else:
-        mean = t_interval(list(losses[claim].values()))
+        mean = t_interval(list(losses[claim]))
         what = f"Seeds of {evidence.label(claim)} that lose more than {in_points(MARGIN)} by place"
     return f"{what}: {counted(*lost(losses[claim]))}. The mean is {points(mean)} points"
 
 
-def kept_table(evidence: Evidence, measured: Mapping[str, Values], kept: Mapping[str, Values]) -> Table:
+def kept_table(evidence: Evidence, measured: ByModel, kept: ByModel) -> Table:
     """The share kept, by measure and arm, in each setting."""
     rows = []
-    for measure, arm in ((measure, arm) for measure in kept for arm in ARMS):
-        of_arm = [list(kept[measure][arm, condition].values()) for condition in CONDITIONS[1:]]
-        seeds = f"{len(of_arm[0])}/{len(measured[measure][arm, NOTHING])}"
-        rows.append((measure, evidence.label(arm), seeds, *(percent(t_interval(of)) if of else "" for of in of_arm)))
+    for (measure, arm), found in kept.items():
+        cells = [percent(t_interval(list(found[at]))) if len(found) else "" for at in CONDITIONS[1:]]
+        rows.append((measure, evidence.label(arm), f"{len(found)}/{len(measured[measure, arm])}", *cells))
     title = (
         f"What is kept of what was known, by filler: mean with its 95 % t interval over the seeds that know something "
         f"({REVIEWS:,} reviews)"
@@ -154,13 +255,13 @@ def kept_table(evidence: Evidence, measured: Mapping[str, Values], kept: Mapping
     return Table(title, ("of", "arm", "seeds", *CONDITIONS[1:]), rows)
 
 
-def loss_table(evidence: Evidence, kept: Mapping[str, Values]) -> Table:
+def loss_table(evidence: Evidence, kept: ByModel) -> Table:
     """The loss by place, by measure, arm and filler."""
-    rows = []
-    for measure, arm, filler in ((m, arm, filler) for m in kept for arm in ARMS for filler in (SENTENCES, STOPS)):
-        if losses := loss_by_place(kept[measure], arm, filler):
-            mean = points(t_interval(list(losses.values())))
-            rows.append((measure, evidence.label(arm), filler, mean, counted(*lost(losses))))
+    rows = [
+        (measure, evidence.label(arm), filler, points(t_interval(list(losses))), counted(*lost(losses)))
+        for (measure, arm), found in kept.items() if len(found)
+        for filler, losses in ((filler, loss_by_place(found, filler)) for filler in (SENTENCES, STOPS))
+    ]  # fmt: skip
     title = (
         f"Loss by place [points of what was known]: with {MOST} tokens in front, less with {MOST} behind. Mean with "
         f"its 95 % t interval; seeds that lose more than {100 * MARGIN:.0f}"
@@ -168,35 +269,30 @@ def loss_table(evidence: Evidence, kept: Mapping[str, Values]) -> Table:
     return Table(title, ("of", "arm", "filler", "loss", "seeds"), rows)
 
 
-def area_table(evidence: Evidence, measured: Mapping[str, Values]) -> Table:
+def area_table(evidence: Evidence, measured: ByModel) -> Table:
     """Areas of all seeds, by measure, arm and setting."""
     rows = [
-        (
-            measure, evidence.label(arm),
-            *(mean_of([100 * area for area in areas[arm, condition].values()]) for condition in CONDITIONS),
-        )
-        for measure, areas in measured.items() for arm in ARMS
-    ]  # fmt: skip
+        (measure, evidence.label(arm), *(mean_of(100 * areas[condition]) for condition in CONDITIONS))
+        for (measure, arm), areas in measured.items()
+    ]
     title = "Area under the ROC curve [%] by filler, mean ± deviation over all seeds"
     return Table(title, ("of", "arm", *CONDITIONS), rows)
 
 
 @styled
-def filler_figure(evidence: Evidence, kept: Mapping[str, Values]) -> Figure:
+def filler_figure(evidence: Evidence, kept: ByModel) -> Figure:
     """A panel for each arm: what its states keep, a line for each seed and their mean; what its answers keep, in the
     mean; and what states keep with as much filler in front."""
 
     def draw(axes: Axes, arm: str) -> None:
         color = evidence.study.arms[arm].color
-        states, answers = (
-            np.array([list(kept[measure][arm, setting.condition].values()) for setting in BEHIND])
-            for measure in (STATE, ANSWER)
-        )
-        if states.size:
+        if len(kept[STATE, arm]):
+            behind = [setting.condition for setting in RISING]
+            states, answers = (kept[measure, arm][behind].to_numpy().T for measure in (STATE, ANSWER))
             axes.plot(AMOUNTS, states, color=color, alpha=0.3, linewidth=0.8)
             axes.plot(AMOUNTS, states.mean(1), color=color, linewidth=2.4, label="state, mean of seeds")
             axes.plot(AMOUNTS, answers.mean(1), "--", color="#444444", label="answer, mean of seeds")
-            front = list(kept[STATE][arm, Setting(MOST, SENTENCES, IN_FRONT).condition].values())
+            front = kept[STATE, arm][Setting(MOST, SENTENCES, IN_FRONT).condition]
             axes.plot([MOST] * len(front), front, "x", color="#444444", markersize=5, label="state, filler in front")
         axes.set_ylim(min(-0.05, axes.get_ylim()[0]), max(1.12, axes.get_ylim()[1]))
         axes.set_xticks([0, 100, 200, 400])

@@ -1,56 +1,56 @@
 """The lesson in short: `answer.yaml` names the claim that answers each question, and the numbers that are shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from experiments.lab.findings import at, own_module
-from experiments.lab.rules import Evidence, Verdict, evidence_of, mean_score, verdicts_of
+from experiments.lab.findings import Findings, Found, at
+from experiments.lab.rules import Evidence, mean_score
 from experiments.lab.run import read_provenance
-from experiments.lab.study import Study, read_study
-from experiments.lab.table import BySeed, read_results
-from sentiment_rnn.report.shares import counted
+from experiments.lab.study import Study
+from experiments.lab.table import BySeed
+from sentiment_rnn.report.statistics import counted
 from sentiment_rnn.report.tables import Table
 
 ANSWER = "answer.yaml"
 
 
-def answer_table(experiments: Path) -> Table:
-    """A row for each question, from the committed files; none where its claim has not been judged."""
+def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
+    """A row for each question, from the findings of all studies; none where its claim has not been judged."""
+    studies = {study.name: (study, found) for study, found in findings}
     rows = []
     for asked in yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8")):
         name, of, claim = asked["claim"].replace(".", "/").split("/")
-        study, table = read_study(experiments / name), read_results(experiments / name)
-        protocol = study.protocol(of)
-        evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
-        verdicts = own.findings(evidence, table).verdicts if own else verdicts_of(evidence)
-        if claim in verdicts:
-            text, verdict, said = verdicts[claim]
+        study, found = studies[name]
+        if of in found and claim in found[of].verdicts:
+            text, verdict, said = found[of].verdicts[claim]
             _, _, left = said.partition("Not run with all seeds: ")
             verdict = f"**{verdict}**" + (f"; not run: {left.partition('.')[0]}" if left else "")
-            number = " ".join(filter(None, (shown_text(evidence, verdicts, **shown) for shown in asked["shown"])))
+            number = " ".join(filter(None, (shown_text(found, of, **shown) for shown in asked["shown"])))
             ran = ran_with(study, of, asked["sweep"])
             rows.append((asked["question"], text, verdict, number, ran, f"[{name}](experiments/{name})"))
     return Table("The lesson in short", ("question", "claim", "verdict", "number", "shown with", "study"), rows)
 
 
-def shown_text(evidence: Evidence, verdicts: Mapping[str, Verdict], **shown: Any) -> str:
+def shown_text(found: Mapping[str, Findings], of: str, **shown: Any) -> str:
     """`Seeds that learn, 20 tokens: 20/20 (83 to 100 %) of RNN, orthogonal.`; empty where no arm was run. Of claims
-    it is how their evidence begins."""
+    it is how their evidence begins.
+
+    Args:
+        of: the protocol, unless another one is shown.
+    """
     if "claims" in shown:
-        return " ".join(verdicts[claim].evidence.partition(". ")[0] + "." for claim in shown["claims"])
-    if "protocol" in shown:
-        study = evidence.study
-        evidence = evidence_of(study, study.protocol(shown["protocol"]), read_results(study.folder))
+        return " ".join(found[of].verdicts[claim].evidence.partition(". ")[0] + "." for claim in shown["claims"])
+    there = found.get(shown.get("protocol", of), Findings()).evidence
     condition, cell = str(shown.get("at", "")), CELLS[shown.get("as", "count")]
-    cells = [
-        f"{cell(evidence, arm, condition)} {evidence.label(arm)}"
-        for arm in shown["arms"] if (arm, condition) in evidence.scores
-    ]  # fmt: skip
-    return f"{shown['says']}{at(evidence.study, condition)}: {'; '.join(cells)}." if cells else ""
+    arms = [arm for arm in shown["arms"] if there and (arm, condition) in there.scores]
+    if not (there and arms):
+        return ""
+    cells = "; ".join(f"{cell(there, arm, condition)} {there.label(arm)}" for arm in arms)
+    return f"{shown['says']}{at(there.study, condition)}: {cells}."
 
 
 def range_of(by_seed: BySeed) -> str:

@@ -1,6 +1,9 @@
-"""Findings of a protocol, from the committed results alone: tables, figures and a verdict on each claim."""
+"""Findings of a protocol, from the committed results alone: tables, figures and a verdict on each claim.
 
-from collections.abc import Callable, Mapping, Sequence
+Of a study the figure that leads: shares of seeds by lag, each at the learning rate that was searched there.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -11,10 +14,10 @@ from matplotlib.figure import Figure
 from experiments.lab import figures
 from experiments.lab.rules import Evidence, Verdict, evidence_of, verdicts_of
 from experiments.lab.search import Draw, draws_of, search_table
-from experiments.lab.study import Protocol, Study
+from experiments.lab.study import Protocol, Study, known
 from experiments.lab.tables import TABLES, comparisons
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import spread, with_deviation
+from sentiment_rnn.report.statistics import clopper_pearson, spread, with_deviation
 from sentiment_rnn.report.tables import Table, markdown
 
 SEARCHED = {
@@ -33,6 +36,8 @@ class Findings:
     """By the claim's id."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """By file name, without its suffix."""
+    evidence: Evidence | None = None
+    """What they were found in."""
 
     def document(self) -> str:
         """The verdicts, where there are any, and the tables, in Markdown."""
@@ -41,13 +46,17 @@ class Findings:
         return markdown([*claims, *self.tables])
 
 
+Found = tuple[Study, Mapping[str, Findings]]
+"""A study, and the findings of its protocols that have run, by their name."""
+
+
 def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
     """The findings of a protocol; those of its searches alone where nothing else was run."""
     evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
     found: Findings = own.findings(evidence, table) if own else Findings()
     searches = search_tables(study, protocol, table)
     if not evidence.scores and not found.verdicts:
-        return Findings(searches)
+        return Findings(searches, evidence=evidence)
     verdicts = verdicts_of(evidence) | dict(found.verdicts)
     check_shown(protocol)
     drawn = {name: FIGURES[name](evidence) for name in protocol.figures} | dict(found.figures)
@@ -60,16 +69,16 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
         ],
         {claim.id: verdicts[claim.id] for claim in protocol.claims if claim.id in verdicts},
         {f"{protocol.name}_{name}": figure for name, figure in drawn.items()},
+        evidence,
     )
 
 
 def check_shown(protocol: Protocol) -> None:
     """Raise `UserError` for a table or a figure that there is not."""
-    for kind, names, known in (("table", protocol.tables, TABLES), ("figure", protocol.figures, FIGURES)):
-        if unknown := [name for name in names if name not in known]:
-            raise UserError(
-                f"study.yaml: {protocol.name} names {kind} {unknown[0]}; expected one of {', '.join(known)}"
-            )
+    for name in protocol.tables:
+        known(name, TABLES, f"study.yaml: {protocol.name} names table {name}")
+    for name in protocol.figures:
+        known(name, FIGURES, f"study.yaml: {protocol.name} names figure {name}")
 
 
 def own_module(study: Study, protocol: Protocol) -> Any:
@@ -97,9 +106,33 @@ def at(study: Study, condition: str) -> str:
     return f", {condition} {study.unit}".rstrip() if condition else ""
 
 
-def mean_of(values: Sequence[float], places: int = 1) -> str:
+def mean_of(values: Iterable[float], places: int = 1) -> str:
     """`88.1 ± 0.2`, mean and standard deviation over seeds; `88.1` for a single seed."""
     return with_deviation(spread(list(values)), places)
+
+
+def searched_where_run(study: Study, table: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
+    """How many seeds learn, and of how many, by arm and lag: of two protocols of `leading.from`, the later."""
+    found = {}
+    for name, lags in study.leading["from"].items():
+        evidence = evidence_of(study, study.protocol(name), table)
+        for arm, lag in evidence.scores:
+            if int(lag) in lags and evidence.whole(arm, lag):
+                found[arm, lag] = evidence.learn(arm, lag)
+    return found
+
+
+def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
+    """A line for each arm of `leading.arms`; None where a study has no such figure, or nothing of it was run."""
+    found = searched_where_run(study, table) if study.leading else {}
+    if not found:
+        return None
+    lags = sorted({int(lag) for _, lag in found})
+    shares = {
+        arm: {lag: clopper_pearson(*found[arm, str(lag)]) for lag in lags if (arm, str(lag)) in found}
+        for arm in study.leading["arms"]
+    }
+    return figures.share_lines(shares, study.arms)
 
 
 FIGURES: dict[str, Callable[[Evidence], Figure]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sentiment_rnn.report.comparison import DISTANCE_TITLE, read_results, tables_of
+from sentiment_rnn.report.comparison import LAG_TITLE, read_results, tables_of
 from sentiment_rnn.report.tables import Table, find_block, markdown
 
 SUMMARY = Path("docs/findings.md")
@@ -15,19 +15,19 @@ def illustration_blocks(root: Path) -> Iterator[tuple[Path, str, str]]:
     summary = root / SUMMARY
     for results in sorted(root.glob("experiments/illustrations/*/results.csv")):
         name = results.parent.name
-        text = markdown(tables_of(read_results(results.read_text()), accuracy_by_distance(results.parent)))
+        text = markdown(tables_of(read_results(results.read_text()), accuracy_by_lag(results.parent)))
         yield results.with_name("README.md"), name, text
         if f"<!-- {name}:start -->" in summary.read_text():
             yield summary, name, text
 
 
-def accuracy_by_distance(folder: Path) -> Table | None:
+def accuracy_by_lag(folder: Path) -> Table | None:
     """The one table that takes the predictions of the runs: from the `table.md` that `compare` left in the folder, else
     as the README has it; None where there is none."""
     fresh, page = folder / "table.md", folder / "README.md"
     before, after = find_block(page, folder.name)
     text = fresh.read_text() if fresh.is_file() else page.read_text().removeprefix(before).removesuffix(after)
-    return next((table for table in read_markdown(text) if table.title == DISTANCE_TITLE), None)
+    return next((table for table in read_markdown(text) if table.title == LAG_TITLE), None)
 
 
 def read_markdown(text: str) -> list[Table]:

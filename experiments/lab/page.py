@@ -51,9 +51,11 @@ def build_page(root: Path) -> str:
     return render(
         "report.html.jinja",
         Path(__file__).parent,
-        answer=answer_table(root / "experiments"),
+        answer=answer_table(root / "experiments", findings),
         study_of={one.claim.text: one.study.name for one in claims},
-        leading=leading_picture(sections),
+        leading=next(
+            (one for section in sections for one in section.pictures if one.path.stem.endswith("_leading")), None
+        ),
         sections=sections,
         marks=MARKS,
         missing=[
@@ -64,12 +66,6 @@ def build_page(root: Path) -> str:
         ],
         explorer=embedded_json(json.loads(explorer.read_text())) if explorer.exists() else None,
     )
-
-
-def leading_picture(sections: list[Section]) -> Picture | None:
-    """The figure that leads its study; None where it is not drawn."""
-    pictures = [picture for section in sections for picture in section.pictures]
-    return next((picture for picture in pictures if picture.path.stem.endswith("_leading")), None)
 
 
 def pictures_of(study: Study) -> list[Picture]:

@@ -25,8 +25,16 @@ from experiments.lab.p_values import LEVEL, fisher_p, holm, sign_p
 from experiments.lab.study import Claim, Protocol, Study
 from experiments.lab.table import BySeed, values_of
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.shares import clopper_pearson, counted, share_difference
-from sentiment_rnn.report.statistics import Interval, accuracy_difference, accuracy_interval, percent, points
+from sentiment_rnn.report.statistics import (
+    Interval,
+    accuracy_difference,
+    accuracy_interval,
+    clopper_pearson,
+    counted,
+    percent,
+    points,
+    share_difference,
+)
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
 LEARNS = 0.9
@@ -133,19 +141,21 @@ class Evidence:
 def evidence_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Evidence:
     """What the rows of a study say to the claims of one of its protocols."""
     scores: dict[tuple[str, str], BySeed] = {}
-    validation: dict[tuple[str, str], float] = {}
-    for name in (*protocol.reads, protocol.name):
-        rows = table[table.protocol == name]
-        planned = study.protocols[name].seeds
-        for at, by_seed in _scores(study, rows).items():
-            if counted_seeds := {seed: score for seed, score in sorted(by_seed.items()) if seed in planned(*at)}:
-                scores[at] = counted_seeds
-        for at, by_seed in values_of(rows, "best_accuracy", "validation").items():
-            if best := [value for seed, value in by_seed.items() if seed in planned(*at)]:
-                validation[at] = median(best)
+    best: dict[tuple[str, str], BySeed] = {}
+    for one in (study.protocols[name] for name in (*protocol.reads, protocol.name)):
+        rows = table[table.protocol == one.name]
+        scores |= _planned(one, _scores(study, rows))
+        best |= _planned(one, values_of(rows, "best_accuracy", "validation"))
     rows = table[table.protocol.isin([*protocol.reads, protocol.name])]
     learners = _of_learners(scores, protocol.among) if protocol.among else scores
+    validation = {at: median(by_seed.values()) for at, by_seed in best.items()}
     return Evidence(study, protocol, rows, learners, scores, validation)
+
+
+def _planned(protocol: Protocol, found: Mapping[tuple[str, str], BySeed]) -> dict[tuple[str, str], BySeed]:
+    """What was found of the seeds that a protocol planned."""
+    seeds = {at: sorted(by_seed.keys() & protocol.seeds(*at)) for at, by_seed in found.items()}
+    return {at: {seed: found[at][seed] for seed in planned} for at, planned in seeds.items() if planned}
 
 
 def _scores(study: Study, rows: pd.DataFrame) -> dict[tuple[str, str], BySeed]:
@@ -214,12 +224,25 @@ def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool 
 def _two_arms(
     claim: Claim, evidence: Evidence, part: Part, adjusted: Mapping[tuple[str, Part], float]
 ) -> tuple[bool | None, str]:
-    found = compared(claim, evidence, part)
+    found, p, at = compared(claim, evidence, part), adjusted.get((claim.id, part)), part.condition
     if found is None:
-        return None, _no_learners(evidence, part.condition, part.first, part.second)
-    judge = _shares if found.better is None else _means
-    true, said = judge(claim, evidence, part, found, adjusted.get((claim.id, part)))
-    if claim.only_where and not evidence.most_learn(claim.only_where, part.condition):
+        return None, _no_learners(evidence, at, part.first, part.second)
+    first, second = evidence.label(part.first), evidence.label(part.second)
+    if found.better is None:
+        one, other = (counted(*evidence.learn(arm, at)) for arm in (part.first, part.second))
+        numbers = f"{one} seeds of {first} learn, and {other} of {second}"
+    else:
+        one, other = (mean_score(evidence.scores[arm, at]) for arm in (part.first, part.second))
+        numbers = f"{one} with {first}, and {other} with {second}"
+    said = f"{where(evidence.study, at)}{numbers}: {points(found.difference)} points"
+    true = None if claim.margin is None else within(found.difference, claim.margin)
+    if p is not None and found.better:
+        better = f"the first is better by more than {in_points(claim.margin or 0)} in {counted(*found.better)} seeds"
+        said, true = f"{said}; {better}", most(*found.better, p)
+    elif p is not None:  # a difference that is within the margin is none
+        true = found.difference.estimate > 0 if p <= LEVEL else False if true else None
+    said += "" if p is None else f", adjusted p = {p:.2g}"
+    if claim.only_where and not evidence.most_learn(claim.only_where, at):
         return None, f"{said}; not to be decided there."
     return true, f"{said}."
 
@@ -229,35 +252,6 @@ def _no_learners(evidence: Evidence, condition: str, *arms: str) -> str:
     at = [(arm, condition) for arm in arms]
     none = [evidence.label(one[0]) for one in at if one in evidence.every and one not in evidence.scores]
     return " ".join(f"No seed of {label} learns." for label in none)
-
-
-def _shares(
-    claim: Claim, evidence: Evidence, part: Part, found: Comparison, p: float | None
-) -> tuple[bool | None, str]:
-    one, other = (counted(*evidence.learn(arm, part.condition)) for arm in (part.first, part.second))
-    alike = None if claim.margin is None else within(found.difference, claim.margin)
-    true = alike if p is None else found.difference.estimate > 0 if p <= LEVEL else False if alike else None
-    said = (
-        f"{where(evidence.study, part.condition)}{one} seeds of {evidence.label(part.first)} learn, and {other} of "
-        f"{evidence.label(part.second)}: {points(found.difference)} points"
-    )
-    return true, said + ("" if p is None else f", adjusted p = {p:.2g}")
-
-
-def _means(claim: Claim, evidence: Evidence, part: Part, found: Comparison, p: float | None) -> tuple[bool | None, str]:
-    margin = claim.margin or 0.0
-    first, second = (mean_score(evidence.scores[arm, part.condition]) for arm in (part.first, part.second))
-    said = (
-        f"{where(evidence.study, part.condition)}{first} with {evidence.label(part.first)}, and {second} with "
-        f"{evidence.label(part.second)}: {points(found.difference)} points"
-    )
-    if p is None or found.better is None:
-        return within(found.difference, margin), said
-    better, of = found.better
-    said += (
-        f"; the first is better by more than {in_points(margin)} in {counted(better, of)} seeds, adjusted p = {p:.2g}"
-    )
-    return most(better, of, p), said
 
 
 def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:

@@ -1,11 +1,11 @@
 """A study as data: its question, arms, and protocols with their sweeps and claims, as `study.yaml` declares them."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -15,11 +15,19 @@ EXPERIMENTS = Path(__file__).resolve().parents[1]
 """Where the studies are, a folder each."""
 ENCODERS = (EXPERIMENTS.parent / "conf" / "encoder", EXPERIMENTS / "lab" / "conf" / "encoder")
 """Where encoders have their YAML files: the tool's, and the lab's own."""
-RULES = ("most_learn", "most_fail", "learns_more", "learns_as_often", "better", "as_good", "own")
-"""Rules of claims; see `rules.py`. The verdict on one that is `own` comes from the study's code."""
+SCORES = ("accuracy", "kept")
+"""What a run is worth, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
+SEARCH_SCORES = ("mean_accuracy", "best_accuracy", "kept")
+"""What a draw is worth on validation, in percent: `mean_accuracy` over epochs, `best_accuracy`, or `kept`."""
+NEEDED = {
+    "most_learn": ["arms"], "most_fail": ["arms"], "learns_more": ["pairs"], "learns_as_often": ["pairs", "margin"],
+    "better": ["pairs"], "as_good": ["pairs", "margin"], "own": [],
+}  # fmt: skip
+"""Rules of claims, see `rules.py`, and what each cannot do without. The study's code judges one that is `own`."""
 
 Settings = Mapping[str, Any]
 """Hydra overrides, by their key."""
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -134,13 +142,13 @@ class Study:
     order: int
     """Its place on the page, the smallest first."""
     score: str
-    """What a run is worth, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
+    """Of `SCORES`."""
     arms: Mapping[str, Arm]
     protocols: Mapping[str, Protocol]
     unit: str = ""
     """Of its conditions: `tokens`."""
     search_score: str = "mean_accuracy"
-    """What a draw is worth: `mean_accuracy` over epochs, `best_accuracy`, or `kept`, on validation, in percent."""
+    """Of `SEARCH_SCORES`."""
     leading: Mapping[str, Any] = field(default_factory=dict)
     """What the figure at the top of its page shows."""
     output: Path = Path()
@@ -149,15 +157,18 @@ class Study:
     def sweep(self, name: str) -> Sweep:
         """A sweep by its name; raises `UserError` where there is none."""
         sweeps = {sweep.name: sweep for protocol in self.protocols.values() for sweep in protocol.sweeps}
-        if name not in sweeps:
-            raise UserError(f"{name}: no sweep of {self.name}; expected one of {', '.join(sweeps)}")
-        return sweeps[name]
+        return known(name, sweeps, f"{name}: no sweep of {self.name}")
 
     def protocol(self, name: str) -> Protocol:
         """A protocol by its name; raises `UserError` where there is none."""
-        if name not in self.protocols:
-            raise UserError(f"{name}: no protocol of {self.name}; expected one of {', '.join(self.protocols)}")
-        return self.protocols[name]
+        return known(name, self.protocols, f"{name}: no protocol of {self.name}")
+
+
+def known(name: str, there: Mapping[str, Found], said: str) -> Found:
+    """What is called so; raises `UserError`, which says what is wrong and which names there are, where nothing is."""
+    if name not in there:
+        raise UserError(f"{said}; expected one of {', '.join(there)}" if there else f"{said}; there is none")
+    return there[name]
 
 
 def all_studies(experiments: Path = EXPERIMENTS) -> list[Study]:
@@ -167,10 +178,8 @@ def all_studies(experiments: Path = EXPERIMENTS) -> list[Study]:
 
 def find_study(name: str, experiments: Path = EXPERIMENTS) -> Study:
     """The study of this name; raises `UserError` where there is none."""
-    if not (experiments / name / "study.yaml").is_file():
-        names = ", ".join(study.name for study in all_studies(experiments))
-        raise UserError(f"study {name}: expected one of {names}")
-    return read_study(experiments / name)
+    folders = {path.parent.name: path.parent for path in sorted(experiments.glob("*/study.yaml"))}
+    return read_study(known(name, folders, f"{name}: no study of {experiments}"))
 
 
 def read_study(folder: Path) -> Study:
@@ -281,48 +290,60 @@ def _check(study: Study, path: Path) -> None:
     names = [sweep.name for protocol in study.protocols.values() for sweep in protocol.sweeps]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path}: two sweeps are called {twice[0]}; expected a name of its own for each")
-    for protocol in study.protocols.values():
-        for kind, named, known in _named(study, protocol):
-            if unknown := [name for name in named if name not in known]:
-                raise UserError(
-                    f"{path}: {protocol.name} names {kind} {unknown[0]}; expected one of {', '.join(known)}"
-                )
+    for where, kind, named, there in _named(study):
+        for name in named:
+            known(name, dict.fromkeys(there), f"{path}: {where} names {kind} {name}")
+    for claim in (claim for protocol in study.protocols.values() for claim in protocol.claims):
+        if missing := [key for key in NEEDED[claim.rule] if not getattr(claim, key)]:
+            raise UserError(f"{path}: claim {claim.id} has rule={claim.rule} and no {missing[0]}")
+
+
+def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str]]]:
+    """Who names something, its kind, the names, and those that are there."""
+    yield study.name, "score", [study.score], SCORES
+    yield study.name, "search_score", [study.search_score], SEARCH_SCORES
+    yield study.name, "arm", study.leading.get("arms", []), study.arms
+    yield study.name, "protocol", study.leading.get("from", []), study.protocols
+    for name, protocol in study.protocols.items():
+        yield name, "protocol", protocol.reads, study.protocols
+        yield name, "rule", [claim.rule for claim in protocol.claims], NEEDED
+        for sweep in protocol.sweeps:
+            yield name, "arm", [*sweep.arms, *sweep.rates_of, *sweep.rates_of.values()], study.arms
+        every = [one for of in (name, *protocol.reads) for one in study.protocols[of].sweeps if not one.draws]
+        conditions = [at for one in every for at in (one.tested or (one.condition,))]
         for claim in protocol.claims:
-            needed = {"own": [], "most_learn": ["arms"], "most_fail": ["arms"]}.get(claim.rule, ["pairs"])
-            needed += ["margin"] if claim.rule in ("learns_as_often", "as_good") else []
-            if missing := [key for key in needed if not getattr(claim, key)]:
-                raise UserError(f"{path}: claim {claim.id} has rule={claim.rule} and no {missing[0]}")
+            compared = [*claim.arms, *(arm for pair in claim.pairs for arm in pair[:2]), claim.only_where or []]
+            chosen = [one for one in claim.at if isinstance(one, dict)]
+            yield name, "arm", _names([*compared, *chosen]), study.arms
+            yield name, "selector of an arm", _selectors(compared), ["best_on_validation"]
+            yield name, "selector of a condition", _selectors(chosen), ["first_not_learned"]
+            own = [str(pair[2]) for pair in claim.pairs if len(pair) > 2]
+            shared = claim.at if claim.arms or len(own) < len(claim.pairs) else ()
+            yield name, "condition", [*(one for one in shared if one not in chosen), *own], conditions
+            for reference in (*claim.supersedes, *claim.related):
+                yield name, "claim", [reference], _claims(study, reference.rpartition("/")[0])
 
 
-def _named(study: Study, protocol: Protocol) -> Iterator[tuple[str, list[str], Collection[str]]]:
-    """Kind, names that a protocol has of it, and names that are known."""
-    yield "protocol", list(protocol.reads), study.protocols
-    yield "rule", [claim.rule for claim in protocol.claims], RULES
-    arms = [arm for sweep in protocol.sweeps for arm in sweep.arms]
-    places, ways, lags = [], [], []
-    for claim in protocol.claims:
-        given = [*claim.arms, *(arm for pair in claim.pairs for arm in pair[:2]), claim.only_where or []]
-        arms += [arm for one in [*given, *filter(_selects, claim.at)] for arm in _names(one)]
-        ways += [key for one in filter(_selects, given) for key in one]
-        places += [key for one in filter(_selects, claim.at) for key in one]
-        if claim.arms or any(len(pair) == 2 for pair in claim.pairs):
-            lags += [one for one in claim.at if not _selects(one)]
-        lags += [str(pair[2]) for pair in claim.pairs if len(pair) > 2]
-    yield "arm", arms, study.arms
-    yield "selector of an arm", ways, ["best_on_validation"]
-    yield "selector of a condition", places, ["first_not_learned"]
-    compared = [
-        sweep for name in (protocol.name, *protocol.reads) for sweep in study.protocols[name].sweeps if not sweep.draws
-    ]
-    yield "condition", lags, list(dict.fromkeys(at for one in compared for at in (one.tested or (one.condition,))))
-
-
-def _selects(given: Any) -> bool:
-    return isinstance(given, dict)
+def _selectors(given: Iterable[Any]) -> list[str]:
+    return [key for one in given if isinstance(one, dict) for key in one]
 
 
 def _names(given: Any) -> list[str]:
     """The arms in an arm, a list of them, or a selector."""
     if isinstance(given, str):
         return [given]
-    return [name for one in (given.values() if isinstance(given, dict) else given) for name in _names(one)]
+    return [name for one in (given.values() if isinstance(given, Mapping) else given) for name in _names(one)]
+
+
+def _claims(study: Study, other: str) -> list[str]:
+    """`protocol.claim`, of each claim of a study; of another one `study/protocol.claim`, and none where it is not."""
+    if not other:
+        return [f"{name}.{claim.id}" for name, protocol in study.protocols.items() for claim in protocol.claims]
+    path = study.folder.parent / other / "study.yaml"
+    return [f"{other}/{name}" for name in _claims_in(path)] if path.is_file() else []
+
+
+@cache
+def _claims_in(path: Path) -> list[str]:
+    protocols = yaml.safe_load(path.read_text(encoding="utf-8"))["protocols"]
+    return [f"{name}.{claim['id']}" for name, of in protocols.items() for claim in of.get("claims", [])]

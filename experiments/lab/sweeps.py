@@ -147,14 +147,14 @@ def correct_of(run: RunResult, sweep: Sweep) -> Iterator[tuple[str, Correct]]:
     """What a run classified correctly, at each condition at which it was tested."""
     found = run.predictions
     for condition in sweep.tested or (sweep.condition,):
-        there = found.distances == int(condition) if sweep.tested else np.full(len(found.labels), True)
+        there = found.lags == int(condition) if sweep.tested else np.full(len(found.labels), True)
         yield condition, Correct(found.correct[there], reviews_digest(found, there))
 
 
 def reviews_digest(predictions: Predictions, chosen: np.ndarray) -> str:
     """SHA-256 digest of the chosen reviews, bool [N]: of their labels, lengths and lags, which runs record."""
     digest = hashlib.sha256()
-    for values, kind in ((predictions.labels, "<i1"), (predictions.lengths, "<i8"), (predictions.distances, "<i4")):
+    for values, kind in ((predictions.labels, "<i1"), (predictions.lengths, "<i8"), (predictions.lags, "<i4")):
         digest.update(values[chosen].astype(kind).tobytes())
     return digest.hexdigest()
 

@@ -17,9 +17,10 @@ from experiments.lab.rules import (
     mean_score,
     parts_of,
 )
-from sentiment_rnn.report.shares import clopper_pearson, counted
 from sentiment_rnn.report.statistics import (
     Interval,
+    clopper_pearson,
+    counted,
     gaffke_interval,
     paired_interval,
     percent,

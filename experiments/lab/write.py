@@ -7,9 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.lab.answer import answer_table
-from experiments.lab.findings import Findings, findings_of
+from experiments.lab.findings import Findings, Found, findings_of, leading_figure
 from experiments.lab.illustrations import illustration_blocks
-from experiments.lab.leading import leading_figure
 from experiments.lab.rules import Verdict
 from experiments.lab.run import read_provenance
 from experiments.lab.study import Claim, Protocol, Study, all_studies, find_study
@@ -29,10 +28,6 @@ class Block(NamedTuple):
     document: Path
     name: str
     text: str
-
-
-Found = tuple[Study, Mapping[str, Findings]]
-"""A study, and the findings of its protocols that have run, by their name."""
 
 
 class Judged(NamedTuple):
@@ -126,7 +121,7 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
             yield Block(study.folder / f"{name}.md", name, found[name].document() if name in found else NOT_RUN)
         of_study = [one for one in claims if one.study.name == study.name]
         yield Block(study.folder / "README.md", study.name, markdown([verdict_table(of_study, "", True)]))
-    yield Block(root / README, "answer", markdown([answer_table(root / "experiments")]))
+    yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
     yield Block(root / SUMMARY, "verdicts", markdown([verdict_table(claims, "../experiments", False)]))
     yield from (Block(*block) for block in illustration_blocks(root))
 

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from experiments.lab.findings import Findings
-from experiments.lab.leading import searched_where_run
+from experiments.lab.findings import Findings, searched_where_run
 from experiments.lab.rules import Evidence, Verdict, judged
-from sentiment_rnn.report.shares import clopper_pearson, counted
+from sentiment_rnn.report.statistics import clopper_pearson, counted
 from sentiment_rnn.report.tables import Table
 
 LAGS = ("5", "20", "50")

@@ -13,13 +13,16 @@ from omegaconf import OmegaConf
 
 from processes import environment, run_command
 from sentiment_rnn import __version__
-from sentiment_rnn.cli.commands import COMMANDS
-from sentiment_rnn.cli.help import _all_keys, help_of, keys_of
-from sentiment_rnn.cli.main import _command_to_complete, flags_first
+from sentiment_rnn.cli.commands import COMMANDS, arguments_of, new_parser
+from sentiment_rnn.cli.help import SECTIONS, USUAL, all_keys, help_of_train, keys_of, purpose_of
+from sentiment_rnn.cli.main import is_train_completed
+from sentiment_rnn.cli.train import flags_first
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import register_schema
+from sentiment_rnn.errors import UserError
 
-HYDRA_COMMANDS = sorted(name for name, command in COMMANDS.items() if command.keys)
+FLAGGED = [name for name in COMMANDS if name != "train"]
+"""Commands that take flags."""
 
 
 def processor_seconds(*arguments: str, folder: Path) -> tuple[float, subprocess.CompletedProcess[str]]:
@@ -41,18 +44,6 @@ def test_help_is_there_within_a_second(command: str, tmp_path: Path) -> None:
     assert done.stderr == ""
     assert took < bare + 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_command_lists_the_keys_of_tracking_that_it_has_a_use_for() -> None:
-    listed = {
-        name: {key.removeprefix("tracking.") for key, _, _ in _all_keys(command) if key.startswith("tracking.")}
-        for name, command in COMMANDS.items()
-        if command.keys
-    }
-    declared = {key.name for key in keys_of("config/tracking.py", "TrackingConfig")}
-    assert listed.pop("train") == declared
-    assert listed.pop("compare") == {"uri", "directory", "experiment", "checkpoints", "model"}
-    assert set(map(frozenset, listed.values())) == {frozenset({"uri", "directory", "experiment", "checkpoints"})}
 
 
 LOADED = """
@@ -77,29 +68,24 @@ def test_help_loads_no_large_library(command: str, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", HYDRA_COMMANDS)
-def test_help_has_three_examples_and_the_meaning_of_each_key(
-    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_help_of_train_has_three_examples_and_the_meaning_of_each_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    said = run_command(command, tmp_path, "--help", "all", status=0).stdout
-    examples = [line.strip() for line in said.splitlines() if line.startswith(f"  sentiment-rnn {command}")]
+    said = run_command("train", tmp_path, "--help", "all", status=0).stdout
+    examples = [line.strip() for line in said.splitlines() if line.startswith("  sentiment-rnn train")]
     assert len(examples) == 3
     words = " ".join(said.split())
-    sections = {key.removesuffix(".") for key, _, _ in COMMANDS[command].keys}
     checked: set[str] = set()
-    for prefix, module, name in COMMANDS[command].keys:
+    for prefix, (module, name) in SECTIONS.items():
         for key in keys_of(module, name):
             full = prefix + key.name
-            if key.name.startswith("_") or key.name in sections or full in checked:
+            if key.name.startswith("_") or f"{key.name}." in SECTIONS or full in checked:
                 continue
             checked.add(full)
-            used = COMMANDS[command].of_tracking
-            if prefix == "tracking." and used and key.name not in used:
-                assert f" {full} " not in words, full
-            else:
-                assert f"{full} {key.meaning}" in words, full
-    assert len(checked) > 5
+            assert f"{full} {key.meaning}" in words, full
+    assert len(checked) > 80
+    assert checked < {key.name for key in all_keys()}, "sources of reviews have keys of their own"
 
 
 @pytest.mark.parametrize("columns", [80, 100])
@@ -118,7 +104,7 @@ def test_help_of_train_lists_the_groups_and_what_the_usual_keys_are_without_an_o
     groups = ["encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling"]
     keys = [key.partition("=") for key in listed if "=" in key]
     assert [word for word in listed if word in groups] == groups
-    assert [key for key, _, _ in keys] == list(COMMANDS["train"].usual)
+    assert [key for key, _, _ in keys] == list(USUAL)
     register_schema()
     with initialize_config_dir(version_base="1.3", config_dir=CONFIGURATION):
         config = compose("config")
@@ -133,9 +119,8 @@ def test_help_lists_ones_own_encoders_first(tmp_path: Path) -> None:
     for name in ("convolution", "lstm"):  # which stands for the shipped one
         (tmp_path / "mine" / "encoder" / f"{name}.yaml").touch()
     for flag in (["--config-dir", "mine"], ["--config-dir=mine"], ["-cd", "mine"]):
-        for command in ("train", "compare"):
-            said = run_command(command, tmp_path, "--help", *flag, status=0).stdout
-            assert ("convolution, lstm, bag, gru, lstm_chrono, rnn" in said) == (command == "train")
+        said = run_command("train", tmp_path, "--help", *flag, status=0).stdout
+        assert "convolution, lstm, bag, gru, lstm_chrono, rnn" in said
 
 
 def test_names_that_do_not_fit_are_left_to_the_whole_help(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -144,22 +129,51 @@ def test_names_that_do_not_fit_are_left_to_the_whole_help(monkeypatch: pytest.Mo
     names = [f"an_encoder_with_a_long_name_{number}" for number in range(9)]
     for name in names:
         (tmp_path / "encoder" / f"{name}.yaml").touch()
-    said = help_of("train", ["--config-dir", str(tmp_path)])
+    said = help_of_train(["--config-dir", str(tmp_path)])
     assert f"  encoder     {names[0]}, {names[1]},\n" in said
     assert "… (--help all)\n  data " in said
     assert len(said.splitlines()) <= 40
-    assert all(name in help_of("train", ["all", "--config-dir", str(tmp_path)]) for name in names)
+    assert all(name in help_of_train(["all", "--config-dir", str(tmp_path)]) for name in names)
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(HYDRA_COMMANDS)))
-def test_help_of_the_other_commands_describes_their_options(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", FLAGGED)
+def test_help_of_the_other_commands_has_examples_and_the_shared_flags(command: str, tmp_path: Path) -> None:
     said = run_command(command, tmp_path, "--help", status=0).stdout
-    assert COMMANDS[command].purpose in " ".join(said.split())
-    if command == "sync":
-        assert "tracking.directory of the runs (default: runs)" in " ".join(said.split())
-    else:
-        assert "--store FOLDER" in said
-        assert "where the runs are (default: runs)" in " ".join(said.split())
+    assert purpose_of(command) in said
+    assert f"\nsentiment-rnn {command}" in said
+    words = " ".join(said.split())
+    assert "--store FOLDER where the runs are (default: runs)" in words
+    assert "--tracking-uri URI an MLflow server instead" in words
+    assert ("--experiment NAME the MLflow experiment of the runs" in words) == (command != "sync")
+
+
+@pytest.mark.parametrize(
+    ("command", "former", "flags"),
+    [
+        ("compare", "sweep=demo", "compare demo"),
+        ("compare", "+sweep=[a,b] register=true", "compare a b --register"),
+        ("compare", "panels=[accuracy,test/f1] x", "compare --panel accuracy --panel test/f1 x"),
+        ("compare", "register=replace tracking.model=m", "compare --replace --model m"),
+        ("compare", "output=null register=false", "compare"),
+        ("runs", "json=true tracking.uri=http://h:5", "runs --json --tracking-uri http://h:5"),
+        ("runs", "tracking.directory=there --json", "runs --store there --json"),
+        ("runs prune", "sweep=a older_than_days=30 yes=true", "runs prune a --older-than 30 --yes"),
+    ],
+)
+def test_who_gives_a_key_and_a_value_is_told_the_flags(
+    command: str, former: str, flags: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["sentiment-rnn", *former.split()])
+    with pytest.raises(UserError) as said:
+        arguments_of(new_parser(command, ""))
+    assert str(said.value).endswith(f": this command takes flags now; write sentiment-rnn {flags}")
+
+
+def test_flags_may_stand_between_the_names_of_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = new_parser("compare", "")
+    parser.add_argument("sweeps", nargs="*")
+    monkeypatch.setattr("sys.argv", ["sentiment-rnn", "mine", "--store", "there", "more"])
+    assert arguments_of(parser).sweeps == ["mine", "more"]
 
 
 def test_without_a_command_there_is_an_overview_of_all(tmp_path: Path) -> None:
@@ -167,8 +181,8 @@ def test_without_a_command_there_is_an_overview_of_all(tmp_path: Path) -> None:
         [sys.executable, "-m", "sentiment_rnn"],
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
-    for name, command in COMMANDS.items():
-        assert f"{name:<10} {command.purpose}" in said
+    for name in COMMANDS:
+        assert f"{name:<10} {purpose_of(name)}" in said
 
 
 def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
@@ -194,7 +208,7 @@ def test_the_reader_of_the_help_may_leave_early(tmp_path: Path) -> None:
         f"{sys.executable} -m sentiment_rnn train --help | head -1",
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, shell=True,
     )  # fmt: skip
-    assert done.stdout.strip() == COMMANDS["train"].purpose
+    assert done.stdout.strip() == purpose_of("train")
     assert done.stderr == ""
 
 
@@ -236,33 +250,23 @@ def test_the_shell_is_offered_what_completes_a_line(line: str, offered: set[str]
 
 
 @pytest.mark.parametrize(
-    ("line", "command", "left"),
+    ("line", "completed", "left"),
     [
-        ("sentiment-rnn compare regis", "compare", "sentiment-rnn regis"),
-        ("sentiment-rnn train encoder=l", "train", "sentiment-rnn encoder=l"),
-        ("sentiment-rnn encoder=l", "train", "sentiment-rnn encoder=l"),
-        ("sentiment-rnn runs sw", "runs", "sentiment-rnn sw"),
-        ("sentiment-rnn runs prune ke", "runs prune", "sentiment-rnn ke"),
-        ("sentiment-rnn compare", "train", "sentiment-rnn compare"),
+        ("sentiment-rnn train encoder=l", True, "sentiment-rnn encoder=l"),
+        ("sentiment-rnn encoder=l", True, "sentiment-rnn encoder=l"),
+        ("sentiment-rnn runs prune ke", False, "sentiment-rnn ke"),
     ],
 )
-def test_a_line_is_completed_for_its_command(
-    line: str, command: str, left: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_of_train_is_completed(line: str, completed: bool, left: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMP_LINE", line)
     monkeypatch.setenv("COMP_POINT", str(len(line)))
-    assert _command_to_complete() == command
+    assert is_train_completed() == completed
     assert os.environ["COMP_LINE"] == left
     assert os.environ["COMP_POINT"] == str(len(left))
 
 
 @pytest.mark.parametrize(
-    ("line", "offered"),
-    [
-        ("sentiment-rnn compare regis", {"register="}),
-        ("sentiment-rnn runs prune older", {"older_than_days="}),
-        ("sentiment-rnn train encoder=gr", {"encoder=gru"}),
-    ],
+    ("line", "offered"), [("sentiment-rnn compare regis", set()), ("sentiment-rnn train encoder=gr", {"encoder=gru"})]
 )
 def test_completion_loads_no_command(line: str, offered: set[str], tmp_path: Path) -> None:
     shell = {"COMP_LINE": line, "COMP_POINT": str(len(line))}

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 SWEEP = (
     "-m", "study=mine", "encoder=rnn,bag", "data=generated", "data.train_reviews=200", "data.test_reviews=60",
-    "data.max_distance=10", "data.batch_size=20", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
+    "data.max_lag=10", "data.batch_size=20", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
     "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
 )  # fmt: skip
 MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
@@ -133,7 +133,7 @@ def test_the_model_has_the_files_of_one_that_a_run_packed_and_is_made_once(
 
 def test_compare_registers_models_that_it_makes(small: Sweep) -> None:
     said = run_command(
-        "compare", small.store.directory.parent, "sweep=mine", "register=true",
+        "compare", small.store.directory.parent, "mine", "--register",
         f"tracking.directory={small.store.directory}", status=0,
     ).stdout  # fmt: skip
     assert {f"registered as demo@{alias}, version" in said for alias in ("champion", "rnn", "bag")} == {True}
@@ -146,7 +146,7 @@ def test_a_model_whose_checkpoint_is_gone_is_one_line(train: Callable[..., Sweep
     done = run_command("predict", folder, "--store", "bare", "--run", run_id, "good", status=1)
     assert "this checkpoint is gone" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    said = run_command("compare", folder, "sweep=mine", "register=true", "tracking.directory=bare", status=0).stdout
+    said = run_command("compare", folder, "mine", "--register", "--store", "bare", status=0).stdout
     assert "registered as demo@rnn, version 1" in said
     (line,) = [line for line in said.splitlines() if line.startswith("not registered: bag")]
     assert "this checkpoint is gone" in line
@@ -165,7 +165,7 @@ def test_a_model_whose_reviews_have_changed_is_one_line(train: Callable[..., Swe
 def test_two_thousand_runs_of_a_study_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     """A model as large, and as many predictions and points of the curves, as those of most studies."""
     study = (
-        "-m", "study=many", "data=generated", "data.distances=equal", "data.max_distance=50", "data.test_reviews=2000",
+        "-m", "study=many", "data=generated", "data.lags=equal", "data.max_lag=50", "data.test_reviews=2000",
         "data.train_reviews=640", "encoder=lstm", "encoder.hidden_size=64", "embedding.size=32", "trainer.epochs=8",
         "tracking.record=results", "tracking.system_metrics=false",
         "trainer.log_every_n_steps=1", "trainer.threads=1", "trainer=cpu",

@@ -23,7 +23,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from processes import LIBRARY_WARNING, environment, free_port, run_command, wait_for_answer
-from sentiment_rnn.cli import compare
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
@@ -38,7 +37,7 @@ from sentiment_rnn.tracking.results import find_sweep, result_of
 from sentiment_rnn.tracking.store import Store
 
 SMALL = [
-    "data=generated", "data.train_reviews=400", "data.test_reviews=100", "data.max_distance=10", "data.batch_size=20",
+    "data=generated", "data.train_reviews=400", "data.test_reviews=100", "data.max_lag=10", "data.batch_size=20",
     "encoder.hidden_size=16", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
     "tracking.system_metrics=false", "optimizer.learning_rate=0.01",
 ]  # fmt: skip
@@ -83,7 +82,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a sweep of two encoders, compared, so that their best are registered."""
     folder = tmp_path_factory.mktemp("use")
     run_command("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm", status=0)
-    said = run_command("compare", folder, "sweep=mine", "register=true", status=0).stdout
+    said = run_command("compare", folder, "mine", "--register", status=0).stdout
     assert "registered as demo@champion, version " in said
     assert "registered as demo@rnn, version " in said
     return folder
@@ -109,7 +108,7 @@ def test_the_champion_is_the_best_on_validation(store: Store) -> None:
 
 
 def test_comparing_again_registers_nothing_twice_and_says_so(compared: Path, store: Store) -> None:
-    said = run_command("compare", compared, "sweep=mine", "register=true", status=0).stdout
+    said = run_command("compare", compared, "mine", "--register", status=0).stdout
     assert len(store.client.search_model_versions("name = 'demo'")) == 2
     for alias in ("champion", "rnn", "lstm"):
         assert f"registered already as demo@{alias}, version " in said
@@ -144,8 +143,8 @@ def test_what_a_store_refuses_to_keep_is_written_and_shown_all_the_same(
     def refuse(*_: object) -> None:
         raise UserError("the server refuses this user (403)")
 
-    monkeypatch.setattr(compare, "log_comparison", refuse)
-    said = ask("compare", compared, "sweep=mine", "register=true", f"output={tmp_path}/compared", status=1)
+    monkeypatch.setattr("sentiment_rnn.tracking.sweep_reports.log_comparison", refuse)
+    said = ask("compare", compared, "mine", "--register", "--output", f"{tmp_path}/compared", status=1)
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {"table.md", "results.csv", "comparison.png"}
     assert f"written to {tmp_path}/compared" in said.stdout
     assert "Mean ± standard deviation" in said.stdout
@@ -550,10 +549,10 @@ def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, s
 def test_several_sweeps_are_compared_in_one_table(compared: Path, store: Store, ask: Ask) -> None:
     run_command("train", compared, "-m", *SMALL, "study=more", "encoder=lstm", "seed=1", status=0)
     parent = find_sweep(store, "more").info.run_id
-    for given in ("sweep=mine,more", f"sweep=[mine,{parent}]"):
-        ask("compare", compared, given, f"output={compared}/both")
+    for given in (("mine", "more"), ("mine", parent)):
+        ask("compare", compared, *given, "--output", f"{compared}/both")
         rows = list(csv.DictReader((compared / "both" / "results.csv").open()))
-        found = sorted((row["encoder"], row["seed"]) for row in rows)
+        found = sorted((row["arm"], row["seed"]) for row in rows)
         assert found == [("lstm", "0"), ("lstm", "1"), ("rnn", "0")]
-    ask("compare", compared, f"sweep=[{parent}]")
-    assert "sweep=absent: no such sweep" in ask("compare", compared, "sweep=mine,absent", status=1).stderr
+    ask("compare", compared, parent)
+    assert "absent: no such sweep" in ask("compare", compared, "mine", "absent", status=1).stderr

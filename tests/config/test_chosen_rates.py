@@ -24,7 +24,7 @@ def best_rate(sweep: str, encoder: str) -> float:
     scores: dict[float, list[float]] = {}
     with (REPOSITORY / "experiments" / "illustrations" / sweep / "results.csv").open() as file:
         for row in csv.DictReader(file):
-            if row["encoder"].split(",")[0] == encoder:
+            if row["arm"].split(",")[0] == encoder:
                 scores.setdefault(float(row["learning_rate"]), []).append(float(row["val/best_accuracy"]))
     return max(sorted(scores), key=lambda rate: round(statistics.mean(scores[rate]), 9))
 

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from processes import run_command
-from sentiment_rnn.config.loading import recorded
+from sentiment_rnn.config.loading import recorded, source_of
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
@@ -133,7 +133,6 @@ def test_arguments_that_a_class_hands_on_are_keys_of_their_own_types(mine: Path)
 def test_an_encoder_and_a_source_of_ones_own_read_reviews(mine: Path) -> None:
     config = of(mine, "encoder.width=5", "+data.word=fine")
     data = ReviewData(config.data)
-    data.setup()
     assert "fine" in data.corpus.tokenizer.vocabulary.stoi
     model = build_model(config, len(data.corpus.tokenizer))
     batch = next(iter(data.train_dataloader()))
@@ -175,13 +174,29 @@ def test_what_was_recorded_reads_back_without_the_module(mine: Path, monkeypatch
     assert again.identity("", "") == config.identity("", "")
 
 
-def test_a_run_of_an_earlier_version_reads_back_with_its_key_as_it_is_called_now() -> None:
-    settings = run_config("trainer.target_score=0.9").settings()
+def test_a_run_of_an_earlier_version_reads_back_with_its_keys_as_they_are_called_now() -> None:
+    config = run_config("data=generated", "trainer.target_score=0.9", "data.test_max_lag=400", "data.lags=mixed")
+    settings = config.settings()
     settings["trainer"]["solved_score"] = settings["trainer"].pop("target_score")
+    for old, new in (("max_distance", "max_lag"), ("test_max_distance", "test_max_lag"), ("distances", "lags")):
+        settings["data"][old] = settings["data"].pop(new)
     settings["encoder"]["_target_"] = "sentiment_rnn.model.encoders.Lstm"
     again = recorded(settings)
     assert again.trainer.target_score == 0.9
+    assert source_of(again.data) == source_of(config.data)
     assert isinstance(build_model(again, 5).backbone.encoder, Lstm)
+
+
+def test_a_source_of_ones_own_keeps_the_name_that_the_tool_once_gave_a_key(mine: Path) -> None:
+    settings = of(mine).settings()
+    settings["data"]["max_distance"] = 50
+    assert recorded(settings).data.max_distance == 50
+
+
+def test_a_key_of_tracking_that_an_earlier_version_had_is_passed_over() -> None:
+    settings = run_config("tracking.directory=there").settings()
+    settings["tracking"]["model"] = "mine"
+    assert recorded(settings).tracking.directory == "there"
 
 
 @pytest.mark.parametrize(

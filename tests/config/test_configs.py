@@ -185,14 +185,6 @@ def test_a_bag_has_one_thread_unless_others_are_asked_for() -> None:
     assert composed("encoder=lstm").trainer.threads is None
 
 
-def test_the_compare_command_composes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    run_entry_point(monkeypatch, "compare", "--cfg", "job", "--resolve")
-    shown = capsys.readouterr().out
-    assert "sweep: latest" in shown
-    assert "register: false" in shown
-    assert "model: null" in shown
-
-
 @pytest.mark.parametrize(("task", "kind"), [("reviews", ReviewConfig), ("adding", SequenceConfig)])
 def test_a_task_brings_the_keys_that_it_needs_and_no_others(task: str, kind: type[RunConfig]) -> None:
     config = checked(composed(f"task={task}"))
@@ -282,7 +274,7 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
     assert identity() == base
     same = [
         "trainer.progress_bar=false", "trainer.threads=1", "trainer.keep_epochs=true", "tracking.directory=elsewhere",
-        "tracking.model=mine", "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
+        "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)

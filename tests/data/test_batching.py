@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
-from sentiment_rnn.data.batching import LengthBuckets, ReviewLoader, Reviews
+from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Split, load_corpus
+from sentiment_rnn.data.task_data import ResumableLoader
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200).map(np.array)
 BATCH_SIZES = st.integers(1, 40)
@@ -26,7 +27,7 @@ def build_split(lengths: list[int]) -> Split:
         offsets=offsets,
         labels=(np.arange(count) % 2).astype(np.int8),
         ratings=np.zeros(count, dtype=np.int8),
-        distances=np.full(count, -1, dtype=np.int32),
+        lags=np.full(count, -1, dtype=np.int32),
         names=[str(number) for number in range(count)],
     )
 
@@ -182,8 +183,9 @@ def test_a_sampler_restored_twice_in_an_epoch_still_goes_on() -> None:
 def test_a_loader_saves_and_restores_its_place() -> None:
     reviews = Reviews(build_split(list(range(1, 41))), max_tokens=100, keep="tail")
 
-    def build() -> ReviewLoader:
-        return ReviewLoader(reviews, LengthBuckets(reviews.lengths, 4, shuffle=True, seed=1), pin_memory=False)
+    def build() -> ResumableLoader:
+        buckets = LengthBuckets(reviews.lengths, 4, shuffle=True, seed=1)
+        return ResumableLoader(reviews, buckets, sampler=buckets)
 
     expected = [batch.indices.tolist() for batch in build()]
     stopped = build()

@@ -77,7 +77,7 @@ def assert_holds(corpus: Corpus, source: MadeUp) -> None:
         ]
         assert split.labels.tolist() == [review.label for review in reviews[name]]
         assert split.ratings.tolist() == [review.rating for review in reviews[name]]
-        assert split.distances.tolist() == [review.distance for review in reviews[name]]
+        assert split.lags.tolist() == [review.lag for review in reviews[name]]
         assert split.names == [review.name for review in reviews[name]]
 
 
@@ -87,9 +87,9 @@ def test_the_arrays_hold_the_reviews(source: MadeUp, generated_config: Config) -
 
 def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, generated_config: Config) -> None:
     split = load_corpus(source, generated_config()).splits["train"]
-    types = {name: getattr(split, name).dtype.name for name in ("tokens", "offsets", "labels", "ratings", "distances")}
+    types = {name: getattr(split, name).dtype.name for name in ("tokens", "offsets", "labels", "ratings", "lags")}
     assert types == {
-        "tokens": "int32", "offsets": "int64", "labels": "int8", "ratings": "int8", "distances": "int32",
+        "tokens": "int32", "offsets": "int64", "labels": "int8", "ratings": "int8", "lags": "int32",
     }  # fmt: skip
     assert isinstance(split.tokens.base, np.memmap)
     assert split.lengths.dtype == np.int64
@@ -145,24 +145,6 @@ def test_what_is_cut_and_batched_does_not_make_another_corpus(
     assert source.reads == 1
 
 
-def test_the_same_texts_from_another_place_share_a_folder(
-    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = generated_config()
-    load_corpus(source, config)
-
-    def fail(_: str) -> list[str]:
-        pytest.fail("tokenized again")
-
-    monkeypatch.setattr(corpus_module, "splitter", lambda name: fail)
-    elsewhere = MadeUp(source.log, place="elsewhere")
-    corpus = load_corpus(elsewhere, config)
-    assert source.reads == 2
-    assert len(folders(config)) == 1
-    monkeypatch.undo()
-    assert_holds(corpus, elsewhere)
-
-
 def test_other_texts_make_another_corpus(source: MadeUp, generated_config: Config) -> None:
     config = generated_config()
     first = load_corpus(source, config)
@@ -197,10 +179,9 @@ def test_a_corpus_deleted_by_hand_is_made_again(source: MadeUp, generated_config
 KILLS: dict[str, tuple[object, str, str]] = {
     "at the first array": (np, "save", "train.tokens.npy"),
     "midway": (np, "save", "validation.labels.npy"),
-    "at the last array": (np, "save", "test.distances.npy"),
+    "at the last array": (np, "save", "test.lags.npy"),
     "at the description": (Path, "write_text", "about.json"),
     "before the new name": (Path, "rename", ".making-"),
-    "before the source is noted": (Path, "replace", ".partial"),
 }
 
 
@@ -227,7 +208,7 @@ def test_a_process_killed_while_writing_leaves_no_broken_corpus(
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     leftovers = list((Path(config.directory) / "tokens").glob(".making-*"))
-    assert len(leftovers) == (moment != "before the source is noted")
+    assert len(leftovers) == 1
 
     corpus = load_corpus(source, config)
     assert source.reads == 2

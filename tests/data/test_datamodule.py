@@ -87,8 +87,6 @@ def data(generated_config: Config) -> ReviewData:
 
 
 def test_all_three_loaders_work_without_a_trainer(data: ReviewData) -> None:
-    data.prepare_data()
-    data.setup()
     seen = {
         "train": list(data.train_dataloader()),
         "validation": list(data.val_dataloader()),
@@ -104,13 +102,7 @@ def test_all_three_loaders_work_without_a_trainer(data: ReviewData) -> None:
         assert {len(batch.labels) for batch in seen[name]} == {batch_size}, name
 
 
-def test_setup_works_without_prepare_data(data: ReviewData) -> None:
-    data.setup("test")
-    assert len(data.reviews("test")) == 64
-
-
 def test_batches_hold_the_reviews_of_the_source(data: ReviewData) -> None:
-    data.setup()
     source = source_of(data.config).read()["validation"]
     for batch in data.val_dataloader():
         for tokens, length, label, index in zip(*batch, strict=True):
@@ -120,14 +112,11 @@ def test_batches_hold_the_reviews_of_the_source(data: ReviewData) -> None:
 
 def test_max_tokens_cuts_the_batches(generated_config: Config) -> None:
     data = ReviewData(generated_config(max_tokens=9))
-    data.setup()
     assert {batch.tokens.shape[1] for batch in data.train_dataloader()} == {9}
 
 
 def test_every_split_is_shuffled_where_that_is_asked_for(generated_config: Config) -> None:
     kept, mixed = ReviewData(generated_config()), ReviewData(generated_config(shuffle_span=100))
-    for data in (kept, mixed):
-        data.setup()
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         for batch, other in zip(getattr(kept, loader)(), getattr(mixed, loader)(), strict=True):
             assert torch.equal(batch.indices, other.indices)
@@ -137,8 +126,6 @@ def test_every_split_is_shuffled_where_that_is_asked_for(generated_config: Confi
 
 def test_the_seed_decides_the_training_order_and_no_other(data: ReviewData) -> None:
     other = ReviewData(data.config, seed=8)
-    data.setup()
-    other.setup()
 
     def order(loader: Any) -> list[list[int]]:
         return [batch.indices.tolist() for batch in loader]
@@ -180,7 +167,6 @@ def two_words(tmp_path: Path, **changes: Any) -> DataConfig:
 
 def test_a_new_source_is_one_class_and_its_arguments_are_keys(tmp_path: Path) -> None:
     data = ReviewData(two_words(tmp_path, words="fine,poor"))
-    data.setup()
     assert data.corpus.tokenizer.vocabulary.itos == ["<pad>", "<unk>", "fine", "poor"]
     assert sum(len(batch.labels) for batch in data.train_dataloader()) == 6
 

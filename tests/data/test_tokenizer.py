@@ -229,7 +229,7 @@ def test_a_file_may_name_a_tokenizer_of_this_package_that_nobody_has_imported(
     monkeypatch.delitem(sys.modules, "sentiment_rnn.data.my_splitters")
     with pytest.raises(UserError, match="not marked as a tokenizer"):
         check_splitter("sentiment_rnn.data.my_splitters.LIMIT")
-    with pytest.raises(UserError, match="of another package"):
+    with pytest.raises(UserError, match="is not in this version of sentiment_rnn"):
         check_splitter("sentiment_rnn.data.nowhere.characters")
 
 

@@ -1,14 +1,13 @@
 """The tables and the figure of experiments/benchmarks, from numbers given here."""
 
 import argparse
-import math
-from pathlib import Path
 
 import pytest
 
-import growth
 from benchmark import numbers, some_of
-from epoch import Row, profile_table, table, throughput_figure
+from cases import ways_of
+from epoch import Row, table, throughput_figure
+from sentiment_rnn import runtime
 from sentiment_rnn.report.tables import Table, markdown
 
 ROWS = [
@@ -36,7 +35,6 @@ def is_well_formed(table: Table) -> bool:
     [
         table(ROWS, "lstm"),
         table(WITHOUT_KERAS, "rnn"),
-        profile_table({("lstm", 64): {"cells": 0.01, "other": 0.02}, ("rnn", 64): {"cells": 0.01, "other": 0.03}}),
     ],
 )
 def test_a_table_is_well_formed(made: Table) -> None:
@@ -59,24 +57,13 @@ def test_the_figure_has_a_bar_for_each_case(rows: list[Row]) -> None:
     assert [len(axes.patches) for axes in figure.axes] == [len(rows) // 2] * 2
 
 
-def test_an_exponent_is_the_power_of_the_growth() -> None:
-    series = [(16, 1.0, 1), *((value, 1e-3 * value**2, 1000 * value) for value in (32, 64, 128))]
-    assert growth.exponent(series, 32) == pytest.approx(2)
-    assert growth.exponent(series, 32, of_memory=True) == pytest.approx(1)
-    assert math.isnan(growth.exponent(series, 128)), "of one point there is no exponent"
-
-
-def test_a_series_stops_before_a_point_of_more_than_a_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # A step at T 16 takes a second and grows with the square: 1, 4, 16, and 64 would follow.
-    monkeypatch.setattr(growth, "measured", lambda case, encoder, T, B, H: ((T / 16) ** 2 * B / 16, T * B))
-    (tmp_path / "README.md").write_text("<!-- growth:start -->\n<!-- growth:end -->\n")
-    sizes = ["--lengths", "16,32,64,128", "--batch-sizes", "16,32", "--widths", "16", "--base", "16,16,16"]
-    options = ["--output", str(tmp_path), "--encoders", "rnn", "--cases", "rows", "--fitted-from", "16,16,16"]
-    monkeypatch.setattr("sys.argv", ["growth.py", *options, *sizes])
-    growth.main()
-    points = [line.split(",") for line in (tmp_path / "growth.csv").read_text().splitlines()]
-    assert [value for _, _, axis, value, *_ in points if axis == "T"] == ["16", "32", "64"]
-    assert "| rnn | this project | 2.00 | 1.00 | – | 1.00 | 1.00 | T 64 |" in (tmp_path / "README.md").read_text()
+def test_threads_wait_in_three_ways_and_a_bag_has_one_thread_or_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "cores", lambda: 4)
+    assert [variables for _, variables, _ in ways_of("rnn")] == [
+        {"GOMP_SPINCOUNT": "300000"}, {"GOMP_SPINCOUNT": "1000"}, {"OMP_WAIT_POLICY": "passive"},
+    ]  # fmt: skip
+    assert {threads for _, _, threads in ways_of("rnn")} == {None}
+    assert [threads for _, _, threads in ways_of("bag")] == [None, 4]
 
 
 def test_an_unknown_name_is_refused() -> None:

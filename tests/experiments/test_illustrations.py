@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.lab.illustrations import illustration_blocks, read_markdown
-from sentiment_rnn.report.comparison import DISTANCE_TITLE
+from sentiment_rnn.report.comparison import LAG_TITLE
 from sentiment_rnn.report.tables import Table, markdown, replace_block
 
 DEMO = Path("experiments/illustrations/demo")
@@ -34,17 +34,17 @@ def test_tables_are_read_back_from_markdown() -> None:
     assert read_markdown("\n") == []
 
 
-def test_the_accuracy_by_distance_is_kept_from_the_readme(root: Path) -> None:
+def test_the_accuracy_by_lag_is_kept_from_the_readme(root: Path) -> None:
     ((document, _, text),) = illustration_blocks(root)
     assert document == root / DEMO / "README.md"
-    assert [table.title for table in read_markdown(text)][1] == DISTANCE_TITLE
+    assert [table.title for table in read_markdown(text)][1] == LAG_TITLE
     before = document.read_text()
     write(root)
     assert document.read_text() == before
 
 
-def test_the_accuracy_by_distance_is_that_of_a_comparison_made_since(root: Path) -> None:
-    fresh = Table(DISTANCE_TITLE, ("encoder", "1–100"), [("rnn", "51.0 %")])
+def test_the_accuracy_by_lag_is_that_of_a_comparison_made_since(root: Path) -> None:
+    fresh = Table(LAG_TITLE, ("arm", "1–100"), [("rnn", "51.0 %")])
     (root / DEMO / "table.md").write_text(markdown([fresh]))
     write(root)
     assert "| rnn | 51.0 % |" in (root / DEMO / "README.md").read_text()

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from cases import Case, save
-from device import in_words, precisions, processor
+from device import in_words, precisions
 from processes import environment
 from sentiment_rnn import runtime
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -33,10 +32,7 @@ SCRIPTS = {
         "benchmarks/benchmark.py", "benchmarks/cases.py", "benchmarks/device.py", "benchmarks/steps.py",
     },
     "benchmarks/pairs.py": set(),
-    "benchmarks/sweeps.py": set(),
-    "benchmarks/growth.py": set(),
-    "benchmarks/startup.py": {"benchmarks/first_step.py"},
-    "benchmarks/neighbor.py": set(),
+    "benchmarks/commands.py": {"benchmarks/first_step.py"},
     "benchmarks/keras_case.py": set(),
     "benchmarks/overhead.py": set(),
     "benchmarks/prediction.py": set(),
@@ -91,7 +87,9 @@ def is_a_figure(path: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_the_benchmark_writes_its_tables_and_its_figure_without_keras(tmp_path: Path) -> None:
+def test_the_benchmark_writes_its_tables_and_its_figure_without_keras_and_beside_a_busy_neighbor(
+    tmp_path: Path,
+) -> None:
     done = run_script("benchmarks/epoch.py", tmp_path, "--keras", str(tmp_path / "none"))
     assert "no Keras in" in done.stderr
     floors = ["floor float32"] + ["floor bfloat16"] * (runtime.resolve_precision("auto", "auto") == "bfloat16")
@@ -104,35 +102,22 @@ def test_the_benchmark_writes_its_tables_and_its_figure_without_keras(tmp_path: 
     assert len(rows) == len(cases)
     assert {row[heading.index("× Keras")] for row in rows} == {"–"}
     assert rows[0][heading.index("× packed")] == "1.0"
-    heading, *rows = block(tmp_path, "profile")
-    assert heading[1:] == ["lstm, B 16", "lstm, B 32"]
-    assert [row[0] for row in rows[-2:]] == ["other", "all"]
-    assert all(float(cell) >= 0 for row in rows[:-2] for cell in row[1:])
-    assert all(float(cell) > 0 for cell in rows[-1][1:])
     assert is_a_figure(tmp_path / "throughput.png")
-
-
-@pytest.mark.slow
-def test_wide_and_deep_nets_are_timed_beside_pytorchs_modules_and_the_floor(tmp_path: Path) -> None:
-    run_script("benchmarks/pairs.py", tmp_path)
-    _, *rows = block(tmp_path, "wide")
-    nets = [["8", "1", "1"], ["8", "2", "2"]]
-    assert [row[:4] for row in rows] == [[encoder, *net] for encoder in ("lstm", "gru") for net in nets]
-    assert all(float(cell) > 0 for row in rows for cell in row[9:])
-    assert all(float(row[10]) > 1 for row in rows), "a step is faster than its matrix products"
-    assert processor() in (tmp_path / "README.md").read_text()
+    _, *rows = block(tmp_path, "neighbor")
+    assert [row[0] for row in rows] == ["bag"] * 2
+    assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[2:])
 
 
 @pytest.mark.slow
 def test_the_quick_benchmark_prints_a_ratio_a_row_and_writes_nothing(tmp_path: Path) -> None:
-    shown = run_script("benchmarks/pairs.py", tmp_path, "--quick", "--encoders", "rnn,bag").stdout
+    shown = run_script("benchmarks/pairs.py", tmp_path).stdout
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
     names = [in_words(precision) for precision in precisions()]
-    assert [(row[0], row[4], row[5]) for row in rows] == [
+    assert [(row[0], row[2], row[3]) for row in rows] == [
         (encoder, words, name) for encoder in ("rnn", "bag") for words in ("70", "250") for name in names
     ]
-    assert all(float(row[9]) > 0 for row in rows)
-    assert all((row[10] == "–") == (row[0] == "bag") for row in rows), "a bag has no products to compare with"
+    assert all(float(row[7]) > 0 for row in rows)
+    assert all((row[8] == "–") == (row[0] == "bag") for row in rows), "a bag has no products to compare with"
     readme = (BENCHMARKS / "README.md").read_text()
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"README.md": readme}
 
@@ -154,59 +139,15 @@ def test_a_step_is_not_slower_than_one_of_pytorchs_modules() -> None:
 
 
 @pytest.mark.slow
-def test_sweeps_are_timed_in_turn_and_side_by_side_and_small_runs_beside_their_arithmetic(tmp_path: Path) -> None:
-    run_script("benchmarks/sweeps.py", tmp_path)
-    _, *rows = block(tmp_path, "sweep")
-    assert [row[:2] for row in rows] == [
-        ["bag", "one after the other"], ["bag", "2 side by side, a core each"],
-    ]  # fmt: skip
-    assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[2:])
-    _, alone, *rows = block(tmp_path, "small")
-    # Of 200 reviews a tenth is for validation; batches of 64.
-    assert alone[1] == "the recurrence alone: 3 steps"
-    assert [row[1] for row in rows] == [
-        "a sweep of one run", "a sweep of 3 such runs, one after the other", "of these, each after the first",
-        "a sweep of 1 runs of rnn",
-    ]  # fmt: skip
-    assert len({row[0] for row in rows}) == 1
-    assert float(rows[0][3]) > 1, "a run is faster than its arithmetic"
-    one, three, further = (float(row[2].removesuffix(" s")) for row in rows[:3])
-    assert further == pytest.approx((three - one) / 2, abs=0.11)  # all three are rounded
-    assert all(int(row[4]) > 0 for row in rows[:2])
-
-
-@pytest.mark.slow
-def test_the_growth_of_a_step_is_measured_along_each_axis(tmp_path: Path) -> None:
-    run_script("benchmarks/growth.py", tmp_path)
-    points = read_csv(tmp_path / "growth.csv")
-    assert [(p["axis"], p["value"]) for p in points] == [
-        ("T", "16"), ("T", "32"), ("B", "8"), ("B", "16"), ("H", "32"), ("H", "64"),
-    ]  # fmt: skip
-    assert all(float(point["seconds"]) > 0 and int(point["peak_bytes"]) >= 0 for point in points)
-    heading, row = block(tmp_path, "growth")
-    assert heading[2:] == ["time by T", "time by B", "time by H", "memory by T", "memory by B", "stops at"]
-    assert row[:2] == ["lstm", "this project"]
-    assert row[-1] == "–"
-    assert all(np.isfinite(float(cell)) for cell in row[2:5])
-
-
-@pytest.mark.slow
-def test_the_start_of_commands_is_timed(tmp_path: Path) -> None:
-    run_script("benchmarks/startup.py", tmp_path)
+def test_whole_commands_are_timed_their_start_and_sweeps_in_turn_and_side_by_side(tmp_path: Path) -> None:
+    run_script("benchmarks/commands.py", tmp_path)
     _, *rows = block(tmp_path, "startup")
     assert [row[0].split(":")[0] for row in rows] == ["train, cold", "train, warm", "predict, one text", "train --help"]
     took = [float(row[2].removesuffix(" s")) for row in rows]
     assert min(took[:3]) > took[3] > 0  # help loads no library that the others need
-
-
-@pytest.mark.slow
-def test_an_epoch_is_timed_alone_and_beside_a_busy_neighbor(tmp_path: Path) -> None:
-    run_script("benchmarks/neighbor.py", tmp_path)
-    _, *rows = block(tmp_path, "neighbor")
-    assert [row[0] for row in rows] == ["rnn"] * 3 + ["bag"] * 2
-    assert [re.search(r"\w+=\w+|one thread|\d threads", row[1]).group() for row in rows] == [  # type: ignore[union-attr]
-        "GOMP_SPINCOUNT=300000", "GOMP_SPINCOUNT=1000", "OMP_WAIT_POLICY=passive", "one thread",
-        f"{runtime.cores()} threads",
+    _, *rows = block(tmp_path, "sweep")
+    assert [row[:2] for row in rows] == [
+        ["bag", "one after the other"], ["bag", "2 side by side, a core each"],
     ]  # fmt: skip
     assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[2:])
 

@@ -1,32 +1,28 @@
 """The steps that the benchmark times: the same model twice, its floor, and what is asked for on the command line."""
 
-import argparse
-
 import pytest
 import torch
 from torch import nn
 
 import pairs
-from pairs import Pair, nets
+from pairs import Pair
 from sentiment_rnn.errors import UserError
 from steps import GATES, MODULES, VOCABULARY_SIZE, Plain, Size, operations, project_model, random_batch
 
-SIZES = [Size(H=6, E=5), Size(H=6, layers=3, directions=2, E=5)]
+SMALL = Size(H=6, E=5)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("encoder", GATES)
-def test_both_classifiers_are_the_same_model(encoder: str, size: Size) -> None:
+def test_both_classifiers_are_the_same_model(encoder: str) -> None:
     project, plain = (
-        sorted(tuple(parameter.shape) for parameter in build(encoder, size).parameters())
+        sorted(tuple(parameter.shape) for parameter in build(encoder, SMALL).parameters())
         for build in (project_model, Plain)
     )
     assert project == plain
 
 
 def test_both_classifiers_give_the_same_logits_for_the_same_weights() -> None:
-    size = Size(H=6, E=5)
-    project, plain = project_model("lstm", size), Plain("lstm", size)
+    project, plain = project_model("lstm", SMALL), Plain("lstm", SMALL)
     assert isinstance(plain.net, nn.LSTM)
     plain.embedding.load_state_dict(project.backbone.embedding.state_dict())
     plain.net.load_state_dict(project.backbone.encoder.forwards[0].state_dict())
@@ -35,13 +31,12 @@ def test_both_classifiers_give_the_same_logits_for_the_same_weights() -> None:
     torch.testing.assert_close(plain(tokens, lengths), project(tokens, lengths))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("encoder", MODULES)
-def test_the_floor_counts_every_weight_once_forward_and_twice_backward(encoder: str, size: Size) -> None:
-    net = MODULES[encoder](size.E, size.H, num_layers=size.layers, bidirectional=size.directions == 2)
+def test_the_floor_counts_every_weight_once_forward_and_twice_backward(encoder: str) -> None:
+    net = MODULES[encoder](SMALL.E, SMALL.H)
     weights = sum(weight.numel() for name, weight in net.named_parameters() if name.startswith("weight"))
     # A weight is a multiplication and an addition, in three products.
-    assert operations(encoder, size) == 3 * 2 * weights
+    assert operations(encoder, SMALL) == 3 * 2 * weights
 
 
 def test_a_batch_reads_a_few_thousand_words_as_one_of_real_reviews_does() -> None:
@@ -53,22 +48,12 @@ def test_a_batch_reads_a_few_thousand_words_as_one_of_real_reviews_does() -> Non
     assert 2000 < len(words.unique()) < 6000
 
 
-def test_nets_are_read_from_their_sizes() -> None:
-    assert nets("512x1x1,8x3x2") == (Size(512, 1, 1), Size(8, 3, 2))
-
-
-@pytest.mark.parametrize("text", ["512", "512x1", "512x1x3", "0x1x1", "axbxc", ""])
-def test_other_nets_are_refused(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="expected H x layers x directions"):
-        nets(text)
-
-
 @pytest.mark.parametrize(("ratio", "fails"), [(1.29, False), (1.31, True)])
 def test_the_quick_benchmark_fails_above_its_limit(
     ratio: float, fails: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pairs, "measured_pair", lambda *_: Pair(ratio, 1.0, ratio))
-    options = ["--quick", "--encoders", "gru", "--products", "8", "--limit", "1.3"]
+    options = ["--encoders", "gru", "--products", "8", "--limit", "1.3"]
     monkeypatch.setattr("sys.argv", ["pairs.py", *options])
     if fails:
         with pytest.raises(UserError, match=f"above 1.3 times .*: gru, H 64, float32: {ratio}"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sentiment_rnn.inference.calibration import LIMITS, calibration_error, cross_entropy, fit_temperature
-from sentiment_rnn.inference.temperature import calibrate
+from sentiment_rnn.inference.predictions import calibrate
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])

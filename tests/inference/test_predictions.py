@@ -12,14 +12,14 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 
 
-def predictions(probabilities: list[float], labels: list[int], distances: list[int] | None = None) -> Predictions:
+def predictions(probabilities: list[float], labels: list[int], lags: list[int] | None = None) -> Predictions:
     """Predictions with the dtypes that a run writes."""
     count = len(labels)
     return Predictions(
         probabilities=np.array(probabilities, dtype=np.float32),
         labels=np.array(labels, dtype=np.int8),
         lengths=np.arange(1, count + 1),
-        distances=np.array(distances or [-1] * count, dtype=np.int32),
+        lags=np.array(lags or [-1] * count, dtype=np.int32),
     )
 
 
@@ -49,9 +49,16 @@ def test_without_logits_the_probabilities_are_what_they_were_before_a_temperatur
 
 def test_a_file_with_a_pickle_in_it_is_not_opened(tmp_path: Path) -> None:
     harmful = np.array([{"a": 1}], dtype=object)
-    np.savez(tmp_path / "p.npz", probabilities=harmful, labels=harmful, lengths=harmful, distances=harmful)
+    np.savez(tmp_path / "p.npz", probabilities=harmful, labels=harmful, lengths=harmful, lags=harmful)
     with pytest.raises(UserError, match="pickle"):
         Predictions.load(tmp_path / "p.npz")
+
+
+def test_predictions_of_an_earlier_version_are_read_with_their_lags(tmp_path: Path) -> None:
+    found = predictions([0.4, 0.6], [0, 1], [3, 7])
+    arrays = {"distances" if name == "lags" else name: array for name, array in vars(found).items()}
+    np.savez(tmp_path / "p.npz", **{name: array for name, array in arrays.items() if array is not None})
+    assert Predictions.load(tmp_path / "p.npz").lags.tolist() == [3, 7]
 
 
 def test_a_review_is_called_positive_above_one_half() -> None:
@@ -59,10 +66,10 @@ def test_a_review_is_called_positive_above_one_half() -> None:
     assert found.tolist() == [True, True, False, False, False, True]
 
 
-def test_distances_are_known_only_where_every_review_has_one() -> None:
-    assert predictions([0.4, 0.6], [0, 1], [3, 7]).has_distances
-    assert not predictions([0.4, 0.6], [0, 1], [3, -1]).has_distances
-    assert not predictions([0.4, 0.6], [0, 1]).has_distances
+def test_lags_are_known_only_where_every_review_has_one() -> None:
+    assert predictions([0.4, 0.6], [0, 1], [3, 7]).has_lags
+    assert not predictions([0.4, 0.6], [0, 1], [3, -1]).has_lags
+    assert not predictions([0.4, 0.6], [0, 1]).has_lags
 
 
 def test_the_most_confident_mistakes_come_surest_first() -> None:

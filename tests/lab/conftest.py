@@ -2,8 +2,9 @@
 
 import pytest
 
+from experiments.lab.findings import Found
 from experiments.lab.study import EXPERIMENTS
-from experiments.lab.write import Found, all_findings
+from experiments.lab.write import all_findings
 
 
 @pytest.fixture(scope="session")

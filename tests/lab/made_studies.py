@@ -33,7 +33,7 @@ def make_study(root: Path, of_protocol: Mapping[str, Any] | None = None, **chang
     first = {"date": datetime.date(2026, 1, 2), "sweeps": sweeps, "claims": []} | dict(of_protocol or {})
     declared = {
         "title": "How far do they remember?", "question": "At which lags do most seeds learn?", "order": 1,
-        "score": "accuracy", "unit": "tokens", "vary": "data.max_distance", "settings": {"data": "generated"},
+        "score": "accuracy", "unit": "tokens", "vary": "data.max_lag", "settings": {"data": "generated"},
         "arms": dict.fromkeys(ARMS), "protocols": {"first": first},
     } | changed  # fmt: skip
     folder = root / "experiments" / "made"

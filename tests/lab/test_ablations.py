@@ -12,22 +12,11 @@ from torch import Tensor, nn
 
 from experiments.lab.encoders.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from experiments.lab.encoders.leaky import LeakyRnn
-from layer_checks import (
-    COMPILED,
-    COMPILED_OR_STEPPED,
-    check_bfloat16,
-    check_compiled,
-    check_detached,
-    check_side_by_side,
-    check_states_do_not_depend_on_the_stop,
-    check_truncation_reaches_the_last_tokens,
-    random_encoder,
-    random_layer,
-)
+from layer_checks import E, H, LayerTests, LstmTests, random_encoder, random_layer
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.inference.package import Package, read_package, write_package
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.model import cells, recurrence
+from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import cell_of
 from sentiment_rnn.model.encoders.lstm import CellState
 from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of, recurrent_matrices
@@ -36,7 +25,6 @@ from sentiment_rnn.probes.inspection import inspect
 from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.probes.unrolled import unroll
 
-E, H = 5, 7
 LSTMS: tuple[type[CellState], ...] = (LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput)
 EACH = pytest.mark.parametrize("encoder", [*LSTMS, LeakyRnn])
 EACH_LSTM = pytest.mark.parametrize("encoder", LSTMS)
@@ -53,6 +41,16 @@ ABLATED: dict[type[CellState], dict[str, Gate]] = {
     LstmCoupled: {},
     LstmGatesOfInput: dict.fromkeys("ifo", OF_INPUT),
 }
+
+
+@EACH
+class TestLayers(LayerTests):
+    """Of each of the lab's."""
+
+
+@EACH_LSTM
+class TestLstms(LstmTests):
+    """Of those with a cell state."""
 
 
 @EACH_LSTM
@@ -89,58 +87,6 @@ def test_a_leaky_rnn_equals_its_equation_and_is_the_vanilla_one_where_it_keeps_n
     vanilla = random_layer(Rnn, E, H)
     vanilla.load_state_dict(layer.state_dict())
     assert torch.allclose(cells.states(layer, inputs), vanilla(inputs)[0], atol=1e-6) == (alpha == 0)
-
-
-@COMPILED
-@EACH
-@pytest.mark.parametrize(("B", "T", "E", "H"), [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (50, 9, 20, 32)])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_compiled_states_and_gradients_equal_the_stepped_ones(
-    encoder: type[Recurrent], B: int, T: int, E: int, H: int, threads: int
-) -> None:
-    check_compiled(encoder, B, T, E, H, threads)
-
-
-@COMPILED
-@EACH
-@pytest.mark.parametrize("half", [False, True])
-def test_two_layers_with_one_stop_read_side_by_side_as_each_alone(encoder: type[Recurrent], half: bool) -> None:
-    check_side_by_side(encoder, half)
-
-
-@COMPILED
-@EACH
-@pytest.mark.parametrize("threads", [1, 2])
-def test_in_bfloat16_the_compiled_ones_are_as_close_as_three_digits_allow(
-    encoder: type[Recurrent], threads: int
-) -> None:
-    check_bfloat16(encoder, threads, limit=0.03)
-
-
-@EACH
-def test_no_stop_changes_a_state(encoder: type[Recurrent]) -> None:
-    check_states_do_not_depend_on_the_stop(encoder, E, H)
-
-
-@EACH
-@COMPILED_OR_STEPPED
-def test_a_truncated_gradient_reaches_the_last_tokens_of_each_review(
-    encoder: type[Recurrent], compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not compiled:
-        monkeypatch.setattr(recurrence, "library", lambda: None)
-    check_truncation_reaches_the_last_tokens(encoder, E, H)
-
-
-@EACH_LSTM
-@pytest.mark.parametrize("detach", ["cell", "hidden"])
-@COMPILED_OR_STEPPED
-def test_a_detached_way_carries_no_gradient_and_the_other_one_does(
-    encoder: type[CellState], detach: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not compiled:
-        monkeypatch.setattr(recurrence, "library", lambda: None)
-    check_detached(encoder, detach, E, H)
 
 
 @EACH

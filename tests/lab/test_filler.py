@@ -9,27 +9,33 @@ import pandas as pd
 import pytest
 import torch
 
-from experiments.imdb import filler, filler_reading
-from experiments.imdb.filler import ARMS, CONDITIONS, findings, losses_of_claims, verdicts, what_is_kept, z
-from experiments.imdb.filler_reading import (
+from experiments.imdb import filler
+from experiments.imdb.filler import (
     ANSWER,
+    ARMS,
     BEHIND,
+    CONDITIONS,
     FILLERS,
     IN_FRONT,
     NOTHING,
     SENTENCES,
     STATE,
     STOPS,
+    ByModel,
     area,
     discriminant,
     filler_tokens,
+    findings,
+    losses_of_claims,
     states_of,
+    verdicts,
+    what_is_kept,
     with_filler,
 )
 from experiments.lab.findings import Findings
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Evidence, evidence_of
 from experiments.lab.study import find_study
-from experiments.lab.table import BySeed, rows_of
+from experiments.lab.table import rows_of
 from sentiment_rnn import runtime
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sources.generated import NEUTRAL
@@ -122,53 +128,46 @@ def verdicts_in(table: pd.DataFrame) -> list[str]:
     return [verdict.verdict for verdict in found_in(table).verdicts.values()]
 
 
-def known(before: float, after: float, seeds: int = 10) -> dict[tuple[str, str], BySeed]:
-    """Areas of the arms with nothing and with the most filler behind."""
-    of = {NOTHING: before, AFTER: after}
-    return {(arm, at): dict.fromkeys(SEEDS[:seeds], value) for arm in ARMS for at, value in of.items()}
-
-
 def test_the_line_that_reads_test_states_is_made_of_validation_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
     labels, varied = np.array([True, False] * 50), np.random.default_rng(0).normal(size=100)
     on = {
         "validation": np.stack([labels + 0.1 * varied, varied], 1),  # the first unit tells, the second does not
         "test": np.stack([np.zeros(100), labels + 0.1 * varied], 1),  # the other way round
     }
-    monkeypatch.setattr(filler_reading, "data_of", lambda result: None)
-    monkeypatch.setattr(filler_reading, "load_tested", lambda result: SimpleNamespace(output=torch.nn.Linear(2, 1)))
+    monkeypatch.setattr(filler, "data_of", lambda result: None)
+    monkeypatch.setattr(filler, "load_tested", lambda result: SimpleNamespace(output=torch.nn.Linear(2, 1)))
     monkeypatch.setattr(
-        filler_reading, "read", lambda model, data, split, setting: (labels, torch.from_numpy(on[split]).float())
+        filler, "read", lambda model, data, split, setting: (labels, torch.from_numpy(on[split]).float())
     )
-    found = {of: value for _, of, value in filler_reading.areas(None, [filler.BEHIND[0]])}  # type: ignore[arg-type]
+    found = {of: value for _, of, value in filler.areas(None, [filler.RISING[0]])}  # type: ignore[arg-type]
     assert found[STATE] < 0.9
     assert area(on["test"] @ discriminant(on["test"], labels), labels) == 1
 
 
 def test_the_share_kept_is_of_the_distance_between_the_classes() -> None:
-    kept = what_is_kept(known(0.9, 0.75))
-    assert kept["rnn", AFTER][20] == pytest.approx(0.67449 / 1.28155, abs=1e-4)
-    assert set(kept["lstm", NOTHING].values()) == {1.0}
-    assert z(1.0) < 5, "it has bounds"
+    kept = what_is_kept(pd.DataFrame({NOTHING: [0.9, 1.0], AFTER: [0.75, 0.9]}))
+    assert kept[AFTER][0] == pytest.approx(0.67449 / 1.28155, abs=1e-4)
+    assert list(kept[NOTHING]) == [1.0, 1.0]
+    assert kept[AFTER][1] == pytest.approx(1.28155 / 4.75342, abs=1e-4), "it has bounds"
 
 
 def test_a_seed_that_knew_nothing_is_left_out() -> None:
-    found = known(0.9, 0.9)
-    found["rnn", NOTHING] |= {20: 0.7, 21: 0.71}
-    kept = what_is_kept(found)
-    assert list(kept["rnn", AFTER]) == list(range(21, 30))
-    assert list(kept["gru", AFTER]) == list(SEEDS)
+    kept = what_is_kept(pd.DataFrame({NOTHING: [0.7, 0.71, 0.9], AFTER: 0.9}, index=[20, 21, 22]))
+    assert list(kept.index) == [21, 22]
 
 
-def states(**losses: list[float]) -> dict[tuple[str, str], BySeed]:
+def states(**losses: list[float]) -> ByModel:
     """What seeds keep of their state: all but what they lose behind."""
-    behind = {arm: {20 + place: 1 - loss for place, loss in enumerate(of_arm)} for arm, of_arm in losses.items()}
     return {
-        (arm, at): kept if at == AFTER else dict.fromkeys(kept, 1.0)
-        for arm, kept in behind.items() for at in CONDITIONS
-    }  # fmt: skip
+        (STATE, arm): pd.DataFrame(
+            {at: 1 - np.array(loss) if at == AFTER else np.ones(len(loss)) for at in CONDITIONS},
+            index=range(20, 20 + len(loss)),
+        )
+        for arm, loss in losses.items()
+    }
 
 
-def judged(losses: Mapping[str, BySeed], whole: bool = True) -> list[str]:
+def judged(losses: Mapping[str, pd.Series], whole: bool = True) -> list[str]:
     evidence = Evidence(STUDY, PROTOCOL, pd.DataFrame(), {}, {}, {})
     return [verdict.verdict for verdict in verdicts(evidence, losses, whole).values()]
 
@@ -195,10 +194,10 @@ def test_claims_are_judged_by_how_many_seeds_lose_more_than_a_tenth(
 
 def test_what_is_lost_in_front_as_well_is_not_lost_by_place() -> None:
     kept = states(rnn=[0.3] * 10, gru=[0.0] * 10, lstm=[0.0] * 9)
-    kept["rnn", BEFORE] = dict.fromkeys(SEEDS, 0.7)
+    kept[STATE, "rnn"][BEFORE] = 0.7
     losses = losses_of_claims(kept)
-    assert set(losses["rnn"].values()) == {0.0}
-    assert list(losses["more"]) == list(range(20, 29)), "a seed that is left out in one arm is left out in both"
+    assert set(losses["rnn"]) == {0.0}
+    assert list(losses["more"].index) == list(range(20, 29)), "a seed that is left out in one arm is left out in both"
 
 
 def test_the_interval_of_the_difference_of_two_arms_is_welchs() -> None:
@@ -242,7 +241,7 @@ def test_models_of_a_sweep_are_read_in_every_setting(tmp_path: Path, monkeypatch
     monkeypatch.setattr(runtime, "cores", lambda: 1)
     configs = [
         run_config(
-            "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=5",
+            "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=5",
             f"encoder={encoder}", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
             "trainer.accelerator=cpu", "tracking.system_metrics=false", "tracking.record=results",
             f"data.directory={tmp_path}/data", f"tracking.directory={tmp_path}/runs", "seed=20",

@@ -207,9 +207,9 @@ def test_a_gate_that_is_open_after_one_opinion_alone_lasts_there() -> None:
 
 
 def test_runs_are_those_that_are_right_at_the_longest_lag() -> None:
-    distances = np.array([20, *[LONGEST] * 4])
+    lags = np.array([20, *[LONGEST] * 4])
     runs: Any = [
-        SimpleNamespace(predictions=SimpleNamespace(correct=np.array(correct), distances=distances))
+        SimpleNamespace(predictions=SimpleNamespace(correct=np.array(correct), lags=lags))
         for correct in ([0, 1, 1, 1, 1], [1, 1, 0, 1, 1])
     ]
     assert that_hold(runs) == runs[:1]
@@ -234,7 +234,7 @@ def test_models_of_runs_give_every_number_and_figure_that_is_committed(
     assert set(measured[kinds].itertuples(index=False)) == set(own[kinds].itertuples(index=False))
     differences = measured[measured.metric == "largest difference from the module: float64"]
     assert differences.value.max() < 1e-10, "the equations are the module's"
-    assert set(found.figures) == {f"gates_{name}" for name in ("gates", "saturation", "saturation_400", "running")}
+    assert set(found.figures) == {"gates", "saturation", "saturation_400", "running"}
     kept = json.loads((STUDY.folder / "explorer.json").read_text())
     explored = json.loads(found.files["explorer.json"])
     assert [entry["tokens"] for entry in explored] == [entry["tokens"] for entry in kept]

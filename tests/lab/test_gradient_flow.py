@@ -7,18 +7,28 @@ from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
+import pandas as pd
 import pytest
 from trained_runs import trained_run
 
 from experiments.gradient import gradient_flow, models
-from experiments.gradient.gradient_flow import SEEDS, STEPS, curves_csv, findings, longer_than, mixed_arms, verdicts
+from experiments.gradient.gradient_flow import (
+    SEEDS,
+    STEPS,
+    curves_csv,
+    findings,
+    in_most_seeds,
+    longer_than,
+    mixed_arms,
+    verdicts,
+)
 from experiments.gradient.models import (
     AFTER,
     BEFORE,
     GENERATED,
     IMDB,
     condition,
-    pairs,
+    over_seeds,
     planned_runs,
     probed,
     values_of_models,
@@ -29,6 +39,7 @@ from experiments.lab.sweeps import Row
 from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.statistics import t_interval
 from sentiment_rnn.runs.restored import data_of
 from sentiment_rnn.tracking.results import RunResult
 
@@ -152,12 +163,11 @@ def test_seeds_that_learn_are_compared_within_their_arm(sign: int, verdict: str)
     assert f"in {100 * (sign > 0)} % the one that learns has the higher rate after training, p = 1e-05" in said
 
 
-def test_seeds_that_have_both_values_are_paired() -> None:
-    one, other = ("rate", IMDB, "rnn", BEFORE), ("rate", IMDB, "rnn", AFTER)
-    assert pairs({one: {1: 0.2, 2: 0.3, 3: 0.1}, other: {1: 0.1, 2: 0.4, 4: 0.0}}, one, other) == [
-        (0.2, 0.1),
-        (0.3, 0.4),
-    ]
+def test_a_seed_that_lacks_one_of_two_numbers_is_left_out_of_their_difference() -> None:
+    one, other = pd.Series({1: 0.2, 2: 0.3, 3: 0.1}), pd.Series({1: 0.1, 2: 0.4, 4: 0.0})
+    verdict, said = in_most_seeds("it is higher", {"IMDb": one - other, "generated": one[:0] - other})
+    assert (verdict, said[:37]) == (UNDECIDED, "Seeds in which it is higher: 1/2 (1 t")
+    assert over_seeds(t_interval, one - other).estimate == pytest.approx(0)
 
 
 def test_reviews_that_are_too_short_are_left_out() -> None:

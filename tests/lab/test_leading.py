@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from made_studies import learners, make_study, table_of
 
-from experiments.lab.leading import leading_figure, searched_where_run
+from experiments.lab.findings import leading_figure, searched_where_run
 from experiments.lab.study import Study, find_study
 from experiments.lab.table import joined, read_results
 

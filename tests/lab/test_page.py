@@ -52,7 +52,7 @@ ANSWER = [
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of which one protocol has run and another has not, and texts to explore."""
     columns = ("question", "claim", "verdict", "number", "shown with", "more")
-    monkeypatch.setattr(page_module, "answer_table", lambda _: Table("The lesson in short", columns, ANSWER))
+    monkeypatch.setattr(page_module, "answer_table", lambda *_: Table("The lesson in short", columns, ANSWER))
     first = {"date": make_study(tmp_path).protocols["first"].path.name[:10], "claims": CLAIMS, "figures": ["shares"]}
     sweep = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19", "rates": ["search"]}
     later = {"date": "2026-02-01", "reads": ["first"], "claims": [CLAIMS[0] | {"id": "later"}]}

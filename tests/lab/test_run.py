@@ -257,8 +257,8 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_an_unknown_study_is_refused_with_those_there_are(command: Any) -> None:
     with pytest.raises(UserError) as refused:
         command("study", "wisdom")
-    known = ", ".join(study.name for study in all_studies())
-    assert str(refused.value) == f"study wisdom: expected one of {known}"
+    known = ", ".join(sorted(study.name for study in all_studies()))
+    assert str(refused.value) == f"wisdom: no study of {EXPERIMENTS}; expected one of {known}"
 
 
 def test_overrides_stand_anywhere_behind_the_study(command: Any) -> None:

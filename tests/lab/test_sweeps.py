@@ -53,7 +53,7 @@ def check_planned(study: Study, sweep: Sweep, arm: str) -> None:
     assert (config.study, config.seed, config.encoder.name) == (sweep.name, sweep.seeds[0], study.arms[arm].encoder)
     assert config.optimizer.draw == (sweep.draws[0] if sweep.draws else sweeps.chosen_draws(study, sweep)[arm])
     if sweep.condition.isdecimal():
-        assert config.data.max_distance == int(sweep.condition)
+        assert config.data.max_lag == int(sweep.condition)
     elif sweep.condition:
         assert config.task.title == sweep.condition
     if study.name in ("lag", "ablation", "gradient", "budget") and not sweep.draws:
@@ -88,7 +88,7 @@ def test_a_sweep_is_the_overrides_of_its_study(tmp_path: Path) -> None:
     study = make_study(tmp_path, settings=settings)
     assert overrides_of(study, study.sweep("search_20"), ["rnn", "lstm"]) == [
         "study=search_20", "encoder=rnn,lstm", "seed=100", "data='generated'", "trainer.target_score=null",
-        "tracking.system_metrics=false", "data.max_distance=20", "optimizer.draw=0,1,2,3",
+        "tracking.system_metrics=false", "data.max_lag=20", "optimizer.draw=0,1,2,3",
     ]  # fmt: skip
     rows = [
         row for arm, scores in (("rnn", [50, 60]), ("lstm", [90, 80])) for row in search_rows("search_20", arm, scores)
@@ -130,14 +130,14 @@ def test_an_override_takes_the_place_of_what_the_study_says_but_for_seeds_of_sea
     started: list[tuple[list[str], dict[str, str]]], tmp_path: Path
 ) -> None:
     study = make_study(tmp_path)
-    given = ["seed=0,1", "optimizer.draw=0,1", "data.max_distance=7", "trainer.threads=1"]
+    given = ["seed=0,1", "optimizer.draw=0,1", "data.max_lag=7", "trainer.threads=1"]
     for sweep in ("search_20", "learn_50"):
         train(study, study.sweep(sweep), "ab12", ["rnn"], given)
     swept = [
         [given for given in command if given.startswith(("seed=", "optimizer.draw=", "data.max"))]
         for command, _ in started
     ]
-    assert swept == [["seed=100", "optimizer.draw=0,1", "data.max_distance=7"], ["seed=0,1", "data.max_distance=7"]]
+    assert swept == [["seed=100", "optimizer.draw=0,1", "data.max_lag=7"], ["seed=0,1", "data.max_lag=7"]]
     assert all(command[-1] == "trainer.threads=1" for command, _ in started)
 
 

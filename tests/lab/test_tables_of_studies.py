@@ -13,8 +13,7 @@ from experiments.lab.rules import evidence_of
 from experiments.lab.study import Study, all_studies
 from experiments.lab.table import read_results, rows_of
 from experiments.lab.tables import comparisons, span
-from sentiment_rnn.report.shares import clopper_pearson
-from sentiment_rnn.report.statistics import Interval
+from sentiment_rnn.report.statistics import Interval, clopper_pearson
 
 FOUR: Scores = {
     ("lstm", "20"): learners(20), ("lstm", "50"): learners(16), ("rnn", "20"): learners(18), ("rnn", "50"): learners(0)

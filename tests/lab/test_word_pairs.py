@@ -81,7 +81,7 @@ def test_reviews_on_which_no_svm_converges_are_one_line(monkeypatch: pytest.Monk
 
 def test_order_is_worth_much_to_a_linear_classifier_where_it_decides(tmp_path: Path) -> None:
     """In generated reviews a bag of words is at chance: a pair, and still more a triple, says more."""
-    given = ("data=generated", "data.train_reviews=2000", "data.test_reviews=1000", "data.max_distance=5")
+    given = ("data=generated", "data.train_reviews=2000", "data.test_reviews=1000", "data.max_lag=5")
     measured = word_pairs.measure(STUDY, PROTOCOL, overrides=(*given, f"data.directory={tmp_path}"))
     table = rows_of("imdb", measured.rows)
     check_correct(table, measured.correct, tmp_path)

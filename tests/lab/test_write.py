@@ -9,12 +9,12 @@ import pytest
 from made_studies import RULES, learners, make_study, table_of
 
 from experiments.lab import write as write_module
+from experiments.lab.findings import Found
 from experiments.lab.run import freeze
 from experiments.lab.study import EXPERIMENTS, Study, all_studies
 from experiments.lab.table import RESULTS, results_csv
 from experiments.lab.write import (
     NOT_RUN,
-    Found,
     all_findings,
     checked_results,
     findings_by_protocol,
@@ -77,7 +77,7 @@ FIRST = {
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study that has run, beside the documents that it needs."""
-    monkeypatch.setattr(write_module, "answer_table", lambda _: Table("The answer", ["claim"], [["An RNN learns."]]))
+    monkeypatch.setattr(write_module, "answer_table", lambda *_: Table("The answer", ["claim"], [["An RNN learns."]]))
     found = make_study(tmp_path, FIRST)
     freeze(found, found.protocols["first"])
     sums = table_of(found, {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)})
@@ -177,10 +177,9 @@ def test_committed_verdicts_name_the_later_claims_that_supersede_them(committed:
 
 
 def test_a_study_can_be_copied_and_written_elsewhere(tmp_path: Path) -> None:
-    budget = tmp_path / "experiments" / "budget"
-    shutil.copytree(EXPERIMENTS / "budget", budget)
+    shutil.copytree(EXPERIMENTS / "ablation", tmp_path / "experiments" / "ablation")
     (one,) = all_studies(tmp_path / "experiments")
     assert {path.name for path in write_figures(one, findings_by_protocol(one))} == {
-        "budget_shares.png",
-        "budget_steps.png",
+        "causes_shares.png",
+        "causes_steps.png",
     }

@@ -12,8 +12,8 @@ from stored_runs import last_run
 def trained_run(folder: Path, encoder: str, seed: int, lag: int) -> RunResult:
     """One that was trained for an epoch on reviews with the clause so many tokens before their end."""
     config = run_config(
-        "data=generated", "data.train_reviews=60", "data.test_reviews=20", f"data.max_distance={lag}",
-        "data.distances=equal", "data.batch_size=20", f"encoder={encoder}", "encoder.hidden_size=8", "embedding.size=8",
+        "data=generated", "data.train_reviews=60", "data.test_reviews=20", f"data.max_lag={lag}",
+        "data.lags=equal", "data.batch_size=20", f"encoder={encoder}", "encoder.hidden_size=8", "embedding.size=8",
         "trainer.epochs=1", "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
         "tracking.record=results", f"data.directory={folder}/data", f"tracking.directory={folder}/runs", f"seed={seed}",
     )  # fmt: skip

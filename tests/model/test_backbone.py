@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.model.backbone import Backbone
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders import Lstm
+from sentiment_rnn.model.network import Backbone
 
 E, H = 6, 5
 EACH_ENCODER = pytest.mark.parametrize("encoder", ["Bag", "Rnn", "ReluRnn", "Gru", "Lstm"])

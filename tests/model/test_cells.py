@@ -7,19 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from layer_checks import (
-    COMPILED,
-    COMPILED_OR_STEPPED,
-    check_bfloat16,
-    check_compiled,
-    check_detached,
-    check_side_by_side,
-    check_states_do_not_depend_on_the_stop,
-    check_truncation_reaches_the_last_tokens,
-    random_encoder,
-    random_layer,
-    states_and_gradients,
-)
+from layer_checks import COMPILED, E, H, LayerTests, LstmTests, random_encoder, random_layer, states_and_gradients
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model import cells, recurrence
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step, cell_of
@@ -28,12 +16,21 @@ from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
-from sentiment_rnn.probes.input_gradients import gradient_by_distance
+from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.probes.unrolled import unroll
 
-E, H = 5, 7
 ENCODERS = pytest.mark.parametrize("encoder", [Rnn, ReluRnn, Gru, Lstm])
+
+
+@ENCODERS
+class TestLayers(LayerTests):
+    """Of each family."""
+
+
+@pytest.mark.parametrize("encoder", [Lstm])
+class TestLstm(LstmTests):
+    """Of the one with a cell state."""
 
 
 @ENCODERS
@@ -43,38 +40,6 @@ def test_stepped_states_and_gradients_equal_the_modules(encoder: type[Recurrent]
     theirs = states_and_gradients(lambda module, x: module(x)[0], layer, inputs, weights)
     for mine, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-5)
-
-
-@COMPILED
-@ENCODERS
-@pytest.mark.parametrize(("B", "T", "E", "H"), [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (50, 9, 20, 32)])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_compiled_states_and_gradients_equal_the_stepped_ones(
-    encoder: type[Recurrent], B: int, T: int, E: int, H: int, threads: int
-) -> None:
-    check_compiled(encoder, B, T, E, H, threads)
-
-
-@COMPILED
-@ENCODERS
-@pytest.mark.parametrize("half", [False, True])
-def test_two_layers_with_one_stop_read_side_by_side_as_each_alone(encoder: type[Recurrent], half: bool) -> None:
-    check_side_by_side(encoder, half)
-
-
-@COMPILED
-@ENCODERS
-@pytest.mark.parametrize("threads", [1, 2])
-def test_in_bfloat16_the_compiled_ones_are_as_close_as_three_digits_allow(
-    encoder: type[Recurrent], threads: int
-) -> None:
-    # A state near 0 may round to the other side of the kink.
-    check_bfloat16(encoder, threads, limit=0.1 if encoder is ReluRnn else 0.03)
-
-
-@ENCODERS
-def test_no_stop_changes_a_state(encoder: type[Recurrent]) -> None:
-    check_states_do_not_depend_on_the_stop(encoder, E, H)
 
 
 @COMPILED
@@ -93,24 +58,10 @@ def test_a_gradient_cannot_end_between_state_and_cell_where_there_is_no_cell(enc
 
 
 @ENCODERS
-@COMPILED_OR_STEPPED
-@pytest.mark.parametrize("layers", [1, 2])
-def test_a_truncated_gradient_reaches_the_last_tokens_of_each_review(
-    encoder: type[Recurrent], compiled: bool, layers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not compiled:
-        monkeypatch.setattr(recurrence, "library", lambda: None)
-    check_truncation_reaches_the_last_tokens(encoder, E, H, layers)
-
-
-@ENCODERS
-@COMPILED_OR_STEPPED
 def test_a_truncated_gradient_is_that_of_a_net_that_starts_where_it_begins(
-    encoder: type[Recurrent], compiled: bool, monkeypatch: pytest.MonkeyPatch
+    encoder: type[Recurrent], compiled_or_stepped: None
 ) -> None:
     """∂ of the last state by the weights: of four tokens, read from the state behind the first five."""
-    if not compiled:
-        monkeypatch.setattr(recurrence, "library", lambda: None)
     embedded, lengths = torch.randn(3, 9, E), torch.tensor([9, 9, 9])
     net = random_encoder(encoder, E, H, gradient_steps=4)
     layer = net.forwards[0]
@@ -126,16 +77,6 @@ def test_a_truncated_gradient_is_that_of_a_net_that_starts_where_it_begins(
     found = torch.autograd.grad(net(embedded, lengths)[:, -1].square().sum(), list(net.parameters()))
     for mine, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize("detach", ["cell", "hidden"])
-@COMPILED_OR_STEPPED
-def test_a_detached_way_carries_no_gradient_and_the_other_one_does(
-    detach: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not compiled:
-        monkeypatch.setattr(recurrence, "library", lambda: None)
-    check_detached(Lstm, detach, E, H)
 
 
 def test_a_truncated_gradient_in_two_directions_is_refused() -> None:
@@ -202,7 +143,7 @@ def test_a_cell_that_is_not_compiled_learns_and_is_looked_into(batch: Batch, sha
     torch.nn.functional.binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.labels).backward()
     torch.optim.SGD(model.parameters(), lr=0.5).step()
     assert [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])] == []
-    assert np.isfinite(gradient_by_distance(model, batch)).all()
+    assert np.isfinite(gradient_by_step_back(model, batch)).all()
     if "layers" in shape:
         return
     found = unroll(model, batch.tokens, batch.lengths)

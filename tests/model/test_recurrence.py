@@ -399,7 +399,7 @@ def test_a_compiler_without_cpp20_is_one_line_that_says_which_has_it(complaint: 
 
 
 def test_a_compilation_beside_cuda_without_a_gpu_says_nothing(tmp_path: Path) -> None:
-    done = in_a_fresh_process("recurrence.commands(recurrence.SOURCE)", CUDA_HOME=str(tmp_path))
+    done = in_a_fresh_process("recurrence.commands(recurrence.SOURCE, recurrence.SOURCE)", CUDA_HOME=str(tmp_path))
     assert (done.stdout, done.stderr) == ("", "")
 
 
@@ -423,7 +423,7 @@ def test_every_loop_of_the_cells_is_vectorized_for_float_and_for_bfloat16(tmp_pa
     version = re.search(r"(\d+)\.\d+\.\d+", said)
     if "Free Software Foundation" not in said or not version or int(version[1]) < 11:
         pytest.skip("only g++ reports what it vectorized, and from 11 on it knows this processor")
-    compile_, _ = recurrence.commands(tmp_path / "recurrence.so")
+    compile_, _ = recurrence.commands(tmp_path / "recurrence.so", tmp_path / "recurrence.o")
     # The same code whatever processor the test runs on: one with AVX-512 and a matrix unit.
     processor = ["-march=sapphirerapids" if option == "-march=native" else option for option in compile_]
     done = subprocess.run([*processor, "-fopt-info-vec-optimized"], capture_output=True, text=True, check=True)

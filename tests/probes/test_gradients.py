@@ -1,4 +1,4 @@
-"""The gradient by distance against autograd on cells unrolled by hand."""
+"""The gradient by step back against autograd on cells unrolled by hand."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.input_gradients import gradient_by_distance
+from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 
 E, H = 6, 6
 
@@ -75,24 +75,24 @@ def test_it_equals_autograd_on_an_unrolled_cell(batch: Batch, encoder: str) -> N
     norms = norms_by_hand(model, encoder, batch)
     # Lengths 1, 3, 7, 12, 12: as far back as the middle one reaches.
     expected = [np.median([review[back] for review in norms if len(review) > back]) for back in range(7)]
-    assert gradient_by_distance(model, batch) == pytest.approx(expected, rel=1e-4)
+    assert gradient_by_step_back(model, batch) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("encoder", ["Rnn", "Lstm"])
 def test_a_review_has_its_gradient_whatever_else_is_in_the_batch(batch: Batch, encoder: str) -> None:
     model = build_classifier(encoder)
     alone = Batch(*(column[2:3] for column in batch))
-    expected = gradient_by_distance(model, alone._replace(tokens=alone.tokens[:, :7]))
+    expected = gradient_by_step_back(model, alone._replace(tokens=alone.tokens[:, :7]))
     # Between two reviews of nothing but padding behind one token, its own copies are the median.
     copies = Batch(*(column[[2, 0, 2, 2, 3]] for column in batch))
     assert len(expected) == 7
-    assert gradient_by_distance(model, copies)[1:] == pytest.approx(expected[1:], rel=1e-5)
+    assert gradient_by_step_back(model, copies)[1:] == pytest.approx(expected[1:], rel=1e-5)
 
 
 def test_it_reaches_no_further_than_half_of_the_reviews(batch: Batch) -> None:
     model = build_classifier("Lstm")
-    assert len(gradient_by_distance(model, batch)) == 7
-    assert len(gradient_by_distance(model, Batch(*(column[:2] for column in batch)))) == 2
+    assert len(gradient_by_step_back(model, batch)) == 7
+    assert len(gradient_by_step_back(model, Batch(*(column[:2] for column in batch)))) == 2
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -100,7 +100,7 @@ def test_it_leaves_the_model_as_it_was(batch: Batch, training: bool) -> None:
     model = build_classifier("Lstm").train(training)
     weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     model.output.bias.grad = torch.tensor([5.0])
-    gradient_by_distance(model, batch)
+    gradient_by_step_back(model, batch)
     assert {module.training for module in model.modules() if isinstance(module, nn.Dropout | nn.LSTM)} == {training}
     assert model.output.bias.grad.tolist() == [5.0]
     assert all(p.grad is None for name, p in model.named_parameters() if name != "output.bias")
@@ -109,14 +109,14 @@ def test_it_leaves_the_model_as_it_was(batch: Batch, training: bool) -> None:
 
 def test_it_can_be_computed_where_gradients_are_off(batch: Batch) -> None:
     model = build_classifier("Rnn")
-    expected = gradient_by_distance(model, batch)
+    expected = gradient_by_step_back(model, batch)
     with torch.no_grad():
-        assert gradient_by_distance(model, batch) == pytest.approx(expected, rel=1e-6)
+        assert gradient_by_step_back(model, batch) == pytest.approx(expected, rel=1e-6)
 
 
 def test_dropout_takes_no_part(batch: Batch) -> None:
-    expected = gradient_by_distance(build_classifier("Lstm"), batch)
-    found = gradient_by_distance(build_classifier("Lstm", dropout=0.5).train(), batch)
+    expected = gradient_by_step_back(build_classifier("Lstm"), batch)
+    found = gradient_by_step_back(build_classifier("Lstm", dropout=0.5).train(), batch)
     assert found == pytest.approx(expected, rel=1e-6)
 
 
@@ -127,12 +127,12 @@ def equal_lengths(count: int, length: int) -> Batch:
     return Batch(tokens, torch.full((count,), length), labels, torch.arange(count))
 
 
-def test_it_decays_with_distance_in_an_rnn_of_small_recurrent_weights() -> None:
+def test_it_decays_with_each_step_back_in_an_rnn_of_small_recurrent_weights() -> None:
     model = build_classifier("Rnn")
     layer = model.backbone.encoder.forwards[0]
     with torch.no_grad():
         nn.init.orthogonal_(layer.weight_hh_l0).mul_(0.3)
-    norms = gradient_by_distance(model, equal_lengths(20, 12))
+    norms = gradient_by_step_back(model, equal_lengths(20, 12))
     # Each step back costs a factor of at most 0.3, the norm of W_h, as tanh' ≤ 1; W_x leaves slack.
     assert (np.diff(norms) < 0).all()
     assert norms[11] < norms[0] * 0.35**11
@@ -142,7 +142,7 @@ def test_it_decays_with_distance_in_an_rnn_of_small_recurrent_weights() -> None:
 def test_it_is_flat_in_a_bag_read_out_by_its_mean() -> None:
     model = build_classifier("Bag", "Mean")
     batch = equal_lengths(21, 12)
-    norms = gradient_by_distance(model, batch)
+    norms = gradient_by_step_back(model, batch)
     assert norms == pytest.approx([norms[0]] * 12, rel=1e-5)
     error = (model.eval()(batch.tokens, batch.lengths).sigmoid() - batch.labels).abs().median().detach()
     assert norms[0] == pytest.approx(float(error * model.output.weight.detach().norm() / 12), rel=1e-4)

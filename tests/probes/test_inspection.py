@@ -11,12 +11,12 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from encoder_targets import TARGETS
-from sentiment_rnn.data.batching import Reviews
+from sentiment_rnn.data.batching import Reviews, cut
 from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.probes.inspection import inspect, positions_read
+from sentiment_rnn.probes.inspection import inspect
 from sentiment_rnn.report.pages.inspection import inspection_page
 
 TEXT = "The film was good. It was <b>long</b> & awful! I liked it"
@@ -68,7 +68,7 @@ def test_of_a_single_sentence_nothing_is_left(build_package: Callable[..., Packa
 @pytest.mark.parametrize("length", [1, 4, 5, 6, 50])
 def test_the_tokens_that_are_read_are_those_of_a_batch(keep: str, length: int) -> None:
     reviews = Reviews(Split.of([list(range(length))]), 5, keep)
-    assert positions_read(length, 5, keep).tolist() == reviews.tokens_of(0).tolist()
+    assert cut(np.arange(length), 5, keep).tolist() == reviews.tokens_of(0).tolist()
 
 
 def test_of_a_long_text_only_what_is_read_is_shown(build_package: Callable[..., Package]) -> None:

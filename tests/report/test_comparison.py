@@ -20,20 +20,20 @@ from sentiment_rnn.report.comparison import (
     Scored,
     arms_of,
     differences,
-    distance_table,
     joined,
+    lag_table,
     read_results,
     results_csv,
     short_names,
     table,
     tables_of,
 )
-from sentiment_rnn.report.metrics import COLUMNS
+from sentiment_rnn.report.metrics import columns_of
 from sentiment_rnn.report.statistics import accuracy_difference
 from sentiment_rnn.tracking.results import Metrics, RunResult
 
 LABELS = np.array([0, 1] * 10, dtype=np.int8)
-DISTANCES = np.arange(1, 21, dtype=np.int32)
+LAGS = np.arange(1, 21, dtype=np.int32)
 DASH = "\N{EN DASH}"
 
 
@@ -43,7 +43,7 @@ def run_result(
     correct: np.ndarray | None = None,
     validation: float = 0.8,
     labels: np.ndarray = LABELS,
-    distances: np.ndarray = DISTANCES,
+    lags: np.ndarray = LAGS,
     **metrics: float,
 ) -> RunResult:
     """A run that classified rightly what `correct` says; `metrics` override, `__` for `/`."""
@@ -57,7 +57,7 @@ def run_result(
         probabilities=np.where(correct == (labels == 1), 0.9, 0.1).astype(np.float32),
         labels=labels,
         lengths=np.full(len(labels), 50),
-        distances=distances,
+        lags=lags,
     )
     return made_up_run(arm, seed, given, predictions, validation=(0.6, validation))
 
@@ -139,9 +139,9 @@ def scored(runs: Sequence[RunResult]) -> list[Scored]:
     return read_results(results_csv(arms_of(runs)))
 
 
-def by_distance(arms: Sequence[Arm], bins: int = 7) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+def by_lag(arms: Sequence[Arm], bins: int = 7) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Columns and rows."""
-    found = distance_table(arms, bins)
+    found = lag_table(arms, bins)
     return (found.columns, found.rows) if found else ((), [])
 
 
@@ -172,14 +172,14 @@ def test_arms_alike_have_no_difference() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"labels": LABELS[:10], "distances": DISTANCES[:10]},
+        {"labels": LABELS[:10], "lags": LAGS[:10]},
         {"labels": 1 - LABELS},
-        {"distances": DISTANCES[::-1]},
+        {"lags": LAGS[::-1]},
     ],
-    ids=["fewer", "other labels", "other distances"],
+    ids=["fewer", "other labels", "other lags"],
 )
 def test_arms_that_read_other_test_reviews_are_not_compared(other: dict[str, Any]) -> None:
-    arms = scored([run_result("lstm, max_distance=20"), run_result("lstm, max_distance=50", **other)])
+    arms = scored([run_result("lstm, max_lag=20"), run_result("lstm, max_lag=50", **other)])
     assert differences(arms) == []
 
 
@@ -190,7 +190,7 @@ def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
     ]
     columns, (row,) = table(scored(runs))
     assert dict(zip(columns, row, strict=True)) == {
-        "encoder": "lstm",
+        "arm": "lstm",
         "pooling": "last",
         "learning rate": "0.002",
         "parameters": "2,583,205",
@@ -209,7 +209,9 @@ def without(run: RunResult, *names: str) -> RunResult:
     return made_up_run(run.encoder, run.seed, kept, run.predictions)
 
 
-@pytest.mark.parametrize("column", [column for column in COLUMNS if column.title], ids=lambda column: column.title)
+@pytest.mark.parametrize(
+    "column", [column for column in columns_of([]) if column.title], ids=lambda column: column.title
+)
 def test_a_metric_that_a_run_lacks_is_a_blank_in_the_table(column: Any) -> None:
     # One seed of the LSTM lacks it: a mean over the other alone would pass for one over both.
     lstm = [run_result("lstm", 0), without(run_result("lstm", 1), column.metric)]
@@ -242,9 +244,10 @@ def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_l
     ]
     rows = list(csv.DictReader(io.StringIO(results_csv(arms_of(runs)))))
     assert list(rows[0]) == [
-        "encoder", "label", "pooling", "learning_rate", "seed", *(column.metric for column in COLUMNS), "test_reviews",
+        "arm", "label", "pooling", "learning_rate", "seed",
+        *(column.metric for column in columns_of([])), "test_reviews",
     ]  # fmt: skip
-    assert [(row["encoder"], row["seed"]) for row in rows] == [
+    assert [(row["arm"], row["seed"]) for row in rows] == [
         ("lstm, hidden_size=64", "0"), ("lstm, hidden_size=64", "1"), ("lstm, hidden_size=8", "0"),
     ]  # fmt: skip
     assert [row["test/loss"] for row in rows] == ["", "0.123457", ""]
@@ -255,13 +258,26 @@ def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_l
     assert {row["pooling"] for row in rows} == {"last"}
 
 
+def test_a_metric_that_runs_log_of_their_test_has_a_column_by_itself() -> None:
+    arms = arms_of([run_result("lstm", 0, test__word_recall=0.25), run_result("lstm", 1, test__word_recall=0.75)])
+    assert "test/loss,test/loss_calibrated,test/calibration_error_calibrated,test/word_recall,train" in results_csv(
+        arms
+    )
+    columns, (row,) = table(scored([run for arm in arms for run in arm.runs]))
+    assert columns == (
+        "arm", "pooling", "learning rate", "parameters", "validation accuracy", "test accuracy", "F1", "AUROC",
+        "word recall", "s / epoch", "tokens / s",
+    )  # fmt: skip
+    assert dict(zip(columns, row, strict=True))["word recall"] == "0.500 ± 0.354"
+
+
 def test_the_table_has_a_row_an_arm_in_their_order() -> None:
     arms = scored([run_result("rnn"), run_result("lstm", validation=0.9), run_result("bag", validation=0.7)])
     assert [row[0] for row in table(arms)[1]] == ["lstm", "rnn", "bag"]
 
 
 def bounds(column: str) -> range:
-    """The distances that a column's title names."""
+    """The lags that a column's title names."""
     assert re.fullmatch(rf"\d+({DASH}\d+)?", column), column
     ends = [int(end) for end in column.split(DASH)]
     return range(ends[0], ends[-1] + 1)
@@ -269,69 +285,69 @@ def bounds(column: str) -> range:
 
 @pytest.mark.parametrize("farthest", [1, 2, 5, 20, 100, 333])
 @pytest.mark.parametrize("bins", [1, 7])
-def test_the_columns_of_the_distance_table_share_out_all_distances(farthest: int, bins: int) -> None:
-    distances = np.arange(1, farthest + 1, dtype=np.int32)
+def test_the_columns_of_the_lag_table_share_out_all_lags(farthest: int, bins: int) -> None:
+    lags = np.arange(1, farthest + 1, dtype=np.int32)
     labels = np.ones(farthest, dtype=np.int8)
-    columns, rows = by_distance(arms_of([run_result("rnn", labels=labels, distances=distances)]), bins)
-    named = [distance for column in columns[1:] for distance in bounds(column)]
-    assert columns[0] == "encoder"
+    columns, rows = by_lag(arms_of([run_result("rnn", labels=labels, lags=lags)]), bins)
+    named = [lag for column in columns[1:] for lag in bounds(column)]
+    assert columns[0] == "arm"
     assert named == list(range(1, farthest + 1))
     assert len(columns) <= bins + 1
     assert [len(row) for row in rows] == [len(columns)]
 
 
-def test_a_cell_of_the_distance_table_is_the_accuracy_at_those_distances() -> None:
-    near, far = DISTANCES <= 4, DISTANCES > 10
+def test_a_cell_of_the_lag_table_is_the_accuracy_at_those_lags() -> None:
+    near, far = LAGS <= 4, LAGS > 10
     runs = [
         run_result("rnn", 0, near),
         run_result("rnn", 1, near | far),
         run_result("lstm", 0, validation=0.9),
     ]
-    columns, rows = by_distance(arms_of(runs), bins=7)
+    columns, rows = by_lag(arms_of(runs), bins=7)
     cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
     assert [row[0] for row in rows] == ["lstm", "rnn"]
     for column in columns[1:]:
-        distances = bounds(column)
-        accuracies = [np.mean([correct[d - 1] for d in distances]) for correct in (near, near | far)]
+        lags = bounds(column)
+        accuracies = [np.mean([correct[d - 1] for d in lags]) for correct in (near, near | far)]
         mean, deviation = 100 * np.mean(accuracies), 100 * np.std(accuracies, ddof=1)
         assert cells["rnn"][column] == f"{mean:.1f} ± {deviation:.1f} %"
         assert cells["lstm"][column] == "100.0 %"
 
 
-def test_a_stretch_of_distances_that_no_review_has_is_no_nan() -> None:
-    distances = np.array([1, 2, 100] * 4, dtype=np.int32)
-    arms = arms_of([run_result("rnn", labels=np.ones(12, dtype=np.int8), distances=distances)])
+def test_a_stretch_of_lags_that_no_review_has_is_no_nan() -> None:
+    lags = np.array([1, 2, 100] * 4, dtype=np.int32)
+    arms = arms_of([run_result("rnn", labels=np.ones(12, dtype=np.int8), lags=lags)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        columns, rows = by_distance(arms)
+        columns, rows = by_lag(arms)
     assert not any("nan" in cell for row in rows for cell in row)
-    assert {1, 2, 100} <= {distance for column in columns[1:] for distance in bounds(column)}
+    assert {1, 2, 100} <= {lag for column in columns[1:] for lag in bounds(column)}
 
 
-def test_an_arm_with_other_test_reviews_is_scored_by_its_own_distances() -> None:
-    # Both have every review at distance 20 wrong and all others right.
+def test_an_arm_with_other_test_reviews_is_scored_by_its_own_lags() -> None:
+    # Both have every review at lag 20 wrong and all others right.
     there, elsewhere = np.repeat([1, 20], 10), np.repeat([20, 1], 10)
     arms = arms_of(
         [
-            run_result("a", correct=there == 1, distances=there, validation=0.9),
-            run_result("b", correct=elsewhere == 1, distances=elsewhere),
+            run_result("a", correct=there == 1, lags=there, validation=0.9),
+            run_result("b", correct=elsewhere == 1, lags=elsewhere),
         ]
     )
-    columns, rows = by_distance(arms, bins=2)
+    columns, rows = by_lag(arms, bins=2)
     if rows:  # leaving the table out would be right as well
         assert len(columns) == 3
         assert [row[1:] for row in rows] == [("100.0 %", "0.0 %")] * 2
 
 
-def test_arms_with_unequally_many_test_reviews_do_not_break_the_by_distance() -> None:
-    arms = arms_of([run_result("a", validation=0.9), run_result("b", labels=LABELS[:10], distances=DISTANCES[:10])])
-    columns, rows = by_distance(arms)
+def test_arms_with_unequally_many_test_reviews_do_not_break_the_by_lag() -> None:
+    arms = arms_of([run_result("a", validation=0.9), run_result("b", labels=LABELS[:10], lags=LAGS[:10])])
+    columns, rows = by_lag(arms)
     assert all(len(row) == len(columns) for row in rows)
 
 
-def test_there_is_no_distance_table_where_distances_are_unknown() -> None:
+def test_there_is_no_lag_table_where_lags_are_unknown() -> None:
     unknown = np.full(20, -1, dtype=np.int32)
-    assert by_distance(arms_of([run_result("rnn", distances=unknown), run_result("lstm")])) == ((), [])
+    assert by_lag(arms_of([run_result("rnn", lags=unknown), run_result("lstm")])) == ((), [])
 
 
 def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None:

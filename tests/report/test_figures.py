@@ -28,8 +28,7 @@ from sentiment_rnn.report.figures import (
     run_figures,
     save_figure,
 )
-from sentiment_rnn.report.shares import wilson_interval
-from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins
+from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins, wilson_interval
 from sentiment_rnn.tracking.results import RunResult
 
 
@@ -40,7 +39,7 @@ def _warnings_are_errors() -> Iterator[None]:
         yield
 
 
-def said_of(count: int, accuracy: float, distances: bool = True, lengths: np.ndarray | None = None) -> Predictions:
+def said_of(count: int, accuracy: float, lags: bool = True, lengths: np.ndarray | None = None) -> Predictions:
     """Predictions of which a part is right, the first ones."""
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, count)
@@ -50,13 +49,13 @@ def said_of(count: int, accuracy: float, distances: bool = True, lengths: np.nda
         probabilities=np.where(right == (labels == 1), 0.5 + sure, 0.5 - sure).astype(np.float32),
         labels=labels.astype(np.int8),
         lengths=random.integers(5, 600, count) if lengths is None else lengths,
-        distances=(random.integers(1, 101, count) if distances else np.full(count, -1)).astype(np.int32),
+        lags=(random.integers(1, 101, count) if lags else np.full(count, -1)).astype(np.int32),
     )
 
 
 PREDICTIONS: dict[str, Callable[[], Predictions]] = {
     "ordinary": lambda: said_of(500, 0.8),
-    "without distances": lambda: said_of(500, 0.8, distances=False),
+    "without lags": lambda: said_of(500, 0.8, lags=False),
     "all right": lambda: said_of(500, 1.0),
     "all wrong": lambda: said_of(500, 0.0),
     "one review, right": lambda: said_of(1, 1.0),
@@ -108,7 +107,7 @@ def test_the_confusion_matrix_counts_rows_by_label_and_columns_by_prediction() -
         probabilities=np.array([0.1] * 4 + [0.9] * 3 + [0.2] * 2 + [0.8], dtype=np.float32),
         labels=np.array([0] * 4 + [0] * 3 + [1] * 2 + [1], dtype=np.int8),
         lengths=np.full(10, 5),
-        distances=np.full(10, -1),
+        lags=np.full(10, -1),
     )
     (axes,) = confusion_matrix(said).axes
     cells = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in axes.texts}
@@ -125,7 +124,7 @@ def test_the_calibration_sets_the_share_of_positives_against_the_probability() -
         probabilities=np.repeat([0.05, 0.35, 0.95, 1.0], [20, 40, 10, 10]).astype(np.float32),
         labels=np.concatenate([np.arange(20) < 2, np.arange(40) < 10, np.ones(20)]).astype(np.int8),
         lengths=np.full(80, 5),
-        distances=np.full(80, -1),
+        lags=np.full(80, -1),
     )
     (axes,) = calibration(said).axes
     shown = axes.lines[1]
@@ -134,10 +133,10 @@ def test_the_calibration_sets_the_share_of_positives_against_the_probability() -
 
 
 @EACH_PREDICTIONS
-def test_accuracy_by_distance_can_be_saved(name: str) -> None:
+def test_accuracy_by_lag_can_be_saved(name: str) -> None:
     said = PREDICTIONS[name]()
-    values = said.distances if said.has_distances else said.lengths
-    assert_can_be_saved(accuracy_by(values, said.correct, logarithmic_bins(values, 8), "distance"))
+    values = said.lags if said.has_lags else said.lengths
+    assert_can_be_saved(accuracy_by(values, said.correct, logarithmic_bins(values, 8), "lag"))
 
 
 def test_binned_accuracy_is_that_of_the_reviews_in_each_bin_that_holds_one() -> None:
@@ -154,7 +153,7 @@ def test_all_figures_of_a_run_can_be_made(name: str) -> None:
     said = PREDICTIONS[name]()
     figures = run_figures(said, HISTORY["ordinary"])
     expected = {"learning_curves", "confusion", "calibration", "accuracy_by_length"}
-    assert set(figures) == expected | ({"accuracy_by_distance"} if said.has_distances else set())
+    assert set(figures) == expected | ({"accuracy_by_lag"} if said.has_lags else set())
     assert_can_be_saved(figures["accuracy_by_length"])
 
 
@@ -167,9 +166,9 @@ def run_result(
     color: str | None = None,
 ) -> RunResult:
     """A run for the figure of a sweep."""
-    distance = np.arange(60)
+    steps_back = np.arange(60)
     if gradients is None:
-        gradients = np.stack([distance, 0.5**distance, 0.9**distance])
+        gradients = np.stack([steps_back, 0.5**steps_back, 0.9**steps_back])
     metrics = {"val/best_accuracy": 0.8, "test/accuracy": float(predictions.correct.mean())}
     validation = np.linspace(0.6, 0.8, epochs).tolist()
     return made_up_run(arm, seed, metrics, predictions, validation=validation, gradients=gradients, color=color)
@@ -186,7 +185,7 @@ SWEEPS: dict[str, Callable[[], list[RunResult]]] = {
         for arm, accuracy in (("rnn", 0.6), ("lstm", 0.9))
         for seed in range(3)
     ],
-    "without distances": lambda: [run_result("rnn", seed, said_of(500, 0.8, distances=False)) for seed in range(3)],
+    "without lags": lambda: [run_result("rnn", seed, said_of(500, 0.8, lags=False)) for seed in range(3)],
     "one seed": lambda: [run_result("rnn", 0, said_of(500, 0.6)), run_result("bag", 0, said_of(500, 0.7))],
     "one epoch": lambda: [run_result("rnn", seed, said_of(500, 0.6), epochs=1) for seed in range(3)],
     "unequal epochs": lambda: [run_result("rnn", seed, said_of(500, 0.6), epochs=seed + 1) for seed in range(3)],
@@ -194,13 +193,13 @@ SWEEPS: dict[str, Callable[[], list[RunResult]]] = {
     "all-zero gradients": lambda: [
         run_result("rnn", seed, said_of(500, 0.6), gradients=zeros(50)) for seed in range(2)
     ],
-    "one distance": lambda: [run_result("rnn", 0, said_of(500, 0.6), gradients=zeros(1) + 1)],
+    "one lag": lambda: [run_result("rnn", 0, said_of(500, 0.6), gradients=zeros(1) + 1)],
     "unequal reach": lambda: [
         run_result("rnn", seed, said_of(500, 0.6), gradients=zeros(9 + seed)) for seed in range(2)
     ],
     "one review": lambda: [run_result("rnn", 0, said_of(1, 1.0))],
     "few reviews": lambda: [run_result("rnn", 0, said_of(12, 0.5)), run_result("lstm", 0, said_of(12, 1.0))],
-    "one length": lambda: [run_result("rnn", 0, said_of(50, 0.5, distances=False, lengths=np.full(50, 40)))],
+    "one length": lambda: [run_result("rnn", 0, said_of(50, 0.5, lags=False, lengths=np.full(50, 40)))],
     "unequally many reviews": lambda: [
         run_result("rnn", 0, said_of(500, 0.6)),
         run_result("lstm", 0, said_of(400, 0.8)),
@@ -230,9 +229,9 @@ def test_the_figure_of_a_sweep_has_the_panels_that_are_asked_for(panels: list[st
 
 
 def test_a_panel_that_is_none_is_one_line() -> None:
-    check_panels(["distance", "test/auroc"])
-    with pytest.raises(UserError, match="panels: no panel gradient; did you mean gradients"):
-        check_panels(["accuracy", "gradient"])
+    check_panels(["lag", "test/auroc", "test/foo"], ["test/foo"])
+    with pytest.raises(UserError, match="--panel gradient: no such panel; did you mean gradients"):
+        check_panels(["accuracy", "gradient"], [])
 
 
 def test_a_run_below_chance_and_many_epochs_stay_in_the_picture() -> None:
@@ -246,9 +245,9 @@ def test_a_run_below_chance_and_many_epochs_stay_in_the_picture() -> None:
 
 def test_accuracies_far_below_chance_are_in_every_panel() -> None:
     runs = [run_result("rnn", seed, said_of(500, 0.2)) for seed in (0, 1)]
-    _, by_distance, validation, _ = comparison_figure(arms_of(runs), "a study").axes
-    assert by_distance.get_ylim()[0] < 0.25
-    for axes in (by_distance, validation):
+    _, by_lag, validation, _ = comparison_figure(arms_of(runs), "a study").axes
+    assert by_lag.get_ylim()[0] < 0.25
+    for axes in (by_lag, validation):
         lowest = min(min(line.get_ydata()) for line in axes.lines)
         assert axes.get_ylim()[0] < lowest
 
@@ -266,9 +265,9 @@ def test_the_figure_rounds_a_mean_as_the_table_does() -> None:
 
 
 def test_the_figure_of_a_sweep_names_every_arm() -> None:
-    scores, by_distance, validation, _ = comparison_figure(arms_of(SWEEPS["ordinary"]()), "a study").axes
+    scores, by_lag, validation, _ = comparison_figure(arms_of(SWEEPS["ordinary"]()), "a study").axes
     assert {label.get_text() for label in scores.get_yticklabels()} == {"rnn", "lstm"}
-    assert {text.get_text() for text in by_distance.get_legend().get_texts()} == {"rnn", "lstm"}
+    assert {text.get_text() for text in by_lag.get_legend().get_texts()} == {"rnn", "lstm"}
     assert {line.get_label() for line in validation.lines} >= {"rnn", "lstm"}
 
 
@@ -293,8 +292,8 @@ def test_the_figure_of_a_sweep_draws_each_epoch_of_each_seed() -> None:
 
 def test_arms_of_one_encoder_can_be_told_apart() -> None:
     arms = arms_of(SWEEPS["many arms"]()[:3])
-    by_distance = comparison_figure(arms, "a study").axes[1]
-    lines = [line for line in by_distance.lines if not line.get_label().startswith("_")]
+    by_lag = comparison_figure(arms, "a study").axes[1]
+    lines = [line for line in by_lag.lines if not line.get_label().startswith("_")]
     assert len({(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}) == 3
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from scipy.stats import binom
 
-from sentiment_rnn.report.shares import clopper_pearson, counted, share_difference, wilson_interval
-from sentiment_rnn.report.statistics import Interval
+from sentiment_rnn.report.statistics import Interval, clopper_pearson, counted, share_difference, wilson_interval
 
 counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from scipy.stats import ttest_1samp, ttest_ind
 
-from sentiment_rnn.report.shares import clopper_pearson
 from sentiment_rnn.report.statistics import (
     Interval,
     accuracy_difference,
     accuracy_interval,
+    clopper_pearson,
     gaffke_interval,
     logarithmic_bins,
     paired_interval,

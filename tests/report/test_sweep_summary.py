@@ -33,7 +33,7 @@ TWO = [run("lstm", 0, 18, 0.9), run("lstm", 1, 20, 0.95), run("rnn", 0, 9, 0.6),
 def test_the_text_has_a_row_for_each_encoder_and_names_the_best() -> None:
     lines = summary_text(arms_of(TWO), jobs=6).splitlines()
     assert lines[0] == "4 of 6 runs finished; best on validation: lstm, seed 1 (95.0 %)"
-    assert lines[2] == "| encoder | mean test accuracy (95 % interval) | seeds |"
+    assert lines[2] == "| arm | mean test accuracy (95 % interval) | seeds |"
     lstm, rnn = lines[4:6]
     assert lstm.startswith("| lstm | 95.0 % (")
     assert lstm.endswith("| 2 |")

@@ -19,7 +19,7 @@ SMALL = (
 )  # fmt: skip
 """A trial, for its short end: nothing is made of the tested model."""
 REVIEWS = (
-    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
+    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
     "embedding.size=8", "embedding.dropout=0.2", "embedding.word_dropout=0.1",
 )  # fmt: skip
 LSTM = (*REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "encoder.dropout=0.3")

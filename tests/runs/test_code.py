@@ -150,7 +150,7 @@ def test_a_new_file_in_any_folder_changes_no_digest(copy: Path) -> None:
 NO_NUMBERS = (
     "config/", "tracking/", "report/", "probes/", "inference/", "errors.py", "masking.py", "locks.py", "environment.py",
     "lean_imports.py", "runs/code.py", "runs/source_digest.py", "runs/interruption.py", "runs/packaging.py",
-    "runs/processes.py",
+    "whole_files.py",
 )  # fmt: skip
 """What a run executes beside: it checks, records, shows, packs, or says what is wrong."""
 

@@ -1,6 +1,6 @@
-"""Sweeps whose runs train in two processes each."""
+"""Runs that train in two processes."""
 
-import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -10,56 +10,61 @@ import pytest
 import torch
 
 from processes import environment, run_command, training_that
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.tracking.store import open_store
 from stored_runs import runs_in
 
 SMALL = [
-    "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
+    "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10", "data.batch_size=20",
     "encoder=rnn", "encoder.hidden_size=8", "embedding.size=8", "trainer=cpu", "trainer.threads=1",
     "trainer.devices=2", "trainer.strategy=ddp", "tracking.system_metrics=false",
 ]  # fmt: skip
 
-KILLED = training_that("os.kill(os.getpid(), signal.SIGKILL)", epoch=1)
+KILLED = training_that("os.kill(os.getpid(), signal.SIGKILL) if os.environ['LOCAL_RANK'] == '0' else None", epoch=1)
 """A run whose first process is killed when its second epoch starts."""
 
 
-WITHOUT_WORK = """
-import time
-from sentiment_rnn.runs import rank
-
-rank.take_part = lambda *_: time.sleep(0.5)
-rank.main()
-"""
+def disturbed(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a program that trains, from a file: Lightning starts the second process with the same command."""
+    folder.joinpath("program.py").write_text(program.replace('"sentiment-rnn", "train"', "sys.argv[0]"))
+    command = [sys.executable, "program.py", "train", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, timeout=280)
 
 
-@pytest.mark.slow
-def test_another_process_whose_work_is_done_ends_with_status_0_beside_the_first() -> None:
-    with subprocess.Popen([sys.executable, "-c", WITHOUT_WORK], stdin=subprocess.PIPE, env=environment()) as other:
-        assert other.stdin
-        other.stdin.write(pickle.dumps((None, None)))
-        other.stdin.flush()
-        assert other.wait(60) == 0
+def test_a_sweep_on_several_devices_of_this_machine_is_one_line(tmp_path: Path) -> None:
+    refused = run_command("train", tmp_path, "-m", *SMALL, "seed=0,1", status=1)
+    assert re.fullmatch(
+        r"error: trainer.devices=2 trainer.nodes=1: .* hydra/launcher=slurm alone, .*\n", refused.stderr
+    )
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
 @pytest.mark.slow
-def test_the_second_process_of_a_job_runs_that_job_and_not_the_sweep(tmp_path: Path) -> None:
-    run_command("train", tmp_path, "-m", *SMALL, "trainer.epochs=2", "seed=0,1", status=0)
-    client, runs = runs_in(tmp_path)
-    *jobs, parent = runs
-    assert [run.info.status for run in runs] == ["FINISHED"] * 3
-    assert {run.data.tags["mlflow.parentRunId"] for run in jobs} == {parent.info.run_id}
-    assert {run.data.params["seed"] for run in jobs} == {"0", "1"}
-    for run in jobs:
+def test_processes_of_torchrun_train_a_job_of_a_sweep_together_and_once(tmp_path: Path) -> None:
+    store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
+    parent = store.client.create_run(store.experiment_id).info.run_id
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += ["-m", "sentiment_rnn", "train", *SMALL, "trainer.epochs=2", f"tracking.parent='{parent}'"]
+    for _ in range(2):  # the second time both find that it is done
+        subprocess.run(command, cwd=tmp_path, env=environment(), check=True, timeout=280)
+        client, (run, _) = runs_in(tmp_path)
+        assert run.info.status == "FINISHED"
         history = client.get_metric_history(run.info.run_id, "val/loss")
         assert [point.step for point in history] == [2, 5], "steps of 3, on two devices, and one writer"
 
 
 @pytest.mark.slow
+def test_a_process_whose_first_one_fails_before_it_begins_ends_with_one_line(tmp_path: Path) -> None:
+    failed = run_command("train", tmp_path, *SMALL, "tracking.resume=nowhere", status=1)
+    assert sorted(line for line in failed.stderr.splitlines() if line.startswith("error: ")) == [
+        "error: the first process of this run, rank 0, does not answer; its output says why",
+        f"error: tracking.resume=nowhere: no such run in sqlite:///{tmp_path}/runs/mlflow.db",
+    ]
+
+
+@pytest.mark.slow
 def test_a_signal_ends_a_run_on_several_devices(tmp_path: Path) -> None:
-    script = KILLED.replace("SIGKILL", "SIGTERM")
-    ended = subprocess.run(
-        [sys.executable, "-c", script, *SMALL, "trainer.epochs=3"],
-        cwd=tmp_path, env=environment(), capture_output=True, timeout=100,
-    )  # fmt: skip
+    ended = disturbed(KILLED.replace("SIGKILL", "SIGTERM"), tmp_path, *SMALL, "trainer.epochs=3")
     assert ended.returncode == 130, ended.stderr.decode()
     (run,) = runs_in(tmp_path)[1]
     assert run.info.status == "KILLED"
@@ -72,9 +77,7 @@ def test_both_processes_resume_from_the_same_checkpoint(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     run_command("train", undisturbed, *arguments, status=0)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, *arguments], cwd=resumed, env=environment(), capture_output=True, timeout=280
-    )
+    killed = disturbed(KILLED, resumed, *arguments)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     (run,) = runs_in(resumed)[1]
     run_command("train", resumed, *arguments, f"tracking.resume={run.info.run_id}", status=0)

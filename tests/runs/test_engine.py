@@ -25,7 +25,7 @@ from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run, runs_in
 
 SMALL = (
-    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
+    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
     "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1", "trainer.accelerator=cpu",
     "tracking.system_metrics=false",
 )  # fmt: skip
@@ -53,7 +53,6 @@ def logits_of(config: RunConfig, checkpoint: Path) -> np.ndarray:
     """float32 [N], what the weights of a checkpoint say of the test reviews."""
     model = SentimentClassifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     data = ReviewData(config.data)
-    data.setup()
     logits = np.full(60, np.nan, dtype=np.float32)
     with torch.no_grad():
         for batch in data.test_dataloader():
@@ -135,7 +134,6 @@ def test_a_packaged_model_shuffles_words_as_its_run_did(tmp_path: Path) -> None:
     assert package.reading.shuffle_span == 5
     recorded = recorded_predictions(tmp_path)
     data = ReviewData(config.data)
-    data.setup()
     test = data.corpus.splits["test"]
     np.testing.assert_array_equal(Predictor(package).logits_of(test), recorded.logits)
     in_order = replace(package, reading=replace(package.reading, shuffle_span=0))

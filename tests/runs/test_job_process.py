@@ -20,7 +20,7 @@ from sentiment_rnn.runs.launchers import JOBLIB, WORKERS, prepare_launcher
 from stored_runs import runs_in
 
 SIDE_BY_SIDE = (
-    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10",
+    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
     "data.batch_size=20", "encoder.hidden_size=8", "embedding.size=8", "trainer.threads=1",
     "tracking.system_metrics=false", "tracking.record=results", "hydra/launcher=joblib",
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """What `auto` means on this machine, how its cores are shared, and what it refuses."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -13,11 +14,9 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.launchers import jobs_at_once, prepare_launcher, runs_here
+from sentiment_rnn.runs.launchers import check_devices, jobs_at_once, prepare_launcher, runs_here
 from sentiment_rnn.runs.machine import check_device, check_parts, note_other_machine, resolved, threads_of
-from sentiment_rnn.tracking import claims
-from sentiment_rnn.tracking.claims import run_of_first_process
-from sentiment_rnn.tracking.record import RunRecord, tracked_run
+from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.store import open_store
 
 
@@ -93,6 +92,20 @@ def test_a_launcher_says_how_many_jobs_share_a_machine(
     assert runs_here(found) == here
 
 
+@pytest.mark.parametrize(
+    ("launcher", "devices", "refused"),
+    [("basic", 1, False), ("basic", 2, True), ("joblib", 2, True), ("submitit_local", 2, True), ("slurm", 2, False)],
+)
+def test_only_a_scheduler_starts_the_processes_of_several_devices_for_a_sweep(
+    launcher: str, devices: int, refused: bool
+) -> None:
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        found = compose("config", [f"hydra/launcher={launcher}"], return_hydra_config=True).hydra.launcher
+    expected = pytest.raises(UserError, match=r"^trainer.devices=2") if refused else contextlib.nullcontext()
+    with expected:
+        check_devices(found, composed(f"trainer.devices={devices}").trainer)
+
+
 def test_a_slurm_task_has_the_cores_that_it_was_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     monkeypatch.setattr(runtime, "cpu_quota", lambda: None)
@@ -142,28 +155,3 @@ def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
     explicit = composed(f"tracking.parent='{parent}'", "precision=bfloat16")
     note_other_machine(record, explicit, resolved(explicit))
     assert "precision" not in caplog.text
-
-
-def test_another_process_of_a_scheduled_job_takes_part_in_the_run_that_the_first_one_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
-    store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
-    parent = store.client.create_run(store.experiment_id).info.run_id
-    config = composed(f"tracking.directory={tmp_path}", f"tracking.parent='{parent}'", "tracking.system_metrics=false")
-    with tracked_run(store, config, "identity", []) as record:
-        assert run_of_first_process(store, config, "identity", []) == record.run_id
-    with pytest.raises(SystemExit) as left:  # it has finished: there is nothing to take part in
-        run_of_first_process(store, config, "identity", [])
-    assert left.value.code == 0
-
-
-def test_another_process_of_a_scheduled_job_whose_first_one_has_failed_ends_with_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(claims, "FIRST_WITHIN", 0.0)
-    store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
-    parent = store.client.create_run(store.experiment_id).info.run_id
-    config = composed(f"tracking.parent='{parent}'", "tracking.heartbeat=0.1", "tracking.lease=0.4")
-    with pytest.raises(UserError, match=r"^the first process of this job has begun no run within \d+ s, so this one"):
-        run_of_first_process(store, config, "identity", [])

@@ -57,7 +57,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     written(folder / "test.csv", [*reviews(60, seed=1), rows[0], rows[3]])
     files = ("data.train=reviews.csv", "data.test=test.csv", "data.group_column=product")
     trained = run_command("train", folder, "-m", *SMALL, *files, "encoder=rnn,bag", "study=own", status=0).stdout
-    compared = run_command("compare", folder, "sweep=own", "register=true", "tracking.model=mine", status=0).stdout
+    compared = run_command("compare", folder, "own", "--register", "--model", "mine", status=0).stdout
     return folder, trained, compared
 
 
@@ -75,9 +75,9 @@ def test_without_a_name_for_its_model_nothing_is_registered_and_nothing_written(
     used: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, _, _ = used
-    line = refused(monkeypatch, capsys, folder, "compare", "sweep=own", "register=true", "output=compared")
+    line = refused(monkeypatch, capsys, folder, "compare", "own", "--register", "--output", "compared")
     assert "runs on data=files" in line
-    assert line.endswith("give tracking.model=NAME")
+    assert line.endswith("give --model NAME")
     assert not (folder / "compared").exists()
 
 
@@ -128,7 +128,6 @@ def test_another_place_or_form_of_the_same_texts_is_the_same_experiment_and_othe
     def identity(path: Path) -> str:
         config = of(f"data.train={path}", f"data.directory={tmp_path}/data")
         data = ReviewData(config.data)
-        data.setup()
         return config.identity(data.corpus.digest, "")
 
     rows = reviews(80)
@@ -211,19 +210,11 @@ def test_a_bad_file_is_one_line_and_leaves_nothing_half_written(
     assert {path.name for path in (tmp_path / "data").rglob("*") if path.is_file()} <= {".lock"}
 
 
-@pytest.mark.parametrize("given", ["yes", "repalce"])
-def test_registering_is_true_false_or_replace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "compare", f"register={given}")
-    assert line == f"error: register={given}: expected true, false or replace"
-
-
 def test_a_model_name_that_mlflow_refuses_is_one_line_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "compare", "register=true", "tracking.model=mine/2")
-    assert line.startswith("error: tracking.model=mine/2: no name for a registered model; use letters")
+    line = refused(monkeypatch, capsys, tmp_path, "compare", "--register", "--model", "mine/2")
+    assert line.startswith("error: --model mine/2: no name for a registered model; use letters")
     assert list(tmp_path.iterdir()) == []
 
 

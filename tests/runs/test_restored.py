@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from made_results import make_result
+from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
@@ -35,7 +36,9 @@ def test_a_source_or_tokenizer_of_a_stranger_is_refused(target: str, tokenizer: 
 
 
 def test_the_sources_of_this_package_are_trusted() -> None:
-    assert {"sentiment_rnn.data.sources.generated", "sentiment_rnn.data.sources.imdb"} <= set(OUR_SOURCES)
+    for target in ("sentiment_rnn.data.sources.files.Files", "sentiment_rnn.data.sources.imdb:Imdb"):
+        named = named_by_file("data", target, OUR_SOURCES)
+        assert hasattr(named, "fingerprint")
 
 
 def test_the_untrained_model_has_the_weights_with_which_the_run_began(
@@ -49,7 +52,7 @@ def test_the_untrained_model_has_the_weights_with_which_the_run_began(
     monkeypatch.setattr(ReviewJob, "before_training", before_training)
     monkeypatch.setattr(ReviewJob, "after_training", lambda *_: None)
     config = run_config(
-        "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "encoder=lstm",
+        "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10", "encoder=lstm",
         "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1", "trainer.accelerator=cpu",
         "tracking.system_metrics=false", f"data.directory={tmp_path}/data", f"tracking.directory={tmp_path}/runs",
         "seed=5", "data.batch_size=20",

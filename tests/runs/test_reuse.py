@@ -9,8 +9,7 @@ import pytest
 from forked_commands import Command
 from mlflow.entities import Run
 
-from sentiment_rnn.cli.compare import compare
-from sentiment_rnn.config.commands import CompareConfig
+from processes import run_command
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -25,7 +24,7 @@ from sentiment_rnn.tracking.store import Store, open_store
 from stored_runs import runs_in
 
 SMALL = (
-    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10",
+    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
     "data.batch_size=20", "embedding.size=8", "trainer.epochs=1", "tracking.system_metrics=false",
 )  # fmt: skip
 
@@ -75,7 +74,7 @@ def test_one_more_seed_trains_one_seed(folder: Path) -> None:
 
 
 def test_runs_of_another_sweep_are_all_there_and_its_name_compares_them(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path,
 ) -> None:
     said = swept(folder, "encoder=bag", "seed=0,1", "study=again")
     assert "sweep again: 2 of 2 runs are there; tracking.repeat=true trains them again" in said
@@ -83,9 +82,7 @@ def test_runs_of_another_sweep_are_all_there_and_its_name_compares_them(
     assert trained_by(folder, "again") == []
     store = store_in(folder)
     assert find_sweep(store, "latest", finished=True).info.run_name == "again"
-    tracking = TrackingConfig(None, str(store.directory), "sentiment_rnn", system_metrics=False, repeat=False)
-    compare(CompareConfig(tracking=tracking, sweep="again", output=str(folder / "out"), register=False))
-    assert "seeds: 0, 1" in capsys.readouterr().out
+    assert "seeds: 0, 1" in run_command("compare", folder, "again", status=0).stdout
     assert "sweep again: 2 of 2 runs are there" in swept(folder, "encoder=bag", "seed=0,1", "study=again")
     assert len([entry for entry in entries_of(store) if entry.name == "again"]) == 1
     sweeps = {name: results_of(store, find_sweep(store, name)) for name in ("two", "again")}

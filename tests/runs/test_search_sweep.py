@@ -20,7 +20,7 @@ from stored_runs import runs_in
 TRIALS = 20
 SEARCH = (
     "-m", "hydra/sweeper=search", f"hydra.sweeper.trials={TRIALS}", "data=generated", "data.train_reviews=64",
-    "data.test_reviews=16", "data.max_distance=5", "data.batch_size=16", "encoder=bag",
+    "data.test_reviews=16", "data.max_lag=5", "data.batch_size=16", "encoder=bag",
     "trainer=cpu", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false", "study=tuned",
 )  # fmt: skip
 SPACE = ("optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "embedding.size=choice(2,4)")
@@ -100,7 +100,7 @@ def test_the_parent_has_the_history_of_the_search(searched: tuple[Path, str], tm
 @pytest.mark.slow
 def test_compare_registers_the_best_trial(searched: tuple[Path, str]) -> None:
     folder, _ = searched
-    run_command("compare", folder, "sweep=tuned", "register=true", "panels=[accuracy]", status=0)
+    run_command("compare", folder, "tuned", "--register", "--panel", "accuracy", status=0)
     client, _, trials = parent_and_trials(folder)
     champion = client.get_model_version_by_alias("demo", "champion")
     scores = {run.info.run_id: run.data.metrics["val/best_accuracy"] for run in trials}

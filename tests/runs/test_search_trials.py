@@ -13,7 +13,7 @@ from short_runs import ADDING, config_of
 
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.search_figure import search_history
+from sentiment_rnn.report.figures import search_history
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.search.space import Space
 from sentiment_rnn.runs.search.study import load_study, open_study, study_file

@@ -62,7 +62,7 @@ def test_compare_says_of_a_task_that_classifies_no_reviews_that_it_cannot_read_i
     config = small_config(tmp_path)
     train(config, [])
     adding = result_of(open_store(config.tracking, create=False), last_run(tmp_path)[1])
-    with pytest.raises(UserError, match=r"sweep=sums: its runs are of adding, and compare reads runs that classify"):
+    with pytest.raises(UserError, match=r"sums: its runs are of adding, and compare reads runs that classify"):
         check_task("sums", [adding])
     lengths = replace(adding, config=run_config("task.name=length"))
     with pytest.raises(UserError, match=r"its runs are of length, and compare"):

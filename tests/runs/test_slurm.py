@@ -20,7 +20,7 @@ from stored_runs import runs_in
 pytestmark = pytest.mark.slow
 
 SWEEP = [
-    "-m", "data=generated", "data.train_reviews=400", "data.test_reviews=40", "data.max_distance=10",
+    "-m", "data=generated", "data.train_reviews=400", "data.test_reviews=40", "data.max_lag=10",
     "data.batch_size=20", "encoder=rnn,bag", "seed=0,1", "encoder.hidden_size=8", "embedding.size=8", "trainer=cpu",
     "trainer.epochs=30", "trainer.threads=1", "trainer.log_every_n_steps=5", "embedding.word_dropout=0.1",
     "tracking.system_metrics=false", "tracking.heartbeat=1", "tracking.lease=10",
@@ -68,6 +68,15 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
     for key, expected in sweep_in(undisturbed)[1].items():
         assert rows(disturbed, jobs[key]) == rows(undisturbed, expected)
         torch.testing.assert_close(weights(disturbed, jobs[key]), weights(undisturbed, expected), rtol=0, atol=0)
+
+
+def test_a_job_on_two_devices_is_two_tasks_and_one_run(tmp_path: Path, cluster: dict[str, str]) -> None:
+    devices = ["encoder=rnn", "seed=0", "trainer.epochs=2", "trainer.devices=2", "trainer.strategy=ddp"]
+    command = [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP, *SLURM, *devices]
+    done = subprocess.run(command, cwd=tmp_path, env=environment() | cluster, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parent, jobs = sweep_in(tmp_path)
+    assert [run.info.status for run in (parent, *jobs.values())] == ["FINISHED"] * 2
 
 
 def next_running(folder: Path, besides: str = "") -> tuple[str, int]:

@@ -20,7 +20,7 @@ from sentiment_rnn.tracking.store import Store
 from stored_runs import runs_in
 
 SMALL = [
-    "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=20",
+    "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10", "data.batch_size=20",
     "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
     "tracking.system_metrics=false",
 ]  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
     artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "overrides.yaml", "checkpoints.yaml", "gradients.csv", "figures", "predictions"} <= artifacts
     figures = {Path(artifact.path).stem for artifact in client.list_artifacts(run.info.run_id, "figures")}
-    assert {"learning_curves", "confusion", "calibration", "accuracy_by_length", "accuracy_by_distance"} == figures
+    assert {"learning_curves", "confusion", "calibration", "accuracy_by_length", "accuracy_by_lag"} == figures
     dataset = run.inputs.dataset_inputs[0].dataset
     assert dataset.name == "generated"
     assert len(dataset.digest) == 36
@@ -119,7 +119,7 @@ def test_all_jobs_read_one_token_cache(swept: Path) -> None:
 
 
 def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None:
-    done = run_command("compare", swept, "sweep=mine", "output=out")
+    done = run_command("compare", swept, "mine", "--output", "out")
     assert done.returncode == 0, done.stderr
     table = (swept / "out" / "table.md").read_text()
     assert "| rnn |" in table
@@ -131,7 +131,7 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None
     client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "comparison")}
     assert logged == {"comparison/table.md", "comparison/results.csv", "comparison/comparison.png"}
-    assert "not registered; register=true makes the best runs versions of the model demo" in done.stdout
+    assert "not registered; --register makes the best runs versions of the model demo" in done.stdout
     assert client.search_registered_models() == []
 
 

@@ -14,7 +14,7 @@ from sentiment_rnn.runs.engine import train
 from stored_runs import last_run
 
 SMALL = (
-    "data=generated", "data.train_reviews=100", "data.test_reviews=40", "data.max_distance=10", "data.batch_size=10",
+    "data=generated", "data.train_reviews=100", "data.test_reviews=40", "data.max_lag=10", "data.batch_size=10",
     "data.eval_batch_size=10", "encoder=bag", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
     "trainer=cpu", "trainer.log_every_n_steps=1", "tracking.system_metrics=false",
 )  # fmt: skip
@@ -68,7 +68,7 @@ def test_a_run_in_earnest_is_no_trial(tmp_path: Path) -> None:
 
 def test_a_sweep_of_trials_is_refused_by_compare_in_one_line(tmp_path: Path) -> None:
     run_command("train", tmp_path, "-m", *SMALL, "trainer.fast_dev_run=true", "seed=0,1", "study=tried", status=0)
-    done = run_command("compare", tmp_path, "sweep=tried", status=1)
+    done = run_command("compare", tmp_path, "tried", status=1)
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: sweep tried (")
     assert line.endswith("its runs are trials (fast_dev_run), which are not compared")

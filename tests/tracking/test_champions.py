@@ -117,7 +117,7 @@ def test_an_alias_stays_unless_it_is_told_to_move(
     held = f"lstm, seed 0, 88.0 % on 2,500 validation texts, run {first.info.run_id}"
     for line, alias in zip(register(other), ("champion", "lstm"), strict=True):
         assert line.startswith(f"{name}@{alias} stays version 1 ({held}): lstm, seed 0, ")
-        assert line.endswith(f", {why}; register=replace replaces it")
+        assert line.endswith(f", {why}; --replace replaces it")
     assert set(holders(store, name).values()) == {first.info.run_id}
     assert len(store.client.search_model_versions(f"name = '{name}'")) == 1
     assert "it replaces version 1 (lstm, seed 0" in register(other, replace=True)[0]
@@ -198,11 +198,9 @@ def test_a_model_is_named_by_the_source_of_its_reviews(
 def test_runs_without_a_name_for_their_model_or_on_different_texts_are_refused(store: Store, train: Train) -> None:
     imdb, generated = train("lstm", 0.9), train("lstm", 0.9, texts="generated")
     assert len(entrants_of(store, "products", results([imdb, imdb]))) == 2
-    with pytest.raises(
-        UserError, match=r"^register: the model of runs on data=files has no .* give tracking\.model=NAME$"
-    ):
+    with pytest.raises(UserError, match=r"^--register: the model of runs on data=files has no .* give --model NAME$"):
         entrants_of(store, None, results([imdb]))
-    with pytest.raises(UserError, match=r"^register: these runs read different data, so they cannot share one"):
+    with pytest.raises(UserError, match=r"^--register: these runs read different data, so they cannot share one"):
         entrants_of(store, "products", results([imdb, generated]))
 
 

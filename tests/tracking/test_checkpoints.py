@@ -24,7 +24,7 @@ from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import Store, open_store
 
 SWEEP = (
-    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_distance=10",
+    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
     "data.batch_size=20", "encoder=rnn", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
     "trainer.threads=1", "tracking.system_metrics=false", "seed=0,1",
 )  # fmt: skip

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 from mlflow.entities import Metric
 
 from sentiment_rnn.cli.main import main
@@ -183,7 +182,7 @@ def test_what_another_version_left_on_a_sweep_breaks_the_list_for_nobody(
         store.client.set_tag(parent, tag, left)
     store.client.log_text(parent, left, "sweep.yaml")
     other, _ = add_sweep(store, 0.8, name="other")
-    assert {found["id"] for found in json.loads(said("runs", "json=true"))} == {parent, other}
+    assert {found["id"] for found in json.loads(said("runs", "--json"))} == {parent, other}
     assert "left alone: 2 runs" in said("runs", "prune")
     store.client.set_terminated(parent, "FAILED")
     assert entry(store, parent).state == "failed"
@@ -210,7 +209,7 @@ def test_a_rule_keeps_one_checkpoint_of_each_run_and_all_of_the_best(store: Stor
     _, (low, high) = add_sweep(store, 0.7, 0.9)
     single = add_run(store, val__best_accuracy=0.1)
     assert removed(store, keep) == {low: gone, single: gone}
-    remove(store, plan(store, entries_of(store), keep), f"keep={keep}")
+    remove(store, plan(store, entries_of(store), keep), f"--keep {keep}")
     assert {path.name for path in files_of(store, low)} == set(FILES) - gone
     assert {path.name for path in files_of(store, high)} == set(FILES)
 
@@ -289,13 +288,14 @@ def test_a_link_in_the_folder_is_neither_counted_nor_deleted(store: Store, tmp_p
 
 def test_whoever_wants_a_removed_checkpoint_is_told_in_one_line(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     run_id = add_run(store)
-    remove(store, plan(store, entries_of(store), "none"), "keep=none")
-    with pytest.raises(UserError, match=r"gone \(runs prune keep=none removed it on 20.*tracking.repeat=true") as said:
+    remove(store, plan(store, entries_of(store), "none"), "--keep none")
+    gone = r"gone \(runs prune --keep none removed it on 20.*tracking.repeat=true"
+    with pytest.raises(UserError, match=gone) as said:
         load_checkpoint(folder_of(store, run_id) / "best.ckpt")
     assert "\n" not in str(said.value)
     with caplog.at_level("INFO", "sentiment_rnn"):
         assert interrupted_checkpoint(store, run_id) is None
-    assert "no checkpoint to resume from (runs prune keep=none removed it" in caplog.text
+    assert "no checkpoint to resume from (runs prune --keep none removed it" in caplog.text
 
 
 @pytest.fixture
@@ -303,11 +303,10 @@ def said(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     """What a command prints."""
 
     def run(*arguments: str) -> str:
-        GlobalHydra.instance().clear()
         monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")
-        where = (f"tracking.uri={store.uri}", f"tracking.directory={store.directory}")
+        where = ("--tracking-uri", store.uri, "--store", str(store.directory))
         experiment = store.client.get_experiment(store.experiment_id).name
-        monkeypatch.setattr("sys.argv", ["sentiment-rnn", *arguments, *where, f"tracking.experiment={experiment}"])
+        monkeypatch.setattr("sys.argv", ["sentiment-rnn", *arguments, *where, "--experiment", experiment])
         main()
         return capsys.readouterr().out
 
@@ -326,7 +325,7 @@ def test_the_table_has_a_line_for_each_sweep_and_single_run(store: Store, said: 
 
 def test_the_json_has_sizes_in_bytes_and_times_in_utc(store: Store, said: Callable[..., str]) -> None:
     parent, (_, best) = add_sweep(store, 0.7, 0.9)
-    (found,) = json.loads(said("runs", "json=true", "sweep=mine"))
+    (found,) = json.loads(said("runs", "--json", "mine"))
     assert (found["id"], found["kind"], found["done"], found["jobs"]) == (parent, "sweep", 2, 2)
     assert found["best"] == {"run": best, "encoder": "lstm", "metric": "val/best_accuracy", "value": 0.9}
     assert found["checkpoint_bytes"] == 400
@@ -336,13 +335,13 @@ def test_the_json_has_sizes_in_bytes_and_times_in_utc(store: Store, said: Callab
 def test_pruning_shows_what_it_would_do_and_deletes_only_when_told_to(store: Store, said: Callable[..., str]) -> None:
     _, (low, _) = add_sweep(store, 0.7, 0.9)
     shown = said("runs", "prune")
-    assert "nothing is deleted yet; yes=true deletes 1 checkpoint, 100 bytes" in shown
+    assert "nothing is deleted yet; --yes deletes 1 checkpoint, 100 bytes" in shown
     assert "left alone: 1 run, the best of a sweep" in shown
     assert len(files_of(store, low)) == 2
-    assert json.loads(said("runs", "prune", "json=true"))["removals"][0]["run"] == low
-    assert "deleted 1 checkpoint, 100 bytes" in said("runs", "prune", "yes=true")
+    assert json.loads(said("runs", "prune", "--json"))["removals"][0]["run"] == low
+    assert "deleted 1 checkpoint, 100 bytes" in said("runs", "prune", "--yes")
     assert [path.name for path in files_of(store, low)] == ["best.ckpt"]
-    assert "nothing to delete" in said("runs", "prune", "yes=true")
+    assert "nothing to delete" in said("runs", "prune", "--yes")
 
 
 def test_a_run_that_another_sweep_reuses_is_of_both_and_its_disk_space_of_the_one_that_trained_it(store: Store) -> None:
@@ -361,7 +360,7 @@ def test_pruning_one_sweep_leaves_the_runs_that_another_lists_and_says_so(
     _, (low, lower, _) = add_sweep(store, 0.7, 0.6, 0.8, name="first")
     other, _ = add_sweep(store, 0.5, name="second")
     store.client.set_tag(other, f"{REUSED_TAG}.{low}", "seed=0")
-    shown = json.loads(said("runs", "prune", "json=true", "sweep=first"))
+    shown = json.loads(said("runs", "prune", "--json", "first"))
     assert [removal["run"] for removal in shown["removals"]] == [lower]
     assert shown["left_alone"] == {"also of the sweep second": 1, "the best of a sweep": 1}
     assert low not in removed(store), "the best of the other"

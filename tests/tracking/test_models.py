@@ -87,7 +87,7 @@ def test_a_model_whose_files_are_gone_is_one_line(store: Store, trained: Train, 
 @pytest.mark.parametrize("name", ["sentiment@none", "sentiment/9", "other", "other@champion", "", "models:/"])
 def test_a_name_that_is_not_registered_is_one_line(store: Store, trained: Train, tmp_path: Path, name: str) -> None:
     register(store, "sentiment", {"champion": trained("bag")})
-    with pytest.raises(UserError, match="compare register=true registers a sweep's best"):
+    with pytest.raises(UserError, match="compare --register registers a sweep's best"):
         fetch_model(store, name, tmp_path)
 
 

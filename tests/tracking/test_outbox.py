@@ -110,7 +110,7 @@ def test_what_could_not_be_sent_is_said_and_sent_later(store: Store, caplog: pyt
     outbox.text("a", "a.txt")
     outbox.close()
     assert "2 entries are not on http://127.0.0.1:9 yet" in caplog.text
-    assert f"sentiment-rnn sync {store.directory}" in caplog.text
+    assert f"sentiment-rnn sync --store {store.directory}" in caplog.text
     store.client.raises = []
     send_left(store)
     assert store.client.got == [[("loss", 0.5, 1), ("loss", 1.0, 2)], (None, "a.txt", "a")]

@@ -62,7 +62,7 @@ def test_a_draw_that_diverged_counts(store: Store) -> None:
 
 
 def test_a_sweep_that_never_ran_has_none(store: Store) -> None:
-    with pytest.raises(UserError, match="sweep=hold: no such sweep has finished"):
+    with pytest.raises(UserError, match="hold: no such sweep has finished"):
         provenance_of(store, "hold")
 
 

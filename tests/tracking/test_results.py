@@ -74,7 +74,7 @@ def test_sweeps_that_were_trained_alike_are_read_together(store: Store) -> None:
     ("other", "said"),
     [
         ("long", "trainer.epochs differs (3 in plain; 5 in long)"),
-        ("missing", "sweep=missing: no such sweep has finished"),
+        ("missing", "missing: no such sweep has finished"),
     ],
 )
 def test_sweeps_that_do_not_compare_are_one_line(store: Store, other: str, said: str) -> None:
@@ -94,6 +94,17 @@ def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
 
 def test_results_are_in_the_order_of_the_jobs_whichever_ran_first(store: Store) -> None:
     assert [result.encoder for result in results_of(store, find_sweep(store, "backwards"))] == ["rnn", "bag"]
+
+
+def test_a_run_of_an_earlier_version_has_its_overrides_and_gradients_by_the_names_of_today(store: Store) -> None:
+    client = store.client
+    run_id = client.create_run(store.experiment_id).info.run_id
+    client.log_dict(run_id, settings_of("data=generated", "data.max_lag=20"), "config.yaml")
+    client.log_dict(run_id, ["data=generated", "+data.max_distance=20"], "overrides.yaml")
+    client.log_text(run_id, "distance,before,after\n0,1,2\n1,0.5,0.25\n", "gradients.csv")
+    found = result_of(store, client.get_run(run_id))
+    assert found.overrides == {"data": "generated", "data.max_lag": "20"}
+    assert found.gradients.tolist() == [[0, 1], [1, 0.5], [2, 0.25]]
 
 
 def test_trials_are_left_out_and_a_sweep_of_trials_is_refused_in_one_line(store: Store) -> None:

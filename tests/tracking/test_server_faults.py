@@ -34,7 +34,7 @@ from servers import Server, asking_server, postgres_server
 pytestmark = pytest.mark.slow
 
 SMALL = (
-    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_distance=10", "data.batch_size=20",
+    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
     "embedding.size=8", "encoder.hidden_size=8", "trainer.epochs=4", "trainer.threads=1", "trainer=cpu",
 )  # fmt: skip
 

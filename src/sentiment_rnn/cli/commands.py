@@ -1,107 +1,96 @@
-"""What each command is for, with examples, and the keys that it takes."""
+"""The commands, and the flags that those which read runs share."""
 
-from typing import NamedTuple
+import argparse
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
 
-TRACKING = "tracking."
-TRACKING_KEYS = (TRACKING, "config/tracking.py", "TrackingConfig")
-STORE = ("uri", "directory", "experiment")
-"""Keys of `tracking` by which a command finds the runs that it reads."""
-STORE_AND_FILES = (*STORE, "checkpoints")
-"""… and their checkpoints."""
-RUN_KEYS = (
-    ("", "config/run.py", "RunConfig"),
-    ("task.", "config/task.py", "SequenceTaskConfig"),
-    ("data.", "config/data.py", "DataConfig"),
-    ("embedding.", "config/model.py", "EmbeddingConfig"),
-    ("encoder.", "config/model.py", "EncoderConfig"),
-    ("pooling.", "config/model.py", "PoolingConfig"),
-    ("optimizer.", "config/optimizer.py", "OptimizerConfig"),
-    ("trainer.", "config/trainer.py", "TrainerConfig"),
-    TRACKING_KEYS,
-    ("hydra.sweeper.", "config/search.py", "SearchConfig"),
-)
-SOURCES = "data"
-"""The group whose files name the classes that have its further keys."""
-RUN_GROUPS = ("encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling", "tracking")
-USUAL_RUN_KEYS = (
-    "study",
-    "seed",
-    "precision",
-    "encoder.hidden_size",
-    "encoder.layers",
-    "encoder.bidirectional",
-    "embedding.size",
-    "data.batch_size",
-    "optimizer.learning_rate",
-    "trainer.epochs",
-    "trainer.threads",
-    "tracking.directory",
-)
+from sentiment_rnn.environment import libraries_are_loaded
+from sentiment_rnn.errors import UserError
 
+if TYPE_CHECKING:  # MLflow takes seconds to load, and `--help` needs none of it
+    from sentiment_rnn.tracking.store import Store
 
-class Command(NamedTuple):
-    """A command of `sentiment-rnn`."""
-
-    purpose: str
-    examples: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    """Of `conf/`."""
-    keys: tuple[tuple[str, str, str], ...] = ()
-    """Prefix, file and class of its keys; none for a command with options of its own."""
-    of_tracking: tuple[str, ...] = ()
-    """Keys of `tracking` that it has a use for; all where none are named."""
-    usual: tuple[str, ...] = ()
-    """The keys that its help shows, where all of them are more than a screen; none where the help shows all."""
-
-
-COMMANDS = {
-    "train": Command(
-        "Train one encoder, or a sweep of them, and score it on the test data.",
-        (
-            "sentiment-rnn train encoder=lstm data=imdb",
-            "sentiment-rnn train -m encoder=rnn,lstm seed=0,1,2 study=mine",
-            "sentiment-rnn train data=files data.train=reviews.csv encoder=gru",
-        ),
-        RUN_GROUPS,
-        RUN_KEYS,
-        usual=USUAL_RUN_KEYS,
-    ),
-    "compare": Command(
-        "Turn a sweep into a table with error bars, differences between encoders and a figure.",
-        (
-            "sentiment-rnn compare",
-            "sentiment-rnn compare sweep=mine,more output=results register=true",
-            "sentiment-rnn compare sweep=rnn_vs_lstm tracking.uri=http://127.0.0.1:5000",
-        ),
-        ("tracking",),
-        (("", "config/commands.py", "CompareConfig"), TRACKING_KEYS),
-        (*STORE_AND_FILES, "model"),
-    ),
-    "sync": Command("Send to the tracking server what runs could not send while it was away."),
-    "runs": Command(
-        "List the sweeps and single runs: state, best score, age and disk use.",
-        (
-            "sentiment-rnn runs",
-            "sentiment-rnn runs sweep=mine tracking.directory=runs",
-            "sentiment-rnn runs json=true",
-        ),
-        ("tracking",),
-        (("", "config/commands.py", "RunsConfig"), TRACKING_KEYS),
-        STORE_AND_FILES,
-    ),
-    "runs prune": Command(
-        "Remove checkpoints that nobody needs; shows them first, yes=true deletes.",
-        (
-            "sentiment-rnn runs prune",
-            "sentiment-rnn runs prune keep=none older_than_days=30",
-            "sentiment-rnn runs prune sweep=mine keep=best yes=true",
-        ),
-        ("tracking",),
-        (("", "config/commands.py", "PruneConfig"), TRACKING_KEYS),
-        STORE_AND_FILES,
-    ),
-    "predict": Command("Say whether texts are positive."),
-    "evaluate": Command("How good a trained model is on labelled texts of your own."),
-    "inspect": Command("Look at one text as a trained model reads it, on an HTML page."),
-    "serve": Command("Serve a trained model on 127.0.0.1, with a page to type texts into."),
+COMMANDS = ("train", "compare", "sync", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
+"""Each is a file of this folder, whose docstring is its help."""
+FORMER = {
+    "sweep": "",
+    "output": "--output",
+    "panels": "--panel",
+    "register": "--register",
+    "keep": "--keep",
+    "older_than_days": "--older-than",
+    "unfinished": "--unfinished",
+    "yes": "--yes",
+    "json": "--json",
+    "tracking.directory": "--store",
+    "tracking.uri": "--tracking-uri",
+    "tracking.experiment": "--experiment",
+    "tracking.checkpoints": "--checkpoints",
+    "tracking.model": "--model",
 }
+"""The flag of what earlier versions took as `KEY=VALUE`."""
+
+
+def new_parser(name: str, meaning: str | None) -> argparse.ArgumentParser:
+    """The parser of a command that reads runs, which knows where they are.
+
+    Args:
+        meaning: what the command does, with examples.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"sentiment-rnn {name}", description=meaning, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--store", metavar="FOLDER", default="runs", help="where the runs are (default: %(default)s)")
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", default=os.environ.get("MLFLOW_TRACKING_URI"),
+        help="an MLflow server instead (default: MLFLOW_TRACKING_URI)",
+    )  # fmt: skip
+    return parser
+
+
+def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """The flags of what `opened_store` opens, beside those of every parser."""
+    parser.add_argument(
+        "--experiment", metavar="NAME", default="sentiment_rnn",
+        help="the MLflow experiment of the runs (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--checkpoints", metavar="FOLDER", help="where their checkpoints are, if not in the store")
+
+
+def arguments_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What the command line gives to a command that took `KEY=VALUE` before; raises `UserError`, with the new spelling,
+    where it is given that."""
+    words = sys.argv[1:]
+    if former := [word for word in words if word.lstrip("+").partition("=")[0] in FORMER and "=" in word]:
+        written = [part for word in words for part in (flags_for(word) if word in former else [word])]
+        command = shlex.join([*parser.prog.split(), *written])
+        raise UserError(f"{' '.join(former)}: this command takes flags now; write {command}")
+    return parser.parse_intermixed_args(words)
+
+
+def flags_for(former: str) -> list[str]:
+    """`output=there` as `--output there`, `yes=true` as `--yes`, `sweep=[a,b]` as `a b`."""
+    key, _, value = former.lstrip("+").partition("=")
+    if value in ("true", "replace"):
+        return ["--replace" if value == "replace" else FORMER[key]]
+    given = [] if value in ("false", "null") else value.strip("[]'\"").split(",")
+    return [part for one in given for part in (FORMER[key], one) if part]
+
+
+def opened_store(arguments: argparse.Namespace) -> "Store":
+    """The store that the flags name; raises `UserError` where there is none."""
+    from sentiment_rnn.config.tracking import TrackingConfig
+    from sentiment_rnn.tracking.store import open_store
+
+    libraries_are_loaded()
+    config = TrackingConfig(
+        uri=arguments.tracking_uri,
+        directory=arguments.store,
+        experiment=arguments.experiment,
+        checkpoints=arguments.checkpoints,
+        system_metrics=False,
+        repeat=True,
+    )
+    return open_store(config, create=False, names=("--store", "--tracking-uri"))

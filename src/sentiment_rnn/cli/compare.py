@@ -1,69 +1,100 @@
-"""Turn sweeps into a table with error bars, differences between encoders and a figure."""
+"""Turn sweeps into a table with error bars, differences between arms and a figure.
 
+sentiment-rnn compare
+sentiment-rnn compare mine more --output results --register
+sentiment-rnn compare rnn_vs_lstm --tracking-uri http://127.0.0.1:5000
+"""
+
+import argparse
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import hydra
-from omegaconf import DictConfig
-
-from sentiment_rnn.cli.errors import one_line_errors
-from sentiment_rnn.cli.run_model import make_missing_model
-from sentiment_rnn.config.commands import CompareConfig
-from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.loading import checked
+from sentiment_rnn.cli.commands import add_experiment, arguments_of, new_parser, opened_store
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.comparison import arms_of, distance_table, joined, read_results, results_csv, tables_of
-from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
-from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.report.tables import markdown, new_console, show
-from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
-from sentiment_rnn.tracking.models import check_name
-from sentiment_rnn.tracking.results import RunResult, named_sweeps, results_of
-from sentiment_rnn.tracking.store import Store, open_store, where_to_look
-from sentiment_rnn.tracking.sweep_reports import log_comparison
+
+if TYPE_CHECKING:
+    from sentiment_rnn.tracking.results import RunResult
+    from sentiment_rnn.tracking.store import Store
 
 
-@hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="compare")
-def main(config: DictConfig) -> None:
-    """Read sweeps back and compare their encoders."""
-    with one_line_errors():
-        compare(checked(config))
+def main() -> None:
+    """Read the command line and compare."""
+    parser = new_parser("compare", __doc__)
+    parser.add_argument(
+        "sweeps", metavar="SWEEP", nargs="*",
+        help="a study's name (its latest sweep), or the id of a parent run (default: the latest sweep)",
+    )  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write results, table and figure there")
+    parser.add_argument(
+        "--panel", dest="panels", metavar="NAME", action="append", default=[],
+        help="a panel of the figure: accuracy, lag, validation, gradients, or a metric such as test/f1; may be "
+        "given several times (default: the first four)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--register", action="store_true",
+        help="register the best run, and the best of each encoder, as versions of a model; an alias moves only to a "
+        "run that is better on the same validation texts",
+    )  # fmt: skip
+    parser.add_argument(
+        "--replace", action="store_true",
+        help="register, and move every alias; those of encoders that these runs do not have are deleted",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", metavar="NAME",
+        help="the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)",
+    )  # fmt: skip
+    add_experiment(parser)
+    compare(arguments_of(parser))
 
 
-def compare(config: CompareConfig) -> None:
-    """Write the tables and the figure to `output` if it is given; log them to the parent run of the first sweep; print
+def compare(arguments: argparse.Namespace) -> None:
+    """Write the tables and the figure to a folder if one is given; log them to the parent run of the first sweep; print
     the tables."""
-    if config.register and config.tracking.model is not None:
-        check_name(config.tracking.model)
-    check_panels(config.panels)
-    store = open_store(config.tracking, create=False)
-    parents = named_sweeps(store, config.sweeps)
+    from sentiment_rnn.report.comparison import arms_of, joined, lag_table, read_results, results_csv, tables_of
+    from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
+    from sentiment_rnn.report.figures import write_folder
+    from sentiment_rnn.report.tables import markdown, new_console, show
+    from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
+    from sentiment_rnn.tracking.models import check_name
+    from sentiment_rnn.tracking.results import named_sweeps, results_of
+    from sentiment_rnn.tracking.store import where_to_look
+    from sentiment_rnn.tracking.sweep_reports import log_comparison
+
+    registers = arguments.register or arguments.replace
+    if registers and arguments.model is not None:
+        check_name(arguments.model)
+    store = opened_store(arguments)
+    parents = named_sweeps(store, arguments.sweeps or ["latest"])
     sweeps = {name: results_of(store, parent) for name, parent in parents.items()}
     for sweep, found in sweeps.items():
         check_task(sweep, found)
     arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
     runs = [run for arm in arms for run in arm.runs]
-    model = name_for(config.tracking.model, runs)
-    entrants = entrants_of(store, model, runs) if config.register else []
+    check_panels(arguments.panels, chain(*(run.metrics for run in runs)))
+    model = name_for(arguments.model, runs)
+    entrants = entrants_of(store, model, runs) if registers else []
     first, parent = next(iter(parents.items()))
     results = results_csv(arms)
-    tables = tables_of(read_results(results), distance_table(arms))
+    tables = tables_of(read_results(results), lag_table(arms))
     text = markdown(tables)
-    figure = comparison_figure(arms, " and ".join(sweeps), config.panels)
+    figure = comparison_figure(arms, " and ".join(sweeps), arguments.panels)
     files = {"table.md": text, "results.csv": results}
-    if config.output:
-        write_folder(Path(config.output), files, {"comparison": figure})
-        lines.append(f"written to {Path(config.output)}")
+    if arguments.output:
+        write_folder(arguments.output, files, {"comparison": figure})
+        lines.append(f"written to {arguments.output}")
     refused = None
     try:
         log_comparison(store, parent, files, figure)
         lines.append(
             f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {first}, under comparison/"
         )
-        if config.register:
+        if registers:
             labels = {run.run_id: arm.label for arm in arms for run in arm.runs}
-            lines += register_best(store, str(model), entrants, labels, fault_of_model, config.register == "replace")
+            lines += register_best(store, str(model), entrants, labels, fault_of_model, arguments.replace)
         else:
-            how = "register=true" if model else "register=true tracking.model=NAME"
+            how = "--register" if model else "--register --model NAME"
             lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
     except UserError as error:  # a store that can only be read: the tables are shown all the same
         refused = error
@@ -77,18 +108,20 @@ def compare(config: CompareConfig) -> None:
         raise refused
 
 
-def check_task(study: str, runs: list[RunResult]) -> None:
+def check_task(study: str, runs: "Sequence[RunResult]") -> None:
     """Raise `UserError` for a sweep of a task that classifies no reviews: it has no predictions to compare."""
     others = sorted({run.config.task.name for run in runs if "test/accuracy" not in run.metrics})
     if others:
         raise UserError(
-            f"sweep={study}: its runs are of {', '.join(others)}, and compare reads runs that classify reviews; "
+            f"{study}: its runs are of {', '.join(others)}, and compare reads runs that classify reviews; "
             "sentiment-rnn runs shows the others, and make ui their curves"
         )
 
 
-def fault_of_model(store: Store, run_id: str) -> str:
+def fault_of_model(store: "Store", run_id: str) -> str:
     """Have a run's packaged model made where it recorded none; why that cannot be done, or empty."""
+    from sentiment_rnn.cli.run_model import make_missing_model
+
     try:
         make_missing_model(store, run_id)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""How a command is run: with its schema registered, and one line for an error that its user can mend."""
+"""How a command is run: with one line for an error that its user can mend."""
 
 import os
 import sys
@@ -15,24 +15,14 @@ STORES = ("mlflow", "requests", "sqlalchemy")
 
 def run(command: Callable[[], object]) -> None:
     """Run a command; what its user can mend is one line on standard error and exit status 1."""
-    from sentiment_rnn.config.store import register_schema
-
-    register_schema()
     quiet_libraries()
-    # Hydra prints an error itself, over many lines, unless this asks it to raise it.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     with one_line_errors():
         command()
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn errors that a user can mend into their one line; all others keep their traceback.
-
-    `run` has it around everything, a command inside Hydra's wrapper too, which would put a line of its own first.
-    """
-    from sentiment_rnn.config.messages import line_of
-
+    """Turn errors that a user can mend into their one line; all others keep their traceback."""
     try:
         yield
     except KeyboardInterrupt:
@@ -40,6 +30,8 @@ def one_line_errors() -> Iterator[None]:
     except BrokenPipeError:
         leave_quietly()
     except Exception as error:
+        from sentiment_rnn.config.messages import line_of  # loads Hydra
+
         line = line_of(error) or _line_of_store(error)
         if line is None:
             raise

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_rnn.cli.commands import new_parser
 from sentiment_rnn.cli.trained_model import TrainedModel, add_arguments, open_model
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Read the command line and evaluate."""
-    parser = argparse.ArgumentParser(
-        prog="sentiment-rnn evaluate", description="How good a trained model is on labelled texts of your own."
-    )
+    parser = new_parser("evaluate", __doc__)
     parser.add_argument("files", nargs="+", type=Path, help="labelled texts: .csv, .tsv, .jsonl, .parquet (also .gz)")
     parser.add_argument("--text", default="text", metavar="COLUMN", help="the texts (default: %(default)s)")
     parser.add_argument(

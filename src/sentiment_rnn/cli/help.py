@@ -1,4 +1,4 @@
-"""`sentiment-rnn --help`, and that of the commands which Hydra configures.
+"""`sentiment-rnn --help`, that of `train`, and docs/configuration.md.
 
 Nothing heavy is imported, so it is fast: the meaning of a key is read from the docstrings of its dataclass.
 """
@@ -7,13 +7,49 @@ import ast
 import re
 import shutil
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from sentiment_rnn.cli.commands import COMMANDS, SOURCES, TRACKING, Command
+from sentiment_rnn.cli.commands import COMMANDS
 from sentiment_rnn.config.folders import CONFIGURATION, PACKAGE
+
+EXAMPLES = (
+    "sentiment-rnn train encoder=lstm data=imdb",
+    "sentiment-rnn train -m encoder=rnn,lstm seed=0,1,2 study=mine",
+    "sentiment-rnn train data=files data.train=reviews.csv encoder=gru",
+)
+GROUPS = ("encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling", "tracking")
+"""Of `conf/`."""
+SECTIONS = {
+    "": ("config/run.py", "RunConfig"),
+    "task.": ("config/task.py", "SequenceTaskConfig"),
+    "data.": ("config/data.py", "DataConfig"),
+    "embedding.": ("config/model.py", "EmbeddingConfig"),
+    "encoder.": ("config/model.py", "EncoderConfig"),
+    "pooling.": ("config/model.py", "PoolingConfig"),
+    "optimizer.": ("config/optimizer.py", "OptimizerConfig"),
+    "trainer.": ("config/trainer.py", "TrainerConfig"),
+    "tracking.": ("config/tracking.py", "TrackingConfig"),
+    "hydra.sweeper.": ("config/search.py", "SearchConfig"),
+}
+"""File and class of keys, by their prefix."""
+USUAL = (
+    "study",
+    "seed",
+    "precision",
+    "encoder.hidden_size",
+    "encoder.layers",
+    "encoder.bidirectional",
+    "embedding.size",
+    "data.batch_size",
+    "optimizer.learning_rate",
+    "trainer.epochs",
+    "trainer.threads",
+    "tracking.directory",
+)
+"""The keys that the help of one screen shows."""
 
 
 class Key(NamedTuple):
@@ -26,49 +62,53 @@ class Key(NamedTuple):
 
 def overview() -> str:
     """What the commands are."""
-    lines = [f"  {name:<10} {command.purpose}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "How far back can a vanilla RNN remember, how far can an LSTM, and what does that cost on real text?",
             "",
             "usage: sentiment-rnn COMMAND …",
             "",
-            *lines,
+            *(f"  {name:<10} {purpose_of(name)}" for name in COMMANDS),
             "",
             "sentiment-rnn COMMAND --help tells more of each. First try: sentiment-rnn train experiment=demo",
         ]
     )
 
 
-def help_of(name: str, arguments: Sequence[str] = ()) -> str:
-    """What a command is for, examples, groups and keys.
+def purpose_of(name: str) -> str:
+    """What a command is for: the first line of its file."""
+    file = PACKAGE / "cli" / f"{name.replace(' ', '_')}.py"
+    return str(ast.get_docstring(_tree(file))).partition("\n")[0]
+
+
+def help_of_train(arguments: Sequence[str] = ()) -> str:
+    """What `train` is for, examples, groups and keys.
 
     Args:
         arguments: those beside `--help`. `--config-dir FOLDER` adds the choices of that folder. `all` lists every key
-            and choice of a command whose help is one screen of the usual ones.
+            and choice; without it there is one screen of the usual ones.
     """
-    command = COMMANDS[name]
-    groups = {group: list(dict.fromkeys(_own_choices(group, arguments) + choices(group))) for group in command.groups}
+    groups = {group: list(dict.fromkeys(_own_choices(group, arguments) + choices(group))) for group in GROUPS}
     return "\n".join(
         [
-            command.purpose,
+            purpose_of("train"),
             "",
-            f"usage: sentiment-rnn {name} [KEY=VALUE …]",
+            "usage: sentiment-rnn train [KEY=VALUE …]",
             "",
-            *(f"  {example}" for example in command.examples),
+            *(f"  {example}" for example in EXAMPLES),
             "",
             "Groups: GROUP=CHOICE, or a file of your own with --config-dir FOLDER",
-            *(_everything(command, groups) if "all" in arguments or not command.usual else _usual(name, groups)),
+            *(_everything(groups) if "all" in arguments else _usual(groups)),
         ]
     )
 
 
-def _everything(command: Command, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def _everything(groups: Mapping[str, Sequence[str]]) -> list[str]:
     return [
         *_entries({group: ", ".join(names) for group, names in groups.items()}),
         "",
         "Keys: KEY=VALUE",
-        *_entries({key: meaning for key, _, meaning in _all_keys(command)}),
+        *_entries({name: meaning for name, _, meaning in all_keys()}),
         "",
         "Hydra's flags: --cfg job shows the configuration and runs nothing, -m runs every combination of values",
         "with commas, --hydra-help lists the others.",
@@ -76,18 +116,17 @@ def _everything(command: Command, groups: Mapping[str, Sequence[str]]) -> list[s
     ]
 
 
-def _usual(name: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def _usual(groups: Mapping[str, Sequence[str]]) -> list[str]:
     """What fits one screen: groups with a choice, two lines of names at most, and the usual keys, a line each."""
-    command = COMMANDS[name]
-    meanings = {prefix + key.name: key.meaning for prefix, *declared in command.keys for key in keys_of(*declared)}
+    meanings = {name: meaning for name, _, meaning in all_keys()}
     return [
         *_entries({group: ", ".join(names) for group, names in groups.items() if len(names) > 1}, 2, "… (--help all)"),
         "",
         "Keys: KEY=VALUE, here with the value where none is given",
-        *_entries({f"{key}={_default(key)}": meanings[key] for key in command.usual}, 1, "…"),
+        *_entries({f"{key}={_default(key)}": meanings[key] for key in USUAL}, 1, "…"),
         "",
         "-m runs every combination of values with commas, --cfg job runs nothing.",
-        f"All keys and choices: sentiment-rnn {name} --help all, or docs/configuration.md",
+        "All keys and choices: sentiment-rnn train --help all, or docs/configuration.md",
     ]
 
 
@@ -106,7 +145,7 @@ def _own_choices(group: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _default(key: str) -> str:
-    """The value of a key of `train` on a command line that names none, as the file has it that the defaults choose."""
+    """The value of a key on a command line that names none, as the file has it that the defaults choose."""
     section, _, name = key.rpartition(".")
     text = _file("config") + _file("task/reviews")
     if chosen := re.search(rf"- /?{section}: (\w+)", text):
@@ -120,16 +159,15 @@ def _file(name: str) -> str:
     return Path(CONFIGURATION, f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _all_keys(command: Command) -> list[tuple[str, str, str]]:
-    """Each key with its type and its meaning; where several sources of reviews share one, that of the first."""
-    sections = [prefix.removesuffix(".") for prefix, _, _ in command.keys]
-    found: dict[str, tuple[str, str]] = {}
-    for prefix, module, name in [part for keys in command.keys for part in (keys, *_sources(keys[0]))]:
-        for key in keys_of(module, name):
-            unused = prefix == TRACKING and command.of_tracking and key.name not in command.of_tracking
-            if not key.name.startswith("_") and key.name not in sections and not unused:
-                found.setdefault(prefix + key.name, (key.type, key.meaning))
-    return [(key, kind, meaning) for key, (kind, meaning) in found.items()]
+def all_keys() -> list[Key]:
+    """Each key with its whole name; where several sources of reviews share one, that of the first."""
+    found: dict[str, Key] = {}
+    for prefix, declared in SECTIONS.items():
+        for module, name in [declared, *(_sources() if prefix == "data." else ())]:
+            for key in keys_of(module, name):
+                if not key.name.startswith("_") and f"{key.name}." not in SECTIONS:
+                    found.setdefault(prefix + key.name, key._replace(name=prefix + key.name))
+    return list(found.values())
 
 
 def keys_of(module: str, name: str) -> list[Key]:
@@ -139,11 +177,8 @@ def keys_of(module: str, name: str) -> list[Key]:
         module: a file of this package, `config/trainer.py` say.
         name: the class in it.
     """
-    body = next(
-        node.body
-        for node in ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name == name
-    )
+    declared = _tree(PACKAGE / module).body
+    body = next(node.body for node in declared if isinstance(node, ast.ClassDef) and node.name == name)
     found = []
     for node, after in zip(body, [*body[1:], None], strict=True):
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
@@ -154,16 +189,16 @@ def keys_of(module: str, name: str) -> list[Key]:
     return found
 
 
-def _sources(prefix: str) -> list[tuple[str, str, str]]:
-    """Prefix, file and class of the shipped sources' own keys, by the files of `conf/data/` that name them."""
-    if prefix != f"{SOURCES}.":
-        return []
-    found = []
-    for path in sorted(Path(CONFIGURATION, SOURCES).glob("*.yaml")):
-        target = next(line.split()[1] for line in path.read_text(encoding="utf-8").splitlines() if "_target_:" in line)
-        module, _, name = target.removeprefix("sentiment_rnn.").rpartition(".")
-        found.append((prefix, module.replace(".", "/") + ".py", name))
-    return found
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """File and class of the shipped sources of reviews, whose keys are their own, as `conf/data/` names them."""
+    for choice in choices("data"):
+        target = re.findall(r"^_target_: +sentiment_rnn\.(\S+)\.(\w+)", _file(f"data/{choice}"), re.MULTILINE)
+        yield from ((module.replace(".", "/") + ".py", name) for module, name in target)
 
 
 def _entries(rows: Mapping[str, str], most_lines: int | None = None, rest: str = "") -> list[str]:
@@ -187,28 +222,27 @@ def _entries(rows: Mapping[str, str], most_lines: int | None = None, rest: str =
 
 
 def configuration_page() -> str:
-    """`docs/configuration.md`: every key of every command, in Markdown."""
-    lines = [
-        "# Configuration",
-        "",
-        "Every key that a command takes, with its type and its meaning. `make docs` writes this page from the",
-        "docstrings of the schema; change those, not this page. Give a value as `KEY=VALUE`, a choice of a group as",
-        "`GROUP=CHOICE`.",
-        "",
-    ]
-    for name, command in COMMANDS.items():
-        if not command.keys:
-            continue
-        lines += [f"## {name}", "", command.purpose, "", "```sh", *command.examples, "```", ""]
-        groups = [(f"`{group}`", f"the files of `conf/{group}/`, without `.yaml`") for group in command.groups]
-        keys = [(f"`{key}`", f"`{kind}`".replace("|", "\\|"), meaning) for key, kind, meaning in _all_keys(command)]
-        lines += [*_table(("group", "choices"), groups), *_table(("key", "type", "meaning"), keys)]
-    return "\n".join(lines)
-
-
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = [columns, ("---",) * len(columns), *rows]
-    return [*(f"| {' | '.join(line)} |" for line in lines), ""]
+    """`docs/configuration.md`: every key of `train`, in Markdown."""
+    groups = [f"| `{group}` | the files of `conf/{group}/`, without `.yaml` |" for group in GROUPS]
+    keys = ["| `{}` | `{}` | {} |".format(key.name, key.type.replace("|", "\\|"), key.meaning) for key in all_keys()]
+    return "\n".join(
+        [
+            "# Configuration",
+            "",
+            "Every key that `train` takes, with its type and its meaning. `make docs` writes this page from the",
+            "docstrings of the schema; change those, not this page. Give a value as `KEY=VALUE`, a choice of a group",
+            "as `GROUP=CHOICE`. The other commands take flags: `sentiment-rnn COMMAND --help`.",
+            "",
+            "```sh",
+            *EXAMPLES,
+            "```",
+            "",
+            *("| group | choices |", "| --- | --- |", *groups),
+            "",
+            *("| key | type | meaning |", "| --- | --- | --- |", *keys),
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

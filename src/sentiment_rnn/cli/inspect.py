@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_rnn.cli.commands import new_parser
 from sentiment_rnn.cli.trained_model import add_arguments, open_model
 from sentiment_rnn.errors import UserError
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Read the command line and write the page."""
-    parser = argparse.ArgumentParser(
-        prog="sentiment-rnn inspect", description="Look at one text as a trained model reads it, on an HTML page."
-    )
+    parser = new_parser("inspect", __doc__)
     parser.add_argument("text", help="the text; - reads standard input")
     parser.add_argument("--against", metavar="NAME", help="another model beside it: a registered one, or a run's id")
     parser.add_argument("--output", type=Path, default=Path("inspection.html"), help="the page (default: %(default)s)")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_rnn.cli.commands import new_parser
 from sentiment_rnn.cli.trained_model import add_arguments, open_model
 from sentiment_rnn.errors import UserError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Read the command line and answer."""
-    parser = argparse.ArgumentParser(prog="sentiment-rnn predict", description="Say whether texts are positive.")
+    parser = new_parser("predict", __doc__)
     parser.add_argument("texts", nargs="*", help="texts; without any, and without --file, one text per line is read")
     parser.add_argument(
         "--file", type=Path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"

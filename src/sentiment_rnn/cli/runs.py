@@ -1,38 +1,53 @@
-"""List the sweeps and single runs of a store: state, best score, age and disk use."""
+"""List the sweeps and single runs: state, best score, age and disk use.
 
+sentiment-rnn runs
+sentiment-rnn runs mine --store runs
+sentiment-rnn runs --json
+"""
+
+import argparse
 import json
 import time
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import hydra
-from omegaconf import DictConfig
 from rich.filesize import decimal
 
-from sentiment_rnn.cli.errors import one_line_errors
-from sentiment_rnn.config.commands import RunsConfig
-from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.loading import checked
+from sentiment_rnn.cli.commands import add_experiment, arguments_of, new_parser, opened_store
 from sentiment_rnn.report.tables import Table, new_console, show
-from sentiment_rnn.tracking.inventory import SHORTEST_ID, Best, Entry, chosen, entries_of
 from sentiment_rnn.tracking.names import BEST_ACCURACY, ENCODER_TAG
-from sentiment_rnn.tracking.store import open_store, where_to_look
+
+if TYPE_CHECKING:
+    from sentiment_rnn.tracking.inventory import Best, Entry
 
 COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age", "checkpoints", "artifacts")
 
 
-@hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="runs")
-def main(config: DictConfig) -> None:
-    """Print the list."""
-    with one_line_errors():
-        list_runs(checked(config))
+def main() -> None:
+    """Read the command line and print the list."""
+    parser = new_parser("runs", __doc__)
+    add_shared(parser)
+    list_runs(arguments_of(parser))
 
 
-def list_runs(config: RunsConfig) -> None:
-    """Print the sweeps and runs that `sweep` names, as a table or as JSON."""
-    store = open_store(config.tracking, create=False)
-    entries = chosen(entries_of(store), config.sweep)
-    if config.json:
+def add_shared(parser: argparse.ArgumentParser) -> None:
+    """What `runs` and `runs prune` take: which sweeps and runs of which experiment, and how they are shown."""
+    parser.add_argument(
+        "sweep", metavar="SWEEP", nargs="?",
+        help="latest, a study's name, or the beginning of a run's id, 8 characters or more (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="JSON for a program instead of a table")
+    add_experiment(parser)
+
+
+def list_runs(arguments: argparse.Namespace) -> None:
+    """Print the sweeps and runs that were asked for, as a table or as JSON."""
+    from sentiment_rnn.tracking.inventory import chosen, entries_of
+    from sentiment_rnn.tracking.store import where_to_look
+
+    store = opened_store(arguments)
+    entries = chosen(entries_of(store), arguments.sweep)
+    if arguments.json:
         print(json.dumps([described(entry) for entry in entries], indent=1))
         return
     console = new_console()
@@ -42,8 +57,10 @@ def list_runs(config: RunsConfig) -> None:
     console.print(where_to_look(store), soft_wrap=True, highlight=False)
 
 
-def row(entry: Entry) -> tuple[str, ...]:
+def row(entry: "Entry") -> tuple[str, ...]:
     """The cells of one entry, in the order of `COLUMNS`."""
+    from sentiment_rnn.tracking.inventory import SHORTEST_ID
+
     best = entry.best
     return (
         entry.name if entry.is_sweep else str(entry.run.info.run_name),
@@ -58,7 +75,7 @@ def row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def score(best: Best) -> str:
+def score(best: "Best") -> str:
     """`88.1 %`, or `loss 0.0123`."""
     return f"{100 * best.value:.1f} %" if best.metric == BEST_ACCURACY else f"loss {best.value:.3g}"
 
@@ -70,7 +87,7 @@ def age(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.0f} days"
 
 
-def described(entry: Entry) -> dict[str, Any]:
+def described(entry: "Entry") -> dict[str, Any]:
     """One entry in plain types; sizes in bytes, times in UTC."""
     best = entry.best
     return {

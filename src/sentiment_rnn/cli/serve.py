@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sentiment_rnn.cli.commands import new_parser
 from sentiment_rnn.cli.trained_model import TrainedModel, add_arguments, open_model
 from sentiment_rnn.errors import UserError
 
@@ -23,9 +24,7 @@ BESIDE = ("rnn", "lstm")
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(
-        prog="sentiment-rnn serve", description="Serve a trained model on 127.0.0.1, with a page to type texts into."
-    )
+    parser = new_parser("serve", __doc__)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 is every network (default: %(default)s)"
     )

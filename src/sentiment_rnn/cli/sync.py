@@ -1,23 +1,23 @@
-"""Send to the tracking server what runs could not send while it was away."""
+"""Send to the tracking server what runs could not send while it was away.
 
-import argparse
+sentiment-rnn sync
+sentiment-rnn sync --store FOLDER
+
+Without --tracking-uri and MLFLOW_TRACKING_URI it goes to the server that a run began on. A run that is still at work
+sends by itself.
+"""
+
 from pathlib import Path
 
-from sentiment_rnn.cli.trained_model import add_tracking_uri
+from sentiment_rnn.cli.commands import new_parser
+from sentiment_rnn.environment import libraries_are_loaded
 from sentiment_rnn.errors import UserError
 
 
 def main() -> None:
     """Read the command line and send."""
-    parser = argparse.ArgumentParser(
-        prog="sentiment-rnn sync",
-        description="Send to the tracking server what runs could not send while it was away. "
-        "A run that is still at work sends by itself.",
-    )
-    parser.add_argument("folder", nargs="?", default="runs", help="tracking.directory of the runs (default: runs)")
-    add_tracking_uri(parser, "where to send it (default: MLFLOW_TRACKING_URI, else the server that a run began on)")
-    arguments = parser.parse_args()
-    sync(Path(arguments.folder), arguments.tracking_uri)
+    arguments = new_parser("sync", __doc__).parse_args()
+    sync(Path(arguments.store), arguments.tracking_uri)
 
 
 def sync(directory: Path, uri: str | None) -> None:
@@ -28,8 +28,9 @@ def sync(directory: Path, uri: str | None) -> None:
     """
     from sentiment_rnn.tracking.sync import send_everything
 
+    libraries_are_loaded()
     if not directory.is_dir():
-        raise UserError(f"{directory}: no such folder; give the tracking.directory of the runs")
+        raise UserError(f"{directory}: no such folder; give that of the runs with --store")
     found = 0
     for line in send_everything(directory.absolute(), uri):
         found += 1

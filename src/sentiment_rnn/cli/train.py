@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 
 import hydra
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from sentiment_rnn.cli.errors import fail
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.store import check_choice, register_schema
 from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
 from sentiment_rnn.errors import UserError
 
@@ -22,6 +24,12 @@ DRAW = "optimizer.draw="
 
 def main() -> None:
     """Run one job, or the jobs of a sweep."""
+    register_schema()
+    # Hydra prints an error itself, over many lines, unless this asks it to raise it.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
+        check_choice(argument)
+    sys.argv[1:] = flags_first(sys.argv[1:])
     interrupted = False
     try:
         job()
@@ -31,6 +39,12 @@ def main() -> None:
     finally:
         if callback := sys.modules.get("sentiment_rnn.runs.callback"):  # which Hydra has imported if a sweep has begun
             callback.close_sweeps(interrupted)
+
+
+def flags_first(arguments: list[str]) -> list[str]:
+    """Hydra's flags before the overrides: its parser refuses an override before `-m` and another behind it."""
+    overrides = [a for a in arguments if ("=" in a and not a.startswith("-")) or a.startswith("~")]
+    return [a for a in arguments if a not in overrides] + overrides
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")
@@ -47,6 +61,8 @@ def job(config: DictConfig) -> float | None:
     quiet_libraries()
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN
+    if single:
+        sys.argv.insert(1, "train")  # Lightning starts a run's other processes with this line
     try:
         run = checked(config)
         if not single and run.tracking.parent is None:

@@ -1,7 +1,6 @@
-"""Which trained model a command uses: `--run`, `--model`, `--store`."""
+"""Which trained model a command uses: `--run`, `--model`."""
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_rnn.cli.commands import add_experiment, opened_store
 from sentiment_rnn.environment import libraries_are_loaded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, DEFAULT_MODELS
@@ -53,18 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--import", dest="imports", metavar="MODULE", action="append", default=[],
         help="import this first: encoders and tokenizers of your own are loaded only from modules that you name",
     )  # fmt: skip
-    parser.add_argument("--store", metavar="FOLDER", default="runs", help="where the runs are (default: %(default)s)")
-    parser.add_argument(
-        "--experiment", metavar="NAME", default="sentiment_rnn",
-        help="the MLflow experiment of the runs, tracking.experiment (default: %(default)s)",
-    )  # fmt: skip
-    add_tracking_uri(parser, "an MLflow server instead (default: MLFLOW_TRACKING_URI)")
-
-
-def add_tracking_uri(parser: argparse.ArgumentParser, meaning: str) -> None:
-    """The option of the commands that take no configuration; `tracking.uri` is that of the others."""
-    default = os.environ.get("MLFLOW_TRACKING_URI")
-    parser.add_argument("--tracking-uri", metavar="URI", default=default, help=meaning)
+    add_experiment(parser)
 
 
 @contextmanager
@@ -103,7 +92,7 @@ def open_model(
             raise UserError(f"--import={name}: cannot be imported ({error})") from error
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
-        store = None if model and Path(model).is_dir() else _store(arguments)
+        store = None if model and Path(model).is_dir() else opened_store(arguments)
         registered = ""
         if store is None:
             folder = checked_model(Path(str(model)))
@@ -131,17 +120,3 @@ def introduced(model: TrainedModel) -> str:
     run = run_or_none(model.store, model.run) if model.store else None
     facts = [package.name, package.reading.data and f"trained on data={package.reading.data}", run and score_of(run)]
     return shortened(f"{model.registered}: {', '.join(filter(None, facts))}", 200)
-
-
-def _store(arguments: argparse.Namespace) -> "Store":
-    from sentiment_rnn.config.tracking import TrackingConfig
-    from sentiment_rnn.tracking.store import open_store
-
-    config = TrackingConfig(
-        uri=arguments.tracking_uri,
-        directory=arguments.store,
-        experiment=arguments.experiment,
-        system_metrics=False,
-        repeat=True,
-    )
-    return open_store(config, create=False, names=("--store", "--tracking-uri"))

@@ -9,7 +9,9 @@ are what its constructor refuses with a ValueError or a UserError.
 """
 
 import contextlib
+import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Sequence
 from dataclasses import field, fields, make_dataclass
@@ -22,6 +24,8 @@ from omegaconf.errors import OmegaConfBaseException, ValidationError
 from sentiment_rnn.errors import UserError, unknown_key
 
 Part = TypeVar("Part")
+LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
+"""Packages that are always imported and have modules which read files: nothing of theirs is a part of a run."""
 
 
 def class_named(target: str, key: str = "_target_") -> type[Any]:
@@ -34,6 +38,34 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
         return typing.cast(type[Any], resolve_name(target))
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{key}={target}: cannot be imported ({error})") from error
+
+
+def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:
+    """What a file names; None where its module has nothing of that name.
+
+    A name in a file imports nothing but modules of this package. One of another package is taken where the user has
+    imported it.
+
+    Args:
+        part: what it is named as, for messages.
+        ours: beginnings of the modules of this package that may be imported.
+
+    Raises:
+        UserError: its module is another, or of a library that is always imported.
+    """
+    module, _, name = target.replace(":", ".").rpartition(".")
+    if f"{module}.".startswith(ours):
+        with contextlib.suppress(ImportError):  # of a family that this version has not
+            importlib.import_module(module)
+    package = module.split(".")[0]
+    if module not in sys.modules and package == "sentiment_rnn":
+        raise UserError(
+            f"{part}: {target} is not in this version of sentiment_rnn; those of studies are in experiments/lab"
+        )
+    if module not in sys.modules or package in LIBRARIES:
+        raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
+    # An attribute of the module: resolving the name as an import path would import a submodule of it.
+    return getattr(sys.modules[module], name, None)
 
 
 def arguments_of(target: type[Any]) -> dict[str, inspect.Parameter]:
@@ -68,7 +100,7 @@ def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence
         for name, found in arguments.items()
         if _is_a_value(found.default)
     ]
-    schema = OmegaConf.structured(make_dataclass(base.__name__, extra, bases=(base,)))
+    schema = OmegaConf.structured(make_dataclass(base.__name__, extra, bases=(base,)) if extra else base)
     for key, value in ((str(key), value) for key, value in node.items_ex(resolve=False)):
         try:
             schema[key] = value

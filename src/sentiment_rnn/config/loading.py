@@ -1,60 +1,56 @@
 """From what Hydra composed, or what a run recorded, to a checked configuration."""
 
-import copy
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, make_dataclass
+from dataclasses import fields, make_dataclass
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sentiment_rnn.config.components import arguments_of, class_named, part_arguments, refuse_missing, typed_part
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.model import DESCRIBING, EncoderConfig
 from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
-from sentiment_rnn.errors import UserError, unknown_key
-
-GIVEN_TO_ENCODERS = ("self", "input_size")
-"""Arguments of every encoder that the model passes."""
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError, with_names_of_today
 
 
-def checked(config: DictConfig) -> Any:
-    """The dataclass behind a composed configuration (a `RunConfig` for a run), every value resolved and within bounds.
+def checked(config: DictConfig) -> RunConfig:
+    """The `RunConfig` behind a composed configuration, every value resolved and within bounds.
 
     Raises:
         UserError: a value is out of bounds, or a key is not declared.
         omegaconf.errors.OmegaConfBaseException: a value has the wrong type or refers to nothing.
     """
-    settings = copy.deepcopy(config)
-    with open_dict(settings):
-        settings.pop("hydra", None)
-    refuse_undeclared(settings)
-    OmegaConf.resolve(settings)
-    parts = {key: settings[key] for key in ("encoder", "data") if isinstance(settings.get(key), DictConfig)}
-    for key in parts:
-        settings[key] = None
-    found = OmegaConf.to_object(settings)
-    if isinstance(found, RunConfig):
-        found.encoder = checked_encoder(parts["encoder"])
-        if isinstance(found, ReviewConfig):
-            found.data = checked_data(parts["data"])
-        found.optimizer = found.optimizer.settled(found.encoder.name)
+    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    found, parts = _typed(OmegaConf.get_type(config), OmegaConf.to_container(settings, resolve=True))
+    found.encoder = checked_encoder(parts["encoder"])
+    if isinstance(found, ReviewConfig):
+        found.data = checked_data(parts["data"])
+    found.optimizer = found.optimizer.settled(found.encoder.name)
     return found
+
+
+def _typed(kind: Any, plain: Any) -> tuple[RunConfig, DictConfig]:
+    """Plain values as a configuration without its encoder and its source of reviews, whose classes have keys of their
+    own; and these two."""
+    parts = {key: plain.pop(key) for key in ("encoder", "data") if key in plain}
+    schema = OmegaConf.merge(OmegaConf.structured(kind), dict(plain, **dict.fromkeys(parts)))
+    return cast(RunConfig, OmegaConf.to_object(schema)), OmegaConf.create(parts)
 
 
 def checked_encoder(node: DictConfig) -> EncoderConfig:
     """An encoder's keys: those that its class has no use for are null, the others typed and within bounds."""
     target = class_named(str(node._target_), "encoder._target_")
-    if OmegaConf.get_type(node) is EncoderConfig:
-        found = cast(EncoderConfig, OmegaConf.to_object(node))
-    else:
-        found = typed_part(node, EncoderConfig, "encoder", GIVEN_TO_ENCODERS)
     arguments = arguments_of(target)
+    # The model passes the first: the size of what the encoder reads.
+    passed = [name for name, one in arguments.items() if one.kind == one.POSITIONAL_OR_KEYWORD][:1]
+    found = typed_part(node, EncoderConfig, "encoder", passed)
     for shared in fields(EncoderConfig):
         if shared.name not in (*DESCRIBING, *arguments):
             setattr(found, shared.name, None)
     for name, argument in arguments.items():
-        if name not in GIVEN_TO_ENCODERS and argument.default is argument.empty and getattr(found, name, None) is None:
+        if name not in passed and argument.default is argument.empty and getattr(found, name, None) is None:
             refuse_missing("encoder", name, found.name)
     return found
 
@@ -92,17 +88,16 @@ def recorded(settings: Mapping[str, Any]) -> Any:
         plain = {**settings, "task": {"_target_": "", "name": "reviews", **settings.get("task", {})}}
         if kind is SequenceConfig:  # of an earlier version, which copied ten symbols of eight
             plain["task"] = {"symbols": 10, "alphabet": 8, **plain["task"]}
-        if "solved_score" in settings["trainer"]:  # of an earlier version
-            plain["trainer"] = {**settings["trainer"], "target_score": settings["trainer"]["solved_score"]}
-            del plain["trainer"]["solved_score"]
+        plain["trainer"] = with_names_of_today("trainer", settings["trainer"])
+        kept = [key.name for key in fields(TrackingConfig) if key.name in settings["tracking"]]
+        plain["tracking"] = {key: settings["tracking"][key] for key in kept}  # an earlier version had others
         plain["optimizer"] = {"default_learning_rate": settings["optimizer"]["learning_rate"], **settings["optimizer"]}
-        parts = {key: plain.pop(key) for key in ("encoder", "data") if key in plain}
-        schema = OmegaConf.merge(OmegaConf.structured(kind), dict(plain, **dict.fromkeys(parts)))
-        found = OmegaConf.to_object(schema)
-        assert isinstance(found, RunConfig)
+        found, parts = _typed(kind, plain)
         found.encoder = _recorded_part(EncoderConfig, parts["encoder"])
         if isinstance(found, ReviewConfig):
-            found.data = _recorded_part(DataConfig, parts["data"])
+            data = parts["data"]
+            ours = str(data["_target_"]).startswith("sentiment_rnn.")  # another class's keys have the names it gave
+            found.data = _recorded_part(DataConfig, with_names_of_today("data", data) if ours else data)
     except (OmegaConfBaseException, UserError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"a run's config.yaml is of another version, or damaged ({reason}); train again") from error
@@ -113,19 +108,3 @@ def _recorded_part(base: type[Any], values: Mapping[str, Any]) -> Any:
     declared = {known.name for known in fields(base)}
     extra = [(name, Any, None) for name in values if name not in declared]
     return make_dataclass(base.__name__, extra, bases=(base,))(**values)
-
-
-def refuse_undeclared(config: DictConfig, path: str = "") -> None:
-    """Raise `UserError` for a key that no dataclass declares, as Hydra's `+key=…` and `++key=…` add."""
-    schema = OmegaConf.get_type(config)
-    known = [declared.name for declared in fields(schema)] if is_dataclass(schema) else None
-    for key in config:
-        if not isinstance(key, str):  # of a dictionary, which may have any
-            continue
-        full_key = f"{path}{key}"
-        if known is not None and key not in known:
-            raise UserError(unknown_key(full_key, known))
-        if not OmegaConf.is_missing(config, key) and not OmegaConf.is_interpolation(config, key):
-            value = config[key]
-            if isinstance(value, DictConfig):
-                refuse_undeclared(value, f"{full_key}.")

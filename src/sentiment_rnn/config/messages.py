@@ -3,12 +3,11 @@
 import dataclasses
 import errno
 import re
-from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment_rnn.config import commands, data, model, optimizer, run, search, task, tracking, trainer
+from sentiment_rnn.config import data, model, optimizer, run, search, task, tracking, trainer
 from sentiment_rnn.config.store import choices_with_key, groups, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
@@ -16,7 +15,12 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of a disk that is full, or that can only be read."""
 HYDRAS = ("hydra/launcher", "hydra/sweeper", "hydra/callbacks")
 """Groups of Hydra's that a command line chooses from."""
-SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer, commands)
+SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer)
+CLASSES = {name: one for subject in SUBJECTS for name, one in vars(subject).items() if dataclasses.is_dataclass(one)}
+FIELDS = {name: dataclasses.fields(one) for name, one in CLASSES.items()}
+"""Of the classes of the schema."""
+FILLED = {field.name for fields in FIELDS.values() for field in fields if str(field.type).startswith("dict")}
+"""Keys that are dictionaries, `options` say, which a user fills."""
 
 
 def line_of(error: BaseException) -> str | None:
@@ -55,11 +59,11 @@ def describe(error: BaseException) -> str:
         key, owner, full_key = unknown.groups()
         path = full_key or key
         group = path.partition(".")[0]
-        if _holds_any_key(path.split(".")[-2:-1]):
+        if FILLED & set(path.split(".")[-2:-1]):
             return f"{path}: not given so far; write +{path}=… to add it"
         if choices := choices_with_key(group, key):
             return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
-        known = _fields_of(owner) or keys_of_group(group)
+        known = [field.name for field in FIELDS.get(owner, ())] or keys_of_group(group)
         if path != group:
             return unknown_key(path, known)
         elsewhere = [f"{section}.{name}" for section in known if section in groups() for name in keys_of_group(section)]
@@ -91,15 +95,3 @@ def _unread(override: str, reason: str) -> str:
     if not equals:
         return f"{override}: Hydra cannot read this{why}; expected KEY=VALUE"
     return f'{override}: Hydra cannot read this{why}; a text with signs is put into two quotes: "{key}={quoted(value)}"'
-
-
-def _fields_of(owner: str) -> list[str]:
-    found: list[Any] = [getattr(subject, owner) for subject in SUBJECTS if hasattr(subject, owner)]
-    return [field.name for field in dataclasses.fields(found[0])] if found else []
-
-
-def _holds_any_key(names: list[str]) -> bool:
-    """Whether a key of this name, `options` say, is a dictionary that a user fills."""
-    classes = [found for subject in SUBJECTS for found in vars(subject).values() if dataclasses.is_dataclass(found)]
-    declared = [field for found in classes for field in dataclasses.fields(found)]
-    return any(field.name in names and str(field.type).startswith("dict") for field in declared)

@@ -9,7 +9,6 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import OmegaConf
 
-from sentiment_rnn.config.commands import CompareConfig, PruneConfig, RunsConfig
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
@@ -17,21 +16,12 @@ from sentiment_rnn.config.run import ReviewConfig, SequenceConfig
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
 
-SCHEMA = {
-    "reviews": ReviewConfig,
-    "sequences": SequenceConfig,
-    "compare": CompareConfig,
-    "runs": RunsConfig,
-    "prune": PruneConfig,
-}
-"""Root schemas, by the name under which YAML files refer to them: `/schema/reviews`."""
-
 
 def register_schema() -> None:
-    """Make the dataclasses known to the YAML files that name them."""
+    """Make the dataclasses known to the YAML files that name them, `/schema/reviews` say."""
     store = ConfigStore.instance()
-    for name, node in SCHEMA.items():
-        store.store(group="schema", name=name, node=node, package="_global_")
+    store.store(group="schema", name="reviews", node=ReviewConfig, package="_global_")
+    store.store(group="schema", name="sequences", node=SequenceConfig, package="_global_")
     store.store(group="schema", name="encoder", node=EncoderConfig)
     store.store(group="hydra/sweeper", name="search_schema", node=SearchConfig)
 

@@ -17,9 +17,6 @@ class TrackingConfig:
     """Folder of the default store, its artifacts and, unless `checkpoints` names another, all checkpoints."""
     experiment: str = MISSING
     """MLflow experiment; made when it is missing."""
-    model: str | None = None
-    """Name of the registered model to which `compare register=true` adds versions. Null is `sentiment` for runs on
-    `data=imdb` and `demo` for those on `data=generated`; other runs need a name."""
     system_metrics: bool = MISSING
     """Record processor, memory and disk use."""
     repeat: bool = MISSING

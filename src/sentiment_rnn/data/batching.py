@@ -6,12 +6,12 @@ That makes it quadratic in the length (pytorch issue 149194).
 
 import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.tokenizer import PADDING_ID
@@ -166,23 +166,3 @@ class LengthBuckets(Sampler[list[int]]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on after the batches that were given out."""
         self.epoch, self.skip = state["epoch"], state["given"]
-
-
-class ReviewLoader(DataLoader):
-    """A loader of batches that Lightning can stop and resume within an epoch.
-
-    No worker processes: a batch is a few slices of a memory-mapped array, and handing it over costs more.
-    """
-
-    def __init__(self, reviews: Reviews, buckets: LengthBuckets, pin_memory: bool) -> None:
-        # batch_size=None: the sampler's item, a list of indices, is the dataset's key.
-        super().__init__(reviews, sampler=buckets, batch_size=None, num_workers=0, pin_memory=pin_memory)
-        self.buckets = buckets
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where in the epoch the loader is."""
-        return self.buckets.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.buckets.load_state_dict(state)

@@ -1,14 +1,13 @@
 """A corpus as token arrays on disk, made once and memory-mapped by every run.
 
-<directory>/tokens/<key>/                 key: digest of the texts, tokenizer, vocabulary settings
-    about.json  vocabulary.txt            (the tokenizer's name is in about.json)
+<directory>/tokens/<key>/                 key: fingerprint of the source, tokenizer, vocabulary settings
+    about.json  vocabulary.txt            (the tokenizer's name and the source's notes are in about.json)
     train.tokens.npy                      int32 [all tokens], one review after another
     train.offsets.npy                     int64 [N + 1], where each review starts
     train.labels.npy  train.ratings.npy   int8 [N]
-    train.distances.npy                   int32 [N], -1 where unknown
+    train.lags.npy                        int32 [N], -1 where unknown
     train.names.txt                       a line a review
     validation.* test.*
-<directory>/tokens/<fingerprint>.source   the key of the corpus that this source gave, then its notes, a line each
 """
 
 import functools
@@ -19,7 +18,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +39,9 @@ from sentiment_rnn.locks import FileLock
 
 log = logging.getLogger("sentiment_rnn")
 
-_FORMAT = 4
+_FORMAT = 5
 _ABOUT = "about.json"
+_ARRAYS = ("tokens", "offsets", "labels", "ratings", "lags")
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,23 @@ class Split:
     """int8 [N], 1 positive."""
     ratings: np.ndarray
     """int8 [N], 0 where unknown."""
-    distances: np.ndarray
+    lags: np.ndarray
     """int32 [N], -1 where unknown."""
     names: list[str]
     """N places in the source."""
 
     @classmethod
-    def of(cls, documents: Sequence[Sequence[int] | np.ndarray]) -> "Split":
-        """Token ids of texts that nobody has labelled, in memory."""
-        count = len(documents)
-        nothing = np.zeros(count, dtype=np.int8)
+    def of(cls, documents: Sequence[Sequence[int] | np.ndarray], reviews: Sequence[Review] = ()) -> "Split":
+        """The token ids of reviews, in memory; of texts that nobody has labelled without `reviews`."""
+        reviews = reviews or [Review("", label=0, rating=0, group="", name="")] * len(documents)
         return cls(
             tokens=np.concatenate([np.asarray(ids, dtype=np.int32) for ids in documents]),
             offsets=np.concatenate([[0], np.cumsum([len(ids) for ids in documents])]).astype(np.int64),
-            labels=nothing, ratings=nothing, distances=np.full(count, -1, dtype=np.int32), names=[""] * count,
-        )  # fmt: skip
+            labels=np.array([review.label for review in reviews], dtype=np.int8),
+            ratings=np.array([review.rating for review in reviews], dtype=np.int8),
+            lags=np.array([review.lag for review in reviews], dtype=np.int32),
+            names=[review.name for review in reviews],
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -89,7 +91,7 @@ class Corpus:
     """SHA-256 of all its reviews, with their labels, ratings and places."""
     tokenizer: Tokenizer
     splits: dict[str, Split]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
     """What its source says of it to whoever starts a run."""
 
 
@@ -106,51 +108,38 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
     cache = Path(config.directory) / "tokens"
     try:
         cache.mkdir(parents=True, exist_ok=True)
+        folder = cache / _hash(config._target_, source.fingerprint(), _settings(config))
         with FileLock(cache / ".lock"):
-            folder, notes = _find(source, config, cache) or _make(source, config, cache)
+            if not (folder / _ABOUT).exists():
+                _make(source, config, folder)
             try:
-                return replace(_open(folder), notes=notes)
+                return _open(folder)
             except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s: damaged (%s), so the texts are tokenized again", folder, error)
-                (folder / _ABOUT).unlink(missing_ok=True)
-                folder, notes = _make(source, config, cache)
-                return replace(_open(folder), notes=notes)
+                _make(source, config, folder)
+                return _open(folder)
     except OSError as error:
         raise UserError(
             f"data.directory={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
 
 
-def _find(source: Source, config: DataConfig, cache: Path) -> tuple[Path, tuple[str, ...]] | None:
-    known = cache / f"{_source_key(source, config)}.source"
-    if not known.exists():
-        return None
-    folder, *notes = known.read_text(encoding="utf-8").split("\n")
-    return (cache / folder, tuple(notes)) if (cache / folder / _ABOUT).exists() else None
-
-
-def _make(source: Source, config: DataConfig, cache: Path) -> tuple[Path, tuple[str, ...]]:
-    for leftover in cache.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
+def _make(source: Source, config: DataConfig, folder: Path) -> None:
+    for leftover in folder.parent.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
         shutil.rmtree(leftover, ignore_errors=True)
     reviews = source.read()
-    digest = _digest(reviews)
-    folder = cache / _hash(digest, _settings(config))
-    if not (folder / _ABOUT).exists():
-        making = cache / f".making-{os.getpid()}"  # by `tempfile`, its owner alone could read it
-        making.mkdir()
-        try:
-            _write(making, reviews, digest, config)
-            shutil.rmtree(folder, ignore_errors=True)
-            making.rename(folder)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
     described = getattr(source, "notes", None)
-    notes = tuple(described(reviews)) if described else ()
-    _write_whole(cache / f"{_source_key(source, config)}.source", "\n".join([folder.name, *notes]))
-    return folder, notes
+    making = folder.with_name(f".making-{os.getpid()}")  # by `tempfile`, its owner alone could read it
+    making.mkdir()
+    try:
+        _write(making, reviews, described(reviews) if described else [], config)
+        shutil.rmtree(folder, ignore_errors=True)
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
-def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: DataConfig) -> None:
+def _write(folder: Path, reviews: dict[str, list[Review]], notes: list[str], config: DataConfig) -> None:
     total = sum(map(len, reviews.values()))
     # One process: 50,000 reviews take 4 s, and a second process would spend as long importing torch.
     tokens_of = splitter(config.tokenizer)
@@ -166,19 +155,13 @@ def _write(folder: Path, reviews: dict[str, list[Review]], digest: str, config: 
         for review, tokens in zip(reviews[split], ids, strict=True):
             if not len(tokens):
                 raise UserError(f"{review.name}: no token in the text; every review needs a word or a mark")
-        lengths = [len(tokens) for tokens in ids]
-        arrays = {
-            "tokens": np.concatenate(ids),
-            "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            "labels": np.array([review.label for review in reviews[split]], dtype=np.int8),
-            "ratings": np.array([review.rating for review in reviews[split]], dtype=np.int8),
-            "distances": np.array([review.distance for review in reviews[split]], dtype=np.int32),
-        }
-        for name, array in arrays.items():
-            np.save(folder / f"{split}.{name}.npy", array)
-        (folder / f"{split}.names.txt").write_text("\n".join(review.name for review in reviews[split]))
+        found = Split.of(ids, reviews[split])
+        for name in _ARRAYS:
+            np.save(folder / f"{split}.{name}.npy", getattr(found, name))
+        (folder / f"{split}.names.txt").write_text("\n".join(found.names))
     about = {
-        "digest": digest,
+        "digest": _digest(reviews),
+        "notes": notes,
         "tokenizer": config.tokenizer,
         "settings": _settings(config),
         "reviews": {split: len(reviews[split]) for split in SPLITS},
@@ -200,13 +183,13 @@ def _open(folder: Path) -> Corpus:
 
     splits = {
         split: Split(
-            **{name: array(split, name) for name in ("tokens", "offsets", "labels", "ratings", "distances")},
+            **{name: array(split, name) for name in _ARRAYS},
             names=(folder / f"{split}.names.txt").read_text().split("\n"),
         )
         for split in SPLITS
     }
     tokenizer = Tokenizer(about["tokenizer"], load_vocabulary(folder / "vocabulary.txt"))
-    return Corpus(about["digest"], tokenizer, splits)
+    return Corpus(about["digest"], tokenizer, splits, tuple(about["notes"]))
 
 
 def _checksum(path: Path) -> int:
@@ -217,7 +200,7 @@ def _digest(reviews: dict[str, list[Review]]) -> str:
     digest = hashlib.sha256()
     for split in SPLITS:
         for review in reviews[split]:
-            facts = (split, review.name, review.label, review.rating, review.distance, review.text)
+            facts = (split, review.name, review.label, review.rating, review.lag, review.text)
             digest.update("\0".join(map(str, facts)).encode() + b"\0")
     return digest.hexdigest()
 
@@ -226,15 +209,5 @@ def _settings(config: DataConfig) -> list[object]:
     return [_FORMAT, splitter_version(config.tokenizer), config.vocabulary_size, config.minimum_frequency]
 
 
-def _source_key(source: Source, config: DataConfig) -> str:
-    return _hash(config._target_, source.fingerprint(), _settings(config))
-
-
 def _hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def _write_whole(path: Path, content: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(content, encoding="utf-8")
-    partial.replace(path)

@@ -1,12 +1,14 @@
 """The LightningDataModule: a source of reviews in, three loaders out."""
 
+import functools
+
 import torch
 
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
-from sentiment_rnn.data.batching import LengthBuckets, ReviewLoader, Reviews
+from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Corpus, load_corpus
-from sentiment_rnn.data.task_data import TaskData
+from sentiment_rnn.data.task_data import ResumableLoader, TaskData
 
 
 class ReviewData(TaskData):
@@ -17,47 +19,45 @@ class ReviewData(TaskData):
         seed: of the order of training batches.
     """
 
-    corpus: Corpus
-
     def __init__(self, config: DataConfig, seed: int = 0) -> None:
         super().__init__()
         self.config = config
         self.seed = seed
 
-    def prepare_data(self) -> None:
-        """Download, check and tokenize, where the cache does not have it; raises `UserError` for a bad corpus."""
-        load_corpus(source_of(self.config), self.config)
+    @functools.cached_property
+    def corpus(self) -> Corpus:
+        """The reviews; downloaded, checked and tokenized where the cache does not have them.
+
+        Raises:
+            UserError: the source is not what it should be.
+        """
+        return load_corpus(source_of(self.config), self.config)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the source says of the reviews: how many were held out, say."""
-        return load_corpus(source_of(self.config), self.config).notes
-
-    def setup(self, stage: str | None = None) -> None:
-        """Map the token arrays into memory."""
-        if not hasattr(self, "corpus"):
-            self.corpus = load_corpus(source_of(self.config), self.config)
+        return self.corpus.notes
 
     def reviews(self, split: str) -> Reviews:
         """A split's reviews, cut to `max_tokens`, their words in the order that is asked for."""
         config = self.config
         return Reviews(self.corpus.splits[split], config.max_tokens, config.keep, config.shuffle_span)
 
-    def train_dataloader(self) -> ReviewLoader:
+    def train_dataloader(self) -> ResumableLoader:
         """Training batches, in another order every epoch."""
         return self._loader("train", self.config.batch_size, shuffle=True)
 
-    def val_dataloader(self) -> ReviewLoader:
+    def val_dataloader(self) -> ResumableLoader:
         """Validation batches, longest first."""
         if self.overfits:
             return self.train_dataloader()
         return self._loader("validation", self.config.eval_batch_size, shuffle=False)
 
-    def test_dataloader(self) -> ReviewLoader:
+    def test_dataloader(self) -> ResumableLoader:
         """Test batches, longest first."""
         return self._loader("test", self.config.eval_batch_size, shuffle=False)
 
-    def _loader(self, split: str, batch_size: int, shuffle: bool) -> ReviewLoader:
+    def _loader(self, split: str, batch_size: int, shuffle: bool) -> ResumableLoader:
         reviews = self.reviews(split)
         trainer = self.trainer
         buckets = LengthBuckets(
@@ -69,7 +69,8 @@ class ReviewData(TaskData):
             world_size=trainer.world_size if trainer else 1,
         )
         buckets.repeats = self.overfits
-        return ReviewLoader(reviews, buckets, pin_memory=torch.cuda.is_available())
+        # The sampler's item, a list of indices, is the dataset's key.
+        return ResumableLoader(reviews, buckets, sampler=buckets, pin_memory=torch.cuda.is_available())
 
     def state_dict(self) -> dict[str, int]:
         """The seed of the order; the place within an epoch is kept by the loader itself."""

@@ -17,7 +17,7 @@ class Review(NamedTuple):
     """What the review is about, its film say; reviews of one group never stand on both sides of a split."""
     name: str
     """Where the review is found in its source, e.g. `test/pos/123_10`."""
-    distance: int = -1
+    lag: int = -1
     """Tokens from the deciding clause to the end; -1 where that is not known."""
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from torch.utils.data import DataLoader, IterableDataset
 
 from sentiment_rnn.config.task import SequenceTaskConfig
-from sentiment_rnn.data.task_data import TaskData
+from sentiment_rnn.data.task_data import ResumableLoader, TaskData
 
 
 class Sequences(NamedTuple):
@@ -133,7 +133,6 @@ class GeneratedSequences(IterableDataset[Sequences]):
         self.epoch = epoch
         self.repeats = repeats
         self.place = {"epoch": 0, "given": 0}
-        """The epoch that was drawn last, and how many of its batches were given out."""
         self.resumed: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -154,26 +153,18 @@ class GeneratedSequences(IterableDataset[Sequences]):
             self.place = {"epoch": epoch, "given": number + 1}
             yield batch
 
+    def state_dict(self) -> dict[str, int]:
+        """The epoch that was drawn last, and how many of its batches were given out."""
+        return self.place
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after those."""
+        self.resumed = state
+
     @property
     def tokens(self) -> int:
         """Steps of all sequences together."""
         return len(self) * self.config.batch_size * self.task.length
-
-
-class SequenceLoader(DataLoader[Sequences]):
-    """A loader of batches that resumes within an epoch."""
-
-    def __init__(self, sequences: GeneratedSequences) -> None:
-        super().__init__(sequences, batch_size=None)
-        self.sequences = sequences
-
-    def state_dict(self) -> dict[str, int]:
-        """Where in the epoch the loader is."""
-        return self.sequences.place
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from there."""
-        self.sequences.resumed = state
 
 
 class SequenceData(TaskData):
@@ -192,9 +183,9 @@ class SequenceData(TaskData):
     def _epoch(self) -> int:
         return self.trainer.current_epoch if self.trainer else 0
 
-    def train_dataloader(self) -> SequenceLoader:
+    def train_dataloader(self) -> ResumableLoader:
         """New sequences in every epoch."""
-        return SequenceLoader(self.train)
+        return ResumableLoader(self.train, self.train)
 
     def val_dataloader(self) -> DataLoader[Sequences]:
         """The same sequences each time."""

@@ -1,6 +1,9 @@
 """What the data of every task have in common."""
 
+from typing import Any
+
 import lightning.pytorch as pl
+from torch.utils.data import DataLoader, Dataset
 
 
 class TaskData(pl.LightningDataModule):
@@ -11,5 +14,22 @@ class TaskData(pl.LightningDataModule):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines for whoever starts runs on these data; asked for after `prepare_data`."""
+        """Lines for whoever starts runs on these data, which are prepared for it."""
         return ()
+
+
+class ResumableLoader(DataLoader[Any]):
+    """A loader of batches that Lightning can stop and resume within an epoch.
+
+    No worker processes: a batch is a few slices of a memory-mapped array, and handing it over costs more.
+
+    Args:
+        batches: gives whole batches.
+        place: keeps which of them were given out (`state_dict`, `load_state_dict`).
+        options: of the loader.
+    """
+
+    def __init__(self, batches: Dataset[Any], place: Any, **options: Any) -> None:
+        super().__init__(batches, batch_size=None, **options)
+        self.state_dict = place.state_dict
+        self.load_state_dict = place.load_state_dict

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from io import BufferedReader, TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO, cast
+from typing import Any, TextIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,13 +43,8 @@ class Columns:
     """What the person at the keyboard names them with, for messages."""
 
     @property
-    def wanted(self) -> list[str]:
-        """Those that a file must have."""
-        return list(self.setters)
-
-    @property
     def setters(self) -> dict[str, str]:
-        """What sets each of those."""
+        """Those that a file must have, and what sets each."""
         given = zip((self.text, self.label, self.identifier), self.set_by, strict=True)
         return {name: setter for name, setter in given if name is not None}
 
@@ -67,13 +62,8 @@ class Rows:
     """`line 7`, or `row 7` of a Parquet file; empty for texts that come from no file."""
 
 
-class Record(NamedTuple):
-    """A row as it stands in a file."""
-
-    place: str
-    """`line 7`: where it begins."""
-    values: dict[str, Any]
-    """By column."""
+Record = tuple[str, dict[str, Any]]
+"""A row as it stands in a file: where it begins, `line 7`; and its values by column."""
 
 
 def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
@@ -88,10 +78,10 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
     while part := list(islice(records, PART)):
         empty = False
         yield Rows(
-            [_text(record.values[columns.text], path, record.place) for record in part],
+            [_text(values[columns.text], path, place) for place, values in part],
             _labels(part, path, columns.label) if columns.label else [],
-            [_identifier(record.values[columns.identifier]) for record in part] if columns.identifier else [],
-            [record.place for record in part],
+            [_identifier(values[columns.identifier]) for _, values in part] if columns.identifier else [],
+            [place for place, _ in part],
         )
     if empty:
         raise UserError(f"{path}: no rows; expected a text in each")
@@ -108,8 +98,8 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
     suffix = Path(path.stem if path.suffix == ".gz" else path.name).suffix.lower()
     if suffix not in FORMATS:
         raise UserError(f"{path}: expected a file named {', '.join(FORMATS)} (or one of them with .gz)")
-    if suffix == ".txt" and len(columns.wanted) > 1:
-        raise UserError(f"{path}: a .txt file has no columns, and {', '.join(columns.wanted[1:])} is asked for")
+    if suffix == ".txt" and len(columns.setters) > 1:
+        raise UserError(f"{path}: a .txt file has no columns, and {', '.join([*columns.setters][1:])} is asked for")
     try:
         if suffix == ".parquet":
             yield from _parquet(path, columns)
@@ -118,7 +108,7 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
             lines = _lines(path, handle)
             if suffix == ".txt":
                 for number, line in enumerate(lines, 1):
-                    yield Record(f"line {number}", {columns.text: line.rstrip("\r\n")})
+                    yield f"line {number}", {columns.text: line.rstrip("\r\n")}
             elif suffix == ".jsonl":
                 yield from _json_lines(path, lines, columns)
             else:
@@ -137,9 +127,7 @@ def _opened(path: Path) -> TextIO:
 
 def _lines(path: Path, handle: TextIO) -> Iterator[str]:
     """The lines of a file, none so long that it would not fit into memory."""
-    number = 0
-    while line := handle.readline(LONGEST_TEXT):
-        number += 1
+    for number, line in enumerate(iter(lambda: handle.readline(LONGEST_TEXT), ""), 1):
         if len(line) == LONGEST_TEXT:
             raise UserError(f"{path}, line {number}: longer than {LONGEST_TEXT:,} characters; expected a text a row")
         yield line
@@ -160,7 +148,7 @@ def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: st
                     "separators"
                 )
             if fields:  # an empty line is no row
-                yield Record(f"line {line}", dict(zip(header, fields, strict=True)))
+                yield f"line {line}", dict(zip(header, fields, strict=True))
             line = reader.line_num + 1  # of the next row, where a quoted text may span lines
     except csv.Error as error:
         raise UserError(f"{path}, line {line}: cannot be read ({error})") from error
@@ -170,9 +158,9 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Record]:
     # Without a buffer, which would hold the whole file.
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:
         _check_names(path, file.schema_arrow.names, columns)
-        rows = (row for batch in file.iter_batches(PART, columns=columns.wanted) for row in batch.to_pylist())
+        rows = (row for batch in file.iter_batches(PART, columns=[*columns.setters]) for row in batch.to_pylist())
         for number, values in enumerate(rows, 1):
-            yield Record(f"row {number}", values)
+            yield f"row {number}", values
 
 
 def _json_lines(path: Path, lines: Iterable[str], columns: Columns) -> Iterator[Record]:
@@ -185,19 +173,19 @@ def _json_lines(path: Path, lines: Iterable[str], columns: Columns) -> Iterator[
             raise UserError(f"{path}, line {number}: not JSON ({error})") from error
         # An object is a list of pairs, so that a name that it has twice is seen.
         if not line.lstrip().startswith("{"):
-            raise UserError(f"{path}, line {number}: expected an object with {', '.join(columns.wanted)}")
+            raise UserError(f"{path}, line {number}: expected an object with {', '.join(columns.setters)}")
         _check_names(path, [name for name, _ in row], columns)
-        yield Record(f"line {number}", dict(row))
+        yield f"line {number}", dict(row)
 
 
 def _check_names(path: Path, names: list[str], columns: Columns) -> None:
-    if missing := [name for name in columns.wanted if name not in names]:
+    if missing := [name for name in columns.setters if name not in names]:
         shown = ", ".join(names[:20]) or "nothing"
         setters = " and ".join(f"{columns.setters[name]}=…" for name in missing)
         raise UserError(
             f"{path}: no column {' and no column '.join(missing)}; it has {shown[:200]}; name another with {setters}"
         )
-    for name in columns.wanted:
+    for name in columns.setters:
         if names.count(name) > 1:
             raise UserError(f"{path}: {names.count(name)} columns {name}; expected one")
 
@@ -218,13 +206,13 @@ def _identifier(value: Any) -> str | None:
 def _labels(part: list[Record], path: Path, column: str) -> list[int]:
     """The labels of a part."""
     values = [
-        str(int(value) if isinstance(value, bool) else value).strip() for value in (r.values[column] for r in part)
+        str(int(value) if isinstance(value, bool) else value).strip() for value in (row[column] for _, row in part)
     ]
     found = [LABELS.get(value.lower()) for value in values]
     if None not in found:
         return cast(list[int], found)
     wrong = found.index(None)
-    where, value = f"{path}, {part[wrong].place}", values[wrong]
+    where, value = f"{path}, {part[wrong][0]}", values[wrong]
     if value in ("", "None"):
         raise UserError(f"{where}: no label; every row needs {EXPECTED}")
     names = sorted(set(values) - {"", "None"})

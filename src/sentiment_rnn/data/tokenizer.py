@@ -1,10 +1,7 @@
 """From a text to token ids and back: torchtext's ways of splitting a text, and its vocabulary."""
 
-import contextlib
 import hashlib
-import importlib
 import inspect
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -17,6 +14,7 @@ import numpy as np
 from torchtext.data.utils import get_tokenizer
 from torchtext.vocab import Vocab
 
+from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.errors import UserError
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
@@ -120,22 +118,14 @@ def splitter_version(name: str) -> str:
 
 
 def check_splitter(name: str) -> None:
-    """Refuse what a file names as tokenizer, unless torchtext knows it or it is marked as one.
-
-    Its module has to be of this package, or imported already.
+    """Refuse what a file names as tokenizer, unless torchtext knows it, or it is marked as one.
 
     Raises:
-        UserError: it is something else. A file's word imports nothing else, and calls nothing that is no tokenizer.
+        UserError: it is something else, or `named_by_file` refuses it.
     """
     if name in TORCHTEXT:
         return
-    module, _, function = name.replace(":", ".").rpartition(".")
-    if module.startswith("sentiment_rnn.data."):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(module)
-    if module not in sys.modules:
-        raise UserError(f"tokenizer: {name} is of another package; import {module} first (--import {module})")
-    _marked(getattr(sys.modules[module], function, None), name)
+    _marked(named_by_file("tokenizer", name, ("sentiment_rnn.data.",)), name)
 
 
 def whole(text: str) -> str:

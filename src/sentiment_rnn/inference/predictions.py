@@ -7,8 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.temperature import calibrate
+from sentiment_rnn.errors import UserError, with_names_of_today
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Predictions:
     """int8 [N], 1 positive."""
     lengths: np.ndarray
     """int64 [N], tokens of the whole review."""
-    distances: np.ndarray
+    lags: np.ndarray
     """int32 [N], tokens from the deciding clause to the end; -1 where unknown."""
     logits: np.ndarray | None = None
     """float32 [N], before the temperature; None in runs that had none."""
@@ -39,9 +38,9 @@ class Predictions:
         return self.probabilities if self.logits is None else calibrate(torch.from_numpy(self.logits), 1.0)
 
     @property
-    def has_distances(self) -> bool:
+    def has_lags(self) -> bool:
         """Whether it is known where the deciding clause stands."""
-        return bool((self.distances >= 0).all())
+        return bool((self.lags >= 0).all())
 
     def most_confident_mistakes(self, count: int) -> np.ndarray:
         """int64 [≤ count], the wrong reviews, the surest first."""
@@ -56,7 +55,7 @@ class Predictions:
         """Read what `save` wrote; raises `UserError` for a file that is not that."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
+                found = with_names_of_today("predictions", {name: arrays[name] for name in arrays.files})
             return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
         except (ValueError, TypeError, EOFError, BadZipFile) as error:
             raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error
@@ -71,3 +70,9 @@ def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int) -
     """int64 [≤ count], where the probability is on the wrong side, the furthest from a half first."""
     wrong = np.flatnonzero(~is_correct(probabilities, labels))
     return np.asarray(wrong[np.argsort(-np.abs(probabilities[wrong] - 0.5), kind="stable")][:count])
+
+
+def calibrate(logits: torch.Tensor, temperature: float) -> np.ndarray:
+    """float32 [N], probabilities of float32 logits `[N]` at a temperature: the one place where they are computed."""
+    # In float64: in float32 the last digit depends on where in a batch a number stands.
+    return (logits.double() / temperature).sigmoid().float().numpy()

@@ -11,7 +11,7 @@ from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.tokenizer import UNKNOWN_ID, whole
 from sentiment_rnn.inference.package import Package
-from sentiment_rnn.inference.temperature import calibrate
+from sentiment_rnn.inference.predictions import calibrate
 
 NEGATIVE, POSITIVE = "negative", "positive"
 

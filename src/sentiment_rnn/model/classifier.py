@@ -102,15 +102,6 @@ class SentimentClassifier(SentimentNetwork, TrainingModule):
         self.log_dict(scores, batch_size=len(logits))
         return logits
 
-    def configure_optimizers(self) -> Any:
-        """The configured optimizer, weights decayed but for biases and the embedding, and its schedule."""
-        table = self.backbone.embedding.weight
-        matrices = [p for p in self.parameters() if p.ndim > 1 and p is not table]
-        biases = [p for p in self.parameters() if p.ndim <= 1]
-        return self.optimized(
-            [
-                {"params": matrices, "weight_decay": self.optimizer_settings["weight_decay"]},
-                {"params": biases, "weight_decay": 0.0},
-                {"params": [table], **self.embedding_options},
-            ]
-        )
+    def own_groups(self) -> list[dict[str, Any]]:
+        """The embedding, which is not decayed and may have options of its own."""
+        return [{"params": [self.backbone.embedding.weight], **self.embedding_options}]

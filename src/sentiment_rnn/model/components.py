@@ -1,44 +1,23 @@
 """The torch modules that a configuration names: encoders and poolings."""
 
-import contextlib
-import importlib
-import sys
 from typing import Any
 
 from torch import Tensor, nn
 
-from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.components import class_named, named_by_file
 from sentiment_rnn.errors import UserError
 
 OURS = ("sentiment_rnn.model.encoders.", "sentiment_rnn.model.pooling.")
 """What a file may name without anybody having imported it."""
 
-LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
-"""Packages that are always imported and have modules which read files: none of theirs is an encoder."""
-
 
 def check_target(part: str, target: str) -> None:
-    """Refuse what a file names as encoder or pooling, unless it is a torch module of this package.
-
-    One of another package is taken where the user has imported it: a name in a file imports nothing.
+    """Refuse what a file names as encoder or pooling, unless it is a torch module and `named_by_file` takes it.
 
     Raises:
         UserError: it is something else.
     """
-    module, _, name = target.replace(":", ".").rpartition(".")
-    if f"{module}.".startswith(OURS):
-        with contextlib.suppress(ImportError):  # of a family that this version has not
-            importlib.import_module(module)
-    if module not in sys.modules and module.split(".")[0] == "sentiment_rnn":
-        raise UserError(
-            f"{part}: {target} is not in this version of sentiment_rnn; those of studies are in experiments/lab"
-        )
-    if module not in sys.modules or module.split(".")[0] in LIBRARIES:
-        raise UserError(f"{part}: {target} is of another package; import {module} first (--import {module})")
-    # An attribute of the module: resolving the name as an import path would import a submodule of it.
-    found = getattr(sys.modules[module], name, None)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise UserError(f"{part}: {target} is no torch module; expected the class of one")
+    _check_module(named_by_file(part, target, OURS), f"{part}: {target} is")
 
 
 def module_class(target: str, key: str = "_target_") -> type[Any]:
@@ -51,9 +30,13 @@ def module_class(target: str, key: str = "_target_") -> type[Any]:
         UserError: it names something else.
     """
     found = class_named(target, key)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise UserError(f"{key}={target}: no torch module; expected the class of one")
+    _check_module(found, f"{key}={target}:")
     return found
+
+
+def _check_module(found: Any, named: str) -> None:
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"{named} no torch module; expected the class of one")
 
 
 def build_module(settings: dict[str, Any], *arguments: Any) -> nn.Module:

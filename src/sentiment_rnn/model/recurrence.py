@@ -28,6 +28,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
+from sentiment_rnn.whole_files import whole
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -235,29 +236,27 @@ def compiled() -> Path:
     with FileLock(target.with_suffix(".lock")):  # jobs that start together wait for the one that compiles
         if not target.exists():
             log.info("compiling the recurrence for this processor (once, some ten seconds)")
-            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-                made = Path(folder) / target.name
-                for step in commands(made):
+            with whole(target) as made, tempfile.TemporaryDirectory() as folder:
+                for step in commands(made, Path(folder, "recurrence.o")):
                     subprocess.run(step, check=True, capture_output=True, text=True)
-                made.replace(target)
     return target
 
 
-def commands(output: Path) -> tuple[list[str], list[str]]:
-    """The compiler's two command lines: to an object file, and that to `output`."""
+def commands(output: Path, between: Path) -> tuple[list[str], list[str]]:
+    """The compiler's two command lines: to the object file `between`, and that to `output`."""
     # On a machine with CUDA's compiler and no GPU it logs that there is none.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
 
-    compiler, made = os.environ.get("CXX", "c++"), str(output.with_suffix(".o"))
+    compiler = os.environ.get("CXX", "c++")
     abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"
     includes = [f"-I{path}" for path in cpp_extension.include_paths()]
     libraries = [f"-L{path}" for path in cpp_extension.library_paths()]
     return (
-        [compiler, *OPTIONS, abi, *includes, "-c", str(SOURCE), "-o", made],
+        [compiler, *OPTIONS, abi, *includes, "-c", str(SOURCE), "-o", str(between)],
         # Without -fopenmp: its calls go to the OpenMP that PyTorch brings, whose threads are there already. The
         # system's would start as many again.
-        [compiler, "-shared", made, *libraries, "-ltorch_cpu", "-lc10", "-o", str(output)],
+        [compiler, "-shared", str(between), *libraries, "-ltorch_cpu", "-lc10", "-o", str(output)],
     )
 
 

@@ -56,13 +56,3 @@ class SequenceModel(TrainingModule):
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """`test/loss`."""
         self.log("test/loss", self.loss(batch), batch_size=len(batch.inputs))
-
-    def configure_optimizers(self) -> Any:
-        """The configured optimizer, weights decayed but for biases, and its schedule."""
-        matrices, biases = ([p for p in self.parameters() if (p.ndim > 1) == wide] for wide in (True, False))
-        return self.optimized(
-            [
-                {"params": matrices, "weight_decay": self.optimizer_settings["weight_decay"]},
-                {"params": biases, "weight_decay": 0.0},
-            ]
-        )

@@ -38,10 +38,21 @@ class TrainingModule(pl.LightningModule):
         """`parameters()`, which walks through all modules, which takes as long as clipping a small net."""
         return list(self.parameters())
 
-    def optimized(self, groups: list[dict[str, Any]]) -> Any:
-        """What `configure_optimizers` returns for these groups of parameters: the optimizer of the settings, with its
-        schedule. A group's own `lr` is the peak of its cycle."""
-        settings = self.optimizer_settings
+    def own_groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters with arguments of the optimizer for them alone; a task that has some overrides it."""
+        return []
+
+    def configure_optimizers(self) -> Any:
+        """The configured optimizer, with its schedule. Weights are decayed but for biases, and for those of
+        `own_groups`. A group's own `lr` is the peak of its cycle."""
+        settings, own = self.optimizer_settings, self.own_groups()
+        taken = {id(parameter) for group in own for parameter in group["params"]}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in taken]
+        groups = [
+            {"params": [p for p in rest if p.ndim > 1], "weight_decay": settings["weight_decay"]},
+            {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+            *own,
+        ]
         optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
         if settings["schedule"] == "constant":
             return optimizer

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 
-def gradient_by_distance(classifier: Any, batch: Any) -> np.ndarray:
-    """Median over reviews of ‖∂L/∂x_t‖, x_t being the embedded token t, by its distance from the review's end.
+def gradient_by_step_back(classifier: Any, batch: Any) -> np.ndarray:
+    """Median over reviews of ‖∂L/∂x_t‖, x_t being the embedded token t, by steps back from the review's end.
 
     Every path from a token to the loss goes through its embedding, so this is what training can learn from it,
     whatever the encoder. Computed in float32 without dropout; values below 1e-38 read as 0 where denormals are
@@ -33,21 +33,21 @@ def gradient_by_distance(classifier: Any, batch: Any) -> np.ndarray:
         # In float64: the square of a float32 below 1e-19 would be flushed to 0.
         norms = torch.autograd.grad(loss, embedded)[0].double().norm(dim=2).cpu()
     classifier.train(was_training)
-    return median_by_distance(norms, batch.lengths.cpu())
+    return median_by_step_back(norms, batch.lengths.cpu())
 
 
-def median_by_distance(norms: Tensor, lengths: Tensor) -> np.ndarray:
-    """Median over reviews of `norms [B, T]` by distance from each review's end.
+def median_by_step_back(norms: Tensor, lengths: Tensor) -> np.ndarray:
+    """Median over reviews of `norms [B, T]` by steps back from each review's end.
 
     Returns:
         float64 [D]: element k is k tokens from the end; D is a length that at least half of the reviews have. NaN where
         all of them are.
     """
     reach = int(np.median(lengths))
-    by_distance = np.full((len(lengths), reach), np.nan)
+    by_step_back = np.full((len(lengths), reach), np.nan)
     for review, length in enumerate(lengths.tolist()):
         backwards = norms[review, :length].flip(0)[:reach].numpy()
-        by_distance[review, : len(backwards)] = backwards
-    medians, known = np.full(reach, np.nan), ~np.isnan(by_distance).all(0)
-    medians[known] = np.nanmedian(by_distance[:, known], axis=0)
+        by_step_back[review, : len(backwards)] = backwards
+    medians, known = np.full(reach, np.nan), ~np.isnan(by_step_back).all(0)
+    medians[known] = np.nanmedian(by_step_back[:, known], axis=0)
     return medians

@@ -70,7 +70,7 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
         raise UserError("the text has no word and no mark; there is nothing to inspect")
     documents = [tokenizer.ids(found) for found in tokens]
     ids, words = np.concatenate(documents), list(chain.from_iterable(tokens))
-    read = positions_read(len(ids), predictor.package.reading.max_tokens, predictor.package.reading.keep)
+    read = part_read(predictor, np.arange(len(ids)))
     kept = ids[read]
     running = predictor.probabilities([part_read(predictor, ids[: position + 1]) for position in read])
     return Inspection(
@@ -86,13 +86,8 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
 
 
 def part_read(predictor: Predictor, ids: np.ndarray) -> np.ndarray:
-    """The part of a text that is read."""
+    """Of a text's tokens, or of anything else that there is for each of them, the part that is read."""
     return cut(ids, predictor.package.reading.max_tokens, predictor.package.reading.keep)
-
-
-def positions_read(length: int, max_tokens: int, keep: str) -> np.ndarray:
-    """int64: the positions of a text's tokens that are read."""
-    return cut(np.arange(length), max_tokens, keep)
 
 
 def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:

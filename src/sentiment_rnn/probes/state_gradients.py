@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sentiment_rnn.model.cells import Cell
-from sentiment_rnn.probes.input_gradients import median_by_distance
+from sentiment_rnn.probes.input_gradients import median_by_step_back
 from sentiment_rnn.probes.unrolled import Unrolled, state_gradients, unroll
 
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
@@ -33,7 +33,7 @@ class GradientFlow:
     """The gradient on its way back, and what is known of the layer that it passed."""
 
     memory: np.ndarray
-    """float64 [D], the gradient that carries memory by distance from the end: ‖∂L/∂C_t‖ of an LSTM, ‖∂L/∂h_t‖ of
+    """float64 [D], the gradient that carries memory by steps back from the end: ‖∂L/∂C_t‖ of an LSTM, ‖∂L/∂h_t‖ of
     another net. In each review it is a share of what it is at the end; this is the median over reviews."""
     inputs: np.ndarray
     """The same of ‖∂L/∂x_t‖, x_t being the embedded token: every way from a token to the loss, whatever the cell."""
@@ -71,8 +71,8 @@ def gradient_flow(classifier: Any, batch: Any) -> GradientFlow:
     elements = (states[inside] / len(states)).abs()
     zero = elements < SMALLEST / 2
     return GradientFlow(
-        memory=median_by_distance(shares_of_end(states if cells is None else cells, batch.lengths), batch.lengths),
-        inputs=median_by_distance(shares_of_end(inputs, batch.lengths), batch.lengths),
+        memory=median_by_step_back(shares_of_end(states if cells is None else cells, batch.lengths), batch.lengths),
+        inputs=median_by_step_back(shares_of_end(inputs, batch.lengths), batch.lengths),
         predicted=_predicted_rate(classifier.backbone.encoder, unrolled, inside),
         denormal=float(((elements < SMALLEST_NORMAL) & ~zero).double().mean()),
         vanished=float(zero.double().mean()),
@@ -103,7 +103,7 @@ def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
 
 
 def decay_rate(norms: np.ndarray) -> float:
-    """exp of the slope of a straight line through ln(norm) against distance (least squares); NaN for less than two
+    """exp of the slope of a straight line through ln(norm) against steps back (least squares); NaN for less than two
     points, and where a norm is next to nothing: it has no logarithm."""
     if len(norms) < 2 or not (norms > _UNDERFLOW).all():
         return float("nan")

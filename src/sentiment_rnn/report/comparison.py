@@ -7,13 +7,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import combinations, pairwise
+from itertools import chain, combinations, pairwise
 
 import numpy as np
 
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
+from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
 from sentiment_rnn.report.statistics import Spread, accuracy_difference, logarithmic_bins, spread
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
@@ -197,7 +197,7 @@ def _nan_last(value: float) -> float:
 
 def results_csv(arms: Sequence[Arm]) -> str:
     """One row per run: what it was and what it scored, sorted by arm and seed."""
-    metrics = [column.metric for column in COLUMNS]
+    metrics = [column.metric for column in columns_of(chain(*(run.metrics for arm in arms for run in arm.runs)))]
     rows = [
         (
             arm.name, arm.label, arm.pooling, f"{run.learning_rate:g}", run.seed,
@@ -206,7 +206,7 @@ def results_csv(arms: Sequence[Arm]) -> str:
         for arm in sorted(arms, key=lambda arm: arm.name)
         for run in arm.runs
     ]  # fmt: skip
-    return csv_text(("encoder", "label", "pooling", "learning_rate", "seed", *metrics, REVIEWS), rows)
+    return csv_text(("arm", "label", "pooling", "learning_rate", "seed", *metrics, REVIEWS), rows)
 
 
 def _number(value: float) -> str:
@@ -216,16 +216,18 @@ def _number(value: float) -> str:
 
 
 def _digest(predictions: Predictions) -> str:
-    """Of what tells test reviews apart: labels, lengths and distances."""
-    parts = (predictions.labels, predictions.lengths, predictions.distances)
+    """Of what tells test reviews apart: labels, lengths and lags."""
+    parts = (predictions.labels, predictions.lengths, predictions.lags)
     return hashlib.sha256(b"".join(np.ascontiguousarray(part, "<i8").tobytes() for part in parts)).hexdigest()[:8]
 
 
 def read_results(text: str) -> list[Scored]:
     """The arms of a `results.csv`, the best on validation first."""
     groups: dict[str, list[dict[str, str]]] = {}
-    for row in csv.DictReader(io.StringIO(text)):
-        groups.setdefault(row["encoder"], []).append(row)
+    table = csv.DictReader(io.StringIO(text))
+    columns = columns_of(table.fieldnames or ())
+    for row in table:
+        groups.setdefault(row["arm"], []).append(row)
     arms = [
         Scored(
             name,
@@ -234,18 +236,18 @@ def read_results(text: str) -> list[Scored]:
             rows[0]["learning_rate"],
             rows[0].get(REVIEWS, ""),
             tuple(int(row["seed"]) for row in rows),
-            {column.metric: [float(row.get(column.metric) or math.nan) for row in rows] for column in COLUMNS},
+            {column.metric: [float(row.get(column.metric) or math.nan) for row in rows] for column in columns},
         )
         for name, rows in groups.items()
     ]
     return sorted(arms, key=lambda arm: _nan_last(-spread(arm.metrics[BEST_ACCURACY]).mean))
 
 
-def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[Table]:
+def tables_of(arms: Sequence[Scored], by_lag: Table | None = None) -> list[Table]:
     """Every table of a comparison that has rows.
 
     Args:
-        by_distance: the accuracy by distance, which takes predictions; it stands in the middle.
+        by_lag: the accuracy by lag, which takes predictions; it stands in the middle.
     """
     labels: dict[str, list[str]] = {}
     for arm in arms:
@@ -253,7 +255,7 @@ def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[
     seeds = "; ".join(f"{seeds} ({', '.join(of)})" if len(labels) > 1 else seeds for seeds, of in labels.items())
     tables = [
         Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
-        *([by_distance] if by_distance else []),
+        *([by_lag] if by_lag else []),
         Table(DIFFERENCE_TITLE, ("first", "second", "difference in test accuracy [points]", "95 % interval"),
               differences(arms)),
     ]  # fmt: skip
@@ -262,7 +264,7 @@ def tables_of(arms: Sequence[Scored], by_distance: Table | None = None) -> list[
 
 def table(arms: Sequence[Scored]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Columns and rows, one row per arm."""
-    shown = [column for column in COLUMNS if column.title]
+    shown = [column for column in columns_of(chain(*(arm.metrics for arm in arms))) if column.title]
     rows = [
         (
             arm.label,
@@ -272,7 +274,7 @@ def table(arms: Sequence[Scored]) -> tuple[tuple[str, ...], list[tuple[str, ...]
         )
         for arm in arms
     ]
-    return ("encoder", "pooling", "learning rate", *(column.title for column in shown)), rows
+    return ("arm", "pooling", "learning rate", *(column.title for column in shown)), rows
 
 
 DIFFERENCE_TITLE = "Differences of the means, on the same test reviews; Welch's t interval over the seeds"
@@ -289,21 +291,21 @@ def differences(arms: Sequence[Scored]) -> list[tuple[str, ...]]:
     return rows
 
 
-DISTANCE_TITLE = "Test accuracy by distance from the deciding clause to the end [tokens]"
+LAG_TITLE = "Test accuracy by lag: from the deciding clause to the end [tokens]"
 
 
-def distance_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
-    """Test accuracy by distance; None where distances are unknown."""
-    if not all(run.predictions.has_distances for arm in arms for run in arm.runs):
+def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
+    """Test accuracy by lag; None where lags are unknown."""
+    if not all(run.predictions.has_lags for arm in arms for run in arm.runs):
         return None
-    of_arm = [arm.runs[0].predictions.distances for arm in arms]
+    of_arm = [arm.runs[0].predictions.lags for arm in arms]
     bounds = list(pairwise(logarithmic_bins(np.concatenate(of_arm), bins)))
     columns = tuple(f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in bounds)
     rows = []
-    for arm, distances in zip(arms, of_arm, strict=True):
-        inside = [(distances >= low) & (distances < high) for low, high in bounds]
+    for arm, lags in zip(arms, of_arm, strict=True):
+        inside = [(lags >= low) & (lags < high) for low, high in bounds]
         rows.append((arm.label, *(_accuracy(arm, chosen) for chosen in inside)))
-    return Table(DISTANCE_TITLE, ("encoder", *columns), rows)
+    return Table(LAG_TITLE, ("arm", *columns), rows)
 
 
 def _accuracy(arm: Arm, chosen: np.ndarray) -> str:

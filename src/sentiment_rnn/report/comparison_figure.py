@@ -1,9 +1,8 @@
-"""The figure of a sweep: accuracy with its seeds, by distance or length, over epochs, the gradients behind it, or any
+"""The figure of a sweep: accuracy with its seeds, by lag or length, over epochs, the gradients behind it, or any
 metric."""
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import matplotlib
 import numpy as np
@@ -15,16 +14,16 @@ from matplotlib.ticker import MaxNLocator
 from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.report.comparison import Arm
 from sentiment_rnn.report.figures import accuracy_limits, color_of, decorate_accuracy, draw_level, styled
-from sentiment_rnn.report.metrics import COLUMNS, percent_with_deviation
-from sentiment_rnn.report.statistics import Spread, logarithmic_bins, quantile_bins, spread
+from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
+from sentiment_rnn.report.statistics import Spread, binned, logarithmic_bins, quantile_bins, spread
 
 
 @styled
 def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = ()) -> Figure:
-    """Views of the same runs, two in a row, an encoder always in the same colour.
+    """Views of the same runs, two in a row, an arm always in the same colour.
 
     Args:
-        panels: names of `PANELS`, or of metrics of `report.metrics.COLUMNS`; none takes all of `PANELS`.
+        panels: names of `PANELS`, or of metrics that a comparison shows; none takes all of `PANELS`.
     """
     panels = panels or tuple(PANELS)
     longest = max(len(arm.label) for arm in arms)
@@ -46,12 +45,12 @@ def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = (
     return figure
 
 
-def check_panels(panels: Sequence[str]) -> None:
-    """Raise `UserError` for a name that is neither a panel nor a metric."""
-    known = [*PANELS, *(column.metric for column in COLUMNS)]
+def check_panels(panels: Sequence[str], metrics: Iterable[str]) -> None:
+    """Raise `UserError` for a name that is neither a panel nor one of the metrics that a comparison shows."""
+    known = [*PANELS, *(column.metric for column in columns_of(metrics))]
     for name in panels:
         if name not in known:
-            raise UserError(f"panels: no panel {name}; {did_you_mean(name, known, 'one of ')}")
+            raise UserError(f"--panel {name}: no such panel; {did_you_mean(name, known, 'one of ')}")
 
 
 def _metric(axes: Axes, arms: Sequence[Arm], colors: dict[str, str], name: str) -> None:
@@ -85,16 +84,13 @@ def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
 
 
 def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
-    known = all(run.predictions.has_distances for arm in arms for run in arm.runs)
+    known = all(run.predictions.has_lags for arm in arms for run in arm.runs)
     for arm in arms:
         predictions = arm.runs[0].predictions
-        values = predictions.distances if known else predictions.lengths
+        values = predictions.lags if known else predictions.lengths
         edges = logarithmic_bins(values, 10) if known else quantile_bins(values, 10)
         centers, means, deviations = [], [], []
-        for low, high in itertools.pairwise(edges):
-            inside = (values >= low) & (values < high)
-            if not inside.any():
-                continue
+        for _, _, inside in binned(values, edges):
             score = spread(list(arm.correct[:, inside].mean(1)))
             centers.append(float(np.median(values[inside])))
             means.append(score.mean)
@@ -102,7 +98,7 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
         low, high = np.array(means) - deviations, np.array(means) + deviations
         axes.plot(centers, means, marker="o", markersize=4, color=colors[arm.name], label=arm.label, linewidth=1.8)
         axes.fill_between(centers, low, high, color=colors[arm.name], alpha=0.2, linewidth=0)
-    decorate_accuracy(axes, "distance" if known else "length")
+    decorate_accuracy(axes, "lag" if known else "length")
     if len(arms) <= 5:  # more would hide the curves; the bars name the colours
         axes.legend(loc="best")
 
@@ -127,10 +123,10 @@ def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     floor = 1e-18
     for arm in arms:
         for run in arm.runs:  # a mean would hide that one seed learns and another does not
-            distance, before, after = run.gradients
+            steps_back, before, after = run.gradients
             for norms, style, width in ((before, ":", 1.0), (after, "-", 1.4)):
                 drawn = np.where(norms > floor, norms, np.nan)
-                axes.plot(distance, drawn, style, color=colors[arm.name], linewidth=width)
+                axes.plot(steps_back, drawn, style, color=colors[arm.name], linewidth=width)
     axes.plot([], [], ":", color="#555555", label="before training")
     axes.plot([], [], "-", color="#555555", label="after")
     axes.set_yscale("log")
@@ -138,15 +134,15 @@ def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     axes.legend(loc="lower left")
     axes.set(
         title="Gradient that reaches a token (one line per seed)",
-        xlabel="distance from the end [tokens]",
+        xlabel="steps back from the end [tokens]",
         ylabel="median ‖∂L/∂x‖",
     )
 
 
 PANELS: dict[str, Callable[[Axes, Sequence[Arm], dict[str, str]], None]] = {
     "accuracy": _scores,
-    "distance": _accuracy_by,
+    "lag": _accuracy_by,
     "validation": _validation,
     "gradients": _gradients,
 }
-"""By the names that `panels` takes."""
+"""By the names that `--panel` takes."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +13,9 @@ from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.calibration import calibration_error, cross_entropy
 from sentiment_rnn.inference.package import fingerprint, fingerprints
-from sentiment_rnn.inference.predictions import Predictions, surest_mistakes
+from sentiment_rnn.inference.predictions import Predictions, calibrate, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.inference.temperature import calibrate
-from sentiment_rnn.report.shares import wilson_interval
-from sentiment_rnn.report.statistics import Interval, percent, quantile_bins
+from sentiment_rnn.report.statistics import Interval, binned, percent, quantile_bins, wilson_interval
 from sentiment_rnn.report.tables import Table
 
 MISTAKES = 20
@@ -180,9 +177,7 @@ def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
 
 def by_length(found: Predictions) -> list[tuple[str, ...]]:
     """Rows of range, count and accuracy, about as many texts in each."""
-    rows: list[tuple[str, ...]] = []
-    for low, high in pairwise(quantile_bins(found.lengths, 5)):
-        inside = (found.lengths >= low) & (found.lengths < high)
-        if inside.any():
-            rows.append((f"{low}–{high - 1}", f"{inside.sum():,}", percent(share(found.correct[inside]))))
-    return rows
+    return [
+        (f"{low}–{high - 1}", f"{inside.sum():,}", percent(share(found.correct[inside])))
+        for low, high, inside in binned(found.lengths, quantile_bins(found.lengths, 5))
+    ]

@@ -1,6 +1,5 @@
 """Figures, each a function from numbers to a matplotlib `Figure`; nothing is shown on a screen."""
 
-import itertools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -12,11 +11,11 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.report.shares import wilson_interval
-from sentiment_rnn.report.statistics import logarithmic_bins, quantile_bins
+from sentiment_rnn.report.statistics import binned, logarithmic_bins, quantile_bins, wilson_interval
 
 # Okabe & Ito (2008): told apart by colour-blind readers, and in print by their lightness.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -198,14 +197,39 @@ def binned_accuracy(
         correct: bool [N].
         edges: [bins + 1], each bin without its upper edge.
     """
-    rows = []
-    for low, high in itertools.pairwise(edges):
-        inside = (values >= low) & (values < high)
-        if inside.any():
-            hits = correct[inside]
-            rows.append((np.median(values[inside]), *wilson_interval(int(hits.sum()), hits.size)))
+    rows = [
+        (np.median(values[inside]), *wilson_interval(int(correct[inside].sum()), int(inside.sum())))
+        for _, _, inside in binned(values, edges)
+    ]
     centers, accuracies, lows, highs = np.array(rows).T
     return centers, accuracies, lows, highs
+
+
+@styled
+def search_history(values: Mapping[int, float], pruned: Sequence[int], metric: str, mode: str) -> Figure:
+    """The score of each trial, and the best so far.
+
+    Args:
+        values: score by the trial's number, of those that trained to their end.
+        pruned: numbers of the trials that were ended early or diverged.
+        mode: `max` or `min`: which scores are good.
+    """
+    figure, (axes,) = new_figure(1, width=6.4)
+    numbers = sorted(values)
+    best: list[float] = []
+    for number in numbers:
+        better = max if mode == "max" else min
+        best.append(better([*best[-1:], values[number]]))
+    axes.plot(numbers, [values[number] for number in numbers], "o", color=PALETTE[0], label="trial")
+    axes.step(numbers, best, where="post", color=PALETTE[1], label="best so far")
+    if pruned:
+        height = 0.02 if mode == "max" else 0.98
+        axes.plot(pruned, [height] * len(pruned), "x", color=PALETTE[2], transform=axes.get_xaxis_transform(),
+                  label="pruned or diverged")  # fmt: skip
+    axes.set(xlabel="trial", ylabel=f"best {metric}", title="Search")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    return figure
 
 
 def run_figures(predictions: Predictions, history: Mapping[str, Curve]) -> dict[str, Figure]:
@@ -222,7 +246,7 @@ def prediction_figures(predictions: Predictions) -> dict[str, Figure]:
             predictions.lengths, predictions.correct, quantile_bins(predictions.lengths, 10), "length"
         ),
     }
-    if predictions.has_distances:
-        edges = logarithmic_bins(predictions.distances, 8)
-        figures["accuracy_by_distance"] = accuracy_by(predictions.distances, predictions.correct, edges, "distance")
+    if predictions.has_lags:
+        edges = logarithmic_bins(predictions.lags, 8)
+        figures["accuracy_by_lag"] = accuracy_by(predictions.lags, predictions.correct, edges, "lag")
     return figures

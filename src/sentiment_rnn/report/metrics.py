@@ -1,9 +1,9 @@
 """The metrics of a run that a comparison shows: in its table and in `results.csv`.
 
-A new metric is logged where it is computed (`model/classifier.py` for one of the scores) and has a line here.
+What a run logs of its test has a column by itself. A line here gives a metric a title and a form of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class Column(NamedTuple):
         return "" if np.isnan(value.mean) else self.form(value)
 
 
-COLUMNS = (
+SCORES = (
     Column(PARAMETERS, "parameters", WHOLE),
     Column(BEST_ACCURACY, "validation accuracy", percent_with_deviation),
     Column("test/accuracy", "test accuracy", percent_with_deviation),
@@ -47,7 +47,19 @@ COLUMNS = (
     Column("test/auroc", "AUROC"),
     Column("test/calibration_error"),
     Column("test/loss"),
+    Column("test/loss_calibrated"),
+    Column("test/calibration_error_calibrated"),
+)
+COSTS = (
     Column(EPOCH_SECONDS, "s / epoch", SECONDS),
     Column(TOKENS_PER_SECOND, "tokens / s", WHOLE),
     Column(PEAK_MEMORY),
 )
+
+
+def columns_of(metrics: Iterable[str]) -> list[Column]:
+    """What a comparison shows of these metrics: those of `SCORES` and `COSTS`, and any other `test/…`."""
+    named = {column.metric for column in SCORES}
+    further = sorted(metric for metric in set(metrics) - named if metric.startswith("test/"))
+    titled = (Column(metric, metric.removeprefix("test/").replace("_", " ")) for metric in further)
+    return [*SCORES, *titled, *COSTS]

@@ -1,12 +1,21 @@
-"""Means over seeds with their spread and intervals, and bins."""
+"""Means over seeds and shares, with their spread and intervals, and bins."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit as student_t_quantile  # scipy.stats, which has it too, takes half a second to load
+from scipy.special import (  # scipy.stats, which has them too, takes half a second to load
+    betaincinv as beta_quantile,
+)
+from scipy.special import (
+    ndtri as normal_quantile,
+)
+from scipy.special import (
+    stdtrit as student_t_quantile,
+)
 
 Values = Sequence[float] | np.ndarray
 """One number per seed."""
@@ -74,7 +83,7 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 
     Outcomes can fall into two clusters, of seeds that learn and seeds that do not. Where all seeds may come from one
     cluster, it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten
-    learn. Count the seeds then (`report.shares.clopper_pearson`), or take `gaffke_interval`. A bootstrap over seeds and
+    learn. Count the seeds then (`clopper_pearson`), or take `gaffke_interval`. A bootstrap over seeds and
     the reviews of each does no better.
     """
     mean, deviation = spread(values)
@@ -167,6 +176,43 @@ def accuracy_difference(first: Values, second: Values) -> Interval:
     return welch_interval(first, second, -1.0, 1.0)
 
 
+def wilson_interval(correct: int, total: int) -> Interval:
+    """Accuracy with its 95 % score interval (Wilson 1927)."""
+    share, z = correct / total, float(normal_quantile(0.975))
+    center = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    margin = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2) / (1 + z**2 / total)
+    return Interval(share, center - margin if correct else 0.0, center + margin if correct < total else 1.0)
+
+
+def clopper_pearson(successes: int, total: int) -> Interval:
+    """A share with its exact 95 % interval (Clopper & Pearson 1934), which covers at least as often as it says."""
+    low = beta_quantile(successes, total - successes + 1, 0.025) if successes else 0.0
+    high = beta_quantile(successes + 1, total - successes, 0.975) if successes < total else 1.0
+    return Interval(successes / total, float(low), float(high))
+
+
+def share_difference(first: int, of_first: int, second: int, of_second: int) -> Interval:
+    """Difference of two independent shares, first - second, with a 95 % interval (Agresti & Caffo 2000).
+
+    Wald's interval after one success and one failure more in each group. With 10 and 20 in each group it covers 91.4 %
+    and 92.4 % at the least, over true shares from 1 to 99 %. Newcombe's hybrid (1998) covers 87.9 % and 88.0 %.
+
+    Args:
+        first, second: successes.
+        of_first, of_second: out of how many.
+    """
+    p, q = (first + 1) / (of_first + 2), (second + 1) / (of_second + 2)
+    margin = float(normal_quantile(0.975)) * math.sqrt(p * (1 - p) / (of_first + 2) + q * (1 - q) / (of_second + 2))
+    estimate = first / of_first - second / of_second
+    return Interval(estimate, max(-1.0, p - q - margin), min(1.0, p - q + margin))
+
+
+def counted(successes: int, total: int) -> str:
+    """`18/20 (68 to 99 %)`, with the exact interval."""
+    _, low, high = clopper_pearson(successes, total)
+    return f"{successes}/{total} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
     """Edges [≤ bins + 1] of whole numbers, evenly spaced on a log axis, that hold every value ≥ 1."""
     edges = np.geomspace(values.min(), values.max() + 1, bins + 1).round().astype(int)
@@ -177,3 +223,11 @@ def quantile_bins(values: np.ndarray, bins: int) -> np.ndarray:
     """Edges [≤ bins + 1] that hold every value, about equally many in each bin."""
     lower = np.quantile(values, np.linspace(0, 1, bins, endpoint=False)).round().astype(int)
     return np.unique([*lower, values.max() + 1])
+
+
+def binned(values: np.ndarray, edges: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Bounds and members, bool [N], of each bin that holds a value; a bin is without its upper edge."""
+    for low, high in pairwise(edges):
+        inside = (values >= low) & (values < high)
+        if inside.any():
+            yield low, high, inside

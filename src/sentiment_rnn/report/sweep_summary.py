@@ -26,9 +26,9 @@ def summary_text(arms: Sequence[Arm], jobs: int) -> str:
         arm, run, metric = best
         title += f"; best on validation: {arm.label}, seed {run.seed} ({_shown(metric, run.metrics[metric])})"
     if _on_reviews(arms):
-        columns = ("encoder", "mean test accuracy (95 % interval)", "seeds")
+        columns = ("arm", "mean test accuracy (95 % interval)", "seeds")
     else:
-        columns = ("encoder", "mean test loss", "seeds")
+        columns = ("arm", "mean test loss", "seeds")
     rows = [(arm.label, _score(arm), str(len(arm.runs))) for arm in arms[:ROWS]]
     left = f"\n… and {len(arms) - ROWS} more\n" if len(arms) > ROWS else ""
     return markdown([Table(title, columns, rows)]) + left

@@ -21,7 +21,7 @@ from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.job_process import made_in_job
-from sentiment_rnn.runs.launchers import jobs_at_once, prepare_launcher, runs_here, trials_at_once
+from sentiment_rnn.runs.launchers import check_devices, jobs_at_once, prepare_launcher, runs_here, trials_at_once
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.answers import quick_answers, store_errors
 from sentiment_rnn.tracking.lease import Lease
@@ -83,6 +83,8 @@ class SweepCallback(Callback):
             plan, jobs, batch = plan_of(config)
             configs = job_configs(config, jobs)
             check_encoders_named(config, configs)
+            for one in configs:
+                check_devices(config.hydra.launcher, one.trainer)
             here = runs_here(config.hydra.launcher)
             store, jobs_of_data = prepare(configs, here)
             identities = identities_of(configs, jobs_of_data, here)
@@ -198,10 +200,8 @@ def prepare(configs: list[RunConfig], here: bool) -> tuple[Store, dict[str, Job]
         check_store(tracking)  # before data that take minutes
     jobs = {config.data_key: job_of(config) for config in configs}
     for job in jobs.values():
-        job.data.prepare_data()
         for note in job.data.notes:
             log.info("%s", note)
-        job.data.setup("fit")
     for note in dict.fromkeys(note_of_steps(config, jobs[config.data_key].batches) for config in configs):
         if note:
             log.warning("%s", note)

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from importlib.util import resolve_name
 from pathlib import Path
 
-from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.components import LIBRARIES, class_named
 from sentiment_rnn.config.folders import PACKAGE
-from sentiment_rnn.model.components import LIBRARIES
 from sentiment_rnn.runs.source_digest import source_digest
 
 OURS = "sentiment_rnn"
@@ -26,8 +25,8 @@ INSTALLED = {"site-packages", "dist-packages"}
 """Folders in which modules lie side by side that have nothing to do with each other."""
 DECIDES_NOTHING = (
     *("cli", "config", "environment", "errors", "inference", "lean_imports", "locks", "masking", "probes", "report"),
-    *("tracking", "runs.callback", "runs.code", "runs.interruption", "runs.packaging", "runs.processes"),
-    *("runs.search", "runs.source_digest"),
+    *("tracking", "runs.callback", "runs.code", "runs.interruption", "runs.packaging"),
+    *("runs.search", "runs.source_digest", "whole_files"),
 )
 """Of this package: what shows, records or delivers what a run found, starts and stops processes, or says what is wrong.
 And what checks a configuration, whose values are part of the identity."""

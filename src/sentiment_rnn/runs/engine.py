@@ -9,24 +9,23 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric import Fabric
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
-from lightning.pytorch.utilities import rank_zero_only
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.finite_loss import FiniteLoss
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
-from sentiment_rnn.runs.processes import other_processes
 from sentiment_rnn.runs.resume import LastCheckpoint, Place
 from sentiment_rnn.runs.target_score import StopAtTargetScore
 from sentiment_rnn.tracking.checkpoint_files import FINAL, LAST, CheckpointFiles
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
-from sentiment_rnn.tracking.claims import run_of_first_process
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
@@ -52,40 +51,45 @@ def train(config: RunConfig, overrides: list[str]) -> float | None:
     """
     check_device(config)
     given, config = config, resolved(config)
+    processes = started_processes(config.trainer)
     job = set_up(config)
     note_default_rate(config)
     # A sweep goes on when its server is back; a single run has not begun, and says at once that there is none.
     store = open_store(config.tracking, patience=SERVER_PATIENCE if config.tracking.parent else 0)
     identity = config.identity(job.digest, code_digest(config.targets))
-    if not is_first_process():  # started beside it by a scheduler
-        run_id = run_of_first_process(store, config, identity, overrides)
-        try:
-            return fit_and_test(job, None, Interruption(), interrupted_checkpoint(store, run_id) if run_id else None)
-        except torch.distributed.DistError as error:
-            raise UserError(
-                f"the first process of this job, rank 0, does not answer ({str(error).splitlines()[0]}); its output "
-                "says why"
-            ) from error
+    if not processes.is_global_zero:
+        return take_part(job, processes)
     send_left(store)
     with Interruption() as interruption, tracked_run(store, config, identity, overrides) as record:
+        interrupted = None if record.finished else interrupted_checkpoint(store, record.run_id)
+        processes.broadcast((record.finished, interrupted))
         if record.finished:
             log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, record.run_id)
             return store.client.get_run(record.run_id).data.metrics.get(job.objective.best)
         note_other_machine(record, given, config)
-        found = fit_and_test(job, record, interruption, interrupted_checkpoint(store, record.run_id))
+        found = fit_and_test(job, record, interruption, interrupted)
     if config.tracking.parent is None:
         log.info("run %s; %s", record.run_id, where_to_look(store))
     return found
 
 
-def take_part(config: RunConfig, checkpoint: Path | None) -> None:
-    """Train as another process of a run that the first one records.
+def started_processes(settings: TrainerConfig) -> Fabric:
+    """The processes of a run, once all are there. Lightning starts those that no scheduler and no `torchrun` has
+    started, with this command."""
+    processes = Fabric(accelerator=settings.accelerator, devices=settings.devices, num_nodes=settings.nodes)
+    processes.launch()
+    return processes
 
-    Args:
-        config: as the first process has resolved it.
-        checkpoint: from which the run resumes.
-    """
-    fit_and_test(set_up(config), None, Interruption(), checkpoint)
+
+def take_part(job: Job, processes: Fabric) -> float | None:
+    """Train as another process of a run that the first one records; raises `UserError` where that one has failed."""
+    try:
+        finished, interrupted = processes.broadcast((False, None))  # what the first one says takes its place
+        return None if finished else fit_and_test(job, None, Interruption(), interrupted)
+    except RuntimeError as error:
+        if "gloo" not in str(error) and not isinstance(error, torch.distributed.DistError):
+            raise
+        raise UserError("the first process of this run, rank 0, does not answer; its output says why") from error
 
 
 def set_up(config: RunConfig) -> Job:
@@ -95,7 +99,6 @@ def set_up(config: RunConfig) -> Job:
         config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
     pl.seed_everything(config.seed, verbose=False)
     job = job_of(config)
-    job.data.setup("fit")
     config.settle_epochs(job.batches)
     return job
 
@@ -129,19 +132,18 @@ def fit_and_test(
     if record:
         record.log_metrics({PARAMETERS: sum(parameter.numel() for parameter in model.parameters())})
     runtime.reset_peak_memory()
-    with other_processes(trainer, config, interrupted):
-        trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
-        if pruning:
-            pruning.check()
-        checkpoint = trainer.checkpoint_callback
-        assert isinstance(checkpoint, ModelCheckpoint)
-        assert checkpoint.dirpath
-        # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
-        tested = Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name)
-        if config.trainer.tested_epoch == "last":
-            tested = tested.with_name(FINAL)
-            trainer.save_checkpoint(tested, weights_only=True)
-        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=tested, weights_only=True, verbose=False)
+    trainer.fit(model, datamodule=job.data, ckpt_path=interrupted, weights_only=True)
+    if pruning:
+        pruning.check()
+    checkpoint = trainer.checkpoint_callback
+    assert isinstance(checkpoint, ModelCheckpoint)
+    assert checkpoint.dirpath
+    # By its name alone: a resumed run has this path from its checkpoint, which somebody may have altered.
+    tested = Path(checkpoint.dirpath, Path(checkpoint.best_model_path).name)
+    if config.trainer.tested_epoch == "last":
+        tested = tested.with_name(FINAL)
+        trainer.save_checkpoint(tested, weights_only=True)
+    (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=tested, weights_only=True, verbose=False)
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
@@ -161,11 +163,6 @@ def search_pruning(job: Job, record: RunRecord | None) -> Any:
     from sentiment_rnn.runs.search.pruning import pruning_of  # Optuna, which other runs do not need
 
     return pruning_of(record.store, job.config.tracking, job.objective)
-
-
-def is_first_process() -> bool:
-    """Whether this process records; a distributed run has others, which are started with a rank."""
-    return getattr(rank_zero_only, "rank", 0) in (0, None)
 
 
 def build_trainer(

@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
@@ -20,6 +21,15 @@ SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 def runs_here(launcher: DictConfig) -> bool:
     """Whether the jobs run on this machine, so that what it lacks they lack too."""
     return launcher._target_ in (BASIC, WORKERS, PROCESSES)
+
+
+def check_devices(launcher: DictConfig, trainer: TrainerConfig) -> None:
+    """Raise `UserError` for runs on several devices in a sweep whose launcher starts one process a run."""
+    if trainer.devices * trainer.nodes > 1 and launcher._target_ != SLURM:
+        raise UserError(
+            f"trainer.devices={trainer.devices} trainer.nodes={trainer.nodes}: a sweep trains on several devices with "
+            "hydra/launcher=slurm alone, which starts a process for each; leave out -m to train a single run"
+        )
 
 
 def prepare_launcher(launcher: DictConfig) -> None:

@@ -10,9 +10,8 @@ import torch
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.inference.calibration import calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.inference.package import Package, Reading, fingerprints, write_package
-from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.inference.predictions import Predictions, calibrate
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.inference.temperature import calibrate
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.names import TEMPERATURE
 
@@ -64,7 +63,7 @@ def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature
         probabilities=calibrate(logits, temperature),
         labels=np.array(split.labels),
         lengths=split.lengths,
-        distances=np.array(split.distances),
+        lags=np.array(split.lags),
         logits=logits.numpy(),
         temperature=temperature,
     )

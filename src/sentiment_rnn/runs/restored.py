@@ -1,14 +1,11 @@
 """Models and data of finished runs, restored without importing anything that a run's files name."""
 
-import pkgutil
-import sys
 from pathlib import Path
 
 import lightning.pytorch as pl
 
-from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.data import sources
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.tokenizer import check_splitter
 from sentiment_rnn.errors import UserError
@@ -19,17 +16,15 @@ from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
 from sentiment_rnn.tracking.checkpoints import checkpoint_of
 from sentiment_rnn.tracking.results import RunResult
 
-OUR_SOURCES = tuple(f"{sources.__name__}.{module.name}" for module in pkgutil.iter_modules(sources.__path__))
-"""Modules of sources that a run may name without anybody having imported them."""
+OUR_SOURCES = ("sentiment_rnn.data.sources.",)
+"""What a run may name as its source without anybody having imported it."""
 
 
 def data_of(result: RunResult) -> ReviewData:
     """The reviews that a run read; raises `UserError` where they are gone, or their source is not to be trusted."""
     _check_source(result.config.data._target_)
     check_splitter(result.config.data.tokenizer)
-    data = ReviewData(result.config.data, result.seed)
-    data.setup()
-    return data
+    return ReviewData(result.config.data, result.seed)
 
 
 def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
@@ -62,11 +57,7 @@ def _build(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
 
 
 def _check_source(target: str) -> None:
-    """Refuse what a run names as its source of reviews, unless it is of this package or of a module that is imported
-    already."""
-    module = target.replace(":", ".").rpartition(".")[0]
-    if module not in sys.modules and module not in OUR_SOURCES:
-        raise UserError(f"data: {target} is of another package; import {module} first")
-    found = class_named(target, "data._target_")
+    """Refuse what a run names as its source of reviews, unless it is one and `named_by_file` takes it."""
+    found = named_by_file("data", target, OUR_SOURCES)
     if not isinstance(found, type) or not all(hasattr(found, method) for method in ("fingerprint", "read")):
         raise UserError(f"data._target_={target}: no source of reviews; expected a class with `fingerprint` and `read`")

@@ -12,7 +12,7 @@ from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.input_gradients import gradient_by_distance
+from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.runs.job import Objective
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_ACCURACY
@@ -69,7 +69,7 @@ class ReviewJob:
         predictions = gather_predictions(model, self.data, temperature)
         record.log_metrics(calibration_metrics(predictions))
         sample = gradient_sample(self.data, self.config.seed)
-        record.log_gradients(gradient_by_distance(self.untrained, sample), gradient_by_distance(model, sample))
+        record.log_gradients(gradient_by_step_back(self.untrained, sample), gradient_by_step_back(model, sample))
         record.log_predictions(predictions)
         if not self.config.tracking.records_all:
             return

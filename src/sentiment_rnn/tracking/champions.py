@@ -59,14 +59,14 @@ def entrants_of(store: Store, name: str | None, runs: Sequence[RunResult]) -> li
     found = [store.client.get_run(run.run_id) for run in runs]
     if len({data_digest_of(run) for run in found}) > 1:
         raise UserError(
-            "register: these runs read different data, so they cannot share one champion; "
+            "--register: these runs read different data, so they cannot share one champion; "
             "compare and register a sweep for each"
         )
     if name is None:
         known = " and ".join(f"{model} for data={source}" for source, model in DEFAULT_MODELS.items())
         raise UserError(
-            f"register: the model of runs on data={runs[0].config.data.name} has no default name (there is {known}); "
-            "give tracking.model=NAME"
+            f"--register: the model of runs on data={runs[0].config.data.name} has no default name (there is {known}); "
+            "give --model NAME"
         )
     return found
 
@@ -103,7 +103,7 @@ def register_best(
             others = take_back(store, name, [contest.alias for contest in contests])
             lines += [f"{name}@{alias} is taken back from version {version}" for alias, version in others.items()]
     except MlflowException as error:
-        raise UserError(f"tracking.model={name}: not registered ({str(error).splitlines()[0]})") from error
+        raise UserError(f"model {name}: not registered ({str(error).splitlines()[0]})") from error
     return lines or [f"not registered: no run has {BEST_ACCURACY}"]
 
 
@@ -141,7 +141,7 @@ def _line(
     held = f"{described(holder)}, run {holder.info.run_id}" if holder else "of no run"
     before = f"version {contest.version} ({held})"
     if contest.alias not in faults:
-        return f"{alias} stays {before}: {what}, {contest.obstacle}; register=replace replaces it"
+        return f"{alias} stays {before}: {what}, {contest.obstacle}; --replace replaces it"
     if contest.alias not in versions:
         why = faults[contest.alias] or "it was trained before models were packaged"
         return f"not registered: {what}, run {contest.run.info.run_id}: {why}"

@@ -6,7 +6,6 @@ loaded, and only from a run's own folder.
 """
 
 import io
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
@@ -17,6 +16,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.whole_files import write_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 """The checkpoint from which a run resumes, and the one before it."""
@@ -76,38 +76,6 @@ class CheckpointFiles(TorchCheckpointIO):
         """The plain state in a file, its paths led to this folder; raises `UserError` as `load_checkpoint` does."""
         path = Path(path)
         return in_folder(load_checkpoint(path, mapped=False), path.parent.resolve())
-
-
-def write_whole(path: Path, content: memoryview, previous: Path | None = None) -> None:
-    """Write a file so that a kill or a power cut leaves the old one or the new one, never a part of it.
-
-    Args:
-        previous: where the old one goes.
-    """
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    if previous and path.exists():
-        _keep(path, previous)
-    partial.replace(path)
-
-
-def _keep(path: Path, previous: Path) -> None:
-    """Give a file a second name, so that there is one of the first name at every moment."""
-    link = previous.with_name(f"{previous.name}.partial")
-    link.unlink(missing_ok=True)
-    try:
-        os.link(path, link)
-    except OSError:  # a file system without links
-        path.replace(previous)
-    else:
-        link.replace(previous)
 
 
 def in_folder(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:

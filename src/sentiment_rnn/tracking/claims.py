@@ -1,7 +1,6 @@
 """Which run a process is to train, and the right to: a new run, or the one that broke off."""
 
 import logging
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.answers import no_answer
-from sentiment_rnn.tracking.lease import HeldError, Lease, scheduled_job
+from sentiment_rnn.tracking.lease import HeldError, Lease
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     ERROR_TAG,
@@ -35,8 +34,6 @@ from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger("sentiment_rnn")
 
-FIRST_WITHIN = 600.0
-"""Seconds that the first process of a scheduler's job has to begin, once it may: its machine may load slowly."""
 LONGEST_PARAM = 6000
 """Characters of a parameter that MLflow keeps."""
 
@@ -97,38 +94,6 @@ def claim_run(store: Store, config: RunConfig, identity: str, overrides: list[st
         claim = _resumed(store, config, broken, lease) if broken else Claim(_new_run(store, config, identity), lease)
         undone.pop_all()
         return claim
-
-
-def run_of_first_process(store: Store, config: RunConfig, identity: str, overrides: list[str]) -> str | None:
-    """Id of the run in which this process takes part, once the first process of the same scheduler's job has it.
-
-    None where that makes a run of its own, which starts with the first step. A run that has finished, or stands in for
-    it, ends this process: there is nothing to do.
-
-    Raises:
-        UserError: the first process has failed, it seems: it has no run, and waits for no other process that lives.
-    """
-    tracking = config.tracking
-    if tracking.parent is None:
-        return tracking.resume
-    parent = _parent(store, tracking.parent)
-    lease = Lease(store, tracking.parent, tracking, identity)
-    seen, since = lease.owner(), time.monotonic()
-    while True:
-        owner = lease.owner()
-        if owner != seen:  # a heartbeat, of a process that the first one waits for
-            seen, since = owner, time.monotonic()
-        run_id = _broken_id(store, identity, tracking.parent)
-        if owner and owner.job == scheduled_job() and run_id:
-            return run_id
-        if _finished_id(store, parent, config, identity, overrides):
-            raise SystemExit(0)
-        if (waited := time.monotonic() - since) > FIRST_WITHIN + tracking.lease:
-            raise UserError(
-                f"the first process of this job has begun no run within {waited:.0f} s, so this one ends; the output "
-                "of the first, rank 0, says why"
-            )
-        time.sleep(tracking.heartbeat / 3)
 
 
 def _parent(store: Store, parent: str) -> Run:

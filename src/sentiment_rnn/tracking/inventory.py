@@ -144,7 +144,7 @@ def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
         found = [entry for entry in entries if sweep == entry.name or _names(sweep, entry)]
     if not found:
         raise UserError(
-            f"sweep={sweep}: no such sweep or run; expected latest, a study's name, or {SHORTEST_ID} or more "
+            f"{sweep}: no such sweep or run; expected latest, a study's name, or {SHORTEST_ID} or more "
             "characters of an id that sentiment-rnn runs shows"
         )
     return found

@@ -114,7 +114,7 @@ def without_model(store: Store, run_id: str) -> Run | None:
 def check_name(name: str) -> None:
     """Raise `UserError` for the name of a registered model that MLflow, or a model address, has no room for."""
     if not name.strip() or set("/:.%\"'@") & set(name):
-        raise UserError(f"tracking.model={name}: no name for a registered model; use letters, digits, spaces, - and _")
+        raise UserError(f"--model {name}: no name for a registered model; use letters, digits, spaces, - and _")
 
 
 def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]:
@@ -219,7 +219,7 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
         if not may_be_missing(error):
             raise
         raise UserError(
-            f"model={name}: not in {store.uri}{or_refused(error)}; compare register=true registers a sweep's best, or "
+            f"model={name}: not in {store.uri}{or_refused(error)}; compare --register registers a sweep's best, or "
             "give --model=NAME or --run=ID"
         ) from error
     return _download(store, location, folder)

@@ -53,7 +53,7 @@ NOTE_TAG = "mlflow.note.content"
 CHAMPION = "champion"
 """Alias of the registered version that is used where no other is asked for."""
 DEFAULT_MODELS = {"imdb": "sentiment", "generated": "demo"}
-"""The registered model by the source of the reviews, `data.name`, where `tracking.model` names none. A command that is
+"""The registered model by the source of the reviews, `data.name`, where `--model` names none. A command that is
 given no model asks the first of these that is there."""
 
 CONFIGURATION = "config.yaml"

@@ -116,7 +116,7 @@ class Outbox:
         if left:
             self._journal.flush()
             log.warning(
-                "run %s: %d entries are not on %s yet; they are kept in %s, and sent by: sentiment-rnn sync %s",
+                "run %s: %d entries are not on %s yet; they are kept in %s, and sent by: sentiment-rnn sync --store %s",
                 self.run_id, left, self.store.uri, self._folder, self.store.directory,
             )  # fmt: skip
         if refused.exists():

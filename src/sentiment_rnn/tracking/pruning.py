@@ -86,7 +86,7 @@ def plan(
             elif entry.is_running(run):
                 reason = "running"
             elif not is_done(run) and not unfinished:
-                reason = "unfinished, and can be resumed (unfinished=true includes them)"
+                reason = "unfinished, and can be resumed (--unfinished includes them)"
             elif time.time() - (run.info.end_time or entry.updated * 1000) / 1000 < older_than_days * DAY:
                 reason = f"not older than {older_than_days:g} days"
             else:
@@ -112,7 +112,7 @@ def remove(store: Store, planned: Plan, rule: str) -> None:
     """Delete what the plan names, and leave a note in each folder for whoever asks for a checkpoint later.
 
     Args:
-        rule: what was asked for, `keep=best` say.
+        rule: what was asked for, `--keep best` say.
     """
     for removal in planned.removals:
         note = f"runs prune {rule} removed it on {time.strftime('%Y-%m-%d')}"

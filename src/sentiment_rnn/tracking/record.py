@@ -121,8 +121,8 @@ class RunRecord:
         self.outbox.tags({CHECKPOINT_TAG: tested})
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
-        """‖∂L/∂x‖ by distance from the end, at the start and after training."""
-        rows = ["distance,before,after"]
+        """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
+        rows = ["step_back,before,after"]
         rows += [f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True))]
         self.log_text("\n".join(rows) + "\n", GRADIENTS)
 

@@ -18,7 +18,7 @@ from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
-from sentiment_rnn.errors import UserError
+from sentiment_rnn.errors import FORMER_NAMES, UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.answers import STORE_ERRORS, is_missing, may_be_missing
 from sentiment_rnn.tracking.names import (
@@ -99,7 +99,7 @@ class RunResult:
 
     @cached_property
     def gradients(self) -> np.ndarray:
-        """float [3, D]: distance from the end, ‖∂L/∂x‖ there before training, and after it."""
+        """float [3, D]: steps back from the end, ‖∂L/∂x‖ there before training, and after it."""
         with tempfile.TemporaryDirectory() as folder:
             path = _download(self.store, self.run_id, self.artifacts, GRADIENTS, folder)
             return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).T
@@ -197,10 +197,10 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
         query += f" and {FINISHED}"
     found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)
     if not found and finished:
-        raise UserError(f"sweep={sweep}: no such sweep has finished in {store.uri}; train it first")
+        raise UserError(f"{sweep}: no such sweep has finished in {store.uri}; train it first")
     if not found:
         raise UserError(
-            f"sweep={sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
+            f"{sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
             "after e.g. sentiment-rnn train experiment=demo"
         )
     return latest_of(store, found)
@@ -375,7 +375,8 @@ def check_epochs(runs: Mapping[str, Sequence[RunResult]]) -> None:
 
 
 def _pairs(overrides: list[str]) -> dict[str, str]:
-    return dict(str(line).lstrip("+").split("=", 1) for line in overrides if "=" in str(line))
+    pairs = (str(line).lstrip("+").split("=", 1) for line in overrides if "=" in str(line))
+    return {FORMER_NAMES.get(key, key): value for key, value in pairs}
 
 
 def _download(store: Store, run_id: str, artifacts: str, name: str, folder: str) -> Path:

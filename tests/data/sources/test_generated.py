@@ -1,4 +1,4 @@
-"""The generated reviews: one clause decides, at a known distance, and a bag of words knows nothing."""
+"""The generated reviews: one clause decides, at a known lag, and a bag of words knows nothing."""
 
 import re
 from collections import Counter
@@ -21,8 +21,8 @@ from sentiment_rnn.data.sources.generated import (
     OPINIONS,
     Clause,
     _ending,
-    distance_series,
     draw_clause,
+    lag_series,
     write_review,
 )
 from sentiment_rnn.data.tokenizer import splitter
@@ -32,7 +32,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 EXPERIMENTS = DOCS.parent / "experiments"
 
 LABELS = st.integers(0, 1)
-DISTANCES = st.integers(1, 300)
+LAGS = st.integers(1, 300)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -49,18 +49,18 @@ def clause_pattern(topics: tuple[str, ...] | list[str], opinion: int) -> str:
     return f"(?:{'|'.join(forms)})"
 
 
-def write(label: int, distance: int, seed: int) -> list[str]:
-    return write_review(label, distance, np.random.default_rng(seed))
+def write(label: int, lag: int, seed: int) -> list[str]:
+    return write_review(label, lag, np.random.default_rng(seed))
 
 
 def every(reviews: dict[str, list[Review]]) -> list[Review]:
     return [review for split in SPLITS for review in reviews[split]]
 
 
-@given(LABELS, DISTANCES, SEEDS)
-def test_exactly_distance_tokens_follow_the_deciding_clause(label: int, distance: int, seed: int) -> None:
-    tokens = write(label, distance, seed)
-    assert re.search(rf"(?:^| ){clause_pattern(FILM, label)}$", " ".join(tokens[:-distance]))
+@given(LABELS, LAGS, SEEDS)
+def test_exactly_lag_tokens_follow_the_deciding_clause(label: int, lag: int, seed: int) -> None:
+    tokens = write(label, lag, seed)
+    assert re.search(rf"(?:^| ){clause_pattern(FILM, label)}$", " ".join(tokens[:-lag]))
     assert sum(token in FILM for token in tokens) == 1
 
 
@@ -71,34 +71,34 @@ def test_a_clause_is_as_long_as_it_says_for_either_opinion(seed: int, opinion: i
     assert len(clause.words(opinion, random)) == clause.length
 
 
-@given(LABELS, DISTANCES, SEEDS)
-def test_the_tokenizer_gives_the_tokens_that_were_written(label: int, distance: int, seed: int) -> None:
-    tokens = write(label, distance, seed)
+@given(LABELS, LAGS, SEEDS)
+def test_the_tokenizer_gives_the_tokens_that_were_written(label: int, lag: int, seed: int) -> None:
+    tokens = write(label, lag, seed)
     assert splitter("basic_english")(" ".join(tokens)) == tokens
 
 
-@given(LABELS, DISTANCES, SEEDS)
-def test_a_review_ends_in_a_full_stop_and_begins_with_a_clause(label: int, distance: int, seed: int) -> None:
-    tokens = write(label, distance, seed)
+@given(LABELS, LAGS, SEEDS)
+def test_a_review_ends_in_a_full_stop_and_begins_with_a_clause(label: int, lag: int, seed: int) -> None:
+    tokens = write(label, lag, seed)
     assert tokens[-1] == "."
     topics = (*FILM, *CINEMA)
     assert re.match(f"{clause_pattern(topics, 0)}|{clause_pattern(topics, 1)}", " ".join(tokens))
 
 
-@given(LABELS, DISTANCES, SEEDS)
-def test_a_review_may_open_with_the_deciding_clause(label: int, distance: int, seed: int) -> None:
-    tokens = write_review(label, distance, np.random.default_rng(seed), opens=True)
+@given(LABELS, LAGS, SEEDS)
+def test_a_review_may_open_with_the_deciding_clause(label: int, lag: int, seed: int) -> None:
+    tokens = write_review(label, lag, np.random.default_rng(seed), opens=True)
     text = " ".join(tokens)
-    assert re.fullmatch(clause_pattern(FILM, label), " ".join(tokens[:-distance]))
+    assert re.fullmatch(clause_pattern(FILM, label), " ".join(tokens[:-lag]))
     others = any(token in CINEMA for token in tokens)
     assert bool(re.search(clause_pattern(CINEMA, 1 - label), text)) == others
 
 
-@given(LABELS, DISTANCES, SEEDS)
+@given(LABELS, LAGS, SEEDS)
 def test_swapping_the_topics_of_two_clauses_turns_the_label_and_keeps_the_words(
-    label: int, distance: int, seed: int
+    label: int, lag: int, seed: int
 ) -> None:
-    tokens = write(label, distance, seed)
+    tokens = write(label, lag, seed)
     text = " ".join(tokens)
     opposite = re.search(clause_pattern(CINEMA, 1 - label), text)
     assert opposite, "no clause about the cinema of the opposite opinion"
@@ -112,13 +112,13 @@ def test_swapping_the_topics_of_two_clauses_turns_the_label_and_keeps_the_words(
     assert not re.search(clause_pattern(FILM, label), swapped)
 
 
-@pytest.mark.parametrize("distance", [8, 20, 100])
-def test_neither_the_first_nor_the_last_opinion_tells_the_label(distance: int) -> None:
+@pytest.mark.parametrize("lag", [8, 20, 100])
+def test_neither_the_first_nor_the_last_opinion_tells_the_label(lag: int) -> None:
     random = np.random.default_rng(0)
     opinion_of = {words: opinion for opinion, forms in OPINIONS.items() for form in forms.values() for words in form}
     pattern = re.compile("|".join(sorted(opinion_of, key=len, reverse=True)))
     labels = np.arange(3000) % 2
-    texts = [" ".join(write_review(int(label), distance, random)) for label in labels]
+    texts = [" ".join(write_review(int(label), lag, random)) for label in labels]
     opinions = [[opinion_of[found] for found in pattern.findall(text)] for text in texts]
     for place in (0, -1):
         agrees = np.mean([found[place] == label for found, label in zip(opinions, labels, strict=True)])
@@ -126,12 +126,12 @@ def test_neither_the_first_nor_the_last_opinion_tells_the_label(distance: int) -
         assert 0.3 < agrees < 0.55, place
 
 
-def right_by_the_cinema(distance: int, random: np.random.Generator, reviews: int = 2000) -> float:
+def right_by_the_cinema(lag: int, random: np.random.Generator, reviews: int = 2000) -> float:
     """How often [%] the label is the opposite of most opinions about the cinema, where half of the ties are.
 
     One of n is the opposite for certain, and n - 1 are drawn.
     """
-    behind = [sum(isinstance(part, Clause) for part in _ending(distance, random)[0]) for _ in range(reviews)]
+    behind = [sum(isinstance(part, Clause) for part in _ending(lag, random)[0]) for _ in range(reviews)]
     drawn = [clauses + before - 1 for clauses in behind for before in range(1, 5)]
     return 100 * float(np.mean([0.5 + comb(m, (m + 1) // 2) / 2 ** (m + 1) for m in drawn]))
 
@@ -140,8 +140,8 @@ def test_what_the_clauses_about_the_cinema_tell_of_the_label_is_documented() -> 
     pattern = r"is right in more than half: (\d+) % at 20 tokens, (\d+) at 50, (\d+) at 100 and (\d+) at 400"
     (said,) = re.findall(pattern, (DOCS / "findings.md").read_text())
     documented = dict(zip((20, 50, 100, 400), map(int, said), strict=True))
-    for distance, right in documented.items():
-        assert abs(right_by_the_cinema(distance, np.random.default_rng(7)) - right) < 0.7
+    for lag, right in documented.items():
+        assert abs(right_by_the_cinema(lag, np.random.default_rng(7)) - right) < 0.7
     pages = {
         page.stem: page.read_text() for page in (EXPERIMENTS / "ablation/causes.md", EXPERIMENTS / "lag/mid_range.md")
     }
@@ -189,10 +189,10 @@ def test_the_word_beside_the_film_decides() -> None:
         assert bool(re.search(clause_pattern(FILM, 1), text)) == (number % 2 == 1)
 
 
-@pytest.mark.parametrize("distances", ["equal", "log_uniform"])
-@pytest.mark.parametrize("max_distance", [1, 2, 7])
-def test_no_text_occurs_twice(generated_config: Config, distances: str, max_distance: int) -> None:
-    config = generated_config(distances=distances, max_distance=max_distance, train_reviews=3300, test_reviews=600)
+@pytest.mark.parametrize("lags", ["equal", "log_uniform"])
+@pytest.mark.parametrize("max_lag", [1, 2, 7])
+def test_no_text_occurs_twice(generated_config: Config, lags: str, max_lag: int) -> None:
+    config = generated_config(lags=lags, max_lag=max_lag, train_reviews=3300, test_reviews=600)
     reviews = every(source_of(config).read())
     assert len(reviews) == 3900
     assert len({review.text for review in reviews}) == 3900
@@ -205,9 +205,9 @@ def test_the_corpus_is_the_same_every_time(generated_config: Config) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"generator_seed": 1}, {"max_distance": 21}, {"distances": "equal"}, {"opening_fraction": 0.5},
+        {"generator_seed": 1}, {"max_lag": 21}, {"lags": "equal"}, {"opening_fraction": 0.5},
         {"train_reviews": 170}, {"test_reviews": 66}, {"validation_fraction": 0.5}, {"split_seed": 1},
-        {"test_max_distance": 40},
+        {"test_max_lag": 40},
     ],
 )  # fmt: skip
 def test_other_settings_give_another_corpus_and_another_fingerprint(
@@ -222,28 +222,28 @@ def test_settings_of_batches_do_not_change_the_fingerprint(generated_config: Con
     assert source_of(generated_config()).fingerprint() == source_of(generated_config(batch_size=3)).fingerprint()
 
 
-def test_equal_distances_are_all_the_largest(generated_config: Config) -> None:
-    reviews = every(source_of(generated_config(distances="equal", max_distance=30)).read())
-    assert {review.distance for review in reviews} == {30}
+def test_equal_lags_are_all_the_largest(generated_config: Config) -> None:
+    reviews = every(source_of(generated_config(lags="equal", max_lag=30)).read())
+    assert {review.lag for review in reviews} == {30}
 
 
-def test_log_uniform_distances_have_as_many_in_every_octave(generated_config: Config) -> None:
-    config = generated_config(distances="log_uniform", max_distance=63, train_reviews=6000)
+def test_log_uniform_lags_have_as_many_in_every_octave(generated_config: Config) -> None:
+    config = generated_config(lags="log_uniform", max_lag=63, train_reviews=6000)
     reviews = source_of(config).read()
-    distances = np.array([review.distance for review in reviews["train"] + reviews["validation"]])
-    assert distances.min() == 1
-    assert distances.max() <= 63
+    lags = np.array([review.lag for review in reviews["train"] + reviews["validation"]])
+    assert lags.min() == 1
+    assert lags.max() <= 63
     # 1, 2-3, 4-7, … 32-63: a sixth each, 1,000 with a standard deviation of 29.
-    octaves = np.bincount(np.log2(distances).astype(int), minlength=6)
+    octaves = np.bincount(np.log2(lags).astype(int), minlength=6)
     assert (np.abs(octaves - 1000) < 150).all()
 
 
 def test_the_fraction_of_the_reviews_opens_with_the_deciding_clause(generated_config: Config) -> None:
-    reviews = every(source_of(generated_config(opening_fraction=0.25, train_reviews=4000, max_distance=100)).read())
+    reviews = every(source_of(generated_config(opening_fraction=0.25, train_reviews=4000, max_lag=100)).read())
     opening = [re.match(clause_pattern(FILM, review.label), review.text) for review in reviews]
     # A quarter of 4,064: a standard deviation of 28.
     assert abs(sum(map(bool, opening)) - 1016) < 140
-    alone = [review for review, opens in zip(reviews, opening, strict=True) if opens and review.distance < 6]
+    alone = [review for review, opens in zip(reviews, opening, strict=True) if opens and review.lag < 6]
     assert alone
     assert not any(word in CINEMA for review in alone for word in review.text.split())
 
@@ -253,10 +253,10 @@ def test_by_default_no_review_opens_with_the_deciding_clause(generated_config: C
         assert not re.match(clause_pattern(FILM, review.label), review.text)
 
 
-@pytest.mark.parametrize("distances", ["equal", "log_uniform"])
-def test_the_recorded_distance_is_where_the_film_is(generated_config: Config, distances: str) -> None:
-    for review in every(source_of(generated_config(distances=distances)).read()):
-        head = " ".join(review.text.split()[: -review.distance])
+@pytest.mark.parametrize("lags", ["equal", "log_uniform"])
+def test_the_recorded_lag_is_where_the_film_is(generated_config: Config, lags: str) -> None:
+    for review in every(source_of(generated_config(lags=lags)).read()):
+        head = " ".join(review.text.split()[: -review.lag])
         assert re.search(f"{clause_pattern(FILM, review.label)}$", head)
 
 
@@ -280,24 +280,24 @@ def test_every_review_is_a_group_of_its_own(generated_config: Config) -> None:
     assert len({review.group for review in reviews}) == len(reviews)
 
 
-def test_mixed_distances_are_a_series_up_to_the_longest(generated_config: Config) -> None:
-    reviews = every(source_of(generated_config(distances="mixed", max_distance=120, train_reviews=600)).read())
-    counts = Counter(review.distance for review in reviews)
+def test_mixed_lags_are_a_series_up_to_the_longest(generated_config: Config) -> None:
+    reviews = every(source_of(generated_config(lags="mixed", max_lag=120, train_reviews=600)).read())
+    counts = Counter(review.lag for review in reviews)
     assert set(counts) == {2, 5, 10, 20, 50, 100, 120}
     assert min(counts.values()) > 60
 
 
-def test_only_the_test_reviews_have_distances_that_training_never_sees(generated_config: Config) -> None:
-    config = generated_config(distances="mixed", max_distance=20, test_max_distance=100, test_reviews=200)
-    distances = {split: {review.distance for review in part} for split, part in source_of(config).read().items()}
+def test_only_the_test_reviews_have_lags_that_training_never_sees(generated_config: Config) -> None:
+    config = generated_config(lags="mixed", max_lag=20, test_max_lag=100, test_reviews=200)
+    lags = {split: {review.lag for review in part} for split, part in source_of(config).read().items()}
     seen = {2, 5, 10, 20}
-    assert distances == {"train": seen, "validation": seen, "test": seen | {50, 100}}
-    same = generated_config(distances="mixed", max_distance=20, test_max_distance=20)
-    assert source_of(same).read() == source_of(generated_config(distances="mixed", max_distance=20)).read()
+    assert lags == {"train": seen, "validation": seen, "test": seen | {50, 100}}
+    same = generated_config(lags="mixed", max_lag=20, test_max_lag=20)
+    assert source_of(same).read() == source_of(generated_config(lags="mixed", max_lag=20)).read()
 
 
 @pytest.mark.parametrize(
     ("longest", "series"), [(2, [2]), (9, [2, 5, 9]), (10, [2, 5, 10]), (400, [2, 5, 10, 20, 50, 100, 200, 400])]
 )
-def test_the_series_of_distances(longest: int, series: list[int]) -> None:
-    assert distance_series(longest) == series
+def test_the_series_of_lags(longest: int, series: list[int]) -> None:
+    assert lag_series(longest) == series

@@ -3,7 +3,7 @@
 *"the seating was rather awful and i really liked the movie but i was disappointed in the service ."*: the clause
 about the film is the label; clauses about the cinema use the same opinion words. What makes it an instrument:
 
-- The distance, in tokens from the deciding clause to the end, is exact for every review.
+- The lag, the number of tokens from the deciding clause to the end, is exact for every review.
 - One clause about the cinema, drawn from all of them, has the opposite opinion, in the same forms. Swap the two topics
   and the label turns while the words stay the same: a bag of words is at chance, not only near it.
 - All other opinions are drawn at random, as is how many stand before the deciding clause, one to four. Where clauses
@@ -67,24 +67,24 @@ class Generated:
     """Seed of that choice; not the run's seed, so that all runs share one validation set."""
     test_reviews: int
     """Number of test reviews."""
-    max_distance: int
-    """Largest number of tokens from the deciding clause to the end; of test reviews only where `test_max_distance` is
-    null."""
-    distances: str
-    """`log_uniform` draws distances from 1 to `max_distance`; `mixed` one of 2, 5, 10, 20, 50, … and `max_distance`;
-    `equal` gives every review `max_distance`."""
+    max_lag: int
+    """Largest lag, the number of tokens from the deciding clause to the end; of test reviews only where `test_max_lag`
+    is null."""
+    lags: str
+    """`log_uniform` draws lags from 1 to `max_lag`; `mixed` one of 2, 5, 10, 20, 50, … and `max_lag`;
+    `equal` gives every review `max_lag`."""
     opening_fraction: float
     """Part of the reviews that begin with the deciding clause, below 1; in short ones of these it is the only one."""
     generator_seed: int
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
-    test_max_distance: int | None = None
-    """`max_distance` of the test reviews; null for the same. Training never sees distances that are longer."""
+    test_max_lag: int | None = None
+    """`max_lag` of the test reviews; null for the same. Training never sees lags that are longer."""
 
     def __post_init__(self) -> None:
-        one_of(self, "data.", distances=("log_uniform", "mixed", "equal"))
+        one_of(self, "data.", lags=("log_uniform", "mixed", "equal"))
         at_least(self, "data.", train_reviews=2, test_reviews=2, generator_seed=0, split_seed=0)
-        shortest = 2 if self.distances == "mixed" else 1
-        at_least(self, "data.", max_distance=shortest, test_max_distance=shortest)
+        shortest = 2 if self.lags == "mixed" else 1
+        at_least(self, "data.", max_lag=shortest, test_max_lag=shortest)
         probability(self, "data.", "opening_fraction")
         fraction(self, "data.", "validation_fraction")
 
@@ -96,11 +96,11 @@ class Generated:
         """The reviews of every split; no text occurs twice, within a split or between two."""
         random = np.random.default_rng(self.generator_seed)
         seen: set[str] = set()
-        tested = self.max_distance if self.test_max_distance is None else self.test_max_distance
+        tested = self.max_lag if self.test_max_lag is None else self.test_max_lag
         train, test = (
             [self._review(f"{part}/{number}", number % 2, longest, random, seen) for number in range(size)]
             for part, size, longest in (
-                ("train", self.train_reviews, self.max_distance), ("test", self.test_reviews, tested),
+                ("train", self.train_reviews, self.max_lag), ("test", self.test_reviews, tested),
             )
         )  # fmt: skip
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
@@ -108,35 +108,35 @@ class Generated:
 
     def _review(self, name: str, label: int, longest: int, random: np.random.Generator, seen: set[str]) -> Review:
         while True:
-            distance = self._distance(longest, random)
+            lag = self._lag(longest, random)
             # Without such reviews no number is drawn for the choice, so that the corpora of studies stay as they are.
             opens = self.opening_fraction > 0 and random.random() < self.opening_fraction
-            text = " ".join(write_review(label, distance, random, opens))
+            text = " ".join(write_review(label, lag, random, opens))
             if text not in seen:
                 seen.add(text)
-                return Review(text, label, rating=0, group=name, name=name, distance=distance)
+                return Review(text, label, rating=0, group=name, name=name, lag=lag)
 
-    def _distance(self, longest: int, random: np.random.Generator) -> int:
-        if self.distances == "equal":
+    def _lag(self, longest: int, random: np.random.Generator) -> int:
+        if self.lags == "equal":
             return longest
-        if self.distances == "mixed":
-            return int(random.choice(distance_series(longest)))
+        if self.lags == "mixed":
+            return int(random.choice(lag_series(longest)))
         return int(np.exp(random.uniform(0, np.log(longest + 1))))
 
 
-def distance_series(longest: int) -> list[int]:
+def lag_series(longest: int) -> list[int]:
     """2, 5, 10, 20, 50, … below `longest`, and `longest`."""
     decades = range(len(str(longest)))
     steps = [step for decade in decades for step in (10**decade, 2 * 10**decade, 5 * 10**decade)]
     return [step for step in steps if 2 <= step < longest] + [longest]
 
 
-def write_review(label: int, distance: int, random: np.random.Generator, opens: bool = False) -> list[str]:
-    """The tokens of a review whose last `distance` tokens follow the clause that decides `label`.
+def write_review(label: int, lag: int, random: np.random.Generator, opens: bool = False) -> list[str]:
+    """The tokens of a review whose last `lag` tokens follow the clause that decides `label`.
 
     With `opens`, that clause is the first; else one to four others stand before it.
     """
-    behind, closing = _ending(distance, random)
+    behind, closing = _ending(lag, random)
     cinema = [sentence for sentence in behind if isinstance(sentence, Clause)]
     before = [] if opens else [draw_clause(CINEMA, random) for _ in range(random.integers(1, 5))]
     opinions = random.integers(0, 2, len(before) + len(cinema))
@@ -185,11 +185,11 @@ def draw_clause(topics: tuple[str, ...], random: np.random.Generator) -> Clause:
     return Clause(pick(topics, random), form, pick(ADVERBS, random) if random.random() < 0.7 else "")
 
 
-def _ending(distance: int, random: np.random.Generator) -> tuple[list[Clause | list[str]], list[str]]:
-    """Sentences about the cinema, each to get a joint before it, and closing words: `distance` tokens, the last of
+def _ending(lag: int, random: np.random.Generator) -> tuple[list[Clause | list[str]], list[str]]:
+    """Sentences about the cinema, each to get a joint before it, and closing words: `lag` tokens, the last of
     them a full stop."""
     sentences: list[Clause | list[str]] = []
-    room = distance - 1
+    room = lag - 1
     while room >= len(FILLERS):
         neutral = random.random() < 0.2
         sentence = pick(NEUTRAL, random).split() if neutral else draw_clause(CINEMA, random)

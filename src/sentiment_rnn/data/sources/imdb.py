@@ -23,6 +23,7 @@ from sentiment_rnn.data.decompression import LONGEST_TEXT, Decompressed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.whole_files import whole
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -277,20 +278,15 @@ def _difference(texts: Texts) -> str | None:
 def _keep(path: Path, texts: Texts, films: dict[str, list[str]]) -> None:
     """Write reviews as an archive of the same layout, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    try:
-        with tarfile.open(partial, "w:gz", compresslevel=1) as archive:
-            for folder, of_folder in texts.items():
-                split, _, sentiment = folder.partition("/")
-                files = {f"{folder}/{number}_{rating}.txt": text for number, (rating, text) in of_folder.items()}
-                files[f"{split}/urls_{sentiment}.txt"] = "\n".join(films[folder]).encode()
-                for name, content in files.items():
-                    member = tarfile.TarInfo(f"aclImdb/{name}")
-                    member.size = len(content)
-                    archive.addfile(member, io.BytesIO(content))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as partial, tarfile.open(partial, "w:gz", compresslevel=1) as archive:
+        for folder, of_folder in texts.items():
+            split, _, sentiment = folder.partition("/")
+            files = {f"{folder}/{number}_{rating}.txt": text for number, (rating, text) in of_folder.items()}
+            files[f"{split}/urls_{sentiment}.txt"] = "\n".join(films[folder]).encode()
+            for name, content in files.items():
+                member = tarfile.TarInfo(f"aclImdb/{name}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
 
 
 def _reviews(path: Path, split: str, texts: Texts, films: dict[str, list[str]]) -> list[Review]:

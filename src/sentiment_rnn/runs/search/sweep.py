@@ -15,7 +15,7 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig, RunConfig
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.search_figure import search_history
+from sentiment_rnn.report.figures import search_history
 from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.runs.job import Objective, job_of
 from sentiment_rnn.runs.launchers import trials_at_once
@@ -61,9 +61,7 @@ def run_search(config: DictConfig, arguments: Sequence[str], loader: ConfigLoade
         outbox.close()
     _say_best(study, space, objective)
     if isinstance(example, ReviewConfig):
-        log.info(
-            "to compare its runs and register the best: sentiment-rnn compare sweep=%s register=true", example.study
-        )
+        log.info("to compare its runs and register the best: sentiment-rnn compare %s --register", example.study)
     if failed:
         raise UserError(f"{failed} of {settings.trials} trials failed; the same command runs these again")
 

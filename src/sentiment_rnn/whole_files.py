@@ -1,0 +1,44 @@
+"""Files that are written whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes | memoryview, previous: Path | None = None) -> None:
+    """Write a file as `whole` does."""
+    with whole(path, previous) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def whole(path: Path, previous: Path | None = None) -> Iterator[Path]:
+    """Where to write what takes the place of `path` when the block ends. A kill or a power cut leaves the old file or
+    the new one, never a part of it. An error leaves the old one.
+
+    Args:
+        previous: where the old one goes.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        if previous and path.exists():
+            _keep(path, previous)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Give a file a second name, so that there is one of the first name at every moment."""
+    link = previous.with_name(f"{previous.name}.partial")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:  # a file system without links
+        path.replace(previous)
+    else:
+        link.replace(previous)
