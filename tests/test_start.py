@@ -56,9 +56,10 @@ def seen(code: str, folder: Path, *arguments: str) -> tuple[set[str], bool, int]
 def store(tmp_path: Path, build_package: Callable[..., Package]) -> Path:
     """A store with a registered model."""
     opened = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
-    run_id = opened.client.create_run(opened.experiment_id, tags={"encoder": "lstm"}).info.run_id
+    run = opened.client.create_run(opened.experiment_id, tags={"encoder": "lstm"})
+    run_id = run.info.run_id
     write_package(build_package(run=run_id), tmp_path / PACKAGE)
-    log_model(opened, run_id, tmp_path / PACKAGE, {"encoder": "lstm"})
+    log_model(opened, run, tmp_path / PACKAGE, {"encoder": "lstm"})
     register(opened, "sentiment", {"champion": run_id})
     return tmp_path / "runs"
 

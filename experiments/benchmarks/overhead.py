@@ -25,7 +25,7 @@ from sentiment_rnn.runs.engine import build_trainer
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.machine import resolved, threads_of
 from sentiment_rnn.runs.reviews import ReviewJob
-from sentiment_rnn.tracking.record import tracked_run
+from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import open_store
 from steps import classifier_step
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import finished
+from sentiment_rnn.cli.commands import new_parser
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.cli.trained_model import add_arguments, open_model
 from sentiment_rnn.config.loading import source_of
@@ -33,7 +34,7 @@ from sentiment_rnn.report.tables import Table, new_console, show
 
 def main() -> None:
     """Print seconds and reviews a second."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser("predict", __doc__)
     add_arguments(parser)
     parser.add_argument("--alone", type=int, default=1000, help="reviews of the plain loop (default: %(default)s)")
     parser.add_argument("--few", type=int, default=1000, help="texts of the smaller file (default: %(default)s)")

@@ -63,10 +63,12 @@ class SearchSweeper(JobSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials of these overrides; those that an earlier, interrupted search has finished count."""
+        from sentiment_rnn.runs.callback import begun
         from sentiment_rnn.runs.search.sweep import run_search
 
         self.save_configuration()
         run_search(
             self.composed, arguments, self.loader,
             lambda jobs: [returned._return_value for returned in self.launch(jobs)],  # `return_value` would raise
+            begun[-1].parent if begun else None,
         )  # fmt: skip

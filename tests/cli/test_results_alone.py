@@ -133,8 +133,7 @@ def test_the_model_has_the_files_of_one_that_a_run_packed_and_is_made_once(
 
 def test_compare_registers_models_that_it_makes(small: Sweep) -> None:
     said = run_command(
-        "compare", small.store.directory.parent, "mine", "--register",
-        f"tracking.directory={small.store.directory}", status=0,
+        "compare", small.store.directory.parent, "mine", "--register", "--store", str(small.store.directory), status=0,
     ).stdout  # fmt: skip
     assert {f"registered as demo@{alias}, version" in said for alias in ("champion", "rnn", "bag")} == {True}
 

@@ -143,7 +143,7 @@ def test_what_a_store_refuses_to_keep_is_written_and_shown_all_the_same(
     def refuse(*_: object) -> None:
         raise UserError("the server refuses this user (403)")
 
-    monkeypatch.setattr("sentiment_rnn.tracking.sweep_reports.log_comparison", refuse)
+    monkeypatch.setattr("sentiment_rnn.tracking.sweeps.log_comparison", refuse)
     said = ask("compare", compared, "mine", "--register", "--output", f"{tmp_path}/compared", status=1)
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {"table.md", "results.csv", "comparison.png"}
     assert f"written to {tmp_path}/compared" in said.stdout

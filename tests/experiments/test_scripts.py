@@ -180,9 +180,10 @@ def test_prediction_is_timed_as_a_command_in_batches_and_one_at_a_time(
     tmp_path: Path, build_package: Callable[..., Package]
 ) -> None:
     store = open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
-    run_id = store.client.create_run(store.experiment_id, tags={"encoder": "lstm"}).info.run_id
+    run = store.client.create_run(store.experiment_id, tags={"encoder": "lstm"})
+    run_id = run.info.run_id
     write_package(build_package(run=run_id), tmp_path / PACKAGE)
-    log_model(store, run_id, tmp_path / PACKAGE, {"encoder": "lstm"})
+    log_model(store, run, tmp_path / PACKAGE, {"encoder": "lstm"})
     register(store, "sentiment", {"champion": run_id})
     shown = run_script("benchmarks/prediction.py", tmp_path).stdout
     assert "Test reviews of generated" in shown

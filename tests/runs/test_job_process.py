@@ -1,6 +1,5 @@
 """Sweeps whose jobs run side by side, in real processes that are really killed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from omegaconf import OmegaConf
 from processes import environment
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.launchers import JOBLIB, WORKERS, prepare_launcher
+from sentiment_rnn.tracking.ownership import writer_of
 from stored_runs import runs_in
 
 SIDE_BY_SIDE = (
@@ -52,10 +52,7 @@ class Sweep:
 
     def writers(self) -> dict[str, int]:
         """The process that writes each run, by the run's id."""
-        parent, runs = self.runs()
-        leases = {run.info.run_id: f"sentiment_rnn.lease.{run.data.tags['sentiment_rnn.identity']}" for run in runs}
-        tags = parent.data.tags if parent else {}
-        return {run_id: json.loads(tags[lease])["pid"] for run_id, lease in leases.items() if lease in tags}
+        return {run.info.run_id: owner.pid for run in self.runs()[1] if (owner := writer_of(run))}
 
     def statuses(self) -> list[str]:
         """How the jobs' runs stand, sorted."""
@@ -75,8 +72,9 @@ class Sweep:
 def test_workers_end_with_their_launcher_and_their_runs_write_a_checkpoint(number: int, tmp_path: Path) -> None:
     sweep = Sweep(tmp_path, "encoder=bag", "seed=0,1", f"{FOR_EVER},1", "hydra.launcher.n_jobs=3")
     for _ in sweep.moments():  # two jobs are done, two train for ever, and one worker is idle
-        trains = [path.parent.name for path in (tmp_path / "runs" / "checkpoints").glob("*/last.ckpt")]
-        if sweep.statuses() == ["FINISHED", "FINISHED", "RUNNING", "RUNNING"] and len(trains) == 2:
+        running = {run.info.run_id for run in sweep.runs()[1] if run.info.status == "RUNNING"}
+        trains = {path.parent.name for path in (tmp_path / "runs" / "checkpoints").glob("*/last.ckpt")}
+        if sweep.statuses() == ["FINISHED", "FINISHED", "RUNNING", "RUNNING"] and running <= trains:
             break
         assert sweep.process.poll() is None, sweep.said()
     workers = psutil.Process(sweep.process.pid).children(recursive=True)

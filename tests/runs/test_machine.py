@@ -143,15 +143,17 @@ def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
     store = open_store(composed(f"tracking.directory={tmp_path}").tracking)
     parent = store.client.create_run(store.experiment_id).info.run_id
     given = composed(f"tracking.directory={tmp_path}", f"tracking.parent='{parent}'")
-    record = RunRecord(store, parent)
+
+    def note(job: RunConfig) -> None:
+        note_other_machine(RunRecord(store, "a job", sweep=store.client.get_run(parent)), job, resolved(job))
+
     for _ in range(2):
-        note_other_machine(record, given, resolved(given))
+        note(given)
     assert "precision" not in caplog.text
     machine.setattr(runtime, "_processor_has_bfloat16", lambda: True)
-    note_other_machine(record, given, resolved(given))
+    note(given)
     assert "precision=auto is bfloat16 on" in caplog.text
     assert "and float32 for this sweep so far" in caplog.text
     caplog.clear()
-    explicit = composed(f"tracking.parent='{parent}'", "precision=bfloat16")
-    note_other_machine(record, explicit, resolved(explicit))
+    note(composed(f"tracking.parent='{parent}'", "precision=bfloat16"))
     assert "precision" not in caplog.text

@@ -17,9 +17,9 @@ from sentiment_rnn.report.comparison import joined
 from sentiment_rnn.tracking import reuse
 from sentiment_rnn.tracking.inventory import entries_of
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE, REUSED_TAG
-from sentiment_rnn.tracking.record import tracked_run
 from sentiment_rnn.tracking.results import ended_runs, find_sweep, results_of, reused_by
 from sentiment_rnn.tracking.reuse import finished_runs_for
+from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 from stored_runs import runs_in
 
@@ -137,12 +137,13 @@ def config(store: Store) -> Callable[..., RunConfig]:
 def is_reused(store: Store, first: RunConfig, second: RunConfig, identity: str) -> bool:
     """Whether a run of the first configuration, once finished, stands in for one of the second."""
     with tracked_run(store, first, identity, ["seed=0"]) as trained:
-        assert not trained.finished
+        assert trained.is_open
     with tracked_run(store, second, identity, ["seed=0", "study=second"]) as record:
-        assert record.finished == (record.run_id == trained.run_id)
+        reused = not record.is_open
+        assert reused == (record.run_id == trained.run_id)
     parent = parent_of(store, second)
-    assert (f"{REUSED_TAG}.{trained.run_id}" in parent.data.tags) == record.finished
-    return record.finished
+    assert (f"{REUSED_TAG}.{trained.run_id}" in parent.data.tags) == reused
+    return reused
 
 
 def parent_of(store: Store, config: RunConfig) -> Run:

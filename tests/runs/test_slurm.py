@@ -1,7 +1,6 @@
 """A sweep on a real Slurm cluster of one node: a job is requeued, the launcher is killed and started again."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import torch
 from mlflow.entities import Run
 
 from processes import environment, run_command
+from sentiment_rnn.tracking.ownership import REQUEUED, writer_of
 from slurm_cluster import missing, slurm, slurm_cluster, wait_for
 from stored_runs import runs_in
 
@@ -23,7 +23,7 @@ SWEEP = [
     "-m", "data=generated", "data.train_reviews=400", "data.test_reviews=40", "data.max_lag=10",
     "data.batch_size=20", "encoder=rnn,bag", "seed=0,1", "encoder.hidden_size=8", "embedding.size=8", "trainer=cpu",
     "trainer.epochs=30", "trainer.threads=1", "trainer.log_every_n_steps=5", "embedding.word_dropout=0.1",
-    "tracking.system_metrics=false", "tracking.heartbeat=1", "tracking.lease=10",
+    "tracking.system_metrics=false",
 ]  # fmt: skip
 SLURM = [
     "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1",
@@ -64,7 +64,6 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
     parent, jobs = sweep_in(disturbed)
     assert parent.info.status == "FINISHED"
     assert [job.info.status for job in jobs.values()] == ["FINISHED"] * 4
-    assert not [tag for tag in parent.data.tags if tag.startswith("sentiment_rnn.lease")]
     for key, expected in sweep_in(undisturbed)[1].items():
         assert rows(disturbed, jobs[key]) == rows(undisturbed, expected)
         torch.testing.assert_close(weights(disturbed, jobs[key]), weights(undisturbed, expected), rtol=0, atol=0)
@@ -86,9 +85,10 @@ def next_running(folder: Path, besides: str = "") -> tuple[str, int]:
     def look() -> bool:
         for checkpoint in folder.glob("runs/checkpoints/*/last.ckpt"):
             run = runs_in(folder)[0].get_run(checkpoint.parent.name)
-            writer = re.fullmatch(r"process (\d+) on .*, job (\S+)", run.data.tags["sentiment_rnn.writer"])
-            if writer and run.info.status == "RUNNING" and writer[2] != besides:
-                found.append((writer[2], int(writer[1])))
+            writer = writer_of(run)
+            job = writer.job.partition(REQUEUED)[0] if writer else ""
+            if writer and job and run.info.status == "RUNNING" and job != besides:
+                found.append((job, writer.pid))
         return bool(found)
 
     wait_for(look, "a run's first epoch", 200)

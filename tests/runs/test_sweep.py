@@ -14,9 +14,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import environment, run_command
-from sentiment_rnn.runs.callback import summarize
-from sentiment_rnn.tracking.answers import QUICK
+from sentiment_rnn.runs.callback import summary_of
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store_errors import QUICK
 from stored_runs import runs_in
 
 SMALL = [
@@ -75,7 +75,7 @@ def test_a_server_that_says_nothing_neither_holds_up_nor_breaks_the_end_of_a_swe
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         started = time.monotonic()
-        summarize(Store(MlflowClient(uri), uri, "1", tmp_path), "parent")
+        assert summary_of(Store(MlflowClient(uri), uri, "1", tmp_path), "parent", {}) == ("", {})
         assert time.monotonic() - started < 5
 
 

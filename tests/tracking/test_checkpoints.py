@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +16,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from processes import run_command
+from processes import environment, run_command, training_that
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import restored
@@ -28,6 +31,9 @@ SWEEP = (
     "data.batch_size=20", "encoder=rnn", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
     "trainer.threads=1", "tracking.system_metrics=false", "seed=0,1",
 )  # fmt: skip
+
+KILLED = training_that("os.kill(os.getpid(), signal.SIGKILL)", epoch=1)
+"""`train`, killed when the second epoch starts."""
 
 
 class Payload:
@@ -111,13 +117,13 @@ def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> No
 
 
 def test_an_interrupted_run_does_not_resume_from_a_planted_checkpoint(swept: Path, proof: Path) -> None:
-    client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
-    interrupted = children(swept)[0]
-    for run_id in (interrupted.info.run_id, interrupted.data.tags["mlflow.parentRunId"]):
-        client.set_terminated(run_id, "FAILED")
-    last = Path(interrupted.data.tags[CHECKPOINT_TAG]).with_name("last.ckpt")
+    sweep = (*SWEEP[:-1], "seed=2")
+    killed = subprocess.run([sys.executable, "-c", KILLED, *sweep], cwd=swept, env=environment(), timeout=200)
+    assert killed.returncode == -signal.SIGKILL
+    (interrupted,) = [one for one in children(swept) if one.info.status == "RUNNING"]
+    last = folder_of(store_of(swept), interrupted.info.run_id) / "last.ckpt"
     plant(last, proof)
-    resumed = run_command("train", swept, *SWEEP, status=0)
+    resumed = run_command("train", swept, *sweep, status=0)
     assert f"{last}: damaged (Weights only load failed" in resumed.stdout
     assert "no checkpoint is whole, so it starts from the beginning" in resumed.stdout
     assert not proof.exists()

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,19 +16,19 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import inventory, pruning
 from sentiment_rnn.tracking.checkpoints import files_of, folder_of, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
-from sentiment_rnn.tracking.lease import this_process
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
     DIVERGED_TAG,
     IDENTITY_TAG,
-    LEASE_TAG,
     ORDER_TAG,
     PARENT_TAG,
     REUSED_TAG,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
+    WRITER_TAG,
 )
+from sentiment_rnn.tracking.ownership import this_process
 from sentiment_rnn.tracking.pruning import plan, remove
 from sentiment_rnn.tracking.results import find_sweep, planned_runs
 from sentiment_rnn.tracking.store import Store, open_store
@@ -129,11 +129,10 @@ def test_a_sequence_run_is_judged_by_its_loss_and_a_trial_by_nothing(store: Stor
 
 def test_a_sweep_whose_process_ended_is_stale_and_one_whose_process_lives_is_running(store: Store) -> None:
     parent, _ = add_sweep(store, 0.7, status="RUNNING", jobs=4)
-    tag = f"{LEASE_TAG}.job"
-    store.client.set_tag(parent, tag, json.dumps(asdict(this_process())))
+    store.client.set_tag(parent, WRITER_TAG, this_process().text())
     found = entry(store, parent)
     assert (found.state, found.done, found.jobs) == ("running", 1, 4)
-    store.client.set_tag(parent, tag, json.dumps(asdict(replace(this_process(), started="before"))))
+    store.client.set_tag(parent, WRITER_TAG, replace(this_process(), started="before").text())
     assert entry(store, parent).state == "stale"
 
 
@@ -178,7 +177,7 @@ def test_what_another_version_left_on_a_sweep_breaks_the_list_for_nobody(
     left: str, store: Store, said: Callable[..., str]
 ) -> None:
     parent, _ = add_sweep(store, 0.7, 0.9, status="RUNNING", jobs=4)
-    for tag in (LEASE_TAG, f"{LEASE_TAG}.x", ORDER_TAG):
+    for tag in (WRITER_TAG, ORDER_TAG):
         store.client.set_tag(parent, tag, left)
     store.client.log_text(parent, left, "sweep.yaml")
     other, _ = add_sweep(store, 0.8, name="other")
@@ -257,16 +256,16 @@ def test_a_live_run_is_never_touched(store: Store) -> None:
     silent = add_run(store, status="RUNNING", started=YEAR_AGO)
     parent, _ = add_sweep(store, 0.7, 0.9, status="RUNNING")
     for run_id in (silent, parent):
-        store.client.set_tag(run_id, LEASE_TAG, json.dumps(asdict(this_process())))
+        store.client.set_tag(run_id, WRITER_TAG, this_process().text())
     assert removed(store, unfinished=True) == {}
 
 
 def test_a_job_that_outlives_its_sweep_is_not_touched(store: Store) -> None:
     parent, _ = add_sweep(store, 0.9, status="FAILED")
     job = add_run(store, parent, status="RUNNING", started=YEAR_AGO, tags={IDENTITY_TAG: "y"})
-    store.client.set_tag(parent, f"{LEASE_TAG}.y", json.dumps(asdict(this_process())))
+    store.client.set_tag(job, WRITER_TAG, this_process().text())
     assert removed(store, unfinished=True) == {}
-    store.client.set_tag(parent, f"{LEASE_TAG}.y", json.dumps(asdict(replace(this_process(), started="before"))))
+    store.client.set_tag(job, WRITER_TAG, replace(this_process(), started="before").text())
     assert removed(store, unfinished=True) == {job: set(FILES)}
 
 

@@ -34,10 +34,11 @@ def trained(store: Store, tmp_path: Path, build_package: Callable[..., Package])
     """Make a run of an encoder with its model; its id."""
 
     def train(encoder: str) -> str:
-        run_id = store.client.create_run(store.experiment_id, tags={"encoder": encoder}).info.run_id
+        run = store.client.create_run(store.experiment_id, tags={"encoder": encoder})
+        run_id = str(run.info.run_id)
         folder = tmp_path / run_id / PACKAGE
         write_package(build_package(encoder, run=run_id), folder)
-        log_model(store, run_id, folder, {"encoder": encoder})
+        log_model(store, run, folder, {"encoder": encoder})
         return run_id
 
     return train

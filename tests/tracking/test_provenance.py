@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from mlflow.entities import Param
 
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking import claims
 from sentiment_rnn.tracking.names import PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import processor_name
 from sentiment_rnn.tracking.provenance import Provenance, provenance_of
+from sentiment_rnn.tracking.start import start_or_resume_run
 from sentiment_rnn.tracking.store import Store, open_store
 
 DAY = 24 * 60 * 60 * 1000
@@ -70,14 +71,11 @@ def test_a_run_records_what_its_provenance_asks_for(tmp_path: Path, monkeypatch:
     config = run_config(f"tracking.directory={tmp_path}", "trainer=cpu", "precision=float32")
     store = open_store(config.tracking)
     monkeypatch.delenv(PROTOCOL_VARIABLE, raising=False)
-    claimed = [claims.claim_run(store, config, identity="alone", overrides=[])]
-    monkeypatch.setenv(PROTOCOL_VARIABLE, "ab12")
-    claimed.append(claims.claim_run(store, config, identity="of a study", overrides=[]))
-    tags = []
-    for claim in claimed:
-        assert claim.lease
-        with claim.lease:
-            tags.append(store.client.get_run(claim.run_id).data.tags)
+    with ExitStack() as owned:
+        started = [start_or_resume_run(store, config, "alone", [], owned)]
+        monkeypatch.setenv(PROTOCOL_VARIABLE, "ab12")
+        started.append(start_or_resume_run(store, config, "of a study", [], owned))
+    tags = [store.client.get_run(run.run_id).data.tags for run in started]
     for name in ("processor", "torch", "lightning", "version"):
         assert tags[0][f"sentiment_rnn.{name}"]
     assert [found.get("sentiment_rnn.protocol") for found in tags] == [None, "ab12"]

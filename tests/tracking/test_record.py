@@ -1,7 +1,8 @@
-"""What a run records: with each checkpoint, where another process takes it over, and at its end."""
+"""What a run records in its own folder: before each checkpoint, where another process takes it over, and at its end."""
 
-import json
-from dataclasses import asdict, replace
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ import torch
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS
-from sentiment_rnn.tracking.lease import this_process
-from sentiment_rnn.tracking.names import LEASE_TAG
-from sentiment_rnn.tracking.record import RunRecord, tracked_run
+from sentiment_rnn.tracking.monitor import Monitor
+from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 
 SMALL = ("task=adding", "tracking.system_metrics=false")
@@ -30,9 +31,16 @@ def store(folder: Path) -> Store:
     return open_store(run_config(*SMALL, f"tracking.directory={folder}").tracking)
 
 
-def losses(store: Store, run_id: str) -> list[float]:
-    """What the store has of a run's loss."""
-    return [point.value for point in store.client.get_metric_history(run_id, "loss")]
+def new_record(store: Store) -> RunRecord:
+    """The record of a new run, which this process writes."""
+    record = RunRecord(store, store.client.create_run(store.experiment_id).info.run_id)
+    record.begin({"begun": "by the first"})
+    return record
+
+
+def points_in(record: RunRecord) -> list[tuple[str, float, int]]:
+    """Name, value and step of all that is on the disk, as another process reads it."""
+    return [(name, value, step) for name, value, _, step in RunRecord(record.store, record.run_id).points()[0]]
 
 
 def save_checkpoint(record: RunRecord) -> None:
@@ -41,32 +49,82 @@ def save_checkpoint(record: RunRecord) -> None:
     record.checkpoint_files().save_checkpoint(state, record.checkpoints / LAST)
 
 
-def test_what_was_measured_before_a_checkpoint_is_in_the_store_when_it_is_written(store: Store, folder: Path) -> None:
-    with tracked_run(store, run_config(*SMALL), "identity", []) as record:
-        record.log_metrics({"loss": 0.5}, 1)
-        assert losses(store, record.run_id) == []
-        save_checkpoint(record)
-        assert losses(store, record.run_id) == [0.5]
-        record.log_metrics({"loss": 0.25}, 2)
-    assert losses(store, record.run_id) == [0.5, 0.25]
+def test_what_was_measured_before_a_checkpoint_is_on_the_disk_when_it_is_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, fsync = new_record(store), os.fsync
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(os.fstat(file).st_ino), fsync(file)))
+    record.log_metrics({"loss": 0.5}, 1)
+    save_checkpoint(record)
+    files = (record.folder / "metrics.jsonl", record.checkpoints / LAST)
+    assert synced == [path.stat().st_ino for path in files]
+    assert points_in(record) == [("loss", 0.5, 1)]
 
 
-def test_metrics_that_waited_are_dropped_where_another_process_has_the_run(store: Store) -> None:
-    begun: list[str] = []
+def test_a_line_at_which_a_process_was_killed_is_passed_over_and_the_next_process_goes_on(store: Store) -> None:
+    killed = new_record(store)
+    killed.log_metrics({"loss": 0.5}, 1)
+    with (killed.folder / "metrics.jsonl").open("a") as file:
+        file.write('["loss", 0.2')
+    assert points_in(killed) == [("loss", 0.5, 1)]
+    record = RunRecord(store, killed.run_id)
+    record.begin()
+    record.log_metrics({"loss": 0.25}, 2)
+    assert points_in(record) == [("loss", 0.5, 1), ("loss", 0.25, 2)]
+
+
+def test_a_resumed_run_goes_on_with_its_curves_and_repeats_no_step(store: Store) -> None:
+    first = new_record(store)
+    first.log_metrics({"loss": 0.5, "system/cpu": 9.0}, 1)
+    record = RunRecord(store, first.run_id)
+    record.begin()
+    record.log_metrics({"loss": 0.4}, 1)
+    record.log_metrics({"loss": 0.25}, 2)
+    assert record.curve("loss") == ([1, 2], [0.5, 0.25])
+    assert record.next_sample == 2
+    assert points_in(record) == [("loss", 0.5, 1), ("system/cpu", 9.0, 1), ("loss", 0.25, 2)]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda record: record.log_metrics({"loss": 0.1}, 9),
+        lambda record: record.tags({"found": "by the first"}),
+        lambda record: record.log_text("of the first", "found.txt"),
+        lambda record: record.log_data("imdb", "digest", {}),
+        save_checkpoint,
+        lambda record: record.end("FINISHED"),
+    ],
+)
+def test_a_process_whose_run_another_has_taken_over_writes_no_more(
+    write: Callable[[RunRecord], None], store: Store
+) -> None:
+    first = new_record(store)
+    second = RunRecord(store, first.run_id)
+    second.begin({"begun": "by the second"})
+    before = {path: path.read_bytes() for path in first.checkpoints.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=f"^run {first.run_id}: another process has taken this run over; this one wri"):
+        write(first)
+    assert {path: path.read_bytes() for path in first.checkpoints.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_another_process_takes_over_ends_in_one_line_and_not_in_the_store(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun: list[RunRecord] = []
 
     def train() -> None:
-        config = run_config(*SMALL, "tracking.heartbeat=0.1", "tracking.lease=0.4")
-        with tracked_run(store, config, "identity", []) as record:
-            begun.append(record.run_id)
+        with tracked_run(store, run_config(*SMALL), "identity", []) as record:
+            begun.append(record)
+            RunRecord(store, record.run_id).begin()
             record.log_metrics({"loss": 0.5}, 1)
-            other = replace(this_process(), host="node7", machine="another")
-            store.client.set_tag(record.run_id, LEASE_TAG, json.dumps(asdict(other)))
-            assert record.lease
-            record.lease._thread.join()  # its heartbeat finds the other
 
-    with pytest.raises(UserError, match="taken over by another process"):
+    with pytest.raises(UserError, match="another process has taken this run over"):
         train()
-    assert losses(store, begun[0]) == []
+    assert "Traceback" not in caplog.text
+    assert store.client.get_run(begun[0].run_id).info.status == "RUNNING"
+    assert points_in(begun[0]) == []
 
 
 @pytest.mark.parametrize(("kind", "left"), [("full", {LAST}), ("results", set())])
@@ -76,7 +134,7 @@ def test_a_finished_run_keeps_its_last_checkpoint_unless_it_records_results_alon
     with tracked_run(store, run_config(*SMALL, f"tracking.record={kind}"), "identity", []) as record:
         save_checkpoint(record)
         save_checkpoint(record)
-        assert {path.name for path in record.checkpoints.iterdir()} == {LAST, PREVIOUS}
+        assert {path.name for path in record.checkpoints.glob("*.ckpt")} == {LAST, PREVIOUS}
     assert {path.name for path in record.checkpoints.iterdir()} == left
 
 
@@ -119,3 +177,33 @@ def test_a_run_whose_process_was_killed_before_it_had_its_parameters_gets_them_w
     with tracked_run(store, run_config(*SMALL, "seed=3", f"tracking.resume='{run_id}'"), "identity", []):
         pass
     assert store.client.get_run(run_id).data.params["seed"] == "3"
+
+
+def test_system_metrics_that_a_full_disk_does_not_take_end_without_a_word(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, said = new_record(store), []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    monkeypatch.setattr(record, "metrics", lambda _: Path("/dev/full").write_text("a number"))
+    monitor = Monitor(record, seconds=0.01)
+    monitor.start()
+    assert monitor._process
+    monitor._process.join(20)
+    assert not monitor._process.is_alive()
+    assert said == []
+
+
+def test_a_failure_to_report_does_not_take_the_place_of_the_failure(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fail() -> None:
+        with tracked_run(store, run_config(*SMALL), "identity", []):
+            monkeypatch.setattr(RunRecord, "_tell", full)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert "its end is not recorded ([Errno 28] No space left on device)" in caplog.text

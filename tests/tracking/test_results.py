@@ -14,12 +14,10 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.inventory import chosen, entries_of
-from sentiment_rnn.tracking.lease import Lease
 from sentiment_rnn.tracking.names import DIVERGED_TAG, ORDER_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
 from sentiment_rnn.tracking.results import find_sweep, result_of, results_of, results_of_sweeps
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweep_reports import log_comparison
-from sentiment_rnn.tracking.sweeps import SweepPlan, close_parent, open_parent
+from sentiment_rnn.tracking.sweeps import OpenSweep, SweepPlan, log_comparison, open_sweep
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
@@ -132,7 +130,7 @@ def test_a_sweep_of_which_a_draw_diverged_has_all_its_runs_also_for_one_that_ask
     store = open_store(config)
     draws = [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)]
     add_sweep(store.client, store.experiment_id, "drawn", draws, diverged=1)
-    assert open_parent(store, config, "drawn", "a digest", SweepPlan(draws[:jobs])) is None
+    assert open_sweep(store, config, "drawn", "a digest", SweepPlan(draws[:jobs])) is None
 
 
 def test_a_finished_sweep_that_is_asked_for_again_is_the_latest_of_its_name(tmp_path: Path) -> None:
@@ -143,7 +141,7 @@ def test_a_finished_sweep_that_is_asked_for_again_is_the_latest_of_its_name(tmp_
     second = add_sweep(store.client, store.experiment_id, "learn", [["seed=1"]], digest="more seeds")
     assert find_sweep(store, "learn", finished=True).info.run_id == second
     time.sleep(0.002)
-    assert open_parent(store, config, "learn", "first seeds", SweepPlan(jobs)) is None
+    assert open_sweep(store, config, "learn", "first seeds", SweepPlan(jobs)) is None
     assert find_sweep(store, "learn", finished=True).info.run_id == first
 
 
@@ -155,8 +153,8 @@ def test_the_latest_sweep_is_that_which_came_last_to_the_store_whatever_the_cloc
     clock, now = time.time, 0.0
     monkeypatch.setattr(time, "time", lambda: clock() + now)
 
-    def begun(name: str) -> Lease:
-        opened = open_parent(store, config, name, f"digest of {name}", SweepPlan([["seed=0"]]))
+    def begun(name: str) -> OpenSweep:
+        opened = open_sweep(store, config, name, f"digest of {name}", SweepPlan([["seed=0"]]))
         assert opened
         return opened
 
@@ -170,14 +168,14 @@ def test_the_latest_sweep_is_that_which_came_last_to_the_store_whatever_the_cloc
     second = begun("second")
     assert latest() == ("second", "second")
     third = begun("third")
-    close_parent(third, "FINISHED")
+    third.close("FINISHED")
     assert latest() == ("third", "third")
-    close_parent(second, "FAILED")
+    second.close("FAILED")
     assert latest() == ("second", "second")
     now = -86_400
-    close_parent(ahead, "FAILED")
+    ahead.close("FAILED")
     assert latest() == ("a day ahead", "a day ahead"), "it ended last"
-    close_parent(begun("second"), "FINISHED")
+    begun("second").close("FINISHED")
     assert latest() == ("second", "second"), "it was resumed, and not begun anew"
     assert len(store.client.search_runs([store.experiment_id])) == 3
 
@@ -189,9 +187,9 @@ def test_a_sweep_of_an_earlier_version_comes_before_all_others_and_among_its_lik
         add_sweep(store.client, store.experiment_id, name, [["seed=0"]], digest=name)
     assert find_sweep(store, "latest").info.run_name == "older"
     store.client.set_tag(find_sweep(store, "older").info.run_id, ORDER_TAG, "of another program")
-    new = open_parent(store, config, "new", "new", SweepPlan([["seed=0"]]))
+    new = open_sweep(store, config, "new", "new", SweepPlan([["seed=0"]]))
     assert new
-    close_parent(new, "FINISHED")
+    new.close("FINISHED")
     later = add_sweep(store.client, store.experiment_id, "older", [["seed=0"]], digest="older")
     assert find_sweep(store, "latest").info.run_name == "new"
     assert find_sweep(store, "older").info.run_id == later

@@ -1,6 +1,5 @@
 """A tracking server that goes away, refuses, or is written to by many: nothing is lost, nothing is doubled."""
 
-import json
 import os
 import shutil
 import signal
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,13 +21,12 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
-from sentiment_rnn.tracking.journal import journals
 from sentiment_rnn.tracking.models import fetch_model
 from sentiment_rnn.tracking.names import STUDY_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.outbox import Outbox, Point
+from sentiment_rnn.tracking.publish import sync
+from sentiment_rnn.tracking.record import Point, RunRecord
 from sentiment_rnn.tracking.results import find_sweep
-from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.tracking.sync import send_everything
+from sentiment_rnn.tracking.store import Store, open_store
 from servers import Server, asking_server, postgres_server
 
 pytestmark = pytest.mark.slow
@@ -45,22 +43,25 @@ EIGHT = """
 import os, sys, time
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.environment import quiet_libraries
-from sentiment_rnn.tracking.outbox import Outbox, milliseconds
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.publish import Publisher
+from sentiment_rnn.tracking.record import RunRecord, milliseconds
+from sentiment_rnn.tracking.store import Store, open_store
 
 quiet_libraries()
 uri, folder, steps = sys.argv[1:]
 for _ in range(8):
     if os.fork() == 0:
-        store = open_store(TrackingConfig(uri or None, folder, "eight"), patience=60)
+        store = open_store(TrackingConfig(uri or None, folder, "eight"))
         run = store.client.create_run(store.experiment_id).info.run_id
-        outbox = Outbox(store, run)
+        record = RunRecord(store, run)
+        record.begin()
+        publisher = Publisher(record)
         print(run + "\\n", end="", flush=True)
         for step in range(int(steps)):
-            outbox.metrics([(name, step / 7, milliseconds(), step) for name in ("a", "b", "c")])
+            record.metrics([(name, step / 7, milliseconds(), step) for name in ("a", "b", "c")])
             time.sleep(0.02)
-        outbox.end("FINISHED")
-        outbox.close()
+        record.end("FINISHED")
+        publisher.finish()
         os._exit(0)
 sys.exit(any([os.wait()[1] for _ in range(8)]))
 """
@@ -108,13 +109,18 @@ def rows(client: MlflowClient, run_id: str) -> Counter[Point]:
     )
 
 
+def records(folder: Path) -> list[str]:
+    """The runs in a `tracking.directory` of which the store may lack something."""
+    return [path.parent.parent.name for path in folder.glob("checkpoints/*/record/run.json")]
+
+
 def artifacts(client: MlflowClient, run_id: str) -> set[str]:
     """What is at the top of a run's artifacts."""
     return {found.path for found in client.list_artifacts(run_id)}
 
 
 WHOLE = {
-    "checkpoints", "checkpoints.yaml", "config.yaml", "figures", "gradients.csv", "mistakes.json", "overrides.yaml",
+    "checkpoints.yaml", "config.yaml", "figures", "gradients.csv", "mistakes.json", "overrides.yaml",
     "predictions",
 }  # fmt: skip
 """The artifacts of a finished run."""
@@ -128,9 +134,10 @@ def test_a_server_that_is_away_for_some_epochs_has_everything_once_in_the_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     recorded: list[Point] = []
-    metrics, start = Outbox.metrics, engine.EpochTimer.on_train_epoch_start
+    metrics, start = RunRecord.metrics, engine.EpochTimer.on_train_epoch_start
 
-    def remember(self: Outbox, points: Sequence[Point]) -> None:
+    def remember(self: RunRecord, points: Iterable[Point]) -> None:
+        points = list(points)
         recorded.extend(points)
         metrics(self, points)
 
@@ -142,9 +149,10 @@ def test_a_server_that_is_away_for_some_epochs_has_everything_once_in_the_end(
             server.start()
         start(self, trainer, module)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Outbox, "metrics", remember)
+    monkeypatch.setattr(RunRecord, "metrics", remember)
     monkeypatch.setattr(engine.EpochTimer, "on_train_epoch_start", start_or_restart)
-    monkeypatch.setattr("sentiment_rnn.tracking.outbox.LONGEST_PAUSE", 2.0)
+    monkeypatch.setattr("sentiment_rnn.tracking.publish.LONGEST_PAUSE", 2.0)
+    monkeypatch.setattr("sentiment_rnn.tracking.publish.INTERVAL", 0.1)  # else a run this short does not miss it
     caplog.set_level("INFO")
     train(small_config(tmp_path, server, "tracking.system_metrics=true"), [])
     (run,) = admin.search_runs([admin.get_experiment_by_name("sentiment_rnn").experiment_id])
@@ -157,7 +165,7 @@ def test_a_server_that_is_away_for_some_epochs_has_everything_once_in_the_end(
     # Refused, or reset where the server went in the middle of an answer.
     assert sum("cannot be reached (connection " in line and "; training goes on" in line for line in said) == 1
     assert sum("answers again" in line for line in said) == 1
-    assert journals(tmp_path / "runs") == []
+    assert records(tmp_path / "runs") == []
 
 
 def test_a_run_whose_server_does_not_come_back_ends_well_and_is_sent_later(
@@ -174,25 +182,21 @@ def test_a_run_whose_server_does_not_come_back_ends_well_and_is_sent_later(
     said = [line for line in done.stdout.splitlines() if "[WARNING]" in line]
     assert len(said) == 2, done.stdout
     assert "cannot be reached" in said[0]
-    assert "are kept in" in said[1]
+    assert "it is kept in" in said[1]
     assert "sentiment-rnn sync" in said[1]
-    (folder,) = journals(tmp_path / "runs")
-    entries = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()[1:]]
-    recorded = [tuple(point) for entry in entries if entry["kind"] == "metrics" for point in entry["metrics"]]
+    (run_id,) = records(tmp_path / "runs")
+    recorded, _ = RunRecord(Store(admin, server.uri, "", tmp_path / "runs"), run_id).points()
     away = run_command("sync", tmp_path, status=1)
     assert len(away.stderr.splitlines()) == 1
     assert "no answer (connection refused)" in away.stderr
-    # As if the process had been killed after a part was sent and before it noted so: all is sent again.
-    (folder / "delivered").unlink(missing_ok=True)
     server.start()
-    assert admin.get_run(folder.name).info.status == "RUNNING"
-    sent = list(send_everything(tmp_path / "runs", None))
-    assert sent == [f"run {folder.name}: sent {len(entries)} entries to {server.uri}"]
-    assert admin.get_run(folder.name).info.status == "FINISHED"
-    assert rows(admin, folder.name) == Counter(recorded)
-    assert artifacts(admin, folder.name) | {"checkpoints"} == WHOLE  # of which some came, if the server was quick
-    assert len(admin.get_run(folder.name).outputs.model_outputs) == 1
-    assert not (tmp_path / "runs" / "unsent").exists()
+    assert admin.get_run(run_id).info.status == "RUNNING"
+    assert list(sync(tmp_path / "runs", None)) == [f"run {run_id}: sent to {server.uri}"]
+    assert admin.get_run(run_id).info.status == "FINISHED"
+    assert rows(admin, run_id) == Counter(recorded)
+    assert artifacts(admin, run_id) == WHOLE
+    assert len(admin.get_run(run_id).outputs.model_outputs) == 1
+    assert records(tmp_path / "runs") == []
     assert run_command("sync", tmp_path, status=0).stdout == "runs: nothing to send\n"
 
 
@@ -254,7 +258,7 @@ def eight_writers(uri: str, folder: Path, restarted: Server | None = None, steps
             restarted.stop(signal.SIGTERM)
             restarted.start()
     assert process.returncode == 0
-    list(send_everything(folder, uri or f"sqlite:///{folder}/mlflow.db"))  # of those that did not wait so long
+    list(sync(folder, uri or f"sqlite:///{folder}/mlflow.db"))  # of those that did not wait so long
     client = MlflowClient(uri or f"sqlite:///{folder}/mlflow.db")
     for run in runs:
         found = rows(client, run)

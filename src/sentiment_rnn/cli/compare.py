@@ -60,7 +60,7 @@ def compare(arguments: argparse.Namespace) -> None:
     from sentiment_rnn.tracking.models import check_name
     from sentiment_rnn.tracking.results import named_sweeps, results_of
     from sentiment_rnn.tracking.store import where_to_look
-    from sentiment_rnn.tracking.sweep_reports import log_comparison
+    from sentiment_rnn.tracking.sweeps import log_comparison
 
     registers = arguments.register or arguments.replace
     if registers and arguments.model is not None:

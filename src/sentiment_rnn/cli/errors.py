@@ -41,7 +41,7 @@ def one_line_errors() -> Iterator[None]:
 def _line_of_store(error: Exception) -> str | None:
     if type(error).__module__.partition(".")[0] not in STORES:
         return None
-    from sentiment_rnn.tracking.answers import line_of_store  # loads MLflow
+    from sentiment_rnn.tracking.store_errors import line_of_store  # loads MLflow
 
     return line_of_store(error)
 

@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.answers import store_errors
 from sentiment_rnn.tracking.models import PACKAGE, log_model, without_model
 from sentiment_rnn.tracking.names import TEMPERATURE
 from sentiment_rnn.tracking.results import RunResult, data_digest_of, result_of
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store_errors import store_errors
 
 
 def make_missing_model(store: Store, run_id: str) -> None:
@@ -23,7 +23,7 @@ def make_missing_model(store: Store, run_id: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             write_package_of(result, data_digest_of(run), Path(folder, PACKAGE))
             with store_errors(store.uri, store.experiment, "EDIT"):
-                log_model(store, run_id, Path(folder, PACKAGE), result.config.tags)
+                log_model(store, run, Path(folder, PACKAGE), result.config.tags)
 
 
 def write_package_of(result: RunResult, digest: str, folder: Path) -> None:

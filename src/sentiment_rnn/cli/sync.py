@@ -26,13 +26,13 @@ def sync(directory: Path, uri: str | None) -> None:
     Raises:
         UserError: there is no such folder, or something could not be sent.
     """
-    from sentiment_rnn.tracking.sync import send_everything
+    from sentiment_rnn.tracking import publish
 
     libraries_are_loaded()
     if not directory.is_dir():
         raise UserError(f"{directory}: no such folder; give that of the runs with --store")
     found = 0
-    for line in send_everything(directory.absolute(), uri):
+    for line in publish.sync(directory.absolute(), uri):
         found += 1
         print(line, flush=True)
     if not found:

@@ -55,7 +55,7 @@ def job(config: DictConfig) -> float | None:
     """
     from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train
-    from sentiment_rnn.tracking.claims import DivergedError
+    from sentiment_rnn.tracking.start import DivergedError
 
     libraries_are_loaded()
     quiet_libraries()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import one_of, refuse
+from sentiment_rnn.config.bounds import one_of
 
 
 @dataclass
@@ -25,25 +25,19 @@ class TrackingConfig:
     """What a run leaves. `full`: all of it. `results`, for sweeps of many small runs: no figures, mistakes, packaged
     model or last checkpoint; a command that needs the model makes it of the best checkpoint."""
     checkpoints: str | None = None
-    """Folder of all checkpoints, one that every machine sees. Null keeps them in `directory`; where the store is a
-    server, they are artifacts of their run as well, and another machine fetches them."""
+    """Folder of all checkpoints and of what MLflow has not got yet, one that every machine sees. Null keeps them in
+    `directory`. A run resumes where this folder is."""
     resume: str | None = None
     """Id of an interrupted run of the same configuration, which goes on from its last checkpoint."""
     parent: str | None = None
     """Id of the sweep's run under which a run is recorded; a sweep tells its jobs."""
     search_trial: int | None = None
     """Number of the run among the trials of a search; a search tells its jobs."""
-    heartbeat: float = 15.0
-    """Seconds between two signs of life of the process that writes a run."""
-    lease: float = 90.0
-    """Seconds without one after which another process may resume the run; at least three heartbeats."""
+    takeover: bool = False
+    """Take the place of a process on another machine that is gone without having said so."""
 
     def __post_init__(self) -> None:
         one_of(self, "tracking.", record=("full", "results"))
-        if not self.heartbeat > 0:
-            refuse("tracking.heartbeat", self.heartbeat, "a number of seconds above 0")
-        if not self.lease >= 3 * self.heartbeat:
-            refuse("tracking.lease", self.lease, f"at least three heartbeats of {self.heartbeat:g} s")
 
     @property
     def records_all(self) -> bool:

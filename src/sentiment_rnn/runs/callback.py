@@ -23,21 +23,12 @@ from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.job_process import made_in_job
 from sentiment_rnn.runs.launchers import check_devices, jobs_at_once, prepare_launcher, runs_here, trials_at_once
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
-from sentiment_rnn.tracking.answers import quick_answers, store_errors
-from sentiment_rnn.tracking.lease import Lease
-from sentiment_rnn.tracking.results import planned_runs, results_of, trials_of
+from sentiment_rnn.tracking.publish import finish_all, publish_left
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, planned_runs, results_of, trials_of
+from sentiment_rnn.tracking.reuse import Wanted
 from sentiment_rnn.tracking.store import Store, check_store, open_store
-from sentiment_rnn.tracking.sweep_reports import log_summary
-from sentiment_rnn.tracking.sweeps import (
-    FAILED,
-    FINISHED,
-    KILLED,
-    SweepPlan,
-    close_parent,
-    jobs_left,
-    lock_sweep,
-    open_parent,
-)
+from sentiment_rnn.tracking.store_errors import quick_answers, store_errors
+from sentiment_rnn.tracking.sweeps import OpenSweep, SweepPlan, end_killed_runs, jobs_left, open_sweep
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
@@ -61,9 +52,11 @@ class SweepCallback(Callback):
     so that jobs side by side find them."""
 
     def __init__(self) -> None:
-        self.parent: Lease | None = None
+        self.parent: OpenSweep | None = None
         self.jobs: list[list[str]] = []
         """The overrides of the jobs that a grid starts."""
+        self.known: dict[str, tuple[RunConfig, list[str]]] = {}
+        """Configuration and overrides of all jobs of a grid, by their identities."""
 
     def __reduce__(self) -> tuple[Callable[[str, str], "SweepCallback"], tuple[str, str]]:
         """A job in another process gets a copy of it, which opens and ends nothing."""
@@ -89,12 +82,12 @@ class SweepCallback(Callback):
             store, jobs_of_data = prepare(configs, here)
             identities = identities_of(configs, jobs_of_data, here)
             study, digest = configs[0].study, digest_of(configs, identities, plan)
-            lock_sweep(store, study, digest)
-            self.parent = open_parent(store, configs[0].tracking, study, digest, plan)
+            self.parent = open_sweep(store, configs[0].tracking, study, digest, plan)
             if self.parent is None:
                 raise SystemExit(0)  # no job needs to start
             begun.append(self)
             if not plan.space:
+                self.known = dict(zip(identities, zip(configs, jobs, strict=True), strict=True))
                 jobs = jobs_left(self.parent, jobs, list(zip(identities, configs, strict=True)))
                 if not jobs:
                     self.close(FINISHED)
@@ -117,8 +110,11 @@ class SweepCallback(Callback):
         """End the parent run, once, with one of MLflow's statuses."""
         if self.parent:
             parent, self.parent = self.parent, None
-            close_parent(parent, status)
-            summarize(parent.store, parent.run_id)
+            finish_all()
+            publish_left(parent.store)
+            if status != FINISHED:
+                end_killed_runs(parent, status)
+            parent.close(status, *summary_of(parent.store, parent.run_id, self.known))
 
 
 def close_sweeps(interrupted: bool) -> None:
@@ -128,23 +124,21 @@ def close_sweeps(interrupted: bool) -> None:
         callback.close(KILLED if interrupted else FAILED)
 
 
-def summarize(store: Store, parent: str) -> None:
-    """Write what the sweep found so far into its parent run; a store that is away or refuses it breaks no sweep."""
+def summary_of(store: Store, parent: str, known: Wanted) -> tuple[str, dict[str, float]]:
+    """What a sweep found so far, as a text and as metrics; empty where no run has finished, or the store is away."""
     # Here, not above: they load SciPy's statistics, which no run waits for.
     from sentiment_rnn.report.comparison import arms_of
     from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
 
     try:
-        with store_errors(store.uri, store.experiment, "EDIT"):
-            with quick_answers():  # the sweep is over: nobody waits long for a server that is away
-                run = store.client.get_run(parent)
-            arms = arms_of(results_of(store, run))
+        with store_errors(store.uri, store.experiment, "EDIT"), quick_answers():
+            run = store.client.get_run(parent)
+            arms = arms_of(results_of(store, run, known=known))
             searched = trials_of(store, run) > 0
-            log_summary(
-                store, parent, summary_text(arms, planned_runs(store, run)), summary_metrics(arms, not searched)
-            )
-    except UserError as error:  # also where no run has finished, or only trials have
+            return summary_text(arms, planned_runs(store, run)), summary_metrics(arms, not searched)
+    except UserError as error:  # also where only trials have finished
         log.debug("no summary: %s", error)
+        return "", {}
 
 
 @contextmanager
@@ -205,7 +199,7 @@ def prepare(configs: list[RunConfig], here: bool) -> tuple[Store, dict[str, Job]
     for note in dict.fromkeys(note_of_steps(config, jobs[config.data_key].batches) for config in configs):
         if note:
             log.warning("%s", note)
-    return open_store(configs[0].tracking), jobs
+    return open_store(configs[0].tracking, checked=True), jobs
 
 
 def note_of_steps(config: RunConfig, batches: int) -> str:

@@ -22,21 +22,20 @@ from sentiment_rnn.runs.finite_loss import FiniteLoss
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
-from sentiment_rnn.runs.resume import LastCheckpoint, Place
+from sentiment_rnn.runs.resume import LastCheckpoint, ResumePosition
 from sentiment_rnn.runs.target_score import StopAtTargetScore
 from sentiment_rnn.tracking.checkpoint_files import FINAL, LAST, CheckpointFiles
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
-from sentiment_rnn.tracking.record import RunRecord, tracked_run
+from sentiment_rnn.tracking.publish import publish_left
+from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
-from sentiment_rnn.tracking.sync import send_left
 
 log = logging.getLogger("sentiment_rnn")
 
 PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 """Our names, Lightning's names."""
-SERVER_PATIENCE = 600
-"""Seconds for which the next job of a sweep waits for a server that is away."""
 PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 
 
@@ -54,16 +53,15 @@ def train(config: RunConfig, overrides: list[str]) -> float | None:
     processes = started_processes(config.trainer)
     job = set_up(config)
     note_default_rate(config)
-    # A sweep goes on when its server is back; a single run has not begun, and says at once that there is none.
-    store = open_store(config.tracking, patience=SERVER_PATIENCE if config.tracking.parent else 0)
+    store = open_store(config.tracking)
     identity = config.identity(job.digest, code_digest(config.targets))
     if not processes.is_global_zero:
         return take_part(job, processes)
-    send_left(store)
+    publish_left(store)
     with Interruption() as interruption, tracked_run(store, config, identity, overrides) as record:
-        interrupted = None if record.finished else interrupted_checkpoint(store, record.run_id)
-        processes.broadcast((record.finished, interrupted))
-        if record.finished:
+        interrupted = interrupted_checkpoint(store, record.run_id) if record.is_open else None
+        processes.broadcast((not record.is_open, interrupted))
+        if not record.is_open:
             log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, record.run_id)
             return store.client.get_run(record.run_id).data.metrics.get(job.objective.best)
         note_other_machine(record, given, config)
@@ -187,7 +185,7 @@ def build_trainer(
         # Not of `ModelCheckpoint`, which writes a last one only after an epoch that was among the best.
         LastCheckpoint(record.checkpoints / LAST if record else None, settings.checkpoint_minutes, interruption),
         EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them
-        Place(),
+        ResumePosition(),
         FiniteLoss(),
     ]
     if settings.patience:

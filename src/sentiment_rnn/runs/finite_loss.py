@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from sentiment_rnn.tracking.claims import DivergedError
+from sentiment_rnn.tracking.start import DivergedError
 
 
 class FiniteLoss(pl.Callback):

@@ -18,6 +18,7 @@ from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.model.components import build_module, module_class
 from sentiment_rnn.tracking.names import AUTO_TAG
 from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.sweeps import note_in_sweep
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -106,17 +107,16 @@ def note_other_machine(record: RunRecord, given: RunConfig, resolved: RunConfig)
     Args:
         given, resolved: the configuration as it was given, and as it is here.
     """
-    parent = resolved.tracking.parent
-    if parent is None:
+    if record.sweep is None:
         return
-    known = record.store.client.get_run(parent).data.tags
+    known = record.sweep.data.tags
     meanings = {"trainer.accelerator": (given.trainer.accelerator, resolved.trainer.accelerator)}
     # A processor and a GPU of one sweep may differ in what they compute fast.
     meanings[f"precision.{resolved.trainer.accelerator}"] = (given.precision, resolved.precision)
     for key, (asked, here) in meanings.items():
         tag = f"{AUTO_TAG}.{key}"
         if asked == "auto" and tag not in known:
-            record.store.client.set_tag(parent, tag, here)
+            note_in_sweep(record.store, record.sweep, {tag: here})
         elif asked == "auto" and known[tag] != here:
             name = key.removesuffix(f".{resolved.trainer.accelerator}")
             log.warning(

@@ -14,11 +14,11 @@ from sentiment_rnn.runs.interruption import Interruption
 
 log = logging.getLogger("sentiment_rnn")
 
-PLACE = "place"
-"""Key of the place in a checkpoint."""
+POSITION = "position"
+"""Key of the position in a checkpoint."""
 
 
-class Place(pl.Callback):
+class ResumePosition(pl.Callback):
     """Keeps in every checkpoint where in its epoch a run is: the random states, and how many batches it was given."""
 
     def __init__(self) -> None:
@@ -27,9 +27,9 @@ class Place(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the place."""
+        """Add the position."""
         loader: Any = trainer.train_dataloader
-        checkpoint[PLACE] = {
+        checkpoint[POSITION] = {
             "within_epoch": not trainer.is_last_batch,
             "batches": loader.state_dict(),
             "torch": torch.get_rng_state(),
@@ -40,7 +40,7 @@ class Place(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Keep it until training starts."""
-        self.resumed = checkpoint.get(PLACE)
+        self.resumed = checkpoint.get(POSITION)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Skip the batches that were read; Lightning does not where a schedule has asked for the number of steps."""

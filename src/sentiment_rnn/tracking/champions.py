@@ -7,12 +7,12 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.answers import may_be_missing
 from sentiment_rnn.tracking.inventory import best_of
 from sentiment_rnn.tracking.models import register, take_back
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
 from sentiment_rnn.tracking.results import RunResult, accuracy_of, data_digest_of, run_or_none, score_of
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store_errors import may_be_missing
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,10 @@ class CheckpointFiles(TorchCheckpointIO):
 
     Args:
         before: is called before each file is written.
-        upload: takes each file that was written, and the steps of training in it.
     """
 
-    def __init__(
-        self, before: Callable[[], None] | None = None, upload: Callable[[Path, int], None] | None = None
-    ) -> None:
+    def __init__(self, before: Callable[[], None] | None = None) -> None:
         self.before = before
-        self.upload = upload
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Replace a file by a whole new one; raises `UserError` where there is no space, or no leave to write."""
@@ -69,8 +65,6 @@ class CheckpointFiles(TorchCheckpointIO):
             raise UserError(
                 f"{path}: cannot be written ({error.strerror}); mend that, and the same command resumes the run"
             ) from error
-        if self.upload:
-            self.upload(path, checkpoint["global_step"])
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
         """The plain state in a file, its paths led to this folder; raises `UserError` as `load_checkpoint` does."""

@@ -1,6 +1,6 @@
 """The checkpoints of a run: the one that was tested, and the one from which it resumes.
 
-They are in the run's own folder, and where the store is a server, they are fetched from there.
+They are in the run's own folder.
 """
 
 import logging
@@ -10,7 +10,6 @@ from pathlib import Path
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of, load_checkpoint, note_of_pruning
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
-from sentiment_rnn.tracking.remote_checkpoints import fetch_missing, fetch_newer
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
@@ -30,8 +29,6 @@ def checkpoint_of(result: RunResult) -> Path:
     if CHECKPOINT_TAG not in result.tags:
         raise UserError(f"run {result.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
     name = Path(result.tags[CHECKPOINT_TAG]).name
-    if result.store.keeps_checkpoints:
-        fetch_missing(result.store, result.run_id, name)
     return _own(result.store, result.run_id, name)
 
 
@@ -42,8 +39,6 @@ def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
     Raises:
         UserError: it is a link to another folder.
     """
-    if store.keeps_checkpoints:
-        fetch_newer(store, run_id)
     damaged = False
     for name in (LAST, PREVIOUS):
         path = _own(store, run_id, name)

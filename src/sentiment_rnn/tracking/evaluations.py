@@ -11,10 +11,10 @@ from mlflow.exceptions import MlflowException
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.answers import short_reason, store_errors
 from sentiment_rnn.tracking.names import PARENT_TAG
 from sentiment_rnn.tracking.record import write_pictures_and_mistakes
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store_errors import short_reason, store_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

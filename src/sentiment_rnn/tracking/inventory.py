@@ -13,7 +13,6 @@ from mlflow.entities import Run
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.checkpoints import files_of
-from sentiment_rnn.tracking.lease import Owner, lease_tag, owners_of
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -25,7 +24,8 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import is_finished, order_of, planned_runs, reused_by, validation_rank
+from sentiment_rnn.tracking.ownership import writer_of
+from sentiment_rnn.tracking.results import RUNNING, is_finished, order_of, planned_runs, reused_by, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -85,9 +85,7 @@ class Entry:
 
     def is_running(self, run: Run) -> bool:
         """Whether a process may be at work on it, or on this run of it: a sweep's jobs can outlive their launcher."""
-        own = lease_tag(run.data.tags[IDENTITY_TAG])
-        owners = owners_of({name: value for name, value in self.run.data.tags.items() if name == own})
-        return "running" in (self.state, _state(run, owners, self.updated))
+        return "running" in (self.state, _state([run], self.updated))
 
 
 def is_done(run: Run) -> bool:
@@ -170,20 +168,22 @@ def _entry(store: Store, run: Run, runs: list[Run], models: dict[str, int | None
         run,
         listed,
         jobs=len(listed) if is_finished(run) or not _is_sweep(run) else planned_runs(store, run) or len(listed),
-        state=_state(run, owners_of(run.data.tags), updated),  # of a sweep, also those of its jobs
+        state=_state([run, *runs], updated),  # a sweep's jobs can outlive their launcher
         updated=updated,
         checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),
         artifacts=None if None in sizes else sum(size for size in sizes if size is not None),
     )
 
 
-def _state(run: Run, owners: Sequence[Owner], updated: float) -> str:
-    status = str(run.info.status).lower()
+def _state(runs: Sequence[Run], updated: float) -> str:
+    """How the first of these runs stands, on which the processes of all work."""
+    status = str(runs[0].info.status).lower()
     if status not in ("running", "scheduled"):
         return status
-    if any(owner.is_here and not owner.is_gone for owner in owners):
+    writers = [writer_of(run) for run in runs if run.info.status == RUNNING]
+    if any(writer and writer.is_here and not writer.is_gone for writer in writers):
         return "running"
-    if owners and all(owner.is_gone for owner in owners):
+    if all(writer and writer.is_gone for writer in writers):
         return "stale"
     # Of another machine's process we know only when it last wrote.
     return "running" if time.time() - updated < SILENT else "stale"

@@ -2,7 +2,8 @@
 
 import tempfile
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ from mlflow.entities import LoggedModelOutput, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import ColSpec, Schema
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package_files import DESCRIBED, content_of
-from sentiment_rnn.tracking.answers import is_missing, may_be_missing, or_refused
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG, TEMPERATURE, TRIAL_TAG
 from sentiment_rnn.tracking.results import is_finished
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store_errors import is_missing, may_be_missing, or_refused
 
 HOW_TO_SERVE = (
     "Install sentiment_rnn (a wheel of its repository) beside mlflow, then: "
@@ -30,6 +32,10 @@ HOW_TO_SERVE = (
 """In a model's metadata: sentiment_rnn is on no package index, so MLflow cannot install it."""
 LOADER = "sentiment_rnn.inference.pyfunc"
 """What MLflow imports to load the model: the code is in the package, none is in the model."""
+AT_ONCE = 8
+"""Files that are sent together."""
+PARTIAL = ".partial"
+"""Ending of a file that is being written."""
 PACKAGE = "package"
 LOGGED_NAME = "sentiment"
 """Of the MLflow model that a run logs, whatever name it is registered under."""
@@ -49,28 +55,54 @@ SIGNATURE = ModelSignature(
 )
 
 
-def log_model(store: Store, run_id: str, package: Path, tags: Mapping[str, str]) -> None:
+def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str]) -> None:
     """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model.
 
     A run has one: where an earlier attempt was cut off, this one goes on with its model.
     """
-    client = store.client
-    if model_of(client.get_run(run_id)):
-        return
-    begun = client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'")
+    client, run_id = store.client, run.info.run_id
+    experiments = [run.info.experiment_id]
+    begun = client.search_logged_models(experiments, f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'")
     logged = (
         begun[0]
         if begun
         else client.create_logged_model(
-            store.experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
+            run.info.experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
         )
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         save_model(path, package, Model(run_id=run_id, model_id=logged.model_id))
-        client.log_model_artifacts(logged.model_id, str(path))
+        if faults := send_files(logged.artifact_location, store.uri, path, files_in(path)):
+            raise faults.popitem()[1]
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+
+
+def send_files(address: str, uri: str, folder: Path, paths: Sequence[Path]) -> dict[Path, Exception]:
+    """Send files, some at a time, under the places that they have in `folder`; what was raised for which.
+
+    Args:
+        address: of the artifacts of a run or a model.
+        uri: of the store.
+    """
+    repository = get_artifact_repository(address, tracking_uri=uri)
+
+    def send(path: Path) -> Exception | None:
+        place = path.parent.relative_to(folder).as_posix()
+        try:
+            repository.log_artifact(str(path), None if place == "." else place)
+        except Exception as error:  # of whatever keeps the files
+            return error
+        return None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return {path: error for path, error in zip(paths, pool.map(send, paths), strict=True) if error}
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files under a folder, but for one that is being written."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != PARTIAL]
 
 
 def save_model(path: Path, package: Path, described: Model) -> None:

@@ -3,7 +3,7 @@
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.outbox import Outbox, milliseconds
+from sentiment_rnn.tracking.record import RunRecord, milliseconds
 
 
 class Monitor(SystemMetricsMonitor):
@@ -12,9 +12,10 @@ class Monitor(SystemMetricsMonitor):
     MLflow's own asks the server after each sample whether the run goes on, and ends where that does not answer.
     """
 
-    def __init__(self, outbox: Outbox, seconds: float = 5) -> None:
-        super().__init__(outbox.run_id, sampling_interval=seconds, resume_logging=True, tracking_uri=outbox.store.uri)
-        self.outbox = outbox
+    def __init__(self, record: RunRecord, seconds: float = 5) -> None:
+        super().__init__(record.run_id, sampling_interval=seconds, tracking_uri=record.store.uri)
+        self.record = record
+        self._logging_step = record.next_sample
 
     def monitor(self) -> None:
         """Collect and record until `finish`."""
@@ -32,7 +33,7 @@ class Monitor(SystemMetricsMonitor):
         """Record what was collected."""
         prefix = self._metrics_prefix + (f"{self.node_id}/" if self.node_id else "")
         time, step = milliseconds(), self._logging_step
-        self.outbox.metrics([(prefix + name, float(value), time, step) for name, value in metrics.items()])
+        self.record.metrics([(prefix + name, float(value), time, step) for name, value in metrics.items()])
         self._logging_step += 1
         for monitor in self.monitors:
             monitor.clear_metrics()

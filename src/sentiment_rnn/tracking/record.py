@@ -1,11 +1,24 @@
-"""What one run records in MLflow, from its first step to its test."""
+"""What one run records: complete in its own folder, whatever becomes of the store. `publish` copies it to MLflow.
 
+<checkpoints>/<run id>/
+    *.ckpt                  checkpoints
+    record/run.json         tags, parameters, datasets, and how the run ended
+    record/metrics.jsonl    a point a line: name, value, time [ms since 1970], step
+    record/owner            the process that may write here
+    record/artifacts/       files, as MLflow is to have them
+    record/package/         the packaged model
+
+The folder `record` goes when MLflow has all of it.
+"""
+
+import copy
 import json
-import logging
+import os
+import shutil
 import tempfile
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,111 +27,211 @@ import yaml
 from lightning.pytorch.loggers import Logger
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import RunStatus
+from mlflow.entities import Run
 
-from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.masking import masked, masked_settings
-from sentiment_rnn.tracking.answers import store_errors
-from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, CheckpointFiles, folder_of
-from sentiment_rnn.tracking.claims import DivergedError, PrunedError, claim_run
-from sentiment_rnn.tracking.lease import Lease
-from sentiment_rnn.tracking.monitor import Monitor
+from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles, folder_of
+from sentiment_rnn.tracking.models import files_in
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
-    CONFIGURATION,
     DIVERGED_TAG,
     ERROR_TAG,
     GRADIENTS,
     MISTAKES,
-    OVERRIDES,
     PREDICTIONS,
-    PRUNED_TAG,
+    RECORD,
     TRACEBACK,
     WRITER_TAG,
 )
-from sentiment_rnn.tracking.outbox import Outbox, milliseconds
-from sentiment_rnn.tracking.remote_checkpoints import Upload
-from sentiment_rnn.tracking.results import Curve
-from sentiment_rnn.tracking.store import Store, storage_fault
+from sentiment_rnn.tracking.ownership import Owner, owner_in, this_process
+from sentiment_rnn.tracking.results import FINISHED, Curve
+from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.whole_files import whole, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-log = logging.getLogger(__name__)
-
 TABLES_TAG = "mlflow.loggedArtifacts"
 """By which MLflow's pages know an artifact as a table."""
 
+Point = tuple[str, float, int, int]
+"""Name, value, time [ms since 1970] and step of a metric."""
+
 
 class RunRecord:
-    """A run in the store, open until `tracked_run` ends it. All that it records goes through its outbox."""
+    """The record of a run. Whoever only reads it opens it; who writes it begins it, and nobody else does until the end.
 
-    def __init__(
-        self,
-        store: Store,
-        run_id: str,
-        outbox: Outbox | None = None,
-        lease: Lease | None = None,
-        earlier: Mapping[str, Curve] | None = None,
-        overrides: Sequence[str] = (),
-    ) -> None:
+    Methods that write raise `OSError` for a full disk, and `UserError` where another process has taken the run over.
+    """
+
+    def __init__(self, store: Store, run_id: str, overrides: Sequence[str] = (), sweep: Run | None = None) -> None:
         self.store = store
         self.run_id = run_id
-        self.lease = lease
-        """The right to write it; none for a run that has finished."""
         self.overrides = overrides
         """What was said on the command line."""
+        self.sweep = sweep
+        """The parent run, if this is a job of a sweep."""
         self.checkpoints = folder_of(store, run_id)
-        self.upload = Upload(store, run_id) if lease and store.keeps_checkpoints else None
-        self._outbox = outbox
-        self._points: dict[str, dict[int, float]] = {
-            name: dict(zip(*curve, strict=True)) for name, curve in (earlier or {}).items()
-        }
+        self.folder = self.checkpoints / RECORD
+        self.artifacts = self.folder / "artifacts"
+        self.published = self.folder / "published"
+        """Says that MLflow has all that a process, which it names, left of a run; the record stays, since the run may
+        resume."""
+        self.owner: Owner | None = None
+        """This process, where it writes the record."""
+        self.taken_over = False
+        """Whether another process trains this run."""
+        self._owned = self.folder / "owner"
+        self.changed, self.urgent = threading.Event(), threading.Event()
+        """Set when something was recorded; the second where it is long to send, or the last."""
+        self.is_closed = False
+        """Whether this process records no more."""
+        self._lock = threading.RLock()
+        self._points: dict[str, dict[int, float]] = {}
+        self._told: dict[str, Any] = {"params": {}, "tags": {}, "dataset": None, "model": None, "end": None}
+        path = self.folder / "run.json"
+        if path.exists():
+            self._told |= json.loads(path.read_text(encoding="utf-8"))
 
     @property
-    def finished(self) -> bool:
-        """Whether the run was finished before; then it is not to be trained."""
-        return self.lease is None
+    def is_open(self) -> bool:
+        """Whether this process writes it. A run that has finished is not to be trained."""
+        return self.owner is not None
 
     @property
-    def outbox(self) -> Outbox:
-        """The way of what it records; raises `UserError` where another process has taken the run over."""
-        assert self._outbox
-        if self.lease:
-            self.lease.check()
-        return self._outbox
+    def has_finished(self) -> bool:
+        """Whether it says that the run was trained and tested to its end."""
+        return self._told["end"] is not None and self._told["end"][0] == FINISHED
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a process may be at work on it: one that lives, or one of another machine that has not ended it."""
+        writer = owner_in(self._told["tags"].get(WRITER_TAG, ""))
+        return self._told["end"] is None and not writer.is_gone
+
+    def told(self) -> dict[str, Any]:
+        """What `run.json` says now."""
+        with self._lock:
+            return copy.deepcopy(self._told)
+
+    def points(self, place: int = 0) -> tuple[list[Point], int]:
+        """The points from a byte of the file on, and where they end; what a process was killed at is passed over."""
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return [], 0
+        with path.open("rb") as file:
+            file.seek(place)
+            whole = file.read().rpartition(b"\n")[0]
+        return [tuple(json.loads(line)) for line in whole.splitlines()], place + len(whole) + bool(whole)
+
+    def begin(self, tags: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None) -> None:
+        """Open the record for writing, as the owner of the run: a new one, or that of a run that broke off."""
+        self.owner = this_process()
+        self.artifacts.mkdir(parents=True, exist_ok=True)
+        write_whole(self._owned, self.owner.token.encode())
+        points, _ = self.points()
+        for name, value, _, step in points:
+            self._points.setdefault(name, {})[step] = value
+        write_whole(self.folder / "metrics.jsonl", "".join(map(_line, points)).encode())
+        self._metrics = (self.folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self.published.unlink(missing_ok=True)
+        (self.artifacts / TRACEBACK).unlink(missing_ok=True)  # of the failure from which it resumes
+        kept = {name: value for name, value in self._told["tags"].items() if name not in (ERROR_TAG, DIVERGED_TAG)}
+        self._tell(
+            uri=self.store.uri,
+            experiment=self.store.experiment,
+            params=self._told["params"] | dict(params or {}),
+            tags=kept | dict(tags or {}) | {WRITER_TAG: self.owner.text()},
+            end=None,
+        )
+
+    def check(self) -> None:
+        """Raise `UserError` where another process has taken the run over."""
+        token = self._owned.read_text() if self._owned.exists() else ""
+        if self.owner is None or token != self.owner.token:
+            self.taken_over = True
+        if self.taken_over:
+            raise UserError(f"run {self.run_id}: another process has taken this run over; this one writes no more")
+
+    def metrics(self, points: Iterable[Point]) -> None:
+        """Metrics with their time and step."""
+        with self._lock:
+            self.check()
+            for name, value, at, step in points:
+                self._metrics.write(_line((name, value, at, step)))
+                self._points.setdefault(name, {})[step] = value
+            self._metrics.flush()
+        self.changed.set()
+
+    def flush(self) -> None:
+        """Have the system put the metrics on the disk: before a checkpoint, since a resumed run does not measure them
+        again."""
+        with self._lock:
+            self.check()
+            os.fsync(self._metrics.fileno())
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Tags, which replace those of the same names."""
+        with self._lock:
+            self._tell(tags=self._told["tags"] | dict(tags))
+
+    def artifacts_in(self, path: Path, folder: str = "") -> None:
+        """The files in a folder, under `folder` of the run's artifacts."""
+        self.check()
+        for source in files_in(path):
+            target = self.artifacts / folder / source.relative_to(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole(target) as partial:
+                shutil.copyfile(source, partial)
+        self.changed.set()
+
+    def log_text(self, text: str, name: str) -> None:
+        """A text as the artifact `name`, `figures/table.md` say."""
+        self.check()
+        (self.artifacts / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.artifacts / name, text.encode())
+        self.changed.set()
+
+    def end(self, status: str) -> None:
+        """End the run, as `FINISHED`, `FAILED` or `KILLED`."""
+        self._tell(end=[status, milliseconds()])
+
+    def close(self) -> None:
+        """Write no more, whether the end is recorded or not: what is there is published."""
+        self._metrics.close()
+        self.is_closed = True
+        self.changed.set()
+        self.urgent.set()
 
     def logger(self) -> "RunLogger":
         """Where Lightning writes its metrics."""
         return RunLogger(self)
 
     def checkpoint_files(self) -> CheckpointFiles:
-        """How Lightning writes checkpoints: what was measured up to one is in the store before."""
-        return CheckpointFiles(lambda: self.outbox.flush(), self.upload.add if self.upload else None)
+        """How Lightning writes checkpoints: what was measured up to one is on the disk before."""
+        return CheckpointFiles(self.flush)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Numbers, at one step. A run that was resumed repeats some steps: what it logged at one stays."""
-        new = {name: float(value) for name, value in metrics.items() if step not in self._points.get(name, {})}
-        time = milliseconds()
+        now = milliseconds()
+        points = [(name, float(value), now, step) for name, value in metrics.items()]
+        new = [point for point in points if step not in self._points.get(point[0], {})]
         if new:
-            self.outbox.metrics([(name, value, time, step) for name, value in new.items()])
-        for name, value in new.items():
-            self._points.setdefault(name, {})[step] = value
+            self.metrics(new)
 
     def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
         """The corpus, by its digest, so that runs on the same data can be found."""
         source = CodeDatasetSource({"name": name, "sha256": digest, **{k: str(v) for k, v in reviews.items()}})
         dataset = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
         fields = ("name", "digest", "source_type", "source")
-        self.outbox.dataset({field: dataset[field] for field in fields}, "train and test")
+        self._tell(dataset={field: dataset[field] for field in fields})
 
     def log_checkpoints(self, tested: str, keeps_last: bool = True) -> None:
         """Checkpoints by reference: they stay where they are."""
         last = {"last": str(self.checkpoints / LAST)} if keeps_last else {}
         self.log_text(yaml.safe_dump({"tested": tested, **last}), "checkpoints.yaml")
-        self.outbox.tags({CHECKPOINT_TAG: tested})
+        self.tags({CHECKPOINT_TAG: tested})
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
         """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
@@ -132,27 +245,39 @@ class RunRecord:
             path = Path(folder, PREDICTIONS)
             path.parent.mkdir()
             predictions.save(path)
-            self.outbox.artifact(Path(folder))
+            self.artifacts_in(Path(folder))
 
     def log_pictures(self, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]) -> None:
         """Figures by their name, and the most confident mistakes."""
         with tempfile.TemporaryDirectory() as folder:
             tables = write_pictures_and_mistakes(Path(folder), figures, mistakes)
-            self.outbox.artifact(Path(folder))
-        self.outbox.tags(tables)
+            self.artifacts_in(Path(folder))
+        self.tags(tables)
 
     def log_model(self, package: Path, tags: Mapping[str, str]) -> None:
         """The packaged model in a folder called `tracking.models.PACKAGE`."""
-        self.outbox.model(package, tags)
+        self.check()
+        shutil.copytree(package, self.folder / package.name, dirs_exist_ok=True)
+        self._tell(model=dict(tags))
+        self.urgent.set()
+
+    @property
+    def next_sample(self) -> int:
+        """How many samples of processor and memory it has."""
+        samples = [max(steps) for name, steps in self._points.items() if name.startswith("system/")]
+        return 1 + max(samples, default=-1)
 
     def curve(self, name: str) -> Curve:
         """Steps and values of a metric so far, also of the time before the run was resumed."""
         points = self._points.get(name, {})
         return sorted(points), [points[step] for step in sorted(points)]
 
-    def log_text(self, text: str, name: str) -> None:
-        """A text as an artifact."""
-        self.outbox.text(text, name)
+    def _tell(self, **told: Any) -> None:
+        with self._lock:
+            self.check()
+            self._told |= told
+            write_whole(self.folder / "run.json", json.dumps(self._told).encode())
+        self.changed.set()
 
 
 class RunLogger(Logger):
@@ -196,105 +321,10 @@ def write_pictures_and_mistakes(
     return {TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])}
 
 
-@contextmanager
-def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[str]) -> Iterator[RunRecord]:
-    """Open a run, or resume the broken one of the same identity: of the same sweep, or the one that `tracking.resume`
-    names. No other process writes it until it ends: FINISHED, or FAILED with its traceback.
-
-    A job of a sweep first waits where another process trains the same. A run that has finished, or stands in for it, is
-    given as it is, `RunRecord.finished`, and is not to be trained.
-
-    Nothing that the store does after that ends the run, or takes the place of the error that did.
-
-    Args:
-        identity: `RunConfig.identity`.
-        overrides: what was said on the command line.
-
-    Raises:
-        UserError: the store refuses the run; the one that is to be resumed is finished, is another, does not exist, or
-            is being trained; or there is no such sweep.
-        PrunedError: a search ended the run early, now or before.
-        DivergedError: its loss became no number, now or before.
-    """
-    with store_errors(store.uri, store.experiment, "EDIT"), ExitStack() as undone:
-        claim = claim_run(store, config, identity, overrides)
-        run_id, lease = claim.run_id, claim.lease
-        if lease:
-            undone.enter_context(lease)
-            store.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-            store.client.set_tag(run_id, WRITER_TAG, str(lease.own))
-            outbox = Outbox(store, run_id)
-            undone.pop_all()
-    if lease is None:
-        yield RunRecord(store, run_id)
-        return
-    status, monitor, fault, trace = RunStatus.FAILED, None, None, ""
-    why: dict[str, str] = {}
-    try:
-        outbox.text(yaml.safe_dump(masked_settings(config.settings()), sort_keys=False), CONFIGURATION)
-        outbox.text(yaml.safe_dump([masked(override) for override in overrides]), OVERRIDES)
-        if config.tracking.system_metrics:
-            monitor = Monitor(outbox)
-            monitor.start()
-        record = RunRecord(store, run_id, outbox, lease, claim.earlier, overrides)
-        try:
-            yield record
-        finally:
-            if record.upload:
-                record.upload.finish()
-        lease.check()
-        (record.checkpoints / PREVIOUS).unlink(missing_ok=True)  # a finished run does not resume
-        status = RunStatus.FINISHED
-    except (KeyboardInterrupt, SystemExit) as error:
-        status = RunStatus.KILLED
-        if config.tracking.parent is None:
-            log.info("run %s was interrupted; the same command with tracking.resume=%s resumes it", run_id, run_id)
-        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into SystemExit
-            raise error.__context__ from None
-        raise  # a scheduler's, which stops the process to start it again
-    except PrunedError as error:
-        status = RunStatus.KILLED
-        outbox.tags({PRUNED_TAG: str(error)})
-        log.info("run %s: pruned %s", run_id, error)
-        raise
-    except BaseException as error:
-        fault = storage_fault(store, error)
-        mendable = error if isinstance(error, UserError) else fault
-        if mendable:
-            log.error("run %s failed: %s", run_id, mendable)
-        else:
-            log.exception("run %s failed", run_id)
-        trace = masked(traceback.format_exc())
-        why = {ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]}
-        why |= {DIVERGED_TAG: str(error)} if isinstance(error, DivergedError) else {}
-        if mendable and mendable is not error:
-            raise mendable from error
-        raise
-    finally:
-        with lease, _only_reporting(store, run_id, fault):
-            if monitor:
-                monitor.finish()
-            if lease.taken_over:
-                outbox.drop_metrics()
-            else:
-                if why:
-                    outbox.tags(why)
-                    outbox.text(trace, TRACEBACK)
-                outbox.end(RunStatus.to_string(status))
-            outbox.close()
-            if status == RunStatus.FINISHED and not config.tracking.records_all:
-                (record.checkpoints / LAST).unlink(missing_ok=True)  # only now: until here the run would resume
+def milliseconds() -> int:
+    """Now, as MLflow has it: since 1970."""
+    return int(time.time() * 1000)
 
 
-@contextmanager
-def _only_reporting(store: Store, run_id: str, fault: UserError | None) -> Iterator[None]:
-    """Let no failure to report how a run ended take the place of what happened to it, nor a full disk be said twice.
-
-    Args:
-        fault: of the disk, where that is what ended the run.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not (fault and storage_fault(store, error)):
-            log.warning("run %s: its end is not recorded (%s)", run_id, error)
+def _line(point: Sequence[Any]) -> str:
+    return json.dumps(point) + "\n"

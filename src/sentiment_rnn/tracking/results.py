@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,29 +19,37 @@ from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
+from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import FORMER_NAMES, UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.answers import STORE_ERRORS, is_missing, may_be_missing
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
     CONFIGURATION,
     DIVERGED_TAG,
     GRADIENTS,
+    IDENTITY_TAG,
     JOBS,
     ORDER_TAG,
     OVERRIDES,
     PARAMETERS,
     PARENT_TAG,
     PREDICTIONS,
+    RECORD,
     REUSED_TAG,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, is_missing, may_be_missing
 
-FINISHED = "attributes.status = 'FINISHED'"
+RUNNING, FINISHED, FAILED, KILLED = (
+    RunStatus.to_string(status)
+    for status in (RunStatus.RUNNING, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
+)
+"""How MLflow calls the states of a run; KILLED is one that was interrupted."""
+IS_FINISHED = f"attributes.status = '{FINISHED}'"
 
 Curve = tuple[list[int], list[float]]
 """Steps and values."""
@@ -122,7 +131,7 @@ def curve_of(store: Store, run_id: str, name: str) -> Curve:
 
 def is_finished(run: Run) -> bool:
     """Whether a run was trained and tested to its end, or all jobs of a sweep went well."""
-    return str(run.info.status) == RunStatus.to_string(RunStatus.FINISHED)
+    return str(run.info.status) == FINISHED
 
 
 def data_digest_of(run: Run) -> str:
@@ -194,7 +203,7 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
                 raise
             query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
     if finished:
-        query += f" and {FINISHED}"
+        query += f" and {IS_FINISHED}"
     found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)
     if not found and finished:
         raise UserError(f"{sweep}: no such sweep has finished in {store.uri}; train it first")
@@ -252,18 +261,24 @@ def _last_work(store: Store, parent: Run) -> int:
     return int((last[0] if last else parent).info.start_time)
 
 
-def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RunResult]:
+def results_of(
+    store: Store, parent: Run, diverged: bool = False, known: Mapping[str, tuple[RunConfig, list[str]]] | None = None
+) -> list[RunResult]:
     """The finished runs of a sweep, in the order of its jobs; trials are left out.
 
     Args:
         diverged: whether those that diverged come too.
+        known: configuration and overrides of runs that need not be read, by their identities.
 
     Raises:
         UserError: there are none.
     """
     reused = reused_by(parent)
     runs = finished_runs(store, parent, diverged)
-    results = [result_of(store, run, reused.get(run.info.run_id)) for run in runs]
+    results = []
+    for run in runs:
+        config, job = (known or {}).get(run.data.tags.get(IDENTITY_TAG, ""), (None, None))
+        results.append(result_of(store, run, reused.get(run.info.run_id, job), config))
     jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
     return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
 
@@ -330,11 +345,12 @@ def _plan_of(store: Store, parent: Run) -> dict[str, Any]:
         return {}
 
 
-def result_of(store: Store, run: Run, overrides: list[str] | None = None) -> RunResult:
+def result_of(store: Store, run: Run, overrides: list[str] | None = None, config: RunConfig | None = None) -> RunResult:
     """A finished run.
 
     Args:
-        overrides: of the job that asks for it, where that is of another sweep.
+        overrides: of the job that asks for it, where they are known.
+        config: its configuration, where it is known.
 
     Raises:
         UserError: its configuration cannot be read.
@@ -342,7 +358,7 @@ def result_of(store: Store, run: Run, overrides: list[str] | None = None) -> Run
     return RunResult(
         store,
         run.info.run_id,
-        config=recorded(_read_yaml(store, run, CONFIGURATION, dict)),
+        config=config or recorded(_read_yaml(store, run, CONFIGURATION, dict)),
         overrides=_pairs(overrides or _read_yaml(store, run, OVERRIDES, list)),
         metrics=Metrics(run.data.metrics),
         tags=run.data.tags,
@@ -380,6 +396,9 @@ def _pairs(overrides: list[str]) -> dict[str, str]:
 
 
 def _download(store: Store, run_id: str, artifacts: str, name: str, folder: str) -> Path:
+    own = store.checkpoints / run_id / RECORD / "artifacts" / name
+    if own.exists():  # what MLflow has not got, or not yet
+        return Path(shutil.copy(own, folder))
     # Not by the run's id: MLflow would then ask for the run three times, which takes longer than the file.
     try:
         return Path(download_artifacts(f"{artifacts}/{name}", dst_path=folder, tracking_uri=store.uri))

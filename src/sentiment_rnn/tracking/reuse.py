@@ -1,7 +1,7 @@
 """Finished runs that stand in for those of a sweep, so that they are not trained again."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from mlflow.entities import Run, RunTag
@@ -18,7 +18,7 @@ from sentiment_rnn.tracking.names import (
     SEARCH_TRIAL_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import FINISHED, reused_by
+from sentiment_rnn.tracking.results import IS_FINISHED, reused_by
 from sentiment_rnn.tracking.store import Store
 
 MOST_SEARCHES = 10
@@ -30,21 +30,24 @@ Wanted = Mapping[str, tuple[RunConfig, list[str]]]
 """Configuration and overrides of jobs, by the identity of the run that each asks for."""
 
 
-def finished_runs_for(store: Store, parent: Run, wanted: Wanted) -> dict[str, Run]:
+def finished_runs_for(store: Store, parent: Run, wanted: Wanted, runs: Iterable[Run] | None = None) -> dict[str, Run]:
     """Of each identity that has one, the finished run: the sweep's own, or the last of those that stand in for it.
 
     The sweep lists the latter from now on.
 
     Args:
         parent: of the sweep.
+        runs: the finished runs of these identities, the last to have started first; None asks the store.
     """
-    beginnings = {identity[:SHARED] for identity in wanted} if len(wanted) > 1 else set(wanted)
-    if len(beginnings) > MOST_SEARCHES:
-        beginnings = {""}
+    if runs is None:
+        beginnings = {identity[:SHARED] for identity in wanted} if len(wanted) > 1 else set(wanted)
+        if len(beginnings) > MOST_SEARCHES:
+            beginnings = {""}
+        runs = chain(*(_finished(store, beginning) for beginning in beginnings))
     own: dict[str, Run] = {}
     others: dict[str, Run] = {}
     listed = reused_by(parent)
-    for run in chain(*(_finished(store, beginning) for beginning in beginnings)):
+    for run in runs:
         identity = run.data.tags[IDENTITY_TAG]
         if identity not in wanted:
             continue
@@ -64,7 +67,7 @@ def finished_runs_for(store: Store, parent: Run, wanted: Wanted) -> dict[str, Ru
 
 def _finished(store: Store, beginning: str) -> Iterator[Run]:
     """The finished runs whose identities begin so, the last to have started first."""
-    query = f"{FINISHED} and tags.`{IDENTITY_TAG}` LIKE '{beginning}%'"
+    query = f"{IS_FINISHED} and tags.`{IDENTITY_TAG}` LIKE '{beginning}%'"
     return pages(
         lambda token: store.client.search_runs(
             [store.experiment_id], query, max_results=PAGE, order_by=["start_time DESC"], page_token=token

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import sqlite3
+import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.answers import quick_answers, store_errors, wait_for_answer
+from sentiment_rnn.tracking.store_errors import quick_answers, store_errors
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 """Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
@@ -41,11 +42,11 @@ class Store:
     uri: str
     experiment_id: str
     directory: Path
-    """Absolute folder of the default database, its artifacts, checkpoints, and what a server has not got yet."""
+    """Absolute folder of the default database, its artifacts, checkpoints, and what MLflow has not got yet."""
     experiment: str = ""
     """Name of the experiment, for messages."""
     shared: Path | None = None
-    """Absolute folder of all checkpoints, where it is another."""
+    """Absolute folder of all checkpoints and records, where it is another."""
 
     @property
     def remote(self) -> bool:
@@ -54,13 +55,8 @@ class Store:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of all checkpoints."""
+        """Folder of all checkpoints and records."""
         return self.shared or self.directory / "checkpoints"
-
-    @property
-    def keeps_checkpoints(self) -> bool:
-        """Whether checkpoints are artifacts as well, since no other machine sees their folder."""
-        return self.remote and self.shared is None
 
 
 def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
@@ -83,14 +79,14 @@ def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
         )
     if is_server(uri):
         with store_errors(uri, config.experiment, "READ", name), quick_answers():
-            wait_for_answer(MlflowClient(uri), patience=0)
+            MlflowClient(uri).search_experiments(max_results=1)
 
 
 def open_store(
     config: TrackingConfig,
     create: bool = True,
     names: tuple[str, str] = ("tracking.directory", "tracking.uri"),
-    patience: float = 0,
+    checked: bool = False,
 ) -> Store:
     """The store that `config` names, with its database and experiment made if they are missing.
 
@@ -99,8 +95,8 @@ def open_store(
 
     Args:
         create: make what is missing; False is for commands that only read.
+        checked: `check_store` has been called.
         names: what the user calls the folder and the address, for messages.
-        patience: seconds for which a server that does not answer is asked again.
 
     Raises:
         UserError: the folder cannot be written, there is nothing to read, or as `check_store` does.
@@ -118,8 +114,12 @@ def open_store(
             f"{directory_name}={config.directory}: {found[0]}, of {directory}, cannot be in the address of a database; "
             "choose another folder"
         )
-    if not patience:
+    if config.parent and is_server(uri):  # a job of a sweep, whose run has the experiment
+        return Store(MlflowClient(uri), uri, "", directory, config.experiment, shared)
+    if not checked:
         check_store(config, uri_name)
+    if create and shared:
+        _check_folder(shared)
     try:
         with store_errors(named[0], config.experiment, "EDIT" if create else "READ", named[1]):
             if not create:
@@ -133,18 +133,23 @@ def open_store(
                 if database and not _is_whole(database):
                     _make_database(database)
                 client = MlflowClient(uri)
-                if patience and is_server(uri):
-                    wait_for_answer(client, patience)
-                experiment_id = _experiment(client, config) or client.create_experiment(
-                    config.experiment,
-                    artifact_location=None if config.uri else (directory / "artifacts").as_uri(),
-                    tags={"mlflow.experimentKind": "custom_model_development"},
-                )
+                experiment_id = _experiment(client, config) or _made_experiment(client, config, directory)
     except OSError as error:
         raise UserError(
             f"{directory_name}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
     return Store(client, uri, experiment_id, directory, config.experiment, shared)
+
+
+def _check_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"tracking.checkpoints={path}: cannot be written ({error.strerror or error}); choose another folder"
+        ) from error
 
 
 def is_server(uri: str) -> bool:
@@ -198,6 +203,18 @@ def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
     """Id of the experiment; None where it is missing."""
     found = client.get_experiment_by_name(config.experiment)
     return None if found is None else str(found.experiment_id)
+
+
+def _made_experiment(client: MlflowClient, config: TrackingConfig, directory: Path) -> str:
+    """Id of the experiment, made by this process, or by one on another host that came first."""
+    artifacts = None if config.uri else (directory / "artifacts").as_uri()
+    try:
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(config.experiment, artifacts, tags))
+    except MlflowException:
+        if (found := _experiment(client, config)) is None:
+            raise
+        return found
 
 
 def storage_fault(store: Store, error: BaseException) -> UserError | None:

@@ -1,24 +1,21 @@
 """The parent run of a sweep: opened, or resumed, by one process at a time."""
 
-import atexit
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-from mlflow.entities import RunStatus
+import yaml
+from mlflow.entities import Run
 
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.answers import STORE_ERRORS, quick_answers, store_errors
-from sentiment_rnn.tracking.lease import HeldError, Lease, lease_tag, owner_in
 from sentiment_rnn.tracking.names import (
     ERROR_TAG,
-    IDENTITY_TAG,
     JOBS,
     NOTE_TAG,
     ORDER_TAG,
@@ -27,16 +24,27 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
 )
 from sentiment_rnn.tracking.origin import origin_tags
-from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.results import ended_runs, is_finished, latest_of, next_order, reused_by, trials_of
+from sentiment_rnn.tracking.ownership import SweepLock, writer_of
+from sentiment_rnn.tracking.publish import Publisher, publish_left, sweeps_here
+from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.results import (
+    FINISHED,
+    KILLED,
+    RUNNING,
+    ended_runs,
+    is_finished,
+    latest_of,
+    next_order,
+    reused_by,
+    trials_of,
+)
 from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store, where_to_look
-from sentiment_rnn.tracking.sync import send_left
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, store_errors
 
-FINISHED, FAILED, KILLED = (
-    RunStatus.to_string(status) for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
-)
-"""How MLflow calls the end of a sweep; KILLED is one that was interrupted."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ARE_THERE = "runs are there; tracking.repeat=true trains them again"
 log = logging.getLogger("sentiment_rnn")
 
@@ -68,31 +76,72 @@ class SweepPlan:
         return {"jobs": [[masked(override) for override in job] for job in self.jobs]}
 
 
-def lock_sweep(store: Store, study: str, digest: str) -> None:
-    """Keep a second process on this machine from resuming a sweep that is running; the system releases the lock
-    when this process ends, however it ends."""
-    lock = FileLock(store.directory / f".sweep-{digest}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UserError(f"study={study}: this very sweep is running; wait for it, or name another study") from error
-    atexit.register(lock.release)  # and keeps it until then; the callback cannot, since jobs get a copy of it
+class OpenSweep:
+    """The parent run of a sweep that this process runs, until `close`."""
+
+    def __init__(self, record: RunRecord, run: Run, lock: SweepLock) -> None:
+        self.record = record
+        self.run = run
+        """As it was opened."""
+        self.store, self.run_id = record.store, record.run_id
+        self._lock = lock
+        self._publisher = Publisher(record)
+        sweeps_here[self.run_id] = record
+
+    def close(self, status: str, text: str = "", metrics: Mapping[str, float] | None = None) -> None:
+        """End the parent run with one of MLflow's statuses, and say where its runs can be seen; or that its end is not
+        recorded.
+
+        Args:
+            text: its description from now on: what the sweep found.
+            metrics: the same as numbers.
+        """
+        store, record = self.store, self.record
+        try:
+            tags = {NOTE_TAG: text} if text else {}
+            with suppress(*STORE_ERRORS), quick_answers():  # one whose store is away keeps the place of its beginning
+                tags[ORDER_TAG] = next_order(store)
+            record.log_metrics(metrics or {})
+            record.tags(tags)
+            record.end(status)
+            self._publisher.finish()
+            if status == FINISHED and not record.folder.exists():
+                shutil.rmtree(record.checkpoints)  # the locks of its runs
+        except (OSError, UserError) as error:  # a full disk; another process
+            log.warning("sweep: %s, but run %s does not say so (%s)", status, self.run_id, error)
+            return
+        finally:
+            self._lock.release()
+        said = "interrupted; the same command resumes it" if status == KILLED else status
+        log.info("sweep: %s, run %s; %s", said, self.run_id, where_to_look(store))
 
 
-def open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease | None:
-    """The lease on a sweep's parent run: the last one of the same jobs where it did not finish or has lost runs, or
-    else a new one; also where it is to be repeated and reuses runs. None where the sweep finished before, all its runs
-    are there, and it is not to be repeated.
+def open_sweep(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> OpenSweep | None:
+    """A sweep's parent run: the last one of the same jobs where it did not finish or has lost runs, or else a new one;
+    also where it is to be repeated and reuses runs. None where the sweep finished before, all its runs are there, and
+    it is not to be repeated.
 
     Raises:
-        UserError: another process, on another machine maybe, runs this sweep.
+        UserError: another process, on another machine maybe, runs this sweep; or the store refuses it.
     """
-    send_left(store)  # the end of the earlier sweep, maybe
+    publish_left(store)  # the end of the earlier sweep, maybe
     with store_errors(store.uri, store.experiment, "EDIT"):
-        return _open_parent(store, config, study, digest, plan)
+        lock = SweepLock(store, study, digest, config.takeover)
+        try:
+            run = _parent_run(store, config, study, digest, plan)
+        except BaseException:
+            lock.release()
+            raise
+    if run is None:
+        lock.release()
+        return None
+    record = RunRecord(store, run.info.run_id)
+    record.begin({ORDER_TAG: run.data.tags[ORDER_TAG]})
+    record.log_text(yaml.safe_dump(plan.shown(), sort_keys=False), JOBS)
+    return OpenSweep(record, run, lock)
 
 
-def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Lease | None:
+def _parent_run(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Run | None:
     alike = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1000
     )
@@ -111,75 +160,65 @@ def _open_parent(store: Store, config: TrackingConfig, study: str, digest: str, 
         log.info("sweep %s: %d of %d %s; %s", study, plan.count, plan.count, ARE_THERE, where_to_look(store))
         return None
     if earlier and not (config.repeat and (finished or reused_by(earlier))):
-        try:
-            lease = Lease(store, earlier.info.run_id, config).acquire(wait=False)
-        except HeldError as held:
-            raise UserError(
-                f"study={study}: {held.owner} runs this very sweep; wait for it, or name another study"
-            ) from held
-        store.client.update_run(lease.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-        store.client.set_tag(lease.run_id, ORDER_TAG, order)
-        if plan.space:  # which may be asked for more trials
-            store.client.log_dict(lease.run_id, plan.shown(), JOBS)
         log.info("sweep %s: resumed", study)
-        return lease
+        earlier.data.tags[ORDER_TAG] = order
+        return earlier
     tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, ORDER_TAG: order, **origin_tags()}
-    parent = store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
-    store.client.log_dict(parent.info.run_id, plan.shown(), JOBS)
-    return Lease(store, parent.info.run_id, config).acquire(wait=False)
+    return store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
 
 
-def jobs_left(lease: Lease, jobs: Sequence[list[str]], asked: Sequence[tuple[str, RunConfig]]) -> list[list[str]]:
+def note_in_sweep(store: Store, parent: Run, tags: Mapping[str, str]) -> None:
+    """Put tags on a sweep's run, as one of its jobs; a server that is away does not hold the job up."""
+    if parent.info.run_id in sweeps_here:
+        sweeps_here[parent.info.run_id].tags(tags)
+        return
+    with suppress(*STORE_ERRORS):
+        for name, value in tags.items():
+            store.client.set_tag(parent.info.run_id, name, value)
+
+
+def jobs_left(sweep: OpenSweep, jobs: Sequence[list[str]], asked: Sequence[tuple[str, RunConfig]]) -> list[list[str]]:
     """The jobs of a sweep that have no finished run; it lists the runs of others that stand in for its own.
 
     Args:
         jobs: by their overrides.
         asked: the identity and the configuration of each.
     """
-    store = lease.store
+    store = sweep.store
     wanted = {identity: (config, job) for job, (identity, config) in zip(jobs, asked, strict=True)}
     with store_errors(store.uri, store.experiment, "EDIT"):
-        parent = store.client.get_run(lease.run_id)
-        there = finished_runs_for(store, parent, wanted)
+        there = finished_runs_for(store, sweep.run, wanted)
     left = [job for job, (identity, _) in zip(jobs, asked, strict=True) if identity not in there]
     if there:
-        own = all(run.data.tags.get(PARENT_TAG) == lease.run_id for run in there.values())
+        own = all(run.data.tags.get(PARENT_TAG) == sweep.run_id for run in there.values())
         what = "runs are there" if own else ARE_THERE
-        log.info("sweep %s: %d of %d %s", parent.info.run_name, len(jobs) - len(left), len(jobs), what)
+        log.info("sweep %s: %d of %d %s", sweep.run.info.run_name, len(jobs) - len(left), len(jobs), what)
     return left
 
 
-def close_parent(lease: Lease, status: str) -> None:
-    """End a parent run with one of MLflow's statuses, and say where its runs can be seen; or that its end is not
-    recorded."""
-    if status != FINISHED:
-        _end_killed_runs(lease, status)
-    try:
-        with lease:
-            lease.check()
-            outbox = Outbox(lease.store, lease.run_id)
-            with suppress(*STORE_ERRORS), quick_answers():  # one whose store is away keeps the place of its beginning
-                outbox.tags({ORDER_TAG: next_order(lease.store)})
-            outbox.end(status)
-            outbox.close()
-    except (OSError, UserError) as error:  # a full disk; another process
-        log.warning("sweep: %s, but run %s does not say so (%s)", status, lease.run_id, error)
-        return
-    said = "interrupted; the same command resumes it" if status == KILLED else status
-    log.info("sweep: %s, run %s; %s", said, lease.run_id, where_to_look(lease.store))
-
-
-def _end_killed_runs(lease: Lease, status: str) -> None:
+def end_killed_runs(sweep: OpenSweep, status: str) -> None:
     """End the runs of a sweep whose process was killed before it could: the store would call them running for ever."""
-    client, running = lease.store.client, RunStatus.to_string(RunStatus.RUNNING)
-    query = f"tags.`{PARENT_TAG}` = '{lease.run_id}' and attributes.status = '{running}'"
+    store = sweep.store
+    query = f"tags.`{PARENT_TAG}` = '{sweep.run_id}' and attributes.status = '{RUNNING}'"
     try:
         with quick_answers():
-            tags = client.get_run(lease.run_id).data.tags
-            for run in client.search_runs([lease.store.experiment_id], query):
-                held = tags.get(lease_tag(run.data.tags.get(IDENTITY_TAG, "")))
-                if held and owner_in(held).is_gone:
-                    client.set_tag(run.info.run_id, ERROR_TAG, "its process was killed")
-                    client.set_terminated(run.info.run_id, status)
+            for run in store.client.search_runs([store.experiment_id], query):
+                writer = writer_of(run)
+                if writer and writer.is_gone:
+                    store.client.set_tag(run.info.run_id, ERROR_TAG, "its process was killed")
+                    store.client.set_terminated(run.info.run_id, status)
     except STORE_ERRORS as error:  # a server that is away; the same sweep, started again, finds the runs all the same
         log.debug("killed runs are not ended: %s", error)
+
+
+def log_comparison(store: Store, parent: Run, files: dict[str, str], figure: "Figure") -> None:
+    """Put tables and figure into the parent run, under `comparison/`; raises `UserError` where the store refuses."""
+    try:
+        with store_errors(store.uri, store.experiment, "EDIT"):
+            for name, content in files.items():
+                store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
+            store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
+    except OSError as error:
+        raise UserError(
+            f"{store.uri}: nothing was logged ({error.strerror or error}); make its folder writable"
+        ) from error

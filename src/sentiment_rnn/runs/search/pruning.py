@@ -9,7 +9,7 @@ from optuna.pruners import NopPruner
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.runs.job import Objective
 from sentiment_rnn.runs.search.study import load_study, study_file
-from sentiment_rnn.tracking.claims import PrunedError
+from sentiment_rnn.tracking.start import PrunedError
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger("sentiment_rnn")

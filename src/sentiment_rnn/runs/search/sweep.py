@@ -22,8 +22,8 @@ from sentiment_rnn.runs.launchers import trials_at_once
 from sentiment_rnn.runs.search.space import Space, parsed, space_of, text_of
 from sentiment_rnn.runs.search.study import open_study, study_file
 from sentiment_rnn.runs.search.trials import Launch, counted, run_trials
-from sentiment_rnn.tracking.outbox import Outbox
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.sweeps import OpenSweep
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -33,11 +33,14 @@ def settings_of(config: DictConfig) -> SearchConfig:
     return cast(SearchConfig, OmegaConf.to_object(config.hydra.sweeper))
 
 
-def run_search(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, launch: Launch) -> None:
+def run_search(
+    config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, launch: Launch, sweep: OpenSweep | None
+) -> None:
     """Run the trials of a sweep; say which was the best.
 
     Args:
         arguments: the overrides of the sweep, with those that the callback has added.
+        sweep: whose trials they are.
 
     Raises:
         UserError: some trials failed, or `hydra/callbacks=sweep` is missing.
@@ -45,20 +48,14 @@ def run_search(config: DictConfig, arguments: Sequence[str], loader: ConfigLoade
     settings = settings_of(config)
     space = space_of(parsed(settings.params, arguments, loader))
     example: RunConfig = checked(loader.load_sweep_config(config, space.examples()[0]))
-    parent = example.tracking.parent
-    if parent is None:
+    if sweep is None:
         raise UserError("tracking.parent: a search was told none; keep hydra/callbacks=sweep, which opens its run")
-    store = open_store(example.tracking)
     objective = job_of(example).objective
-    study = open_study(study_file(store, parent), parent, objective.mode, settings)
-    outbox = Outbox(store, parent)
-    try:
-        failed = run_trials(
-            study, space, settings, trials_at_once(config.hydra.launcher, settings), launch,
-            lambda: _show(outbox, study, space, objective),
-        )  # fmt: skip
-    finally:
-        outbox.close()
+    study = open_study(study_file(sweep.store, sweep.run_id), sweep.run_id, objective.mode, settings)
+    failed = run_trials(
+        study, space, settings, trials_at_once(config.hydra.launcher, settings), launch,
+        lambda: _show(sweep.record, study, space, objective),
+    )  # fmt: skip
     _say_best(study, space, objective)
     if isinstance(example, ReviewConfig):
         log.info("to compare its runs and register the best: sentiment-rnn compare %s --register", example.study)
@@ -66,7 +63,7 @@ def run_search(config: DictConfig, arguments: Sequence[str], loader: ConfigLoade
         raise UserError(f"{failed} of {settings.trials} trials failed; the same command runs these again")
 
 
-def _show(outbox: Outbox, study: optuna.Study, space: Space, objective: Objective) -> None:
+def _show(record: RunRecord, study: optuna.Study, space: Space, objective: Objective) -> None:
     """Write the table of all trials and the figure into the parent run."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "trials.csv").write_text(_table(study, space, objective), encoding="utf-8")
@@ -75,7 +72,7 @@ def _show(outbox: Outbox, study: optuna.Study, space: Space, objective: Objectiv
         scores = {trial.number: float(trial.value or 0) for trial in complete}
         figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
         figure.savefig(Path(folder, "history.png"))
-        outbox.artifact(Path(folder), "search")
+        record.artifacts_in(Path(folder), "search")
 
 
 def _table(study: optuna.Study, space: Space, objective: Objective) -> str:

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.runs.search.space import Space
 from sentiment_rnn.runs.search.study import sampler
-from sentiment_rnn.tracking.claims import DivergedError, PrunedError
+from sentiment_rnn.tracking.start import DivergedError, PrunedError
 
 log = logging.getLogger("sentiment_rnn")
 

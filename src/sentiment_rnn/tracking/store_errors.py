@@ -5,10 +5,10 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +17,7 @@ from sentiment_rnn.environment import REQUESTS
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
@@ -156,17 +157,29 @@ def quick_answers() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def wait_for_answer(client: MlflowClient, patience: float) -> None:
-    """Return when the server answers; raises `MlflowException` where it does not within `patience` seconds."""
+def until_answered(ask: Callable[[], T], patience: float, also: type[UserError] | tuple[()] = ()) -> T:
+    """What `ask` returns, which is called again while the server does not answer.
+
+    Args:
+        patience: for so many seconds; then what it raises is raised.
+        also: what it is called again for as well.
+    """
     deadline, said = time.monotonic() + patience, False
     while True:
         try:
-            client.search_experiments(max_results=1)
-            return
-        except MlflowException as error:
-            if not no_answer(error) or time.monotonic() > deadline:
+            return ask()
+        except (MlflowException, UserError) as error:
+            if not (no_answer(error) or isinstance(error, also)) or time.monotonic() > deadline:
                 raise
             if not said:
-                log.warning("%s: no answer (%s); waiting for it", client.tracking_uri, short_reason(error))
+                log.warning("the tracking server does not answer (%s); waiting for it", short_reason(error))
                 said = True
             time.sleep(2)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the store has said that it will never take a value.
+
+    A wrong password or a missing permission is none: they can be mended while the value waits.
+    """
+    return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"

@@ -1,0 +1,98 @@
+"""Sweeps that are killed at random moments, and started again: every run once, and to the digit as undisturbed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from processes import environment
+from servers import Server, sqlite_server
+
+pytestmark = pytest.mark.slow
+
+SWEEP = (
+    "-m", "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
+    "embedding.size=8", "encoder.hidden_size=8", "trainer.epochs=100", "trainer.threads=1", "trainer=cpu",
+    "encoder=rnn,lstm", "seed=0,1", "tracking.record=results",
+)  # fmt: skip
+KILLS = int(os.environ.get("KILLS", "1"))
+"""Of each sweep."""
+MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes", "system/")
+"""Beginnings of metrics that differ from run to run."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on SQLite."""
+    started = sqlite_server(tmp_path_factory.mktemp("server"))
+    started.start()
+    yield started
+    started.stop()
+
+
+def started(folder: Path, *overrides: str) -> "subprocess.Popen[bytes]":
+    """The sweep, in a session of its own."""
+    with (folder / "output").open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP, *overrides],
+            cwd=folder, env=environment(), stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+
+
+def results(
+    uri: str, experiment: str
+) -> tuple[list[Run], dict[tuple[str, str], dict[str, Counter[tuple[int, float]]]]]:
+    """The parents of an experiment, and of each run the rows of its metrics; no run is there twice."""
+    client = MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    jobs = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    found = {
+        (run.data.params["encoder.name"], run.data.params["seed"]): {
+            name: Counter((row.step, row.value) for row in client.get_metric_history(run.info.run_id, name))
+            for name in run.data.metrics if not name.startswith(MEASURED)
+        } for run in jobs
+    }  # fmt: skip
+    assert len(found) == len(jobs)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    return [run for run in runs if run not in jobs], found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[tuple[str, str], dict[str, Counter[tuple[int, float]]]]:
+    """What the sweep finds when nobody kills it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert started(folder).wait(250) == 0
+    return results(f"sqlite:///{folder}/runs/mlflow.db", "sentiment_rnn")[1]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("victim", ["launcher", "group"])
+@pytest.mark.parametrize("store", ["sqlite", "http"])
+def test_a_sweep_that_was_killed_at_random_moments_has_every_run_once(
+    store: str, victim: str, at_once: int, server: Server, undisturbed: object, tmp_path: Path
+) -> None:
+    experiment = f"{store}-{victim}-{at_once}"
+    overrides = [f"tracking.experiment={experiment}"]
+    overrides += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if at_once == 2 else []
+    overrides += [f"tracking.uri={server.uri}"] if store == "http" else []
+    moments = random.Random(experiment)
+    for _ in range(KILLS):
+        sweep = started(tmp_path, *overrides)
+        time.sleep(moments.uniform(4, 16))
+        (os.killpg if victim == "group" else os.kill)(sweep.pid, signal.SIGKILL)
+        sweep.wait()
+    assert started(tmp_path, *overrides).wait(250) == 0, (tmp_path / "output").read_text()[-3000:]
+    parents, found = results(server.uri if store == "http" else f"sqlite:///{tmp_path}/runs/mlflow.db", experiment)
+    assert len(parents) == 1
+    assert found == undisturbed
