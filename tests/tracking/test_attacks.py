@@ -260,6 +260,24 @@ def test_what_was_deleted_and_restored_while_a_run_trained_is_complete(
     assert artifacts(client, run) == artifacts(alone, expected)
 
 
+def test_a_running_job_has_its_curves_on_the_server_within_ten_seconds_of_each_epoch(
+    server: Server, experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        """The third epoch waits until the server has the second."""
+        client, (run,) = runs_of(server, experiment)
+        begun = time.monotonic()
+        wait_for(lambda: len(client.get_metric_history(run.info.run_id, "val/loss")) == 2, seconds=10)
+        seen.append(round(time.monotonic() - begun))
+
+    at_epochs(monkeypatch, {2: look})
+    place = (f"tracking.directory={tmp_path}/runs", experiment, f"tracking.uri={server.uri}")
+    train(run_config(*TINY, "trainer.epochs=3", *place), [])
+    assert seen
+
+
 def test_of_two_launchers_on_two_hosts_one_runs_a_new_sweep_and_each_run_is_there_once(
     server: Server, proxy: Proxy, experiment: str, tmp_path: Path
 ) -> None:
