@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from documented import DOCUMENTS, REPOSITORY, commands, targets
-from sentiment_rnn.cli.commands import COMMANDS
+from sentiment_rnn.cli.help import COMMANDS
 from sentiment_rnn.cli.main import command_in
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked

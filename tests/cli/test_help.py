@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 
 from processes import environment, run_command
 from sentiment_rnn import __version__
-from sentiment_rnn.cli.commands import COMMANDS, arguments_of, new_parser
-from sentiment_rnn.cli.help import SECTIONS, USUAL, all_keys, help_of_train, keys_of, purpose_of
+from sentiment_rnn.cli.commands import arguments_of, new_parser
+from sentiment_rnn.cli.help import COMMANDS, SECTIONS, USUAL, all_keys, help_of_train, keys_of, purpose_of
 from sentiment_rnn.cli.main import is_train_completed
 from sentiment_rnn.cli.train import flags_first
 from sentiment_rnn.config.folders import CONFIGURATION

@@ -1,4 +1,4 @@
-"""The commands, and the flags that those which read runs share."""
+"""The flags that the commands share which read runs."""
 
 import argparse
 import os
@@ -12,8 +12,6 @@ from sentiment_rnn.errors import UserError
 if TYPE_CHECKING:  # MLflow takes seconds to load, and `--help` needs none of it
     from sentiment_rnn.tracking.store import Store
 
-COMMANDS = ("train", "compare", "sync", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
-"""Each is a file of this folder, whose docstring is its help."""
 FORMER = {
     "sweep": "",
     "output": "--output",

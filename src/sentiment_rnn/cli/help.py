@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from sentiment_rnn.cli.commands import COMMANDS
 from sentiment_rnn.config.folders import CONFIGURATION, PACKAGE
+
+COMMANDS = ("train", "compare", "sync", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
+"""Each is a file of this folder, whose docstring is its help."""
 
 EXAMPLES = (
     "sentiment-rnn train encoder=lstm data=imdb",
@@ -78,7 +80,7 @@ def overview() -> str:
 def purpose_of(name: str) -> str:
     """What a command is for: the first line of its file."""
     file = PACKAGE / "cli" / f"{name.replace(' ', '_')}.py"
-    return str(ast.get_docstring(_tree(file))).partition("\n")[0]
+    return str(ast.get_docstring(_tree(file), clean=False)).partition("\n")[0]
 
 
 def help_of_train(arguments: Sequence[str] = ()) -> str:

@@ -8,9 +8,8 @@ import sys
 from importlib import import_module
 
 from sentiment_rnn import __version__
-from sentiment_rnn.cli.commands import COMMANDS
 from sentiment_rnn.cli.errors import fail, leave_quietly, run
-from sentiment_rnn.cli.help import help_of_train, overview
+from sentiment_rnn.cli.help import COMMANDS, help_of_train, overview
 from sentiment_rnn.errors import did_you_mean
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
