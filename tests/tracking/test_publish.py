@@ -100,6 +100,25 @@ def artifacts(record: RunRecord, folder: str = "") -> set[str]:
     return {found.path for found in record.store.client.list_artifacts(record.run_id, folder)}
 
 
+def test_a_store_that_is_away_is_asked_after_pauses_also_once_a_model_waits(
+    store: Store, record: RunRecord, build_package: Callable[..., Package], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(publish, "FIRST_PAUSE", 0.3)
+    monkeypatch.setattr(publish, "LONGEST_PAUSE", 0.3)
+    assert isinstance(store.client, Client)
+    store.client.fault = AWAY
+    store.client.asked.clear()
+    publisher = Publisher(record)
+    write_package(build_package(run=record.run_id), tmp_path / PACKAGE)
+    record.log_model(tmp_path / PACKAGE, {"encoder": "lstm"})
+    time.sleep(1)
+    assert 1 <= len(store.client.asked) <= 5
+    store.client.fault = None
+    record.end("FINISHED")
+    publisher.finish()
+
+
 def test_all_that_a_run_records_arrives_and_a_finished_run_leaves_no_record(
     record: RunRecord, build_package: Callable[..., Package], tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -23,6 +23,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.models import PACKAGE, files_in, log_model, model_of, send_files
 from sentiment_rnn.tracking.names import ERROR_TAG, RECORD, TAKEN_OVER_TAG, TRACEBACK, WRITER_TAG
 from sentiment_rnn.tracking.ownership import owner_in, writer_of
@@ -48,7 +49,7 @@ Value: TypeAlias = Metric | Param | RunTag
 
 
 class TakenOverError(Exception):
-    """Another process trains this run anew."""
+    """Another process has taken this run over."""
 
 
 at_end: dict[str, "Publisher"] = {}
@@ -103,6 +104,7 @@ class Publisher:
             self.record.changed.wait()
             self.record.urgent.wait(TOGETHER)
             self.record.changed.clear()  # in this order, or the end could be missed
+            self.record.urgent.clear()  # each is heeded once, also while the store is away
             last = self.record.is_closed
             try:
                 last = self.copy.publish(live=True) or last
@@ -115,15 +117,14 @@ class Publisher:
                 if last and time.monotonic() + FIRST_PAUSE > self.deadline:
                     return
                 self.record.changed.set()
-                time.sleep(FIRST_PAUSE) if last else self.record.urgent.wait(pause)
-                pause = FIRST_PAUSE if last else min(2 * pause, LONGEST_PAUSE)
+                self.record.urgent.wait(FIRST_PAUSE if last else pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             self._note("")
             pause = FIRST_PAUSE
             if last:
                 return
             self.record.urgent.wait(INTERVAL)
-            self.record.urgent.clear()
 
     def _note(self, away: str) -> None:
         uri = self.record.store.uri
@@ -171,7 +172,7 @@ class Copy:
             live: whether the run goes on in this process.
 
         Raises:
-            TakenOverError: another process trains the run anew.
+            TakenOverError: another process has taken the run over.
             Timeout: another process publishes it.
             Exception: the store is away, is another, or its run is deleted.
         """
@@ -180,10 +181,6 @@ class Copy:
             record.check()
         with FileLock(record.folder / "publishing.lock").acquire(timeout=0):
             run = self._run()
-            writer = writer_of(run)
-            if self.is_ours and writer and not writer.is_this_process:
-                record.taken_over = True
-                raise TakenOverError(f"{writer} has taken run {record.run_id} over")
             told = record.told()
             self.lacking = dict(self.refused)
             # A local store takes one after the other as fast.
@@ -210,10 +207,13 @@ class Copy:
         run = self.record.store.client.get_run(self.record.run_id)
         if run.info.lifecycle_stage == "deleted":
             raise UserError(f"run {run.info.run_id} is deleted there; restore it")
+        writer = writer_of(run)
         if TAKEN_OVER_TAG in run.data.tags:
-            self.record.taken_over = True
-            raise TakenOverError(f"{owner_in(run.data.tags[TAKEN_OVER_TAG])} trains run {run.info.run_id} anew")
-        return run
+            writer = owner_in(run.data.tags[TAKEN_OVER_TAG])
+        elif not (self.is_ours and writer and not writer.is_this_process):
+            return run
+        self.record.taken_over = True
+        raise TakenOverError(f"{writer} has taken run {run.info.run_id} over")
 
     def _send_values(self, run: Run, told: dict[str, Any]) -> None:
         data = run.data
