@@ -22,6 +22,7 @@ from sentiment_rnn.inference.package import Package, Reading, fingerprints
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.classifier import SentimentClassifier
+from servers import Server, sqlite_server
 
 # Two cores and small tensors: threads would only wait for each other.
 torch.set_num_threads(1)
@@ -46,6 +47,15 @@ def imdb_archive() -> Path:
     if path is None:
         pytest.skip("the real reviews are not here: set IMDB_ARCHIVE to aclImdb_v1.tar.gz")
     return path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A tracking server on SQLite."""
+    started = sqlite_server(tmp_path_factory.mktemp("server"))
+    started.start()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

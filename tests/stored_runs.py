@@ -13,6 +13,20 @@ def runs_in(folder: Path) -> tuple[MlflowClient, list[Run]]:
     return client, list(client.search_runs(experiments, order_by=["start_time DESC"]))
 
 
+MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes", "system/")
+"""Beginnings of metrics that no two runs share."""
+
+
+def rows(client: MlflowClient, run: Run) -> list[tuple[str, int, float]]:
+    """Name, step and value of all that a run logged, but for time and memory."""
+    return sorted(
+        (name, point.step, point.value)
+        for name in run.data.metrics
+        if not name.startswith(MEASURED)
+        for point in client.get_metric_history(run.info.run_id, name)
+    )
+
+
 def last_run(folder: Path) -> tuple[MlflowClient, Run]:
     """The store under `folder`, and its newest run."""
     client, runs = runs_in(folder)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from sentiment_rnn.config.run import RunConfig
@@ -26,8 +25,6 @@ LSTM = (*REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "
 BAG = (*REVIEWS, "encoder=bag", "pooling=mean")
 ADDING_TASK = ("task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32")
 ADDING = (*ADDING_TASK, "encoder=rnn", "encoder.hidden_size=8")
-MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
-"""Metrics that no two runs share."""
 
 
 def overrides_of(folder: Path, task: tuple[str, ...], *more: str) -> list[str]:
@@ -51,16 +48,6 @@ def signal_after(monkeypatch: pytest.MonkeyPatch, steps: int, number: int) -> No
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(engine.EpochTimer, "on_train_batch_end", end_and_signal)
-
-
-def rows(client: MlflowClient, run: Run) -> list[tuple[str, int, float]]:
-    """Name, step and value of all that a run logged, but for time and memory."""
-    return sorted(
-        (name, point.step, point.value)
-        for name in run.data.metrics
-        if name not in MEASURED
-        for point in client.get_metric_history(run.info.run_id, name)
-    )
 
 
 def last_state(checkpoints: Path, run: Run) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from forked_commands import Command
 from mlflow.entities import Run
-from short_runs import LSTM, SMALL, assert_equal_states, last_state, rows
+from short_runs import LSTM, SMALL, assert_equal_states, last_state
 
 from processes import environment
 from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
-from stored_runs import runs_in
+from stored_runs import rows, runs_in
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import environment
-from servers import Server, sqlite_server
+from servers import Server
+from stored_runs import rows
 
 pytestmark = pytest.mark.slow
 
@@ -26,17 +25,6 @@ SWEEP = (
 )  # fmt: skip
 KILLS = int(os.environ.get("KILLS", "1"))
 """Of each sweep."""
-MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes", "system/")
-"""Beginnings of metrics that differ from run to run."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on SQLite."""
-    started = sqlite_server(tmp_path_factory.mktemp("server"))
-    started.start()
-    yield started
-    started.stop()
 
 
 def started(folder: Path, *overrides: str) -> "subprocess.Popen[bytes]":
@@ -48,28 +36,19 @@ def started(folder: Path, *overrides: str) -> "subprocess.Popen[bytes]":
         )  # fmt: skip
 
 
-def results(
-    uri: str, experiment: str
-) -> tuple[list[Run], dict[tuple[str, str], dict[str, Counter[tuple[int, float]]]]]:
+def results(uri: str, experiment: str) -> tuple[list[Run], dict[tuple[str, str], list[tuple[str, int, float]]]]:
     """The parents of an experiment, and of each run the rows of its metrics; no run is there twice."""
     client = MlflowClient(uri)
     runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
     jobs = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
-    found = {
-        (run.data.params["encoder.name"], run.data.params["seed"]): {
-            name: Counter((row.step, row.value) for row in client.get_metric_history(run.info.run_id, name))
-            for name in run.data.metrics if not name.startswith(MEASURED)
-        } for run in jobs
-    }  # fmt: skip
+    found = {(run.data.params["encoder.name"], run.data.params["seed"]): rows(client, run) for run in jobs}
     assert len(found) == len(jobs)
     assert {run.info.status for run in runs} == {"FINISHED"}
     return [run for run in runs if run not in jobs], found
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[tuple[str, str], dict[str, Counter[tuple[int, float]]]]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], list[tuple[str, int, float]]]:
     """What the sweep finds when nobody kills it."""
     folder = tmp_path_factory.mktemp("undisturbed")
     assert started(folder).wait(250) == 0

@@ -4,10 +4,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from short_runs import ADDING, BAG, LSTM, assert_equal_states, config_of, last_state, rows, signal_after
+from short_runs import ADDING, BAG, LSTM, assert_equal_states, config_of, last_state, signal_after
 
 from sentiment_rnn.runs.engine import train
-from stored_runs import last_run
+from stored_runs import last_run, rows
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from mlflow.entities import Run
 from processes import environment, run_command
 from sentiment_rnn.tracking.ownership import REQUEUED, writer_of
 from slurm_cluster import missing, slurm, slurm_cluster, wait_for
-from stored_runs import runs_in
+from stored_runs import rows, runs_in
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +64,7 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
     assert parent.info.status == "FINISHED"
     assert [job.info.status for job in jobs.values()] == ["FINISHED"] * 4
     for key, expected in sweep_in(undisturbed)[1].items():
-        assert rows(disturbed, jobs[key]) == rows(undisturbed, expected)
+        assert rows(runs_in(disturbed)[0], jobs[key]) == rows(runs_in(undisturbed)[0], expected)
         torch.testing.assert_close(weights(disturbed, jobs[key]), weights(undisturbed, expected), rtol=0, atol=0)
 
 
@@ -103,17 +102,6 @@ def sweep_in(folder: Path) -> tuple[Run, dict[tuple[str, str], Run]]:
     by_key = {(run.data.params["encoder.name"], run.data.params["seed"]): run for run in jobs}
     assert len(by_key) == len(jobs)
     return parent, by_key
-
-
-def rows(folder: Path, run: Run) -> dict[str, Counter[tuple[int, float]]]:
-    """Every row of each metric, by step and value, but for time and memory."""
-    client, _ = runs_in(folder)
-    measured = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
-    return {
-        name: Counter((row.step, row.value) for row in client.get_metric_history(run.info.run_id, name))
-        for name in run.data.metrics
-        if name not in measured
-    }
 
 
 def weights(folder: Path, run: Run) -> dict[str, torch.Tensor]:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.names import PARENT_TAG
 from servers import Server, sqlite_server
+from stored_runs import rows
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +32,6 @@ TINY = (
     "embedding.size=8", "encoder.hidden_size=8", "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
 )  # fmt: skip
 LONG = "trainer.epochs=200"
-MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes")
-"""Metrics that differ from run to run."""
-
 HOST = """
 import socket, sys
 from sentiment_rnn.tracking import ownership
@@ -45,15 +42,6 @@ sys.argv = ["sentiment-rnn", "train", *sys.argv[2:]]
 main()
 """
 """`train` on a machine of another name, whose processes nobody else sees."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on SQLite."""
-    started = sqlite_server(tmp_path_factory.mktemp("server"))
-    started.start()
-    yield started
-    started.stop()
 
 
 @pytest.fixture
@@ -85,14 +73,6 @@ def jobs_of(server: Server, experiment: str) -> tuple[list[Run], list[Run]]:
     _, runs = runs_of(server, experiment)
     parents = [run for run in runs if PARENT_TAG not in run.data.tags]
     return parents, [run for run in runs if PARENT_TAG in run.data.tags]
-
-
-def rows(client: MlflowClient, run: Run) -> dict[str, Counter[tuple[int, float]]]:
-    """Every row of each metric, by step and value, but for times and memory."""
-    return {
-        name: Counter((row.step, row.value) for row in client.get_metric_history(run.info.run_id, name))
-        for name in run.data.metrics if name not in MEASURED
-    }  # fmt: skip
 
 
 def artifacts(client: MlflowClient, run: Run) -> set[str]:

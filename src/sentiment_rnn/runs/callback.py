@@ -88,7 +88,7 @@ class SweepCallback(Callback):
             begun.append(self)
             if not plan.space:
                 self.known = dict(zip(identities, zip(configs, jobs, strict=True), strict=True))
-                jobs = jobs_left(self.parent, jobs, list(zip(identities, configs, strict=True)))
+                jobs = jobs_left(self.parent, jobs, identities, self.known)
                 if not jobs:
                     self.close(FINISHED)
                     raise SystemExit(0)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from mlflow.entities import Run
 
-from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
@@ -38,7 +37,7 @@ from sentiment_rnn.tracking.results import (
     reused_by,
     trials_of,
 )
-from sentiment_rnn.tracking.reuse import finished_runs_for
+from sentiment_rnn.tracking.reuse import Wanted, finished_runs_for
 from sentiment_rnn.tracking.store import Store, where_to_look
 from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, store_errors
 
@@ -111,6 +110,7 @@ class OpenSweep:
             log.warning("sweep: %s, but run %s does not say so (%s)", status, self.run_id, error)
             return
         finally:
+            sweeps_here.pop(self.run_id, None)
             self._lock.release()
         said = "interrupted; the same command resumes it" if status == KILLED else status
         log.info("sweep: %s, run %s; %s", said, self.run_id, where_to_look(store))
@@ -177,18 +177,20 @@ def note_in_sweep(store: Store, parent: Run, tags: Mapping[str, str]) -> None:
             store.client.set_tag(parent.info.run_id, name, value)
 
 
-def jobs_left(sweep: OpenSweep, jobs: Sequence[list[str]], asked: Sequence[tuple[str, RunConfig]]) -> list[list[str]]:
+def jobs_left(
+    sweep: OpenSweep, jobs: Sequence[list[str]], identities: Sequence[str], wanted: Wanted
+) -> list[list[str]]:
     """The jobs of a sweep that have no finished run; it lists the runs of others that stand in for its own.
 
     Args:
         jobs: by their overrides.
-        asked: the identity and the configuration of each.
+        identities: of the run of each.
+        wanted: configuration and overrides, by the identity.
     """
     store = sweep.store
-    wanted = {identity: (config, job) for job, (identity, config) in zip(jobs, asked, strict=True)}
     with store_errors(store.uri, store.experiment, "EDIT"):
         there = finished_runs_for(store, sweep.run, wanted)
-    left = [job for job, (identity, _) in zip(jobs, asked, strict=True) if identity not in there]
+    left = [job for job, identity in zip(jobs, identities, strict=True) if identity not in there]
     if there:
         own = all(run.data.tags.get(PARENT_TAG) == sweep.run_id for run in there.values())
         what = "runs are there" if own else ARE_THERE
