@@ -44,8 +44,7 @@ define compared
 endef
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
-	@$(RUN) sentiment_rnn train experiment=demo tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn compare demo --register --store $(STORE)
+	$(call compared,demo,--register)
 
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write runs/rnn_vs_lstm (OUTPUT=… for another)
 	$(call compared,rnn_vs_lstm,--register)

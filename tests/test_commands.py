@@ -38,7 +38,7 @@ INSPECT_TWO, SWEEP = (
 WALKS = {
     "demo": [
         Step("make", "Compare rnn, lstm and bag"),
-        Step("make demo", "registered as demo@champion", f"{GENERATED} seed=0"),
+        Step("make demo", "(?s)registered as demo@champion.*Figure: runs/demo/comparison", f"{GENERATED} seed=0"),
         Step(
             'make predict ARGS="--model demo" TEXT="the seating was rather awful but i really liked the movie ."',
             "(posi|nega)tive",
@@ -54,7 +54,7 @@ WALKS = {
         ),
         Step("make serve", "ping", "--port PORT"),
         Step("make ui", "", "PORT"),
-        Step("make learning-rate-demo", "written to", f"{GENERATED} optimizer.learning_rate=0.01"),
+        Step("make learning-rate-demo", "Figure: runs/learning_rate_demo", f"{GENERATED} optimizer.learning_rate=0.01"),
         Step("make report", r"report\.html"),
         Step("make readme", ""),
         Step("sentiment-rnn runs --json", '"name": "demo"'),
@@ -63,12 +63,12 @@ WALKS = {
         Step("make clean", ""),
     ],
     "imdb": [
-        Step("make compare IMDB_ARCHIVE=path/aclImdb_v1.tar.gz", "written to runs/rnn_vs_lstm", f"{IMDB} seed=0"),
+        Step("make compare IMDB_ARCHIVE=path/aclImdb_v1.tar.gz", "Figure: runs/rnn_vs_lstm", f"{IMDB} seed=0"),
         Step(INSPECT_TWO, r"inspection\.html"),
         Step("make train", "validation", f"data=imdb {IMDB}"),
         Step("sentiment-rnn train data=imdb encoder=lstm seed=0", "validation", IMDB),
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),
-        Step("sentiment-rnn compare mine --output runs/mine", "written to runs/mine"),
+        Step("sentiment-rnn compare mine --output runs/mine", "Figure: runs/mine/comparison"),
         Step(SWEEP, "logged to run", IMDB),
     ],
 }

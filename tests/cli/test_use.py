@@ -146,7 +146,7 @@ def test_what_a_store_refuses_to_keep_is_written_and_shown_all_the_same(
     monkeypatch.setattr("sentiment_rnn.tracking.sweeps.log_comparison", refuse)
     said = ask("compare", compared, "mine", "--register", "--output", f"{tmp_path}/compared", status=1)
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {"table.md", "results.csv", "comparison.png"}
-    assert f"written to {tmp_path}/compared" in said.stdout
+    assert f"Figure: {tmp_path}/compared/comparison.png" in said.stdout
     assert "Mean ± standard deviation" in said.stdout
     assert "registered" not in said.stdout
     assert said.stderr.strip().splitlines() == ["error: the server refuses this user (403)"]

@@ -20,6 +20,7 @@ from sentiment_rnn.report.comparison import (
     Scored,
     arms_of,
     differences,
+    in_words,
     joined,
     lag_table,
     read_results,
@@ -312,6 +313,15 @@ def test_a_cell_of_the_lag_table_is_the_accuracy_at_those_lags() -> None:
         mean, deviation = 100 * np.mean(accuracies), 100 * np.std(accuracies, ddof=1)
         assert cells["rnn"][column] == f"{mean:.1f} ± {deviation:.1f} %"
         assert cells["lstm"][column] == "100.0 %"
+
+
+def test_in_words_a_comparison_is_each_arms_worst_and_best_seed_in_all_and_at_the_longest_lags() -> None:
+    runs = [run_result("rnn", 0, LAGS <= 4), run_result("rnn", 1, LAGS != 20), run_result("lstm", 0, validation=0.9)]
+    assert in_words(arms_of(runs)) == [
+        "Test reviews judged rightly: lstm 100 %, rnn 20 to 95 % by seed.",
+        f"With the deciding clause 14{DASH}20 tokens from the end: lstm 100 %, rnn 0 to 86 % by seed.",
+    ]
+    assert len(in_words(arms_of([run_result("rnn", lags=np.full(20, -1, dtype=np.int32))]))) == 1
 
 
 def test_a_stretch_of_lags_that_no_review_has_is_no_nan() -> None:

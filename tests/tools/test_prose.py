@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PROSE = Path(__file__).resolve().parents[2] / "tools" / "prose.py"
-LONG = " ".join(["word"] * 26) + "."
+LONG = " ".join(["word"] * 36) + "."
 
 
 def check(path: Path, text: str) -> list[str]:
@@ -21,7 +21,7 @@ def check(path: Path, text: str) -> list[str]:
 
 def test_a_long_sentence_is_found_with_its_line(tmp_path: Path) -> None:
     assert check(tmp_path / "a.md", f"# Title\n\nShort.\n\nOne line,\n{LONG}\n") == [
-        "a.md:5: 28 words, 25 at most: One line, word word word word word word word word word word …"
+        "a.md:5: 38 words, 35 at most: One line, word word word word word word word word word word …"
     ]
 
 
@@ -32,7 +32,7 @@ def test_a_private_term_is_found_with_the_fields(tmp_path: Path) -> None:
 def test_of_a_notebook_the_markdown_is_read(tmp_path: Path) -> None:
     cells = [{"cell_type": kind, "source": ["Short.\n", "\n", LONG]} for kind in ("code", "markdown")]
     assert check(tmp_path / "a.ipynb", json.dumps({"cells": cells})) == [
-        "a.ipynb:cell 2:3: 26 words, 25 at most: word word word word word word word word word word word word …"
+        "a.ipynb:cell 2:3: 36 words, 35 at most: word word word word word word word word word word word word …"
     ]
 
 
@@ -50,7 +50,7 @@ x = 1
 """{LONG}"""
 '''
     found = check(tmp_path / "a.py", code)
-    assert [line.split(" words")[0] for line in found] == ["a.py:1:6: 26", "a.py:11:1: 26"]
+    assert [line.split(" words")[0] for line in found] == ["a.py:1:6: 36", "a.py:11:1: 36"]
 
 
 @pytest.mark.parametrize(

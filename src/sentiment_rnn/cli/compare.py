@@ -52,7 +52,15 @@ def main() -> None:
 def compare(arguments: argparse.Namespace) -> None:
     """Write the tables and the figure to a folder if one is given; log them to the parent run of the first sweep; print
     the tables."""
-    from sentiment_rnn.report.comparison import arms_of, joined, lag_table, read_results, results_csv, tables_of
+    from sentiment_rnn.report.comparison import (
+        arms_of,
+        in_words,
+        joined,
+        lag_table,
+        read_results,
+        results_csv,
+        tables_of,
+    )
     from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
     from sentiment_rnn.report.figures import write_folder
     from sentiment_rnn.report.tables import markdown, new_console, show
@@ -83,7 +91,6 @@ def compare(arguments: argparse.Namespace) -> None:
     files = {"table.md": text, "results.csv": results}
     if arguments.output:
         write_folder(arguments.output, files, {"comparison": figure})
-        lines.append(f"written to {arguments.output}")
     refused = None
     try:
         log_comparison(store, parent, files, figure)
@@ -102,7 +109,10 @@ def compare(arguments: argparse.Namespace) -> None:
     console = new_console()
     for shown in tables:
         show(console, shown)
-    for line in [*lines, where_to_look(store)]:
+    lines += [where_to_look(store), "", *in_words(arms)]
+    if arguments.output:
+        lines.append(f"Figure: {arguments.output / 'comparison.png'}; table and results are beside it.")
+    for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
     if refused:
         raise refused

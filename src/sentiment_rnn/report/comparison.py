@@ -296,16 +296,43 @@ LAG_TITLE = "Test accuracy by lag: from the deciding clause to the end [tokens]"
 
 def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
     """Test accuracy by lag; None where lags are unknown."""
+    found = lag_bins(arms, bins)
+    rows = [
+        (arm.label, *(_accuracy(arm, chosen[place]) for chosen in found.values())) for place, arm in enumerate(arms)
+    ]
+    return Table(LAG_TITLE, ("arm", *found), rows) if found else None
+
+
+def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, list[np.ndarray]]:
+    """Which test reviews of each arm, bool [N], have their deciding clause `27–51` tokens from the end, in logarithmic
+    bins; empty where lags are unknown."""
     if not all(run.predictions.has_lags for arm in arms for run in arm.runs):
-        return None
+        return {}
     of_arm = [arm.runs[0].predictions.lags for arm in arms]
-    bounds = list(pairwise(logarithmic_bins(np.concatenate(of_arm), bins)))
-    columns = tuple(f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in bounds)
-    rows = []
-    for arm, lags in zip(arms, of_arm, strict=True):
-        inside = [(lags >= low) & (lags < high) for low, high in bounds]
-        rows.append((arm.label, *(_accuracy(arm, chosen) for chosen in inside)))
-    return Table(LAG_TITLE, ("arm", *columns), rows)
+    return {
+        f"{low}" if high == low + 1 else f"{low}–{high - 1}": [(lags >= low) & (lags < high) for lags in of_arm]
+        for low, high in pairwise(logarithmic_bins(np.concatenate(of_arm), bins))
+    }
+
+
+def in_words(arms: Sequence[Arm]) -> list[str]:
+    """The comparison in a sentence, and for reviews with lags in a second one on the longest: accuracies from the worst
+    to the best seed, in whole per cent."""
+
+    def sentence(where: str, accuracies: Sequence[Sequence[float]]) -> str:
+        ends = [[f"{100 * end:.0f}" for end in (min(of), max(of))] for of in accuracies]
+        shares = [f"{low} %" if low == high else f"{low} to {high} % by seed" for low, high in ends]
+        first, *others = (f"{arm.label} {share}" for arm, share in zip(arms, shares, strict=True))
+        return ", ".join([f"{where}: {first}", *others]) + "."
+
+    sentences = [
+        sentence("Test reviews judged rightly", [[run.metrics["test/accuracy"] for run in arm.runs] for arm in arms])
+    ]
+    for lags, chosen in list(lag_bins(arms).items())[-1:]:
+        if all(of.any() for of in chosen):
+            accuracies = [arm.correct[:, of].mean(1).tolist() for arm, of in zip(arms, chosen, strict=True)]
+            sentences.append(sentence(f"With the deciding clause {lags} tokens from the end", accuracies))
+    return sentences
 
 
 def _accuracy(arm: Arm, chosen: np.ndarray) -> str:
