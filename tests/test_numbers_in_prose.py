@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from statistics import fmean, geometric_mean
+from statistics import fmean
 
+import pandas as pd
 from scipy.special import ndtri
 
 from experiments.lab.rules import Evidence, beyond, evidence_of
-from experiments.lab.search import draws_of
 from experiments.lab.study import Study, all_studies
 from experiments.lab.table import read_results, values_of
-from sentiment_rnn.report.statistics import counted
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MARGIN = 0.01
@@ -20,18 +19,16 @@ KNOWS = 0.7
 """Area above which a state knows a review, by the protocol of filler."""
 
 
-def test_the_numbers_of_the_opening_are_those_of_the_studies() -> None:
-    opening = (REPOSITORY / "README.md").read_text().split("## Quick start")[0]
-    shown = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")
-    drawn = draws_at("learnability", "learn_search_100") | draws_at("mid_range", "mid_range_search")
-    assert [drawn[arm] for arm in shown] == [16, 8, 8, 16, 16, 8]
-    assert "forget bias 1 or chrono (for 400 steps), had sixteen draws. The others had eight." in opening
+def test_the_numbers_of_the_readme_are_those_of_the_studies() -> None:
+    text = (REPOSITORY / "README.md").read_text()
+    for statement in (*of_the_start(), *of_lags(), *of_the_gradient(), *of_film_reviews()):
+        assert statement in text
 
 
-def test_the_numbers_of_what_it_found_are_those_of_the_studies() -> None:
-    found = (REPOSITORY / "README.md").read_text().split("## What it found")[1].split("<!-- answer:start -->")[0]
-    for statement in (*of_the_rnn(), *of_the_cause(), *of_the_cell(), *of_400_tokens(), *of_film_reviews()):
-        assert statement in found
+def test_the_numbers_of_the_findings_are_those_of_the_studies() -> None:
+    text = (REPOSITORY / "docs" / "findings.md").read_text()
+    for statement in (*of_initializations(), *of_the_parts(), *of_real_text()):
+        assert statement in text
 
 
 @cache
@@ -87,93 +84,100 @@ def forgotten_by(encoder: str) -> tuple[int, int]:
     return sum(share < 0.05 for share in left), len(left)
 
 
-def of_the_rnn() -> list[str]:
-    """What README says that a vanilla RNN learns."""
-    near, half, far = (
-        learn(protocol, "rnn", at) for protocol, at in (("learnability", 20), ("own_rate", 50), ("mid_range", 100))
-    )
-    lasts = carried_to_400()
-    draws = draws_at("mid_range", "mid_range_search")["rnn"]
-    assert (near[0], half[1], far, draws) == (near[1], 20, (0, 20), 16)
-    uniform = [
-        learn(protocol, "rnn_uniform", at) for protocol, at in (("learnability", 20), ("own_rate", 50), ("budget", 50))
-    ]
-    assert (uniform[1], uniform[2][0]) == ((0, 20), uniform[2][1])
-    bounds = counted(*lasts).split(" ", 1)[1]
+def of_the_start() -> list[str]:
+    """What README lets a newcomer expect of the demo: its committed runs, in whole per cent."""
+    runs = pd.read_csv(REPOSITORY / "experiments" / "illustrations" / "demo" / "results.csv")
+    low, high = (runs.groupby("arm")["test/accuracy"].agg(end).mul(100).round() for end in ("min", "max"))
+    assert low["lstm"] == high["lstm"]
+    assert low["bag"] == high["bag"]
     return [
-        f"learns 20 tokens with all {near[1]} seeds, and 50 with {half[0]}. It learns 100 with none of {far[1]},",
-        "with the best of sixteen draws of learning rate and clipping.",
-        f"own initialization learns 20 tokens with {uniform[0][0]} of {uniform[0][1]} seeds, and 50 with none.",
-        f"and a rate searched anew, it learns 50 with all {uniform[2][1]} seeds:",
-        f"mixed, {lasts[0]} of {lasts[1]} seeds {bounds} still know the clause at 400 (",
+        f"Expect the LSTM to judge {low['lstm']:.0f} % of test reviews rightly, the vanilla RNN {low['rnn']:.0f} to "
+        f"{high['rnn']:.0f} % by seed, and the bag of words {low['bag']:.0f} %,"
     ]
 
 
-def of_the_cause() -> list[str]:
-    """What README says of the gradient."""
-    over_50 = geometric_mean(before_training("left", "rnn"))
-    scaled, plain = (learn("own_rate", arm, 50) for arm in ("rnn_gain", "rnn"))
-    cut = {arm: learn("causes", arm, 100) for arm in ("lstm_truncated_100", "lstm_truncated_110")}
-    assert cut == {"lstm_truncated_100": (0, 10), "lstm_truncated_110": (10, 10)}
+def of_lags() -> list[str]:
+    """What README says of the lags at which encoders succeed."""
+    near, far, lasts = learn("own_rate", "rnn", 50), learn("mid_range", "rnn", 100), carried_to_400()
+    assert far[0] == 0
+    usual, chrono = ([learn(*at) for at in (("mid_range", arm, 100), ("long_range", arm, 400))]
+                     for arm in ("lstm", "lstm_chrono"))  # fmt: skip
+    assert usual[1][0] == 0
     return [
-        f"Before training the orthogonal RNN keeps {100 * rate_of('rnn'):.0f} % of it at each step, "
-        f"and {100 * over_50:.0f} % over 50.",
-        "just short of the clause, and none of ten seeds learns. Let it just reach the clause, and all ten do:",
-        f"{scaled[0]} of {scaled[1]} orthogonal RNNs learn 50 tokens. Unscaled, {plain[0]} do,",
+        f"succeeds in {near[0]} of {near[1]} seeds at lag 50 and in none at 100; trained on lags of 2 to 50 mixed, "
+        f"{lasts[0]} of {lasts[1]} succeed at 400.",
+        f"succeeds in {usual[0][0]} of {usual[0][1]} seeds at lag 100 and in none of {usual[1][1]} at 400; with chrono "
+        "initialization, in {} of {} and {} of {}.".format(*chrono[0], *chrono[1]),
     ]
 
 
-def of_the_cell() -> list[str]:
-    """What README says of an LSTM's cell, its gates and other encoders."""
-    run = evidence("causes").scores
-    near, far = ({arm: learn("causes", arm, at) for arm, lag in run if lag == str(at)} for at in (20, 100))
-    for at in (near, far):
-        assert (at["lstm_detach_cell"], at["lstm_no_input"], at["lstm_no_output"]) == ((0, 10), (0, 10), (10, 10))
-    usual, chrono = (learn("mid_range", arm, 100) for arm in ("lstm", "lstm_chrono"))
-    gru, relu = (learn("learnability", arm, 100) for arm in ("gru", "rnn_relu"))
-    assert (chrono[0], relu[0]) == (chrono[1], relu[1])
-    state = [at["lstm_detach_hidden"] for at in (near, far)]
-    assert far["lstm_no_forget"][0] == far["lstm_no_forget"][1]
+def of_the_gradient() -> list[str]:
+    """What README says of an LSTM whose gradient is cut."""
+    cut = {arm: learn("causes", arm, 100) for arm, lag in evidence("causes").scores if lag == "100"}
+    assert cut["lstm_truncated_100"] == cut["lstm_detach_cell"] == (0, 10)
+    assert cut["lstm_truncated_110"] == (10, 10)
     return [
-        "{} of {} learn 20, and {} of {} learn 100.".format(*state[0], *state[1]),
-        "Without the forget gate {} of {} learn 20, and all learn 100.".format(*near["lstm_no_forget"]),
-        f"{usual[0]} of {usual[1]} learn 100 tokens, and with chrono all.",
-        f"a GRU learns 100 with {gru[0]} of {gru[1]} seeds,",
-    ]
-
-
-def of_400_tokens() -> list[str]:
-    """What README says of 400 tokens."""
-    seeds = {arm: learn("long_range", arm, 400) for arm, _ in evidence("long_range").scores}
-    assert [seeds[arm][0] for arm in ("rnn", "rnn_relu", "lstm")] == [0, 0, 0]
-    return [
-        "with chrono for 400 steps learns with {} of {} seeds,".format(*seeds["lstm_chrono"]),
-        f"for 2,000 steps with {seeds['lstm_chrono_2000'][0]}. A GRU does with {seeds['gru'][0]}.",
-        "The orthogonal and the ReLU RNN, and the LSTM with forget bias 1, do with none.",
+        "none of 10 seeds succeeds; if it just reaches the clause, all do.",
+        "no seed succeeds at lag 100; if it cannot pass through the hidden state, {} of {} do.".format(
+            *cut["lstm_detach_hidden"]
+        ),
     ]
 
 
 def of_film_reviews() -> list[str]:
     """What README says of IMDb."""
-    lstm, bag, first = (accuracies_of("real_text", arm) for arm in ("lstm", "bag", "rnn"))
-    again = accuracies_of("steady_rate", "rnn_steady")
-    for rnn in (first, again):
-        assert leading(lstm, rnn) == 10
-    assert leading(lstm, bag) == 0
-    two_way = leading(accuracies_of("variants", "lstm_mean_max_two_way"), bag)
-    pooled = fmean(accuracies_of("variants", "lstm_mean_max")) - fmean(accuracies_of("variants", "rnn_mean_max"))
-    left = left_of_a_review()
-    words = {4: "four", 9: "nine"}
-    forgotten, of = forgotten_by("rnn")
+    lstm, bag, rnn = (accuracies_of("real_text", arm) for arm in ("lstm", "bag", "rnn"))
+    assert (leading(lstm, rnn), leading(lstm, bag)) == (10, 0)
+    pairs = values_of(read_results(REPOSITORY / "experiments" / "imdb"), "accuracy")
+    best = max(fmean(of.values()) for (arm, _), of in pairs.items() if arm.startswith("NBSVM"))
+    assert best > max(fmean(of.values()) for (arm, _), of in pairs.items() if arm.startswith(("rnn", "gru", "lstm")))
     return [
-        f"Its seeds are right in {100 * min(lstm):.0f} to {100 * max(lstm):.0f} % of reviews.",
-        f"Those of the RNN end between {100 * min(first):.0f} and {100 * max(first):.0f} %, and with another draw of "
-        f"rate and clipping between {100 * min(again):.0f} and {100 * max(again):.0f} %.",
-        f"an LSTM does in {two_way} of 10 seeds;",
-        f"all {words[of]} RNNs of the first draw have lost over a fifth of what they knew. "
-        f"{words[forgotten].capitalize()} have lost all of it.",
-        f"LSTMs keep {100 * fmean(left['lstm']):.0f} % of what they knew.",
-        f"the RNN is {100 * pooled:.0f} points behind the LSTM:",
+        f"but not the bag ({100 * fmean(bag):.1f} %); word pairs in a linear classifier ({100 * best:.1f} %) beat every"
+    ]
+
+
+def of_initializations() -> list[str]:
+    """What the findings say of initializations and of the gradient before training."""
+    assert f"{fmean(before_training('left', 'gru')):.0e}" == "1e-07"
+    return [
+        "succeeds in {} of {} seeds at lag 20.".format(*learn("learnability", "rnn_uniform", 20)),
+        f"keeps {100 * rate_of('rnn_uniform'):.0f} % of its gradient with the uniform initialization and "
+        f"{100 * rate_of('rnn'):.0f} % with the orthogonal one.",
+    ]
+
+
+def of_the_parts() -> list[str]:
+    """What the findings say of an LSTM without one of its parts."""
+    run = evidence("causes").scores
+    near, far = ({arm: learn("causes", arm, at) for arm, lag in run if lag == str(at)} for at in (20, 100))
+    for at in (near, far):
+        assert at["lstm_detach_cell"] == at["lstm_no_input"] == (0, 10)
+        assert at["lstm_no_output"] == at["lstm_coupled"] == at["lstm_gates_of_input"] == (10, 10)
+    assert near["lstm_detach_hidden"] == far["lstm_no_forget"] == (10, 10)
+    return [
+        "seed succeeds at lag 20, and {} of {} at lag 100.".format(*far["lstm_detach_hidden"]),
+        "Without it {} of {} seeds succeed at lag 20, and all at lag 100.".format(*near["lstm_no_forget"]),
+        "With ten times the steps, forget bias 5 succeeds in {} of {}.".format(*learn("budget", "lstm_forget_5", 50)),
+    ]
+
+
+def of_real_text() -> list[str]:
+    """What the findings say of IMDb."""
+    first, again, lstm = (
+        "{:.1f} and {:.1f} %".format(*(100 * end(accuracies_of(*of)) for end in (min, max)))
+        for of in (("real_text", "rnn"), ("steady_rate", "rnn_steady"), ("real_text", "lstm"))
+    )
+    left = left_of_a_review()
+    pooled = fmean(accuracies_of("variants", "lstm_mean_max")) - fmean(accuracies_of("variants", "rnn_mean_max"))
+    linear = values_of(read_results(REPOSITORY / "experiments" / "imdb"), "accuracy")
+    words, pairs = (fmean(linear[f"NBSVM, {of}", ""].values()) for of in ("words", "words and pairs"))
+    assert forgotten_by("rnn") == (4, 9)
+    return [
+        f"Ten seeds of the RNN end between {first}, ten of the LSTM between {lstm}.",
+        f"the RNN ends between {again}.",
+        f"LSTMs keep {100 * fmean(left['lstm']):.0f} % and GRUs {100 * fmean(left['gru']):.0f} %.",
+        f"the RNN is {100 * pooled:.1f} points behind the LSTM.",
+        f"word pairs gain {100 * (pairs - words):.1f} points over words, and with {100 * pairs:.1f} % they beat",
     ]
 
 
@@ -199,18 +203,6 @@ def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() ->
         assert said in home
     assert forgotten_by("rnn") == (4, 9)
     assert "all nine RNNs lose over a fifth of what they knew of a review, in 400 neutral tokens. Four lose all" in home
-
-
-def test_the_numbers_of_the_limits_are_those_of_the_studies() -> None:
-    limits = (REPOSITORY / "README.md").read_text().split("## Limits")[1]
-    (rounded, of), (exact, of_exact) = (learn("bfloat16", arm, 50) for arm in ("rnn_bfloat16", "rnn"))
-    assert of == of_exact
-    assert f"{rounded} of {of} orthogonal RNNs learn 50 tokens, and {exact} in float32" in limits
-
-
-def draws_at(protocol: str, sweep: str) -> dict[str, int]:
-    """How many draws each arm of a search had."""
-    return {arm: len(draws) for arm, draws in draws_of(evidence(protocol).table, sweep).items()}
 
 
 def leading(first: Iterable[float], second: Iterable[float]) -> int:
