@@ -32,7 +32,7 @@ class Step(NamedTuple):
     state: Tensor
     """h_t."""
     cell: Tensor
-    """C_t; of a net without a cell state h_t."""
+    """C_t, `[B, memory · H]`; of a net without a cell state h_t."""
     gates: dict[str, Tensor]
     """`forget`, `input`, `output` and `candidate` of an LSTM; `reset`, `update` (the share of h_{t-1} that is kept) and
     `candidate` of a GRU."""
@@ -43,14 +43,20 @@ class Cell(NamedTuple):
 
     gates: str
     """Blocks of H rows in the weights, a letter each, in their order."""
-    step: Callable[[Tensor, Tensor, Tensor, Tensor], Step]
-    """From W_x x_t + b_x, W_h h_{t-1} + b_h (0 where no block sees h_{t-1}), h_{t-1} and C_{t-1}."""
+    step: Callable[[Tensor, Tensor, Tensor, Tensor], Step] | None
+    """From W_x x_t + b_x, W_h h_{t-1} + b_h (0 where no block sees h_{t-1}), h_{t-1} and C_{t-1}. None: the layer is an
+    `OwnLayer`."""
     recurrent: str | None = None
     """Blocks that see h_{t-1}. None: all of `gates`; empty: none, and then the layer has no W_h and no b_h."""
     cell_state: bool = False
     """Whether C_t is another than h_t."""
+    memory: int = 1
+    """How many numbers C_t has for each unit: 3 in an sLSTM."""
     compiled: str | None = None
     """Its name in recurrence.cpp; None: it is not compiled, and read step by step."""
+    coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    """Of a cell without W_h: a and b in h_t = a_t · h_{t-1} + b_t, `[…, H]` each, from W_x x + b_x `[…, G]`. With it
+    `scan.py` reads all steps at once."""
     slope: Callable[[Tensor], Tensor] | None = None
     """Of a net without gates: the slope of its activation, by the activation's value."""
     alpha: float | None = None
@@ -78,7 +84,43 @@ class Layer(nn.Module):
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
 
-AnyLayer = nn.RNNBase | Layer
+class HeadedLayer(Layer):
+    """A layer whose W_h is split into heads: blocks along the diagonal of each gate's matrix, and 0 elsewhere.
+
+    Args:
+        input_size, hidden_size, cell: as of a `Layer`.
+        heads: blocks of each gate.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, cell: Cell, heads: int) -> None:
+        super().__init__(input_size, hidden_size, cell)
+        del self.weight_hh_l0
+        size = hidden_size // heads
+        self.weight_heads = nn.Parameter(torch.empty(len(cell.gates), heads, size, size))
+        nn.init.uniform_(self.weight_heads, -(size**-0.5), size**-0.5)
+
+    @property
+    def weight_hh_l0(self) -> Tensor:  # type: ignore[override]
+        """W_h `[G, H]`."""
+        return torch.cat([torch.block_diag(*gate) for gate in self.weight_heads])
+
+
+class OwnLayer(nn.Module):
+    """A layer with weights of its own kind, which reads its inputs itself."""
+
+    cell: Cell
+    hidden_size: int
+
+    def states(self, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
+        """States `[B, T, H]` for `inputs [B, T, E]`."""
+        raise NotImplementedError
+
+    def steps(self, inputs: Tensor, stop: GradientStop | None = None) -> Iterator[Step]:
+        """The same, one step at a time."""
+        raise NotImplementedError
+
+
+AnyLayer = nn.RNNBase | Layer | OwnLayer
 """A layer with its cell; `Recurrent` gives PyTorch's modules theirs."""
 
 
@@ -101,10 +143,15 @@ def steps(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> 
     stop = stop or GradientStop()
     cell_kind = cell_of(layer)
     check_stop(cell_kind, stop)
+    if isinstance(layer, OwnLayer):
+        yield from layer.steps(inputs, stop)
+    if cell_kind.step is None:
+        return
     from_inputs = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0)).to(inputs.dtype)
     weight, bias = recurrent_weight(layer), cast(Tensor | None, layer.bias_hh_l0)
     from_state = torch.zeros_like(from_inputs[:, 0])
-    state = cell = inputs.new_zeros(len(inputs), layer.hidden_size)
+    state = inputs.new_zeros(len(inputs), layer.hidden_size)
+    cell = inputs.new_zeros(len(inputs), cell_kind.memory * layer.hidden_size)
     for t, from_input in enumerate(from_inputs.unbind(1)):
         if stop.starts is not None:
             first = (t <= stop.starts)[:, None]

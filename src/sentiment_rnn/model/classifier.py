@@ -103,5 +103,5 @@ class SentimentClassifier(SentimentNetwork, TrainingModule):
         return logits
 
     def own_groups(self) -> list[dict[str, Any]]:
-        """The embedding, which is not decayed and may have options of its own."""
-        return [{"params": [self.backbone.embedding.weight], **self.embedding_options}]
+        """The embedding, which is not decayed and may have options of its own, and those of `TrainingModule`."""
+        return [{"params": [self.backbone.embedding.weight], **self.embedding_options}, *super().own_groups()]

@@ -32,6 +32,7 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <initializer_list>
@@ -215,7 +216,7 @@ struct Relu {  // where x is not a number, neither is h, and the gradient goes t
 template <typename Activation>
 struct Rnn {
   static constexpr int64_t gates = 1;
-  static constexpr bool has_cell_state = false;
+  static constexpr int64_t memory = 0;  // numbers for each unit that go from step to step beside h
 
   // One row: product [G] → a [G], h [H].
   template <typename Number>
@@ -248,7 +249,7 @@ struct Lstm {
   // Which rows of W are whose, by H.
   static constexpr int64_t input = 0, forget = has_input, candidate = forget + has_forget, output = candidate + 1;
   static constexpr int64_t gates = output + has_output;
-  static constexpr bool has_cell_state = true;
+  static constexpr int64_t memory = 1;
 
   // One row: product [G], and the cell state [H] in float, which goes from step to step → a [G], h [H], c_t [H].
   template <typename Number>
@@ -299,7 +300,7 @@ struct Lstm {
 
 struct Gru {
   static constexpr int64_t gates = 4;
-  static constexpr bool has_cell_state = true;  // h itself: where u is near 1, bfloat16 would lose small changes of it
+  static constexpr int64_t memory = 1;  // h itself: where u is near 1, bfloat16 would lose small changes of it
 
   // One row: product [G], and the state [H] in float → a [G] with r, u, n and q, h [H], c_t [H].
   template <typename Number>
@@ -337,9 +338,80 @@ struct Gru {
   }
 };
 
+// ln(x) of a normal x above 0, to 2e-7: its exponent, and 2 artanh of s = r / (2 + r) for the rest 1 + r in [3/4, 3/2).
+[[gnu::always_inline]] inline float logarithm(float x) {
+  int32_t bits, part;
+  std::memcpy(&bits, &x, sizeof bits);
+  const int32_t power = (bits - 0x3f400000) >> 23;
+  part = bits - (power << 23);
+  float rest;
+  std::memcpy(&rest, &part, sizeof rest);
+  const float s = (rest - 1.0f) / (rest + 1.0f), square = s * s;
+  const float series = 2.0f + square * (0.666666667f + square * (0.4f + square * (0.285714286f + square * 0.222222222f)));
+  return power * 0.693147182f + s * series;
+}
+
+// The LSTM with an exponential input gate, a normalizer n and a stabilizer m, which keeps both from overflowing and has no
+// part in h:
+//     m_t = max(p_i, ln f + m_{t-1})   i = e^(p_i − m_t)   f' = f · e^(m_{t-1} − m_t)
+//     c_t = f' · c_{t-1} + i · g   n_t = f' · n_{t-1} + i   h_t = o · c_t / n_t
+struct Slstm {
+  static constexpr int64_t gates = 4, memory = 3;  // c, n and m
+
+  // Of a step before which nothing was read there is no m_{t-1}: n is 0 there, and never again.
+  [[gnu::always_inline]] static float shrunk(float n_before, float m_before, float m) {
+    return n_before == 0.0f ? 0.0f : exponential(limited(m_before - m));
+  }
+
+  template <typename Number>
+  static void forward(const Number* product, Number* a, Number* h, float* cell, Number* c, int64_t H) {
+#pragma omp simd
+    for (int64_t j = 0; j < H; ++j) {
+      const float x = read(product[j]), ef = exponential(limited(-read(product[H + j])));
+      const float eg = exponential(limited(-2.0f * read(product[2 * H + j])));
+      const float eo = exponential(limited(-read(product[3 * H + j])));
+      const float f = sigma(ef), g = sigma(eg), o = sigma(eo);
+      const float n_before = cell[H + j], m_before = cell[2 * H + j], kept = m_before - logarithm(1.0f + ef);
+      const float m = n_before == 0.0f || x > kept ? x : kept;
+      const float i = exponential(limited(x - m)), shrink = f * shrunk(n_before, m_before, m);
+      cell[j] = shrink * cell[j] + i * (2.0f * g - 1.0f);
+      cell[H + j] = shrink * n_before + i;
+      cell[2 * H + j] = m;
+      write(c[j], cell[j]);
+      write(c[H + j], cell[H + j]);
+      write(c[2 * H + j], m);
+      write(h[j], o * cell[j] / cell[H + j]);
+      write(a[j], i);
+      write_sigmoid(a[H + j], f, ef);
+      write_tanh(a[2 * H + j], eg, g);
+      write_sigmoid(a[3 * H + j], o, eo);
+    }
+  }
+
+  // One row; dc holds the gradients of c and n.
+  template <typename Number>
+  static void backward(const Number* a, const Number* from_loss, const Number* from_next, const Number* c_before,
+                       const Number* c, float* dc, Number* da, int64_t H) {
+#pragma omp simd
+    for (int64_t j = 0; j < H; ++j) {
+      const float i = read(a[j]), f = read(a[H + j]), g = read(a[2 * H + j]), o = read(a[3 * H + j]);
+      const float n_before = read(c_before[H + j]), inverse = 1.0f / read(c[H + j]), value = read(c[j]) * inverse;
+      const float kept = sigmoid_of<Number>(f) * shrunk(n_before, read(c_before[2 * H + j]), read(c[2 * H + j]));
+      const float dh = read(from_loss[j]) + read(from_next[j]), shown = dh * sigmoid_of<Number>(o) * inverse;
+      const float by_c = dc[j] + shown, by_n = dc[H + j] - shown * value;
+      write(da[j], (by_c * tanh_of<Number>(g) + by_n) * i);
+      write(da[H + j], (by_c * read(c_before[j]) + by_n * n_before) * kept * complement_of<Number>(f));
+      write(da[2 * H + j], by_c * i * slope_of<Number>(g));
+      write(da[3 * H + j], dh * value * sigmoid_of<Number>(o) * complement_of<Number>(o));
+      dc[j] = by_c * kept;
+      dc[H + j] = by_n * kept;
+    }
+  }
+};
+
 struct LeakyRnn {
   static constexpr int64_t gates = 1;
-  static constexpr bool has_cell_state = true;  // h itself, as for the GRU
+  static constexpr int64_t memory = 1;  // h itself, as for the GRU
   double alpha;
 
   // One row: product [H], and the state [H] in float → a [H], h [H], c_t [H].
@@ -380,7 +452,7 @@ Number* row_of(const Tensor& tensor, int64_t i, int64_t j) {
 }
 
 // Rows first..last of x [B, T, E] → z [T + 1, B, K], a [T, B, G] and c [T + 1, B, C], or one step of a and c where nothing
-// is kept. C is H, or 0 for the RNN, which has no cell state.
+// is kept. C is H, 3 H for the sLSTM, or 0 for the RNN, which has no cell state.
 template <typename Cell, typename Number>
 void forward_rows(const Cell& cell, const Product& product, const Tensor& x, const Tensor& z, const Tensor& a,
                   const Tensor& c, int64_t first, int64_t last) {
@@ -425,7 +497,7 @@ std::tuple<Tensors, Tensors, Tensors> forward(const Cell& cell, at::TensorList x
     TORCH_CHECK(G % Cell::gates == 0 && K >= H + x.size(2) + 2, "weight [G, K], x [B, T, E]: expected K ≥ H + E + 2");
     zs.push_back(at::empty({T + 1, B, K}, x.options()));
     as.push_back(at::empty({keep ? T : 1, B, G}, x.options()));
-    cs.push_back(at::empty({keep ? T + 1 : 1, B, Cell::has_cell_state ? H : 0}, x.options()));
+    cs.push_back(at::empty({keep ? T + 1 : 1, B, Cell::memory * H}, x.options()));
     products.emplace_back(weight, B, H + x.size(2) + 2, G);
   }
   const auto rows = xs[0].scalar_type() == at::kBFloat16 ? forward_rows<Cell, Bfloat16> : forward_rows<Cell, float>;
@@ -537,13 +609,20 @@ void define(torch::Library& library, const std::string& name, const std::string&
               });
 }
 
+#include "scan.h"
+
 }  // namespace
 
 TORCH_LIBRARY(sentiment_rnn, library) {
+  library.def("diagonal_forward(Tensor eigenvalues, Tensor b) -> Tensor", diagonal_forward);
+  library.def("diagonal_backward(Tensor dh, Tensor eigenvalues) -> Tensor", diagonal_backward);
+  define_linear<MinGru>(library, "min_gru");
+  define_linear<MinLstm>(library, "min_lstm");
   define<Rnn<Tanh>>(library, "rnn");
   define<Rnn<Relu>>(library, "relu_rnn");
   define<LeakyRnn, double>(library, "leaky_rnn", ", float alpha");
   define<Gru>(library, "gru");
+  define<Slstm>(library, "slstm");
   define<Lstm<Form::whole>>(library, "lstm");
   define<Lstm<Form::no_input_gate>>(library, "lstm_no_input");
   define<Lstm<Form::no_forget_gate>>(library, "lstm_no_forget");

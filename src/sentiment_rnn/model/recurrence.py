@@ -33,7 +33,7 @@ from sentiment_rnn.whole_files import whole
 log = logging.getLogger("sentiment_rnn")
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-HEADER = SOURCE.with_name("product.h")
+HEADERS = (SOURCE.with_name("product.h"), SOURCE.with_name("scan.h"))
 STANDARD = "-std=c++20"
 """The C++ that PyTorch's headers need, from 2.15 on."""
 OPTIONS = (
@@ -55,13 +55,14 @@ def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) 
         plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
         if not plain or not module.batch_first:
             return False
-    if cell_of(module).compiled is None or type(inputs) is not Tensor or inputs.device.type != "cpu":
+    cell = cell_of(module)
+    if cell.compiled is None or cell.coefficients or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
-    if number_type(inputs) == torch.float32:
+    if number_type(inputs, module) == torch.float32:
         # oneDNN's LSTM is the faster one of a wide net, and the slower one of a narrow net over hundreds of steps.
         theirs = isinstance(module, nn.LSTM) and stop is None and module.hidden_size > NARROW
         return not theirs and library() is not None
-    if number_type(inputs) == torch.bfloat16:
+    if number_type(inputs, module) == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
     return False
 
@@ -73,7 +74,7 @@ def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None 
     """
     if stop is not None or not isinstance(module, nn.RNNBase):
         return cells.states(module, inputs, stop)
-    half = inputs.device.type == "cpu" and number_type(inputs) == torch.bfloat16
+    half = inputs.device.type == "cpu" and number_type(inputs, module) == torch.bfloat16
     if half and isinstance(module, nn.LSTM) and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         with torch.autocast("cpu", enabled=False):
             return cast(Tensor, module(inputs.float())[0])
@@ -105,7 +106,11 @@ def states_side_by_side(
         stop: where the gradient ends, in all.
     """
     cells.check_stop(cell_of(modules[0]), stop)
-    weights = [joined_weight(module, number_type(inputs[0])) for module in modules]
+    if torch.is_autocast_enabled("cpu") and cell_of(modules[0]).memory > 1:
+        with torch.autocast("cpu", enabled=False):
+            return states_side_by_side(modules, [x.float() for x in inputs], stop)
+    numbers = number_type(inputs[0], modules[0])
+    weights = [joined_weight(module, numbers) for module in modules]
     return cast(
         tuple[Tensor, ...],
         _States.apply(modules[0], stop or GradientStop(), torch.is_grad_enabled(), *inputs, *weights),
@@ -142,7 +147,7 @@ class _States(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         layers = len(inputs_and_weights) // 2
         inputs, weights = inputs_and_weights[:layers], inputs_and_weights[layers:]
-        numbers = [weight.to(number_type(inputs[0])) for weight in weights]
+        numbers = [weight.to(number_type(inputs[0], module)) for weight in weights]
         x = [in_rows(each.to(numbers[0].dtype)) for each in inputs]
         cell = cell_of(module)
         constants = () if cell.alpha is None else (cell.alpha,)
@@ -199,9 +204,11 @@ def in_rows(sequences: Tensor) -> Tensor:
     return sequences if sequences.stride(2) == 1 else sequences.contiguous()
 
 
-def number_type(inputs: Tensor) -> torch.dtype:
-    """The type in which the numbers are kept: autocast's where it is on."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
+def number_type(inputs: Tensor, module: AnyLayer) -> torch.dtype:
+    """The type in which the numbers are kept: autocast's where it is on. An sLSTM stays in float32: three digits are
+    too few for a difference of two stabilizers."""
+    lower = torch.is_autocast_enabled("cpu") and cell_of(module).memory == 1
+    return torch.get_autocast_dtype("cpu") if lower else inputs.dtype
 
 
 @functools.cache
@@ -278,7 +285,7 @@ def fingerprint() -> str:
     compiler = os.environ.get("CXX", "c++")
     parts = [
         SOURCE.read_text(),
-        HEADER.read_text(),
+        *(header.read_text() for header in HEADERS),
         torch.__version__,
         platform.machine(),
         features,

@@ -39,8 +39,14 @@ class TrainingModule(pl.LightningModule):
         return list(self.parameters())
 
     def own_groups(self) -> list[dict[str, Any]]:
-        """Groups of parameters with arguments of the optimizer for them alone; a task that has some overrides it."""
-        return []
+        """Groups of parameters with arguments of the optimizer for them alone; a task that has more adds them.
+
+        A module of the network can have `free_parameters()`: some that are not decayed, and their share of the rate.
+        """
+        given = (getattr(module, "free_parameters", None) for module in self.modules())
+        found = [free_parameters() for free_parameters in given if callable(free_parameters)]
+        rate = self.optimizer_settings["learning_rate"]
+        return [{"params": free, "weight_decay": 0.0, "lr": share * rate} for free, share in found]
 
     def configure_optimizers(self) -> Any:
         """The configured optimizer, with its schedule. Weights are decayed but for biases, and for those of

@@ -41,7 +41,8 @@ class GradientFlow:
     """What theory says the gradient is multiplied by at each step back, as a rule of thumb. For a vanilla RNN it is the
     spectral radius of its recurrent matrix times the mean slope of its activation (after Pascanu et al. 2013). For a
     leaky one it is that of α + (1 - α) times it. For an LSTM it is the mean forget gate, for a GRU the mean update
-    gate. NaN for an LSTM whose gradient does not go along the cell, and for a cell of which theory says nothing."""
+    gate, for an LRU the mean |λ|; of the last layer. NaN for an LSTM whose gradient does not go along the cell, and for
+    a cell of which theory says nothing."""
     denormal: float
     """Share of the elements of ∂L/∂h_t that are denormal in float32."""
     vanished: float
@@ -87,7 +88,7 @@ def shares_of_end(gradients: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
-    kept = unrolled.gates.get("forget" if unrolled.cells else "update")
+    kept = unrolled.gates.get("forget", unrolled.gates.get("update"))
     stop = encoder.gradient_stop(inside.sum(1))
     if kept is not None and not (stop and stop.along_cell):
         return float(kept[inside].mean())
@@ -98,7 +99,7 @@ def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
     alpha = cell.alpha or 0.0
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
     slopes = cell.slope(((states - alpha * before) / (1 - alpha))[inside])
-    eigenvalues = torch.linalg.eigvals(cast(Tensor, encoder.forwards[0].weight_hh_l0).detach().double())
+    eigenvalues = torch.linalg.eigvals(cast(Tensor, encoder.forwards[-1].weight_hh_l0).detach().double())
     return float((alpha + (1 - alpha) * slopes.mean() * eigenvalues).abs().max())
 
 

@@ -1,5 +1,5 @@
-"""A recurrent layer unrolled by its equations, step by step: what a module keeps to itself, every gate, cell and state,
-and the gradient at each of them.
+"""A recurrent net unrolled by its equations, step by step: what a module keeps to itself, every gate, cell and state of
+its last layer, and the gradient at each of them.
 
 The gradient is that of training: where an encoder stops it, it stops here. In float64, since what is looked for here is
 how small a gradient becomes: float32 ends at 1e-38.
@@ -20,7 +20,7 @@ from sentiment_rnn.model.encoders.recurrent import Recurrent
 
 @dataclass(frozen=True)
 class Unrolled:
-    """What a layer computed at every token; float64, and `T` tensors of `[B, H]` where it is a list."""
+    """What the last layer computed at every token; float64, and `T` tensors of `[B, H]` where it is a list."""
 
     embedded: Tensor
     """`[B, T, E]`, x_t."""
@@ -41,8 +41,8 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     """Read reviews step by step, without dropout, with a graph through the states (not to the weights).
 
     Args:
-        classifier: a `SentimentClassifier` with one layer of an encoder that reads as `Recurrent` does, in one
-            direction, pooled at its last state.
+        classifier: a `SentimentClassifier` with an encoder that reads as `Recurrent` does, in one direction, pooled at
+            its last state.
         tokens: int64 [B, T].
         lengths: int64 [B].
 
@@ -53,13 +53,16 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     kind = type(encoder)
     # One with a `forward` or `read` of its own does more than the equations of `cells` say.
     as_cells = isinstance(encoder, Recurrent) and (kind.forward, kind.read) == (Recurrent.forward, Recurrent.read)
-    single = as_cells and len(encoder.forwards) == 1 and encoder.backwards is None
-    if not single or classifier.output.in_features != encoder.output_size:
-        raise ValueError(f"{kind.__name__}: expected one layer of a recurrent encoder, in one direction, pooling=last")
-    layer = cast(AnyLayer, copy.deepcopy(encoder.forwards[0]).double().requires_grad_(False))
+    if not as_cells or encoder.backwards is not None or classifier.output.in_features != encoder.output_size:
+        raise ValueError(f"{kind.__name__}: expected a recurrent encoder in one direction, pooling=last")
+    layers = [cast(AnyLayer, copy.deepcopy(one).double().requires_grad_(False)) for one in encoder.forwards]
     embedded = classifier.backbone.embedding.weight.detach()[tokens].double()
     embedded.requires_grad_()  # so that every state is part of a graph
-    steps = list(cells.steps(layer, embedded, encoder.gradient_stop(lengths)))
+    stop, inputs = encoder.gradient_stop(lengths), embedded
+    for below in layers[:-1]:
+        inputs = encoder.between(cells.states(below, inputs, stop))
+    layer = layers[-1]
+    steps = list(cells.steps(layer, inputs, stop))
     read_out = classifier.output.weight.detach().double()[0], classifier.output.bias.detach().double()
     running = torch.stack([step.state @ read_out[0] + read_out[1] for step in steps], 1)
     return Unrolled(

@@ -19,7 +19,7 @@ from sentiment_rnn.runs.source_digest import source_digest
 
 OURS = "sentiment_rnn"
 ENGINE = f"{OURS}.runs.engine"
-COMPILED = {f"{OURS}.model.recurrence": ("model/recurrence.cpp", "model/product.h")}
+COMPILED = {f"{OURS}.model.recurrence": ("model/recurrence.cpp", "model/product.h", "model/scan.h")}
 """Files of C++ that are a module's."""
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders in which modules lie side by side that have nothing to do with each other."""

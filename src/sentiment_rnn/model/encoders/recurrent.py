@@ -11,8 +11,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from sentiment_rnn.model import recurrence
-from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Layer, cell_of
+from sentiment_rnn.model import recurrence, scan
+from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, HeadedLayer, Layer, OwnLayer, cell_of
 
 
 class Recurrent(nn.Module):
@@ -36,6 +36,8 @@ class Recurrent(nn.Module):
     """
 
     cell: Cell
+    between: Callable[[Tensor], Tensor] = staticmethod(lambda states: states)
+    """What the next layer reads of the states of the one before."""
     module: Callable[..., nn.RNNBase] | None = None
     """PyTorch's module of this cell, which holds its weights, and reads it on a GPU; None where there is none."""
 
@@ -86,7 +88,7 @@ class Recurrent(nn.Module):
         reverse = None if self.backwards is None else reversal(lengths, embedded.shape[1])
         stop = self.gradient_stop(lengths) if torch.is_grad_enabled() else None
         for number, layer in enumerate(cast(Iterable[AnyLayer], self.forwards)):
-            inputs = states if number == 0 else self.dropout(states)
+            inputs = states if number == 0 else self.dropout(self.between(states))
             if self.backwards is None or reverse is None:
                 (states,) = self.read([layer], [inputs], stop)
             else:
@@ -104,7 +106,7 @@ class Recurrent(nn.Module):
         pairs = list(zip(layers, inputs, strict=True))
         if all(recurrence.applies(layer, x, stop) for layer, x in pairs):
             return recurrence.states_side_by_side(layers, inputs, stop)
-        return [recurrence.states_of_layer(layer, x, stop) for layer, x in pairs]
+        return [read_alone(layer, x, stop) for layer, x in pairs]
 
     def initialize(self, layer: AnyLayer) -> None:
         """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
@@ -122,13 +124,22 @@ class Recurrent(nn.Module):
             nn.init.zeros_(bias)
 
 
+def read_alone(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None) -> Tensor:
+    """States `[B, T, H]` of one layer in one direction."""
+    if isinstance(layer, OwnLayer):
+        return layer.states(inputs, stop)
+    return (scan.states if cell_of(layer).coefficients else recurrence.states_of_layer)(layer, inputs, stop)
+
+
 def gates_of(layer: AnyLayer, rows: Tensor) -> dict[str, Tensor]:
     """Views of `rows [G]` or `[G, N]` of a layer's weights, by the letter of the gate."""
     return dict(zip(cell_of(layer).gates, rows.detach().split(layer.hidden_size), strict=True))
 
 
 def recurrent_matrices(layer: AnyLayer) -> tuple[Tensor, ...]:
-    """W_h of one layer, a `[H, H]` matrix for each gate that has one, as views."""
+    """W_h of one layer, a `[H, H]` matrix for each gate that has one, or each head of it, as views."""
+    if isinstance(layer, HeadedLayer):
+        return tuple(layer.weight_heads.detach().flatten(0, 1))
     weights = cast(Tensor | None, layer.weight_hh_l0)
     return () if weights is None else weights.detach().split(layer.hidden_size)
 

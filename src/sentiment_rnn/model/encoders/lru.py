@@ -1,0 +1,115 @@
+"""The linear recurrent unit (Orvieto et al. 2023, "Resurrecting recurrent neural networks for long sequences",
+arXiv:2303.06349, section 3):
+
+    h_t = λ · h_{t-1} + γ · (B x_t)      y_t = Re(C h_t) + D x_t
+
+with a complex diagonal λ = exp(-exp(ν) + i exp(θ)), so that |λ| < 1, and γ = exp(γ'), which starts at √(1 - |λ|²) and
+keeps the state on the scale of the input. A gradient is multiplied by |λ| at each step back, whatever was read: there
+are no gates.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, linear
+
+from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, OwnLayer, Step
+from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.scan import diagonal
+
+
+class LruLayer(OwnLayer):
+    """One layer.
+
+    Args:
+        input_size: E.
+        hidden_size: H, of y and of the complex state, 2 H numbers.
+        smallest, largest: |λ| is drawn from the ring between them.
+        phase: its phase is drawn from 0 to this.
+    """
+
+    cell = Cell("", None, cell_state=True, memory=2)
+
+    def __init__(self, input_size: int, hidden_size: int, smallest: float, largest: float, phase: float) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        ring = torch.rand(hidden_size) * (largest**2 - smallest**2) + smallest**2
+        self.nu = nn.Parameter(torch.log(-0.5 * torch.log(ring)))
+        self.theta = nn.Parameter(torch.log(phase * torch.rand(hidden_size)))
+        self.log_gamma = nn.Parameter(0.5 * torch.log(1 - ring))
+        self.B = nn.Parameter(torch.randn(2, hidden_size, input_size) / math.sqrt(2 * input_size))
+        self.C = nn.Parameter(torch.randn(2, hidden_size, hidden_size) / math.sqrt(hidden_size))
+        self.D = nn.Parameter(torch.randn(hidden_size, input_size) / math.sqrt(input_size))
+        """Real and imaginary parts of B `[2, H, E]` and C `[2, H, H]`; D `[H, E]`."""
+
+    def free_parameters(self) -> tuple[list[nn.Parameter], float]:
+        """λ and γ, not decayed, and at a quarter of the rate (section 3.4 and appendix E of the paper)."""
+        return [self.nu, self.theta, self.log_gamma], 0.25
+
+    @property
+    def eigenvalues(self) -> Tensor:
+        """λ, complex [H], in float32 whatever the precision: near 1 bfloat16 has steps of 0.004."""
+        return torch.polar(torch.exp(-self.nu.exp()), self.theta.exp())
+
+    def driven(self, inputs: Tensor) -> Tensor:
+        """γ · (B x_t), complex [B, T, H], from `inputs [B, T, E]`."""
+        real, imaginary = (linear(inputs, part).to(self.nu.dtype) for part in self.B)
+        return torch.complex(real, imaginary) * self.log_gamma.exp()
+
+    def output(self, memory: Tensor, inputs: Tensor) -> Tensor:
+        """y `[…, H]` from the complex state `[…, H]` and the inputs `[…, E]`."""
+        both = torch.cat([memory.real, memory.imag], -1)
+        return linear(both, torch.cat([self.C[0], -self.C[1]], 1)) + linear(inputs, self.D)
+
+    def states(self, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
+        """y `[B, T, H]` for `inputs [B, T, E]`, all steps at once; where a gradient stops, step by step."""
+        if stop is not None:
+            return torch.stack([step.state for step in self.steps(inputs, stop)], 1)
+        return self.output(diagonal(self.eigenvalues, self.driven(inputs)), inputs)
+
+    def steps(self, inputs: Tensor, stop: GradientStop | None = None) -> Iterator[Step]:
+        """The same, one step at a time; the memory is `[B, 2 H]`, real and imaginary parts side by side."""
+        kept, driven = self.eigenvalues, self.driven(inputs)
+        memory = torch.zeros(len(inputs), 2 * self.hidden_size, dtype=driven.real.dtype, device=inputs.device)
+        for t, (x, added) in enumerate(zip(inputs.unbind(1), driven.unbind(1), strict=True)):
+            if stop is not None and stop.starts is not None:
+                memory = torch.where((t <= stop.starts)[:, None], memory.detach(), memory)
+            if stop is not None and stop.along_cell:
+                memory = memory.detach()
+            state = kept * torch.complex(*memory.chunk(2, 1)) + added
+            memory = torch.cat([state.real, state.imag], 1)
+            yield Step(
+                self.output(torch.complex(*memory.chunk(2, 1)), x), memory, {"forget": kept.abs().expand(len(x), -1)}
+            )
+
+
+class Lru(Recurrent):
+    """Layers of linear recurrent units with a GELU between; without it any number of them would be linear.
+
+    >>> states = Lru(100, hidden_size=256, layers=2)(embedded, lengths)   # [B, T, 256]
+    """
+
+    cell = LruLayer.cell
+    between = staticmethod(gelu)
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        smallest: float = 0.9,
+        largest: float = 0.999,
+        phase: float = math.pi / 10,
+        **shared: Any,
+    ) -> None:
+        self.ring = smallest, largest, phase  # before the layers are made, which are drawn from it
+        super().__init__(input_size, **shared)
+
+    def new_layer(self, input_size: int) -> AnyLayer:
+        """A layer with λ on the ring."""
+        return LruLayer(input_size, self.hidden_size, *self.ring)
+
+    def initialize(self, layer: AnyLayer) -> None:
+        """A layer is drawn as it is made."""

@@ -1,0 +1,66 @@
+"""The sLSTM (Beck et al. 2024, "xLSTM: Extended long short-term memory", arXiv:2405.04517, section 2.2): an LSTM whose
+input gate is an exponential, with a normalizer n and a stabilizer m.
+
+    i~, f~, g~, o~ = W [h_{t-1}, x_t] + b
+    m_t = max(i~, ln σ(f~) + m_{t-1})      i = exp(i~ - m_t)      f = exp(ln σ(f~) + m_{t-1} - m_t)
+    C_t = f · C_{t-1} + i · tanh(g~)       n_t = f · n_{t-1} + i  h_t = σ(o~) · C_t / n_t
+
+m keeps the exponentials in range and has no part in h. So a token can be written over all that was kept, or be all but
+passed over. W_h is split into heads: a unit sees those of its own head alone. Along the cell a gradient is multiplied
+by f · n_{t-1} / n_t at each step back.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from sentiment_rnn.model.cells import AnyLayer, Cell, HeadedLayer, Step
+from sentiment_rnn.model.encoders.lstm import CellState, start_gate
+
+
+def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
+    """The equations above; `before [B, 3 H]` is C, n and m of the step before. Gates are given as shares of n_t."""
+    i, f, g, o = (from_input + from_state).chunk(4, 1)
+    cell, normalizer, stabilizer = before.chunk(3, 1)
+    kept = torch.where(normalizer == 0, -torch.inf, logsigmoid(f) + stabilizer)  # at first there is no m
+    stabilizer = torch.maximum(i, kept).detach()
+    i, f, g, o = (i - stabilizer).exp(), (kept - stabilizer).exp(), g.tanh(), o.sigmoid()
+    cell, old, normalizer = f * cell + i * g, f * normalizer, f * normalizer + i
+    gates = {"forget": old / normalizer, "input": i / normalizer, "output": o, "candidate": g}
+    memory = torch.cat([cell, normalizer, stabilizer], 1)
+    cell, normalizer, _ = memory.chunk(3, 1)  # so that h_t comes from what the next step gets
+    return Step(o * cell / normalizer, memory, gates)
+
+
+class SLstm(CellState):
+    """The sLSTM.
+
+    Args:
+        heads: into which W_h is split; H is a multiple of it.
+        forget_bias: b_f at the start.
+
+    Raises:
+        ValueError: H is no multiple of `heads`.
+
+    >>> states = SLstm(100, hidden_size=256, heads=4)(embedded, lengths)   # [B, T, 256]
+    """
+
+    cell = Cell("ifgo", slstm_step, cell_state=True, memory=3, compiled="slstm")
+
+    def __init__(self, input_size: int, *, heads: int = 4, forget_bias: float = 1.0, **shared: Any) -> None:
+        if shared["hidden_size"] % heads:
+            raise ValueError(f"hidden_size={shared['hidden_size']}: expected a multiple of heads={heads}")
+        self.heads, self.forget_bias = heads, forget_bias  # before the layers are made
+        super().__init__(input_size, **shared)
+
+    def new_layer(self, input_size: int) -> AnyLayer:
+        """A layer whose W_h has heads."""
+        return HeadedLayer(input_size, self.hidden_size, self.cell, self.heads)
+
+    def initialize(self, layer: AnyLayer) -> None:
+        """As for every net with a cell state, and the forget gate's bias where chrono initialization draws none."""
+        super().initialize(layer)
+        if not self.chrono_steps:
+            start_gate(layer, "f", torch.tensor(self.forget_bias))

@@ -1,0 +1,178 @@
+// Linear recurrences over a whole sequence, forward and backward, on the CPU: a part of recurrence.cpp, after its functions.
+// See scan.py.
+
+// Cells whose gates see the token alone have no product inside the loop over time: one product gives the preactivations p of
+// all steps, and then a step takes as long as its memory. The state goes from step to step in float.
+
+constexpr int64_t stretch = 128;  // units that go through all steps together, so that their state stays in the nearest cache
+
+// Calls task(review, first, last) for stretches of the units of each review, in parallel.
+template <typename Task>
+void divide_units(int64_t reviews, int64_t units, const Task& task) {
+  const int64_t pieces = (units + stretch - 1) / stretch;
+  at::parallel_for(0, reviews * pieces, 1, [&](int64_t begin, int64_t end) {
+    at::AutoDispatchBelowADInplaceOrView no_autograd;
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t first = part % pieces * stretch;
+      task(part / pieces, first, std::min(first + stretch, units));
+    }
+  });
+}
+
+// g(x) = x + 1/2 where x is positive, else σ(x): a candidate above 0 (Feng et al. 2024, appendix B). s is σ(x).
+[[gnu::always_inline]] inline float positive(float x, float s) { return x < 0.0f ? s : x + 0.5f; }
+[[gnu::always_inline]] inline float positive_slope(float x, float s) { return x < 0.0f ? s * (1.0f - s) : 1.0f; }
+
+// z = σ(p₀)   h_t = (1 − z) · h_{t-1} + z · g(p₁)
+struct MinGru {
+  static constexpr int64_t gates = 2;
+
+  template <typename Number>
+  [[gnu::always_inline]] static float forward(const Number* p, int64_t H, float before) {
+    const float z = sigma(exponential(limited(-read(p[0])))), x = read(p[H]);
+    const float s = sigma(exponential(limited(-x)));
+    return before + z * (positive(x, s) - before);
+  }
+
+  // From g = ∂L/∂h_t to ∂L/∂p; returns what goes on to h_{t-1}.
+  template <typename Number>
+  [[gnu::always_inline]] static float backward(const Number* p, int64_t H, float before, float g, Number* dp) {
+    const float e = exponential(limited(-read(p[0]))), z = sigma(e), x = read(p[H]);
+    const float s = sigma(exponential(limited(-x)));
+    write(dp[0], g * (positive(x, s) - before) * z * (e * z));
+    write(dp[H], g * z * positive_slope(x, s));
+    return g * (e * z);
+  }
+};
+
+// f = σ(p₀)   i = σ(p₁)   h_t = f / (f + i) · h_{t-1} + i / (f + i) · g(p₂)
+struct MinLstm {
+  static constexpr int64_t gates = 3;
+
+  template <typename Number>
+  [[gnu::always_inline]] static float forward(const Number* p, int64_t H, float before) {
+    const float f = sigma(exponential(limited(-read(p[0])))), i = sigma(exponential(limited(-read(p[H]))));
+    const float x = read(p[2 * H]), s = sigma(exponential(limited(-x)));
+    return before + i / (f + i) * (positive(x, s) - before);
+  }
+
+  template <typename Number>
+  [[gnu::always_inline]] static float backward(const Number* p, int64_t H, float before, float g, Number* dp) {
+    const float ef = exponential(limited(-read(p[0]))), ei = exponential(limited(-read(p[H])));
+    const float f = sigma(ef), i = sigma(ei), kept = f / (f + i), taken = i / (f + i);
+    const float x = read(p[2 * H]), s = sigma(exponential(limited(-x)));
+    const float by_share = g * (before - positive(x, s)) * kept * taken;
+    write(dp[0], by_share * (ef * f));
+    write(dp[H], -by_share * (ei * i));
+    write(dp[2 * H], g * taken * positive_slope(x, s));
+    return g * kept;
+  }
+};
+
+// p [B, T, G] → h [B, T, H].
+template <typename Cell, typename Number>
+void read_units(const Tensor& p, const Tensor& h) {
+  const int64_t T = h.size(1), H = h.size(2);
+  divide_units(h.size(0), H, [&](int64_t review, int64_t first, int64_t last) {
+    std::array<float, stretch> state{};
+    for (int64_t t = 0; t < T; ++t) {
+      const Number* const row = row_of<Number>(p, review, t) + first;
+      Number* const out = row_of<Number>(h, review, t) + first;
+#pragma omp simd
+      for (int64_t j = 0; j < last - first; ++j) {
+        state[j] = Cell::forward(row + j, H, state[j]);
+        write(out[j], state[j]);
+      }
+    }
+  });
+}
+
+// ∂L/∂h [B, T, H] and what the forward pass read and gave → ∂L/∂p [B, T, G].
+template <typename Cell, typename Number>
+void read_units_back(const Tensor& dh, const Tensor& p, const Tensor& h, const Tensor& dp) {
+  const int64_t T = h.size(1), H = h.size(2);
+  divide_units(h.size(0), H, [&](int64_t review, int64_t first, int64_t last) {
+    std::array<float, stretch> later{};
+    const std::array<Number, stretch> nothing{};
+    for (int64_t t = T - 1; t >= 0; --t) {
+      const Number *row = row_of<Number>(p, review, t) + first, *from_loss = row_of<Number>(dh, review, t) + first;
+      const Number* const before = t > 0 ? row_of<Number>(h, review, t - 1) + first : nothing.data();
+      Number* const by_p = row_of<Number>(dp, review, t) + first;
+#pragma omp simd
+      for (int64_t j = 0; j < last - first; ++j) {
+        later[j] = Cell::backward(row + j, H, read(before[j]), later[j] + read(from_loss[j]), by_p + j);
+      }
+    }
+  });
+}
+
+// The operators <name>_forward and <name>_backward.
+template <typename Cell>
+void define_linear(torch::Library& library, const std::string& name) {
+  library.def((name + "_forward(Tensor p) -> Tensor").c_str(), [](const Tensor& p) {
+    check(p, "p");
+    TORCH_CHECK(p.size(2) % Cell::gates == 0, "p [B, T, G]: expected ", Cell::gates, " blocks of units");
+    const Tensor h = at::empty({p.size(0), p.size(1), p.size(2) / Cell::gates}, p.options());
+    (p.scalar_type() == at::kBFloat16 ? read_units<Cell, Bfloat16> : read_units<Cell, float>)(p, h);
+    return h;
+  });
+  library.def((name + "_backward(Tensor dh, Tensor p, Tensor h) -> Tensor").c_str(),
+              [](const Tensor& dh, const Tensor& p, const Tensor& h) {
+                check(dh, "dh");
+                TORCH_CHECK(dh.sizes() == h.sizes() && dh.scalar_type() == p.scalar_type(), "dh: expected as h");
+                const Tensor dp = at::empty(p.sizes(), p.options());
+                (p.scalar_type() == at::kBFloat16 ? read_units_back<Cell, Bfloat16>
+                                                  : read_units_back<Cell, float>)(dh, p, h, dp);
+                return dp;
+              });
+}
+
+// h_t = λ · h_{t-1} + b_t for one complex λ a unit: λ [S], b [B, T, S] → h [B, T, S].
+using Complex = c10::complex<float>;
+
+void check_complex(const Tensor& lambda, const Tensor& b) {
+  TORCH_CHECK(b.scalar_type() == at::kComplexFloat && lambda.scalar_type() == at::kComplexFloat, "expected complex64");
+  TORCH_CHECK(b.dim() == 3 && b.is_contiguous() && lambda.is_contiguous() && lambda.numel() == b.size(2),
+              "lambda [S], b [B, T, S]: expected contiguous tensors that fit each other");
+}
+
+Tensor diagonal_forward(const Tensor& lambda, const Tensor& b) {
+  check_complex(lambda, b);
+  const Tensor h = at::empty(b.sizes(), b.options());
+  const Complex *kept = lambda.const_data_ptr<Complex>(), *added = b.const_data_ptr<Complex>();
+  Complex* const out = h.mutable_data_ptr<Complex>();
+  const int64_t T = b.size(1), S = b.size(2);
+  divide_units(b.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
+    std::array<Complex, stretch> state{};
+    for (int64_t t = 0; t < T; ++t) {
+      const int64_t place = (review * T + t) * S;
+#pragma omp simd
+      for (int64_t j = first; j < last; ++j) {
+        out[place + j] = state[j - first] = kept[j] * state[j - first] + added[place + j];
+      }
+    }
+  });
+  return h;
+}
+
+// With g_t = ∂L/∂h_t + conj(λ) · g_{t+1}: ∂L/∂b_t = g_t. ∂L/∂λ is the sum of g_t · conj(h_{t-1}), in recurrence's Python.
+Tensor diagonal_backward(const Tensor& dh, const Tensor& lambda) {
+  check_complex(lambda, dh);
+  const Tensor db = at::empty(dh.sizes(), dh.options());
+  const Complex *kept = lambda.const_data_ptr<Complex>(), *from_loss = dh.const_data_ptr<Complex>();
+  Complex* const out = db.mutable_data_ptr<Complex>();
+  const int64_t T = dh.size(1), S = dh.size(2);
+  divide_units(dh.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
+    std::array<Complex, stretch> later{};
+    for (int64_t t = T - 1; t >= 0; --t) {
+      const int64_t place = (review * T + t) * S;
+#pragma omp simd
+      for (int64_t j = first; j < last; ++j) {
+        const Complex g = from_loss[place + j] + std::conj(kept[j]) * later[j - first];
+        out[place + j] = later[j - first] = g;
+      }
+    }
+  });
+  return db;
+}
+

@@ -1,0 +1,89 @@
+"""Linear recurrences, h_t = a_t · h_{t-1} + b_t, whose a and b do not depend on the state: all steps are read at once.
+
+On a CPU one compiled loop over time reads them, forward and backward. Elsewhere, and without a compiler, PyTorch
+doubles the steps that are put together, log₂ T times (Hillis & Steele 1986).
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+from sentiment_rnn.model import recurrence
+from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
+
+
+def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
+    """States `[B, T, H]` for `inputs [B, T, E]` of a layer whose cell has `coefficients`: what `cells.states` gives."""
+    cell = cell_of(layer)
+    assert cell.coefficients is not None
+    before = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0))
+    if stop is not None and stop.starts is not None:
+        reached = torch.arange(inputs.shape[1], device=inputs.device) >= stop.starts[:, None]
+        before = torch.where(reached[:, :, None], before, before.detach())
+    if cell.compiled is not None and compiles(before, torch.float32, torch.bfloat16):
+        return cast(Tensor, _Gated.apply(cell.compiled, before))
+    return scan(*cell.coefficients(before if before.dtype == torch.float64 else before.float()))
+
+
+def compiles(numbers: Tensor, *types: torch.dtype) -> bool:
+    """Whether the compiled loop reads these numbers."""
+    plain = type(numbers) is Tensor and numbers.device.type == "cpu" and numbers.dtype in types
+    return plain and recurrence.library() is not None
+
+
+def scan(a: Tensor, b: Tensor) -> Tensor:
+    """h `[B, T, S]` from `a` and `b` `[B, T, S]`, of any type, with h_{-1} = 0.
+
+    After k rounds b_t holds what the last 2^k steps put into h_t, and a_t what they leave of the state before them.
+    """
+    steps = 1
+    while steps < b.shape[1]:
+        b = torch.cat([b[:, :steps], b[:, steps:] + a[:, steps:] * b[:, :-steps]], 1)
+        a = torch.cat([a[:, :steps], a[:, steps:] * a[:, :-steps]], 1)
+        steps *= 2
+    return b
+
+
+def diagonal(eigenvalues: Tensor, b: Tensor) -> Tensor:
+    """h `[B, T, S]` of h_t = λ · h_{t-1} + b_t, for complex `eigenvalues [S]` and `b [B, T, S]`, with h_{-1} = 0."""
+    if compiles(b, torch.complex64):
+        return cast(Tensor, _Diagonal.apply(eigenvalues, b))
+    return scan(eigenvalues.expand_as(b), b)
+
+
+class _Gated(torch.autograd.Function):
+    """W_x x + b `[B, T, G]` → states `[B, T, H]`; the equations are in recurrence.cpp."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, before: Tensor) -> Tensor:
+        found: Tensor = getattr(torch.ops.sentiment_rnn, f"{name}_forward")(before)
+        ctx.name = name
+        ctx.save_for_backward(before, found)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        before, found = ctx.saved_tensors
+        gradient = recurrence.in_rows(gradients[0].to(before.dtype))
+        return None, getattr(torch.ops.sentiment_rnn, f"{ctx.name}_backward")(gradient, before, found)
+
+
+class _Diagonal(torch.autograd.Function):
+    """λ `[S]` and b `[B, T, S]` → h `[B, T, S]`, complex."""
+
+    @staticmethod
+    def forward(ctx: Any, eigenvalues: Tensor, b: Tensor) -> Tensor:
+        found: Tensor = torch.ops.sentiment_rnn.diagonal_forward(eigenvalues.contiguous(), b.contiguous())
+        ctx.save_for_backward(eigenvalues, found)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        eigenvalues, found = ctx.saved_tensors
+        by_b = torch.ops.sentiment_rnn.diagonal_backward(gradients[0].contiguous(), eigenvalues.contiguous())
+        return torch.einsum("bts,bts->s", by_b[:, 1:], found[:, :-1].conj()), by_b

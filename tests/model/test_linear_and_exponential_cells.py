@@ -1,0 +1,245 @@
+"""minGRU, minLSTM, LRU, sLSTM and the RNN that stays orthogonal: against published implementations, against their
+equations, and in training."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from layer_checks import BFLOAT16, random_encoder
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.model import cells, recurrence, scan
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.model.encoders.lru import Lru, LruLayer
+from sentiment_rnn.model.encoders.min_gru import MinGru
+from sentiment_rnn.model.encoders.min_lstm import MinLstm
+from sentiment_rnn.model.encoders.orthogonal_rnn import OrthogonalRnn
+from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.encoders.slstm import SLstm
+from sentiment_rnn.probes.state_gradients import gradient_flow
+from sentiment_rnn.probes.unrolled import unroll
+
+PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
+"""States that published implementations give for `wave` inputs and weights: minGRU-pytorch 0.2.1 (in log space), xlstm
+2.0.6 (its plain sLSTM), geotorch 0.4.0, and minimal-LRU (jax), all in float64."""
+E, H, T = 3, 4, 6
+ENCODERS = pytest.mark.parametrize("encoder", [MinGru, MinLstm, Lru, SLstm, OrthogonalRnn])
+
+
+def wave(first: float, *shape: int) -> Tensor:
+    """Numbers from -1 to 1 that need no random generator, float64."""
+    return torch.sin(first + 0.7 * torch.arange(torch.Size(shape).numel(), dtype=torch.float64)).reshape(shape)
+
+
+def filled(layer: Any, **weights: Tensor) -> Any:
+    """The layer in float64 with these weights; its other parameters are 0."""
+    layer = layer.double()
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            parameter.copy_(weights.get(name, torch.zeros(())))
+    return layer
+
+
+def layer_with_published_weights(name: str) -> cells.AnyLayer:
+    """Of an encoder, as the published numbers were computed."""
+    if name == "min_gru":
+        return filled(MinGru(E, hidden_size=H).forwards[0], weight_ih_l0=wave(1, 2 * H, E))
+    if name == "min_lstm":
+        return filled(MinLstm(E, hidden_size=H).forwards[0], weight_ih_l0=wave(1, 3 * H, E))
+    if name == "slstm":  # its gates stand in the order i, f, z, o as well
+        given = {"weight_ih_l0": wave(1, 4 * H, E), "weight_heads": wave(2, 4, 2, H // 2, H // 2),
+                 "bias_ih_l0": wave(3, 4 * H)}  # fmt: skip
+        return filled(SLstm(E, hidden_size=H, heads=2).forwards[0], **given)
+    ring = {"nu": wave(0.5, H) - 1, "theta": wave(1.5, H), "log_gamma": wave(2.5, H) - 1}
+    given = {"B": wave(1, 2, H, H), "C": wave(2, 2, H, H), "D": torch.diag(wave(3, H))}
+    return filled(Lru(H, hidden_size=H).forwards[0], **ring, **given)
+
+
+@pytest.mark.parametrize("name", ["min_gru", "min_lstm", "slstm", "lru"])
+def test_steps_equal_the_published_implementation(name: str) -> None:
+    inputs = 2 * wave(0, 1, T, H if name == "lru" else E)
+    found = cells.states(layer_with_published_weights(name), inputs)[0]
+    torch.testing.assert_close(found, torch.tensor(PUBLISHED[name], dtype=torch.float64), atol=1e-9, rtol=0)
+
+
+def test_the_orthogonal_matrix_is_that_of_the_published_parametrization() -> None:
+    layer = OrthogonalRnn(E, hidden_size=H, recurrent_init="identity").forwards[0].double()
+    layer.parametrizations.weight_hh_l0.original.data.copy_(wave(1, H, H))
+    expected = torch.tensor(PUBLISHED["orthogonal"], dtype=torch.float64)
+    torch.testing.assert_close(layer.weight_hh_l0, expected, atol=1e-9, rtol=0)
+
+
+def by_steps(encoder: Recurrent, inputs: Tensor) -> Tensor:
+    """The states of all layers, read in float64 step by step from the equations."""
+    states = inputs
+    for number, layer in enumerate(encoder.forwards):
+        states = cells.states(layer, encoder.between(states) if number else states)  # type: ignore[arg-type]
+    return states
+
+
+@ENCODERS
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(("steps", "width"), [(1, 4), (37, 36), (9, 260)])
+def test_states_and_gradients_equal_the_steps(
+    encoder: type[Recurrent], compiled: bool, steps: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(recurrence, "library", lambda: None)
+    elif recurrence.library() is None:
+        pytest.skip("no compiler on this machine")
+    torch.manual_seed(0)
+    net = encoder(E, hidden_size=width, layers=2)
+    twin = copy.deepcopy(net).double()
+    inputs = torch.randn(3, steps, E, requires_grad=True)
+    exact = inputs.detach().double().requires_grad_()
+    states, expected = net(inputs, torch.full((3,), steps)), by_steps(twin, exact)
+    torch.testing.assert_close(states.double(), expected, atol=1e-5, rtol=1e-5)
+    weights = torch.randn_like(states)
+    # With a single step λ has no part in the states.
+    found = torch.autograd.grad(states, [inputs, *net.parameters()], weights, materialize_grads=True)
+    wanted = torch.autograd.grad(expected, [exact, *twin.parameters()], weights.double(), materialize_grads=True)
+    for mine, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(mine.double(), theirs, atol=1e-5 * float(theirs.abs().max() + 1), rtol=1e-4)
+
+
+@ENCODERS
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_review_has_the_same_states_alone_and_in_a_batch(encoder: type[Recurrent], bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    net, inputs = encoder(E, hidden_size=8, layers=2, bidirectional=bidirectional), torch.randn(2, 9, E)
+    together = net(inputs, torch.tensor([5, 9]))[0, :5]
+    torch.testing.assert_close(net(inputs[:1, :5], torch.tensor([5]))[0], together, atol=1e-6, rtol=1e-5)
+
+
+@ENCODERS
+def test_a_truncated_gradient_reaches_the_last_tokens_alone(encoder: type[Recurrent]) -> None:
+    torch.manual_seed(0)
+    inputs, lengths = torch.randn(2, 9, E, requires_grad=True), torch.tensor([9, 6])
+    net, free = encoder(E, hidden_size=8, gradient_steps=4), encoder(E, hidden_size=8)
+    free.load_state_dict(net.state_dict())
+    states, whole = net(inputs, lengths), free(inputs, lengths)
+    torch.testing.assert_close(states, whole, atol=1e-6, rtol=1e-5)
+    last = torch.arange(2), lengths - 1
+    found, untouched = (torch.autograd.grad(each[last].sum(), inputs)[0].abs().sum(2) for each in (states, whole))
+    reached = torch.arange(9) >= (lengths - 4)[:, None]
+    inside = torch.arange(9) < lengths[:, None]
+    assert (found[reached & inside] > 0).all()
+    assert not found[~reached].any()
+    assert untouched[~reached].all()
+
+
+@ENCODERS
+@BFLOAT16
+def test_in_bfloat16_states_are_those_of_float32_to_two_digits(encoder: type[Recurrent]) -> None:
+    torch.manual_seed(0)
+    net, inputs, lengths = encoder(E, hidden_size=32), torch.randn(4, 40, E), torch.full((4,), 40)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = net(inputs, lengths)
+    exact = net(inputs, lengths)
+    assert float((rounded.float() - exact).abs().mean() / exact.abs().mean()) < 0.03
+
+
+def classifier(encoder: type[Recurrent], **settings: Any) -> SentimentClassifier:
+    """A small one."""
+    torch.manual_seed(0)
+    return SentimentClassifier(
+        50,
+        embedding={"size": E, "dropout": 0.0, "word_dropout": 0.0},
+        encoder={"_target_": f"{encoder.__module__}.{encoder.__name__}", "name": "mine", "hidden_size": 8, **settings},
+        pooling={"_target_": "sentiment_rnn.model.pooling.Last", "name": "last", "dropout": 0.0},
+        optimizer={"_target_": "torch.optim.AdamW", "learning_rate": 0.1, "weight_decay": 0.5, "schedule": "constant",
+                   "options": {}, "embedding_options": {}, "gradient_clip_norm": 0},
+    )  # fmt: skip
+
+
+@ENCODERS
+def test_a_step_moves_every_parameter_and_some_at_a_rate_of_their_own(encoder: type[Recurrent], batch: Batch) -> None:
+    model = classifier(encoder, layers=2)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    optimizer = model.configure_optimizers()
+    free = [p for _, module in model.named_modules() for p in getattr(module, "free_parameters", lambda: ([], 1))()[0]]
+    model(batch.tokens, batch.lengths).sum().backward()
+    optimizer.step()
+    unmoved = [name for name, old in before.items() if torch.equal(old, dict(model.named_parameters())[name])]
+    assert unmoved == []
+    groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    assert len(groups) == len(before)
+    assert {groups[id(p)]["weight_decay"] for p in free} <= {0.0}
+    assert {groups[id(p)]["lr"] for p in free} <= ({0.025} if encoder is Lru else {0.1})
+
+
+@ENCODERS
+def test_its_states_gates_and_gradients_can_be_looked_into(encoder: type[Recurrent], batch: Batch) -> None:
+    model = classifier(encoder, layers=2)
+    unrolled = unroll(model, batch.tokens, batch.lengths)
+    torch.testing.assert_close(unrolled.logits.float(), model(batch.tokens, batch.lengths), atol=1e-5, rtol=1e-4)
+    flow = gradient_flow(model, batch)
+    assert flow.memory[0] == pytest.approx(1.0)
+    assert 0 < flow.predicted <= 1
+    for gate in ("forget", "update", "input"):
+        if gate in unrolled.gates:
+            assert (unrolled.gates[gate] >= 0).all()
+            assert (unrolled.gates[gate] <= 1).all()
+
+
+def test_an_orthogonal_matrix_stays_one_in_training() -> None:
+    torch.manual_seed(0)
+    net = OrthogonalRnn(E, hidden_size=16)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+    start = net.forwards[0].weight_hh_l0.detach().clone()
+    for _ in range(20):
+        optimizer.zero_grad()
+        net(torch.randn(4, 7, E), torch.full((4,), 7)).square().sum().backward()
+        optimizer.step()
+    weight = net.forwards[0].weight_hh_l0
+    torch.testing.assert_close(weight @ weight.T, torch.eye(16), atol=1e-4, rtol=0)
+    assert float((weight - start).abs().max()) > 0.1
+
+
+def test_an_lrus_eigenvalues_start_on_their_ring_and_stay_in_the_circle() -> None:
+    torch.manual_seed(0)
+    layer = Lru(E, hidden_size=500, smallest=0.8, largest=0.9, phase=1.0).forwards[0]
+    assert isinstance(layer, LruLayer)
+    radius, phase = layer.eigenvalues.abs(), layer.eigenvalues.angle()
+    assert 0.8 <= radius.min() < 0.81
+    assert 0.89 < radius.max() <= 0.9
+    assert 0 <= phase.min() < phase.max() <= 1
+    torch.testing.assert_close(layer.log_gamma.exp(), (1 - radius**2).sqrt(), atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        layer.nu.add_(100 * torch.randn_like(layer.nu))
+    assert (layer.eigenvalues.abs() <= 1).all()
+
+
+def test_large_exponents_of_an_slstm_give_numbers() -> None:
+    net = random_encoder(SLstm, E, 8)
+    states = net(100 * torch.randn(2, 30, E, requires_grad=True), torch.tensor([30, 30]))
+    assert states.isfinite().all()
+    gradients = torch.autograd.grad(states.sum(), list(net.parameters()))
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "settings", "line"),
+    [
+        (SLstm, {"heads": 3}, "hidden_size=8: expected a multiple of heads=3"),
+        (OrthogonalRnn, {"recurrent_init": "uniform"}, "expected recurrent_init=orthogonal or identity"),
+        (OrthogonalRnn, {"recurrent_gain": 1.2}, "and recurrent_gain=1"),
+    ],
+)
+def test_what_a_cell_cannot_be_is_refused(encoder: type[Recurrent], settings: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        encoder(E, hidden_size=8, **settings)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 8, 33])
+def test_doubling_gives_the_recurrence(steps: int) -> None:
+    a, b = wave(1, 2, steps, 3), wave(2, 2, steps, 3)
+    state, expected = torch.zeros(2, 3, dtype=torch.float64), []
+    for t in range(steps):
+        state = a[:, t] * state + b[:, t]
+        expected.append(state)
+    torch.testing.assert_close(scan.scan(a, b), torch.stack(expected, 1))
