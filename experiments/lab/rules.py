@@ -43,16 +43,39 @@ MOST = 0.5
 """Share of seeds."""
 TESTED = ("learns_more", "better")
 """Rules that are tests, which are corrected together."""
+NOT_RUN, NO_SEED = "not run", "no seed"
+"""In place of a number: of an arm that lacks planned seeds, and of one without a seed that succeeds at all of
+`Protocol.among`."""
+
+
+class Row(NamedTuple):
+    """The numbers of one part of a claim, as tables show them; empty where the part has none."""
+
+    condition: str
+    """The lag, say."""
+    arm: str = ""
+    number: str = NOT_RUN
+    """Of the arm: its seeds that succeed or its mean, with the interval."""
+    against: str = ""
+    """The arm compared."""
+    other: str = ""
+    """Its number."""
+    difference: str = ""
+    """Of the two numbers [points]."""
+    margin: str = ""
+    """Difference that counts as none [points]."""
+    ahead: str = ""
+    """Seeds in which the first arm is better by more than the margin."""
+    p: str = ""
 
 
 class Verdict(NamedTuple):
     """What a claim came to."""
 
-    claim: str
     verdict: str
     """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
-    evidence: str
-    """The numbers behind it, with intervals; empty where nothing of it was run."""
+    rows: tuple[Row, ...]
+    """The numbers behind it, part by part; empty where nothing of it was run."""
 
 
 class Part(NamedTuple):
@@ -192,66 +215,61 @@ def verdicts_of(evidence: Evidence) -> dict[str, Verdict]:
     ruled = {
         claim.id: verdict_on(claim, evidence, adjusted) for claim in evidence.protocol.claims if claim.rule != "own"
     }
-    return {claim: verdict for claim, verdict in ruled.items() if verdict.evidence}
+    return {claim: verdict for claim, verdict in ruled.items() if verdict.rows}
 
 
 def verdict_on(claim: Claim, evidence: Evidence, adjusted: Mapping[tuple[str, Part], float]) -> Verdict:
     """The verdict on one claim, with the numbers behind it."""
     if claim.arms:
         every = conditions_of(claim, evidence)
-        parts = [
-            (at, *_one_arm(claim, evidence, _arm(given, evidence, at), at)) for at in every for given in claim.arms
-        ]
+        parts = [_one_arm(claim, evidence, _arm(given, evidence, at), at) for at in every for given in claim.arms]
     else:
-        parts = [(part.condition, *_two_arms(claim, evidence, part, adjusted)) for part in parts_of(claim, evidence)]
-    said = list(dict.fromkeys(text for *_, text in parts if text))
-    left = dict.fromkeys(at for at, _, text in parts if not text)
-    if said and left:
-        said.append(f"Not run with all seeds: {', '.join(left)} {evidence.study.unit}".rstrip() + ".")
-    if said and claim.margin is not None and claim.rule.startswith("learns"):
-        said.append(f"Up to {in_points(claim.margin)} count as no difference.")
-    return Verdict(claim.text, judged(*(true for _, true, _ in parts)), " ".join(said))
+        parts = [_two_arms(claim, evidence, part, adjusted) for part in parts_of(claim, evidence)]
+    rows = tuple(dict.fromkeys(row for _, row in parts))
+    run = any(row.number != NOT_RUN for row in rows)
+    return Verdict(judged(*(true for true, _ in parts)), rows if run else ())
 
 
-def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool | None, str]:
+def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool | None, Row]:
     if evidence.whole(arm, at) is None:
-        return None, _no_learners(evidence, at, arm)
+        return None, _open(evidence, at, arm)._replace(arm=evidence.label(arm))
     decided = above if claim.rule == "most_learn" else below
-    said = f"{where(evidence.study, at)}{counted(*evidence.learn(arm, at))} seeds of {evidence.label(arm)} learn."
-    return decided(evidence.share(arm, at), MOST), said
+    return decided(evidence.share(arm, at), MOST), Row(at, evidence.label(arm), tally(*evidence.learn(arm, at)))
 
 
 def _two_arms(
     claim: Claim, evidence: Evidence, part: Part, adjusted: Mapping[tuple[str, Part], float]
-) -> tuple[bool | None, str]:
+) -> tuple[bool | None, Row]:
     found, p, at = compared(claim, evidence, part), adjusted.get((claim.id, part)), part.condition
     if found is None:
-        return None, _no_learners(evidence, at, part.first, part.second)
-    first, second = evidence.label(part.first), evidence.label(part.second)
-    if found.better is None:
-        one, other = (counted(*evidence.learn(arm, at)) for arm in (part.first, part.second))
-        numbers = f"{one} seeds of {first} learn, and {other} of {second}"
-    else:
-        one, other = (mean_score(evidence.scores[arm, at]) for arm in (part.first, part.second))
-        numbers = f"{one} with {first}, and {other} with {second}"
-    said = f"{where(evidence.study, at)}{numbers}: {points(found.difference)} points"
-    true = None if claim.margin is None else within(found.difference, claim.margin)
-    if p is not None and found.better:
-        better = f"the first is better by more than {in_points(claim.margin or 0)} in {counted(*found.better)} seeds"
-        said, true = f"{said}; {better}", most(*found.better, p)
-    elif p is not None:  # a difference that is within the margin is none
-        true = found.difference.estimate > 0 if p <= LEVEL else False if true else None
-    said += "" if p is None else f", adjusted p = {p:.2g}"
+        return None, _open(evidence, at, part.first, part.second)
+    one, other = (
+        (
+            evidence.label(arm),
+            mean_score(evidence.scores[arm, at]) if found.better else tally(*evidence.learn(arm, at)),
+        )
+        for arm in (part.first, part.second)
+    )
+    true, said = None if claim.margin is None else within(found.difference, claim.margin), []
+    if p is not None:
+        said.append(f"{p:.2g}")
+        if found.better:
+            true = most(*found.better, p)
+        else:  # a difference that is within the margin is none
+            true = found.difference.estimate > 0 if p <= LEVEL else False if true else None
     if claim.only_where and not evidence.most_learn(claim.only_where, at):
-        return None, f"{said}; not to be decided there."
-    return true, f"{said}."
+        true = None
+        said.append("not to be decided")
+    margin = "" if claim.margin is None else f"{100 * claim.margin:g}"
+    ahead = tally(*found.better) if found.better and p is not None else ""
+    return true, Row(at, *one, *other, points(found.difference), margin, ahead, ", ".join(said))
 
 
-def _no_learners(evidence: Evidence, condition: str, *arms: str) -> str:
-    """`No seed of RNN learns.`, of arms that were run and have no seed that learns `Protocol.among`."""
+def _open(evidence: Evidence, condition: str, *arms: str) -> Row:
+    """A part that is open: `not run`, or the arms that were run and have no seed that succeeds at `Protocol.among`."""
     at = [(arm, condition) for arm in arms]
     none = [evidence.label(one[0]) for one in at if one in evidence.every and one not in evidence.scores]
-    return " ".join(f"No seed of {label} learns." for label in none)
+    return Row(condition, *(cell for label in none for cell in (label, NO_SEED)))
 
 
 def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
@@ -366,18 +384,11 @@ def judged(*parts: bool | None) -> str:
     return UNDECIDED if None in parts or not parts else FAILS
 
 
-def where(study: Study, condition: str) -> str:
-    """`At 50 tokens `, how a sentence about a condition begins; empty where a study has none."""
-    if not condition:
-        return ""
-    return f"At {condition} {study.unit} " if study.unit else f"{condition.capitalize()}: "
-
-
-def in_points(margin: float) -> str:
-    """`1 point`, `10 points`."""
-    return f"{100 * margin:g} point" + ("s" if margin > 0.01 else "")
+def tally(successes: int, total: int) -> str:
+    """`18/20 (68 to 99)`, so many seeds of so many, with the exact interval [%]."""
+    return counted(successes, total).replace(" %", "")
 
 
 def mean_score(by_seed: BySeed) -> str:
-    """`88.1 % (87.6 to 88.5)`, the mean over seeds with its interval."""
-    return percent(accuracy_interval(list(by_seed.values())))
+    """`88.1 (87.6 to 88.5)`, the mean over seeds with its interval [%]."""
+    return percent(accuracy_interval(list(by_seed.values()))).replace(" %", "")

@@ -163,6 +163,10 @@ class Study:
         """A protocol by its name; raises `UserError` where there is none."""
         return known(name, self.protocols, f"{name}: no protocol of {self.name}")
 
+    def page(self, protocol: str) -> str:
+        """The file of its folder that tells of a protocol: the README, where it has no other protocol."""
+        return f"{protocol}.md" if len(self.protocols) > 1 else "README.md"
+
 
 def known(name: str, there: Mapping[str, Found], said: str) -> Found:
     """What is called so; raises `UserError`, which says what is wrong and which names there are, where nothing is."""

@@ -1,0 +1,100 @@
+"""Claims of all studies with their verdicts, and the tables that show them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from experiments.lab.findings import Found
+from experiments.lab.rules import Verdict
+from experiments.lab.study import Claim, Protocol, Study, known
+from sentiment_rnn.report.tables import Table
+
+CHOSEN = "findings.yaml"
+"""Claims of `docs/findings.md`, by question."""
+TITLE = "Claims and verdicts, with 95 % intervals"
+NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": "number"}
+"""What the numbers of a claim are, by the first word of its rule; of other rules, the score of its study."""
+SCORES = {"accuracy": "accuracy [%]", "kept": "kept [%]"}
+
+
+class Judged(NamedTuple):
+    """A claim of a study, with what it came to."""
+
+    study: Study
+    protocol: Protocol
+    claim: Claim
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        """`lag/own_rate.rnn`."""
+        return f"{self.study.name}/{self.protocol.name}.{self.claim.id}"
+
+    def answers(self, earlier: "Judged") -> bool:
+        """Whether it supersedes an earlier claim, or is related to it."""
+        named = *self.claim.supersedes, *self.claim.related
+        return earlier.name in [one if "/" in one else f"{self.study.name}/{one}" for one in named]
+
+
+def judged_claims(findings: Sequence[Found]) -> list[Judged]:
+    """Every claim that was judged, in the order of the studies."""
+    return [
+        Judged(study, protocol, claim, found[name].verdicts[claim.id])
+        for study, found in findings
+        for name, protocol in study.protocols.items() if name in found
+        for claim in protocol.claims if claim.id in found[name].verdicts
+    ]  # fmt: skip
+
+
+def chosen_claims(experiments: Path, claims: Sequence[Judged]) -> dict[str, list[Judged]]:
+    """The claims that `findings.yaml` names, by question; raises `UserError` for one that was not judged."""
+    by_name: Mapping[str, Judged] = {one.name: one for one in claims}
+    questions = yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8"))
+    return {
+        question: [known(name, by_name, f"{CHOSEN}: {question} names claim {name}") for name in names]
+        for question, names in questions.items()
+    }
+
+
+def later_claim(one: Judged, claims: Sequence[Judged]) -> str:
+    """`long_range: holds`, of the first later claim that answers this one; empty for none."""
+    return next((f"{of.protocol.name}: {of.verdict.verdict}" for of in claims if of.answers(one)), "")
+
+
+def protocol_table(study: Study, protocol: Protocol, claims: Sequence[Judged]) -> Table:
+    """The claims of a protocol, with all numbers and what later claims came to."""
+    own = [one for one in claims if (one.study.name, one.protocol.name) == (study.name, protocol.name)]
+    return claims_table(own, "later", lambda one: later_claim(one, claims))
+
+
+def chosen_table(claims: Sequence[Judged], link: Callable[[Judged], str]) -> Table:
+    """Claims of several studies, with the numbers of their arms and a link to each study."""
+    return claims_table(claims, "study", link, left_out=("difference", "margin", "ahead", "p"))
+
+
+def claims_table(
+    claims: Sequence[Judged], last: str, cell: Callable[[Judged], str], left_out: Sequence[str] = ()
+) -> Table:
+    """A row for each part of a claim, with a last column of its own; columns that no part needs are left out."""
+    parts = [part for one in claims for part in one.verdict.rows]
+    number = " or ".join(
+        dict.fromkeys(NUMBERS.get(one.claim.rule.split("_")[0], SCORES[one.study.score]) for one in claims)
+    )
+    margins = {part.margin for part in parts if part.difference}
+    (margin,) = margins if len(margins) == 1 else ("",)
+    names = {
+        "claim": "claim", "verdict": "verdict",
+        "condition": "lag" if all(part.condition.isdigit() for part in parts) else "condition",
+        "arm": "arm", "number": number, "against": "against", "other": number,
+        "difference": f"difference [points{margin and f'; margin {margin}'}]", "margin": "margin [points]",
+        "ahead": "seeds ahead", "p": "adjusted p", last: last,
+    }  # fmt: skip
+    rows = [
+        part._asdict() | ({} if place else {"claim": one.claim.text, "verdict": one.verdict.verdict, last: cell(one)})
+        for one in claims for place, part in enumerate(one.verdict.rows)
+    ]  # fmt: skip
+    left = {*left_out, "margin"} if margin else {*left_out}
+    shown = [name for name in names if name not in left and any(row.get(name) for row in rows)]
+    return Table(TITLE, [names[name] for name in shown], [[row.get(name, "") for name in shown] for row in rows])
