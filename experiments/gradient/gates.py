@@ -39,7 +39,7 @@ from experiments.gradient.readers import (
     read,
 )
 from experiments.lab.findings import Findings, mean_of
-from experiments.lab.rules import LEARNS, MOST, Evidence, Row, Verdict, above, below, judged, tally
+from experiments.lab.rules import LEARNS, MOST, Evidence, Numbers, Verdict, above, below, judged, tally
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
@@ -260,10 +260,10 @@ def cells_last(
     }
     parts = [above(life, tokens) for by_unit in lives.values() for life in by_unit.values()]
     rows = tuple(
-        Row(f"{unit} unit [tokens]", evidence.label(arm), with_bounds(life, 1))
+        Numbers(f"{unit} unit [tokens]", evidence.label(arm), with_bounds(life, 1))
         for arm, by_unit in lives.items() for unit, life in by_unit.items() if not math.isnan(life.estimate)
     )  # fmt: skip
-    return Verdict(judged(*parts), rows or (Row(f"seeds that succeed at lag {LONGEST}", number="none"),))
+    return Verdict(judged(*parts), rows or (Numbers(f"seeds that succeed at lag {LONGEST}", number="none"),))
 
 
 def clause_is_kept(
@@ -271,7 +271,7 @@ def clause_is_kept(
 ) -> Verdict:
     """Whether the share of seeds that keep the clause is above, or below, one half."""
     kept = seeds_that_keep(values, arm)
-    row = Row("seeds that keep the clause", evidence.label(arm), tally(*kept))
+    row = Numbers("seeds that keep the clause", evidence.label(arm), tally(*kept))
     return Verdict(judged(part(clopper_pearson(*kept), MOST)), (row,))
 
 

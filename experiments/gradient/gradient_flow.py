@@ -28,7 +28,7 @@ from experiments.gradient.models import (
 )
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import LEVEL, probability_of_superiority, rank_p
-from experiments.lab.rules import LEARNS, MOST, Evidence, Row, Verdict, above, below, every, judged, tally, within
+from experiments.lab.rules import LEARNS, MOST, Evidence, Numbers, Verdict, above, below, every, judged, tally, within
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
@@ -215,12 +215,12 @@ def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
     of = partial(of_model, values)
     rates = {arm: over_seeds(t_interval, of("rate", GENERATED, arm, BEFORE)) for arm in ("rnn_uniform", "rnn")}
     higher = {
-        Row(f"higher rate, {condition(*at)}", evidence.label("lstm"), against=evidence.label("rnn")):
+        Numbers(f"higher rate, {condition(*at)}", evidence.label("lstm"), against=evidence.label("rnn")):
         of("rate", at[0], "lstm", at[1]) - of("rate", at[0], "rnn", at[1])
         for at in product((GENERATED, IMDB), (BEFORE, AFTER))
     }  # fmt: skip
     more = {
-        Row("more left after training", evidence.label(arm)):
+        Numbers("more left after training", evidence.label(arm)):
         of("left", GENERATED, arm, AFTER) - of("left", GENERATED, arm, BEFORE) for arm in READ_IMDB
     }  # fmt: skip
     left = {arm: left_of(values, arm) for arm in evidence.arms}
@@ -247,13 +247,13 @@ def theory_says(evidence: Evidence, values: pd.DataFrame, arms: Sequence[str]) -
     return Verdict(judged(*parts), described(evidence, "rate minus theory", errors))
 
 
-def described(evidence: Evidence, what: str, found: Mapping[str, Interval]) -> tuple[Row, ...]:
+def described(evidence: Evidence, what: str, found: Mapping[str, Interval]) -> tuple[Numbers, ...]:
     """A row for each of the arms that were run."""
     known = {arm: one for arm, one in found.items() if not math.isnan(one.estimate)}
-    return tuple(Row(what, evidence.label(arm), with_bounds(one, 3)) for arm, one in known.items())
+    return tuple(Numbers(what, evidence.label(arm), with_bounds(one, 3)) for arm, one in known.items())
 
 
-def in_most_seeds(found: Mapping[Row, pd.Series]) -> Verdict:
+def in_most_seeds(found: Mapping[Numbers, pd.Series]) -> Verdict:
     """Whether differences are above 0 in most seeds; those of each row are a part, which is open where there is no
     seed."""
     counts = {row: (int((of > 0).sum()), int(of.count())) for row, of in found.items() if of.count()}
@@ -268,7 +268,7 @@ def all_arms(
     below. One arm refutes it. One whose interval holds the tenth is not asked."""
     arms = [arm for arm in left if part(left[arm], TENTH)]
     parts = (part(evidence.share(arm, LAG), MOST) for arm in arms)
-    rows = (Row(f"seeds at lag {LAG}", evidence.label(arm), tally(*evidence.learn(arm, LAG))) for arm in arms)
+    rows = (Numbers(f"seeds at lag {LAG}", evidence.label(arm), tally(*evidence.learn(arm, LAG))) for arm in arms)
     return Verdict(judged(every(parts)), tuple(rows))
 
 
@@ -279,5 +279,5 @@ def learners_decay_less(evidence: Evidence, mixed: Mixed) -> Verdict:
     groups = list(mixed.values())
     share, p = probability_of_superiority(groups), rank_p(groups)
     arms = "; ".join(evidence.label(arm) for arm in mixed)
-    row = Row("pairs in which the seed that succeeds has the higher rate", arms, f"{100 * share:.0f} %, p = {p:.2g}")
+    row = Numbers("pairs whose seed that succeeds has the higher rate", arms, f"{100 * share:.0f} %, p = {p:.2g}")
     return Verdict(judged(share > 1 / 2 if p <= LEVEL else None), (row,))

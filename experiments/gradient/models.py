@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from experiments.lab.rules import UNDECIDED, Evidence, Row, Verdict
+from experiments.lab.rules import UNDECIDED, Evidence, Numbers, Verdict
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -106,5 +106,5 @@ def verdicts_on(found: Mapping[str, Verdict], missing: int) -> Mapping[str, Verd
     Args:
         missing: how many of its planned seeds an arm lacks.
     """
-    left = Row("seeds still to come", number=str(missing))
+    left = Numbers("seeds still to come", number=str(missing))
     return {name: Verdict(UNDECIDED, (*one.rows, left)) for name, one in found.items()} if missing else found

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import holm, probability_of_superiority, sign_p
-from experiments.lab.rules import NO_SEED, Evidence, Row, Verdict, beyond, judged, most, tally
+from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, beyond, judged, most, tally
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
@@ -223,20 +223,18 @@ def verdicts(evidence: Evidence, losses: Mapping[str, pd.Series], whole: bool) -
     """By the rules of the protocol; of a part of the planned seeds nothing is decided."""
     counts = {claim: lost(of_seeds) for claim, of_seeds in losses.items()}
     adjusted = holm({claim: sign_p(*count) if count[1] else 1.0 for claim, count in counts.items()})
+    left = () if whole else (Numbers("all planned seeds"),)
     return {
-        claim.id: Verdict(
-            judged(most(*counts[claim.id], adjusted[claim.id]) if whole else None),
-            (row_of(evidence, claim.id, losses, adjusted[claim.id]), *(() if whole else (Row("all planned seeds"),))),
-        )
-        for claim in evidence.protocol.claims
+        claim: Verdict(judged(most(*counts[claim], p) if whole else None), (row_of(evidence, claim, losses, p), *left))
+        for claim, p in adjusted.items()
     }
 
 
-def row_of(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series], p: float) -> Row:
+def row_of(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series], p: float) -> Numbers:
     """What a claim counts, and the mean with its t interval over seeds, of the difference of two arms Welch's."""
     arms = ("rnn", "lstm") if claim == MORE else (claim,)
     labels = [evidence.label(arm) for arm in arms]
-    row = Row(f"lose more than {100 * MARGIN:g} points by place", labels[0], NO_SEED, *labels[1:])
+    row = Numbers(f"lose more than {100 * MARGIN:g} points by place", labels[0], NO_SEED, *labels[1:])
     if losses[claim].empty:
         return row
     of_arms = [list(losses[arm][losses[claim].index]) for arm in arms]

@@ -33,8 +33,8 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
         accuracy = worst_to_best(real_text.scores.get((arm, ""), {})) if real_text else NONE
         rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy, state))
     return Table(
-        "Seeds succeed at a lag with more than 90 % accuracy on test; intervals are exact 95 % intervals [%]; H units "
-        "are a layer's",
+        "A seed succeeds at a lag with a test accuracy above 90 %; intervals are exact 95 % intervals [%]; an encoder "
+        "has H units",
         (
             "encoder", "most seeds succeed up to lag", f"seeds at lag {SHOWN}", "IMDb accuracy [%], worst to best seed",
             "state size",

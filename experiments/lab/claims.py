@@ -89,7 +89,7 @@ def claims_table(
         "condition": "lag" if all(part.condition.isdigit() for part in parts) else "condition",
         "arm": "arm", "number": number, "against": "against", "other": number,
         "difference": f"difference [points{margin and f'; margin {margin}'}]", "margin": "margin [points]",
-        "ahead": "seeds ahead", "p": "adjusted p", last: last,
+        "ahead": "seeds ahead by more than the margin", "p": "adjusted p", last: last,
     }  # fmt: skip
     rows = [
         part._asdict() | ({} if place else {"claim": one.claim.text, "verdict": one.verdict.verdict, last: cell(one)})

@@ -48,7 +48,7 @@ NOT_RUN, NO_SEED = "not run", "no seed"
 `Protocol.among`."""
 
 
-class Row(NamedTuple):
+class Numbers(NamedTuple):
     """The numbers of one part of a claim, as tables show them; empty where the part has none."""
 
     condition: str
@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
 
     verdict: str
     """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
-    rows: tuple[Row, ...]
+    rows: tuple[Numbers, ...]
     """The numbers behind it, part by part; empty where nothing of it was run."""
 
 
@@ -230,16 +230,16 @@ def verdict_on(claim: Claim, evidence: Evidence, adjusted: Mapping[tuple[str, Pa
     return Verdict(judged(*(true for true, _ in parts)), rows if run else ())
 
 
-def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool | None, Row]:
+def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool | None, Numbers]:
     if evidence.whole(arm, at) is None:
         return None, _open(evidence, at, arm)._replace(arm=evidence.label(arm))
     decided = above if claim.rule == "most_learn" else below
-    return decided(evidence.share(arm, at), MOST), Row(at, evidence.label(arm), tally(*evidence.learn(arm, at)))
+    return decided(evidence.share(arm, at), MOST), Numbers(at, evidence.label(arm), tally(*evidence.learn(arm, at)))
 
 
 def _two_arms(
     claim: Claim, evidence: Evidence, part: Part, adjusted: Mapping[tuple[str, Part], float]
-) -> tuple[bool | None, Row]:
+) -> tuple[bool | None, Numbers]:
     found, p, at = compared(claim, evidence, part), adjusted.get((claim.id, part)), part.condition
     if found is None:
         return None, _open(evidence, at, part.first, part.second)
@@ -262,14 +262,14 @@ def _two_arms(
         said.append("not to be decided")
     margin = "" if claim.margin is None else f"{100 * claim.margin:g}"
     ahead = tally(*found.better) if found.better and p is not None else ""
-    return true, Row(at, *one, *other, points(found.difference), margin, ahead, ", ".join(said))
+    return true, Numbers(at, *one, *other, points(found.difference), margin, ahead, ", ".join(said))
 
 
-def _open(evidence: Evidence, condition: str, *arms: str) -> Row:
+def _open(evidence: Evidence, condition: str, *arms: str) -> Numbers:
     """A part that is open: `not run`, or the arms that were run and have no seed that succeeds at `Protocol.among`."""
     at = [(arm, condition) for arm in arms]
     none = [evidence.label(one[0]) for one in at if one in evidence.every and one not in evidence.scores]
-    return Row(condition, *(cell for label in none for cell in (label, NO_SEED)))
+    return Numbers(condition, *(cell for label in none for cell in (label, NO_SEED)))
 
 
 def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:

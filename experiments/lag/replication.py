@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from experiments.lab.findings import Findings, searched_where_run
-from experiments.lab.rules import Evidence, Row, Verdict, judged, tally
+from experiments.lab.rules import Evidence, Numbers, Verdict, judged, tally
 from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table
 
@@ -78,9 +78,9 @@ def verdict(pairs: list[Repeated]) -> Verdict:
     least = int(np.searchsorted(np.cumsum(distribution), QUANTILE))
     expected = float(distribution @ np.arange(len(distribution)))
     rows = (
-        Row("contain the share of the other seeds", number=f"{contained} of {len(pairs)} intervals"),
-        Row("expected", number=f"{expected:.1f}"),
-        Row("least, with 97.5 % probability", number=f"{least}"),
+        Numbers("contain the share of the other seeds", number=f"{contained} of {len(pairs)} intervals"),
+        Numbers("expected", number=f"{expected:.1f}"),
+        Numbers("least, with 97.5 % probability", number=f"{least}"),
     )
     return Verdict(judged(contained >= least if complete else None), rows)
 
