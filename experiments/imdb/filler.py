@@ -237,8 +237,8 @@ def row_of(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series], p: f
     row = Numbers(f"lose more than {100 * MARGIN:g} points by place", labels[0], NO_SEED, *labels[1:])
     if losses[claim].empty:
         return row
-    of_arms = [list(losses[arm][losses[claim].index]) for arm in arms]
-    mean = welch_interval(*of_arms) if claim == MORE else t_interval(*of_arms)
+    first, *others = ([*losses[arm][losses[claim].index]] for arm in arms)
+    mean = welch_interval(first, others[0]) if others else t_interval(first)
     return row._replace(number=tally(*lost(losses[claim])), difference=points(mean), p=f"{p:.2g}")
 
 

@@ -16,7 +16,6 @@ CHOSEN = "findings.yaml"
 TITLE = "Claims and verdicts, with 95 % intervals"
 NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": "number"}
 """What the numbers of a claim are, by the first word of its rule; of other rules, the score of its study."""
-SCORES = {"accuracy": "accuracy [%]", "kept": "kept [%]"}
 
 
 class Judged(NamedTuple):
@@ -80,7 +79,7 @@ def claims_table(
     """A row for each part of a claim, with a last column of its own; columns that no part needs are left out."""
     parts = [part for one in claims for part in one.verdict.rows]
     number = " or ".join(
-        dict.fromkeys(NUMBERS.get(one.claim.rule.split("_")[0], SCORES[one.study.score]) for one in claims)
+        dict.fromkeys(NUMBERS.get(one.claim.rule.split("_")[0], f"{one.study.score} [%]") for one in claims)
     )
     margins = {part.margin for part in parts if part.difference}
     (margin,) = margins if len(margins) == 1 else ("",)

@@ -12,7 +12,6 @@ from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
 from experiments.lab.study import Study
 from experiments.lab.write import all_findings
 from sentiment_rnn.report.pages.render import embedded_json, render
-from sentiment_rnn.report.tables import Table
 
 MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
 """CSS class of each verdict."""
@@ -32,22 +31,12 @@ class Picture:
         return "data:image/png;base64," + base64.b64encode(self.path.read_bytes()).decode()
 
 
-@dataclass(frozen=True)
-class Section:
-    """What the page shows of a study."""
-
-    study: Study
-    claims: dict[str, Table]
-    """By protocol; a table without rows where it has not run."""
-    pictures: list[Picture]
-
-
 def build_page(root: Path) -> str:
     """The HTML of all studies."""
     findings = all_findings(root)
     claims = judged_claims(findings)
     sections = [
-        Section(
+        (
             study,
             {name: protocol_table(study, protocol, claims) for name, protocol in study.protocols.items()},
             pictures_of(study),
@@ -59,16 +48,14 @@ def build_page(root: Path) -> str:
         "report.html.jinja",
         Path(__file__).parent,
         answer=answer_table(root / "experiments", findings),
-        leading=next(
-            (one for section in sections for one in section.pictures if one.path.stem.endswith("_leading")), None
-        ),
+        leading=next((one for *_, of in sections for one in of if one.path.stem.endswith("_leading")), None),
         chosen=[
             chosen_table(of, lambda one: one.study.name) for of in chosen_claims(root / "experiments", claims).values()
         ],
         sections=sections,
         marks=MARKS,
         names=[study.name for study, _ in findings],
-        missing=[name for section in sections for name, table in section.claims.items() if not table.rows],
+        missing=[name for _, tables, _ in sections for name, table in tables.items() if not table.rows],
         explorer=embedded_json(json.loads(explorer.read_text())) if explorer.exists() else None,
     )
 

@@ -17,7 +17,6 @@ from experiments.lab.rules import (
 )
 from sentiment_rnn.report.statistics import (
     Interval,
-    clopper_pearson,
     gaffke_interval,
     paired_interval,
     percent,
@@ -76,26 +75,6 @@ def within_steps(evidence: Evidence, arm: str, condition: str, steps: int) -> tu
     return sum(one <= steps for one in learned), len(learned) + len(ended)
 
 
-def spans(evidence: Evidence) -> Table:
-    """The span of each arm within each number of steps, and its seeds at the first lag beyond the last span."""
-    rows = []
-    budgets = evidence.protocol.steps
-    for arm in evidence.arms:
-        lags = [one for one in evidence.conditions if (arm, one) in evidence.scores]
-        reached = [
-            span({int(one): clopper_pearson(*within_steps(evidence, arm, one, steps)) for one in lags})
-            for steps in budgets
-        ]
-        beyond = next((one for one in lags if int(one) > reached[-1]), None)
-        seeds = "" if beyond is None else f"{tally(*within_steps(evidence, arm, beyond, budgets[-1]))} at {beyond}"
-        rows.append((evidence.label(arm), *map(str, reached), seeds))
-    title = (
-        f"Memory span [tokens] by training steps: up to where more than half of the seeds reach {100 * LEARNS:g} % on "
-        "validation, by the lower bound of the exact 95 % interval"
-    )
-    return Table(title, ("arm", *(f"{steps:,} steps" for steps in budgets), "seeds beyond it"), rows)
-
-
 def steps(evidence: Evidence) -> Table:
     """Seeds that have learned within each number of steps, and the median of their steps."""
     rows = []
@@ -151,20 +130,20 @@ def spread_over_seeds(evidence: Evidence) -> Table:
 
 def carried(evidence: Evidence) -> Table:
     """Seeds of each arm that succeed at all lags of training, and how many of those do at each longer one."""
-    among = evidence.protocol.among
+    among, scores = evidence.protocol.among, evidence.scores
     lags = [one for one in evidence.conditions if one not in among]
-    table = by_condition(
-        evidence,
-        f"Seeds that succeed at all lags of training ({among[0]} to {among[-1]} tokens), and how many of those "
-        f"succeed at longer lags [tokens], {EXACT}",
-        lambda *one: tally(*evidence.learn(*one)),
-        lags,
+    rows = [
+        (
+            evidence.label(arm), tally(len(scores.get((arm, lags[0]), {})), len(evidence.every[arm, lags[0]])),
+            *(tally(*evidence.learn(arm, one)) if (arm, one) in scores else "" for one in lags),
+        )
+        for arm in evidence.arms
+    ]  # fmt: skip
+    title = (
+        f"Seeds that succeed at all lags of training ({among[0]} to {among[-1]} tokens), and how many of those succeed "
+        f"at longer lags [tokens], {EXACT}"
     )
-    learn = [
-        tally(len(evidence.scores.get((arm, lags[0]), {})), len(evidence.every[arm, lags[0]])) for arm in evidence.arms
-    ]
-    rows = [(row[0], first, *row[1:]) for row, first in zip(table.rows, learn, strict=True)]
-    return Table(table.title, ("arm", f"{among[0]} to {among[-1]}", *lags), rows)
+    return Table(title, ("arm", f"{among[0]} to {among[-1]}", *lags), rows)
 
 
 def bounded_means(evidence: Evidence) -> Table:
@@ -181,7 +160,6 @@ def bounded_means(evidence: Evidence) -> Table:
 
 TABLES: dict[str, Callable[[Evidence], Table]] = {
     "shares": shares,
-    "spans": spans,
     "steps": steps,
     "means": means,
     "paired_means": paired_means,

@@ -50,11 +50,8 @@ def test_shares_are_counted_by_arm_and_lag_and_have_the_span_of_three_lags(tmp_p
     ]  # fmt: skip
 
 
-def test_spans_and_steps_count_the_seeds_that_had_learned_by_then(tmp_path: Path) -> None:
+def test_steps_count_the_seeds_that_had_learned_by_then(tmp_path: Path) -> None:
     found = evidence(make_study(tmp_path, {"steps": [100, 225]}), FOUR)
-    assert [row[1:] for row in tables.spans(found).rows] == [
-        ("0", "20", "0/20 (0 to 17) at 50"), ("0", "50", ""),
-    ]  # fmt: skip
     rows = {row[:2]: row[2:] for row in tables.steps(found).rows}
     assert rows["RNN, orthogonal", "20"] == ("0/20 (0 to 17)", "18/20 (68 to 99)", "225")
     assert rows["RNN, orthogonal", "50"] == ("0/20 (0 to 17)", "0/20 (0 to 17)", "")
