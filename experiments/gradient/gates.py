@@ -99,7 +99,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
 
 
 def that_hold(runs: Sequence[RunResult]) -> list[RunResult]:
-    """The runs that learn `LONGEST` tokens, by the test."""
+    """The runs that succeed at lag `LONGEST`."""
     return [run for run in runs if run.predictions.correct[run.predictions.lags == LONGEST].mean() > LEARNS]
 
 

@@ -73,7 +73,7 @@ CURVES = "curves.csv"
 Gradients = dict[tuple[str, str, str], list[np.ndarray]]
 """By reviews, arm and training: of each seed the shares by lag, float [T]."""
 Mixed = Mapping[str, tuple[list[float], list[float]]]
-"""Arms of which some seeds learn and some do not: the rates after training of both."""
+"""Arms of which some seeds succeed and some fail: the rates after training of both."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -154,7 +154,7 @@ def left_of(values: pd.DataFrame, arm: str, reviews: str = GENERATED, training: 
 
 
 def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
-    """The arms of which some seeds learn and some do not."""
+    """The arms of which some seeds succeed and some fail."""
     found = {}
     for arm in evidence.arms:
         after = of_model(values, "rate", GENERATED, arm, AFTER)
@@ -165,7 +165,7 @@ def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
 
 
 def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
-    """What is left of the gradient before training beside the seeds that learn, from the least to the most."""
+    """What is left of the gradient before training beside the seeds that succeed, from the least to the most."""
     rows = [
         (evidence.label(arm), f"{estimate:.2g}", f"{low:.2g} to {high:.2g}", tally(*evidence.learn(arm, LAG)))
         for arm, (estimate, low, high) in sorted(left.items(), key=lambda item: item[1].estimate)
@@ -198,7 +198,7 @@ def rate_table(evidence: Evidence, values: pd.DataFrame) -> Table:
 
 
 def mixed_table(evidence: Evidence, mixed: Mixed) -> Table:
-    """Rates after training of the seeds that learn and of those that do not."""
+    """Rates after training of the seeds that succeed and of those that fail."""
     rows = [
         (evidence.label(arm), str(len(learn)), mean_of(learn, 3), str(len(fail)), mean_of(fail, 3))
         for arm, (learn, fail) in mixed.items()

@@ -47,14 +47,19 @@ def judged_claims(findings: Sequence[Found]) -> list[Judged]:
     ]  # fmt: skip
 
 
-def chosen_claims(experiments: Path, claims: Sequence[Judged]) -> dict[str, list[Judged]]:
-    """The claims that `findings.yaml` names, by question; raises `UserError` for one that was not judged."""
+def chosen_tables(experiments: Path, claims: Sequence[Judged], link: Callable[[Judged], str]) -> dict[str, Table]:
+    """A table for each question of `findings.yaml`, with the numbers of its claims and a link to the study of each.
+
+    Raises:
+        UserError: a claim that it names was not judged.
+    """
     by_name: Mapping[str, Judged] = {one.name: one for one in claims}
-    questions = yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8"))
-    return {
-        question: [known(name, by_name, f"{CHOSEN}: {question} names claim {name}") for name in names]
-        for question, names in questions.items()
-    }
+    tables = {}
+    for name, of in yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8")).items():
+        chosen = [known(one, by_name, f"{CHOSEN}: {name} names claim {one}") for one in of["claims"]]
+        table = claims_table(chosen, "study", link, left_out=("difference", "margin", "ahead", "p"))
+        tables[name] = table._replace(title=f"{of['question']} {table.title}")
+    return tables
 
 
 def later_claim(one: Judged, claims: Sequence[Judged]) -> str:
@@ -66,11 +71,6 @@ def protocol_table(study: Study, protocol: Protocol, claims: Sequence[Judged]) -
     """The claims of a protocol, with all numbers and what later claims came to."""
     own = [one for one in claims if (one.study.name, one.protocol.name) == (study.name, protocol.name)]
     return claims_table(own, "later", lambda one: later_claim(one, claims))
-
-
-def chosen_table(claims: Sequence[Judged], link: Callable[[Judged], str]) -> Table:
-    """Claims of several studies, with the numbers of their arms and a link to each study."""
-    return claims_table(claims, "study", link, left_out=("difference", "margin", "ahead", "p"))
 
 
 def claims_table(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.lab.answer import answer_table
-from experiments.lab.claims import chosen_claims, chosen_table, judged_claims, protocol_table
+from experiments.lab.claims import chosen_tables, judged_claims, protocol_table
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
 from experiments.lab.study import Study
 from experiments.lab.write import all_findings
@@ -49,9 +49,7 @@ def build_page(root: Path) -> str:
         Path(__file__).parent,
         answer=answer_table(root / "experiments", findings),
         leading=next((one for *_, of in sections for one in of if one.path.stem.endswith("_leading")), None),
-        chosen=[
-            chosen_table(of, lambda one: one.study.name) for of in chosen_claims(root / "experiments", claims).values()
-        ],
+        chosen=chosen_tables(root / "experiments", claims, lambda one: one.study.name).values(),
         sections=sections,
         marks=MARKS,
         names=[study.name for study, _ in findings],

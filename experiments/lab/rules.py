@@ -2,8 +2,8 @@
 
 | rule | a part of the claim is true where |
 | --- | --- |
-| `most_learn`, `most_fail` | the exact interval of the share of seeds that learn is above, below one half |
-| `learns_more` | Fisher's exact test, corrected for the protocol, says that the first arm learns more often |
+| `most_learn`, `most_fail` | the exact interval of the share of seeds that succeed is above, below one half |
+| `learns_more` | Fisher's exact test, corrected for the protocol, says that the first arm succeeds more often |
 | `learns_as_often` | the interval of the difference of two shares is within the margin (equivalence) |
 | `better` | in most seeds the first arm is better by more than the margin (sign test, corrected for the protocol) |
 | `as_good` | the interval of the difference of two means is within the margin (equivalence) |
@@ -38,7 +38,7 @@ from sentiment_rnn.report.statistics import (
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
 LEARNS = 0.9
-"""A seed learns where its score is above this."""
+"""A seed succeeds where its score is above this."""
 MOST = 0.5
 """Share of seeds."""
 TESTED = ("learns_more", "better")
@@ -90,7 +90,7 @@ class Comparison(NamedTuple):
     """What a claim compares of two arms at a condition."""
 
     difference: Interval
-    """Of the shares of seeds that learn, or of the means."""
+    """Of the shares of seeds that succeed, or of the means."""
     better: tuple[int, int] | None
     """In how many seeds the first is better by more than the margin, and of how many; None of shares."""
     p: float | None
@@ -106,7 +106,7 @@ class Evidence:
     table: pd.DataFrame
     """Rows of the protocol, and of those that it reads."""
     scores: Mapping[tuple[str, str], BySeed]
-    """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that learn alone."""
+    """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that succeed there."""
     every: Mapping[tuple[str, str], BySeed]
     """The same, of all seeds."""
     validation: Mapping[tuple[str, str], float]
@@ -148,16 +148,16 @@ class Evidence:
         return found if found and every <= self.every[arm, condition].keys() else None
 
     def learn(self, arm: str, condition: str) -> tuple[int, int]:
-        """How many seeds of an arm learn at a condition, and of how many."""
+        """How many seeds of an arm succeed at a condition, and of how many."""
         scores = self.scores[arm, condition].values()
         return sum(score > LEARNS for score in scores), len(scores)
 
     def share(self, arm: str, condition: str) -> Interval:
-        """The share of seeds that learn, with its exact interval."""
+        """The share of seeds that succeed, with its exact interval."""
         return clopper_pearson(*self.learn(arm, condition))
 
     def most_learn(self, arm: str, condition: str) -> bool | None:
-        """Whether most seeds of an arm learn; None where the interval does not decide, or it is not whole."""
+        """Whether most seeds of an arm succeed; None where the interval does not decide, or it is not whole."""
         return None if self.whole(arm, condition) is None else above(self.share(arm, condition), MOST)
 
 
@@ -321,7 +321,8 @@ def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
 
 
 def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
-    """The conditions of a claim. `first_not_learned` is the first at which it is not sure that an arm learns."""
+    """The conditions of a claim. `first_not_learned` is the first at which most seeds of an arm do not surely
+    succeed."""
     planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if not sweep.draws)
     found = []
     for at in claim.at:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.lab.answer import answer_table
-from experiments.lab.claims import Judged, chosen_claims, chosen_table, judged_claims, protocol_table
+from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table
 from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table
 from experiments.lab.illustrations import SUMMARY, illustration_blocks
 from experiments.lab.run import read_provenance
@@ -76,8 +76,8 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
         if study.leading:
             yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))
     yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
-    for question, chosen in chosen_claims(root / "experiments", claims).items():
-        yield Block(root / SUMMARY, f"findings_{question}", markdown([chosen_table(chosen, link_to_page)]))
+    for name, table in chosen_tables(root / "experiments", claims, link_to_page).items():
+        yield Block(root / SUMMARY, f"findings_{name}", markdown([table]))
     yield from (Block(*block) for block in illustration_blocks(root))
 
 

@@ -16,11 +16,11 @@ from sentiment_rnn.report.tables import Table
 LAGS = ("5", "20", "50")
 QUANTILE = 0.025
 Count = tuple[int, int]
-"""Seeds that learn, and of how many."""
+"""Seeds that succeed, and of how many."""
 
 
 class Repeated(NamedTuple):
-    """How many seeds of an arm learn at a lag, in the first runs and in the second."""
+    """How many seeds of an arm succeed at a lag, in the first runs and in the second."""
 
     arm: str
     lag: str

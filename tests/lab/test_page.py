@@ -65,7 +65,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "![Shares by lag](figures/made_leading.png)\n\n![Shares of <RNNs>](figures/first_shares.png)\n\n"
         "![Not drawn](figures/first_none.png)\n"
     )
-    (tmp_path / "experiments" / CHOSEN).write_text("near: [made/first.near]\n")
+    (tmp_path / "experiments" / CHOSEN).write_text('near: {question: "How near?", claims: [made/first.near]}\n')
     (tmp_path / "experiments" / "gradient").mkdir()
     (tmp_path / "experiments" / "gradient" / "explorer.json").write_text(json.dumps(TEXTS))
     return tmp_path

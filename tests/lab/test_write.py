@@ -87,7 +87,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     sums = table_of(found, {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)})
     (found.folder / RESULTS).write_text(results_csv(sums[sums.metric != "best_accuracy"]))
     (tmp_path / "docs").mkdir()
-    (tmp_path / "experiments" / CHOSEN).write_text("far: [made/first.far]\n")
+    (tmp_path / "experiments" / CHOSEN).write_text('far: {question: "How far?", claims: [made/first.far]}\n')
     for names, path in (
         (("first", "first_claims"), found.folder / "README.md"),
         (("answer",), tmp_path / "README.md"), (("findings_far",), tmp_path / "docs" / "findings.md"),
