@@ -39,13 +39,13 @@ from experiments.gradient.readers import (
     read,
 )
 from experiments.lab.findings import Findings, mean_of
-from experiments.lab.rules import LEARNS, MOST, Evidence, above, below, judged
+from experiments.lab.rules import LEARNS, MOST, Evidence, Numbers, Verdict, above, below, judged, tally
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.report.statistics import Interval, clopper_pearson, counted, geometric_interval, with_bounds
+from sentiment_rnn.report.statistics import Interval, clopper_pearson, geometric_interval, with_bounds
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.runs.restored import data_of, load_tested
 from sentiment_rnn.tracking.results import RunResult, validation_rank
@@ -99,7 +99,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
 
 
 def that_hold(runs: Sequence[RunResult]) -> list[RunResult]:
-    """The runs that learn `LONGEST` tokens, by the test."""
+    """The runs that succeed at lag `LONGEST`."""
     return [run for run in runs if run.predictions.correct[run.predictions.lags == LONGEST].mean() > LEARNS]
 
 
@@ -117,9 +117,14 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     seeds = min(len(said_after(values, arm, "cinema")) for arm in READ_IMDB)
     if not seeds:
         return Findings()
-    tables = (half_life_table, longer_half_life_table, saturation_table, sentence_table, running_table)
-    verdicts = verdicts_on(evidence, claims(evidence, values), missing=len(SEEDS[IMDB]) - seeds)
-    return Findings([of(evidence, values) for of in tables], verdicts)
+    tables = {
+        "half_lives": half_life_table(evidence, values),
+        "longer_half_lives": longer_half_life_table(evidence, values),
+        "saturation": saturation_table(evidence, values),
+        "sentences": sentence_table(evidence, values),
+        "running": running_table(evidence, values),
+    }
+    return Findings(tables, verdicts_on(claims(evidence, values), missing=len(SEEDS[IMDB]) - seeds))
 
 
 def half_life_table(evidence: Evidence, values: pd.DataFrame) -> Table:
@@ -183,13 +188,13 @@ def sentence_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     rows = [
         (
             evidence.label(arm), *(positive(said_after(values, arm, text)) for text in SAID),
-            counted(*seeds_that_keep(values, arm, "liked", "hated")), counted(*seeds_that_keep(values, arm)),
+            tally(*seeds_that_keep(values, arm, "liked", "hated")), tally(*seeds_that_keep(values, arm)),
         )
         for arm in READ_IMDB
     ]  # fmt: skip
     return Table(
         'Seeds that say positive after a text, and the range of the probability over seeds; seeds that tell "liked" '
-        'from "hated" after the clause, and after the sentence on the cinema, with exact 95 % intervals',
+        'from "hated" after the clause, and after the sentence on the cinema, with exact 95 % intervals [%]',
         ("arm", *SAID.values(), "know the clause", "keep the clause"),
         rows,
     )
@@ -228,8 +233,8 @@ def least_to_most(said: pd.Series, places: int) -> str:
     return f"{said.min():.{places}f} to {said.max():.{places}f}"
 
 
-def claims(evidence: Evidence, values: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """By the rules of the protocol: each verdict and what is behind it, by the claim's id."""
+def claims(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
+    """By the rules of the protocol, by the claim's id."""
     last, kept = partial(cells_last, evidence, values), partial(clause_is_kept, evidence, values)
     return {
         "imdb_cells": last(IMDB, ["lstm"]),
@@ -247,31 +252,27 @@ def cells_last(
     arms: Sequence[str],
     units: Sequence[str] = tuple(UNITS),
     tokens: int = LASTS,
-) -> tuple[str, str]:
+) -> Verdict:
     """Whether half of a cell is left after so many tokens, in these units of these arms. The parts of an arm that was
     not measured are open."""
     lives = {
         arm: {unit: half_life(values, f"{HALF_LIFE}: {unit}", reviews, arm, AFTER) for unit in units} for arm in arms
     }
     parts = [above(life, tokens) for by_unit in lives.values() for life in by_unit.values()]
-    said = "; ".join(
-        ", ".join(f"{with_bounds(life, 1)} in the {unit} unit" for unit, life in by_unit.items())
-        + f" ({evidence.label(arm)})"
-        for arm, by_unit in lives.items() if not math.isnan(by_unit[units[0]].estimate)
+    rows = tuple(
+        Numbers(f"{unit} unit [tokens]", evidence.label(arm), with_bounds(life, 1))
+        for arm, by_unit in lives.items() for unit, life in by_unit.items() if not math.isnan(life.estimate)
     )  # fmt: skip
-    none = f"No seed holds {LONGEST} tokens."
-    return judged(*parts), f"Tokens after which half of a cell is left: {said}." if said else none
+    return Verdict(judged(*parts), rows or (Numbers(f"seeds that succeed at lag {LONGEST}", number="none"),))
 
 
 def clause_is_kept(
     evidence: Evidence, values: pd.DataFrame, arm: str, part: Callable[[Interval, float], bool | None]
-) -> tuple[str, str]:
+) -> Verdict:
     """Whether the share of seeds that keep the clause is above, or below, one half."""
     kept = seeds_that_keep(values, arm)
-    return judged(part(clopper_pearson(*kept), MOST)), (
-        f"{counted(*kept)} seeds of {evidence.label(arm)} say positive after the sentence, and negative where it has "
-        '"hated" for "liked".'
-    )
+    row = Numbers("seeds that keep the clause", evidence.label(arm), tally(*kept))
+    return Verdict(judged(part(clopper_pearson(*kept), MOST)), (row,))
 
 
 def seeds_that_keep(

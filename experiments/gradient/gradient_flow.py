@@ -28,7 +28,7 @@ from experiments.gradient.models import (
 )
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import LEVEL, probability_of_superiority, rank_p
-from experiments.lab.rules import LEARNS, MOST, Evidence, above, below, every, judged, within
+from experiments.lab.rules import LEARNS, MOST, Evidence, Numbers, Verdict, above, below, every, judged, tally, within
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
@@ -38,7 +38,6 @@ from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.report.statistics import (
     Interval,
     clopper_pearson,
-    counted,
     geometric_interval,
     t_interval,
     with_bounds,
@@ -65,7 +64,6 @@ MARGIN = 0.02
 """A difference of two rates that counts as none."""
 TENTH = 0.1
 """Share of the gradient that has to be left `STEPS` before the end."""
-NO_ARM = "No arm is such."
 LOST = ("denormal_share", "zero_share")
 """Elements of ∂L/∂h that are lost in float32."""
 
@@ -75,7 +73,7 @@ CURVES = "curves.csv"
 Gradients = dict[tuple[str, str, str], list[np.ndarray]]
 """By reviews, arm and training: of each seed the shares by lag, float [T]."""
 Mixed = Mapping[str, tuple[list[float], list[float]]]
-"""Arms of which some seeds learn and some do not: the rates after training of both."""
+"""Arms of which some seeds succeed and some fail: the rates after training of both."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -127,8 +125,12 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     read = [(GENERATED, arm) for arm in evidence.arms] + [(IMDB, arm) for arm in READ_IMDB]
     missing = max(len(SEEDS[reviews]) - len(of_model(values, "left", reviews, arm, AFTER)) for reviews, arm in read)
     return Findings(
-        [left_table(evidence, left), rate_table(evidence, values), mixed_table(evidence, mixed)],
-        verdicts_on(evidence, verdicts(evidence, values), missing),
+        {
+            "left": left_table(evidence, left),
+            "rates": rate_table(evidence, values),
+            "mixed": mixed_table(evidence, mixed),
+        },
+        verdicts_on(verdicts(evidence, values), missing),
         {
             "gradient_flow": figures.gradient_panels(curves[curves.corpus == GENERATED], STEPS, styles),
             "imdb": figures.gradient_panels(curves[curves.corpus == IMDB], STEPS, styles),
@@ -152,7 +154,7 @@ def left_of(values: pd.DataFrame, arm: str, reviews: str = GENERATED, training: 
 
 
 def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
-    """The arms of which some seeds learn and some do not."""
+    """The arms of which some seeds succeed and some fail."""
     found = {}
     for arm in evidence.arms:
         after = of_model(values, "rate", GENERATED, arm, AFTER)
@@ -163,15 +165,15 @@ def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
 
 
 def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
-    """What is left of the gradient before training beside the seeds that learn, from the least to the most."""
+    """What is left of the gradient before training beside the seeds that succeed, from the least to the most."""
     rows = [
-        (evidence.label(arm), f"{estimate:.2g}", f"{low:.2g} to {high:.2g}", counted(*evidence.learn(arm, LAG)))
+        (evidence.label(arm), f"{estimate:.2g}", f"{low:.2g} to {high:.2g}", tally(*evidence.learn(arm, LAG)))
         for arm, (estimate, low, high) in sorted(left.items(), key=lambda item: item[1].estimate)
     ]
     return Table(
         f"Share of the gradient at the last token that is left {STEPS} steps back before training, geometric mean and "
-        f"95 % interval; seeds that learn {STEPS} tokens",
-        ("arm", "left", "interval", "learn"),
+        f"95 % interval; seeds that succeed at lag {STEPS}, with the exact 95 % interval [%]",
+        ("arm", "left", "interval", "seeds that succeed"),
         rows,
     )
 
@@ -196,87 +198,86 @@ def rate_table(evidence: Evidence, values: pd.DataFrame) -> Table:
 
 
 def mixed_table(evidence: Evidence, mixed: Mixed) -> Table:
-    """Rates after training of the seeds that learn and of those that do not."""
+    """Rates after training of the seeds that succeed and of those that fail."""
     rows = [
         (evidence.label(arm), str(len(learn)), mean_of(learn, 3), str(len(fail)), mean_of(fail, 3))
         for arm, (learn, fail) in mixed.items()
     ]
     return Table(
-        "Arms of which some seeds learn and some do not: the rate after training of both, mean ± deviation over seeds",
-        ("arm", "learn", "their rate", "do not", "their rate"),
+        "Arms of which some seeds succeed and some fail: the rate after training of both, mean ± deviation over seeds",
+        ("arm", "succeed", "their rate", "fail", "their rate"),
         rows,
     )
 
 
-def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """By the rules of the protocol: each verdict and what is behind it, by the claim's id."""
+def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
+    """By the rules of the protocol, by the claim's id."""
     of = partial(of_model, values)
     rates = {arm: over_seeds(t_interval, of("rate", GENERATED, arm, BEFORE)) for arm in ("rnn_uniform", "rnn")}
     higher = {
-        condition(*at): of("rate", at[0], "lstm", at[1]) - of("rate", at[0], "rnn", at[1])
+        Numbers(f"higher rate, {condition(*at)}", evidence.label("lstm"), against=evidence.label("rnn")):
+        of("rate", at[0], "lstm", at[1]) - of("rate", at[0], "rnn", at[1])
         for at in product((GENERATED, IMDB), (BEFORE, AFTER))
-    }
+    }  # fmt: skip
     more = {
-        evidence.label(arm): of("left", GENERATED, arm, AFTER) - of("left", GENERATED, arm, BEFORE) for arm in READ_IMDB
-    }
+        Numbers("more left after training", evidence.label(arm)):
+        of("left", GENERATED, arm, AFTER) - of("left", GENERATED, arm, BEFORE) for arm in READ_IMDB
+    }  # fmt: skip
     left = {arm: left_of(values, arm) for arm in evidence.arms}
-    multiplied = f"At each step it is multiplied by {described(evidence, rates)}."
+    decays = judged(*(below(rate, 1) for rate in rates.values()))
     return {
-        "decays": (judged(*(below(rate, 1) for rate in rates.values())), multiplied),
+        "decays": Verdict(decays, described(evidence, "rate before training", rates)),
         "tanh_theory": theory_says(evidence, values, TANH_RNNS),
         "lstm_theory": theory_says(evidence, values, LSTMS),
-        "lstm_decays_less": in_most_seeds("the LSTM has the higher rate", higher),
-        "more_after": in_most_seeds("more is left than before it", more),
+        "lstm_decays_less": in_most_seeds(higher),
+        "more_after": in_most_seeds(more),
         "reached": all_arms(evidence, left, above),
         "lost": all_arms(evidence, left, below),
         "learners": learners_decay_less(evidence, mixed_arms(evidence, values)),
     }
 
 
-def theory_says(evidence: Evidence, values: pd.DataFrame, arms: Sequence[str]) -> tuple[str, str]:
+def theory_says(evidence: Evidence, values: pd.DataFrame, arms: Sequence[str]) -> Verdict:
     """Whether theory says the rate before training of each of these arms."""
     errors = {}
     for arm in arms:
         rate, theory = (of_model(values, metric, GENERATED, arm, BEFORE) for metric in ("rate", "theory"))
         errors[arm] = over_seeds(t_interval, rate - theory)
     parts = (within(error, MARGIN) for error in errors.values())
-    return judged(*parts), f"Rate minus theory: {described(evidence, errors)}."
+    return Verdict(judged(*parts), described(evidence, "rate minus theory", errors))
 
 
-def described(evidence: Evidence, found: Mapping[str, Interval]) -> str:
-    """`0.602 (0.600 to 0.604) (RNN, uniform); …`, of the arms that were run."""
+def described(evidence: Evidence, what: str, found: Mapping[str, Interval]) -> tuple[Numbers, ...]:
+    """A row for each of the arms that were run."""
     known = {arm: one for arm, one in found.items() if not math.isnan(one.estimate)}
-    return "; ".join(f"{with_bounds(one, 3)} ({evidence.label(arm)})" for arm, one in known.items())
+    return tuple(Numbers(what, evidence.label(arm), with_bounds(one, 3)) for arm, one in known.items())
 
 
-def in_most_seeds(what: str, found: Mapping[str, pd.Series]) -> tuple[str, str]:
-    """Whether differences are above 0 in most seeds; those of each name are a part, which is open where there is no
+def in_most_seeds(found: Mapping[Numbers, pd.Series]) -> Verdict:
+    """Whether differences are above 0 in most seeds; those of each row are a part, which is open where there is no
     seed."""
-    counts = {name: (int((of > 0).sum()), int(of.count())) for name, of in found.items() if of.count()}
-    parts = [above(clopper_pearson(*counts[name]), MOST) if name in counts else None for name in found]
-    said = "; ".join(f"{counted(*count)} ({name})" for name, count in counts.items())
-    return judged(*parts), f"Seeds in which {what}: {said}."
+    counts = {row: (int((of > 0).sum()), int(of.count())) for row, of in found.items() if of.count()}
+    parts = [above(clopper_pearson(*counts[row]), MOST) if row in counts else None for row in found]
+    return Verdict(judged(*parts), tuple(row._replace(number=tally(*count)) for row, count in counts.items()))
 
 
 def all_arms(
     evidence: Evidence, left: Mapping[str, Interval], part: Callable[[Interval, float], bool | None]
-) -> tuple[str, str]:
-    """Whether the share of seeds that learn is above one half in all arms of which more than a tenth is left, or both
+) -> Verdict:
+    """Whether the share of seeds that succeed is above one half in all arms of which more than a tenth is left, or both
     below. One arm refutes it. One whose interval holds the tenth is not asked."""
     arms = [arm for arm in left if part(left[arm], TENTH)]
-    learn = "; ".join(f"{counted(*evidence.learn(arm, LAG))} of {evidence.label(arm)}" for arm in arms)
-    said = f"Seeds that learn: {learn}." if learn else NO_ARM
-    return judged(every(part(evidence.share(arm, LAG), MOST) for arm in arms)), said
+    parts = (part(evidence.share(arm, LAG), MOST) for arm in arms)
+    rows = (Numbers(f"seeds at lag {LAG}", evidence.label(arm), tally(*evidence.learn(arm, LAG))) for arm in arms)
+    return Verdict(judged(every(parts)), tuple(rows))
 
 
-def learners_decay_less(evidence: Evidence, mixed: Mixed) -> tuple[str, str]:
-    """Whether the seeds that learn have the higher rate after training, each compared within its arm."""
+def learners_decay_less(evidence: Evidence, mixed: Mixed) -> Verdict:
+    """Whether the seeds that succeed have the higher rate after training, each compared within its arm."""
     if not mixed:
-        return judged(), NO_ARM
+        return Verdict(judged(), ())
     groups = list(mixed.values())
     share, p = probability_of_superiority(groups), rank_p(groups)
-    return judged(share > 1 / 2 if p <= LEVEL else None), (
-        f"Of the pairs of one that learns and one that does not, in {100 * share:.0f} % the one that learns has the "
-        f"higher rate after training, p = {p:.2g}. The arms of which some learn: "
-        f"{', '.join(evidence.label(arm) for arm in mixed)}."
-    )
+    arms = "; ".join(evidence.label(arm) for arm in mixed)
+    row = Numbers("pairs whose seed that succeeds has the higher rate", arms, f"{100 * share:.0f} %, p = {p:.2g}")
+    return Verdict(judged(share > 1 / 2 if p <= LEVEL else None), (row,))

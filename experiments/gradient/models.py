@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from experiments.lab.rules import UNDECIDED, Evidence, Verdict
+from experiments.lab.rules import UNDECIDED, Evidence, Numbers, Verdict
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -100,15 +100,11 @@ def over_seeds(mean: Callable[[list[float]], Interval], found: pd.Series) -> Int
     return mean(list(known)) if len(known) else UNKNOWN
 
 
-def verdicts_on(evidence: Evidence, found: Mapping[str, tuple[str, str]], missing: int) -> dict[str, Verdict]:
-    """Verdicts by the claim's id, from each verdict and what is behind it; none is decided while seeds are missing.
+def verdicts_on(found: Mapping[str, Verdict], missing: int) -> Mapping[str, Verdict]:
+    """Verdicts by the claim's id; none is decided while seeds are missing.
 
     Args:
         missing: how many of its planned seeds an arm lacks.
     """
-    texts = {claim.id: claim.text for claim in evidence.protocol.claims}
-    more = f" Of each arm {missing} more seed{'s are' if missing > 1 else ' is'} planned." if missing else ""
-    return {
-        claim: Verdict(texts[claim], UNDECIDED if missing else verdict, f"{said}{more}")
-        for claim, (verdict, said) in found.items()
-    }
+    left = Numbers("seeds still to come", number=str(missing))
+    return {name: Verdict(UNDECIDED, (*one.rows, left)) for name, one in found.items()} if missing else found

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import holm, probability_of_superiority, sign_p
-from experiments.lab.rules import Evidence, Verdict, beyond, in_points, judged, most
+from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, beyond, judged, most, tally
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
@@ -28,7 +28,7 @@ from sentiment_rnn.data.sources.generated import NEUTRAL
 from sentiment_rnn.data.tokenizer import Tokenizer
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.figures import styled
-from sentiment_rnn.report.statistics import counted, percent, points, t_interval, welch_interval
+from sentiment_rnn.report.statistics import percent, points, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.runs.restored import data_of, load_tested
 from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
@@ -182,7 +182,11 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     kept = {model: what_is_kept(of_model) for model, of_model in measured.items()}
     whole = all(len(of_model) == len(planned) for of_model in measured.values())
     return Findings(
-        [kept_table(evidence, measured, kept), loss_table(evidence, kept), area_table(evidence, measured)],
+        {
+            "loss": loss_table(evidence, kept),
+            "kept": kept_table(evidence, measured, kept),
+            "areas": area_table(evidence, measured),
+        },
         verdicts(evidence, losses_of_claims(kept), whole),
         {"filler": filler_figure(evidence, kept)},
     )
@@ -219,27 +223,23 @@ def verdicts(evidence: Evidence, losses: Mapping[str, pd.Series], whole: bool) -
     """By the rules of the protocol; of a part of the planned seeds nothing is decided."""
     counts = {claim: lost(of_seeds) for claim, of_seeds in losses.items()}
     adjusted = holm({claim: sign_p(*count) if count[1] else 1.0 for claim, count in counts.items()})
-    found = {}
-    for claim in evidence.protocol.claims:
-        count, p = counts[claim.id], adjusted[claim.id]
-        test = f"sign test against half of them, adjusted p = {p:.2g}."
-        said = f"{counted_text(evidence, claim.id, losses)}; {test}" if count[1] else "No seed knows enough to forget."
-        left = "" if whole else " Not read with all seeds."
-        found[claim.id] = Verdict(claim.text, judged(most(*count, p) if whole else None), said + left)
-    return found
+    left = () if whole else (Numbers("all planned seeds"),)
+    return {
+        claim: Verdict(judged(most(*counts[claim], p) if whole else None), (row_of(evidence, claim, losses, p), *left))
+        for claim, p in adjusted.items()
+    }
 
 
-def counted_text(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series]) -> str:
+def row_of(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series], p: float) -> Numbers:
     """What a claim counts, and the mean with its t interval over seeds, of the difference of two arms Welch's."""
-    if claim == MORE:
-        rnn, lstm = (list(losses[arm][losses[MORE].index]) for arm in ("rnn", "lstm"))
-        mean = welch_interval(rnn, lstm)
-        more = f"loses more than {in_points(MARGIN)} more by place than {evidence.label('lstm')}"
-        what = f"Pairs of seeds in which {evidence.label('rnn')} {more}"
-    else:
-        mean = t_interval(list(losses[claim]))
-        what = f"Seeds of {evidence.label(claim)} that lose more than {in_points(MARGIN)} by place"
-    return f"{what}: {counted(*lost(losses[claim]))}. The mean is {points(mean)} points"
+    arms = ("rnn", "lstm") if claim == MORE else (claim,)
+    labels = [evidence.label(arm) for arm in arms]
+    row = Numbers(f"lose more than {100 * MARGIN:g} points by place", labels[0], NO_SEED, *labels[1:])
+    if losses[claim].empty:
+        return row
+    first, *others = ([*losses[arm][losses[claim].index]] for arm in arms)
+    mean = welch_interval(first, others[0]) if others else t_interval(first)
+    return row._replace(number=tally(*lost(losses[claim])), difference=points(mean), p=f"{p:.2g}")
 
 
 def kept_table(evidence: Evidence, measured: ByModel, kept: ByModel) -> Table:
@@ -258,7 +258,7 @@ def kept_table(evidence: Evidence, measured: ByModel, kept: ByModel) -> Table:
 def loss_table(evidence: Evidence, kept: ByModel) -> Table:
     """The loss by place, by measure, arm and filler."""
     rows = [
-        (measure, evidence.label(arm), filler, points(t_interval(list(losses))), counted(*lost(losses)))
+        (measure, evidence.label(arm), filler, points(t_interval(list(losses))), tally(*lost(losses)))
         for (measure, arm), found in kept.items() if len(found)
         for filler, losses in ((filler, loss_by_place(found, filler)) for filler in (SENTENCES, STOPS))
     ]  # fmt: skip

@@ -21,7 +21,7 @@ from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
 from experiments.lab.findings import Findings
-from experiments.lab.rules import Evidence, Verdict, above, judged
+from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, read_correct, values_of
@@ -166,10 +166,10 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     for claim in evidence.protocol.claims:
         first, second = COMPARED[claim.id]
         difference = clustered(right[first] - right[second], films, comparisons=len(COMPARED))
-        said = f"{first}, against {second}: {points(difference)} points."
-        found[claim.id] = Verdict(claim.text, judged(above(difference, WORTH)), said)
+        one, other = ((name, percent(clustered(right[name], films))) for name in (first, second))
+        found[claim.id] = Verdict(judged(above(difference, WORTH)), (Numbers("", *one, *other, points(difference)),))
     columns = ("classifier", "C", "validation", "test")
-    return Findings([Table("Accuracy, with 95 % intervals over films", columns, accuracies)], found)
+    return Findings({"accuracy": Table("Accuracy, with 95 % intervals over films", columns, accuracies)}, found)
 
 
 def clustered(values: np.ndarray, clusters: np.ndarray, comparisons: int = 1) -> Interval:

@@ -12,11 +12,13 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from experiments.lab.claims import judged_claims, protocol_table
 from experiments.lab.page import build_page
 from experiments.lab.run import run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
 from experiments.lab.write import findings_by_protocol, write, write_figures
 from sentiment_rnn.cli.errors import run as run_command
+from sentiment_rnn.report.tables import new_console, show
 
 ROOT = EXPERIMENTS.parent
 
@@ -56,9 +58,9 @@ def run_study(study: Study, given: argparse.Namespace, overrides: list[str]) -> 
         study = replace(study, output=given.output / study.name if given.name == "all" else given.output)
     asked = run(study, given.protocols, given.sweeps, [f"tracking.directory={given.store}", *overrides], given.again)
     found = findings_by_protocol(study)
-    for name in (name for name in asked if name in found):
-        for verdict in found[name].verdicts.values():
-            print(f"{verdict.verdict}: {verdict.claim} {verdict.evidence}")
+    claims = judged_claims([(study, found)])
+    for name in (name for name in asked if name in found and found[name].verdicts):
+        show(new_console(), protocol_table(study, study.protocols[name], claims))
     if given.output:
         print("\n".join(f"written: {path}" for path in write_figures(study, found)))
     else:

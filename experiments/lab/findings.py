@@ -1,9 +1,9 @@
 """Findings of a protocol, from the committed results alone: tables, figures and a verdict on each claim.
 
-Of a study the figure that leads: shares of seeds by lag, each at the learning rate that was searched there.
+The leading figure and table of a study: seeds that succeed by lag, each at the learning rate that was searched there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -12,13 +12,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.lab import figures
-from experiments.lab.rules import Evidence, Verdict, evidence_of, verdicts_of
+from experiments.lab.rules import Evidence, Verdict, evidence_of, tally, verdicts_of
 from experiments.lab.search import Draw, draws_of, search_table
 from experiments.lab.study import Protocol, Study, known
-from experiments.lab.tables import TABLES, comparisons
+from experiments.lab.tables import TABLES
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import clopper_pearson, spread, with_deviation
-from sentiment_rnn.report.tables import Table, markdown
+from sentiment_rnn.report.tables import Table
 
 SEARCHED = {
     "mean_accuracy": "Mean validation accuracy [%] over the epochs of a search",
@@ -31,19 +31,14 @@ SEARCHED = {
 class Findings:
     """What the results of a protocol say."""
 
-    tables: Sequence[Table] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    """By a short name; the first is the main one."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By the claim's id."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """By file name, without its suffix."""
     evidence: Evidence | None = None
     """What they were found in."""
-
-    def document(self) -> str:
-        """The verdicts, where there are any, and the tables, in Markdown."""
-        rows = [(verdict.claim, f"**{verdict.verdict}**", verdict.evidence) for verdict in self.verdicts.values()]
-        claims = [Table("Claims", ("claim", "verdict", "evidence"), rows)] if rows else []
-        return markdown([*claims, *self.tables])
 
 
 Found = tuple[Study, Mapping[str, Findings]]
@@ -61,12 +56,7 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
     check_shown(protocol)
     drawn = {name: FIGURES[name](evidence) for name in protocol.figures} | dict(found.figures)
     return Findings(
-        [
-            *(TABLES[name](evidence) for name in protocol.tables),
-            *found.tables,
-            *comparisons(evidence),
-            *searches,
-        ],
+        {name: TABLES[name](evidence) for name in protocol.tables} | dict(found.tables) | searches,
         {claim.id: verdicts[claim.id] for claim in protocol.claims if claim.id in verdicts},
         {f"{protocol.name}_{name}": figure for name, figure in drawn.items()},
         evidence,
@@ -91,19 +81,17 @@ def own_module(study: Study, protocol: Protocol) -> Any:
     return import_module(f"experiments.{study.name}.{protocol.own}")
 
 
-def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> list[Table]:
-    """A table of the searches at each condition."""
+def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict[str, Table]:
+    """A table of the searches at each condition: `search_50`."""
     found: dict[str, dict[str, list[Draw]]] = {}
     for sweep in protocol.searches:
         if draws := draws_of(table, sweep.name):
             found.setdefault(sweep.condition, {}).update(draws)
     score = SEARCHED[study.search_score]
-    return [search_table(of, study, f"{score}{at(study, condition)}") for condition, of in found.items()]
-
-
-def at(study: Study, condition: str) -> str:
-    """`, 50 tokens`; empty where a study has no conditions."""
-    return f", {condition} {study.unit}".rstrip() if condition else ""
+    return {
+        "_".join(["search", *condition.split()]): search_table(of, study, ", ".join(filter(None, [score, condition])))
+        for condition, of in found.items()
+    }
 
 
 def mean_of(values: Iterable[float], places: int = 1) -> str:
@@ -112,7 +100,7 @@ def mean_of(values: Iterable[float], places: int = 1) -> str:
 
 
 def searched_where_run(study: Study, table: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
-    """How many seeds learn, and of how many, by arm and lag: of two protocols of `leading.from`, the later."""
+    """How many seeds succeed, and of how many, by arm and lag: of two protocols of `leading.from`, the later."""
     found = {}
     for name, lags in study.leading["from"].items():
         evidence = evidence_of(study, study.protocol(name), table)
@@ -133,6 +121,17 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
         for arm in study.leading["arms"]
     }
     return figures.share_lines(shares, study.arms)
+
+
+def leading_table(study: Study, table: pd.DataFrame) -> Table:
+    """The numbers of the leading figure."""
+    found = searched_where_run(study, table)
+    lags = sorted({lag for _, lag in found}, key=int)
+    rows = [
+        (study.arms[arm].label, *(tally(*found[arm, lag]) if (arm, lag) in found else "" for lag in lags))
+        for arm in study.leading["arms"]
+    ]
+    return Table("Seeds that succeed, by lag [tokens], with the exact 95 % interval [%]", ("arm", *lags), rows)
 
 
 FIGURES: dict[str, Callable[[Evidence], Figure]] = {

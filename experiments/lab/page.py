@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.lab.answer import answer_table
+from experiments.lab.claims import chosen_tables, judged_claims, protocol_table
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
 from experiments.lab.study import Study
-from experiments.lab.write import Judged, all_findings, judged_claims
+from experiments.lab.write import all_findings
 from sentiment_rnn.report.pages.render import embedded_json, render
 
 MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
@@ -30,21 +31,16 @@ class Picture:
         return "data:image/png;base64," + base64.b64encode(self.path.read_bytes()).decode()
 
 
-@dataclass(frozen=True)
-class Section:
-    """What the page shows of a study."""
-
-    study: Study
-    claims: list[Judged]
-    pictures: list[Picture]
-
-
 def build_page(root: Path) -> str:
     """The HTML of all studies."""
     findings = all_findings(root)
     claims = judged_claims(findings)
     sections = [
-        Section(study, [one for one in claims if one.study.name == study.name], pictures_of(study))
+        (
+            study,
+            {name: protocol_table(study, protocol, claims) for name, protocol in study.protocols.items()},
+            pictures_of(study),
+        )
         for study, _ in findings
     ]
     explorer = root / "experiments" / "gradient" / "explorer.json"
@@ -52,25 +48,19 @@ def build_page(root: Path) -> str:
         "report.html.jinja",
         Path(__file__).parent,
         answer=answer_table(root / "experiments", findings),
-        study_of={one.claim.text: one.study.name for one in claims},
-        leading=next(
-            (one for section in sections for one in section.pictures if one.path.stem.endswith("_leading")), None
-        ),
+        leading=next((one for *_, of in sections for one in of if one.path.stem.endswith("_leading")), None),
+        chosen=chosen_tables(root / "experiments", claims, lambda one: one.study.name).values(),
         sections=sections,
         marks=MARKS,
-        missing=[
-            name
-            for section in sections
-            for name in section.study.protocols
-            if name not in {one.protocol.name for one in section.claims}
-        ],
+        names=[study.name for study, _ in findings],
+        missing=[name for _, tables, _ in sections for name, table in tables.items() if not table.rows],
         explorer=embedded_json(json.loads(explorer.read_text())) if explorer.exists() else None,
     )
 
 
 def pictures_of(study: Study) -> list[Picture]:
     """The figures that the pages of a study show, each once, with their descriptions; its README's come first."""
-    pages = [study.folder / name for name in ("README.md", *(f"{name}.md" for name in study.protocols))]
+    pages = [study.folder / name for name in dict.fromkeys(["README.md", *map(study.page, study.protocols)])]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.is_file())
     found = re.findall(r"^!\[([^\]]+)\]\((figures/[\w.]+\.png)\)$", text, re.MULTILINE)
     by_file = {file: Picture(description, study.folder / file) for description, file in reversed(found)}

@@ -2,8 +2,8 @@
 
 | rule | a part of the claim is true where |
 | --- | --- |
-| `most_learn`, `most_fail` | the exact interval of the share of seeds that learn is above, below one half |
-| `learns_more` | Fisher's exact test, corrected for the protocol, says that the first arm learns more often |
+| `most_learn`, `most_fail` | the exact interval of the share of seeds that succeed is above, below one half |
+| `learns_more` | Fisher's exact test, corrected for the protocol, says that the first arm succeeds more often |
 | `learns_as_often` | the interval of the difference of two shares is within the margin (equivalence) |
 | `better` | in most seeds the first arm is better by more than the margin (sign test, corrected for the protocol) |
 | `as_good` | the interval of the difference of two means is within the margin (equivalence) |
@@ -38,21 +38,44 @@ from sentiment_rnn.report.statistics import (
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
 LEARNS = 0.9
-"""A seed learns where its score is above this."""
+"""A seed succeeds where its score is above this."""
 MOST = 0.5
 """Share of seeds."""
 TESTED = ("learns_more", "better")
 """Rules that are tests, which are corrected together."""
+NOT_RUN, NO_SEED = "not run", "no seed"
+"""In place of a number: of an arm that lacks planned seeds, and of one without a seed that succeeds at all of
+`Protocol.among`."""
+
+
+class Numbers(NamedTuple):
+    """The numbers of one part of a claim, as tables show them; empty where the part has none."""
+
+    condition: str
+    """The lag, say."""
+    arm: str = ""
+    number: str = NOT_RUN
+    """Of the arm: its seeds that succeed or its mean, with the interval."""
+    against: str = ""
+    """The arm compared."""
+    other: str = ""
+    """Its number."""
+    difference: str = ""
+    """Of the two numbers [points]."""
+    margin: str = ""
+    """Difference that counts as none [points]."""
+    ahead: str = ""
+    """Seeds in which the first arm is better by more than the margin."""
+    p: str = ""
 
 
 class Verdict(NamedTuple):
     """What a claim came to."""
 
-    claim: str
     verdict: str
     """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
-    evidence: str
-    """The numbers behind it, with intervals; empty where nothing of it was run."""
+    rows: tuple[Numbers, ...]
+    """The numbers behind it, part by part; empty where nothing of it was run."""
 
 
 class Part(NamedTuple):
@@ -67,7 +90,7 @@ class Comparison(NamedTuple):
     """What a claim compares of two arms at a condition."""
 
     difference: Interval
-    """Of the shares of seeds that learn, or of the means."""
+    """Of the shares of seeds that succeed, or of the means."""
     better: tuple[int, int] | None
     """In how many seeds the first is better by more than the margin, and of how many; None of shares."""
     p: float | None
@@ -83,7 +106,7 @@ class Evidence:
     table: pd.DataFrame
     """Rows of the protocol, and of those that it reads."""
     scores: Mapping[tuple[str, str], BySeed]
-    """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that learn alone."""
+    """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that succeed there."""
     every: Mapping[tuple[str, str], BySeed]
     """The same, of all seeds."""
     validation: Mapping[tuple[str, str], float]
@@ -125,16 +148,16 @@ class Evidence:
         return found if found and every <= self.every[arm, condition].keys() else None
 
     def learn(self, arm: str, condition: str) -> tuple[int, int]:
-        """How many seeds of an arm learn at a condition, and of how many."""
+        """How many seeds of an arm succeed at a condition, and of how many."""
         scores = self.scores[arm, condition].values()
         return sum(score > LEARNS for score in scores), len(scores)
 
     def share(self, arm: str, condition: str) -> Interval:
-        """The share of seeds that learn, with its exact interval."""
+        """The share of seeds that succeed, with its exact interval."""
         return clopper_pearson(*self.learn(arm, condition))
 
     def most_learn(self, arm: str, condition: str) -> bool | None:
-        """Whether most seeds of an arm learn; None where the interval does not decide, or it is not whole."""
+        """Whether most seeds of an arm succeed; None where the interval does not decide, or it is not whole."""
         return None if self.whole(arm, condition) is None else above(self.share(arm, condition), MOST)
 
 
@@ -192,66 +215,61 @@ def verdicts_of(evidence: Evidence) -> dict[str, Verdict]:
     ruled = {
         claim.id: verdict_on(claim, evidence, adjusted) for claim in evidence.protocol.claims if claim.rule != "own"
     }
-    return {claim: verdict for claim, verdict in ruled.items() if verdict.evidence}
+    return {claim: verdict for claim, verdict in ruled.items() if verdict.rows}
 
 
 def verdict_on(claim: Claim, evidence: Evidence, adjusted: Mapping[tuple[str, Part], float]) -> Verdict:
     """The verdict on one claim, with the numbers behind it."""
     if claim.arms:
         every = conditions_of(claim, evidence)
-        parts = [
-            (at, *_one_arm(claim, evidence, _arm(given, evidence, at), at)) for at in every for given in claim.arms
-        ]
+        parts = [_one_arm(claim, evidence, _arm(given, evidence, at), at) for at in every for given in claim.arms]
     else:
-        parts = [(part.condition, *_two_arms(claim, evidence, part, adjusted)) for part in parts_of(claim, evidence)]
-    said = list(dict.fromkeys(text for *_, text in parts if text))
-    left = dict.fromkeys(at for at, _, text in parts if not text)
-    if said and left:
-        said.append(f"Not run with all seeds: {', '.join(left)} {evidence.study.unit}".rstrip() + ".")
-    if said and claim.margin is not None and claim.rule.startswith("learns"):
-        said.append(f"Up to {in_points(claim.margin)} count as no difference.")
-    return Verdict(claim.text, judged(*(true for _, true, _ in parts)), " ".join(said))
+        parts = [_two_arms(claim, evidence, part, adjusted) for part in parts_of(claim, evidence)]
+    rows = tuple(dict.fromkeys(row for _, row in parts))
+    run = any(row.number != NOT_RUN for row in rows)
+    return Verdict(judged(*(true for true, _ in parts)), rows if run else ())
 
 
-def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool | None, str]:
+def _one_arm(claim: Claim, evidence: Evidence, arm: str, at: str) -> tuple[bool | None, Numbers]:
     if evidence.whole(arm, at) is None:
-        return None, _no_learners(evidence, at, arm)
+        return None, _open(evidence, at, arm)._replace(arm=evidence.label(arm))
     decided = above if claim.rule == "most_learn" else below
-    said = f"{where(evidence.study, at)}{counted(*evidence.learn(arm, at))} seeds of {evidence.label(arm)} learn."
-    return decided(evidence.share(arm, at), MOST), said
+    return decided(evidence.share(arm, at), MOST), Numbers(at, evidence.label(arm), tally(*evidence.learn(arm, at)))
 
 
 def _two_arms(
     claim: Claim, evidence: Evidence, part: Part, adjusted: Mapping[tuple[str, Part], float]
-) -> tuple[bool | None, str]:
+) -> tuple[bool | None, Numbers]:
     found, p, at = compared(claim, evidence, part), adjusted.get((claim.id, part)), part.condition
     if found is None:
-        return None, _no_learners(evidence, at, part.first, part.second)
-    first, second = evidence.label(part.first), evidence.label(part.second)
-    if found.better is None:
-        one, other = (counted(*evidence.learn(arm, at)) for arm in (part.first, part.second))
-        numbers = f"{one} seeds of {first} learn, and {other} of {second}"
-    else:
-        one, other = (mean_score(evidence.scores[arm, at]) for arm in (part.first, part.second))
-        numbers = f"{one} with {first}, and {other} with {second}"
-    said = f"{where(evidence.study, at)}{numbers}: {points(found.difference)} points"
-    true = None if claim.margin is None else within(found.difference, claim.margin)
-    if p is not None and found.better:
-        better = f"the first is better by more than {in_points(claim.margin or 0)} in {counted(*found.better)} seeds"
-        said, true = f"{said}; {better}", most(*found.better, p)
-    elif p is not None:  # a difference that is within the margin is none
-        true = found.difference.estimate > 0 if p <= LEVEL else False if true else None
-    said += "" if p is None else f", adjusted p = {p:.2g}"
+        return None, _open(evidence, at, part.first, part.second)
+    one, other = (
+        (
+            evidence.label(arm),
+            mean_score(evidence.scores[arm, at]) if found.better else tally(*evidence.learn(arm, at)),
+        )
+        for arm in (part.first, part.second)
+    )
+    true, said = None if claim.margin is None else within(found.difference, claim.margin), []
+    if p is not None:
+        said.append(f"{p:.2g}")
+        if found.better:
+            true = most(*found.better, p)
+        else:  # a difference that is within the margin is none
+            true = found.difference.estimate > 0 if p <= LEVEL else False if true else None
     if claim.only_where and not evidence.most_learn(claim.only_where, at):
-        return None, f"{said}; not to be decided there."
-    return true, f"{said}."
+        true = None
+        said.append("not to be decided")
+    margin = "" if claim.margin is None else f"{100 * claim.margin:g}"
+    ahead = tally(*found.better) if found.better and p is not None else ""
+    return true, Numbers(at, *one, *other, points(found.difference), margin, ahead, ", ".join(said))
 
 
-def _no_learners(evidence: Evidence, condition: str, *arms: str) -> str:
-    """`No seed of RNN learns.`, of arms that were run and have no seed that learns `Protocol.among`."""
+def _open(evidence: Evidence, condition: str, *arms: str) -> Numbers:
+    """A part that is open: `not run`, or the arms that were run and have no seed that succeeds at `Protocol.among`."""
     at = [(arm, condition) for arm in arms]
     none = [evidence.label(one[0]) for one in at if one in evidence.every and one not in evidence.scores]
-    return " ".join(f"No seed of {label} learns." for label in none)
+    return Numbers(condition, *(cell for label in none for cell in (label, NO_SEED)))
 
 
 def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
@@ -303,7 +321,8 @@ def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
 
 
 def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
-    """The conditions of a claim. `first_not_learned` is the first at which it is not sure that an arm learns."""
+    """The conditions of a claim. `first_not_learned` is the first at which most seeds of an arm do not surely
+    succeed."""
     planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if not sweep.draws)
     found = []
     for at in claim.at:
@@ -366,18 +385,11 @@ def judged(*parts: bool | None) -> str:
     return UNDECIDED if None in parts or not parts else FAILS
 
 
-def where(study: Study, condition: str) -> str:
-    """`At 50 tokens `, how a sentence about a condition begins; empty where a study has none."""
-    if not condition:
-        return ""
-    return f"At {condition} {study.unit} " if study.unit else f"{condition.capitalize()}: "
-
-
-def in_points(margin: float) -> str:
-    """`1 point`, `10 points`."""
-    return f"{100 * margin:g} point" + ("s" if margin > 0.01 else "")
+def tally(successes: int, total: int) -> str:
+    """`18/20 (68 to 99)`, so many seeds of so many, with the exact interval [%]."""
+    return counted(successes, total).replace(" %", "")
 
 
 def mean_score(by_seed: BySeed) -> str:
-    """`88.1 % (87.6 to 88.5)`, the mean over seeds with its interval."""
-    return percent(accuracy_interval(list(by_seed.values())))
+    """`88.1 (87.6 to 88.5)`, the mean over seeds with its interval [%]."""
+    return percent(accuracy_interval(list(by_seed.values()))).replace(" %", "")

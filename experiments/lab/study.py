@@ -72,7 +72,7 @@ class Claim:
     text: str
     rule: str
     arms: tuple[Any, ...] = ()
-    """Arms that are to learn or to fail."""
+    """Arms that are to succeed or to fail."""
     pairs: tuple[tuple[Any, ...], ...] = ()
     """Arms that are compared, at each of `at`, or at the condition that is a third entry. An arm can be
     `{best_on_validation: [arms]}`."""
@@ -81,7 +81,7 @@ class Claim:
     margin: float | None = None
     """Largest difference that counts as none."""
     only_where: str | None = None
-    """An arm that has to learn at a condition itself, so that anything is decided there."""
+    """An arm that has to succeed at a condition itself, so that anything is decided there."""
     supersedes: tuple[str, ...] = ()
     """Earlier claims that this asks again and better: `protocol.claim`, of another study with `study/` before it."""
     related: tuple[str, ...] = ()
@@ -103,11 +103,12 @@ class Protocol:
     reads: tuple[str, ...] = ()
     """Earlier protocols whose runs its claims compare as well."""
     tables: tuple[str, ...] = ()
+    """The first is on its page; the others are CSV files."""
     figures: tuple[str, ...] = ()
     steps: tuple[int, ...] = ()
     """Training steps by which its tables count the seeds that have learned."""
     among: tuple[str, ...] = ()
-    """Conditions that a seed has to learn, so that it counts at the others."""
+    """Conditions at which a seed has to succeed, so that it counts at the others."""
     own: str | None = None
     """A module of the study's folder with what this protocol alone measures or finds."""
 
@@ -162,6 +163,10 @@ class Study:
     def protocol(self, name: str) -> Protocol:
         """A protocol by its name; raises `UserError` where there is none."""
         return known(name, self.protocols, f"{name}: no protocol of {self.name}")
+
+    def page(self, protocol: str) -> str:
+        """The file of its folder that tells of a protocol: the README, where it has no other protocol."""
+        return f"{protocol}.md" if len(self.protocols) > 1 else "README.md"
 
 
 def known(name: str, there: Mapping[str, Found], said: str) -> Found:

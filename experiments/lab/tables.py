@@ -1,4 +1,4 @@
-"""Tables of a protocol: shares of seeds that learn, steps until they do, means and scores, and comparisons."""
+"""Tables of a protocol: seeds that succeed, training steps until they do, and means."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,16 +11,12 @@ from experiments.lab.rules import (
     MOST,
     Evidence,
     above,
-    adjusted_p,
-    compared,
-    in_points,
     mean_score,
     parts_of,
+    tally,
 )
 from sentiment_rnn.report.statistics import (
     Interval,
-    clopper_pearson,
-    counted,
     gaffke_interval,
     paired_interval,
     percent,
@@ -30,35 +26,8 @@ from sentiment_rnn.report.statistics import (
 from sentiment_rnn.report.tables import Table
 
 SPANNED = 3
-"""A table has the span where it has as many lags: fewer say little of the longest that is learned."""
-EXACT = "with exact 95 % intervals"
-
-
-def comparisons(evidence: Evidence) -> list[Table]:
-    """Every comparison that was run: the difference, and p adjusted by Holm's method; nothing where none was."""
-    adjusted, study = adjusted_p(evidence), evidence.study
-    rows = []
-    for claim in evidence.protocol.claims:
-        for part in parts_of(claim, evidence):
-            found = compared(claim, evidence, part)
-            if found is None or claim.rule == "learns_as_often":
-                continue
-            labels = evidence.label(part.first), evidence.label(part.second)
-            better = "" if found.better is None else counted(*found.better)
-            p = "" if found.p is None else f"{adjusted[claim.id, part]:.2g}"
-            rows.append((claim.id, *labels, part.condition, points(found.difference), better, p))
-    kinds = {claim.rule.startswith("learns") for claim in evidence.protocol.claims if claim.pairs}
-    columns = ["claim", "arm", "against", study.unit or "condition", "difference", "better", "p"]
-    shown = [place for place in range(len(columns)) if any(row[place] for row in rows)]
-    margins = " or ".join(dict.fromkeys(in_points(claim.margin) for claim in evidence.protocol.claims if claim.margin))
-    title = (
-        "Comparisons: difference in the share of seeds that learn [points], and Fisher's p adjusted by Holm's method"
-        if True in kinds
-        else "Comparisons: difference of the means [points] with Welch's 95 % interval; seeds in which the first is "
-        f"better by more than {margins}, with the exact interval; and the sign test's p, adjusted by Holm's method"
-    )
-    cut = [tuple(row[place] for place in shown) for row in rows]
-    return [Table(title, [columns[place] for place in shown], cut)] if rows else []
+"""A table has the span where it has as many lags: fewer say little of the longest."""
+EXACT = "with exact 95 % intervals [%]"
 
 
 def by_condition(
@@ -74,10 +43,12 @@ def by_condition(
 
 
 def shares(evidence: Evidence) -> Table:
-    """Seeds that learn by condition; of three lags or more, the span that follows."""
-    every = replace(evidence, scores=evidence.every)
+    """Seeds that succeed by condition; of three lags or more, the span that follows."""
+    every, by = replace(evidence, scores=evidence.every), ", by lag [tokens]" if evidence.study.unit else ""
     table = by_condition(
-        every, f"Seeds with a score above {100 * LEARNS:g} %, {EXACT}", lambda *one: counted(*every.learn(*one))
+        every,
+        f"Seeds that succeed (above {100 * LEARNS:g} %){by}, {EXACT}",
+        lambda *one: tally(*every.learn(*one)),
     )
     if len(every.conditions) < SPANNED or not evidence.study.unit:
         return table
@@ -89,7 +60,7 @@ def shares(evidence: Evidence) -> Table:
 
 
 def span(shares: Mapping[int, Interval]) -> int:
-    """The longest lag up to which more than half of the seeds learn, by the lower bounds; 0 for none."""
+    """The longest lag up to which most seeds succeed, by the lower bounds of their shares; 0 for none."""
     longest = 0
     for lag in sorted(shares):
         if not above(shares[lag], MOST):
@@ -104,26 +75,6 @@ def within_steps(evidence: Evidence, arm: str, condition: str, steps: int) -> tu
     return sum(one <= steps for one in learned), len(learned) + len(ended)
 
 
-def spans(evidence: Evidence) -> Table:
-    """The span of each arm within each number of steps, and its seeds at the first lag beyond the last span."""
-    rows = []
-    budgets = evidence.protocol.steps
-    for arm in evidence.arms:
-        lags = [one for one in evidence.conditions if (arm, one) in evidence.scores]
-        reached = [
-            span({int(one): clopper_pearson(*within_steps(evidence, arm, one, steps)) for one in lags})
-            for steps in budgets
-        ]
-        beyond = next((one for one in lags if int(one) > reached[-1]), None)
-        seeds = "" if beyond is None else f"{counted(*within_steps(evidence, arm, beyond, budgets[-1]))} at {beyond}"
-        rows.append((evidence.label(arm), *map(str, reached), seeds))
-    title = (
-        f"Memory span [tokens] by training steps: up to where more than half of the seeds reach {100 * LEARNS:g} % on "
-        "validation, by the lower bound of the exact 95 % interval"
-    )
-    return Table(title, ("arm", *(f"{steps:,} steps" for steps in budgets), "seeds beyond it"), rows)
-
-
 def steps(evidence: Evidence) -> Table:
     """Seeds that have learned within each number of steps, and the median of their steps."""
     rows = []
@@ -131,20 +82,20 @@ def steps(evidence: Evidence) -> Table:
         (arm, one) for arm in evidence.arms for one in evidence.conditions if (arm, one) in evidence.scores
     ):
         learned, _ = figures.steps_of(evidence, arm, one)
-        cells = [counted(*within_steps(evidence, arm, one, number)) for number in evidence.protocol.steps]
+        cells = [tally(*within_steps(evidence, arm, one, number)) for number in evidence.protocol.steps]
         rows.append((evidence.label(arm), one, *cells, f"{np.median(learned):,.0f}" if learned else ""))
     title = (
-        f"Seeds that have reached {100 * LEARNS:g} % on validation, by training steps, {EXACT}, and the median of "
+        f"Seeds that reach {100 * LEARNS:g} % on validation within so many training steps, {EXACT}, and the median of "
         "their steps"
     )
     columns = (f"{number:,} steps" for number in evidence.protocol.steps)
-    return Table(title, ("arm", evidence.study.unit, *columns, "median"), rows)
+    return Table(title, ("arm", "lag", *columns, "median"), rows)
 
 
 def means(evidence: Evidence) -> Table:
     """Mean score by condition."""
-    of = {"kept": "Kept: share of the bits (copying) or of the variance (adding)"}.get(
-        evidence.study.score, "Test accuracy"
+    of = {"kept": "Kept [%] of the bits (copying) or of the variance (adding)"}.get(
+        evidence.study.score, "Test accuracy [%]"
     )
     title = f"{of}, the mean over seeds with its 95 % t interval"
     return by_condition(evidence, title, lambda *one: mean_score(evidence.scores[one]))
@@ -159,7 +110,8 @@ def paired_means(evidence: Evidence) -> Table:
             difference = paired_interval({s: second[s] for s in both}, {s: first[s] for s in both})
             rows.append((evidence.label(part.second), mean_score(first), mean_score(second), points(difference)))
     title = (
-        "Test accuracy beside that of the arm compared, and the mean difference by seed [points], with 95 % t intervals"
+        "Test accuracy [%] beside that of the arm compared, and the mean difference by seed [points], with 95 % t "
+        "intervals"
     )
     return Table(title, ("arm", "compared", "its own", "difference"), rows)
 
@@ -177,31 +129,30 @@ def spread_over_seeds(evidence: Evidence) -> Table:
 
 
 def carried(evidence: Evidence) -> Table:
-    """How many seeds of each arm learn, and how many of those carry each lag that training never had."""
-    among = evidence.protocol.among
+    """Seeds of each arm that succeed at all lags of training, and how many of those do at each longer one."""
+    among, scores = evidence.protocol.among, evidence.scores
     lags = [one for one in evidence.conditions if one not in among]
-    table = by_condition(
-        evidence,
-        f"Seeds that learn {among[0]} to {among[-1]} tokens, and how many of those carry lags that training never had "
-        f"[tokens], {EXACT}",
-        lambda *one: counted(*evidence.learn(*one)),
-        lags,
-    )
-    learn = [
-        counted(len(evidence.scores.get((arm, lags[0]), {})), len(evidence.every[arm, lags[0]]))
+    rows = [
+        (
+            evidence.label(arm), tally(len(scores.get((arm, lags[0]), {})), len(evidence.every[arm, lags[0]])),
+            *(tally(*evidence.learn(arm, one)) if (arm, one) in scores else "" for one in lags),
+        )
         for arm in evidence.arms
-    ]
-    rows = [(row[0], first, *row[1:]) for row, first in zip(table.rows, learn, strict=True)]
-    return Table(table.title, ("arm", "learn", *lags), rows)
+    ]  # fmt: skip
+    title = (
+        f"Seeds that succeed at all lags of training ({among[0]} to {among[-1]} tokens), and how many of those succeed "
+        f"at longer lags [tokens], {EXACT}"
+    )
+    return Table(title, ("arm", f"{among[0]} to {among[-1]}", *lags), rows)
 
 
 def bounded_means(evidence: Evidence) -> Table:
-    """Mean accuracy of the seeds that learn at the longest trained lag and at those beyond."""
+    """Mean accuracy, at the longest lag of training and at longer ones, of the seeds that succeed in training."""
     among = evidence.protocol.among
     return by_condition(
         evidence,
-        "Mean test accuracy of the seeds that learn, by lag [tokens], with a 95 % interval that assumes nothing but "
-        "values from 0 to 1",
+        "Mean test accuracy of the seeds that succeed at all lags of training, by lag [tokens], with a 95 % "
+        "interval that assumes nothing but values from 0 to 1",
         lambda *one: percent(gaffke_interval(list(evidence.scores[one].values()))),
         [one for one in evidence.conditions if one not in among[:-1]],
     )
@@ -209,7 +160,6 @@ def bounded_means(evidence: Evidence) -> Table:
 
 TABLES: dict[str, Callable[[Evidence], Table]] = {
     "shares": shares,
-    "spans": spans,
     "steps": steps,
     "means": means,
     "paired_means": paired_means,

@@ -7,18 +7,20 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.lab.answer import answer_table
-from experiments.lab.findings import Findings, Found, findings_of, leading_figure
-from experiments.lab.illustrations import illustration_blocks
-from experiments.lab.rules import Verdict
+from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table
+from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table
+from experiments.lab.illustrations import SUMMARY, illustration_blocks
 from experiments.lab.run import read_provenance
-from experiments.lab.study import Claim, Protocol, Study, all_studies, find_study
+from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.table import check_correct, read_correct, read_results
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from sentiment_rnn.report.tables import csv_text, markdown, replace_block
 
-README, SUMMARY = Path("README.md"), Path("docs/findings.md")
-"""The documents with the answer, and with all verdicts."""
+README = "README.md"
+"""Of the project, which has the answer, and of each study."""
+TABLES = "tables"
+"""Folder of the further tables of a study."""
 NOT_RUN = "This protocol has not been run yet.\n"
 
 
@@ -28,17 +30,6 @@ class Block(NamedTuple):
     document: Path
     name: str
     text: str
-
-
-class Judged(NamedTuple):
-    """A claim of a study, with what it came to."""
-
-    study: Study
-    protocol: Protocol
-    claim: Claim
-    verdict: Verdict
-    reference: str
-    """How a later claim answered it, or a related one; empty for none."""
 
 
 def checked_results(study: Study) -> pd.DataFrame:
@@ -72,58 +63,46 @@ def all_findings(root: Path) -> list[Found]:
     return [(study, findings_by_protocol(study)) for study in all_studies(root / "experiments")]
 
 
-def judged_claims(findings: Sequence[Found]) -> list[Judged]:
-    """Every claim that was judged, in the order of the studies."""
-    found = [
-        (study, protocol, claim, by_protocol[name].verdicts[claim.id])
-        for study, by_protocol in findings
-        for name, protocol in study.protocols.items() if name in by_protocol
-        for claim in protocol.claims if claim.id in by_protocol[name].verdicts
-    ]  # fmt: skip
-    return [Judged(*one, reference_of(*one[:3], found)) for one in found]
-
-
-def reference_of(
-    study: Study, protocol: Protocol, claim: Claim, judged: list[tuple[Study, Protocol, Claim, Verdict]]
-) -> str:
-    """`Asked again in long_range: … Holds.`, where a later claim supersedes this one or is related to it."""
-    this = f"{study.name}/{protocol.name}.{claim.id}"
-    for of, other, later, verdict in judged:
-        for how, named in (("Asked again in", later.supersedes), ("A related claim, in", later.related)):
-            if this in [name if "/" in name else f"{of.name}/{name}" for name in named]:
-                return f"{how} {other.name}: {later.text} {verdict.verdict.capitalize()}."
-    return ""
-
-
-def verdict_table(claims: list[Judged], to: str, protocols: bool) -> Table:
-    """Claims with their verdicts, for a document.
-
-    Args:
-        to: address of `experiments`, as the document has it.
-        protocols: link the page of the protocol alone, in place of the study's.
-    """
-    rows = [
-        (
-            one.claim.text, f"**{one.verdict.verdict}**", f"{one.verdict.evidence} {one.reference}".strip(),
-            f"[{one.protocol.name}]({to}{one.protocol.name}.md)" if protocols
-            else f"[{one.study.name}]({to}/{one.study.name}/{one.protocol.name}.md)",
-        )
-        for one in claims
-    ]  # fmt: skip
-    return Table("The lesson's claims, put to the test", ("claim", "verdict", "evidence", "more"), rows)
-
-
 def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
     """Every block of tables and verdicts, but those of the benchmarks."""
     claims = judged_claims(findings)
     for study, found in findings:
-        for name in study.protocols:
-            yield Block(study.folder / f"{name}.md", name, found[name].document() if name in found else NOT_RUN)
-        of_study = [one for one in claims if one.study.name == study.name]
-        yield Block(study.folder / "README.md", study.name, markdown([verdict_table(of_study, "", True)]))
+        for name, protocol in study.protocols.items():
+            tables = list(found[name].tables.values()) if name in found else []
+            judged = protocol_table(study, protocol, claims)
+            page = study.folder / study.page(name)
+            yield Block(page, name, markdown(tables[:1]) or NOT_RUN)
+            yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else NOT_RUN)
+        if study.leading:
+            yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))
     yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
-    yield Block(root / SUMMARY, "verdicts", markdown([verdict_table(claims, "../experiments", False)]))
+    for name, table in chosen_tables(root / "experiments", claims, link_to_page).items():
+        yield Block(root / SUMMARY, f"findings_{name}", markdown([table]))
     yield from (Block(*block) for block in illustration_blocks(root))
+
+
+def link_to_page(one: Judged) -> str:
+    """`[lag](../experiments/lag/own_rate.md)`, as a page of `docs` has it."""
+    return f"[{one.study.name}](../experiments/{one.study.name}/{one.study.page(one.protocol.name)})"
+
+
+def further_tables(findings: Sequence[Found]) -> dict[Path, str]:
+    """The CSV file of each table that no page shows: `tables/own_rate_steps.csv` of a study."""
+    return {
+        study.folder / TABLES / f"{protocol}_{name}.csv": csv_text(table.columns, table.rows)
+        for study, by_protocol in findings
+        for protocol, found in by_protocol.items() for name, table in list(found.tables.items())[1:]
+    }  # fmt: skip
+
+
+def write_tables(findings: Sequence[Found]) -> None:
+    """Write the further tables of these studies, and remove those that are no longer made."""
+    files = further_tables(findings)
+    for old in (path for study, _ in findings for path in study.folder.glob(f"{TABLES}/*.csv") if path not in files):
+        old.unlink()
+    for path, text in files.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def write_figures(study: Study, found: Mapping[str, Findings]) -> list[Path]:
@@ -141,8 +120,13 @@ def write(root: Path, studies: Sequence[str]) -> None:
     for study, found in findings:
         if not asked or study.name in asked:
             print(f"written: {len(write_figures(study, found))} figures in {study.output / 'figures'}")
-    for block in generated_blocks(root, findings):
-        if not block.document.exists():  # of a new protocol or study
-            block.document.write_text(f"# {block.name}\n\n<!-- {block.name}:start -->\n<!-- {block.name}:end -->\n")
+    write_tables(findings)
+    blocks = list(generated_blocks(root, findings))
+    for page in {block.document for block in blocks if not block.document.exists()}:  # of a new protocol or study
+        marks = (
+            f"<!-- {block.name}:start -->\n<!-- {block.name}:end -->\n" for block in blocks if block.document == page
+        )
+        page.write_text("\n".join([f"# {page.stem}\n", *marks]))
+    for block in blocks:
         replace_block(*block)
-    print("written: the blocks of all documents")
+    print("written: the blocks of all documents, and further tables")

@@ -9,18 +9,18 @@ import pandas as pd
 from scipy.stats import binom
 
 from experiments.lab.findings import Findings, searched_where_run
-from experiments.lab.rules import Evidence, Verdict, judged
-from sentiment_rnn.report.statistics import clopper_pearson, counted
+from experiments.lab.rules import Evidence, Numbers, Verdict, judged, tally
+from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table
 
 LAGS = ("5", "20", "50")
 QUANTILE = 0.025
 Count = tuple[int, int]
-"""Seeds that learn, and of how many."""
+"""Seeds that succeed, and of how many."""
 
 
 class Repeated(NamedTuple):
-    """How many seeds of an arm learn at a lag, in the first runs and in the second."""
+    """How many seeds of an arm succeed at a lag, in the first runs and in the second."""
 
     arm: str
     lag: str
@@ -61,14 +61,14 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     ]  # fmt: skip
     rows = [
         (
-            evidence.label(pair.arm), pair.lag, counted(*pair.first), counted(*pair.second),
+            evidence.label(pair.arm), pair.lag, tally(*pair.first), tally(*pair.second),
             "yes" if pair.contained else "no", f"{pair.probability:.2f}",
         )
         for pair in pairs
     ]  # fmt: skip
-    columns = ("arm", "tokens", "first", "other seeds", "contained", "probability")
-    title = "Seeds that learn, and whether the first interval contains the second share"
-    return Findings([Table(title, columns, rows)], {"intervals": verdict(pairs)} if pairs else {})
+    columns = ("arm", "lag", "first", "other seeds", "contained", "probability")
+    title = "Seeds that succeed, and whether the first interval contains the second share"
+    return Findings({"pairs": Table(title, columns, rows)}, {"intervals": verdict(pairs)} if pairs else {})
 
 
 def verdict(pairs: list[Repeated]) -> Verdict:
@@ -77,12 +77,12 @@ def verdict(pairs: list[Repeated]) -> Verdict:
     contained, distribution = sum(pair.contained for pair in pairs), number_contained(pairs)
     least = int(np.searchsorted(np.cumsum(distribution), QUANTILE))
     expected = float(distribution @ np.arange(len(distribution)))
-    return Verdict(
-        "The intervals of shares hold for other seeds.",
-        judged(contained >= least if complete else None),
-        f"Of {len(pairs)} intervals {contained} contain the share of the other seeds; {expected:.1f} should, and "
-        f"{least} or more do with 97.5 % probability.",
+    rows = (
+        Numbers("contain the share of the other seeds", number=f"{contained} of {len(pairs)} intervals"),
+        Numbers("expected", number=f"{expected:.1f}"),
+        Numbers("least, with 97.5 % probability", number=f"{least}"),
     )
+    return Verdict(judged(contained >= least if complete else None), rows)
 
 
 def number_contained(pairs: Iterable[Repeated]) -> np.ndarray:

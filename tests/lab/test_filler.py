@@ -203,8 +203,9 @@ def test_what_is_lost_in_front_as_well_is_not_lost_by_place() -> None:
 def test_the_interval_of_the_difference_of_two_arms_is_welchs() -> None:
     losses = losses_of_claims(states(rnn=[0.3, 0.5, 0.7], gru=[0.1] * 3, lstm=[0.0, 0.1, 0.05, 0.2]))
     evidence = Evidence(STUDY, PROTOCOL, pd.DataFrame(), {}, {}, {})
-    said = verdicts(evidence, losses, whole=True)["more"].evidence
-    assert f"3/3 (29 to 100 %). The mean is {points(welch_interval([0.3, 0.5, 0.7], [0.0, 0.1, 0.05]))} points" in said
+    (row,) = verdicts(evidence, losses, whole=True)["more"].rows
+    assert row.number == "3/3 (29 to 100)"
+    assert row.difference == points(welch_interval([0.3, 0.5, 0.7], [0.0, 0.1, 0.05]))
 
 
 def test_findings_come_from_the_table_and_a_missing_seed_decides_nothing() -> None:
@@ -212,9 +213,9 @@ def test_findings_come_from_the_table_and_a_missing_seed_decides_nothing() -> No
     found = found_in(table)
     assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
     assert verdicts_in(table) == [HOLDS, FAILS, FAILS, HOLDS]
-    said = found.verdicts["rnn"].evidence
-    assert said.startswith("Seeds of RNN, orthogonal that lose more than 10 points by place: 10/10")
-    of_kept, of_loss, of_areas = found.tables
+    (row,) = found.verdicts["rnn"].rows
+    assert row[:3] == ("lose more than 10 points by place", "RNN, orthogonal", "10/10 (69 to 100)")
+    of_loss, of_kept, of_areas = found.tables.values()
     assert [row[:3] for row in of_kept.rows[:2]] == [("state", "RNN, orthogonal", "10/10"), ("state", "GRU", "10/10")]
     assert len(of_loss.rows) == 12
     assert of_areas.rows[0][-1] == "90.0 ± 0.0"
@@ -232,9 +233,9 @@ def test_seeds_that_were_not_planned_count_nothing_and_one_arm_alone_is_not_judg
 def test_an_arm_of_which_no_seed_knows_anything_has_no_numbers() -> None:
     table = areas()
     found = found_in(table.assign(value=table.value.where(table.arm != "rnn", 0.6)))
-    assert found.verdicts["rnn"].evidence == "No seed knows enough to forget."
-    assert found.tables[0].rows[0][2:] == ("0/10", *[""] * 8)
-    assert len(found.tables[1].rows) == 8
+    assert found.verdicts["rnn"].rows[0][1:] == ("RNN, orthogonal", "no seed", *[""] * 6)
+    assert found.tables["kept"].rows[0][2:] == ("0/10", *[""] * 8)
+    assert len(found.tables["loss"].rows) == 8
 
 
 def test_models_of_a_sweep_are_read_in_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

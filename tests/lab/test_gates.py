@@ -30,7 +30,7 @@ from experiments.gradient.readers import (
     read,
     running_accuracy,
 )
-from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, evidence_of
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, Numbers, evidence_of
 from experiments.lab.study import find_study
 from experiments.lab.sweeps import Row
 from experiments.lab.table import read_results, rows_of
@@ -84,10 +84,10 @@ def evidence_on(made: Mapping[tuple[str, str], Metrics]) -> Evidence:
     return evidence_of(STUDY, PROTOCOL, rows_of("gradient", rows(made)))
 
 
-def judge(changed: Mapping[tuple[str, str], Metrics]) -> list[tuple[str, str]]:
-    """Verdicts, and what is behind them, where some metrics are others."""
+def judge(changed: Mapping[tuple[str, str], Metrics]) -> list[str]:
+    """Verdicts where some metrics are others."""
     evidence = evidence_on({model: MADE[model] | changed.get(model, {}) for model in MADE})
-    return list(claims(evidence, values_of_models(evidence, SEEDS)).values())
+    return [one.verdict for one in claims(evidence, values_of_models(evidence, SEEDS)).values()]
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,20 @@ def judge(changed: Mapping[tuple[str, str], Metrics]) -> list[tuple[str, str]]:
     ],
 )
 def test_verdicts_follow_the_numbers(changed: Mapping[tuple[str, str], Metrics], verdicts: list[str]) -> None:
-    assert [verdict for verdict, _ in judge(changed)] == verdicts
+    assert judge(changed) == verdicts
 
 
 def test_the_parts_of_an_arm_of_which_no_seed_holds_the_lag_are_open() -> None:
     evidence = evidence_on({model: MADE[model] for model in (RNN, LSTM, FAR)})
-    verdict, said = claims(evidence, values_of_models(evidence, SEEDS))["far_cells"]
-    assert (verdict, "chrono" in said) == (IN_PART, False)
+    verdict, rows = claims(evidence, values_of_models(evidence, SEEDS))["far_cells"]
+    assert (verdict, {row.arm for row in rows}) == (IN_PART, {"LSTM, forget bias 1"})
 
 
 def test_where_no_seed_holds_the_lag_its_claims_are_open() -> None:
     evidence = evidence_on({model: MADE[model] for model in (RNN, LSTM)})
     found = claims(evidence, values_of_models(evidence, SEEDS))
-    assert found["far_cells"] == found["longest_cell"] == (UNDECIDED, "No seed holds 400 tokens.")
+    none = Numbers("seeds that succeed at lag 400", number="none")
+    assert found["far_cells"] == found["longest_cell"] == (UNDECIDED, (none,))
 
 
 def test_a_seed_keeps_the_clause_that_tells_liked_from_hated() -> None:
@@ -124,15 +125,15 @@ def test_a_seed_keeps_the_clause_that_tells_liked_from_hated() -> None:
 def test_tables_have_each_net_before_and_after_training() -> None:
     evidence = evidence_on(MADE)
     found = findings(evidence, evidence.table)
-    half_life, longer, saturation, sentences, running = found.tables
+    half_life, longer, saturation, sentences, running = found.tables.values()
     assert [row[:4] for row in half_life.rows] == [
         (IMDB, "LSTM, forget bias 1", BEFORE, "10"), (IMDB, "LSTM, forget bias 1", AFTER, "10"),
-        (GENERATED, "LSTM, forget bias 1", AFTER, "20"), (GENERATED, "LSTM, chrono", AFTER, "20"),
+        (GENERATED, "LSTM, forget bias 1", AFTER, "20"), (GENERATED, "LSTM, chrono 400", AFTER, "20"),
     ]  # fmt: skip
     assert [row[-1] for row in longer.rows] == ["80.0 to 80.8", "900.0 to 909.0", "900.0 to 909.0"]
     assert saturation.rows[0] == (IMDB, "LSTM, forget bias 1", "forget", "50.0 ± 35.4", "50.0 ± 35.4")
     assert [row[0] for row in sentences.rows] == ["RNN, orthogonal", "LSTM, forget bias 1"]
-    assert [row[-1] for row in sentences.rows] == ["10/10 (69 to 100 %)"] * 2
+    assert [row[-1] for row in sentences.rows] == ["10/10 (69 to 100)"] * 2
     assert sentences.rows[0][1] == "10/10: 0.90 to 0.90"
     assert running.rows[0] == ("RNN, orthogonal", *["50.0 ± 35.4"] * 5)
     assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
@@ -142,12 +143,12 @@ def test_while_seeds_are_missing_nothing_is_decided() -> None:
     evidence = evidence_on({model: MADE[model] | says([0.9] * 8, [0.1] * 8) for model in MADE})
     found = findings(evidence, evidence.table).verdicts
     assert {verdict.verdict for verdict in found.values()} == {UNDECIDED}
-    assert found["lstm_keeps"].evidence.endswith("Of each arm 2 more seeds are planned.")
+    assert found["lstm_keeps"].rows[-1] == Numbers("seeds still to come", number="2")
 
 
 def test_without_an_arm_of_imdb_nothing_is_found() -> None:
     evidence = evidence_on({LSTM: MADE[LSTM]})
-    assert findings(evidence, evidence.table).tables == ()
+    assert findings(evidence, evidence.table).tables == {}
 
 
 def test_a_unit_that_forgets_nothing_lasts_a_million_tokens() -> None:

@@ -33,7 +33,7 @@ from experiments.gradient.models import (
     probed,
     values_of_models,
 )
-from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, evidence_of
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, Numbers, evidence_of
 from experiments.lab.study import find_study
 from experiments.lab.sweeps import Row
 from experiments.lab.table import read_results, rows_of
@@ -97,7 +97,7 @@ def rows_made(
 def judge(**made: Any) -> dict[str, str]:
     """The verdict on each claim."""
     evidence = evidence_on(*rows_made(**made))
-    return {claim: verdict for claim, (verdict, _) in verdicts(evidence, values_of_models(evidence, SEEDS)).items()}
+    return {claim: one.verdict for claim, one in verdicts(evidence, values_of_models(evidence, SEEDS)).items()}
 
 
 def test_verdicts_follow_the_numbers() -> None:
@@ -140,8 +140,8 @@ def test_an_arm_at_the_tenth_is_in_neither_general_claim() -> None:
     tenth = {"lstm": 0.1 ** (1 / STEPS)}
     evidence = evidence_on(accuracies({"lstm": 20}), rates(tenth, BEFORE), rates(tenth, AFTER))
     found = verdicts(evidence, values_of_models(evidence, SEEDS))
-    assert found["reached"] == found["lost"] == (UNDECIDED, "No arm is such.")
-    assert found["decays"] == (UNDECIDED, "At each step it is multiplied by ."), "an arm that was not run is open"
+    assert found["reached"] == found["lost"] == (UNDECIDED, ())
+    assert found["decays"] == (UNDECIDED, ()), "an arm that was not run is open"
 
 
 @pytest.mark.parametrize(("sign", "verdict"), [(1, HOLDS), (-1, FAILS)])
@@ -158,15 +158,14 @@ def test_seeds_that_learn_are_compared_within_their_arm(sign: int, verdict: str)
     assert {arm: (len(learn), len(fail)) for arm, (learn, fail) in mixed_arms(evidence, values).items()} == {
         "rnn": (15, 5), "lstm": (5, 15),
     }  # fmt: skip
-    found, said = verdicts(evidence, values)["learners"]
-    assert found == verdict
-    assert f"in {100 * (sign > 0)} % the one that learns has the higher rate after training, p = 1e-05" in said
+    found, (row,) = verdicts(evidence, values)["learners"]
+    assert (found, row.number) == (verdict, f"{100 * (sign > 0)} %, p = 1e-05")
 
 
 def test_a_seed_that_lacks_one_of_two_numbers_is_left_out_of_their_difference() -> None:
     one, other = pd.Series({1: 0.2, 2: 0.3, 3: 0.1}), pd.Series({1: 0.1, 2: 0.4, 4: 0.0})
-    verdict, said = in_most_seeds("it is higher", {"IMDb": one - other, "generated": one[:0] - other})
-    assert (verdict, said[:37]) == (UNDECIDED, "Seeds in which it is higher: 1/2 (1 t")
+    verdict, rows = in_most_seeds({Numbers("IMDb"): one - other, Numbers("generated"): one[:0] - other})
+    assert (verdict, rows) == (UNDECIDED, (Numbers("IMDb", number="1/2 (1 to 99)"),))
     assert over_seeds(t_interval, one - other).estimate == pytest.approx(0)
 
 
@@ -187,9 +186,9 @@ def test_findings_have_every_model_and_each_figure(tmp_path: Path) -> None:
     curves_of(tmp_path, {GENERATED: list(ARMS), IMDB: list(READ[AFTER])})
     evidence = replace(evidence_on(*rows_made()), study=replace(STUDY, output=tmp_path))
     found = findings(evidence, evidence.table)
-    left, per_step, mixed = found.tables
+    left, per_step, mixed = found.tables.values()
     assert [row[0] for row in left.rows][:3] == ["RNN, uniform", "GRU", "LSTM, forget bias 0"], "the least first"
-    assert left.rows[0][1:] == ("8e-12", "7.8e-12 to 8.3e-12", "0/20 (0 to 17 %)")
+    assert left.rows[0][1:] == ("8e-12", "7.8e-12 to 8.3e-12", "0/20 (0 to 17)")
     assert [row[:3] for row in per_step.rows if row[0] == IMDB][-1] == (IMDB, "LSTM, forget bias 1", AFTER)
     assert per_step.rows[0] == (
         GENERATED, "RNN, uniform", BEFORE, "0.600 ± 0.001", "0.600 ± 0.001", left.rows[0][1], "25.0", "50.0",
@@ -213,14 +212,14 @@ def test_while_a_seed_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPa
     table = evidence.table[~(evidence.table.condition.str.startswith(IMDB) & (evidence.table.seed == 29))]
     found = findings(replace(evidence, table=table), table)
     assert {verdict.verdict for verdict in found.verdicts.values()} == {UNDECIDED}
-    assert all(verdict.evidence.endswith("1 more seed is planned.") for verdict in found.verdicts.values())
+    assert {verdict.rows[-1] for verdict in found.verdicts.values()} == {Numbers("seeds still to come", number="1")}
 
 
 def test_seeds_that_are_not_the_protocols_do_not_count() -> None:
     evidence = evidence_on(*rows_made())
     of_models = evidence.table.condition.str.endswith("training")
     table = evidence.table.assign(seed=evidence.table.seed + 100 * of_models)
-    assert findings(evidence_of(STUDY, PROTOCOL, table), table).tables == ()
+    assert findings(evidence_of(STUDY, PROTOCOL, table), table).tables == {}
 
 
 def test_curves_that_are_gone_are_one_line(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from experiments.lab import page as page_module
+from experiments.lab.claims import CHOSEN
 from experiments.lab.page import build_page, pictures_of
 from experiments.lab.run import freeze
+from experiments.lab.study import read_study
 from experiments.lab.table import RESULTS, results_csv
 from experiments.lab.write import findings_by_protocol, write_figures
 from sentiment_rnn.errors import UserError
@@ -41,18 +43,13 @@ CLAIMS = [
     {"id": "far", "text": "An RNN learns 50 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [50],
      "supersedes": ["first.near"]},
 ]  # fmt: skip
-OPEN = "**does not hold**; 100 tokens were not run"
-ANSWER = [
-    ["short memory", "An RNN <b>learns</b> 20 tokens.", "**holds**", "20/20", "20 seeds", "[made](x)"],
-    ["long memory", "An RNN learns 50 tokens.", OPEN, "0/20", "20 seeds", "[made](x)"],
-]
+ANSWER = Table("What <encoders> remember", ["encoder", "lag"], [["RNN", "50"], ["LSTM", "100"]])
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of which one protocol has run and another has not, and texts to explore."""
-    columns = ("question", "claim", "verdict", "number", "shown with", "more")
-    monkeypatch.setattr(page_module, "answer_table", lambda *_: Table("The lesson in short", columns, ANSWER))
+    monkeypatch.setattr(page_module, "answer_table", lambda *_: ANSWER)
     first = {"date": make_study(tmp_path).protocols["first"].path.name[:10], "claims": CLAIMS, "figures": ["shares"]}
     sweep = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19", "rates": ["search"]}
     later = {"date": "2026-02-01", "reads": ["first"], "claims": [CLAIMS[0] | {"id": "later"}]}
@@ -68,26 +65,27 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "![Shares by lag](figures/made_leading.png)\n\n![Shares of <RNNs>](figures/first_shares.png)\n\n"
         "![Not drawn](figures/first_none.png)\n"
     )
+    (tmp_path / "experiments" / CHOSEN).write_text('near: {question: "How near?", claims: [made/first.near]}\n')
     (tmp_path / "experiments" / "gradient").mkdir()
     (tmp_path / "experiments" / "gradient" / "explorer.json").write_text(json.dumps(TEXTS))
     return tmp_path
 
 
-def test_the_page_holds_every_claim_with_its_evidence_and_what_a_later_one_said(root: Path) -> None:
+def test_the_page_holds_every_claim_with_its_numbers_and_what_a_later_one_came_to(root: Path) -> None:
     page = build_page(root)
     assert "What of &lt;far&gt; &amp; near?" in page
-    assert "An RNN &lt;b&gt;learns&lt;/b&gt; 20 tokens." in page
-    assert "At 20 tokens 20/20 (83 to 100 %) seeds of RNN, orthogonal learn." in page
-    assert "(Asked again in first: An RNN learns 50 tokens. Does not hold.)" in page
+    near = '<tr class="holds"><th scope="row">An RNN &lt;b&gt;learns&lt;/b&gt; 20 tokens.</th><td>holds</td><td>20</td>'
+    assert page.count(near) == 2, "among the main claims, and in its study"
+    assert "<td>20/20 (83 to 100)</td><td>first: does not hold</td>" in page
     assert "Not run yet: later." in page
     assert "To run it again: <code>make study NAME=made</code>" in page
 
 
-def test_the_lesson_in_short_leads_to_the_studies(root: Path) -> None:
+def test_encoders_come_first_and_the_main_claims_lead_to_their_studies(root: Path) -> None:
     page = build_page(root)
-    assert '<tr class="holds"><th scope="row">Short memory</th>' in page
-    claim = '<a href="#made">An RNN learns 50 tokens.</a> 100 tokens were not run.'
-    assert f'<span class="verdict">Does not hold:</span> {claim}' in page
+    assert "<caption>What &lt;encoders&gt; remember</caption>" in page
+    assert page.index('<th scope="row">LSTM</th><td>100</td>') < page.index("The main claims")
+    assert '<td>20/20 (83 to 100)</td><td><a href="#made">made</a></td>' in page
     assert '<section id="made">' in page
 
 
@@ -95,7 +93,7 @@ def test_each_figure_is_shown_once_with_its_description_and_the_leading_one_firs
     page = build_page(root)
     assert page.count('<img src="data:image/png;base64,') == 2
     assert re.findall(r'<img [^>]*alt="([^"]*)"', page) == ["Shares by lag", "Shares of &lt;RNNs&gt;"]
-    shown = pictures_of(make_study(root))
+    shown = pictures_of(read_study(root / "experiments" / "made"))
     assert [picture.path.name for picture in shown] == ["made_leading.png", "first_shares.png"]
 
 

@@ -13,6 +13,7 @@ from experiments.lab.rules import (
     HOLDS,
     IN_PART,
     UNDECIDED,
+    Numbers,
     Part,
     above,
     adjusted_p,
@@ -113,6 +114,22 @@ def test_a_claim_holds_in_part_where_one_of_its_conditions_does(verdicts: Any) -
     assert verdicts(scores, claim("most_learn", arms=["rnn"], at=[20, 50])) == {"most_learn": IN_PART}
 
 
+def test_the_numbers_of_a_comparison_stand_in_cells_of_their_own(tmp_path: Path) -> None:
+    claims = [
+        claim("learns_more", pairs=PAIR, margin=0.4, only_where="gru"),
+        claim("learns_as_often", pairs=PAIR, at=[20, 50], margin=0.4),
+        claim("better", pairs=PAIR, margin=0.01),
+    ]
+    study = make_study(tmp_path, {"claims": claims})
+    found = verdicts_of(evidence(study, {("lstm", "20"): [0.99] * 20, ("rnn", "20"): [0.8] * 20}))
+    arms = "LSTM, forget bias 1", "RNN, orthogonal"
+    shares = Numbers("20", arms[0], "20/20 (83 to 100)", arms[1], "0/20 (0 to 17)", "+100.0 (+78.6 to +100.0)", "40")
+    means = Numbers("20", arms[0], "99.0 (99.0 to 99.0)", arms[1], "80.0 (80.0 to 80.0)", "+19.0 (+19.0 to +19.0)", "1")
+    assert found["learns_more"].rows == (shares._replace(p="2.9e-11, not to be decided"),)
+    assert found["learns_as_often"].rows == (shares, Numbers("50"))
+    assert found["better"].rows == (means._replace(ahead="20/20 (83 to 100)", p="1.9e-06"),)
+
+
 def test_all_tests_of_a_protocol_are_corrected_together_by_holm_and_no_others(tmp_path: Path) -> None:
     claims = [
         claim("learns_more", pairs=[["lstm", "rnn"], ["gru", "rnn"]], at=[20, 50]),
@@ -142,9 +159,8 @@ def test_nothing_is_decided_before_all_planned_seeds_were_run(tmp_path: Path) ->
     found = verdicts_of(evidence(study, scores))
     assert set(found) == {"most_learn"}, "of the comparison nothing can be said"
     assert found["most_learn"].verdict == IN_PART
-    assert found["most_learn"].evidence == (
-        "At 20 tokens 20/20 (83 to 100 %) seeds of RNN, orthogonal learn. Not run with all seeds: 50 tokens."
-    )
+    label = "RNN, orthogonal"
+    assert found["most_learn"].rows == (Numbers("20", label, "20/20 (83 to 100)"), Numbers("50", label, "not run"))
 
 
 def test_of_seeds_that_learn_nothing_is_decided_before_all_planned_seeds_were_run(tmp_path: Path) -> None:
@@ -230,15 +246,13 @@ def test_a_seed_that_misses_one_trained_lag_has_nothing_to_carry(tmp_path: Path)
     assert verdicts_of(few)["most_learn"].verdict == UNDECIDED
 
 
-def test_an_arm_of_which_no_seed_learns_is_said_to(tmp_path: Path) -> None:
+def test_an_arm_of_which_no_seed_learns_is_named(tmp_path: Path) -> None:
     claims = [claim("most_learn", arms=["rnn"], at=[50]), claim("learns_more", pairs=PAIR, at=[50])]
     study = make_study(tmp_path, {"claims": claims, "among": [20]})
     scores = {("rnn", "20"): learners(0), ("rnn", "50"): learners(20)}
     found = evidence(study, scores | {("lstm", at): learners(20) for at in ("20", "50")})
     assert found.arms == ["rnn", "lstm"]
-    assert {(one.verdict, one.evidence) for one in verdicts_of(found).values()} == {
-        (UNDECIDED, "No seed of RNN, orthogonal learns.")
-    }
+    assert set(verdicts_of(found).values()) == {(UNDECIDED, (Numbers("50", "RNN, orthogonal", "no seed"),))}
 
 
 def test_a_protocol_reads_the_runs_of_an_earlier_one_and_its_own_where_it_has_them(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_order_is_worth_much_to_a_linear_classifier_where_it_decides(tmp_path: P
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     found = findings_in(tmp_path, table)
     assert found.verdicts["pairs"].verdict == HOLDS
-    assert [row[0] for row in found.tables[0].rows] == list(CLASSIFIERS)
+    assert [row[0] for row in found.tables["accuracy"].rows] == list(CLASSIFIERS)
 
 
 def findings_in(folder: Path, table: pd.DataFrame) -> Findings:
@@ -121,8 +121,8 @@ def test_a_classifier_is_better_where_the_interval_of_their_difference_is_above_
     verdicts = {claim: verdict.verdict for claim, verdict in found.verdicts.items()}
     assert verdicts == {"pairs": HOLDS, "order": FAILS, "triples": FAILS, "ratios": UNDECIDED}
     together = clustered(1.0 * right["SVM, words and pairs"] - right["SVM, words"], np.arange(reviews), comparisons=4)
-    assert f": {points(together)} points." in found.verdicts["ratios"].evidence
-    assert found.tables[0].rows[0] == ("NBSVM, words", "0.1", "50.0 %", "80.0 % (78.2 to 81.8)")
+    assert found.verdicts["ratios"].rows[0].difference == points(together)
+    assert found.tables["accuracy"].rows[0] == ("NBSVM, words", "0.1", "50.0 %", "80.0 % (78.2 to 81.8)")
     assert findings_in(tmp_path, table[:0]) == Findings()
 
 
@@ -132,8 +132,8 @@ def test_every_claim_of_the_protocol_compares_two_classifiers() -> None:
 
 
 def test_the_gain_of_pairs_that_the_findings_state_is_that_of_the_committed_files() -> None:
-    said = findings_in(STUDY.folder, read_results(STUDY.folder)).verdicts["pairs"].evidence
-    (gain,) = re.findall(r": \+([\d.]+) \(", said)
+    (row,) = findings_in(STUDY.folder, read_results(STUDY.folder)).verdicts["pairs"].rows
+    (gain,) = re.findall(r"^\+([\d.]+) \(", row.difference)
     assert f"{gain} points over words" in (STUDY.folder.parents[1] / "docs" / "findings.md").read_text()
 
 

@@ -2,13 +2,13 @@
 
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_studies import RULES, learners, make_study, table_of
 
 from experiments.lab import write as write_module
+from experiments.lab.claims import CHOSEN
 from experiments.lab.findings import Found
 from experiments.lab.run import freeze
 from experiments.lab.study import EXPERIMENTS, Study, all_studies
@@ -18,10 +18,8 @@ from experiments.lab.write import (
     all_findings,
     checked_results,
     findings_by_protocol,
+    further_tables,
     generated_blocks,
-    judged_claims,
-    reference_of,
-    verdict_table,
     write,
     write_figures,
 )
@@ -40,6 +38,11 @@ def test_blocks_are_up_to_date(committed: list[Found]) -> None:
         if block.document.read_text() != f"{before}\n{block.text}{after}":
             stale.append(f"{block.document.relative_to(REPOSITORY)}, {block.name}")
     assert stale == [], "run make readme"
+
+
+def test_further_tables_are_up_to_date(committed: list[Found]) -> None:
+    there = {path: path.read_text() for path in EXPERIMENTS.glob("*/tables/*")}
+    assert further_tables(committed) == there, "run make readme"
 
 
 def test_every_block_of_a_document_is_generated(committed: list[Found]) -> None:
@@ -69,8 +72,9 @@ FIRST = {
         {"id": "near", "text": "An RNN learns 20 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},
         {"id": "far", "text": "An RNN learns 50 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [50]},
     ],
-    "tables": ["shares"],
+    "tables": ["shares", "steps"],
     "figures": ["shares"],
+    "steps": [225],
 }  # fmt: skip
 
 
@@ -81,13 +85,15 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     found = make_study(tmp_path, FIRST)
     freeze(found, found.protocols["first"])
     sums = table_of(found, {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)})
-    (found.folder / RESULTS).write_text(results_csv(sums[sums.metric == "accuracy"]))
+    (found.folder / RESULTS).write_text(results_csv(sums[sums.metric != "best_accuracy"]))
     (tmp_path / "docs").mkdir()
-    for name, path in (
-        ("first", found.folder / "first.md"), ("made", found.folder / "README.md"),
-        ("answer", tmp_path / "README.md"), ("verdicts", tmp_path / "docs" / "findings.md"),
+    (tmp_path / "experiments" / CHOSEN).write_text('far: {question: "How far?", claims: [made/first.far]}\n')
+    for names, path in (
+        (("first", "first_claims"), found.folder / "README.md"),
+        (("answer",), tmp_path / "README.md"), (("findings_far",), tmp_path / "docs" / "findings.md"),
     ):  # fmt: skip
-        path.write_text(f"# A title\n\n<!-- {name}:start -->\nold\n<!-- {name}:end -->\n\nBelow.\n")
+        blocks = "\n".join(f"<!-- {name}:start -->\nold\n<!-- {name}:end -->\n" for name in names)
+        path.write_text(f"# A title\n\n{blocks}\nBelow.\n")
     return found
 
 
@@ -96,28 +102,28 @@ def test_the_command_writes_figures_and_every_block_and_nothing_else_of_a_docume
 ) -> None:
     write(tmp_path, [])
     assert [path.name for path in (study.folder / "figures").iterdir()] == ["first_shares.png"]
-    page = (study.folder / "first.md").read_text()
-    assert page.startswith("# A title\n\n<!-- first:start -->\nClaims\n")
-    assert page.endswith("<!-- first:end -->\n\nBelow.\n")
-    assert "| An RNN learns 20 tokens. | **holds** |" in page
-    assert "Seeds with a score above 90 %" in page
-    assert "| **does not hold** |" in (study.folder / "README.md").read_text()
-    assert "[first](first.md) |" in (study.folder / "README.md").read_text()
-    assert "[made](../experiments/made/first.md) |" in (tmp_path / "docs" / "findings.md").read_text()
+    page = (study.folder / "README.md").read_text()
+    assert page.startswith("# A title\n\n<!-- first:start -->\nSeeds that succeed (above 90 %)")
+    assert page.endswith("<!-- first_claims:end -->\n\nBelow.\n")
+    assert "| An RNN learns 20 tokens. | holds | 20 |" in page
+    assert "validation" not in page, "one table"
+    summary = (tmp_path / "docs" / "findings.md").read_text()
+    assert "| An RNN learns 50 tokens. | does not hold | 50 |" in summary
+    assert "[made](../experiments/made/README.md) |" in summary
     assert "An RNN learns." in (tmp_path / "README.md").read_text()
 
 
 def test_a_protocol_that_has_not_run_says_so(study: Study, tmp_path: Path) -> None:
     results = (study.folder / RESULTS).read_text().splitlines(keepends=True)
     (study.folder / RESULTS).write_text(results[0])
-    (first, *_) = generated_blocks(tmp_path, all_findings(tmp_path))
-    assert (first.document, first.text) == (study.folder / "first.md", NOT_RUN)
-    assert judged_claims(all_findings(tmp_path)) == []
+    (tmp_path / "experiments" / CHOSEN).write_text("{}\n")
+    first, claims, *_ = generated_blocks(tmp_path, all_findings(tmp_path))
+    assert (first.document, first.text, claims.text) == (study.folder / "README.md", NOT_RUN, NOT_RUN)
 
 
 def test_a_document_without_its_block_is_one_line(study: Study, tmp_path: Path) -> None:
-    (study.folder / "first.md").write_text("# No block\n")
-    with pytest.raises(UserError, match=r"first\.md has no block <!-- first:start --> .*; put the two lines where"):
+    (study.folder / "README.md").write_text("# No block\n")
+    with pytest.raises(UserError, match=r"README\.md has no block <!-- first:start --> .*; put the two lines where"):
         write(tmp_path, [])
 
 
@@ -137,43 +143,26 @@ def test_results_whose_bits_are_lost_are_refused(study: Study) -> None:
         checked_results(study)
 
 
-def test_a_claim_is_followed_by_the_later_one_that_asked_again_or_is_related(tmp_path: Path, study: Study) -> None:
-    protocols = {
-        "first": {"date": study.protocols["first"].path.name[:10], **FIRST, "sweeps": [
-            {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn", "lstm"], "seeds": "0-19"},
-        ]},
-        "second": {"date": "2026-02-01", "reads": ["first"], "claims": [
-            FIRST["claims"][0] | {"id": "again", "text": "It learns them.", "supersedes": ["first.near"]},  # type: ignore[operator]
-            FIRST["claims"][1] | {"id": "more", "text": "It learns more.", "related": ["made/first.far"]},  # type: ignore[operator]
-        ]},
-    }  # fmt: skip
-    both = make_study(tmp_path, protocols=protocols)
-    evidence = [
-        (both, both.protocols[name], claim, write_module.Verdict(claim.text, verdict, "20/20."))
-        for name, verdict in (("first", "holds"), ("second", "inconclusive")) for claim in both.protocols[name].claims
+def test_tables_that_no_page_shows_are_files_and_those_of_old_go(study: Study, tmp_path: Path) -> None:
+    old = study.folder / "tables" / "first_old.csv"
+    old.parent.mkdir()
+    old.write_text("arm\n")
+    write(tmp_path, [])
+    assert [path.name for path in old.parent.iterdir()] == ["first_steps.csv"]
+    assert (study.folder / "tables" / "first_steps.csv").read_text().splitlines() == [
+        "arm,lag,225 steps,median",
+        '"RNN, orthogonal",20,20/20 (83 to 100),225',
+        '"RNN, orthogonal",50,0/20 (0 to 17),',
+    ]
+
+
+def test_a_page_that_is_not_there_is_made_with_its_blocks(study: Study, tmp_path: Path) -> None:
+    (study.folder / "README.md").unlink()
+    write(tmp_path, [])
+    assert re.findall("^# .*|<!-- .*", (study.folder / "README.md").read_text(), re.MULTILINE) == [
+        "# README", "<!-- first:start -->", "<!-- first:end -->", "<!-- first_claims:start -->",
+        "<!-- first_claims:end -->",
     ]  # fmt: skip
-    near, far = (reference_of(*one[:3], evidence) for one in evidence[:2])
-    assert near == "Asked again in second: It learns them. Inconclusive."
-    assert far == "A related claim, in second: It learns more. Inconclusive."
-    assert reference_of(*evidence[0][:3], evidence[:2]) == "", "before the later one was judged"
-    other = [(replace(both, name="other"), *one[1:]) for one in evidence]
-    assert reference_of(*evidence[0][:3], other) == "", "a name without a study is of the later claim's own"
-    judged = [write_module.Judged(*evidence[0], near)]
-    assert verdict_table(judged, "", True).rows[0][2] == f"20/20. {near}"
-
-
-def test_committed_verdicts_name_the_later_claims_that_supersede_them(committed: list[Found]) -> None:
-    claims = {f"{one.study.name}/{one.protocol.name}.{one.claim.id}": one for one in judged_claims(committed)}
-    for one in claims.values():
-        for earlier in one.claim.supersedes:
-            full = earlier if "/" in earlier else f"{one.study.name}/{earlier}"
-            assert claims[full].reference.startswith("Asked again in "), full
-    again = claims["lag/learnability.usual_lstm"].reference
-    assert again.startswith("Asked again in own_rate: Over 50 tokens a vanilla RNN learns as often")
-    assert claims["ablation/causes.input_gate"].reference.startswith(
-        "Asked again in mid_range: At the rate of the whole"
-    )
-    assert claims["lag/own_rate.usual_lstm"].reference.startswith("A related claim, in mid_range: ")
 
 
 def test_a_study_can_be_copied_and_written_elsewhere(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""Claims of all studies with their verdicts, and the tables that show them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from experiments.lab.findings import Found
+from experiments.lab.rules import Verdict
+from experiments.lab.study import Claim, Protocol, Study, known
+from sentiment_rnn.report.tables import Table
+
+CHOSEN = "findings.yaml"
+"""Claims of `docs/findings.md`, by question."""
+TITLE = "Claims and verdicts, with 95 % intervals"
+NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": "number"}
+"""What the numbers of a claim are, by the first word of its rule; of other rules, the score of its study."""
+
+
+class Judged(NamedTuple):
+    """A claim of a study, with what it came to."""
+
+    study: Study
+    protocol: Protocol
+    claim: Claim
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        """`lag/own_rate.rnn`."""
+        return f"{self.study.name}/{self.protocol.name}.{self.claim.id}"
+
+    def answers(self, earlier: "Judged") -> bool:
+        """Whether it supersedes an earlier claim, or is related to it."""
+        named = *self.claim.supersedes, *self.claim.related
+        return earlier.name in [one if "/" in one else f"{self.study.name}/{one}" for one in named]
+
+
+def judged_claims(findings: Sequence[Found]) -> list[Judged]:
+    """Every claim that was judged, in the order of the studies."""
+    return [
+        Judged(study, protocol, claim, found[name].verdicts[claim.id])
+        for study, found in findings
+        for name, protocol in study.protocols.items() if name in found
+        for claim in protocol.claims if claim.id in found[name].verdicts
+    ]  # fmt: skip
+
+
+def chosen_tables(experiments: Path, claims: Sequence[Judged], link: Callable[[Judged], str]) -> dict[str, Table]:
+    """A table for each question of `findings.yaml`, with the numbers of its claims and a link to the study of each.
+
+    Raises:
+        UserError: a claim that it names was not judged.
+    """
+    by_name: Mapping[str, Judged] = {one.name: one for one in claims}
+    tables = {}
+    for name, of in yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8")).items():
+        chosen = [known(one, by_name, f"{CHOSEN}: {name} names claim {one}") for one in of["claims"]]
+        table = claims_table(chosen, "study", link, left_out=("difference", "margin", "ahead", "p"))
+        tables[name] = table._replace(title=f"{of['question']} {table.title}")
+    return tables
+
+
+def later_claim(one: Judged, claims: Sequence[Judged]) -> str:
+    """`long_range: holds`, of the first later claim that answers this one; empty for none."""
+    return next((f"{of.protocol.name}: {of.verdict.verdict}" for of in claims if of.answers(one)), "")
+
+
+def protocol_table(study: Study, protocol: Protocol, claims: Sequence[Judged]) -> Table:
+    """The claims of a protocol, with all numbers and what later claims came to."""
+    own = [one for one in claims if (one.study.name, one.protocol.name) == (study.name, protocol.name)]
+    return claims_table(own, "later", lambda one: later_claim(one, claims))
+
+
+def claims_table(
+    claims: Sequence[Judged], last: str, cell: Callable[[Judged], str], left_out: Sequence[str] = ()
+) -> Table:
+    """A row for each part of a claim, with a last column of its own; columns that no part needs are left out."""
+    parts = [part for one in claims for part in one.verdict.rows]
+    number = " or ".join(
+        dict.fromkeys(NUMBERS.get(one.claim.rule.split("_")[0], f"{one.study.score} [%]") for one in claims)
+    )
+    margins = {part.margin for part in parts if part.difference}
+    (margin,) = margins if len(margins) == 1 else ("",)
+    names = {
+        "claim": "claim", "verdict": "verdict",
+        "condition": "lag" if all(part.condition.isdigit() for part in parts) else "condition",
+        "arm": "arm", "number": number, "against": "against", "other": number,
+        "difference": f"difference [points{margin and f'; margin {margin}'}]", "margin": "margin [points]",
+        "ahead": "seeds ahead by more than the margin", "p": "adjusted p", last: last,
+    }  # fmt: skip
+    rows = [
+        part._asdict() | ({} if place else {"claim": one.claim.text, "verdict": one.verdict.verdict, last: cell(one)})
+        for one in claims for place, part in enumerate(one.verdict.rows)
+    ]  # fmt: skip
+    left = {*left_out, "margin"} if margin else {*left_out}
+    shown = [name for name in names if name not in left and any(row.get(name) for row in rows)]
+    return Table(TITLE, [names[name] for name in shown], [[row.get(name, "") for name in shown] for row in rows])

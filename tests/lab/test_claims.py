@@ -1,0 +1,137 @@
+"""Claims as tables: a row for each part of one, a number a cell, and what a later claim came to."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from made_studies import Scores, learners, make_study, table_of
+
+from experiments.lab.claims import (
+    CHOSEN,
+    Judged,
+    chosen_tables,
+    judged_claims,
+    later_claim,
+    protocol_table,
+)
+from experiments.lab.findings import Found, findings_of
+from experiments.lab.study import EXPERIMENTS, Study
+from experiments.lab.table import joined
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.tables import Table
+
+NEAR = {"id": "near", "text": "An RNN succeeds.", "rule": "most_learn", "arms": ["rnn"], "at": [20, 50]}
+MORE = {
+    "id": "more",
+    "text": "An LSTM succeeds more often.",
+    "rule": "learns_more",
+    "pairs": [["lstm", "rnn"]],
+    "at": [20],
+}
+SCORES: Scores = {("rnn", "20"): learners(20), ("rnn", "50"): learners(15), ("lstm", "20"): learners(20)}
+
+
+def judge(root: Path, claims: Sequence[dict[str, Any]], scores: Scores = SCORES) -> tuple[Study, list[Judged]]:
+    """A study, and its claims with their verdicts, by one protocol."""
+    study = make_study(root, {"claims": list(claims)})
+    found = findings_of(study, study.protocols["first"], table_of(study, scores))
+    return study, judged_claims([(study, {"first": found})])
+
+
+def table(study: Study, claims: list[Judged]) -> Table:
+    return protocol_table(study, study.protocols["first"], claims)
+
+
+def test_a_claim_has_a_row_for_each_part_and_columns_that_nothing_needs_are_left_out(tmp_path: Path) -> None:
+    assert table(*judge(tmp_path, [NEAR]))[1:] == (
+        ["claim", "verdict", "lag", "arm", "seeds that succeed"],
+        [
+            ["An RNN succeeds.", "holds", "20", "RNN, orthogonal", "20/20 (83 to 100)"],
+            ["", "", "50", "RNN, orthogonal", "15/20 (51 to 91)"],
+        ],
+    )
+
+
+def test_a_margin_that_all_comparisons_share_stands_over_their_column(tmp_path: Path) -> None:
+    alike = MORE | {"id": "alike", "rule": "learns_as_often", "margin": 0.4}
+    shared = table(*judge(tmp_path, [NEAR, MORE | {"margin": 0.4}, alike]))
+    assert shared.columns[-4:] == ["against", "seeds that succeed", "difference [points; margin 40]", "adjusted p"]
+    own = table(*judge(tmp_path, [NEAR, MORE, alike]))
+    assert own.columns[-3:] == ["difference [points]", "margin [points]", "adjusted p"]
+    assert [row[-2] for row in own.rows] == ["", "", "", "40"]
+
+
+def test_numbers_are_named_by_the_rules_and_the_score(tmp_path: Path) -> None:
+    better = MORE | {"id": "better", "rule": "better", "margin": 0.01}
+    assert table(*judge(tmp_path, [better])).columns[4:] == [
+        "accuracy [%]", "against", "accuracy [%]", "difference [points; margin 1]",
+        "seeds ahead by more than the margin", "adjusted p",
+    ]  # fmt: skip
+    assert table(*judge(tmp_path, [NEAR, better])).columns[4] == "seeds that succeed or accuracy [%]"
+
+
+def test_a_claim_has_the_verdict_of_the_first_later_one_that_supersedes_it_or_is_related(tmp_path: Path) -> None:
+    later = [
+        NEAR | {"id": "again", "supersedes": ["first.near"]},
+        MORE | {"id": "related", "related": ["made/first.more"], "at": [20]},
+    ]
+    date = make_study(tmp_path).protocols["first"].path.name[:10]
+    sweeps = [{"name": "learn_{at}", "at": [20, 50], "arms": ["rnn", "lstm"], "seeds": "0-19"}]
+    protocols = {
+        "first": {"date": date, "sweeps": sweeps, "claims": [NEAR, MORE]},
+        "second": {"date": "2026-02-01", "reads": ["first"], "claims": later},
+    }
+    study = make_study(tmp_path, protocols=protocols)
+    results = joined(table_of(study, SCORES), table_of(study, {}, "second"))
+    found = {name: findings_of(study, protocol, results) for name, protocol in study.protocols.items()}
+    claims = judged_claims([(study, found)])
+    assert [row[-1] for row in table(study, claims).rows] == ["second: holds", "", "second: inconclusive"]
+    assert later_claim(claims[0], claims[:2]) == "", "before the later one was judged"
+    other = [one._replace(study=replace(study, name="other")) for one in claims]
+    assert later_claim(claims[0], other) == "", "a name without a study is of the later claim's own"
+
+
+def choose(folder: Path, *claims: str) -> None:
+    (folder / CHOSEN).write_text(yaml.safe_dump({"far": {"question": "How far?", "claims": [*claims]}}))
+
+
+def test_chosen_claims_have_a_link_and_one_that_was_not_judged_is_refused(tmp_path: Path) -> None:
+    _, claims = judge(tmp_path, [NEAR, MORE])
+    choose(tmp_path, "made/first.more", "made/first.near")
+    (shown,) = chosen_tables(tmp_path, claims, lambda one: one.name).values()
+    assert shown.title == "How far? Claims and verdicts, with 95 % intervals"
+    assert shown.columns[-3:] == ["against", "seeds that succeed", "study"]
+    assert [row[-1] for row in shown.rows] == ["made/first.more", "made/first.near", ""]
+    choose(tmp_path, "made/first.further")
+    with pytest.raises(UserError, match=r"far names claim made/first.further; expected one of made/first.near, made/"):
+        chosen_tables(tmp_path, claims, lambda one: one.name)
+
+
+def test_at_most_twenty_claims_are_chosen_and_none_that_a_later_one_supersedes(committed: list[Found]) -> None:
+    chosen = [name for of in yaml.safe_load((EXPERIMENTS / CHOSEN).read_text()).values() for name in of["claims"]]
+    assert len(set(chosen)) == len(chosen) <= 20
+    claims = judged_claims(committed)
+    superseded = {one.name for one in claims for later in claims if later.answers(one) and later.claim.supersedes}
+    assert not superseded & {*chosen}
+
+
+def test_a_later_claim_was_judged_wherever_one_supersedes_a_committed_one(committed: list[Found]) -> None:
+    claims = judged_claims(committed)
+    by_name = {one.name: one for one in claims}
+    for one in claims:
+        for earlier in one.claim.supersedes:
+            assert later_claim(by_name[earlier if "/" in earlier else f"{one.study.name}/{earlier}"], claims)
+    assert later_claim(by_name["lag/learnability.usual_lstm"], claims) == "own_rate: inconclusive"
+    assert later_claim(by_name["lag/own_rate.usual_lstm"], claims) == "mid_range: holds", "one that is related"
+
+
+def test_no_cell_of_a_committed_claim_holds_a_sentence(committed: list[Found]) -> None:
+    for one in judged_claims(committed):
+        assert one.verdict.rows
+        for cell in (cell for row in one.verdict.rows for cell in row):
+            assert len(cell.split()) < 20
+            assert not re.search(r"[a-z]\.( |$)", cell), cell
