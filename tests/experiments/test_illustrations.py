@@ -1,4 +1,4 @@
-"""The table of an illustration, from its results."""
+"""The table of an illustration in the documents that show it, from its results."""
 
 import shutil
 from pathlib import Path
@@ -8,13 +8,13 @@ import pytest
 from experiments.lab.illustrations import illustration_blocks
 from sentiment_rnn.report.tables import replace_block
 
-ILLUSTRATIONS = Path("experiments/illustrations")
+DEMO = Path("experiments/illustrations/demo")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def block_of(name: str, root: Path) -> list[list[str]]:
     """The cells of an illustration's table, its heading first."""
-    (text,) = [text for document, block, text in illustration_blocks(root) if block == name]
+    (text,) = {text for _, block, text in illustration_blocks(root) if block == name}
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [line.strip("| ").split(" | ") for line in lines if "---" not in line]
 
@@ -31,28 +31,31 @@ def test_a_choice_of_learning_rates_shows_the_validation_accuracy_of_each() -> N
     assert rows[-1] == ["rnn", "81.4", "74.7", "81.3", "58.9"]
 
 
-@pytest.mark.parametrize("name", ["demo", "rnn_vs_lstm", "learning_rate", "learning_rate_demo"])
-def test_the_document_has_the_table_of_its_results(name: str) -> None:
-    (block,) = [block for block in illustration_blocks(REPOSITORY) if block[1] == name]
-    before = block[0].read_text()
-    assert f"start -->\n{block[2]}<!-- {name}:end" in before
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The demo, and a summary with a block for it."""
+    shutil.copytree(REPOSITORY / DEMO, tmp_path / DEMO, ignore=shutil.ignore_patterns("*.png", "table.md"))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "findings.md").write_text("<!-- demo:start -->\n<!-- demo:end -->\n")
+    return tmp_path
 
 
-def test_the_table_follows_the_results(tmp_path: Path) -> None:
-    demo = tmp_path / ILLUSTRATIONS / "demo"
-    shutil.copytree(REPOSITORY / ILLUSTRATIONS / "demo", demo, ignore=shutil.ignore_patterns("*.png", "table.md"))
-    results = demo / "results.csv"
-    kept = [line for line in results.read_text().splitlines(keepends=True) if not line.startswith("rnn")]
-    results.write_text("".join(kept))
-    assert [row[0] for row in block_of("demo", tmp_path)] == ["arm", "lstm", "bag"]
-    (block,) = illustration_blocks(tmp_path)
-    replace_block(*block)
-    assert "| rnn |" not in (demo / "README.md").read_text()
+def keep_lines(results: Path, without: str) -> None:
+    """Leave out the lines of a file that begin so."""
+    lines = results.read_text().splitlines(keepends=True)
+    results.write_text("".join(line for line in lines if not line.startswith(without)))
 
 
-def test_a_seed_that_an_arm_does_not_have_is_blank(tmp_path: Path) -> None:
-    demo = tmp_path / ILLUSTRATIONS / "demo"
-    demo.mkdir(parents=True)
-    lines = (REPOSITORY / ILLUSTRATIONS / "demo" / "results.csv").read_text().splitlines(keepends=True)
-    (demo / "results.csv").write_text("".join(line for line in lines if not line.startswith("rnn,last,0.003,1,")))
-    assert block_of("demo", tmp_path)[2] == ["rnn", "49.7", "", "63.7"]
+def test_every_document_follows_the_results(root: Path) -> None:
+    keep_lines(root / DEMO / "results.csv", without="rnn")
+    assert [row[0] for row in block_of("demo", root)] == ["arm", "lstm", "bag"]
+    for block in illustration_blocks(root):
+        replace_block(*block)
+    for page in (root / DEMO / "README.md", root / "docs" / "findings.md"):
+        assert "| bag |" in page.read_text()
+        assert "| rnn |" not in page.read_text()
+
+
+def test_a_seed_that_an_arm_does_not_have_is_blank(root: Path) -> None:
+    keep_lines(root / DEMO / "results.csv", without="rnn,last,0.003,1,")
+    assert block_of("demo", root)[2] == ["rnn", "49.7", "", "63.7"]
