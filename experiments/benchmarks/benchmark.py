@@ -1,4 +1,4 @@
-"""What the scripts beside this file share: their options, their tables, and measurements in processes of their own."""
+"""What the scripts beside this file share: their options, and measurements in processes of their own."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sentiment_rnn.report.tables import Table, find_block, markdown, replace_block
+from sentiment_rnn.report.tables import find_block
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # everything is timed on the processor
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ def new_parser(description: str | None, encoders: Sequence[str] = (), overrides:
     add = parser.add_argument
     add(
         "--output", type=Path, default=HERE, metavar="FOLDER",
-        help="write files here, and tables into its README.md (default: %(default)s)",
+        help="write files here, and ratios into its README.md (default: %(default)s)",
     )  # fmt: skip
     if encoders:
         add("--encoders", type=some_of(*encoders), default=",".join(encoders), help="some of %(default)s")
@@ -47,19 +47,11 @@ def add_products(parser: argparse.ArgumentParser, default: str = "1024,2048,4096
     )  # fmt: skip
 
 
-def parsed(parser: argparse.ArgumentParser, *blocks: str) -> argparse.Namespace:
-    """The options given; raises `UserError` before any work where README.md lacks one of the blocks to write."""
+def parsed(parser: argparse.ArgumentParser, block: str) -> argparse.Namespace:
+    """The options given; raises `UserError` before any work where README.md lacks the block to write."""
     arguments = parser.parse_args()
-    for block in blocks:
-        find_block(arguments.output / "README.md", block)
+    find_block(arguments.output / "README.md", block)
     return arguments
-
-
-def publish(folder: Path, block: str, *tables: Table, heading: str = "") -> None:
-    """Write tables into a block of README.md in a folder, and print them."""
-    text = heading + markdown(tables)
-    replace_block(folder / "README.md", block, text)
-    print(text)
 
 
 def some_of(*choices: str) -> Callable[[str], tuple[str, ...]]:

@@ -139,8 +139,8 @@ def neighbor_table(encoders: Sequence[str], batches: str, size: float) -> Table:
         alone = size * step_seconds(case, variables)
         with busy_neighbor(runtime.cores()):
             beside = size * step_seconds(case, variables)
-        rows.append((encoder, name, f"{alone:.3g} s", f"{beside:.3g} s", f"{beside / alone:.2f}"))
-    columns = ("encoder", "waiting threads", "alone", "beside a busy process per core", "×")
+        rows.append((encoder, name, f"{alone:.3g}", f"{beside:.3g}", f"{beside / alone:.2f}"))
+    columns = ("encoder", "waiting threads", "alone [s]", "beside a busy process per core [s]", "ratio")
     return Table(f"An epoch on {device.processor()}.", columns, rows)
 
 

@@ -9,6 +9,9 @@ import torch
 
 from sentiment_rnn import runtime
 
+NO_UNIT = "no_unit"
+"""Of a processor that emulates bfloat16."""
+
 
 def precisions() -> tuple[torch.dtype, ...]:
     """float32, and bfloat16 where the processor computes it fast. Emulated, it is hundreds of times slower."""
@@ -16,11 +19,14 @@ def precisions() -> tuple[torch.dtype, ...]:
     return (torch.float32, torch.bfloat16) if fast else (torch.float32,)
 
 
+def unit() -> str:
+    """The fastest unit for bfloat16 of this processor, `NO_UNIT` for none."""
+    return next(iter(runtime.bfloat16_units()), NO_UNIT)
+
+
 def processor() -> str:
     """The processor's name, with its cores and its unit for bfloat16."""
-    names = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16"}
-    unit = next((names[unit] for unit in runtime.bfloat16_units()), "no unit for bfloat16")
-    return f"{runtime.cpuinfo('model name') or platform.machine()}, {runtime.cores()} cores, {unit}"
+    return f"{runtime.cpuinfo('model name') or platform.machine()}, {runtime.cores()} cores, {unit()}"
 
 
 def in_words(precision: torch.dtype) -> str:

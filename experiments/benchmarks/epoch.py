@@ -2,8 +2,8 @@
 
     python experiments/benchmarks/epoch.py [override …]
 
-Run it alone on the machine. Cases run one after another, a process each, on the same batches. Writes results.csv,
-throughput.png and the tables of README.md beside this file. A quick try, on a copy of that README:
+Run it alone on the machine. Cases run one after another, a process each, on the same batches. Writes epoch.csv and
+neighbor.csv, throughput.png and the ratios into README.md beside this file. A quick try, on a copy of that README:
 
     python experiments/benchmarks/epoch.py --output FOLDER --encoders lstm --cases packed,rows --batches 2 \
         --large 32 --repeats 1 --products 64 --neighbor bag data=generated data.train_reviews=200 data.batch_size=16
@@ -21,15 +21,16 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import device
-from benchmark import ENCODERS, REVIEWS, add_products, new_parser, parsed, publish, some_of
+from benchmark import ENCODERS, REVIEWS, add_products, new_parser, parsed, some_of
 from cases import CASES, KERAS, POLICIES, Case, measured_here, neighbor_table, save, timed
+from ratios import BLOCK, publish
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.report.figures import PALETTE, new_figure, save_figure, styled
-from sentiment_rnn.report.tables import Table, csv_text
+from sentiment_rnn.report.tables import Table, markdown
 from steps import operations
 
 NAMES = {
@@ -75,7 +76,7 @@ class Row(NamedTuple):
 
 def main() -> None:
     """Measure, write, print."""
-    arguments = parsed(options(), "throughput", "neighbor")
+    arguments = parsed(options(), BLOCK)
     config: ReviewConfig = run_config(REVIEWS, *arguments.overrides)
     runtime.prepare(runtime.cores())
     peaks = {precision: device.peak(precision, arguments.products) for precision in device.precisions()}
@@ -101,11 +102,11 @@ def main() -> None:
             rows.append(Row(encoder, f"floor {device.in_words(precision)}", None, seconds, sample.tokens / seconds))
     rates = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {device.in_words(precision)}" for precision, rate in peaks.items())
     machine = f"{device.processor()}, matrix products at their peak here: {rates}"
-    (arguments.output / "results.csv").write_text(csv_text(Row._fields, rows))
     save_figure(throughput_figure(rows, config.data.name), arguments.output / "throughput.png")
-    tables = [table(rows, encoder) for encoder in arguments.encoders]
-    publish(arguments.output, "throughput", *tables, heading=f"{config.data.name}, {machine}\n\n")
-    publish(arguments.output, "neighbor", beside)
+    publish(arguments.output, "epoch", Row._fields, rows)
+    publish(arguments.output, "neighbor", beside.columns, beside.rows)
+    print(f"{config.data.name}, {machine}\n")
+    print(markdown([*(table(rows, encoder) for encoder in arguments.encoders), beside]))
 
 
 def options() -> argparse.ArgumentParser:

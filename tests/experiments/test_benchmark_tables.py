@@ -1,14 +1,16 @@
 """The tables and the figure of experiments/benchmarks, from numbers given here."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
 from benchmark import numbers, some_of
 from cases import ways_of
 from epoch import Row, table, throughput_figure
+from ratios import COLUMNS, publish, table_of_ratios
 from sentiment_rnn import runtime
-from sentiment_rnn.report.tables import Table, markdown
+from sentiment_rnn.report.tables import Table, find_block, markdown
 
 ROWS = [
     Row(encoder, case, batch_size, seconds, 1000 / seconds)
@@ -49,6 +51,28 @@ def test_an_epoch_is_compared_with_packed_sequences_keras_and_the_floor() -> Non
 def test_without_keras_there_is_a_dash() -> None:
     made = table(WITHOUT_KERAS, "lstm")
     assert {row[made.columns.index("× Keras")] for row in made.rows} == {"–"}
+
+
+def test_the_ratios_are_those_of_the_usual_batch_and_of_the_numbers_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("<!-- ratios:start -->\n<!-- ratios:end -->\n")
+    publish(tmp_path, "epoch", Row._fields, ROWS)
+    columns = ("encoder", "waiting threads", "ratio")
+    publish(tmp_path, "neighbor", columns, [("rnn", "spin", "9.00"), ("rnn", "set by this project", "1.80")])
+    publish(tmp_path, "sweep", ("encoder", "ratio"), [("lstm", "1.00"), ("lstm", "1.27")])
+    made = table_of_ratios(tmp_path / "results")
+    assert is_well_formed(made)
+    assert made.columns == COLUMNS
+    assert [row[1:] for row in made.rows] == [
+        ("lstm", "100", "4", "4", "–", "1.27"), ("rnn", "100", "4", "4", "1.8", "–"),
+    ]  # fmt: skip
+    assert markdown([made]) in (tmp_path / "README.md").read_text()
+
+
+def test_the_readme_has_the_ratios_of_the_committed_numbers() -> None:
+    benchmarks = Path(__file__).resolve().parents[2] / "experiments" / "benchmarks"
+    before, after = find_block(benchmarks / "README.md", "ratios")
+    ratios = markdown([table_of_ratios(benchmarks / "results")])
+    assert (benchmarks / "README.md").read_text() == f"{before}\n{ratios}{after}"
 
 
 @pytest.mark.parametrize("rows", [ROWS, WITHOUT_KERAS])

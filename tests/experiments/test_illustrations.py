@@ -1,63 +1,61 @@
-"""Tables of the illustrations, from results and from what `compare` left."""
+"""The table of an illustration in the documents that show it, from its results."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from experiments.lab.illustrations import illustration_blocks, read_markdown
-from sentiment_rnn.report.comparison import LAG_TITLE
-from sentiment_rnn.report.tables import Table, markdown, replace_block
+from experiments.lab.illustrations import illustration_blocks
+from sentiment_rnn.report.tables import replace_block
 
 DEMO = Path("experiments/illustrations/demo")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def block_of(name: str, root: Path) -> list[list[str]]:
+    """The cells of an illustration's table, its heading first."""
+    (text,) = {text for _, block, text in illustration_blocks(root) if block == name}
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [line.strip("| ").split(" | ") for line in lines if "---" not in line]
+
+
+def test_a_comparison_shows_the_test_accuracy_of_every_seed() -> None:
+    heading, *rows = block_of("rnn_vs_lstm", REPOSITORY)
+    assert heading == ["arm", "0", "1", "2"]
+    assert rows == [["lstm", "88.6", "88.4", "88.4"], ["bag", "88.7", "88.8", "88.8"], ["rnn", "78.8", "79.5", "85.5"]]
+
+
+def test_a_choice_of_learning_rates_shows_the_validation_accuracy_of_each() -> None:
+    heading, *rows = block_of("learning_rate", REPOSITORY)
+    assert heading == ["arm", "0.0003", "0.001", "0.003", "0.01"]
+    assert rows[-1] == ["rnn", "81.4", "74.7", "81.3", "58.9"]
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The demo, and a summary without a block for it."""
+    """The demo, and a summary with a block for it."""
     shutil.copytree(REPOSITORY / DEMO, tmp_path / DEMO, ignore=shutil.ignore_patterns("*.png", "table.md"))
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "findings.md").write_text("# Findings\n")
+    (tmp_path / "docs" / "findings.md").write_text("<!-- demo:start -->\n<!-- demo:end -->\n")
     return tmp_path
 
 
-def write(root: Path) -> None:
-    """Write every block."""
+def keep_lines(results: Path, without: str) -> None:
+    """Leave out the lines of a file that begin so."""
+    lines = results.read_text().splitlines(keepends=True)
+    results.write_text("".join(line for line in lines if not line.startswith(without)))
+
+
+def test_every_document_follows_the_results(root: Path) -> None:
+    keep_lines(root / DEMO / "results.csv", without="rnn")
+    assert [row[0] for row in block_of("demo", root)] == ["arm", "lstm", "bag"]
     for block in illustration_blocks(root):
         replace_block(*block)
-
-
-def test_tables_are_read_back_from_markdown() -> None:
-    tables = [Table("One", ["a", "b"], [["1", "2"], ["3", "4"]]), Table("Another", ["a"], [["1"]])]
-    assert read_markdown(markdown(tables)) == tables
-    assert read_markdown("\n") == []
-
-
-def test_the_accuracy_by_lag_is_kept_from_the_readme(root: Path) -> None:
-    ((document, _, text),) = illustration_blocks(root)
-    assert document == root / DEMO / "README.md"
-    assert [table.title for table in read_markdown(text)][1] == LAG_TITLE
-    before = document.read_text()
-    write(root)
-    assert document.read_text() == before
-
-
-def test_the_accuracy_by_lag_is_that_of_a_comparison_made_since(root: Path) -> None:
-    fresh = Table(LAG_TITLE, ("arm", "1–100"), [("rnn", "51.0 %")])
-    (root / DEMO / "table.md").write_text(markdown([fresh]))
-    write(root)
-    assert "| rnn | 51.0 % |" in (root / DEMO / "README.md").read_text()
-
-
-def test_other_tables_follow_the_results(root: Path) -> None:
-    results = root / DEMO / "results.csv"
-    kept = [line for line in results.read_text().splitlines(keepends=True) if not line.startswith("rnn")]
-    results.write_text("".join(kept))
-    with (root / "docs" / "findings.md").open("a") as summary:
-        summary.write("<!-- demo:start -->\n<!-- demo:end -->\n")
-    write(root)
     for page in (root / DEMO / "README.md", root / "docs" / "findings.md"):
-        means, _, differences = read_markdown(page.read_text().split("demo:start -->\n")[1].split("<!-- demo:end")[0])
-        assert [row[0] for row in means.rows] == ["lstm", "bag"]
-        assert len(differences.rows) == 1
+        assert "| bag |" in page.read_text()
+        assert "| rnn |" not in page.read_text()
+
+
+def test_a_seed_that_an_arm_does_not_have_is_blank(root: Path) -> None:
+    keep_lines(root / DEMO / "results.csv", without="rnn,last,0.003,1,")
+    assert block_of("demo", root)[2] == ["rnn", "49.7", "", "63.7"]

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from cases import Case, save
-from device import in_words, precisions
+from device import in_words, precisions, unit
 from processes import environment
 from sentiment_rnn import runtime
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -29,7 +29,8 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 BENCHMARKS = EXPERIMENTS / "benchmarks"
 SCRIPTS = {
     "benchmarks/epoch.py": {
-        "benchmarks/benchmark.py", "benchmarks/cases.py", "benchmarks/device.py", "benchmarks/steps.py",
+        "benchmarks/benchmark.py", "benchmarks/cases.py", "benchmarks/device.py", "benchmarks/ratios.py",
+        "benchmarks/steps.py",
     },
     "benchmarks/pairs.py": set(),
     "benchmarks/commands.py": {"benchmarks/first_step.py"},
@@ -94,18 +95,18 @@ def test_the_benchmark_writes_its_tables_and_its_figure_without_keras_and_beside
     assert "no Keras in" in done.stderr
     floors = ["floor float32"] + ["floor bfloat16"] * (runtime.resolve_precision("auto", "auto") == "bfloat16")
     cases = ["packed", "rows", "rows", *floors]
-    results = read_csv(tmp_path / "results.csv")
+    results = read_csv(tmp_path / "results" / unit() / "epoch.csv")
     assert [row["case"] for row in results] == cases
     assert [row["batch_size"] for row in results] == ["16", "16", "32"] + [""] * len(floors)
     assert all(float(row[name]) > 0 for row in results for name in ("epoch_seconds", "tokens_per_second"))
-    heading, *rows = block(tmp_path, "throughput")
-    assert len(rows) == len(cases)
-    assert {row[heading.index("× Keras")] for row in rows} == {"–"}
-    assert rows[0][heading.index("× packed")] == "1.0"
+    heading, row = block(tmp_path, "ratios")
+    assert row[heading.index("encoder")] == "lstm"
+    assert [row[heading.index(name)] for name in ("× Keras", "beside a neighbor", "side by side")] == ["–"] * 3
+    assert all(float(row[heading.index(name)]) > 0 for name in ("× packed", "× floor"))
     assert is_a_figure(tmp_path / "throughput.png")
-    _, *rows = block(tmp_path, "neighbor")
-    assert [row[0] for row in rows] == ["bag"] * 2
-    assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[2:])
+    beside = read_csv(tmp_path / "results" / unit() / "neighbor.csv")
+    assert [row["encoder"] for row in beside] == ["bag"] * 2
+    assert all(float(row[name]) > 0 for row in beside for name in row if name not in {"encoder", "waiting threads"})
 
 
 @pytest.mark.slow
@@ -141,15 +142,16 @@ def test_a_step_is_not_slower_than_one_of_pytorchs_modules() -> None:
 @pytest.mark.slow
 def test_whole_commands_are_timed_their_start_and_sweeps_in_turn_and_side_by_side(tmp_path: Path) -> None:
     run_script("benchmarks/commands.py", tmp_path)
-    _, *rows = block(tmp_path, "startup")
-    assert [row[0].split(":")[0] for row in rows] == ["train, cold", "train, warm", "predict, one text", "train --help"]
-    took = [float(row[2].removesuffix(" s")) for row in rows]
-    assert min(took[:3]) > took[3] > 0  # help loads no library that the others need
-    _, *rows = block(tmp_path, "sweep")
-    assert [row[:2] for row in rows] == [
-        ["bag", "one after the other"], ["bag", "2 side by side, a core each"],
+    starts, runs = (read_csv(tmp_path / "results" / unit() / f"{name}.csv") for name in ("startup", "sweep"))
+    assert [row["command"].split(":")[0] for row in starts] == [
+        "train, cold", "train, warm", "predict, one text", "train --help",
     ]  # fmt: skip
-    assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[2:])
+    took = [float(row["took [s]"]) for row in starts]
+    assert min(took[:3]) > took[3] > 0  # help loads no library that the others need
+    assert [(row["encoder"], row["runs"]) for row in runs] == [
+        ("bag", "one after the other"), ("bag", "2 side by side, a core each"),
+    ]  # fmt: skip
+    assert all(float(row[name]) > 0 for row in runs for name in ("took [s]", "runs an hour", "ratio"))
 
 
 @pytest.mark.slow
