@@ -103,7 +103,7 @@ ONLY_PARSED = {
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make sweep ARGS=\"experiment=rnn_vs",
         "sentiment-rnn compare demo",
         "make compare OUTPUT=",
-        "sentiment-rnn runs prune", "sentiment-rnn serve --host",
+        "sentiment-rnn runs prune",
     ),
     "an encoder of the lab, which tests/lab trains": ("python -m sentiment_rnn train --config-dir",),
     "Docker's engine": ("docker ",),
