@@ -35,7 +35,7 @@ def mine(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_documented_encoder_trains_beside_one_of_the_project(mine: Path) -> None:
-    _, _, _, command, *overrides = shlex.split(block("sh", "my_conf"))
+    _, _, _, command, *overrides = shlex.split(block("sh", "my_conf").replace("\\\n", ""))
     said = run_command(command, mine, *overrides, *TINY, status=0).stdout
     assert re.findall(r"(\w+), pooling last, seed 0: validation", said) == ["min_gru", "gru"]
 
