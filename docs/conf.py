@@ -18,7 +18,7 @@ from experiments.lab.page import build_page
 REPORT = "report.html"
 """The page of `make report`, beside the site's own."""
 SHORT = 20
-"""Characters of a number's cell at most, which is kept in one line."""
+"""Characters of a cell that is kept in one line."""
 
 project = "sentiment_rnn"
 author = "The sentiment_rnn developers"
