@@ -121,7 +121,7 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
 
-server: $(READY)  ## A shared MLflow server on PostgreSQL, on http://127.0.0.1:5000 (PORT=…, DATABASE=…, AUTH=1: docs/server.md)
+server: $(READY)  ## A shared MLflow server on PostgreSQL, on http://127.0.0.1:5000 (PORT=…, DATABASE=…, AUTH=1: docs/clusters.md)
 	@STORE=$(STORE) PORT=$(PORT) tools/server.sh $(VENV)/bin/python
 
 readme: $(READY)  ## Write every figure of studies, and generated tables and verdicts of documents, from the committed results

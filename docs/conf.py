@@ -81,9 +81,9 @@ def link_figures_to_their_files(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def keep_short_cells_in_one_line(app: Sphinx, doctree: nodes.document) -> None:
-    """Mark the cells of tables that site.css does not break: `88.5 ± 0.1 %`."""
+    """Mark the cells of tables that site.css does not break: `88.5 ± 0.1 %`, and none without a number."""
     for cell in doctree.findall(nodes.entry):
-        if len(cell.astext()) <= SHORT:
+        if len(cell.astext()) <= SHORT and any(map(str.isdigit, cell.astext())):
             cell["classes"].append("short")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# An MLflow server on PostgreSQL, for `make server`; docs/server.md tells how to use it.
+# An MLflow server on PostgreSQL, for `make server`; docs/clusters.md tells how to use it.
 #
 #   STORE      folder of what the server keeps
 #   PORT       on 127.0.0.1
