@@ -188,13 +188,13 @@ def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() ->
         )
     ]  # fmt: skip
     assert counts == [20, 15, 0, 20, 2, 20]
-    assert "learns 20 tokens with all 20 seeds, 50 with 15, and 100 with none." in home
-    assert "all learn 5 tokens, and 2 of 20 learn 20" in home
+    assert "succeeds at lag 20 in all 20 seeds, at lag 50 in 15, and at lag 100 in none." in home
+    assert "succeeds at lag 5 in all 20 seeds, and at lag 20 in 2." in home
     for said in (
-        f"by {rate_of('rnn_uniform'):.2f} with PyTorch's",
-        f"by {rate_of('rnn'):.2f} with an orthogonal one",
-        "{} of {} learn 100.".format(*learn("causes", "lstm_detach_hidden", 100)),
-        "{} of {} orthogonal RNNs still know".format(*carried_to_400()),
+        f"by {rate_of('rnn_uniform'):.2f} with the uniform initialization",
+        f"by {rate_of('rnn'):.2f} with the orthogonal one",
+        "{} of {} at lag 100.".format(*learn("causes", "lstm_detach_hidden", 100)),
+        "{} of {} orthogonal RNNs succeed at lag 400".format(*carried_to_400()),
     ):
         assert said in home
     assert forgotten_by("rnn") == (4, 9)
