@@ -48,7 +48,7 @@ def for_students(notebook: Notebook) -> Notebook:
             assert isinstance(function, ast.FunctionDef)
             cell["source"] = "\n".join([*source.splitlines()[: function.body[0].end_lineno], f"    {YOURS}"])
         else:
-            cell["source"] = f"{source.split(chr(10) * 2)[0]}\n\n{ANSWER}"
+            cell["source"] = "\n\n".join([source.split("\n\n")[0], ANSWER])
     return students
 
 
