@@ -81,8 +81,9 @@ studies: $(READY)  ## All of them, in turn (interrupted, the same command resume
 report: $(READY)  ## Write the studies as one HTML page, runs/report.html, from the committed results
 	@$(RUN) experiments.lab report --output $(STORE)/report.html $(ARGS)
 
-notebook: $(READY)  ## Run the lesson, notebooks/lesson.ipynb, and write it with its outputs to runs/lesson.ipynb (some minutes)
+notebook: $(READY)  ## Run the lesson into runs/lesson.ipynb (some minutes); the version for students is runs/lesson_students.ipynb
 	@mkdir -p $(STORE)
+	@$(VENV)/bin/python tools/lesson.py notebooks/lesson.ipynb $(STORE)/lesson_students.ipynb
 	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output='$(abspath $(STORE))/lesson.ipynb' $(ARGS)
 
 prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
@@ -129,8 +130,10 @@ readme: $(READY)  ## Write every figure of studies, and generated tables and ver
 
 docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of all documents into build/site
 	@$(RUN) sentiment_rnn.cli.help > docs/configuration.md
+	@# The lesson's page shows its outputs. They are kept, since they take minutes.
+	@[ $(STORE)/lesson.ipynb -nt notebooks/lesson.ipynb ] || $(MAKE) --no-print-directory notebook
 	@rm -rf build/site
-	@$(RUN) sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs --doctree-dir build/doctrees . build/site
+	@LESSON=$(STORE)/lesson.ipynb $(RUN) sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs --doctree-dir build/doctrees . build/site
 	@echo "written to build/site; open build/site/index.html in a browser"
 
 screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow in docs/images (needs Chromium, takes some minutes)

@@ -3,6 +3,8 @@
 Its source folder is the repository, so a link between two Markdown files means the same here and on GitHub.
 """
 
+import json
+import os
 import posixpath
 import sys
 from importlib.metadata import version as installed_version
@@ -12,11 +14,14 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the lab is
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the lab and the tools are
 from experiments.lab.page import build_page
+from tools.lesson import as_page, write_for_students
 
 REPORT = "report.html"
 """The page of `make report`, beside the site's own."""
+LESSON = "notebooks/lesson"
+"""The lesson's page. LESSON in the environment names the executed notebook; without it the page has no outputs."""
 SHORT = 20
 """Characters of a cell that is kept in one line."""
 
@@ -24,10 +29,13 @@ project = "sentiment_rnn"
 author = "The sentiment_rnn developers"
 version = release = installed_version("sentiment_rnn")
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/*.md", "experiments/*.md", "experiments/*/*.md", "experiments/*/*/*.md"]
+include_patterns = [
+    "*.md", "docs/*.md", "experiments/*.md", "experiments/*/*.md", "experiments/*/*/*.md", f"{LESSON}.ipynb",
+]  # fmt: skip
 # They only take time to look through.
 exclude_patterns = [".*", "build", "conf", "data", "outputs", "runs", "src", "tests"]
 extensions = ["myst_parser"]
+source_suffix = {".md": "markdown", ".ipynb": "markdown"}
 myst_heading_anchors = 4  # GitHub makes one for every heading
 # GitHub shows a link with this scheme as plain text, since the page that it names is on the site alone.
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "site": {"url": "../{{path}}"}}
@@ -44,6 +52,20 @@ html_copy_source = False
 html_use_index = False
 # A page opened from disk may not fetch others, which a summary of each result would need.
 html_show_search_summary = False
+
+
+def show_the_lesson(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Have the lesson's page made of the notebook, with its outputs where it was executed."""
+    if docname == LESSON:
+        executed = os.environ.get("LESSON")
+        notebook = Path(executed).read_text(encoding="utf-8") if executed else source[0]
+        source[0] = as_page(json.loads(notebook))
+
+
+def write_the_lesson_for_students(app: Sphinx, failed: Exception | None) -> None:
+    """Write the notebook with cells to fill beside the lesson's page."""
+    if failed is None:
+        write_for_students(Path(app.srcdir, f"{LESSON}.ipynb"), Path(app.outdir, f"{LESSON}_students.ipynb"))
 
 
 def read_folders_as_their_readme(app: Sphinx, doctree: nodes.document) -> None:
@@ -95,8 +117,10 @@ def write_report(app: Sphinx, failed: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect what is above to Sphinx's events."""
+    app.connect("source-read", show_the_lesson)
     app.connect("doctree-read", follow_moves_from_protocols)
     app.connect("doctree-read", read_folders_as_their_readme)
     app.connect("doctree-read", link_figures_to_their_files)
     app.connect("doctree-read", keep_short_cells_in_one_line)
     app.connect("build-finished", write_report)
+    app.connect("build-finished", write_the_lesson_for_students)

@@ -1,21 +1,36 @@
-"""The lesson's notebook is a valid file without outputs, in plain English, and runs from its first cell to its last."""
+"""The lesson's notebook is a valid file without outputs, in plain English, and runs from its first cell to its last.
+
+Its version for students and its page are made from it.
+"""
 
 import ast
+import json
+import re
 import subprocess
 import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
+from torch import Tensor, nn
+
+from sentiment_rnn.data.sources.generated import OPINIONS, write_review
+from tools.lesson import ANSWER, SOLUTION, YOURS, Notebook, as_page, for_students
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LESSON = REPOSITORY / "notebooks" / "lesson.ipynb"
+TEACHING = REPOSITORY / "docs" / "teaching.md"
 TINY = 'LAGS = {"short": 2, "long": 6}\nREVIEWS, EPOCHS, SEEDS = 200, 1, (0,)'
 """In place of the cell that is tagged `parameters`: every line runs, and nothing is learnt."""
 LONGEST_CELL = 30
 """Lines of code."""
+WORDS_OF_TEACHING = 1700
 
 
 @pytest.fixture
@@ -25,6 +40,11 @@ def lesson() -> nbformat.NotebookNode:
 
 def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def solutions(notebook: Notebook) -> list[int]:
+    """Numbers of the cells that students fill."""
+    return [at for at, cell in enumerate(notebook["cells"]) if SOLUTION in cell["metadata"].get("tags", ())]
 
 
 def test_the_lesson_is_a_valid_notebook_without_outputs(lesson: nbformat.NotebookNode) -> None:
@@ -45,6 +65,54 @@ def test_the_lesson_is_plain_english() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_students_get_the_lesson_with_its_solutions_taken_out(lesson: nbformat.NotebookNode, tmp_path: Path) -> None:
+    written = tmp_path / "students.ipynb"
+    command = [sys.executable, "tools/lesson.py", str(LESSON), str(written)]
+    subprocess.run(command, cwd=REPOSITORY, check=True, timeout=60)
+    students = nbformat.read(written, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(students)
+    differ = [at for at, pair in enumerate(zip(lesson.cells, students.cells, strict=True)) if pair[0] != pair[1]]
+    assert differ == solutions(lesson)
+    emptied = {at: students.cells[at].source for at in differ}
+    assert [source.split("(")[0] for source in emptied.values() if YOURS in source] == ["def vanilla_rnn", "def lstm"]
+    for at, source in emptied.items():
+        whole, kept = lesson.cells[at].source, source.removesuffix(YOURS).removesuffix(ANSWER).rstrip()
+        assert source != kept
+        assert whole.startswith(kept)
+        assert len(kept) < len(whole)
+
+
+def test_a_cell_to_fill_says_what_is_missing_when_it_runs(lesson: nbformat.NotebookNode) -> None:
+    names: dict[str, object] = {}
+    for cell in code_cells(nbformat.from_dict(for_students(lesson))):
+        if YOURS in cell.source:
+            exec(cell.source, names)
+    with pytest.raises(NotImplementedError, match="yours to write"):
+        names["lstm"](None, None, None)  # type: ignore[operator]
+
+
+def test_the_page_has_texts_formulas_code_and_outputs() -> None:
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": ["seen\n"]},
+        {"output_type": "stream", "name": "stdout", "text": ["twice\n"]},
+        {"output_type": "stream", "name": "stderr", "text": ["a warning\n"]},
+        {"output_type": "display_data", "data": {"image/png": "AAAA\n", "text/plain": ["<Figure>"]}},
+        {"output_type": "execute_result", "data": {"text/html": ["<table id=1>\n\n", "</table>"], "text/plain": "t"}},
+    ]
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": ["# Title\n", "\n", "It is $s_t$.\n\n$$s = 1$$"]},
+        {"cell_type": "code", "metadata": {}, "source": ["print('$1')"], "outputs": outputs},
+    ]
+    page = as_page({"cells": cells})
+    assert page.startswith("# Title\n\nIt is <math")
+    assert page.count("</math>") == 2
+    assert page.count('display="block"') == 1
+    assert "```python\nprint('$1')\n```\n\n```text\nseen\ntwice\n```\n\n<div" in page
+    assert "a warning" not in page
+    assert 'src="data:image/png;base64,AAAA"' in page
+    assert '<div class="output">\n<table class="docutils" id=1>\n</table>\n</div>' in page
+
+
 @pytest.mark.slow
 def test_the_lesson_runs_from_its_first_cell_to_its_last(lesson: nbformat.NotebookNode, tmp_path: Path) -> None:
     (parameters,) = (cell for cell in code_cells(lesson) if "parameters" in cell.metadata.get("tags", ()))
@@ -54,9 +122,51 @@ def test_the_lesson_runs_from_its_first_cell_to_its_last(lesson: nbformat.Notebo
     parameters.source = TINY
     folder = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(lesson, timeout=280, kernel_name="python3", resources=folder).execute()  # raises what a cell raises
-    shown = [output.get("data", {}) for cell in code_cells(lesson) for output in cell.outputs]
-    pages = [data["text/html"] for data in shown if "iframe" in data.get("text/html", "")]
-    assert len(pages) == 2
-    assert all(word in pages[0] for word in ("disappointed", "cinema", "forget gate"))
-    assert sum("image/png" in data for data in shown) == 3  # gradients, accuracy, a text word by word
+    page = as_page(json.loads(nbformat.writes(lesson)))
+    assert page.count("data:image/png") == 4  # gradients, accuracy, two texts word by word
+    assert page.count('<table class="docutils"') == 3  # gradients, and accuracies at first and with orthogonal weights
+    assert "the same states" in page
     assert list(tmp_path.iterdir()) == []  # it leaves nothing behind in the folder that it runs in
+
+
+def test_teaching_answers_every_question_of_the_lesson_in_few_words(lesson: nbformat.NotebookNode) -> None:
+    numbered = re.compile(r"^(\d+)\. \*\*", re.MULTILINE)
+    (questions,) = (cell.source for cell in lesson.cells if "## 6. Questions" in cell.source)
+    text = TEACHING.read_text(encoding="utf-8")
+    key = text.split("## Answer key")[1].split("\n## ")[0]
+    assert numbered.findall(key) == numbered.findall(questions) != []
+    assert len(text.split()) <= WORDS_OF_TEACHING
+
+
+def test_the_answer_to_the_gru_is_one() -> None:
+    (step,) = re.findall(r"```python\n(.*?)```", TEACHING.read_text(encoding="utf-8"), re.DOTALL)
+    theirs, x, states = nn.GRU(5, 7), torch.randn(9, 5), []
+    names = dict(zip("WUbc", map(by_gate, theirs.parameters()), strict=True))
+    with torch.no_grad():
+        exec(textwrap.dedent(step), {"torch": torch, "x": x, "h": torch.zeros(7), "states": states, **names})
+        assert torch.allclose(torch.stack(states), theirs(x)[0], atol=1e-6)
+
+
+def by_gate(rows: Tensor) -> dict[str, Tensor]:
+    return dict(zip("rzn", rows.detach().chunk(3), strict=True))
+
+
+def opinions(lag: int, reviews: int = 4000) -> Iterator[tuple[int, list[int]]]:
+    """Label and opinions of generated reviews, each 1 or 0."""
+    of_word = {word.split()[0]: one for one, forms in OPINIONS.items() for form in forms.values() for word in form}
+    random = np.random.default_rng(1)
+    for number in range(reviews):
+        words = write_review(number % 2, lag, random)
+        yield number % 2, [of_word[word] for word in words if word in of_word]
+
+
+def test_what_guesses_are_right_in_is_as_the_key_says() -> None:
+    right = {"majority": 0.0, "last": 0.0}
+    for label, found in opinions(lag=30):
+        cinema = 2 * (sum(found) - label) - (len(found) - 1)  # positive less negative ones
+        right["majority"] += 0.5 if cinema == 0 else (cinema < 0) == label
+        right["last"] += found[-1] == label
+    (said,) = re.findall(r"is right in (\d+) % of reviews at lag 30\. .*? is right in (\d+) %",
+                         " ".join(TEACHING.read_text(encoding="utf-8").split()))  # fmt: skip
+    for share, percent in zip(right.values(), said, strict=True):
+        assert abs(100 * share / 4000 - int(percent)) < 1.5

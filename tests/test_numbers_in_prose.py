@@ -192,17 +192,50 @@ def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() ->
         )
     ]  # fmt: skip
     assert counts == [20, 15, 0, 20, 2, 20]
-    assert "learns 20 tokens with all 20 seeds, 50 with 15, and 100 with none." in home
-    assert "all learn 5 tokens, and 2 of 20 learn 20" in home
+    assert "succeeds at lag 20 in all 20 seeds, at lag 50 in 15, and at lag 100 in none." in home
+    assert "succeeds at lag 5 in all 20 seeds, and at lag 20 in 2." in home
     for said in (
-        f"by {rate_of('rnn_uniform'):.2f} with PyTorch's",
-        f"by {rate_of('rnn'):.2f} with an orthogonal one",
-        "{} of {} learn 100.".format(*learn("causes", "lstm_detach_hidden", 100)),
-        "{} of {} orthogonal RNNs still know".format(*carried_to_400()),
+        f"by {rate_of('rnn_uniform'):.2f} with the uniform initialization",
+        f"by {rate_of('rnn'):.2f} with the orthogonal one",
+        "{} of {} at lag 100.".format(*learn("causes", "lstm_detach_hidden", 100)),
+        "{} of {} orthogonal RNNs succeed at lag 400".format(*carried_to_400()),
     ):
         assert said in home
     assert forgotten_by("rnn") == (4, 9)
     assert "all nine RNNs lose over a fifth of what they knew of a review, in 400 neutral tokens. Four lose all" in home
+
+
+def test_the_numbers_of_the_answers_for_a_class_are_those_of_the_studies() -> None:
+    page = " ".join((REPOSITORY / "docs" / "teaching.md").read_text().split())
+    cut = {arm: [learn("causes", arm, at) for at in (20, 100)] for arm in ("lstm_detach_cell", "lstm_no_input")}
+    assert set(map(tuple, cut.values())) == {((0, 10), (0, 10))}
+    assert "When this path is cut, no seed succeeds at lag 20 or 100." in page
+    assert "Without the input gate none succeeds" in page
+    short, long = (learn("causes", f"lstm_truncated_{steps}", 100) for steps in (100, 110))
+    assert (short, long, learn("causes", "lstm_detach_hidden", 20)) == ((0, 10), (10, 10), (10, 10))
+    assert (
+        "a clause at lag 100 lets no seed of ten succeed. A gradient that just reaches the clause lets all ten" in page
+    )
+    open_gates = [learn(protocol, "lstm_forget_5", at)[0] for protocol, at in (("learnability", 20), ("own_rate", 50))]
+    assert open_gates + [learn("budget", "lstm_forget_5", at)[0] for at in (20, 50)] == [0, 0, 10, 5]
+    assert "In the studies it succeeds in no seed at lag 20 or 50." in page
+    assert "all ten seeds succeed at lag 20, and five at lag 50" in page
+    assert learn("causes", "lstm_no_forget", 100) == (10, 10)
+    assert "with input gates that start nearly closed, succeeds at lag 100 in all ten seeds" in page
+    assert [evidence("unseen").learn("rnn", "50"), learn("own_rate", "rnn", 50)] == [(20, 20), (15, 20)]
+    assert "all 20 seeds succeed at lag 50 after mixed lags, and 15 of 20 after lag 50 alone" in page
+    assert [learn("mid_range", arm, 100) for arm in ("rnn", "lstm", "lstm_chrono")] == [(0, 20), (14, 20), (20, 20)]
+    assert "the RNN succeeds in none of 20, an LSTM with forget bias 1 in 14, and one with chrono" in page
+    assert leading(accuracies_of("real_text", "lstm"), accuracies_of("real_text", "bag")) == 0
+    lesson = (REPOSITORY / "notebooks" / "lesson.ipynb").read_text()
+    assert (
+        "succeeds at lag 50 in 15 of 20 seeds. At lag 100 it succeeds in none, and an LSTM with forget bias 1 in 14."
+        in lesson
+    )
+    assert learn("budget", "rnn_uniform", 50) == (10, 10)
+    assert "the uniform RNN succeeds at lag 50 in ten of ten seeds" in lesson
+    assert learn("learnability", "rnn_relu", 100) == (20, 20)
+    assert "It succeeds at lag 100 in all of 20 seeds." in lesson
 
 
 def leading(first: Iterable[float], second: Iterable[float]) -> int:

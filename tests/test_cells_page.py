@@ -1,0 +1,54 @@
+"""docs/cells.md gives every cell the weights and the multiply-adds that its encoder has."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import nn
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FOLDERS = (REPOSITORY / "conf" / "encoder", REPOSITORY / "experiments" / "lab" / "conf" / "encoder")
+PAGE = (REPOSITORY / "docs" / "cells.md").read_text(encoding="utf-8")
+SIZED = re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^`|]+)` \|", PAGE, re.MULTILINE)
+"""Encoder, and formula of its weights."""
+CHARGED = re.findall(r"^\| `(\w+)` \| `([^`|]+)` \|", PAGE, re.MULTILINE)
+"""Encoder, and formula of its multiply-adds."""
+
+
+def value(formula: str, E: int, H: int) -> int:
+    """What a formula such as `4H(E+H+2)` gives."""
+    return eval(re.sub(r"(?<=[\dEH)])(?=[EH(])", "*", formula), {"E": E, "H": H})
+
+
+def made(encoder: str, E: int, H: int) -> nn.Module:
+    """The encoder, by its name in the configuration."""
+    (path,) = (folder / f"{encoder}.yaml" for folder in FOLDERS if (folder / f"{encoder}.yaml").exists())
+    loaded = OmegaConf.load(path)
+    target = loaded.get("encoder", loaded)["_target_"]
+    return instantiate({"_target_": target}, E, **({} if encoder == "bag" else {"hidden_size": H}))
+
+
+def test_every_encoder_is_on_the_page() -> None:
+    ours = {"rnn", "rnn_relu", "gru", "lstm", "bag"}
+    assert ours == {encoder for encoder, _ in CHARGED} < {encoder for encoder, _ in SIZED}
+
+
+@pytest.mark.parametrize(("encoder", "formula"), SIZED)
+def test_an_encoder_has_the_weights_of_its_formula(encoder: str, formula: str) -> None:
+    for E, H in ((32, 64), (5, 7)):
+        assert sum(weight.numel() for weight in made(encoder, E, H).parameters()) == value(formula, E, H)
+
+
+@pytest.mark.parametrize(("encoder", "formula"), CHARGED)
+def test_a_token_costs_a_multiply_add_for_each_number_of_a_matrix(encoder: str, formula: str) -> None:
+    matrices = [weight for weight in made(encoder, 5, 7).parameters() if weight.ndim == 2]
+    assert sum(matrix.numel() for matrix in matrices) == value(formula, 5, 7)
+
+
+def test_the_number_beside_a_formula_is_its_value() -> None:
+    numbers = re.findall(r"`([^`|]+)` \| ([\d,]+) \|", PAGE)
+    assert len(numbers) == 5
+    for formula, number in numbers:
+        assert f"{value(formula, 32, 64):,}" == number
