@@ -73,6 +73,17 @@ def protocol_table(study: Study, protocol: Protocol, claims: Sequence[Judged]) -
     return claims_table(own, "later", lambda one: later_claim(one, claims))
 
 
+def verdict_table(full: Table, numbers: str) -> Table:
+    """A row for each claim of a `protocol_table`: its verdict, and what later claims came to.
+
+    Args:
+        numbers: where a page finds the full table.
+    """
+    places = [place for place, column in enumerate(full.columns) if column in ("claim", "verdict", "later")]
+    rows = [[row[place] for place in places] for row in full.rows if row[0]]
+    return Table(f"Claims and verdicts ([numbers]({numbers}))", [full.columns[place] for place in places], rows)
+
+
 def claims_table(
     claims: Sequence[Judged], last: str, cell: Callable[[Judged], str], left_out: Sequence[str] = ()
 ) -> Table:

@@ -1,4 +1,4 @@
-"""The table of each illustration in the documents that show it, from the results that `compare` wrote."""
+"""The table on the page of each illustration, from the results that `compare` wrote."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,18 +7,12 @@ from statistics import fmean
 from sentiment_rnn.report.comparison import Scored, read_results
 from sentiment_rnn.report.tables import Table, markdown
 
-SUMMARY = Path("docs/findings.md")
-"""It shows those illustrations for which it has a block."""
-
 
 def illustration_blocks(root: Path) -> Iterator[tuple[Path, str, str]]:
     """Document, name and text of each block: of each folder of `experiments/illustrations` that has results."""
-    summary = root / SUMMARY
     for results in sorted(root.glob("experiments/illustrations/*/results.csv")):
         name, text = results.parent.name, markdown([accuracy_table(read_results(results.read_text()))])
         yield results.with_name("README.md"), name, text
-        if f"<!-- {name}:start -->" in summary.read_text():
-            yield summary, name, text
 
 
 def accuracy_table(arms: Sequence[Scored]) -> Table:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.lab.answer import answer_table
-from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table
+from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table, verdict_table
 from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table
-from experiments.lab.illustrations import SUMMARY, illustration_blocks
+from experiments.lab.illustrations import illustration_blocks
 from experiments.lab.run import read_provenance
 from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.table import check_correct, read_correct, read_results
@@ -17,8 +17,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import csv_text, markdown, replace_block
 
-README = "README.md"
-"""Of the project, which has the answer, and of each study."""
+README, SUMMARY = "README.md", "docs/findings.md"
+"""The first of the project, which has the answer, and of each study; the second has the chosen claims."""
 TABLES = "tables"
 """Folder of the further tables of a study."""
 NOT_RUN = "This protocol has not been run yet.\n"
@@ -69,7 +69,7 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
     for study, found in findings:
         for name, protocol in study.protocols.items():
             tables = list(found[name].tables.values()) if name in found else []
-            judged = protocol_table(study, protocol, claims)
+            judged = verdict_table(protocol_table(study, protocol, claims), f"{TABLES}/{name}_claims.csv")
             page = study.folder / study.page(name)
             yield Block(page, name, markdown(tables[:1]) or NOT_RUN)
             yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else NOT_RUN)
@@ -87,12 +87,19 @@ def link_to_page(one: Judged) -> str:
 
 
 def further_tables(findings: Sequence[Found]) -> dict[Path, str]:
-    """The CSV file of each table that no page shows: `tables/own_rate_steps.csv` of a study."""
+    """The CSV file of each table that no page shows: `tables/own_rate_steps.csv` of a study, and `own_rate_claims.csv`
+    with the numbers of its claims."""
+    claims = judged_claims(findings)
     return {
         study.folder / TABLES / f"{protocol}_{name}.csv": csv_text(table.columns, table.rows)
         for study, by_protocol in findings
-        for protocol, found in by_protocol.items() for name, table in list(found.tables.items())[1:]
-    }  # fmt: skip
+        for protocol, found in by_protocol.items()
+        for name, table in [
+            *list(found.tables.items())[1:],
+            ("claims", protocol_table(study, study.protocols[protocol], claims)),
+        ]
+        if table.rows
+    }
 
 
 def write_tables(findings: Sequence[Found]) -> None:
