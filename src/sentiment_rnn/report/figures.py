@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
 from sentiment_rnn.inference.predictions import Predictions
@@ -28,6 +28,7 @@ _LINES = {"lstm_chrono": "v-", "lstm": "^-", "rnn_relu": "s--", "rnn": "o-", "gr
 """Marker and line by how an encoder's name begins."""
 GUIDE: dict[str, Any] = {"color": "#8A8A8A", "linestyle": (0, (4, 3)), "linewidth": 1}
 """A line that others are held against."""
+PERCENT = PercentFormatter(1, symbol=" %")
 STYLE: dict[str, Any] = {
     "figure.dpi": 150,
     "font.size": 10,
@@ -147,9 +148,10 @@ def learning_curves(history: Mapping[str, Curve]) -> Figure:
         if name in history:
             steps, values = history[name]
             mark = "o" if name.startswith("val") else None
-            axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5], linewidth=1.6)
+            axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5])
     loss.set(title="Loss", xlabel="step", ylabel="cross-entropy [nats]", ylim=(0, None))
-    accuracy.set(title="Validation accuracy", xlabel="step", ylabel="accuracy", ylim=(0.45, 1.0))
+    accuracy.set(title="Validation accuracy", xlabel="step", ylim=(0.45, 1.0))
+    accuracy.yaxis.set_major_formatter(PERCENT)
     loss.legend()
     return figure
 
@@ -159,7 +161,7 @@ def confusion_matrix(predictions: Predictions) -> Figure:
     """Reviews by label and prediction."""
     counts = np.zeros((2, 2), dtype=int)
     np.add.at(counts, (predictions.labels.astype(int), (predictions.probabilities > 0.5).astype(int)), 1)
-    figure, (axes,) = new_figure(1)
+    figure, (axes,) = new_figure(width=4.6)
     axes.imshow(counts, cmap="Blues", vmin=0)
     axes.grid(False)
     for (row, column), count in np.ndenumerate(counts):
@@ -175,8 +177,8 @@ def confusion_matrix(predictions: Predictions) -> Figure:
 def calibration(predictions: Predictions, bins: int = 10) -> Figure:
     """How often reviews are positive among those that were given a probability (a reliability diagram), before the
     temperature and with it; a dot's area is its share of the reviews."""
-    figure, (axes,) = new_figure(1)
-    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
+    figure, (axes,) = new_figure(width=4.6, height=4)
+    axes.plot([0, 1], [0, 1], **GUIDE, label="perfect")
     name = "share positive"
     if predictions.temperature != 1:
         _reliability(axes, predictions.uncalibrated, predictions.labels, bins, PALETTE[5], "before temperature")
@@ -200,7 +202,7 @@ def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, bins: in
 @styled
 def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name: str) -> Figure:
     """Accuracy, with 95 % intervals, in bins of a number that each review has."""
-    figure, (axes,) = new_figure(1, width=5.4)
+    figure, (axes,) = new_figure()
     centers, accuracies, low, high = binned_accuracy(values, correct, edges)
     axes.errorbar(
         centers,
@@ -226,12 +228,13 @@ def draw_level(axes: Axes, level: float, name: str = "") -> None:
 
 def decorate_accuracy(axes: Axes, name: str) -> None:
     """Axes of accuracy against a log-spaced number, with chance drawn in."""
-    draw_level(axes, 0.5, "chance")
+    draw_level(axes, 0.5)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens]", ylabel="accuracy", ylim=accuracy_limits(axes))
+    axes.yaxis.set_major_formatter(PERCENT)
+    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens] (dashed: chance)", ylim=accuracy_limits(axes))
 
 
 def accuracy_limits(axes: Axes) -> tuple[float, float]:
@@ -266,7 +269,7 @@ def search_history(values: Mapping[int, float], pruned: Sequence[int], metric: s
         pruned: numbers of the trials that were ended early or diverged.
         mode: `max` or `min`: which scores are good.
     """
-    figure, (axes,) = new_figure(1, width=6.4)
+    figure, (axes,) = new_figure()
     numbers = sorted(values)
     best: list[float] = []
     for number in numbers:
