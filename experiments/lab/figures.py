@@ -67,12 +67,6 @@ def mark_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_ylim(len(labels) - 0.4, -0.6)
 
 
-def name_arms(axes: Axes, arms: Iterable[str], styles: Arms) -> None:
-    """A dot in the legend for each arm, in its colour, once."""
-    for arm in dict.fromkeys(arms):
-        axes.scatter([], [], color=styles[arm].color, label=styles[arm].label)
-
-
 def shares_by_lag(evidence: Evidence, arm: str) -> dict[int, Interval]:
     """The share of seeds that succeed, by lag."""
     lags = [at for at in evidence.conditions if (arm, at) in evidence.scores]
