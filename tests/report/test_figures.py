@@ -278,7 +278,19 @@ def test_an_encoder_has_the_same_colour_wherever_it_stands() -> None:
 
 
 def test_encoders_can_be_told_apart_where_all_is_gray() -> None:
-    names = ("rnn", "rnn_relu", "gru", "lstm", "lstm_chrono", "bag")
+    names = (
+        "rnn",
+        "rnn_relu",
+        "rnn_orthogonal",
+        "gru",
+        "lstm",
+        "lstm_chrono",
+        "slstm",
+        "min_gru",
+        "min_lstm",
+        "lru",
+        "bag",
+    )
     assert len({tuple(line_of(name).values()) for name in names}) == len(names)
     assert line_of("lstm, lr=0.1") == line_of("lstm")
 

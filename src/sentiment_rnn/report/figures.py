@@ -24,7 +24,10 @@ WIDTH = 7.0
 # Okabe & Ito (2008): told apart by colour-blind readers. Markers and lines tell encoders apart where all is gray.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _FIXED = {"lstm": PALETTE[0], "rnn": PALETTE[1], "bag": PALETTE[2]}
-_LINES = {"lstm_chrono": "v-", "lstm": "^-", "rnn_relu": "s--", "rnn": "o-", "gru": "D-.", "bag": "P:"}
+_LINES = {
+    "lstm_chrono": "v-", "lstm": "^-", "rnn_relu": "s--", "rnn_orthogonal": "X--", "rnn": "o-", "gru": "D-.",
+    "bag": "P:", "slstm": "<-", "min_lstm": ">--", "min_gru": "d-.", "lru": "p-",
+}  # fmt: skip
 """Marker and line by how an encoder's name begins."""
 GUIDE: dict[str, Any] = {"color": "#8A8A8A", "linestyle": (0, (4, 3)), "linewidth": 1}
 """A line that others are held against."""
