@@ -219,7 +219,7 @@ def test_the_figure_of_a_sweep_can_be_saved(name: str) -> None:
 @pytest.mark.parametrize(
     ("panels", "titles"),
     [
-        (["gradients"], ["Gradient that reaches a token"]),
+        (["gradients"], ["Gradient at a token"]),
         (["accuracy", "test/f1", "validation"], ["Test accuracy", "test/f1", "Validation accuracy"]),
     ],
 )

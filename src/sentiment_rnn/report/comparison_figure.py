@@ -40,7 +40,7 @@ def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = (
     panels = panels or tuple(PANELS)
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(WIDTH, rows * max(2.7, 0.8 + 0.3 * len(arms))), layout="constrained")
+    figure = Figure(figsize=(WIDTH, rows * max(2.7, 0.8 + 0.36 * len(arms))), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     colors = {arm.name: arm.color or color_of(arm.name, position) for position, arm in enumerate(arms)}
     if len(set(colors.values())) < len(arms):  # arms of one encoder: told apart by colours of their own
@@ -144,7 +144,7 @@ def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     axes.set_yscale("log")
     axes.set_ylim(floor, 10)
     axes.legend(loc="lower left", fontsize="small")
-    axes.set(title="Gradient that reaches a token", xlabel="steps back (a line a seed)", ylabel="median ‖∂L/∂x‖")
+    axes.set(title="Gradient at a token", xlabel="steps back (a line a seed)", ylabel="median ‖∂L/∂x‖")
 
 
 PANELS: dict[str, Callable[[Axes, Sequence[Arm], dict[str, str]], None]] = {
