@@ -29,7 +29,7 @@ from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.report.figures import PALETTE, new_figure, save_figure, styled
+from sentiment_rnn.report.figures import PALETTE, WIDTH, save_figure, styled
 from sentiment_rnn.report.tables import Table, markdown
 from steps import operations
 
@@ -172,7 +172,8 @@ def table(rows: Sequence[Row], encoder: str) -> Table:
 def throughput_figure(rows: Sequence[Row], source: str) -> Figure:
     """A bar a case on a logarithmic axis."""
     measured = list(dict.fromkeys(row.encoder for row in rows))
-    figure, panels = new_figure(len(measured), width=7, height=4.4)
+    figure = Figure(figsize=(WIDTH, 3.6 * len(measured)), layout="constrained")
+    panels = figure.subplots(len(measured), squeeze=False)[:, 0]
     for axes, encoder in zip(panels, measured, strict=True):
         mine = [r for r in rows if r.encoder == encoder][::-1]
         colors = [

@@ -1,24 +1,58 @@
-"""Figures of the gradient on its way back, and of gates, cells, states and the running prediction."""
+"""Figures of the gradient on its way back, and of what networks do while they read a sentence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from experiments.gradient.models import AFTER, BEFORE, GENERATED, IMDB, models_with, of_model
-from experiments.gradient.readers import DRAWN, GATES, RUNNING, SHARES, Reader
-from experiments.lab.figures import BEHIND, GUIDE, Arms, arm_panels, mark_rows, name_arms
-from sentiment_rnn.report.figures import draw_level, new_figure, styled
+from experiments.gradient.models import AFTER, BEFORE
+from experiments.gradient.readers import DRAWN, GATES
+from experiments.lab.figures import BEHIND, SUCCEED, Arms, arm_panels, mark_rows
+from sentiment_rnn.report.figures import GUIDE, WIDTH, label_ends, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import Interval
 
 FLOOR = 1e-12
 """Least share of the gradient that is drawn."""
 PLAIN = "#555555"
 """Of what a legend says of every arm."""
-MARKERS = {GENERATED: "o", IMDB: "s"}
+LEFT = "share of the gradient left"
+DECAY = ("rnn_uniform", "rnn", "lstm")
+"""Arms of the figure in which an RNN and an LSTM are seen in one glance."""
+
+
+@styled
+def decay(curves: pd.DataFrame, styles: Arms) -> Figure:
+    """The share of the gradient that is left, by steps back, of some arms: a row for each kind of reviews, a column
+    before and after training; the median over seeds in a band from the least to the most.
+
+    Args:
+        curves: rows of `curves.csv`.
+    """
+    corpora = list(dict.fromkeys(curves.corpus))
+    figure = Figure(figsize=(WIDTH, 0.8 + 1.9 * len(corpora)), layout="constrained")
+    panels = figure.subplots(len(corpora), 2, sharex="row", sharey=True, squeeze=False)
+    for row, corpus in zip(panels, corpora, strict=True):
+        for trained, (axes, training) in enumerate(zip(row, (BEFORE, AFTER), strict=True)):
+            lines: list[Line2D] = []
+            axes.set(yscale="log", ylim=(1e-9, 10), title=f"{training} training" if axes in panels[0] else "")
+            for arm in DECAY:
+                curve = curves[(curves.corpus == corpus) & (curves.arm == arm) & (curves.trained == trained)]
+                color, label = styles[arm].color, styles[arm].label
+                axes.fill_between(curve.lag, curve.least, curve.most, color=color, alpha=0.15, linewidth=0)
+                shown = curve[curve.left > 1e-9]
+                style = line_of(styles[arm].encoder) | {"markevery": max(1, len(curve) // 6), "markersize": 4}
+                lines += axes.plot(shown.lag, shown.left, color=color, label=label, **style) if len(shown) else []
+            if training == BEFORE:
+                axes.set_ylabel(f"{corpus} reviews", fontweight="bold")
+            else:
+                label_ends(figure, axes, lines)
+    figure.supxlabel("steps back from the last token (line: median of the seeds; band: all seeds)", fontsize="medium")
+    figure.supylabel(LEFT, fontsize="medium")
+    return figure
 
 
 @styled
@@ -39,147 +73,94 @@ def gradient_panels(curves: pd.DataFrame, clause: int, styles: Arms) -> Figure:
         for trained, line, label in ((0, ":", "before training"), (1, "-", "after it")):
             curve, color = of_models[arm, trained], styles[arm].color
             axes.fill_between(curve.lag, curve.least, curve.most, color=color, alpha=0.2, linewidth=0)
-            axes.plot(curve.lag, curve.left, color=color, linestyle=line, linewidth=1.6)
+            axes.plot(curve.lag, curve.left, color=color, linestyle=line)
             axes.plot([], [], color=PLAIN, linestyle=line, label=label)
         axes.axvline(clause, **GUIDE)
         axes.set(yscale="log", ylim=(FLOOR, 1e4))
         if arm == arms[-1]:
-            axes.legend(fontsize=8, loc="lower left")
+            axes.legend(fontsize="x-small", loc="lower left", handlelength=1.4)
 
-    return arm_panels(arms, styles, "steps before the last token", "gradient at a token / at the last", draw)
-
-
-@styled
-def rates(values: pd.DataFrame, styles: Arms) -> Figure:
-    """The rate per step as theory predicts it, and as it was measured."""
-    figure, panels = new_figure(2, width=4.4, height=4.4)
-    points = {
-        model: pd.DataFrame({x: of_model(values, x, *model) for x in ("theory", "rate")}).dropna()
-        for model in models_with(values, "rate")
-    }
-    drawn = pd.concat(points.values()).to_numpy()
-    bounds = 0.97 * drawn.min(), 1.03 * drawn.max()
-    for axes, training in zip(panels, (BEFORE, AFTER), strict=True):
-        for (reviews, arm, of_training), there in points.items():
-            if of_training == training:
-                marker, color = MARKERS[reviews], styles[arm].color
-                axes.scatter(there.theory, there.rate, s=18, color=color, marker=marker, alpha=0.6, linewidth=0)
-        axes.plot(bounds, bounds, **GUIDE)
-        axes.set(title=f"{training.capitalize()} training", xlabel="theory", xlim=bounds, ylim=bounds)
-    panels[0].set_ylabel("gradient, multiplied by at each step back")
-    name_arms(panels[0], (arm for _, arm, _ in points), styles)
-    for reviews, marker in MARKERS.items():
-        panels[0].scatter([], [], color=PLAIN, marker=marker, label=reviews)
-    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right center")
-    return figure
+    return arm_panels(arms, styles, "steps back from the last token", LEFT, draw)
 
 
 @styled
 def left(
-    before: Mapping[str, Interval], learn: Mapping[str, Interval], tenth: float, steps: int, styles: Arms
+    before: Mapping[str, Interval], succeed: Mapping[str, Interval], tenth: float, steps: int, styles: Arms
 ) -> Figure:
-    """Share of seeds that learn against what is left of the gradient before training, with the intervals of both."""
-    figure, (axes,) = new_figure(1, width=6.8, height=3.9)
-    for place, (arm, (x, *x_bounds)) in enumerate(before.items()):
-        y, *y_bounds = learn[arm]
-        xerr, yerr = np.abs(np.array(x_bounds) - x)[:, None], np.abs(np.array(y_bounds) - y)[:, None]
-        aside = 0.006 * (place - (len(before) - 1) / 2)  # so that no arm hides another
-        color, label = styles[arm].color, styles[arm].label
-        axes.errorbar(x, y + aside, yerr, xerr, marker="o", capsize=2, color=color, label=label)
-    axes.axvline(tenth, label="a tenth", **GUIDE)
-    axes.set(
-        xscale="log", xlabel=f"gradient {steps} steps back / at the last token, before training", ylim=(-0.06, 1.06),
-        ylabel=f"share of seeds that learn {steps} tokens",
-    )  # fmt: skip
-    figure.legend(fontsize=8, loc="outside right center")
+    """What is left of the gradient before training beside the share of seeds that succeed, with the intervals of both:
+    a row for each arm, the one with the least left on top."""
+    arms = sorted(before, key=lambda arm: before[arm].estimate)
+    figure, panels = new_figure(2, height=1.0 + 0.25 * len(arms))
+    for axes, values, scale in zip(panels, (before, succeed), (1, 100), strict=True):
+        for row, arm in enumerate(arms):
+            color, (value, *bounds) = styles[arm].color, scale * np.array(values[arm])
+            axes.plot(bounds, [row, row], color=color, alpha=0.4, linewidth=4, solid_capstyle="butt")
+            axes.plot(value, row, line_of(styles[arm].encoder)["marker"], color=color, clip_on=False)
+        mark_rows(axes, [styles[arm].label if axes is panels[0] else "" for arm in arms])
+    panels[0].set(xscale="log", xlabel=f"{LEFT} {steps} steps back,\nbefore training (dashed: a tenth)")
+    panels[1].set(xlim=(-4, 104), xlabel=f"{SUCCEED}\nat lag {steps} after it")
+    panels[0].axvline(tenth, **GUIDE)
     return figure
 
 
 @styled
 def mixed(rates: Mapping[str, tuple[list[float], list[float]]], styles: Arms) -> Figure:
-    """The rate after training of each seed, in the arms of which some learn (filled) and some do not."""
-    figure, (axes,) = new_figure(1, width=7, height=1.1 + 0.5 * max(1, len(rates)))
-    for row, (arm, (learn, fail)) in enumerate(rates.items()):
+    """The rate after training of each seed, in the arms of which some succeed (filled) and some do not."""
+    figure, (axes,) = new_figure(height=1.3 + 0.45 * max(1, len(rates)))
+    for row, (arm, (succeed, fail)) in enumerate(rates.items()):
         color = styles[arm].color
-        axes.scatter(learn, [row - 0.12] * len(learn), color=color, s=30, alpha=0.7, linewidth=0)
+        axes.scatter(succeed, [row - 0.12] * len(succeed), color=color, s=30, alpha=0.7, linewidth=0)
         axes.scatter(fail, [row + 0.12] * len(fail), facecolors="none", edgecolors=color, s=30)
-    axes.scatter([], [], color=PLAIN, label="learns")
-    axes.scatter([], [], facecolors="none", edgecolors=PLAIN, label="does not")
     axes.axvline(1, **GUIDE)
     mark_rows(axes, [styles[arm].label for arm in rates])
-    axes.set_xlabel("gradient after training, multiplied by at each step back (one dot per seed)")
-    figure.legend(loc="outside right center")
+    axes.set_xlabel("gradient after training, multiplied by at each step back\n(a dot a seed; filled: it succeeds)")
     return figure
 
 
 @styled
-def gates(reader: Reader, label: str) -> Figure:
-    """Gates, cell and state, token by token, of the units that move the logit most; one column per sentence."""
-    figure = Figure(figsize=(11, 12), layout="constrained")
-    sentences = [reader.sentences[name] for name in ("weather", "cinema")]
-    widths = [len(sentence.tokens) for sentence in sentences]
-    panels = figure.subplots(5, len(widths), width_ratios=widths, squeeze=False)
-    moved = np.abs(reader.weight * sentences[-1].unrolled.states[-1][0].detach().numpy())
-    units = np.argsort(-moved)[:DRAWN]
-    for column, (tokens, unrolled) in enumerate(sentences):
-        layers = {f"{gate} gate": (unrolled.gates[gate], "Blues", 0.0, 1.0) for gate in GATES}
-        layers["cell state C"] = torch.stack(unrolled.cells, 1), "RdBu_r", -2.0, 2.0
-        layers["hidden state h"] = torch.stack(unrolled.states, 1), "RdBu_r", -1.0, 1.0
-        for axes, (title, (values, colors, low, high)) in zip(panels[:, column], layers.items(), strict=True):
-            shown = values[0].detach().numpy()[:, units].T
-            image = axes.imshow(shown, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
-            axes.grid(False)
-            axes.set(yticks=[], xticks=[], title=title if column == 0 else "")
-            if column == len(widths) - 1:
-                figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
-        panels[-1, column].set_xticks(range(len(tokens)), tokens, rotation=60, ha="right")
-    figure.supylabel(f"the {DRAWN} units that move the logit most, the first on top", fontsize="medium")
-    figure.suptitle(f"{label}, IMDb, seed {reader.seed}", fontsize="medium", x=0.02, ha="left")
+def reading(entry: Mapping[str, Any], arms: Iterable[str], styles: Arms) -> Figure:
+    """What models would answer after each word of a text: the probability of a positive review, a row for each.
+
+    Args:
+        entry: of `explorer.json`.
+    """
+    arms, tokens = list(arms), entry["tokens"]
+    figure, (axes,) = new_figure(height=0.9 + 0.45 * len(arms))
+    percent = 100 * np.array([entry[arm] for arm in arms])
+    axes.imshow(percent, cmap="RdBu", vmin=-50, vmax=150, aspect="auto")
+    for (row, column), value in np.ndenumerate(percent):
+        axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize="small", fontweight="bold")
+    axes.set_xticks(range(len(tokens)), tokens, rotation=40, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(len(arms)), [styles[arm].label for arm in arms])
+    axes.xaxis.tick_top()
+    figure.supxlabel("probability of a positive review after each word [%], after training on IMDb", fontsize="medium")
+    plain(axes)
     return figure
 
 
 @styled
-def saturation(readers: Sequence[Reader], styles: Arms) -> Figure:
-    """Each unit by how often its gate is shut and open (Karpathy et al. 2015, figure 3)."""
-    figure, panels = new_figure(3, width=3.8, height=3.8)
-    for axes, gate in zip(panels, GATES, strict=True):
-        for reader in readers:
-            shut, opened = reader.saturation[gate]
-            axes.scatter(shut, opened, s=12, alpha=0.4, linewidth=0, color=styles[reader.arm].color)
-        axes.plot([0, 1], [1, 0], **GUIDE)
-        axes.set(
-            title=f"{gate} gate (one dot per unit)", xlabel="share of tokens below 0.1", xlim=(-0.02, 1),
-            ylim=(-0.02, 1),
-        )  # fmt: skip
-    panels[0].set_ylabel("share of tokens above 0.9")
-    name_arms(panels[0], (reader.arm for reader in readers), styles)
-    if readers:
-        panels[0].legend()
+def gates(entry: Mapping[str, Any], label: str) -> Figure:
+    """Gates and cells, token by token, of the units of an LSTM with the largest weights in the output layer.
+
+    Args:
+        entry: of `explorer.json`.
+    """
+    figure = Figure(figsize=(WIDTH, 7), layout="constrained")
+    panels = figure.subplots(len(GATES) + 1, sharex=True)
+    shown = {gate: ("Blues", 0.0, 1.0, f"{gate} gate") for gate in GATES} | {"cell": ("RdBu_r", -2.0, 2.0, "cell")}
+    for axes, (name, (colors, low, high, title)) in zip(panels, shown.items(), strict=True):
+        values = np.transpose(entry["gates"][name])
+        image = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+        axes.set(yticks=[], title=title)
+        plain(axes)
+        figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
+    panels[-1].set_xticks(range(len(entry["tokens"])), entry["tokens"], rotation=40, ha="right", rotation_mode="anchor")
+    figure.supylabel(f"{label}: the {DRAWN} units with the largest weights", fontsize="medium")
     return figure
 
 
-@styled
-def running(readers: Sequence[Reader], reviews: int, styles: Arms) -> Figure:
-    """The running prediction of the two sentences, and how soon it is right on test reviews; one line per seed."""
-    figure = Figure(figsize=(12, 7.2), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=[1, 2.2])
-    top, weather, parts = (figure.add_subplot(grid[place]) for place in ((0, slice(None)), (1, 0), (1, 1)))
-    for axes, name in ((top, "cinema"), (weather, "weather")):
-        for reader in readers:
-            probabilities = reader.sentences[name].unrolled.running[0].sigmoid().numpy()
-            axes.plot(probabilities, marker="o", markersize=4, color=styles[reader.arm].color, linewidth=1.4)
-        tokens = readers[0].sentences[name].tokens
-        axes.set_xticks(range(len(tokens)), tokens, rotation=35, ha="right")
-        axes.set(title=f"Running sentiment: the {name}", ylabel="P(positive)", ylim=(0, 1))
-    for reader in readers:
-        right = [reader.metrics[f"{RUNNING}: {share:g}"] for share in SHARES]
-        parts.plot(100 * np.array(SHARES), right, marker="o", color=styles[reader.arm].color)
-    parts.set(
-        title=f"Right so far, {reviews} test reviews", xlabel="part of the review that was read [%]",
-        ylabel="accuracy", ylim=(0.4, 1),
-    )  # fmt: skip
-    name_arms(parts, (reader.arm for reader in readers), styles)
-    parts.legend(loc="upper left")
-    for axes in (top, weather, parts):
-        draw_level(axes, 0.5)
-    return figure
+def plain(axes: Axes) -> None:
+    """Leave out grid, ticks and frame."""
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)

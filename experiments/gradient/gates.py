@@ -1,5 +1,6 @@
 """What the gates do while an LSTM reads, by `protocols/2026-11-27_gates.md`."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from experiments.gradient.models import (
     GENERATED,
     IMDB,
     ON_IMDB,
+    committed,
     condition,
     models_with,
     of_model,
@@ -24,6 +26,7 @@ from experiments.gradient.models import (
     verdicts_on,
 )
 from experiments.gradient.readers import (
+    EXPLORER,
     GATES,
     HALF_LIFE,
     LONGER_HALF_LIFE,
@@ -31,10 +34,10 @@ from experiments.gradient.readers import (
     OPEN,
     PROBABILITY,
     RUNNING,
+    SENTENCES,
     SHARES,
     SHUT,
     UNITS,
-    Reader,
     explored,
     read,
 )
@@ -76,25 +79,16 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     holders = that_hold(planned_runs(store, ON_GENERATED, HOLDERS, SEEDS[GENERATED]))
     runs = [*((ON_IMDB, IMDB, run) for run in imdb), *((ON_GENERATED, GENERATED, run) for run in holders)]
     found = Measured()
-    trained: dict[str, list[Reader]] = {IMDB: [], GENERATED: []}
     for sweep, reviews, run in tqdm(runs, "Reading", unit=" runs", disable=None, leave=False):
         data = data_of(run)
-        given = {"batch": sample_of(data, reviews), "tokenizer": data.corpus.tokenizer, "reviews": reviews, "run": run}
-        for training, reader in probed(run, data, partial(read, **given)):
+        given = {"batch": sample_of(data, reviews), "tokenizer": data.corpus.tokenizer, "reviews": reviews}
+        for training, metrics in probed(run, data, partial(read, **given)):
             at = sweep, protocol.name, run.encoder, condition(reviews, training), run.seed, None, "test"
-            found.rows += [(*at, metric, value) for metric, value in reader.metrics.items()]
-            trained[reviews] += [reader] if training == AFTER else []
+            found.rows += [(*at, metric, value) for metric, value in metrics.items()]
     models = {
         arm: load_tested(min((run for run in imdb if run.encoder == arm), key=validation_rank)) for arm in READ_IMDB
     }
-    found.files["explorer.json"] = explored(models, data_of(imdb[0]).corpus.tokenizer)
-    lstms = [reader for reader in trained[IMDB] if reader.saturation]
-    found.figures |= {
-        "gates": figures.gates(lstms[0], study.arms["lstm"].label),
-        "saturation": figures.saturation(lstms, study.arms),
-        "saturation_400": figures.saturation(trained[GENERATED], study.arms),
-        "running": figures.running(trained[IMDB], TEST_REVIEWS, study.arms),
-    }
+    found.files[EXPLORER] = explored(models, data_of(imdb[0]).corpus.tokenizer)
     return found
 
 
@@ -117,6 +111,8 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     seeds = min(len(said_after(values, arm, "cinema")) for arm in READ_IMDB)
     if not seeds:
         return Findings()
+    explorer, styles = json.loads(committed(evidence.study, EXPLORER).read_text()), evidence.study.arms
+    sentence = next(entry for entry in explorer if " ".join(entry["tokens"]) == SENTENCES["cinema"])
     tables = {
         "half_lives": half_life_table(evidence, values),
         "longer_half_lives": longer_half_life_table(evidence, values),
@@ -124,7 +120,11 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         "sentences": sentence_table(evidence, values),
         "running": running_table(evidence, values),
     }
-    return Findings(tables, verdicts_on(claims(evidence, values), missing=len(SEEDS[IMDB]) - seeds))
+    drawn = {
+        "running": figures.reading(sentence, READ_IMDB[::-1], styles),
+        "gates": figures.gates(sentence, styles["lstm"].label),
+    }
+    return Findings(tables, verdicts_on(claims(evidence, values), missing=len(SEEDS[IMDB]) - seeds), drawn)
 
 
 def half_life_table(evidence: Evidence, values: pd.DataFrame) -> Table:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from experiments.gradient.models import (
     GENERATED,
     IMDB,
     ON_IMDB,
+    committed,
     condition,
     models_with,
     of_model,
@@ -33,7 +33,6 @@ from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.errors import UserError
 from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.report.statistics import (
     Interval,
@@ -119,7 +118,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     values = values_of_models(evidence, SEEDS)
     if not evidence.scores or values.empty:
         return Findings()
-    curves, styles = read_curves(evidence.study.output / CURVES), evidence.study.arms
+    curves, styles = pd.read_csv(committed(evidence.study, CURVES)), evidence.study.arms
     left = {arm: left_of(values, arm) for arm in evidence.arms}
     mixed = mixed_arms(evidence, values)
     read = [(GENERATED, arm) for arm in evidence.arms] + [(IMDB, arm) for arm in READ_IMDB]
@@ -132,20 +131,12 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         },
         verdicts_on(verdicts(evidence, values), missing),
         {
+            "decay": figures.decay(curves, styles),
             "gradient_flow": figures.gradient_panels(curves[curves.corpus == GENERATED], STEPS, styles),
-            "imdb": figures.gradient_panels(curves[curves.corpus == IMDB], STEPS, styles),
             "left": figures.left(left, {arm: evidence.share(arm, LAG) for arm in left}, TENTH, STEPS, styles),
-            "rates": figures.rates(values, styles),
             "mixed": figures.mixed(mixed, styles),
         },
     )
-
-
-def read_curves(path: Path) -> pd.DataFrame:
-    """The rows of `curves.csv`; raises `UserError` where it is not there."""
-    if not path.is_file():
-        raise UserError(f"{path}: not there; put the committed file back")
-    return pd.read_csv(path)
 
 
 def left_of(values: pd.DataFrame, arm: str, reviews: str = GENERATED, training: str = BEFORE) -> Interval:

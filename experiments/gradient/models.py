@@ -5,12 +5,14 @@ A condition of `results.csv` names the reviews and the weights: `IMDb, after tra
 
 import math
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from experiments.lab.rules import UNDECIDED, Evidence, Numbers, Verdict
+from experiments.lab.study import Study
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -63,6 +65,14 @@ def probed(
         except ValueError as error:
             raise UserError(f"run {run.run_id}: {error}; leave encoder={run.encoder} out of this study") from error
         yield training, said
+
+
+def committed(study: Study, name: str) -> Path:
+    """A file that was measured beside the results of a study; raises `UserError` where it is not there."""
+    path = study.output / name
+    if not path.is_file():
+        raise UserError(f"{path}: not there; put the committed file back")
+    return path
 
 
 def condition(reviews: str, training: str) -> str:

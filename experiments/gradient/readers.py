@@ -15,7 +15,6 @@ from sentiment_rnn.data.tokenizer import UNKNOWN_ID, Tokenizer
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.unrolled import Unrolled, unroll
 from sentiment_rnn.report.pages.render import rounded
-from sentiment_rnn.tracking.results import RunResult
 
 CINEMA = "but i was disappointed in the service and cleanliness of the cinema"
 SENTENCES = {
@@ -49,6 +48,8 @@ EXPLORED = (
     "the plot has holes , the effects are cheap , the jokes are old , and i loved every minute",
 )
 """Texts of the explorer."""
+EXPLORER = "explorer.json"
+"""The file with them."""
 GATES = ("forget", "input", "output")
 LONGEST = 400
 """Tokens from the clause to the end of the generated reviews that are read."""
@@ -74,41 +75,26 @@ class Sentence(NamedTuple):
     unrolled: Unrolled
 
 
-class Reader(NamedTuple):
-    """What one model of a run did with test reviews, and with the sentences if it has learned English."""
-
-    arm: str
-    seed: int
-    weight: np.ndarray
-    """float [H], of the output layer."""
-    sentences: Mapping[str, Sentence]
-    saturation: Mapping[str, np.ndarray]
-    """By gate: float [2, H], the share of tokens at which a unit's gate is below 0.1, and above 0.9."""
-    metrics: Mapping[str, float]
-    """What `results.csv` keeps of it."""
-
-
 @torch.no_grad()
-def read(model: SentimentClassifier, batch: Batch, tokenizer: Tokenizer, reviews: str, run: RunResult) -> Reader:
-    """Have a model of a run read the reviews of a batch, and the sentences if they are in the language of these."""
+def read(model: SentimentClassifier, batch: Batch, tokenizer: Tokenizer, reviews: str) -> dict[str, float]:
+    """What a model does with the reviews of a batch, and with the sentences if they are in the language of these: what
+    `results.csv` keeps of it."""
     before_end = batch.lengths[:, None] - torch.arange(batch.tokens.shape[1])
     inside = before_end > 0
     counted = inside if reviews == IMDB else inside & (before_end <= LONGEST)
     unrolled = unroll(model, batch.tokens, batch.lengths)
-    sentences = {name: read_text(model, tokenizer, text) for name, text in SENTENCES.items() if reviews == IMDB}
-    gates = {name: unrolled.gates[name] for name in GATES if unrolled.cells}
-    saturation = {
-        name: np.stack([(values[counted] < 0.1).double().mean(0), (values[counted] > 0.9).double().mean(0)])
-        for name, values in gates.items()
-    }
     metrics = differences(model, batch, torch.stack(unrolled.states, 1)[inside], inside)
-    metrics |= {f"{PROBABILITY}: {name}": said.running[0, -1].sigmoid().item() for name, (_, said) in sentences.items()}
+    for name, text in SENTENCES.items() if reviews == IMDB else ():
+        said = read_text(model, tokenizer, text).unrolled
+        metrics[f"{PROBABILITY}: {name}"] = said.running[0, -1].sigmoid().item()
     metrics |= running_accuracy(unrolled.running, batch.lengths, batch.labels)
-    for name, (shut, opened) in saturation.items():
-        metrics |= {f"{SHUT}: {name}": shut.mean(), f"{OPEN}: {name}": opened.mean()}
-    if gates:
-        metrics |= half_lives(gates["forget"], counted, batch.labels == 1)
-    return Reader(run.encoder, run.seed, model.output.weight.detach()[0].numpy(), sentences, saturation, metrics)
+    if unrolled.cells:
+        for name in GATES:
+            values = unrolled.gates[name][counted]
+            metrics |= {f"{SHUT}: {name}": (values < 0.1).double().mean().item()}
+            metrics |= {f"{OPEN}: {name}": (values > 0.9).double().mean().item()}
+        metrics |= half_lives(unrolled.gates["forget"], counted, batch.labels == 1)
+    return metrics
 
 
 def differences(model: SentimentClassifier, batch: Batch, states: Tensor, inside: Tensor) -> dict[str, float]:

@@ -288,19 +288,19 @@ def filler_figure(evidence: Evidence, kept: ByModel) -> Figure:
         color = evidence.study.arms[arm].color
         if len(kept[STATE, arm]):
             behind = [setting.condition for setting in RISING]
-            states, answers = (kept[measure, arm][behind].to_numpy().T for measure in (STATE, ANSWER))
+            states, answers = (100 * kept[measure, arm][behind].to_numpy().T for measure in (STATE, ANSWER))
             axes.plot(AMOUNTS, states, color=color, alpha=0.3, linewidth=0.8)
             axes.plot(AMOUNTS, states.mean(1), color=color, linewidth=2.4, label="state, mean of seeds")
             axes.plot(AMOUNTS, answers.mean(1), "--", color="#444444", label="answer, mean of seeds")
-            front = kept[STATE, arm][Setting(MOST, SENTENCES, IN_FRONT).condition]
+            front = 100 * kept[STATE, arm][Setting(MOST, SENTENCES, IN_FRONT).condition]
             axes.plot([MOST] * len(front), front, "x", color="#444444", markersize=5, label="state, filler in front")
-        axes.set_ylim(min(-0.05, axes.get_ylim()[0]), max(1.12, axes.get_ylim()[1]))
+        axes.set_ylim(min(-5, axes.get_ylim()[0]), max(112, axes.get_ylim()[1]))
         axes.set_xticks([0, 100, 200, 400])
 
     figure = arm_panels(
-        ARMS, evidence.study.arms, "neutral tokens behind the review", "share kept of what was known", draw
+        ARMS, evidence.study.arms, "neutral tokens behind the review", "kept of what was known [%]", draw
     )
     last = figure.axes[len(ARMS) - 1]  # where the least is lost
     if last.lines:
-        last.legend(loc="lower left", fontsize="small")
+        last.legend(loc="lower left", fontsize="x-small")
     return figure

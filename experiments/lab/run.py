@@ -159,5 +159,3 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
         known[protocol.name]["sweeps"] = [part for part in sweeps if part not in covered] + [trained]
     files = {RESULTS: results_csv(table), PROVENANCE: json.dumps(known, indent=1) + "\n", **found.files}
     write_folder(folder, files | ({CORRECT: correct_file(correct)} if correct else {}), {})
-    if found.figures:
-        write_folder(folder / "figures", {}, {f"{protocol.name}_{name}": one for name, one in found.figures.items()})

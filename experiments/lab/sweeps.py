@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.lab.rules import LEARNS, kept
 from experiments.lab.search import chosen_draws
@@ -35,7 +34,6 @@ class Measured:
     rows: list[Row] = field(default_factory=list)
     correct: dict[Key, Correct] = field(default_factory=dict)
     files: dict[str, str | bytes] = field(default_factory=dict)
-    figures: dict[str, Figure] = field(default_factory=dict)
 
 
 def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overrides: Sequence[str]) -> None:

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf
 
 from experiments.lab import figures
-from experiments.lab.findings import FIGURES
+from experiments.lab.findings import FIGURES, Found
 from experiments.lab.rules import Evidence, evidence_of
 from experiments.lab.study import Study, all_studies
 from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.report.figures import save_figure
+from sentiment_rnn.report.statistics import Interval
 
 TWO = {
     ("lstm", "20"): learners(20), ("lstm", "50"): learners(16), ("rnn", "20"): learners(18), ("rnn", "50"): learners(0)
@@ -37,24 +38,24 @@ def test_shares_have_a_panel_for_each_arm_with_the_lags_that_were_tried(two: Evi
     figure = figures.share_panels(two)
     assert titles(figure) == ["RNN, orthogonal", "LSTM, forget bias 1"]
     (own,) = [line for line in figure.axes[1].get_lines() if line.get_marker() == "o"]
-    assert np.array(own.get_xydata()).tolist() == [[20, 1.0], [50, 0.8]]
+    assert np.array(own.get_xydata()).tolist() == [[20, 100.0], [50, 80.0]]
     assert own.get_color() == two.study.arms["lstm"].color
 
 
 def test_shares_have_a_row_for_each_arm_and_a_panel_for_each_condition(two: Evidence) -> None:
     figure = figures.share_rows(two)
-    assert titles(figure) == ["20 tokens", "50 tokens"]
+    assert titles(figure) == ["lag 20", "lag 50"]
     labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes]
     assert labels == [["RNN, orthogonal", "LSTM, forget bias 1"], ["", ""]]
-    dots = [line.get_xdata()[0] for line in figure.axes[1].get_lines() if line.get_marker() == "o"]  # type: ignore[index]
-    assert dots == [0.0, 0.8]
+    dots = [line.get_xdata()[0] for line in figure.axes[1].get_lines() if line.get_marker() in "o^"]  # type: ignore[index]
+    assert dots == [0.0, 80.0]
 
 
 def test_steps_are_curves_of_kaplan_and_meier_that_end_where_runs_did(two: Evidence) -> None:
     assert figures.steps_of(two, "lstm", "50") == ([225] * 16, [1800] * 4)
     figure = figures.steps(two)
     near, far = (line for line in figure.axes[1].get_lines() if line.get_marker() != "|")
-    assert (near.get_ydata()[-1], far.get_ydata()[-1]) == (1.0, 0.8)  # type: ignore[index]
+    assert (near.get_ydata()[-1], far.get_ydata()[-1]) == (100, 80)  # type: ignore[index]
     assert figure.axes[0].get_xlim() == (0, 1.05 * 1800)
 
 
@@ -70,22 +71,31 @@ def test_the_curve_is_kaplan_and_meiers(times: list[tuple[int, bool]]) -> None:
         assert float(curve.evaluate(step)) == pytest.approx(1 - left)
 
 
-def test_accuracies_are_a_dot_for_each_seed_paler_where_something_is_changed(tmp_path: Path) -> None:
-    sweep = {"name": "learn", "arms": ["rnn"], "seeds": "0-3"}
-    short = {"encoder": "lstm", "label": "LSTM, short", "settings": {"data.max_tokens": 100}}
-    sweeps = [sweep, sweep | {"name": "short", "arms": ["short"]}]
-    study = make_study(tmp_path, {"sweeps": sweeps}, arms={"rnn": None, "short": short}, unit="")
-    (axes,) = figures.accuracy(evidence(study, {("rnn", ""): [0.8, 0.9, 0.7, 0.8], ("short", ""): [0.85] * 4})).axes
-    dots = [collection for collection in axes.collections if len(collection.get_offsets()) == 4]
-    assert sorted(x for x, _ in dots[0].get_offsets().tolist()) == [0.7, 0.8, 0.8, 0.9]
-    assert [one.get_alpha() for one in dots] == [0.7, 0.3]
+def test_accuracies_are_a_dot_for_each_seed_and_a_bag_of_words_is_a_line(tmp_path: Path) -> None:
+    sweep = {"name": "learn", "arms": ["rnn", "bag"], "seeds": "0-3"}
+    study = make_study(tmp_path, {"sweeps": [sweep]}, arms={"rnn": None, "bag": None}, unit="")
+    (axes,) = figures.accuracy(evidence(study, {("rnn", ""): [0.8, 0.9, 0.7, 0.8], ("bag", ""): [0.85] * 4})).axes
+    (dots,) = axes.collections
+    assert sorted(x for x, _ in dots.get_offsets().tolist()) == pytest.approx([70, 80, 80, 90])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["RNN, orthogonal"]
+    assert [text.get_text() for text in axes.texts] == ["bag of words 85.0 %"]
+
+
+def test_lines_are_labelled_at_their_ends_and_no_two_labels_overlap(two: Evidence) -> None:
+    at_the_end = {50: Interval(0.0, 0.0, 0.2)}
+    shares = dict.fromkeys(("rnn", "lstm"), at_the_end)
+    figure = figures.share_lines(shares, two.study.arms)
+    figure.draw_without_rendering()
+    labels = [text for text in figure.axes[0].texts if text.get_text() in ("RNN, orthogonal", "LSTM, forget bias 1")]
+    below, above = sorted((text.get_window_extent() for text in labels), key=lambda box: box.y0)
+    assert below.y1 <= above.y0
 
 
 def test_what_is_carried_shades_the_lags_of_training_also_where_an_arm_learns_none(tmp_path: Path) -> None:
     scores = TWO | {("rnn", "20"): learners(0)}
     found = evidence(make_study(tmp_path, {"among": [20]}), scores)
     figure = figures.carried(found)
-    assert figure.axes[0].get_title().startswith("Of the seeds that learn")
+    assert figure.axes[0].get_title("left").startswith("Seeds that succeed where they were trained")
     assert "20" in [label.get_text() for label in figure.axes[0].get_xticklabels()]
 
 
@@ -106,8 +116,8 @@ def textbook(root: Path, tasks: tuple[str, ...]) -> Evidence:
 
 def test_bits_are_those_of_the_copying_tasks_of_arms_that_ran_each(tmp_path: Path) -> None:
     (axes,) = figures.bits(textbook(tmp_path, TASKS)).axes
-    curves = [container.lines[0] for container in axes.containers]  # type: ignore[attr-defined]
-    assert [curve.get_ydata().tolist() for curve in curves] == [[0.5, 4.0]]
+    (curve,) = (line for line in axes.get_lines() if line.get_marker() == "o")
+    assert np.asarray(curve.get_ydata()).tolist() == [0.5, 4.0]
 
 
 @pytest.mark.parametrize("tasks", [TASKS, TASKS[:1], TASKS[2:]])
@@ -127,6 +137,13 @@ def test_figures_of_committed_results_name_every_arm(study: Study) -> None:
             found = evidence_of(study, protocol, table)
             figure = FIGURES[name](found)
             texts = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
-            texts += [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+            texts += [text.get_text() for axes in figure.axes for text in axes.texts]
             said = " ".join([*texts, *titles(figure)]).replace("\n", " ")
             assert {arm for arm in found.arms if found.label(arm) not in said} == set(), f"{protocol.name}, {name}"
+
+
+def test_the_committed_figures_are_those_that_are_drawn(committed: list[Found]) -> None:
+    for study, found in committed:
+        drawn = {f"{name}.png" for one in found.values() for name in one.figures}
+        leading = {f"{study.name}_leading.png"} if study.leading else set()
+        assert {path.name for path in (study.folder / "figures").iterdir()} == drawn | leading, study.name

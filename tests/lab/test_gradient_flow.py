@@ -196,7 +196,7 @@ def test_findings_have_every_model_and_each_figure(tmp_path: Path) -> None:
     assert mixed.rows == [("LSTM, forget bias 0", "13", "1.000 ± 0.001", "7", "1.000 ± 0.001")]
     assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
     panels = {name: len([axes for axes in figure.axes if axes.get_visible()]) for name, figure in found.figures.items()}
-    assert panels == {"gradient_flow": len(ARMS), "imdb": 3, "left": 1, "rates": 2, "mixed": 1}
+    assert panels == {"decay": 4, "gradient_flow": len(ARMS), "left": 2, "mixed": 1}
 
 
 def test_curves_end_with_the_shortest_reviews_of_a_seed(tmp_path: Path) -> None:

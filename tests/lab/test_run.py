@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from made_studies import RULES, make_study
-from matplotlib.figure import Figure
 
 from experiments.lab import __main__ as main_module
 from experiments.lab import run as run_module
@@ -167,9 +166,7 @@ def test_what_a_protocol_alone_measures_is_added_after_its_sweeps_but_not_for_a_
     study: Study, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = ("learn_20", "first", "lstm", "20", 0, None, "train", "half_life", 7.0)
-    own = SimpleNamespace(
-        measure=lambda *_, overrides: Measured([row], files={"models.json": "[]\n"}, figures={"own": Figure()})
-    )
+    own = SimpleNamespace(measure=lambda *_, overrides: Measured([row], files={"models.json": "[]\n"}))
     monkeypatch.setattr(run_module, "own_module", lambda *_: own)
     elsewhere = replace(study, output=tmp_path / "elsewhere")
     store = f"tracking.directory={tmp_path / 'runs'}"
@@ -177,7 +174,6 @@ def test_what_a_protocol_alone_measures_is_added_after_its_sweeps_but_not_for_a_
     assert not (elsewhere.output / "models.json").exists()
     run(elsewhere, ["first"], [], [store, "data.max_tokens=7"])
     assert (elsewhere.output / "models.json").read_text() == "[]\n"
-    assert (elsewhere.output / "figures" / "first_own.png").is_file()
     assert values_of(read_results(elsewhere.output), "half_life", "train") == {("lstm", "20"): {0: 7.0}}
     assert not (study.folder / PROVENANCE).exists(), "the study's own folder is left as it is"
 

@@ -24,6 +24,7 @@ from sentiment_rnn.report.figures import (
     color_of,
     confusion_matrix,
     learning_curves,
+    line_of,
     new_figure,
     run_figures,
     save_figure,
@@ -218,7 +219,7 @@ def test_the_figure_of_a_sweep_can_be_saved(name: str) -> None:
 @pytest.mark.parametrize(
     ("panels", "titles"),
     [
-        (["gradients"], ["Gradient that reaches a token"]),
+        (["gradients"], ["Gradient at a token"]),
         (["accuracy", "test/f1", "validation"], ["Test accuracy", "test/f1", "Validation accuracy"]),
     ],
 )
@@ -274,6 +275,24 @@ def test_the_figure_of_a_sweep_names_every_arm() -> None:
 def test_an_encoder_has_the_same_colour_wherever_it_stands() -> None:
     assert color_of("lstm", 0) == color_of("lstm", 5) == color_of("lstm (mean)", 2)
     assert len({color_of(name, 0) for name in ("rnn", "lstm", "bag")}) == 3
+
+
+def test_encoders_can_be_told_apart_where_all_is_gray() -> None:
+    names = (
+        "rnn",
+        "rnn_relu",
+        "rnn_orthogonal",
+        "gru",
+        "lstm",
+        "lstm_chrono",
+        "slstm",
+        "min_gru",
+        "min_lstm",
+        "lru",
+        "bag",
+    )
+    assert len({tuple(line_of(name).values()) for name in names}) == len(names)
+    assert line_of("lstm, lr=0.1") == line_of("lstm")
 
 
 def test_the_figure_of_a_sweep_has_the_colours_of_the_configuration() -> None:

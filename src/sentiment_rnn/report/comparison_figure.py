@@ -2,6 +2,7 @@
 metric."""
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
 import matplotlib
@@ -13,7 +14,18 @@ from matplotlib.ticker import MaxNLocator
 
 from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.report.comparison import Arm
-from sentiment_rnn.report.figures import accuracy_limits, color_of, decorate_accuracy, draw_level, styled
+from sentiment_rnn.report.figures import (
+    GUIDE,
+    PERCENT,
+    WIDTH,
+    accuracy_limits,
+    color_of,
+    decorate_accuracy,
+    draw_level,
+    ink,
+    line_of,
+    styled,
+)
 from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
 from sentiment_rnn.report.statistics import Spread, binned, logarithmic_bins, quantile_bins, spread
 
@@ -26,12 +38,9 @@ def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = (
         panels: names of `PANELS`, or of metrics that a comparison shows; none takes all of `PANELS`.
     """
     panels = panels or tuple(PANELS)
-    longest = max(len(arm.label) for arm in arms)
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
-    # Long names beside the bars would take the width of the panels on the right.
-    width, height = 5.25 * columns + 0.08 * max(0, longest - 12), rows * max(3.7, 0.8 + 0.3 * len(arms))
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, rows * max(2.7, 0.8 + 0.36 * len(arms))), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     colors = {arm.name: arm.color or color_of(arm.name, position) for position, arm in enumerate(arms)}
     if len(set(colors.values())) < len(arms):  # arms of one encoder: told apart by colours of their own
@@ -58,10 +67,14 @@ def _metric(axes: Axes, arms: Sequence[Arm], colors: dict[str, str], name: str) 
         score = arm.metric(name)
         axes.errorbar(score.mean, row, xerr=score.deviation, color=colors[arm.name], capsize=4, linewidth=2)
         axes.scatter([run.metrics[name] for run in arm.runs], [row] * len(arm.runs), color=colors[arm.name], s=28)
-    axes.set_yticks(range(len(arms)), [arm.label for arm in arms])
+    _name_rows(axes, arms)
+    axes.set(title=name, xlabel="a dot a seed, mean ± sd")
+
+
+def _name_rows(axes: Axes, arms: Sequence[Arm]) -> None:
+    axes.set_yticks(range(len(arms)), [textwrap.fill(arm.label, 20) for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    axes.set(title=f"{name} (one dot per seed, mean ± sd)", xlabel=name)
 
 
 def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
@@ -75,12 +88,12 @@ def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
         axes.errorbar(score.mean, row, xerr=score.deviation, color=color, capsize=4, linewidth=2)
         axes.scatter(accuracies, [row] * len(accuracies), color=color, s=28, zorder=3, edgecolor="white")
         mean = percent_with_deviation(Spread(score.mean, math.nan))  # as the table has it
-        axes.text(max(accuracies) + 0.012, row, mean, va="center", fontweight="bold", color=color)
-    axes.axvline(0.5, color="#999999", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(arms)), [arm.label for arm in arms])
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
-    axes.set(title="Test accuracy (one dot per seed, mean ± sd)", xlabel="accuracy", xlim=(lowest, 1.06))
+        axes.text(max(*accuracies, score.mean + np.nan_to_num(score.deviation)) + 0.02, row, mean, va="center",
+                  fontsize="small", fontweight="bold", color=ink(color))  # fmt: skip
+    axes.axvline(0.5, **GUIDE)
+    _name_rows(axes, arms)
+    axes.xaxis.set_major_formatter(PERCENT)
+    axes.set(title="Test accuracy", xlabel="a dot a seed, mean ± sd", xlim=(lowest, 1.14))
 
 
 def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
@@ -96,11 +109,11 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
             means.append(score.mean)
             deviations.append(score.deviation)
         low, high = np.array(means) - deviations, np.array(means) + deviations
-        axes.plot(centers, means, marker="o", markersize=4, color=colors[arm.name], label=arm.label, linewidth=1.8)
+        axes.plot(centers, means, **line_of(arm.name), markersize=4, color=colors[arm.name], label=arm.label)
         axes.fill_between(centers, low, high, color=colors[arm.name], alpha=0.2, linewidth=0)
     decorate_accuracy(axes, "lag" if known else "length")
     if len(arms) <= 5:  # more would hide the curves; the bars name the colours
-        axes.legend(loc="best")
+        axes.legend(loc="best", fontsize="small")
 
 
 def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
@@ -113,10 +126,9 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
             axes.plot(epochs, validation, "o-", color=color, label=arm.label, markersize=3, linewidth=1.4)
     draw_level(axes, 0.5)
     axes.set_xlim(0.5, most + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, min_n_ticks=1))
-    axes.set(
-        title="Validation accuracy (one line per seed)", xlabel="epoch", ylabel="accuracy", ylim=accuracy_limits(axes)
-    )
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_formatter(PERCENT)
+    axes.set(title="Validation accuracy", xlabel="epoch (a line a seed)", ylim=accuracy_limits(axes))
 
 
 def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
@@ -131,12 +143,8 @@ def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     axes.plot([], [], "-", color="#555555", label="after")
     axes.set_yscale("log")
     axes.set_ylim(floor, 10)
-    axes.legend(loc="lower left")
-    axes.set(
-        title="Gradient that reaches a token (one line per seed)",
-        xlabel="steps back from the end [tokens]",
-        ylabel="median ‖∂L/∂x‖",
-    )
+    axes.legend(loc="lower left", fontsize="small")
+    axes.set(title="Gradient at a token", xlabel="steps back (a line a seed)", ylabel="median ‖∂L/∂x‖")
 
 
 PANELS: dict[str, Callable[[Axes, Sequence[Arm], dict[str, str]], None]] = {

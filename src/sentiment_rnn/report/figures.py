@@ -10,29 +10,47 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.statistics import binned, logarithmic_bins, quantile_bins, wilson_interval
 
-# Okabe & Ito (2008): told apart by colour-blind readers, and in print by their lightness.
+WIDTH = 7.0
+"""Of a figure [inches]: at 700 pixels its smallest letters are 12 pixels high, and on paper it fills a page."""
+# Okabe & Ito (2008): told apart by colour-blind readers. Markers and lines tell encoders apart where all is gray.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _FIXED = {"lstm": PALETTE[0], "rnn": PALETTE[1], "bag": PALETTE[2]}
+_LINES = {
+    "lstm_chrono": "v-", "lstm": "^-", "rnn_relu": "s--", "rnn_orthogonal": "X--", "rnn": "o-", "gru": "D-.",
+    "bag": "P:", "slstm": "<-", "min_lstm": ">--", "min_gru": "d-.", "lru": "p-",
+}  # fmt: skip
+"""Marker and line by how an encoder's name begins."""
+GUIDE: dict[str, Any] = {"color": "#8A8A8A", "linestyle": (0, (4, 3)), "linewidth": 1}
+"""A line that others are held against."""
+PERCENT = PercentFormatter(1, symbol=" %")
 STYLE: dict[str, Any] = {
+    "figure.dpi": 150,
     "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#E4E4E4",
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "figure.dpi": 120,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
 }
 
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -56,6 +74,41 @@ def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
 def color_of(name: str, position: int) -> str:
     """The colour of an encoder: the same in every figure."""
     return _FIXED.get(name.split(",")[0].split(" ")[0], PALETTE[position % len(PALETTE)])
+
+
+def line_of(name: str) -> dict[str, Any]:
+    """Marker and line of an encoder: the same in every figure."""
+    known = next((line for start, line in _LINES.items() if name.startswith(start)), "o-")
+    return {"marker": known[0], "linestyle": known[1:]}
+
+
+def ink(color: str) -> tuple[float, float, float]:
+    """A colour so dark that letters in it can be read on white."""
+    red, green, blue = to_rgb(color)
+    return 0.7 * red, 0.7 * green, 0.7 * blue
+
+
+def label_ends(figure: Figure, axes: Axes, lines: Sequence[Line2D]) -> None:
+    """Write the label of each line behind its end, in its colour, moved up or down where two would overlap.
+
+    Call it when the limits of the axes are set.
+    """
+    if not lines:
+        return
+    lines = sorted(lines, key=lambda line: [*reversed(np.asarray(line.get_ydata(), float))])  # from below
+    ends = [np.asarray(line.get_xydata(), float)[-1] for line in lines]
+    heights = (axes.transScale + axes.transLimits).transform(ends)[:, 1]
+    row = 1.35 / 72 * matplotlib.rcParams["font.size"] * figure.dpi / axes.bbox.height
+    below = row * np.arange(len(lines))
+    free = heights - below
+    apart = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + below
+    places = np.clip(apart, below, 1 - row / 3 + below - below[-1])  # none above or below the axes
+    for line, (x, y), place in zip(lines, ends, places, strict=True):
+        arrow = {"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.8, "relpos": (0, 0.5), "shrinkB": 4}
+        axes.annotate(
+            str(line.get_label()), (x, y), (1.05, place), textcoords="axes fraction", va="center",
+            color=ink(str(line.get_color())), arrowprops=arrow, annotation_clip=False,
+        )  # fmt: skip
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -84,9 +137,9 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mappin
     return [folder / name for name in names]
 
 
-def new_figure(columns: int, width: float = 4.6, height: float = 3.5) -> tuple[Figure, list[Axes]]:
-    """A row of axes."""
-    figure = Figure(figsize=(width * columns, height), layout="constrained")
+def new_figure(columns: int = 1, height: float = 3.5, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
+    """A figure with a row of axes [inches]."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, list(np.ravel(figure.subplots(1, columns)))
 
 
@@ -98,9 +151,10 @@ def learning_curves(history: Mapping[str, Curve]) -> Figure:
         if name in history:
             steps, values = history[name]
             mark = "o" if name.startswith("val") else None
-            axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5], linewidth=1.6)
+            axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5])
     loss.set(title="Loss", xlabel="step", ylabel="cross-entropy [nats]", ylim=(0, None))
-    accuracy.set(title="Validation accuracy", xlabel="step", ylabel="accuracy", ylim=(0.45, 1.0))
+    accuracy.set(title="Validation accuracy", xlabel="step", ylim=(0.45, 1.0))
+    accuracy.yaxis.set_major_formatter(PERCENT)
     loss.legend()
     return figure
 
@@ -110,7 +164,7 @@ def confusion_matrix(predictions: Predictions) -> Figure:
     """Reviews by label and prediction."""
     counts = np.zeros((2, 2), dtype=int)
     np.add.at(counts, (predictions.labels.astype(int), (predictions.probabilities > 0.5).astype(int)), 1)
-    figure, (axes,) = new_figure(1)
+    figure, (axes,) = new_figure(width=4.6)
     axes.imshow(counts, cmap="Blues", vmin=0)
     axes.grid(False)
     for (row, column), count in np.ndenumerate(counts):
@@ -126,8 +180,8 @@ def confusion_matrix(predictions: Predictions) -> Figure:
 def calibration(predictions: Predictions, bins: int = 10) -> Figure:
     """How often reviews are positive among those that were given a probability (a reliability diagram), before the
     temperature and with it; a dot's area is its share of the reviews."""
-    figure, (axes,) = new_figure(1)
-    axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
+    figure, (axes,) = new_figure(width=4.6, height=4)
+    axes.plot([0, 1], [0, 1], **GUIDE, label="perfect")
     name = "share positive"
     if predictions.temperature != 1:
         _reliability(axes, predictions.uncalibrated, predictions.labels, bins, PALETTE[5], "before temperature")
@@ -151,7 +205,7 @@ def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, bins: in
 @styled
 def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name: str) -> Figure:
     """Accuracy, with 95 % intervals, in bins of a number that each review has."""
-    figure, (axes,) = new_figure(1, width=5.4)
+    figure, (axes,) = new_figure()
     centers, accuracies, low, high = binned_accuracy(values, correct, edges)
     axes.errorbar(
         centers,
@@ -166,20 +220,24 @@ def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name
 
 
 def draw_level(axes: Axes, level: float, name: str = "") -> None:
-    """A dashed line at what the curves are held against, its name at its right end."""
-    axes.axhline(level, color="#999999", linestyle="--", linewidth=1)
+    """A dashed line at what the curves are held against, its name at its left end."""
+    axes.axhline(level, **GUIDE)
     if name:
-        axes.annotate(name, (0.99, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#777777")
+        axes.annotate(
+            name, (0.01, level), (0, 2), xycoords=("axes fraction", "data"), textcoords="offset points", va="bottom",
+            color="#666666", fontsize="small",
+        )  # fmt: skip
 
 
 def decorate_accuracy(axes: Axes, name: str) -> None:
     """Axes of accuracy against a log-spaced number, with chance drawn in."""
-    draw_level(axes, 0.5, "chance")
+    draw_level(axes, 0.5)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens]", ylabel="accuracy", ylim=accuracy_limits(axes))
+    axes.yaxis.set_major_formatter(PERCENT)
+    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens] (dashed: chance)", ylim=accuracy_limits(axes))
 
 
 def accuracy_limits(axes: Axes) -> tuple[float, float]:
@@ -214,7 +272,7 @@ def search_history(values: Mapping[int, float], pruned: Sequence[int], metric: s
         pruned: numbers of the trials that were ended early or diverged.
         mode: `max` or `min`: which scores are good.
     """
-    figure, (axes,) = new_figure(1, width=6.4)
+    figure, (axes,) = new_figure()
     numbers = sorted(values)
     best: list[float] = []
     for number in numbers:
