@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -18,8 +19,6 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.runs.search.space import space_of
-
-README_LINES = 120
 
 
 def name(path: Path) -> str:
@@ -74,10 +73,50 @@ def test_every_link_leads_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link.partition("#")[0]).exists()] == []
 
 
+def words(text: str) -> int:
+    """Words as a reader meets them, tables and code included."""
+    return len(text.split())
+
+
+def prose(text: str) -> int:
+    """Words outside tables and code."""
+    outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return sum(words(line) for line in outside.splitlines() if not line.startswith("|"))
+
+
 def test_the_readme_is_short_and_its_first_command_comes_early() -> None:
-    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= README_LINES
-    assert any(line.startswith("make ") for line in lines[:15])
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert words(readme) <= 800
+    assert any(line.startswith("make ") for line in readme.splitlines()[:15])
+
+
+def test_the_findings_are_twenty_claims_and_fifteen_hundred_words() -> None:
+    findings = (REPOSITORY / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert prose(findings) <= 1500
+    chosen = yaml.safe_load((REPOSITORY / "experiments" / "findings.yaml").read_text(encoding="utf-8"))
+    assert sum(len(of["claims"]) for of in chosen.values()) <= 20
+
+
+def test_the_changelog_names_what_a_user_notices() -> None:
+    assert words((REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")) <= 600
+
+
+STUDIES = sorted(
+    page for folder in REPOSITORY.glob("experiments/*/study.yaml") for page in folder.parent.glob("*.md")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("page", STUDIES, ids=name)
+def test_a_page_of_a_study_has_four_hundred_words_above_its_appendix(page: Path) -> None:
+    above, line, _ = page.read_text(encoding="utf-8").partition("\n---\n")
+    assert line
+    assert prose(above) <= 400
+
+
+def test_all_pages_together_can_be_read() -> None:
+    generated = REPOSITORY / "docs" / "configuration.md"
+    read = [path for path in DOCUMENTS if path.parent.name != "protocols" and path != generated]
+    assert sum(words(path.read_text(encoding="utf-8")) for path in read) <= 30_000
 
 
 def test_the_image_is_built_by_commands_that_are_run_elsewhere() -> None:
