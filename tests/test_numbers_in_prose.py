@@ -91,8 +91,8 @@ def of_the_start() -> list[str]:
     assert low["lstm"] == high["lstm"]
     assert low["bag"] == high["bag"]
     return [
-        f"Expect the LSTM to judge {low['lstm']:.0f} % of test reviews rightly, the vanilla RNN {low['rnn']:.0f} to "
-        f"{high['rnn']:.0f} % by seed, and the bag of words {low['bag']:.0f} %,"
+        f"Expect the LSTM to classify {low['lstm']:.0f} % of test reviews correctly, the vanilla RNN {low['rnn']:.0f} "
+        f"to {high['rnn']:.0f} % by seed, and the bag of words {low['bag']:.0f} %."
     ]
 
 
@@ -104,7 +104,7 @@ def of_lags() -> list[str]:
                      for arm in ("lstm", "lstm_chrono"))  # fmt: skip
     assert usual[1][0] == 0
     return [
-        f"succeeds in {near[0]} of {near[1]} seeds at lag 50 and in none at 100; trained on lags of 2 to 50 mixed, "
+        f"succeeds in {near[0]} of {near[1]} seeds at lag 50 and in none at 100; trained on mixed lags of 2 to 50, "
         f"{lasts[0]} of {lasts[1]} succeed at 400.",
         f"succeeds in {usual[0][0]} of {usual[0][1]} seeds at lag 100 and in none of {usual[1][1]} at 400; with chrono "
         "initialization, in {} of {} and {} of {}.".format(*chrono[0], *chrono[1]),
@@ -132,7 +132,8 @@ def of_film_reviews() -> list[str]:
     best = max(fmean(of.values()) for (arm, _), of in pairs.items() if arm.startswith("NBSVM"))
     assert best > max(fmean(of.values()) for (arm, _), of in pairs.items() if arm.startswith(("rnn", "gru", "lstm")))
     return [
-        f"but not the bag ({100 * fmean(bag):.1f} %); word pairs in a linear classifier ({100 * best:.1f} %) beat every"
+        f"but none of its seeds leads the bag ({100 * fmean(bag):.1f} %) by a point; a linear classifier of word pairs "
+        f"({100 * best:.1f} %) beats every network here.",
     ]
 
 
@@ -141,8 +142,8 @@ def of_initializations() -> list[str]:
     assert f"{fmean(before_training('left', 'gru')):.0e}" == "1e-07"
     return [
         "succeeds in {} of {} seeds at lag 20.".format(*learn("learnability", "rnn_uniform", 20)),
-        f"keeps {100 * rate_of('rnn_uniform'):.0f} % of its gradient with the uniform initialization and "
-        f"{100 * rate_of('rnn'):.0f} % with the orthogonal one.",
+        f"leaves {100 * rate_of('rnn_uniform'):.0f} % of a uniform RNN's gradient and {100 * rate_of('rnn'):.0f} % of "
+        "an orthogonal one's.",
     ]
 
 
@@ -174,7 +175,7 @@ def of_real_text() -> list[str]:
     assert forgotten_by("rnn") == (4, 9)
     return [
         f"Ten seeds of the RNN end between {first}, ten of the LSTM between {lstm}.",
-        f"the RNN ends between {again}.",
+        f"searched on three seeds, the RNN ends between {again}.",
         f"LSTMs keep {100 * fmean(left['lstm']):.0f} % and GRUs {100 * fmean(left['gru']):.0f} %.",
         f"the RNN is {100 * pooled:.1f} points behind the LSTM.",
         f"word pairs gain {100 * (pairs - words):.1f} points over words, and with {100 * pairs:.1f} % they beat",

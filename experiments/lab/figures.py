@@ -20,7 +20,7 @@ from sentiment_rnn.report.statistics import Interval, accuracy_interval
 Arms = Mapping[str, Arm]
 SUCCEED = "seeds that succeed [%]"
 LAG = "lag: tokens from the deciding clause to the end"
-SUCCESS = f"A seed succeeds when its test accuracy is above {100 * LEARNS:g} %."
+SUCCESS = f"A seed succeeds with a test accuracy above {100 * LEARNS:g} %."
 BEHIND = "#DCDCDC"
 """Colour of the other arms."""
 MOST_COLUMNS = 4

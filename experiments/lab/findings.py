@@ -120,7 +120,10 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
         arm: {lag: clopper_pearson(*found[arm, str(lag)]) for lag in lags if (arm, str(lag)) in found}
         for arm in study.leading["arms"]
     }
-    return figures.share_lines(shares, study.arms)
+    seeds = {lag: max(of for (_, at), (_, of) in found.items() if int(at) == lag) for lag in lags}
+    usual = max(seeds.values())
+    fewer = "".join(f", {of} at lag {lag}" for lag, of in seeds.items() if of < usual)
+    return figures.share_lines(shares, study.arms, f"{figures.SUCCESS} {usual} seeds{fewer}.")
 
 
 def leading_table(study: Study, table: pd.DataFrame) -> Table:
