@@ -154,6 +154,8 @@ class Study:
     """What the figure at the top of its page shows."""
     output: Path = Path()
     """Where its results are: its folder, or another into which it is run."""
+    configuration: Path = EXPERIMENTS / "lab" / "conf"
+    """Folder with the YAML files of encoders that the tool does not have."""
 
     def sweep(self, name: str) -> Sweep:
         """A sweep by its name; raises `UserError` where there is none."""

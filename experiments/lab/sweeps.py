@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,8 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
     command = [sys.executable, "-m", "sentiment_rnn", "train", "--multirun", "--config-dir"]
     given = [one for one in overrides if not is_for_others(one, sweep)]
     own = [one for one in overrides_of(study, sweep, arms) if key_of(one) not in map(key_of, given)]
-    command += [str(EXPERIMENTS / "lab" / "conf"), *own, *given]
-    paths = [str(EXPERIMENTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    command += [str(study.configuration), *own, *given]
+    paths = [str(EXPERIMENTS.parent), str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {PROTOCOL_VARIABLE: protocol, "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen(command, env=environment) as training:
         try:

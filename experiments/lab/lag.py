@@ -1,0 +1,244 @@
+"""How far back one encoder remembers, beside the committed ones: a search and some seeds at each lag, then the figure.
+
+    python -m experiments.lab lag my_package.MyCell                 # or the name of an encoder, or its YAML file
+    python -m experiments.lab lag gru --lags 20,100 --seeds 5 --draws 4
+
+At each lag some draws of learning rate and clipping run with one seed for half of the steps. The best quarter of them
+runs again with three other seeds for all steps. The best of these trains the seeds that count. The result is
+exploratory: there was no protocol, so there is no verdict. Interrupted, the same command resumes.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from matplotlib.figure import Figure
+
+from experiments.lab import figures
+from experiments.lab.findings import searched_where_run
+from experiments.lab.rules import LEARNS, tally
+from experiments.lab.run import read_provenance
+from experiments.lab.search import Draw, best_draw, draws_of
+from experiments.lab.study import ENCODERS, Arm, Study, Sweep, find_study
+from experiments.lab.sweeps import Measured, measured, train
+from experiments.lab.table import read_results, rows_of
+from sentiment_rnn.config.components import arguments_of, class_named
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.figures import write_folder
+from sentiment_rnn.report.statistics import clopper_pearson
+from sentiment_rnn.report.tables import Table, markdown, new_console, show
+from sentiment_rnn.tracking.provenance import provenance_of
+from sentiment_rnn.tracking.store import Store, open_store
+
+SEARCH_SEED, FINAL_SEEDS = 100, (101, 102, 103)
+KEPT = 4
+"""One draw in so many is tried again with other seeds, of eight draws or more."""
+FAR, SEEDS_FAR = 400, 10
+"""From this lag on there are at most so many seeds, as in the committed results."""
+SIZE = "encoder.hidden_size"
+COLOR = "#000000"
+"""Of an encoder that names none: the committed ones have the other colours."""
+Counts = dict[int, tuple[int, int]]
+"""By lag: how many seeds succeed, and of how many."""
+
+
+@dataclass
+class Placement:
+    """One encoder on its way into the figure.
+
+    Args:
+        encoder: a class, importable; the name of an encoder of the tool or the lab; or a YAML file of one's own.
+        lags: in tokens.
+        seeds: at each lag.
+        draws: of learning rate and clipping, at each lag.
+        store: where runs are recorded.
+        overrides: Hydra's, of every run.
+
+    Raises:
+        UserError: there is no such encoder.
+    """
+
+    encoder: str
+    lags: Sequence[int]
+    seeds: int
+    draws: int
+    store: Path
+    overrides: Sequence[str] = ()
+    done: float = 0.0
+    """Tokens that were read, in thousands of reviews; the unit cancels."""
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.committed = find_study("lag")
+        self.arm, configuration, sized = arm_of(self.encoder, self.store / "lag")
+        self.settings = dict(self.committed.protocols["learnability"].sweeps[-1].settings)
+        if not sized:
+            del self.settings[SIZE]
+        self.epochs = int(self.settings["trainer.epochs"])
+        arms = {self.arm.name: self.arm}
+        self.study: Study = replace(
+            self.committed, name=f"lag_{self.arm.name}", arms=arms, protocols={}, configuration=configuration
+        )
+
+    @property
+    def tried_again(self) -> int:
+        """How many draws of a lag run again with other seeds."""
+        return self.draws // KEPT if self.draws >= 2 * KEPT else 0
+
+    def seeds_at(self, lag: int) -> int:
+        """How many seeds count at a lag."""
+        return min(self.seeds, SEEDS_FAR) if lag >= FAR else self.seeds
+
+    def counts(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Train lag by lag, and give what each came to."""
+        for lag in self.lags:
+            draw = self.search(lag)
+            what = f"{self.seeds_at(lag)} seeds, learning rate {draw.learning_rate:g}, clipping at {draw.clip_norm:g}"
+            settings = {**self.settings, "optimizer.draw": draw.number}
+            found = self.train(self.sweep(lag, "seeds", range(self.seeds_at(lag)), settings), what)
+            accuracies = [correct.right.mean() for correct in found.correct.values()]
+            yield lag, (sum(accuracy > LEARNS for accuracy in accuracies), len(accuracies))
+
+    def search(self, lag: int) -> Draw:
+        """The draw that the encoder gets at a lag."""
+        half = {**self.settings, "trainer.epochs": self.epochs // 2}
+        found = self.tried(self.sweep(lag, "search", [SEARCH_SEED], half, range(self.draws)), "a search")
+        if not self.tried_again:
+            return best_draw(found)
+        best = sorted(found, key=lambda draw: (-draw.score, draw.learning_rate))[: self.tried_again]
+        numbers = [draw.number for draw in best]
+        again = self.sweep(lag, "finals", FINAL_SEEDS, self.settings, numbers)
+        return best_draw(self.tried(again, "the best draws again"))
+
+    def sweep(
+        self, lag: int, stage: str, seeds: Sequence[int], settings: Mapping[str, Any], draws: Sequence[int] = ()
+    ) -> Sweep:
+        """The sweep of a stage at a lag."""
+        of_lag = {**settings, "data.max_lag": lag}
+        name = f"{self.study.name}_{stage}_{lag}"
+        return Sweep(name, "", str(lag), (self.arm.name,), tuple(seeds), of_lag, draws=tuple(draws))
+
+    def tried(self, sweep: Sweep, what: str) -> list[Draw]:
+        """The draws of a search, with their scores."""
+        found = self.train(sweep, f"{what}, {len(sweep.draws)} draws with {len(sweep.seeds)} seeds")
+        return draws_of(rows_of(self.study.name, found.rows), sweep.name)[self.arm.name]
+
+    def train(self, sweep: Sweep, what: str) -> Measured:
+        """Train a sweep, or what is left of it, and measure it; say what, and how long the rest may take."""
+        spent = time.monotonic() - self.began
+        left = f"; about {spent * (self.work() / self.done - 1) / 60:.0f} min left" if self.done else ""
+        print(f"lag {sweep.condition}: {what}{left}", flush=True)
+        train(self.study, sweep, "", [self.arm.name], [f"tracking.directory={self.store}", *self.overrides])
+        self.done += work_of(int(sweep.condition), len(sweep.seeds) * max(1, len(sweep.draws)), sweep.settings)
+        return measured(self.study, sweep, self.opened())
+
+    def work(self) -> float:
+        """The tokens that all runs read, in the unit of `done`."""
+        half = {"trainer.epochs": self.epochs // 2}
+        runs = self.tried_again * len(FINAL_SEEDS)
+        return sum(
+            work_of(lag, self.draws, half) + work_of(lag, runs + self.seeds_at(lag), self.settings) for lag in self.lags
+        )
+
+    def opened(self) -> Store:
+        """Where the runs are recorded."""
+        return open_store(run_config(f"tracking.directory={self.store}", *self.overrides).tracking)
+
+
+def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:
+    """The tokens that some runs read; a review is about twenty tokens longer than its lag."""
+    return float(runs * int(settings["trainer.epochs"]) * (lag + 20))
+
+
+def place(placement: Placement, output: Path | None) -> None:
+    """Train an encoder at every lag, write its table and figure, and print the table."""
+    folder = output or placement.store / "lag" / placement.arm.name
+    counts: Counts = {}
+    for lag, count in placement.counts():
+        counts[lag] = count
+        table, figure = table_of(placement, counts), figure_of(placement, counts)
+        write_folder(folder, {"table.md": markdown([table])}, {"lag": figure})
+    console = new_console()
+    show(console, table)
+    for line in (*differences(placement), f"Exploratory: no protocol, no verdict. Figure: {folder / 'lag.png'}"):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path, bool]:
+    """An encoder's arm, the folder of its configuration, and whether it has a size; a class alone gets a YAML file in
+    `folder`."""
+    path, conf = Path(encoder), ENCODERS[1].parent
+    if path.suffix == ".yaml":
+        if not path.is_file() or path.parent.name != "encoder":
+            raise UserError(f"{encoder}: expected a file in a folder encoder/, such as my_conf/encoder/mine.yaml")
+        conf = path.resolve().parents[1]
+    elif "." in encoder:
+        label = encoder.rpartition(".")[2]
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", label).lower()
+        conf = folder.resolve() / name / "conf"
+        path = conf / "encoder" / f"{name}.yaml"
+        size = {"hidden_size": 64} if "hidden_size" in arguments_of(class_named(encoder, "ENCODER")) else {}
+        given = {"_target_": encoder, "name": name, "label": label, "color": COLOR, **size}
+        write_folder(path.parent, {path.name: yaml.safe_dump(given, sort_keys=False)}, {})
+    else:
+        found = [place / f"{encoder}.yaml" for place in ENCODERS if (place / f"{encoder}.yaml").is_file()]
+        if not found:
+            names = ", ".join(sorted(one.stem for place in ENCODERS for one in place.glob("*.yaml")))
+            raise UserError(f"{encoder}: expected a class (my_package.Mine), a YAML file, or one of {names}")
+        path = found[0]
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    name, sized = str(content.get("name", path.stem)), bool({"hidden_size", "defaults"} & content.keys())
+    return Arm(name, str(content.get("label") or name), str(content.get("color") or COLOR), path.stem), conf, sized
+
+
+def known_counts(placement: Placement) -> dict[str, Counts]:
+    """The committed counts of the leading figure, by arm."""
+    study = placement.committed
+    found: dict[str, Counts] = {}
+    for (arm, lag), count in searched_where_run(study, read_results(study.folder)).items():
+        if arm in study.leading["arms"] and arm != placement.arm.name:
+            found.setdefault(arm, {})[int(lag)] = count
+    return found
+
+
+def table_of(placement: Placement, counts: Counts) -> Table:
+    """This encoder above the committed ones."""
+    known = known_counts(placement)
+    lags = sorted({lag for of in (counts, *known.values()) for lag in of})
+    rows = [
+        (label, *(tally(*of[lag]) if lag in of else "" for lag in lags))
+        for label, of in [
+            (placement.arm.label, counts),
+            *((placement.committed.arms[one].label, known[one]) for one in known),
+        ]
+    ]
+    title = "Seeds that succeed, by lag [tokens], with the exact 95 % interval [%]"
+    return Table(title, ("encoder", *map(str, lags)), rows)
+
+
+def figure_of(placement: Placement, counts: Counts) -> Figure:
+    """This encoder's line beside those of the leading figure."""
+    arm = placement.arm
+    shares = {
+        one: {lag: clopper_pearson(*of[lag]) for lag in sorted(of)}
+        for one, of in {**known_counts(placement), arm.name: counts}.items()
+    }
+    labelled = replace(arm, label=f"{arm.label} (new)")
+    return figures.share_lines(shares, {**placement.committed.arms, arm.name: labelled})
+
+
+def differences(placement: Placement) -> list[str]:
+    """A line where these runs had another processor or version than the committed ones."""
+    own = provenance_of(placement.opened(), f"{placement.study.name}_seeds_{placement.lags[-1]}")
+    parts = [part for of in read_provenance(placement.committed.folder).values() for part in of["sweeps"]]
+    lines = []
+    for what, mine in (("processors", own.processors), ("torch", own.torch)):
+        theirs = sorted({one for part in parts for one in part[what]})
+        if set(mine) - set(theirs):
+            lines.append(f"{what}: {' and '.join(mine)} here, {' and '.join(theirs)} of the committed lines")
+    return lines
