@@ -31,24 +31,25 @@ def made(encoder: str, E: int, H: int) -> nn.Module:
 
 
 def test_every_encoder_is_on_the_page() -> None:
-    ours = {"rnn", "rnn_relu", "gru", "lstm", "bag"}
+    given = {path.stem for path in FOLDERS[0].glob("*.yaml")}
+    ours = given - {"rnn_uniform", "rnn_identity", "lstm_chrono"}  # which start otherwise
     assert ours == {encoder for encoder, _ in CHARGED} < {encoder for encoder, _ in SIZED}
 
 
 @pytest.mark.parametrize(("encoder", "formula"), SIZED)
 def test_an_encoder_has_the_weights_of_its_formula(encoder: str, formula: str) -> None:
-    for E, H in ((32, 64), (5, 7)):
+    for E, H in ((32, 64), (5, 8)):
         assert sum(weight.numel() for weight in made(encoder, E, H).parameters()) == value(formula, E, H)
 
 
 @pytest.mark.parametrize(("encoder", "formula"), CHARGED)
 def test_a_token_costs_a_multiply_add_for_each_number_of_a_matrix(encoder: str, formula: str) -> None:
-    matrices = [weight for weight in made(encoder, 5, 7).parameters() if weight.ndim == 2]
-    assert sum(matrix.numel() for matrix in matrices) == value(formula, 5, 7)
+    matrices = [weight for weight in made(encoder, 5, 8).parameters() if weight.ndim >= 2]
+    assert sum(matrix.numel() for matrix in matrices) == value(formula, 5, 8)
 
 
 def test_the_number_beside_a_formula_is_its_value() -> None:
     numbers = re.findall(r"`([^`|]+)` \| ([\d,]+) \|", PAGE)
-    assert len(numbers) == 5
+    assert len(numbers) == 10
     for formula, number in numbers:
         assert f"{value(formula, 32, 64):,}" == number

@@ -83,7 +83,7 @@ ELSEWHERE = {
         "make bench", "make bench-quick", "make overhead", "make prediction",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
-    "tests/test_own_encoder.py": ("python -m sentiment_rnn train -m --config-dir my_conf",),
+    "tests/test_own_encoder.py": ("python -m sentiment_rnn train -m --config-dir my_conf", "make lag"),
     "tests/test_site.py": ("make docs",),
     "tests/test_lesson.py": ("make notebook",),
     "tests/tools/test_screenshot.py": ("make screenshots",),

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from documented import REPOSITORY
-from processes import run_command
+from processes import environment, run_command
 
 TINY = (
     "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=20", "trainer.epochs=1", "trainer.threads=1",
@@ -27,9 +28,9 @@ def block(language: str, containing: str) -> str:
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
     """A folder with the files of the page."""
-    (tmp_path / "min_gru.py").write_text(block("python", "class MinGru"), encoding="utf-8")
+    (tmp_path / "update_gate.py").write_text(block("python", "class UpdateGateRnn"), encoding="utf-8")
     (tmp_path / "my_conf" / "encoder").mkdir(parents=True)
-    (tmp_path / "my_conf" / "encoder" / "min_gru.yaml").write_text(block("yaml", "MinGru"), encoding="utf-8")
+    (tmp_path / "my_conf" / "encoder" / "update_gate.yaml").write_text(block("yaml", "UpdateGateRnn"), encoding="utf-8")
     return tmp_path
 
 
@@ -37,12 +38,31 @@ def mine(tmp_path: Path) -> Path:
 def test_the_documented_encoder_trains_beside_one_of_the_project(mine: Path) -> None:
     _, _, _, command, *overrides = shlex.split(block("sh", "my_conf").replace("\\\n", ""))
     said = run_command(command, mine, *overrides, *TINY, status=0).stdout
-    assert re.findall(r"(\w+), pooling last, seed 0: validation", said) == ["min_gru", "gru"]
+    assert re.findall(r"(\w+), pooling last, seed 0: validation", said) == ["update_gate", "gru"]
 
 
 def test_the_documented_encoder_passes_its_documented_test(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(mine)
-    monkeypatch.delitem(sys.modules, "min_gru", raising=False)
+    monkeypatch.delitem(sys.modules, "update_gate", raising=False)
     names: dict[str, Any] = {}
     exec(block("python", "def test_"), names)
     names["test_padding_changes_no_state"]()
+
+
+@pytest.mark.slow
+def test_the_documented_cell_is_placed_in_the_figure(mine: Path) -> None:
+    line = block("sh", "make lag").partition("#")[0].replace("SEEDS=5 DRAWS=4", "SEEDS=2 DRAWS=2").strip()
+    tiny = " ".join(TINY[:2]) + " trainer.epochs=2 trainer.threads=1 embedding.size=4"
+    command = [*shlex.split(line), "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", f"STORE={mine / 'runs'}",
+               f"ARGS={tiny}"]  # fmt: skip
+    there = environment() | {"PYTHONPATH": str(mine)}
+    done = subprocess.run(command, cwd=REPOSITORY, env=there, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = re.findall(r"lag (\d+): (a search|\d+ seeds)", done.stdout)
+    assert shown == [("20", "a search"), ("20", "2 seeds"), ("100", "a search"), ("100", "2 seeds")]
+    assert re.search(r"about \d+ min left", done.stdout)
+    assert "Exploratory: no protocol, no verdict." in done.stdout
+    table = (mine / "runs" / "lag" / "update_gate_rnn" / "table.md").read_text(encoding="utf-8")
+    assert re.search(r"^\| UpdateGateRnn \|  \| \d/2 ", table, re.MULTILINE)
+    assert "| RNN, orthogonal | 20/20 (83 to 100) |" in table
+    assert (mine / "runs" / "lag" / "update_gate_rnn" / "lag.png").stat().st_size > 10_000

@@ -1,0 +1,92 @@
+"""One encoder in the leading figure: how it is named, how many runs it takes, and what is shown."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.lab.lag import Placement, arm_of, figure_of, table_of, work_of
+from sentiment_rnn.errors import UserError
+
+
+def placement(tmp_path: Path, encoder: str = "min_gru", draws: int = 12, seeds: int = 20) -> Placement:
+    """Of an encoder, at three lags."""
+    return Placement(encoder, (20, 100, 400), seeds, draws, tmp_path)
+
+
+def test_an_encoder_is_found_by_its_name_in_the_tool_and_the_lab(tmp_path: Path) -> None:
+    arm, _, sized = arm_of("min_gru", tmp_path)
+    assert (arm.name, arm.encoder, arm.label, sized) == ("min_gru", "min_gru", "minGRU, two layers", True)
+    assert arm_of("lstm_no_input", tmp_path)[0].label == "LSTM, no input gate"
+
+
+def test_a_class_gets_a_file_with_its_name_and_a_size_if_it_takes_one(tmp_path: Path) -> None:
+    arm, folder, sized = arm_of("sentiment_rnn.model.encoders.lstm.Lstm", tmp_path)
+    assert (arm.name, arm.label, sized) == ("lstm", "Lstm", True)
+    assert "hidden_size: 64" in (folder / "encoder" / "lstm.yaml").read_text()
+    arm, folder, sized = arm_of("sentiment_rnn.model.encoders.bag.Bag", tmp_path)
+    assert not sized
+    assert "hidden_size" not in (folder / "encoder" / "bag.yaml").read_text()
+
+
+def test_a_file_of_ones_own_names_label_and_color(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "encoder").mkdir(parents=True)
+    path = tmp_path / "mine" / "encoder" / "cell.yaml"
+    path.write_text('_target_: x.Y\nname: mine\nlabel: My cell\ncolor: "#123456"\nhidden_size: 8\n')
+    arm, folder, sized = arm_of(str(path), tmp_path)
+    assert (arm.name, arm.encoder, arm.label, arm.color, sized) == ("mine", "cell", "My cell", "#123456", True)
+    assert folder == tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "line"),
+    [
+        ("lsmt", "lsmt: expected a class"),
+        ("no.such.Cell", "ENCODER=no.such.Cell: cannot be imported"),
+        ("mine.yaml", "mine.yaml: expected a file in a folder encoder/"),
+    ],
+)
+def test_what_is_no_encoder_is_one_line(encoder: str, line: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=line):
+        arm_of(encoder, tmp_path)
+
+
+@pytest.mark.parametrize(("draws", "again"), [(12, 3), (8, 2), (4, 0), (1, 0)])
+def test_the_best_quarter_of_a_search_is_tried_again(draws: int, again: int, tmp_path: Path) -> None:
+    assert placement(tmp_path, draws=draws).tried_again == again
+
+
+def test_far_lags_have_ten_seeds_at_most(tmp_path: Path) -> None:
+    asked = placement(tmp_path)
+    assert [asked.seeds_at(lag) for lag in asked.lags] == [20, 20, 10]
+    assert placement(tmp_path, seeds=5).seeds_at(400) == 5
+
+
+def test_the_work_is_that_of_all_runs_at_half_or_all_epochs(tmp_path: Path) -> None:
+    asked = placement(tmp_path)
+    settings = {"trainer.epochs": 8}
+    assert work_of(20, 3, settings) == 3 * 8 * 40
+    expected = [(12 * 4 + (3 * 3 + seeds) * 8) * (lag + 20) for lag, seeds in ((20, 20), (100, 20), (400, 10))]
+    assert asked.work() == sum(expected)
+
+
+def test_runs_have_the_settings_of_the_committed_figure_at_their_lag(tmp_path: Path) -> None:
+    asked = placement(tmp_path)
+    sweep = asked.sweep(50, "seeds", range(3), asked.settings)
+    assert sweep.name == "lag_min_gru_seeds_50"
+    assert (sweep.settings["data.max_lag"], sweep.settings["trainer.epochs"]) == (50, 8)
+    assert sweep.settings["encoder.hidden_size"] == 64
+
+
+def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: Path) -> None:
+    asked, counts = placement(tmp_path), {20: (20, 20), 100: (3, 20)}
+    table = table_of(asked, counts)
+    assert table.columns == ("encoder", "5", "20", "50", "100", "400")
+    assert table.rows[0] == ("minGRU, two layers", "", "20/20 (83 to 100)", "", "3/20 (3 to 38)", "")
+    assert next(row[0] for row in table.rows[1:]) == "RNN, orthogonal"
+    texts = [text.get_text() for text in figure_of(asked, counts).axes[0].texts]
+    assert "minGRU, two layers (new)" in texts
+
+
+def test_a_committed_encoder_is_not_shown_twice(tmp_path: Path) -> None:
+    labels = [row[0] for row in table_of(placement(tmp_path, "gru"), {20: (1, 2)}).rows]
+    assert labels.count("GRU") == 1
