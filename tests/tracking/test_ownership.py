@@ -151,7 +151,7 @@ def test_a_second_process_waits_for_the_first_and_takes_its_finished_run(store: 
         assert thread.is_alive()
         assert not found
     thread.join(20)
-    assert [(record.run_id, record.is_open) for record in found] == [(first.run_id, False)]
+    assert [(record.run_id, record.finished) for record in found] == [(first.run_id, True)]
 
 
 def test_a_run_that_is_being_trained_is_resumed_by_nobody_else(store: Store) -> None:

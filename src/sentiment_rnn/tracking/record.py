@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 from lightning.pytorch.loggers import Logger
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -31,10 +30,9 @@ from mlflow.entities import Run
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles, folder_of
+from sentiment_rnn.tracking.checkpoints import folder_of
 from sentiment_rnn.tracking.models import files_in
 from sentiment_rnn.tracking.names import (
-    CHECKPOINT_TAG,
     DIVERGED_TAG,
     ERROR_TAG,
     GRADIENTS,
@@ -59,19 +57,29 @@ Point = tuple[str, float, int, int]
 """Name, value, time [ms since 1970] and step of a metric."""
 
 
-class RunRecord:
-    """The record of a run. Whoever only reads it opens it; who writes it begins it, and nobody else does until the end.
+class RunRecord(Logger):
+    """The record of a run, to which Lightning logs as well. Whoever only reads it opens it; who writes it begins it,
+    and nobody else does until the end.
 
     Methods that write raise `OSError` for a full disk, and `UserError` where another process has taken the run over.
     """
 
-    def __init__(self, store: Store, run_id: str, overrides: Sequence[str] = (), sweep: Run | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        overrides: Sequence[str] = (),
+        sweep: Run | None = None,
+        finished: bool = False,
+    ) -> None:
         self.store = store
         self.run_id = run_id
         self.overrides = overrides
         """What was said on the command line."""
         self.sweep = sweep
         """The parent run, if this is a job of a sweep."""
+        self.finished = finished
+        """Whether the run is not to be trained, since it has finished before."""
         self.checkpoints = folder_of(store, run_id)
         self.folder = self.checkpoints / RECORD
         self.artifacts = self.folder / "artifacts"
@@ -95,9 +103,14 @@ class RunRecord:
             self._told |= json.loads(path.read_text(encoding="utf-8"))
 
     @property
-    def is_open(self) -> bool:
-        """Whether this process writes it. A run that has finished is not to be trained."""
-        return self.owner is not None
+    def name(self) -> str:
+        """The experiment's id, for Lightning."""
+        return self.store.experiment_id
+
+    @property
+    def version(self) -> str:
+        """The run's id, for Lightning."""
+        return self.run_id
 
     @property
     def has_finished(self) -> bool:
@@ -135,7 +148,6 @@ class RunRecord:
             self._points.setdefault(name, {})[step] = value
         write_whole(self.folder / "metrics.jsonl", "".join(map(_line, points)).encode())
         self._metrics = (self.folder / "metrics.jsonl").open("a", encoding="utf-8")
-        self.published.unlink(missing_ok=True)
         (self.artifacts / TRACEBACK).unlink(missing_ok=True)  # of the failure from which it resumes
         kept = {name: value for name, value in self._told["tags"].items() if name not in (ERROR_TAG, DIVERGED_TAG)}
         self._tell(
@@ -204,17 +216,13 @@ class RunRecord:
         self.changed.set()
         self.urgent.set()
 
-    def logger(self) -> "RunLogger":
-        """Where Lightning writes its metrics."""
-        return RunLogger(self)
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        """Nothing of what Lightning knows: `tracked_run` records the whole configuration."""
 
-    def checkpoint_files(self) -> CheckpointFiles:
-        """How Lightning writes checkpoints: what was measured up to one is on the disk before."""
-        return CheckpointFiles(self.flush)
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Numbers, at one step. A run that was resumed repeats some steps: what it logged at one stays."""
         now = milliseconds()
+        step = step or 0
         points = [(name, float(value), now, step) for name, value in metrics.items()]
         new = [point for point in points if step not in self._points.get(point[0], {})]
         if new:
@@ -226,12 +234,6 @@ class RunRecord:
         dataset = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
         fields = ("name", "digest", "source_type", "source")
         self._tell(dataset={field: dataset[field] for field in fields})
-
-    def log_checkpoints(self, tested: str, keeps_last: bool = True) -> None:
-        """Checkpoints by reference: they stay where they are."""
-        last = {"last": str(self.checkpoints / LAST)} if keeps_last else {}
-        self.log_text(yaml.safe_dump({"tested": tested, **last}), "checkpoints.yaml")
-        self.tags({CHECKPOINT_TAG: tested})
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
         """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
@@ -248,11 +250,17 @@ class RunRecord:
             self.artifacts_in(Path(folder))
 
     def log_pictures(self, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]) -> None:
-        """Figures by their name, and the most confident mistakes."""
+        """Figures by their name, and a table of the most confident mistakes."""
         with tempfile.TemporaryDirectory() as folder:
-            tables = write_pictures_and_mistakes(Path(folder), figures, mistakes)
+            Path(folder, "figures").mkdir()
+            for name, figure in figures.items():
+                figure.savefig(Path(folder, "figures", f"{name}.png"))
             self.artifacts_in(Path(folder))
-        self.tags(tables)
+        if mistakes:
+            import pandas as pd
+
+            self.log_text(pd.DataFrame(mistakes).to_json(orient="split", index=False), MISTAKES)
+            self.tags({TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])})
 
     def log_model(self, package: Path, tags: Mapping[str, str]) -> None:
         """The packaged model in a folder called `tracking.models.PACKAGE`."""
@@ -278,47 +286,6 @@ class RunRecord:
             self._told |= told
             write_whole(self.folder / "run.json", json.dumps(self._told).encode())
         self.changed.set()
-
-
-class RunLogger(Logger):
-    """Lightning's way to the record of a run, which ends when it was tested, not when fitting ends."""
-
-    def __init__(self, record: RunRecord) -> None:
-        super().__init__()
-        self.record = record
-
-    @property
-    def name(self) -> str:
-        """The experiment's id."""
-        return self.record.store.experiment_id
-
-    @property
-    def version(self) -> str:
-        """The run's id."""
-        return self.record.run_id
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """What Lightning has measured."""
-        self.record.log_metrics(metrics, step or 0)
-
-    def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """Nothing: `tracked_run` records the whole configuration."""
-
-
-def write_pictures_and_mistakes(
-    folder: Path, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]
-) -> dict[str, str]:
-    """Write figures under `figures/`, and mistakes into a table, where there are any; the tags that go with them."""
-    for name, figure in figures.items():
-        path = folder / "figures" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path)
-    if not mistakes:
-        return {}
-    import pandas as pd
-
-    pd.DataFrame(mistakes).to_json(folder / MISTAKES, orient="split", index=False)
-    return {TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])}
 
 
 def milliseconds() -> int:

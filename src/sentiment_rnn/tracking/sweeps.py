@@ -145,7 +145,7 @@ def _parent_run(store: Store, config: TrackingConfig, study: str, digest: str, p
     alike = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1000
     )
-    earlier = latest_of(store, alike) if alike else None
+    earlier = latest_of(alike) if alike else None
     finished = (
         earlier is not None
         and is_finished(earlier)
