@@ -200,7 +200,7 @@ def test_where_a_server_keeps_no_artifacts_it_is_one_line(
 
     monkeypatch.setattr(store.client, "log_text", refuse)
     with pytest.raises(UserError) as refused:
-        log_comparison(store, find_sweep(store, "plain"), {"table.md": "| |"}, Figure())
+        log_comparison(store, find_sweep(store, "deep"), {"table.md": "| |"}, Figure())
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -12,10 +12,10 @@ The folder `record` goes when MLflow has all of it.
 """
 
 import copy
+import io
 import json
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,6 @@ from mlflow.entities import Run
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.checkpoints import folder_of
-from sentiment_rnn.tracking.models import files_in
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     ERROR_TAG,
@@ -45,7 +44,7 @@ from sentiment_rnn.tracking.names import (
 from sentiment_rnn.tracking.ownership import Owner, owner_in, this_process
 from sentiment_rnn.tracking.results import FINISHED, Curve
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.whole_files import whole, write_whole
+from sentiment_rnn.whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,8 +77,6 @@ class RunRecord(Logger):
         """What was said on the command line."""
         self.sweep = sweep
         """The parent run, if this is a job of a sweep."""
-        self.finished = finished
-        """Whether the run is not to be trained, since it has finished before."""
         self.checkpoints = folder_of(store, run_id)
         self.folder = self.checkpoints / RECORD
         self.artifacts = self.folder / "artifacts"
@@ -101,6 +98,9 @@ class RunRecord(Logger):
         path = self.folder / "run.json"
         if path.exists():
             self._told |= json.loads(path.read_text(encoding="utf-8"))
+        end = self._told["end"]
+        self.finished = finished or (end is not None and end[0] == FINISHED)
+        """Whether the run is not to be trained, since it has finished before, as its store or its record says."""
 
     @property
     def name(self) -> str:
@@ -111,11 +111,6 @@ class RunRecord(Logger):
     def version(self) -> str:
         """The run's id, for Lightning."""
         return self.run_id
-
-    @property
-    def has_finished(self) -> bool:
-        """Whether it says that the run was trained and tested to its end."""
-        return self._told["end"] is not None and self._told["end"][0] == FINISHED
 
     @property
     def is_at_work(self) -> bool:
@@ -188,22 +183,15 @@ class RunRecord(Logger):
         with self._lock:
             self._tell(tags=self._told["tags"] | dict(tags))
 
-    def artifacts_in(self, path: Path, folder: str = "") -> None:
-        """The files in a folder, under `folder` of the run's artifacts."""
-        self.check()
-        for source in files_in(path):
-            target = self.artifacts / folder / source.relative_to(path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with whole(target) as partial:
-                shutil.copyfile(source, partial)
-        self.changed.set()
-
     def log_text(self, text: str, name: str) -> None:
         """A text as the artifact `name`, `figures/table.md` say."""
-        self.check()
-        (self.artifacts / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.artifacts / name, text.encode())
-        self.changed.set()
+        self._keep(name, text.encode())
+
+    def log_figure(self, figure: "Figure", name: str) -> None:
+        """A picture as the artifact `name`."""
+        content = io.BytesIO()
+        figure.savefig(content)
+        self._keep(name, content.getvalue())
 
     def end(self, status: str) -> None:
         """End the run, as `FINISHED`, `FAILED` or `KILLED`."""
@@ -243,19 +231,14 @@ class RunRecord(Logger):
 
     def log_predictions(self, predictions: Predictions) -> None:
         """What the model says of every test review."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, PREDICTIONS)
-            path.parent.mkdir()
-            predictions.save(path)
-            self.artifacts_in(Path(folder))
+        content = io.BytesIO()
+        predictions.save(content)
+        self._keep(PREDICTIONS, content.getvalue())
 
     def log_pictures(self, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]) -> None:
         """Figures by their name, and a table of the most confident mistakes."""
-        with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "figures").mkdir()
-            for name, figure in figures.items():
-                figure.savefig(Path(folder, "figures", f"{name}.png"))
-            self.artifacts_in(Path(folder))
+        for name, figure in figures.items():
+            self.log_figure(figure, f"figures/{name}.png")
         if mistakes:
             import pandas as pd
 
@@ -279,6 +262,13 @@ class RunRecord(Logger):
         """Steps and values of a metric so far, also of the time before the run was resumed."""
         points = self._points.get(name, {})
         return sorted(points), [points[step] for step in sorted(points)]
+
+    def _keep(self, name: str, content: bytes) -> None:
+        self.check()
+        path = self.artifacts / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+        self.changed.set()
 
     def _tell(self, **told: Any) -> None:
         with self._lock:

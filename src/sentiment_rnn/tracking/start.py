@@ -39,7 +39,7 @@ from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.ownership import TAKEOVER, own_lock, this_process, writer_of
 from sentiment_rnn.tracking.publish import Publisher, at_end, finish_all, sweeps_here
 from sentiment_rnn.tracking.record import RunRecord
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished, run_or_none
 from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store, storage_fault
 from sentiment_rnn.tracking.store_errors import no_answer, store_errors, until_answered
@@ -207,10 +207,9 @@ def start_or_resume_run(
             raise PrunedError(run.data.tags[PRUNED_TAG])
         if DIVERGED_TAG in run.data.tags:
             raise DivergedError(run.data.tags[DIVERGED_TAG])
-        if RunRecord(store, run.info.run_id).has_finished:  # which the store does not know yet
-            return RunRecord(store, run.info.run_id, overrides, parent, finished=True)
-        if TAKEN_OVER_TAG not in run.data.tags and _resumes_here(store, run, config):
-            return RunRecord(store, run.info.run_id, overrides, parent)
+        record = RunRecord(store, run.info.run_id, overrides, parent)
+        if record.finished or (TAKEN_OVER_TAG not in run.data.tags and _resumes_here(store, run, config)):
+            return record
     return _new_run(store, config, identity, overrides, owned, parent)
 
 
@@ -261,12 +260,9 @@ def _parent(store: Store, parent: str) -> Run:
 def _run_to_resume(store: Store, config: RunConfig, identity: str, overrides: list[str], owned: ExitStack) -> RunRecord:
     run_id = config.tracking.resume
     assert run_id
-    try:
-        run = store.client.get_run(run_id)
-    except MlflowException as error:
-        if no_answer(error):
-            raise
-        raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}") from error
+    run = run_or_none(store, run_id)
+    if run is None:
+        raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}")
     tags = run.data.tags
     if tags.get(IDENTITY_TAG) != identity:
         raise UserError(

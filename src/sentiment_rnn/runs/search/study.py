@@ -1,4 +1,4 @@
-"""What a search knows, as Optuna keeps it, and what ends its trials early: a journal in a file beside the store.
+"""What a search knows, as Optuna keeps it: a journal in a file beside the store; and what ends trials early.
 
 A file and not a database: each search has its own, no table of it meets MLflow's, and jobs on other machines that
 share the folder can write it too.
@@ -13,7 +13,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import optuna
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -29,6 +29,8 @@ log = logging.getLogger("sentiment_rnn")
 
 PRUNING = "pruning"
 """Attribute of a study: its kind of pruning, for the jobs, which do not know the sweep's configuration."""
+PRUNERS = {"median": MedianPruner, "halving": SuccessiveHalvingPruner, None: NopPruner}
+"""What decides whether a trial goes on, by the kind of pruning."""
 
 
 def study_file(store: Store, parent: str) -> Path:
@@ -65,7 +67,7 @@ def load_study(path: Path, parent: str) -> optuna.Study:
     """The study as a job reads it, with its pruner; raises `UserError` if its file is damaged."""
     with _readable(path):
         study = optuna.load_study(study_name=parent, storage=_storage(path))
-        study.pruner = pruner(study.user_attrs[PRUNING])
+        study.pruner = PRUNERS[study.user_attrs[PRUNING]]()
     return study
 
 
@@ -74,13 +76,6 @@ def sampler(settings: SearchConfig, trial: int) -> BaseSampler:
     with the proposals that it would have made, and repeats none."""
     seed = int(np.random.SeedSequence([settings.seed, trial]).generate_state(1)[0])
     return TPESampler(seed=seed) if settings.sampler == "tpe" else RandomSampler(seed=seed)
-
-
-def pruner(kind: str | None) -> BasePruner:
-    """What decides whether a trial goes on."""
-    if kind == "median":
-        return MedianPruner()
-    return SuccessiveHalvingPruner() if kind == "halving" else NopPruner()
 
 
 def drop_broken_line(path: Path) -> None:

@@ -1,9 +1,7 @@
 """A search as a sweep: it asks for values, launches trials and tells what they scored; and what its run shows of it."""
 
 import logging
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import optuna
@@ -135,14 +133,12 @@ def _tell(study: optuna.Study, trial: FrozenTrial, found: Any) -> bool:
 
 def _show(record: RunRecord, study: optuna.Study, space: Space, objective: Objective) -> None:
     """Write the table of all trials and the figure into the parent run."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "trials.csv").write_text(_table(study, space, objective), encoding="utf-8")
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-        scores = {trial.number: float(trial.value or 0) for trial in complete}
-        figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
-        figure.savefig(Path(folder, "history.png"))
-        record.artifacts_in(Path(folder), "search")
+    record.log_text(_table(study, space, objective), "search/trials.csv")
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    scores = {trial.number: float(trial.value or 0) for trial in complete}
+    figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
+    record.log_figure(figure, "search/history.png")
 
 
 def _table(study: optuna.Study, space: Space, objective: Objective) -> str:
