@@ -131,6 +131,25 @@ def test_a_run_of_a_process_here_whose_record_is_in_another_folder_is_left_to_it
     assert TAKEN_OVER_TAG not in store.client.get_run(run_id).data.tags
 
 
+def test_a_run_that_has_finished_here_is_not_trained_again_while_its_store_calls_it_running(
+    store: Store, config: RunConfig, owned: ExitStack
+) -> None:
+    run_id = broken_run(store, config, ELSEWHERE, here=True)
+    record = RunRecord(store, run_id)
+    record.begin()
+    record.end("FINISHED")
+    started = start_or_resume_run(store, config, "mine", [], owned)
+    assert (started.run_id, started.finished) == (run_id, True)
+
+
+def test_a_run_that_another_process_has_begun_anew_is_not_resumed(
+    store: Store, config: RunConfig, owned: ExitStack
+) -> None:
+    run_id = broken_run(store, config, replace(this_process(), started="before"), here=True)
+    store.client.set_tag(run_id, TAKEN_OVER_TAG, ELSEWHERE.text())
+    assert start_or_resume_run(store, config, "mine", [], owned).run_id != run_id
+
+
 def test_a_run_of_a_process_elsewhere_is_refused_until_the_user_says_that_it_is_gone(
     store: Store, config: RunConfig, owned: ExitStack
 ) -> None:

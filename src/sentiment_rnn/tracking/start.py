@@ -228,8 +228,6 @@ def _resumes_here(store: Store, run: Run, config: RunConfig) -> bool:
         UserError: a process that may live trains it.
     """
     run_id, writer = run.info.run_id, writer_of(run)
-    if writer and writer.is_this_process:  # the answer to an earlier attempt to make it was lost
-        return True
     here = _is_here(store, run)
     gone = run.info.status != RUNNING or writer is None or writer.is_gone or (writer.is_here and here)
     if not gone and not config.tracking.takeover:
