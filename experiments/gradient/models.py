@@ -18,7 +18,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.runs.restored import load_tested, rebuild_initial
-from sentiment_rnn.tracking.results import RunResult, results_of_sweeps
+from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store
 
 GENERATED, IMDB = "generated", "IMDb"
@@ -42,7 +42,8 @@ def planned_runs(store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[
     Raises:
         UserError: of one of them there is none.
     """
-    found = [run for run in results_of_sweeps(store, sweep) if run.encoder in arms and run.seed in seeds]
+    every = results_of(store, find_sweep(store, sweep, finished=True))
+    found = [run for run in every if run.encoder in arms and run.seed in seeds]
     if missing := [arm for arm in arms if arm not in {run.encoder for run in found}]:
         raise UserError(
             f"sweep {sweep}: no run of encoder={missing[0]} has a seed of the protocol ({min(seeds)} to {max(seeds)}); "

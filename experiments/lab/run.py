@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from experiments.lab.findings import check_shown, own_module
+from experiments.lab.provenance import provenance_of
 from experiments.lab.study import Protocol, Study, Sweep, find_study
 from experiments.lab.sweeps import Measured, asked_arms, measured, train, trainable
 from experiments.lab.table import (
@@ -26,7 +26,6 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.tracking.provenance import provenance_of
 from sentiment_rnn.tracking.store import check_store, open_store
 
 PROVENANCE = "provenance.json"
@@ -110,7 +109,7 @@ def run_sweep(
     if arms:
         train(study, sweep, protocol.digest, arms, overrides)
         store = open_store(tracking)
-        add(study, protocol, measured(study, sweep, store), asdict(provenance_of(store, sweep.name)))
+        add(study, protocol, measured(study, sweep, store), provenance_of(store, sweep.name))
 
 
 def freeze(study: Study, protocol: Protocol) -> None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,6 @@ from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, read_correct, read_results, values_of
 from processes import environment
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.provenance import Provenance
 from stored_runs import runs_in
 
 
@@ -45,13 +44,8 @@ def found(accuracies: Mapping[int, float], sweep: str = "learn_20", reviews: str
 
 
 def trained(sweep: str, seeds: Sequence[int]) -> dict[str, Any]:
-    empty: list[Any] = []
-    return asdict(
-        Provenance(
-            sweep, "2026-01-01", "2026-01-02", len(seeds), ["lstm"], list(seeds), ["cpu"],
-            empty, empty, empty, empty, empty, empty, empty,
-        )
-    )  # fmt: skip
+    days = {"began": "2026-01-01", "ended": "2026-01-02"}
+    return {"sweep": sweep, **days, "runs": len(seeds), "encoders": ["lstm"], "seeds": list(seeds)}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -118,8 +112,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[st
     monkeypatch.setattr(run_module, "open_store", lambda *_, **__: None)
     monkeypatch.setattr(run_module, "trainable", lambda _, sweep, __: list(sweep.arms) if sweep.draws else ["lstm"])
     monkeypatch.setattr(run_module, "measured", lambda _, sweep, __: found({0: 0.9}, sweep.name))
-    provenance = SimpleNamespace(run=lambda _, sweep: Provenance(**trained(sweep, [0])))
-    monkeypatch.setattr(run_module, "provenance_of", provenance.run)
+    monkeypatch.setattr(run_module, "provenance_of", lambda _, sweep: trained(sweep, [0]))
     return found_runs
 
 

@@ -96,7 +96,7 @@ def test_words_layout_and_what_only_shows_results_count_for_nothing(
         ("data/batching.py", "import numpy as np\n", "import numpy as np\nHALF = 0.5\n"),
         ("data/sources/generated.py", "it was a monday", "it was a tuesday"),
         ("runs/engine.py", "num_sanity_val_steps=0", "num_sanity_val_steps=1"),
-        ("runs/target_score.py", "EPOCHS = 2", "EPOCHS = 3"),
+        ("runs/stopping.py", "EPOCHS = 2", "EPOCHS = 3"),
         ("runtime.py", "set_flush_denormal(True)", "set_flush_denormal(False)"),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_run_reaches_the_family_of_its_encoder_and_no_other(encoder: str, fami
     assert {name for name in reached if name.startswith("model/encoders/")} - base == {f"model/encoders/{family}.py"}
     assert (base <= reached) == (encoder != "bag")
     assert {name for name in reached if name.startswith("data/sources/")} == {"data/sources/generated.py"}
-    stops = {"runs/target_score.py", "runs/finite_loss.py", "runs/resume.py"}
+    stops = {"runs/stopping.py", "runs/resume.py"}
     assert {*stops, "runs/engine.py", "runtime.py", "data/batching.py"} <= reached
 
 

@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from short_runs import LSTM, SMALL, assert_equal_states, last_state
 
 from processes import environment
-from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
+from sentiment_rnn.tracking.checkpoints import load_checkpoint
 from stored_runs import rows, runs_in
 
 pytestmark = pytest.mark.slow

@@ -137,9 +137,9 @@ def config(store: Store) -> Callable[..., RunConfig]:
 def is_reused(store: Store, first: RunConfig, second: RunConfig, identity: str) -> bool:
     """Whether a run of the first configuration, once finished, stands in for one of the second."""
     with tracked_run(store, first, identity, ["seed=0"]) as trained:
-        assert trained.is_open
+        assert not trained.finished
     with tracked_run(store, second, identity, ["seed=0", "study=second"]) as record:
-        reused = not record.is_open
+        reused = record.finished
         assert reused == (record.run_id == trained.run_id)
     parent = parent_of(store, second)
     assert (f"{REUSED_TAG}.{trained.run_id}" in parent.data.tags) == reused

@@ -17,7 +17,7 @@ from sentiment_rnn.report.figures import search_history
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.search.space import Space
 from sentiment_rnn.runs.search.study import load_study, open_study, study_file
-from sentiment_rnn.runs.search.trials import run_trials
+from sentiment_rnn.runs.search.sweep import run_trials
 from sentiment_rnn.tracking.start import DivergedError, PrunedError
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import runs_in

@@ -20,8 +20,7 @@ from processes import environment, run_command, training_that
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import restored
-from sentiment_rnn.tracking.checkpoint_files import folder_of, load_checkpoint
-from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
+from sentiment_rnn.tracking.checkpoints import folder_of, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import Store, open_store

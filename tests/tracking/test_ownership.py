@@ -2,6 +2,8 @@
 gone."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +23,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import ownership
 from sentiment_rnn.tracking.names import IDENTITY_TAG, PARENT_TAG, TAKEN_OVER_TAG, WRITER_TAG
-from sentiment_rnn.tracking.ownership import OWNER, Owner, SweepLock, owner_in, this_process
+from sentiment_rnn.tracking.ownership import OWNER, Owner, SweepLock, owner_in, started_at, this_process
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.start import start_or_resume_run, tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
@@ -51,6 +53,14 @@ def owned() -> Iterator[ExitStack]:
         yield owned
 
 
+@pytest.fixture
+def living() -> Iterator[Owner]:
+    """Another process of this machine, which is at work."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield replace(this_process(), pid=process.pid, started=started_at(process.pid) or "", token="of another")
+        process.kill()
+
+
 def broken_run(store: Store, config: RunConfig, writer: Owner, here: bool) -> str:
     """A run of the sweep that goes on, as the store says; its record is here, or on another machine."""
     tags = {IDENTITY_TAG: "mine", PARENT_TAG: config.tracking.parent, WRITER_TAG: writer.text()}
@@ -73,6 +83,14 @@ def test_a_process_that_has_ended_is_gone_and_so_is_one_whose_id_was_given_again
     assert (ended.is_here, ended.is_this_process, ended.is_gone) == (True, False, True)
     again = replace(own, started="1")
     assert (again.is_here, again.is_this_process, again.is_gone) == (True, False, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_was_killed_is_gone_before_its_parent_has_asked_for_its_status(living: Owner) -> None:
+    assert not living.is_gone
+    os.kill(living.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, living.pid, os.WEXITED | os.WNOWAIT)
+    assert living.is_gone
 
 
 def test_a_process_elsewhere_may_live_unless_the_scheduler_has_started_its_job_again(
@@ -102,6 +120,34 @@ def test_a_run_whose_process_here_has_ended_is_resumed(store: Store, config: Run
     run_id = broken_run(store, config, ended_process(), here=True)
     started = start_or_resume_run(store, config, "mine", [], owned)
     assert (started.run_id, started.finished) == (run_id, False)
+
+
+def test_a_run_of_a_process_here_whose_record_is_in_another_folder_is_left_to_it(
+    store: Store, config: RunConfig, owned: ExitStack, living: Owner
+) -> None:
+    run_id = broken_run(store, config, living, here=False)
+    with pytest.raises(UserError, match=f"^run {run_id}: process {living.pid} on "):
+        start_or_resume_run(store, config, "mine", [], owned)
+    assert TAKEN_OVER_TAG not in store.client.get_run(run_id).data.tags
+
+
+def test_a_run_that_has_finished_here_is_not_trained_again_while_its_store_calls_it_running(
+    store: Store, config: RunConfig, owned: ExitStack
+) -> None:
+    run_id = broken_run(store, config, ELSEWHERE, here=True)
+    record = RunRecord(store, run_id)
+    record.begin()
+    record.end("FINISHED")
+    started = start_or_resume_run(store, config, "mine", [], owned)
+    assert (started.run_id, started.finished) == (run_id, True)
+
+
+def test_a_run_that_another_process_has_begun_anew_is_not_resumed(
+    store: Store, config: RunConfig, owned: ExitStack
+) -> None:
+    run_id = broken_run(store, config, replace(this_process(), started="before"), here=True)
+    store.client.set_tag(run_id, TAKEN_OVER_TAG, ELSEWHERE.text())
+    assert start_or_resume_run(store, config, "mine", [], owned).run_id != run_id
 
 
 def test_a_run_of_a_process_elsewhere_is_refused_until_the_user_says_that_it_is_gone(
@@ -151,7 +197,7 @@ def test_a_second_process_waits_for_the_first_and_takes_its_finished_run(store: 
         assert thread.is_alive()
         assert not found
     thread.join(20)
-    assert [(record.run_id, record.is_open) for record in found] == [(first.run_id, False)]
+    assert [(record.run_id, record.finished) for record in found] == [(first.run_id, True)]
 
 
 def test_a_run_that_is_being_trained_is_resumed_by_nobody_else(store: Store) -> None:

@@ -257,6 +257,22 @@ def test_a_store_that_is_away_for_a_while_has_everything_in_the_end(
     assert f"{record.store.uri}: answers again; sending what waited" in caplog.text
 
 
+def test_what_a_full_disk_did_not_take_is_there_once_it_has_space_and_the_run_alone_says_so(
+    record: RunRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    client: Any = record.store.client
+    client.asked.clear()
+    client.fault = MlflowException("(sqlite3.OperationalError) database or disk is full")
+    publisher = Publisher(record)
+    record.log_metrics({"loss": 0.5}, 1)
+    until(lambda: len(client.asked) >= 3)
+    client.fault = None
+    record.end("FINISHED")
+    publisher.finish()
+    assert (status(record), points(record)) == ("FINISHED", [(1, 0.5)])
+    assert caplog.text == ""
+
+
 def test_what_could_not_be_sent_is_said_and_sent_later(record: RunRecord, caplog: pytest.LogCaptureFixture) -> None:
     client: Any = record.store.client
     client.fault = AWAY

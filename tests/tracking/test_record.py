@@ -10,10 +10,10 @@ import torch
 
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS
+from sentiment_rnn.tracking.checkpoints import LAST, PREVIOUS, CheckpointFiles
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.record import RunRecord
-from sentiment_rnn.tracking.start import tracked_run
+from sentiment_rnn.tracking.start import DivergedError, tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 
 SMALL = ("task=adding", "tracking.system_metrics=false")
@@ -46,7 +46,7 @@ def points_in(record: RunRecord) -> list[tuple[str, float, int]]:
 def save_checkpoint(record: RunRecord) -> None:
     """Write a last checkpoint, as Lightning does."""
     state = {"state_dict": {"weight": torch.ones(3)}, "global_step": 1}
-    record.checkpoint_files().save_checkpoint(state, record.checkpoints / LAST)
+    CheckpointFiles(record.flush).save_checkpoint(state, record.checkpoints / LAST)
 
 
 def test_what_was_measured_before_a_checkpoint_is_on_the_disk_when_it_is_written(
@@ -157,17 +157,17 @@ def test_a_run_that_resumes_says_nothing_of_the_failure_before(store: Store) -> 
         with tracked_run(store, run_config(*SMALL, *overrides), "identity", []) as record:
             failed.append(record.run_id)
             if fails:
-                raise ZeroDivisionError
+                raise DivergedError("the loss is nan in batch 2")
 
     failed: list[str] = []
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(DivergedError):
         train(True)
-    assert "sentiment_rnn.error" in store.client.get_run(failed[0]).data.tags
+    assert {"sentiment_rnn.error", "sentiment_rnn.diverged"} <= store.client.get_run(failed[0]).data.tags.keys()
     assert "traceback.txt" in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
     train(False, f"tracking.resume='{failed[0]}'")
     run = store.client.get_run(failed[0])
     assert run.info.status == "FINISHED"
-    assert "sentiment_rnn.error" not in run.data.tags
+    assert not {"sentiment_rnn.error", "sentiment_rnn.diverged"} & run.data.tags.keys()
     assert "traceback.txt" not in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
 
 

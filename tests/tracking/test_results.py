@@ -15,7 +15,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.inventory import chosen, entries_of
 from sentiment_rnn.tracking.names import DIVERGED_TAG, ORDER_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
-from sentiment_rnn.tracking.results import find_sweep, result_of, results_of, results_of_sweeps
+from sentiment_rnn.tracking.results import find_sweep, result_of, results_of
 from sentiment_rnn.tracking.store import Store, open_store
 from sentiment_rnn.tracking.sweeps import OpenSweep, SweepPlan, log_comparison, open_sweep
 
@@ -48,14 +48,12 @@ def add_sweep(
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Sweeps: two alike, one of other seeds, one of more epochs, one of trials, one with trials, one with a run that
-    diverged, one run backwards."""
+    """Sweeps: one as usual, one of trials, one with trials, one with a run that diverged, one run backwards."""
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
     experiment = client.create_experiment("mine", artifact_location=folder.as_uri())
-    for name, seeds, epochs in (("plain", 3, 3), ("deep", 3, 3), ("single", 1, 3), ("long", 3, 5)):
-        add_sweep(client, experiment, name, [[f"seed={seed}", f"trainer.epochs={epochs}"] for seed in range(seeds)])
+    add_sweep(client, experiment, "deep", [[f"seed={seed}"] for seed in range(3)])
     add_sweep(client, experiment, "tried", [["encoder=rnn"], ["encoder=bag"]], trials=2)
     add_sweep(client, experiment, "mixed", [["encoder=rnn"], ["encoder=bag"]], trials=1)
     add_sweep(client, experiment, "drawn", [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)], diverged=1)
@@ -63,22 +61,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(client, uri, experiment, folder)
 
 
-def test_sweeps_that_were_trained_alike_are_read_together(store: Store) -> None:
-    assert [result.seed for result in results_of_sweeps(store, "plain", "deep")] == [0, 1, 2] * 2
-    assert [result.seed for result in results_of_sweeps(store, "plain", "single")] == [0, 1, 2, 0]
-
-
-@pytest.mark.parametrize(
-    ("other", "said"),
-    [
-        ("long", "trainer.epochs differs (3 in plain; 5 in long)"),
-        ("missing", "missing: no such sweep has finished"),
-    ],
-)
-def test_sweeps_that_do_not_compare_are_one_line(store: Store, other: str, said: str) -> None:
-    with pytest.raises(UserError) as refused:
-        results_of_sweeps(store, "plain", other)
-    assert said in str(refused.value)
+def test_a_sweep_that_has_not_finished_is_one_line_for_who_asks_for_a_finished_one(store: Store) -> None:
+    with pytest.raises(UserError, match=r"^missing: no such sweep has finished"):
+        find_sweep(store, "missing", finished=True)
 
 
 def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
@@ -119,7 +104,6 @@ def test_runs_that_diverged_come_where_they_are_asked_for_in_their_place(store: 
     assert [(result.overrides["optimizer.draw"], result.diverged) for result in every] == [
         ("0", False), ("1", True), ("2", False),
     ]  # fmt: skip
-    assert len(results_of_sweeps(store, "drawn", diverged=True)) == 3
 
 
 @pytest.mark.parametrize("jobs", [3, 2])
@@ -216,7 +200,7 @@ def test_where_a_server_keeps_no_artifacts_it_is_one_line(
 
     monkeypatch.setattr(store.client, "log_text", refuse)
     with pytest.raises(UserError) as refused:
-        log_comparison(store, find_sweep(store, "plain"), {"table.md": "| |"}, Figure())
+        log_comparison(store, find_sweep(store, "deep"), {"table.md": "| |"}, Figure())
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 

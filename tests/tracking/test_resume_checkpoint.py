@@ -8,8 +8,7 @@ import torch
 from mlflow import MlflowClient
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.checkpoint_files import CheckpointFiles
-from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
+from sentiment_rnn.tracking.checkpoints import CheckpointFiles, interrupted_checkpoint
 from sentiment_rnn.tracking.store import Store
 
 

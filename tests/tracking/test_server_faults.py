@@ -120,7 +120,7 @@ def artifacts(client: MlflowClient, run_id: str) -> set[str]:
 
 
 WHOLE = {
-    "checkpoints.yaml", "config.yaml", "figures", "gradients.csv", "mistakes.json", "overrides.yaml",
+    "config.yaml", "figures", "gradients.csv", "mistakes.json", "overrides.yaml",
     "predictions",
 }  # fmt: skip
 """The artifacts of a finished run."""

@@ -1,4 +1,4 @@
-"""List the sweeps and single runs: state, best score, age and disk use.
+"""List the sweeps and single runs: state, best score, age and size of checkpoints.
 
 sentiment-rnn runs
 sentiment-rnn runs mine --store runs
@@ -20,7 +20,7 @@ from sentiment_rnn.tracking.names import BEST_ACCURACY, ENCODER_TAG
 if TYPE_CHECKING:
     from sentiment_rnn.tracking.inventory import Best, Entry
 
-COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age", "checkpoints", "artifacts")
+COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age", "checkpoints")
 
 
 def main() -> None:
@@ -71,7 +71,6 @@ def row(entry: "Entry") -> tuple[str, ...]:
         best.run.data.tags.get(ENCODER_TAG, "") if best else "",
         age(time.time() - entry.updated),
         decimal(entry.checkpoints),
-        "" if entry.artifacts is None else decimal(entry.artifacts),
     )
 
 
@@ -104,7 +103,6 @@ def described(entry: "Entry") -> dict[str, Any]:
         "started": _moment(entry.run.info.start_time / 1000),
         "updated": _moment(entry.updated),
         "checkpoint_bytes": entry.checkpoints,
-        "artifact_bytes": entry.artifacts,
     }  # fmt: skip
 
 

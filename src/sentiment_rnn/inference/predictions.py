@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
@@ -46,9 +47,9 @@ class Predictions:
         """int64 [≤ count], the wrong reviews, the surest first."""
         return surest_mistakes(self.probabilities, self.labels, count)
 
-    def save(self, path: Path) -> None:
+    def save(self, file: Path | BinaryIO) -> None:
         """Write arrays alone, compressed; no pickle."""
-        np.savez_compressed(path, **{name: value for name, value in asdict(self).items() if value is not None})
+        np.savez_compressed(file, **{name: value for name, value in asdict(self).items() if value is not None})
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":

@@ -67,7 +67,7 @@ class SweepCallback(Callback):
         with exit_on_user_error():
             run = checked(config)
             check_encoders_named(config, [run])
-            prepare([run], here=True)
+            publish_left(prepare([run], here=True)[0])
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Check every job of the sweep, then open, or resume, its parent run."""

@@ -18,16 +18,13 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.code import code_digest
-from sentiment_rnn.runs.finite_loss import FiniteLoss
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
 from sentiment_rnn.runs.resume import LastCheckpoint, ResumePosition
-from sentiment_rnn.runs.target_score import StopAtTargetScore
-from sentiment_rnn.tracking.checkpoint_files import FINAL, LAST, CheckpointFiles
-from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint
-from sentiment_rnn.tracking.names import EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
-from sentiment_rnn.tracking.publish import publish_left
+from sentiment_rnn.runs.stopping import FiniteLoss, StopAtTargetScore
+from sentiment_rnn.tracking.checkpoints import FINAL, LAST, CheckpointFiles, interrupted_checkpoint
+from sentiment_rnn.tracking.names import CHECKPOINT_TAG, EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
@@ -57,11 +54,10 @@ def train(config: RunConfig, overrides: list[str]) -> float | None:
     identity = config.identity(job.digest, code_digest(config.targets))
     if not processes.is_global_zero:
         return take_part(job, processes)
-    publish_left(store)
     with Interruption() as interruption, tracked_run(store, config, identity, overrides) as record:
-        interrupted = interrupted_checkpoint(store, record.run_id) if record.is_open else None
-        processes.broadcast((not record.is_open, interrupted))
-        if not record.is_open:
+        interrupted = None if record.finished else interrupted_checkpoint(store, record.run_id)
+        processes.broadcast((record.finished, interrupted))
+        if record.finished:
             log.info("%s, seed %d: finished before as run %s", config.encoder.name, config.seed, record.run_id)
             return store.client.get_run(record.run_id).data.metrics.get(job.objective.best)
         note_other_machine(record, given, config)
@@ -145,7 +141,7 @@ def fit_and_test(
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})
-        record.log_checkpoints(str(tested), keeps_last=config.tracking.records_all)
+        record.tags({CHECKPOINT_TAG: str(tested)})
         if config.trainer.profiler:
             record.log_text(trainer.profiler.summary(), "profile.txt")  # type: ignore[attr-defined]
         if not (config.trainer.fast_dev_run or config.trainer.limit_batches):  # else most reviews were not read
@@ -156,11 +152,11 @@ def fit_and_test(
 
 def search_pruning(job: Job, record: RunRecord | None) -> Any:
     """The callback that may end a trial of a search early; None for other runs."""
-    if record is None or job.config.tracking.search_trial is None:
+    if record is None or record.sweep is None or job.config.tracking.search_trial is None:
         return None
-    from sentiment_rnn.runs.search.pruning import pruning_of  # Optuna, which other runs do not need
+    from sentiment_rnn.runs.search.study import pruning_of  # Optuna, which other runs do not need
 
-    return pruning_of(record.store, job.config.tracking, job.objective)
+    return pruning_of(record.store, record.sweep.info.run_id, job.config.tracking.search_trial, job.objective)
 
 
 def build_trainer(
@@ -206,9 +202,9 @@ def build_trainer(
         limit_val_batches=limit,
         limit_test_batches=None if settings.overfit_batches else limit,
         profiler=PROFILERS[settings.profiler]() if settings.profiler else None,
-        logger=record.logger() if record else False,
+        logger=record or False,
         callbacks=callbacks,
-        plugins=[record.checkpoint_files() if record else CheckpointFiles()],
+        plugins=[CheckpointFiles(record.flush if record else None)],
         log_every_n_steps=max(1, min(settings.log_every_n_steps, limit or steps)),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # LengthBuckets divides the batches itself

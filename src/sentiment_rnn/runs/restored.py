@@ -1,7 +1,5 @@
 """Models and data of finished runs, restored without importing anything that a run's files name."""
 
-from pathlib import Path
-
 import lightning.pytorch as pl
 
 from sentiment_rnn.config.components import named_by_file
@@ -12,8 +10,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target
 from sentiment_rnn.runs.reviews import build_model
-from sentiment_rnn.tracking.checkpoint_files import load_checkpoint
-from sentiment_rnn.tracking.checkpoints import checkpoint_of
+from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.results import RunResult
 
 OUR_SOURCES = ("sentiment_rnn.data.sources.",)
@@ -35,13 +32,10 @@ def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
 
 def load_tested(result: RunResult) -> SentimentClassifier:
     """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
-    return _load(result.config, checkpoint_of(result))
-
-
-def _load(config: ReviewConfig, path: Path) -> SentimentClassifier:
+    path = checkpoint_of(result)
     weights = load_checkpoint(path)["state_dict"]
     try:
-        model = _build(config, len(weights["backbone.embedding.weight"]))
+        model = _build(result.config, len(weights["backbone.embedding.weight"]))
         model.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as error:
         raise UserError(

@@ -12,7 +12,7 @@ from sentiment_rnn.tracking.models import register, take_back
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
 from sentiment_rnn.tracking.results import RunResult, accuracy_of, data_digest_of, run_or_none, score_of
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import may_be_missing
+from sentiment_rnn.tracking.store_errors import found_or_none
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,8 @@ def register_best(
 
 def _contests_of(store: Store, name: str, runs: Sequence[Run]) -> list[Contest]:
     """Of the champion, then of each encoder."""
-    try:
-        aliases = store.client.get_registered_model(name).aliases
-    except MlflowException as error:
-        if not may_be_missing(error):
-            raise
-        aliases = {}
+    model = found_or_none(lambda: store.client.get_registered_model(name))
+    aliases = model.aliases if model else {}
     groups: dict[str, list[Run]] = {CHAMPION: list(runs)}
     for run in runs:
         groups.setdefault(run.data.tags[ENCODER_TAG], []).append(run)

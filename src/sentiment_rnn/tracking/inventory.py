@@ -1,13 +1,10 @@
-"""What a store holds: its sweeps and single runs, how far each is, its best run, and the disk space it takes."""
+"""What a store holds: its sweeps and single runs, how far each is, its best run, and the size of its checkpoints."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlparse
 
 from mlflow.entities import Run
 
@@ -31,7 +28,7 @@ from sentiment_rnn.tracking.store import Store
 SILENT = 3600
 """Seconds without a new value of a metric after which a running run counts as abandoned."""
 PAGE = 1000
-"""Runs, or models, that are asked for at a time."""
+"""Runs that are asked for at a time."""
 SHORTEST_ID = 8
 """Characters of a run's id that are enough to name it."""
 
@@ -60,8 +57,6 @@ class Entry:
     """When it was last worked on, or asked for after its end, in seconds since 1970."""
     checkpoints: int
     """Bytes."""
-    artifacts: int | None
-    """Bytes of artifacts and packaged models; None where they do not lie on this machine."""
 
     @property
     def name(self) -> str:
@@ -115,15 +110,14 @@ def entries_of(store: Store) -> list[Entry]:
     for run in runs:
         if IDENTITY_TAG in run.data.tags:
             children.setdefault(run.data.tags.get(PARENT_TAG, ""), []).append(run)
-    models = _sizes_of_models(store)
     by_id = {run.info.run_id: run for run in runs}
     sweeps = []
-    for run in filter(_is_sweep, runs):
+    for run in (run for run in runs if SWEEP_TAG in run.data.tags):
         reused = [by_id[run_id] for run_id in reused_by(run) if run_id in by_id]
-        sweeps.append(_entry(store, run, children.get(run.info.run_id, []), models, reused))
+        sweeps.append(_entry(store, run, children.get(run.info.run_id, []), reused))
     parents = {sweep.run.info.run_id for sweep in sweeps}
     alone = (run for parent, of_parent in children.items() if parent not in parents for run in of_parent)
-    singles = [_entry(store, run, [run], models) for run in alone]
+    singles = [_entry(store, run, [run]) for run in alone]
     return sorted([*sweeps, *singles], key=lambda entry: -entry.updated)
 
 
@@ -152,26 +146,19 @@ def _names(sweep: str, entry: Entry) -> bool:
     return len(sweep) >= SHORTEST_ID and str(entry.run.info.run_id).startswith(sweep)
 
 
-def _is_sweep(run: Run) -> bool:
-    return SWEEP_TAG in run.data.tags
-
-
-def _entry(store: Store, run: Run, runs: list[Run], models: dict[str, int | None], reused: Sequence[Run] = ()) -> Entry:
-    """A sweep with the runs that it trained and those that it reuses, or a single run. Disk space counts where a run
-    was trained."""
+def _entry(store: Store, run: Run, runs: list[Run], reused: Sequence[Run] = ()) -> Entry:
+    """A sweep with the runs that it trained and those that it reuses, or a single run. Checkpoints count where a
+    run was trained."""
     updated = max(_last_work(store, part) for part in {part.info.run_id: part for part in (run, *runs)}.values())
-    everything = {run.info.run_id: run, **{part.info.run_id: part for part in runs}}
-    sizes = [_folder_size(part.info.artifact_uri) for part in everything.values()]
-    sizes += [models[run_id] for run_id in everything if run_id in models]
     listed = [*runs, *reused]
+    planned = 0 if is_finished(run) or SWEEP_TAG not in run.data.tags else planned_runs(store, run)
     return Entry(
         run,
         listed,
-        jobs=len(listed) if is_finished(run) or not _is_sweep(run) else planned_runs(store, run) or len(listed),
+        jobs=planned or len(listed),
         state=_state([run, *runs], updated),  # a sweep's jobs can outlive their launcher
         updated=updated,
         checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),
-        artifacts=None if None in sizes else sum(size for size in sizes if size is not None),
     )
 
 
@@ -197,25 +184,6 @@ def _last_work(store: Store, run: Run) -> float:
     logged = [store.client.get_metric_history(run.info.run_id, name)[-1].timestamp / 1000 for name in often]
     written = [path.stat().st_mtime for path in files_of(store, run.info.run_id)]
     return max([float(run.info.start_time) / 1000, *logged, *written])
-
-
-def _sizes_of_models(store: Store) -> dict[str, int | None]:
-    """Bytes of the packaged models of each run that has some, by the run's id."""
-    found: dict[str, int | None] = {}
-    for model in pages(lambda token: store.client.search_logged_models([store.experiment_id], max_results=PAGE,
-                                                                        page_token=token)):  # fmt: skip
-        sizes = (found.get(model.source_run_id, 0), _folder_size(model.artifact_location))
-        found[model.source_run_id] = None if None in sizes else sum(size for size in sizes if size is not None)
-    return found
-
-
-def _folder_size(address: str) -> int | None:
-    """Bytes of the files under a `file:` address; None for another."""
-    parts = urlparse(address)
-    if parts.scheme not in ("", "file"):
-        return None
-    folders = os.walk(unquote(parts.path))
-    return sum(Path(folder, name).lstat().st_size for folder, _, names in folders for name in names)
 
 
 def pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:

@@ -21,9 +21,9 @@ from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package_files import DESCRIBED, content_of
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG, TEMPERATURE, TRIAL_TAG
-from sentiment_rnn.tracking.results import is_finished
+from sentiment_rnn.tracking.results import is_finished, run_or_none
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import is_missing, may_be_missing, or_refused
+from sentiment_rnn.tracking.store_errors import found_or_none, is_missing, may_be_missing, or_refused
 
 HOW_TO_SERVE = (
     "Install sentiment_rnn (a wheel of its repository) beside mlflow, then: "
@@ -135,12 +135,9 @@ def model_of(run: Run) -> str | None:
 def without_model(store: Store, run_id: str) -> Run | None:
     """The run, if it is one on reviews that has finished, recorded its results, and has no model yet; None for any
     other."""
-    try:
-        run = store.client.get_run(run_id)
-    except MlflowException:  # `fetch_run_model` says so
-        return None
-    recorded = TEMPERATURE in run.data.metrics
-    return run if recorded and TRIAL_TAG not in run.data.tags and is_finished(run) and not model_of(run) else None
+    run = run_or_none(store, run_id)
+    recorded = run is not None and TEMPERATURE in run.data.metrics and TRIAL_TAG not in run.data.tags
+    return run if recorded and is_finished(run) and not model_of(run) else None
 
 
 def check_name(name: str) -> None:
@@ -162,11 +159,7 @@ def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]
     """
     check_name(name)
     client = store.client
-    try:
-        client.get_registered_model(name)
-    except MlflowException as error:
-        if not may_be_missing(error):
-            raise
+    if not found_or_none(lambda: client.get_registered_model(name)):
         client.create_registered_model(name, description="Probability that a text is positive.")
     versions = {alias: version for alias, run in best.items() if (version := _version_of(store, name, run))}
     for alias, version in versions.items():
@@ -222,13 +215,7 @@ def whole_name(name: str) -> str:
 
 def is_registered(store: Store, name: str) -> bool:
     """Whether there is a model `sentiment@champion`, say, that this user may read."""
-    try:
-        _location(store, name)
-    except MlflowException as error:
-        if not may_be_missing(error):
-            raise
-        return False
-    return True
+    return found_or_none(lambda: _location(store, name)) is not None
 
 
 def _location(store: Store, name: str) -> str:

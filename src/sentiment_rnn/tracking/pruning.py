@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mlflow.entities import Run
 
-from sentiment_rnn.tracking.checkpoint_files import LAST, PRUNED, folder_of
-from sentiment_rnn.tracking.checkpoints import files_of
+from sentiment_rnn.tracking.checkpoints import LAST, PRUNED, files_of, folder_of
 from sentiment_rnn.tracking.inventory import PAGE, Entry, is_done, pages
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import Store

@@ -25,7 +25,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.models import PACKAGE, files_in, log_model, model_of, send_files
-from sentiment_rnn.tracking.names import ERROR_TAG, RECORD, TAKEN_OVER_TAG, TRACEBACK, WRITER_TAG
+from sentiment_rnn.tracking.names import DIVERGED_TAG, ERROR_TAG, RECORD, TAKEN_OVER_TAG, TRACEBACK, WRITER_TAG
 from sentiment_rnn.tracking.ownership import owner_in, writer_of
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.results import FINISHED, RUNNING, is_finished
@@ -219,6 +219,8 @@ class Copy:
         data = run.data
         if ERROR_TAG in data.tags and ERROR_TAG not in told["tags"]:
             self._drop_error(run)
+        if DIVERGED_TAG in data.tags and DIVERGED_TAG not in told["tags"]:
+            self.record.store.client.delete_tag(run.info.run_id, DIVERGED_TAG)
         settings: list[Value] = [Param(key, value) for key, value in told["params"].items() if key not in data.params]
         settings += [RunTag(key, value) for key, value in told["tags"].items() if data.tags.get(key) != value]
         points, place = self.record.points(self.place)

@@ -12,10 +12,10 @@ The folder `record` goes when MLflow has all of it.
 """
 
 import copy
+import io
 import json
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 from lightning.pytorch.loggers import Logger
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -31,10 +30,8 @@ from mlflow.entities import Run
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.checkpoint_files import LAST, CheckpointFiles, folder_of
-from sentiment_rnn.tracking.models import files_in
+from sentiment_rnn.tracking.checkpoints import folder_of
 from sentiment_rnn.tracking.names import (
-    CHECKPOINT_TAG,
     DIVERGED_TAG,
     ERROR_TAG,
     GRADIENTS,
@@ -47,7 +44,7 @@ from sentiment_rnn.tracking.names import (
 from sentiment_rnn.tracking.ownership import Owner, owner_in, this_process
 from sentiment_rnn.tracking.results import FINISHED, Curve
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.whole_files import whole, write_whole
+from sentiment_rnn.whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,13 +56,21 @@ Point = tuple[str, float, int, int]
 """Name, value, time [ms since 1970] and step of a metric."""
 
 
-class RunRecord:
-    """The record of a run. Whoever only reads it opens it; who writes it begins it, and nobody else does until the end.
+class RunRecord(Logger):
+    """The record of a run, to which Lightning logs as well. Whoever only reads it opens it; who writes it begins it,
+    and nobody else does until the end.
 
     Methods that write raise `OSError` for a full disk, and `UserError` where another process has taken the run over.
     """
 
-    def __init__(self, store: Store, run_id: str, overrides: Sequence[str] = (), sweep: Run | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        overrides: Sequence[str] = (),
+        sweep: Run | None = None,
+        finished: bool = False,
+    ) -> None:
         self.store = store
         self.run_id = run_id
         self.overrides = overrides
@@ -93,16 +98,19 @@ class RunRecord:
         path = self.folder / "run.json"
         if path.exists():
             self._told |= json.loads(path.read_text(encoding="utf-8"))
+        end = self._told["end"]
+        self.finished = finished or (end is not None and end[0] == FINISHED)
+        """Whether the run is not to be trained, since it has finished before, as its store or its record says."""
 
     @property
-    def is_open(self) -> bool:
-        """Whether this process writes it. A run that has finished is not to be trained."""
-        return self.owner is not None
+    def name(self) -> str:
+        """The experiment's id, for Lightning."""
+        return self.store.experiment_id
 
     @property
-    def has_finished(self) -> bool:
-        """Whether it says that the run was trained and tested to its end."""
-        return self._told["end"] is not None and self._told["end"][0] == FINISHED
+    def version(self) -> str:
+        """The run's id, for Lightning."""
+        return self.run_id
 
     @property
     def is_at_work(self) -> bool:
@@ -135,7 +143,6 @@ class RunRecord:
             self._points.setdefault(name, {})[step] = value
         write_whole(self.folder / "metrics.jsonl", "".join(map(_line, points)).encode())
         self._metrics = (self.folder / "metrics.jsonl").open("a", encoding="utf-8")
-        self.published.unlink(missing_ok=True)
         (self.artifacts / TRACEBACK).unlink(missing_ok=True)  # of the failure from which it resumes
         kept = {name: value for name, value in self._told["tags"].items() if name not in (ERROR_TAG, DIVERGED_TAG)}
         self._tell(
@@ -176,22 +183,15 @@ class RunRecord:
         with self._lock:
             self._tell(tags=self._told["tags"] | dict(tags))
 
-    def artifacts_in(self, path: Path, folder: str = "") -> None:
-        """The files in a folder, under `folder` of the run's artifacts."""
-        self.check()
-        for source in files_in(path):
-            target = self.artifacts / folder / source.relative_to(path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with whole(target) as partial:
-                shutil.copyfile(source, partial)
-        self.changed.set()
-
     def log_text(self, text: str, name: str) -> None:
         """A text as the artifact `name`, `figures/table.md` say."""
-        self.check()
-        (self.artifacts / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.artifacts / name, text.encode())
-        self.changed.set()
+        self._keep(name, text.encode())
+
+    def log_figure(self, figure: "Figure", name: str) -> None:
+        """A picture as the artifact `name`."""
+        content = io.BytesIO()
+        figure.savefig(content)
+        self._keep(name, content.getvalue())
 
     def end(self, status: str) -> None:
         """End the run, as `FINISHED`, `FAILED` or `KILLED`."""
@@ -204,17 +204,13 @@ class RunRecord:
         self.changed.set()
         self.urgent.set()
 
-    def logger(self) -> "RunLogger":
-        """Where Lightning writes its metrics."""
-        return RunLogger(self)
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        """Nothing of what Lightning knows: `tracked_run` records the whole configuration."""
 
-    def checkpoint_files(self) -> CheckpointFiles:
-        """How Lightning writes checkpoints: what was measured up to one is on the disk before."""
-        return CheckpointFiles(self.flush)
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Numbers, at one step. A run that was resumed repeats some steps: what it logged at one stays."""
         now = milliseconds()
+        step = step or 0
         points = [(name, float(value), now, step) for name, value in metrics.items()]
         new = [point for point in points if step not in self._points.get(point[0], {})]
         if new:
@@ -227,12 +223,6 @@ class RunRecord:
         fields = ("name", "digest", "source_type", "source")
         self._tell(dataset={field: dataset[field] for field in fields})
 
-    def log_checkpoints(self, tested: str, keeps_last: bool = True) -> None:
-        """Checkpoints by reference: they stay where they are."""
-        last = {"last": str(self.checkpoints / LAST)} if keeps_last else {}
-        self.log_text(yaml.safe_dump({"tested": tested, **last}), "checkpoints.yaml")
-        self.tags({CHECKPOINT_TAG: tested})
-
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
         """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
         rows = ["step_back,before,after"]
@@ -241,18 +231,19 @@ class RunRecord:
 
     def log_predictions(self, predictions: Predictions) -> None:
         """What the model says of every test review."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, PREDICTIONS)
-            path.parent.mkdir()
-            predictions.save(path)
-            self.artifacts_in(Path(folder))
+        content = io.BytesIO()
+        predictions.save(content)
+        self._keep(PREDICTIONS, content.getvalue())
 
     def log_pictures(self, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]) -> None:
-        """Figures by their name, and the most confident mistakes."""
-        with tempfile.TemporaryDirectory() as folder:
-            tables = write_pictures_and_mistakes(Path(folder), figures, mistakes)
-            self.artifacts_in(Path(folder))
-        self.tags(tables)
+        """Figures by their name, and a table of the most confident mistakes."""
+        for name, figure in figures.items():
+            self.log_figure(figure, f"figures/{name}.png")
+        if mistakes:
+            import pandas as pd
+
+            self.log_text(pd.DataFrame(mistakes).to_json(orient="split", index=False), MISTAKES)
+            self.tags({TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])})
 
     def log_model(self, package: Path, tags: Mapping[str, str]) -> None:
         """The packaged model in a folder called `tracking.models.PACKAGE`."""
@@ -272,53 +263,19 @@ class RunRecord:
         points = self._points.get(name, {})
         return sorted(points), [points[step] for step in sorted(points)]
 
+    def _keep(self, name: str, content: bytes) -> None:
+        self.check()
+        path = self.artifacts / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+        self.changed.set()
+
     def _tell(self, **told: Any) -> None:
         with self._lock:
             self.check()
             self._told |= told
             write_whole(self.folder / "run.json", json.dumps(self._told).encode())
         self.changed.set()
-
-
-class RunLogger(Logger):
-    """Lightning's way to the record of a run, which ends when it was tested, not when fitting ends."""
-
-    def __init__(self, record: RunRecord) -> None:
-        super().__init__()
-        self.record = record
-
-    @property
-    def name(self) -> str:
-        """The experiment's id."""
-        return self.record.store.experiment_id
-
-    @property
-    def version(self) -> str:
-        """The run's id."""
-        return self.record.run_id
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """What Lightning has measured."""
-        self.record.log_metrics(metrics, step or 0)
-
-    def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """Nothing: `tracked_run` records the whole configuration."""
-
-
-def write_pictures_and_mistakes(
-    folder: Path, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]
-) -> dict[str, str]:
-    """Write figures under `figures/`, and mistakes into a table, where there are any; the tags that go with them."""
-    for name, figure in figures.items():
-        path = folder / "figures" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path)
-    if not mistakes:
-        return {}
-    import pandas as pd
-
-    pd.DataFrame(mistakes).to_json(folder / MISTAKES, orient="split", index=False)
-    return {TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])}
 
 
 def milliseconds() -> int:

@@ -42,7 +42,7 @@ from sentiment_rnn.tracking.names import (
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import STORE_ERRORS, is_missing, may_be_missing
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, found_or_none, is_missing
 
 RUNNING, FINISHED, FAILED, KILLED = (
     RunStatus.to_string(status)
@@ -119,14 +119,10 @@ class RunResult:
         return DIVERGED_TAG in self.tags
 
     def curve(self, name: str) -> Curve:
-        """Steps and values of a metric while the run trained."""
-        return curve_of(self.store, self.run_id, name)
-
-
-def curve_of(store: Store, run_id: str, name: str) -> Curve:
-    """Steps and values of a metric; the last value of each step, since a resumed run repeats its broken epoch."""
-    points = {point.step: point.value for point in store.client.get_metric_history(run_id, name)}
-    return sorted(points), [points[step] for step in sorted(points)]
+        """Steps and values of a metric while the run trained; the last value of each step, since a resumed run repeats
+        its broken epoch."""
+        points = {point.step: point.value for point in self.store.client.get_metric_history(self.run_id, name)}
+        return sorted(points), [points[step] for step in sorted(points)]
 
 
 def is_finished(run: Run) -> bool:
@@ -142,12 +138,7 @@ def data_digest_of(run: Run) -> str:
 
 def run_or_none(store: Store, run_id: str | None) -> Run | None:
     """A run; None where there is none of this id, or none that this user may read."""
-    try:
-        return store.client.get_run(run_id) if run_id else None
-    except MlflowException as error:
-        if not may_be_missing(error):
-            raise
-        return None
+    return found_or_none(lambda: store.client.get_run(run_id)) if run_id else None
 
 
 def accuracy_of(run: Run) -> float:
@@ -196,12 +187,9 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
     """
     query = f"tags.`{SWEEP_TAG}` LIKE '%'"
     if sweep != "latest":
-        try:
-            return store.client.get_run(sweep)
-        except MlflowException as error:
-            if not may_be_missing(error):
-                raise
-            query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
+        if run := run_or_none(store, sweep):
+            return run
+        query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
     if finished:
         query += f" and {IS_FINISHED}"
     found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)
@@ -212,7 +200,7 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
             f"{sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
             "after e.g. sentiment-rnn train experiment=demo"
         )
-    return latest_of(store, found)
+    return latest_of(found)
 
 
 def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
@@ -226,11 +214,10 @@ def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
     }
 
 
-def latest_of(store: Store, sweeps: Sequence[Run]) -> Run:
+def latest_of(sweeps: Sequence[Run]) -> Run:
     """The sweep that was begun, resumed, asked for or ended last. Times decide only among those of an earlier version,
     and between two that were begun at once."""
-    last = max(order_of(sweep) for sweep in sweeps)
-    return max((sweep for sweep in sweeps if order_of(sweep) == last), key=lambda sweep: _last_work(store, sweep))
+    return max(sweeps, key=lambda sweep: (order_of(sweep), sweep.info.end_time or sweep.info.start_time))
 
 
 def order_of(sweep: Run) -> int:
@@ -249,16 +236,6 @@ def next_order(store: Store) -> str:
 def _number(tag: str) -> int:
     """The number in a tag; 0 where there is none, as another version or another program may have left it."""
     return int(tag) if tag.isdecimal() and len(tag) <= 15 else 0
-
-
-def _last_work(store: Store, parent: Run) -> int:
-    """When a sweep was last worked on or asked for, in milliseconds: its end, or, without one, the start of its last
-    job."""
-    if parent.info.end_time:
-        return int(parent.info.end_time)
-    query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
-    last = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1)
-    return int((last[0] if last else parent).info.start_time)
 
 
 def results_of(
@@ -365,29 +342,6 @@ def result_of(store: Store, run: Run, overrides: list[str] | None = None, config
         artifacts=str(run.info.artifact_uri),
         data_digest=data_digest_of(run),
     )
-
-
-def results_of_sweeps(store: Store, *sweeps: str, diverged: bool = False) -> list[RunResult]:
-    """The runs of the latest finished sweep of each name.
-
-    Args:
-        diverged: whether those that diverged come too.
-
-    Raises:
-        UserError: there is none, or they do not compare: see `check_epochs`.
-    """
-    found = {sweep: results_of(store, find_sweep(store, sweep, finished=True), diverged) for sweep in sweeps}
-    check_epochs(found)
-    return [result for results in found.values() for result in results]
-
-
-def check_epochs(runs: Mapping[str, Sequence[RunResult]]) -> None:
-    """Raise `UserError` where sweeps, by name, have other numbers of epochs. They may have other seeds: a study counts
-    those that it planned."""
-    epochs = {sweep: ", ".join(sorted({str(run.config.trainer.epochs) for run in of})) for sweep, of in runs.items()}
-    if len(set(epochs.values())) > 1:
-        differing = "; ".join(f"{number} in {sweep}" for sweep, number in epochs.items())
-        raise UserError(f"trainer.epochs differs ({differing}); train these sweeps with the same overrides")
 
 
 def _pairs(overrides: list[str]) -> dict[str, str]:

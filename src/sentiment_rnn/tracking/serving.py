@@ -1,7 +1,6 @@
 """MLflow's scoring server for one model, and the page beside it; both are guarded against strangers."""
 
 import asyncio
-import ctypes
 import ipaddress
 import json
 import os
@@ -16,8 +15,10 @@ import mlflow.pyfunc
 from fastapi import FastAPI, Request, Response
 from mlflow.pyfunc import scoring_server
 from starlette.datastructures import Headers
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.tracking.models import checked_model
@@ -27,8 +28,6 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 """Addresses that this machine alone reaches."""
 LARGEST = 32 * 2**20
 """Bytes of a request's body. Answering a text takes some twenty times its size in memory."""
-LARGE = 2**20
-"""Bytes of one that leaves much freed memory behind."""
 TOGETHER = 2 * LARGEST
 """Bytes of all bodies that are read or answered at a time."""
 PATIENCE = 10
@@ -56,7 +55,6 @@ def scoring_app(folder: Path, host: str, others: Sequence[str] = (), page: Page 
     app = scoring_server.init(mlflow.pyfunc.load_model(str(checked_model(folder))))
     if page:
         _add_page(app, page)
-    app.middleware("http")(_for_strangers)
     app.add_middleware(Guard, host=host, others=others)
     return app
 
@@ -76,15 +74,15 @@ def _add_page(app: FastAPI, page: Page) -> None:
     app.add_route(TYPED, answer, methods=["POST"])
 
 
-class Guard:
-    """ASGI middleware: turns a request away before anything reads it, or hands it on with its whole body.
+class Guard(BaseHTTPMiddleware):
+    """Turns a request away before anything reads it, or hands it on with its whole body.
 
     A page of another site can have a browser send requests here. Where it does so in its own name, `Origin` names it.
     Where its name leads to this address (DNS rebinding), `Host` does.
     """
 
     def __init__(self, app: ASGIApp, host: str, others: Sequence[str]) -> None:
-        self.app = app
+        super().__init__(app)
         self.others = {name.lower() for name in others}
         self.names = {*LOCAL, host.lower(), *self.others}
         self.by_number = host not in LOCAL
@@ -95,22 +93,19 @@ class Guard:
         self.held = 0
         """Bytes of the bodies that are read or answered now."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Answer a request, or have it answered."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        found = self._stranger(headers) or _too_large(headers) or await self._read(receive)
-        if isinstance(found, bytes):
-            try:
-                await self.app(scope, _again(found, receive), send)
-            finally:
-                self.held -= len(found)
-                if len(found) > LARGE:
-                    _give_back_memory()
-        elif found:
-            await _answer_early(found, receive, send)
+        body = bytearray()
+        try:
+            headers = request.headers
+            if found := self._stranger(headers) or _too_large(headers) or await self._read(request, body):
+                return EarlyAnswer(found.body, found.status_code, media_type=found.media_type)
+            request._body = bytes(body)  # what Starlette hands on
+            return await _answered(request, call_next)
+        except ClientDisconnect:
+            return Response()
+        finally:
+            self.held -= len(body)
 
     def _stranger(self, headers: Headers) -> Response | None:
         given, origin = headers.get("host", ""), headers.get("origin")
@@ -129,36 +124,20 @@ class Guard:
         except ValueError:
             return False
 
-    async def _read(self, receive: Receive) -> bytes | Response | None:
-        """A body, which counts as held; an answer where it is refused; None where the client has gone."""
-        body = bytearray()
-        more, kept = True, False
+    async def _read(self, request: Request, body: bytearray) -> Response | None:
+        """Read the body, which counts as held from now on; an answer where it is refused."""
+        parts = request.stream()
         try:
-            while more:
-                message = await asyncio.wait_for(receive(), PATIENCE)
-                if message["type"] == "http.disconnect":
-                    return None
-                part = message.get("body", b"")
+            while part := await asyncio.wait_for(anext(parts), PATIENCE):  # the last one is empty
                 body += part
                 self.held += len(part)
                 if refused := _over(len(body)):
                     return refused
                 if self.held > TOGETHER:
                     return refusal("busy with other large requests; try again", 503)
-                more = message.get("more_body", False)
-            kept = True
-            return bytes(body)
         except asyncio.TimeoutError:
             return refusal(f"the body paused for {PATIENCE} seconds", 408)
-        finally:
-            if not kept:
-                self.held -= len(body)
-
-
-def _give_back_memory() -> None:
-    """Return to the system what was freed. glibc keeps it: after some texts of 20 MB, a gigabyte."""
-    with suppress(OSError, AttributeError):  # another system, or another C library
-        ctypes.CDLL(None).malloc_trim(0)
+        return None
 
 
 def _too_large(headers: Headers) -> Response | None:
@@ -172,29 +151,22 @@ def _over(size: int) -> Response | None:
     return refusal(f"the body is larger than {LARGEST // 2**20} MiB; send the texts in several requests", 413)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What hands on a body that was read, and then waits for the end of the connection."""
-    parts = [body]
+class EarlyAnswer(Response):
+    """An answer before the body was read. What is left of the body is thrown away: many clients read no answer before
+    they have sent everything."""
 
-    async def handed_on() -> Message:
-        return {"type": "http.request", "body": parts.pop()} if parts else await receive()
-
-    return handed_on
-
-
-async def _answer_early(response: Response, receive: Receive, send: Send) -> None:
-    """Answer before the body was read, and throw away what is left of it: many clients read no answer before they have
-    sent everything."""
-    response.headers["Connection"] = "close"
-    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
-    await send({"type": "http.response.body", "body": response.body, "more_body": True})
-    with suppress(asyncio.TimeoutError):
-        while (await asyncio.wait_for(receive(), PATIENCE)).get("more_body"):
-            pass
-    await send({"type": "http.response.body"})
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        self.headers["Connection"] = "close"
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with suppress(asyncio.TimeoutError):
+            while (await asyncio.wait_for(receive(), PATIENCE)).get("more_body"):
+                pass
+        await send({"type": "http.response.body"})
 
 
-async def _for_strangers(request: Request, call_next: Any) -> Response:
+async def _answered(request: Request, call_next: RequestResponseEndpoint) -> Response:
     """What MLflow's server leaves undone: texts at which its data frames fail or which they turn into others, and
     tracebacks in answers."""
     path = request.url.path
@@ -203,7 +175,7 @@ async def _for_strangers(request: Request, call_next: Any) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return refusal("expected JSON: send it with the header Content-Type: application/json", 415)
     try:
-        value = json.loads(await request.body())
+        value = await request.json()
     except RecursionError:
         return refusal("the JSON is nested too deeply")
     except ValueError as error:
@@ -211,8 +183,8 @@ async def _for_strangers(request: Request, call_next: Any) -> Response:
     if path == INVOCATIONS:
         if found := misplaced(value):
             return refusal(found)
-        request._body = json.dumps(readable(value)).encode()  # what Starlette hands on
-    response = await call_next(request)
+        request._body = json.dumps(readable(value)).encode()
+    response: Any = await call_next(request)
     if response.status_code < 400:
         return response
     answer = b"".join([part async for part in response.body_iterator])

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from filelock import Timeout
@@ -16,7 +16,7 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked, masked_settings
-from sentiment_rnn.tracking.checkpoint_files import LAST, PREVIOUS, folder_of
+from sentiment_rnn.tracking.checkpoints import LAST, PREVIOUS, folder_of
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import (
     CONFIGURATION,
@@ -39,7 +39,7 @@ from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.ownership import TAKEOVER, own_lock, this_process, writer_of
 from sentiment_rnn.tracking.publish import Publisher, at_end, finish_all, sweeps_here
 from sentiment_rnn.tracking.record import RunRecord
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished, run_or_none
 from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store, storage_fault
 from sentiment_rnn.tracking.store_errors import no_answer, store_errors, until_answered
@@ -62,17 +62,6 @@ class DivergedError(UserError):
 
 class NoSweepError(UserError):
     """The store has no such sweep; another server may answer at its address for a while."""
-
-
-class Started(NamedTuple):
-    """A run, and whether it is to be trained."""
-
-    store: Store
-    """With the experiment of the run."""
-    run_id: str
-    finished: bool
-    sweep: Run | None = None
-    """The parent run, as a job of this process has found it."""
 
 
 @contextmanager
@@ -99,15 +88,14 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
         if config.tracking.parent in sweeps_here:
             sweeps_here[config.tracking.parent].check()
 
-        def start() -> Started:
+        def start() -> RunRecord:
             owned.close()  # of an attempt that got no answer
             return start_or_resume_run(store, config, identity, overrides, owned)
 
         with store_errors(store.uri, store.experiment, "EDIT"):
             patience = PATIENCE if config.tracking.parent and store.remote else 0
-            started = until_answered(start, patience, NoSweepError)
-        record = RunRecord(started.store, started.run_id, overrides, started.sweep)
-        if started.finished:
+            record = until_answered(start, patience, NoSweepError)
+        if record.finished:
             yield record
             return
         settings = masked_settings(config.settings())
@@ -182,8 +170,8 @@ def _ending(record: RunRecord, publisher: Publisher, config: RunConfig) -> Itera
 
 def start_or_resume_run(
     store: Store, config: RunConfig, identity: str, overrides: list[str], owned: ExitStack
-) -> Started:
-    """The run that this process is to train, or one that stands in for it and has finished.
+) -> RunRecord:
+    """The record of the run that this process is to train, or of one that stands in for it and has finished.
 
     To call it again is harmless: a run of the sweep that an earlier call made is found by its identity.
 
@@ -198,9 +186,9 @@ def start_or_resume_run(
     """
     tracking = config.tracking
     if tracking.resume:
-        return _run_to_resume(store, config, identity, owned)
+        return _run_to_resume(store, config, identity, overrides, owned)
     if tracking.parent is None:
-        return _new_run(store, config, identity, owned)
+        return _new_run(store, config, identity, overrides, owned)
     parent = _parent(store, tracking.parent)
     store = replace(store, experiment_id=parent.info.experiment_id)
     owned.callback(_lock(store, tracking.parent, identity, tracking.takeover).release)
@@ -212,18 +200,17 @@ def start_or_resume_run(
     wanted = {identity: (config, overrides)}
     finished = finished_runs_for(store, parent, wanted, [run for run in runs if is_finished(run)])
     if identity in finished:
-        return Started(store, finished[identity].info.run_id, True, parent)
+        return RunRecord(store, finished[identity].info.run_id, overrides, parent, finished=True)
     broken = [run for run in runs if run.data.tags.get(PARENT_TAG) == tracking.parent and not is_finished(run)]
     for run in broken:
         if PRUNED_TAG in run.data.tags:
             raise PrunedError(run.data.tags[PRUNED_TAG])
         if DIVERGED_TAG in run.data.tags:
             raise DivergedError(run.data.tags[DIVERGED_TAG])
-        if RunRecord(store, run.info.run_id).has_finished:  # which the store does not know yet
-            return Started(store, run.info.run_id, True, parent)
-        if TAKEN_OVER_TAG not in run.data.tags and _resumes_here(store, run, config):
-            return Started(store, run.info.run_id, False, parent)
-    return _new_run(store, config, identity, owned, parent)
+        record = RunRecord(store, run.info.run_id, overrides, parent)
+        if record.finished or (TAKEN_OVER_TAG not in run.data.tags and _resumes_here(store, run, config)):
+            return record
+    return _new_run(store, config, identity, overrides, owned, parent)
 
 
 def _lock(store: Store, run_id: str, identity: str, takeover: bool, timeout: float | None = None) -> FileLock:
@@ -241,8 +228,6 @@ def _resumes_here(store: Store, run: Run, config: RunConfig) -> bool:
         UserError: a process that may live trains it.
     """
     run_id, writer = run.info.run_id, writer_of(run)
-    if writer and writer.is_this_process:  # the answer to an earlier attempt to make it was lost
-        return True
     here = _is_here(store, run)
     gone = run.info.status != RUNNING or writer is None or writer.is_gone or (writer.is_here and here)
     if not gone and not config.tracking.takeover:
@@ -270,15 +255,12 @@ def _parent(store: Store, parent: str) -> Run:
         ) from error
 
 
-def _run_to_resume(store: Store, config: RunConfig, identity: str, owned: ExitStack) -> Started:
+def _run_to_resume(store: Store, config: RunConfig, identity: str, overrides: list[str], owned: ExitStack) -> RunRecord:
     run_id = config.tracking.resume
     assert run_id
-    try:
-        run = store.client.get_run(run_id)
-    except MlflowException as error:
-        if no_answer(error):
-            raise
-        raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}") from error
+    run = run_or_none(store, run_id)
+    if run is None:
+        raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}")
     tags = run.data.tags
     if tags.get(IDENTITY_TAG) != identity:
         raise UserError(
@@ -297,10 +279,12 @@ def _run_to_resume(store: Store, config: RunConfig, identity: str, owned: ExitSt
     if not _is_here(store, run):
         raise UserError(f"tracking.resume={run_id}: its folder is not here; give tracking.checkpoints, or train anew")
     _resumes_here(store, run, config)
-    return Started(replace(store, experiment_id=run.info.experiment_id), run_id, False)
+    return RunRecord(replace(store, experiment_id=run.info.experiment_id), run_id, overrides)
 
 
-def _new_run(store: Store, config: RunConfig, identity: str, owned: ExitStack, parent: Run | None = None) -> Started:
+def _new_run(
+    store: Store, config: RunConfig, identity: str, overrides: list[str], owned: ExitStack, parent: Run | None = None
+) -> RunRecord:
     name = "-".join([*config.tags.values(), f"seed{config.seed}"])
     tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
     tags[NOTE_TAG] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
@@ -317,7 +301,7 @@ def _new_run(store: Store, config: RunConfig, identity: str, owned: ExitStack, p
     run_id = store.client.create_run(store.experiment_id, run_name=masked(name), tags=tags).info.run_id
     if not parent:
         owned.callback(_lock(store, run_id, identity, takeover=False).release)
-    return Started(store, run_id, False, parent)
+    return RunRecord(store, run_id, overrides, parent)
 
 
 def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -17,6 +17,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.store_errors import quick_answers, store_errors
+from sentiment_rnn.whole_files import whole
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 """Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
@@ -107,7 +108,7 @@ def open_store(
     directory_name, uri_name = names
     database = _database(uri)
     named = (uri, uri_name) if config.uri else (config.directory, directory_name)
-    if not create and database and not _is_whole(database):
+    if not create and _is_missing(database):
         raise UserError(f"{named[1]}={named[0]}: no runs there; train first, or give the folder of a store")
     if not config.uri and (found := NOT_IN_ADDRESS.search(str(directory))):
         raise UserError(
@@ -130,7 +131,7 @@ def open_store(
                 return Store(client, uri, experiment_id, directory, config.experiment, shared)
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(directory / ".store.lock"):
-                if database and not _is_whole(database):
+                if database and _is_missing(database):
                     _make_database(database)
                 client = MlflowClient(uri)
                 experiment_id = _experiment(client, config) or _made_experiment(client, config, directory)
@@ -163,40 +164,24 @@ def _database(uri: str) -> Path | None:
     return None if path in (uri, "", ":memory:") or NOT_IN_ADDRESS.search(path) else Path(path)
 
 
-def _is_whole(database: Path) -> bool:
-    """Whether MLflow's tables are all there. Once they are, MLflow adds an experiment: tables without one, and without
-    runs, are what a kill left. What cannot be read, or is not MLflow's, is left to MLflow."""
-    if not database.exists():
-        return False
-    try:
-        with closing(sqlite3.connect(database, timeout=0)) as opened:
-            tables = {str(name) for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not (first := tables & {"experiments", "runs"}):
-                return bool(tables)
-            filled = any(opened.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in first)
-        return filled or not all(name.startswith(("alembic_", "_alembic_")) for name in tables - _tables_of_mlflow())
-    except sqlite3.Error:
-        return True
-
-
-def _tables_of_mlflow() -> set[str]:
-    from mlflow.store.db.base_sql_model import Base
-    from mlflow.store.tracking import sqlalchemy_store  # noqa: F401  (it adds its tables)
-
-    return set(Base.metadata.tables)
-
-
 def _make_database(database: Path) -> None:
-    """Make an SQLite store in one transaction: a process that is killed leaves all of its tables, or none.
+    """Make an SQLite store that a process which is killed leaves as a whole, or not at all.
 
-    MLflow makes them in some hundred transactions, and cannot resume ("table … already exists"). In memory these take
-    a quarter of the time, since none waits for the disk."""
+    MLflow makes its tables in some hundred transactions, and cannot resume ("table … already exists"). In memory these
+    take a quarter of the time, since none waits for the disk."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # which no server's client needs
 
     made = SqlAlchemyStore("sqlite://", "mlruns")
     database.parent.mkdir(parents=True, exist_ok=True)
-    with closing(made.engine.raw_connection()) as memory, closing(sqlite3.connect(database)) as file:
-        memory.driver_connection.backup(file)
+    with whole(database) as partial:
+        partial.unlink(missing_ok=True)  # of a process that was killed
+        with closing(made.engine.raw_connection()) as memory, closing(sqlite3.connect(partial)) as file:
+            memory.driver_connection.backup(file)
+
+
+def _is_missing(database: Path | None) -> bool:
+    """Whether there is no such database yet; an empty file is none."""
+    return database is not None and not (database.exists() and database.stat().st_size)
 
 
 def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:

@@ -77,6 +77,16 @@ def may_be_missing(error: Exception) -> bool:
     return is_missing(error) or _status(error) == 403
 
 
+def found_or_none(ask: Callable[[], T]) -> T | None:
+    """What a store answers; None where that is not there, or nothing that this user may read."""
+    try:
+        return ask()
+    except MlflowException as error:
+        if not may_be_missing(error):
+            raise
+        return None
+
+
 def or_refused(error: Exception) -> str:
     """What a message on something missing adds where a server says 403."""
     return ", or none that this user may read (403)" if _status(error) == 403 else ""

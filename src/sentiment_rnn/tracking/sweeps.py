@@ -27,7 +27,6 @@ from sentiment_rnn.tracking.ownership import SweepLock, writer_of
 from sentiment_rnn.tracking.publish import Publisher, publish_left, sweeps_here
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.results import (
-    FINISHED,
     KILLED,
     RUNNING,
     ended_runs,
@@ -104,7 +103,7 @@ class OpenSweep:
             record.tags(tags)
             record.end(status)
             self._publisher.finish()
-            if status == FINISHED and not record.folder.exists():
+            if not record.folder.exists():
                 shutil.rmtree(record.checkpoints)  # the locks of its runs
         except (OSError, UserError) as error:  # a full disk; another process
             log.warning("sweep: %s, but run %s does not say so (%s)", status, self.run_id, error)
@@ -145,7 +144,7 @@ def _parent_run(store: Store, config: TrackingConfig, study: str, digest: str, p
     alike = store.client.search_runs(
         [store.experiment_id], f"tags.`{SWEEP_TAG}` = '{digest}'", order_by=["start_time DESC"], max_results=1000
     )
-    earlier = latest_of(store, alike) if alike else None
+    earlier = latest_of(alike) if alike else None
     finished = (
         earlier is not None
         and is_finished(earlier)

@@ -111,28 +111,24 @@ def _interval(override: Override, value: IntervalSweep, log: bool) -> BaseDistri
     low, high = value.start, value.end
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise UserError(f"{override.input_line}: expected interval(LOW,HIGH) of two numbers, the lower one first")
-    _check_log(override, low, log)
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=log)
-    return FloatDistribution(low, high, log=log)
+    return _numbers(override, low, high, 1 if log else None, log)
 
 
 def _range(override: Override, value: RangeSweep, log: bool) -> BaseDistribution:
     values = sorted(value.range())
     if not values:
         raise UserError(f"{override.input_line}: expected range(START,STOP) with a value in it; STOP is not one")
-    low, high, step = values[0], values[-1], abs(value.step)
-    _check_log(override, low, log)
+    return _numbers(override, values[0], values[-1], abs(value.step), log)
+
+
+def _numbers(override: Override, low: float, high: float, step: float | None, log: bool) -> BaseDistribution:
+    if log and not low > 0:
+        raise UserError(f"{override.input_line}: expected a lower end above 0 on a logarithmic scale")
     if log and step != 1:
         raise UserError(f"{override.input_line}: expected a step of 1 on a logarithmic scale; take an interval")
     if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=log, step=int(step))
+        return IntDistribution(low, high, log=log, step=int(step or 1))
     return FloatDistribution(low, high, log=log, step=None if log else step)
-
-
-def _check_log(override: Override, low: float, log: bool) -> None:
-    if log and not low > 0:
-        raise UserError(f"{override.input_line}: expected a lower end above 0 on a logarithmic scale")
 
 
 def _ends(dimension: BaseDistribution) -> list[Any]:

@@ -1,15 +1,13 @@
-"""A search as a sweep: its plan, its study beside the store, and what its parent run shows of it."""
+"""A search as a sweep: it asks for values, launches trials and tells what they scored; and what its run shows of it."""
 
 import logging
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig, RunConfig
@@ -20,12 +18,15 @@ from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.runs.job import Objective, job_of
 from sentiment_rnn.runs.launchers import trials_at_once
 from sentiment_rnn.runs.search.space import Space, parsed, space_of, text_of
-from sentiment_rnn.runs.search.study import open_study, study_file
-from sentiment_rnn.runs.search.trials import Launch, counted, run_trials
+from sentiment_rnn.runs.search.study import open_study, sampler, study_file
 from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.start import DivergedError, PrunedError
 from sentiment_rnn.tracking.sweeps import OpenSweep
 
 log = logging.getLogger("sentiment_rnn")
+
+Launch = Callable[[Sequence[Sequence[str]]], Sequence[Any]]
+"""Runs jobs by their overrides; gives of each its score, or the exception that ended it."""
 
 
 def settings_of(config: DictConfig) -> SearchConfig:
@@ -63,16 +64,81 @@ def run_search(
         raise UserError(f"{failed} of {settings.trials} trials failed; the same command runs these again")
 
 
+def run_trials(
+    study: optuna.Study,
+    space: Space,
+    settings: SearchConfig,
+    at_once: int,
+    launch: Launch,
+    after_batch: Callable[[], None],
+) -> int:
+    """Run trials until the study has as many as it is to have. Those that an earlier process left open come first, with
+    the values that they had, so that their runs resume.
+
+    Args:
+        at_once: trials of a batch; a batch is launched when the one before is done.
+
+    Returns:
+        How many trials failed. They stay open: the same search, started again, runs them again.
+    """
+    waiting = open_trials(study, space)
+    failed = 0
+    while batch := [*waiting[:at_once], *_new_trials(study, space, settings, at_once - len(waiting[:at_once]))]:
+        waiting = waiting[at_once:]
+        jobs = [[*space.overrides(trial.params), f"tracking.search_trial={trial.number}"] for trial in batch]
+        for trial, found in zip(batch, launch(jobs), strict=True):
+            failed += not _tell(study, trial, found)
+        after_batch()
+    return failed
+
+
+def open_trials(study: optuna.Study, space: Space) -> list[FrozenTrial]:
+    """Trials that were launched and have no score, since their process was killed or they failed."""
+    left = study.get_trials(states=(TrialState.RUNNING,))
+    for trial in left:
+        if set(trial.params) != set(space.dimensions):  # killed while it was being proposed
+            study.tell(trial.number, state=TrialState.FAIL)
+    return [trial for trial in left if set(trial.params) == set(space.dimensions)]
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials of a study, but for those that were never launched."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL]
+
+
+def _new_trials(study: optuna.Study, space: Space, settings: SearchConfig, count: int) -> list[FrozenTrial]:
+    asked = []
+    for _ in range(min(count, settings.trials - len(counted(study)))):
+        study.sampler = sampler(settings, len(study.get_trials(deepcopy=False)))
+        number = study.ask(space.dimensions).number
+        asked.append(study.get_trials()[number])
+    return asked
+
+
+def _tell(study: optuna.Study, trial: FrozenTrial, found: Any) -> bool:
+    """Whether a trial has ended, with a score or because it was not worth going on."""
+    if isinstance(found, PrunedError | DivergedError):
+        study.tell(trial.number, state=TrialState.PRUNED)
+        log.info("trial %d: %s", trial.number, "pruned" if isinstance(found, PrunedError) else "diverged")
+    elif isinstance(found, int | float) and found == found:
+        study.tell(trial.number, float(found))
+        best = study.best_trial
+        log.info("trial %d: %.4f; best so far: %.4f, trial %d", trial.number, found, best.value, best.number)
+    else:
+        reason = str(found).splitlines()[0] if isinstance(found, BaseException) and str(found) else repr(found)
+        log.error("trial %d failed: %s", trial.number, reason)
+        return False
+    return True
+
+
 def _show(record: RunRecord, study: optuna.Study, space: Space, objective: Objective) -> None:
     """Write the table of all trials and the figure into the parent run."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "trials.csv").write_text(_table(study, space, objective), encoding="utf-8")
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-        scores = {trial.number: float(trial.value or 0) for trial in complete}
-        figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
-        figure.savefig(Path(folder, "history.png"))
-        record.artifacts_in(Path(folder), "search")
+    record.log_text(_table(study, space, objective), "search/trials.csv")
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    scores = {trial.number: float(trial.value or 0) for trial in complete}
+    figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
+    record.log_figure(figure, "search/history.png")
 
 
 def _table(study: optuna.Study, space: Space, objective: Objective) -> str:

@@ -1,0 +1,54 @@
+"""Under which conditions the runs of a sweep were trained."""
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from sentiment_rnn.tracking.names import (
+    COMMIT_TAG,
+    ENCODER_TAG,
+    LIGHTNING_TAG,
+    PROCESSOR_TAG,
+    PROTOCOL_TAG,
+    TORCH_TAG,
+    VERSION_TAG,
+)
+from sentiment_rnn.tracking.results import find_sweep, finished_runs
+from sentiment_rnn.tracking.store import Store
+
+
+def provenance_of(store: Store, sweep: str) -> dict[str, Any]:
+    """Of the latest finished sweep of a name: of its runs that finished, or diverged as a draw.
+
+    `began` and `ended` are the days (UTC) of the first and the last run. A list holds each value once, and nothing of
+    runs that did not record it. `protocols` has digests, and None for runs that no study with a protocol has started.
+
+    Raises:
+        UserError: there is none.
+    """
+    runs = finished_runs(store, find_sweep(store, sweep, finished=True), diverged=True)
+    tags, params = [run.data.tags for run in runs], [run.data.params for run in runs]
+    return {
+        "sweep": sweep,
+        "began": _day(min(run.info.start_time for run in runs)),
+        "ended": _day(max(run.info.end_time for run in runs)),
+        "runs": len(runs),
+        "encoders": _distinct(of.get(ENCODER_TAG) for of in tags),
+        "seeds": sorted({int(of["seed"]) for of in params}),
+        "accelerators": _distinct(of.get("trainer.accelerator") for of in params),
+        "processors": _distinct(of.get(PROCESSOR_TAG) for of in tags),
+        "precisions": _distinct(of.get("precision") for of in params),
+        "torch": _distinct(of.get(TORCH_TAG) for of in tags),
+        "lightning": _distinct(of.get(LIGHTNING_TAG) for of in tags),
+        "sentiment_rnn": _distinct(of.get(VERSION_TAG) for of in tags),
+        "commits": _distinct(of.get(COMMIT_TAG) for of in tags),
+        "protocols": sorted({of.get(PROTOCOL_TAG) for of in tags}, key=str),
+    }
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return sorted({value for value in values if value is not None})
+
+
+def _day(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d")
