@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from experiments.lab import figures
 from experiments.lab.findings import searched_where_run
+from experiments.lab.provenance import provenance_of
 from experiments.lab.rules import LEARNS, tally
 from experiments.lab.run import read_provenance
 from experiments.lab.search import Draw, best_draw, draws_of
@@ -32,7 +33,6 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
-from sentiment_rnn.tracking.provenance import provenance_of
 from sentiment_rnn.tracking.store import Store, open_store
 
 SEARCH_SEED, FINAL_SEEDS = 100, (101, 102, 103)
@@ -237,7 +237,7 @@ def differences(placement: Placement) -> list[str]:
     own = provenance_of(placement.opened(), f"{placement.study.name}_seeds_{placement.lags[-1]}")
     parts = [part for of in read_provenance(placement.committed.folder).values() for part in of["sweeps"]]
     lines = []
-    for what, mine in (("processors", own.processors), ("torch", own.torch)):
+    for what, mine in (("processors", own["processors"]), ("torch", own["torch"])):
         theirs = sorted({one for part in parts for one in part[what]})
         if set(mine) - set(theirs):
             lines.append(f"{what}: {' and '.join(mine)} here, {' and '.join(theirs)} of the committed lines")
