@@ -100,9 +100,7 @@ ONLY_PARSED = {
     "hours of work": ("make study", "make studies", "python -m experiments.lab study", "make learning-rate"),
     "the same sweep as one that is run, with other values": (
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
-        "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make sweep ARGS=\"experiment=rnn_vs",
-        "sentiment-rnn compare demo",
-        "make compare OUTPUT=",
+        "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make compare OUTPUT=",
         "sentiment-rnn runs prune",
     ),
     "an encoder of the lab, which tests/lab trains": ("python -m sentiment_rnn train --config-dir",),

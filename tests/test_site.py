@@ -146,7 +146,7 @@ def test_the_search_finds_a_page_from_disk(opened: Callable[..., webdriver.Chrom
     browser = opened("search.html?q=denormal")
     WebDriverWait(browser, 10).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#search-results li a"))
     found = [link.get_attribute("href") for link in browser.find_elements(By.CSS_SELECTOR, "#search-results li a")]
-    assert any("/docs/benchmarks.html" in address for address in found)
+    assert any("/experiments/benchmarks/README.html" in address for address in found)
     assert browser.get_log("browser") == []
 
 

@@ -28,6 +28,12 @@ class Repeated(NamedTuple):
     second: Count
 
     @property
+    def mixed(self) -> bool:
+        """Whether some of its seeds succeed and some fail."""
+        (k, n), (j, m) = self.first, self.second
+        return 0 < k + j < n + m
+
+    @property
     def contained(self) -> bool:
         """Whether the first interval contains the second share."""
         learn, seeds = self.second
@@ -53,22 +59,25 @@ def _contains(first: Count, share: float) -> bool:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """Both shares of each arm and lag, and the verdict on their intervals, which speaks of all three lags."""
+    """Both shares of each arm and lag, first of those whose seeds disagree, and the verdict on their intervals, which
+    speaks of all three lags."""
     first = searched_where_run(evidence.study, table)
     pairs = [
         Repeated(arm, lag, first[arm, lag], evidence.learn(arm, lag))
         for arm in evidence.arms for lag in evidence.conditions if evidence.whole(arm, lag) and (arm, lag) in first
     ]  # fmt: skip
-    rows = [
-        (
+    rows = {
+        pair: (
             evidence.label(pair.arm), pair.lag, tally(*pair.first), tally(*pair.second),
             "yes" if pair.contained else "no", f"{pair.probability:.2f}",
         )
         for pair in pairs
-    ]  # fmt: skip
+    }  # fmt: skip
     columns = ("arm", "lag", "first", "other seeds", "contained", "probability")
-    title = "Seeds that succeed, and whether the first interval contains the second share"
-    return Findings({"pairs": Table(title, columns, rows)}, {"intervals": verdict(pairs)} if pairs else {})
+    title = "Seeds that succeed, and whether the first exact 95 % interval [%] contains the second share"
+    mixed = Table(f"{title}, where seeds disagree", columns, [row for pair, row in rows.items() if pair.mixed])
+    tables = {"mixed": mixed, "pairs": Table(title, columns, list(rows.values()))}
+    return Findings(tables, {"intervals": verdict(pairs)} if pairs else {})
 
 
 def verdict(pairs: list[Repeated]) -> Verdict:

@@ -33,10 +33,8 @@ def test_a_choice_of_learning_rates_shows_the_validation_accuracy_of_each() -> N
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The demo, and a summary with a block for it."""
+    """The demo."""
     shutil.copytree(REPOSITORY / DEMO, tmp_path / DEMO, ignore=shutil.ignore_patterns("*.png", "table.md"))
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "findings.md").write_text("<!-- demo:start -->\n<!-- demo:end -->\n")
     return tmp_path
 
 
@@ -51,9 +49,9 @@ def test_every_document_follows_the_results(root: Path) -> None:
     assert [row[0] for row in block_of("demo", root)] == ["arm", "lstm", "bag"]
     for block in illustration_blocks(root):
         replace_block(*block)
-    for page in (root / DEMO / "README.md", root / "docs" / "findings.md"):
-        assert "| bag |" in page.read_text()
-        assert "| rnn |" not in page.read_text()
+    page = (root / DEMO / "README.md").read_text()
+    assert "| bag |" in page
+    assert "| rnn |" not in page
 
 
 def test_a_seed_that_an_arm_does_not_have_is_blank(root: Path) -> None:

@@ -105,7 +105,8 @@ def test_the_command_writes_figures_and_every_block_and_nothing_else_of_a_docume
     page = (study.folder / "README.md").read_text()
     assert page.startswith("# A title\n\n<!-- first:start -->\nSeeds that succeed (above 90 %)")
     assert page.endswith("<!-- first_claims:end -->\n\nBelow.\n")
-    assert "| An RNN learns 20 tokens. | holds | 20 |" in page
+    assert "| An RNN learns 20 tokens. | holds |\n" in page
+    assert "([numbers](tables/first_claims.csv))" in page
     assert "validation" not in page, "one table"
     summary = (tmp_path / "docs" / "findings.md").read_text()
     assert "| An RNN learns 50 tokens. | does not hold | 50 |" in summary
@@ -148,7 +149,7 @@ def test_tables_that_no_page_shows_are_files_and_those_of_old_go(study: Study, t
     old.parent.mkdir()
     old.write_text("arm\n")
     write(tmp_path, [])
-    assert [path.name for path in old.parent.iterdir()] == ["first_steps.csv"]
+    assert {path.name for path in old.parent.iterdir()} == {"first_claims.csv", "first_steps.csv"}
     assert (study.folder / "tables" / "first_steps.csv").read_text().splitlines() == [
         "arm,lag,225 steps,median",
         '"RNN, orthogonal",20,20/20 (83 to 100),225',
