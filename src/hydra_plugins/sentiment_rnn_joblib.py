@@ -1,7 +1,7 @@
-"""What `hydra/launcher=joblib` becomes in a sweep (`runs/launchers.py`).
+"""The launcher of `hydra/launcher=joblib` (`runs/launchers.py`).
 
-Hydra takes launchers from modules of `hydra_plugins` alone. It imports this file in every command, so what runs the
-jobs is imported where they start.
+Hydra finds launchers in modules of `hydra_plugins` alone and imports them in every command. The code that runs jobs is
+therefore imported when they start.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What must be set before torch loads (`prepare`), and which libraries may speak on the terminal (`quiet_libraries`).
+"""Settings before torch loads (`prepare`), and libraries that may print on the terminal (`quiet_libraries`).
 
 The package calls `prepare` when it is imported, so it runs in every command and worker.
 """

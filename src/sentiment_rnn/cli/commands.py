@@ -58,8 +58,8 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
 
 
 def arguments_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """What the command line gives to a command that took `KEY=VALUE` before; raises `UserError`, with the new spelling,
-    where it is given that."""
+    """Arguments of a command that took `KEY=VALUE` in earlier versions. Raises `UserError`, with the new spelling, for
+    a `KEY=VALUE` that is a flag now."""
     words = sys.argv[1:]
     if former := [word for word in words if word.lstrip("+").partition("=")[0] in FORMER and "=" in word]:
         written = [part for word in words for part in (flags_for(word) if word in former else [word])]

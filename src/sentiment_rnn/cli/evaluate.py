@@ -76,7 +76,7 @@ def show_all(found: "Evaluation", shown: "list[Table]", notes: list[str]) -> Non
 
 
 def warnings(found: "Evaluation") -> list[str]:
-    """What a reader of the scores has to know of the texts."""
+    """Lines on texts that no score counts, and on texts that the model was trained or chosen on."""
     from sentiment_rnn.report.statistics import percent
 
     lines = []

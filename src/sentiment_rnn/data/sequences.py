@@ -77,7 +77,7 @@ class Copying(NamedTuple):
 
     @property
     def outputs(self) -> int:
-        """What is chosen from at each step."""
+        """Number of classes at each step."""
         return self.alphabet + 2
 
     @property

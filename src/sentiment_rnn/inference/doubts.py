@@ -10,7 +10,7 @@ MANY_UNKNOWN = 1 / 3
 
 
 def notes_of(reading: Reading) -> list[str]:
-    """What casts doubt on a model's answers, whatever the texts are."""
+    """Reasons to doubt a model's answers, whatever the texts are."""
     if reading.data != "generated":
         return []
     return [

@@ -51,7 +51,7 @@ DAMAGE = (
     LookupError, TypeError, ValueError, ArithmeticError, AttributeError, ImportError, OSError, RuntimeError,
     SafetensorError,
 )  # fmt: skip
-"""What reading files that are not what they should be may raise."""
+"""Exceptions that reading damaged files may raise."""
 HIGHEST_TEMPERATURE = 1e6
 LONGEST_REASON = 300
 """Characters of what a message repeats of a file."""
@@ -98,7 +98,7 @@ class Package:
 
     @property
     def name(self) -> str:
-        """What its encoder is called."""
+        """Name of its encoder."""
         return str(self.model.description["encoder"]["name"])
 
     @property

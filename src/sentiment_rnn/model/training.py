@@ -1,4 +1,4 @@
-"""What the LightningModules have in common: how they log a step, clip the gradient, and schedule the learning rate."""
+"""Code that the LightningModules share: logging a step, clipping the gradient, scheduling the learning rate."""
 
 import functools
 from pkgutil import resolve_name

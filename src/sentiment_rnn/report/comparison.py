@@ -216,7 +216,7 @@ def _number(value: float) -> str:
 
 
 def _digest(predictions: Predictions) -> str:
-    """Of what tells test reviews apart: labels, lengths and lags."""
+    """Digest of the test reviews' labels, lengths and lags."""
     parts = (predictions.labels, predictions.lengths, predictions.lags)
     return hashlib.sha256(b"".join(np.ascontiguousarray(part, "<i8").tobytes() for part in parts)).hexdigest()[:8]
 

@@ -33,7 +33,7 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model said of labelled texts; those without a token, of which it says nothing, are left out."""
+    """Predictions of a model on labelled texts; texts without a token have none and are left out."""
 
     predictions: Predictions
     without_tokens: int
@@ -42,7 +42,7 @@ class Evaluation:
     groups: np.ndarray
     """int64 [N], a digest of each text's identifier, 0 for a text that has none."""
     mistakes: list[Mistake]
-    """The surest ones."""
+    """The most confident mistakes."""
 
     @property
     def accuracy(self) -> Interval:

@@ -20,7 +20,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.statistics import binned, logarithmic_bins, quantile_bins, wilson_interval
 
 WIDTH = 7.0
-"""Of a figure [inches]: at 700 pixels its smallest letters are 12 pixels high, and on paper it fills a page."""
+"""Width of a figure [inches]: at 700 pixels its smallest letters are 12 pixels high, and on paper it fills a page."""
 # Okabe & Ito (2008): told apart by colour-blind readers. Markers and lines tell encoders apart where all is gray.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _FIXED = {"lstm": PALETTE[0], "rnn": PALETTE[1], "bag": PALETTE[2]}
