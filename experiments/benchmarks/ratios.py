@@ -1,4 +1,4 @@
-"""What the benchmark writes: CSV files in a folder for each kind of processor, and one table of ratios in README.md."""
+"""Output of the benchmark: CSV files in a folder for each kind of processor, and one table of ratios in README.md."""
 
 import csv
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What the gates do while an LSTM reads, by `protocols/2026-11-27_gates.md`."""
+"""Gates of an LSTM while it reads, by `protocols/2026-11-27_gates.md`."""
 
 import json
 import math
@@ -55,11 +55,11 @@ from sentiment_rnn.tracking.results import RunResult, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 ON_GENERATED = "unseen"
-"""The sweep of the study `length_extrapolation` whose models read."""
+"""The sweep of the study `length_extrapolation` whose models are read."""
 READ_IMDB, HOLDERS = ("rnn", "lstm"), ("lstm", "lstm_chrono")
 """Arms on IMDb, and on generated reviews."""
 SEEDS = {IMDB: range(20, 30), GENERATED: range(20)}
-"""Of the protocol, by reviews."""
+"""Seeds of the protocol, by reviews."""
 TEST_REVIEWS = 256
 """Test reviews that are read, drawn from all."""
 LASTS = 100
@@ -68,12 +68,12 @@ SAID = {
     "weather": "the weather is hot today", "liked": "i really liked the movie", "cinema": "liked … but … the cinema",
     "hated": "i really hated the movie", "cinema, hated": "hated … but … the cinema",
 }  # fmt: skip
-"""What a table calls the texts after which it gives a probability."""
+"""Names of the texts in a table that gives a probability after each."""
 OF_UNITS = tuple(f"{unit} unit" for unit in UNITS)
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """What the gates of the LSTMs do, and what the models of IMDb say."""
+    """Measure the gates of the LSTMs and the predictions of the models of IMDb."""
     runtime.prepare(runtime.cores())
     imdb = planned_runs(store, ON_IMDB, READ_IMDB, SEEDS[IMDB])
     holders = that_hold(planned_runs(store, ON_GENERATED, HOLDERS, SEEDS[GENERATED]))
@@ -184,7 +184,7 @@ def saturation_table(evidence: Evidence, values: pd.DataFrame) -> Table:
 
 
 def sentence_table(evidence: Evidence, values: pd.DataFrame) -> Table:
-    """What each arm on IMDb says after the texts."""
+    """Table of the predictions of each arm on IMDb after the texts."""
     rows = [
         (
             evidence.label(arm), *(positive(said_after(values, arm, text)) for text in SAID),

@@ -53,9 +53,9 @@ LSTMS = (
 READ_IMDB = ("rnn", "gru", "lstm")
 """Arms of the sweep on IMDb that carry a state."""
 SEEDS = {GENERATED: range(60, 80), IMDB: range(20, 30)}
-"""Of the protocol, by reviews."""
+"""Seeds of the protocol, by reviews."""
 REVIEWS = 64
-"""How many the gradient is measured on: a batch."""
+"""Reviews on which the gradient is measured: a batch."""
 STEPS = 50
 """Steps back over which the gradient is measured: the clause of the generated reviews ends there."""
 LAG = str(STEPS)
@@ -156,7 +156,7 @@ def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
 
 
 def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
-    """What is left of the gradient before training beside the seeds that succeed, from the least to the most."""
+    """Gradient that is left before training beside the seeds that succeed, from the least to the most."""
     rows = [
         (evidence.label(arm), f"{estimate:.2g}", f"{low:.2g} to {high:.2g}", tally(*evidence.learn(arm, LAG)))
         for arm, (estimate, low, high) in sorted(left.items(), key=lambda item: item[1].estimate)

@@ -1,6 +1,6 @@
-"""What do neutral words after a review cost a model of IMDb? By `protocols/2026-11-28_filler.md`.
+"""Cost of neutral words after a review to a model of IMDb, by `protocols/2026-11-28_filler.md`.
 
-Filler stands behind a review or in front of it. What does the model still say of the review? What does its state hold?
+Filler is put behind a review or in front of it. What does the model still predict? What does its state hold?
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,20 +44,20 @@ BEHIND, IN_FRONT = "behind", "in front"
 """Places of filler. In front the text is as strange and as long, but the review is read last."""
 NOTHING = "none"
 STATE, ANSWER = "state", "answer"
-"""What an area under the ROC curve is of: a linear classifier of a model's states, and the model's logits."""
+"""Scores whose area under the ROC curve is measured: a linear classifier's of the states, and the model's logits."""
 REVIEWS = 2000
 """Reviews of each split that are read with filler."""
 RIDGE = 1e-3
-"""Of the mean variance: what `discriminant` adds to the diagonal of a covariance."""
+"""Share of the mean variance that `discriminant` adds to the diagonal of a covariance."""
 
 
 class Setting(NamedTuple):
-    """What is read beside a review."""
+    """Filler that is read with a review."""
 
     amount: int
     """Tokens."""
     filler: str = SENTENCES
-    """Of `FILLERS`."""
+    """A name in `FILLERS`."""
     place: str = BEHIND
 
     @property
@@ -78,7 +78,7 @@ KNOWS = 0.7
 CERTAIN = 1e-6
 """No area counts as closer to 0 or 1 than this: its z would have no bounds."""
 MARGIN = 0.1
-"""Of what was known: a loss that counts as none."""
+"""Share of what was known: a smaller loss counts as none."""
 MORE = "more"
 """The claim on two arms. One on a single arm has the arm's name."""
 
@@ -168,7 +168,7 @@ def area(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """What is kept of what was known, what is lost by place, and the areas; nothing before all arms have read."""
+    """Share that is kept, loss by place, and areas, with verdicts; nothing before all arms have read."""
     planned = evidence.study.sweep(SWEEP).seeds
     rows = table[(table.protocol == evidence.protocol.name) & table.seed.isin(planned)]
     if not set(ARMS) <= set(rows.arm):
@@ -193,7 +193,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
 
 
 def what_is_kept(areas: pd.DataFrame) -> pd.DataFrame:
-    """z of the area with filler by z of the area without it, for each seed that knows something.
+    """Share that is kept: z of the area with filler divided by z without it, for each seed that knows something.
 
     z is the quantile of the normal distribution at an area. √2 z is the distance d' of the two classes in standard
     deviations (Green & Swets 1966).
@@ -203,7 +203,7 @@ def what_is_kept(areas: pd.DataFrame) -> pd.DataFrame:
 
 
 def loss_by_place(kept: pd.DataFrame, filler: str = SENTENCES) -> pd.Series:
-    """What each seed of an arm keeps with the most filler in front, less what it keeps with as much behind."""
+    """Share that each seed of an arm keeps with the most filler in front, minus its share with as much behind."""
     return kept[Setting(MOST, filler, IN_FRONT).condition] - kept[Setting(MOST, filler).condition]
 
 
@@ -231,7 +231,7 @@ def verdicts(evidence: Evidence, losses: Mapping[str, pd.Series], whole: bool) -
 
 
 def row_of(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series], p: float) -> Numbers:
-    """What a claim counts, and the mean with its t interval over seeds, of the difference of two arms Welch's."""
+    """Numbers of a claim: the seeds that it counts, and a mean with its t interval, Welch's for two arms."""
     arms = ("rnn", "lstm") if claim == MORE else (claim,)
     labels = [evidence.label(arm) for arm in arms]
     row = Numbers(f"lose more than {100 * MARGIN:g} points by place", labels[0], NO_SEED, *labels[1:])

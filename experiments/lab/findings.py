@@ -29,7 +29,7 @@ SEARCHED = {
 
 @dataclass(frozen=True)
 class Findings:
-    """What the results of a protocol say."""
+    """Tables, verdicts and figures of a protocol's results."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     """By a short name; the first is the main one."""
@@ -38,7 +38,7 @@ class Findings:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """By file name, without its suffix."""
     evidence: Evidence | None = None
-    """What they were found in."""
+    """Results behind them."""
 
 
 Found = tuple[Study, Mapping[str, Findings]]
@@ -46,7 +46,7 @@ Found = tuple[Study, Mapping[str, Findings]]
 
 
 def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
-    """The findings of a protocol; those of its searches alone where nothing else was run."""
+    """The findings of a protocol; the tables of its searches alone where nothing else was run."""
     evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
     found: Findings = own.findings(evidence, table) if own else Findings()
     searches = search_tables(study, protocol, table)
@@ -72,7 +72,7 @@ def check_shown(protocol: Protocol) -> None:
 
 
 def own_module(study: Study, protocol: Protocol) -> Any:
-    """What a protocol alone measures or finds: `measure(…)` and `findings(evidence, table)`; None for none."""
+    """A protocol's own module, with `measure(…)` and `findings(evidence, table)`; None where it has none."""
     if not protocol.own:
         return None
     path = study.folder / f"{protocol.own}.py"

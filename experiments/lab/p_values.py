@@ -10,9 +10,9 @@ Name = TypeVar("Name")
 Groups = Sequence[tuple[Sequence[float], Sequence[float]]]
 """Pairs of samples, each pair with values of its own: those of the first kind, and those of the second."""
 LEVEL = 0.05
-"""Of the tests of a protocol, all together."""
+"""Level of the tests of a protocol, all together."""
 DRAWS = 100_000
-"""Of `rank_p`: near 0.05 its standard error is 0.0007."""
+"""Draws of `rank_p`: near 0.05 its standard error is 0.0007."""
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
