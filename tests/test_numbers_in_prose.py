@@ -33,7 +33,7 @@ def test_the_numbers_of_the_findings_are_those_of_the_studies() -> None:
 
 @cache
 def evidence(protocol: str) -> Evidence:
-    """What the committed results say to a protocol, by its name."""
+    """Evidence of the committed results for a protocol, by its name."""
     study = study_of(protocol)
     return evidence_of(study, study.protocols[protocol], read_results(study.folder))
 
@@ -50,13 +50,13 @@ def learn(protocol: str, arm: str, lag: int) -> tuple[int, int]:
 
 
 def before_training(metric: str, encoder: str) -> list[float]:
-    """What gradient_flow measured of an encoder on generated reviews before training: a value for each seed."""
+    """Values of a metric of gradient_flow on generated reviews before training, one for each seed."""
     values = values_of(evidence("gradient_flow").table, metric, "train")
     return list(values[encoder, "generated, before training"].values())
 
 
 def rate_of(encoder: str) -> float:
-    """What its gradient is multiplied by at each step back before training, the mean over seeds."""
+    """Factor of an encoder's gradient at each step back before training, the mean over seeds."""
     return fmean(before_training("rate", encoder))
 
 
@@ -85,7 +85,7 @@ def forgotten_by(encoder: str) -> tuple[int, int]:
 
 
 def of_the_start() -> list[str]:
-    """What README lets a newcomer expect of the demo: its committed runs, in whole per cent."""
+    """Sentences of README on the results of the demo: its committed runs, in whole per cent."""
     runs = pd.read_csv(REPOSITORY / "experiments" / "illustrations" / "demo" / "results.csv")
     low, high = (runs.groupby("arm")["test/accuracy"].agg(end).mul(100).round() for end in ("min", "max"))
     assert low["lstm"] == high["lstm"]
@@ -97,7 +97,7 @@ def of_the_start() -> list[str]:
 
 
 def of_lags() -> list[str]:
-    """What README says of the lags at which encoders succeed."""
+    """Sentences of README on the lags at which encoders succeed."""
     near, far, lasts = learn("own_rate", "rnn", 50), learn("mid_range", "rnn", 100), carried_to_400()
     assert far[0] == 0
     usual, chrono = ([learn(*at) for at in (("mid_range", arm, 100), ("long_range", arm, 400))]
@@ -112,7 +112,7 @@ def of_lags() -> list[str]:
 
 
 def of_the_gradient() -> list[str]:
-    """What README says of an LSTM whose gradient is cut."""
+    """Sentences of README on an LSTM whose gradient is cut."""
     cut = {arm: learn("causes", arm, 100) for arm, lag in evidence("causes").scores if lag == "100"}
     assert cut["lstm_truncated_100"] == cut["lstm_detach_cell"] == (0, 10)
     assert cut["lstm_truncated_110"] == (10, 10)
@@ -125,7 +125,7 @@ def of_the_gradient() -> list[str]:
 
 
 def of_film_reviews() -> list[str]:
-    """What README says of IMDb."""
+    """Sentences of README on IMDb."""
     lstm, bag, rnn = (accuracies_of("real_text", arm) for arm in ("lstm", "bag", "rnn"))
     assert (leading(lstm, rnn), leading(lstm, bag)) == (10, 0)
     pairs = values_of(read_results(REPOSITORY / "experiments" / "imdb"), "accuracy")
@@ -137,7 +137,7 @@ def of_film_reviews() -> list[str]:
 
 
 def of_initializations() -> list[str]:
-    """What the findings say of initializations and of the gradient before training."""
+    """Sentences of the findings on initializations and on the gradient before training."""
     assert f"{fmean(before_training('left', 'gru')):.0e}" == "1e-07"
     return [
         "succeeds in {} of {} seeds at lag 20.".format(*learn("learnability", "rnn_uniform", 20)),
@@ -147,7 +147,7 @@ def of_initializations() -> list[str]:
 
 
 def of_the_parts() -> list[str]:
-    """What the findings say of an LSTM without one of its parts."""
+    """Sentences of the findings on an LSTM without one of its parts."""
     run = evidence("causes").scores
     near, far = ({arm: learn("causes", arm, at) for arm, lag in run if lag == str(at)} for at in (20, 100))
     for at in (near, far):
@@ -162,7 +162,7 @@ def of_the_parts() -> list[str]:
 
 
 def of_real_text() -> list[str]:
-    """What the findings say of IMDb."""
+    """Sentences of the findings on IMDb."""
     first, again, lstm = (
         "{:.1f} and {:.1f} %".format(*(100 * end(accuracies_of(*of)) for end in (min, max)))
         for of in (("real_text", "rnn"), ("steady_rate", "rnn_steady"), ("real_text", "lstm"))

@@ -59,7 +59,7 @@ def test_processes_that_meet_a_fresh_store_together_make_it_once(tmp_path: Path)
 
 
 def leave_half_made(database: Path) -> None:
-    """What a kill left of a database before it was made in one transaction: a schema that MLflow cannot resume."""
+    """Leave a database as a kill did before creation was one transaction: a schema that MLflow cannot resume."""
     open_store(tracking(database.parent))
     with closing(sqlite3.connect(database)) as opened, opened:
         opened.execute("DELETE FROM experiments")
