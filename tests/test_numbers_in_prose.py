@@ -45,7 +45,7 @@ def study_of(protocol: str) -> Study:
 
 
 def learn(protocol: str, arm: str, lag: int) -> tuple[int, int]:
-    """How many seeds of an arm learn at a lag, and of how many."""
+    """Number of seeds of an arm that succeed at a lag, and number of all."""
     return evidence(protocol).learn(arm, str(lag))
 
 
@@ -61,14 +61,14 @@ def rate_of(encoder: str) -> float:
 
 
 def carried_to_400() -> tuple[int, int]:
-    """How many orthogonal RNNs that trained on mixed lags know the clause at 400 tokens, and of how many."""
+    """Number of orthogonal RNNs trained on mixed lags that succeed at lag 400, and number of all."""
     every = evidence("unseen").every["rnn", "400"].values()
     return sum(score > 0.9 for score in every), len(every)
 
 
 def left_of_a_review() -> dict[str, list[float]]:
-    """The share of what its state knew that each seed keeps after 400 neutral tokens, by encoder: z of the area with
-    the tokens, by z of that without."""
+    """Share of its state's knowledge that each seed keeps after 400 neutral tokens, by encoder: z of the area with the
+    tokens, divided by z of the area without them."""
     areas = values_of(evidence("filler").table, "state")
     found = {}
     for arm in ("rnn", "gru", "lstm"):
@@ -78,7 +78,8 @@ def left_of_a_review() -> dict[str, list[float]]:
 
 
 def forgotten_by(encoder: str) -> tuple[int, int]:
-    """How many seeds keep less than a twentieth of a review after 400 neutral tokens, of how many; all lose a fifth."""
+    """Number of seeds that keep less than a twentieth of a review after 400 neutral tokens, and number of all. Each
+    loses more than a fifth."""
     left = left_of_a_review()[encoder]
     assert max(left) < 0.8
     return sum(share < 0.05 for share in left), len(left)
@@ -239,7 +240,7 @@ def test_the_numbers_of_the_answers_for_a_class_are_those_of_the_studies() -> No
 
 
 def leading(first: Iterable[float], second: Iterable[float]) -> int:
-    """In how many seeds the first is better by more than a point; both in the order of their seeds."""
+    """Number of seeds in which the first is better by more than a point; both in the order of their seeds."""
     return beyond([one - other for one, other in zip(first, second, strict=True)], MARGIN)
 
 

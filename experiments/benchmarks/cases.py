@@ -80,7 +80,7 @@ class Timing:
 
 
 def measured_here(cases: Sequence[str]) -> list[str]:
-    """Those of the cases that mean something on this processor."""
+    """The cases that mean something on this processor."""
     fast = torch.bfloat16 in device.precisions()
     return [case for case in cases if fast or case != "bfloat16"]
 
@@ -162,7 +162,7 @@ def step_seconds(case: Case, variables: dict[str, str]) -> float:
 
 @contextmanager
 def busy_neighbor(processes: int) -> Iterator[None]:
-    """So many processes that compute until the block ends."""
+    """Run so many processes that compute until the block ends."""
     busy = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"  # ends with its parent
     started = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(processes)]
     try:

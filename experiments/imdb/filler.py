@@ -69,7 +69,7 @@ class Setting(NamedTuple):
 AMOUNTS = (0, 25, 50, 100, 200, 400)
 """Neutral tokens behind a review."""
 MOST = AMOUNTS[-1]
-"""As many are in front of it."""
+"""Most tokens behind a review, and the number in front of it."""
 RISING = [Setting(amount) for amount in AMOUNTS]
 SETTINGS = [*RISING, Setting(MOST, SENTENCES, IN_FRONT), Setting(MOST, STOPS), Setting(MOST, STOPS, IN_FRONT)]
 CONDITIONS = [setting.condition for setting in SETTINGS]
@@ -78,12 +78,12 @@ KNOWS = 0.7
 CERTAIN = 1e-6
 """No area counts as closer to 0 or 1 than this: its z would have no bounds."""
 MARGIN = 0.1
-"""Share of what was known: a smaller loss counts as none."""
+"""Share of what was known: a loss up to this counts as none."""
 MORE = "more"
-"""The claim on two arms. One on a single arm has the arm's name."""
+"""The claim on two arms. A claim on a single arm has the arm's name."""
 
 ByModel = Mapping[tuple[str, str], pd.DataFrame]
-"""By measure and arm: a row for each seed, a column for each condition."""
+"""Table by measure and arm: a row for each seed, a column for each condition."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -100,11 +100,10 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
 
 
 def areas(result: RunResult, settings: Iterable[Setting]) -> Iterator[tuple[Setting, str, float]]:
-    """How well the model that a run tested tells positive reviews from negative ones, in each setting: of its answers,
-    and of its states.
+    """Areas under the ROC curve of the model that a run tested, in each setting: of its answers, and of its states.
 
     Accuracy would also fall where filler moves every logit alike, though nothing was forgotten. The classifier of the
-    states is made of the validation reviews, read with the same filler.
+    states is fitted to the validation reviews, read with the same filler.
     """
     data, model = data_of(result), load_tested(result)
     for setting in settings:
@@ -208,19 +207,18 @@ def loss_by_place(kept: pd.DataFrame, filler: str = SENTENCES) -> pd.Series:
 
 
 def losses_of_claims(kept: ByModel) -> dict[str, pd.Series]:
-    """By claim, what it counts of each seed that knows something: a loss by place, or of two seeds of the same number
-    the difference."""
+    """Losses by place of the seeds that know something, or differences of two arms' losses by seed, for each claim."""
     losses = {arm: loss_by_place(kept[STATE, arm]) for arm in ARMS}
     return losses | {MORE: (losses["rnn"] - losses["lstm"]).dropna()}
 
 
 def lost(losses: pd.Series) -> tuple[int, int]:
-    """How many seeds lose more than `MARGIN`, and of how many."""
+    """Number of seeds that lose more than `MARGIN`, and number of all."""
     return beyond(losses, MARGIN), len(losses)
 
 
 def verdicts(evidence: Evidence, losses: Mapping[str, pd.Series], whole: bool) -> dict[str, Verdict]:
-    """By the rules of the protocol; of a part of the planned seeds nothing is decided."""
+    """Verdicts by the rules of the protocol; nothing is decided while planned seeds are missing."""
     counts = {claim: lost(of_seeds) for claim, of_seeds in losses.items()}
     adjusted = holm({claim: sign_p(*count) if count[1] else 1.0 for claim, count in counts.items()})
     left = () if whole else (Numbers("all planned seeds"),)

@@ -32,7 +32,7 @@ class Findings:
     """Tables, verdicts and figures of a protocol's results."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
-    """By a short name; the first is the main one."""
+    """Tables by a short name; the first is the main one."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By the claim's id."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
 
 
 def check_shown(protocol: Protocol) -> None:
-    """Raise `UserError` for a table or a figure that there is not."""
+    """Raise `UserError` for an unknown table or figure."""
     for name in protocol.tables:
         known(name, TABLES, f"study.yaml: {protocol.name} names table {name}")
     for name in protocol.figures:
@@ -100,7 +100,7 @@ def mean_of(values: Iterable[float], places: int = 1) -> str:
 
 
 def searched_where_run(study: Study, table: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
-    """How many seeds succeed, and of how many, by arm and lag: of two protocols of `leading.from`, the later."""
+    """Numbers of seeds that succeed and of all, by arm and lag; the later protocol of `leading.from` counts."""
     found = {}
     for name, lags in study.leading["from"].items():
         evidence = evidence_of(study, study.protocol(name), table)

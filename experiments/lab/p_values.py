@@ -1,4 +1,4 @@
-"""p values of a study's comparisons, and their correction for how many they are."""
+"""p values of a study's comparisons, and their correction for multiple tests."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -45,7 +45,7 @@ def probability_of_superiority(groups: Groups) -> float:
 
 
 def _higher(ranks: np.ndarray, first: int) -> np.ndarray:
-    """Pairs in which the first is higher, from ranks `[..., N]` of which those of the first kind come first."""
+    """Number of pairs in which the first is higher, from ranks `[..., N]`, those of the first kind first."""
     return np.asarray(ranks[..., :first].sum(-1) - first * (first + 1) / 2)
 
 

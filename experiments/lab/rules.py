@@ -44,7 +44,7 @@ MOST = 0.5
 TESTED = ("learns_more", "better")
 """Rules that are tests, which are corrected together."""
 NOT_RUN, NO_SEED = "not run", "no seed"
-"""In place of a number: of an arm that lacks planned seeds, and of one without a seed that succeeds at all of
+"""Text in place of a number: for an arm that lacks planned seeds, and for an arm without a seed that succeeds at all of
 `Protocol.among`."""
 
 
@@ -106,9 +106,9 @@ class Evidence:
     table: pd.DataFrame
     """Rows of the protocol, and of those that it reads."""
     scores: Mapping[tuple[str, str], BySeed]
-    """By arm and condition, for the planned seeds that were run, or for those that succeed at `Protocol.among`."""
+    """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that succeed there."""
     every: Mapping[tuple[str, str], BySeed]
-    """By arm and condition, for all planned seeds that were run."""
+    """Scores by arm and condition, of all planned seeds that were run."""
     validation: Mapping[tuple[str, str], float]
     """Median over seeds of the best validation accuracy."""
 
@@ -131,11 +131,11 @@ class Evidence:
 
     @cached_property
     def learning_times(self) -> tuple[Mapping[tuple[str, str], BySeed], ...]:
-        """By arm and condition: training steps until a run learned or ended, and whether it learned."""
+        """Training steps until a run learned or ended, and whether it learned, by arm and condition."""
         return tuple(values_of(self.table, name, "validation") for name in ("steps", "learned"))
 
     def label(self, arm: str) -> str:
-        """How tables show an arm."""
+        """Name of an arm in tables."""
         return self.study.arms[arm].label
 
     def whole(self, arm: str, condition: str) -> BySeed | None:
@@ -296,10 +296,10 @@ def compared(claim: Claim, evidence: Evidence, part: Part) -> Comparison | None:
 
 
 def better_in(first: BySeed, second: BySeed, margin: float) -> tuple[int, int]:
-    """In how many seeds the first is better than the second by more than a margin, and of how many.
+    """Number of seeds in which the first arm is better than the second by more than a margin, and number of all.
 
     Raises:
-        UserError: they have other seeds, and are no pairs.
+        UserError: the arms have different seeds, so there are no pairs.
     """
     if first.keys() != second.keys():
         raise UserError("a claim with rule=better compares arms with other seeds; give both arms the same seeds")
@@ -307,7 +307,7 @@ def better_in(first: BySeed, second: BySeed, margin: float) -> tuple[int, int]:
 
 
 def beyond(differences: Iterable[float], margin: float) -> int:
-    """How many differences are more than a margin; rounded, so that 0.88 - 0.87 is not more than 0.01."""
+    """Number of differences above a margin, after rounding, so that 0.88 - 0.87 is not above 0.01."""
     return sum(round(difference, 6) > margin for difference in differences)
 
 
@@ -321,7 +321,7 @@ def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
 
 
 def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
-    """The conditions of a claim. `first_not_learned` is the first at which most seeds of an arm do not surely
+    """The conditions of a claim. `first_not_learned` stands for the first at which most seeds of an arm do not surely
     succeed."""
     planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if not sweep.draws)
     found = []
@@ -333,8 +333,8 @@ def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
 
 
 def _arm(given: Any, evidence: Evidence, condition: str) -> str:
-    """An arm by its name, or the one with the best median on validation, the first of equals. While one of these was
-    not run, it is the answer, so that nothing is judged before it was."""
+    """An arm by its name, or the arm with the best median on validation; ties go to the first. An arm that was not run
+    comes before all others, so that nothing is judged without it."""
     if isinstance(given, str):
         return given
     arms = given["best_on_validation"]
@@ -369,7 +369,7 @@ def most(count: int, of: int, p: float) -> bool | None:
 
 
 def every(parts: Iterable[bool | None]) -> bool | None:
-    """Whether all of them are true: one that is false decides, one that is open leaves it open. None of no parts."""
+    """Whether all parts are true: a false part decides, an open one leaves the answer open. None for no parts."""
     known = list(parts)
     if False in known:
         return False

@@ -22,7 +22,7 @@ from sentiment_rnn.tracking.results import Curve, RunResult, find_sweep, results
 from sentiment_rnn.tracking.store import Store
 
 RATES = ("optimizer.draw", "optimizer.learning_rate")
-"""Keys of which each gives all arms a learning rate."""
+"""Keys that each give all arms a learning rate."""
 Row = tuple[object, ...]
 """Row of `results.csv`, without the study."""
 
@@ -92,7 +92,7 @@ def _value(value: object) -> str:
 
 
 def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
-    """The arms of a sweep; where an override names encoders, those of these encoders."""
+    """The arms of a sweep; only the arms of these encoders where an override names encoders."""
     named = [name for one in overrides if key_of(one) == "encoder" for name in one.partition("=")[2].split(",")]
     return [arm for arm in sweep.arms if not named or study.arms[arm].encoder in named]
 

@@ -29,7 +29,7 @@ class WorkerLauncher(Launcher):
         self.workers = Workers((hydra_context, config, task_function))
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run jobs by their overrides; of each what it returned, or the exception that ended it."""
+        """Run jobs by their overrides. Returns each job's result, or the exception that ended it."""
         from sentiment_rnn.runs.launchers import jobs_at_once
         from sentiment_rnn.runtime import cores
 

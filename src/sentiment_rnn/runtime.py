@@ -31,8 +31,8 @@ def prepare(threads: int) -> None:
 def keep_freed_memory() -> bool:
     """Have glibc keep large freed blocks instead of returning them to the system; False where there is no glibc.
 
-    A padded step allocates the same large blocks again and again; returned, each is faulted in anew, page by
-    page, which is up to 40 % of a step's processor time.
+    A padded step allocates the same large blocks again and again. A returned block is faulted in anew, page by page,
+    which costs up to 40 % of a step's processor time.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -28,14 +28,14 @@ FORMER = {
     "tracking.checkpoints": "--checkpoints",
     "tracking.model": "--model",
 }
-"""The flag of what earlier versions took as `KEY=VALUE`."""
+"""Flags by the `KEY=VALUE` keys of earlier versions."""
 
 
 def new_parser(name: str, meaning: str | None) -> argparse.ArgumentParser:
-    """The parser of a command that reads runs, which knows where they are.
+    """The parser of a command that reads runs, with flags for the place of the runs.
 
     Args:
-        meaning: what the command does, with examples.
+        meaning: purpose of the command, with examples.
     """
     parser = argparse.ArgumentParser(
         prog=f"sentiment-rnn {name}", description=meaning, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -1,4 +1,4 @@
-"""How good a trained model is on labelled texts of your own.
+"""Score a trained model on labelled texts of your own.
 
 sentiment-rnn evaluate reviews.csv
 sentiment-rnn evaluate originals.tsv revisions.tsv --text Text --label Sentiment --id batch_id

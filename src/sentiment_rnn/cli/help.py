@@ -138,7 +138,7 @@ def choices(group: str, folder: str = CONFIGURATION) -> list[str]:
 
 
 def _own_choices(group: str, arguments: Sequence[str]) -> list[str]:
-    """Those of the folder that `--config-dir` names."""
+    """Choices in the folder that `--config-dir` names."""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         flag, _, folder = argument.partition("=")
         if flag in ("--config-dir", "-cd"):

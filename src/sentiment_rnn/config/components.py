@@ -117,7 +117,7 @@ def refuse_missing(section: str, key: str, owner: str) -> typing.NoReturn:
 
 
 def _handed_on_to(target: type[Any]) -> type[Any] | None:
-    """The class whose constructor gets what a class takes as `**shared`; None where it takes no such arguments."""
+    """The base class whose constructor gets a class's `**shared` arguments; None where the class takes none."""
     parameters = inspect.signature(target).parameters.values()
     if not isinstance(target, type) or all(one.kind != inspect.Parameter.VAR_KEYWORD for one in parameters):
         return None
@@ -127,7 +127,7 @@ def _handed_on_to(target: type[Any]) -> type[Any] | None:
 
 
 def _types_of(target: type[Any]) -> dict[str, Any]:
-    """The types of a class's arguments, those that a configuration can hold; the others hold anything."""
+    """Types of a class's arguments that a configuration can hold; other arguments take anything."""
     found: dict[str, Any] = {}
     owner: type[Any] | None = target
     while owner is not None:

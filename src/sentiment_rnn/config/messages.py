@@ -40,7 +40,7 @@ def line_of(error: BaseException) -> str | None:
 
 
 def _of_submitit(text: str) -> str:
-    """The last line of what `sbatch` says; or that of a job's traceback, and where all of its output is."""
+    """The last line of `sbatch`'s output, or of a job's traceback with the place of its output."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     rules = [number for number, line in enumerate(lines) if not line.strip("-")]
     if not rules:

@@ -100,7 +100,7 @@ class EncoderConfig:
 
 @dataclass
 class PoolingConfig:
-    """From the states of a review to one vector."""
+    """Reduction of a review's states to one vector."""
 
     _target_: str = MISSING
     """Its class, importable."""

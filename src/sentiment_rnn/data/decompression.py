@@ -35,7 +35,7 @@ class Decompressed(io.RawIOBase):
         self.file = opener(path, "rb")
 
     def readable(self) -> bool:
-        """It can be read, not written."""
+        """True: the file is read only."""
         return True
 
     def readinto(self, buffer: Any) -> int:

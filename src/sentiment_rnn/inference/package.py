@@ -60,7 +60,7 @@ ALTERED = "was altered, or is of another model"
 
 @dataclass(frozen=True)
 class Reading:
-    """How a text becomes a probability, beside the weights."""
+    """Settings, beside the weights, that turn a text into a probability."""
 
     max_tokens: int
     """Longest part of a text that is read."""
@@ -71,7 +71,7 @@ class Reading:
     precision: str
     """`float32` or `bfloat16`, as in training."""
     temperature: float
-    """By which logits are divided (`inference.calibration`)."""
+    """Divisor of the logits (`inference.calibration`)."""
     run: str
     """Id of the MLflow run that made it; empty where there was none."""
     data: str = ""
@@ -137,7 +137,7 @@ def write_package(package: Package, folder: Path) -> None:
 
 
 def read_package(folder: Path) -> Package:
-    """Read what `write_package` wrote, on the CPU and ready to predict.
+    """Read a folder that `write_package` wrote, on the CPU and ready to predict.
 
     Raises:
         UserError: a file is missing, damaged, or does not fit the others.

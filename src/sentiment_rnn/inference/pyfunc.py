@@ -40,5 +40,5 @@ class SentimentModel:
 
 
 def _load_pyfunc(path: str) -> SentimentModel:
-    """MLflow's name for what loads a model from its `data_path`."""
+    """Load a model from its `data_path`; the name is MLflow's."""
     return SentimentModel(Predictor(read_package(Path(path))))

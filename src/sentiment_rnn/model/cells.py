@@ -16,7 +16,7 @@ from torch.nn.functional import linear
 
 @dataclass(frozen=True)
 class GradientStop:
-    """Where the gradient of a layer ends. The states do not depend on it."""
+    """Places at which the gradient of a layer ends. The states do not depend on them."""
 
     starts: Tensor | None = None
     """int64 [B]: the first step of each review that the gradient reaches; None: it reaches all."""
@@ -51,7 +51,7 @@ class Cell(NamedTuple):
     cell_state: bool = False
     """Whether C_t is another than h_t."""
     memory: int = 1
-    """How many numbers C_t has for each unit: 3 in an sLSTM."""
+    """Numbers of C_t for each unit: 3 in an sLSTM."""
     compiled: str | None = None
     """Its name in recurrence.cpp; None: it is not compiled, and read step by step."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None

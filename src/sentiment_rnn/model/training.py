@@ -15,7 +15,7 @@ class TrainingModule(pl.LightningModule):
     """A LightningModule with optimizer settings."""
 
     optimizer_settings: dict[str, Any]
-    """Those of `OptimizerConfig`; a subclass sets them."""
+    """Values of `OptimizerConfig`; a subclass sets them."""
 
     def log_step(self, name: str, value: Tensor, **options: Any) -> None:
         """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""

@@ -1,4 +1,4 @@
-"""One text, looked at closely: what a model says after each token, its gates, and what each sentence does."""
+"""A close look at one text: the model's probability after each token, its gates, and the effect of each sentence."""
 
 import re
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Inspection:
 
     @property
     def probability(self) -> float:
-        """That the text is positive."""
+        """Probability that the text is positive."""
         return float(self.running[-1])
 
 

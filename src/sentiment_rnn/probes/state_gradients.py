@@ -1,4 +1,4 @@
-"""How a gradient shrinks on its way back through the states, and what theory says it should shrink by."""
+"""Decay of a gradient on its way back through the states, measured and by theory."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -30,7 +30,7 @@ def norms_of(gradients: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """The gradient on its way back, and what is known of the layer that it passed."""
+    """The gradient on its way back, and values of the layer that it passed."""
 
     memory: np.ndarray
     """float64 [D], the gradient that carries memory by steps back from the end: ‖∂L/∂C_t‖ of an LSTM, ‖∂L/∂h_t‖ of
@@ -81,7 +81,7 @@ def gradient_flow(classifier: Any, batch: Any) -> GradientFlow:
 
 
 def shares_of_end(gradients: Tensor, lengths: Tensor) -> Tensor:
-    """Norms `[B, T]` of gradients `[B, T, N]`, each as a share of that at its review's end; NaN where that is 0."""
+    """Norms `[B, T]` of gradients `[B, T, N]`, as shares of the norm at the review's end; NaN where that norm is 0."""
     norms = norms_of(gradients)
     end = norms.gather(1, lengths[:, None] - 1)
     return torch.where(end > 0, norms / end, torch.nan)

@@ -32,7 +32,7 @@ class Column(NamedTuple):
     title: str = ""
     """Title of its column in the table; empty where the table leaves it out."""
     form: Callable[[Spread], str] = DECIMALS
-    """From mean and deviation over seeds to a cell."""
+    """Function from mean and deviation over seeds to a cell."""
 
     def cell(self, value: Spread) -> str:
         """The cell; a blank where a run does not have the metric."""

@@ -42,7 +42,7 @@ class Interval(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether there is an interval."""
+        """Whether the estimate has an interval."""
         return not (math.isnan(self.low) or math.isnan(self.high))
 
 
