@@ -1,4 +1,4 @@
-"""What holds of a layer of any recurrent encoder, of the tool's and of the lab's."""
+"""Tests that hold for a layer of any recurrent encoder, the tool's and the lab's."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -39,7 +39,7 @@ def make_result(
 
 
 def predictions_of(correct: Sequence[int], lag: int | Sequence[int]) -> Predictions:
-    """What a run said of positive reviews with the clause at one lag, or at these; right or wrong as given."""
+    """A run's predictions on positive reviews with the clause at one lag, or at these; right or wrong as given."""
     lags = np.resize(np.array(lag, np.int32), len(correct))
     count = len(correct)
     return Predictions(np.where(correct, 0.9, 0.1), np.ones(count, np.int8), np.arange(count), lags)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LOSE, SILENCE = "lose", "silence"
-"""What may become of a request: its answer is lost; it is never answered."""
+"""Fates of a request: its answer is lost; it is never answered."""
 
 
 class Proxy:
@@ -20,9 +20,9 @@ class Proxy:
         self.target = target
         self.delay = 0.0
         self.verdict: Callable[[str, str], int | str | None] = lambda method, path: None
-        """From method and path to None, the HTTP status that refuses it, `LOSE` or `SILENCE`."""
+        """From method and path to None, the HTTP status that refuses the request, `LOSE` or `SILENCE`."""
         self.requests: list[tuple[str, str]] = []
-        """Method and path of all."""
+        """Method and path of every request."""
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):

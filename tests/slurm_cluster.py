@@ -107,7 +107,7 @@ def daemon_of(command: list[str], variables: dict[str, str], folder: Path) -> It
 
 
 def slurm(variables: dict[str, str], *command: str) -> str:
-    """What one of Slurm's commands prints."""
+    """Output of one of Slurm's commands."""
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60)
     return done.stdout + done.stderr
 

@@ -18,7 +18,7 @@ CHARGED = re.findall(r"^\| `(\w+)` \| `([^`|]+)` \|", PAGE, re.MULTILINE)
 
 
 def value(formula: str, E: int, H: int) -> int:
-    """What a formula such as `4H(E+H+2)` gives."""
+    """Value of a formula such as `4H(E+H+2)`."""
     return eval(re.sub(r"(?<=[\dEH)])(?=[EH(])", "*", formula), {"E": E, "H": H})
 
 

@@ -20,11 +20,11 @@ IMDB = f"{TINY} data.verify=false"
 
 
 class Step(NamedTuple):
-    """A documented command, and how it is made small."""
+    """A documented command, and overrides that make it small."""
 
     line: str
     shows: str
-    """What its output must match."""
+    """Pattern that its output must match."""
     more: str = ""
     """Overrides; a make target takes them as ARGS."""
 

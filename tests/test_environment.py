@@ -1,4 +1,4 @@
-"""What is set before torch loads, each in a process of its own."""
+"""Settings before torch loads, each in a process of its own."""
 
 import os
 import subprocess

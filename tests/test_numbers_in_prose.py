@@ -33,7 +33,7 @@ def test_the_numbers_of_the_findings_are_those_of_the_studies() -> None:
 
 @cache
 def evidence(protocol: str) -> Evidence:
-    """What the committed results say to a protocol, by its name."""
+    """Evidence of the committed results for a protocol, by its name."""
     study = study_of(protocol)
     return evidence_of(study, study.protocols[protocol], read_results(study.folder))
 
@@ -45,30 +45,30 @@ def study_of(protocol: str) -> Study:
 
 
 def learn(protocol: str, arm: str, lag: int) -> tuple[int, int]:
-    """How many seeds of an arm learn at a lag, and of how many."""
+    """Number of seeds of an arm that succeed at a lag, and number of all."""
     return evidence(protocol).learn(arm, str(lag))
 
 
 def before_training(metric: str, encoder: str) -> list[float]:
-    """What gradient_flow measured of an encoder on generated reviews before training: a value for each seed."""
+    """Values of a metric of gradient_flow on generated reviews before training, one for each seed."""
     values = values_of(evidence("gradient_flow").table, metric, "train")
     return list(values[encoder, "generated, before training"].values())
 
 
 def rate_of(encoder: str) -> float:
-    """What its gradient is multiplied by at each step back before training, the mean over seeds."""
+    """Factor of an encoder's gradient at each step back before training, the mean over seeds."""
     return fmean(before_training("rate", encoder))
 
 
 def carried_to_400() -> tuple[int, int]:
-    """How many orthogonal RNNs that trained on mixed lags know the clause at 400 tokens, and of how many."""
+    """Number of orthogonal RNNs trained on mixed lags that succeed at lag 400, and number of all."""
     every = evidence("unseen").every["rnn", "400"].values()
     return sum(score > 0.9 for score in every), len(every)
 
 
 def left_of_a_review() -> dict[str, list[float]]:
-    """The share of what its state knew that each seed keeps after 400 neutral tokens, by encoder: z of the area with
-    the tokens, by z of that without."""
+    """Share of its state's knowledge that each seed keeps after 400 neutral tokens, by encoder: z of the area with the
+    tokens, divided by z of the area without them."""
     areas = values_of(evidence("filler").table, "state")
     found = {}
     for arm in ("rnn", "gru", "lstm"):
@@ -78,14 +78,15 @@ def left_of_a_review() -> dict[str, list[float]]:
 
 
 def forgotten_by(encoder: str) -> tuple[int, int]:
-    """How many seeds keep less than a twentieth of a review after 400 neutral tokens, of how many; all lose a fifth."""
+    """Number of seeds that keep less than a twentieth of a review after 400 neutral tokens, and number of all. Each
+    loses more than a fifth."""
     left = left_of_a_review()[encoder]
     assert max(left) < 0.8
     return sum(share < 0.05 for share in left), len(left)
 
 
 def of_the_start() -> list[str]:
-    """What README lets a newcomer expect of the demo: its committed runs, in whole per cent."""
+    """Sentences of README on the results of the demo: its committed runs, in whole per cent."""
     runs = pd.read_csv(REPOSITORY / "experiments" / "illustrations" / "demo" / "results.csv")
     low, high = (runs.groupby("arm")["test/accuracy"].agg(end).mul(100).round() for end in ("min", "max"))
     assert low["lstm"] == high["lstm"]
@@ -97,7 +98,7 @@ def of_the_start() -> list[str]:
 
 
 def of_lags() -> list[str]:
-    """What README says of the lags at which encoders succeed."""
+    """Sentences of README on the lags at which encoders succeed."""
     near, far, lasts = learn("own_rate", "rnn", 50), learn("mid_range", "rnn", 100), carried_to_400()
     assert far[0] == 0
     usual, chrono = ([learn(*at) for at in (("mid_range", arm, 100), ("long_range", arm, 400))]
@@ -112,7 +113,7 @@ def of_lags() -> list[str]:
 
 
 def of_the_gradient() -> list[str]:
-    """What README says of an LSTM whose gradient is cut."""
+    """Sentences of README on an LSTM whose gradient is cut."""
     cut = {arm: learn("causes", arm, 100) for arm, lag in evidence("causes").scores if lag == "100"}
     assert cut["lstm_truncated_100"] == cut["lstm_detach_cell"] == (0, 10)
     assert cut["lstm_truncated_110"] == (10, 10)
@@ -125,7 +126,7 @@ def of_the_gradient() -> list[str]:
 
 
 def of_film_reviews() -> list[str]:
-    """What README says of IMDb."""
+    """Sentences of README on IMDb."""
     lstm, bag, rnn = (accuracies_of("real_text", arm) for arm in ("lstm", "bag", "rnn"))
     assert (leading(lstm, rnn), leading(lstm, bag)) == (10, 0)
     pairs = values_of(read_results(REPOSITORY / "experiments" / "imdb"), "accuracy")
@@ -138,7 +139,7 @@ def of_film_reviews() -> list[str]:
 
 
 def of_initializations() -> list[str]:
-    """What the findings say of initializations and of the gradient before training."""
+    """Sentences of the findings on initializations and on the gradient before training."""
     assert f"{fmean(before_training('left', 'gru')):.0e}" == "1e-07"
     return [
         "succeeds in {} of {} seeds at lag 20.".format(*learn("learnability", "rnn_uniform", 20)),
@@ -148,7 +149,7 @@ def of_initializations() -> list[str]:
 
 
 def of_the_parts() -> list[str]:
-    """What the findings say of an LSTM without one of its parts."""
+    """Sentences of the findings on an LSTM without one of its parts."""
     run = evidence("causes").scores
     near, far = ({arm: learn("causes", arm, at) for arm, lag in run if lag == str(at)} for at in (20, 100))
     for at in (near, far):
@@ -163,7 +164,7 @@ def of_the_parts() -> list[str]:
 
 
 def of_real_text() -> list[str]:
-    """What the findings say of IMDb."""
+    """Sentences of the findings on IMDb."""
     first, again, lstm = (
         "{:.1f} and {:.1f} %".format(*(100 * end(accuracies_of(*of)) for end in (min, max)))
         for of in (("real_text", "rnn"), ("steady_rate", "rnn_steady"), ("real_text", "lstm"))
@@ -240,7 +241,7 @@ def test_the_numbers_of_the_answers_for_a_class_are_those_of_the_studies() -> No
 
 
 def leading(first: Iterable[float], second: Iterable[float]) -> int:
-    """In how many seeds the first is better by more than a point; both in the order of their seeds."""
+    """Number of seeds in which the first is better by more than a point; both in the order of their seeds."""
     return beyond([one - other for one, other in zip(first, second, strict=True)], MARGIN)
 
 

@@ -1,4 +1,4 @@
-"""What is set before the first tensor, each in a process of its own where it would change this one."""
+"""Settings before the first tensor, each in a process of its own where it would change this one."""
 
 import os
 import subprocess

@@ -69,7 +69,7 @@ def dead_links(site: Path) -> list[str]:
 
 
 def outside_resources(site: Path) -> list[str]:
-    """What pages and style sheets load from another host; links to read are not among it."""
+    """Resources that pages and style sheets load from another host; a reader's links do not count."""
     found = []
     for page in site.rglob("*.html"):
         loaded = [address for element, address in addresses(page) if element != "a"]

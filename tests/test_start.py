@@ -1,4 +1,4 @@
-"""What commands load before their work, each in a process of its own: libraries are most of their start."""
+"""Libraries that commands load before their work, each in a process of its own: they are most of the start."""
 
 import json
 import resource
@@ -16,7 +16,7 @@ from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store
 
 FOR_A_RECORD = ("matplotlib", "PIL.Image", "scipy.stats", "scipy.optimize", "scipy.signal", "mlflow.pyfunc", "jinja2")
-"""What a run loads when it records its end, at the earliest."""
+"""Libraries that a run loads when it records its end, at the earliest."""
 FOR_OTHERS = ("optuna",)
 FOR_TRAINING = ("lightning", "torchmetrics", "torch._dynamo")
 SHOWN = """json.dumps({
@@ -136,7 +136,7 @@ def test_torchmetrics_of_a_program_that_has_it_already_stays_as_it_is(tmp_path: 
 
 
 def processor_seconds(code: str, folder: Path, *arguments: str) -> float:
-    """Of a process that runs `code`. Elapsed time would be that of the machine's other work too."""
+    """Processor time of a process that runs `code`. Other work on the machine would lengthen elapsed time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run_python(code, folder, *arguments)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -80,7 +80,7 @@ def write_texts(path: Path, count: int) -> None:
 
 
 def command(python: Path, folder: Path, *arguments: str) -> str:
-    """What the console script prints, run in `folder`."""
+    """Output of the console script, run in `folder`."""
     done = subprocess.run(
         [python.with_name("sentiment-rnn"), *arguments],
         cwd=folder, capture_output=True, text=True, timeout=280, env=environment(),

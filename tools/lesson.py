@@ -20,9 +20,9 @@ Notebook = dict[str, Any]
 SOLUTION = "solution"
 """The tag of a cell that students fill themselves."""
 YOURS = 'raise NotImplementedError("yours to write")'
-"""In place of a function's body."""
+"""Text in place of a function's body."""
 ANSWER = "*Your answer:*"
-"""In place of what a reading says."""
+"""Text in place of an answer."""
 
 
 def write_for_students(lesson: Path, students: Path) -> None:

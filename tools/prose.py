@@ -64,7 +64,7 @@ def sentences(paragraph: str) -> list[str]:
 
 
 def texts(path: Path, name: str) -> list[tuple[str, str]]:
-    """What a file has to read, each text with the name of its place: the file, or a cell of a notebook."""
+    """Texts of a file, each with the name of its place: the file, or a cell of a notebook."""
     content = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         return [(f"{name}:{line}", text) for line, text in docstrings(content)]

@@ -1,4 +1,4 @@
-"""What the scripts beside this file share: their options, and measurements in processes of their own."""
+"""Shared code of the scripts beside this file: their options, and measurements in processes of their own."""
 
 import argparse
 import json
@@ -23,8 +23,8 @@ def new_parser(description: str | None, encoders: Sequence[str] = (), overrides:
     """A parser with the options that the scripts have in common.
 
     Args:
-        encoders: those that `--encoders` chooses from, and all of which it takes if it is not given.
-        overrides: what overrides are for, where the script takes some.
+        encoders: choices of `--encoders`, which takes all of them by default.
+        overrides: purpose of overrides, where the script takes some.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument

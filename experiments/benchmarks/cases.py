@@ -39,7 +39,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "compiled": ("padded", "flushed", "kept", "bfloat16", "compiled"),
     "rows": ("padded", "flushed", "kept", "bfloat16", "compiled", "rows"),
 }
-"""What each case has; the last one is this project."""
+"""Improvements that each case has; the last case is this project."""
 POLICIES = ("float32", "mixed_bfloat16")
 """Precision policies of Keras; each is one case."""
 KERAS = HERE.parents[1] / ".venv-keras"
@@ -51,36 +51,36 @@ WAYS = {
 }
 """Settings of OpenMP; 300,000 is the count of GNU OpenMP where nothing is set (libgomp's manual)."""
 REPEATS = 15
-"""Steps on each batch. Their mean counts, as in an epoch: a step beside others has its core or it waits."""
+"""Steps on each batch. Their mean counts, as in an epoch: beside other processes a step may wait for its core."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is timed."""
+    """A case that is timed."""
 
     name: str
-    """Of `CASES` or `POLICIES`."""
+    """A name in `CASES` or `POLICIES`."""
     encoder: str
     batches: str
     """File of the batches, as `save` writes it."""
     repeats: int
     """Steps on each batch."""
     threads: int | None = None
-    """Those of a run, if not given."""
+    """The default is a run's number of threads."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a case prints."""
+    """Times that a case prints."""
 
     seconds: list[float]
-    """Of a step on each batch: the median of the repeats."""
+    """Time of a step on each batch: the median of the repeats."""
     means: list[float] = field(default_factory=list)
-    """The same, the mean of the repeats; empty for Keras."""
+    """Time of a step on each batch: the mean of the repeats; empty for Keras."""
 
 
 def measured_here(cases: Sequence[str]) -> list[str]:
-    """Those of the cases that mean something on this processor."""
+    """The cases that mean something on this processor."""
     fast = torch.bfloat16 in device.precisions()
     return [case for case in cases if fast or case != "bfloat16"]
 
@@ -162,7 +162,7 @@ def step_seconds(case: Case, variables: dict[str, str]) -> float:
 
 @contextmanager
 def busy_neighbor(processes: int) -> Iterator[None]:
-    """So many processes that compute until the block ends."""
+    """Run so many processes that compute until the block ends."""
     busy = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"  # ends with its parent
     started = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(processes)]
     try:

@@ -10,7 +10,7 @@ import torch
 from sentiment_rnn import runtime
 
 NO_UNIT = "no_unit"
-"""Of a processor that emulates bfloat16."""
+"""Unit of a processor that emulates bfloat16."""
 
 
 def precisions() -> tuple[torch.dtype, ...]:

@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def options() -> argparse.ArgumentParser:
-    """What can be asked for."""
+    """Parser of the script's options."""
     parser = new_parser(__doc__, ENCODERS, "the reviews")
     add = parser.add_argument
     add("--cases", type=some_of(*CASES), default=",".join(CASES), help="some of %(default)s")

@@ -1,4 +1,4 @@
-"""What Lightning, metrics, checkpoints and MLflow cost: an epoch through all of it beside a bare loop, in turn.
+"""Cost of Lightning, metrics, checkpoints and MLflow: an epoch with all of them and a bare loop, in turn.
 
     python experiments/benchmarks/overhead.py [--repeats N] [override …]
 

@@ -88,7 +88,7 @@ def command_seconds(texts: Iterable[str], count: int, arguments: argparse.Namesp
 
 
 def seconds(act: Callable[[], object]) -> float:
-    """Of a call."""
+    """Time of a call."""
     started = time.perf_counter()
     act()
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""What the benchmark writes: CSV files in a folder for each kind of processor, and one table of ratios in README.md."""
+"""Output of the benchmark: CSV files in a folder for each kind of processor, and one table of ratios in README.md."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -31,8 +31,8 @@ def table_of_ratios(results: Path) -> Table:
 
 
 def ratios(folder: Path, encoder: str) -> list[str]:
-    """By this project's rate: that of packed sequences and of Keras; by it, that of the matrix products alone. Then how
-    much longer an epoch takes beside a neighbor, and how much faster two runs are side by side."""
+    """This project's rate over that of packed sequences and of Keras; the rate of the matrix products alone over this
+    project's. Then how much longer an epoch takes beside a neighbor, and how much faster two runs are side by side."""
     epoch = reversed(rows_of(folder / "epoch.csv", encoder))  # of two batch sizes the usual one comes first, and stays
     rates = {row["case"]: float(row["tokens_per_second"]) for row in epoch}
     ours = rates.get("rows", nan)

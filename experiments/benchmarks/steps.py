@@ -33,7 +33,7 @@ Step = Callable[[Batch], float]
 
 @dataclass(frozen=True)
 class Size:
-    """Of a model; H says nothing of a bag."""
+    """Size of a model; a bag of words has no H."""
 
     H: int = 256
     """Width of a state."""

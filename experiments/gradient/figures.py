@@ -18,7 +18,7 @@ from sentiment_rnn.report.statistics import Interval
 FLOOR = 1e-12
 """Least share of the gradient that is drawn."""
 PLAIN = "#555555"
-"""Of what a legend says of every arm."""
+"""Color in legends of lines that every arm has."""
 LEFT = "share of the gradient left"
 DECAY = ("rnn_uniform", "rnn", "lstm")
 """Arms of the figure in which an RNN and an LSTM are seen in one glance."""
@@ -87,8 +87,8 @@ def gradient_panels(curves: pd.DataFrame, clause: int, styles: Arms) -> Figure:
 def left(
     before: Mapping[str, Interval], succeed: Mapping[str, Interval], tenth: float, steps: int, styles: Arms
 ) -> Figure:
-    """What is left of the gradient before training beside the share of seeds that succeed, with the intervals of both:
-    a row for each arm, the one with the least left on top."""
+    """Gradient that is left before training beside the share of seeds that succeed, with the intervals of both: a row
+    for each arm, the one with the least left on top."""
     arms = sorted(before, key=lambda arm: before[arm].estimate)
     figure, panels = new_figure(2, height=1.0 + 0.25 * len(arms))
     for axes, values, scale in zip(panels, (before, succeed), (1, 100), strict=True):
@@ -119,7 +119,7 @@ def mixed(rates: Mapping[str, tuple[list[float], list[float]]], styles: Arms) ->
 
 @styled
 def reading(entry: Mapping[str, Any], arms: Iterable[str], styles: Arms) -> Figure:
-    """What models would answer after each word of a text: the probability of a positive review, a row for each.
+    """Running predictions on a text: the probability of a positive review after each word, a row for each model.
 
     Args:
         entry: of `explorer.json`.

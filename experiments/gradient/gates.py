@@ -1,4 +1,4 @@
-"""What the gates do while an LSTM reads, by `protocols/2026-11-27_gates.md`."""
+"""Gates of an LSTM while it reads, by `protocols/2026-11-27_gates.md`."""
 
 import json
 import math
@@ -55,11 +55,11 @@ from sentiment_rnn.tracking.results import RunResult, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 ON_GENERATED = "unseen"
-"""The sweep of the study `length_extrapolation` whose models read."""
+"""The sweep of the study `length_extrapolation` whose models are read."""
 READ_IMDB, HOLDERS = ("rnn", "lstm"), ("lstm", "lstm_chrono")
 """Arms on IMDb, and on generated reviews."""
 SEEDS = {IMDB: range(20, 30), GENERATED: range(20)}
-"""Of the protocol, by reviews."""
+"""Seeds of the protocol, by reviews."""
 TEST_REVIEWS = 256
 """Test reviews that are read, drawn from all."""
 LASTS = 100
@@ -68,12 +68,12 @@ SAID = {
     "weather": "the weather is hot today", "liked": "i really liked the movie", "cinema": "liked … but … the cinema",
     "hated": "i really hated the movie", "cinema, hated": "hated … but … the cinema",
 }  # fmt: skip
-"""What a table calls the texts after which it gives a probability."""
+"""Names of the texts in a table that gives a probability after each."""
 OF_UNITS = tuple(f"{unit} unit" for unit in UNITS)
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """What the gates of the LSTMs do, and what the models of IMDb say."""
+    """Measure the gates of the LSTMs and the predictions of the models of IMDb."""
     runtime.prepare(runtime.cores())
     imdb = planned_runs(store, ON_IMDB, READ_IMDB, SEEDS[IMDB])
     holders = that_hold(planned_runs(store, ON_GENERATED, HOLDERS, SEEDS[GENERATED]))
@@ -128,7 +128,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
 
 
 def half_life_table(evidence: Evidence, values: pd.DataFrame) -> Table:
-    """How long units of each LSTM keep half of a cell, before its training and after it."""
+    """Half-lives of the cells of each LSTM by unit, before and after training."""
     metric = f"{HALF_LIFE}: median"
     rows = []
     for reviews, arm, training in models_with(values, metric):
@@ -143,7 +143,7 @@ def half_life_table(evidence: Evidence, values: pd.DataFrame) -> Table:
 
 
 def longer_half_life_table(evidence: Evidence, values: pd.DataFrame) -> Table:
-    """How long they keep it after training in the reviews of one opinion: a gate can be open after that one alone."""
+    """Half-lives after training in the reviews of one opinion: a gate can be open after one opinion alone."""
     metric = f"{LONGER_HALF_LIFE}: longest-lived"
     rows = []
     for reviews, arm, _ in models_with(values[values.training == AFTER], metric):
@@ -168,7 +168,7 @@ def half_life(values: pd.DataFrame, *key: str) -> Interval:
 
 
 def saturation_table(evidence: Evidence, values: pd.DataFrame) -> Table:
-    """How often the gates are shut and open, of each trained encoder that has gates."""
+    """Shares of shut and open gates of each trained encoder that has gates."""
     rows = [
         (
             reviews, evidence.label(arm), gate,
@@ -184,7 +184,7 @@ def saturation_table(evidence: Evidence, values: pd.DataFrame) -> Table:
 
 
 def sentence_table(evidence: Evidence, values: pd.DataFrame) -> Table:
-    """What each arm on IMDb says after the texts."""
+    """Table of the predictions of each arm on IMDb after the texts."""
     rows = [
         (
             evidence.label(arm), *(positive(said_after(values, arm, text)) for text in SAID),
@@ -201,7 +201,7 @@ def sentence_table(evidence: Evidence, values: pd.DataFrame) -> Table:
 
 
 def running_table(evidence: Evidence, values: pd.DataFrame) -> Table:
-    """How many reviews on IMDb are right already after a part of them."""
+    """Accuracy on IMDb after a part of each review."""
     rows = [
         (evidence.label(arm), *(percents(values, f"{RUNNING}: {share:g}", IMDB, arm) for share in SHARES))
         for arm in READ_IMDB
@@ -234,7 +234,7 @@ def least_to_most(said: pd.Series, places: int) -> str:
 
 
 def claims(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
-    """By the rules of the protocol, by the claim's id."""
+    """Verdicts by the rules of the protocol, by the claim's id."""
     last, kept = partial(cells_last, evidence, values), partial(clause_is_kept, evidence, values)
     return {
         "imdb_cells": last(IMDB, ["lstm"]),
@@ -253,8 +253,8 @@ def cells_last(
     units: Sequence[str] = tuple(UNITS),
     tokens: int = LASTS,
 ) -> Verdict:
-    """Whether half of a cell is left after so many tokens, in these units of these arms. The parts of an arm that was
-    not measured are open."""
+    """Verdict on whether half of a cell is left after so many tokens, in these units of these arms. The parts of an arm
+    that was not measured are open."""
     lives = {
         arm: {unit: half_life(values, f"{HALF_LIFE}: {unit}", reviews, arm, AFTER) for unit in units} for arm in arms
     }
@@ -269,7 +269,7 @@ def cells_last(
 def clause_is_kept(
     evidence: Evidence, values: pd.DataFrame, arm: str, part: Callable[[Interval, float], bool | None]
 ) -> Verdict:
-    """Whether the share of seeds that keep the clause is above, or below, one half."""
+    """Verdict on whether the share of seeds that keep the clause is above, or below, one half."""
     kept = seeds_that_keep(values, arm)
     row = Numbers("seeds that keep the clause", evidence.label(arm), tally(*kept))
     return Verdict(judged(part(clopper_pearson(*kept), MOST)), (row,))
@@ -278,7 +278,7 @@ def clause_is_kept(
 def seeds_that_keep(
     values: pd.DataFrame, arm: str, liked: str = "cinema", hated: str = "cinema, hated"
 ) -> tuple[int, int]:
-    """How many seeds trained on IMDb say positive after a text, and negative where it has "hated" for "liked", and of
-    how many. It is the whole sentence on the cinema, unless told otherwise."""
+    """Number of seeds trained on IMDb that answer positive after the text with "liked" and negative after the text with
+    "hated", and number of all. The default is the whole sentence on the cinema."""
     one, other = (said_after(values, arm, text) for text in (liked, hated))
     return int(((one > MOST) & (other < MOST)).sum()), len(one)

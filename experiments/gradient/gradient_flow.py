@@ -1,4 +1,4 @@
-"""Is it the gradient? What it is multiplied by at each step back, by `protocols/2026-11-27_gradient_flow.md`."""
+"""Factor of the gradient at each step back, by `protocols/2026-11-27_gradient_flow.md`."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -53,9 +53,9 @@ LSTMS = (
 READ_IMDB = ("rnn", "gru", "lstm")
 """Arms of the sweep on IMDb that carry a state."""
 SEEDS = {GENERATED: range(60, 80), IMDB: range(20, 30)}
-"""Of the protocol, by reviews."""
+"""Seeds of the protocol, by reviews."""
 REVIEWS = 64
-"""How many the gradient is measured on: a batch."""
+"""Reviews on which the gradient is measured: a batch."""
 STEPS = 50
 """Steps back over which the gradient is measured: the clause of the generated reviews ends there."""
 LAG = str(STEPS)
@@ -70,13 +70,13 @@ CURVES = "curves.csv"
 """Share of the gradient at the last token that is left at each, by lag from it: median over seeds, least and most."""
 
 Gradients = dict[tuple[str, str, str], list[np.ndarray]]
-"""By reviews, arm and training: of each seed the shares by lag, float [T]."""
+"""Shares by lag, float [T], of each seed, by reviews, arm and training."""
 Mixed = Mapping[str, tuple[list[float], list[float]]]
-"""Arms of which some seeds succeed and some fail: the rates after training of both."""
+"""Rates after training of the seeds that succeed and of those that fail, for arms that have both."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """The gradients of the models of the protocol's own sweep and of those that read IMDb."""
+    """Measure the gradients of the models of the protocol's own sweep and of the models that read IMDb."""
     runtime.prepare(runtime.cores())
     (own,) = protocol.sweeps
     generated = planned_runs(store, own.name, own.arms, SEEDS[GENERATED])
@@ -97,7 +97,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
 
 
 def longer_than(steps: int, batch: Batch) -> Batch:
-    """The reviews of a batch that are so long that a token is `steps` before their end."""
+    """The reviews of a batch that are longer than `steps` tokens."""
     long = batch.lengths > steps
     return Batch(*(part[long] for part in batch))
 
@@ -156,7 +156,7 @@ def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
 
 
 def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
-    """What is left of the gradient before training beside the seeds that succeed, from the least to the most."""
+    """Gradient that is left before training beside the seeds that succeed, from the least to the most."""
     rows = [
         (evidence.label(arm), f"{estimate:.2g}", f"{low:.2g} to {high:.2g}", tally(*evidence.learn(arm, LAG)))
         for arm, (estimate, low, high) in sorted(left.items(), key=lambda item: item[1].estimate)
@@ -202,7 +202,7 @@ def mixed_table(evidence: Evidence, mixed: Mixed) -> Table:
 
 
 def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
-    """By the rules of the protocol, by the claim's id."""
+    """Verdicts by the rules of the protocol, by the claim's id."""
     of = partial(of_model, values)
     rates = {arm: over_seeds(t_interval, of("rate", GENERATED, arm, BEFORE)) for arm in ("rnn_uniform", "rnn")}
     higher = {
@@ -229,7 +229,7 @@ def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
 
 
 def theory_says(evidence: Evidence, values: pd.DataFrame, arms: Sequence[str]) -> Verdict:
-    """Whether theory says the rate before training of each of these arms."""
+    """Verdict on whether theory gives the rate before training of each of these arms."""
     errors = {}
     for arm in arms:
         rate, theory = (of_model(values, metric, GENERATED, arm, BEFORE) for metric in ("rate", "theory"))
@@ -245,8 +245,7 @@ def described(evidence: Evidence, what: str, found: Mapping[str, Interval]) -> t
 
 
 def in_most_seeds(found: Mapping[Numbers, pd.Series]) -> Verdict:
-    """Whether differences are above 0 in most seeds; those of each row are a part, which is open where there is no
-    seed."""
+    """Verdict on whether the differences of every row are above 0 in most seeds; a row without seeds is open."""
     counts = {row: (int((of > 0).sum()), int(of.count())) for row, of in found.items() if of.count()}
     parts = [above(clopper_pearson(*counts[row]), MOST) if row in counts else None for row in found]
     return Verdict(judged(*parts), tuple(row._replace(number=tally(*count)) for row, count in counts.items()))
@@ -255,8 +254,8 @@ def in_most_seeds(found: Mapping[Numbers, pd.Series]) -> Verdict:
 def all_arms(
     evidence: Evidence, left: Mapping[str, Interval], part: Callable[[Interval, float], bool | None]
 ) -> Verdict:
-    """Whether the share of seeds that succeed is above one half in all arms of which more than a tenth is left, or both
-    below. One arm refutes it. One whose interval holds the tenth is not asked."""
+    """Verdict on whether more than half of the seeds succeed in all arms with more than a tenth left, or less than half
+    with less than a tenth. One arm refutes it. An arm whose interval holds the tenth does not count."""
     arms = [arm for arm in left if part(left[arm], TENTH)]
     parts = (part(evidence.share(arm, LAG), MOST) for arm in arms)
     rows = (Numbers(f"seeds at lag {LAG}", evidence.label(arm), tally(*evidence.learn(arm, LAG))) for arm in arms)
@@ -264,7 +263,7 @@ def all_arms(
 
 
 def learners_decay_less(evidence: Evidence, mixed: Mixed) -> Verdict:
-    """Whether the seeds that succeed have the higher rate after training, each compared within its arm."""
+    """Verdict on whether seeds that succeed have the higher rate after training, compared within each arm."""
     if not mixed:
         return Verdict(judged(), ())
     groups = list(mixed.values())

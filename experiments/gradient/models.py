@@ -28,11 +28,11 @@ BEFORE, AFTER = "before", "after"
 ON_IMDB = "real_text"
 """The sweep of the study `imdb` whose models are read."""
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
-"""Of an arm that was not read."""
+"""Interval of an arm that was not read."""
 
 MODEL = ["reviews", "arm", "training"]
 Model = tuple[str, str, str]
-"""What names a model, of each seed one."""
+"""Values of `MODEL`: they name a model, one for each seed."""
 Probed = TypeVar("Probed")
 
 
@@ -40,7 +40,7 @@ def planned_runs(store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[
     """The runs of some arms of a sweep with seeds of a protocol, in the order of these arms and by seed.
 
     Raises:
-        UserError: of one of them there is none.
+        UserError: one of the arms has no run.
     """
     every = results_of(store, find_sweep(store, sweep, finished=True))
     found = [run for run in every if run.encoder in arms and run.seed in seeds]
@@ -55,7 +55,7 @@ def planned_runs(store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[
 def probed(
     run: RunResult, data: ReviewData, probe: Callable[[SentimentClassifier], Probed]
 ) -> Iterator[tuple[str, Probed]]:
-    """What a probe says of the model with which a run began, and of the one that was tested.
+    """Results of a probe on the model with which a run began, and on the model that was tested.
 
     Raises:
         UserError: the probe has no equations for the model, and raised `ValueError`.
@@ -82,10 +82,10 @@ def condition(reviews: str, training: str) -> str:
 
 
 def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) -> pd.DataFrame:
-    """What a protocol measured of models, in the columns of `results.csv` and those of `MODEL`.
+    """Measurements of a protocol on models, in the columns of `results.csv` and `MODEL`.
 
     Args:
-        seeds: those of the protocol, by reviews. Others do not count.
+        seeds: seeds of the protocol, by reviews. Others do not count.
     """
     rows = evidence.table[evidence.table.protocol == evidence.protocol.name].dropna(subset="value")
     rows = rows.join(rows.condition.str.extract("^(?P<reviews>.+), (?P<training>before|after) training$"))
@@ -99,7 +99,7 @@ def models_with(values: pd.DataFrame, metric: str) -> list[Model]:
 
 
 def of_model(values: pd.DataFrame, metric: str, *model: str) -> pd.Series:
-    """What was measured of a model, by seed; empty where nothing was."""
+    """Values of a metric of a model, by seed; empty where it was not measured."""
     rows = (values.metric == metric) & (values[MODEL] == list(model)).all(axis=1)
     return values[rows].set_index("seed").value
 

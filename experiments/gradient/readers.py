@@ -1,4 +1,4 @@
-"""What a model does while it reads: its gates, how long its cells last, its running prediction; the page's explorer."""
+"""Measurements of a model while it reads: gates, half-lives of cells, running prediction; the page's explorer."""
 
 import copy
 import json
@@ -77,8 +77,8 @@ class Sentence(NamedTuple):
 
 @torch.no_grad()
 def read(model: SentimentClassifier, batch: Batch, tokenizer: Tokenizer, reviews: str) -> dict[str, float]:
-    """What a model does with the reviews of a batch, and with the sentences if they are in the language of these: what
-    `results.csv` keeps of it."""
+    """Metrics, as in `results.csv`, of a model that reads the reviews of a batch, and the sentences where the reviews
+    are IMDb's."""
     before_end = batch.lengths[:, None] - torch.arange(batch.tokens.shape[1])
     inside = before_end > 0
     counted = inside if reviews == IMDB else inside & (before_end <= LONGEST)

@@ -1,6 +1,6 @@
-"""What do neutral words after a review cost a model of IMDb? By `protocols/2026-11-28_filler.md`.
+"""Cost of neutral words after a review to a model of IMDb, by `protocols/2026-11-28_filler.md`.
 
-Filler stands behind a review or in front of it. What does the model still say of the review? What does its state hold?
+Filler is put behind a review or in front of it. What does the model still predict? What does its state hold?
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,20 +44,20 @@ BEHIND, IN_FRONT = "behind", "in front"
 """Places of filler. In front the text is as strange and as long, but the review is read last."""
 NOTHING = "none"
 STATE, ANSWER = "state", "answer"
-"""What an area under the ROC curve is of: a linear classifier of a model's states, and the model's logits."""
+"""Scores whose area under the ROC curve is measured: a linear classifier's of the states, and the model's logits."""
 REVIEWS = 2000
 """Reviews of each split that are read with filler."""
 RIDGE = 1e-3
-"""Of the mean variance: what `discriminant` adds to the diagonal of a covariance."""
+"""Share of the mean variance that `discriminant` adds to the diagonal of a covariance."""
 
 
 class Setting(NamedTuple):
-    """What is read beside a review."""
+    """Filler that is read with a review."""
 
     amount: int
     """Tokens."""
     filler: str = SENTENCES
-    """Of `FILLERS`."""
+    """A name in `FILLERS`."""
     place: str = BEHIND
 
     @property
@@ -69,7 +69,7 @@ class Setting(NamedTuple):
 AMOUNTS = (0, 25, 50, 100, 200, 400)
 """Neutral tokens behind a review."""
 MOST = AMOUNTS[-1]
-"""As many are in front of it."""
+"""Most tokens behind a review, and the number in front of it."""
 RISING = [Setting(amount) for amount in AMOUNTS]
 SETTINGS = [*RISING, Setting(MOST, SENTENCES, IN_FRONT), Setting(MOST, STOPS), Setting(MOST, STOPS, IN_FRONT)]
 CONDITIONS = [setting.condition for setting in SETTINGS]
@@ -78,12 +78,12 @@ KNOWS = 0.7
 CERTAIN = 1e-6
 """No area counts as closer to 0 or 1 than this: its z would have no bounds."""
 MARGIN = 0.1
-"""Of what was known: a loss that counts as none."""
+"""Share of what was known: a loss up to this counts as none."""
 MORE = "more"
-"""The claim on two arms. One on a single arm has the arm's name."""
+"""The claim on two arms. A claim on a single arm has the arm's name."""
 
 ByModel = Mapping[tuple[str, str], pd.DataFrame]
-"""By measure and arm: a row for each seed, a column for each condition."""
+"""Table by measure and arm: a row for each seed, a column for each condition."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -100,11 +100,10 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
 
 
 def areas(result: RunResult, settings: Iterable[Setting]) -> Iterator[tuple[Setting, str, float]]:
-    """How well the model that a run tested tells positive reviews from negative ones, in each setting: of its answers,
-    and of its states.
+    """Areas under the ROC curve of the model that a run tested, in each setting: of its answers, and of its states.
 
     Accuracy would also fall where filler moves every logit alike, though nothing was forgotten. The classifier of the
-    states is made of the validation reviews, read with the same filler.
+    states is fitted to the validation reviews, read with the same filler.
     """
     data, model = data_of(result), load_tested(result)
     for setting in settings:
@@ -168,7 +167,7 @@ def area(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """What is kept of what was known, what is lost by place, and the areas; nothing before all arms have read."""
+    """Share that is kept, loss by place, and areas, with verdicts; nothing before all arms have read."""
     planned = evidence.study.sweep(SWEEP).seeds
     rows = table[(table.protocol == evidence.protocol.name) & table.seed.isin(planned)]
     if not set(ARMS) <= set(rows.arm):
@@ -193,7 +192,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
 
 
 def what_is_kept(areas: pd.DataFrame) -> pd.DataFrame:
-    """z of the area with filler by z of the area without it, for each seed that knows something.
+    """Share that is kept: z of the area with filler divided by z without it, for each seed that knows something.
 
     z is the quantile of the normal distribution at an area. √2 z is the distance d' of the two classes in standard
     deviations (Green & Swets 1966).
@@ -203,24 +202,23 @@ def what_is_kept(areas: pd.DataFrame) -> pd.DataFrame:
 
 
 def loss_by_place(kept: pd.DataFrame, filler: str = SENTENCES) -> pd.Series:
-    """What each seed of an arm keeps with the most filler in front, less what it keeps with as much behind."""
+    """Share that each seed of an arm keeps with the most filler in front, minus its share with as much behind."""
     return kept[Setting(MOST, filler, IN_FRONT).condition] - kept[Setting(MOST, filler).condition]
 
 
 def losses_of_claims(kept: ByModel) -> dict[str, pd.Series]:
-    """By claim, what it counts of each seed that knows something: a loss by place, or of two seeds of the same number
-    the difference."""
+    """Losses by place of the seeds that know something, or differences of two arms' losses by seed, for each claim."""
     losses = {arm: loss_by_place(kept[STATE, arm]) for arm in ARMS}
     return losses | {MORE: (losses["rnn"] - losses["lstm"]).dropna()}
 
 
 def lost(losses: pd.Series) -> tuple[int, int]:
-    """How many seeds lose more than `MARGIN`, and of how many."""
+    """Number of seeds that lose more than `MARGIN`, and number of all."""
     return beyond(losses, MARGIN), len(losses)
 
 
 def verdicts(evidence: Evidence, losses: Mapping[str, pd.Series], whole: bool) -> dict[str, Verdict]:
-    """By the rules of the protocol; of a part of the planned seeds nothing is decided."""
+    """Verdicts by the rules of the protocol; nothing is decided while planned seeds are missing."""
     counts = {claim: lost(of_seeds) for claim, of_seeds in losses.items()}
     adjusted = holm({claim: sign_p(*count) if count[1] else 1.0 for claim, count in counts.items()})
     left = () if whole else (Numbers("all planned seeds"),)
@@ -231,7 +229,7 @@ def verdicts(evidence: Evidence, losses: Mapping[str, pd.Series], whole: bool) -
 
 
 def row_of(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series], p: float) -> Numbers:
-    """What a claim counts, and the mean with its t interval over seeds, of the difference of two arms Welch's."""
+    """Numbers of a claim: the seeds that it counts, and a mean with its t interval, Welch's for two arms."""
     arms = ("rnn", "lstm") if claim == MORE else (claim,)
     labels = [evidence.label(arm) for arm in arms]
     row = Numbers(f"lose more than {100 * MARGIN:g} points by place", labels[0], NO_SEED, *labels[1:])

@@ -1,7 +1,7 @@
-"""What is order worth to a linear classifier of IMDb? By `protocols/2026-11-26_word_pairs.md`.
+"""Value of word order to a linear classifier of IMDb, by `protocols/2026-11-26_word_pairs.md`.
 
-The classifiers have words, pairs and triples, or pairs of shuffled reviews. They are NBSVM (Wang & Manning, ACL 2012)
-and the SVM that it is made of. All of them take a quarter of an hour.
+The features are words, pairs and triples, or pairs of shuffled reviews. The classifiers are NBSVM (Wang & Manning, ACL
+2012) and the SVM in it. All of them take a quarter of an hour.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ SWEEP = "word_pairs"
 FILMS = "films.npy"
 """The film of each test review."""
 COSTS = (0.01, 0.1, 1.0, 10.0)
-"""Of which validation chooses C."""
+"""Values of C from which validation chooses."""
 SMOOTHING = 1.0
 """α of the log-count ratio."""
 INTERPOLATION = 0.25
@@ -49,7 +49,7 @@ WORTH = 0.01
 
 
 class Classifier(NamedTuple):
-    """What a linear classifier has."""
+    """Features of a linear classifier."""
 
     longest: int
     """Tokens of the longest n-gram."""
@@ -75,7 +75,7 @@ COMPARED = {
 """By claim."""
 
 Tokens = Mapping[str, Sequence[Sequence[str]]]
-"""Of the reviews of each split."""
+"""Tokens of the reviews of each split."""
 Labels = Mapping[str, np.ndarray]
 """int [N] of each split, 1 for positive."""
 

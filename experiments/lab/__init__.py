@@ -1,1 +1,1 @@
-"""What the experiments share."""
+"""Shared code of the experiments."""

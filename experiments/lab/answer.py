@@ -16,7 +16,7 @@ ANSWER = "answer.yaml"
 SHOWN = "100"
 """The lag of which the seeds are shown."""
 NONE = "–"
-"""In place of a number that was not measured."""
+"""Text in place of a number that was not measured."""
 
 
 def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:

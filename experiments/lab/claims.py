@@ -15,7 +15,7 @@ CHOSEN = "findings.yaml"
 """Claims of `docs/findings.md`, by question."""
 TITLE = "Claims and verdicts, with 95 % intervals"
 NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": "number"}
-"""What the numbers of a claim are, by the first word of its rule; of other rules, the score of its study."""
+"""Titles of a claim's numbers, by the first word of its rule; the title of other rules is the study's score."""
 
 
 class Judged(NamedTuple):

@@ -134,7 +134,7 @@ def draw_lines(
 
 
 def carried(evidence: Evidence) -> Figure:
-    """Of the seeds that learn, the share that carries each lag, with exact intervals; those of training shaded."""
+    """Share of seeds that succeed at each lag, of those that succeed at the trained lags (shaded); exact intervals."""
     shares = {arm: shares_by_lag(evidence, arm) for arm in evidence.arms}
     figure = share_lines(shares, evidence.study.arms, "Seeds that succeed where they were trained (shaded).")
     trained = [int(at) for at in evidence.protocol.among]
@@ -270,7 +270,7 @@ def bits(evidence: Evidence) -> Figure:
 
 @styled
 def kept(evidence: Evidence) -> Figure:
-    """What is kept, one dot per seed: a panel for each task, a row for each arm."""
+    """Kept share, one dot per seed: a panel for each task, a row for each arm."""
 
     def draw(axes: Axes, row: int, arm: str, condition: str) -> None:
         values, style = 100 * np.array(list(evidence.scores[arm, condition].values())), evidence.study.arms[arm]

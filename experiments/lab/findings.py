@@ -29,16 +29,16 @@ SEARCHED = {
 
 @dataclass(frozen=True)
 class Findings:
-    """What the results of a protocol say."""
+    """Tables, verdicts and figures of a protocol's results."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
-    """By a short name; the first is the main one."""
+    """Tables by a short name; the first is the main one."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """By the claim's id."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """By file name, without its suffix."""
     evidence: Evidence | None = None
-    """What they were found in."""
+    """Results behind them."""
 
 
 Found = tuple[Study, Mapping[str, Findings]]
@@ -46,7 +46,7 @@ Found = tuple[Study, Mapping[str, Findings]]
 
 
 def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
-    """The findings of a protocol; those of its searches alone where nothing else was run."""
+    """The findings of a protocol; the tables of its searches alone where nothing else was run."""
     evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
     found: Findings = own.findings(evidence, table) if own else Findings()
     searches = search_tables(study, protocol, table)
@@ -64,7 +64,7 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
 
 
 def check_shown(protocol: Protocol) -> None:
-    """Raise `UserError` for a table or a figure that there is not."""
+    """Raise `UserError` for an unknown table or figure."""
     for name in protocol.tables:
         known(name, TABLES, f"study.yaml: {protocol.name} names table {name}")
     for name in protocol.figures:
@@ -72,7 +72,7 @@ def check_shown(protocol: Protocol) -> None:
 
 
 def own_module(study: Study, protocol: Protocol) -> Any:
-    """What a protocol alone measures or finds: `measure(…)` and `findings(evidence, table)`; None for none."""
+    """A protocol's own module, with `measure(…)` and `findings(evidence, table)`; None where it has none."""
     if not protocol.own:
         return None
     path = study.folder / f"{protocol.own}.py"
@@ -100,7 +100,7 @@ def mean_of(values: Iterable[float], places: int = 1) -> str:
 
 
 def searched_where_run(study: Study, table: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
-    """How many seeds succeed, and of how many, by arm and lag: of two protocols of `leading.from`, the later."""
+    """Numbers of seeds that succeed and of all, by arm and lag; the later protocol of `leading.from` counts."""
     found = {}
     for name, lags in study.leading["from"].items():
         evidence = evidence_of(study, study.protocol(name), table)

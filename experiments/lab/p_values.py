@@ -1,4 +1,4 @@
-"""p values of a study's comparisons, and their correction for how many they are."""
+"""p values of a study's comparisons, and their correction for multiple tests."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -10,9 +10,9 @@ Name = TypeVar("Name")
 Groups = Sequence[tuple[Sequence[float], Sequence[float]]]
 """Pairs of samples, each pair with values of its own: those of the first kind, and those of the second."""
 LEVEL = 0.05
-"""Of the tests of a protocol, all together."""
+"""Level of the tests of a protocol, all together."""
 DRAWS = 100_000
-"""Of `rank_p`: near 0.05 its standard error is 0.0007."""
+"""Draws of `rank_p`: near 0.05 its standard error is 0.0007."""
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
@@ -45,7 +45,7 @@ def probability_of_superiority(groups: Groups) -> float:
 
 
 def _higher(ranks: np.ndarray, first: int) -> np.ndarray:
-    """Pairs in which the first is higher, from ranks `[..., N]` of which those of the first kind come first."""
+    """Number of pairs in which the first is higher, from ranks `[..., N]`, those of the first kind first."""
     return np.asarray(ranks[..., :first].sum(-1) - first * (first + 1) / 2)
 
 

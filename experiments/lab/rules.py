@@ -44,7 +44,7 @@ MOST = 0.5
 TESTED = ("learns_more", "better")
 """Rules that are tests, which are corrected together."""
 NOT_RUN, NO_SEED = "not run", "no seed"
-"""In place of a number: of an arm that lacks planned seeds, and of one without a seed that succeeds at all of
+"""Text in place of a number: for an arm that lacks planned seeds, and for an arm without a seed that succeeds at all of
 `Protocol.among`."""
 
 
@@ -55,13 +55,13 @@ class Numbers(NamedTuple):
     """The lag, say."""
     arm: str = ""
     number: str = NOT_RUN
-    """Of the arm: its seeds that succeed or its mean, with the interval."""
+    """The arm's seeds that succeed, or its mean, with the interval."""
     against: str = ""
     """The arm compared."""
     other: str = ""
-    """Its number."""
+    """Number of the arm compared."""
     difference: str = ""
-    """Of the two numbers [points]."""
+    """Difference of the two numbers [points]."""
     margin: str = ""
     """Difference that counts as none [points]."""
     ahead: str = ""
@@ -70,12 +70,12 @@ class Numbers(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a claim came to."""
+    """Verdict on a claim, and its numbers."""
 
     verdict: str
     """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
     rows: tuple[Numbers, ...]
-    """The numbers behind it, part by part; empty where nothing of it was run."""
+    """Numbers of each part of the claim; empty where no part was run."""
 
 
 class Part(NamedTuple):
@@ -87,19 +87,19 @@ class Part(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What a claim compares of two arms at a condition."""
+    """Comparison of two arms at a condition."""
 
     difference: Interval
-    """Of the shares of seeds that succeed, or of the means."""
+    """Difference of the shares of seeds that succeed, or of the means."""
     better: tuple[int, int] | None
-    """In how many seeds the first is better by more than the margin, and of how many; None of shares."""
+    """Number of seeds in which the first arm is better by more than the margin, and number of all; None for shares."""
     p: float | None
-    """Of the claim's test, not yet adjusted; None for no test."""
+    """p of the claim's test, not yet adjusted; None for no test."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the claims of a protocol are judged by."""
+    """Results by which the claims of a protocol are judged."""
 
     study: Study
     protocol: Protocol
@@ -108,13 +108,13 @@ class Evidence:
     scores: Mapping[tuple[str, str], BySeed]
     """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that succeed there."""
     every: Mapping[tuple[str, str], BySeed]
-    """The same, of all seeds."""
+    """Scores by arm and condition, of all planned seeds that were run."""
     validation: Mapping[tuple[str, str], float]
     """Median over seeds of the best validation accuracy."""
 
     @property
     def arms(self) -> list[str]:
-        """The arms that were run, of the protocol's own and of those that its claims compare, in the study's order."""
+        """Arms of the protocol's sweeps and claims that were run, in the study's order."""
         named = {arm for sweep in self.protocol.sweeps for arm in sweep.arms}
         named |= {
             arm for claim in self.protocol.claims for pair in claim.pairs for arm in pair[:2] if isinstance(arm, str)
@@ -131,11 +131,11 @@ class Evidence:
 
     @cached_property
     def learning_times(self) -> tuple[Mapping[tuple[str, str], BySeed], ...]:
-        """By arm and condition: training steps until a run learned or ended, and whether it learned."""
+        """Training steps until a run learned or ended, and whether it learned, by arm and condition."""
         return tuple(values_of(self.table, name, "validation") for name in ("steps", "learned"))
 
     def label(self, arm: str) -> str:
-        """How tables show an arm."""
+        """Name of an arm in tables."""
         return self.study.arms[arm].label
 
     def whole(self, arm: str, condition: str) -> BySeed | None:
@@ -148,7 +148,7 @@ class Evidence:
         return found if found and every <= self.every[arm, condition].keys() else None
 
     def learn(self, arm: str, condition: str) -> tuple[int, int]:
-        """How many seeds of an arm succeed at a condition, and of how many."""
+        """Number of an arm's seeds that succeed at a condition, and number of all."""
         scores = self.scores[arm, condition].values()
         return sum(score > LEARNS for score in scores), len(scores)
 
@@ -157,12 +157,12 @@ class Evidence:
         return clopper_pearson(*self.learn(arm, condition))
 
     def most_learn(self, arm: str, condition: str) -> bool | None:
-        """Whether most seeds of an arm succeed; None where the interval does not decide, or it is not whole."""
+        """Whether most seeds of an arm succeed; None where the interval does not decide or seeds are missing."""
         return None if self.whole(arm, condition) is None else above(self.share(arm, condition), MOST)
 
 
 def evidence_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Evidence:
-    """What the rows of a study say to the claims of one of its protocols."""
+    """Evidence for the claims of a protocol, from the rows of its study."""
     scores: dict[tuple[str, str], BySeed] = {}
     best: dict[tuple[str, str], BySeed] = {}
     for one in (study.protocols[name] for name in (*protocol.reads, protocol.name)):
@@ -176,7 +176,7 @@ def evidence_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Eviden
 
 
 def _planned(protocol: Protocol, found: Mapping[tuple[str, str], BySeed]) -> dict[tuple[str, str], BySeed]:
-    """What was found of the seeds that a protocol planned."""
+    """Values of the seeds that a protocol planned."""
     seeds = {at: sorted(by_seed.keys() & protocol.seeds(*at)) for at, by_seed in found.items()}
     return {at: {seed: found[at][seed] for seed in planned} for at, planned in seeds.items() if planned}
 
@@ -210,7 +210,7 @@ def _of_learners(scores: Mapping[tuple[str, str], BySeed], among: Sequence[str])
 
 
 def verdicts_of(evidence: Evidence) -> dict[str, Verdict]:
-    """The verdict on each claim of which something was run, by its id, but on those of the study's own code."""
+    """The verdict on each claim of which a part was run, by its id, but for claims that the study's own code judges."""
     adjusted = adjusted_p(evidence)
     ruled = {
         claim.id: verdict_on(claim, evidence, adjusted) for claim in evidence.protocol.claims if claim.rule != "own"
@@ -283,7 +283,7 @@ def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
 
 
 def compared(claim: Claim, evidence: Evidence, part: Part) -> Comparison | None:
-    """What a claim compares of a part; None where one of the arms was not run with all planned seeds."""
+    """Comparison of a claim's part; None where one of the arms was not run with all planned seeds."""
     first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
     if first is None or second is None:
         return None
@@ -296,10 +296,10 @@ def compared(claim: Claim, evidence: Evidence, part: Part) -> Comparison | None:
 
 
 def better_in(first: BySeed, second: BySeed, margin: float) -> tuple[int, int]:
-    """In how many seeds the first is better than the second by more than a margin, and of how many.
+    """Number of seeds in which the first arm is better than the second by more than a margin, and number of all.
 
     Raises:
-        UserError: they have other seeds, and are no pairs.
+        UserError: the arms have different seeds, so there are no pairs.
     """
     if first.keys() != second.keys():
         raise UserError("a claim with rule=better compares arms with other seeds; give both arms the same seeds")
@@ -307,7 +307,7 @@ def better_in(first: BySeed, second: BySeed, margin: float) -> tuple[int, int]:
 
 
 def beyond(differences: Iterable[float], margin: float) -> int:
-    """How many differences are more than a margin; rounded, so that 0.88 - 0.87 is not more than 0.01."""
+    """Number of differences above a margin, after rounding, so that 0.88 - 0.87 is not above 0.01."""
     return sum(round(difference, 6) > margin for difference in differences)
 
 
@@ -321,7 +321,7 @@ def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
 
 
 def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
-    """The conditions of a claim. `first_not_learned` is the first at which most seeds of an arm do not surely
+    """The conditions of a claim. `first_not_learned` stands for the first at which most seeds of an arm do not surely
     succeed."""
     planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if not sweep.draws)
     found = []
@@ -333,8 +333,8 @@ def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
 
 
 def _arm(given: Any, evidence: Evidence, condition: str) -> str:
-    """An arm by its name, or the one with the best median on validation, the first of equals. While one of these was
-    not run, it is the answer, so that nothing is judged before it was."""
+    """An arm by its name, or the arm with the best median on validation; ties go to the first. An arm that was not run
+    comes before all others, so that nothing is judged without it."""
     if isinstance(given, str):
         return given
     arms = given["best_on_validation"]
@@ -369,7 +369,7 @@ def most(count: int, of: int, p: float) -> bool | None:
 
 
 def every(parts: Iterable[bool | None]) -> bool | None:
-    """Whether all of them are true: one that is false decides, one that is open leaves it open. None of no parts."""
+    """Whether all parts are true: a false part decides, an open one leaves the answer open. None for no parts."""
     known = list(parts)
     if False in known:
         return False

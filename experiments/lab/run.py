@@ -50,8 +50,8 @@ def run(
     Returns the names of these protocols.
 
     Args:
-        overrides: Hydra's, of every run.
-        again: train and measure also what is there.
+        overrides: Hydra's, for every run.
+        again: train and measure again where results exist.
 
     Raises:
         UserError: a name is unknown, or a protocol has changed. Or an override changes what a protocol fixed, and no
@@ -130,7 +130,7 @@ def freeze(study: Study, protocol: Protocol) -> None:
 
 
 def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
-    """Of each protocol that has begun: its digest, and how each of its sweeps was trained."""
+    """Digest of each protocol that has begun, and how each of its sweeps was trained."""
     path = folder / PROVENANCE
     try:
         return dict(json.loads(path.read_text())) if path.is_file() else {}

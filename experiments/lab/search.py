@@ -1,4 +1,4 @@
-"""Random searches for learning rate and clipping: what was drawn, which draw is the best, and what a draw is worth.
+"""Random searches for learning rate and clipping: the draws, their scores, and the best draw.
 
 Arms are compared at equal numbers of draws. An arm that needs more of them is harder to tune, not worse.
 """
@@ -44,7 +44,7 @@ def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
 
 
 def best_draw(draws: Iterable[Draw]) -> Draw:
-    """The draw of the best score; of equal scores, that of the lower learning rate, and then the first."""
+    """The draw with the best score. Ties go to the lower learning rate, and then to the first."""
     return min(draws, key=lambda draw: (-draw.score, draw.learning_rate))
 
 

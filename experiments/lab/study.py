@@ -12,18 +12,18 @@ import yaml
 from sentiment_rnn.errors import UserError
 
 EXPERIMENTS = Path(__file__).resolve().parents[1]
-"""Where the studies are, a folder each."""
+"""Folder of the studies, with a folder for each."""
 ENCODERS = (EXPERIMENTS.parent / "conf" / "encoder", EXPERIMENTS / "lab" / "conf" / "encoder")
-"""Where encoders have their YAML files: the tool's, and the lab's own."""
+"""Folders of the encoders' YAML files: the tool's, and the lab's own."""
 SCORES = ("accuracy", "kept")
-"""What a run is worth, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
+"""Scores of a run, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
 SEARCH_SCORES = ("mean_accuracy", "best_accuracy", "kept")
-"""What a draw is worth on validation, in percent: `mean_accuracy` over epochs, `best_accuracy`, or `kept`."""
+"""Scores of a draw on validation, in percent: `mean_accuracy` over epochs, `best_accuracy`, or `kept`."""
 NEEDED = {
     "most_learn": ["arms"], "most_fail": ["arms"], "learns_more": ["pairs"], "learns_as_often": ["pairs", "margin"],
     "better": ["pairs"], "as_good": ["pairs", "margin"], "own": [],
 }  # fmt: skip
-"""Rules of claims, see `rules.py`, and what each cannot do without. The study's code judges one that is `own`."""
+"""Rules of claims (`rules.py`), and the keys that each needs. The study's code judges claims with the rule `own`."""
 
 Settings = Mapping[str, Any]
 """Hydra overrides, by their key."""
@@ -54,7 +54,7 @@ class Sweep:
     seeds: tuple[int, ...]
     settings: Settings
     tested: tuple[str, ...] = ()
-    """Conditions at which its runs are tested, where these are not its own alone."""
+    """Conditions at which its runs are tested, where they are tested at others than its own."""
     draws: tuple[int, ...] = ()
     """Draws of learning rate and clipping that a search tries; none for a sweep that is compared."""
     rates: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a protocol claims, and the rule that judges it."""
+    """A claim of a protocol, and the rule that judges it."""
 
     id: str
     text: str
@@ -74,18 +74,18 @@ class Claim:
     arms: tuple[Any, ...] = ()
     """Arms that are to succeed or to fail."""
     pairs: tuple[tuple[Any, ...], ...] = ()
-    """Arms that are compared, at each of `at`, or at the condition that is a third entry. An arm can be
+    """Arms that are compared at each condition of `at`, or at the condition in a third entry. An arm can be
     `{best_on_validation: [arms]}`."""
     at: tuple[Any, ...] = ("",)
     """Conditions. One can be `{first_not_learned: arm}`."""
     margin: float | None = None
     """Largest difference that counts as none."""
     only_where: str | None = None
-    """An arm that has to succeed at a condition itself, so that anything is decided there."""
+    """An arm that has to succeed at a condition, or nothing is decided there."""
     supersedes: tuple[str, ...] = ()
-    """Earlier claims that this asks again and better: `protocol.claim`, of another study with `study/` before it."""
+    """Earlier claims that this one replaces: `protocol.claim`, or `study/protocol.claim` for another study."""
     related: tuple[str, ...] = ()
-    """Claims beside which a reader wants this one."""
+    """Claims that a reader wants to see beside this one."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ class Protocol:
     steps: tuple[int, ...] = ()
     """Training steps by which its tables count the seeds that have learned."""
     among: tuple[str, ...] = ()
-    """Conditions at which a seed has to succeed, so that it counts at the others."""
+    """Conditions at which a seed has to succeed to count at the others."""
     own: str | None = None
-    """A module of the study's folder with what this protocol alone measures or finds."""
+    """A module of the study's folder with the protocol's own measurements or findings."""
 
     @property
     def digest(self) -> str:
@@ -141,19 +141,19 @@ class Study:
     title: str
     question: str
     order: int
-    """Its place on the page, the smallest first."""
+    """Place on the page, the smallest first."""
     score: str
-    """Of `SCORES`."""
+    """A name in `SCORES`."""
     arms: Mapping[str, Arm]
     protocols: Mapping[str, Protocol]
     unit: str = ""
-    """Of its conditions: `tokens`."""
+    """Unit of its conditions: `tokens`."""
     search_score: str = "mean_accuracy"
-    """Of `SEARCH_SCORES`."""
+    """A name in `SEARCH_SCORES`."""
     leading: Mapping[str, Any] = field(default_factory=dict)
-    """What the figure at the top of its page shows."""
+    """Contents of the figure at the top of its page."""
     output: Path = Path()
-    """Where its results are: its folder, or another into which it is run."""
+    """Folder of its results: its own folder, or another into which it is run."""
     configuration: Path = EXPERIMENTS / "lab" / "conf"
     """Folder with the YAML files of encoders that the tool does not have."""
 
@@ -172,7 +172,7 @@ class Study:
 
 
 def known(name: str, there: Mapping[str, Found], said: str) -> Found:
-    """What is called so; raises `UserError`, which says what is wrong and which names there are, where nothing is."""
+    """Entry of this name; for an unknown name, raises `UserError` with what is wrong and which names there are."""
     if name not in there:
         raise UserError(f"{said}; expected one of {', '.join(there)}" if there else f"{said}; there is none")
     return there[name]

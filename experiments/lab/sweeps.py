@@ -23,14 +23,14 @@ from sentiment_rnn.tracking.results import Curve, RunResult, find_sweep, results
 from sentiment_rnn.tracking.store import Store
 
 RATES = ("optimizer.draw", "optimizer.learning_rate")
-"""Keys of which each gives all arms a learning rate."""
+"""Keys that each give all arms a learning rate."""
 Row = tuple[object, ...]
-"""Of `results.csv`, without the study."""
+"""Row of `results.csv`, without the study."""
 
 
 @dataclass
 class Measured:
-    """What was measured: rows of `results.csv`, runs of `correct.npz`, and what only models can give."""
+    """Measurements: rows of `results.csv`, runs of `correct.npz`, and files that only models can give."""
 
     rows: list[Row] = field(default_factory=list)
     correct: dict[Key, Correct] = field(default_factory=dict)
@@ -45,8 +45,8 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
 
     Args:
         protocol: digest of the protocol, with which its runs are tagged.
-        arms: those that are trained.
-        overrides: Hydra's, which take the place of those of the study.
+        arms: arms that are trained.
+        overrides: Hydra's; they replace the study's.
     """
     command = [sys.executable, "-m", "sentiment_rnn", "train", "--multirun", "--config-dir"]
     given = [one for one in overrides if not is_for_others(one, sweep)]
@@ -65,7 +65,7 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
 
 
 def is_for_others(override: str, sweep: Sweep) -> bool:
-    """Whether an override is not meant for a sweep: a search keeps its seeds, and it alone takes several draws."""
+    """Whether an override is not meant for a sweep: a search keeps its seeds, and only a search takes several draws."""
     if sweep.draws:
         return key_of(override) == "seed"
     return key_of(override) == "optimizer.draw" and "," in override
@@ -93,7 +93,7 @@ def _value(value: object) -> str:
 
 
 def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
-    """The arms of a sweep; where an override names encoders, those of these encoders."""
+    """The arms of a sweep; only the arms of these encoders where an override names encoders."""
     named = [name for one in overrides if key_of(one) == "encoder" for name in one.partition("=")[2].split(",")]
     return [arm for arm in sweep.arms if not named or study.arms[arm].encoder in named]
 
@@ -108,7 +108,7 @@ def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]
 
 
 def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
-    """What the runs of a finished sweep come to; raises `UserError` where it has not finished."""
+    """Measurements of the runs of a finished sweep; raises `UserError` where it has not finished."""
     arm_of = {study.arms[arm].encoder: arm for arm in sweep.arms}
     found = Measured()
     every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=bool(sweep.draws))
@@ -143,7 +143,7 @@ def measures_of(run: RunResult, study: Study, search: bool) -> Iterator[tuple[st
 
 
 def correct_of(run: RunResult, sweep: Sweep) -> Iterator[tuple[str, Correct]]:
-    """What a run classified correctly, at each condition at which it was tested."""
+    """Reviews that a run classified correctly, at each condition at which it was tested."""
     found = run.predictions
     for condition in sweep.tested or (sweep.condition,):
         there = found.lags == int(condition) if sweep.tested else np.full(len(found.labels), True)
@@ -179,4 +179,4 @@ SCORES: dict[str, Any] = {
     "best_accuracy": lambda run: 100 * run.metrics[BEST_ACCURACY],
     "kept": lambda run: round(100 * kept(run.metrics[BEST_LOSS], run.metrics[BASELINE])),
 }
-"""What a draw of a search is worth on validation [%], by `Study.search_score`."""
+"""Score of a draw of a search on validation [%], by `Study.search_score`."""

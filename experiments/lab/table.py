@@ -71,7 +71,7 @@ def values_of(table: pd.DataFrame, metric: str, split: str = "test") -> dict[tup
 
 
 class Correct(NamedTuple):
-    """What a run classified correctly."""
+    """Reviews that a run classified correctly."""
 
     right: np.ndarray
     """bool [N]."""

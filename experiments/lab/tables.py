@@ -70,7 +70,7 @@ def span(shares: Mapping[int, Interval]) -> int:
 
 
 def within_steps(evidence: Evidence, arm: str, condition: str, steps: int) -> tuple[int, int]:
-    """How many seeds have learned within so many steps, and of how many; one that ended before has not."""
+    """Number of seeds that have learned within so many steps, and number of all; a seed that ended before has not."""
     learned, ended = figures.steps_of(evidence, arm, condition)
     return sum(one <= steps for one in learned), len(learned) + len(ended)
 

@@ -1,4 +1,4 @@
-"""What is generated of the committed results: figures, and the blocks of tables and verdicts in the documents."""
+"""Writing figures, and the blocks of tables and verdicts in the documents, from the committed results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

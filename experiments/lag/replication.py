@@ -16,11 +16,11 @@ from sentiment_rnn.report.tables import Table
 LAGS = ("5", "20", "50")
 QUANTILE = 0.025
 Count = tuple[int, int]
-"""Seeds that succeed, and of how many."""
+"""Number of seeds that succeed, and number of all."""
 
 
 class Repeated(NamedTuple):
-    """How many seeds of an arm succeed at a lag, in the first runs and in the second."""
+    """Numbers of an arm's seeds that succeed at a lag, in the first runs and in the second."""
 
     arm: str
     lag: str
@@ -41,7 +41,7 @@ class Repeated(NamedTuple):
 
     @property
     def probability(self) -> float:
-        """That it does, where both have the share of both together."""
+        """Probability that it does if both counts are drawn with their common share."""
         (k, n), (j, m) = self.first, self.second
         share = (k + j) / (n + m)
         of_first, of_second = binom.pmf(np.arange(n + 1), n, share), binom.pmf(np.arange(m + 1), m, share)
@@ -50,7 +50,7 @@ class Repeated(NamedTuple):
 
 
 _interval = cache(clopper_pearson)
-"""Remembered: `probability` asks for the same 21 again and again."""
+"""Exact interval, cached: `probability` asks for the same 21 again and again."""
 
 
 def _contains(first: Count, share: float) -> bool:
@@ -81,7 +81,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
 
 
 def verdict(pairs: list[Repeated]) -> Verdict:
-    """By the rule of the protocol; before all three lags were run, nothing is decided."""
+    """Verdict by the rule of the protocol; nothing is decided before all three lags were run."""
     complete = {pair.lag for pair in pairs} == set(LAGS)
     contained, distribution = sum(pair.contained for pair in pairs), number_contained(pairs)
     least = int(np.searchsorted(np.cumsum(distribution), QUANTILE))

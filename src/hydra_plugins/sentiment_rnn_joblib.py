@@ -1,7 +1,7 @@
-"""What `hydra/launcher=joblib` becomes in a sweep (`runs/launchers.py`).
+"""The launcher of `hydra/launcher=joblib` (`runs/launchers.py`).
 
-Hydra takes launchers from modules of `hydra_plugins` alone. It imports this file in every command, so what runs the
-jobs is imported where they start.
+Hydra finds launchers in modules of `hydra_plugins` alone and imports them in every command. The code that runs jobs is
+therefore imported when they start.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class WorkerLauncher(Launcher):
         self.workers = Workers((hydra_context, config, task_function))
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run jobs by their overrides; of each what it returned, or the exception that ended it."""
+        """Run jobs by their overrides. Returns each job's result, or the exception that ended it."""
         from sentiment_rnn.runs.launchers import jobs_at_once
         from sentiment_rnn.runtime import cores
 

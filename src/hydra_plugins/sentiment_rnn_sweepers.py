@@ -37,7 +37,7 @@ class JobSweeper(Sweeper):
         OmegaConf.save(self.composed, folder / "multirun.yaml")
 
     def launch(self, jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
-        """Run jobs by their overrides; of each how it ended."""
+        """Run jobs by their overrides. Returns how each ended."""
         returned = self.launcher.launch(jobs, initial_job_idx=self.launched)
         self.launched += len(jobs)
         return returned
@@ -47,7 +47,7 @@ class GridSweeper(JobSweeper):
     """Runs the jobs that the callback has left: it has composed and checked them, and some may have finished runs."""
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run them; raises what ended the first that failed, after all of its batch."""
+        """Run the jobs. Raises the error of the first failed job after all jobs of its batch have ended."""
         from sentiment_rnn.runs.callback import begun
 
         self.save_configuration()

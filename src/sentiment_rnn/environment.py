@@ -1,4 +1,4 @@
-"""What must be set before torch loads (`prepare`), and which libraries may speak on the terminal (`quiet_libraries`).
+"""Settings before torch loads (`prepare`), and libraries that may print on the terminal (`quiet_libraries`).
 
 The package calls `prepare` when it is imported, so it runs in every command and worker.
 """
@@ -19,7 +19,7 @@ thread needs (experiments/benchmarks, "Beside a busy neighbor")."""
 OTHERS = ("OMP_WAIT_POLICY",)
 """Other variables that set how threads wait."""
 REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""How long MLflow tries to reach its server: by default it takes more than four minutes to say that there is none."""
+"""Time for which MLflow tries to reach its server; by default it gives up after more than four minutes."""
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Device files of NVIDIA's driver, of AMD's, and of either under Windows' Linux."""
 

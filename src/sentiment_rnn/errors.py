@@ -1,4 +1,4 @@
-"""What the person at the keyboard can mend, said in one line."""
+"""Errors that the person at the keyboard can mend, said in one line."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 
 OTHER_NAMES = {"lr": "learning_rate"}
-"""What people call a key."""
+"""Keys by other names that people use for them."""
 
 FORMER_NAMES = {
     "trainer.solved_score": "trainer.target_score",
@@ -32,7 +32,7 @@ FORMER_NAMES = {
     "data.distances": "data.lags",
     "predictions.distances": "predictions.lags",
 }
-"""What earlier versions called keys, and arrays of predictions."""
+"""Keys and arrays of predictions by their names in earlier versions."""
 
 
 def with_names_of_today(section: str, values: Mapping[str, Any]) -> dict[str, Any]:

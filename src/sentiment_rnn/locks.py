@@ -8,7 +8,7 @@ import filelock
 import psutil
 
 SILENT_SECONDS = 5.0
-"""How long a command waits without a word."""
+"""Time for which a command waits without a message."""
 log = logging.getLogger("sentiment_rnn")
 
 

@@ -1,4 +1,4 @@
-"""What must be set before the first tensor: threads, denormals, the allocator, precision."""
+"""Settings before the first tensor: threads, denormals, the allocator, precision."""
 
 import contextlib
 import ctypes
@@ -31,8 +31,8 @@ def prepare(threads: int) -> None:
 def keep_freed_memory() -> bool:
     """Have glibc keep large freed blocks instead of returning them to the system; False where there is no glibc.
 
-    A padded step allocates the same large blocks again and again; returned, each is faulted in anew, page by
-    page, which is up to 40 % of a step's processor time.
+    A padded step allocates the same large blocks again and again. A returned block is faulted in anew, page by page,
+    which costs up to 40 % of a step's processor time.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -116,13 +116,13 @@ def _processor_has_bfloat16() -> bool:
 
 
 def bfloat16_units() -> list[str]:
-    """What this processor computes bfloat16 with, the faster first; empty where it emulates it."""
+    """Units with which this processor computes bfloat16, the faster first; empty where it emulates bfloat16."""
     flags = cpuinfo("flags").split()
     return [unit for unit in ("amx_bf16", "avx512_bf16") if unit in flags]
 
 
 def cpuinfo(key: str, file: Path = Path("/proc/cpuinfo")) -> str:
-    """What Linux says of the first processor: its `model name`, say, or its `flags`; empty where it says nothing."""
+    """Entry of /proc/cpuinfo for the first processor: its `model name` or `flags`, say; empty where there is none."""
     lines = file.read_text().splitlines() if file.exists() else []
     facts = (line.partition(":") for line in lines)
     return next((value.strip() for name, _, value in facts if name.strip() == key), "")

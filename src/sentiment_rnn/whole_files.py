@@ -14,11 +14,11 @@ def write_whole(path: Path, content: bytes | memoryview, previous: Path | None =
 
 @contextmanager
 def whole(path: Path, previous: Path | None = None) -> Iterator[Path]:
-    """Where to write what takes the place of `path` when the block ends. A kill or a power cut leaves the old file or
-    the new one, never a part of it. An error leaves the old one.
+    """Path of a file that replaces `path` when the block ends. A kill or a power cut leaves the old file or the new
+    one, never a part of either. An error leaves the old file.
 
     Args:
-        previous: where the old one goes.
+        previous: new path of the old file.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
@@ -33,7 +33,7 @@ def whole(path: Path, previous: Path | None = None) -> Iterator[Path]:
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """Give a file a second name, so that there is one of the first name at every moment."""
+    """Give a file a second name, so that a file of the first name exists at every moment."""
     link = previous.with_name(f"{previous.name}.partial")
     link.unlink(missing_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""What a person sees who gave something wrong: one line, a non-zero exit, and nothing half-written."""
+"""Commands with wrong input: one line of error, a non-zero exit status, and nothing half-written."""
 
 import errno
 import json

@@ -26,7 +26,7 @@ FLAGGED = [name for name in COMMANDS if name != "train"]
 
 
 def processor_seconds(*arguments: str, folder: Path) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """What an interpreter takes for these arguments. Elapsed time would be that of the machine's other work too."""
+    """Processor time of an interpreter with these arguments. Other work on the machine would lengthen elapsed time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60

@@ -44,7 +44,7 @@ SMALL = [
 
 
 class Asked(NamedTuple):
-    """What a command said."""
+    """Output of a command."""
 
     stdout: str
     stderr: str

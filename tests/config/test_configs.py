@@ -27,11 +27,11 @@ EACH_EXPERIMENT = pytest.mark.parametrize("choice", [choice for choice in CHOICE
 
 
 NEEDED = {"data/files": ["data.train=reviews.csv"]}
-"""What a file asks its user for."""
+"""Overrides that a file of conf/ needs from its user."""
 
 
 def composed(*overrides: str, name: str = "config") -> DictConfig:
-    """What Hydra gives a command for these overrides."""
+    """The configuration that Hydra composes from these overrides."""
     register_schema()
     GlobalHydra.instance().clear()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
@@ -39,7 +39,7 @@ def composed(*overrides: str, name: str = "config") -> DictConfig:
 
 
 def composed_choice(choice: str, *overrides: str) -> DictConfig:
-    """What Hydra gives `train` for a file of conf/ and these overrides."""
+    """The configuration that Hydra composes from a file of conf/ and these overrides."""
     return composed("=".join(choice.rsplit("/", 1)), *NEEDED.get(choice, []), *overrides)
 
 

@@ -1,4 +1,4 @@
-"""The data module: four loaders, and training taken up where it stopped."""
+"""The data module: four loaders, and training resumed where it stopped."""
 
 import re
 from collections.abc import Callable
@@ -144,7 +144,7 @@ class TwoWords:
         self.reviews, self.words = reviews, words.split(",")
 
     def fingerprint(self) -> str:
-        """Of all its arguments."""
+        """Fingerprint of all its arguments."""
         return f"{self.reviews} {self.words}"
 
     def read(self) -> dict[str, list[Review]]:

@@ -170,7 +170,7 @@ class Recorder(pl.LightningModule):
         self.seen["validation", self.current_epoch].append(batch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Of the one weight."""
+        """SGD on the one weight."""
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 

@@ -1,4 +1,4 @@
-"""What a user is told of texts that a model cannot be expected to judge."""
+"""Warnings about texts that a model cannot be expected to judge."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def reading(**settings: Any) -> Reading:
 
 
 def lines(known: list[int], unknown: list[int], **settings: Any) -> list[str]:
-    """What is said of texts with so many known and unknown tokens, in two parts."""
+    """Warnings about texts with these numbers of known and unknown tokens, added in two parts."""
     doubts = Doubts(reading(**settings))
     for part in (slice(0, 1), slice(1, None)):
         counts = np.array(known[part]), np.array(unknown[part])

@@ -1,4 +1,4 @@
-"""What a run said of the test reviews: what was wrong, and what survives the disk."""
+"""A run's predictions on the test reviews: which are wrong, and whether saving keeps them."""
 
 from dataclasses import fields, replace
 from pathlib import Path

@@ -9,5 +9,5 @@ from experiments.lab.write import all_findings
 
 @pytest.fixture(scope="session")
 def committed() -> list[Found]:
-    """Of every study."""
+    """The committed findings of every study."""
     return all_findings(EXPERIMENTS.parent)

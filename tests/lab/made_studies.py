@@ -63,7 +63,7 @@ def table_of(study: Study, scores: Scores, protocol: str = "first") -> pd.DataFr
 
 
 def evidence(study: Study, scores: Scores, protocol: str = "first") -> Evidence:
-    """What these scores say to the claims of a protocol."""
+    """Evidence of these scores for the claims of a protocol."""
     return evidence_of(study, study.protocol(protocol), table_of(study, scores, protocol))
 
 

@@ -45,12 +45,12 @@ ABLATED: dict[type[CellState], dict[str, Gate]] = {
 
 @EACH
 class TestLayers(LayerTests):
-    """Of each of the lab's."""
+    """The layer tests on each encoder of the lab."""
 
 
 @EACH_LSTM
 class TestLstms(LstmTests):
-    """Of those with a cell state."""
+    """The LSTM tests on the lab's encoders with a cell state."""
 
 
 @EACH_LSTM
@@ -185,7 +185,7 @@ def long_batch() -> Batch:
 def test_theory_predicts_the_rate_of_a_net_that_hears_nothing(
     encoder: type[Recurrent], rate: float, build_package: Callable[..., Package]
 ) -> None:
-    """Of linear leaky units: what they keep and what comes through their matrix. Without a forget gate: all is kept."""
+    """The rate is 1 without a forget gate. For linear leaky units it is α plus the share that passes their matrix."""
     model = build_package(named(encoder)).model
     layer: Any = model.backbone.encoder.forwards[0]  # type: ignore[union-attr, index]
     with torch.no_grad():

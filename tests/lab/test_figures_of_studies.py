@@ -103,7 +103,7 @@ TASKS = ("copying 1 symbol over 27 steps", "copying 8 symbols over 20 steps", "a
 
 
 def textbook(root: Path, tasks: tuple[str, ...]) -> Evidence:
-    """Of an RNN that keeps half of each task, and an LSTM that does nothing but the first."""
+    """Evidence of an RNN that keeps half of each task, and an LSTM that was run on the first task alone."""
     sweep = {"name": "task_{at}", "at": list(TASKS), "arms": ["rnn", "lstm"], "seeds": "0-2"}
     study = make_study(root, {"sweeps": [sweep]}, score="kept", unit="", vary=None)
     rows = [

@@ -157,7 +157,7 @@ def test_a_seed_that_knew_nothing_is_left_out() -> None:
 
 
 def states(**losses: list[float]) -> ByModel:
-    """What seeds keep of their state: all but what they lose behind."""
+    """Kept share of the state, by seed: all but the given losses with filler behind."""
     return {
         (STATE, arm): pd.DataFrame(
             {at: 1 - np.array(loss) if at == AFTER else np.ones(len(loss)) for at in CONDITIONS},

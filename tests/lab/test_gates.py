@@ -1,4 +1,4 @@
-"""What gates do, on numbers and a network made here, and through the models of runs of a few seconds."""
+"""Measurements of gates: on numbers and a network made here, and on the models of runs of a few seconds."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ def lives(reviews: str, *of_units: float) -> Metrics:
 
 
 def says(liked: list[float], hated: list[float]) -> Metrics:
-    """What seeds say of the sentence on the cinema, and of the others."""
+    """Probabilities, by seed, after the sentence on the cinema and after the other texts."""
     texts = {"weather": liked, "liked": liked, "cinema": liked, "hated": hated, "cinema, hated": hated}
     return {f"{PROBABILITY}: {text}": dict(zip(SEEDS[IMDB], said, strict=False)) for text, said in texts.items()}
 
@@ -181,7 +181,7 @@ def lstm() -> SentimentClassifier:
 
 
 def lives_of(reviews: str, *texts: list[int]) -> Mapping[str, float]:
-    """What is measured of the network, which reads a positive review and a negative one of the same length."""
+    """Measurements of the network, which reads a positive review and a negative one of the same length."""
     tokens = torch.tensor(texts)
     lengths = torch.full((2,), tokens.shape[1])
     batch = Batch(tokens, lengths, torch.tensor([1.0, 0.0]), torch.arange(2))

@@ -61,7 +61,7 @@ READ = {BEFORE: {"rnn": 0.95, "gru": 0.74, "lstm": 0.97}, AFTER: {"rnn": 0.9, "g
 def rates(
     arms: Mapping[str, float], training: str, reviews: str = GENERATED, theory: Mapping[str, float] | None = None
 ) -> Iterator[Row]:
-    """Of each arm the same rate in all seeds, but for a thousandth from seed to seed; left is its power."""
+    """Rows of each arm with the same rate in all seeds, up to a thousandth; `left` is a power of the rate."""
     for arm, rate in arms.items():
         for seed in SEEDS[reviews]:
             found = rate + 0.001 * (seed % 3 - 1)

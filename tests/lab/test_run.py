@@ -30,7 +30,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def found(accuracies: Mapping[int, float], sweep: str = "learn_20", reviews: str = "a") -> Measured:
-    """What was measured of an LSTM, by seed."""
+    """Measurements of an LSTM, from its accuracies by seed."""
     correct = {
         (sweep, "lstm", "20", seed): Correct(np.arange(10) < round(10 * accuracy), reviews)
         for seed, accuracy in accuracies.items()
@@ -101,7 +101,7 @@ def test_an_override_that_changes_what_a_protocol_fixed_needs_another_folder(stu
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[str]]]:
-    """What a run would train: sweeps, arms and overrides; each is measured as one LSTM."""
+    """Sweeps that a run would train, with arms and overrides; each is measured as one LSTM."""
     found_runs: list[tuple[str, list[str], list[str]]] = []
 
     def train(_: Study, sweep: Any, protocol: str, arms: list[str], overrides: list[str]) -> None:

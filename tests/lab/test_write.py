@@ -1,4 +1,4 @@
-"""What is generated in the documents is what the committed results say, and what later claims say of earlier ones."""
+"""Generated blocks, tables and figures of the documents agree with the committed results."""
 
 import re
 import shutil

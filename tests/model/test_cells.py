@@ -25,12 +25,12 @@ ENCODERS = pytest.mark.parametrize("encoder", [Rnn, ReluRnn, Gru, Lstm])
 
 @ENCODERS
 class TestLayers(LayerTests):
-    """Of each family."""
+    """The layer tests on each family."""
 
 
 @pytest.mark.parametrize("encoder", [Lstm])
 class TestLstm(LstmTests):
-    """Of the one with a cell state."""
+    """The LSTM tests on the family with a cell state."""
 
 
 @ENCODERS

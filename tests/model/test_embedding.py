@@ -8,7 +8,7 @@ from sentiment_rnn.model.embedding import RowEmbedding
 
 
 def gradient(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
-    """Of some function of the rows of `tokens`."""
+    """Gradient of some function of the rows of `tokens`."""
     embedding(tokens).sin().mul(torch.arange(1.0, 5.0)).sum().backward()
     assert embedding.weight.grad is not None
     return embedding.weight.grad

@@ -45,7 +45,7 @@ def filled(layer: Any, **weights: Tensor) -> Any:
 
 
 def layer_with_published_weights(name: str) -> cells.AnyLayer:
-    """Of an encoder, as the published numbers were computed."""
+    """A layer of an encoder with the weights of the published numbers."""
     if name == "min_gru":
         return filled(MinGru(E, hidden_size=H).forwards[0], weight_ih_l0=wave(1, 2 * H, E))
     if name == "min_lstm":

@@ -1,4 +1,4 @@
-"""What a sweep's parent run says of the runs under it."""
+"""Summary of a sweep's runs in its parent run."""
 
 import math
 

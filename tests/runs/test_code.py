@@ -152,11 +152,11 @@ NO_NUMBERS = (
     "lean_imports.py", "runs/code.py", "runs/source_digest.py", "runs/interruption.py", "runs/packaging.py",
     "whole_files.py",
 )  # fmt: skip
-"""What a run executes beside: it checks, records, shows, packs, or says what is wrong."""
+"""Code of a run that changes no numbers: it checks, records, shows, packs, or reports errors."""
 
 
 def executed(action: Callable[[], object]) -> set[str]:
-    """The files of this package in which a function is called meanwhile."""
+    """The files of this package with a function that `action` calls."""
     found: set[str] = set()
 
     def note(frame: Any, event: str, argument: object) -> None:

@@ -1,7 +1,7 @@
-"""What a GPU would run, as far as a processor can tell: everything stays on the inputs' device, the settings fit one.
+"""Runs for a GPU, as far as a processor can test them: tensors stay on the inputs' device, and the settings fit a GPU.
 
-PyTorch's meta device stands for the GPU: its tensors have shapes and types and no numbers, and an operation with a
-tensor on the processor beside one on it raises, as it would there.
+PyTorch's meta device stands for the GPU: its tensors have shapes and types and no numbers, and an operation on one
+tensor there and one on the processor raises, as it would on a GPU.
 """
 
 import contextlib

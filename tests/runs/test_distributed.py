@@ -88,7 +88,7 @@ def test_both_processes_resume_from_the_same_checkpoint(tmp_path: Path) -> None:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Of the last epoch of the only run."""
+    """Weights of the only run after its last epoch."""
     _, (run,) = runs_in(folder)
     path = folder / "runs" / "checkpoints" / run.info.run_id / "last.ckpt"
     return dict(torch.load(path, weights_only=True)["state_dict"])

@@ -61,7 +61,7 @@ def logits_of(config: RunConfig, checkpoint: Path) -> np.ndarray:
 
 
 def recorded_predictions(folder: Path) -> Predictions:
-    """What the last run recorded of the test reviews."""
+    """The last run's recorded predictions on the test reviews."""
     client, run = last_run(folder)
     return Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(folder))))
 

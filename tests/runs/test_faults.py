@@ -1,4 +1,4 @@
-"""What may befall a run on one machine, each in a real process: the same command ends as an undisturbed one does."""
+"""Faults of a run on one machine, each in a real process: the same command then ends like an undisturbed one."""
 
 import contextlib
 import os

@@ -24,7 +24,7 @@ SWEEP = (
     "encoder=rnn,lstm", "seed=0,1", "tracking.record=results",
 )  # fmt: skip
 KILLS = int(os.environ.get("KILLS", "1"))
-"""Of each sweep."""
+"""Kills of each sweep."""
 
 
 def started(folder: Path, *overrides: str) -> "subprocess.Popen[bytes]":
@@ -49,7 +49,7 @@ def results(uri: str, experiment: str) -> tuple[list[Run], dict[tuple[str, str],
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], list[tuple[str, int, float]]]:
-    """What the sweep finds when nobody kills it."""
+    """Results of the sweep when nobody kills it."""
     folder = tmp_path_factory.mktemp("undisturbed")
     assert started(folder).wait(250) == 0
     return results(f"sqlite:///{folder}/runs/mlflow.db", "sentiment_rnn")[1]

@@ -1,4 +1,4 @@
-"""What `auto` means on this machine, how its cores are shared, and what it refuses."""
+"""Values of `auto` on this machine, the sharing of its cores, and refused settings."""
 
 import contextlib
 import os

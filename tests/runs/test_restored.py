@@ -1,4 +1,4 @@
-"""What a finished run names is never imported, and called only where it is what it should be."""
+"""Names in a finished run are never imported, and only an object of the right kind is called."""
 
 import sys
 from pathlib import Path

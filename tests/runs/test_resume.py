@@ -37,7 +37,7 @@ def places(folder: Path) -> list[str]:
 
 
 def scores(run: Run) -> dict[str, float]:
-    """What a run measured, but for time and memory."""
+    """Metrics of a run, but for time and memory."""
     return {name: value for name, value in run.data.metrics.items() if not name.startswith(MEASURED)}
 
 

@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def swept(folder: Path, *overrides: str, status: int = 0) -> str:
-    """What a sweep says in a folder."""
+    """Output of a sweep in a folder."""
     command = Command(folder, *SMALL, f"data.directory={folder}/data", *overrides)
     assert command.end() == status, command.said()
     return command.said()

@@ -105,11 +105,11 @@ def sweep_in(folder: Path) -> tuple[Run, dict[tuple[str, str], Run]]:
 
 
 def weights(folder: Path, run: Run) -> dict[str, torch.Tensor]:
-    """Of a run's last epoch."""
+    """Weights of a run after its last epoch."""
     path = folder / "runs" / "checkpoints" / run.info.run_id / "last.ckpt"
     return dict(torch.load(path, weights_only=True)["state_dict"])
 
 
 def log_of(folder: Path, job: str) -> str:
-    """What a job printed, each time that it was started."""
+    """Output of a job, from each of its starts."""
     return "".join(path.read_text() for path in folder.rglob(f"{job}_*_log.out"))

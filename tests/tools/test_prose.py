@@ -12,7 +12,7 @@ LONG = " ".join(["word"] * 36) + "."
 
 
 def check(path: Path, text: str) -> list[str]:
-    """What it says of a text."""
+    """Violations that it prints for a text."""
     path.write_text(text)
     done = subprocess.run([sys.executable, str(PROSE), path.name], cwd=path.parent, capture_output=True, text=True)
     assert done.returncode == (1 if done.stdout else 0), done.stderr

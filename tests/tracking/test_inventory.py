@@ -1,4 +1,4 @@
-"""What `sentiment-rnn runs` lists of a store, and which checkpoints `runs prune` removes."""
+"""Lists of a store by `sentiment-rnn runs`, and the checkpoints that `runs prune` removes."""
 
 import json
 import os
@@ -298,7 +298,7 @@ def test_whoever_wants_a_removed_checkpoint_is_told_in_one_line(store: Store, ca
 
 @pytest.fixture
 def said(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """What a command prints."""
+    """Output of a command."""
 
     def run(*arguments: str) -> str:
         monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")

@@ -48,7 +48,7 @@ def config(store: Store) -> RunConfig:
 
 @pytest.fixture
 def owned() -> Iterator[ExitStack]:
-    """What a test gives back in the end."""
+    """Stack of the locks that a test releases at its end."""
     with ExitStack() as owned:
         yield owned
 
@@ -62,7 +62,7 @@ def living() -> Iterator[Owner]:
 
 
 def broken_run(store: Store, config: RunConfig, writer: Owner, here: bool) -> str:
-    """A run of the sweep that goes on, as the store says; its record is here, or on another machine."""
+    """A run of the sweep that is running by the store's status; its record is here, or on another machine."""
     tags = {IDENTITY_TAG: "mine", PARENT_TAG: config.tracking.parent, WRITER_TAG: writer.text()}
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     store.client.log_param(run_id, "seed", "0")

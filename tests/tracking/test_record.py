@@ -1,4 +1,4 @@
-"""What a run records in its own folder: before each checkpoint, where another process takes it over, and at its end."""
+"""Records of a run in its own folder: before each checkpoint, when another process takes over, and at its end."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ SMALL = ("task=adding", "tracking.system_metrics=false")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a store: making one takes longer than any test here."""
+    """Folder of a store: making one takes longer than any test here."""
     return tmp_path_factory.mktemp("store")
 
 

@@ -1,4 +1,4 @@
-"""What is read back of sweeps."""
+"""Reading the results of sweeps."""
 
 import math
 import time
@@ -21,7 +21,7 @@ from sentiment_rnn.tracking.sweeps import OpenSweep, SweepPlan, log_comparison, 
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
-    """What a run of these overrides records as its configuration."""
+    """Recorded configuration of a run with these overrides."""
     return run_config(*overrides).settings()
 
 

@@ -26,7 +26,7 @@ def last_of(folder: Path) -> Path:
 
 
 def weight_in(path: Path | None) -> float | None:
-    """What a checkpoint holds."""
+    """The weight in a checkpoint."""
     return path and CheckpointFiles().load_checkpoint(path)["state_dict"]["weight"][0].item()
 
 

@@ -115,7 +115,7 @@ def records(folder: Path) -> list[str]:
 
 
 def artifacts(client: MlflowClient, run_id: str) -> set[str]:
-    """What is at the top of a run's artifacts."""
+    """Paths at the top of a run's artifacts."""
     return {found.path for found in client.list_artifacts(run_id)}
 
 

@@ -1,4 +1,4 @@
-"""What the guard of the scoring server lets through, over real HTTP, around an application that answers lengths."""
+"""Requests that pass the guard of the scoring server, over real HTTP, around an application that answers lengths."""
 
 import http.client
 import json

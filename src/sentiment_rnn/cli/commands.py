@@ -28,14 +28,14 @@ FORMER = {
     "tracking.checkpoints": "--checkpoints",
     "tracking.model": "--model",
 }
-"""The flag of what earlier versions took as `KEY=VALUE`."""
+"""Flags by the `KEY=VALUE` keys of earlier versions."""
 
 
 def new_parser(name: str, meaning: str | None) -> argparse.ArgumentParser:
-    """The parser of a command that reads runs, which knows where they are.
+    """The parser of a command that reads runs, with flags for the place of the runs.
 
     Args:
-        meaning: what the command does, with examples.
+        meaning: purpose of the command, with examples.
     """
     parser = argparse.ArgumentParser(
         prog=f"sentiment-rnn {name}", description=meaning, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -58,8 +58,8 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
 
 
 def arguments_of(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """What the command line gives to a command that took `KEY=VALUE` before; raises `UserError`, with the new spelling,
-    where it is given that."""
+    """Arguments of a command that took `KEY=VALUE` in earlier versions. Raises `UserError`, with the new spelling, for
+    a `KEY=VALUE` that is a flag now."""
     words = sys.argv[1:]
     if former := [word for word in words if word.lstrip("+").partition("=")[0] in FORMER and "=" in word]:
         written = [part for word in words for part in (flags_for(word) if word in former else [word])]

@@ -47,12 +47,12 @@ def _line_of_store(error: Exception) -> str | None:
 
 
 def leave_quietly() -> NoReturn:
-    """Leave where whoever reads the output has enough of it (`| head`); Python would say so once more when it ends."""
+    """Exit when the reader of the output has closed it (`| head`), without Python's second error at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(141)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Say one line and leave."""
+    """Print one line and exit."""
     print(f"error: {masked(message)}", file=sys.stderr)
     sys.exit(status)

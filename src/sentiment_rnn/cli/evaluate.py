@@ -1,4 +1,4 @@
-"""How good a trained model is on labelled texts of your own.
+"""Score a trained model on labelled texts of your own.
 
 sentiment-rnn evaluate reviews.csv
 sentiment-rnn evaluate originals.tsv revisions.tsv --text Text --label Sentiment --id batch_id
@@ -76,7 +76,7 @@ def show_all(found: "Evaluation", shown: "list[Table]", notes: list[str]) -> Non
 
 
 def warnings(found: "Evaluation") -> list[str]:
-    """What a reader of the scores has to know of the texts."""
+    """Lines on texts that no score counts, and on texts that the model was trained or chosen on."""
     from sentiment_rnn.report.statistics import percent
 
     lines = []

@@ -23,7 +23,7 @@ EXAMPLES = (
     "sentiment-rnn train data=files data.train=reviews.csv encoder=gru",
 )
 GROUPS = ("encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling", "tracking")
-"""Of `conf/`."""
+"""Groups of `conf/`."""
 SECTIONS = {
     "": ("config/run.py", "RunConfig"),
     "task.": ("config/task.py", "SequenceTaskConfig"),
@@ -63,7 +63,7 @@ class Key(NamedTuple):
 
 
 def overview() -> str:
-    """What the commands are."""
+    """A list of the commands and their purposes."""
     return "\n".join(
         [
             "How far back can a vanilla RNN remember, how far can an LSTM, and what does that cost on real text?",
@@ -78,17 +78,17 @@ def overview() -> str:
 
 
 def purpose_of(name: str) -> str:
-    """What a command is for: the first line of its file."""
+    """Purpose of a command: the first line of its file."""
     file = PACKAGE / "cli" / f"{name.replace(' ', '_')}.py"
     return str(ast.get_docstring(_tree(file), clean=False)).partition("\n")[0]
 
 
 def help_of_train(arguments: Sequence[str] = ()) -> str:
-    """What `train` is for, examples, groups and keys.
+    """Purpose, examples, groups and keys of `train`.
 
     Args:
-        arguments: those beside `--help`. `--config-dir FOLDER` adds the choices of that folder. `all` lists every key
-            and choice; without it there is one screen of the usual ones.
+        arguments: the words beside `--help`. `--config-dir FOLDER` adds the choices of that folder. `all` lists every
+            key and choice; the default is one screen of the usual ones.
     """
     groups = {group: list(dict.fromkeys(_own_choices(group, arguments) + choices(group))) for group in GROUPS}
     return "\n".join(
@@ -119,7 +119,7 @@ def _everything(groups: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _usual(groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """What fits one screen: groups with a choice, two lines of names at most, and the usual keys, a line each."""
+    """Help on one screen: groups with a choice, two lines of names at most, and the usual keys, a line each."""
     meanings = {name: meaning for name, _, meaning in all_keys()}
     return [
         *_entries({group: ", ".join(names) for group, names in groups.items() if len(names) > 1}, 2, "… (--help all)"),
@@ -138,7 +138,7 @@ def choices(group: str, folder: str = CONFIGURATION) -> list[str]:
 
 
 def _own_choices(group: str, arguments: Sequence[str]) -> list[str]:
-    """Those of the folder that `--config-dir` names."""
+    """Choices in the folder that `--config-dir` names."""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         flag, _, folder = argument.partition("=")
         if flag in ("--config-dir", "-cd"):

@@ -70,7 +70,7 @@ def complete_train() -> None:
 
 
 def is_train_completed() -> bool:
-    """Whether the line that the shell completes is of `train`, which is taken out of it: Hydra knows of no command."""
+    """Whether the shell completes a line of `train`. Removes the command from the line: Hydra knows no commands."""
     program, _, rest = os.environ.get("COMP_LINE", "").partition(" ")
     name, left = command_in(rest.split(" "))
     if name in COMMANDS and left:

@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
-    """What `runs` and `runs prune` take: which sweeps and runs of which experiment, and how they are shown."""
+    """Add the arguments that `runs` and `runs prune` share: sweep or run, experiment and form of the output."""
     parser.add_argument(
         "sweep", metavar="SWEEP", nargs="?",
         help="latest, a study's name, or the beginning of a run's id, 8 characters or more (default: all)",

@@ -66,7 +66,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack) -> "dict[str, Predictor]":
-    """What the page shows: the best of each encoder, or the served model where it was chosen or is the only one."""
+    """Models on the page: the best of each encoder, or the served model where it was chosen or is the only one."""
     shown: dict[str, Predictor] = {}
     if not (arguments.run or arguments.model):
         name = model.registered.partition("@")[0]

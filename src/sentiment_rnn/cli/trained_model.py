@@ -1,4 +1,4 @@
-"""Which trained model a command uses: `--run`, `--model`."""
+"""Choosing the trained model of a command: `--run`, `--model`."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch and MLflow take seconds to load, and `--help` needs n
     from sentiment_rnn.tracking.store import Store
 
 DEFAULTS = tuple(f"{name}@{CHAMPION}" for name in DEFAULT_MODELS.values())
-"""The registered models of which the first that is there is used, where none is named."""
+"""Registered models in the order in which they are tried when no model is named."""
 
 
 @dataclass(frozen=True)

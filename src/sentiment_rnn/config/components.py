@@ -41,17 +41,16 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
 
 
 def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:
-    """What a file names; None where its module has nothing of that name.
+    """Object that a name in a file stands for; None where the module has nothing of that name.
 
-    A name in a file imports nothing but modules of this package. One of another package is taken where the user has
-    imported it.
+    The name imports no module but this package's. A name of another package resolves where the user has imported it.
 
     Args:
-        part: what it is named as, for messages.
+        part: kind of the object, for messages.
         ours: beginnings of the modules of this package that may be imported.
 
     Raises:
-        UserError: its module is another, or of a library that is always imported.
+        UserError: the module is another one that is not imported, or one of a library that always is.
     """
     module, _, name = target.replace(":", ".").rpartition(".")
     if f"{module}.".startswith(ours):
@@ -118,7 +117,7 @@ def refuse_missing(section: str, key: str, owner: str) -> typing.NoReturn:
 
 
 def _handed_on_to(target: type[Any]) -> type[Any] | None:
-    """The class whose constructor gets what a class takes as `**shared`; None where it takes no such arguments."""
+    """The base class whose constructor gets a class's `**shared` arguments; None where the class takes none."""
     parameters = inspect.signature(target).parameters.values()
     if not isinstance(target, type) or all(one.kind != inspect.Parameter.VAR_KEYWORD for one in parameters):
         return None
@@ -128,7 +127,7 @@ def _handed_on_to(target: type[Any]) -> type[Any] | None:
 
 
 def _types_of(target: type[Any]) -> dict[str, Any]:
-    """The types of a class's arguments, those that a configuration can hold; the others hold anything."""
+    """Types of a class's arguments that a configuration can hold; other arguments take anything."""
     found: dict[str, Any] = {}
     owner: type[Any] | None = target
     while owner is not None:

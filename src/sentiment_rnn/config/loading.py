@@ -1,4 +1,4 @@
-"""From what Hydra composed, or what a run recorded, to a checked configuration."""
+"""Checked configurations, from those that Hydra composed or that a run recorded."""
 
 from collections.abc import Mapping
 from dataclasses import fields, make_dataclass

@@ -12,13 +12,13 @@ from sentiment_rnn.config.store import choices_with_key, groups, keys_of_group
 from sentiment_rnn.errors import UserError, unknown_key
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Of a disk that is full, or that can only be read."""
+"""Errors of a disk that is full, or that can only be read."""
 HYDRAS = ("hydra/launcher", "hydra/sweeper", "hydra/callbacks")
 """Groups of Hydra's that a command line chooses from."""
 SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer)
 CLASSES = {name: one for subject in SUBJECTS for name, one in vars(subject).items() if dataclasses.is_dataclass(one)}
 FIELDS = {name: dataclasses.fields(one) for name, one in CLASSES.items()}
-"""Of the classes of the schema."""
+"""Fields of the schema's classes."""
 FILLED = {field.name for fields in FIELDS.values() for field in fields if str(field.type).startswith("dict")}
 """Keys that are dictionaries, `options` say, which a user fills."""
 
@@ -40,7 +40,7 @@ def line_of(error: BaseException) -> str | None:
 
 
 def _of_submitit(text: str) -> str:
-    """The last line of what `sbatch` says; or that of a job's traceback, and where all of its output is."""
+    """The last line of `sbatch`'s output, or of a job's traceback with the place of its output."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     rules = [number for number, line in enumerate(lines) if not line.strip("-")]
     if not rules:
@@ -49,7 +49,7 @@ def _of_submitit(text: str) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """What was given and what was expected, without the libraries' inner names."""
+    """Message of an error: what was given and what was expected, without the libraries' inner names."""
     if isinstance(error, UserError):
         return str(error)
     causes = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
@@ -89,7 +89,7 @@ def quoted(value: str) -> str:
 
 
 def _unread(override: str, reason: str) -> str:
-    """Of an override that Hydra's grammar does not take: most often a text with a letter or a sign that it lacks."""
+    """Message for an override that Hydra's grammar refuses, most often for a letter or sign that the grammar lacks."""
     key, equals, value = override.partition("=")
     why = "" if reason.startswith("Lexer") else f" ({reason})"  # which names a class, and repeats the override
     if not equals:

@@ -58,7 +58,7 @@ class EncoderConfig:
     recurrent_init: str | None = None
     """Initialization of the recurrent weights: `orthogonal`, `identity` or `uniform` (PyTorch's default)."""
     recurrent_gain: float | None = None
-    """What the initial recurrent weights are multiplied by."""
+    """Factor of the initial recurrent weights."""
     forget_bias: float | None = None
     """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
     chrono_steps: int | None = None
@@ -100,7 +100,7 @@ class EncoderConfig:
 
 @dataclass
 class PoolingConfig:
-    """From the states of a review to one vector."""
+    """Reduction of a review's states to one vector."""
 
     _target_: str = MISSING
     """Its class, importable."""

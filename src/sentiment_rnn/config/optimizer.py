@@ -12,7 +12,7 @@ from sentiment_rnn.config.bounds import at_least, fraction, one_of, refuse
 
 @dataclass
 class OptimizerConfig:
-    """How the parameters move."""
+    """Optimizer, learning rate and gradient clipping."""
 
     _target_: str = MISSING
     """A torch optimizer's class, importable."""

@@ -22,10 +22,10 @@ OFTEN_VARIED = ("seed", "encoder", "pooling", "optimizer")
 
 @dataclass
 class RunConfig:
-    """What every run has, whatever its task."""
+    """Settings of every run, whatever its task."""
 
     study: str = MISSING
-    """What the run belongs to: the parent run of a sweep has this name."""
+    """Study of the run, and name of the sweep's parent run."""
     seed: int = MISSING
     """Seed of the weights, of dropout and of the order of the data."""
     precision: str = MISSING
@@ -105,7 +105,7 @@ class RunConfig:
 
     @property
     def keeps(self) -> dict[str, str]:
-        """What a run leaves that another of its identity may not, as the parameters of which it can be told."""
+        """Parameters that tell a run which leaves more than others of its identity: all its records, every epoch."""
         keeps = {"tracking.record": "full"} if self.tracking.records_all else {}
         return keeps | ({"trainer.keep_epochs": "True"} if self.trainer.keep_epochs else {})
 

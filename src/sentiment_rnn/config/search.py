@@ -10,7 +10,7 @@ from sentiment_rnn.config.bounds import at_least, one_of
 
 @dataclass
 class SearchConfig:
-    """How a search proposes trials, and how many."""
+    """Kind and number of a search's trials."""
 
     _target_: str = MISSING
     """Hydra's sweeper."""

@@ -9,7 +9,7 @@ from sentiment_rnn.config.bounds import at_least, one_of, refuse
 
 @dataclass
 class TaskConfig:
-    """What is learnt."""
+    """Task that a run learns."""
 
     _target_: str = MISSING
     """The class of its job (`sentiment_rnn.runs.job`)."""

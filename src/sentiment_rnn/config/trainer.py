@@ -83,6 +83,6 @@ class TrainerConfig:
 
     @property
     def trial(self) -> str:
-        """What makes the run a trial, `fast_dev_run` say, whose scores mean nothing; empty for a run in earnest."""
+        """Keys that make the run a trial, whose scores mean nothing: `fast_dev_run`, say. Empty for a real run."""
         keys = ("fast_dev_run", "limit_batches", "overfit_batches", "profiler")
         return ", ".join(key for key in keys if getattr(self, key))

@@ -92,7 +92,7 @@ class Corpus:
     tokenizer: Tokenizer
     splits: dict[str, Split]
     notes: tuple[str, ...]
-    """What its source says of it to whoever starts a run."""
+    """Remarks of its source for the person who starts a run."""
 
 
 def load_corpus(source: Source, config: DataConfig) -> Corpus:

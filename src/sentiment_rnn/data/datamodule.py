@@ -35,7 +35,7 @@ class ReviewData(TaskData):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the source says of the reviews: how many were held out, say."""
+        """Remarks of the source on the reviews: how many were held out, say."""
         return self.corpus.notes
 
     def reviews(self, split: str) -> Reviews:

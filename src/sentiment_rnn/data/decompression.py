@@ -19,11 +19,11 @@ LONGEST_TEXT = 2**24
 OPENERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open, b"\x5d\0\0": lzma.open,
 }  # fmt: skip
-"""What opens a file that begins so."""
+"""Functions that open a compressed file, by its first bytes."""
 
 
 class Decompressed(io.RawIOBase):
-    """What is in a compressed file, as bytes; a plain file as it is. Reading raises `UserError` for a bomb."""
+    """Decompressed bytes of a file; a plain file as it is. Reading raises `UserError` for a decompression bomb."""
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
@@ -35,7 +35,7 @@ class Decompressed(io.RawIOBase):
         self.file = opener(path, "rb")
 
     def readable(self) -> bool:
-        """It can be read, not written."""
+        """True: the file is read only."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -14,7 +14,7 @@ class Review(NamedTuple):
     rating: int
     """Stars from 1 to 10; 0 where there are none."""
     group: str
-    """What the review is about, its film say; reviews of one group never stand on both sides of a split."""
+    """Subject of the review, its film say; all reviews of a group are on one side of a split."""
     name: str
     """Where the review is found in its source, e.g. `test/pos/123_10`."""
     lag: int = -1

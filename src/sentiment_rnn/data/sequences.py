@@ -64,7 +64,7 @@ class Copying(NamedTuple):
     again, before it blanks (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, section 4.1)."""
 
     steps: int
-    """From the last symbol to the signal."""
+    """Steps from the last symbol to the signal."""
     symbols: int
     """In a sequence."""
     alphabet: int
@@ -77,7 +77,7 @@ class Copying(NamedTuple):
 
     @property
     def outputs(self) -> int:
-        """What is chosen from at each step."""
+        """Number of classes at each step."""
         return self.alphabet + 2
 
     @property

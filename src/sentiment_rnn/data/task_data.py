@@ -1,4 +1,4 @@
-"""What the data of every task have in common."""
+"""Data module and loader that all tasks share."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ class TaskData(pl.LightningDataModule):
     """Batches to train, validate and test on."""
 
     overfits: bool = False
-    """Whether each epoch has the training batches of the first, and validation has them too."""
+    """Whether the training batches of the first epoch are used in every epoch, and in validation too."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines for whoever starts runs on these data, which are prepared for it."""
+        """Remarks for the person who starts runs on these data; the data are prepared for it."""
         return ()
 
 
@@ -25,7 +25,7 @@ class ResumableLoader(DataLoader[Any]):
 
     Args:
         batches: gives whole batches.
-        place: keeps which of them were given out (`state_dict`, `load_state_dict`).
+        place: keeps which batches were given out (`state_dict`, `load_state_dict`).
         options: of the loader.
     """
 

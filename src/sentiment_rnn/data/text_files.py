@@ -38,13 +38,13 @@ class Columns:
     text: str = "text"
     label: str | None = None
     identifier: str | None = None
-    """What joins rows that belong together, such as an original and its revision."""
+    """Column that joins rows which belong together, such as an original and its revision."""
     set_by: tuple[str, str, str] = ("--text", "--label", "--id")
-    """What the person at the keyboard names them with, for messages."""
+    """Options that name the columns on the command line, for messages."""
 
     @property
     def setters(self) -> dict[str, str]:
-        """Those that a file must have, and what sets each."""
+        """Columns that a file must have, and the option that names each."""
         given = zip((self.text, self.label, self.identifier), self.set_by, strict=True)
         return {name: setter for name, setter in given if name is not None}
 

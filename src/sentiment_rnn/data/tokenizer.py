@@ -1,4 +1,4 @@
-"""From a text to token ids and back: torchtext's ways of splitting a text, and its vocabulary."""
+"""Conversion of texts to token ids and back: torchtext's ways of splitting a text, and its vocabulary."""
 
 import hashlib
 import inspect
@@ -28,7 +28,7 @@ Splitter = Callable[[str], list[str]]
 
 
 class Tokenizer:
-    """How a text is split into tokens, and which tokens have an id.
+    """A way to split texts into tokens, and a vocabulary of tokens with ids.
 
     >>> tokenizer.decode(tokenizer.encode("Hot, today!"))
     ['hot', ',', 'today', '!']
@@ -71,7 +71,7 @@ def tokenizer(function: Splitter) -> Splitter:
 
 
 def splitter(name: str) -> Splitter:
-    """The way of splitting a text that `name` stands for.
+    """The function by the name `name` that splits a text.
 
     Raises:
         UserError: there is none, it is not marked by `tokenizer`, or it needs a package that is not installed.
@@ -108,7 +108,7 @@ def _marked(function: Any, name: str) -> Splitter:
 
 
 def splitter_version(name: str) -> str:
-    """A name for what a splitter does: for one of a user's own, with a digest of the module that has it."""
+    """A name for a splitter's behaviour; a user's own splitter has a digest of its module in the name."""
     if name in TORCHTEXT:
         return name
     splitter(name)
@@ -118,10 +118,10 @@ def splitter_version(name: str) -> str:
 
 
 def check_splitter(name: str) -> None:
-    """Refuse what a file names as tokenizer, unless torchtext knows it, or it is marked as one.
+    """Refuse a file's tokenizer that torchtext does not know and that is not marked as a tokenizer.
 
     Raises:
-        UserError: it is something else, or `named_by_file` refuses it.
+        UserError: the name is refused here, or by `named_by_file`.
     """
     if name in TORCHTEXT:
         return
@@ -153,7 +153,7 @@ def save_vocabulary(vocabulary: Vocab, path: Path) -> None:
 
 
 def load_vocabulary(path: Path) -> Vocab:
-    """Read what `save_vocabulary` wrote."""
+    """Read a file that `save_vocabulary` wrote."""
     tokens = path.read_text(encoding="utf-8").split("\n")[:-1]
     # Vocab sorts by count, so counts that fall keep the order of the lines.
     return Vocab(Counter({token: len(tokens) - line for line, token in enumerate(tokens)}), specials=[])

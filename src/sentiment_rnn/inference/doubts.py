@@ -10,7 +10,7 @@ MANY_UNKNOWN = 1 / 3
 
 
 def notes_of(reading: Reading) -> list[str]:
-    """What casts doubt on a model's answers, whatever the texts are."""
+    """Reasons to doubt a model's answers, whatever the texts are."""
     if reading.data != "generated":
         return []
     return [
@@ -37,7 +37,7 @@ class Doubts:
             self.longer += int(np.sum(lengths[given] > self.reading.longest))
 
     def reasons(self) -> dict[str, int]:
-        """How many texts each reason for doubt is about."""
+        """Number of texts for each reason for doubt."""
         counts = {
             "a third or more of the words are unknown": self.unknown,
             f"shorter than any text in training ({self.reading.shortest} tokens)": self.shorter,

@@ -51,7 +51,7 @@ DAMAGE = (
     LookupError, TypeError, ValueError, ArithmeticError, AttributeError, ImportError, OSError, RuntimeError,
     SafetensorError,
 )  # fmt: skip
-"""What reading files that are not what they should be may raise."""
+"""Exceptions that reading damaged files may raise."""
 HIGHEST_TEMPERATURE = 1e6
 LONGEST_REASON = 300
 """Characters of what a message repeats of a file."""
@@ -60,7 +60,7 @@ ALTERED = "was altered, or is of another model"
 
 @dataclass(frozen=True)
 class Reading:
-    """How a text becomes a probability, beside the weights."""
+    """Settings, beside the weights, that turn a text into a probability."""
 
     max_tokens: int
     """Longest part of a text that is read."""
@@ -71,7 +71,7 @@ class Reading:
     precision: str
     """`float32` or `bfloat16`, as in training."""
     temperature: float
-    """By which logits are divided (`inference.calibration`)."""
+    """Divisor of the logits (`inference.calibration`)."""
     run: str
     """Id of the MLflow run that made it; empty where there was none."""
     data: str = ""
@@ -98,7 +98,7 @@ class Package:
 
     @property
     def name(self) -> str:
-        """What its encoder is called."""
+        """Name of its encoder."""
         return str(self.model.description["encoder"]["name"])
 
     @property
@@ -137,7 +137,7 @@ def write_package(package: Package, folder: Path) -> None:
 
 
 def read_package(folder: Path) -> Package:
-    """Read what `write_package` wrote, on the CPU and ready to predict.
+    """Read a folder that `write_package` wrote, on the CPU and ready to predict.
 
     Raises:
         UserError: a file is missing, damaged, or does not fit the others.

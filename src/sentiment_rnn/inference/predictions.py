@@ -1,4 +1,4 @@
-"""What a run said of the test reviews, and how good that was."""
+"""A run's predictions on the test reviews, and how good they are."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class Predictions:
     logits: np.ndarray | None = None
     """float32 [N], before the temperature; None in runs that had none."""
     temperature: float = 1.0
-    """By which the logits were divided, as validation chose."""
+    """Divisor of the logits, as validation chose."""
 
     @property
     def correct(self) -> np.ndarray:
@@ -40,11 +40,11 @@ class Predictions:
 
     @property
     def has_lags(self) -> bool:
-        """Whether it is known where the deciding clause stands."""
+        """Whether the place of the deciding clause is known in every review."""
         return bool((self.lags >= 0).all())
 
     def most_confident_mistakes(self, count: int) -> np.ndarray:
-        """int64 [≤ count], the wrong reviews, the surest first."""
+        """int64 [≤ count], indices of the misclassified reviews, the most confident first."""
         return surest_mistakes(self.probabilities, self.labels, count)
 
     def save(self, file: Path | BinaryIO) -> None:
@@ -53,7 +53,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> "Predictions":
-        """Read what `save` wrote; raises `UserError` for a file that is not that."""
+        """Read a file that `save` wrote; raises `UserError` for any other."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 found = with_names_of_today("predictions", {name: arrays[name] for name in arrays.files})

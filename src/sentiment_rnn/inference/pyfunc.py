@@ -13,14 +13,14 @@ TEXT = "text"
 
 
 class SentimentModel:
-    """What MLflow calls; the model itself is `predictor`."""
+    """The object that MLflow calls; the model itself is `predictor`."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """`text` → `label`, `probability` (that it is positive), `known_tokens`, `unknown_tokens`, a row a text; label
-        and probability are None for a text without a token."""
+        """`text` → `label`, `probability` (of a positive text), `known_tokens`, `unknown_tokens`, one row per text;
+        label and probability are None for a text without a token."""
         texts = [text if isinstance(text, str) else None for text in model_input[TEXT]]
         found = self.predictor.predict(texts)
         probabilities = pd.Series(found.probabilities.astype(float))
@@ -40,5 +40,5 @@ class SentimentModel:
 
 
 def _load_pyfunc(path: str) -> SentimentModel:
-    """MLflow's name for what loads a model from its `data_path`."""
+    """Load a model from its `data_path`; the name is MLflow's."""
     return SentimentModel(Predictor(read_package(Path(path))))

@@ -16,7 +16,7 @@ from torch.nn.functional import linear
 
 @dataclass(frozen=True)
 class GradientStop:
-    """Where the gradient of a layer ends. The states do not depend on it."""
+    """Places at which the gradient of a layer ends. The states do not depend on them."""
 
     starts: Tensor | None = None
     """int64 [B]: the first step of each review that the gradient reaches; None: it reaches all."""
@@ -27,12 +27,12 @@ class GradientStop:
 
 
 class Step(NamedTuple):
-    """What a cell computes at a step; each `[B, H]`."""
+    """Values of a cell at a step; each `[B, H]`."""
 
     state: Tensor
     """h_t."""
     cell: Tensor
-    """C_t, `[B, memory · H]`; of a net without a cell state h_t."""
+    """C_t, `[B, memory · H]`; h_t for a net without a cell state."""
     gates: dict[str, Tensor]
     """`forget`, `input`, `output` and `candidate` of an LSTM; `reset`, `update` (the share of h_{t-1} that is kept) and
     `candidate` of a GRU."""
@@ -51,14 +51,14 @@ class Cell(NamedTuple):
     cell_state: bool = False
     """Whether C_t is another than h_t."""
     memory: int = 1
-    """How many numbers C_t has for each unit: 3 in an sLSTM."""
+    """Numbers of C_t for each unit: 3 in an sLSTM."""
     compiled: str | None = None
     """Its name in recurrence.cpp; None: it is not compiled, and read step by step."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    """Of a cell without W_h: a and b in h_t = a_t · h_{t-1} + b_t, `[…, H]` each, from W_x x + b_x `[…, G]`. With it
-    `scan.py` reads all steps at once."""
+    """For a cell without W_h: a and b in h_t = a_t · h_{t-1} + b_t, `[…, H]` each, from W_x x + b_x `[…, G]`. With
+    them `scan.py` reads all steps at once."""
     slope: Callable[[Tensor], Tensor] | None = None
-    """Of a net without gates: the slope of its activation, by the activation's value."""
+    """Slope of the activation as a function of the activation's value, for a net without gates."""
     alpha: float | None = None
     """The share of h_{t-1} that a leaky unit keeps; None: of another cell."""
 

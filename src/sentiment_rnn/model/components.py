@@ -8,14 +8,14 @@ from sentiment_rnn.config.components import class_named, named_by_file
 from sentiment_rnn.errors import UserError
 
 OURS = ("sentiment_rnn.model.encoders.", "sentiment_rnn.model.pooling.")
-"""What a file may name without anybody having imported it."""
+"""Beginnings of modules that a file may name before they are imported."""
 
 
 def check_target(part: str, target: str) -> None:
-    """Refuse what a file names as encoder or pooling, unless it is a torch module and `named_by_file` takes it.
+    """Refuse a file's encoder or pooling that is no torch module or that `named_by_file` refuses.
 
     Raises:
-        UserError: it is something else.
+        UserError: the name is refused.
     """
     _check_module(named_by_file(part, target, OURS), f"{part}: {target} is")
 

@@ -10,8 +10,8 @@ from torch.autograd.function import once_differentiable
 class RowEmbedding(nn.Embedding):
     """`nn.Embedding` whose sparse gradient holds each row that was read once.
 
-    With `sparse=True`, PyTorch's gradient has a row for every token of the batch, padding taken out, and its user sorts
-    and adds them up. Here they are added up as they come, in places that are counted, not sorted.
+    With `sparse=True`, PyTorch's gradient has a row for every token of the batch but padding, and the optimizer sorts
+    and sums the rows. Here the rows of a token are summed as they come, in places that are counted, not sorted.
     """
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ class SentimentNetwork(nn.Module):
 
 
 class Backbone(nn.Module):
-    """From token ids to a state for each token.
+    """A network from token ids to a state for each token.
 
     A head (`SentimentClassifier`) reads the states. The weights can be handed from one task to another, since none of
     them belong to a head.

@@ -82,7 +82,7 @@ def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None 
 
 
 def states(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
-    """What `cells.states` gives, and `module(inputs)[0]`, for one layer in one direction, `batch_first`.
+    """States of one layer in one direction, `batch_first`: those of `cells.states` and of `module(inputs)[0]`.
 
     Args:
         module: where the weights are.
@@ -138,7 +138,7 @@ def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Te
 
 
 class _States(torch.autograd.Function):
-    """Of one or more layers: `inputs [B, T, E]` of each and `weight [G, K]` of each → states `[B, T, H]` of each; the
+    """States of one or more layers: `inputs [B, T, E]` and `weight [G, K]` of each → states `[B, T, H]` of each. The
     equations are in recurrence.cpp."""
 
     @staticmethod

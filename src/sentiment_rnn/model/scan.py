@@ -16,7 +16,7 @@ from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
 
 
 def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
-    """States `[B, T, H]` for `inputs [B, T, E]` of a layer whose cell has `coefficients`: what `cells.states` gives."""
+    """States `[B, T, H]`, equal to `cells.states`, for `inputs [B, T, E]` of a layer whose cell has `coefficients`."""
     cell = cell_of(layer)
     assert cell.coefficients is not None
     before = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0))

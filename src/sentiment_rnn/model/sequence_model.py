@@ -37,7 +37,7 @@ class SequenceModel(TrainingModule):
         return said if self.symbols else said.squeeze(1)
 
     def loss(self, batch: Any) -> Tensor:
-        """Of a batch of `Sequences`."""
+        """Cross entropy of the symbols of a batch of `Sequences`, or mean squared error of its numbers."""
         said = self(batch.inputs, batch.lengths)
         if self.symbols:
             return cross_entropy(said.flatten(0, 1), batch.targets.flatten())

@@ -1,4 +1,4 @@
-"""What the LightningModules have in common: how they log a step, clip the gradient, and schedule the learning rate."""
+"""Code that the LightningModules share: logging a step, clipping the gradient, scheduling the learning rate."""
 
 import functools
 from pkgutil import resolve_name
@@ -15,7 +15,7 @@ class TrainingModule(pl.LightningModule):
     """A LightningModule with optimizer settings."""
 
     optimizer_settings: dict[str, Any]
-    """Those of `OptimizerConfig`; a subclass sets them."""
+    """Values of `OptimizerConfig`; a subclass sets them."""
 
     def log_step(self, name: str, value: Tensor, **options: Any) -> None:
         """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""

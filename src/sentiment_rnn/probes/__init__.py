@@ -1,1 +1,1 @@
-"""What is measured on a trained model: gradients at inputs and at states, gates, a text read step by step."""
+"""Measurements on a trained model: gradients at inputs and at states, gates, a text read step by step."""

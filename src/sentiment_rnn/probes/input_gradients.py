@@ -1,4 +1,4 @@
-"""How much of the loss's gradient reaches back to each token."""
+"""Gradient of the loss at each token."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One text, looked at closely: what a model says after each token, its gates, and what each sentence does."""
+"""A close look at one text: the model's probability after each token, its gates, and the effect of each sentence."""
 
 import re
 from dataclasses import dataclass
@@ -31,19 +31,19 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a model did with a text."""
+    """Values of a model while it read a text."""
 
     name: str
-    """The encoder's, for people: its label."""
+    """Label of the encoder."""
     run: str
     tokens: list[str]
     """T tokens that were read."""
     unknown: list[bool]
-    """[T], those that are not in the vocabulary."""
+    """[T], whether a token is not in the vocabulary."""
     unread: int
-    """Tokens of the text that were not."""
+    """Tokens of the text that were not read."""
     running: np.ndarray
-    """float32 [T], the probability that it would give if the text ended after this token."""
+    """float32 [T], the model's probability if the text ended after this token."""
     gates: dict[str, np.ndarray]
     """By gate, and `cell` for the cell state: float [T, units]. Empty for all but a single layer of an LSTM in one
     direction, pooled at its last state."""
@@ -51,7 +51,7 @@ class Inspection:
 
     @property
     def probability(self) -> float:
-        """That the text is positive."""
+        """Probability that the text is positive."""
         return float(self.running[-1])
 
 
@@ -86,7 +86,7 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
 
 
 def part_read(predictor: Predictor, ids: np.ndarray) -> np.ndarray:
-    """Of a text's tokens, or of anything else that there is for each of them, the part that is read."""
+    """Part of a text that the model reads: of its tokens, or of any other values with one for each token."""
     return cut(ids, predictor.package.reading.max_tokens, predictor.package.reading.keep)
 
 
@@ -107,7 +107,7 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
 def sentences_of(
     predictor: Predictor, parts: list[str], documents: list[np.ndarray], read: np.ndarray, probability: float
 ) -> list[Sentence]:
-    """What leaving each sentence out changes; sentences of which nothing was read are left away, since they change
+    """Effect of leaving out each sentence. A sentence of which nothing was read is not listed, since it changes
     nothing."""
     owner = np.repeat(np.arange(len(parts)), [len(ids) for ids in documents])
     ids = np.concatenate(documents)

@@ -1,4 +1,4 @@
-"""How a gradient shrinks on its way back through the states, and what theory says it should shrink by."""
+"""Decay of a gradient on its way back through the states, measured and by theory."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +16,7 @@ SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 """1.4e-45: below half of it a float32 is 0."""
 NOTHING = 1e-300
-"""Of a gradient of 0, so that it has a logarithm."""
+"""Value in place of a gradient of 0, so that it has a logarithm."""
 _UNDERFLOW = 1e-280
 """Norms below it have no part in a fit: float64 ends soon after."""
 
@@ -30,7 +30,7 @@ def norms_of(gradients: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """The gradient on its way back, and what is known of the layer that it passed."""
+    """The gradient on its way back, and values of the layer that it passed."""
 
     memory: np.ndarray
     """float64 [D], the gradient that carries memory by steps back from the end: ‖∂L/∂C_t‖ of an LSTM, ‖∂L/∂h_t‖ of
@@ -38,22 +38,22 @@ class GradientFlow:
     inputs: np.ndarray
     """The same of ‖∂L/∂x_t‖, x_t being the embedded token: every way from a token to the loss, whatever the cell."""
     predicted: float
-    """What theory says the gradient is multiplied by at each step back, as a rule of thumb. For a vanilla RNN it is the
-    spectral radius of its recurrent matrix times the mean slope of its activation (after Pascanu et al. 2013). For a
-    leaky one it is that of α + (1 - α) times it. For an LSTM it is the mean forget gate, for a GRU the mean update
-    gate, for an LRU the mean |λ|; of the last layer. NaN for an LSTM whose gradient does not go along the cell, and for
-    a cell of which theory says nothing."""
+    """Factor of the gradient at each step back by a rule of thumb, for the last layer. For a vanilla RNN it is the
+    spectral radius of A, the recurrent matrix times the mean slope of the activation (after Pascanu et al. 2013). For a
+    leaky RNN it is the spectral radius of α + (1 - α) A. For an LSTM it is the mean forget gate, for a GRU the mean
+    update gate, for an LRU the mean |λ|. NaN for an LSTM whose gradient does not go along the cell, and for a cell
+    without a theory."""
     denormal: float
     """Share of the elements of ∂L/∂h_t that are denormal in float32."""
     vanished: float
-    """Share of them that are 0 in float32."""
+    """Share of these elements that are 0 in float32."""
 
     def rate(self, steps: int) -> float:
-        """What the gradient that carries memory is multiplied by at each step back, measured over so many steps."""
+        """Factor, at each step back, of the gradient that carries memory, measured over so many steps."""
         return decay_rate(self.memory[: steps + 1])
 
     def left(self, steps: int) -> float:
-        """What is left at the embedded token, so many steps before the end; `NOTHING` of 0."""
+        """Gradient that is left at the embedded token, so many steps before the end; `NOTHING` instead of 0."""
         return max(float(self.inputs[steps]), NOTHING)
 
 
@@ -81,7 +81,7 @@ def gradient_flow(classifier: Any, batch: Any) -> GradientFlow:
 
 
 def shares_of_end(gradients: Tensor, lengths: Tensor) -> Tensor:
-    """Norms `[B, T]` of gradients `[B, T, N]`, each as a share of that at its review's end; NaN where that is 0."""
+    """Norms `[B, T]` of gradients `[B, T, N]`, as shares of the norm at the review's end; NaN where that norm is 0."""
     norms = norms_of(gradients)
     end = norms.gather(1, lengths[:, None] - 1)
     return torch.where(end > 0, norms / end, torch.nan)

@@ -20,7 +20,7 @@ from sentiment_rnn.model.encoders.recurrent import Recurrent
 
 @dataclass(frozen=True)
 class Unrolled:
-    """What the last layer computed at every token; float64, and `T` tensors of `[B, H]` where it is a list."""
+    """Values of the last layer at every token, in float64; a list has `T` tensors of `[B, H]`."""
 
     embedded: Tensor
     """`[B, T, E]`, x_t."""
@@ -29,7 +29,7 @@ class Unrolled:
     cells: list[Tensor]
     """C_t of an LSTM; empty for a net without a cell state."""
     gates: dict[str, Tensor]
-    """`[B, T, H]`: `forget`, `input`, `output` and `candidate` of an LSTM, 1 where it has no such gate; `reset`,
+    """`[B, T, H]`: `forget`, `input`, `output` and `candidate` of an LSTM, 1 for a gate that it lacks; `reset`,
     `update` and `candidate` of a GRU; empty for a net without gates."""
     logits: Tensor
     """`[B]`, of the state at each review's end."""

@@ -1,1 +1,1 @@
-"""What people read: statistics, tables, figures, the comparison of a sweep, HTML pages."""
+"""Results for people: statistics, tables, figures, the comparison of a sweep, HTML pages."""

@@ -1,4 +1,4 @@
-"""From the runs of a sweep to its results, and from results to tables: means over seeds, and differences of them."""
+"""Results of a sweep's runs, and tables of them: means over seeds, and differences of means."""
 
 import csv
 import hashlib
@@ -66,14 +66,14 @@ class Scored:
     """Digest of its test reviews; empty in results of a version that wrote none."""
     seeds: tuple[int, ...]
     metrics: dict[str, list[float]]
-    """By name, one number per seed; NaN for one that a run does not have."""
+    """Metrics by name, one number per seed; NaN for a metric that a run does not have."""
 
 
 def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[str]]:
-    """The arms of several sweeps, by their names, and a line on each sweep of which runs are left out.
+    """The arms of several sweeps, by their names, and a line on each sweep with runs that are left out.
 
-    Runs of one configuration are one arm, whichever sweep each is of. A seed that two sweeps have counts once, as the
-    first one has it.
+    Runs of one configuration are one arm, whatever their sweep. A seed in two sweeps counts once, with the first
+    sweep's run.
     """
     kept: dict[tuple[str, int], RunResult] = {}
     sweep_of: dict[str, str] = {}
@@ -149,7 +149,7 @@ def _in_order(arms: Sequence[Arm]) -> list[Arm]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """For each dotted key the shortest ending that no other of them has: `epochs`, but `encoder.dropout` beside
+    """For each dotted key the shortest ending that no other key has: `epochs`, but `encoder.dropout` beside
     `embedding.dropout`."""
 
     def endings(key: str) -> list[str]:
@@ -183,7 +183,7 @@ def _is_used(run: RunResult, key: str) -> bool:
 
 
 def _configured(run: RunResult, key: str) -> object:
-    """The value of a key in the run's configuration; what was given where that has none, as of a group."""
+    """The value of a key in the run's configuration, or the override where the configuration has none (a group)."""
     value: object = run.config
     for part in key.split("."):
         value = getattr(value, part, run.overrides.get(key))
@@ -216,7 +216,7 @@ def _number(value: float) -> str:
 
 
 def _digest(predictions: Predictions) -> str:
-    """Of what tells test reviews apart: labels, lengths and lags."""
+    """Digest of the test reviews' labels, lengths and lags."""
     parts = (predictions.labels, predictions.lengths, predictions.lags)
     return hashlib.sha256(b"".join(np.ascontiguousarray(part, "<i8").tobytes() for part in parts)).hexdigest()[:8]
 

@@ -1,4 +1,4 @@
-"""How good a packaged model is on labelled texts that are not its own."""
+"""Scores of a packaged model on labelled texts that are not its own."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ class Mistake(NamedTuple):
     label: int
     """1 positive."""
     probability: float
-    """That it is positive, as the model said."""
+    """The model's probability that the text is positive."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model said of labelled texts; those without a token, of which it says nothing, are left out."""
+    """Predictions of a model on labelled texts; texts without a token have none and are left out."""
 
     predictions: Predictions
     without_tokens: int
@@ -42,7 +42,7 @@ class Evaluation:
     groups: np.ndarray
     """int64 [N], a digest of each text's identifier, 0 for a text that has none."""
     mistakes: list[Mistake]
-    """The surest ones."""
+    """The most confident mistakes."""
 
     @property
     def accuracy(self) -> Interval:
@@ -51,12 +51,12 @@ class Evaluation:
 
     @property
     def accuracy_unseen(self) -> Interval | None:
-        """The same without the texts that the model was trained or chosen on; None where no other is left."""
+        """Accuracy without the texts that the model was trained or chosen on; None where no other is left."""
         return share(self.predictions.correct[~self.seen]) if (~self.seen).any() else None
 
     @property
     def consistency(self) -> Interval | None:
-        """Share of the identifiers with two texts or more of which all were judged rightly (Gardner et al. 2020)."""
+        """Share of identifiers with two texts or more whose texts were all judged rightly (Gardner et al. 2020)."""
         known = self.groups != 0
         _, group, size = np.unique(self.groups[known], return_inverse=True, return_counts=True)
         right = np.bincount(group, weights=self.predictions.correct[known])
@@ -64,7 +64,7 @@ class Evaluation:
 
 
 def share(correct: np.ndarray) -> Interval:
-    """The share of what is true in bool [N], with its 95 % interval."""
+    """The share of true values in bool [N], with its 95 % interval."""
     return wilson_interval(int(correct.sum()), len(correct))
 
 

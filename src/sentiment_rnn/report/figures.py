@@ -20,7 +20,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.statistics import binned, logarithmic_bins, quantile_bins, wilson_interval
 
 WIDTH = 7.0
-"""Of a figure [inches]: at 700 pixels its smallest letters are 12 pixels high, and on paper it fills a page."""
+"""Width of a figure [inches]: at 700 pixels its smallest letters are 12 pixels high, and on paper it fills a page."""
 # Okabe & Ito (2008): told apart by colour-blind readers. Markers and lines tell encoders apart where all is gray.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _FIXED = {"lstm": PALETTE[0], "rnn": PALETTE[1], "bag": PALETTE[2]}
@@ -220,7 +220,7 @@ def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name
 
 
 def draw_level(axes: Axes, level: float, name: str = "") -> None:
-    """A dashed line at what the curves are held against, its name at its left end."""
+    """A dashed line at a value to compare the curves with, named at its left end."""
     axes.axhline(level, **GUIDE)
     if name:
         axes.annotate(
@@ -241,7 +241,7 @@ def decorate_accuracy(axes: Axes, name: str) -> None:
 
 
 def accuracy_limits(axes: Axes) -> tuple[float, float]:
-    """From just below chance, or from the lowest of what is drawn, to the top."""
+    """Limits of an accuracy axis: from just below chance, or from the lowest value drawn, to the top."""
     return max(0.0, min(0.4, axes.dataLim.y0)) - 0.01, 1.01
 
 

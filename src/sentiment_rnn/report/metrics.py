@@ -14,12 +14,12 @@ from sentiment_rnn.tracking.names import BEST_ACCURACY, EPOCH_SECONDS, PARAMETER
 
 
 def percent_with_deviation(value: Spread) -> str:
-    """`88.1 ± 0.2 %`, or `88.1 %` of a single seed."""
+    """`88.1 ± 0.2 %`, or `88.1 %` for a single seed."""
     return f"{with_deviation(Spread(100 * value.mean, 100 * value.deviation), 1)} %"
 
 
 DECIMALS = partial(with_deviation, places=3)
-"""`0.881 ± 0.002`, or `0.881` of a single seed."""
+"""`0.881 ± 0.002`, or `0.881` for a single seed."""
 WHOLE = "{0.mean:,.0f}".format
 SECONDS = "{0.mean:.1f}".format
 
@@ -30,9 +30,9 @@ class Column(NamedTuple):
     metric: str
     """As runs log it; also its column in `results.csv`."""
     title: str = ""
-    """Of its column in the table; none where the table leaves it out."""
+    """Title of its column in the table; empty where the table leaves it out."""
     form: Callable[[Spread], str] = DECIMALS
-    """From mean and deviation over seeds to a cell."""
+    """Function from mean and deviation over seeds to a cell."""
 
     def cell(self, value: Spread) -> str:
         """The cell; a blank where a run does not have the metric."""
@@ -58,7 +58,7 @@ COSTS = (
 
 
 def columns_of(metrics: Iterable[str]) -> list[Column]:
-    """What a comparison shows of these metrics: those of `SCORES` and `COSTS`, and any other `test/…`."""
+    """Columns of a comparison of these metrics: `SCORES`, `COSTS` and any other `test/…`."""
     named = {column.metric for column in SCORES}
     further = sorted(metric for metric in set(metrics) - named if metric.startswith("test/"))
     titled = (Column(metric, metric.removeprefix("test/").replace("_", " ")) for metric in further)

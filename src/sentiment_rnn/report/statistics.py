@@ -42,7 +42,7 @@ class Interval(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether there is an interval."""
+        """Whether the estimate has an interval."""
         return not (math.isnan(self.low) or math.isnan(self.high))
 
 
@@ -94,7 +94,7 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 
 
 DRAWS = 100_000
-"""Of `gaffke_interval`: its bounds then have a standard error below 1 % of the interval's width."""
+"""Draws of `gaffke_interval`: its bounds then have a standard error below 1 % of the interval's width."""
 
 
 def gaffke_interval(values: Values) -> Interval:

@@ -1,4 +1,4 @@
-"""What a sweep found in a few lines and a few numbers, for its parent run in MLflow's list."""
+"""Results of a sweep in a few lines and a few numbers, for its parent run in MLflow's list."""
 
 import math
 import re
@@ -11,11 +11,11 @@ from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
 from sentiment_rnn.tracking.results import RunResult, validation_rank
 
 ROWS = 30
-"""Of the table: a description is a tag, which MLflow cuts."""
+"""Rows of the table at most: a description is a tag, and MLflow cuts long tags."""
 
 
 def summary_text(arms: Sequence[Arm], jobs: int) -> str:
-    """How many runs finished, which is the best on validation, and a row for each arm, in Markdown.
+    """Number of finished runs, the best run on validation, and a row for each arm, in Markdown.
 
     Args:
         jobs: how many runs the sweep has.

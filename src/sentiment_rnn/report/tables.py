@@ -65,7 +65,7 @@ def replace_block(path: Path, name: str, text: str) -> None:
 
 
 def find_block(path: Path, name: str) -> tuple[str, str]:
-    """What stands before and behind a block, its two marks included; raises `UserError` where there is none."""
+    """Text before and after a block, with the block's two marks; raises `UserError` where there is no such block."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a document with the lines {start} and {end}")

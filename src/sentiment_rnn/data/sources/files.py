@@ -72,7 +72,7 @@ class Files:
         return {part: parts[part] for part in ("train", "validation", "test")}
 
     def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
-        """What was held out of the training file, and which texts are in train and in another part."""
+        """Remarks on texts held out of the training file, and on texts that are in train and in another part."""
         sizes = {part: len(found) for part, found in reviews.items()}
         what = f"whole groups of {self.group_column}" if self.group_column else "texts"
         total = sum(size for part, size in sizes.items() if part == "train" or part not in self._paths)

@@ -155,7 +155,7 @@ def write_review(label: int, lag: int, random: np.random.Generator, opens: bool 
 
 @dataclass(frozen=True)
 class Clause:
-    """An opinion of a topic, but for what the opinion is; topics of film and cinema take the same forms."""
+    """A clause about a topic, good or bad still open; topics of film and cinema take the same forms."""
 
     topic: str
     form: str

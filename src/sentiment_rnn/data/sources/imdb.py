@@ -116,7 +116,7 @@ class Imdb:
         return {"train": train, "validation": validation, "test": test}
 
     def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
-        """That the archive is gone and the kept reviews are read, where it is so."""
+        """A remark where the archive is gone and the kept reviews are read instead."""
         if not self.archive or self._path() != self._kept:
             return []
         return [f"data.archive={self.archive}: no such file; the published reviews are read from {self._kept}"]
@@ -263,7 +263,7 @@ class _Member(tarfile.TarInfo):
 
 
 def _difference(texts: Texts) -> str | None:
-    """Which folder is not that of the published corpus, and what differs in it; None where all are."""
+    """A folder that differs from the published corpus, and how; None where no folder does."""
     for folder, (count, size, digest) in PUBLISHED.items():
         contents = [texts[folder][identifier][1] for identifier in sorted(texts[folder])]
         found = hashlib.sha256(b"".join(contents)).hexdigest()

@@ -19,7 +19,7 @@ named by its own."""
 
 
 def __getattr__(name: str) -> Any:
-    """A class by such a name; its family alone is loaded."""
+    """The class by its name here; only the module of its family is loaded."""
     if name not in FAMILIES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{FAMILIES[name]}"), name)

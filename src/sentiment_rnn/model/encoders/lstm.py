@@ -46,7 +46,7 @@ class CellState(Recurrent):
         self.detach = detach
 
     def gradient_stop(self, lengths: Tensor) -> GradientStop | None:
-        """As of every recurrent net, and the way that `detach` takes."""
+        """The stop of every recurrent net, and the path that `detach` cuts."""
         stop = super().gradient_stop(lengths)
         if self.detach == "none":
             return stop
@@ -57,7 +57,7 @@ class CellState(Recurrent):
         )
 
     def initialize(self, layer: AnyLayer) -> None:
-        """As for every recurrent net; with chrono initialization the biases of forget and input gate too."""
+        """Initialize like every recurrent net; with chrono initialization the biases of forget and input gate too."""
         super().initialize(layer)
         if self.chrono_steps:
             drawn = torch.empty(layer.hidden_size).uniform_(1, self.chrono_steps - 1).log_()
@@ -82,7 +82,7 @@ class Lstm(CellState):
         super().__init__(input_size, **shared)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """As for every net with a cell state, and the forget gate's bias where chrono initialization draws none."""
+        """Initialize like every net with a cell state; without chrono initialization the forget bias too."""
         super().initialize(layer)
         if not self.chrono_steps:
             start_gate(layer, "f", torch.tensor(self.forget_bias))

@@ -27,7 +27,7 @@ class OrthogonalRnn(Recurrent):
     cell = Rnn.cell
 
     def initialize(self, layer: AnyLayer) -> None:
-        """As for every vanilla RNN; then the matrix is bound to be orthogonal."""
+        """Initialize like every vanilla RNN; then the matrix is bound to be orthogonal."""
         if self.recurrent_init == "uniform" or self.recurrent_gain != 1:
             raise ValueError("expected recurrent_init=orthogonal or identity, and recurrent_gain=1")
         super().initialize(layer)

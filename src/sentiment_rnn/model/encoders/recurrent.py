@@ -37,7 +37,7 @@ class Recurrent(nn.Module):
 
     cell: Cell
     between: Callable[[Tensor], Tensor] = staticmethod(lambda states: states)
-    """What the next layer reads of the states of the one before."""
+    """Function from the states of a layer to the inputs of the next."""
     module: Callable[..., nn.RNNBase] | None = None
     """PyTorch's module of this cell, which holds its weights, and reads it on a GPU; None where there is none."""
 

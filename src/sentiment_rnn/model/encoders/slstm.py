@@ -60,7 +60,7 @@ class SLstm(CellState):
         return HeadedLayer(input_size, self.hidden_size, self.cell, self.heads)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """As for every net with a cell state, and the forget gate's bias where chrono initialization draws none."""
+        """Initialize like every net with a cell state; without chrono initialization the forget bias too."""
         super().initialize(layer)
         if not self.chrono_steps:
             start_gate(layer, "f", torch.tensor(self.forget_bias))

@@ -17,7 +17,7 @@ _ENVIRONMENT = Environment(
 
 
 def render(template: str, folder: Path | None = None, **values: Any) -> str:
-    """The HTML of a template of this folder, or of another one that includes what is here."""
+    """The HTML of a template of this folder, or of one elsewhere that includes templates of this folder."""
     here = _ENVIRONMENT.loader
     assert here
     loader = ChoiceLoader([FileSystemLoader(folder), here]) if folder else here

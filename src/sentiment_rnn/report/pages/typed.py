@@ -46,7 +46,7 @@ def typed_page(predictors: Mapping[str, Predictor]) -> str:
 
 
 def answers(predictors: Mapping[str, Predictor], text: str) -> list[dict[str, Any]]:
-    """What each model says of a text, for the page: an object a model."""
+    """Answers of the models to a text, for the page: one object per model."""
     return [{"name": name, **_answer(predictor, text)} for name, predictor in predictors.items()]
 
 
