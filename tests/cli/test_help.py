@@ -120,7 +120,7 @@ def test_help_lists_ones_own_encoders_first(tmp_path: Path) -> None:
         (tmp_path / "mine" / "encoder" / f"{name}.yaml").touch()
     for flag in (["--config-dir", "mine"], ["--config-dir=mine"], ["-cd", "mine"]):
         said = run_command("train", tmp_path, "--help", *flag, status=0).stdout
-        assert "convolution, lstm, bag, gru, lstm_chrono, rnn" in said
+        assert "convolution, lstm, bag, gru, lru, lstm_chrono" in said
 
 
 def test_names_that_do_not_fit_are_left_to_the_whole_help(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.lru import Lru, LruLayer
 from sentiment_rnn.model.encoders.min_gru import MinGru
 from sentiment_rnn.model.encoders.min_lstm import MinLstm
-from sentiment_rnn.model.encoders.orthogonal_rnn import OrthogonalRnn
 from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.encoders.rnn import OrthogonalRnn
 from sentiment_rnn.model.encoders.slstm import SLstm
 from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.probes.unrolled import unroll

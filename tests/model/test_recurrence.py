@@ -428,20 +428,25 @@ def test_every_loop_of_the_cells_is_vectorized_for_float_and_for_bfloat16(tmp_pa
     processor = ["-march=sapphirerapids" if option == "-march=native" else option for option in compile_]
     done = subprocess.run([*processor, "-fopt-info-vec-optimized"], capture_output=True, text=True, check=True)
     vectorized = Counter(
-        int(line.split(":")[1])
+        (Path(line.split(":")[0]).name, int(line.split(":")[1]))
         for line in done.stderr.splitlines()
-        if recurrence.SOURCE.name in line and "loop vectorized using 64 byte vectors" in line
+        if "loop vectorized using 64 byte vectors" in line
     )
-    lines = recurrence.SOURCE.read_text().splitlines()
-    loops = [number + 2 for number, line in enumerate(lines) if line.startswith("#pragma omp simd")]
-    instances = {"Rnn": 2, "Lstm": 5, "Gru": 1, "LeakyRnn": 1}
-    assert len(loops) == 2 * len(instances)  # forward and backward
-    for loop in loops:
-        cell = next(line.split()[1] for line in reversed(lines[:loop]) if line.startswith("struct "))
-        # The compiler names the loop's line, or that of the first statement that an instance has.
-        found = sum(vectorized[line] for line in range(loop, loop + 3))
-        number_types = 2
-        assert found == number_types * instances[cell], f"{cell}, line {loop}: {lines[loop - 1].strip()}"
+    number_types = 2
+    # Whose loop, and how often it is compiled: forward and backward of each struct, and of each function in scan.h.
+    expected = {"Rnn": 2, "Lstm": 5, "Gru": 1, "Slstm": 1, "LeakyRnn": 1, "read_units": 2, "read_units_back": 2}
+    instances: Counter[str] = Counter()
+    for source in (recurrence.SOURCE, recurrence.SOURCE.with_name("scan.h")):
+        lines = source.read_text().splitlines()
+        for loop in (number + 2 for number, line in enumerate(lines) if line.startswith("#pragma omp simd")):
+            above = (re.match(r"(?:struct|void|Tensor) (\w+)", line) for line in reversed(lines[:loop]))
+            owner = next(filter(None, above))[1]
+            # The compiler names the loop's line, or that of the first statement that an instance has.
+            found = sum(vectorized[source.name, line] for line in range(loop, loop + 3))
+            instances[owner] += 1
+            times = number_types * expected[owner] if owner in expected else 1  # of a diagonal, complex64 alone
+            assert found == times, f"{owner}, {source.name}:{loop}: {lines[loop - 1].strip()}"
+    assert instances == {name: 1 if "_" in name else 2 for name in (*expected, "diagonal_forward", "diagonal_backward")}
 
 
 @pytest.mark.slow

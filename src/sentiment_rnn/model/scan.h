@@ -136,43 +136,61 @@ void check_complex(const Tensor& lambda, const Tensor& b) {
               "lambda [S], b [B, T, S]: expected contiguous tensors that fit each other");
 }
 
+// Real and imaginary parts of the numbers of some units, side by side: interleaved, their loops would not be vectorized.
+struct Planar {
+  std::array<float, stretch> real{}, imaginary{};
+
+  Planar() = default;
+  Planar(const Complex* numbers, int64_t count) {
+    for (int64_t j = 0; j < count; ++j) real[j] = numbers[j].real(), imaginary[j] = numbers[j].imag();
+  }
+};
+
 Tensor diagonal_forward(const Tensor& lambda, const Tensor& b) {
   check_complex(lambda, b);
   const Tensor h = at::empty(b.sizes(), b.options());
-  const Complex *kept = lambda.const_data_ptr<Complex>(), *added = b.const_data_ptr<Complex>();
-  Complex* const out = h.mutable_data_ptr<Complex>();
+  const float* const added = reinterpret_cast<const float*>(b.const_data_ptr<Complex>());
+  float* const out = reinterpret_cast<float*>(h.mutable_data_ptr<Complex>());
   const int64_t T = b.size(1), S = b.size(2);
   divide_units(b.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
-    std::array<Complex, stretch> state{};
+    const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
+    Planar state;
     for (int64_t t = 0; t < T; ++t) {
-      const int64_t place = (review * T + t) * S;
+      const float* const row = added + 2 * ((review * T + t) * S + first);
+      float* const states = out + 2 * ((review * T + t) * S + first);
 #pragma omp simd
-      for (int64_t j = first; j < last; ++j) {
-        out[place + j] = state[j - first] = kept[j] * state[j - first] + added[place + j];
+      for (int64_t j = 0; j < last - first; ++j) {
+        const float real = kept.real[j] * state.real[j] - kept.imaginary[j] * state.imaginary[j] + row[2 * j];
+        const float imaginary = kept.real[j] * state.imaginary[j] + kept.imaginary[j] * state.real[j] + row[2 * j + 1];
+        states[2 * j] = state.real[j] = real;
+        states[2 * j + 1] = state.imaginary[j] = imaginary;
       }
     }
   });
   return h;
 }
 
-// With g_t = ∂L/∂h_t + conj(λ) · g_{t+1}: ∂L/∂b_t = g_t. ∂L/∂λ is the sum of g_t · conj(h_{t-1}), in recurrence's Python.
+// With g_t = ∂L/∂h_t + conj(λ) · g_{t+1}: ∂L/∂b_t = g_t. ∂L/∂λ is the sum of g_t · conj(h_{t-1}), in scan.py.
 Tensor diagonal_backward(const Tensor& dh, const Tensor& lambda) {
   check_complex(lambda, dh);
   const Tensor db = at::empty(dh.sizes(), dh.options());
-  const Complex *kept = lambda.const_data_ptr<Complex>(), *from_loss = dh.const_data_ptr<Complex>();
-  Complex* const out = db.mutable_data_ptr<Complex>();
+  const float* const from_loss = reinterpret_cast<const float*>(dh.const_data_ptr<Complex>());
+  float* const out = reinterpret_cast<float*>(db.mutable_data_ptr<Complex>());
   const int64_t T = dh.size(1), S = dh.size(2);
   divide_units(dh.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
-    std::array<Complex, stretch> later{};
+    const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
+    Planar later;
     for (int64_t t = T - 1; t >= 0; --t) {
-      const int64_t place = (review * T + t) * S;
+      const float* const row = from_loss + 2 * ((review * T + t) * S + first);
+      float* const gradients = out + 2 * ((review * T + t) * S + first);
 #pragma omp simd
-      for (int64_t j = first; j < last; ++j) {
-        const Complex g = from_loss[place + j] + std::conj(kept[j]) * later[j - first];
-        out[place + j] = later[j - first] = g;
+      for (int64_t j = 0; j < last - first; ++j) {
+        const float real = kept.real[j] * later.real[j] + kept.imaginary[j] * later.imaginary[j] + row[2 * j];
+        const float imaginary = kept.real[j] * later.imaginary[j] - kept.imaginary[j] * later.real[j] + row[2 * j + 1];
+        gradients[2 * j] = later.real[j] = real;
+        gradients[2 * j + 1] = later.imaginary[j] = imaginary;
       }
     }
   });
   return db;
 }
-

@@ -6,17 +6,12 @@ with g(x) = x + 1/2 where x ≥ 0, else σ(x). Gate and candidate see the token 
 over time. A gradient is multiplied by 1 - z_t at each step back, and by nothing else.
 """
 
-import torch
 from torch import Tensor
 from torch.nn.functional import gelu
 
 from sentiment_rnn.model.cells import Cell, Step
 from sentiment_rnn.model.encoders.recurrent import Recurrent
-
-
-def positive(x: Tensor) -> Tensor:
-    """g(x), above 0 everywhere: x + 1/2 where x ≥ 0, else σ(x)."""
-    return torch.where(x < 0, x.sigmoid(), x + 0.5)
+from sentiment_rnn.model.scan import positive
 
 
 def min_gru_coefficients(from_inputs: Tensor) -> tuple[Tensor, Tensor]:

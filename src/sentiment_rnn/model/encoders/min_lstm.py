@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import gelu
 
 from sentiment_rnn.model.cells import Cell, Step
-from sentiment_rnn.model.encoders.min_gru import positive
 from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.scan import positive
 
 
 def min_lstm_coefficients(from_inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,8 +4,9 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import orthogonal
 
-from sentiment_rnn.model.cells import Cell, Step
+from sentiment_rnn.model.cells import AnyLayer, Cell, Step
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 
 
@@ -53,3 +54,32 @@ class ReluRnn(Recurrent):
 
     cell = Cell("h", relu_step, compiled="relu_rnn", slope=slope_of_relu)
     module = staticmethod(partial(nn.RNN, nonlinearity="relu"))  # a partial would become a method in later Pythons
+
+
+class OrthogonalRnn(Recurrent):
+    """The vanilla RNN whose recurrent matrix stays orthogonal in training (Lezcano-Casado & Martínez-Rubio 2019, "Cheap
+    orthogonal constraints in neural networks", arXiv:1901.08428, section 3):
+
+        W_h = Q exp(A - Aᵀ)
+
+    with Q the orthogonal matrix at the start, and the lower triangle of A trained from 0. So W_h turns a gradient and
+    never shrinks it; only the slope of the tanh does.
+
+    Raises:
+        ValueError: the recurrent matrix is to start as another than an orthogonal one.
+
+    >>> states = OrthogonalRnn(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
+    """
+
+    cell = Rnn.cell
+
+    def initialize(self, layer: AnyLayer) -> None:
+        """Start as every vanilla RNN does; then bind the matrix to stay orthogonal."""
+        if self.recurrent_init == "uniform" or self.recurrent_gain != 1:
+            raise ValueError("expected recurrent_init=orthogonal or identity, and recurrent_gain=1")
+        super().initialize(layer)
+        orthogonal(layer, "weight_hh_l0", orthogonal_map="matrix_exp")
+
+    def free_parameters(self) -> tuple[list[nn.Parameter], float]:
+        """A, without decay: it would draw W_h back to its start."""
+        return [one for name, one in self.named_parameters() if "parametrizations" in name], 1.0

@@ -10,14 +10,14 @@ passed over. W_h is split into heads: a unit sees those of its own head alone. A
 by f · n_{t-1} / n_t at each step back.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, HeadedLayer, Step
-from sentiment_rnn.model.encoders.lstm import CellState, start_gate
+from sentiment_rnn.model.encoders.recurrent import Recurrent, gates_of
 
 
 def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
@@ -34,7 +34,7 @@ def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor
     return Step(o * cell / normalizer, memory, gates)
 
 
-class SLstm(CellState):
+class SLstm(Recurrent):
     """The sLSTM.
 
     Args:
@@ -60,7 +60,6 @@ class SLstm(CellState):
         return HeadedLayer(input_size, self.hidden_size, self.cell, self.heads)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """Initialize like every net with a cell state; without chrono initialization the forget bias too."""
+        """Start as every recurrent net does, and open the forget gates."""
         super().initialize(layer)
-        if not self.chrono_steps:
-            start_gate(layer, "f", torch.tensor(self.forget_bias))
+        gates_of(layer, cast(Tensor, layer.bias_ih_l0))["f"].fill_(self.forget_bias)
