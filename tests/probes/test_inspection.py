@@ -44,8 +44,12 @@ def test_the_gates_are_the_units_of_the_cell(build_package: Callable[..., Packag
     assert ((found.gates["forget"] > 0) & (found.gates["forget"] < 1)).all()
 
 
-def test_two_layers_have_no_gates_to_show(build_package: Callable[..., Package]) -> None:
-    assert inspect(Predictor(build_package(layers=2)), TEXT).gates == {}
+def test_two_directions_have_no_gates_to_show(build_package: Callable[..., Package]) -> None:
+    assert inspect(Predictor(build_package(bidirectional=True)), TEXT).gates == {}
+
+
+def test_of_two_layers_the_gates_of_the_upper_one_are_shown(build_package: Callable[..., Package]) -> None:
+    assert set(inspect(Predictor(build_package(layers=2)), TEXT).gates) == {"forget", "input", "output", "cell"}
 
 
 def test_a_sentence_left_out_changes_what_it_says(build_package: Callable[..., Package]) -> None:

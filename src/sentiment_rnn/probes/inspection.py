@@ -45,7 +45,7 @@ class Inspection:
     running: np.ndarray
     """float32 [T], the model's probability if the text ended after this token."""
     gates: dict[str, np.ndarray]
-    """By gate, and `cell` for the cell state: float [T, units]. Empty for all but a single layer of an LSTM in one
+    """By gate, and `cell` for the cell state: float [T, units]. Of the last layer. Empty for all but an LSTM in one
     direction, pooled at its last state."""
     sentences: list[Sentence]
 
@@ -95,7 +95,7 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
     model = predictor.package.model
     try:
         unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
-    except ValueError:  # it is no single layer, or not pooled at its last state
+    except ValueError:  # it has two directions, or is not pooled at its last state
         return {}
     if not unrolled.cells:
         return {}
