@@ -44,10 +44,6 @@ def test_the_gates_are_the_units_of_the_cell(build_package: Callable[..., Packag
     assert ((found.gates["forget"] > 0) & (found.gates["forget"] < 1)).all()
 
 
-def test_two_directions_have_no_gates_to_show(build_package: Callable[..., Package]) -> None:
-    assert inspect(Predictor(build_package(bidirectional=True)), TEXT).gates == {}
-
-
 def test_of_two_layers_the_gates_of_the_upper_one_are_shown(build_package: Callable[..., Package]) -> None:
     assert set(inspect(Predictor(build_package(layers=2)), TEXT).gates) == {"forget", "input", "output", "cell"}
 
