@@ -232,7 +232,8 @@ def row_of(evidence: Evidence, claim: str, losses: Mapping[str, pd.Series], p: f
     """Numbers of a claim: the seeds that it counts, and a mean with its t interval, Welch's for two arms."""
     arms = ("rnn", "lstm") if claim == MORE else (claim,)
     labels = [evidence.label(arm) for arm in arms]
-    row = Numbers(f"lose more than {100 * MARGIN:g} points by place", labels[0], NO_SEED, *labels[1:])
+    more = "more" if claim == MORE else "by the filler's place"
+    row = Numbers(f"over {100 * MARGIN:g} points {more}", labels[0], NO_SEED, *labels[1:])
     if losses[claim].empty:
         return row
     first, *others = ([*losses[arm][losses[claim].index]] for arm in arms)

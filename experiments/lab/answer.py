@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from experiments.lab.findings import Found, searched_where_run
-from experiments.lab.rules import tally
-from experiments.lab.table import BySeed, read_results
+from experiments.lab.rules import tally, worst_to_best
+from experiments.lab.table import read_results
 from experiments.lab.tables import span
 from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table
@@ -29,17 +29,10 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
         of_arm = {at: count for (one, at), count in counts.items() if one == arm}
         longest = span({int(at): clopper_pearson(*count) for at, count in of_arm.items()})
         at_lag = tally(*of_arm[SHOWN]) if SHOWN in of_arm else NONE
-        accuracy = worst_to_best(real_text.scores.get((arm, ""), {})) if real_text else NONE
+        accuracy = worst_to_best(scores) if real_text and (scores := real_text.scores.get((arm, ""))) else NONE
         rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy, state))
     return Table(
         "Longest lag with an interval above 50 % of seeds; exact 95 % intervals; IMDb from worst to best seed; H units",
         ("encoder", "longest lag", f"seeds at lag {SHOWN}", "IMDb [%]", "state"),
         rows,
     )
-
-
-def worst_to_best(by_seed: BySeed) -> str:
-    """`54.6 to 84.6`, over seeds [%]; a dash for none."""
-    if not by_seed:
-        return NONE
-    return f"{100 * min(by_seed.values()):.1f} to {100 * max(by_seed.values()):.1f}"

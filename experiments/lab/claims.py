@@ -57,7 +57,7 @@ def chosen_tables(experiments: Path, claims: Sequence[Judged], link: Callable[[J
     tables = {}
     for name, of in yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8")).items():
         chosen = [known(one, by_name, f"{CHOSEN}: {name} names claim {one}") for one in of["claims"]]
-        table = claims_table(chosen, "study", link, left_out=("difference", "margin", "ahead", "p"))
+        table = claims_table(chosen, "study", link, left_out=("difference", "margin", "p"))
         tables[name] = table._replace(title=f"{of['question']} {table.title}")
     return tables
 

@@ -20,7 +20,7 @@ from sentiment_rnn.report.statistics import Interval, accuracy_interval
 Arms = Mapping[str, Arm]
 SUCCEED = "seeds that succeed [%]"
 LAG = "lag: tokens from the deciding clause to the end"
-SUCCESS = f"A seed succeeds with a test accuracy above {100 * LEARNS:g} %."
+SUCCESS = f"Success: test accuracy above {100 * LEARNS:g} %."
 BEHIND = "#DCDCDC"
 """Colour of the other arms."""
 MOST_COLUMNS = 4
@@ -109,7 +109,7 @@ def share_lines(shares: Mapping[str, Mapping[int, Interval]], styles: Arms, titl
     mark_lags(axes, {lag for by_lag in shares.values() for lag in by_lag})
     draw_level(axes, 100 * MOST, "half of the seeds")
     axes.set(ylim=(-4, 104), ylabel=SUCCEED, xlabel=LAG)
-    axes.set_title(f"{title} Pale: exact 95 % intervals.", fontsize="medium", fontweight="normal", pad=9)
+    axes.set_title(f"{title} Pale: 95 % intervals.", fontsize="medium", fontweight="normal", pad=9)
     lines = {arm: (list(of), *in_percent(of)) for arm, of in shares.items() if of}
     draw_lines(figure, axes, lines, styles, apart=1.035)
     return figure
@@ -223,7 +223,7 @@ def steps(evidence: Evidence) -> Figure:
 
 @styled
 def accuracy(evidence: Evidence) -> Figure:
-    """Test accuracy, one dot per seed, and the mean with its interval; a line for a bag of words."""
+    """Test accuracy, one dot per seed; a line for a bag of words."""
     styles, scores = evidence.study.arms, {arm: list(evidence.scores[arm, ""].values()) for arm in evidence.arms}
     rows = [arm for arm in scores if styles[arm].encoder != "bag"]
     figure, (axes,) = new_figure(height=1.0 + 0.36 * len(rows))
@@ -231,16 +231,13 @@ def accuracy(evidence: Evidence) -> Figure:
         color, marker = styles[arm].color, line_of(styles[arm].encoder)["marker"]
         axes.scatter(np.multiply(100, scores[arm]), [row] * len(scores[arm]), s=34, color=color, marker=marker,
                      alpha=0.65, linewidth=0)  # fmt: skip
-        mean, low, high = 100 * np.array(accuracy_interval(scores[arm]))
-        axes.plot([low, high], [row + 0.3] * 2, color=color, linewidth=1.2)
-        axes.plot(mean, row + 0.3, "|", color=color, markersize=7)
     for arm in scores.keys() - set(rows):
         mean = 100 * np.mean(scores[arm])
         axes.axvline(mean, **GUIDE)
         axes.annotate(f"{evidence.label(arm)} {mean:.1f} %", (mean, 1.01), xycoords=("data", "axes fraction"),
                       ha="right", va="bottom", fontsize="small", color="#666666")  # fmt: skip
     mark_rows(axes, [evidence.label(arm) for arm in rows])
-    figure.supxlabel("test accuracy [%] (a dot a seed; below: mean with 95 % interval)", fontsize="medium")
+    figure.supxlabel("test accuracy [%], a dot for each seed", fontsize="medium")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The textbook tasks: what is asked, what the answer is, and what who forgets would lose."""
+"""The tasks on sequences: what is asked, what the answer is, and what who forgets would lose."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,7 +15,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sentiment_rnn.config.task import SequenceTaskConfig
-from sentiment_rnn.data.sequences import Adding, Copying, GeneratedSequences, SequenceData, Sequences, task_of
+from sentiment_rnn.data.sequences import (
+    UNASKED,
+    Adding,
+    Copying,
+    GeneratedSequences,
+    Parity,
+    Recall,
+    SequenceData,
+    Sequences,
+    task_of,
+)
 from sentiment_rnn.errors import UserError
 
 SEEDS = st.integers(0, 2**31)
@@ -53,6 +63,41 @@ def test_symbols_come_back_behind_the_signal(seed: int, steps: int, symbols: int
     )
 
 
+@given(SEEDS, st.integers(2, 60))
+@settings(max_examples=40, deadline=None)
+def test_a_parity_flips_with_every_one(seed: int, steps: int) -> None:
+    inputs, targets = Parity(steps).draw(8, generator(seed))
+    assert inputs.shape == (8, steps, 2)
+    bits, odd = inputs.argmax(2), torch.zeros(8, dtype=torch.int64)
+    for step in range(steps):
+        odd = odd ^ bits[:, step]
+        assert torch.equal(targets[:, step], odd)
+
+
+@given(SEEDS, st.integers(1, 20), st.integers(1, 6), st.integers(6, 9))
+@settings(max_examples=40, deadline=None)
+def test_what_is_asked_for_is_the_value_that_followed_the_key(seed: int, steps: int, pairs: int, alphabet: int) -> None:
+    task = Recall(steps, pairs, alphabet)
+    inputs, targets = task.draw(8, generator(seed))
+    tokens = inputs.argmax(2)
+    assert inputs.shape == (8, task.length, task.input_size) == (8, 2 * pairs + steps, 2 * alphabet + 1)
+    assert (targets[:, :-1] == UNASKED).all()
+    for sequence, answer in zip(tokens.tolist(), targets[:, -1].tolist(), strict=True):
+        keys, values = sequence[0 : 2 * pairs : 2], sequence[1 : 2 * pairs : 2]
+        assert len(set(keys)) == pairs
+        assert all(1 <= key <= alphabet < value <= 2 * alphabet for key, value in zip(keys, values, strict=True))
+        assert not any(sequence[2 * pairs : -1])
+        assert values[keys.index(sequence[-1])] == 1 + alphabet + answer
+
+
+def test_test_sequences_can_be_longer_than_those_of_training() -> None:
+    longer = replace(OF_TASK["parity"], test_steps=48)
+    lengths = {split: next(iter(GeneratedSequences(longer, 0, split))).inputs.shape[1]
+               for split in ("train", "validation", "test")}  # fmt: skip
+    assert lengths == {"train": 12, "validation": 12, "test": 48}
+    assert longer.title == "parity over 12 steps, tested over 48"
+
+
 def test_who_forgets_loses_the_baseline() -> None:
     _, targets = Adding(10).draw(200_000, generator(0))
     assert float(targets.var()) == pytest.approx(Adding(10).baseline, rel=0.01)
@@ -73,7 +118,12 @@ def test_who_forgets_says_blanks_and_then_any_symbol(symbols: int, alphabet: int
 CONFIG = SequenceTaskConfig(
     _target_="", name="adding", steps=12, symbols=None, alphabet=None, batch_size=16, batches=5, test_sequences=40
 )  # fmt: skip
-OF_TASK = {"adding": CONFIG, "copying": replace(CONFIG, name="copying", symbols=3, alphabet=2)}
+OF_TASK = {
+    "adding": CONFIG,
+    "copying": replace(CONFIG, name="copying", symbols=3, alphabet=2),
+    "parity": replace(CONFIG, name="parity"),
+    "recall": replace(CONFIG, name="recall", symbols=3, alphabet=4),
+}
 
 
 def drawn(sequences: Iterable[Sequences]) -> Tensor:
@@ -115,7 +165,7 @@ def test_validation_and_test_are_the_same_each_time_and_not_each_others() -> Non
     assert not torch.equal(found[0], drawn(GeneratedSequences(CONFIG, 1, "validation")))
 
 
-@pytest.mark.parametrize("name", ["adding", "copying"])
+@pytest.mark.parametrize("name", ["adding", "copying", "parity", "recall"])
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) -> None:
     sequences = GeneratedSequences(OF_TASK[name], 0, split)
@@ -126,6 +176,8 @@ def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) 
 def test_a_configuration_names_its_task() -> None:
     assert task_of(CONFIG) == Adding(12)
     assert task_of(OF_TASK["copying"]) == Copying(12, symbols=3, alphabet=2)
+    assert task_of(OF_TASK["parity"]) == Parity(12)
+    assert task_of(OF_TASK["recall"]) == Recall(12, symbols=3, alphabet=4)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +192,13 @@ def test_copying_asks_for_symbols_and_an_alphabet(given: dict[str, int | None], 
         replace(OF_TASK["copying"], **given)
 
 
+def test_the_keys_of_a_recall_differ() -> None:
+    with pytest.raises(UserError, match=r"^task.symbols=5: expected at most task.alphabet=4"):
+        replace(OF_TASK["recall"], symbols=5)
+
+
 def test_adding_has_neither() -> None:
-    with pytest.raises(UserError, match=r"^task.symbols=3: expected a number for copying, null for adding"):
+    with pytest.raises(UserError, match=r"^task.symbols=3: expected a number for copying and recall, null for adding"):
         replace(CONFIG, symbols=3)
 
 

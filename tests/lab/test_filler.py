@@ -214,7 +214,7 @@ def test_findings_come_from_the_table_and_a_missing_seed_decides_nothing() -> No
     assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
     assert verdicts_in(table) == [HOLDS, FAILS, FAILS, HOLDS]
     (row,) = found.verdicts["rnn"].rows
-    assert row[:3] == ("lose more than 10 points by place", "RNN, orthogonal", "10/10 (69 to 100)")
+    assert row[:3] == ("over 10 points by the filler's place", "RNN, orthogonal", "10/10 (69 to 100)")
     of_loss, of_kept, of_areas = found.tables.values()
     assert [row[:3] for row in of_kept.rows[:2]] == [("state", "RNN, orthogonal", "10/10"), ("state", "GRU", "10/10")]
     assert len(of_loss.rows) == 12

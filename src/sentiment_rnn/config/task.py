@@ -1,6 +1,7 @@
 """Keys of `task`: what is learnt."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from omegaconf import MISSING
 
@@ -19,16 +20,18 @@ class TaskConfig:
 
 @dataclass
 class SequenceTaskConfig(TaskConfig):
-    """A textbook task of long memory, its sequences generated as they are needed."""
+    """A task on sequences that are generated as they are needed."""
 
     name: str = MISSING
-    """`adding` (Hochreiter & Schmidhuber 1997) or `copying` (Arjovsky et al. 2016)."""
+    """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016), `parity` or `recall`."""
     steps: int = MISSING
-    """The length of a sequence to add, or how long symbols must be kept before they are copied."""
+    """The length of a sequence to add, or of bits; or how long symbols must be kept before they are asked for."""
+    test_steps: int | None = None
+    """The same of the test sequences, to test at another length than that of training; null: `steps`."""
     symbols: int | None = MISSING
-    """Symbols to copy; null: adding has none."""
+    """Symbols to copy, or pairs of key and value to recall; null: adding and parity have none."""
     alphabet: int | None = MISSING
-    """Symbols to draw from; null: adding has none."""
+    """Symbols to draw from; null: adding and parity have none."""
     batch_size: int = MISSING
     """Sequences in a batch."""
     batches: int = MISSING
@@ -37,15 +40,19 @@ class SequenceTaskConfig(TaskConfig):
     """Sequences to validate on, and as many others to test on."""
 
     def __post_init__(self) -> None:
-        one_of(self, "task.", name=("adding", "copying"))
-        at_least(self, "task.", steps=2, symbols=1, alphabet=2, batch_size=1, batches=1, test_sequences=1)
+        one_of(self, "task.", name=("adding", "copying", "parity", "recall"))
+        at_least(self, "task.", steps=2, test_steps=2, symbols=1, alphabet=2, batch_size=1, batches=1, test_sequences=1)
         for key in ("symbols", "alphabet"):
             value = getattr(self, key)
-            if (value is None) == (self.name == "copying"):
-                refuse(f"task.{key}", value, "a number for copying, null for adding, which has none")
+            if (value is None) == (self.name in ("copying", "recall")):
+                refuse(f"task.{key}", value, "a number for copying and recall, null for adding and parity")
+        if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
+            refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")
 
     @property
     def title(self) -> str:
         """`adding over 50 steps`, `copying 8 symbols over 20 steps`."""
-        what = {None: "", 1: " 1 symbol"}.get(self.symbols, f" {self.symbols} symbols")
-        return f"{self.name}{what} over {self.steps} steps"
+        kind = "pair" if self.name == "recall" else "symbol"
+        what = {None: "", 1: f" 1 {kind}"}.get(self.symbols, f" {self.symbols} {kind}s")
+        tested = f", tested over {self.test_steps}" if self.test_steps else ""
+        return f"{self.name}{what} over {self.steps} steps{tested}"

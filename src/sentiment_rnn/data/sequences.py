@@ -1,4 +1,5 @@
-"""The two textbook tasks of long memory, adding and copying. Sequences are drawn as they are needed, from a seed."""
+"""Tasks that part recurrent nets: adding and copying (long memory), parity (state tracking) and recall (capacity).
+Sequences are drawn as they are needed, from a seed."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from torch.utils.data import DataLoader, IterableDataset
 from sentiment_rnn.config.task import SequenceTaskConfig
 from sentiment_rnn.data.task_data import ResumableLoader, TaskData
 
+UNASKED = -100
+"""Target of a step at which nothing is asked: PyTorch's cross-entropy passes over it."""
+
 
 class Sequences(NamedTuple):
     """B sequences of one length T."""
@@ -20,7 +24,7 @@ class Sequences(NamedTuple):
     inputs: Tensor
     """float32 [B, T, E]."""
     targets: Tensor
-    """float32 [B], the sum (adding); int64 [B, T], the symbol at each step (copying)."""
+    """float32 [B], the sum (adding); int64 [B, T], the symbol at each step, or `UNASKED`."""
 
     @property
     def lengths(self) -> Tensor:
@@ -101,11 +105,104 @@ class Copying(NamedTuple):
         return Sequences(one_hot(tokens, self.input_size).float(), targets)
 
 
-def task_of(config: SequenceTaskConfig) -> Adding | Copying:
-    """The task that a configuration asks for."""
+class Parity(NamedTuple):
+    """Bits, and at each step whether an odd number of them was 1 so far: 0 1 1 0 1 → 0 1 0 0 1.
+
+    A state that flips, which a net whose state is linear in the one before, with positive factors, cannot have at every
+    length (Merrill et al. 2024, arXiv:2404.08819; Grazzi et al. 2024, arXiv:2411.12537).
+    """
+
+    steps: int
+    """Bits in a sequence."""
+
+    @property
+    def input_size(self) -> int:
+        """E, one-hot."""
+        return 2
+
+    @property
+    def outputs(self) -> int:
+        """Number of classes at each step."""
+        return 2
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return self.steps
+
+    @property
+    def baseline(self) -> float:
+        """The cross-entropy [nats per step] of a guess."""
+        return math.log(2)
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
+        """A batch."""
+        bits = torch.randint(0, 2, (batch_size, self.steps), generator=generator)
+        return Sequences(one_hot(bits, 2).float(), bits.cumsum(1) % 2)
+
+
+class Recall(NamedTuple):
+    """Pairs of a key and a value, `steps - 1` blanks, then one of the keys: what was its value? a 3 b 1 c 2 … b → 1.
+
+    All pairs must be kept, since any may be asked: the size of the state decides (Arora et al. 2023, arXiv:2312.04927).
+    """
+
+    steps: int
+    """Steps from the last value to the question."""
+    symbols: int
+    """Pairs in a sequence; their keys differ."""
+    alphabet: int
+    """Keys to draw from, and as many values."""
+
+    @property
+    def input_size(self) -> int:
+        """E, one-hot: blank 0, then keys, then values."""
+        return 2 * self.alphabet + 1
+
+    @property
+    def outputs(self) -> int:
+        """Number of classes at the last step: the values."""
+        return self.alphabet
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return 2 * self.symbols + self.steps
+
+    @property
+    def baseline(self) -> float:
+        """The cross-entropy [nats] of a guess."""
+        return math.log(self.alphabet)
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
+        """A batch."""
+        shuffled = torch.rand(batch_size, self.alphabet, generator=generator).argsort(1)
+        keys, values = (
+            shuffled[:, : self.symbols],
+            torch.randint(0, self.alphabet, (batch_size, self.symbols), generator=generator),
+        )
+        asked = torch.randint(0, self.symbols, (batch_size, 1), generator=generator)
+        tokens = torch.zeros(batch_size, self.length, dtype=torch.int64)
+        tokens[:, 0 : 2 * self.symbols : 2] = 1 + keys
+        tokens[:, 1 : 2 * self.symbols : 2] = 1 + self.alphabet + values
+        tokens[:, -1:] = 1 + keys.gather(1, asked)
+        targets = torch.full_like(tokens, UNASKED)
+        targets[:, -1:] = values.gather(1, asked)
+        return Sequences(one_hot(tokens, self.input_size).float(), targets)
+
+
+Task = Adding | Copying | Parity | Recall
+
+
+def task_of(config: SequenceTaskConfig, steps: int | None = None) -> Task:
+    """The task that a configuration asks for, over `steps` steps in place of its own if they are given."""
+    steps = steps or config.steps
     if config.name == "adding":
-        return Adding(config.steps)
-    return Copying(config.steps, cast(int, config.symbols), cast(int, config.alphabet))
+        return Adding(steps)
+    if config.name == "parity":
+        return Parity(steps)
+    kind = Copying if config.name == "copying" else Recall
+    return kind(steps, cast(int, config.symbols), cast(int, config.alphabet))
 
 
 class GeneratedSequences(IterableDataset[Sequences]):
@@ -127,7 +224,7 @@ class GeneratedSequences(IterableDataset[Sequences]):
         repeats: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config = config
-        self.task = task_of(config)
+        self.task = task_of(config, config.test_steps if split == "test" else None)
         self.seed = seed
         self.split = split
         self.epoch = epoch

@@ -1,4 +1,4 @@
-"""The head of the textbook tasks: vectors → encoder → linear, at the last step or at every one."""
+"""The head of the tasks on sequences: vectors → encoder → linear, at the last step or at every one."""
 
 from typing import Any, cast
 
@@ -36,23 +36,27 @@ class SequenceModel(TrainingModule):
             said = self.output(read.float())
         return said if self.symbols else said.squeeze(1)
 
-    def loss(self, batch: Any) -> Tensor:
-        """Cross entropy of the symbols of a batch of `Sequences`, or mean squared error of its numbers."""
-        said = self(batch.inputs, batch.lengths)
+    def loss(self, said: Tensor, targets: Tensor) -> Tensor:
+        """Cross entropy of the symbols that are asked for, or mean squared error of the numbers."""
         if self.symbols:
-            return cross_entropy(said.flatten(0, 1), batch.targets.flatten())
-        return mse_loss(said, batch.targets)
+            return cross_entropy(said.flatten(0, 1), targets.flatten())
+        return mse_loss(said, targets)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss of a batch."""
-        loss = self.loss(batch)
+        loss = self.loss(self(batch.inputs, batch.lengths), batch.targets)
         self.log_step("train/loss", loss, batch_size=len(batch.inputs))
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """`val/loss`."""
-        self.log("val/loss", self.loss(batch), batch_size=len(batch.inputs))
+        loss = self.loss(self(batch.inputs, batch.lengths), batch.targets)
+        self.log("val/loss", loss, batch_size=len(batch.inputs))
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        """`test/loss`."""
-        self.log("test/loss", self.loss(batch), batch_size=len(batch.inputs))
+        """`test/loss`; of symbols also `test/last_step_accuracy`, of the answers at the last step."""
+        said = self(batch.inputs, batch.lengths)
+        self.log("test/loss", self.loss(said, batch.targets), batch_size=len(batch.inputs))
+        if self.symbols:
+            right = said[:, -1].argmax(1) == batch.targets[:, -1]
+            self.log("test/last_step_accuracy", right.float().mean(), batch_size=len(batch.inputs))

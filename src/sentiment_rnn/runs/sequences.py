@@ -1,4 +1,4 @@
-"""The job of a run on a textbook task of long memory: adding or copying."""
+"""The job of a run on sequences: adding, copying, parity or recall."""
 
 from dataclasses import asdict
 from typing import Any
