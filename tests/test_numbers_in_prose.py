@@ -15,6 +15,7 @@ from experiments.lab.table import read_results, values_of
 REPOSITORY = Path(__file__).resolve().parents[1]
 MARGIN = 0.01
 """A point of accuracy, as the protocols of IMDb have it."""
+COPIED = "copying 8 symbols over 20 steps"
 KNOWS = 0.7
 """Area above which a state knows a review, by the protocol of filler."""
 
@@ -181,6 +182,25 @@ def of_real_text() -> list[str]:
         f"the RNN is {100 * pooled:.1f} points behind the LSTM.",
         f"word pairs gain {100 * (pairs - words):.1f} points over words, and with {100 * pairs:.1f} % they beat",
     ]
+
+
+def test_the_numbers_beside_published_work_are_those_of_the_studies() -> None:
+    page = " ".join((REPOSITORY / "docs" / "related_work.md").read_text().split())
+    copied = {arm: evidence("textbook").learn(arm, COPIED) for arm in ("rnn", "rnn_relu", "lstm")}
+    one_bit = evidence("textbook").learn("rnn", "copying 1 symbol over 27 steps")
+    kept = {arm: 8 * fmean(evidence("textbook").scores[arm, COPIED].values()) for arm in ("lstm", "lstm_chrono_50")}
+    assert all(evidence("textbook").learn(arm, "adding over 50 steps") == (20, 20) for arm in ("rnn_relu", "lstm"))
+    assert learn("learnability", "rnn_relu", 100) == learn("own_rate", "gru", 50) == learn("own_rate", "lstm", 50)
+    assert (copied["rnn"][0], learn("long_range", "lstm", 400)[0], learn("long_range", "rnn_relu", 400)[0]) == (0, 0, 0)
+    for said in (
+        "succeeds with {} of {} seeds and forget bias 1 with none".format(*learn("long_range", "lstm_chrono", 400)),
+        f"time scale 50 keeps {kept['lstm_chrono_50']:.1f} bits and forget bias 1 keeps {kept['lstm']:.1f}",
+        "the LSTM with forget bias 0 with {} of {}".format(*learn("own_rate", "lstm_forget_0", 50)),
+        "succeed at lag 100, and {} of {} at lag 20".format(*learn("causes", "lstm_no_forget", 20)),
+        "2 to 50 mixed, {} of {} succeed at lag 400".format(*carried_to_400()),
+        "a single bit for 28 steps in {} of {} seeds, and eight bits in none".format(*one_bit),
+    ):
+        assert said in page
 
 
 def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() -> None:

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 KEY_PAGES = (
     "docs/index.html",
     "docs/findings.html",
+    "notebooks/lesson.html",
     "docs/configuration.html",
     "experiments/gradient/gates.html",
     "experiments/benchmarks/README.html",
