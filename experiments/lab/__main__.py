@@ -89,7 +89,10 @@ def write_page(output: Path) -> None:
 
 
 def _numbers(given: str) -> tuple[int, ...]:
-    return tuple(sorted({int(number) for number in given.split(",")}))
+    try:
+        return tuple(sorted({int(number) for number in given.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{given}: expected numbers with commas between, 20,100") from error
 
 
 def _names(given: str) -> list[str]:

@@ -25,7 +25,7 @@ from experiments.lab.rules import LEARNS, tally
 from experiments.lab.run import read_provenance
 from experiments.lab.search import Draw, best_draw, draws_of
 from experiments.lab.study import ENCODERS, Arm, Study, Sweep, find_study
-from experiments.lab.sweeps import Measured, measured, train
+from experiments.lab.sweeps import measured, train
 from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.config.components import arguments_of, class_named
 from sentiment_rnn.config.store import run_config
@@ -33,6 +33,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
+from sentiment_rnn.tracking.results import find_sweep, results_of
 from sentiment_rnn.tracking.store import Store, open_store
 
 SEARCH_SEED, FINAL_SEEDS = 100, (101, 102, 103)
@@ -60,7 +61,7 @@ class Placement:
         overrides: Hydra's, of every run.
 
     Raises:
-        UserError: there is no such encoder.
+        UserError: there is no such encoder, or nothing to train.
     """
 
     encoder: str
@@ -74,6 +75,11 @@ class Placement:
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        if min(self.seeds, self.draws, *self.lags) < 1:
+            given = f"--lags {','.join(map(str, self.lags))} --seeds {self.seeds} --draws {self.draws}"
+            raise UserError(f"{given}: expected numbers above 0")
+        if fixed := [one for one in self.overrides if one.lstrip("+").startswith(("data.max_lag", "optimizer.draw"))]:
+            raise UserError(f"{fixed[0]}: this command sets it; give --lags and --draws")
         self.committed = find_study("lag")
         self.arm, configuration, sized = arm_of(self.encoder, self.store / "lag")
         self.settings = dict(self.committed.protocols["learnability"].sweeps[-1].settings)
@@ -100,9 +106,12 @@ class Placement:
             draw = self.search(lag)
             what = f"{self.seeds_at(lag)} seeds, learning rate {draw.learning_rate:g}, clipping at {draw.clip_norm:g}"
             settings = {**self.settings, "optimizer.draw": draw.number}
-            found = self.train(self.sweep(lag, "seeds", range(self.seeds_at(lag)), settings), what)
-            accuracies = [correct.right.mean() for correct in found.correct.values()]
-            yield lag, (sum(accuracy > LEARNS for accuracy in accuracies), len(accuracies))
+            sweep = self.sweep(lag, "seeds", range(self.seeds_at(lag)), settings)
+            self.train(sweep, what)
+            store = self.opened()
+            runs = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
+            succeeded = sum(not run.diverged and run.metrics["test/accuracy"] > LEARNS for run in runs)
+            yield lag, (succeeded, len(sweep.seeds))  # a seed that diverged has failed
 
     def search(self, lag: int) -> Draw:
         """The draw that the encoder gets at a lag."""
@@ -125,17 +134,17 @@ class Placement:
 
     def tried(self, sweep: Sweep, what: str) -> list[Draw]:
         """The draws of a search, with their scores."""
-        found = self.train(sweep, f"{what}, {len(sweep.draws)} draws with {len(sweep.seeds)} seeds")
+        self.train(sweep, f"{what}, {len(sweep.draws)} draws with {len(sweep.seeds)} seeds")
+        found = measured(self.study, sweep, self.opened())
         return draws_of(rows_of(self.study.name, found.rows), sweep.name)[self.arm.name]
 
-    def train(self, sweep: Sweep, what: str) -> Measured:
-        """Train a sweep, or what is left of it, and measure it; say what, and how long the rest may take."""
+    def train(self, sweep: Sweep, what: str) -> None:
+        """Train a sweep, or what is left of it; say what, and how long the rest may take."""
         spent = time.monotonic() - self.began
         left = f"; about {spent * (self.work() / self.done - 1) / 60:.0f} min left" if self.done else ""
         print(f"lag {sweep.condition}: {what}{left}", flush=True)
         train(self.study, sweep, "", [self.arm.name], [f"tracking.directory={self.store}", *self.overrides])
         self.done += work_of(int(sweep.condition), len(sweep.seeds) * max(1, len(sweep.draws)), sweep.settings)
-        return measured(self.study, sweep, self.opened())
 
     def work(self) -> float:
         """The tokens that all runs read, in the unit of `done`."""
@@ -147,7 +156,8 @@ class Placement:
 
     def opened(self) -> Store:
         """Where the runs are recorded."""
-        return open_store(run_config(f"tracking.directory={self.store}", *self.overrides).tracking)
+        own = [one for one in self.overrides if one.startswith("tracking.")]
+        return open_store(run_config(f"tracking.directory={self.store}", *own).tracking)
 
 
 def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:
@@ -180,20 +190,30 @@ def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path, bool]:
     elif "." in encoder:
         label = encoder.rpartition(".")[2]
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", label).lower()
+        name = f"own_{name}" if committed_file(name) else name
         conf = folder.resolve() / name / "conf"
         path = conf / "encoder" / f"{name}.yaml"
         size = {"hidden_size": 64} if "hidden_size" in arguments_of(class_named(encoder, "ENCODER")) else {}
         given = {"_target_": encoder, "name": name, "label": label, "color": COLOR, **size}
         write_folder(path.parent, {path.name: yaml.safe_dump(given, sort_keys=False)}, {})
     else:
-        found = [place / f"{encoder}.yaml" for place in ENCODERS if (place / f"{encoder}.yaml").is_file()]
+        found = committed_file(encoder)
         if not found:
             names = ", ".join(sorted(one.stem for place in ENCODERS for one in place.glob("*.yaml")))
             raise UserError(f"{encoder}: expected a class (my_package.Mine), a YAML file, or one of {names}")
-        path = found[0]
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    name, sized = str(content.get("name", path.stem)), bool({"hidden_size", "defaults"} & content.keys())
-    return Arm(name, str(content.get("label") or name), str(content.get("color") or COLOR), path.stem), conf, sized
+        path = found
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    content = content.get("encoder", content)
+    name = path.stem
+    if content.get("name") != name or (path != committed_file(name) and committed_file(name)):
+        raise UserError(f"{path}: expected name: {name}, as the file, and a name that no encoder of the project has")
+    sized = bool({"hidden_size", "defaults"} & content.keys())
+    return Arm(name, str(content.get("label") or name), str(content.get("color") or COLOR), name), conf, sized
+
+
+def committed_file(name: str) -> Path | None:
+    """The YAML file of an encoder of the tool or the lab; None where there is none of this name."""
+    return next((place / f"{name}.yaml" for place in ENCODERS if (place / f"{name}.yaml").is_file()), None)
 
 
 def known_counts(placement: Placement) -> dict[str, Counts]:

@@ -1,6 +1,7 @@
 """One encoder in the leading figure: how it is named, how many runs it takes, and what is shown."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,19 +22,19 @@ def test_an_encoder_is_found_by_its_name_in_the_tool_and_the_lab(tmp_path: Path)
 
 def test_a_class_gets_a_file_with_its_name_and_a_size_if_it_takes_one(tmp_path: Path) -> None:
     arm, folder, sized = arm_of("sentiment_rnn.model.encoders.lstm.Lstm", tmp_path)
-    assert (arm.name, arm.label, sized) == ("lstm", "Lstm", True)
-    assert "hidden_size: 64" in (folder / "encoder" / "lstm.yaml").read_text()
+    assert (arm.name, arm.label, sized) == ("own_lstm", "Lstm", True), "not what the project calls lstm"
+    assert "hidden_size: 64" in (folder / "encoder" / "own_lstm.yaml").read_text()
     arm, folder, sized = arm_of("sentiment_rnn.model.encoders.bag.Bag", tmp_path)
     assert not sized
-    assert "hidden_size" not in (folder / "encoder" / "bag.yaml").read_text()
+    assert "hidden_size" not in (folder / "encoder" / "own_bag.yaml").read_text()
 
 
 def test_a_file_of_ones_own_names_label_and_color(tmp_path: Path) -> None:
     (tmp_path / "mine" / "encoder").mkdir(parents=True)
-    path = tmp_path / "mine" / "encoder" / "cell.yaml"
+    path = tmp_path / "mine" / "encoder" / "mine.yaml"
     path.write_text('_target_: x.Y\nname: mine\nlabel: My cell\ncolor: "#123456"\nhidden_size: 8\n')
     arm, folder, sized = arm_of(str(path), tmp_path)
-    assert (arm.name, arm.encoder, arm.label, arm.color, sized) == ("mine", "cell", "My cell", "#123456", True)
+    assert (arm.name, arm.encoder, arm.label, arm.color, sized) == ("mine", "mine", "My cell", "#123456", True)
     assert folder == tmp_path / "mine"
 
 
@@ -48,6 +49,29 @@ def test_a_file_of_ones_own_names_label_and_color(tmp_path: Path) -> None:
 def test_what_is_no_encoder_is_one_line(encoder: str, line: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=line):
         arm_of(encoder, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["name: other\n", "name: lstm\n", ""])
+def test_a_file_is_named_as_its_encoder_and_as_no_other(content: str, tmp_path: Path) -> None:
+    (tmp_path / "encoder").mkdir()
+    path = tmp_path / "encoder" / "lstm.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match="expected name: lstm, as the file, and a name that no"):
+        arm_of(str(path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"draws": 0}, r"^--lags 20,100,400 --seeds 20 --draws 0: expected numbers above 0"),
+        ({"seeds": 0}, "--seeds 0 --draws 12: expected"),
+        ({"overrides": ["data.max_lag=7"]}, "^data.max_lag=7: this command sets it; give --lags and --draws"),
+    ],
+)
+def test_nothing_is_trained_of_what_cannot_end(given: dict[str, Any], line: str, tmp_path: Path) -> None:
+    asked = {"encoder": "gru", "lags": (20, 100, 400), "seeds": 20, "draws": 12, "store": tmp_path} | given
+    with pytest.raises(UserError, match=line):
+        Placement(**asked)
 
 
 @pytest.mark.parametrize(("draws", "again"), [(12, 3), (8, 2), (4, 0), (1, 0)])

@@ -123,6 +123,8 @@ def test_a_truncated_gradient_reaches_the_last_tokens_alone(encoder: type[Recurr
     free.load_state_dict(net.state_dict())
     states, whole = net(inputs, lengths), free(inputs, lengths)
     torch.testing.assert_close(states, whole, atol=1e-6, rtol=1e-5)
+    summed = torch.autograd.grad(states.sum(), inputs, retain_graph=True)[0].abs().sum(2)
+    assert not summed[torch.arange(9) < (lengths - 4)[:, None]].any(), "whatever state is looked at"
     last = torch.arange(2), lengths - 1
     found, untouched = (torch.autograd.grad(each[last].sum(), inputs)[0].abs().sum(2) for each in (states, whole))
     reached = torch.arange(9) >= (lengths - 4)[:, None]
@@ -214,6 +216,26 @@ def test_an_lrus_eigenvalues_start_on_their_ring_and_stay_in_the_circle() -> Non
     assert (layer.eigenvalues.abs() <= 1).all()
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("encoder", [MinGru, MinLstm, SLstm])
+def test_gates_that_are_shut_to_the_last_digit_give_what_the_equations_do(
+    encoder: type[Recurrent], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(recurrence, "library", lambda: None)
+    net, inputs = random_encoder(encoder, E, 8), 60 * torch.randn(4, 12, E, generator=torch.Generator().manual_seed(3))
+    inputs.requires_grad_()
+    exact = inputs.detach().double().requires_grad_()
+    twin = copy.deepcopy(net).double()
+    states, expected = net(inputs, torch.full((4,), 12)), by_steps(twin, exact)
+    torch.testing.assert_close(states.double(), expected, atol=1e-3, rtol=1e-4)
+    found = torch.autograd.grad(states.sum(), list(net.parameters()))
+    wanted = torch.autograd.grad(expected.sum(), list(twin.parameters()))
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert mine.isfinite().all()
+        torch.testing.assert_close(mine.double(), theirs, atol=1e-3 * float(theirs.abs().max() + 1), rtol=1e-3)
+
+
 def test_large_exponents_of_an_slstm_give_numbers() -> None:
     net = random_encoder(SLstm, E, 8)
     states = net(100 * torch.randn(2, 30, E, requires_grad=True), torch.tensor([30, 30]))
@@ -226,6 +248,8 @@ def test_large_exponents_of_an_slstm_give_numbers() -> None:
     ("encoder", "settings", "line"),
     [
         (SLstm, {"heads": 3}, "hidden_size=8: expected a multiple of heads=3"),
+        (SLstm, {"heads": 0}, "hidden_size=8: expected a multiple of heads=0, at least 1"),
+        (Lru, {"largest": 1.2}, "largest=1.2, .*: expected 0 <= smallest < largest < 1"),
         (OrthogonalRnn, {"recurrent_init": "uniform"}, "expected recurrent_init=orthogonal or identity"),
         (OrthogonalRnn, {"recurrent_gain": 1.2}, "and recurrent_gain=1"),
     ],

@@ -52,6 +52,8 @@ class Cell(NamedTuple):
     """Whether C_t is another than h_t."""
     memory: int = 1
     """Numbers of C_t for each unit: 3 in an sLSTM."""
+    content: Callable[[Tensor], Tensor] | None = None
+    """A number for each unit `[…, H]` that stands for C_t `[…, memory · H]`, to be looked at; None: C_t itself."""
     compiled: str | None = None
     """Its name in recurrence.cpp; None: it is not compiled, and read step by step."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None

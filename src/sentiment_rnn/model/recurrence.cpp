@@ -351,6 +351,11 @@ struct Gru {
   return power * 0.693147182f + s * series;
 }
 
+// ln σ(x) for any x: below -21 it is x itself to 1e-9.
+[[gnu::always_inline]] inline float log_sigmoid(float x) {
+  return x < -21.0f ? x : -logarithm(1.0f + exponential(limited(-x)));
+}
+
 // The LSTM with an exponential input gate, a normalizer n and a stabilizer m, which keeps both from overflowing and has no
 // part in h:
 //     m_t = max(p_i, ln f + m_{t-1})   i = e^(p_i − m_t)   f' = f · e^(m_{t-1} − m_t)
@@ -358,31 +363,30 @@ struct Gru {
 struct Slstm {
   static constexpr int64_t gates = 4, memory = 3;  // c, n and m
 
-  // Of a step before which nothing was read there is no m_{t-1}: n is 0 there, and never again.
-  [[gnu::always_inline]] static float shrunk(float n_before, float m_before, float m) {
-    return n_before == 0.0f ? 0.0f : exponential(limited(m_before - m));
+  // What is kept of c and n: e^(kept − m), and nothing at a step before which nothing was read. n is 0 there, and never again.
+  [[gnu::always_inline]] static float share(float n_before, float kept, float m) {
+    return n_before == 0.0f ? 0.0f : exponential(limited(kept - m));
   }
 
   template <typename Number>
   static void forward(const Number* product, Number* a, Number* h, float* cell, Number* c, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float x = read(product[j]), ef = exponential(limited(-read(product[H + j])));
+      const float x = read(product[j]), log_f = log_sigmoid(read(product[H + j]));
       const float eg = exponential(limited(-2.0f * read(product[2 * H + j])));
       const float eo = exponential(limited(-read(product[3 * H + j])));
-      const float f = sigma(ef), g = sigma(eg), o = sigma(eo);
-      const float n_before = cell[H + j], m_before = cell[2 * H + j], kept = m_before - logarithm(1.0f + ef);
+      const float g = sigma(eg), o = sigma(eo), n_before = cell[H + j], kept = cell[2 * H + j] + log_f;
       const float m = n_before == 0.0f || x > kept ? x : kept;
-      const float i = exponential(limited(x - m)), shrink = f * shrunk(n_before, m_before, m);
-      cell[j] = shrink * cell[j] + i * (2.0f * g - 1.0f);
-      cell[H + j] = shrink * n_before + i;
+      const float i = exponential(limited(x - m)), f = share(n_before, kept, m);
+      cell[j] = f * cell[j] + i * (2.0f * g - 1.0f);
+      cell[H + j] = f * n_before + i;
       cell[2 * H + j] = m;
       write(c[j], cell[j]);
       write(c[H + j], cell[H + j]);
       write(c[2 * H + j], m);
       write(h[j], o * cell[j] / cell[H + j]);
       write(a[j], i);
-      write_sigmoid(a[H + j], f, ef);
+      write(a[H + j], log_f);
       write_tanh(a[2 * H + j], eg, g);
       write_sigmoid(a[3 * H + j], o, eo);
     }
@@ -394,17 +398,19 @@ struct Slstm {
                        const Number* c, float* dc, Number* da, int64_t H) {
 #pragma omp simd
     for (int64_t j = 0; j < H; ++j) {
-      const float i = read(a[j]), f = read(a[H + j]), g = read(a[2 * H + j]), o = read(a[3 * H + j]);
+      const float i = read(a[j]), log_f = read(a[H + j]), g = read(a[2 * H + j]), o = read(a[3 * H + j]);
       const float n_before = read(c_before[H + j]), inverse = 1.0f / read(c[H + j]), value = read(c[j]) * inverse;
-      const float kept = sigmoid_of<Number>(f) * shrunk(n_before, read(c_before[2 * H + j]), read(c[2 * H + j]));
+      const float f = share(n_before, read(c_before[2 * H + j]) + log_f, read(c[2 * H + j]));
+      // 1 − σ, of ln σ: its series where σ is so near 1 that the difference has no digits left
+      const float shut = log_f > -0.01f ? -log_f * (1.0f + 0.5f * log_f) : 1.0f - exponential(limited(log_f));
       const float dh = read(from_loss[j]) + read(from_next[j]), shown = dh * sigmoid_of<Number>(o) * inverse;
       const float by_c = dc[j] + shown, by_n = dc[H + j] - shown * value;
       write(da[j], (by_c * tanh_of<Number>(g) + by_n) * i);
-      write(da[H + j], (by_c * read(c_before[j]) + by_n * n_before) * kept * complement_of<Number>(f));
+      write(da[H + j], (by_c * read(c_before[j]) + by_n * n_before) * f * shut);
       write(da[2 * H + j], by_c * i * slope_of<Number>(g));
       write(da[3 * H + j], dh * value * sigmoid_of<Number>(o) * complement_of<Number>(o));
-      dc[j] = by_c * kept;
-      dc[H + j] = by_n * kept;
+      dc[j] = by_c * f;
+      dc[H + j] = by_n * f;
     }
   }
 };

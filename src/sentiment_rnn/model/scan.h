@@ -45,25 +45,25 @@ struct MinGru {
   }
 };
 
-// f = σ(p₀)   i = σ(p₁)   h_t = f / (f + i) · h_{t-1} + i / (f + i) · g(p₂)
+// f = σ(p₀)   i = σ(p₁)   h_t = k · h_{t-1} + (1 − k) · g(p₂), k = f / (f + i) = σ(ln f − ln i)
 struct MinLstm {
   static constexpr int64_t gates = 3;
 
   template <typename Number>
   [[gnu::always_inline]] static float forward(const Number* p, int64_t H, float before) {
-    const float f = sigma(exponential(limited(-read(p[0])))), i = sigma(exponential(limited(-read(p[H]))));
+    const float e = exponential(limited(log_sigmoid(read(p[H])) - log_sigmoid(read(p[0]))));  // i / f
     const float x = read(p[2 * H]), s = sigma(exponential(limited(-x)));
-    return before + i / (f + i) * (positive(x, s) - before);
+    return before + e * sigma(e) * (positive(x, s) - before);
   }
 
   template <typename Number>
   [[gnu::always_inline]] static float backward(const Number* p, int64_t H, float before, float g, Number* dp) {
-    const float ef = exponential(limited(-read(p[0]))), ei = exponential(limited(-read(p[H])));
-    const float f = sigma(ef), i = sigma(ei), kept = f / (f + i), taken = i / (f + i);
+    const float log_f = log_sigmoid(read(p[0])), log_i = log_sigmoid(read(p[H]));
+    const float e = exponential(limited(log_i - log_f)), kept = sigma(e), taken = e * kept;
     const float x = read(p[2 * H]), s = sigma(exponential(limited(-x)));
-    const float by_share = g * (before - positive(x, s)) * kept * taken;
-    write(dp[0], by_share * (ef * f));
-    write(dp[H], -by_share * (ei * i));
+    const float by_odds = g * (before - positive(x, s)) * kept * taken;
+    write(dp[0], by_odds * sigma(exponential(limited(read(p[0])))));
+    write(dp[H], -by_odds * sigma(exponential(limited(read(p[H])))));
     write(dp[2 * H], g * taken * positive_slope(x, s));
     return g * kept;
   }

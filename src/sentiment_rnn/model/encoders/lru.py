@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
-from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, OwnLayer, Step
+from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, OwnLayer, Step, states
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.scan import diagonal
 
@@ -31,7 +31,7 @@ class LruLayer(OwnLayer):
         phase: its phase is drawn from 0 to this.
     """
 
-    cell = Cell("", None, cell_state=True, memory=2)
+    cell = Cell("", None, cell_state=True, memory=2, content=lambda memory: memory.chunk(2, -1)[0])
 
     def __init__(self, input_size: int, hidden_size: int, smallest: float, largest: float, phase: float) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class LruLayer(OwnLayer):
 
     def driven(self, inputs: Tensor) -> Tensor:
         """γ · (B x_t), complex [B, T, H], from `inputs [B, T, E]`."""
-        real, imaginary = (linear(inputs, part).to(self.nu.dtype) for part in self.B)
+        real, imaginary = linear(inputs, self.B.flatten(0, 1)).to(self.nu.dtype).chunk(2, -1)
         return torch.complex(real, imaginary) * self.log_gamma.exp()
 
     def output(self, memory: Tensor, inputs: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class LruLayer(OwnLayer):
     def states(self, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
         """y `[B, T, H]` for `inputs [B, T, E]`, all steps at once; where a gradient stops, step by step."""
         if stop is not None:
-            return torch.stack([step.state for step in self.steps(inputs, stop)], 1)
+            return states(self, inputs, stop)
         return self.output(diagonal(self.eigenvalues, self.driven(inputs)), inputs)
 
     def steps(self, inputs: Tensor, stop: GradientStop | None = None) -> Iterator[Step]:
@@ -89,6 +89,9 @@ class LruLayer(OwnLayer):
 class Lru(Recurrent):
     """Layers of linear recurrent units with a GELU between; without it any number of them would be linear.
 
+    Raises:
+        ValueError: the ring of λ is none within the unit circle.
+
     >>> states = Lru(100, hidden_size=256, layers=2)(embedded, lengths)   # [B, T, 256]
     """
 
@@ -104,6 +107,9 @@ class Lru(Recurrent):
         phase: float = math.pi / 10,
         **shared: Any,
     ) -> None:
+        if not (0 <= smallest < largest < 1 and phase > 0):
+            given = f"smallest={smallest}, largest={largest}, phase={phase}"
+            raise ValueError(f"{given}: expected 0 <= smallest < largest < 1 and a phase above 0")
         self.ring = smallest, largest, phase  # before the layers are made, which are drawn from it
         super().__init__(input_size, **shared)
 

@@ -8,7 +8,7 @@ state stays on one scale. A gradient is multiplied by f_t / (f_t + i_t) at each 
 """
 
 from torch import Tensor
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, logsigmoid
 
 from sentiment_rnn.model.cells import Cell, Step
 from sentiment_rnn.model.encoders.recurrent import Recurrent
@@ -18,8 +18,8 @@ from sentiment_rnn.model.scan import positive
 def min_lstm_coefficients(from_inputs: Tensor) -> tuple[Tensor, Tensor]:
     """f / (f + i) and i / (f + i) · g(…), `[…, H]` each, from `[…, 3 H]`."""
     f, i, candidate = from_inputs.chunk(3, -1)
-    f, i = f.sigmoid(), i.sigmoid()
-    return f / (f + i), i / (f + i) * positive(candidate)
+    odds = logsigmoid(f) - logsigmoid(i)
+    return odds.sigmoid(), (-odds).sigmoid() * positive(candidate)
 
 
 def min_lstm_step(from_input: Tensor, _: Tensor, before: Tensor, __: Tensor) -> Step:

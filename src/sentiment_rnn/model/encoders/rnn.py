@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import orthogonal
+from torch.nn.utils.parametrize import register_parametrization
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, Step
 from sentiment_rnn.model.encoders.recurrent import Recurrent
@@ -56,14 +56,34 @@ class ReluRnn(Recurrent):
     module = staticmethod(partial(nn.RNN, nonlinearity="relu"))  # a partial would become a method in later Pythons
 
 
+class Orthogonal(nn.Module):
+    """An orthogonal matrix Q exp(A - Aᵀ) `[H, H]`: Q is fixed, and the lower triangle of A is trained from 0.
+
+    PyTorch's own parametrization looks at numbers, which a model that is built without any, to be loaded, has not.
+    """
+
+    base: Tensor
+    """Q."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("base", torch.eye(size))
+
+    def forward(self, A: Tensor) -> Tensor:
+        """The matrix of A `[H, H]`."""
+        lower = A.tril(-1)
+        return self.base @ torch.matrix_exp(lower - lower.T)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """A of the matrix at the start: 0, with the matrix as Q."""
+        self.base = weight.detach().clone()
+        return torch.zeros_like(weight)
+
+
 class OrthogonalRnn(Recurrent):
-    """The vanilla RNN whose recurrent matrix stays orthogonal in training (Lezcano-Casado & Martínez-Rubio 2019, "Cheap
-    orthogonal constraints in neural networks", arXiv:1901.08428, section 3):
-
-        W_h = Q exp(A - Aᵀ)
-
-    with Q the orthogonal matrix at the start, and the lower triangle of A trained from 0. So W_h turns a gradient and
-    never shrinks it; only the slope of the tanh does.
+    """The vanilla RNN whose recurrent matrix stays orthogonal in training, by the exponential map (Lezcano-Casado &
+    Martínez-Rubio 2019, arXiv:1901.08428) at the matrix of the start (Lezcano-Casado 2019, arXiv:1909.09501). W_h turns
+    a gradient and never shrinks it; only the slope of the tanh does.
 
     Raises:
         ValueError: the recurrent matrix is to start as another than an orthogonal one.
@@ -78,7 +98,7 @@ class OrthogonalRnn(Recurrent):
         if self.recurrent_init == "uniform" or self.recurrent_gain != 1:
             raise ValueError("expected recurrent_init=orthogonal or identity, and recurrent_gain=1")
         super().initialize(layer)
-        orthogonal(layer, "weight_hh_l0", orthogonal_map="matrix_exp")
+        register_parametrization(layer, "weight_hh_l0", Orthogonal(layer.hidden_size), unsafe=True)
 
     def free_parameters(self) -> tuple[list[nn.Parameter], float]:
         """A, without decay: it would draw W_h back to its start."""

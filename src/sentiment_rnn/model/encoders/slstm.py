@@ -34,6 +34,12 @@ def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor
     return Step(o * cell / normalizer, memory, gates)
 
 
+def normalized(memory: Tensor) -> Tensor:
+    """C_t / n_t `[…, H]` of C, n and m `[…, 3 H]`: the scale of C alone says nothing."""
+    cell, normalizer, _ = memory.chunk(3, -1)
+    return cell / normalizer
+
+
 class SLstm(Recurrent):
     """The sLSTM.
 
@@ -47,13 +53,15 @@ class SLstm(Recurrent):
     >>> states = SLstm(100, hidden_size=256, heads=4)(embedded, lengths)   # [B, T, 256]
     """
 
-    cell = Cell("ifgo", slstm_step, cell_state=True, memory=3, compiled="slstm")
+    cell = Cell("ifgo", slstm_step, cell_state=True, memory=3, content=normalized, compiled="slstm")
 
-    def __init__(self, input_size: int, *, heads: int = 4, forget_bias: float = 1.0, **shared: Any) -> None:
-        if shared["hidden_size"] % heads:
-            raise ValueError(f"hidden_size={shared['hidden_size']}: expected a multiple of heads={heads}")
+    def __init__(
+        self, input_size: int, *, hidden_size: int, heads: int = 4, forget_bias: float = 1.0, **shared: Any
+    ) -> None:
+        if heads < 1 or hidden_size % heads:
+            raise ValueError(f"hidden_size={hidden_size}: expected a multiple of heads={heads}, at least 1")
         self.heads, self.forget_bias = heads, forget_bias  # before the layers are made
-        super().__init__(input_size, **shared)
+        super().__init__(input_size, hidden_size=hidden_size, **shared)
 
     def new_layer(self, input_size: int) -> AnyLayer:
         """A layer whose W_h has heads."""
