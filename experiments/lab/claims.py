@@ -47,8 +47,17 @@ def judged_claims(findings: Sequence[Found]) -> list[Judged]:
     ]  # fmt: skip
 
 
-def chosen_tables(experiments: Path, claims: Sequence[Judged], link: Callable[[Judged], str]) -> dict[str, Table]:
-    """A table for each question of `findings.yaml`, with the numbers of its claims and a link to the study of each.
+def chosen_tables(
+    experiments: Path,
+    claims: Sequence[Judged],
+    text: Callable[[Judged], str] = lambda one: one.claim.text,
+    study: Callable[[Judged], str] = lambda _: "",
+) -> dict[str, Table]:
+    """A table for each question of `findings.yaml`, with the numbers of its claims.
+
+    Args:
+        text: what stands for a claim.
+        study: of a last column, which is left out where it is empty.
 
     Raises:
         UserError: a claim that it names was not judged.
@@ -57,7 +66,7 @@ def chosen_tables(experiments: Path, claims: Sequence[Judged], link: Callable[[J
     tables = {}
     for name, of in yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8")).items():
         chosen = [known(one, by_name, f"{CHOSEN}: {name} names claim {one}") for one in of["claims"]]
-        table = claims_table(chosen, "study", link, left_out=("difference", "margin", "p"))
+        table = claims_table(chosen, text, "study", study, left_out=("difference", "margin", "p"))
         tables[name] = table._replace(title=f"{of['question']} {table.title}")
     return tables
 
@@ -70,7 +79,7 @@ def later_claim(one: Judged, claims: Sequence[Judged]) -> str:
 def protocol_table(study: Study, protocol: Protocol, claims: Sequence[Judged]) -> Table:
     """The claims of a protocol, with all numbers and what later claims came to."""
     own = [one for one in claims if (one.study.name, one.protocol.name) == (study.name, protocol.name)]
-    return claims_table(own, "later", lambda one: later_claim(one, claims))
+    return claims_table(own, lambda one: one.claim.text, "later", lambda one: later_claim(one, claims))
 
 
 def verdict_table(full: Table, numbers: str) -> Table:
@@ -85,9 +94,19 @@ def verdict_table(full: Table, numbers: str) -> Table:
 
 
 def claims_table(
-    claims: Sequence[Judged], last: str, cell: Callable[[Judged], str], left_out: Sequence[str] = ()
+    claims: Sequence[Judged],
+    text: Callable[[Judged], str],
+    last: str,
+    cell: Callable[[Judged], str],
+    left_out: Sequence[str] = (),
 ) -> Table:
-    """A row for each part of a claim, with a last column of its own; columns that no part needs are left out."""
+    """A row for each part of a claim; columns that no part needs are left out.
+
+    Args:
+        text: what stands for a claim.
+        last: name of the last column, and `cell` what it has of a claim.
+        left_out: further columns that are left out.
+    """
     parts = [part for one in claims for part in one.verdict.rows]
     number = " or ".join(
         dict.fromkeys(NUMBERS.get(one.claim.rule.split("_")[0], f"{one.study.score} [%]") for one in claims)
@@ -102,7 +121,7 @@ def claims_table(
         "ahead": "seeds ahead by more than the margin", "p": "adjusted p", last: last,
     }  # fmt: skip
     rows = [
-        part._asdict() | ({} if place else {"claim": one.claim.text, "verdict": one.verdict.verdict, last: cell(one)})
+        part._asdict() | ({} if place else {"claim": text(one), "verdict": one.verdict.verdict, last: cell(one)})
         for one in claims for place, part in enumerate(one.verdict.rows)
     ]  # fmt: skip
     left = {*left_out, "margin"} if margin else {*left_out}

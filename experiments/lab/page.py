@@ -49,7 +49,7 @@ def build_page(root: Path) -> str:
         Path(__file__).parent,
         answer=answer_table(root / "experiments", findings),
         leading=next((one for *_, of in sections for one in of if one.path.stem.endswith("_leading")), None),
-        chosen=chosen_tables(root / "experiments", claims, lambda one: one.study.name).values(),
+        chosen=chosen_tables(root / "experiments", claims, study=lambda one: one.study.name).values(),
         sections=sections,
         marks=MARKS,
         names=[study.name for study, _ in findings],

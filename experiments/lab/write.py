@@ -76,14 +76,14 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
         if study.leading:
             yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))
     yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
-    for name, table in chosen_tables(root / "experiments", claims, link_to_page).items():
+    for name, table in chosen_tables(root / "experiments", claims, claim_with_link).items():
         yield Block(root / SUMMARY, f"findings_{name}", markdown([table]))
     yield from (Block(*block) for block in illustration_blocks(root))
 
 
-def link_to_page(one: Judged) -> str:
-    """`[lag](../experiments/lag/own_rate.md)`, as a page of `docs` has it."""
-    return f"[{one.study.name}](../experiments/{one.study.name}/{one.study.page(one.protocol.name)})"
+def claim_with_link(one: Judged) -> str:
+    """A claim as a link to its page, as a page of `docs` has it."""
+    return f"[{one.claim.text}](../experiments/{one.study.name}/{one.study.page(one.protocol.name)})"
 
 
 def further_tables(findings: Sequence[Found]) -> dict[Path, str]:

@@ -102,13 +102,13 @@ def choose(folder: Path, *claims: str) -> None:
 def test_chosen_claims_have_a_link_and_one_that_was_not_judged_is_refused(tmp_path: Path) -> None:
     _, claims = judge(tmp_path, [NEAR, MORE])
     choose(tmp_path, "made/first.more", "made/first.near")
-    (shown,) = chosen_tables(tmp_path, claims, lambda one: one.name).values()
+    (shown,) = chosen_tables(tmp_path, claims, study=lambda one: one.name).values()
     assert shown.title == "How far? Claims and verdicts, with 95 % intervals"
     assert shown.columns[-3:] == ["against", "seeds that succeed", "study"]
     assert [row[-1] for row in shown.rows] == ["made/first.more", "made/first.near", ""]
     choose(tmp_path, "made/first.further")
     with pytest.raises(UserError, match=r"far names claim made/first.further; expected one of made/first.near, made/"):
-        chosen_tables(tmp_path, claims, lambda one: one.name)
+        chosen_tables(tmp_path, claims, study=lambda one: one.name)
 
 
 def test_at_most_twenty_claims_are_chosen_and_none_that_a_later_one_supersedes(committed: list[Found]) -> None:

@@ -109,8 +109,7 @@ def test_the_command_writes_figures_and_every_block_and_nothing_else_of_a_docume
     assert "([numbers](tables/first_claims.csv))" in page
     assert "validation" not in page, "one table"
     summary = (tmp_path / "docs" / "findings.md").read_text()
-    assert "| An RNN learns 50 tokens. | does not hold | 50 |" in summary
-    assert "[made](../experiments/made/README.md) |" in summary
+    assert "| [An RNN learns 50 tokens.](../experiments/made/README.md) | does not hold | 50 |" in summary
     assert "An RNN learns." in (tmp_path / "README.md").read_text()
 
 
