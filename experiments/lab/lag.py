@@ -43,7 +43,7 @@ FAR, SEEDS_FAR = 400, 10
 """From this lag on there are at most so many seeds, as in the committed results."""
 SIZE = "encoder.hidden_size"
 COLOR = "#000000"
-"""Of an encoder that names none: the committed ones have the other colours."""
+"""Colour of an encoder that names none: the committed ones have the others."""
 Counts = dict[int, tuple[int, int]]
 """By lag: how many seeds succeed, and of how many."""
 

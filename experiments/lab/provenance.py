@@ -18,7 +18,7 @@ from sentiment_rnn.tracking.store import Store
 
 
 def provenance_of(store: Store, sweep: str) -> dict[str, Any]:
-    """Of the latest finished sweep of a name: of its runs that finished, or diverged as a draw.
+    """Provenance of the latest finished sweep of a name: of its runs that finished, or diverged as a draw.
 
     `began` and `ended` are the days (UTC) of the first and the last run. A list holds each value once, and nothing of
     runs that did not record it. `protocols` has digests, and None for runs that no study with a protocol has started.

@@ -37,14 +37,14 @@ NAMING_ENCODERS = ("optimizer.learning_rates", "optimizer.draws")
 SEED = "seed="
 SEARCH = "hydra_plugins.sentiment_rnn_sweepers.SearchSweeper"
 GRID = "hydra_plugins.sentiment_rnn_sweepers.GridSweeper"
-"""What a sweep has in the place of Hydra's own sweeper."""
+"""The sweeper in place of Hydra's own."""
 FEW_STEPS = 400
 """Training steps below which encoders were often near chance, on 300 texts of each of two kinds."""
 log = logging.getLogger("sentiment_rnn")
 
 
 begun: list["SweepCallback"] = []
-"""Of the sweep that this process works on; `close_sweeps` ends it where Hydra does not."""
+"""Callback of the sweep that this process works on; `close_sweeps` ends it where Hydra does not."""
 
 
 class SweepCallback(Callback):
@@ -125,7 +125,7 @@ def close_sweeps(interrupted: bool) -> None:
 
 
 def summary_of(store: Store, parent: str, known: Wanted) -> tuple[str, dict[str, float]]:
-    """What a sweep found so far, as a text and as metrics; empty where no run has finished, or the store is away."""
+    """Results of a sweep so far, as a text and as metrics; empty where no run has finished, or the store is away."""
     # Here, not above: they load SciPy's statistics, which no run waits for.
     from sentiment_rnn.report.comparison import arms_of
     from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
@@ -220,7 +220,7 @@ def note_of_steps(config: RunConfig, batches: int) -> str:
 
 
 def plan_of(config: DictConfig) -> tuple[SweepPlan, list[list[str]], int]:
-    """What a sweep is to run; the overrides of the configurations to check: those of each job of a grid, or of the ends
+    """Plan of a sweep, and the overrides of the configurations to check: those of each job of a grid, or of the ends
     of a search's space; and how many jobs are launched together."""
     if config.hydra.sweeper._target_ != SEARCH:
         jobs = job_overrides(config)
@@ -288,7 +288,7 @@ def identities_of(configs: list[RunConfig], jobs: dict[str, Job], here: bool) ->
 
 
 def digest_of(configs: list[RunConfig], identities: list[str], plan: SweepPlan) -> str:
-    """What a sweep is: its name, what its jobs are and what their runs keep. A search is also its space and its
+    """Identity of a sweep: its name, what its jobs are and what their runs keep. A search is also its space and its
     sampler; with more trials it is the same."""
     described: list[object] = [configs[0].study, identities, [config.keeps for config in configs]]
     described += [plan.space, plan.sampler] if plan.space else []

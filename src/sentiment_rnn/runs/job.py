@@ -1,4 +1,4 @@
-"""What a task gives the engine: its data, its model, what it wants as good as possible, and what it records."""
+"""A task as the engine sees it: its data, its model, what it wants as good as possible, and what it records."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -10,7 +10,7 @@ from sentiment_rnn.tracking.record import RunRecord
 
 
 class Objective(NamedTuple):
-    """What validation chooses a checkpoint by."""
+    """Metric by which validation chooses a checkpoint."""
 
     metric: str
     """Logged by the model, `val/accuracy` say."""
@@ -39,7 +39,7 @@ class Job(Protocol):
 
     @property
     def digest(self) -> str:
-        """Of the data, as part of the run's identity; empty where the configuration says all of it."""
+        """Digest of the data, a part of the run's identity; empty where the configuration says all of it."""
 
     @property
     def tokens(self) -> int:

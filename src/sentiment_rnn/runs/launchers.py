@@ -1,4 +1,4 @@
-"""What a sweep's launcher, prepared, says of its jobs: whether they run on this machine, and how many at once."""
+"""Launchers of sweeps: whether their jobs run on this machine, and how many at once."""
 
 import shutil
 
@@ -13,7 +13,7 @@ from sentiment_rnn.errors import UserError
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 WORKERS = "hydra_plugins.sentiment_rnn_joblib.WorkerLauncher"
-"""What a sweep has in the place of `JOBLIB`."""
+"""The launcher in place of `JOBLIB`."""
 PROCESSES = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 

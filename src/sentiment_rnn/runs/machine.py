@@ -1,4 +1,4 @@
-"""What `auto` means on this machine, and what it lacks."""
+"""Meaning of `auto` on this machine, and what the machine lacks."""
 
 import logging
 import socket

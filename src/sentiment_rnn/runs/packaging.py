@@ -1,4 +1,4 @@
-"""What a trained run leaves behind: its predictions, its mistakes, and the model as people use it."""
+"""Results of a trained run: its predictions, its mistakes, and the model as people use it."""
 
 from dataclasses import replace
 from pathlib import Path

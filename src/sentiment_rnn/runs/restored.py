@@ -14,7 +14,7 @@ from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.results import RunResult
 
 OUR_SOURCES = ("sentiment_rnn.data.sources.",)
-"""What a run may name as its source without anybody having imported it."""
+"""Modules that a run may name as its source without anybody having imported it."""
 
 
 def data_of(result: RunResult) -> ReviewData:

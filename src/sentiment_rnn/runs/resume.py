@@ -1,4 +1,4 @@
-"""What lets an interrupted run go on where it was, within an epoch too: where it is, and when that is written."""
+"""Position of a run, within an epoch too, and when it is written, so that an interrupted run resumes."""
 
 import logging
 import math
@@ -105,7 +105,7 @@ class LastCheckpoint(Checkpoint):
         self._write(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """What follows is short: a signal ends it at once."""
+        """The rest is short: a signal ends it at once."""
         self.interruption.deferred = False
         if self.interruption.signal is not None:
             self.interruption.end()

@@ -1,4 +1,4 @@
-"""What ends a run before its last epoch: it has learnt its task, or its loss is no number."""
+"""Early ends of a run: it has learnt its task, or its loss is no number."""
 
 import math
 from typing import Any

@@ -108,7 +108,7 @@ def register_best(
 
 
 def _contests_of(store: Store, name: str, runs: Sequence[Run]) -> list[Contest]:
-    """Of the champion, then of each encoder."""
+    """Aliases: of the champion, then of each encoder."""
     model = found_or_none(lambda: store.client.get_registered_model(name))
     aliases = model.aliases if model else {}
     groups: dict[str, list[Run]] = {CHAMPION: list(runs)}
@@ -127,7 +127,7 @@ def _contests_of(store: Store, name: str, runs: Sequence[Run]) -> list[Contest]:
 def _line(
     name: str, contest: Contest, called: Mapping[str, str], versions: Mapping[str, str], faults: Mapping[str, str]
 ) -> str:
-    """What became of one alias."""
+    """Outcome for one alias."""
 
     def described(run: Run) -> str:
         encoder = called.get(run.info.run_id, run.data.tags.get(ENCODER_TAG))

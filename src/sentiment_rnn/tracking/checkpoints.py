@@ -33,7 +33,7 @@ PRUNED = "pruned.txt"
 DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
-"""What loading a file that is not a checkpoint may raise."""
+"""Errors that loading a file which is no checkpoint may raise."""
 
 
 def folder_of(store: Store, run_id: str) -> Path:
@@ -42,7 +42,7 @@ def folder_of(store: Store, run_id: str) -> Path:
 
 
 def note_of_pruning(folder: Path) -> str:
-    """What `runs prune` wrote into a folder of checkpoints; empty where it removed nothing."""
+    """Note of `runs prune` in a folder of checkpoints; empty where it removed nothing."""
     path = folder / PRUNED
     return path.read_text(encoding="utf-8").strip()[:200] if path.is_file() else ""
 

@@ -1,4 +1,4 @@
-"""What a store holds: its sweeps and single runs, how far each is, its best run, and the size of its checkpoints."""
+"""Contents of a store: its sweeps and single runs, how far each is, its best run, and the size of its checkpoints."""
 
 import math
 import time

@@ -31,14 +31,14 @@ HOW_TO_SERVE = (
 )
 """In a model's metadata: sentiment_rnn is on no package index, so MLflow cannot install it."""
 LOADER = "sentiment_rnn.inference.pyfunc"
-"""What MLflow imports to load the model: the code is in the package, none is in the model."""
+"""Module that MLflow imports to load the model: the code is in the package, none is in the model."""
 AT_ONCE = 8
 """Files that are sent together."""
 PARTIAL = ".partial"
 """Ending of a file that is being written."""
 PACKAGE = "package"
 LOGGED_NAME = "sentiment"
-"""Of the MLflow model that a run logs, whatever name it is registered under."""
+"""Name of the MLflow model that a run logs, whatever name it is registered under."""
 DATA = f"data/{PACKAGE}"
 """Where the files of `inference.package` lie in it."""
 EXAMPLE = ["a wonderful film , warm and funny", "dull , and far too long"]
@@ -207,7 +207,7 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
 
 
 def whole_name(name: str) -> str:
-    """What a user may call a registered model, `sentiment` or `models:/sentiment/3`, as `sentiment@champion` or
+    """Name that a user gave a registered model, `sentiment` or `models:/sentiment/3`, as `sentiment@champion` or
     `sentiment/3`."""
     bare = name.removeprefix("models:/")
     return bare if "@" in bare or "/" in bare else f"{bare}@{CHAMPION}"

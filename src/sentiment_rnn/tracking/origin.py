@@ -53,7 +53,7 @@ def user_name() -> str:
 
 
 def command_line() -> str:
-    """What was typed, as far as this process knows, without secrets: a job of a sweep is handed its sweep's."""
+    """Command line, as far as this process knows, without secrets: a job of a sweep is handed its sweep's."""
     return masked(os.environ.get(COMMAND_VARIABLE) or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
 

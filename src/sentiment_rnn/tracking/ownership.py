@@ -48,7 +48,7 @@ class Owner:
     token: str
     """Random."""
     job: str = ""
-    """Of the scheduler that started it; empty without one."""
+    """Job id of the scheduler that started it; empty without one."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}" + (f", job {self.job}" if self.job else "")
@@ -187,7 +187,7 @@ def scheduled_job() -> str:
 
 
 def machine_id() -> str:
-    """Of this start of this machine, and of the container; process ids mean nothing across either."""
+    """Id of this start of this machine and of the container; process ids mean nothing across either."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     namespace = Path("/proc/self/ns/pid")
     started = boot.read_text().strip() if boot.exists() else f"{socket.gethostname()} {psutil.boot_time():.0f}"

@@ -35,7 +35,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a rule removes, and what it must not touch."""
+    """Checkpoints that a rule removes, and those that it must not touch."""
 
     removals: list[Removal]
     spared: dict[str, int]
@@ -55,7 +55,7 @@ def plan(
     unfinished: bool = False,
     others: Sequence[Entry] = (),
 ) -> Plan:
-    """What a rule removes of these sweeps and runs. Nothing is removed yet.
+    """Checkpoints of these sweeps and runs that a rule removes. Nothing is removed yet.
 
     A run whose model has an alias, the best run of a sweep, what is running now and what `others` list keep all their
     checkpoints.

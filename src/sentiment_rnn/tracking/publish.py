@@ -43,7 +43,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 LAST_WAIT = 10.0
 """Seconds for which the end of a run waits for its store."""
 MOST_METRICS, MOST_SETTINGS = 900, 100
-"""What MLflow takes in one request: 1000 values, of them 100 parameters and 100 tags."""
+"""Limits of MLflow for one request: 1000 values, of them 100 parameters and 100 tags."""
 
 Value: TypeAlias = Metric | Param | RunTag
 
@@ -53,7 +53,7 @@ class TakenOverError(Exception):
 
 
 at_end: dict[str, "Publisher"] = {}
-"""Of runs that have ended, by their ids, whose sweep goes on in this process: it waits for them at its end."""
+"""Copies of runs that have ended, by their ids, whose sweep goes on in this process: it waits for them at its end."""
 sweeps_here: dict[str, RunRecord] = {}
 """The records of the sweeps that this process runs, by their ids."""
 

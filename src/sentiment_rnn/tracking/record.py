@@ -1,4 +1,4 @@
-"""What one run records: complete in its own folder, whatever becomes of the store. `publish` copies it to MLflow.
+"""Record of one run: complete in its own folder, whatever becomes of the store. `publish` copies it to MLflow.
 
 <checkpoints>/<run id>/
     *.ckpt                  checkpoints
@@ -74,7 +74,7 @@ class RunRecord(Logger):
         self.store = store
         self.run_id = run_id
         self.overrides = overrides
-        """What was said on the command line."""
+        """Overrides of the command line."""
         self.sweep = sweep
         """The parent run, if this is a job of a sweep."""
         self.checkpoints = folder_of(store, run_id)
@@ -119,7 +119,7 @@ class RunRecord(Logger):
         return self._told["end"] is None and not writer.is_gone
 
     def told(self) -> dict[str, Any]:
-        """What `run.json` says now."""
+        """Present content of `run.json`."""
         with self._lock:
             return copy.deepcopy(self._told)
 
@@ -230,7 +230,7 @@ class RunRecord(Logger):
         self.log_text("\n".join(rows) + "\n", GRADIENTS)
 
     def log_predictions(self, predictions: Predictions) -> None:
-        """What the model says of every test review."""
+        """Predictions of the model for every test review."""
         content = io.BytesIO()
         predictions.save(content)
         self._keep(PREDICTIONS, content.getvalue())

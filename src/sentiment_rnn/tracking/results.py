@@ -72,7 +72,7 @@ class RunResult:
     config: Any
     """A `ReviewConfig` or a `SequenceConfig`."""
     overrides: Mapping[str, str]
-    """What was given on the command line, or by the sweep."""
+    """Overrides of the command line or the sweep."""
     metrics: Metrics
     tags: Mapping[str, str] = field(default_factory=dict, repr=False)
     artifacts: str = field(default="", repr=False)
@@ -102,7 +102,7 @@ class RunResult:
 
     @cached_property
     def predictions(self) -> Predictions:
-        """What the run said of the test reviews."""
+        """Predictions of the run for the test reviews."""
         with tempfile.TemporaryDirectory() as folder:
             return Predictions.load(_download(self.store, self.run_id, self.artifacts, PREDICTIONS, folder))
 
@@ -159,7 +159,7 @@ def score_of(run: Run) -> str:
 
 
 def validation_rank(run: Run | RunResult) -> tuple[float, float, int, str]:
-    """What runs of one task are sorted by, the best first: higher validation accuracy, or lower loss where there is no
+    """Sort key for runs of one task, the best first: higher validation accuracy, or lower loss where there is no
     accuracy, then fewer parameters, then the smaller seed, then the run's id. The first number is infinite for a run
     without a score."""
     if isinstance(run, RunResult):

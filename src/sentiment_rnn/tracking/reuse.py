@@ -31,7 +31,7 @@ Wanted = Mapping[str, tuple[RunConfig, list[str]]]
 
 
 def finished_runs_for(store: Store, parent: Run, wanted: Wanted, runs: Iterable[Run] | None = None) -> dict[str, Run]:
-    """Of each identity that has one, the finished run: the sweep's own, or the last of those that stand in for it.
+    """Finished run of each identity that has one: the sweep's own, or the last of those that stand in for it.
 
     The sweep lists the latter from now on.
 

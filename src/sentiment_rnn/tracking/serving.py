@@ -35,7 +35,7 @@ PATIENCE = 10
 
 
 class Page(NamedTuple):
-    """What stands at the server's root."""
+    """Page at the server's root."""
 
     html: str
     answer: Callable[[str], Any]
@@ -167,8 +167,8 @@ class EarlyAnswer(Response):
 
 
 async def _answered(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """What MLflow's server leaves undone: texts at which its data frames fail or which they turn into others, and
-    tracebacks in answers."""
+    """Checks that MLflow's server leaves undone: texts at which its data frames fail or which they turn into others,
+    and tracebacks in answers."""
     path = request.url.path
     if path not in (INVOCATIONS, TYPED):
         return await call_next(request)
@@ -201,7 +201,7 @@ SHAPES: dict[str, tuple[tuple[type, ...], ...]] = {
 
 
 def misplaced(value: Any) -> str | None:
-    """What is wrong with where the texts of a request stand; None where nothing is."""
+    """Fault in where the texts of a request stand; None where nothing is."""
     if not isinstance(value, dict):
         return f"expected an object with one of {', '.join(SHAPES)}"
     for name, shapes in SHAPES.items():

@@ -214,7 +214,7 @@ def start_or_resume_run(
 
 
 def _lock(store: Store, run_id: str, identity: str, takeover: bool, timeout: float | None = None) -> FileLock:
-    """What one process of this machine has while it trains: in the folder of the sweep, or of a single run."""
+    """Lock that one process of this machine holds while it trains: in the folder of the sweep, or of a single run."""
     folder = folder_of(store, run_id)
     folder.mkdir(parents=True, exist_ok=True)
     return own_lock(folder / f"{identity}.lock", takeover, timeout)

@@ -23,7 +23,7 @@ DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 """Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
 
 NOT_IN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
-"""What an address of SQLite would take for something else than a path."""
+"""Characters that an address of SQLite would take for something else than a path."""
 
 STORAGE_FAULTS = {
     "database or disk is full": "the disk is full",
@@ -32,7 +32,7 @@ STORAGE_FAULTS = {
     os.strerror(errno.EROFS): "it can only be read",
     "readonly database": "it can only be read",
 }
-"""What SQLite and the system say, and what it means."""
+"""Messages of SQLite and the system, and their meaning."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a tracking server answers, or that it does not, in one line."""
+"""Errors of a tracking server, or its silence, in one line."""
 
 import logging
 import os
@@ -37,9 +37,9 @@ DATABASE_FAULTS = {
     "database or disk is full": "the disk is full; make room, and try again",
     "readonly database": "its mlflow.db cannot be written; make it writable, or give another folder",
 }
-"""What SQLite says, and what a user reads."""
+"""Messages of SQLite, and what a user reads."""
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error)
-"""What a store raises: MLflow's own, those of a server that keeps artifacts, and those of a database."""
+"""Errors that a store raises: MLflow's own, those of a server that keeps artifacts, and those of a database."""
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def may_be_missing(error: Exception) -> bool:
 
 
 def found_or_none(ask: Callable[[], T]) -> T | None:
-    """What a store answers; None where that is not there, or nothing that this user may read."""
+    """Answer of a store; None where that is not there, or nothing that this user may read."""
     try:
         return ask()
     except MlflowException as error:
@@ -88,12 +88,12 @@ def found_or_none(ask: Callable[[], T]) -> T | None:
 
 
 def or_refused(error: Exception) -> str:
-    """What a message on something missing adds where a server says 403."""
+    """Addition to a message on something missing where a server says 403."""
     return ", or none that this user may read (403)" if _status(error) == 403 else ""
 
 
 def _reason(error: Exception, experiment: str, permission: str) -> str | None:
-    """What went wrong and what to do; None where that is not known."""
+    """Fault and remedy; None where they are not known."""
     status, user = _status(error), os.environ.get("MLFLOW_TRACKING_USERNAME")
     if status == 401 and user:
         return f"the server does not know the user {user} with this password (401); check MLFLOW_TRACKING_PASSWORD"
@@ -131,7 +131,7 @@ def _status(error: Exception) -> int | None:
 
 
 def short_reason(error: BaseException) -> str:
-    """What went wrong, in a few words where it is known, else the first line of the error."""
+    """Fault in a few words where it is known, else the first line of the error."""
     text = str(error)
     known = {
         "Connection refused": "connection refused",
@@ -168,7 +168,7 @@ def quick_answers() -> Iterator[None]:
 
 
 def until_answered(ask: Callable[[], T], patience: float, also: type[UserError] | tuple[()] = ()) -> T:
-    """What `ask` returns, which is called again while the server does not answer.
+    """Result of `ask`, which is called again while the server does not answer.
 
     Args:
         patience: for so many seconds; then what it raises is raised.

@@ -49,13 +49,13 @@ log = logging.getLogger("sentiment_rnn")
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What a sweep is to run: the overrides of each job of a grid, or the space and the trials of a search."""
+    """Plan of a sweep: the overrides of each job of a grid, or the space and the trials of a search."""
 
     jobs: list[list[str]] = field(default_factory=list)
     space: list[str] = field(default_factory=list)
     trials: int = 0
     sampler: str = ""
-    """What proposes the trials."""
+    """Sampler that proposes the trials."""
 
     @property
     def count(self) -> int:

@@ -24,7 +24,7 @@ EXAMPLE = "'optimizer.learning_rate=tag(log,interval(1e-4,1e-2))'"
 
 @dataclass(frozen=True)
 class Space:
-    """What is the same in every trial, and what varies."""
+    """Fixed settings of all trials, and those that vary."""
 
     fixed: list[str]
     """Overrides."""

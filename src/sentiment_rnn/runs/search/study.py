@@ -1,4 +1,4 @@
-"""What a search knows, as Optuna keeps it: a journal in a file beside the store; and what ends trials early.
+"""Memory of a search, an Optuna journal beside the store; and the rules that end trials early.
 
 A file and not a database: each search has its own, no table of it meets MLflow's, and jobs on other machines that
 share the folder can write it too.
@@ -30,7 +30,7 @@ log = logging.getLogger("sentiment_rnn")
 PRUNING = "pruning"
 """Attribute of a study: its kind of pruning, for the jobs, which do not know the sweep's configuration."""
 PRUNERS = {"median": MedianPruner, "halving": SuccessiveHalvingPruner, None: NopPruner}
-"""What decides whether a trial goes on, by the kind of pruning."""
+"""Pruners by name: they decide whether a trial goes on."""
 
 
 def study_file(store: Store, parent: str) -> Path:
@@ -72,7 +72,7 @@ def load_study(path: Path, parent: str) -> optuna.Study:
 
 
 def sampler(settings: SearchConfig, trial: int) -> BaseSampler:
-    """What proposes the trial of a number. Its random state depends on the number alone: an interrupted search goes on
+    """Sampler of the trial of a number. Its random state depends on the number alone: an interrupted search goes on
     with the proposals that it would have made, and repeats none."""
     seed = int(np.random.SeedSequence([settings.seed, trial]).generate_state(1)[0])
     return TPESampler(seed=seed) if settings.sampler == "tpe" else RandomSampler(seed=seed)
