@@ -28,8 +28,8 @@ DECIDES_NOTHING = (
     *("tracking", "runs.callback", "runs.code", "runs.interruption", "runs.packaging"),
     *("runs.search", "runs.source_digest", "whole_files"),
 )
-"""Modules of this package that no digest covers: those that show, record or deliver results, start and stop processes, or
-say what is wrong; and those that check a configuration, whose values are part of the identity."""
+"""Modules of this package that no digest covers: those that show, record or deliver results, start and stop processes,
+or say what is wrong; and those that check a configuration, whose values are part of the identity."""
 
 
 def code_digest(targets: Sequence[str]) -> str:
