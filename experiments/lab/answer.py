@@ -5,15 +5,14 @@ from pathlib import Path
 
 import yaml
 
-from experiments.lab.findings import Found, searched_where_run
+from experiments.lab.findings import Found, by_arm, searched_where_run, shares_of
 from experiments.lab.rules import tally, worst_to_best
 from experiments.lab.table import read_results
 from experiments.lab.tables import span
-from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table
 
 ANSWER = "answer.yaml"
-SHOWN = "100"
+SHOWN = 100
 """The lag of which the seeds are shown."""
 NONE = "–"
 """Text in place of a number that was not measured."""
@@ -23,11 +22,11 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
     """A row for each encoder. Its lags are those of the leading figure, each with the rate that was searched there."""
     studies = {study.name: (study, found) for study, found in findings}
     lag, (_, imdb) = studies["lag"][0], studies["imdb"]
-    counts, real_text = searched_where_run(lag, read_results(lag.output)), imdb["real_text"].evidence
+    counts, real_text = by_arm(searched_where_run(lag, read_results(lag.output))), imdb["real_text"].evidence
     rows = []
     for arm, state in yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8")).items():
-        of_arm = {at: count for (one, at), count in counts.items() if one == arm}
-        longest = span({int(at): clopper_pearson(*count) for at, count in of_arm.items()})
+        of_arm = counts.get(arm, {})
+        longest = span(shares_of(of_arm))
         at_lag = tally(*of_arm[SHOWN]) if SHOWN in of_arm else NONE
         accuracy = worst_to_best(scores) if real_text and (scores := real_text.scores.get((arm, ""))) else NONE
         rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy, state))

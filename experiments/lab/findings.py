@@ -17,7 +17,7 @@ from experiments.lab.search import Draw, draws_of, search_table
 from experiments.lab.study import Protocol, Study, known
 from experiments.lab.tables import TABLES
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import clopper_pearson, spread, with_deviation
+from sentiment_rnn.report.statistics import Interval, clopper_pearson, spread, with_deviation
 from sentiment_rnn.report.tables import Table
 
 SEARCHED = {
@@ -43,6 +43,8 @@ class Findings:
 
 Found = tuple[Study, Mapping[str, Findings]]
 """A study, and the findings of its protocols that have run, by their name."""
+Counts = dict[int, tuple[int, int]]
+"""Numbers of seeds that succeed and of all, by lag."""
 
 
 def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
@@ -110,31 +112,45 @@ def searched_where_run(study: Study, table: pd.DataFrame) -> dict[tuple[str, str
     return found
 
 
+def by_arm(counts: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, Counts]:
+    """Counts of seeds of each arm, by lag, the shortest first."""
+    found: dict[str, Counts] = {}
+    for arm, lag in sorted(counts, key=lambda place: int(place[1])):
+        found.setdefault(arm, {})[int(lag)] = counts[arm, lag]
+    return found
+
+
+def shares_of(counts: Counts) -> dict[int, Interval]:
+    """Share of seeds that succeed, by lag, with its exact interval."""
+    return {lag: clopper_pearson(*count) for lag, count in counts.items()}
+
+
+def counts_table(lines: Mapping[str, Counts], title_of_lines: str) -> Table:
+    """A row for each line, by its label, and a column for each lag that any of them has."""
+    lags = sorted({lag for counts in lines.values() for lag in counts})
+    rows = [(label, *(tally(*counts[lag]) if lag in counts else "" for lag in lags)) for label, counts in lines.items()]
+    title = "Seeds that succeed, by lag [tokens], with the exact 95 % interval [%]"
+    return Table(title, (title_of_lines, *map(str, lags)), rows)
+
+
 def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
     """A line for each arm of `leading.arms`; None where a study has no such figure, or nothing of it was run."""
-    found = searched_where_run(study, table) if study.leading else {}
-    if not found:
+    counts = by_arm(searched_where_run(study, table)) if study.leading else {}
+    if not counts:
         return None
-    lags = sorted({int(lag) for _, lag in found})
-    shares = {
-        arm: {lag: clopper_pearson(*found[arm, str(lag)]) for lag in lags if (arm, str(lag)) in found}
-        for arm in study.leading["arms"]
-    }
-    seeds = {lag: max(of for (_, at), (_, of) in found.items() if int(at) == lag) for lag in lags}
+    shares = {arm: shares_of(counts.get(arm, {})) for arm in study.leading["arms"]}
+    seeds: dict[int, int] = {}
+    for of_arm in counts.values():
+        seeds |= {lag: max(of, seeds.get(lag, 0)) for lag, (_, of) in of_arm.items()}
     usual = max(seeds.values())
-    fewer = "".join(f", {of} at lag {lag}" for lag, of in seeds.items() if of < usual)
+    fewer = "".join(f", {seeds[lag]} at lag {lag}" for lag in sorted(seeds) if seeds[lag] < usual)
     return figures.share_lines(shares, study.arms, f"{figures.SUCCESS} {usual} seeds{fewer}.")
 
 
 def leading_table(study: Study, table: pd.DataFrame) -> Table:
     """The numbers of the leading figure."""
-    found = searched_where_run(study, table)
-    lags = sorted({lag for _, lag in found}, key=int)
-    rows = [
-        (study.arms[arm].label, *(tally(*found[arm, lag]) if (arm, lag) in found else "" for lag in lags))
-        for arm in study.leading["arms"]
-    ]
-    return Table("Seeds that succeed, by lag [tokens], with the exact 95 % interval [%]", ("arm", *lags), rows)
+    counts = by_arm(searched_where_run(study, table))
+    return counts_table({study.arms[arm].label: counts.get(arm, {}) for arm in study.leading["arms"]}, "arm")
 
 
 FIGURES: dict[str, Callable[[Evidence], Figure]] = {

@@ -11,7 +11,7 @@ exploratory: there was no protocol, so there is no verdict. Interrupted, the sam
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,18 @@ import yaml
 from matplotlib.figure import Figure
 
 from experiments.lab import figures
-from experiments.lab.findings import searched_where_run
+from experiments.lab.findings import Counts, by_arm, counts_table, searched_where_run, shares_of
 from experiments.lab.provenance import provenance_of
-from experiments.lab.rules import LEARNS, tally
+from experiments.lab.rules import LEARNS
 from experiments.lab.run import read_provenance
-from experiments.lab.search import Draw, best_draw, draws_of
-from experiments.lab.study import ENCODERS, Arm, Study, Sweep, find_study
+from experiments.lab.search import Draw, best_draw, best_draws, draws_of
+from experiments.lab.study import ENCODERS, Arm, Study, Sweep, encoder_file, encoder_settings, find_study
 from experiments.lab.sweeps import measured, train
 from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.config.components import arguments_of, class_named
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
 from sentiment_rnn.tracking.results import find_sweep, results_of
 from sentiment_rnn.tracking.store import Store, open_store
@@ -44,8 +43,6 @@ FAR, SEEDS_FAR = 400, 10
 SIZE = "encoder.hidden_size"
 COLOR = "#000000"
 """Colour of an encoder that names none: the committed ones have the others."""
-Counts = dict[int, tuple[int, int]]
-"""By lag: how many seeds succeed, and of how many."""
 
 
 @dataclass
@@ -70,9 +67,6 @@ class Placement:
     draws: int
     store: Path
     overrides: Sequence[str] = ()
-    done: float = 0.0
-    """Tokens that were read, in thousands of reviews; the unit cancels."""
-    began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         if min(self.seeds, self.draws, *self.lags) < 1:
@@ -80,6 +74,7 @@ class Placement:
             raise UserError(f"{given}: expected numbers above 0")
         if fixed := [one for one in self.overrides if one.lstrip("+").startswith(("data.max_lag", "optimizer.draw"))]:
             raise UserError(f"{fixed[0]}: this command sets it; give --lags and --draws")
+        self.done, self.began = 0.0, time.monotonic()
         self.committed = find_study("lag")
         self.arm, configuration, sized = arm_of(self.encoder, self.store / "lag")
         self.settings = dict(self.committed.protocols["learnability"].sweeps[-1].settings)
@@ -90,6 +85,9 @@ class Placement:
         self.study: Study = replace(
             self.committed, name=f"lag_{self.arm.name}", arms=arms, protocols={}, configuration=configuration
         )
+        counts = by_arm(searched_where_run(self.committed, read_results(self.committed.folder)))
+        others = [arm for arm in self.committed.leading["arms"] if arm != self.arm.name and arm in counts]
+        self.known = {arm: counts[arm] for arm in others}
 
     @property
     def tried_again(self) -> int:
@@ -119,8 +117,7 @@ class Placement:
         found = self.tried(self.sweep(lag, "search", [SEARCH_SEED], half, range(self.draws)), "a search")
         if not self.tried_again:
             return best_draw(found)
-        best = sorted(found, key=lambda draw: (-draw.score, draw.learning_rate))[: self.tried_again]
-        numbers = [draw.number for draw in best]
+        numbers = [draw.number for draw in best_draws(found)[: self.tried_again]]
         again = self.sweep(lag, "finals", FINAL_SEEDS, self.settings, numbers)
         return best_draw(self.tried(again, "the best draws again"))
 
@@ -147,7 +144,7 @@ class Placement:
         self.done += work_of(int(sweep.condition), len(sweep.seeds) * max(1, len(sweep.draws)), sweep.settings)
 
     def work(self) -> float:
-        """The tokens that all runs read, in the unit of `done`."""
+        """The tokens that all runs read; `done` counts those of the sweeps that have ended."""
         half = {"trainer.epochs": self.epochs // 2}
         runs = self.tried_again * len(FINAL_SEEDS)
         return sum(
@@ -190,64 +187,36 @@ def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path, bool]:
     elif "." in encoder:
         label = encoder.rpartition(".")[2]
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", label).lower()
-        name = f"own_{name}" if committed_file(name) else name
+        name = f"own_{name}" if encoder_file(name) else name
         conf = folder.resolve() / name / "conf"
         path = conf / "encoder" / f"{name}.yaml"
         size = {"hidden_size": 64} if "hidden_size" in arguments_of(class_named(encoder, "ENCODER")) else {}
         given = {"_target_": encoder, "name": name, "label": label, "color": COLOR, **size}
         write_folder(path.parent, {path.name: yaml.safe_dump(given, sort_keys=False)}, {})
     else:
-        found = committed_file(encoder)
+        found = encoder_file(encoder)
         if not found:
             names = ", ".join(sorted(one.stem for place in ENCODERS for one in place.glob("*.yaml")))
             raise UserError(f"{encoder}: expected a class (my_package.Mine), a YAML file, or one of {names}")
         path = found
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    content = content.get("encoder", content)
-    name = path.stem
-    if content.get("name") != name or (path != committed_file(name) and committed_file(name)):
+    content, name = encoder_settings(path), path.stem
+    if content.get("name") != name or (path != encoder_file(name) and encoder_file(name)):
         raise UserError(f"{path}: expected name: {name}, as the file, and a name that no encoder of the project has")
     sized = bool({"hidden_size", "defaults"} & content.keys())
     return Arm(name, str(content.get("label") or name), str(content.get("color") or COLOR), name), conf, sized
 
 
-def committed_file(name: str) -> Path | None:
-    """The YAML file of an encoder of the tool or the lab; None where there is none of this name."""
-    return next((place / f"{name}.yaml" for place in ENCODERS if (place / f"{name}.yaml").is_file()), None)
-
-
-def known_counts(placement: Placement) -> dict[str, Counts]:
-    """The committed counts of the leading figure, by arm."""
-    study = placement.committed
-    found: dict[str, Counts] = {}
-    for (arm, lag), count in searched_where_run(study, read_results(study.folder)).items():
-        if arm in study.leading["arms"] and arm != placement.arm.name:
-            found.setdefault(arm, {})[int(lag)] = count
-    return found
-
-
 def table_of(placement: Placement, counts: Counts) -> Table:
     """This encoder above the committed ones."""
-    known = known_counts(placement)
-    lags = sorted({lag for of in (counts, *known.values()) for lag in of})
-    rows = [
-        (label, *(tally(*of[lag]) if lag in of else "" for lag in lags))
-        for label, of in [
-            (placement.arm.label, counts),
-            *((placement.committed.arms[one].label, known[one]) for one in known),
-        ]
-    ]
-    title = "Seeds that succeed, by lag [tokens], with the exact 95 % interval [%]"
-    return Table(title, ("encoder", *map(str, lags)), rows)
+    arms = placement.committed.arms
+    lines = {placement.arm.label: counts} | {arms[one].label: of for one, of in placement.known.items()}
+    return counts_table(lines, "encoder")
 
 
 def figure_of(placement: Placement, counts: Counts) -> Figure:
     """This encoder's line beside those of the leading figure."""
     arm = placement.arm
-    shares = {
-        one: {lag: clopper_pearson(*of[lag]) for lag in sorted(of)}
-        for one, of in {**known_counts(placement), arm.name: counts}.items()
-    }
+    shares = {one: shares_of(of) for one, of in {**placement.known, arm.name: counts}.items()}
     labelled = replace(arm, label=f"{arm.label} (new)")
     return figures.share_lines(shares, {**placement.committed.arms, arm.name: labelled})
 

@@ -43,9 +43,14 @@ def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
     return found
 
 
+def best_draws(draws: Iterable[Draw]) -> list[Draw]:
+    """The draws by their scores, the best first; of equal scores, that of the lower learning rate first."""
+    return sorted(draws, key=lambda draw: (-draw.score, draw.learning_rate))
+
+
 def best_draw(draws: Iterable[Draw]) -> Draw:
     """The draw with the best score. Ties go to the lower learning rate, and then to the first."""
-    return min(draws, key=lambda draw: (-draw.score, draw.learning_rate))
+    return best_draws(draws)[0]
 
 
 def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:

@@ -222,15 +222,22 @@ def _arm(name: str, encoder: str | None = None, settings: Settings | None = None
     return Arm(name, encoder=encoder, settings=settings or {}, **style)
 
 
+def encoder_file(name: str) -> Path | None:
+    """The YAML file of an encoder of the tool or the lab; None where there is none of this name."""
+    return next((path for path in (folder / f"{name}.yaml" for folder in ENCODERS) if path.is_file()), None)
+
+
+def encoder_settings(path: Path) -> dict[str, Any]:
+    """The keys of an encoder's YAML file."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return dict(found.get("encoder", found))
+
+
 @cache
 def _style_of(encoder: str) -> dict[str, str]:
     """Label and colour of an encoder, from its YAML file; nothing where it has none."""
-    for path in (folder / f"{encoder}.yaml" for folder in ENCODERS):
-        if path.is_file():
-            found = yaml.safe_load(path.read_text(encoding="utf-8"))
-            found = found.get("encoder", found)
-            return {key: found[key] for key in ("label", "color")}
-    return {}
+    path = encoder_file(encoder)
+    return {key: value for key, value in encoder_settings(path).items() if key in ("label", "color")} if path else {}
 
 
 def _sweep(

@@ -39,8 +39,8 @@ TEXTS = [
     },
 ]
 CLAIMS = [
-    {"id": "near", "text": "An RNN <b>learns</b> 20 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},
-    {"id": "far", "text": "An RNN learns 50 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [50],
+    {"id": "near", "text": "An RNN <b>succeeds</b> at lag 20.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},
+    {"id": "far", "text": "An RNN succeeds at lag 50.", "rule": "most_learn", "arms": ["rnn"], "at": [50],
      "supersedes": ["first.near"]},
 ]  # fmt: skip
 ANSWER = Table("What <encoders> remember", ["encoder", "lag"], [["RNN", "50"], ["LSTM", "100"]])
@@ -74,7 +74,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_page_holds_every_claim_with_its_numbers_and_what_a_later_one_came_to(root: Path) -> None:
     page = build_page(root)
     assert "What of &lt;far&gt; &amp; near?" in page
-    near = '<tr class="holds"><th scope="row">An RNN &lt;b&gt;learns&lt;/b&gt; 20 tokens.</th><td>holds</td><td>20</td>'
+    near = (
+        '<tr class="holds"><th scope="row">An RNN &lt;b&gt;succeeds&lt;/b&gt; at lag 20.</th><td>holds</td><td>20</td>'
+    )
     assert page.count(near) == 2, "among the main claims, and in its study"
     assert "<td>20/20 (83 to 100)</td><td>first: does not hold</td>" in page
     assert "Not run yet: later." in page

@@ -69,8 +69,8 @@ def test_figures_that_documents_show_are_drawn() -> None:
 LEARN = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19"}
 FIRST = {
     "claims": [
-        {"id": "near", "text": "An RNN learns 20 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},
-        {"id": "far", "text": "An RNN learns 50 tokens.", "rule": "most_learn", "arms": ["rnn"], "at": [50]},
+        {"id": "near", "text": "An RNN succeeds at lag 20.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},
+        {"id": "far", "text": "An RNN succeeds at lag 50.", "rule": "most_learn", "arms": ["rnn"], "at": [50]},
     ],
     "tables": ["shares", "steps"],
     "figures": ["shares"],
@@ -105,11 +105,11 @@ def test_the_command_writes_figures_and_every_block_and_nothing_else_of_a_docume
     page = (study.folder / "README.md").read_text()
     assert page.startswith("# A title\n\n<!-- first:start -->\nSeeds that succeed (above 90 %)")
     assert page.endswith("<!-- first_claims:end -->\n\nBelow.\n")
-    assert "| An RNN learns 20 tokens. | holds |\n" in page
+    assert "| An RNN succeeds at lag 20. | holds |\n" in page
     assert "([numbers](tables/first_claims.csv))" in page
     assert "validation" not in page, "one table"
     summary = (tmp_path / "docs" / "findings.md").read_text()
-    assert "| [An RNN learns 50 tokens.](../experiments/made/README.md) | does not hold | 50 |" in summary
+    assert "| [An RNN succeeds at lag 50.](../experiments/made/README.md) | does not hold | 50 |" in summary
     assert "An RNN learns." in (tmp_path / "README.md").read_text()
 
 

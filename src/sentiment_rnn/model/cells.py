@@ -25,6 +25,17 @@ class GradientStop:
     through_state: bool = False
     """h_{t-1} counts as a constant in gates and candidate."""
 
+    def cut_before(self, sequence: Tensor) -> Tensor:
+        """`sequence [B, T, N]`, of which the steps before a review's start are constants."""
+        if self.starts is None:
+            return sequence
+        reached = torch.arange(sequence.shape[1], device=sequence.device) >= self.starts[:, None]
+        return torch.where(reached[:, :, None], sequence, sequence.detach())
+
+    def cut_at(self, t: int, before: Tensor) -> Tensor:
+        """What step t gets of the one before, `[B, N]`: a constant up to a review's start."""
+        return before if self.starts is None else torch.where((t <= self.starts)[:, None], before.detach(), before)
+
 
 class Step(NamedTuple):
     """Values of a cell at a step; each `[B, H]`."""
@@ -52,10 +63,10 @@ class Cell(NamedTuple):
     """Whether C_t is another than h_t."""
     memory: int = 1
     """Numbers of C_t for each unit: 3 in an sLSTM."""
-    content: Callable[[Tensor], Tensor] | None = None
-    """A number for each unit `[…, H]` that stands for C_t `[…, memory · H]`, to be looked at; None: C_t itself."""
+    content: Callable[[Tensor], Tensor] = lambda memory: memory
+    """A number for each unit `[…, H]` that stands for C_t `[…, memory · H]`, to be looked at."""
     compiled: str | None = None
-    """Its name in recurrence.cpp; None: it is not compiled, and read step by step."""
+    """Its name in recurrence.cpp or scan.h; None: it is not compiled."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     """For a cell without W_h: a and b in h_t = a_t · h_{t-1} + b_t, `[…, H]` each, from W_x x + b_x `[…, G]`. With
     them `scan.py` reads all steps at once."""
@@ -134,10 +145,7 @@ def cell_of(layer: AnyLayer) -> Cell:
 def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
     """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`. Under autocast they keep their type."""
     found = torch.stack([step.state for step in steps(layer, inputs, stop)], 1)
-    if stop is None or stop.starts is None:
-        return found
-    before = torch.arange(found.shape[1], device=found.device) < stop.starts[:, None]
-    return torch.where(before[:, :, None], found.detach(), found)
+    return found if stop is None else stop.cut_before(found)
 
 
 def steps(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Iterator[Step]:
@@ -147,17 +155,15 @@ def steps(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> 
     check_stop(cell_kind, stop)
     if isinstance(layer, OwnLayer):
         yield from layer.steps(inputs, stop)
-    if cell_kind.step is None:
         return
+    assert cell_kind.step is not None
     from_inputs = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0)).to(inputs.dtype)
     weight, bias = recurrent_weight(layer), cast(Tensor | None, layer.bias_hh_l0)
     from_state = torch.zeros_like(from_inputs[:, 0])
     state = inputs.new_zeros(len(inputs), layer.hidden_size)
     cell = inputs.new_zeros(len(inputs), cell_kind.memory * layer.hidden_size)
     for t, from_input in enumerate(from_inputs.unbind(1)):
-        if stop.starts is not None:
-            first = (t <= stop.starts)[:, None]
-            state, cell = torch.where(first, state.detach(), state), torch.where(first, cell.detach(), cell)
+        state, cell = stop.cut_at(t, state), stop.cut_at(t, cell)
         state = state.detach() if stop.through_state else state
         cell = cell.detach() if stop.along_cell else cell
         if weight is not None:

@@ -20,9 +20,8 @@ def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) ->
     cell = cell_of(layer)
     assert cell.coefficients is not None
     before = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0))
-    if stop is not None and stop.starts is not None:
-        reached = torch.arange(inputs.shape[1], device=inputs.device) >= stop.starts[:, None]
-        before = torch.where(reached[:, :, None], before, before.detach())
+    if stop is not None:
+        before = stop.cut_before(before)
     if cell.compiled is not None and compiles(before, torch.float32, torch.bfloat16):
         return cast(Tensor, _Gated.apply(cell.compiled, before))
     return scan(*cell.coefficients(before if before.dtype == torch.float64 else before.float()))
@@ -61,7 +60,7 @@ def positive(x: Tensor) -> Tensor:
 
 
 class _Gated(torch.autograd.Function):
-    """W_x x + b `[B, T, G]` → states `[B, T, H]`; the equations are in recurrence.cpp."""
+    """W_x x + b `[B, T, G]` → states `[B, T, H]`; the equations are in scan.h."""
 
     @staticmethod
     def forward(ctx: Any, name: str, before: Tensor) -> Tensor:

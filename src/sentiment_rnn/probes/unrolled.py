@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn.model import cells
-from sentiment_rnn.model.cells import AnyLayer, cell_of
+from sentiment_rnn.model.cells import AnyLayer, Cell, cell_of
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 
 
@@ -28,8 +28,8 @@ class Unrolled:
     """h_t."""
     cells: list[Tensor]
     """C_t of an LSTM, `[B, memory · H]`; empty for a net without a cell state."""
-    content: Tensor
-    """`[B, T, H]`, a number for each unit that stands for C_t; h_t for a net without a cell state."""
+    kind: Cell
+    """The layer's cell."""
     gates: dict[str, Tensor]
     """`[B, T, H]`: `forget`, `input`, `output` and `candidate` of an LSTM, 1 for a gate that it lacks; `reset`,
     `update` and `candidate` of a GRU; empty for a net without gates."""
@@ -71,7 +71,7 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
         embedded=embedded,
         states=[step.state for step in steps],
         cells=[step.cell for step in steps] if cell_of(layer).cell_state else [],
-        content=torch.stack([(cell_of(layer).content or Tensor.clone)(step.cell).detach() for step in steps], 1),
+        kind=cell_of(layer),
         gates={name: torch.stack([step.gates[name].detach() for step in steps], 1) for name in steps[0].gates},
         logits=running.gather(1, lengths[:, None] - 1)[:, 0],
         running=running.detach(),

@@ -72,13 +72,10 @@ class LruLayer(OwnLayer):
 
     def steps(self, inputs: Tensor, stop: GradientStop | None = None) -> Iterator[Step]:
         """The same, one step at a time; the memory is `[B, 2 H]`, real and imaginary parts side by side."""
-        kept, driven = self.eigenvalues, self.driven(inputs)
+        kept, driven, stop = self.eigenvalues, self.driven(inputs), stop or GradientStop()
         memory = torch.zeros(len(inputs), 2 * self.hidden_size, dtype=driven.real.dtype, device=inputs.device)
         for t, (x, added) in enumerate(zip(inputs.unbind(1), driven.unbind(1), strict=True)):
-            if stop is not None and stop.starts is not None:
-                memory = torch.where((t <= stop.starts)[:, None], memory.detach(), memory)
-            if stop is not None and stop.along_cell:
-                memory = memory.detach()
+            memory = memory.detach() if stop.along_cell else stop.cut_at(t, memory)
             state = kept * torch.complex(*memory.chunk(2, 1)) + added
             memory = torch.cat([state.real, state.imag], 1)
             yield Step(
