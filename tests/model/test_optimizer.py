@@ -57,8 +57,20 @@ def test_dense_gradients_take_adamws_own_step() -> None:
             optimizer.zero_grad()
             module(torch.ones(4, 3)).square().sum().backward()
             optimizer.step()
-    assert torch.equal(ours.weight, theirs.weight)
-    assert torch.equal(ours.bias, theirs.bias)
+    torch.testing.assert_close(ours.weight, theirs.weight)
+    torch.testing.assert_close(ours.bias, theirs.bias)
+
+
+def test_all_dense_parameters_move_in_one_operation_but_for_complex_ones() -> None:
+    real, complex_one = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    assert RowAdamW([real]).defaults["fused"]
+    assert RowAdamW([{"params": [real]}]).defaults["fused"]
+    assert not RowAdamW([real], foreach=True).defaults["fused"]
+    optimizer = RowAdamW([{"params": [real]}, {"params": [complex_one]}], lr=0.1)
+    assert not optimizer.defaults["fused"]
+    complex_one.grad = torch.ones_like(complex_one)
+    optimizer.step()
+    assert complex_one.detach().abs().max() < 1
 
 
 def test_a_stored_state_goes_on_as_if_it_had_not_been_stored() -> None:

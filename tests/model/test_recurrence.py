@@ -160,10 +160,11 @@ def test_a_product_that_skips_what_is_zero_in_a_weight_gives_the_same_digits() -
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
-def test_the_weight_gradient_of_a_gru_leaves_out_only_what_nobody_reads() -> None:
+@pytest.mark.parametrize("numbers", [torch.float32, torch.bfloat16])
+def test_the_weight_gradient_of_a_gru_leaves_out_only_what_nobody_reads(numbers: torch.dtype) -> None:
     torch.manual_seed(0)
     H, E = 32, 20
-    da, z = torch.randn(50, 4 * H).bfloat16(), torch.randn(50, 64).bfloat16()
+    da, z = torch.randn(50, 4 * H).to(numbers), torch.randn(50, 64).to(numbers)
     whole, parts = (recurrence.weight_gradient(da, z, H + E + 2, size) for size in (None, H))
     unread = torch.zeros_like(whole, dtype=torch.bool)
     unread[2 * H : 3 * H, :H] = True
@@ -223,12 +224,15 @@ def test_a_second_backward_pass_gives_the_same_gradient(cell: str) -> None:
     assert torch.equal(first, torch.autograd.grad(loss, inputs)[0])
 
 
-def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules() -> None:
+def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     single, double = torch.zeros(1, 1, 1), torch.zeros(1, 1, 1, dtype=torch.float64)
     for cell in ENCODERS:
         layer, wide = layer_of(cell, 1, 1), layer_of(cell, 1, recurrence.NARROW + 1)
         assert recurrence.applies(layer, single)
+        monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
         assert recurrence.applies(wide, single) == (cell != "lstm")
+        monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
+        assert recurrence.applies(wide, single)
         assert not recurrence.applies(layer, double)
         assert not recurrence.applies(layer, single.to("meta"))
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -474,6 +478,31 @@ def test_whole_tiles_are_multiplied_here_and_not_by_onednn(cell: str) -> None:
     with torch.profiler.profile() as profiled, torch.autocast("cpu", dtype=torch.bfloat16):
         recurrence.states(layer, torch.randn(16, 5, 20))
     assert "sentiment_rnn::product" in {event.key for event in profiled.key_averages()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CPUINFO.exists() or "avx512f" not in CPUINFO.read_text(), reason="no AVX-512 on this processor")
+def test_without_avx512_plain_products_give_the_modules_states_and_gradients(tmp_path: Path) -> None:
+    done = in_a_fresh_process(
+        "from sentiment_rnn.model.linear import linear\n"
+        "recurrence.OPTIONS += ('-mno-avx512f',)\n"
+        "for encoder in (Rnn, Lstm, Gru):\n"
+        "    torch.manual_seed(0)\n"
+        "    layer, x = encoder(20, hidden_size=33).new_layer(20), torch.randn(13, 9, 20)\n"
+        "    weight, bias = layer.weight_ih_l0, layer.bias_ih_l0\n"
+        "    assert recurrence.library()\n"
+        "    found = []\n"
+        "    theirs = torch.nn.functional.linear\n"
+        "    for states, product in ((recurrence.states(layer, x), linear), (layer(x)[0], theirs)):\n"
+        "        layer.zero_grad()\n"
+        "        (states.square().sum() + product(x, weight, bias).square().sum()).backward()\n"
+        "        found.append([parameter.grad for parameter in layer.parameters()])\n"
+        "    print(max(float((one - other).abs().max()) for one, other in zip(*found)))",
+        XDG_CACHE_HOME=str(tmp_path),
+    )
+    differences = [float(line) for line in done.stdout.split()]
+    assert len(differences) == 3
+    assert max(differences) < 1e-3
 
 
 @WITH_VECTORS

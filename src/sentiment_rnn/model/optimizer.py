@@ -20,9 +20,17 @@ class RowAdamW(torch.optim.AdamW):
     is the decay of its second moment, β₂ a step, which is made up for when the row is next read.
     (`torch.optim.SparseAdam` keeps a first moment and leaves that decay out: another algorithm.)
 
+    On a CPU all dense parameters of a group move in one operation (`fused`), unless the options say otherwise.
+
     Raises:
         ValueError: at a step with a sparse gradient of a group that `takes_rows` does not fit.
     """
+
+    def __init__(self, params: Iterable[dict[str, Any]] | Iterable[nn.Parameter], **options: Any) -> None:
+        groups: list[Any] = list(params)
+        every = [p for group in groups for p in (group["params"] if isinstance(group, dict) else [group])]
+        fused = "foreach" not in options and all(p.is_floating_point() and p.device.type == "cpu" for p in every)
+        super().__init__(groups, **{"fused": fused, **options})
 
     @staticmethod
     def takes_rows(options: dict[str, Any]) -> bool:

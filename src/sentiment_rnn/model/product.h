@@ -6,7 +6,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/record_function.h>
 
-#ifdef __AVX512BF16__  // every processor with AMX has it
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 #ifdef __AMX_BF16__
@@ -48,6 +48,174 @@ Number* data(const Tensor& tensor) {
   return static_cast<Number*>(tensor.data_ptr());
 }
 
+// Columns of W from `begin` up to `end`.
+struct Span {
+  int64_t begin, end;
+};
+
+using Spans = std::vector<std::vector<Span>>;
+
+// Of each 32 rows of W [N, K]: the columns where not all of them are 0, in whole 32, up to `columns`. A GRU's W has zeros
+// where a part of its candidate does not look: a quarter of it, which no product has to read.
+Spans spans_of(const Tensor& weight, int64_t columns) {
+  const int64_t blocks = (weight.size(0) + 31) / 32;
+  Spans spans(blocks);
+  for (int64_t block = 0; block < blocks; ++block) {
+    const Tensor rows = weight.narrow(0, block * 32, std::min<int64_t>(32, weight.size(0) - block * 32));
+    const Tensor seen = rows.ne(0).any(0).cpu();
+    for (int64_t begin = 0; begin < columns; begin += 32) {
+      const int64_t end = std::min(begin + 32, columns);
+      if (!std::any_of(data<bool>(seen) + begin, data<bool>(seen) + end, [](bool one) { return one; })) continue;
+      if (spans[block].empty() || spans[block].back().end != begin) {
+        spans[block].push_back({begin, end});
+      } else {
+        spans[block].back().end = end;
+      }
+    }
+  }
+  return spans;
+}
+
+#ifdef __AVX512F__
+
+// W [N, K] → its panels of 32 rows, column by column: [⌈N / 32⌉, K, 32], with rows of 0 behind the last.
+Tensor panels_of(const Tensor& weight) {
+  const int64_t missing = -weight.size(0) & 31;
+  const Tensor whole = missing ? at::constant_pad_nd(weight, {0, 0, 0, missing}) : weight;
+  return whole.reshape({-1, 32, weight.size(1)}).transpose(1, 2).contiguous();
+}
+
+// start + Σ over k of x(row, k) · y[k, 0 … 31] for some rows of x → out [rows, 32]. 2 · rows sums stay in registers, and
+// are taken in the order of k: no digit depends on other rows, or on padding.
+//
+// x_row, x_next: from a number of x to that of the next row, and of the next k. y_next: from a row of y to the next.
+// start_row: from what a row starts with to what the next one does; 0 for one start of all.
+// first, second: which of the 32 columns are there, 16 bits each.
+struct FloatBlock {
+  int64_t x_row, x_next, y_next, out_row, start_row;
+  __mmask16 first, second;
+};
+
+template <int rows>
+void float_rows(const float* x, const float* y, const float* start, float* out, const std::vector<Span>& spans,
+                const FloatBlock& block) {
+  const auto [x_row, x_next, y_next, out_row, start_row, first, second] = block;
+  __m512 sums[rows][2];
+#pragma GCC unroll 8
+  for (int row = 0; row < rows; ++row) {
+    sums[row][0] = start ? _mm512_maskz_loadu_ps(first, start + row * start_row) : _mm512_setzero_ps();
+    sums[row][1] = start ? _mm512_maskz_loadu_ps(second, start + row * start_row + 16) : _mm512_setzero_ps();
+  }
+  for (const Span& span : spans) {
+    const float *of_x = x + span.begin * x_next, *of_y = y + span.begin * y_next;
+    for (int64_t k = span.begin; k < span.end; ++k, of_x += x_next, of_y += y_next) {
+      const __m512 left = _mm512_maskz_loadu_ps(first, of_y), right = _mm512_maskz_loadu_ps(second, of_y + 16);
+#pragma GCC unroll 8
+      for (int row = 0; row < rows; ++row) {
+        const __m512 number = _mm512_set1_ps(of_x[row * x_row]);
+        sums[row][0] = _mm512_fmadd_ps(number, left, sums[row][0]);
+        sums[row][1] = _mm512_fmadd_ps(number, right, sums[row][1]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int row = 0; row < rows; ++row) {
+    _mm512_mask_storeu_ps(out + row * out_row, first, sums[row][0]);
+    _mm512_mask_storeu_ps(out + row * out_row + 16, second, sums[row][1]);
+  }
+}
+
+// The same for any number of rows; without a start they start at 0.
+void float_block(int64_t rows, const float* x, const float* y, const float* start, float* out,
+                 const std::vector<Span>& spans, const FloatBlock& block) {
+  int64_t row = 0;
+  const auto some = [&](auto kernel, int64_t count) {
+    for (; row + count <= rows; row += count) {
+      kernel(x + row * block.x_row, y, start ? start + row * block.start_row : nullptr, out + row * block.out_row, spans,
+             block);
+    }
+  };
+  some(float_rows<8>, 8);
+  some(float_rows<4>, 4);
+  some(float_rows<1>, 1);
+}
+
+// The masks of `columns` columns, of which the first 32 are looked at.
+std::pair<__mmask16, __mmask16> masks_of(int64_t columns) {
+  const uint32_t mask = columns >= 32 ? ~0u : (1u << columns) - 1;
+  return {__mmask16(mask), __mmask16(mask >> 16)};
+}
+
+// x [rows, K] times panels of W, and a bias or null → out [rows, N], of which `wanted` columns are computed.
+void float_product(const float* x, const float* panels, const float* bias, float* out, int64_t rows, int64_t K, int64_t N,
+                   int64_t wanted, const Spans& spans) {
+  for (int64_t n = 0; n < wanted; n += 32) {
+    const auto [first, second] = masks_of(wanted - n);
+    float_block(rows, x, panels + n * K, bias ? bias + n : nullptr, out + n, spans[n / 32], {K, 1, 32, N, 0, first, second});
+  }
+}
+
+// daᵀ z [G, K] of da [M, G] and z [M, K] → out. The sum goes over blocks of rows that fit into a processor's cache.
+void float_outer(const Tensor& da, const Tensor& z, const Tensor& out) {
+  constexpr int64_t block = 256;
+  const int64_t M = da.size(0), G = da.size(1), K = z.size(1);
+  at::parallel_for(0, (G + 7) / 8, 1, [&](int64_t begin, int64_t end) {
+    const int64_t first_row = begin * 8, rows = std::min(end * 8, G) - first_row;
+    for (int64_t m = 0; m < M; m += block) {
+      const std::vector<Span> span{{0, std::min(block, M - m)}};
+      for (int64_t n = 0; n < K; n += 32) {
+        const auto [first, second] = masks_of(K - n);
+        float* const place = data<float>(out) + first_row * out.stride(0) + n;
+        float_block(rows, data<float>(da) + m * da.stride(0) + first_row, data<float>(z) + m * z.stride(0) + n,
+                    m > 0 ? place : nullptr, place, span,
+                    {1, da.stride(0), z.stride(0), out.stride(0), out.stride(0), first, second});
+      }
+    }
+  });
+}
+
+#endif
+
+// daᵀ z [G, K] of da [M, G] and z [M, K], into `out`: the gradient of a weight of which z are the inputs, and da the
+// gradients of the outputs. Rows may be those of a wider tensor.
+void outer_product(const Tensor& da, const Tensor& z, const Tensor& out) {
+  at::AutoDispatchBelowADInplaceOrView no_autograd;
+#ifdef __AVX512F__
+  if (da.scalar_type() == at::kFloat) {
+    TORCH_CHECK(da.stride(1) == 1 && z.stride(1) == 1 && out.stride(1) == 1, "outer product: expected rows in one piece");
+    TORCH_CHECK(da.size(0) == z.size(0) && out.size(0) == da.size(1) && out.size(1) == z.size(1),
+                "outer product: da [M, G], z [M, K] and out [G, K] expected");
+    if (da.size(0) == 0) out.zero_();
+    return float_outer(da, z, out);
+  }
+#endif
+  out.copy_(at::mm(da.t(), z));
+}
+
+// x Wᵀ + b [M, N] of x [M, K], W [N, K] and b [N] or nothing, float32.
+Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
+#ifdef __AVX512F__
+  at::AutoDispatchBelowADInplaceOrView no_autograd;
+  TORCH_CHECK(x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat && x.is_contiguous() &&
+                  x.size(1) == weight.size(1),
+              "linear: expected x [M, K] in one piece and weight [N, K], float32");
+  constexpr int64_t some = 64;  // rows, which stay in the nearest cache while all of W passes by
+  const int64_t M = x.size(0), K = x.size(1), N = weight.size(0);
+  const Tensor panels = panels_of(weight), out = at::empty({M, N}, x.options());
+  const float* const start = bias ? data<float>(*bias) : nullptr;
+  const Spans all((N + 31) / 32, {{0, K}});
+  at::parallel_for(0, (M + some - 1) / some, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin * some; row < std::min(end * some, M); row += some) {
+      float_product(data<float>(x) + row * K, data<float>(panels), start, data<float>(out) + row * N,
+                    std::min(some, M - row), K, N, N, all);
+    }
+  });
+  return out;
+#else
+  return at::linear(x, weight, bias);
+#endif
+}
+
 #ifdef __AVX512BF16__
 
 // W [N, K] → its tiles of 16 rows of 32 numbers, in pairs: [N / 16, K / 32, 16 pairs, 16 rows, 2].
@@ -57,34 +225,6 @@ Tensor tiles_of(const Tensor& weight) {
 }
 
 constexpr int64_t tile = 1024;  // bytes
-
-// Columns of W from `begin` up to `end`.
-struct Span {
-  int64_t begin, end;
-};
-
-// Of each 32 rows of W, given as its tiles: the columns where not all of them are 0, in whole tiles, up to `columns`. A
-// GRU's W has zeros where a part of its candidate does not look: a quarter of it, which no product has to read.
-std::vector<std::vector<Span>> spans_of(const Tensor& tiles, int64_t columns) {
-  const int64_t across = tiles.size(1), pairs = tile / sizeof(int32_t);
-  const auto has_numbers = [&](int64_t row, int64_t place) {
-    const int32_t* const first = data<int32_t>(tiles) + (row * across + place) * pairs;
-    return std::any_of(first, first + pairs, [](int32_t pair) { return pair != 0; });
-  };
-  std::vector<std::vector<Span>> spans(tiles.size(0) / 2);
-  for (size_t block = 0; block < spans.size(); ++block) {
-    for (int64_t place = 0; place * 32 < columns; ++place) {
-      if (!has_numbers(2 * block, place) && !has_numbers(2 * block + 1, place)) continue;
-      const Span span{place * 32, std::min(place * 32 + 32, columns)};
-      if (spans[block].empty() || spans[block].back().end != span.begin) {
-        spans[block].push_back(span);
-      } else {
-        spans[block].back().end = span.end;
-      }
-    }
-  }
-  return spans;
-}
 
 // Of a product x [rows, K] times W [N, K]: what lies in memory, and what of it counts. The rest is padding, or 0 in W.
 struct Sizes {
@@ -218,24 +358,24 @@ void tile_product(const Bfloat16* x, const char* tiles, Bfloat16* out, int64_t r
 
 #endif
 
-// x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. In bfloat16, W is laid out for the processor once, which a plain
-// product does again at every step. oneDNN takes long to start a product of so few rows, so where there is AVX-512
-// BF16 and the sizes are whole tiles, it is done here, without the padding and without what is 0 in W. In float the plain
-// product is the fastest one.
+// x [rows, K] → x Wᵀ [rows, N] for one W [N, K] and many x. W is laid out for the processor once, which a plain product
+// does again at every step. With AVX-512, and AVX-512 BF16 for bfloat16 in whole tiles, the product is done here, without
+// the padding and without what is 0 in W: libraries take long to start a product of so few rows.
 class Product {
  public:
   // columns: of W; behind them it is 0. wanted: columns of the product that are read.
   Product(const Tensor& weight, int64_t rows, int64_t columns, int64_t wanted)
-      : packed_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)), wanted_(wanted) {
+      : half_(weight.scalar_type() == at::kBFloat16), size_(weight.size(0)), wanted_(wanted) {
 #ifdef __AVX512BF16__
-    tiled_ = packed_ && size_ % 32 == 0 && weight.size(1) % 32 == 0;
-    if (tiled_) {
-      weight_ = tiles_of(weight);
-      spans_ = spans_of(weight_, columns);
-      return;
-    }
+    own_ = half_ && size_ % 32 == 0 && weight.size(1) % 32 == 0;
 #endif
-    if (packed_) {
+#ifdef __AVX512F__
+    own_ = own_ || !half_;
+#endif
+    if (own_) {
+      spans_ = spans_of(weight, columns);
+      weight_ = laid_out(weight);
+    } else if (half_) {
       static const auto pack = find<Tensor(const Tensor&, std::optional<int64_t>)>("mkldnn::_reorder_linear_weight");
       weight_ = pack.call(weight.contiguous(), rows);
     } else {
@@ -249,32 +389,51 @@ class Product {
     using Scalars = c10::List<std::optional<at::Scalar>>;
     using Linear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view, Scalars,
                           std::optional<c10::string_view>);
-#ifdef __AVX512BF16__
-    if (tiled_) {
+    if (own_) {
       RECORD_FUNCTION("sentiment_rnn::product", {});  // for profilers
       const Tensor out = at::empty({x.size(0), size_}, x.options());
-      tile_product(data<Bfloat16>(x), static_cast<const char*>(weight_.data_ptr()), data<Bfloat16>(out), x.size(0),
-                   {x.size(1), size_, wanted_, spans_.data()});
+      own_product(x, out);
       return out;
     }
-#endif
-    if (!packed_) return at::mm(x, weight_);
+    if (!half_) return at::mm(x, weight_);
     static const auto linear = find<Linear>("mkldnn::_linear_pointwise");
     return linear.call(x, weight_, std::nullopt, "none", Scalars(), "");
   }
 
  private:
+  Tensor laid_out([[maybe_unused]] const Tensor& weight) const {
+#ifdef __AVX512BF16__
+    if (half_) return tiles_of(weight);
+#endif
+#ifdef __AVX512F__
+    return panels_of(weight);
+#endif
+    return {};
+  }
+
+  void own_product([[maybe_unused]] const Tensor& x, [[maybe_unused]] const Tensor& out) const {
+#ifdef __AVX512BF16__
+    if (half_) {
+      const auto tiles = static_cast<const char*>(weight_.data_ptr());
+      return tile_product(data<Bfloat16>(x), tiles, data<Bfloat16>(out), x.size(0),
+                          {x.size(1), size_, wanted_, spans_.data()});
+    }
+#endif
+#ifdef __AVX512F__
+    float_product(data<float>(x), data<float>(weight_), nullptr, data<float>(out), x.size(0), x.size(1), size_, wanted_,
+                  spans_);
+#endif
+  }
+
   template <typename Signature>
   static c10::TypedOperatorHandle<Signature> find(const char* name) {
     return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
   }
 
-  bool packed_, tiled_ = false;
+  bool half_, own_ = false;
   int64_t size_, wanted_;
   Tensor weight_;
-#ifdef __AVX512BF16__
-  std::vector<std::vector<Span>> spans_;
-#endif
+  Spans spans_;
 };
 
 }  // namespace

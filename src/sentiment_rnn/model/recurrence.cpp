@@ -13,7 +13,7 @@
 //
 // The GRU's gate u is PyTorch's z. Its r multiplies only the part of the candidate n that comes from h_{t-1}, so the two
 // parts have rows of their own: G = 4 H, in the order r, u, p (from x_t), q (from h_{t-1}), with zeros in W where a part
-// does not look. In bfloat16 the products skip them.
+// does not look, which the products skip.
 //
 // With a_t for what the non-linearities of W z_t give and da_t for the gradient of W z_t, the backward pass takes one
 // product a step, dz_t = Wᵀ da_t, which holds dh_{t-1} and dx_t; all weights' gradients are one product at the end,
@@ -620,6 +620,8 @@ void define(torch::Library& library, const std::string& name, const std::string&
 }  // namespace
 
 TORCH_LIBRARY(sentiment_rnn, library) {
+  library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor", linear);
+  library.def("outer_product(Tensor da, Tensor z, Tensor(a!) out) -> ()", outer_product);
   library.def("diagonal_forward(Tensor eigenvalues, Tensor b) -> Tensor", diagonal_forward);
   library.def("diagonal_backward(Tensor dh, Tensor eigenvalues) -> Tensor", diagonal_backward);
   define_linear<MinGru>(library, "min_gru");

@@ -1,11 +1,11 @@
 """The recurrence on a CPU, compiled: a layer's states, and their gradient, in one call instead of several a step.
 
 On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step. Starting the operations takes longer than
-their arithmetic; oneDNN's fused LSTM in bfloat16, and of narrow nets in float32, spends much of its time outside its
-matrix products. `recurrence.cpp` takes that out. It is compiled for this processor once (`make setup` does it, else the
-first use) and kept in the user's cache. Where there is no compiler, or with SENTIMENT_RNN_COMPILED=0, PyTorch's modules
-do the same work, as they always do on a GPU. For a cell, or a gradient that stops, which they do not have, `cells` does
-it step by step.
+their arithmetic; oneDNN's fused LSTM spends much of its time outside its matrix products. `recurrence.cpp` takes that
+out, and with AVX-512 its products use the whole width of the processor. It is compiled for this processor once (`make
+setup` does it, else the first use) and kept in the user's cache. Where there is no compiler, or with
+SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same work, as they always do on a GPU. For a cell, or a gradient that
+stops, which they do not have, `cells` does it step by step.
 """
 
 import functools
@@ -44,9 +44,10 @@ OPTIONS = (
 TILE = 32
 """Numbers of bfloat16 in a row of the processor's tiles, and in a cache line."""
 SMALL = 128
-"""Columns up to which float32's products sum in one piece, so that no digit depends on the width of the padding."""
+"""Columns up to which float32's products sum in one piece, so that no digit depends on the width of the padding; with
+AVX-512 they always do."""
 NARROW = 128
-"""Width of the state up to which an LSTM in float32 is compiled."""
+"""Width of the state up to which an LSTM in float32 is compiled on a processor without AVX-512."""
 
 
 def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> bool:
@@ -59,8 +60,9 @@ def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) 
     if cell.compiled is None or cell.coefficients or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
     if number_type(inputs, module) == torch.float32:
-        # oneDNN's LSTM is the faster one of a wide net, and the slower one of a narrow net over hundreds of steps.
-        theirs = isinstance(module, nn.LSTM) and stop is None and module.hidden_size > NARROW
+        # Without AVX-512 oneDNN's LSTM is the faster one of a wide net.
+        wide = module.hidden_size > NARROW and torch.backends.cpu.get_cpu_capability() != "AVX512"
+        theirs = isinstance(module, nn.LSTM) and stop is None and wide
         return not theirs and library() is not None
     if number_type(inputs, module) == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported() and library() is not None
@@ -184,18 +186,16 @@ def weight_gradient(da: Tensor, z: Tensor, columns: int, gru_size: int | None = 
 
     Args:
         gru_size: H, of a GRU. Its rows p, the part of the candidate that comes from the inputs, do not look at the
-            state: nobody reads their gradient by its H columns, and in bfloat16 it is left 0. Rows q do not look at
-            the inputs; those columns are too few for a product of their own.
+            state: nobody reads their gradient by its H columns, and it is left 0. Rows q do not look at the inputs;
+            those columns are too few for a product of their own.
     """
-    if z.dtype == torch.float32:  # whose product is faster over whole cache lines
-        return da.T @ z
     parts = [(slice(None), 0)]
     if gru_size is not None:
         p, q = 2 * gru_size, 3 * gru_size
         parts = [(slice(p), 0), (slice(p, q), gru_size), (slice(q, None), 0)]
     dw = z.new_zeros(da.shape[1], z.shape[1])
     for rows, start in parts:
-        dw[rows, start:columns] = da[:, rows].T @ z[:, start:columns]
+        torch.ops.sentiment_rnn.outer_product(da[:, rows], z[:, start:columns], dw[rows, start:columns])
     return dw
 
 

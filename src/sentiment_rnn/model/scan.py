@@ -9,10 +9,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
 
 from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
+from sentiment_rnn.model.linear import linear
 
 
 def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:

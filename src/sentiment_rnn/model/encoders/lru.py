@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear
+from torch.nn.functional import gelu
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, OwnLayer, Step, states
 from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.linear import linear
 from sentiment_rnn.model.scan import diagonal
 
 
