@@ -54,10 +54,8 @@ def best_draw(draws: Iterable[Draw]) -> Draw:
 
 
 def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
-    """The draw that each arm of a sweep gets: the best of its search; None where none was run.
-
-    Of several searches it is the first with a score above `Sweep.least`, and the last where none has.
-    """
+    """The draw that each arm of a sweep gets: the best of its searches, or of a final that of its rank; None where none
+    was run."""
     searches: list[dict[str, list[Draw]]] = []
     for name in sweep.rates:
         other, _, search = name.rpartition("/")
@@ -72,10 +70,11 @@ def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
         encoder = study.arms[arm].encoder
         named = sweep.rates_of.get(arm, arm)
         of_arm = [draws.get(named) or draws.get(encoder) for draws in searches]
-        best = [best_draw(draws) for draws in of_arm if draws]
-        chosen[arm] = next(
-            (draw.number for draw in best if draw.score > sweep.least), best[-1].number if best else None
-        )
+        tried = [best_draws(draws) for draws in of_arm if draws]
+        if sweep.least:
+            tried = [next((draws for draws in tried if draws[0].score > sweep.least), tried[-1])] if tried else []
+        ranked = best_draws(draw for draws in tried for draw in draws)[max(0, sweep.rank - 1) :]
+        chosen[arm] = ranked[0].number if ranked else None
     return chosen
 
 

@@ -58,10 +58,18 @@ class Sweep:
     draws: tuple[int, ...] = ()
     """Draws of learning rate and clipping that a search tries; none for a sweep that is compared."""
     rates: tuple[str, ...] = ()
-    """Searches of which the best draw is taken: the first in which an arm has a score above `least`, else the last."""
+    """Searches of which the best draw is taken."""
+    rank: int = 0
+    """Of a final, which tries good draws again with other seeds: that of this place in `rates`, from 1 on."""
     least: float = 0.0
+    """Above 0, the first search in which an arm has a higher score counts alone; the last where it has none."""
     rates_of: Mapping[str, str] = field(default_factory=dict)
     """Arms that take the draw of another arm."""
+
+    @property
+    def searches(self) -> bool:
+        """Whether its runs choose a draw, and are not compared."""
+        return bool(self.draws or self.rank)
 
 
 @dataclass(frozen=True)
@@ -122,14 +130,14 @@ class Protocol:
     def seeds(self, arm: str, condition: str) -> frozenset[int]:
         """The seeds that are planned for an arm at a condition."""
         return frozenset(
-            seed for sweep in self.sweeps if not sweep.draws and arm in sweep.arms
+            seed for sweep in self.sweeps if not sweep.searches and arm in sweep.arms
             and condition in (sweep.tested or (sweep.condition,)) for seed in sweep.seeds
         )  # fmt: skip
 
     @property
     def searches(self) -> tuple[Sweep, ...]:
         """The sweeps that choose learning rates."""
-        return tuple(sweep for sweep in self.sweeps if sweep.draws)
+        return tuple(sweep for sweep in self.sweeps if sweep.searches)
 
 
 @dataclass(frozen=True)
@@ -323,7 +331,7 @@ def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str
         yield name, "rule", [claim.rule for claim in protocol.claims], NEEDED
         for sweep in protocol.sweeps:
             yield name, "arm", [*sweep.arms, *sweep.rates_of, *sweep.rates_of.values()], study.arms
-        every = [one for of in (name, *protocol.reads) for one in study.protocols[of].sweeps if not one.draws]
+        every = [one for of in (name, *protocol.reads) for one in study.protocols[of].sweeps if not one.searches]
         conditions = [at for one in every for at in (one.tested or (one.condition,))]
         for claim in protocol.claims:
             compared = [*claim.arms, *(arm for pair in claim.pairs for arm in pair[:2]), claim.only_where or []]

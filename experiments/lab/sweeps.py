@@ -66,7 +66,7 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
 
 def is_for_others(override: str, sweep: Sweep) -> bool:
     """Whether an override is not meant for a sweep: a search keeps its seeds, and only a search takes several draws."""
-    if sweep.draws:
+    if sweep.searches:
         return key_of(override) == "seed"
     return key_of(override) == "optimizer.draw" and "," in override
 
@@ -111,14 +111,14 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     """Measurements of the runs of a finished sweep; raises `UserError` where it has not finished."""
     arm_of = {study.arms[arm].encoder: arm for arm in sweep.arms}
     found = Measured()
-    every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=bool(sweep.draws))
+    every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=sweep.searches)
     runs = [run for run in every if run.encoder in arm_of]
     for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
         arm = arm_of[run.encoder]
-        draw = run.config.optimizer.draw if sweep.draws else None
+        draw = run.config.optimizer.draw if sweep.searches else None
         at = sweep.name, sweep.protocol, arm, sweep.condition, run.seed, draw
-        found.rows += [(*at, *measure) for measure in measures_of(run, study, bool(sweep.draws))]
-        if not sweep.draws and study.score == "accuracy":
+        found.rows += [(*at, *measure) for measure in measures_of(run, study, sweep.searches)]
+        if not sweep.searches and study.score == "accuracy":
             for condition, correct in correct_of(run, sweep):
                 found.correct[sweep.name, arm, condition, run.seed] = correct
                 row = sweep.name, sweep.protocol, arm, condition, run.seed, None

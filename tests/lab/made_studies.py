@@ -53,7 +53,7 @@ def table_of(study: Study, scores: Scores, protocol: str = "first") -> pd.DataFr
     """Results of runs with these scores; validation is as good as the test, and who learns does so in 225 steps."""
     rows: list[tuple[object, ...]] = []
     for (arm, condition), values in scores.items():
-        sweep = next((one for one in study.protocols[protocol].sweeps if not one.draws and arm in one.arms), None)
+        sweep = next((one for one in study.protocols[protocol].sweeps if not one.searches and arm in one.arms), None)
         for seed, score in enumerate(values, min(sweep.seeds) if sweep else 0):
             at = f"learn_{condition}", protocol, arm, condition, seed, None
             rows += [(*at, "test", "accuracy", score), (*at, "validation", "best_accuracy", score)]

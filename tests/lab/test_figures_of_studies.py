@@ -132,7 +132,7 @@ def test_a_part_of_the_tasks_is_drawn_as_well(
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
 def test_figures_of_committed_results_name_every_arm(study: Study) -> None:
     table = read_results(study.folder)
-    for protocol in study.protocols.values():
+    for protocol in map(study.protocol, table.protocol.unique()):
         for name in protocol.figures:
             found = evidence_of(study, protocol, table)
             figure = FIGURES[name](found)

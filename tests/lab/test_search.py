@@ -56,11 +56,11 @@ def test_of_means_that_differ_by_the_rounding_of_the_file_alone_the_lower_rate_i
     assert best_draw(draws(*([100 * right / 2493 for right in seeds] for seeds in shares))).number == 1
 
 
-def searched(root: Path, *searches: tuple[str, str, Sequence[float]], **of_sweep: Any) -> dict[str, int | None]:
-    """The draws that a sweep takes, whose study has these searches: names, arms, scores."""
+def searched(root: Path, *searches: Any, **of_sweep: Any) -> dict[str, int | None]:
+    """The draws that a sweep takes, whose study has these searches: names, arms, scores, and the draws if not all."""
     sweep = {"name": "learn", "at": [20], "arms": ARMS, "seeds": 0} | of_sweep
     study = make_study(root, {"sweeps": [sweep]})
-    rows = [row for name, arm, scores in searches for row in search_rows(name, arm, scores)]
+    rows = [row for search in searches for row in search_rows(*search)]
     if rows:
         (study.folder / "results.csv").write_text(results_csv(rows_of("made", rows)))
     return chosen_draws(study, study.sweep("learn"))
@@ -92,6 +92,16 @@ def test_of_several_searches_the_first_is_taken_that_leads_anywhere_else_the_las
     assert searched(tmp_path, *far, **rates) == {"rnn": 1, "gru": 1, "lstm": 1}, "the near one was not run"
 
 
+def test_finals_try_the_best_draws_again_and_the_best_of_all_finals_is_taken(tmp_path: Path) -> None:
+    first = ("search_20", "rnn", [50, 70, 60, 40])
+    finals = [("final_1", "rnn", [[55, 65]], [1]), ("final_2", "rnn", [[80, 90]], [2])]
+    assert searched(tmp_path, first, rates=["search_20"], rank=1)["rnn"] == 1
+    assert searched(tmp_path, first, rates=["search_20"], rank=2)["rnn"] == 2
+    assert searched(tmp_path, first, rates=["search_20"], rank=5)["rnn"] is None, "there are four draws"
+    assert searched(tmp_path, first, *finals, rates=["final_1", "final_2"])["rnn"] == 2
+    assert searched(tmp_path, first, *finals, rates=["final_2", "final_1"])["rnn"] == 2
+
+
 def test_an_arm_takes_the_draw_of_another_where_it_is_said_to(tmp_path: Path) -> None:
     found = searched(tmp_path, ("search_20", "lstm", [50, 60]), rates=["search_20"], rates_of={"gru": "lstm"})
     assert found == {"rnn": None, "gru": 1, "lstm": 1}
@@ -109,7 +119,7 @@ def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
 def test_committed_draws_have_the_rate_and_clipping_of_their_number(study: Study) -> None:
     table = read_results(study.folder)
-    for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.searches):
+    for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.searches if sweep.draws):
         for arm, found in draws_of(table, sweep.name).items():
             assert {draw.number for draw in found} == set(sweep.draws), f"{sweep.name}, {arm}"
             assert all((draw.learning_rate, draw.clip_norm) == rate_of(draw.number) for draw in found)
@@ -120,7 +130,7 @@ def test_committed_runs_were_trained_at_the_rate_and_clipping_that_their_search_
     study, checked = find_study(name), 0
     table = read_results(study.folder)
     trained = table[table.draw.isna() & table.metric.isin(["learning_rate", "clip_norm"])]
-    for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.sweeps if not sweep.draws):
+    for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.sweeps if not sweep.searches):
         of_sweep = trained[trained.sweep == sweep.name]
         for arm, draw in chosen_draws(study, sweep).items() if len(of_sweep) else ():
             of_arm = of_sweep[of_sweep.arm == arm]

@@ -56,7 +56,7 @@ def check_planned(study: Study, sweep: Sweep, arm: str) -> None:
         assert config.data.max_lag == int(sweep.condition)
     elif sweep.condition:
         assert config.task.title == sweep.condition
-    if study.name in ("lag", "ablation", "gradient", "budget") and not sweep.draws:
+    if study.name in ("lag", "ablation", "gradient", "budget") and not sweep.searches:
         reviews = round((1 - config.data.validation_fraction) * config.data.train_reviews / config.data.batch_size)
         assert config.settle_epochs(reviews) == (18_000 if study.name == "budget" else 1_800)
 
@@ -70,7 +70,7 @@ def planned(study: Study) -> list[tuple[Sweep, list[str]]]:
 @pytest.mark.usefixtures("composing")
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
 def test_each_kind_of_sweep_is_a_configuration_of_the_tool(study: Study) -> None:
-    kinds = {(*sweep.settings, bool(sweep.draws)): (sweep, arms[-1]) for sweep, arms in planned(study)}
+    kinds = {(*sweep.settings, sweep.searches): (sweep, arms[-1]) for sweep, arms in planned(study)}
     for sweep, arm in kinds.values():
         check_planned(study, sweep, arm)
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from math import comb
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from sentiment_rnn.data.sources.generated import (
     write_review,
 )
 from sentiment_rnn.data.tokenizer import splitter
+from sentiment_rnn.errors import UserError
 
 Config = Callable[..., DataConfig]
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -210,11 +212,11 @@ def test_the_corpus_is_the_same_every_time(generated_config: Config) -> None:
     [
         {"generator_seed": 1}, {"max_lag": 21}, {"lags": "equal"}, {"opening_fraction": 0.5},
         {"train_reviews": 170}, {"test_reviews": 66}, {"validation_fraction": 0.5}, {"split_seed": 1},
-        {"test_max_lag": 40},
+        {"test_max_lag": 40}, {"test_lags": [18, 22]},
     ],
 )  # fmt: skip
 def test_other_settings_give_another_corpus_and_another_fingerprint(
-    generated_config: Config, change: dict[str, int | str]
+    generated_config: Config, change: dict[str, Any]
 ) -> None:
     first, second = source_of(generated_config()), source_of(generated_config(**change))
     assert first.read() != second.read()
@@ -297,6 +299,23 @@ def test_only_the_test_reviews_have_lags_that_training_never_sees(generated_conf
     assert lags == {"train": seen, "validation": seen, "test": seen | {50, 100}}
     same = generated_config(lags="mixed", max_lag=20, test_max_lag=20)
     assert source_of(same).read() == source_of(generated_config(lags="mixed", max_lag=20)).read()
+
+
+def test_test_reviews_can_have_lags_of_their_own_as_many_of_each_with_both_labels(generated_config: Config) -> None:
+    config = generated_config(lags="equal", max_lag=20, test_lags=[18, 20, 22], test_reviews=60)
+    found = source_of(config).read()
+    assert Counter((review.lag, review.label) for review in found["test"]) == {
+        (lag, label): 10 for lag in (18, 20, 22) for label in (0, 1)
+    }
+    assert {review.lag for review in every(found) if review not in found["test"]} == {20}
+    usual = source_of(generated_config(lags="equal", max_lag=20, test_reviews=60)).read()
+    assert (found["train"], found["validation"]) == (usual["train"], usual["validation"])
+
+
+@pytest.mark.parametrize("lags", [[], [0, 5]])
+def test_lags_of_test_reviews_below_one_are_refused(generated_config: Config, lags: list[int]) -> None:
+    with pytest.raises(UserError, match=r"data\.test_lags=.*: expected numbers of 1 or more, or null"):
+        source_of(generated_config(test_lags=lags))
 
 
 @pytest.mark.parametrize(

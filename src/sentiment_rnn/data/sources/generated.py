@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment_rnn.config.bounds import at_least, fraction, one_of, probability
+from sentiment_rnn.config.bounds import at_least, fraction, one_of, probability, refuse
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 
@@ -79,6 +79,8 @@ class Generated:
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
     test_max_lag: int | None = None
     """`max_lag` of the test reviews; null for the same. Training never sees lags that are longer."""
+    test_lags: list[int] | None = None
+    """Lags of the test reviews, as many of each; null draws them as `lags` says."""
 
     def __post_init__(self) -> None:
         one_of(self, "data.", lags=("log_uniform", "mixed", "equal"))
@@ -86,6 +88,8 @@ class Generated:
         shortest = 2 if self.lags == "mixed" else 1
         at_least(self, "data.", max_lag=shortest, test_max_lag=shortest)
         probability(self, "data.", "opening_fraction")
+        if self.test_lags is not None and (not self.test_lags or min(self.test_lags) < 1):
+            refuse("data.test_lags", self.test_lags, "numbers of 1 or more, or null")
         fraction(self, "data.", "validation_fraction")
 
     def fingerprint(self) -> str:
@@ -98,17 +102,26 @@ class Generated:
         seen: set[str] = set()
         tested = self.max_lag if self.test_max_lag is None else self.test_max_lag
         train, test = (
-            [self._review(f"{part}/{number}", number % 2, longest, random, seen) for number in range(size)]
-            for part, size, longest in (
-                ("train", self.train_reviews, self.max_lag), ("test", self.test_reviews, tested),
+            [self._review(f"{part}/{number}", number, longest, lags, random, seen) for number in range(size)]
+            for part, size, longest, lags in (
+                ("train", self.train_reviews, self.max_lag, None), ("test", self.test_reviews, tested, self.test_lags),
             )
         )  # fmt: skip
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
         return {"train": train, "validation": validation, "test": test}
 
-    def _review(self, name: str, label: int, longest: int, random: np.random.Generator, seen: set[str]) -> Review:
+    def _review(
+        self,
+        name: str,
+        number: int,
+        longest: int,
+        lags: list[int] | None,
+        random: np.random.Generator,
+        seen: set[str],
+    ) -> Review:
+        label = number % 2
         while True:
-            lag = self._lag(longest, random)
+            lag = lags[number // 2 % len(lags)] if lags else self._lag(longest, random)
             # Without such reviews no number is drawn for the choice, so that the corpora of studies stay as they are.
             opens = self.opening_fraction > 0 and random.random() < self.opening_fraction
             text = " ".join(write_review(label, lag, random, opens))
