@@ -11,6 +11,7 @@ import pytest
 
 from documented import REPOSITORY
 from processes import environment, run_command
+from stored_runs import runs_in
 
 TINY = (
     "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=20", "trainer.epochs=1", "trainer.threads=1",
@@ -66,3 +67,10 @@ def test_the_documented_cell_is_placed_in_the_figure(mine: Path) -> None:
     assert re.search(r"^\| UpdateGateRnn \|  \| \d/2 ", table, re.MULTILINE)
     assert "| RNN, orthogonal | 20/20 (83 to 100) |" in table
     assert (mine / "runs" / "lag" / "update_gate_rnn" / "lag.png").stat().st_size > 10_000
+    _, runs = runs_in(mine)
+    (whole,) = [run for run in runs if run.info.run_name == "lag_update_gate_rnn"]
+    assert (whole.info.status, whole.data.tags["mlflow.note.content"]) == ("FINISHED", table)
+    sweeps = [run.info.run_name for run in runs if run.data.tags.get("mlflow.parentRunId") == whole.info.run_id]
+    assert sorted(sweeps) == [
+        f"lag_update_gate_rnn_{stage}_{lag}" for stage in ("search", "seeds") for lag in (100, 20)
+    ]

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
-from sentiment_rnn.tracking.results import find_sweep, results_of
+from sentiment_rnn.tracking.names import NOTE_TAG, PARENT_TAG, STUDY_TAG
+from sentiment_rnn.tracking.origin import origin_tags
+from sentiment_rnn.tracking.results import FINISHED, KILLED, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store, open_store
 
 SEARCH_SEED, FINAL_SEEDS = 100, (101, 102, 103)
@@ -141,6 +144,8 @@ class Placement:
         left = f"; about {spent * (self.work() / self.done - 1) / 60:.0f} min left" if self.done else ""
         print(f"lag {sweep.condition}: {what}{left}", flush=True)
         train(self.study, sweep, "", [self.arm.name], [f"tracking.directory={self.store}", *self.overrides])
+        store = self.opened()
+        store.client.set_tag(find_sweep(store, sweep.name, finished=True).info.run_id, PARENT_TAG, self.parent)
         self.done += work_of(int(sweep.condition), len(sweep.seeds) * max(1, len(sweep.draws)), sweep.settings)
 
     def work(self) -> float:
@@ -150,6 +155,26 @@ class Placement:
         return sum(
             work_of(lag, self.draws, half) + work_of(lag, runs + self.seeds_at(lag), self.settings) for lag in self.lags
         )
+
+    @cached_property
+    def parent(self) -> str:
+        """Id of the run in MLflow under which all sweeps of the encoder are."""
+        store, name = self.opened(), self.study.name
+        found = store.client.search_runs([store.experiment_id], f"tags.`{STUDY_TAG}` = '{name}'", max_results=1)
+        run = (
+            found[0]
+            if found
+            else store.client.create_run(store.experiment_id, run_name=name, tags={STUDY_TAG: name, **origin_tags()})
+        )
+        return str(run.info.run_id)
+
+    def end(self, whole: bool, text: str) -> None:
+        """End that run, if there is one yet, with what is known as its description."""
+        if "parent" not in vars(self):
+            return
+        client = self.opened().client
+        client.set_tag(self.parent, NOTE_TAG, text)
+        client.set_terminated(self.parent, FINISHED if whole else KILLED)
 
     def opened(self) -> Store:
         """Where the runs are recorded."""
@@ -166,10 +191,15 @@ def place(placement: Placement, output: Path | None) -> None:
     """Train an encoder at every lag, write its table and figure, and print the table."""
     folder = output or placement.store / "lag" / placement.arm.name
     counts: Counts = {}
-    for lag, count in placement.counts():
-        counts[lag] = count
-        table, figure = table_of(placement, counts), figure_of(placement, counts)
-        write_folder(folder, {"table.md": markdown([table])}, {"lag": figure})
+    text = ""
+    try:
+        for lag, count in placement.counts():
+            counts[lag] = count
+            table, figure = table_of(placement, counts), figure_of(placement, counts)
+            text = markdown([table])
+            write_folder(folder, {"table.md": text}, {"lag": figure})
+    finally:
+        placement.end(len(counts) == len(placement.lags), text)
     console = new_console()
     show(console, table)
     for line in (*differences(placement), f"Exploratory: no protocol, no verdict. Figure: {folder / 'lag.png'}"):
