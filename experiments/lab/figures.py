@@ -26,6 +26,8 @@ BEHIND = "#DCDCDC"
 MOST_COLUMNS = 4
 MOST_ROWS = 3
 """Most conditions that have a panel each."""
+MOST_LINES = 6
+"""Most arms whose lines are told apart in one panel."""
 
 
 def arm_panels(
@@ -38,7 +40,7 @@ def arm_panels(
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, name in zip(panels, arms, strict=False):
         draw(axes, name)
-        axes.set_title(textwrap.fill(styles[name].label, 88 // columns), fontsize="small")
+        axes.set_title(textwrap.fill(styles[name].label, 84 // columns), fontsize="small")
     for axes in panels[len(arms) :]:
         axes.set_visible(False)
     for axes in panels[max(0, len(arms) - columns) : len(arms)]:  # the lowest of each column
@@ -80,26 +82,38 @@ def in_percent(intervals: Mapping[int, Interval]) -> np.ndarray:
 
 def shares(evidence: Evidence) -> Figure:
     """Share of seeds that succeed: a panel for each of a few conditions, or for each arm where there are more."""
-    return share_rows(evidence) if len(evidence.conditions) <= MOST_ROWS else share_panels(evidence)
+    if len(evidence.conditions) <= MOST_ROWS:
+        return share_rows(evidence)
+    return share_panels({arm: shares_by_lag(evidence, arm) for arm in evidence.arms}, evidence.study.arms)
 
 
 @styled
-def share_panels(evidence: Evidence) -> Figure:
-    """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals."""
-    shares = {arm: shares_by_lag(evidence, arm) for arm in evidence.arms}
+def share_panels(
+    shares: Mapping[str, Mapping[int, Interval]], styles: Arms, title: str = "", beside: str | None = None
+) -> Figure:
+    """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals.
+
+    Args:
+        beside: an arm that is drawn in every panel, and has none of its own; None draws all arms there, pale.
+    """
+    tried = {lag for by_lag in shares.values() for lag in by_lag}
+    panels = [arm for arm in shares if arm != beside]
 
     def draw(axes: Axes, arm: str) -> None:
-        mark_lags(axes, map(int, evidence.conditions))
+        mark_lags(axes, tried)
         axes.tick_params(axis="x", labelsize="x-small")
-        for other in shares.values():
-            axes.plot(list(other), in_percent(other)[0], color=BEHIND, linewidth=1)
-        lags, (share, low, high), color = list(shares[arm]), in_percent(shares[arm]), evidence.study.arms[arm].color
+        for other in shares if beside is None else [beside]:
+            color = BEHIND if beside is None else styles[beside].color
+            axes.plot(list(shares[other]), in_percent(shares[other])[0], color=color, linewidth=1)
+        lags, (share, low, high), color = list(shares[arm]), in_percent(shares[arm]), styles[arm].color
         axes.fill_between(lags, low, high, color=color, alpha=0.2, linewidth=0)
         axes.plot(lags, share, color=color, marker="o", markersize=4)
         axes.axhline(100 * MOST, **GUIDE)
         axes.set(ylim=(-4, 104), yticks=(0, 50, 100))
 
-    return arm_panels(list(shares), evidence.study.arms, LAG, SUCCEED, draw)
+    figure = arm_panels(panels, styles, LAG, SUCCEED, draw)
+    figure.suptitle(" ".join([*([f"Thin: {styles[beside].label}."] if beside else []), title]), fontsize="medium")
+    return figure
 
 
 @styled

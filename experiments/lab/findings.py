@@ -144,7 +144,8 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
         seeds |= {lag: max(of, seeds.get(lag, 0)) for lag, (_, of) in of_arm.items()}
     usual = max(seeds.values())
     fewer = "".join(f", {seeds[lag]} at lag {lag}" for lag in sorted(seeds) if seeds[lag] < usual)
-    return figures.share_lines(shares, study.arms, f"{figures.SUCCESS} {usual} seeds{fewer}.")
+    drawn = figures.share_lines if len(shares) <= figures.MOST_LINES else figures.share_panels
+    return drawn({arm: of for arm, of in shares.items() if of}, study.arms, f"{figures.SUCCESS} {usual} seeds{fewer}.")
 
 
 def leading_table(study: Study, table: pd.DataFrame) -> Table:

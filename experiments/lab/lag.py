@@ -244,11 +244,14 @@ def table_of(placement: Placement, counts: Counts) -> Table:
 
 
 def figure_of(placement: Placement, counts: Counts) -> Figure:
-    """This encoder's line beside those of the leading figure."""
+    """This encoder's line beside those of the leading figure; of many, a panel for each, with it."""
     arm = placement.arm
     shares = {one: shares_of(of) for one, of in {**placement.known, arm.name: counts}.items()}
     labelled = replace(arm, label=f"{arm.label} (new)")
-    return figures.share_lines(shares, {**placement.committed.arms, arm.name: labelled})
+    styles = {**placement.committed.arms, arm.name: labelled}
+    if len(shares) <= figures.MOST_LINES:
+        return figures.share_lines(shares, styles)
+    return figures.share_panels(shares, styles, figures.SUCCESS, beside=arm.name)
 
 
 def differences(placement: Placement) -> list[str]:

@@ -111,6 +111,19 @@ def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: 
     assert "minGRU, two layers (new)" in texts
 
 
+def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tmp_path: Path) -> None:
+    asked = placement(tmp_path)
+    few = asked.known
+    asked.known = {arm: few["rnn"] for arm in ("rnn", "rnn_gain", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")}
+    figure = figure_of(asked, {20: (20, 20), 100: (10, 20)})
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(panels) == 6
+    assert figure.get_suptitle().startswith("Thin: minGRU, two layers (new). Success")
+    for axes in panels:
+        assert list(axes.lines[0].get_ydata()) == [100.0, 50.0]
+    assert len(figure_of(placement(tmp_path), {20: (20, 20)}).axes) == (1 if len(few) < 6 else len(few))
+
+
 def test_a_committed_encoder_is_not_shown_twice(tmp_path: Path) -> None:
     labels = [row[0] for row in table_of(placement(tmp_path, "gru"), {20: (1, 2)}).rows]
     assert labels.count("GRU") == 1
