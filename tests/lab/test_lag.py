@@ -114,7 +114,7 @@ def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: 
 def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tmp_path: Path) -> None:
     asked = placement(tmp_path)
     few = asked.known
-    asked.known = {arm: few["rnn"] for arm in ("rnn", "rnn_gain", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000")}
+    asked.known = dict.fromkeys(("rnn", "rnn_gain", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000"), few["rnn"])
     figure = figure_of(asked, {20: (20, 20), 100: (10, 20)})
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert len(panels) == 6

@@ -623,7 +623,7 @@ TORCH_LIBRARY(sentiment_rnn, library) {
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor", linear);
   library.def("outer_product(Tensor da, Tensor z, Tensor(a!) out) -> ()", outer_product);
   library.def("diagonal_forward(Tensor eigenvalues, Tensor b) -> Tensor", diagonal_forward);
-  library.def("diagonal_backward(Tensor dh, Tensor eigenvalues) -> Tensor", diagonal_backward);
+  library.def("diagonal_backward(Tensor dh, Tensor eigenvalues, Tensor h) -> (Tensor, Tensor)", diagonal_backward);
   define_linear<MinGru>(library, "min_gru");
   define_linear<MinLstm>(library, "min_lstm");
   define<Rnn<Tanh>>(library, "rnn");

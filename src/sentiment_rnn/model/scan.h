@@ -127,16 +127,17 @@ void define_linear(torch::Library& library, const std::string& name) {
               });
 }
 
-// h_t = λ · h_{t-1} + b_t for one complex λ a unit: λ [S], b [B, T, S] → h [B, T, S].
+// h_t = λ · h_{t-1} + b_t for one complex λ a unit: λ [S], b [B, T, 2 S] → h [B, T, 2 S]. Real parts come first, then
+// imaginary ones: a loop over interleaved numbers would not be vectorized.
 using Complex = c10::complex<float>;
 
-void check_complex(const Tensor& lambda, const Tensor& b) {
-  TORCH_CHECK(b.scalar_type() == at::kComplexFloat && lambda.scalar_type() == at::kComplexFloat, "expected complex64");
-  TORCH_CHECK(b.dim() == 3 && b.is_contiguous() && lambda.is_contiguous() && lambda.numel() == b.size(2),
-              "lambda [S], b [B, T, S]: expected contiguous tensors that fit each other");
+void check_diagonal(const Tensor& lambda, const Tensor& b) {
+  check(b, "b");
+  TORCH_CHECK(b.scalar_type() == at::kFloat && lambda.scalar_type() == at::kComplexFloat, "expected float32, complex64");
+  TORCH_CHECK(lambda.is_contiguous() && 2 * lambda.numel() == b.size(2), "lambda [S], b [B, T, 2 S]: expected that they fit");
 }
 
-// Real and imaginary parts of the numbers of some units, side by side: interleaved, their loops would not be vectorized.
+// Real and imaginary parts of the numbers of some units, and where the two parts of a row are.
 struct Planar {
   std::array<float, stretch> real{}, imaginary{};
 
@@ -147,50 +148,55 @@ struct Planar {
 };
 
 Tensor diagonal_forward(const Tensor& lambda, const Tensor& b) {
-  check_complex(lambda, b);
+  check_diagonal(lambda, b);
   const Tensor h = at::empty(b.sizes(), b.options());
-  const float* const added = reinterpret_cast<const float*>(b.const_data_ptr<Complex>());
-  float* const out = reinterpret_cast<float*>(h.mutable_data_ptr<Complex>());
-  const int64_t T = b.size(1), S = b.size(2);
+  const int64_t T = b.size(1), S = lambda.numel();
   divide_units(b.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
     const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
     Planar state;
     for (int64_t t = 0; t < T; ++t) {
-      const float* const row = added + 2 * ((review * T + t) * S + first);
-      float* const states = out + 2 * ((review * T + t) * S + first);
+      const float* const row = row_of<float>(b, review, t) + first;
+      float* const out = row_of<float>(h, review, t) + first;
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
-        const float real = kept.real[j] * state.real[j] - kept.imaginary[j] * state.imaginary[j] + row[2 * j];
-        const float imaginary = kept.real[j] * state.imaginary[j] + kept.imaginary[j] * state.real[j] + row[2 * j + 1];
-        states[2 * j] = state.real[j] = real;
-        states[2 * j + 1] = state.imaginary[j] = imaginary;
+        const float real = kept.real[j] * state.real[j] - kept.imaginary[j] * state.imaginary[j] + row[j];
+        const float imaginary = kept.real[j] * state.imaginary[j] + kept.imaginary[j] * state.real[j] + row[S + j];
+        out[j] = state.real[j] = real;
+        out[S + j] = state.imaginary[j] = imaginary;
       }
     }
   });
   return h;
 }
 
-// With g_t = ∂L/∂h_t + conj(λ) · g_{t+1}: ∂L/∂b_t = g_t. ∂L/∂λ is the sum of g_t · conj(h_{t-1}), in scan.py.
-Tensor diagonal_backward(const Tensor& dh, const Tensor& lambda) {
-  check_complex(lambda, dh);
-  const Tensor db = at::empty(dh.sizes(), dh.options());
-  const float* const from_loss = reinterpret_cast<const float*>(dh.const_data_ptr<Complex>());
-  float* const out = reinterpret_cast<float*>(db.mutable_data_ptr<Complex>());
-  const int64_t T = dh.size(1), S = dh.size(2);
+// With g_t = ∂L/∂h_t + conj(λ) · g_{t+1}: ∂L/∂b_t = g_t, and ∂L/∂λ = Σ g_t · conj(h_{t-1}), here of each review: [B, 2 S].
+std::tuple<Tensor, Tensor> diagonal_backward(const Tensor& dh, const Tensor& lambda, const Tensor& h) {
+  check_diagonal(lambda, dh);
+  TORCH_CHECK(h.sizes() == dh.sizes() && h.scalar_type() == dh.scalar_type(), "h: expected as dh");
+  const Tensor db = at::empty(dh.sizes(), dh.options()), dlambda = at::empty({dh.size(0), dh.size(2)}, dh.options());
+  const int64_t T = dh.size(1), S = lambda.numel();
   divide_units(dh.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
     const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
-    Planar later;
+    const std::array<float, stretch> nothing{};
+    Planar later, sum;
     for (int64_t t = T - 1; t >= 0; --t) {
-      const float* const row = from_loss + 2 * ((review * T + t) * S + first);
-      float* const gradients = out + 2 * ((review * T + t) * S + first);
+      const float* const row = row_of<float>(dh, review, t) + first;
+      const float* const before = t > 0 ? row_of<float>(h, review, t - 1) + first : nothing.data();
+      const int64_t to_imaginary = t > 0 ? S : 0;
+      float* const out = row_of<float>(db, review, t) + first;
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
-        const float real = kept.real[j] * later.real[j] + kept.imaginary[j] * later.imaginary[j] + row[2 * j];
-        const float imaginary = kept.real[j] * later.imaginary[j] - kept.imaginary[j] * later.real[j] + row[2 * j + 1];
-        gradients[2 * j] = later.real[j] = real;
-        gradients[2 * j + 1] = later.imaginary[j] = imaginary;
+        const float real = kept.real[j] * later.real[j] + kept.imaginary[j] * later.imaginary[j] + row[j];
+        const float imaginary = kept.real[j] * later.imaginary[j] - kept.imaginary[j] * later.real[j] + row[S + j];
+        sum.real[j] += real * before[j] + imaginary * before[to_imaginary + j];
+        sum.imaginary[j] += imaginary * before[j] - real * before[to_imaginary + j];
+        out[j] = later.real[j] = real;
+        out[S + j] = later.imaginary[j] = imaginary;
       }
     }
+    float* const of_review = data<float>(dlambda) + review * 2 * S + first;
+    std::copy_n(sum.real.data(), last - first, of_review);
+    std::copy_n(sum.imaginary.data(), last - first, of_review + S);
   });
-  return db;
+  return {db, dlambda};
 }

@@ -47,10 +47,13 @@ def scan(a: Tensor, b: Tensor) -> Tensor:
 
 
 def diagonal(eigenvalues: Tensor, b: Tensor) -> Tensor:
-    """h `[B, T, S]` of h_t = λ · h_{t-1} + b_t, for complex `eigenvalues [S]` and `b [B, T, S]`, with h_{-1} = 0."""
-    if compiles(b, torch.complex64):
+    """h `[B, T, 2 S]` of h_t = λ · h_{t-1} + b_t, for complex `eigenvalues [S]` and `b [B, T, 2 S]`, with h_{-1} = 0.
+    The last axis has the real parts first, then the imaginary ones."""
+    if compiles(b, torch.float32):
         return cast(Tensor, _Diagonal.apply(eigenvalues, b))
-    return scan(eigenvalues.expand_as(b), b)
+    driven = torch.complex(*b.chunk(2, -1))
+    found = scan(eigenvalues.expand_as(driven), driven)
+    return torch.cat([found.real, found.imag], -1)
 
 
 def positive(x: Tensor) -> Tensor:
@@ -78,11 +81,11 @@ class _Gated(torch.autograd.Function):
 
 
 class _Diagonal(torch.autograd.Function):
-    """λ `[S]` and b `[B, T, S]` → h `[B, T, S]`, complex."""
+    """λ `[S]`, complex, and b `[B, T, 2 S]` → h `[B, T, 2 S]`."""
 
     @staticmethod
     def forward(ctx: Any, eigenvalues: Tensor, b: Tensor) -> Tensor:
-        found: Tensor = torch.ops.sentiment_rnn.diagonal_forward(eigenvalues.contiguous(), b.contiguous())
+        found: Tensor = torch.ops.sentiment_rnn.diagonal_forward(eigenvalues, recurrence.in_rows(b))
         ctx.save_for_backward(eigenvalues, found)
         return found
 
@@ -90,5 +93,6 @@ class _Diagonal(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         eigenvalues, found = ctx.saved_tensors
-        by_b = torch.ops.sentiment_rnn.diagonal_backward(gradients[0].contiguous(), eigenvalues.contiguous())
-        return torch.einsum("bts,bts->s", by_b[:, 1:], found[:, :-1].conj()), by_b
+        dh = recurrence.in_rows(gradients[0])
+        by_b, by_eigenvalues = torch.ops.sentiment_rnn.diagonal_backward(dh, eigenvalues, found)
+        return torch.complex(*by_eigenvalues.sum(0).chunk(2)), by_b

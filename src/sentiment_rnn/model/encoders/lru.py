@@ -56,14 +56,13 @@ class LruLayer(OwnLayer):
         return torch.polar(torch.exp(-self.nu.exp()), self.theta.exp())
 
     def driven(self, inputs: Tensor) -> Tensor:
-        """γ · (B x_t), complex [B, T, H], from `inputs [B, T, E]`."""
-        real, imaginary = linear(inputs, self.B.flatten(0, 1)).to(self.nu.dtype).chunk(2, -1)
-        return torch.complex(real, imaginary) * self.log_gamma.exp()
+        """γ · (B x_t), `[B, T, 2 H]`, from `inputs [B, T, E]`: the real parts first, then the imaginary ones."""
+        scaled = self.B * self.log_gamma.exp()[:, None]
+        return linear(inputs, scaled.flatten(0, 1)).to(self.nu.dtype)
 
     def output(self, memory: Tensor, inputs: Tensor) -> Tensor:
-        """y `[…, H]` from the complex state `[…, H]` and the inputs `[…, E]`."""
-        both = torch.cat([memory.real, memory.imag], -1)
-        return linear(both, torch.cat([self.C[0], -self.C[1]], 1)) + linear(inputs, self.D)
+        """y `[…, H]` from the state `[…, 2 H]` and the inputs `[…, E]`."""
+        return linear(memory, torch.cat([self.C[0], -self.C[1]], 1)) + linear(inputs, self.D)
 
     def states(self, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
         """y `[B, T, H]` for `inputs [B, T, E]`, all steps at once; where a gradient stops, step by step."""
@@ -74,14 +73,12 @@ class LruLayer(OwnLayer):
     def steps(self, inputs: Tensor, stop: GradientStop | None = None) -> Iterator[Step]:
         """The same, one step at a time; the memory is `[B, 2 H]`, real and imaginary parts side by side."""
         kept, driven, stop = self.eigenvalues, self.driven(inputs), stop or GradientStop()
-        memory = torch.zeros(len(inputs), 2 * self.hidden_size, dtype=driven.real.dtype, device=inputs.device)
+        memory = torch.zeros(len(inputs), 2 * self.hidden_size, dtype=driven.dtype, device=inputs.device)
         for t, (x, added) in enumerate(zip(inputs.unbind(1), driven.unbind(1), strict=True)):
             memory = memory.detach() if stop.along_cell else stop.cut_at(t, memory)
-            state = kept * torch.complex(*memory.chunk(2, 1)) + added
-            memory = torch.cat([state.real, state.imag], 1)
-            yield Step(
-                self.output(torch.complex(*memory.chunk(2, 1)), x), memory, {"forget": kept.abs().expand(len(x), -1)}
-            )
+            state = kept * torch.complex(*memory.chunk(2, 1))
+            memory = torch.cat([state.real, state.imag], 1) + added
+            yield Step(self.output(memory, x), memory, {"forget": kept.abs().expand(len(x), -1)})
 
 
 class Lru(Recurrent):
