@@ -10,7 +10,7 @@ from made_studies import RULES, learners, make_study, table_of
 from experiments.lab import write as write_module
 from experiments.lab.claims import CHOSEN
 from experiments.lab.findings import Found
-from experiments.lab.run import freeze
+from experiments.lab.run import freeze, read_provenance
 from experiments.lab.study import EXPERIMENTS, Study, all_studies
 from experiments.lab.table import RESULTS, results_csv
 from experiments.lab.write import (
@@ -57,7 +57,7 @@ def test_every_block_of_a_document_is_generated(committed: list[Found]) -> None:
 
 def test_committed_results_fit_their_protocols_and_the_reviews_read_rightly() -> None:
     for study in all_studies():
-        assert len(checked_results(study))
+        assert len(checked_results(study)) or not read_provenance(study.folder), "one that was run has results"
 
 
 def test_figures_that_documents_show_are_drawn() -> None:
