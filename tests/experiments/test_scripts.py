@@ -170,8 +170,13 @@ def test_the_keras_case_prints_the_seconds_of_each_batch(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_overhead_is_the_ratio_of_a_whole_epoch_to_a_bare_one(tmp_path: Path) -> None:
+def test_the_overhead_is_the_ratio_of_a_whole_run_to_a_bare_loop_and_where_its_seconds_go(tmp_path: Path) -> None:
     done = run_script("benchmarks/overhead.py", tmp_path)
+    (parts,) = re.findall(r"whole (\S+) s \(start (\S+), steps (\S+), evaluation (\S+), records (\S+)\)$",
+                          done.stdout, re.MULTILINE)  # fmt: skip
+    whole, *of = map(float, parts)
+    assert sum(of) == pytest.approx(whole, abs=0.03)
+    assert min(of) >= 0
     said = re.search(r"lstm medians: (\S+) s, (\S+) s, ratio (\S+)$", done.stdout, re.MULTILINE)
     assert said is not None, done.stdout
     assert all(float(number) > 0 for number in said.groups())
