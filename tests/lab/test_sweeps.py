@@ -58,7 +58,7 @@ def check_planned(study: Study, sweep: Sweep, arm: str) -> None:
         assert config.task.title == sweep.condition
     if study.name in ("lag", "ablation", "gradient", "budget") and not sweep.searches:
         reviews = round((1 - config.data.validation_fraction) * config.data.train_reviews / config.data.batch_size)
-        assert config.settle_epochs(reviews) == (18_000 if study.name == "budget" else 1_800)
+        assert config.settle_epochs(reviews) == (18_000 if sweep.settings["trainer.epochs"] == 80 else 1_800)
 
 
 def planned(study: Study) -> list[tuple[Sweep, list[str]]]:
