@@ -129,7 +129,22 @@ def test_neither_the_first_nor_the_last_opinion_tells_the_label(lag: int) -> Non
 
 def clauses_behind(lag: int, random: np.random.Generator, reviews: int = 2000) -> list[int]:
     """How many clauses about the cinema follow the deciding one, in each of some reviews."""
-    return [sum(isinstance(part, Clause) for part in _ending(lag, random)[0]) for _ in range(reviews)]
+    return [sum(isinstance(part, Clause) for part in _ending(lag, random, None)[0]) for _ in range(reviews)]
+
+
+@pytest.mark.parametrize(("lag", "asked", "found"), [(100, 6, 6), (400, 6, 6), (100, 0, 0), (20, 6, 3), (4, 6, 0)])
+def test_so_many_distractors_follow_the_clause_as_are_asked_for_if_they_fit(lag: int, asked: int, found: int) -> None:
+    random = np.random.default_rng(0)
+    endings = [_ending(lag, random, asked) for _ in range(200)]
+    counts = Counter(sum(isinstance(part, Clause) for part in sentences) for sentences, _ in endings)
+    assert max(counts) == found
+    assert min(counts) == (found if lag > 50 else 0 if lag < 6 else 2)
+    places = [isinstance(sentences[0], Clause) for sentences, _ in endings if sentences]
+    if found > 0 and lag > 50:
+        assert 0 < sum(places) < len(places), "they stand anywhere among the neutral sentences"
+    reviews = [write_review(number % 2, lag, random, distractors=asked) for number in range(50)]
+    for tokens in reviews:
+        assert re.search(clause_pattern(FILM, 0) + "|" + clause_pattern(FILM, 1), " ".join(tokens[:-lag]))
 
 
 def right_by_the_cinema(lag: int, random: np.random.Generator, reviews: int = 2000) -> float:
@@ -212,7 +227,7 @@ def test_the_corpus_is_the_same_every_time(generated_config: Config) -> None:
     [
         {"generator_seed": 1}, {"max_lag": 21}, {"lags": "equal"}, {"opening_fraction": 0.5},
         {"train_reviews": 170}, {"test_reviews": 66}, {"validation_fraction": 0.5}, {"split_seed": 1},
-        {"test_max_lag": 40}, {"test_lags": [18, 22]},
+        {"test_max_lag": 40}, {"test_lags": [18, 22]}, {"distractors": 1},
     ],
 )  # fmt: skip
 def test_other_settings_give_another_corpus_and_another_fingerprint(

@@ -81,12 +81,15 @@ class Generated:
     """`max_lag` of the test reviews; null for the same. Training never sees lags that are longer."""
     test_lags: list[int] | None = None
     """Lags of the test reviews, as many of each; null draws them as `lags` says."""
+    distractors: int | None = None
+    """Clauses about the cinema behind the deciding one, or as many as fit; the rest is neutral. Null: four sentences of
+    five, so that there are more of them the longer the lag."""
 
     def __post_init__(self) -> None:
         one_of(self, "data.", lags=("log_uniform", "mixed", "equal"))
         at_least(self, "data.", train_reviews=2, test_reviews=2, generator_seed=0, split_seed=0)
         shortest = 2 if self.lags == "mixed" else 1
-        at_least(self, "data.", max_lag=shortest, test_max_lag=shortest)
+        at_least(self, "data.", max_lag=shortest, test_max_lag=shortest, distractors=0)
         probability(self, "data.", "opening_fraction")
         if self.test_lags is not None and (not self.test_lags or min(self.test_lags) < 1):
             refuse("data.test_lags", self.test_lags, "numbers of 1 or more, or null")
@@ -124,7 +127,7 @@ class Generated:
             lag = lags[number // 2 % len(lags)] if lags else self._lag(longest, random)
             # Without such reviews no number is drawn for the choice, so that the corpora of studies stay as they are.
             opens = self.opening_fraction > 0 and random.random() < self.opening_fraction
-            text = " ".join(write_review(label, lag, random, opens))
+            text = " ".join(write_review(label, lag, random, opens, self.distractors))
             if text not in seen:
                 seen.add(text)
                 return Review(text, label, rating=0, group=name, name=name, lag=lag)
@@ -144,12 +147,14 @@ def lag_series(longest: int) -> list[int]:
     return [step for step in steps if 2 <= step < longest] + [longest]
 
 
-def write_review(label: int, lag: int, random: np.random.Generator, opens: bool = False) -> list[str]:
+def write_review(
+    label: int, lag: int, random: np.random.Generator, opens: bool = False, distractors: int | None = None
+) -> list[str]:
     """The tokens of a review whose last `lag` tokens follow the clause that decides `label`.
 
-    With `opens`, that clause is the first; else one to four others stand before it.
+    With `opens`, that clause is the first; else one to four others stand before it. `distractors`: as of `Generated`.
     """
-    behind, closing = _ending(lag, random)
+    behind, closing = _ending(lag, random, distractors)
     cinema = [sentence for sentence in behind if isinstance(sentence, Clause)]
     before = [] if opens else [draw_clause(CINEMA, random) for _ in range(random.integers(1, 5))]
     opinions = random.integers(0, 2, len(before) + len(cinema))
@@ -198,18 +203,23 @@ def draw_clause(topics: tuple[str, ...], random: np.random.Generator) -> Clause:
     return Clause(pick(topics, random), form, pick(ADVERBS, random) if random.random() < 0.7 else "")
 
 
-def _ending(lag: int, random: np.random.Generator) -> tuple[list[Clause | list[str]], list[str]]:
+def _ending(
+    lag: int, random: np.random.Generator, distractors: int | None
+) -> tuple[list[Clause | list[str]], list[str]]:
     """Sentences about the cinema, each to get a joint before it, and closing words: `lag` tokens, the last of
     them a full stop."""
     sentences: list[Clause | list[str]] = []
-    room = lag - 1
+    room, left = lag - 1, distractors
     while room >= len(FILLERS):
-        neutral = random.random() < 0.2
+        neutral = random.random() < 0.2 if left is None else left == 0
         sentence = pick(NEUTRAL, random).split() if neutral else draw_clause(CINEMA, random)
         needed = 1 + (sentence.length if isinstance(sentence, Clause) else len(sentence))
         if needed <= room:
             sentences.append(sentence)
             room -= needed
+            left = left and left - 1
+    if distractors is not None:
+        sentences = [sentences[place] for place in random.permutation(len(sentences))]
     return sentences, [*FILLERS[room], "."]
 
 
