@@ -125,11 +125,12 @@ def shares_of(counts: Counts) -> dict[int, Interval]:
     return {lag: clopper_pearson(*count) for lag, count in counts.items()}
 
 
-def counts_table(lines: Mapping[str, Counts], title_of_lines: str) -> Table:
+def counts_table(lines: Mapping[str, Counts], title_of_lines: str, intervals: bool = True) -> Table:
     """A row for each line, by its label, and a column for each lag that any of them has."""
     lags = sorted({lag for counts in lines.values() for lag in counts})
-    rows = [(label, *(tally(*counts[lag]) if lag in counts else "" for lag in lags)) for label, counts in lines.items()]
-    title = "Seeds that succeed, by lag [tokens], with the exact 95 % interval [%]"
+    said = tally if intervals else "{}/{}".format
+    rows = [(label, *(said(*counts[lag]) if lag in counts else "" for lag in lags)) for label, counts in lines.items()]
+    title = "Seeds that succeed, by lag [tokens]" + (", with the exact 95 % interval [%]" if intervals else "")
     return Table(title, (title_of_lines, *map(str, lags)), rows)
 
 
@@ -151,7 +152,8 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
 def leading_table(study: Study, table: pd.DataFrame) -> Table:
     """The numbers of the leading figure."""
     counts = by_arm(searched_where_run(study, table))
-    return counts_table({study.arms[arm].label: counts.get(arm, {}) for arm in study.leading["arms"]}, "arm")
+    lines = {study.arms[arm].label: counts.get(arm, {}) for arm in study.leading["arms"]}
+    return counts_table(lines, "arm", intervals=False)  # the figure has them
 
 
 FIGURES: dict[str, Callable[[Evidence], Figure]] = {

@@ -59,6 +59,25 @@ def shares(evidence: Evidence) -> Table:
     return Table(title, (*table.columns, "span"), rows)
 
 
+def counts(evidence: Evidence) -> Table:
+    """Seeds that succeed by condition, without intervals: `shares` has them."""
+    title = f"Seeds that succeed (above {100 * LEARNS:g} %), by lag [tokens]"
+    return by_condition(evidence, title, lambda *one: "{}/{}".format(*evidence.learn(*one)))
+
+
+def moved(evidence: Evidence) -> Table:
+    """Seeds that succeed below and above the lag of their training, of sweeps that are tested at three."""
+    tested = {sweep.condition: sweep.tested for sweep in evidence.protocol.sweeps if len(sweep.tested) == 3}
+
+    def cell(arm: str, trained: str) -> str:
+        below, _, above_it = tested[trained]
+        return f"{evidence.learn(arm, below)[0]} and {evidence.learn(arm, above_it)[0]}"
+
+    trained = [lag for lag in tested if lag in evidence.conditions]
+    title = "Seeds that succeed at lags 10 % shorter and 10 % longer than that of their training"
+    return by_condition(evidence, title, cell, trained)
+
+
 def span(shares: Mapping[int, Interval]) -> int:
     """The longest lag up to which most seeds succeed, by the lower bounds of their shares; 0 for none."""
     longest = 0
@@ -79,7 +98,7 @@ def steps(evidence: Evidence) -> Table:
     """Seeds that have learned within each number of steps, and the median of their steps."""
     rows = []
     for arm, one in (
-        (arm, one) for arm in evidence.arms for one in evidence.conditions if (arm, one) in evidence.scores
+        (arm, one) for arm in evidence.arms for one in evidence.conditions if any(figures.steps_of(evidence, arm, one))
     ):
         learned, _ = figures.steps_of(evidence, arm, one)
         cells = [tally(*within_steps(evidence, arm, one, number)) for number in evidence.protocol.steps]
@@ -160,6 +179,8 @@ def bounded_means(evidence: Evidence) -> Table:
 
 TABLES: dict[str, Callable[[Evidence], Table]] = {
     "shares": shares,
+    "counts": counts,
+    "moved": moved,
     "steps": steps,
     "means": means,
     "paired_means": paired_means,
