@@ -101,10 +101,16 @@ def mean_of(values: Iterable[float], places: int = 1) -> str:
     return with_deviation(spread(list(values)), places)
 
 
-def searched_where_run(study: Study, table: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
-    """Numbers of seeds that succeed and of all, by arm and lag; the later protocol of `leading.from` counts."""
+def searched_where_run(
+    study: Study, table: pd.DataFrame, protocols: Mapping[str, Iterable[int]] | None = None
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Numbers of seeds that succeed and of all, by arm and lag.
+
+    Args:
+        protocols: which, and their lags; of two at one lag the later counts. None takes those of `leading.from`.
+    """
     found = {}
-    for name, lags in study.leading["from"].items():
+    for name, lags in (protocols or study.leading["from"]).items():
         evidence = evidence_of(study, study.protocol(name), table)
         for arm, lag in evidence.scores:
             if int(lag) in lags and evidence.whole(arm, lag):

@@ -14,6 +14,8 @@ from sentiment_rnn.report.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table
 
 LAGS = ("5", "20", "50")
+FIRST = {"learnability": (5, 20), "own_rate": (50,)}
+"""Protocols of the first runs, at the rate of each lag."""
 QUANTILE = 0.025
 Count = tuple[int, int]
 """Number of seeds that succeed, and number of all."""
@@ -61,7 +63,7 @@ def _contains(first: Count, share: float) -> bool:
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """Both shares of each arm and lag, first of those whose seeds disagree, and the verdict on their intervals, which
     speaks of all three lags."""
-    first = searched_where_run(evidence.study, table)
+    first = searched_where_run(evidence.study, table, FIRST)
     pairs = [
         Repeated(arm, lag, first[arm, lag], evidence.learn(arm, lag))
         for arm in evidence.arms for lag in evidence.conditions if evidence.whole(arm, lag) and (arm, lag) in first

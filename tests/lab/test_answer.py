@@ -8,7 +8,7 @@ from experiments.lab.study import EXPERIMENTS
 
 def test_an_encoder_has_its_span_its_seeds_its_accuracies_and_the_size_of_its_state(committed: list[Found]) -> None:
     uniform, orthogonal, relu, gru, lstm, chrono = answer_table(EXPERIMENTS, committed).rows
-    assert uniform == ("RNN, uniform", "5", "0/20 (0 to 17)", "–", "H")
+    assert uniform == ("RNN, uniform", "20", "0/20 (0 to 17)", "–", "H")
     assert orthogonal == ("RNN, orthogonal", "50", "0/20 (0 to 17)", "54.6 to 84.6", "H")
     assert relu == ("RNN, ReLU and identity", "100", "20/20 (83 to 100)", "–", "H")
     assert gru == ("GRU", "100", "18/20 (68 to 99)", "88.9 to 89.3", "H")
