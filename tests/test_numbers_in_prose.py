@@ -143,7 +143,9 @@ def of_initializations() -> list[str]:
     """Sentences of the findings on initializations and on the gradient before training."""
     assert f"{fmean(before_training('left', 'gru')):.0e}" == "1e-07"
     return [
-        "succeeds in {} of {} seeds at lag 20.".format(*learn("learnability", "rnn_uniform", 20)),
+        "succeeds in {} of {} seeds at lag 20, and in {} where one seed chose the rate.".format(
+            *learn("figure", "rnn_uniform", 20), learn("learnability", "rnn_uniform", 20)[0]
+        ),
         f"leaves {100 * rate_of('rnn_uniform'):.0f} % of a uniform RNN's gradient and {100 * rate_of('rnn'):.0f} % of "
         "an orthogonal one's.",
     ]
@@ -215,7 +217,8 @@ def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() ->
     ]  # fmt: skip
     assert counts == [20, 15, 0, 20, 2, 20]
     assert "succeeds at lag 20 in all 20 seeds, at lag 50 in 15, and at lag 100 in none." in home
-    assert "succeeds at lag 5 in all 20 seeds, and at lag 20 in 2." in home
+    better = learn("figure", "rnn_uniform", 20)[0]
+    assert f"succeeds at lag 5 in all 20 seeds, and at lag 20 in 2, or in {better} with a better search." in home
     for said in (
         f"by {rate_of('rnn_uniform'):.2f} with the uniform initialization",
         f"by {rate_of('rnn'):.2f} with the orthogonal one",
