@@ -71,7 +71,7 @@ WRONG_OVERRIDES = {
     "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
     "data.train_reviews=many": "data.train_reviews=many: Value 'many' of type 'str' could not be converted to Integer",
     "data=files": "data.train: not given, and files needs it; give data.train=…",
-    "task=sorting": "Available options in 'task': adding copying parity recall reviews",
+    "task=sorting": "Available options in 'task': adding copying language_model parity recall reviews",
     "trainer.limit_batches=-1": "trainer.limit_batches=-1: expected a number of at least 0",
     "trainer.profiler=slow": "trainer.profiler=slow: expected one of simple, advanced",
     "trainer.strategy=foo": "trainer.strategy=foo: no strategy of Lightning; expected auto, ddp, fsdp",
