@@ -96,6 +96,8 @@ WRONG_OVERRIDES = {
     "+optimizer.options.betas=[0.9,2]": "optimizer.options={'betas': [0.9, 2]}: Invalid beta parameter at index 1: 2",
     "+optimizer.embedding_options.momentum=0.9": "optimizer.embedding_options.momentum: no such key; known keys: lr",
     "+optimizer.embedding_options.lr=-1": "Invalid learning rate: -1",
+    "+optimizer.encoder_options.lr=-1": "Invalid learning rate: -1",
+    "+optimizer.encoder_options.lrr=1": "optimizer.encoder_options.lrr: no such key; did you mean lr?",
     "optimizer.embedding_options.betas=0.5": "optimizer.embedding_options={'betas': 0.5}: ",
     "+optimizer.learning_rates.lstmm=0.01": "optimizer.learning_rates.lstmm: no such key; did you mean lstm?",
     "++optimizer.learning_rates={lstm: 0.1, gruu: 0.1}": "learning_rates.gruu: no such key; did you mean gru?",

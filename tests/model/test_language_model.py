@@ -13,7 +13,7 @@ from sentiment_rnn.model.language_model import LanguageModel, WordSampler, _Cros
 
 OPTIMIZER: dict[str, Any] = {
     "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.02, "weight_decay": 0.0, "options": {},
-    "embedding_options": {"betas": [0.0, 0.999]}, "schedule": "constant", "warmup_fraction": 0.3,
+    "embedding_options": {"betas": [0.0, 0.999]}, "encoder_options": {}, "schedule": "constant", "warmup_fraction": 0.3,
     "gradient_clip_norm": 1.0,
 }  # fmt: skip
 WORDS = 50

@@ -113,6 +113,8 @@ class RunConfig:
         return {
             "encoder": ("label", "color"),
             "optimizer": (
+                # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
+                *(() if self.optimizer.encoder_options else ("encoder_options",)),
                 "learning_rates",
                 "default_learning_rate",
                 "draw",
@@ -160,7 +162,12 @@ class TextConfig(RunConfig):
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         places = getattr(self.data, "places", ())
-        return {**super()._not_part_of_the_result(), "data": ("directory", "least_steps", *places)}
+        plain = () if self.embedding.variational else ("variational",)
+        return {
+            **super()._not_part_of_the_result(),
+            "data": ("directory", "least_steps", *places),
+            "embedding": plain,
+        }
 
 
 @dataclass
@@ -190,8 +197,7 @@ class ReviewConfig(TextConfig):
         return [*super().targets, str(self.pooling._target_)]
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
-        # The digest says what it starts from. Nothing is said of a run that starts from nothing, as before there was
-        # anything to start from.
+        # The digest says what it starts from.
         keys = ("pretrained",) if self.pretrained_digest else ("pretrained", "pretrained_digest")
         return {**super()._not_part_of_the_result(), "": keys}
 

@@ -202,7 +202,10 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
         raise UserError(f"run={run_id}: no such run in {store.uri}{or_refused(error)}") from error
     model_id = model_of(run)
     if model_id is None:
-        raise UserError(f"run={run_id}: it has no packaged model; a run that finished under version 0.3 or later has")
+        raise UserError(
+            f"run={run_id}: it has no packaged model, as a run has none that is a trial, did not finish or "
+            "recorded results alone (tracking.record=results)"
+        )
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)
 
 
