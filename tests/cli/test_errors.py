@@ -97,6 +97,8 @@ WRONG_OVERRIDES = {
     "+optimizer.embedding_options.momentum=0.9": "optimizer.embedding_options.momentum: no such key; known keys: lr",
     "+optimizer.embedding_options.lr=-1": "Invalid learning rate: -1",
     "+optimizer.encoder_options.lr=-1": "Invalid learning rate: -1",
+    "pretrained_digest=abc": "pretrained_digest=abc: expected pretrained=… beside it",
+    "pretrained=nobody": "no runs there; train first",
     "+optimizer.encoder_options.lrr=1": "optimizer.encoder_options.lrr: no such key; did you mean lr?",
     "optimizer.embedding_options.betas=0.5": "optimizer.embedding_options={'betas': 0.5}: ",
     "+optimizer.learning_rates.lstmm=0.01": "optimizer.learning_rates.lstmm: no such key; did you mean lstm?",

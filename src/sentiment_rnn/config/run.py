@@ -181,6 +181,11 @@ class ReviewConfig(TextConfig):
     pretrained_digest: str | None = None
     """Digest of what `pretrained` names. A run records it, and refuses a model with another."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pretrained_digest and not self.pretrained:
+            refuse("pretrained_digest", self.pretrained_digest, "pretrained=… beside it")
+
     @property
     def tags(self) -> dict[str, str]:
         """Tags that identify a run, beside its study and seed."""
@@ -197,9 +202,8 @@ class ReviewConfig(TextConfig):
         return [*super().targets, str(self.pooling._target_)]
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
-        # The digest says what it starts from.
-        keys = ("pretrained",) if self.pretrained_digest else ("pretrained", "pretrained_digest")
-        return {**super()._not_part_of_the_result(), "": keys}
+        none = () if self.pretrained else ("pretrained", "pretrained_digest")
+        return {**super()._not_part_of_the_result(), "": ("pretrained",) if self.pretrained_digest else none}
 
 
 @dataclass
