@@ -153,6 +153,10 @@ def test_the_initial_model_of_a_finished_run_has_the_weights_that_it_started_fro
     ("overrides", "message"),
     [
         (["encoder=rnn"], "encoder=rnn: pretrained={run} was trained with lstm; give encoder=lstm"),
+        (
+            ["encoder._target_=sentiment_rnn.model.encoders.gru.Gru"],
+            "encoder._target_=sentiment_rnn.model.encoders.gru.Gru: pretrained={run} was trained with senti",
+        ),
         (["encoder.hidden_size=13"], "encoder.hidden_size=13: pretrained={run} was trained with 12; give enc"),
         (["encoder.layers=2"], "encoder.layers=2: pretrained={run} was trained with 1; give encoder.layers=1"),
         (["encoder.bidirectional=true"], "encoder.bidirectional=true: pretrained={run} was trained with false; give"),

@@ -49,8 +49,9 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
     for key in dict.fromkeys([*ours, *theirs]):
         given, expected = _text(ours.get(key)), _text(theirs.get(key))
         if given != expected:
-            if key == "encoder._target_":
-                key, given, expected = "encoder", config.encoder.name, found.settings["encoder"]["name"]
+            names = config.encoder.name, found.settings["encoder"]["name"]
+            if key == "encoder._target_" and names[0] != names[1]:
+                key, (given, expected) = "encoder", names
             raise UserError(f"{key}={given}: pretrained={place} was trained with {expected}; give {key}={expected}")
     config.pretrained_digest = found.digest
     if registered and found.run:

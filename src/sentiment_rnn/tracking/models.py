@@ -203,8 +203,8 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     model_id = model_of(run)
     if model_id is None:
         raise UserError(
-            f"run={run_id}: it has no packaged model, as a run has none that is a trial, did not finish or "
-            "recorded results alone (tracking.record=results)"
+            f"run={run_id}: it has no packaged model; a trial and a run that has not finished have none, and of one "
+            f"with tracking.record=results sentiment-rnn predict --run={run_id} makes it"
         )
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)
 
