@@ -18,3 +18,17 @@ def write_imdb(directory: Path) -> Path:
             urls = "".join(f"http://www.imdb.com/title/{film}/usercomments\n" for film in films)
             (root / split / f"urls_{sentiment}.txt").write_text(urls)
     return root
+
+
+def write_unlabelled(root: Path) -> Path:
+    """Add 40 texts without a label to an extracted `aclImdb`: 4 on each of 10 films, the sixth one of test, and the
+    last 4 copies of test reviews."""
+    (root / "train" / "unsup").mkdir()
+    for number in range(40):
+        copy = root / "test" / "pos" / f"{number}_9.txt"
+        text = copy.read_text() if number >= 36 else f"Nobody rated {number}, which had a plot."
+        (root / "train" / "unsup" / f"{number}_0.txt").write_text(text)
+    films = [f"tt{number // 4 == 5:d}{number // 4:06d}" for number in range(40)]
+    urls = "".join(f"http://www.imdb.com/title/{film}/usercomments\n" for film in films)
+    (root / "train" / "urls_unsup.txt").write_text(urls)
+    return root

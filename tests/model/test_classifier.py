@@ -53,7 +53,7 @@ def build_classifier(encoder: str = "lstm", pooling: str = "last", **overrides: 
         "embedding": {"size": 8, "dropout": 0.0, "word_dropout": 0.0},
         "optimizer": {
             "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.01, "learning_rates": {},
-            "weight_decay": 0.01, "options": {}, "embedding_options": {"betas": [0.0, 0.999]},
+            "weight_decay": 0.01, "options": {}, "embedding_options": {"betas": [0.0, 0.999]}, "encoder_options": {},
             "schedule": "constant", "warmup_fraction": 0.3, "gradient_clip_norm": 1.0,
         },
     }  # fmt: skip
@@ -302,6 +302,23 @@ def test_the_embeddings_own_learning_rate_is_the_peak_of_its_cycle(batch: Batch,
     of_all, of_embedding, of_same = (callback.rates for callback in seen)
     assert of_embedding == pytest.approx([rate / 5 for rate in of_all])
     assert of_same == of_all
+
+
+def test_embedding_encoder_and_head_can_each_have_a_rate_of_their_own() -> None:
+    model = build_classifier(embedding_options={"lr": 1e-4}, encoder_options={"lr": 1e-3, "weight_decay": 0.5})
+    optimizer = model.configure_optimizers()
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {
+        names[id(parameter)]: (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert found.keys() == {name for name, _ in model.named_parameters()}
+    assert found["backbone.embedding.weight"] == (1e-4, 0.0)
+    assert found["backbone.encoder.forwards.0.weight_hh_l0"] == (1e-3, 0.5)
+    assert found["backbone.encoder.forwards.0.bias_hh_l0"] == (1e-3, 0.0)
+    assert found["output.weight"] == (0.01, 0.01)
+    assert found["output.bias"] == (0.01, 0.0)
 
 
 def test_one_cycle_survives_a_single_step(batch: Batch) -> None:

@@ -154,7 +154,7 @@ def classifier(encoder: type[Recurrent], **settings: Any) -> SentimentClassifier
         encoder={"_target_": f"{encoder.__module__}.{encoder.__name__}", "name": "mine", "hidden_size": 8, **settings},
         pooling={"_target_": "sentiment_rnn.model.pooling.Last", "name": "last", "dropout": 0.0},
         optimizer={"_target_": "torch.optim.AdamW", "learning_rate": 0.1, "weight_decay": 0.5, "schedule": "constant",
-                   "options": {}, "embedding_options": {}, "gradient_clip_norm": 0},
+                   "options": {}, "embedding_options": {}, "encoder_options": {}, "gradient_clip_norm": 0},
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from short_runs import ADDING_TASK, REVIEWS, SMALL
 
-from made_imdb import write_imdb
+from made_imdb import write_imdb, write_unlabelled
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
@@ -185,7 +185,8 @@ def choices(group: str) -> list[str]:
         *((f"pooling={name}",) for name in choices("pooling")),
         *((f"optimizer={name}",) for name in choices("optimizer")),
         *((f"data={name}",) for name in choices("data")),
-        *((*ADDING_TASK, f"task={name}") for name in choices("task") if name != "reviews"),
+        *((*ADDING_TASK, f"task={name}") for name in choices("task") if name not in ("reviews", "language_model")),
+        *(("task=language_model", f"data={name}") for name in choices("data")),
         ("trainer.target_score=0.1", "trainer.patience=1", "trainer.tested_epoch=last"),
     ],
     ids=" ".join,
@@ -205,7 +206,7 @@ def test_a_run_executes_no_file_that_could_decide_a_number_and_is_not_in_its_dig
         given.append(f"data.directory={tmp_path}")
         given += [] if {"data=files", "data=imdb"} & {*overrides} else REVIEWS
     if "data=imdb" in overrides:
-        given += [f"data.archive={write_imdb(tmp_path)}", "data.verify=false"]
+        given += [f"data.archive={write_unlabelled(write_imdb(tmp_path))}", "data.verify=false"]
     if "data=files" in overrides:
         lines = [f"a {word} film {n},{label}" for n in range(40) for label, word in enumerate(("bad", "good"))]
         Path("reviews.csv").write_text("\n".join(["text,label", *lines]))

@@ -37,6 +37,11 @@ SECTIONS = {
     "hydra.sweeper.": ("config/search.py", "SearchConfig"),
 }
 """File and class of keys, by their prefix."""
+OF_TASKS = {
+    "": [("config/run.py", "ReviewConfig")],
+    "task.": [("config/task.py", "LanguageModelTaskConfig")],
+}
+"""The same of keys that one task has."""
 USUAL = (
     "study",
     "seed",
@@ -165,7 +170,7 @@ def all_keys() -> list[Key]:
     """Each key with its whole name; where several sources of reviews share one, that of the first."""
     found: dict[str, Key] = {}
     for prefix, declared in SECTIONS.items():
-        for module, name in [declared, *(_sources() if prefix == "data." else ())]:
+        for module, name in [declared, *OF_TASKS.get(prefix, ()), *(_sources() if prefix == "data." else ())]:
             for key in keys_of(module, name):
                 if not key.name.startswith("_") and f"{key.name}." not in SECTIONS:
                     found.setdefault(prefix + key.name, key._replace(name=prefix + key.name))

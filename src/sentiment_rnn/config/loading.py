@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sentiment_rnn.config.components import arguments_of, class_named, part_arguments, refuse_missing, typed_part
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.model import DESCRIBING, EncoderConfig
-from sentiment_rnn.config.run import ReviewConfig, RunConfig, SequenceConfig
+from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, RunConfig, SequenceConfig, TextConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError, with_names_of_today
 
@@ -25,7 +25,7 @@ def checked(config: DictConfig) -> RunConfig:
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     found, parts = _typed(OmegaConf.get_type(config), OmegaConf.to_container(settings, resolve=True))
     found.encoder = checked_encoder(parts["encoder"])
-    if isinstance(found, ReviewConfig):
+    if isinstance(found, TextConfig):
         found.data = checked_data(parts["data"])
     found.optimizer = found.optimizer.settled(found.encoder.name)
     return found
@@ -75,13 +75,14 @@ def source_of(config: DataConfig) -> Any:
 
 
 def recorded(settings: Mapping[str, Any]) -> Any:
-    """The configuration of a finished run, a `ReviewConfig` or a `SequenceConfig`, from the plain values that it
+    """The configuration of a finished run, a `ReviewConfig` say, from the plain values that it
     recorded. Nothing that they name is imported.
 
     Raises:
         UserError: they are not those of a run that this version can read.
     """
-    kind = ReviewConfig if "data" in settings else SequenceConfig
+    texts = ReviewConfig if "pooling" in settings else LanguageModelConfig
+    kind = texts if "data" in settings else SequenceConfig
     try:
         if "${" in str(settings):
             raise ValueError("it holds a reference, and a recorded value is plain")
@@ -94,7 +95,7 @@ def recorded(settings: Mapping[str, Any]) -> Any:
         plain["optimizer"] = {"default_learning_rate": settings["optimizer"]["learning_rate"], **settings["optimizer"]}
         found, parts = _typed(kind, plain)
         found.encoder = _recorded_part(EncoderConfig, parts["encoder"])
-        if isinstance(found, ReviewConfig):
+        if isinstance(found, TextConfig):
             data = parts["data"]
             ours = str(data["_target_"]).startswith("sentiment_rnn.")  # another class's keys have the names it gave
             found.data = _recorded_part(DataConfig, with_names_of_today("data", data) if ours else data)

@@ -20,6 +20,8 @@ class EmbeddingConfig:
     """Probability that an element of an embedded token is zeroed."""
     word_dropout: float = MISSING
     """Probability that a token is read as `<unk>`."""
+    variational: bool = False
+    """Zero the same elements in all tokens of a text (Gal & Ghahramani 2016), not others in each."""
 
     def __post_init__(self) -> None:
         at_least(self, "embedding.", size=1)

@@ -10,7 +10,7 @@ from omegaconf import MISSING
 from sentiment_rnn.config.bounds import one_of, refuse
 from sentiment_rnn.config.model import EmbeddingConfig, PoolingConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
-from sentiment_rnn.config.task import SequenceTaskConfig, TaskConfig
+from sentiment_rnn.config.task import LanguageModelTaskConfig, SequenceTaskConfig, TaskConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
 
@@ -98,7 +98,7 @@ class RunConfig:
         settings = self.settings()
         for section, keys in self._not_part_of_the_result().items():
             for key in keys:
-                settings.get(section, {}).pop(key, None)
+                (settings.get(section, {}) if section else settings).pop(key, None)
         del settings["tracking"], settings["study"]
         shared = {key: value for key, value in settings.items() if key not in OFTEN_VARIED}
         return _digest([shared, data_digest], SHARED) + _digest([settings, data_digest, code_digest], 16)
@@ -113,6 +113,8 @@ class RunConfig:
         return {
             "encoder": ("label", "color"),
             "optimizer": (
+                # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
+                *(() if self.optimizer.encoder_options else ("encoder_options",)),
                 "learning_rates",
                 "default_learning_rate",
                 "draw",
@@ -136,18 +138,12 @@ def _digest(described: Any, length: int) -> str:
 
 
 @dataclass
-class ReviewConfig(RunConfig):
-    """One run on reviews."""
+class TextConfig(RunConfig):
+    """One run that reads texts."""
 
     # Any: a source has keys of its own; `checked` makes a DataConfig of it.
     data: Any = MISSING
     embedding: EmbeddingConfig = MISSING
-    pooling: PoolingConfig = MISSING
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Tags that identify a run, beside its study and seed."""
-        return {"encoder": self.encoder.name, "pooling": self.pooling.name}
 
     @property
     def data_key(self) -> str:
@@ -162,11 +158,64 @@ class ReviewConfig(RunConfig):
     @property
     def targets(self) -> list[str]:
         """All that the configuration names by its import path."""
-        return [*super().targets, str(self.pooling._target_), str(self.data._target_), str(self.data.tokenizer)]
+        return [*super().targets, str(self.data._target_), str(self.data.tokenizer)]
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         places = getattr(self.data, "places", ())
-        return {**super()._not_part_of_the_result(), "data": ("directory", "least_steps", *places)}
+        plain = () if self.embedding.variational else ("variational",)
+        return {
+            **super()._not_part_of_the_result(),
+            "data": ("directory", "least_steps", *places),
+            "embedding": plain,
+        }
+
+
+@dataclass
+class ReviewConfig(TextConfig):
+    """One run on reviews."""
+
+    pooling: PoolingConfig = MISSING
+    pretrained: str | None = None
+    """Model that a classifier starts from, with its vocabulary: the id of a run (of `task=language_model`, say),
+    a registered model, or the folder of a packaged one. Null draws all weights."""
+    pretrained_digest: str | None = None
+    """Digest of what `pretrained` names. A run records it, and refuses a model with another."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pretrained_digest and not self.pretrained:
+            refuse("pretrained_digest", self.pretrained_digest, "pretrained=… beside it")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags that identify a run, beside its study and seed."""
+        return {"encoder": self.encoder.name, "pooling": self.pooling.name}
+
+    @property
+    def data_key(self) -> str:
+        """Equal for configurations that read the same data in the same way."""
+        return repr((self.task, self.data, self.pretrained)) if self.pretrained else super().data_key
+
+    @property
+    def targets(self) -> list[str]:
+        """All that the configuration names by its import path."""
+        return [*super().targets, str(self.pooling._target_)]
+
+    def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
+        none = () if self.pretrained else ("pretrained", "pretrained_digest")
+        return {**super()._not_part_of_the_result(), "": ("pretrained",) if self.pretrained_digest else none}
+
+
+@dataclass
+class LanguageModelConfig(TextConfig):
+    """One run that learns what the next word of a text is."""
+
+    task: LanguageModelTaskConfig = MISSING
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags that identify a run, beside its study and seed."""
+        return {"encoder": self.encoder.name, "task": self.task.name}
 
 
 @dataclass

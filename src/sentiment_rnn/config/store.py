@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
-from sentiment_rnn.config.run import ReviewConfig, SequenceConfig
+from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, SequenceConfig
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
 
@@ -21,6 +21,7 @@ def register_schema() -> None:
     """Make the dataclasses known to the YAML files that name them, `/schema/reviews` say."""
     store = ConfigStore.instance()
     store.store(group="schema", name="reviews", node=ReviewConfig, package="_global_")
+    store.store(group="schema", name="language_model", node=LanguageModelConfig, package="_global_")
     store.store(group="schema", name="sequences", node=SequenceConfig, package="_global_")
     store.store(group="schema", name="encoder", node=EncoderConfig)
     store.store(group="hydra/sweeper", name="search_schema", node=SearchConfig)

@@ -19,6 +19,20 @@ class TaskConfig:
 
 
 @dataclass
+class LanguageModelTaskConfig(TaskConfig):
+    """The next word of texts."""
+
+    name: str = MISSING
+    """`language_model`: what is the next word?"""
+    samples: int = MISSING
+    """Words, drawn for each batch, that stand for all in a training step of a language model (sampled softmax); 0 takes
+    all. Validation is over all words either way."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "task.", samples=0)
+
+
+@dataclass
 class SequenceTaskConfig(TaskConfig):
     """A task on sequences that are generated as they are needed."""
 

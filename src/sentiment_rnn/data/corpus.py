@@ -8,6 +8,8 @@
     train.lags.npy                        int32 [N], -1 where unknown
     train.names.txt                       a line a review
     validation.* test.*
+
+The texts of a source that nobody has labelled are a corpus of their own, of one part, `unlabelled`.
 """
 
 import functools
@@ -17,15 +19,16 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from tqdm import tqdm
 
 from sentiment_rnn.config.data import DataConfig
-from sentiment_rnn.data.review import SPLITS, Review, Source
+from sentiment_rnn.data.review import SPLITS, Review, Source, TextSource
 from sentiment_rnn.data.tokenizer import (
     Tokenizer,
     build_vocabulary,
@@ -42,6 +45,9 @@ log = logging.getLogger("sentiment_rnn")
 _FORMAT = 5
 _ABOUT = "about.json"
 _ARRAYS = ("tokens", "offsets", "labels", "ratings", "lags")
+
+Parts = tuple[dict[str, list[Review]], list[str]]
+"""Reviews by the part of the corpus, and notes on them."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,12 @@ class Split:
             names=[review.name for review in reviews],
         )
 
+    def joined(self, other: "Split") -> "Split":
+        """These reviews and then others, in memory."""
+        arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _ARRAYS}
+        arrays["offsets"] = np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]])
+        return Split(**arrays, names=self.names + other.names)
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -95,12 +107,18 @@ class Corpus:
     """Remarks of its source for the person who starts a run."""
 
 
-def load_corpus(source: Source, config: DataConfig) -> Corpus:
+def load_corpus(
+    source: Source, config: DataConfig, tokenizer: Tokenizer | None = None, unlabelled: bool = False
+) -> Corpus:
     """The tokenized corpus of `source`, from the cache, or made and cached now.
 
     Jobs that start together make it once: the first holds a lock, the others wait for it. It is written under a
     temporary name and renamed when whole, so a kill leaves nothing that a later run would take for a corpus. A cache
     that is damaged is made anew, and a line says so.
+
+    Args:
+        tokenizer: that of another model, or of another part; None builds a vocabulary from the training part.
+        unlabelled: the texts without a label of a `TextSource`, instead of the splits.
 
     Raises:
         UserError: the source is not what it should be, or the cache cannot be written.
@@ -108,15 +126,19 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
     cache = Path(config.directory) / "tokens"
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        folder = cache / _hash(config._target_, source.fingerprint(), _settings(config))
+        folder = cache / _hash(config._target_, source.fingerprint(), _settings(config, tokenizer, unlabelled))
+
+        def make() -> None:
+            _make(_unlabelled if unlabelled else _labelled, source, config, tokenizer, folder)
+
         with FileLock(cache / ".lock"):
             if not (folder / _ABOUT).exists():
-                _make(source, config, folder)
+                make()
             try:
                 return _open(folder)
             except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s: damaged (%s), so the texts are tokenized again", folder, error)
-                _make(source, config, folder)
+                make()
                 return _open(folder)
     except OSError as error:
         raise UserError(
@@ -124,33 +146,49 @@ def load_corpus(source: Source, config: DataConfig) -> Corpus:
         ) from error
 
 
-def _make(source: Source, config: DataConfig, folder: Path) -> None:
+def _labelled(source: Source) -> Parts:
+    read = source.read()
+    described = getattr(source, "notes", None)
+    return {split: read[split] for split in SPLITS}, described(read) if described else []
+
+
+def _unlabelled(source: Source) -> Parts:
+    texts, notes = cast(TextSource, source).unlabelled(source.read())
+    return {"unlabelled": texts}, notes
+
+
+def _make(
+    read: Callable[[Source], Parts], source: Source, config: DataConfig, tokenizer: Tokenizer | None, folder: Path
+) -> None:
     for leftover in folder.parent.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
         shutil.rmtree(leftover, ignore_errors=True)
-    reviews = source.read()
-    described = getattr(source, "notes", None)
+    reviews, notes = read(source)
     making = folder.with_name(f".making-{os.getpid()}")  # by `tempfile`, its owner alone could read it
     making.mkdir()
     try:
-        _write(making, reviews, described(reviews) if described else [], config)
+        _write(making, reviews, notes, config, tokenizer)
         shutil.rmtree(folder, ignore_errors=True)
         making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _write(folder: Path, reviews: dict[str, list[Review]], notes: list[str], config: DataConfig) -> None:
+def _write(
+    folder: Path, reviews: dict[str, list[Review]], notes: list[str], config: DataConfig, tokenizer: Tokenizer | None
+) -> None:
     total = sum(map(len, reviews.values()))
     # One process: 50,000 reviews take 4 s, and a second process would spend as long importing torch.
     tokens_of = splitter(config.tokenizer)
     with tqdm(total=total, desc="Tokenizing", unit=" reviews", disable=None, leave=False) as progress:
         documents = {
-            split: [tokens_of(review.text) for review in reviews[split] if not progress.update()] for split in SPLITS
+            split: [tokens_of(review.text) for review in found if not progress.update()]
+            for split, found in reviews.items()
         }
-    vocabulary = build_vocabulary(documents["train"], config.vocabulary_size, config.minimum_frequency)
-    save_vocabulary(vocabulary, folder / "vocabulary.txt")
-    tokenizer = Tokenizer(config.tokenizer, vocabulary)
-    for split in SPLITS:
+    if tokenizer is None:
+        vocabulary = build_vocabulary(documents["train"], config.vocabulary_size, config.minimum_frequency)
+        tokenizer = Tokenizer(config.tokenizer, vocabulary)
+    save_vocabulary(tokenizer.vocabulary, folder / "vocabulary.txt")
+    for split in reviews:
         ids = [tokenizer.ids(tokens) for tokens in documents[split]]
         for review, tokens in zip(reviews[split], ids, strict=True):
             if not len(tokens):
@@ -163,14 +201,13 @@ def _write(folder: Path, reviews: dict[str, list[Review]], notes: list[str], con
         "digest": _digest(reviews),
         "notes": notes,
         "tokenizer": config.tokenizer,
-        "settings": _settings(config),
-        "reviews": {split: len(reviews[split]) for split in SPLITS},
+        "reviews": {split: len(found) for split, found in reviews.items()},
         "checksums": {path.name: _checksum(path) for path in sorted(folder.iterdir())},
     }
     (folder / _ABOUT).write_text(json.dumps(about, indent=1))
 
 
-@functools.lru_cache(maxsize=1)  # a run asks three times: before it starts, for its identity, and when it trains
+@functools.lru_cache(maxsize=2)  # a run asks three times: before it starts, for its identity, and when it trains
 def _open(folder: Path) -> Corpus:
     about = json.loads((folder / _ABOUT).read_text())
     for name, checksum in about["checksums"].items():
@@ -186,7 +223,7 @@ def _open(folder: Path) -> Corpus:
             **{name: array(split, name) for name in _ARRAYS},
             names=(folder / f"{split}.names.txt").read_text().split("\n"),
         )
-        for split in SPLITS
+        for split in about["reviews"]
     }
     tokenizer = Tokenizer(about["tokenizer"], load_vocabulary(folder / "vocabulary.txt"))
     return Corpus(about["digest"], tokenizer, splits, tuple(about["notes"]))
@@ -198,15 +235,17 @@ def _checksum(path: Path) -> int:
 
 def _digest(reviews: dict[str, list[Review]]) -> str:
     digest = hashlib.sha256()
-    for split in SPLITS:
-        for review in reviews[split]:
+    for split, found in reviews.items():
+        for review in found:
             facts = (split, review.name, review.label, review.rating, review.lag, review.text)
             digest.update("\0".join(map(str, facts)).encode() + b"\0")
     return digest.hexdigest()
 
 
-def _settings(config: DataConfig) -> list[object]:
-    return [_FORMAT, splitter_version(config.tokenizer), config.vocabulary_size, config.minimum_frequency]
+def _settings(config: DataConfig, tokenizer: Tokenizer | None, unlabelled: bool) -> list[object]:
+    built = [config.vocabulary_size, config.minimum_frequency]
+    given = [_hash(tokenizer.vocabulary.itos)] if tokenizer else built
+    return [_FORMAT, splitter_version(config.tokenizer), *given, *(["unlabelled"] if unlabelled else [])]
 
 
 def _hash(*parts: object) -> str:

@@ -1,6 +1,8 @@
 """The LightningDataModule: a source of reviews in, three loaders out."""
 
 import functools
+import hashlib
+from dataclasses import replace
 
 import torch
 
@@ -8,7 +10,9 @@ from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Corpus, load_corpus
+from sentiment_rnn.data.review import TextSource
 from sentiment_rnn.data.task_data import ResumableLoader, TaskData
+from sentiment_rnn.data.tokenizer import Tokenizer
 
 
 class ReviewData(TaskData):
@@ -17,12 +21,14 @@ class ReviewData(TaskData):
     Args:
         config: what to read and how to batch it.
         seed: of the order of training batches.
+        tokenizer: that of another model; None builds a vocabulary from the training part.
     """
 
-    def __init__(self, config: DataConfig, seed: int = 0) -> None:
+    def __init__(self, config: DataConfig, seed: int = 0, tokenizer: Tokenizer | None = None) -> None:
         super().__init__()
         self.config = config
         self.seed = seed
+        self.tokenizer = tokenizer
 
     @functools.cached_property
     def corpus(self) -> Corpus:
@@ -31,7 +37,7 @@ class ReviewData(TaskData):
         Raises:
             UserError: the source is not what it should be.
         """
-        return load_corpus(source_of(self.config), self.config)
+        return load_corpus(source_of(self.config), self.config, self.tokenizer)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,3 +85,28 @@ class ReviewData(TaskData):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on with the order that the checkpoint's run had."""
         self.seed = state["seed"]
+
+
+class TextData(ReviewData):
+    """What a language model reads: the training part, with texts that nobody has labelled where the source has them,
+    and the validation part. There is no test part.
+
+    The vocabulary is that of the training part with labels, as a classifier has it. So a classifier with a language
+    model behind it and one without have the same words, and differ in their weights alone.
+    """
+
+    @functools.cached_property
+    def corpus(self) -> Corpus:
+        """The texts; raises as that of `ReviewData`."""
+        source = source_of(self.config)
+        labelled = load_corpus(source, self.config, self.tokenizer)
+        train, validation = (labelled.splits[part] for part in ("train", "validation"))
+        if not isinstance(source, TextSource):
+            return replace(labelled, splits={"train": train, "validation": validation})
+        others = load_corpus(source, self.config, labelled.tokenizer, unlabelled=True)
+        return Corpus(
+            hashlib.sha256(f"{labelled.digest} {others.digest}".encode()).hexdigest(),
+            labelled.tokenizer,
+            {"train": train.joined(others.splits["unlabelled"]), "validation": validation},
+            labelled.notes + others.notes,
+        )

@@ -1,6 +1,6 @@
 """A review, and what every source of reviews offers."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 SPLITS = ("train", "validation", "test")
 
@@ -34,3 +34,18 @@ class Source(Protocol):
 
     def read(self) -> dict[str, list[Review]]:
         """The reviews of each of `SPLITS`, in a fixed order; raises `UserError` if they are not what they should be."""
+
+
+@runtime_checkable
+class TextSource(Source, Protocol):
+    """A source that has texts without a label too, on which language models train."""
+
+    def unlabelled(self, reviews: dict[str, list[Review]]) -> tuple[list[Review], list[str]]:
+        """Texts that are in neither validation nor test, and notes on how they were chosen.
+
+        Args:
+            reviews: what `read` returned.
+
+        Raises:
+            UserError: they are not what they should be.
+        """

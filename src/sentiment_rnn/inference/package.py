@@ -7,13 +7,17 @@
     weights.safetensors             float32, by the names of the classifier's parameters
     training_texts.safetensors      int64 [N], fingerprints of the texts that it was trained and chosen on
 
+A language model has the same files. It judges no text: `read_package` refuses it, and `read_backbone` takes from either
+kind what another model can start from.
+
 Nothing in them is code and nothing is unpickled. What does not fit is refused before a tensor is made. The classes of
 encoder and pooling are this package's; another's has to be imported by whoever loads the model, before.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +56,8 @@ DAMAGE = (
     SafetensorError,
 )  # fmt: skip
 """Exceptions that reading damaged files may raise."""
+BACKBONE = "backbone."
+"""Beginning of the names of the weights that no head has."""
 HIGHEST_TEMPERATURE = 1e6
 LONGEST_REASON = 300
 """Characters of what a message repeats of a file."""
@@ -107,6 +113,21 @@ class Package:
         return printable(self.reading.label) or self.name
 
 
+@dataclass(frozen=True)
+class TrainedBackbone:
+    """What one model can start from that another has learnt."""
+
+    settings: dict[str, Any]
+    """`embedding` and `encoder`, as the `Backbone` has them, and the `task`, empty for a classifier."""
+    weights: dict[str, torch.Tensor]
+    """float32, by the names of the backbone's parameters."""
+    tokenizer: Tokenizer
+    run: str
+    """Id of the run that made it."""
+    digest: str
+    """SHA-256 of its weights and its vocabulary."""
+
+
 def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
     """int64 [N]: a digest of the token ids of each text."""
     return np.array([fingerprint(ids.astype("<i4").tobytes()) for ids in documents], dtype=np.int64)
@@ -142,36 +163,74 @@ def read_package(folder: Path) -> Package:
     Raises:
         UserError: a file is missing, damaged, or does not fit the others.
     """
-    try:
-        about = json.loads(content_of(folder / ABOUT, package_files.DESCRIBED))
-        if about["format"] != FORMAT:
+    with _damage_in(folder):
+        about, reading, tokenizer = _checked_files(folder)
+        if about["model"].get("task"):
             raise UserError(
-                f"{folder}: a model of format {about['format']}, made by version {about['version']}; "
-                f"this version reads format {FORMAT}; train again, or use that version"
+                f"run {reading.run}: a language model, which judges no text; a classifier starts from it with "
+                f"sentiment-rnn train pretrained={reading.run}"
             )
-        check_splitter(about["tokenizer"])
-        for name, most in HASHED.items():
-            if digest_of(folder / name, most) != about["sha256"][name]:
-                raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
-        reading = _checked_reading(Reading(**about["reading"]))
-        vocabulary = load_vocabulary(folder / VOCABULARY)
-        if vocabulary.itos[:2] != SPECIALS:
-            raise ValueError(f"{VOCABULARY} does not begin with {' and '.join(SPECIALS)}")
-        settings = about["model"]
-        if len(vocabulary) != settings["vocabulary_size"]:
-            expected = settings["vocabulary_size"]
-            raise UserError(
-                f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; it {ALTERED}"
-            )
-        model = _load_model(settings, folder / WEIGHTS)
+        model = _load_model(about["model"], folder / WEIGHTS)
         training = load_file(folder / TRAINING)["fingerprints"]
         if training.dtype != np.int64 or training.ndim != 1:
             raise ValueError(f"fingerprints of type {training.dtype}, {training.ndim} axes")
+        return Package(model, tokenizer, reading, training)
+
+
+def read_backbone(folder: Path) -> TrainedBackbone:
+    """Read what another model can start from; the folder is that of a classifier or a language model.
+
+    Raises:
+        UserError: as `read_package`.
+    """
+    with _damage_in(folder):
+        about, reading, tokenizer = _checked_files(folder)
+        settings = {"task": "", **about["model"]}
+        for part in ("embedding", "encoder"):
+            settings[part] = dict(settings[part])
+        with safe_open(folder / WEIGHTS, framework="pt") as stored:
+            names = [name for name in list(stored.keys()) if name.startswith(BACKBONE)]
+            weights = {name.removeprefix(BACKBONE): stored.get_tensor(name) for name in names}
+        if not all(value.isfinite().all() for value in weights.values()):
+            raise ValueError(f"{WEIGHTS}: a weight is no number")
+        files = "".join(about["sha256"][name] for name in (VOCABULARY, WEIGHTS))
+        digest = hashlib.sha256(f"{tokenizer.name} {files}".encode()).hexdigest()
+        return TrainedBackbone(settings, weights, tokenizer, reading.run, digest)
+
+
+@contextmanager
+def _damage_in(folder: Path) -> Iterator[None]:
+    """Say of a file that is missing or damaged what it is."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {', '.join(HASHED)}") from error
     except DAMAGE as error:
         raise UserError(f"{folder}: not a packaged model, or damaged ({_first_line(error)})") from error
-    return Package(model, Tokenizer(about["tokenizer"], vocabulary), reading, training)
+
+
+def _checked_files(folder: Path) -> tuple[dict[str, Any], Reading, Tokenizer]:
+    """What the first file says, how texts are read, and the vocabulary; the other files are those that it speaks of."""
+    about = json.loads(content_of(folder / ABOUT, package_files.DESCRIBED))
+    if about["format"] != FORMAT:
+        raise UserError(
+            f"{folder}: a model of format {about['format']}, made by version {about['version']}; "
+            f"this version reads format {FORMAT}; train again, or use that version"
+        )
+    check_splitter(about["tokenizer"])
+    for name, most in HASHED.items():
+        if digest_of(folder / name, most) != about["sha256"][name]:
+            raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
+    reading = _checked_reading(Reading(**about["reading"]))
+    vocabulary = load_vocabulary(folder / VOCABULARY)
+    if vocabulary.itos[:2] != SPECIALS:
+        raise ValueError(f"{VOCABULARY} does not begin with {' and '.join(SPECIALS)}")
+    expected = about["model"]["vocabulary_size"]
+    if len(vocabulary) != expected:
+        raise UserError(
+            f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; it {ALTERED}"
+        )
+    return about, reading, Tokenizer(about["tokenizer"], vocabulary)
 
 
 def _checked_reading(reading: Reading) -> Reading:

@@ -1,6 +1,5 @@
 """`SentimentNetwork` in training: its loss, its scores, its optimizer."""
 
-from pkgutil import resolve_name
 from typing import Any, cast
 
 import torch
@@ -10,11 +9,10 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
 from sentiment_rnn.model.network import SentimentNetwork
-from sentiment_rnn.model.optimizer import RowAdamW
-from sentiment_rnn.model.training import TrainingModule
+from sentiment_rnn.model.training import TextModule
 
 
-class SentimentClassifier(SentimentNetwork, TrainingModule):
+class SentimentClassifier(SentimentNetwork, TextModule):
     """The network as Lightning trains it.
 
     Hyperparameters are plain numbers, strings and dicts of them, so a checkpoint loads without Hydra.
@@ -49,22 +47,6 @@ class SentimentClassifier(SentimentNetwork, TrainingModule):
         self.scores = nn.ModuleDict({"val": scores.clone("val/"), "test": scores.clone("test/")})
         self.predictions: list[tuple[Tensor, Tensor]] = []
         """Indices int64 [B] and logits float32 [B] of the last test, a pair a batch."""
-
-    def setup(self, stage: str) -> None:
-        """Before a fit: have the embedding give the gradient that its optimizer takes fastest."""
-        self.take_rows(self.trainer.strategy.root_device)
-
-    def take_rows(self, device: torch.device) -> None:
-        """Have the embedding give a sparse gradient where the optimizer is the faster for it: on a CPU. On a GPU, which
-        would have to wait for the number of rows, `RowAdamW` takes a dense one, to the same result."""
-        rows = issubclass(resolve_name(self.optimizer_settings["_target_"]), RowAdamW)
-        self.backbone.embedding.sparse = rows and device.type == "cpu" and RowAdamW.takes_rows(self.embedding_options)
-
-    @property
-    def embedding_options(self) -> dict[str, Any]:
-        """The optimizer's arguments for the embedding."""
-        settings = self.optimizer_settings
-        return {"weight_decay": 0.0, **settings["options"], **settings["embedding_options"]}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Mean cross-entropy of a batch."""
@@ -101,7 +83,3 @@ class SentimentClassifier(SentimentNetwork, TrainingModule):
         scores.update(logits.sigmoid(), batch.labels.int())
         self.log_dict(scores, batch_size=len(logits))
         return logits
-
-    def own_groups(self) -> list[dict[str, Any]]:
-        """The embedding, which is not decayed and may have options of its own, and those of `TrainingModule`."""
-        return [{"params": [self.backbone.embedding.weight], **self.embedding_options}, *super().own_groups()]

@@ -1,10 +1,11 @@
-"""The embedding: a vector for each word, and a gradient for the words that a batch read."""
+"""The embedding: a vector for each word, a gradient for the words that a batch read, and dropout."""
 
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 
 class RowEmbedding(nn.Embedding):
@@ -41,3 +42,13 @@ class _Rows(torch.autograd.Function):
             values[rows == ctx.padding_id] = 0.0
         # `rows` holds each row once, in order, so the check, and the warning about skipping it, are turned off.
         return torch.sparse_coo_tensor(rows[None], values, ctx.shape, check_invariants=False), None, None
+
+
+class TextDropout(nn.Dropout):
+    """Dropout with one mask for all tokens of a text (Gal & Ghahramani 2016)."""
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """`embedded [B, T, E]` → `[B, T, E]`."""
+        if not (self.training and self.p):
+            return embedded
+        return embedded * functional.dropout(torch.ones_like(embedded[:, :1]), self.p)

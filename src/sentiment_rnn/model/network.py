@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sentiment_rnn.model.components import build_module, states_of
-from sentiment_rnn.model.embedding import RowEmbedding
+from sentiment_rnn.model.embedding import RowEmbedding, TextDropout
 
 
 class SentimentNetwork(nn.Module):
@@ -66,7 +66,7 @@ class Backbone(nn.Module):
 
     Args:
         vocabulary_size: rows of the embedding.
-        embedding: `size`, `dropout`, `word_dropout`; see `EmbeddingConfig`.
+        embedding: `size`, `dropout`, `word_dropout` and, in models of today, `variational`; see `EmbeddingConfig`.
         encoder: `_target_` and its arguments; see `EncoderConfig`.
         padding_id, unknown_id: ids of `<pad>` and `<unk>`.
     """
@@ -83,7 +83,7 @@ class Backbone(nn.Module):
         self.unknown_id = unknown_id
         self.word_dropout = embedding["word_dropout"]
         self.embedding = RowEmbedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
-        self.dropout = nn.Dropout(embedding["dropout"])
+        self.dropout = (TextDropout if embedding.get("variational") else nn.Dropout)(embedding["dropout"])
         self.encoder = build_module(encoder, embedding["size"])
 
     @property

@@ -192,7 +192,10 @@ def prepare(configs: list[RunConfig], here: bool) -> tuple[Store, dict[str, Job]
             check_device(config)
     for tracking in {config.tracking.uri: config.tracking for config in configs}.values():
         check_store(tracking)  # before data that take minutes
-    jobs = {config.data_key: job_of(config) for config in configs}
+    jobs = {}
+    for config in configs:
+        job = job_of(config)  # which may settle what the key is of
+        jobs[config.data_key] = job
     for job in jobs.values():
         for note in job.data.notes:
             log.info("%s", note)

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
 from sentiment_rnn.runs.resume import LastCheckpoint, ResumePosition
 from sentiment_rnn.runs.stopping import FiniteLoss, StopAtTargetScore
-from sentiment_rnn.tracking.checkpoints import FINAL, LAST, CheckpointFiles, interrupted_checkpoint
+from sentiment_rnn.tracking.checkpoints import FINAL, LAST, CheckpointFiles, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG, EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.start import tracked_run
@@ -137,7 +137,11 @@ def fit_and_test(
     if config.trainer.tested_epoch == "last":
         tested = tested.with_name(FINAL)
         trainer.save_checkpoint(tested, weights_only=True)
-    (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=tested, weights_only=True, verbose=False)
+    scores: Mapping[str, float] = {}
+    if job.tests:
+        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=tested, weights_only=True, verbose=False)
+    else:
+        model.load_state_dict(load_checkpoint(tested)["state_dict"])
     found = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
     if record:
         record.log_metrics({job.objective.best: found, PEAK_MEMORY: runtime.peak_memory()})

@@ -29,9 +29,12 @@ class Job(Protocol):
     config: Any
     """A subclass of `RunConfig`."""
     objective: Objective
+    tests: bool
+    """Whether the chosen checkpoint is scored on a test part."""
 
     def __init__(self, config: Any) -> None:
-        """Read nothing yet; raises `UserError` for settings that the task cannot follow."""
+        """Settle what the configuration leaves open, and read no data yet; raises `UserError` for settings that the
+        task cannot follow."""
 
     @property
     def data(self) -> TaskData:
@@ -50,7 +53,7 @@ class Job(Protocol):
         """Training batches of an epoch, on all devices together."""
 
     def model(self) -> TrainingModule:
-        """The untrained model, drawn from the global random state."""
+        """The model as training begins, drawn from the global random state or trained before."""
 
     def before_training(self, model: TrainingModule, record: RunRecord | None) -> None:
         """Record what is known of the data and of the untrained model."""

@@ -87,7 +87,8 @@ def _check_optimizer(config: OptimizerConfig) -> None:
     if "lr" in config.options:
         raise UserError("optimizer.options.lr: no such key; did you mean optimizer.learning_rate?")
     known = [name for name in arguments_of(target) if name not in ("self", "params")]
-    for key in ("options", "embedding_options"):  # torch itself checks no value of a group, and no name
+    # torch itself checks no value of a group, and no name.
+    for key in ("options", "embedding_options", "encoder_options"):
         given = getattr(config, key)
         groups = [{"params": [torch.nn.Parameter(torch.zeros(size))]} for size in ((1, 1), (1,), (1, 1))]
         try:

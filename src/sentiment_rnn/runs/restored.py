@@ -9,6 +9,7 @@ from sentiment_rnn.data.tokenizer import check_splitter
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target
+from sentiment_rnn.runs.pretrained import settle_pretrained, start_from
 from sentiment_rnn.runs.reviews import build_model
 from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.results import RunResult
@@ -21,13 +22,18 @@ def data_of(result: RunResult) -> ReviewData:
     """The reviews that a run read; raises `UserError` where they are gone, or their source is not to be trusted."""
     _check_source(result.config.data._target_)
     check_splitter(result.config.data.tokenizer)
-    return ReviewData(result.config.data, result.seed)
+    start = settle_pretrained(result.config)
+    return ReviewData(result.config.data, result.seed, start.tokenizer if start else None)
 
 
 def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
-    """The model with the weights with which a run began."""
+    """The model with the weights with which a run began; raises `UserError` where it began with those of another model
+    that is gone or another one by now."""
     pl.seed_everything(result.seed, verbose=False)
-    return _build(result.config, len(data.corpus.tokenizer))
+    model = _build(result.config, len(data.corpus.tokenizer))
+    if start := settle_pretrained(result.config):
+        start_from(start, model)
+    return model
 
 
 def load_tested(result: RunResult) -> SentimentClassifier:

@@ -14,6 +14,7 @@ from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.runs.job import Objective
+from sentiment_rnn.runs.pretrained import settle_pretrained, start_from
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.record import RunRecord
@@ -23,10 +24,12 @@ class ReviewJob:
     """Train a classifier of reviews; record its predictions, its gradients and the packaged model."""
 
     objective = Objective("val/accuracy", "max", BEST_ACCURACY)
+    tests = True
 
     def __init__(self, config: ReviewConfig) -> None:
         self.config = config
-        self.data = ReviewData(config.data, config.seed)
+        self.start = settle_pretrained(config)
+        self.data = ReviewData(config.data, config.seed, self.start.tokenizer if self.start else None)
         self.untrained: SentimentClassifier | None = None
 
     @property
@@ -45,8 +48,11 @@ class ReviewJob:
         return -(-len(self.data.reviews("train")) // self.config.data.batch_size)
 
     def model(self) -> SentimentClassifier:
-        """The untrained classifier."""
-        return build_model(self.config, len(self.data.corpus.tokenizer))
+        """The classifier as it starts: drawn, but for a backbone that was trained before."""
+        model = build_model(self.config, len(self.data.corpus.tokenizer))
+        if self.start:
+            start_from(self.start, model)
+        return model
 
     def before_training(self, model: Any, record: RunRecord | None) -> None:
         """Record the corpus; keep the untrained model, whose gradient waits until training is done: nobody waits for it

@@ -17,6 +17,7 @@ class SequenceJob:
 
     objective = Objective("val/loss", "min", BEST_LOSS)
     digest = ""
+    tests = True
 
     def __init__(self, config: SequenceConfig) -> None:
         if config.trainer.devices * config.trainer.nodes > 1:

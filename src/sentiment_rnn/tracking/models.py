@@ -202,7 +202,10 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
         raise UserError(f"run={run_id}: no such run in {store.uri}{or_refused(error)}") from error
     model_id = model_of(run)
     if model_id is None:
-        raise UserError(f"run={run_id}: it has no packaged model; a run that finished under version 0.3 or later has")
+        raise UserError(
+            f"run={run_id}: it has no packaged model; a trial and a run that has not finished have none, and of one "
+            f"with tracking.record=results sentiment-rnn predict --run={run_id} makes it"
+        )
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)
 
 

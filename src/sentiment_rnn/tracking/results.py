@@ -70,7 +70,7 @@ class RunResult:
     store: Store = field(repr=False)
     run_id: str
     config: Any
-    """A `ReviewConfig` or a `SequenceConfig`."""
+    """A `ReviewConfig`, a `LanguageModelConfig` or a `SequenceConfig`."""
     overrides: Mapping[str, str]
     """Overrides of the command line or the sweep."""
     metrics: Metrics

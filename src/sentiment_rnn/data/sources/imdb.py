@@ -13,7 +13,7 @@ import re
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -42,8 +42,13 @@ PUBLISHED = {
     "test/pos": (12_500, 16_283_357, "4619fea0c15476ba5fe5d1ad7536ebe0b7e2d56b19500ff121fa29a00015b39f"),
 }
 
-_REVIEW = re.compile(r"(?:^|/)((?:train|test)/(?:neg|pos))/(\d{1,9})_(\d{1,9})\.txt$")
-_FILMS = re.compile(r"(?:^|/)(train|test)/urls_(neg|pos)\.txt$")
+# The same of the texts without a label.
+UNLABELLED = {
+    "train/unsup": (50_000, 66_506_794, "3bb948a7f950eead0ef4b2febdb2f00787cb18428234c4b954fc91cab18aefe7"),
+}
+
+_REVIEW = re.compile(r"(?:^|/)((?:train|test)/(?:neg|pos|unsup))/(\d{1,9})_(\d{1,9})\.txt$")
+_FILMS = re.compile(r"(?:^|/)(train|test)/urls_(neg|pos|unsup)\.txt$")
 _FILM_ID = re.compile(r"/(tt\d+)")
 
 Texts = dict[str, dict[int, tuple[int, bytes]]]
@@ -96,8 +101,8 @@ class Imdb:
         """
         path = self._path()
         try:
-            texts, films = _collect(path)
-            differs = _difference(texts)
+            texts, films = _collect(path, PUBLISHED)
+            differs = _difference(texts, PUBLISHED)
             if differs and (self.verify or path == self._kept):
                 raise UserError(
                     f"{path}: {differs}; get a fresh copy, or set data.verify=false if it is meant to differ"
@@ -108,12 +113,40 @@ class Imdb:
             log.warning("%s: damaged (%s), so it is removed", path, error)
             path.unlink()
             return self.read()
-        train = _reviews(path, "train", texts, films)
-        test = _reviews(path, "test", texts, films)
+        train, test = (
+            _reviews(path, {f"{split}/neg": 0, f"{split}/pos": 1}, texts, films) for split in ("train", "test")
+        )
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
         if self.archive and not differs and not self._kept.exists():  # what was downloaded stays
             _keep(self._kept, texts, films)
         return {"train": train, "validation": validation, "test": test}
+
+    def unlabelled(self, reviews: dict[str, list[Review]]) -> tuple[list[Review], list[str]]:
+        """The texts of `train/unsup`, without those that are in validation or test too, and without those on a film of
+        the validation part.
+
+        Raises:
+            UserError: as `read`; or there are none.
+        """
+        path = self._path() if self.archive else download(Path(self.directory))  # what is kept has labels
+        texts, films = _collect(path, UNLABELLED)
+        if self.verify and (differs := _difference(texts, UNLABELLED)):
+            raise UserError(f"{path}: {differs}; get a fresh copy, or set data.verify=false if it is meant to differ")
+        found = _reviews(path, {"train/unsup": 0}, texts, films)
+        validation, test = reviews["validation"], reviews["test"]
+        tested, validated = {review.text for review in test}, {review.text for review in validation}
+        watched = {review.group for review in validation}
+        new = [review for review in found if review.text not in tested]
+        kept = [review for review in new if review.text not in validated and review.group not in watched]
+        left = {review.group for review in kept}
+        shared = len(left & {review.group for review in test})
+        copies, others = len(found) - len(new), len(new) - len(kept)
+        note = (
+            f"data=imdb: {len(kept):,} of {len(found):,} texts of train/unsup are read: {copies:,} are in test too "
+            f"and {others:,} in validation, the text or its film; of {len(left):,} films that are left, {shared:,} are "
+            f"in test ({100 * shared / max(1, len(left)):.1f} %)"
+        )
+        return kept, [note]
 
     def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
         """A remark where the archive is gone and the kept reviews are read instead."""
@@ -163,11 +196,11 @@ def download(directory: Path) -> Path:
     return Path(fetched)
 
 
-def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
-    """Every review of train and test, and the film of each review by folder and ID."""
-    texts: Texts = {folder: {} for folder in PUBLISHED}
+def _collect(path: Path, folders: Collection[str]) -> tuple[Texts, dict[str, list[str]]]:
+    """Every review of these folders, and the film of each review by folder and ID."""
+    texts: Texts = {folder: {} for folder in folders}
     films: dict[str, list[str]] = {}
-    for name, content in _folder_files(path) if path.is_dir() else _archive_files(path):
+    for name, content in _folder_files(path, folders) if path.is_dir() else _archive_files(path, folders):
         if review := _REVIEW.search(name):
             folder, identifier, rating = review[1], int(review[2]), int(review[3])
             if rating > HIGHEST_RATING:
@@ -186,9 +219,10 @@ def _collect(path: Path) -> tuple[Texts, dict[str, list[str]]]:
             films[folder] = [found[1] if (found := _FILM_ID.search(line)) else line.strip() for line in lines]
     for folder, of_folder in texts.items():
         if not of_folder:
+            more = "" if folder in PUBLISHED else ", and train/unsup/; data.archive=null fetches the official archive"
             raise UserError(
                 f"{path}: no reviews in {folder}/; expected train/ and test/, each with neg/ and pos/ full of "
-                "ID_RATING.txt"
+                f"ID_RATING.txt{more}"
             )
     return texts, films
 
@@ -200,17 +234,20 @@ def _check_size(path: Path, name: str, size: int) -> None:
         )
 
 
-def _wanted(name: str) -> bool:
-    return bool(_REVIEW.search(name) or _FILMS.search(name))
+def _wanted(name: str, folders: Collection[str]) -> bool:
+    if review := _REVIEW.search(name):
+        return review[1] in folders
+    films = _FILMS.search(name)
+    return films is not None and f"{films[1]}/{films[2]}" in folders
 
 
-def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
+def _folder_files(path: Path, folders: Collection[str]) -> Iterator[tuple[str, bytes]]:
     for split in ("train", "test"):
         for folder, _, names in os.walk(path / split):
             for name in names:
                 file = Path(folder, name)
                 relative = file.relative_to(path).as_posix()
-                if _wanted(relative):
+                if _wanted(relative, folders):
                     try:
                         status = file.stat()
                         if not stat.S_ISREG(status.st_mode):
@@ -224,7 +261,7 @@ def _folder_files(path: Path) -> Iterator[tuple[str, bytes]]:
                     yield relative, content
 
 
-def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
+def _archive_files(path: Path, folders: Collection[str]) -> Iterator[tuple[str, bytes]]:
     try:
         # "r|" and not "r|*": an archive that is compressed twice would unpack past the bounds of Decompressed.
         with Decompressed(path) as file, tarfile.open(fileobj=file, mode="r|", tarinfo=_Member) as archive:
@@ -234,7 +271,7 @@ def _archive_files(path: Path) -> Iterator[tuple[str, bytes]]:
                     raise UserError(
                         f"{path}: member {member.name!r} points outside the archive; refused, nothing was written"
                     )
-                if not _wanted(member.name):
+                if not _wanted(member.name, folders):
                     continue
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is None:
@@ -262,9 +299,9 @@ class _Member(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _difference(texts: Texts) -> str | None:
+def _difference(texts: Texts, published: Mapping[str, tuple[int, int, str]]) -> str | None:
     """A folder that differs from the published corpus, and how; None where no folder does."""
-    for folder, (count, size, digest) in PUBLISHED.items():
+    for folder, (count, size, digest) in published.items():
         contents = [texts[folder][identifier][1] for identifier in sorted(texts[folder])]
         found = hashlib.sha256(b"".join(contents)).hexdigest()
         if found != digest:
@@ -289,10 +326,11 @@ def _keep(path: Path, texts: Texts, films: dict[str, list[str]]) -> None:
                 archive.addfile(member, io.BytesIO(content))
 
 
-def _reviews(path: Path, split: str, texts: Texts, films: dict[str, list[str]]) -> list[Review]:
+def _reviews(path: Path, labels: Mapping[str, int], texts: Texts, films: dict[str, list[str]]) -> list[Review]:
+    """The reviews of each folder that has a label."""
     reviews = []
-    for label, sentiment in enumerate(("neg", "pos")):
-        folder = f"{split}/{sentiment}"
+    for folder, label in labels.items():
+        split, _, sentiment = folder.partition("/")
         film_of = films.get(folder, [])
         for identifier, (rating, content) in sorted(texts[folder].items()):
             name = f"{folder}/{identifier}_{rating}"

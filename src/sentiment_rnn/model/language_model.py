@@ -1,0 +1,193 @@
+"""A language model: what is the next word? A head on the classifier's backbone, which can hand its weights over.
+
+From the state h_t of the words so far, over all words w but padding,
+
+    p(w | h_t) = softmax_w(e_w · P h_t + b_w)
+
+where e_w is the word's vector in the embedding (tied weights: Press & Wolf 2017; Inan et al. 2017), and P a projection
+where a state is not as wide as a vector.
+"""
+
+import math
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from sentiment_rnn.model.linear import linear
+from sentiment_rnn.model.network import Backbone
+from sentiment_rnn.model.training import TextModule
+
+PIECE, LEAST_ROWS = 2**20, 128
+"""Logits that are there at once, few enough for a processor's cache; and targets at least, or products are slow."""
+
+
+class LanguageModel(TextModule):
+    """The next word of each review, read once from its first word to its last from a zero state.
+
+    `train/loss` is that over the sampled words, and smaller than `val/loss`, which is over all words [nats a token]. A
+    word that is not in the vocabulary is a word like others, `<unk>`.
+
+    Args:
+        vocabulary_size, embedding, encoder, padding_id, unknown_id: of the `Backbone`.
+        optimizer: see `OptimizerConfig`.
+        samples: words of which a training step's softmax consists, beside each target; 0 takes all.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding: dict[str, Any],
+        encoder: dict[str, Any],
+        optimizer: dict[str, Any],
+        samples: int = 0,
+        padding_id: int = 0,
+        unknown_id: int = 1,
+    ) -> None:
+        super().__init__()
+        self.optimizer_settings = optimizer
+        self.save_hyperparameters(logger=False)
+        self.description: dict[str, Any] = {
+            "task": "language_model", "vocabulary_size": vocabulary_size, "embedding": embedding, "encoder": encoder,
+        }  # fmt: skip
+        """What a package says of the model: plain numbers, strings and dicts of them."""
+        self.backbone = Backbone(vocabulary_size, embedding, encoder, padding_id, unknown_id)
+        size, width = self.backbone.output_size, embedding["size"]
+        self.projection = nn.Identity() if size == width else nn.Linear(size, width, bias=False)
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+        self.words = WordSampler(vocabulary_size, samples, padding_id)
+        self.backbone.initialize_embedding()
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`tokens [B, T]` int64, `lengths [B]` int64 → `P h_t` of every word that has a next one, `[N, E]`, and the
+        next words `[N]` int64."""
+        states = self.backbone(tokens, lengths)[:, :-1]
+        asked = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None] - 1
+        return self.projection(states[asked]), tokens[:, 1:][asked]
+
+    def loss(self, said: Tensor, targets: Tensor, sampled: bool) -> Tensor:
+        """Mean cross-entropy [nats a token] of `said [N, E]` and `targets [N]`, over sampled words or over all."""
+        words, correction = self.words.draw() if sampled else self.words.everything()
+        embedding, bias = self.backbone.embedding, self.bias - correction
+        own = (said.float() * embedding(targets)).sum(1) + bias[targets]
+        place = targets.new_full((len(bias),), -1).index_copy_(0, words, torch.arange(len(words), device=words.device))
+        total = _CrossEntropy.apply(
+            said, embedding(words), bias[words], own, place[targets], torch.is_grad_enabled()
+        )  # fmt: skip
+        return cast(Tensor, total) / max(1, len(targets))
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Mean cross-entropy of a batch, over sampled words."""
+        said, targets = self(batch.tokens, batch.lengths)
+        loss = self.loss(said, targets, sampled=True)
+        self.log_step("train/loss", loss, batch_size=len(targets))
+        return loss
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """`val/loss`, over all words, each token counting alike."""
+        said, targets = self(batch.tokens, batch.lengths)
+        self.log("val/loss", self.loss(said, targets, sampled=False), batch_size=len(targets), sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """`val/perplexity`, exp(`val/loss`)."""
+        self.log("val/perplexity", self.trainer.callback_metrics["val/loss"].exp())
+
+
+class WordSampler(nn.Module):
+    """Words that stand for all others in a training step (sampled softmax: Bengio & Senécal 2008; Jean et al. 2015).
+
+    A sample has S different words, drawn one after the other with the probabilities of Zipf's law,
+
+        q_k = log((k + 1) / k) / log V
+
+    for the k-th word of V - 1: ids fall in frequency. Let y be a word, and C the sample with the target. If each word
+    is in the sample with its own probability π, Bayes' rule gives p(target = y | C) ∝ p(y) / π_y, so that log π_y is
+    what a logit is corrected by. That is log(1 − (1 − q)^n), with the number n of draws, repeated ones too, that gives
+    S different words. log(S q) in its place is too much for frequent words, up to log(S q) nats.
+
+    Args:
+        samples: S; 0, or as many as there are words: all, without correction.
+    """
+
+    def __init__(self, vocabulary_size: int, samples: int, padding_id: int = 0) -> None:
+        super().__init__()
+        words = torch.tensor([word for word in range(vocabulary_size) if word != padding_id])
+        self.samples = samples if samples < len(words) else 0
+        rank = torch.arange(1, vocabulary_size, dtype=torch.float64)
+        q = torch.zeros(vocabulary_size, dtype=torch.float64)
+        q[words] = (1 / rank).log1p() / math.log(vocabulary_size)
+        correction = torch.zeros_like(q)
+        if self.samples:
+            correction[words] = log_inclusion(q[words], self.samples)
+        # Not part of the state: they follow from the arguments.
+        for name, values in {"all": words, "q": q.float(), "correction": correction.float()}.items():
+            self.register_buffer(name, values, persistent=False)
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """A sample, int64 [S], and log π of every word, float32 [V]."""
+        if not self.samples:
+            return self.everything()
+        return torch.multinomial(cast(Tensor, self.q), self.samples), cast(Tensor, self.correction)
+
+    def everything(self) -> tuple[Tensor, Tensor]:
+        """All words but padding, int64 [V - 1], and zeros [V]: each of them is there."""
+        return cast(Tensor, self.all), torch.zeros_like(cast(Tensor, self.correction))
+
+
+def log_inclusion(q: Tensor, samples: int) -> Tensor:
+    """log(1 − (1 − q)^n) `[V]` of `q [V]`, where n is such that the probabilities sum to `samples`."""
+
+    def inclusion(logarithm: float) -> Tensor:
+        return -torch.expm1(math.exp(logarithm) * torch.log1p(-q))
+
+    low, high = 0.0, 60.0  # of log n
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (low, middle) if float(inclusion(middle).sum()) > samples else (middle, high)
+    return inclusion(high).log()
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Σ_n log(exp(own_n) + Σ_k exp(x_n · w_k + b_k)) − own_n over `x [N, E]`, without the k that is the target itself.
+
+    Of the logits `[N, K]` a piece is there at a time. Its gradient is taken at once, since all that comes behind is
+    a factor: no logit is kept, or computed twice.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, own: Tensor, place: Tensor, differentiable: bool
+    ) -> Tensor:
+        """`weight [K, E]`, `bias [K]`, `own [N]`, and the `place [N]` of each target among the K, −1 for none."""
+        device, K = x.device.type, len(weight)
+        numbers = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        lower, w = x.to(numbers), weight.to(numbers)
+        total, rows = own.new_zeros(()), max(LEAST_ROWS, PIECE // K)
+        if differentiable:
+            found = dx, dw, db, by_own = [torch.zeros_like(each) for each in (lower, weight, bias, own)]
+            ctx.save_for_backward(*found)
+        with torch.autocast(device, enabled=False):
+            for start in range(0, len(x), rows):
+                part = slice(start, start + rows)
+                logits = own.new_empty(len(own[part]), K + 1)
+                torch.add(linear(lower[part], w), bias, out=logits[:, :K])
+                logits[:, K] = own[part]
+                (hit,) = (place[part] >= 0).nonzero(as_tuple=True)
+                logits[hit, place[part][hit]] = -torch.inf
+                logarithms = logits.log_softmax(1)
+                total -= logarithms[:, K].sum()
+                if differentiable:
+                    p = logarithms.exp_()
+                    by_own[part] = p[:, K] - 1
+                    p = p[:, :K].to(numbers)
+                    dx[part] = linear(p, w.t())
+                    dw += p.t() @ lower[part]
+                    db += p.sum(0, dtype=db.dtype)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        scale = float(gradients[0])  # a tensor would be rounded to three digits where the others are
+        return *(scale * each for each in ctx.saved_tensors), None, None

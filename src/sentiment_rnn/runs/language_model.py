@@ -1,0 +1,89 @@
+"""The job of a language model: what is the next word?"""
+
+import math
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sentiment_rnn.config.run import LanguageModelConfig
+from sentiment_rnn.data.datamodule import TextData
+from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.language_model import LanguageModel
+from sentiment_rnn.runs.job import Objective
+from sentiment_rnn.tracking.models import PACKAGE
+from sentiment_rnn.tracking.names import BEST_LOSS
+from sentiment_rnn.tracking.record import RunRecord
+
+
+class LanguageModelJob:
+    """Train a language model, and package it for classifiers that start from it (`pretrained`). It reads no test."""
+
+    objective = Objective("val/loss", "min", BEST_LOSS)
+    tests = False
+
+    def __init__(self, config: LanguageModelConfig) -> None:
+        if config.encoder.bidirectional:
+            raise UserError(
+                "encoder.bidirectional=True: task=language_model reads from the left alone, or it would see the word "
+                "that it is asked for; give encoder.bidirectional=false"
+            )
+        self.config = config
+        self.data = TextData(config.data, config.seed)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the texts."""
+        return self.data.corpus.digest
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are read in an epoch."""
+        return int(self.data.reviews("train").lengths.sum())
+
+    @property
+    def batches(self) -> int:
+        """Training batches of an epoch."""
+        return -(-len(self.data.reviews("train")) // self.config.data.batch_size)
+
+    def model(self) -> LanguageModel:
+        """The untrained model."""
+        config = self.config
+        return LanguageModel(
+            len(self.data.corpus.tokenizer),
+            embedding=asdict(config.embedding),
+            encoder=config.encoder.settings,
+            optimizer=asdict(config.optimizer),
+            samples=config.task.samples,
+            padding_id=PADDING_ID,
+            unknown_id=UNKNOWN_ID,
+        )
+
+    def before_training(self, model: Any, record: RunRecord | None) -> None:
+        """Record the corpus."""
+        if record:
+            corpus = self.data.corpus
+            sizes = {split: len(texts) for split, texts in corpus.splits.items()}
+            record.log_data(self.config.data.name, corpus.digest, sizes)
+
+    def after_training(self, model: Any, record: RunRecord) -> None:
+        """Record the packaged model, unless the run leaves results alone."""
+        config = self.config
+        if config.trainer.trial or not config.tracking.records_all:
+            return
+        from sentiment_rnn.runs.packaging import pack, write_whole_package  # it loads SciPy
+
+        label = config.encoder.label_with(record.overrides)
+        package = pack(model.cpu().eval(), self.data, config.precision, record.run_id, label)
+        with tempfile.TemporaryDirectory() as folder:
+            write_whole_package(package, 1.0, self.data, Path(folder, PACKAGE))
+            record.log_model(Path(folder, PACKAGE), config.tags)
+
+    def summary(self, scores: dict[str, float]) -> str:
+        """`lstm, language model, seed 0: validation 4.4543 nats a token, perplexity 86.0`."""
+        config, loss = self.config, scores[BEST_LOSS]
+        return (
+            f"{config.encoder.name}, language model, seed {config.seed}: "
+            f"validation {loss:.4f} nats a token, perplexity {math.exp(loss):.1f}"
+        )

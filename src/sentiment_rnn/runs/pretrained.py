@@ -1,0 +1,99 @@
+"""What a classifier starts from (`pretrained`): the backbone and the vocabulary of a trained model."""
+
+import functools
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbone
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered
+from sentiment_rnn.tracking.results import run_or_none
+from sentiment_rnn.tracking.store import open_store
+
+NOT_IN_WEIGHTS = {
+    "encoder": (
+        "name", "dropout", "recurrent_init", "recurrent_gain", "forget_bias", "chrono_steps", "gradient_steps",
+        "detach",
+    ),
+    "embedding": ("dropout", "word_dropout", "variational"),
+}  # fmt: skip
+"""Keys that may differ from those of the model that a run starts from: noise, gradients, and how weights are drawn."""
+
+
+def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
+    """What a run starts from; None where `pretrained` is null.
+
+    The configuration gets its digest, and for the name of a registered model, which may be given to another one later,
+    the id of the run that made it.
+
+    Raises:
+        UserError: it is not there, is not the one of `pretrained_digest`, or does not fit the configuration.
+    """
+    place, digest = config.pretrained, config.pretrained_digest
+    if place is None:
+        return None
+    found, registered = _backbone_of(place, tuple(asdict(config.tracking).items()))
+    if digest not in (None, found.digest):
+        raise UserError(
+            f"pretrained={place}: it is another model by now; its digest is {found.digest}, and "
+            f"pretrained_digest={digest} was asked for; give the model with that digest, or train again without it"
+        )
+    ours = _decisive(config.encoder.settings, asdict(config.embedding), config.data.tokenizer)
+    theirs = _decisive(found.settings["encoder"], found.settings["embedding"], found.tokenizer.name)
+    for key in dict.fromkeys([*ours, *theirs]):
+        given, expected = _text(ours.get(key)), _text(theirs.get(key))
+        if given != expected:
+            names = config.encoder.name, found.settings["encoder"]["name"]
+            if key == "encoder._target_" and names[0] != names[1]:
+                key, (given, expected) = "encoder", names
+            raise UserError(f"{key}={given}: pretrained={place} was trained with {expected}; give {key}={expected}")
+    config.pretrained_digest = found.digest
+    if registered and found.run:
+        config.pretrained = found.run
+    return found
+
+
+def start_from(found: TrainedBackbone, model: SentimentClassifier) -> None:
+    """Replace the drawn weights of a classifier's backbone by those of a trained one."""
+    try:
+        model.backbone.load_state_dict(found.weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"pretrained: the weights of run {found.run} do not fit this classifier ({reason})") from error
+
+
+def _decisive(encoder: Mapping[str, Any], embedding: Mapping[str, Any], tokenizer: str) -> dict[str, Any]:
+    """Values that must be alike, by key, the encoder's class first. Two files with one class may differ in how they
+    draw weights, so its name does not count."""
+    values = {f"encoder.{key}": value for key, value in encoder.items() if key not in NOT_IN_WEIGHTS["encoder"]}
+    values |= {f"embedding.{key}": value for key, value in embedding.items() if key not in NOT_IN_WEIGHTS["embedding"]}
+    return values | {"data.tokenizer": tokenizer}
+
+
+def _text(value: Any) -> str:
+    """A value as it is given on the command line."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@functools.lru_cache(maxsize=1)  # the jobs of a sweep start from one
+def _backbone_of(place: str, tracking: tuple[tuple[str, Any], ...]) -> tuple[TrainedBackbone, bool]:
+    """What `pretrained` names, and whether it is the name of a registered model."""
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        return read_backbone(folder if (folder / ABOUT).is_file() else checked_model(folder) / DATA), False
+    store = open_store(TrackingConfig(**dict(tracking)), create=False)
+    with tempfile.TemporaryDirectory() as temporary:
+        if run_or_none(store, place):
+            return read_backbone(fetch_run_model(store, place, Path(temporary)) / DATA), False
+        if is_registered(store, place):
+            return read_backbone(fetch_model(store, place, Path(temporary)) / DATA), True
+    raise UserError(
+        f"pretrained={place}: no such run, registered model or folder in {store.uri}; expected the id of a run of "
+        "task=language_model, say, which sentiment-rnn runs shows"
+    )
