@@ -89,6 +89,9 @@ ELSEWHERE = {
     "tests/tools/test_screenshot.py": ("make screenshots",),
     "tests/tracking/test_server_faults.py": ("make server", "sentiment-rnn sync"),
     "tests/runs/test_slurm.py": ("sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",),
+    "tests/runs/test_pretrained.py": (
+        "sentiment-rnn train task=language_model", "sentiment-rnn train data=imdb encoder=lstm pretrained",
+    ),
     "tests/runs/test_search_sweep.py": (
         "sentiment-rnn train -m hydra/sweeper=search", "sentiment-rnn compare tuned",
     ),

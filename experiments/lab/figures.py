@@ -104,7 +104,9 @@ def share_panels(
         axes.tick_params(axis="x", labelsize="x-small")
         for other in shares if beside is None else [beside]:
             color = BEHIND if beside is None else styles[beside].color
-            axes.plot(list(shares[other]), in_percent(shares[other])[0], color=color, linewidth=1)
+            (line,) = axes.plot(list(shares[other]), in_percent(shares[other])[0], color=color, linewidth=1)
+            if beside is not None:  # a single lag has no line
+                line.set(marker="o", markersize=3, zorder=3)
         lags, (share, low, high), color = list(shares[arm]), in_percent(shares[arm]), styles[arm].color
         axes.fill_between(lags, low, high, color=color, alpha=0.2, linewidth=0)
         axes.plot(lags, share, color=color, marker="o", markersize=4)

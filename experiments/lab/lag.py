@@ -255,10 +255,10 @@ def figure_of(placement: Placement, counts: Counts) -> Figure:
 
 
 def differences(placement: Placement) -> list[str]:
-    """A line where these runs had another processor or version than the committed ones."""
+    """A line where these runs had other settings, another processor or version than the committed ones."""
     own = provenance_of(placement.opened(), f"{placement.study.name}_seeds_{placement.lags[-1]}")
     parts = [part for of in read_provenance(placement.committed.folder).values() for part in of["sweeps"]]
-    lines = []
+    lines = [f"with {' '.join(placement.overrides)}, unlike the committed lines"] if placement.overrides else []
     for what, mine in (("processors", own["processors"]), ("torch", own["torch"])):
         theirs = sorted({one for part in parts for one in part[what]})
         if set(mine) - set(theirs):

@@ -208,7 +208,7 @@ def test_a_key_of_tracking_that_an_earlier_version_had_is_passed_over() -> None:
         (["+data.wrod=fine"], "data.wrod: no such key; did you mean word?"),
         (["encoder.width=???"], "encoder.width: not given, and convolution needs it; give encoder.width=…"),
         (["data.count=???"], "data.count: not given, and counted needs it; give data.count=…"),
-        (["~encoder.width"], "encoder.width: not given, and convolution needs it"),
+        (["~encoder.width"], "encoder.width: not given, and convolution needs it; give +encoder.width=…"),
         (["data.count=1"], "data.count=1: expected at least 2"),
         (["encoder._target_=mine.Nothing"], "encoder._target_=mine.Nothing: cannot be imported"),
         (["data._target_=nowhere.Source"], "data._target_=nowhere.Source: cannot be imported"),

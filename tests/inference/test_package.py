@@ -200,6 +200,7 @@ def test_an_encoder_of_ones_own_is_loaded_where_it_was_imported_and_only_there(
         "from sentiment_rnn.model.encoders import Lstm\nclass Mine(Lstm): pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
     change(folder, "model", "encoder", "_target_", value="mine.Mine")
     with pytest.raises(UserError, match="import mine first"):
         read_package(folder)

@@ -107,13 +107,17 @@ def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence
             raise UserError(f"{section}.{key}={value}: {str(error).splitlines()[0]}") from error
     for key in map(str, schema):
         if OmegaConf.is_missing(schema, key):
-            refuse_missing(section, key, node.get("name", section))
+            refuse_missing(section, key, node.get("name", section), "" if key in map(str, node) else "+")
     return typing.cast(Part, OmegaConf.to_object(schema))
 
 
-def refuse_missing(section: str, key: str, owner: str) -> typing.NoReturn:
-    """Raise the one line for a key that is not given."""
-    raise UserError(f"{section}.{key}: not given, and {owner} needs it; give {section}.{key}=…")
+def refuse_missing(section: str, key: str, owner: str, added: str = "") -> typing.NoReturn:
+    """Raise the one line for a key that is not given.
+
+    Args:
+        added: `+` where no YAML file has the key, without which Hydra refuses it.
+    """
+    raise UserError(f"{section}.{key}: not given, and {owner} needs it; give {added}{section}.{key}=…")
 
 
 def _handed_on_to(target: type[Any]) -> type[Any] | None:
