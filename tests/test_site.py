@@ -155,7 +155,9 @@ def test_the_search_finds_a_page_from_disk(opened: Callable[..., webdriver.Chrom
 def test_the_first_page_opens_and_leads_to_the_report(opened: Callable[..., webdriver.Chrome]) -> None:
     browser = opened("index.html")
     WebDriverWait(browser, 10).until(lambda _: browser.find_elements(By.LINK_TEXT, "the report"))
-    browser.find_element(By.LINK_TEXT, "the report").click()
+    link = browser.find_element(By.LINK_TEXT, "the report")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", link)
+    link.click()
     browser.find_element(By.CSS_SELECTOR, "#texts button").click()
     assert browser.find_element(By.ID, "said").text.startswith("At the end: LSTM")
     assert browser.get_log("browser") == []

@@ -265,7 +265,7 @@ def _sweep(
     **more: Any,
 ) -> Sweep:
     condition = str(at)
-    in_names = condition.replace(" ", "_")
+    in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over what commas part
     of_condition = {vary: at} if vary and condition else conditions.get(condition, {})
     of_arms = [known[arm].settings for arm in arms if arm in known]
     if len({known[arm].encoder for arm in arms if arm in known}) < len(of_arms):

@@ -226,7 +226,7 @@ def test_everything_that_a_study_refers_to_is_there(study: Study) -> None:
     for sweep in sweeps:
         assert bool(sweep.rates) != bool(sweep.draws), f"{sweep.name} is a search, or takes its rates from one"
         for rate in sweep.rates:
-            other, _, name = rate.format(at=sweep.condition.replace(" ", "_")).rpartition("/")
+            other, _, name = rate.format(at=sweep.condition.replace(",", "").replace(" ", "_")).rpartition("/")
             assert (find_study(other) if other else study).sweep(name).searches
     days = [datetime.date.fromisoformat(protocol.path.name[:10]) for protocol in study.protocols.values()]
     texts = {path.name for path in (study.folder / "protocols").iterdir()}
