@@ -12,12 +12,13 @@ from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.language_model import LanguageModel
 from sentiment_rnn.runs.job import Objective
+from sentiment_rnn.runs.text_job import TextJob
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_LOSS
 from sentiment_rnn.tracking.record import RunRecord
 
 
-class LanguageModelJob:
+class LanguageModelJob(TextJob):
     """Train a language model, and package it for classifiers that start from it (`pretrained`). It reads no test."""
 
     objective = Objective("val/loss", "min", BEST_LOSS)
@@ -32,21 +33,6 @@ class LanguageModelJob:
         self.config = config
         self.data = TextData(config.data, config.seed)
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the texts."""
-        return self.data.corpus.digest
-
-    @property
-    def tokens(self) -> int:
-        """Tokens that are read in an epoch."""
-        return int(self.data.reviews("train").lengths.sum())
-
-    @property
-    def batches(self) -> int:
-        """Training batches of an epoch."""
-        return -(-len(self.data.reviews("train")) // self.config.data.batch_size)
-
     def model(self) -> LanguageModel:
         """The untrained model."""
         config = self.config
@@ -59,13 +45,6 @@ class LanguageModelJob:
             padding_id=PADDING_ID,
             unknown_id=UNKNOWN_ID,
         )
-
-    def before_training(self, model: Any, record: RunRecord | None) -> None:
-        """Record the corpus."""
-        if record:
-            corpus = self.data.corpus
-            sizes = {split: len(texts) for split, texts in corpus.splits.items()}
-            record.log_data(self.config.data.name, corpus.digest, sizes)
 
     def after_training(self, model: Any, record: RunRecord) -> None:
         """Record the packaged model, unless the run leaves results alone."""

@@ -15,12 +15,13 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.runs.job import Objective
 from sentiment_rnn.runs.pretrained import settle_pretrained, start_from
+from sentiment_rnn.runs.text_job import TextJob
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.record import RunRecord
 
 
-class ReviewJob:
+class ReviewJob(TextJob):
     """Train a classifier of reviews; record its predictions, its gradients and the packaged model."""
 
     objective = Objective("val/accuracy", "max", BEST_ACCURACY)
@@ -32,21 +33,6 @@ class ReviewJob:
         self.data = ReviewData(config.data, config.seed, self.start.tokenizer if self.start else None)
         self.untrained: SentimentClassifier | None = None
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the corpus."""
-        return self.data.corpus.digest
-
-    @property
-    def tokens(self) -> int:
-        """Tokens that are read in an epoch."""
-        return int(self.data.reviews("train").lengths.sum())
-
-    @property
-    def batches(self) -> int:
-        """Training batches of an epoch."""
-        return -(-len(self.data.reviews("train")) // self.config.data.batch_size)
-
     def model(self) -> SentimentClassifier:
         """The classifier as it starts: drawn, but for a backbone that was trained before."""
         model = build_model(self.config, len(self.data.corpus.tokenizer))
@@ -57,10 +43,8 @@ class ReviewJob:
     def before_training(self, model: Any, record: RunRecord | None) -> None:
         """Record the corpus; keep the untrained model, whose gradient waits until training is done: nobody waits for it
         at the start."""
+        super().before_training(model, record)
         if record:
-            corpus = self.data.corpus
-            sizes = {split: len(reviews) for split, reviews in corpus.splits.items()}
-            record.log_data(self.config.data.name, corpus.digest, sizes)
             self.untrained = copy.deepcopy(model)
 
     def after_training(self, model: Any, record: RunRecord) -> None:
