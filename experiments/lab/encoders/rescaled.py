@@ -1,7 +1,7 @@
 """A vanilla RNN whose gradient does not vanish: only the backward pass is another one."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -38,36 +38,25 @@ def rescaled_states(layer: AnyLayer, inputs: Tensor) -> Tensor:
     from_inputs = linear(inputs, cast(Tensor, layer.weight_ih_l0), cast(Tensor, layer.bias_ih_l0))
     state, found = inputs.new_zeros(len(inputs), layer.hidden_size), []
     for from_input in from_inputs.unbind(1):
-        norm: dict[str, Tensor] = {}
-        state = torch.tanh(from_input + linear(_Rescaled.apply(state, norm), weight, bias))
-        state = cast(Tensor, _Measured.apply(state, norm))
+        step, before = Norm(), state.view_as(state)  # a tensor of its own: what comes back through this step alone
+        if before.requires_grad:
+            before.register_hook(step.rescale)
+        state = torch.tanh(from_input + linear(before, weight, bias))
+        if state.requires_grad:
+            state.register_hook(step.measure)
         found.append(state)
     return torch.stack(found, 1)
 
 
-class _Measured(torch.autograd.Function):
-    """Keeps the norm of the gradient by the state `[B, H]` behind a step."""
+class Norm:
+    """The norm of the gradient by the state `[B, H]` behind a step, which the one before it gets."""
 
-    @staticmethod
-    def forward(ctx: Any, state: Tensor, norm: dict[str, Tensor]) -> Tensor:
-        ctx.norm = norm
-        return state.view_as(state)
+    behind: Tensor
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        ctx.norm["behind"] = gradients[0].norm(dim=1, keepdim=True)
-        return gradients[0], None
+    def measure(self, gradient: Tensor) -> None:
+        """Keep it, `[B, 1]`."""
+        self.behind = gradient.norm(dim=1, keepdim=True)
 
-
-class _Rescaled(torch.autograd.Function):
-    """Gives that norm to the gradient by the state `[B, H]` before the step."""
-
-    @staticmethod
-    def forward(ctx: Any, state: Tensor, norm: dict[str, Tensor]) -> Tensor:
-        ctx.norm = norm
-        return state.view_as(state)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = gradients
-        return gradient * (ctx.norm["behind"] / gradient.norm(dim=1, keepdim=True).clamp(min=LEAST)), None
+    def rescale(self, gradient: Tensor) -> Tensor:
+        """The gradient with that norm; of a review of which nothing comes back, 0."""
+        return gradient * (self.behind / gradient.norm(dim=1, keepdim=True).clamp(min=LEAST))
