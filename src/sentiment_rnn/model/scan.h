@@ -19,6 +19,30 @@ void divide_units(int64_t reviews, int64_t units, const Task& task) {
   });
 }
 
+constexpr int64_t lead = 4;  // steps that a loop backward in time asks for ahead: a processor foresees a loop forward alone
+
+// The numbers of one review from a unit on, by step.
+template <typename Number>
+class Steps {
+ public:
+  Steps(const Tensor& numbers, int64_t review, int64_t unit)
+      : start_(row_of<Number>(numbers, review, 0) + unit), stride_(numbers.stride(1)) {}
+
+  Number* operator[](int64_t t) const { return start_ + t * stride_; }
+
+  // Asks for units of a step that is read or written later; there may be no such step.
+  void fetch(int64_t t, int64_t unit, int64_t units) const {
+    const uintptr_t step = reinterpret_cast<uintptr_t>(start_) + (t * stride_ + unit) * sizeof(Number);
+    for (uintptr_t line = 0; line < units * sizeof(Number); line += 64) {
+      __builtin_prefetch(reinterpret_cast<const void*>(step + line));
+    }
+  }
+
+ private:
+  Number* start_;
+  int64_t stride_;
+};
+
 // g(x) = x + 1/2 where x is positive, else σ(x): a candidate above 0 (Feng et al. 2024, appendix B). s is σ(x).
 [[gnu::always_inline]] inline float positive(float x, float s) { return x < 0.0f ? s : x + 0.5f; }
 [[gnu::always_inline]] inline float positive_slope(float x, float s) { return x < 0.0f ? s * (1.0f - s) : 1.0f; }
@@ -74,10 +98,11 @@ template <typename Cell, typename Number>
 void read_units(const Tensor& p, const Tensor& h) {
   const int64_t T = h.size(1), H = h.size(2);
   divide_units(h.size(0), H, [&](int64_t review, int64_t first, int64_t last) {
+    const Steps<Number> rows(p, review, first), states(h, review, first);
     std::array<float, stretch> state{};
     for (int64_t t = 0; t < T; ++t) {
-      const Number* const row = row_of<Number>(p, review, t) + first;
-      Number* const out = row_of<Number>(h, review, t) + first;
+      const Number* const row = rows[t];
+      Number* const out = states[t];
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         state[j] = Cell::forward(row + j, H, state[j]);
@@ -92,12 +117,20 @@ template <typename Cell, typename Number>
 void read_units_back(const Tensor& dh, const Tensor& p, const Tensor& h, const Tensor& dp) {
   const int64_t T = h.size(1), H = h.size(2);
   divide_units(h.size(0), H, [&](int64_t review, int64_t first, int64_t last) {
+    const Steps<Number> rows(p, review, first), by_rows(dp, review, first);
+    const Steps<Number> states(h, review, first), by_states(dh, review, first);
     std::array<float, stretch> later{};
     const std::array<Number, stretch> nothing{};
     for (int64_t t = T - 1; t >= 0; --t) {
-      const Number *row = row_of<Number>(p, review, t) + first, *from_loss = row_of<Number>(dh, review, t) + first;
-      const Number* const before = t > 0 ? row_of<Number>(h, review, t - 1) + first : nothing.data();
-      Number* const by_p = row_of<Number>(dp, review, t) + first;
+      for (int64_t gate = 0; gate < Cell::gates; ++gate) {
+        rows.fetch(t - lead, gate * H, last - first);
+        by_rows.fetch(t - lead, gate * H, last - first);
+      }
+      states.fetch(t - lead, 0, last - first);
+      by_states.fetch(t - lead, 0, last - first);
+      const Number *const row = rows[t], *const from_loss = by_states[t];
+      const Number* const before = t > 0 ? states[t - 1] : nothing.data();
+      Number* const by_p = by_rows[t];
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         later[j] = Cell::backward(row + j, H, read(before[j]), later[j] + read(from_loss[j]), by_p + j);
@@ -153,10 +186,11 @@ Tensor diagonal_forward(const Tensor& lambda, const Tensor& b) {
   const int64_t T = b.size(1), S = lambda.numel();
   divide_units(b.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
     const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
+    const Steps<float> rows(b, review, first), states(h, review, first);
     Planar state;
     for (int64_t t = 0; t < T; ++t) {
-      const float* const row = row_of<float>(b, review, t) + first;
-      float* const out = row_of<float>(h, review, t) + first;
+      const float* const row = rows[t];
+      float* const out = states[t];
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         const float real = kept.real[j] * state.real[j] - kept.imaginary[j] * state.imaginary[j] + row[j];
@@ -177,13 +211,17 @@ std::tuple<Tensor, Tensor> diagonal_backward(const Tensor& dh, const Tensor& lam
   const int64_t T = dh.size(1), S = lambda.numel();
   divide_units(dh.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
     const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
+    const Steps<float> rows(dh, review, first), by_rows(db, review, first), states(h, review, first);
     const std::array<float, stretch> nothing{};
     Planar later, sum;
     for (int64_t t = T - 1; t >= 0; --t) {
-      const float* const row = row_of<float>(dh, review, t) + first;
-      const float* const before = t > 0 ? row_of<float>(h, review, t - 1) + first : nothing.data();
+      for (const Steps<float>* each : {&rows, &by_rows, &states}) {
+        for (const int64_t part : {int64_t{0}, S}) each->fetch(t - lead, part, last - first);
+      }
+      const float* const row = rows[t];
+      const float* const before = t > 0 ? states[t - 1] : nothing.data();
       const int64_t to_imaginary = t > 0 ? S : 0;
-      float* const out = row_of<float>(db, review, t) + first;
+      float* const out = by_rows[t];
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         const float real = kept.real[j] * later.real[j] + kept.imaginary[j] * later.imaginary[j] + row[j];
