@@ -35,6 +35,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <numeric>
 #include <string>
@@ -450,12 +451,20 @@ struct LeakyRnn {
 
 // ---- sequences -----------------------------------------------------------------------------------------------------
 
-// A row of a sequence, the numbers of one review at one step: tensor[i, j] where that is contiguous. By review and step in
-// x, dx and dh, by step and review in the others.
+// The rows of a sequence, each the numbers of one review at one step: tensor[i, j] where that is contiguous. By review and
+// step in x, dx, dh and all of scan.h, by step and review in the others. (A tensor itself takes some nanoseconds to say
+// where it is, as long as a row of a small net.)
 template <typename Number>
-Number* row_of(const Tensor& tensor, int64_t i, int64_t j) {
-  return data<Number>(tensor) + i * tensor.stride(0) + j * tensor.stride(1);
-}
+class Rows {
+ public:
+  explicit Rows(const Tensor& tensor) : start_(data<Number>(tensor)), by_i_(tensor.stride(0)), by_j_(tensor.stride(1)) {}
+
+  Number* operator()(int64_t i, int64_t j) const { return start_ + i * by_i_ + j * by_j_; }
+
+ private:
+  Number* start_;
+  int64_t by_i_, by_j_;
+};
 
 // Rows first..last of x [B, T, E] → z [T + 1, B, K], a [T, B, G] and c [T + 1, B, C], or one step of a and c where nothing
 // is kept. C is H, 3 H for the sLSTM, or 0 for the RNN, which has no cell state.
@@ -465,22 +474,22 @@ void forward_rows(const Cell& cell, const Product& product, const Tensor& x, con
   const int64_t T = x.size(1), E = x.size(2), K = z.size(2), G = a.size(2), H = G / Cell::gates, C = c.size(2);
   const bool keep = c.size(0) == T + 1;  // a has one step in either case where T is 1
   const Tensor mine = z.narrow(1, first, last - first), cells = at::zeros({last - first, C}, at::kFloat);
+  const Rows<Number> x_rows(x), z_rows(z), a_rows(a), c_rows(c);
   for (int64_t row = first; row < last; ++row) {
-    std::fill_n(row_of<Number>(z, 0, row), H, Number{});
-    std::fill_n(row_of<Number>(c, 0, row), C, Number{});
+    std::fill_n(z_rows(0, row), H, Number{});
+    std::fill_n(c_rows(0, row), C, Number{});
   }
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t row = first; row < last; ++row) {
-      Number* const rest = std::copy_n(row_of<Number>(x, row, t), E, row_of<Number>(z, t, row) + H);
+      Number* const rest = std::copy_n(x_rows(row, t), E, z_rows(t, row) + H);
       write(rest[0], 1.0f);
       write(rest[1], 1.0f);
       std::fill_n(rest + 2, K - H - E - 2, Number{});
     }
     const Tensor preactivation = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
-      cell.forward(data<Number>(preactivation) + (row - first) * G, row_of<Number>(a, keep ? t : 0, row),
-                   row_of<Number>(z, t + 1, row), data<float>(cells) + (row - first) * C,
-                   row_of<Number>(c, keep ? t + 1 : 0, row), H);
+      cell.forward(data<Number>(preactivation) + (row - first) * G, a_rows(keep ? t : 0, row),
+                   z_rows(t + 1, row), data<float>(cells) + (row - first) * C, c_rows(keep ? t + 1 : 0, row), H);
     }
   }
 }
@@ -527,35 +536,36 @@ void backward_rows(const Cell& cell, const Product& product, const Tensor& dh, c
   const int64_t T = a.size(0), G = a.size(2), H = dh.size(2), E = dx.size(2), C = c.size(2), K = product.size();
   const Tensor mine = da.narrow(1, first, last - first), dc = at::zeros({last - first, C}, at::kFloat);
   const Tensor nothing = at::zeros({last - first, K}, a.options());
+  const Rows<Number> dh_rows(dh), a_rows(a), c_rows(c), da_rows(da), dx_rows(dx);
   Tensor dz = nothing;  // from behind the last step
   int64_t start = T;
   for (int64_t row = first; row < last; ++row) start = std::min(start, stop.start(row));
   for (int64_t t = T - 1; t >= start; --t) {
     for (int64_t row = first; row < last; ++row) {
       if (t < stop.start(row)) {
-        std::fill_n(row_of<Number>(da, t, row), G, Number{});
+        std::fill_n(da_rows(t, row), G, Number{});
         continue;
       }
       if (t > 0) {
-        prefetch(row_of<Number>(a, t - 1, row), G);
-        prefetch(row_of<Number>(c, t - 1, row), C);
-        prefetch(row_of<Number>(dh, row, t - 1), H);
+        prefetch(a_rows(t - 1, row), G);
+        prefetch(c_rows(t - 1, row), C);
+        prefetch(dh_rows(row, t - 1), H);
       }
       float* const along_cell = data<float>(dc) + (row - first) * C;
-      cell.backward(row_of<Number>(a, t, row), row_of<Number>(dh, row, t),
-                    data<Number>(stop.through_state ? nothing : dz) + (row - first) * K, row_of<Number>(c, t, row),
-                    row_of<Number>(c, t + 1, row), along_cell, row_of<Number>(da, t, row), H);
+      cell.backward(a_rows(t, row), dh_rows(row, t),
+                    data<Number>(stop.through_state ? nothing : dz) + (row - first) * K, c_rows(t, row),
+                    c_rows(t + 1, row), along_cell, da_rows(t, row), H);
       if (stop.along_cell) std::fill_n(along_cell, C, 0.0f);
     }
     dz = product(mine[t]);
     for (int64_t row = first; row < last; ++row) {
-      std::copy_n(data<Number>(dz) + (row - first) * K + H, E, row_of<Number>(dx, row, t));
+      std::copy_n(data<Number>(dz) + (row - first) * K + H, E, dx_rows(row, t));
     }
   }
   for (int64_t t = 0; t < start; ++t) {
     for (int64_t row = first; row < last; ++row) {
-      std::fill_n(row_of<Number>(da, t, row), G, Number{});
-      std::fill_n(row_of<Number>(dx, row, t), E, Number{});
+      std::fill_n(da_rows(t, row), G, Number{});
+      std::fill_n(dx_rows(row, t), E, Number{});
     }
   }
 }

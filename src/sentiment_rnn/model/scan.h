@@ -7,8 +7,7 @@
 constexpr int64_t stretch = 128;  // units that go through all steps together, so that their state stays in the nearest cache
 
 // Calls task(review, first, last) for stretches of the units of each review, in parallel.
-template <typename Task>
-void divide_units(int64_t reviews, int64_t units, const Task& task) {
+void divide_units(int64_t reviews, int64_t units, const std::function<void(int64_t, int64_t, int64_t)>& task) {
   const int64_t pieces = (units + stretch - 1) / stretch;
   at::parallel_for(0, reviews * pieces, 1, [&](int64_t begin, int64_t end) {
     at::AutoDispatchBelowADInplaceOrView no_autograd;
@@ -20,28 +19,6 @@ void divide_units(int64_t reviews, int64_t units, const Task& task) {
 }
 
 constexpr int64_t lead = 4;  // steps that a loop backward in time asks for ahead: a processor foresees a loop forward alone
-
-// The numbers of one review from a unit on, by step.
-template <typename Number>
-class Steps {
- public:
-  Steps(const Tensor& numbers, int64_t review, int64_t unit)
-      : start_(row_of<Number>(numbers, review, 0) + unit), stride_(numbers.stride(1)) {}
-
-  Number* operator[](int64_t t) const { return start_ + t * stride_; }
-
-  // Asks for units of a step that is read or written later; there may be no such step.
-  void fetch(int64_t t, int64_t unit, int64_t units) const {
-    const uintptr_t step = reinterpret_cast<uintptr_t>(start_) + (t * stride_ + unit) * sizeof(Number);
-    for (uintptr_t line = 0; line < units * sizeof(Number); line += 64) {
-      __builtin_prefetch(reinterpret_cast<const void*>(step + line));
-    }
-  }
-
- private:
-  Number* start_;
-  int64_t stride_;
-};
 
 // g(x) = x + 1/2 where x is positive, else σ(x): a candidate above 0 (Feng et al. 2024, appendix B). s is σ(x).
 [[gnu::always_inline]] inline float positive(float x, float s) { return x < 0.0f ? s : x + 0.5f; }
@@ -97,12 +74,12 @@ struct MinLstm {
 template <typename Cell, typename Number>
 void read_units(const Tensor& p, const Tensor& h) {
   const int64_t T = h.size(1), H = h.size(2);
+  const Rows<Number> p_rows(p), h_rows(h);
   divide_units(h.size(0), H, [&](int64_t review, int64_t first, int64_t last) {
-    const Steps<Number> rows(p, review, first), states(h, review, first);
     std::array<float, stretch> state{};
     for (int64_t t = 0; t < T; ++t) {
-      const Number* const row = rows[t];
-      Number* const out = states[t];
+      const Number* const row = p_rows(review, t) + first;
+      Number* const out = h_rows(review, t) + first;
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         state[j] = Cell::forward(row + j, H, state[j]);
@@ -116,21 +93,19 @@ void read_units(const Tensor& p, const Tensor& h) {
 template <typename Cell, typename Number>
 void read_units_back(const Tensor& dh, const Tensor& p, const Tensor& h, const Tensor& dp) {
   const int64_t T = h.size(1), H = h.size(2);
+  const Rows<Number> dh_rows(dh), p_rows(p), h_rows(h), dp_rows(dp);
   divide_units(h.size(0), H, [&](int64_t review, int64_t first, int64_t last) {
-    const Steps<Number> rows(p, review, first), by_rows(dp, review, first);
-    const Steps<Number> states(h, review, first), by_states(dh, review, first);
     std::array<float, stretch> later{};
     const std::array<Number, stretch> nothing{};
     for (int64_t t = T - 1; t >= 0; --t) {
+      const int64_t soon = std::max<int64_t>(t - lead, 0);
       for (int64_t gate = 0; gate < Cell::gates; ++gate) {
-        rows.fetch(t - lead, gate * H, last - first);
-        by_rows.fetch(t - lead, gate * H, last - first);
+        for (const auto& rows : {p_rows, dp_rows}) prefetch(rows(review, soon) + gate * H + first, last - first);
       }
-      states.fetch(t - lead, 0, last - first);
-      by_states.fetch(t - lead, 0, last - first);
-      const Number *const row = rows[t], *const from_loss = by_states[t];
-      const Number* const before = t > 0 ? states[t - 1] : nothing.data();
-      Number* const by_p = by_rows[t];
+      for (const auto& rows : {h_rows, dh_rows}) prefetch(rows(review, soon) + first, last - first);
+      const Number *const row = p_rows(review, t) + first, *const from_loss = dh_rows(review, t) + first;
+      const Number* const before = t > 0 ? h_rows(review, t - 1) + first : nothing.data();
+      Number* const by_p = dp_rows(review, t) + first;
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         later[j] = Cell::backward(row + j, H, read(before[j]), later[j] + read(from_loss[j]), by_p + j);
@@ -184,13 +159,13 @@ Tensor diagonal_forward(const Tensor& lambda, const Tensor& b) {
   check_diagonal(lambda, b);
   const Tensor h = at::empty(b.sizes(), b.options());
   const int64_t T = b.size(1), S = lambda.numel();
+  const Rows<float> b_rows(b), h_rows(h);
   divide_units(b.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
     const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
-    const Steps<float> rows(b, review, first), states(h, review, first);
     Planar state;
     for (int64_t t = 0; t < T; ++t) {
-      const float* const row = rows[t];
-      float* const out = states[t];
+      const float* const row = b_rows(review, t) + first;
+      float* const out = h_rows(review, t) + first;
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         const float real = kept.real[j] * state.real[j] - kept.imaginary[j] * state.imaginary[j] + row[j];
@@ -209,19 +184,20 @@ std::tuple<Tensor, Tensor> diagonal_backward(const Tensor& dh, const Tensor& lam
   TORCH_CHECK(h.sizes() == dh.sizes() && h.scalar_type() == dh.scalar_type(), "h: expected as dh");
   const Tensor db = at::empty(dh.sizes(), dh.options()), dlambda = at::empty({dh.size(0), dh.size(2)}, dh.options());
   const int64_t T = dh.size(1), S = lambda.numel();
+  const Rows<float> dh_rows(dh), h_rows(h), db_rows(db);
   divide_units(dh.size(0), S, [&](int64_t review, int64_t first, int64_t last) {
     const Planar kept(lambda.const_data_ptr<Complex>() + first, last - first);
-    const Steps<float> rows(dh, review, first), by_rows(db, review, first), states(h, review, first);
     const std::array<float, stretch> nothing{};
     Planar later, sum;
     for (int64_t t = T - 1; t >= 0; --t) {
-      for (const Steps<float>* each : {&rows, &by_rows, &states}) {
-        for (const int64_t part : {int64_t{0}, S}) each->fetch(t - lead, part, last - first);
+      const int64_t soon = std::max<int64_t>(t - lead, 0);
+      for (const auto& rows : {dh_rows, h_rows, db_rows}) {
+        for (const int64_t part : {int64_t{0}, S}) prefetch(rows(review, soon) + part + first, last - first);
       }
-      const float* const row = rows[t];
-      const float* const before = t > 0 ? states[t - 1] : nothing.data();
+      const float* const row = dh_rows(review, t) + first;
+      const float* const before = t > 0 ? h_rows(review, t - 1) + first : nothing.data();
       const int64_t to_imaginary = t > 0 ? S : 0;
-      float* const out = by_rows[t];
+      float* const out = db_rows(review, t) + first;
 #pragma omp simd
       for (int64_t j = 0; j < last - first; ++j) {
         const float real = kept.real[j] * later.real[j] + kept.imaginary[j] * later.imaginary[j] + row[j];
