@@ -11,9 +11,9 @@ from torch import nn
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDERS = (REPOSITORY / "conf" / "encoder", REPOSITORY / "experiments" / "lab" / "conf" / "encoder")
 PAGE = (REPOSITORY / "docs" / "cells.md").read_text(encoding="utf-8")
-SIZED = re.findall(r"^\| `(\w+)` \| [^|]+ \| `([^`|]+)` \|", PAGE, re.MULTILINE)
+SIZED = re.findall(r"^\| `(\w+)` \| [^`]+ \| `([^`|]+)` \|", PAGE, re.MULTILINE)
 """Encoder, and formula of its weights."""
-CHARGED = re.findall(r"^\| `(\w+)` \| `([^`|]+)` \|", PAGE, re.MULTILINE)
+CHARGED = re.findall(r"^\| `(\w+)` \| [^`]+ \| `[^`|]+` \| [\d,]+ \| `([^`|]+)` \|", PAGE, re.MULTILINE)
 """Encoder, and formula of its multiply-adds."""
 
 
@@ -49,7 +49,7 @@ def test_a_token_costs_a_multiply_add_for_each_number_of_a_matrix(encoder: str, 
 
 
 def test_the_number_beside_a_formula_is_its_value() -> None:
-    numbers = re.findall(r"`([^`|]+)` \| ([\d,]+) \|", PAGE)
+    numbers = re.findall(r"`([^`|]+)` \| ([\d,]+) \| `", PAGE)
     assert len(numbers) == 10
     for formula, number in numbers:
         assert f"{value(formula, 32, 64):,}" == number

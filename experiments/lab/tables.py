@@ -21,7 +21,6 @@ from sentiment_rnn.report.statistics import (
     paired_interval,
     percent,
     points,
-    spread,
 )
 from sentiment_rnn.report.tables import Table
 
@@ -141,9 +140,9 @@ def spread_over_seeds(evidence: Evidence) -> Table:
     for arm in evidence.arms:
         by_seed = evidence.scores[arm, ""]
         values = 100 * np.array(list(by_seed.values()))
-        cells = (spread(values).deviation, values.min(), np.median(values), values.max())
+        cells = (values.min(), np.median(values), values.max())
         rows.append((evidence.label(arm), f"{len(values)}", mean_score(by_seed), *(f"{cell:.1f}" for cell in cells)))
-    columns = ("arm", "seeds", "mean", "deviation", "worst seed", "median", "best seed")
+    columns = ("arm", "seeds", "mean", "worst seed", "median", "best seed")
     return Table("Test accuracy [%] over seeds, the mean with its 95 % t interval", columns, rows)
 
 

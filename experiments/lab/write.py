@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.lab.answer import answer_table
+from experiments.lab.answer import answer_table, learned_table
 from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table, verdict_table
 from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table
 from experiments.lab.illustrations import illustration_blocks
@@ -17,8 +17,9 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import csv_text, markdown, replace_block
 
-README, SUMMARY = "README.md", "docs/findings.md"
-"""The first of the project, which has the answer, and of each study; the second has the chosen claims."""
+README, SUMMARY, CELLS = "README.md", "docs/findings.md", "docs/cells.md"
+"""The first of the project, which has the answer, and of each study; the second has the chosen claims, the third what
+each cell learns."""
 TABLES = "tables"
 """Folder of the further tables of a study."""
 NOT_RUN = "This protocol has not been run yet.\n"
@@ -76,6 +77,7 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
         if study.leading:
             yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))
     yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
+    yield Block(root / CELLS, "learned", markdown([learned_table(root / "experiments", findings)]))
     for name, table in chosen_tables(root / "experiments", claims, claim_with_link).items():
         yield Block(root / SUMMARY, f"findings_{name}", markdown([table]))
     yield from (Block(*block) for block in illustration_blocks(root))

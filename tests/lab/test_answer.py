@@ -1,6 +1,6 @@
-"""README's table, from the files of the studies."""
+"""README's table and that of the cells, from the files of the studies."""
 
-from experiments.lab.answer import answer_table
+from experiments.lab.answer import answer_table, learned_table
 from experiments.lab.findings import Found
 from experiments.lab.rules import worst_to_best
 from experiments.lab.study import EXPERIMENTS
@@ -14,6 +14,13 @@ def test_an_encoder_has_its_span_its_seeds_its_accuracies_and_the_size_of_its_st
     assert gru == ("GRU", "100", "18/20 (68 to 99)", "88.9 to 89.3", "H")
     assert lstm == ("LSTM, forget bias 1", "50", "14/20 (46 to 88)", "87.3 to 88.7", "2 H")
     assert chrono == ("LSTM, chrono 400", "400", "20/20 (83 to 100)", "–", "2 H")
+
+
+def test_every_encoder_of_the_leading_figure_has_a_row_on_the_page_of_cells(committed: list[Found]) -> None:
+    (lag,) = (study for study, _ in committed if study.name == "lag")
+    table = learned_table(EXPERIMENTS, committed)
+    assert {row[0] for row in table.rows} == {lag.arms[arm].label for arm in lag.leading["arms"]}
+    assert ("LSTM, chrono 400", "400", "20/20", "–") in [(*row[:3], row[-1]) for row in table.rows]
 
 
 def test_accuracies_are_a_range_over_seeds() -> None:

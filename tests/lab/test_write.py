@@ -81,7 +81,8 @@ FIRST = {
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study that has run, beside the documents that it needs."""
-    monkeypatch.setattr(write_module, "answer_table", lambda *_: Table("The answer", ["claim"], [["An RNN learns."]]))
+    for name in ("answer_table", "learned_table"):
+        monkeypatch.setattr(write_module, name, lambda *_: Table("The answer", ["claim"], [["An RNN learns."]]))
     found = make_study(tmp_path, FIRST)
     freeze(found, found.protocols["first"])
     sums = table_of(found, {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)})
@@ -90,7 +91,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     (tmp_path / "experiments" / CHOSEN).write_text('far: {question: "How far?", claims: [made/first.far]}\n')
     for names, path in (
         (("first", "first_claims"), found.folder / "README.md"),
-        (("answer",), tmp_path / "README.md"), (("findings_far",), tmp_path / "docs" / "findings.md"),
+        (("answer",), tmp_path / "README.md"), (("learned",), tmp_path / "docs" / "cells.md"),
+        (("findings_far",), tmp_path / "docs" / "findings.md"),
     ):  # fmt: skip
         blocks = "\n".join(f"<!-- {name}:start -->\nold\n<!-- {name}:end -->\n" for name in names)
         path.write_text(f"# A title\n\n{blocks}\nBelow.\n")
