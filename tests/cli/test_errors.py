@@ -32,9 +32,10 @@ from sentiment_rnn.tracking.sweeps import SweepPlan
 WRONG_OVERRIDES = {
     "encoder.hiden_size=8": "did you mean hidden_size?",
     "encoder.hidden_size=-1": "encoder.hidden_size=-1: expected a number of at least 1",
+    "encoder.weight_dropout=1": "encoder.weight_dropout=1.0: expected a probability of at least 0 and below 1",
     "encoder.hidden_size=wide": "could not be converted to Integer",
     "encoder=mlp": "Available options in 'encoder': bag gru lru lstm",
-    "pooling=median": "Available options in 'pooling': last max mean mean_max",
+    "pooling=median": "Available options in 'pooling': last last_mean_max max mean mean_max",
     "data.validation_fraction=1.5": "data.validation_fraction=1.5: expected a fraction between 0 and 1",
     "data.keep=middle": "data.keep=middle: expected one of head, tail, both",
     "embedding.dropout=1": "embedding.dropout=1.0: expected a probability",

@@ -150,6 +150,7 @@ def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them(
         ("encoder.recurrent_init=uniform", {"bag"}),
         ("encoder.forget_bias=2.5", {"bag", "gru", "rnn"}),
         ("encoder.chrono_steps=9", {"bag", "gru", "rnn"}),
+        ("encoder.weight_dropout=0.5", {"bag"}),
         ("encoder.gradient_steps=9", {"bag"}),
         ("encoder.detach=cell", {"bag", "gru", "rnn"}),
     ],
@@ -277,6 +278,7 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
         "trainer.progress_bar=false", "trainer.threads=1", "trainer.keep_epochs=true", "tracking.directory=elsewhere",
         "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}", "embedding.variational=false",
+        "encoder.weight_dropout=0",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)
     other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]

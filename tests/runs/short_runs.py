@@ -21,7 +21,10 @@ REVIEWS = (
     "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
     "embedding.size=8", "embedding.dropout=0.2", "embedding.word_dropout=0.1",
 )  # fmt: skip
-LSTM = (*REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "encoder.dropout=0.3")
+LSTM = (
+    *REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "encoder.dropout=0.3",
+    "encoder.weight_dropout=0.2",
+)  # fmt: skip
 BAG = (*REVIEWS, "encoder=bag", "pooling=mean")
 ADDING_TASK = ("task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32")
 ADDING = (*ADDING_TASK, "encoder=rnn", "encoder.hidden_size=8")

@@ -111,9 +111,9 @@ class RunConfig:
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         return {
-            "encoder": ("label", "color"),
+            # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
+            "encoder": ("label", "color", *(() if self.encoder.weight_dropout else ("weight_dropout",))),
             "optimizer": (
-                # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
                 *(() if self.optimizer.encoder_options else ("encoder_options",)),
                 "learning_rates",
                 "default_learning_rate",
