@@ -278,19 +278,28 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
         "trainer.progress_bar=false", "trainer.threads=1", "trainer.keep_epochs=true", "tracking.directory=elsewhere",
         "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}", "embedding.variational=false",
-        "encoder.weight_dropout=0",
+        "encoder.weight_dropout=0", "optimizer.average_decay=0",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)
     other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
     other += ["trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8"]
     other += ["embedding.variational=true", "+optimizer.encoder_options.lr=0.001"]
-    assert len({base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}) == 13
+    other += ["encoder.weight_dropout=0.1", "optimizer.average_decay=0.9"]
+    assert len(
+        {base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}
+    ) == 3 + len(other)
+
+
+NEW_KEYS = (
+    ("optimizer", "encoder_options"), ("optimizer", "average_decay"), ("embedding", "variational"),
+)  # fmt: skip
+"""Keys that an earlier version did not have."""
 
 
 def test_a_key_that_an_earlier_version_did_not_have_changes_no_identity_where_it_asks_for_nothing() -> None:
     config: RunConfig = checked(composed())
     settings = config.settings()
-    for section, key in (("optimizer", "encoder_options"), ("embedding", "variational")):
+    for section, key in NEW_KEYS:
         del settings[section][key]
     del settings["pretrained"], settings["pretrained_digest"]
     earlier = replace(config)

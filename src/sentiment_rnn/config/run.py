@@ -114,7 +114,7 @@ class RunConfig:
             # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
             "encoder": ("label", "color", *(() if self.encoder.weight_dropout else ("weight_dropout",))),
             "optimizer": (
-                *(() if self.optimizer.encoder_options else ("encoder_options",)),
+                *(key for key in ("encoder_options", "average_decay") if not getattr(self.optimizer, key)),
                 "learning_rates",
                 "default_learning_rate",
                 "draw",

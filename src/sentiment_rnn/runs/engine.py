@@ -17,6 +17,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.averaging import WeightAverage
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
@@ -167,7 +168,7 @@ def build_trainer(
     job: Job, record: RunRecord | None, interruption: Interruption, first: Sequence[pl.Callback] = ()
 ) -> pl.Trainer:
     """Lightning's trainer for one run; the callbacks `first` come before its own."""
-    settings, objective = job.config.trainer, job.objective
+    settings, objective, decay = job.config.trainer, job.objective, job.config.optimizer.average_decay
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stderr.isatty()
     callbacks: list[pl.Callback] = [
@@ -178,7 +179,7 @@ def build_trainer(
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
-            save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
+            save_weights_only=not decay,  # a run resumes from its last checkpoint, which has the moments too
             auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
@@ -188,6 +189,8 @@ def build_trainer(
         ResumePosition(),
         FiniteLoss(),
     ]
+    if decay:
+        callbacks.append(WeightAverage(decay, "cuda" if settings.accelerator == "gpu" else "cpu"))
     if settings.patience:
         callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))
     if settings.target_score is not None:
