@@ -41,6 +41,7 @@ WRONG_OVERRIDES = {
     "embedding.dropout=1": "embedding.dropout=1.0: expected a probability",
     "optimizer.learning_rate=0": "optimizer.learning_rate=0.0: expected a number above 0",
     "optimizer.average_decay=1": "optimizer.average_decay=1.0: expected a number of at least 0 and below 1",
+    "optimizer.unfreeze_epochs=-1": "optimizer.unfreeze_epochs=-1: expected a number of at least 0",
     "optimizer.learning_rate=nan": "optimizer.learning_rate=nan: expected a number above 0",
     "optimizer.learning_rate=${optimizer.learning_rates.mlp}": "mlp",
     "precision=float64": "precision=float64: expected one of auto, float32, bfloat16",

@@ -42,6 +42,9 @@ class RunConfig:
         if not 0 <= self.seed < 2**32:
             refuse("seed", self.seed, "a whole number from 0 to 4294967295")
         one_of(self, "", precision=("auto", "float32", "bfloat16"))
+        if self.optimizer.unfreeze_epochs and self.trainer.devices * self.trainer.nodes > 1:
+            reason = "0 on several devices, which wait for the gradient of every parameter"
+            refuse("optimizer.unfreeze_epochs", self.optimizer.unfreeze_epochs, reason)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -114,7 +117,11 @@ class RunConfig:
             # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
             "encoder": ("label", "color", *(() if self.encoder.weight_dropout else ("weight_dropout",))),
             "optimizer": (
-                *(key for key in ("encoder_options", "average_decay") if not getattr(self.optimizer, key)),
+                *(
+                    key
+                    for key in ("encoder_options", "average_decay", "unfreeze_epochs")
+                    if not getattr(self.optimizer, key)
+                ),
                 "learning_rates",
                 "default_learning_rate",
                 "draw",
