@@ -74,6 +74,8 @@ WRONG_OVERRIDES = {
     "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
     "data.train_reviews=many": "data.train_reviews=many: Value 'many' of type 'str' could not be converted to Integer",
     "data=files": "data.train: not given, and files needs it; give data.train=…",
+    "task.adversarial=-1": "task.adversarial=-1.0: expected a number of at least 0",
+    "task.virtual=nan": "task.virtual=nan: expected a number of at least 0",
     "task=sorting": "Available options in 'task': adding copying language_model parity recall reviews",
     "trainer.limit_batches=-1": "trainer.limit_batches=-1: expected a number of at least 0",
     "trainer.profiler=slow": "trainer.profiler=slow: expected one of simple, advanced",

@@ -279,12 +279,14 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
         "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}", "embedding.variational=false",
         "encoder.weight_dropout=0", "optimizer.average_decay=0", "optimizer.unfreeze_epochs=0",
+        "task.adversarial=0", "task.virtual=0",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)
     other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
     other += ["trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8"]
     other += ["embedding.variational=true", "+optimizer.encoder_options.lr=0.001"]
     other += ["encoder.weight_dropout=0.1", "optimizer.average_decay=0.9", "optimizer.unfreeze_epochs=1"]
+    other += ["task.adversarial=5", "task.virtual=5"]
     assert len(
         {base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}
     ) == 3 + len(other)
@@ -292,7 +294,7 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
 
 NEW_KEYS = (
     ("optimizer", "encoder_options"), ("optimizer", "average_decay"), ("optimizer", "unfreeze_epochs"),
-    ("embedding", "variational"),
+    ("embedding", "variational"), ("task", "adversarial"), ("task", "virtual"),
 )  # fmt: skip
 """Keys that an earlier version did not have."""
 

@@ -181,6 +181,7 @@ def test_hyperparameters_of_a_checkpoint_are_plain(batch: Batch, tmp_path: Path)
     assert types(stored) <= {dict, list, str, int, float, bool, type(None)}
     assert set(stored) == {
         "vocabulary_size", "embedding", "encoder", "pooling", "optimizer", "padding_id", "unknown_id",
+        "adversarial", "virtual",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from omegaconf import MISSING
 from sentiment_rnn.config.bounds import one_of, refuse
 from sentiment_rnn.config.model import EmbeddingConfig, PoolingConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
-from sentiment_rnn.config.task import LanguageModelTaskConfig, SequenceTaskConfig, TaskConfig
+from sentiment_rnn.config.task import LanguageModelTaskConfig, ReviewTaskConfig, SequenceTaskConfig, TaskConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
 
@@ -181,6 +181,7 @@ class TextConfig(RunConfig):
 class ReviewConfig(TextConfig):
     """One run on reviews."""
 
+    task: ReviewTaskConfig = MISSING
     pooling: PoolingConfig = MISSING
     pretrained: str | None = None
     """Model that a classifier starts from, with its vocabulary: the id of a run (of `task=language_model`, say),
@@ -210,7 +211,11 @@ class ReviewConfig(TextConfig):
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         none = () if self.pretrained else ("pretrained", "pretrained_digest")
-        return {**super()._not_part_of_the_result(), "": ("pretrained",) if self.pretrained_digest else none}
+        return {
+            **super()._not_part_of_the_result(),
+            "task": tuple(key for key in ("adversarial", "virtual") if not getattr(self.task, key)),
+            "": ("pretrained",) if self.pretrained_digest else none,
+        }
 
 
 @dataclass
