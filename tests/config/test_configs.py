@@ -150,6 +150,7 @@ def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them(
         ("encoder.recurrent_init=uniform", {"bag"}),
         ("encoder.forget_bias=2.5", {"bag", "gru", "rnn"}),
         ("encoder.chrono_steps=9", {"bag", "gru", "rnn"}),
+        ("encoder.weight_dropout=0.5", {"bag"}),
         ("encoder.gradient_steps=9", {"bag"}),
         ("encoder.detach=cell", {"bag", "gru", "rnn"}),
     ],
@@ -277,18 +278,31 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
         "trainer.progress_bar=false", "trainer.threads=1", "trainer.keep_epochs=true", "tracking.directory=elsewhere",
         "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}", "embedding.variational=false",
+        "encoder.weight_dropout=0", "optimizer.average_decay=0", "optimizer.unfreeze_epochs=0",
+        "task.adversarial=0", "task.virtual=0",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)
     other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
     other += ["trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8"]
     other += ["embedding.variational=true", "+optimizer.encoder_options.lr=0.001"]
-    assert len({base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}) == 13
+    other += ["encoder.weight_dropout=0.1", "optimizer.average_decay=0.9", "optimizer.unfreeze_epochs=1"]
+    other += ["task.adversarial=5", "task.virtual=5"]
+    assert len(
+        {base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}
+    ) == 3 + len(other)
+
+
+NEW_KEYS = (
+    ("optimizer", "encoder_options"), ("optimizer", "average_decay"), ("optimizer", "unfreeze_epochs"),
+    ("embedding", "variational"), ("task", "adversarial"), ("task", "virtual"),
+)  # fmt: skip
+"""Keys that an earlier version did not have."""
 
 
 def test_a_key_that_an_earlier_version_did_not_have_changes_no_identity_where_it_asks_for_nothing() -> None:
     config: RunConfig = checked(composed())
     settings = config.settings()
-    for section, key in (("optimizer", "encoder_options"), ("embedding", "variational")):
+    for section, key in NEW_KEYS:
         del settings[section][key]
     del settings["pretrained"], settings["pretrained_digest"]
     earlier = replace(config)

@@ -34,7 +34,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "bag": {"_target_": "sentiment_rnn.model.encoders.Bag"},
 }
 RECURRENT = {"hidden_size": 8, "layers": 1, "bidirectional": False, "dropout": 0.0, "recurrent_init": "orthogonal"}
-POOLINGS = {"last": "Last", "mean": "Mean", "max": "Max", "mean_max": "MeanMax"}
+POOLINGS = {"last": "Last", "mean": "Mean", "max": "Max", "mean_max": "MeanMax", "last_mean_max": "LastMeanMax"}
 EACH_ENCODER = pytest.mark.parametrize("encoder", list(ENCODERS))
 EACH_POOLING = pytest.mark.parametrize("pooling", list(POOLINGS))
 
@@ -181,6 +181,7 @@ def test_hyperparameters_of_a_checkpoint_are_plain(batch: Batch, tmp_path: Path)
     assert types(stored) <= {dict, list, str, int, float, bool, type(None)}
     assert set(stored) == {
         "vocabulary_size", "embedding", "encoder", "pooling", "optimizer", "padding_id", "unknown_id",
+        "adversarial", "virtual",
     }  # fmt: skip
 
 

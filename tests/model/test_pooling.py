@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from sentiment_rnn.model.pooling import Last, Max, Mean, MeanMax, is_padding
+from sentiment_rnn.model.pooling import Last, LastMeanMax, Max, Mean, MeanMax, is_padding
 
 D = 4
 NAIVE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
@@ -16,6 +16,9 @@ NAIVE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
     Mean: lambda states: sum(states) / len(states),
     Max: lambda states: torch.stack([max(column) for column in states.T]),
     MeanMax: lambda states: torch.cat([sum(states) / len(states), torch.stack([max(column) for column in states.T])]),
+    LastMeanMax: lambda states: torch.cat(
+        [states[-1], sum(states) / len(states), torch.stack([max(column) for column in states.T])]
+    ),
 }
 POOLINGS = pytest.mark.parametrize("pooling", list(NAIVE))
 lengths_of_a_batch = st.lists(st.integers(1, 9), min_size=1, max_size=5)
@@ -63,7 +66,7 @@ def test_no_gradient_reaches_the_padding(pooling: type[nn.Module], padding: floa
 def test_width_says_how_many_states_wide_the_result_is(pooling: type[nn.Module]) -> None:
     states, sizes = padded_states([2, 3], 0.0)
     assert pooling()(states, sizes).shape == (2, pooling.width * D)
-    assert pooling.width == (2 if pooling is MeanMax else 1)
+    assert pooling.width == {MeanMax: 2, LastMeanMax: 3}.get(pooling, 1)
 
 
 @POOLINGS
@@ -114,6 +117,18 @@ def test_mean_and_max_at_once_have_the_gradient_of_each(lengths: list[int], seed
     weight = torch.randn(len(lengths), 2 * D, generator=torch.Generator().manual_seed(seed))
     (MeanMax()(found, sizes) * weight).sum().backward()
     apart = torch.cat([Mean()(expected, sizes), Max()(expected, sizes)], dim=1)
+    (apart * weight).sum().backward()
+    torch.testing.assert_close(found.grad, expected.grad, atol=1e-6, rtol=1e-6)
+
+
+@given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_concat_pooling_has_the_gradients_of_its_three_parts(lengths: list[int], seed: int) -> None:
+    states, sizes = padded_states(lengths, float("nan"), seed)
+    found, expected = states.clone().requires_grad_(), states.clone().requires_grad_()
+    weight = torch.randn(len(lengths), 3 * D, generator=torch.Generator().manual_seed(seed))
+    (LastMeanMax()(found, sizes) * weight).sum().backward()
+    apart = torch.cat([pooling(expected, sizes) for pooling in (Last(), Mean(), Max())], dim=1)
     (apart * weight).sum().backward()
     torch.testing.assert_close(found.grad, expected.grad, atol=1e-6, rtol=1e-6)
 

@@ -21,7 +21,10 @@ REVIEWS = (
     "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
     "embedding.size=8", "embedding.dropout=0.2", "embedding.word_dropout=0.1",
 )  # fmt: skip
-LSTM = (*REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "encoder.dropout=0.3")
+LSTM = (
+    *REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "encoder.dropout=0.3",
+    "encoder.weight_dropout=0.2", "optimizer.average_decay=0.9", "task.adversarial=0.5", "task.virtual=0.5",
+)  # fmt: skip
 BAG = (*REVIEWS, "encoder=bag", "pooling=mean")
 ADDING_TASK = ("task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32")
 ADDING = (*ADDING_TASK, "encoder=rnn", "encoder.hidden_size=8")
@@ -51,9 +54,10 @@ def signal_after(monkeypatch: pytest.MonkeyPatch, steps: int, number: int) -> No
 
 
 def last_state(checkpoints: Path, run: Run) -> dict[str, Any]:
-    """Weights and moments in a run's last checkpoint."""
+    """Weights, their average and moments in a run's last checkpoint."""
     state = torch.load(checkpoints / run.info.run_id / "last.ckpt", weights_only=True)
-    return {name: state[name] for name in ("state_dict", "optimizer_states")}
+    names = ("state_dict", "optimizer_states", "current_model_state", "averaging_state")
+    return {name: state[name] for name in names if name in state}
 
 
 def assert_equal_states(one: dict[str, Any], other: dict[str, Any]) -> None:

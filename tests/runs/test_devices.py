@@ -47,7 +47,7 @@ def train_a_step(model: SentimentClassifier) -> tuple[Tensor, Tensor]:
     return loss, norm
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "mean_max", "last_mean_max"])
 @pytest.mark.parametrize("encoder", ["rnn", "lstm", "bag"])
 def test_a_training_step_stays_on_the_device_of_its_inputs(encoder: str, pooling: str) -> None:
     config = composed(

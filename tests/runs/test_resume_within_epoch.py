@@ -14,6 +14,7 @@ from stored_runs import last_run, rows
     ("task", "steps", "number"),
     [
         pytest.param(LSTM, 3, signal.SIGTERM, id="lstm"),
+        pytest.param((*LSTM, "optimizer.unfreeze_epochs=1"), 12, signal.SIGTERM, id="unfreezing"),
         pytest.param(BAG, 10, signal.SIGUSR2, id="bag", marks=pytest.mark.slow),
         pytest.param(ADDING, 7, signal.SIGINT, id="adding", marks=pytest.mark.slow),
     ],

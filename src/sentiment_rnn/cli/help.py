@@ -39,7 +39,7 @@ SECTIONS = {
 """File and class of keys, by their prefix."""
 OF_TASKS = {
     "": [("config/run.py", "ReviewConfig")],
-    "task.": [("config/task.py", "LanguageModelTaskConfig")],
+    "task.": [("config/task.py", "ReviewTaskConfig"), ("config/task.py", "LanguageModelTaskConfig")],
 }
 """The same of keys that one task has."""
 USUAL = (

@@ -10,7 +10,7 @@ from omegaconf import MISSING
 from sentiment_rnn.config.bounds import one_of, refuse
 from sentiment_rnn.config.model import EmbeddingConfig, PoolingConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
-from sentiment_rnn.config.task import LanguageModelTaskConfig, SequenceTaskConfig, TaskConfig
+from sentiment_rnn.config.task import LanguageModelTaskConfig, ReviewTaskConfig, SequenceTaskConfig, TaskConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
 
@@ -42,6 +42,9 @@ class RunConfig:
         if not 0 <= self.seed < 2**32:
             refuse("seed", self.seed, "a whole number from 0 to 4294967295")
         one_of(self, "", precision=("auto", "float32", "bfloat16"))
+        if self.optimizer.unfreeze_epochs and self.trainer.devices * self.trainer.nodes > 1:
+            reason = "0 on several devices, which wait for the gradient of every parameter"
+            refuse("optimizer.unfreeze_epochs", self.optimizer.unfreeze_epochs, reason)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -111,10 +114,14 @@ class RunConfig:
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         return {
-            "encoder": ("label", "color"),
+            # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
+            "encoder": ("label", "color", *(() if self.encoder.weight_dropout else ("weight_dropout",))),
             "optimizer": (
-                # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
-                *(() if self.optimizer.encoder_options else ("encoder_options",)),
+                *(
+                    key
+                    for key in ("encoder_options", "average_decay", "unfreeze_epochs")
+                    if not getattr(self.optimizer, key)
+                ),
                 "learning_rates",
                 "default_learning_rate",
                 "draw",
@@ -174,6 +181,7 @@ class TextConfig(RunConfig):
 class ReviewConfig(TextConfig):
     """One run on reviews."""
 
+    task: ReviewTaskConfig = MISSING
     pooling: PoolingConfig = MISSING
     pretrained: str | None = None
     """Model that a classifier starts from, with its vocabulary: the id of a run (of `task=language_model`, say),
@@ -203,7 +211,11 @@ class ReviewConfig(TextConfig):
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         none = () if self.pretrained else ("pretrained", "pretrained_digest")
-        return {**super()._not_part_of_the_result(), "": ("pretrained",) if self.pretrained_digest else none}
+        return {
+            **super()._not_part_of_the_result(),
+            "task": tuple(key for key in ("adversarial", "virtual") if not getattr(self.task, key)),
+            "": ("pretrained",) if self.pretrained_digest else none,
+        }
 
 
 @dataclass

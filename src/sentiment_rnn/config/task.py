@@ -15,7 +15,24 @@ class TaskConfig:
     _target_: str = MISSING
     """The class of its job (`sentiment_rnn.runs.job`)."""
     name: str = MISSING
+    """Its name."""
+
+
+@dataclass
+class ReviewTaskConfig(TaskConfig):
+    """The sentiment of reviews."""
+
+    name: str = MISSING
     """`reviews`: is a review positive?"""
+    adversarial: float = 0.0
+    """ε, length of the perturbation of an embedded review that raises its loss most (adversarial training; Miyato et
+    al. 2017), in standard deviations of the vectors' elements. The perturbed loss is added. 0: none."""
+    virtual: float = 0.0
+    """The same of the perturbation that changes the prediction most, whatever the label (virtual adversarial training);
+    the divergence of the two predictions is added."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "task.", adversarial=0, virtual=0)
 
 
 @dataclass

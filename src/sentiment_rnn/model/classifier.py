@@ -1,5 +1,6 @@
 """`SentimentNetwork` in training: its loss, its scores, its optimizer."""
 
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -8,6 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryCalibrationError, BinaryF1Score
 
+from sentiment_rnn.model.adversarial import Read, adversarial_loss, virtual_loss, with_same_noise
 from sentiment_rnn.model.network import SentimentNetwork
 from sentiment_rnn.model.training import TextModule
 
@@ -20,6 +22,7 @@ class SentimentClassifier(SentimentNetwork, TextModule):
     Args:
         optimizer: see `OptimizerConfig`.
         vocabulary_size, embedding, encoder, pooling, padding_id, unknown_id: of the network.
+        adversarial, virtual: ε of adversarial and of virtual adversarial training; 0: none.
     """
 
     def __init__(
@@ -31,9 +34,12 @@ class SentimentClassifier(SentimentNetwork, TextModule):
         optimizer: dict[str, Any],
         padding_id: int = 0,
         unknown_id: int = 1,
+        adversarial: float = 0.0,
+        virtual: float = 0.0,
     ) -> None:
         super().__init__(vocabulary_size, embedding, encoder, pooling, padding_id, unknown_id)
         self.optimizer_settings = optimizer
+        self.adversarial, self.virtual = adversarial, virtual
         self.save_hyperparameters(logger=False)  # tracking/record.py logs the whole configuration
 
         scores = MetricCollection(
@@ -49,11 +55,20 @@ class SentimentClassifier(SentimentNetwork, TextModule):
         """Indices int64 [B] and logits float32 [B] of the last test, a pair a batch."""
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Mean cross-entropy of a batch."""
-        logits = self(batch.tokens, batch.lengths)
-        loss = binary_cross_entropy_with_logits(logits, batch.labels)
+        """Mean cross-entropy of a batch, `train/loss`, and the losses on perturbed reviews, with weight 1 each."""
+        read: Read = partial(self.classify, lengths=batch.lengths)
+        embedded = self.backbone.embed(batch.tokens)
+        if self.adversarial or self.virtual:
+            read = with_same_noise(read)
+            embedded.requires_grad_()  # which a frozen embedding does not give it
+        logits = read(embedded)
+        loss = total = binary_cross_entropy_with_logits(logits, batch.labels)
         self.log_step("train/loss", loss, batch_size=len(logits))
-        return loss
+        if self.adversarial:
+            total = total + adversarial_loss(read, embedded, batch.lengths, batch.labels, loss, self.adversarial)
+        if self.virtual:
+            total = total + virtual_loss(read, embedded, batch.lengths, logits, self.virtual)
+        return total
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """`val/loss` and the scores."""

@@ -105,6 +105,21 @@ class _MeanMax(torch.autograd.Function):
         return fill_padding(torch.where(at_top, mean + share, mean), padding, 0.0), None
 
 
+class LastMeanMax(nn.Module):
+    """Last state, mean and maximum side by side: concat pooling (Howard & Ruder 2018, section 3.3)."""
+
+    width = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = Last()
+        self.mean_max = MeanMax()
+
+    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """`states [B, T, D]`, `lengths [B]` → `[B, 3 D]`, float32."""
+        return torch.cat([self.last(states, lengths).float(), self.mean_max(states, lengths)], dim=1)
+
+
 def is_padding(states: Tensor, lengths: Tensor) -> Tensor:
     """bool [B, T], true behind a review's own length."""
     return torch.arange(states.shape[1], device=states.device) >= lengths[:, None]

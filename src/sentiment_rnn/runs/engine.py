@@ -17,12 +17,14 @@ from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.averaging import WeightAverage
 from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
 from sentiment_rnn.runs.resume import LastCheckpoint, ResumePosition
 from sentiment_rnn.runs.stopping import FiniteLoss, StopAtTargetScore
+from sentiment_rnn.runs.unfreezing import GradualUnfreezing
 from sentiment_rnn.tracking.checkpoints import FINAL, LAST, CheckpointFiles, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG, EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.record import RunRecord
@@ -167,7 +169,7 @@ def build_trainer(
     job: Job, record: RunRecord | None, interruption: Interruption, first: Sequence[pl.Callback] = ()
 ) -> pl.Trainer:
     """Lightning's trainer for one run; the callbacks `first` come before its own."""
-    settings, objective = job.config.trainer, job.objective
+    settings, objective, optimizer = job.config.trainer, job.objective, job.config.optimizer
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stderr.isatty()
     callbacks: list[pl.Callback] = [
@@ -178,7 +180,8 @@ def build_trainer(
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
-            save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
+            # A run resumes from its last checkpoint, which has the moments too. An average is in whole ones alone.
+            save_weights_only=not optimizer.average_decay,
             auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
@@ -188,6 +191,10 @@ def build_trainer(
         ResumePosition(),
         FiniteLoss(),
     ]
+    if optimizer.average_decay:
+        callbacks.append(WeightAverage(optimizer.average_decay, "cuda" if settings.accelerator == "gpu" else "cpu"))
+    if optimizer.unfreeze_epochs:
+        callbacks.append(GradualUnfreezing(optimizer.unfreeze_epochs))
     if settings.patience:
         callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))
     if settings.target_score is not None:

@@ -18,8 +18,8 @@ from sentiment_rnn.tracking.store import open_store
 
 NOT_IN_WEIGHTS = {
     "encoder": (
-        "name", "dropout", "recurrent_init", "recurrent_gain", "forget_bias", "chrono_steps", "gradient_steps",
-        "detach",
+        "name", "dropout", "recurrent_init", "recurrent_gain", "forget_bias", "chrono_steps",
+        "weight_dropout", "gradient_steps", "detach",
     ),
     "embedding": ("dropout", "word_dropout", "variational"),
 }  # fmt: skip

@@ -94,6 +94,8 @@ def build_model(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifi
         optimizer=settings["optimizer"],
         padding_id=PADDING_ID,
         unknown_id=UNKNOWN_ID,
+        adversarial=config.task.adversarial,
+        virtual=config.task.virtual,
     )
 
 
