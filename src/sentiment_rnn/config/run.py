@@ -155,7 +155,7 @@ class TextConfig(RunConfig):
     @property
     def data_key(self) -> str:
         """Equal for configurations that read the same data in the same way."""
-        return repr((self.task, self.data))
+        return repr((self.task._target_, self.data))
 
     @property
     def least_steps(self) -> int:
@@ -202,7 +202,7 @@ class ReviewConfig(TextConfig):
     @property
     def data_key(self) -> str:
         """Equal for configurations that read the same data in the same way."""
-        return repr((self.task, self.data, self.pretrained)) if self.pretrained else super().data_key
+        return repr((self.task._target_, self.data, self.pretrained)) if self.pretrained else super().data_key
 
     @property
     def targets(self) -> list[str]:
