@@ -70,7 +70,7 @@ def moved(evidence: Evidence) -> Table:
 
     def cell(arm: str, trained: str) -> str:
         below, _, above_it = tested[trained]
-        return f"{evidence.learn(arm, below)[0]} and {evidence.learn(arm, above_it)[0]}"
+        return f"{evidence.learn(arm, below)[0]}, {evidence.learn(arm, above_it)[0]}"
 
     trained = [lag for lag in tested if lag in evidence.conditions]
     title = "Seeds that succeed at lags 10 % shorter and 10 % longer than that of their training"
