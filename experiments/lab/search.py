@@ -54,8 +54,10 @@ def best_draw(draws: Iterable[Draw]) -> Draw:
 
 
 def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
-    """The draw that each arm of a sweep gets: the best of its searches, or of a final that of its rank; None where none
-    was run."""
+    """The draw that each arm of a sweep gets: the one in its settings, or the best of its searches, or of a final that
+    of its rank; None where none was run."""
+    if (given := sweep.settings.get("optimizer.draw")) is not None:
+        return dict.fromkeys(sweep.arms, given)
     searches: list[dict[str, list[Draw]]] = []
     for name in sweep.rates:
         other, _, search = name.rpartition("/")

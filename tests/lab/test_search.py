@@ -107,6 +107,14 @@ def test_an_arm_takes_the_draw_of_another_where_it_is_said_to(tmp_path: Path) ->
     assert found == {"rnn": None, "gru": 1, "lstm": 1}
 
 
+def test_an_arm_has_the_draw_of_its_settings(tmp_path: Path) -> None:
+    arms = {f"rnn_{draw}": {"encoder": "rnn", "settings": {"optimizer.draw": draw}} for draw in (0, 7)}
+    sweeps = [{"name": f"learn_{arm}", "at": [50], "arms": [arm], "seeds": 0} for arm in arms]
+    protocol = {"date": datetime.date(2026, 1, 2), "sweeps": sweeps}
+    study = make_study(tmp_path, arms=arms, protocols={"first": protocol})
+    assert [chosen_draws(study, study.sweep(f"learn_rnn_{draw}")) for draw in (0, 7)] == [{"rnn_0": 0}, {"rnn_7": 7}]
+
+
 def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: Path) -> None:
     changed = {"encoder": "rnn", "label": "RNN, again", "settings": {"precision": "bfloat16"}}
     sweep = {"name": "learn", "at": [50], "arms": ["again"], "seeds": 0, "rates": ["lag/own_rate_search_{at}"]}
