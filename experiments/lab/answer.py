@@ -25,7 +25,7 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
     asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
     columns, rows = measured(asked["readme"], findings, tally)
     return Table(
-        "Longest lag with an interval above 50 % of seeds; exact 95 % intervals; IMDb from worst to best seed; H units",
+        "Longest lag with an interval above 50 % of seeds; exact 95 % intervals; IMDb: worst to best seed",
         (*columns, "state"),
         [(*row, state) for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )
