@@ -147,7 +147,7 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
     folder = study.output
     table = joined(results_so_far(study), rows_of(study.name, found.rows))
     correct = read_correct(folder) | found.correct
-    check_correct(table, correct, folder)
+    check_correct(table, correct, folder, study.own_reviews)
     known = read_provenance(folder)
     if trained:
         sweeps = known[protocol.name]["sweeps"]

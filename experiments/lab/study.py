@@ -165,6 +165,11 @@ class Study:
     configuration: Path = EXPERIMENTS / "lab" / "conf"
     """Folder with the YAML files of encoders that the tool does not have."""
 
+    @property
+    def own_reviews(self) -> frozenset[str]:
+        """Arms for which other reviews are generated than for those beside them."""
+        return frozenset(name for name, arm in self.arms.items() if "data.distractors" in arm.settings)
+
     def sweep(self, name: str) -> Sweep:
         """A sweep by its name; raises `UserError` where there is none."""
         sweeps = {sweep.name: sweep for protocol in self.protocols.values() for sweep in protocol.sweeps}

@@ -15,7 +15,7 @@
 import io
 import itertools
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,9 +119,11 @@ def correct_file(runs: Mapping[Key, Correct]) -> bytes:
     return file.getvalue()
 
 
-def check_correct(table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path) -> None:
+def check_correct(
+    table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path, own_reviews: Collection[str] = ()
+) -> None:
     """Raise `UserError` where the accuracies of the table are not those of `correct.npz`, or runs of one protocol at
-    one condition read other reviews."""
+    one condition read other reviews; of the arms in `own_reviews` those of each arm alone."""
     trained = {key[0] for key in runs} | set(table.sweep[table.metric == "best_accuracy"])
     rows = table[(table.metric == "accuracy") & (table.split == "test") & table.sweep.isin(trained)]
     stated = {tuple(key): f"{value:.6g}" for *key, value in rows[["sweep", "arm", "condition", "seed", "value"]].values}
@@ -133,9 +135,10 @@ def check_correct(table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path
                 f"{found.get(key, 'nothing')}; put the committed files back"
             )
     protocol_of = dict(zip(rows.sweep, rows.protocol, strict=True))
-    reviews: dict[tuple[str, str], str] = {}
+    reviews: dict[tuple[str, str, str], str] = {}
     for (sweep, arm, condition, seed), run in runs.items():
-        if reviews.setdefault((protocol_of[sweep], condition), run.reviews) != run.reviews:
+        alike = protocol_of[sweep], condition, arm if arm in own_reviews else ""
+        if reviews.setdefault(alike, run.reviews) != run.reviews:
             raise UserError(f"{folder}: {sweep}, {arm}, seed {seed} read other test reviews than runs beside it")
 
 

@@ -41,7 +41,7 @@ def checked_results(study: Study) -> pd.DataFrame:
             its results were measured.
     """
     table = read_results(study.output)
-    check_correct(table, read_correct(study.output), study.output)
+    check_correct(table, read_correct(study.output), study.output, study.own_reviews)
     known = read_provenance(study.output)
     for name in table.protocol.unique():
         protocol, begun = study.protocol(name), known.get(name, {}).get("protocol")
