@@ -114,6 +114,7 @@ def of_lags() -> list[str]:
         f"decides at lag 100: {rate[0]} of {rate[1]} seeds, or none; at 400 none of {last[1]} succeeds.",
         "With chrono initialization, {} of {} and {} of {}.".format(*chrono),
         f"with {min(new)} to {max(new)} seeds.",
+        "with 32 units, {} of {} succeed at lag 100.".format(*learn("cause", "lstm_32", 100)),
     ]
 
 
@@ -122,7 +123,12 @@ def of_the_gradient() -> list[str]:
     cut = {arm: learn("causes", arm, 100) for arm, lag in evidence("causes").scores if lag == "100"}
     assert cut["lstm_truncated_100"] == cut["lstm_detach_cell"] == (0, 10)
     assert cut["lstm_truncated_110"] == (10, 10)
+    of_rnn = {(arm, lag): learn("cause", arm, lag) for arm, lag in (
+        ("rnn_truncated_20", 20), ("rnn_truncated_30", 20), ("rnn_rescaled", 20), ("rnn_rescaled", 100), ("rnn", 100)
+    )}  # fmt: skip
+    assert list(of_rnn.values()) == [(0, 10), (10, 10), (10, 10), (0, 10), (0, 10)]
     return [
+        "So it is in a vanilla RNN at lag 20. But at lag 100 it fails also with a gradient that keeps its norm.",
         "none of 10 seeds succeeds; if it just reaches the clause, all do.",
         "no seed succeeds at lag 100; if it cannot pass through the hidden state, {} of {} do.".format(
             *cut["lstm_detach_hidden"]

@@ -65,7 +65,7 @@ def test_the_documented_cell_is_placed_in_the_figure(mine: Path) -> None:
     assert "Exploratory: no protocol, no verdict." in done.stdout
     table = (mine / "runs" / "lag" / "update_gate_rnn" / "table.md").read_text(encoding="utf-8")
     assert re.search(r"^\| UpdateGateRnn \|  \| \d/2 ", table, re.MULTILINE)
-    assert "| RNN, orthogonal | 20/20 (83 to 100) |" in table
+    assert "| RNN, orthogonal | 20/20 (83–100) |" in table
     assert (mine / "runs" / "lag" / "update_gate_rnn" / "lag.png").stat().st_size > 10_000
     _, runs = runs_in(mine)
     (whole,) = [run for run in runs if run.info.run_name == "lag_update_gate_rnn"]

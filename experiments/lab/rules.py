@@ -386,7 +386,7 @@ def judged(*parts: bool | None) -> str:
 
 
 def tally(successes: int, total: int) -> str:
-    """`18/20 (68 to 99)`, so many seeds of so many, with the exact interval [%]."""
+    """`18/20 (68–99)`, so many seeds of so many, with the exact interval [%]."""
     return counted(successes, total).replace(" %", "")
 
 

@@ -141,8 +141,8 @@ def spread_over_seeds(evidence: Evidence) -> Table:
         by_seed = evidence.scores[arm, ""]
         values = 100 * np.array(list(by_seed.values()))
         cells = (values.min(), np.median(values), values.max())
-        rows.append((evidence.label(arm), f"{len(values)}", mean_score(by_seed), *(f"{cell:.1f}" for cell in cells)))
-    columns = ("arm", "seeds", "mean", "worst seed", "median", "best seed")
+        rows.append((evidence.label(arm), mean_score(by_seed), *(f"{cell:.1f}" for cell in cells)))
+    columns = ("arm", "mean", "worst seed", "median", "best seed")
     return Table("Test accuracy [%] over seeds, the mean with its 95 % t interval", columns, rows)
 
 

@@ -50,8 +50,8 @@ def test_a_claim_has_a_row_for_each_part_and_columns_that_nothing_needs_are_left
     assert table(*judge(tmp_path, [NEAR]))[1:] == (
         ["claim", "verdict", "lag", "arm", "seeds that succeed"],
         [
-            ["An RNN succeeds.", "holds", "20", "RNN, orthogonal", "20/20 (83 to 100)"],
-            ["", "", "50", "RNN, orthogonal", "15/20 (51 to 91)"],
+            ["An RNN succeeds.", "holds", "20", "RNN, orthogonal", "20/20 (83–100)"],
+            ["", "", "50", "RNN, orthogonal", "15/20 (51–91)"],
         ],
     )
 

@@ -204,7 +204,7 @@ def test_the_interval_of_the_difference_of_two_arms_is_welchs() -> None:
     losses = losses_of_claims(states(rnn=[0.3, 0.5, 0.7], gru=[0.1] * 3, lstm=[0.0, 0.1, 0.05, 0.2]))
     evidence = Evidence(STUDY, PROTOCOL, pd.DataFrame(), {}, {}, {})
     (row,) = verdicts(evidence, losses, whole=True)["more"].rows
-    assert row.number == "3/3 (29 to 100)"
+    assert row.number == "3/3 (29–100)"
     assert row.difference == points(welch_interval([0.3, 0.5, 0.7], [0.0, 0.1, 0.05]))
 
 
@@ -214,7 +214,7 @@ def test_findings_come_from_the_table_and_a_missing_seed_decides_nothing() -> No
     assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
     assert verdicts_in(table) == [HOLDS, FAILS, FAILS, HOLDS]
     (row,) = found.verdicts["rnn"].rows
-    assert row[:3] == ("over 10 points by the filler's place", "RNN, orthogonal", "10/10 (69 to 100)")
+    assert row[:3] == ("over 10 points by the filler's place", "RNN, orthogonal", "10/10 (69–100)")
     of_loss, of_kept, of_areas = found.tables.values()
     assert [row[:3] for row in of_kept.rows[:2]] == [("state", "RNN, orthogonal", "10/10"), ("state", "GRU", "10/10")]
     assert len(of_loss.rows) == 12

@@ -133,7 +133,7 @@ def test_tables_have_each_net_before_and_after_training() -> None:
     assert [row[-1] for row in longer.rows] == ["80.0 to 80.8", "900.0 to 909.0", "900.0 to 909.0"]
     assert saturation.rows[0] == (IMDB, "LSTM, forget bias 1", "forget", "50.0 ± 35.4", "50.0 ± 35.4")
     assert [row[0] for row in sentences.rows] == ["RNN, orthogonal", "LSTM, forget bias 1"]
-    assert [row[-1] for row in sentences.rows] == ["10/10 (69 to 100)"] * 2
+    assert [row[-1] for row in sentences.rows] == ["10/10 (69–100)"] * 2
     assert sentences.rows[0][1] == "10/10: 0.90 to 0.90"
     assert running.rows[0] == ("RNN, orthogonal", *["50.0 ± 35.4"] * 5)
     assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]

@@ -165,7 +165,7 @@ def test_seeds_that_learn_are_compared_within_their_arm(sign: int, verdict: str)
 def test_a_seed_that_lacks_one_of_two_numbers_is_left_out_of_their_difference() -> None:
     one, other = pd.Series({1: 0.2, 2: 0.3, 3: 0.1}), pd.Series({1: 0.1, 2: 0.4, 4: 0.0})
     verdict, rows = in_most_seeds({Numbers("IMDb"): one - other, Numbers("generated"): one[:0] - other})
-    assert (verdict, rows) == (UNDECIDED, (Numbers("IMDb", number="1/2 (1 to 99)"),))
+    assert (verdict, rows) == (UNDECIDED, (Numbers("IMDb", number="1/2 (1–99)"),))
     assert over_seeds(t_interval, one - other).estimate == pytest.approx(0)
 
 
@@ -188,7 +188,7 @@ def test_findings_have_every_model_and_each_figure(tmp_path: Path) -> None:
     found = findings(evidence, evidence.table)
     left, per_step, mixed = found.tables.values()
     assert [row[0] for row in left.rows][:3] == ["RNN, uniform", "GRU", "LSTM, forget bias 0"], "the least first"
-    assert left.rows[0][1:] == ("8e-12", "7.8e-12 to 8.3e-12", "0/20 (0 to 17)")
+    assert left.rows[0][1:] == ("8e-12", "7.8e-12 to 8.3e-12", "0/20 (0–17)")
     assert [row[:3] for row in per_step.rows if row[0] == IMDB][-1] == (IMDB, "LSTM, forget bias 1", AFTER)
     assert per_step.rows[0] == (
         GENERATED, "RNN, uniform", BEFORE, "0.600 ± 0.001", "0.600 ± 0.001", left.rows[0][1], "25.0", "50.0",

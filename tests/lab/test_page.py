@@ -78,7 +78,7 @@ def test_the_page_holds_every_claim_with_its_numbers_and_what_a_later_one_came_t
         '<tr class="holds"><th scope="row">An RNN &lt;b&gt;succeeds&lt;/b&gt; at lag 20.</th><td>holds</td><td>20</td>'
     )
     assert page.count(near) == 2, "among the main claims, and in its study"
-    assert "<td>20/20 (83 to 100)</td><td>first: does not hold</td>" in page
+    assert "<td>20/20 (83–100)</td><td>first: does not hold</td>" in page
     assert "Not run yet: later." in page
     assert "To run it again: <code>make study NAME=made</code>" in page
 
@@ -87,7 +87,7 @@ def test_encoders_come_first_and_the_main_claims_lead_to_their_studies(root: Pat
     page = build_page(root)
     assert "<caption>What &lt;encoders&gt; remember</caption>" in page
     assert page.index('<th scope="row">LSTM</th><td>100</td>') < page.index("The main claims")
-    assert '<td>20/20 (83 to 100)</td><td><a href="#made">made</a></td>' in page
+    assert '<td>20/20 (83–100)</td><td><a href="#made">made</a></td>' in page
     assert '<section id="made">' in page
 
 

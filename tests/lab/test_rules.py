@@ -123,11 +123,11 @@ def test_the_numbers_of_a_comparison_stand_in_cells_of_their_own(tmp_path: Path)
     study = make_study(tmp_path, {"claims": claims})
     found = verdicts_of(evidence(study, {("lstm", "20"): [0.99] * 20, ("rnn", "20"): [0.8] * 20}))
     arms = "LSTM, forget bias 1", "RNN, orthogonal"
-    shares = Numbers("20", arms[0], "20/20 (83 to 100)", arms[1], "0/20 (0 to 17)", "+100.0 (+78.6 to +100.0)", "40")
+    shares = Numbers("20", arms[0], "20/20 (83–100)", arms[1], "0/20 (0–17)", "+100.0 (+78.6 to +100.0)", "40")
     means = Numbers("20", arms[0], "99.0 to 99.0", arms[1], "80.0 to 80.0", "+19.0 (+19.0 to +19.0)", "1")
     assert found["learns_more"].rows == (shares._replace(p="2.9e-11, not to be decided"),)
     assert found["learns_as_often"].rows == (shares, Numbers("50"))
-    assert found["better"].rows == (means._replace(ahead="20/20 (83 to 100)", p="1.9e-06"),)
+    assert found["better"].rows == (means._replace(ahead="20/20 (83–100)", p="1.9e-06"),)
 
 
 def test_all_tests_of_a_protocol_are_corrected_together_by_holm_and_no_others(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_nothing_is_decided_before_all_planned_seeds_were_run(tmp_path: Path) ->
     assert set(found) == {"most_learn"}, "of the comparison nothing can be said"
     assert found["most_learn"].verdict == IN_PART
     label = "RNN, orthogonal"
-    assert found["most_learn"].rows == (Numbers("20", label, "20/20 (83 to 100)"), Numbers("50", label, "not run"))
+    assert found["most_learn"].rows == (Numbers("20", label, "20/20 (83–100)"), Numbers("50", label, "not run"))
 
 
 def test_of_seeds_that_learn_nothing_is_decided_before_all_planned_seeds_were_run(tmp_path: Path) -> None:

@@ -41,20 +41,20 @@ def test_the_span_is_a_lag_that_was_tried_and_grows_with_every_seed(learn: list[
 def test_shares_are_counted_by_arm_and_lag_and_have_the_span_of_three_lags(tmp_path: Path) -> None:
     two = tables.shares(evidence(make_study(tmp_path), FOUR))
     assert two.columns == ("arm", "20", "50")
-    assert two.rows[0] == ("RNN, orthogonal", "18/20 (68 to 99)", "0/20 (0 to 17)")
+    assert two.rows[0] == ("RNN, orthogonal", "18/20 (68–99)", "0/20 (0–17)")
     study = make_study(tmp_path, {"sweeps": THREE_LAGS})
     three = tables.shares(evidence(study, dict(FOUR) | {("lstm", "5"): learners(20)}))
     assert three.columns == ("arm", "5", "20", "50", "span")
     assert [(row[0], row[1], row[-1]) for row in three.rows] == [
-        ("RNN, orthogonal", "", "20"), ("LSTM, forget bias 1", "20/20 (83 to 100)", "50"),
+        ("RNN, orthogonal", "", "20"), ("LSTM, forget bias 1", "20/20 (83–100)", "50"),
     ]  # fmt: skip
 
 
 def test_steps_count_the_seeds_that_had_learned_by_then(tmp_path: Path) -> None:
     found = evidence(make_study(tmp_path, {"steps": [100, 225]}), FOUR)
     rows = {row[:2]: row[2:] for row in tables.steps(found).rows}
-    assert rows["RNN, orthogonal", "20"] == ("0/20 (0 to 17)", "18/20 (68 to 99)", "225")
-    assert rows["RNN, orthogonal", "50"] == ("0/20 (0 to 17)", "0/20 (0 to 17)", "")
+    assert rows["RNN, orthogonal", "20"] == ("0/20 (0–17)", "18/20 (68–99)", "225")
+    assert rows["RNN, orthogonal", "50"] == ("0/20 (0–17)", "0/20 (0–17)", "")
     assert tables.steps(found).columns == ("arm", "lag", "100 steps", "225 steps", "median")
 
 
@@ -84,7 +84,7 @@ def test_the_spread_over_seeds_has_the_worst_and_the_best(tmp_path: Path) -> Non
     sweep = {"name": "learn", "arms": ["rnn", "lstm"], "seeds": "0-3", "rates": ["s"]}
     study = make_study(tmp_path, {"sweeps": [sweep]}, unit="")
     (row,) = tables.spread_over_seeds(evidence(study, {("rnn", ""): [0.8, 0.9, 0.7, 0.8]})).rows
-    assert row == ("RNN, orthogonal", "4", "80.0 (67.0 to 93.0)", "70.0", "80.0", "90.0")
+    assert row == ("RNN, orthogonal", "80.0 (67.0 to 93.0)", "70.0", "80.0", "90.0")
 
 
 def test_pairs_of_seeds_are_compared_with_their_other_run(tmp_path: Path) -> None:
@@ -106,10 +106,10 @@ def test_of_the_seeds_that_learn_so_many_carry_a_lag_that_training_never_had(tmp
     table = tables.carried(found)
     assert table.columns == ("arm", "5 to 20", "50")
     assert table.rows == [
-        ("RNN, orthogonal", "0/20 (0 to 17)", ""),
-        ("LSTM, forget bias 1", "10/20 (27 to 73)", "5/10 (19 to 81)"),
+        ("RNN, orthogonal", "0/20 (0–17)", ""),
+        ("LSTM, forget bias 1", "10/20 (27–73)", "5/10 (19–81)"),
     ]
-    assert tables.shares(found).rows[1][3] == "15/20 (51 to 91)", "of all seeds"
+    assert tables.shares(found).rows[1][3] == "15/20 (51–91)", "of all seeds"
     bounded = tables.bounded_means(found)
     assert bounded.columns == ("arm", "20", "50")
     assert bounded.rows[1][1].startswith("99.0 % (68")
@@ -132,7 +132,7 @@ def test_findings_are_verdicts_tables_and_figures(tmp_path: Path) -> None:
     found = findings_of(study, study.protocols["first"], table_of(study, FOUR))
     assert list(found.figures) == ["first_shares"]
     assert list(found.tables) == ["shares"]
-    assert found.verdicts == {"a": ("holds", (Numbers("20", "RNN, orthogonal", "18/20 (68 to 99)"),))}
+    assert found.verdicts == {"a": ("holds", (Numbers("20", "RNN, orthogonal", "18/20 (68–99)"),))}
 
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)

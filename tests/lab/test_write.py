@@ -153,8 +153,8 @@ def test_tables_that_no_page_shows_are_files_and_those_of_old_go(study: Study, t
     assert {path.name for path in old.parent.iterdir()} == {"first_claims.csv", "first_steps.csv"}
     assert (study.folder / "tables" / "first_steps.csv").read_text().splitlines() == [
         "arm,lag,225 steps,median",
-        '"RNN, orthogonal",20,20/20 (83 to 100),225',
-        '"RNN, orthogonal",50,0/20 (0 to 17),',
+        '"RNN, orthogonal",20,20/20 (83–100),225',
+        '"RNN, orthogonal",50,0/20 (0–17),',
     ]
 
 

@@ -208,9 +208,9 @@ def share_difference(first: int, of_first: int, second: int, of_second: int) -> 
 
 
 def counted(successes: int, total: int) -> str:
-    """`18/20 (68 to 99 %)`, with the exact interval."""
+    """`18/20 (68–99 %)`, with the exact interval."""
     _, low, high = clopper_pearson(successes, total)
-    return f"{successes}/{total} ({100 * low:.0f} to {100 * high:.0f} %)"
+    return f"{successes}/{total} ({100 * low:.0f}–{100 * high:.0f} %)"
 
 
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
