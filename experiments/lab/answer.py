@@ -26,8 +26,8 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
     columns, rows = measured(asked["readme"], findings, tally)
     return Table(
         "Longest lag with an interval above 50 % of seeds; exact 95 % intervals; IMDb: worst to best seed",
-        (*columns, "state"),
-        [(*row, state) for row, state in zip(rows, asked["readme"].values(), strict=True)],
+        (*columns, "state [H]"),
+        [(*row, f"{state}") for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )
 
 
