@@ -32,10 +32,10 @@ class Interruption:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def listen(self) -> None:
-        """Take the signals; again where Lightning has put handlers of its own in between."""
+        """Take the signals but those that this process ignores; again where Lightning has put handlers of its own in
+        between, also for ignored ones."""
         for number, handler in self._before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, self._note)
+            signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else self._note)
 
     def end(self) -> None:
         """End as the signal asked: by the handler that was there, which may also decide to go on, else by
