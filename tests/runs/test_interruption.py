@@ -53,13 +53,10 @@ def test_an_ignored_signal_stays_ignored() -> None:
         assert interruption.signal is None
 
 
-def test_a_signal_that_is_ignored_stays_so_where_another_library_takes_it_in_between() -> None:
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        with Interruption() as interruption:
-            signal.signal(signal.SIGTERM, lambda *_: pytest.fail("Lightning's handler ends the run"))
-            interruption.listen()
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert interruption.signal is None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def test_an_ignored_signal_stays_so_where_another_library_takes_it_in_between() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with Interruption() as interruption:
+        signal.signal(signal.SIGTERM, lambda *_: pytest.fail("Lightning's handler ends the run"))
+        interruption.listen()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interruption.signal is None
