@@ -14,49 +14,45 @@ from sentiment_rnn.report.tables import Table
 ANSWER = "answer.yaml"
 SHOWN = 100
 """The lag of which the seeds are shown."""
-TASKS = {"parity": "parity over 40 steps, tested over 160", "recall": "recall 4 pairs over 2 steps"}
-"""Columns for conditions of the study `capacity`, where it has run."""
 NONE = "–"
 """Text in place of a number that was not measured."""
+COLUMNS = ("encoder", "longest lag", f"seeds at lag {SHOWN}", "IMDb [%]")
 
 
 def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
     """README's rows, with exact intervals, and the numbers that an encoder of H units keeps between steps."""
     asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
-    columns, rows = measured(asked["readme"], findings, tally)
+    rows = rows_of_arms(asked["readme"], findings, tally)
     return Table(
         "Longest lag with an interval above 50 % of seeds; exact 95 % intervals; IMDb: worst to best seed",
-        (*columns, "state [H]"),
-        [(*row, f"{state}") for row, state in zip(rows, asked["readme"].values(), strict=True)],
+        (*COLUMNS, "state [H]"),
+        [(*row, str(state)) for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )
 
 
 def learned_table(experiments: Path, findings: Iterable[Found]) -> Table:
     """The rows of README's table and the others."""
     asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
-    columns, rows = measured([*asked["readme"], *asked["others"]], findings, "{}/{}".format)
-    return Table("Seeds that succeed; longest lag and IMDb as in README", columns, rows)
+    rows = rows_of_arms([*asked["readme"], *asked["others"]], findings, "{}/{}".format)
+    return Table("Seeds that succeed; longest lag and IMDb as in README", COLUMNS, rows)
 
 
-def measured(
+def rows_of_arms(
     arms: Iterable[str], findings: Iterable[Found], said: Callable[[int, int], str]
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns, and a row for each arm. Its lags are those of the leading figure, each with the rate that was searched
-    there.
+) -> list[tuple[str, ...]]:
+    """A row for each arm. Its lags are those of the leading figure, each with the rate that was searched there.
 
     Args:
         said: text for so many successes of so many seeds.
     """
     studies = {study.name: (study, found) for study, found in findings}
-    lag, imdb, capacity = studies["lag"][0], studies["imdb"][1], studies["capacity"][1]
+    lag, (_, imdb) = studies["lag"][0], studies["imdb"]
     counts, real_text = by_arm(searched_where_run(lag, read_results(lag.output))), imdb["real_text"].evidence
-    tasks = capacity["capacity"].evidence if "capacity" in capacity else None
-    asked = TASKS if tasks else {}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for arm in arms:
         of_arm = counts.get(arm, {})
+        longest = span(shares_of(of_arm))
         at_lag = said(*of_arm[SHOWN]) if SHOWN in of_arm else NONE
-        learned = [said(*tasks.learn(arm, at)) if tasks and tasks.whole(arm, at) else NONE for at in asked.values()]
         accuracy = worst_to_best(scores) if real_text and (scores := real_text.scores.get((arm, ""))) else NONE
-        rows.append((lag.arms[arm].label, str(span(shares_of(of_arm))), at_lag, *learned, accuracy))
-    return ("encoder", "longest lag", f"seeds at lag {SHOWN}", *asked, "IMDb [%]"), rows
+        rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy))
+    return rows

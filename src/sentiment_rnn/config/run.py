@@ -114,14 +114,9 @@ class RunConfig:
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         return {
-            # Nothing is said of what an earlier version had no key for, so that its runs stand in for today's.
-            "encoder": ("label", "color", *(() if self.encoder.weight_dropout else ("weight_dropout",))),
+            "encoder": ("label", "color", *_unset(self.encoder, "weight_dropout")),
             "optimizer": (
-                *(
-                    key
-                    for key in ("encoder_options", "average_decay", "unfreeze_epochs")
-                    if not getattr(self.optimizer, key)
-                ),
+                *_unset(self.optimizer, "encoder_options", "average_decay", "unfreeze_epochs"),
                 "learning_rates",
                 "default_learning_rate",
                 "draw",
@@ -138,6 +133,11 @@ class RunConfig:
                 "checkpoint_minutes",
             ),
         }
+
+
+def _unset(section: Any, *keys: str) -> tuple[str, ...]:
+    """Those keys, which an earlier version did not have, that are not in use: so its runs stand in for today's."""
+    return tuple(key for key in keys if not getattr(section, key))
 
 
 def _digest(described: Any, length: int) -> str:
@@ -169,11 +169,10 @@ class TextConfig(RunConfig):
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         places = getattr(self.data, "places", ())
-        plain = () if self.embedding.variational else ("variational",)
         return {
             **super()._not_part_of_the_result(),
             "data": ("directory", "least_steps", *places),
-            "embedding": plain,
+            "embedding": _unset(self.embedding, "variational"),
         }
 
 
@@ -213,7 +212,7 @@ class ReviewConfig(TextConfig):
         none = () if self.pretrained else ("pretrained", "pretrained_digest")
         return {
             **super()._not_part_of_the_result(),
-            "task": tuple(key for key in ("adversarial", "virtual") if not getattr(self.task, key)),
+            "task": _unset(self.task, "adversarial", "virtual"),
             "": ("pretrained",) if self.pretrained_digest else none,
         }
 
