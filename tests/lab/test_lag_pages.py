@@ -21,3 +21,12 @@ def test_a_sentence_has_the_counts_of_the_results(page: str, said: str, counted:
     counts = [evidence.learn(*of) for of in counted]
     assert {seeds for _, seeds in counts} == {20}
     assert said.format(*(right for right, _ in counts)) in (STUDY.folder / f"{page}.md").read_text()
+
+
+def test_the_page_of_the_figure_says_how_many_encoders_succeed_at_lag_100() -> None:
+    evidence = evidence_of(STUDY, STUDY.protocol("figure"), read_results(STUDY.folder))
+    succeed = {arm for arm in evidence.arms if evidence.most_learn(arm, "100")}
+    assert len(succeed) == 8
+    assert not succeed & {"rnn_uniform", "rnn", "rnn_orthogonal"}
+    said = "At lag 100 no tanh RNN succeeds, and eight of the others do."
+    assert said in (STUDY.folder / "figure.md").read_text()
