@@ -125,7 +125,7 @@ class Evidence:
     @property
     def conditions(self) -> list[str]:
         """The conditions that were run, in the order of the protocol."""
-        compared = [sweep for sweep in self.protocol.sweeps if not sweep.searches]
+        compared = [sweep for sweep in self.protocol.sweeps if sweep.compared]
         planned = [at for sweep in compared for at in (sweep.tested or (sweep.condition,))]
         return [at for at in dict.fromkeys(planned) if any(at == run for _, run in self.every)]
 
@@ -323,7 +323,7 @@ def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
 def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
     """The conditions of a claim. `first_not_learned` stands for the first at which most seeds of an arm do not surely
     succeed."""
-    planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if not sweep.searches)
+    planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if sweep.compared)
     found = []
     for at in claim.at:
         if isinstance(at, dict):

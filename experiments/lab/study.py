@@ -71,6 +71,16 @@ class Sweep:
         """Whether its runs choose a draw, and are not compared."""
         return bool(self.draws or self.rank)
 
+    @property
+    def pretrains(self) -> bool:
+        """Whether its runs are language models, from which those of later sweeps start (`pretrained`)."""
+        return self.settings.get("task") == "language_model"
+
+    @property
+    def compared(self) -> bool:
+        """Whether the scores of its runs are those of its arms."""
+        return not (self.searches or self.pretrains)
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -130,7 +140,7 @@ class Protocol:
     def seeds(self, arm: str, condition: str) -> frozenset[int]:
         """The seeds that are planned for an arm at a condition."""
         return frozenset(
-            seed for sweep in self.sweeps if not sweep.searches and arm in sweep.arms
+            seed for sweep in self.sweeps if sweep.compared and arm in sweep.arms
             and condition in (sweep.tested or (sweep.condition,)) for seed in sweep.seeds
         )  # fmt: skip
 
@@ -336,7 +346,7 @@ def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str
         yield name, "rule", [claim.rule for claim in protocol.claims], NEEDED
         for sweep in protocol.sweeps:
             yield name, "arm", [*sweep.arms, *sweep.rates_of, *sweep.rates_of.values()], study.arms
-        every = [one for of in (name, *protocol.reads) for one in study.protocols[of].sweeps if not one.searches]
+        every = [one for of in (name, *protocol.reads) for one in study.protocols[of].sweeps if one.compared]
         conditions = [at for one in every for at in (one.tested or (one.condition,))]
         for claim in protocol.claims:
             compared = [*claim.arms, *(arm for pair in claim.pairs for arm in pair[:2]), claim.only_where or []]

@@ -1,6 +1,7 @@
 """The sweeps of a study: how one is trained by the tool, and what is measured of its runs."""
 
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -81,6 +82,8 @@ def overrides_of(study: Study, sweep: Sweep, arms: Sequence[str]) -> list[str]:
     encoders = {arm: study.arms[arm].encoder for arm in arms}
     found = [f"study={sweep.name}", f"encoder={','.join(encoders.values())}", f"seed={','.join(map(str, sweep.seeds))}"]
     found += [f"{key}={_value(value)}" for key, value in sweep.settings.items()]
+    if sweep.pretrains:
+        return found
     if sweep.draws:
         return [*found, f"optimizer.draw={','.join(map(str, sweep.draws))}"]
     chosen = chosen_draws(study, sweep)
@@ -99,9 +102,14 @@ def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str
 
 
 def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
-    """The asked arms that have a learning rate: of a search, by an override, or of their search that was run."""
+    """The asked arms that have a learning rate: of a search, by an override, or of their search that was run. A
+    language model's is in its settings."""
     asked = asked_arms(study, sweep, overrides)
-    if sweep.draws or any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides):
+    if (
+        sweep.draws
+        or sweep.pretrains
+        or any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides)
+    ):
         return asked
     chosen = chosen_draws(study, sweep)
     return [arm for arm in asked if chosen[arm] is not None]
@@ -117,8 +125,8 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
         arm = arm_of[run.encoder]
         draw = run.config.optimizer.draw if sweep.searches else None
         at = sweep.name, sweep.protocol, arm, sweep.condition, run.seed, draw
-        found.rows += [(*at, *measure) for measure in measures_of(run, study, sweep.searches)]
-        if not sweep.searches and study.score == "accuracy":
+        found.rows += [(*at, *measure) for measure in measures_of(run, study, sweep)]
+        if sweep.compared and study.score == "accuracy":
             for condition, correct in correct_of(run, sweep):
                 found.correct[sweep.name, arm, condition, run.seed] = correct
                 row = sweep.name, sweep.protocol, arm, condition, run.seed, None
@@ -126,12 +134,14 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     return found
 
 
-def measures_of(run: RunResult, study: Study, search: bool) -> Iterator[tuple[str, str, float]]:
+def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[str, str, float]]:
     """Split, metric and value of all that is measured of a run but its accuracy on test."""
     yield "train", "learning_rate", run.learning_rate
     yield "train", "clip_norm", float(run.config.optimizer.gradient_clip_norm)
-    if search:
+    if sweep.searches:
         yield "validation", "score", np.nan if run.diverged else SCORES[study.search_score](run)
+    elif sweep.pretrains:
+        yield "validation", "perplexity", math.exp(run.metrics[BEST_LOSS])
     elif study.score == "kept":
         yield "test", "loss", run.metrics["test/loss"]
         yield "test", "baseline", run.metrics[BASELINE]

@@ -1,5 +1,6 @@
 """How a sweep of a study is trained by the tool, and what is measured of its runs."""
 
+import math
 import os
 import subprocess
 import sys
@@ -232,6 +233,21 @@ def test_a_textbook_task_is_measured_by_its_loss_and_that_of_who_remembers_nothi
     assert dict(zip(table.metric, table.value, strict=True)) == {
         "learning_rate": 0.001, "clip_norm": 1.0, "loss": 0.05, "baseline": 0.2,
     }  # fmt: skip
+
+
+def test_language_models_are_trained_at_the_rate_of_their_settings_and_are_no_scores_of_an_arm(
+    give_runs: Any, tmp_path: Path
+) -> None:
+    sweep = {"name": "words", "at": [20], "arms": ["rnn"], "seeds": [0], "settings": {"task": "language_model"}}
+    study = make_study(tmp_path, {"sweeps": [sweep]})
+    words = study.sweep("words")
+    assert trainable(study, words, []) == ["rnn"]
+    assert overrides_of(study, words, ["rnn"])[-1] == "task='language_model'"
+    assert study.protocols["first"].seeds("rnn", "20") == frozenset()
+    give_runs(make_result("rnn", metrics={"val/best_loss": math.log(80)}))
+    found = measured(study, words, STORE)
+    assert not found.correct
+    assert values_of(rows_of("made", found.rows), "perplexity", "validation") == {("rnn", "20"): {0: pytest.approx(80)}}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from short_runs import SMALL
 
+from processes import run_command
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -15,11 +16,11 @@ from sentiment_rnn.inference.package import read_backbone
 from sentiment_rnn.runs.callback import identities_of, prepare
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.job import job_of
-from sentiment_rnn.runs.pretrained import _backbone_of
+from sentiment_rnn.runs.pretrained import _in_store
 from sentiment_rnn.runs.restored import data_of, load_tested, rebuild_initial
 from sentiment_rnn.runs.reviews import ReviewJob
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, register
-from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.results import find_sweep, result_of, results_of
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run
 
@@ -34,7 +35,7 @@ WORDS = ("data.generator_seed=9", "data.vocabulary_size=60")
 @pytest.fixture(autouse=True)
 def nothing_read_before() -> Iterator[None]:
     """Each test has models of its own."""
-    _backbone_of.cache_clear()
+    _in_store.cache_clear()
     return iter([None])
 
 
@@ -149,6 +150,18 @@ def test_the_initial_model_of_a_finished_run_has_the_weights_that_it_started_fro
     assert not torch.equal(tested["output.weight"], initial["output.weight"])
 
 
+def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed(tmp_path: Path) -> None:
+    small = ["-m", *REVIEWS, *SMALL, "trainer.limit_batches=0", "tracking.system_metrics=false"]
+    run_command("train", tmp_path, *small, "study=words", "task=language_model", "encoder=rnn", "seed=0,1", status=0)
+    store = open_store(config_of(tmp_path).tracking)
+    for trained in results_of(store, find_sweep(store, "words")):
+        config = config_of(tmp_path, "pretrained=words", "encoder=rnn", f"seed={trained.seed}")
+        job_of(config)
+        assert config.pretrained == trained.run_id
+    with pytest.raises(UserError, match="pretrained=words: the sweep has 0 runs with encoder=lstm seed=1; expected"):
+        job_of(config_of(tmp_path, "pretrained=words", "seed=1"))
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -175,7 +188,7 @@ def test_what_does_not_fit_is_one_line(overrides: list[str], message: str, train
 
 def test_a_model_that_is_not_there_is_one_line(trained: tuple[Path, str], tmp_path: Path) -> None:
     folder, _ = trained
-    with pytest.raises(UserError, match="pretrained=nobody: no such run, registered model or folder in sqlite"):
+    with pytest.raises(UserError, match="pretrained=nobody: no such run, registered model, folder or finished sweep"):
         job_of(config_of(folder, "pretrained=nobody"))
     with pytest.raises(UserError, match="no MLflow model of this project"):
         job_of(config_of(folder, f"pretrained={tmp_path}"))

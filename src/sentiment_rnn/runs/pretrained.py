@@ -13,7 +13,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbone
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered
-from sentiment_rnn.tracking.results import run_or_none
+from sentiment_rnn.tracking.names import ENCODER_TAG
+from sentiment_rnn.tracking.results import find_sweep, finished_runs, run_or_none
 from sentiment_rnn.tracking.store import open_store
 
 NOT_IN_WEIGHTS = {
@@ -29,8 +30,7 @@ NOT_IN_WEIGHTS = {
 def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
     """What a run starts from; None where `pretrained` is null.
 
-    The configuration gets its digest, and for the name of a registered model, which may be given to another one later,
-    the id of the run that made it.
+    The configuration gets its digest, and for a name, which may be given to another model later, the id of the run.
 
     Raises:
         UserError: it is not there, is not the one of `pretrained_digest`, or does not fit the configuration.
@@ -38,7 +38,10 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
     place, digest = config.pretrained, config.pretrained_digest
     if place is None:
         return None
-    found, registered = _backbone_of(place, tuple(asdict(config.tracking).items()))
+    folder, tracking = Path(place).expanduser(), tuple(asdict(config.tracking).items())
+    found = _in_folder(folder) if folder.is_dir() else _in_store(place, tracking)
+    found = found or _in_store(_run_of_sweep(place, config), tracking)
+    assert found  # the run of a sweep is there
     if digest not in (None, found.digest):
         raise UserError(
             f"pretrained={place}: it is another model by now; its digest is {found.digest}, and "
@@ -54,7 +57,7 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
                 key, (given, expected) = "encoder", names
             raise UserError(f"{key}={given}: pretrained={place} was trained with {expected}; give {key}={expected}")
     config.pretrained_digest = found.digest
-    if registered and found.run:
+    if found.run and not folder.is_dir():
         config.pretrained = found.run
     return found
 
@@ -81,19 +84,38 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@functools.lru_cache(maxsize=1)  # the jobs of a sweep start from one
-def _backbone_of(place: str, tracking: tuple[tuple[str, Any], ...]) -> tuple[TrainedBackbone, bool]:
-    """What `pretrained` names, and whether it is the name of a registered model."""
-    folder = Path(place).expanduser()
-    if folder.is_dir():
-        return read_backbone(folder if (folder / ABOUT).is_file() else checked_model(folder) / DATA), False
+def _in_folder(folder: Path) -> TrainedBackbone:
+    return read_backbone(folder if (folder / ABOUT).is_file() else checked_model(folder) / DATA)
+
+
+@functools.lru_cache(maxsize=2)  # the jobs of a sweep start from one, which a sweep may have trained
+def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbone | None:
+    """The model of a run, or a registered one; None where there is neither."""
     store = open_store(TrackingConfig(**dict(tracking)), create=False)
     with tempfile.TemporaryDirectory() as temporary:
-        if run_or_none(store, place):
-            return read_backbone(fetch_run_model(store, place, Path(temporary)) / DATA), False
-        if is_registered(store, place):
-            return read_backbone(fetch_model(store, place, Path(temporary)) / DATA), True
-    raise UserError(
-        f"pretrained={place}: no such run, registered model or folder in {store.uri}; expected the id of a run of "
-        "task=language_model, say, which sentiment-rnn runs shows"
-    )
+        if run_or_none(store, name):
+            return read_backbone(fetch_run_model(store, name, Path(temporary)) / DATA)
+        if is_registered(store, name):
+            return read_backbone(fetch_model(store, name, Path(temporary)) / DATA)
+    return None
+
+
+def _run_of_sweep(name: str, config: ReviewConfig) -> str:
+    """The run of a sweep that has the encoder and the seed of the run that starts from it."""
+    store = open_store(config.tracking, create=False)
+    try:
+        sweep = find_sweep(store, name, finished=True)
+    except UserError as error:
+        raise UserError(
+            f"pretrained={name}: no such run, registered model, folder or finished sweep in {store.uri}; expected the "
+            "id of a run of task=language_model, say, which sentiment-rnn runs shows"
+        ) from error
+    wanted = config.encoder.name, str(config.seed)
+    runs = finished_runs(store, sweep)
+    fitting = [run for run in runs if (run.data.tags.get(ENCODER_TAG), run.data.params.get("seed")) == wanted]
+    if len(fitting) != 1:
+        raise UserError(
+            f"pretrained={name}: the sweep has {len(fitting)} runs with encoder={wanted[0]} seed={wanted[1]}; expected "
+            "one, from which this run can start"
+        )
+    return str(fitting[0].info.run_id)
