@@ -391,10 +391,10 @@ def tally(successes: int, total: int) -> str:
 
 
 def worst_to_best(by_seed: BySeed) -> str:
-    """`54.6 to 84.6`, over seeds [%]: means mislead where seeds scatter."""
-    return f"{100 * min(by_seed.values()):.1f} to {100 * max(by_seed.values()):.1f}"
+    """`54.6–84.6`, over seeds [%]: means mislead where seeds scatter."""
+    return f"{100 * min(by_seed.values()):.1f}–{100 * max(by_seed.values()):.1f}"
 
 
 def mean_score(by_seed: BySeed) -> str:
-    """`88.1 (87.6 to 88.5)`, the mean over seeds with its interval [%]."""
+    """`88.1 (87.6–88.5)`, the mean over seeds with its interval [%]."""
     return percent(accuracy_interval(list(by_seed.values()))).replace(" %", "")

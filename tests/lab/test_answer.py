@@ -8,9 +8,9 @@ from experiments.lab.study import EXPERIMENTS
 
 def test_an_encoder_has_its_span_its_seeds_its_accuracies_and_the_size_of_its_state(committed: list[Found]) -> None:
     orthogonal, gru, lstm, chrono, min_gru, slstm = answer_table(EXPERIMENTS, committed).rows
-    assert orthogonal == ("RNN, orthogonal", "50", "0/20 (0–17)", "54.6 to 84.6", "1")
-    assert gru == ("GRU", "100", "18/20 (68–99)", "88.9 to 89.3", "1")
-    assert lstm == ("LSTM, forget bias 1", "50", "0/20 (0–17)", "87.3 to 88.7", "2")
+    assert orthogonal == ("RNN, orthogonal", "50", "0/20 (0–17)", "54.6–84.6", "1")
+    assert gru == ("GRU", "100", "18/20 (68–99)", "88.9–89.3", "1")
+    assert lstm == ("LSTM, forget bias 1", "50", "0/20 (0–17)", "87.3–88.7", "2")
     assert chrono == ("LSTM, chrono 400", "400", "20/20 (83–100)", "–", "2")
     assert min_gru == ("minGRU, two layers", "100", "18/20 (68–99)", "–", "2")
     assert slstm == ("sLSTM", "100", "19/20 (75–100)", "–", "4")
@@ -24,4 +24,4 @@ def test_every_encoder_of_the_leading_figure_has_a_row_on_the_page_of_cells(comm
 
 
 def test_accuracies_are_a_range_over_seeds() -> None:
-    assert worst_to_best({20: 0.9, 21: 0.5, 22: 0.8}) == "50.0 to 90.0"
+    assert worst_to_best({20: 0.9, 21: 0.5, 22: 0.8}) == "50.0–90.0"

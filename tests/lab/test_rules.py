@@ -124,7 +124,7 @@ def test_the_numbers_of_a_comparison_stand_in_cells_of_their_own(tmp_path: Path)
     found = verdicts_of(evidence(study, {("lstm", "20"): [0.99] * 20, ("rnn", "20"): [0.8] * 20}))
     arms = "LSTM, forget bias 1", "RNN, orthogonal"
     shares = Numbers("20", arms[0], "20/20 (83–100)", arms[1], "0/20 (0–17)", "+100.0 (+78.6 to +100.0)", "40")
-    means = Numbers("20", arms[0], "99.0 to 99.0", arms[1], "80.0 to 80.0", "+19.0 (+19.0 to +19.0)", "1")
+    means = Numbers("20", arms[0], "99.0–99.0", arms[1], "80.0–80.0", "+19.0 (+19.0 to +19.0)", "1")
     assert found["learns_more"].rows == (shares._replace(p="2.9e-11, not to be decided"),)
     assert found["learns_as_often"].rows == (shares, Numbers("50"))
     assert found["better"].rows == (means._replace(ahead="20/20 (83–100)", p="1.9e-06"),)

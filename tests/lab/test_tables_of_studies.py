@@ -69,7 +69,7 @@ def test_a_seed_that_ended_before_has_not_learned_and_counts(tmp_path: Path) -> 
 
 def test_means_have_an_interval_and_say_what_was_kept(tmp_path: Path) -> None:
     scores = {("rnn", "20"): [0.6, 0.8] * 10}
-    assert tables.means(evidence(make_study(tmp_path), scores)).rows == [("RNN, orthogonal", "70.0 (65.2 to 74.8)")]
+    assert tables.means(evidence(make_study(tmp_path), scores)).rows == [("RNN, orthogonal", "70.0 (65.2–74.8)")]
     kept = make_study(tmp_path, score="kept")
     rows = [
         ("learn_20", "first", "rnn", "20", seed, None, "test", metric, value)
@@ -77,21 +77,21 @@ def test_means_have_an_interval_and_say_what_was_kept(tmp_path: Path) -> None:
     ]  # fmt: skip
     table = tables.means(evidence_of(kept, kept.protocols["first"], rows_of("made", rows)))
     assert table.title.startswith("Kept [%] of the bits")
-    assert table.rows == [("RNN, orthogonal", "50.0 (50.0 to 50.0)")]
+    assert table.rows == [("RNN, orthogonal", "50.0 (50.0–50.0)")]
 
 
 def test_the_spread_over_seeds_has_the_worst_and_the_best(tmp_path: Path) -> None:
     sweep = {"name": "learn", "arms": ["rnn", "lstm"], "seeds": "0-3", "rates": ["s"]}
     study = make_study(tmp_path, {"sweeps": [sweep]}, unit="")
     (row,) = tables.spread_over_seeds(evidence(study, {("rnn", ""): [0.8, 0.9, 0.7, 0.8]})).rows
-    assert row == ("RNN, orthogonal", "80.0 (67.0 to 93.0)", "70.0", "80.0", "90.0")
+    assert row == ("RNN, orthogonal", "80.0 (67.0–93.0)", "70.0", "80.0", "90.0")
 
 
 def test_pairs_of_seeds_are_compared_with_their_other_run(tmp_path: Path) -> None:
     claims = [{"id": "a", "text": "A.", "rule": "learns_more", "pairs": [["lstm", "rnn"]], "at": [20]}]
     found = evidence(make_study(tmp_path, {"claims": claims}), {("lstm", "20"): [0.8, 0.9], ("rnn", "20"): [0.7, 0.8]})
     assert tables.paired_means(found).rows == [
-        ("RNN, orthogonal", "85.0 (21.5 to 100.0)", "75.0 (11.5 to 100.0)", "-10.0 (-10.0 to -10.0)")
+        ("RNN, orthogonal", "85.0 (21.5–100.0)", "75.0 (11.5–100.0)", "-10.0 (-10.0 to -10.0)")
     ]
 
 

@@ -122,7 +122,7 @@ def test_a_classifier_is_better_where_the_interval_of_their_difference_is_above_
     assert verdicts == {"pairs": HOLDS, "order": FAILS, "triples": FAILS, "ratios": UNDECIDED}
     together = clustered(1.0 * right["SVM, words and pairs"] - right["SVM, words"], np.arange(reviews), comparisons=4)
     assert found.verdicts["ratios"].rows[0].difference == points(together)
-    assert found.tables["accuracy"].rows[0] == ("NBSVM, words", "0.1", "50.0 %", "80.0 % (78.2 to 81.8)")
+    assert found.tables["accuracy"].rows[0] == ("NBSVM, words", "0.1", "50.0 %", "80.0 % (78.2–81.8)")
     assert findings_in(tmp_path, table[:0]) == Findings()
 
 

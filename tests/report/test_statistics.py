@@ -122,7 +122,7 @@ def test_the_t_interval_of_outcomes_in_two_clusters_fails_where_all_seeds_may_co
 @pytest.mark.parametrize("learns", [0.3, 0.5, 0.9])
 @pytest.mark.parametrize("seeds", [10, 20])
 def test_a_gaffke_interval_holds_the_mean_of_outcomes_in_two_clusters(seeds: int, learns: float) -> None:
-    outcomes = clusters(np.random.default_rng(seeds), (300, seeds), learns)
+    outcomes = clusters(np.random.default_rng(seeds), (100, seeds), learns)
     assert coverage(map(gaffke_interval, outcomes), 0.5 + learns / 2) >= 0.95
 
 

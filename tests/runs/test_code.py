@@ -181,7 +181,6 @@ def choices(group: str) -> list[str]:
     "overrides",
     [
         *((f"encoder={name}",) for name in choices("encoder")),
-        *((*ADDING_TASK, f"encoder={name}") for name in choices("encoder") if name != "bag"),
         *((f"pooling={name}",) for name in choices("pooling")),
         *((f"optimizer={name}",) for name in choices("optimizer")),
         *((f"data={name}",) for name in choices("data")),

@@ -57,23 +57,23 @@ def with_deviation(value: Spread, places: int) -> str:
 
 
 def percent(interval: Interval) -> str:
-    """`88.1 % (87.6 to 88.5)`, or `88.1 %` where there is no interval."""
+    """`88.1 % (87.6–88.5)`, or `88.1 %` where there is no interval."""
     return _bounded(interval, "{:.1f}", " %", factor=100)
 
 
 def points(interval: Interval) -> str:
     """`+7.2 (+3.5 to +9.8)`, a difference in percentage points; `+7.2` where there is no interval."""
-    return _bounded(interval, "{:+.1f}", factor=100)
+    return _bounded(interval, "{:+.1f}", factor=100, between=" to ")
 
 
 def with_bounds(interval: Interval, places: int) -> str:
-    """`0.88 (0.85 to 0.91)`, or `0.88` where there is no interval."""
+    """`0.88 (0.85–0.91)`, or `0.88` where there is no interval."""
     return _bounded(interval, f"{{:.{places}f}}")
 
 
-def _bounded(interval: Interval, form: str, unit: str = "", factor: float = 1) -> str:
+def _bounded(interval: Interval, form: str, unit: str = "", factor: float = 1, between: str = "–") -> str:
     estimate, low, high = (form.format(factor * value) for value in (interval.estimate, interval.low, interval.high))
-    return estimate + unit + (f" ({low} to {high})" if interval.known else "")
+    return estimate + unit + (f" ({low}{between}{high})" if interval.known else "")
 
 
 def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -> Interval:
