@@ -108,9 +108,10 @@ def of_lags() -> list[str]:
     chrono = [*learn("figure", "lstm_chrono", 100), *learn("long_range", "lstm_chrono", 400)]
     new = [learn("figure", arm, 100)[0] for arm in ("min_gru", "lru", "slstm")]
     assert [learn("figure", "lru", beside)[0] for beside in (90, 110)] == [0, 0]
+    long = learn("schedule", "rnn_18000_540", 100)
     return [
-        f"succeeds in {near[0]} of {near[1]} seeds at lag 50 and in none at 100; trained on mixed lags of 2 to 50, "
-        f"{lasts[0]} of {lasts[1]} succeed at 400.",
+        f"succeeds in {near[0]} of {near[1]} seeds at lag 50 and in none at 100; with ten times the steps, in "
+        f"{long[0]} of {long[1]}. Trained on mixed lags of 2 to 50, {lasts[0]} of {lasts[1]} succeed at 400.",
         f"decides at lag 100: {rate[0]} of {rate[1]} seeds, or none; at 400 none of {last[1]} succeeds.",
         "With chrono initialization, {} of {} and {} of {}.".format(*chrono),
         f"with {min(new)} to {max(new)} seeds.",
@@ -173,7 +174,7 @@ def of_the_parts() -> list[str]:
     assert near["lstm_detach_hidden"] == far["lstm_no_forget"] == (10, 10)
     return [
         "seed succeeds at lag 20, and {} of {} at lag 100.".format(*far["lstm_detach_hidden"]),
-        "Without it {} of {} seeds succeed at lag 20, and all at lag 100.".format(*near["lstm_no_forget"]),
+        "Without it {} of {} seeds succeed at lag 20, and all at lag 100".format(*near["lstm_no_forget"]),
         "With ten times the steps, forget bias 5 succeeds in {} of {}.".format(*learn("budget", "lstm_forget_5", 50)),
     ]
 
@@ -258,7 +259,8 @@ def test_the_numbers_of_the_answers_for_a_class_are_those_of_the_studies() -> No
         in lesson
     )
     assert learn("budget", "rnn_uniform", 50) == (10, 10)
-    assert "the uniform RNN succeeds at lag 50 in ten of ten seeds" in lesson
+    assert learn("schedule", "rnn_18000_540", 100) == (10, 10)
+    assert "succeeds at lag 50 in ten of ten seeds, and the orthogonal one at lag 100." in lesson
     assert learn("learnability", "rnn_relu", 100) == (20, 20)
     assert "It succeeds at lag 100 in all of 20 seeds." in lesson
 
