@@ -45,8 +45,8 @@ def study_of(protocol: str) -> Study:
     return next(study for study in all_studies() if protocol in study.protocols)
 
 
-def learn(protocol: str, arm: str, lag: int) -> tuple[int, int]:
-    """Number of seeds of an arm that succeed at a lag, and number of all."""
+def learn(protocol: str, arm: str, lag: int | str) -> tuple[int, int]:
+    """Number of seeds of an arm that succeed at a lag or a task, and number of all."""
     return evidence(protocol).learn(arm, str(lag))
 
 
@@ -105,19 +105,24 @@ def of_lags() -> list[str]:
         ("finalists", "lstm_9", 100), ("figure", "lstm", 100), ("long_range", "lstm", 400)
     ))  # fmt: skip
     assert far[0] == other[0] == last[0] == 0
+    small = learn("cause", "lstm_32", 100)
+    assert small[1] == rate[1]
     chrono = [*learn("figure", "lstm_chrono", 100), *learn("long_range", "lstm_chrono", 400)]
     new = [learn("figure", arm, 100)[0] for arm in ("min_gru", "lru", "slstm")]
+    parity = [
+        {learn("capacity", arm, "parity over 40 steps, tested over 160") for arm in arms}
+        for arms in (("rnn", "gru", "lstm", "slstm"), ("min_gru", "lru"))
+    ]
+    assert parity == [{(10, 10)}, {(0, 10)}]
     assert [learn("figure", "lru", beside)[0] for beside in (90, 110)] == [0, 0]
     long = learn("schedule", "rnn_18000_540", 100)
     return [
         f"succeeds in {near[0]} of {near[1]} seeds at lag 50 and in none at 100; with ten times the steps, in "
         f"{long[0]} of {long[1]}. Trained on mixed lags of 2 to 50, {lasts[0]} of {lasts[1]} succeed at 400.",
-        f"decides at lag 100: {rate[0]} of {rate[1]} seeds, or none; at 400 none of {last[1]} succeeds.",
+        f"decides at lag 100: {rate[0]} of {rate[1]} seeds, or none; with half the units, and nearly as few weights as "
+        f"an RNN, {small[0]}. At 400 none of {last[1]} succeeds.",
         "With chrono initialization, {} of {} and {} of {}.".format(*chrono),
-        f"with {min(new)} to {max(new)} seeds.",
-        "with 32 units, and nearly as few as an RNN, {} of {} succeed at lag 100.".format(
-            *learn("cause", "lstm_32", 100)
-        ),
+        f"with {min(new)} to {max(new)} seeds; the LRU at that lag alone.",
     ]
 
 

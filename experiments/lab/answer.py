@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from experiments.lab.findings import Found, by_arm, searched_where_run, shares_of
-from experiments.lab.rules import tally, worst_to_best
+from experiments.lab.rules import Evidence, tally, worst_to_best
 from experiments.lab.table import read_results
 from experiments.lab.tables import span
 from sentiment_rnn.report.tables import Table
@@ -16,6 +16,11 @@ SHOWN = 100
 """The lag of which the seeds are shown."""
 NONE = "–"
 """Text in place of a number that was not measured."""
+TASKS = {
+    "parity": "parity over 40 steps, tested over 160",
+    "recall": "recall 4 pairs over 2 steps",
+}
+"""Conditions of the study `capacity`, by the names of their columns."""
 COLUMNS = ("encoder", "longest lag", f"seeds at lag {SHOWN}", "IMDb [%]")
 
 
@@ -31,10 +36,22 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
 
 
 def learned_table(experiments: Path, findings: Iterable[Found]) -> Table:
-    """The rows of README's table and the others."""
-    asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
-    rows = rows_of_arms([*asked["readme"], *asked["others"]], findings, "{}/{}".format)
-    return Table("Seeds that succeed; longest lag and IMDb as in README", COLUMNS, rows)
+    """The rows of README's table and the others, with the tasks of `TASKS` beside them."""
+    asked, found = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8")), list(findings)
+    arms = [*asked["readme"], *asked["others"]]
+    capacity = next((of["capacity"].evidence for study, of in found if study.name == "capacity" and of), None)
+    rows = [
+        (*row, *(counted(capacity, arm, task) for task in TASKS.values()))
+        for arm, row in zip(arms, rows_of_arms(arms, found, "{}/{}".format), strict=True)
+    ]
+    return Table("Seeds that succeed; longest lag and IMDb as in README", (*COLUMNS, *TASKS), rows)
+
+
+def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
+    """`10/10`, the seeds of an arm that succeed."""
+    if evidence is None or (arm, condition) not in evidence.scores:
+        return NONE
+    return "{}/{}".format(*evidence.learn(arm, condition))
 
 
 def rows_of_arms(

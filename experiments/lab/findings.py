@@ -91,7 +91,7 @@ def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict
             found.setdefault(sweep.condition, {}).update(draws)
     score = SEARCHED[study.search_score]
     return {
-        "_".join(["search", *condition.split()]): search_table(of, study, ", ".join(filter(None, [score, condition])))
+        "_".join(["search", *condition.replace(",", "").split()]): search_table(of, study, ", ".join(filter(None, [score, condition])))
         for condition, of in found.items()
     }
 

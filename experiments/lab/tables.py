@@ -60,7 +60,8 @@ def shares(evidence: Evidence) -> Table:
 
 def counts(evidence: Evidence) -> Table:
     """Seeds that succeed by condition, without intervals: `shares` has them."""
-    title = f"Seeds that succeed (above {100 * LEARNS:g} %), by lag [tokens]"
+    by = ", by lag [tokens]" if evidence.study.unit else ""
+    title = f"Seeds that succeed (above {100 * LEARNS:g} %){by}"
     return by_condition(evidence, title, lambda *one: "{}/{}".format(*evidence.learn(*one)))
 
 
