@@ -90,10 +90,11 @@ def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict
         if draws := draws_of(table, sweep.name):
             found.setdefault(sweep.condition, {}).update(draws)
     score = SEARCHED[study.search_score]
-    return {
-        "_".join(["search", *condition.replace(",", "").split()]): search_table(of, study, ", ".join(filter(None, [score, condition])))
-        for condition, of in found.items()
-    }
+    tables = {}
+    for condition, of in found.items():
+        name = "_".join(["search", *condition.replace(",", "").split()])
+        tables[name] = search_table(of, study, ", ".join(filter(None, [score, condition])))
+    return tables
 
 
 def mean_of(values: Iterable[float], places: int = 1) -> str:
