@@ -217,7 +217,7 @@ def test_the_numbers_beside_published_work_are_those_of_the_studies() -> None:
         "the LSTM with forget bias 0 with {} of {}".format(*learn("own_rate", "lstm_forget_0", 50)),
         "succeed at lag 100, and {} of {} at lag 20".format(*learn("causes", "lstm_no_forget", 20)),
         "2 to 50 mixed, {} of {} succeed at lag 400".format(*carried_to_400()),
-        "keeps eight bits for 28 steps in {} of {} seeds, an LSTM in {} of {}, and one that only starts so in none".format(
+        "keeps eight bits for 28 steps in {} of {} seeds, an LSTM in {} of {}, and one that only starts so".format(
             *learn("capacity", "rnn_orthogonal", COPIED), *copied["lstm"]
         ),
     ):
