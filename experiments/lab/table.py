@@ -16,6 +16,7 @@ import io
 import itertools
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,17 +38,22 @@ BySeed = dict[int, float]
 def read_results(folder: Path) -> pd.DataFrame:
     """The rows of a study; raises `UserError` where it has none, or the file is damaged."""
     path = folder / RESULTS
-    kinds = dict.fromkeys(COLUMNS, str) | {"seed": int, "draw": "Int64", "value": float}
-    missing = {"draw": [""], "value": ["nan"]}
     try:
-        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=missing)[COLUMNS]
-        for row in table[table.value.isna() & table.draw.isna()].itertuples():
-            raise ValueError(f"{row.metric} of {row.arm}, seed {row.seed}, is no number")
-        return table
+        return _rows(path, path.stat().st_mtime_ns).copy()
     except FileNotFoundError as error:
         raise UserError(f"{path}: not there; run make study NAME={folder.name}") from error
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); put the committed file back") from error
+
+
+@lru_cache(maxsize=4)  # each sweep asks for the draws of its searches
+def _rows(path: Path, changed: int) -> pd.DataFrame:
+    kinds = dict.fromkeys(COLUMNS, str) | {"seed": int, "draw": "Int64", "value": float}
+    missing = {"draw": [""], "value": ["nan"]}
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=missing)[COLUMNS]
+    for row in table[table.value.isna() & table.draw.isna()].itertuples():
+        raise ValueError(f"{row.metric} of {row.arm}, seed {row.seed}, is no number")
+    return table
 
 
 def results_csv(table: pd.DataFrame) -> str:
