@@ -81,6 +81,7 @@ ELSEWHERE = {
     ),
     "tests/experiments/test_scripts.py": (
         "make bench", "make bench-quick", "make overhead", "make prediction",
+        "python experiments/benchmarks/placement.py",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_own_encoder.py": ("python -m sentiment_rnn train -m --config-dir my_conf", "make lag"),

@@ -98,5 +98,6 @@ def verdict(evidence: Evidence, kept: dict[str, pd.Series]) -> Verdict:
     row = Numbers(f"over {100 * MARGIN:g} points more", evidence.label(pretrained), NO_SEED, evidence.label(drawn))
     if leads.empty:
         return Verdict(judged(None), (row,))
-    ahead, p = lost(leads), sign_p(*lost(leads))
+    ahead = lost(leads)
+    p = sign_p(*ahead)
     return Verdict(judged(most(*ahead, p) if whole else None), (row._replace(number=tally(*ahead), p=f"{p:.2g}"),))

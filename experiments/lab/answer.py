@@ -16,10 +16,7 @@ SHOWN = 100
 """The lag of which the seeds are shown."""
 NONE = "–"
 """Text in place of a number that was not measured."""
-TASKS = {
-    "parity": "parity over 40 steps, tested over 160",
-    "recall": "recall 4 pairs over 2 steps",
-}
+TASKS = {"parity": "parity over 40 steps, tested over 160", "recall": "recall 4 pairs over 2 steps"}
 """Conditions of the study `capacity`, by the names of their columns."""
 COLUMNS = ("encoder", "longest lag", f"seeds at lag {SHOWN}", "IMDb [%]")
 
@@ -44,12 +41,13 @@ def learned_table(experiments: Path, findings: Iterable[Found]) -> Table:
         (*row, *(counted(capacity, arm, task) for task in TASKS.values()))
         for arm, row in zip(arms, rows_of_arms(arms, found, "{}/{}".format), strict=True)
     ]
-    return Table("Seeds that succeed; longest lag and IMDb as in README", (*COLUMNS, *TASKS), rows)
+    title = "Seeds that succeed; longest lag and IMDb as in README, parity and recall as in capacity"
+    return Table(title, (*COLUMNS, *TASKS), rows)
 
 
 def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
-    """`10/10`, the seeds of an arm that succeed."""
-    if evidence is None or (arm, condition) not in evidence.scores:
+    """`10/10`, the seeds of an arm that succeed, of all that were planned."""
+    if evidence is None or evidence.whole(arm, condition) is None:
         return NONE
     return "{}/{}".format(*evidence.learn(arm, condition))
 

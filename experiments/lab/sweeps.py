@@ -105,11 +105,8 @@ def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]
     """The asked arms that have a learning rate: of a search, by an override, or of their search that was run. A
     language model's is in its settings."""
     asked = asked_arms(study, sweep, overrides)
-    if (
-        sweep.draws
-        or sweep.pretrains
-        or any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides)
-    ):
+    given = any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides)
+    if given or sweep.draws or sweep.pretrains:
         return asked
     chosen = chosen_draws(study, sweep)
     return [arm for arm in asked if chosen[arm] is not None]

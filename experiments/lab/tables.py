@@ -43,12 +43,8 @@ def by_condition(
 
 def shares(evidence: Evidence) -> Table:
     """Seeds that succeed by condition; of three lags or more, the span that follows."""
-    every, by = replace(evidence, scores=evidence.every), ", by lag [tokens]" if evidence.study.unit else ""
-    table = by_condition(
-        every,
-        f"Seeds that succeed (above {100 * LEARNS:g} %){by}, {EXACT}",
-        lambda *one: tally(*every.learn(*one)),
-    )
+    every = replace(evidence, scores=evidence.every)
+    table = by_condition(every, f"{succeed(evidence)}, {EXACT}", lambda *one: tally(*every.learn(*one)))
     if len(every.conditions) < SPANNED or not evidence.study.unit:
         return table
     spans = [span({int(one): every.share(arm, one) for one in every.conditions if (arm, one) in every.scores})
@@ -60,9 +56,12 @@ def shares(evidence: Evidence) -> Table:
 
 def counts(evidence: Evidence) -> Table:
     """Seeds that succeed by condition, without intervals: `shares` has them."""
-    by = ", by lag [tokens]" if evidence.study.unit else ""
-    title = f"Seeds that succeed (above {100 * LEARNS:g} %){by}"
-    return by_condition(evidence, title, lambda *one: "{}/{}".format(*evidence.learn(*one)))
+    return by_condition(evidence, succeed(evidence), lambda *one: "{}/{}".format(*evidence.learn(*one)))
+
+
+def succeed(evidence: Evidence) -> str:
+    """Title of a table of seeds that succeed by condition."""
+    return f"Seeds that succeed (above {100 * LEARNS:g} %)" + (", by lag [tokens]" if evidence.study.unit else "")
 
 
 def moved(evidence: Evidence) -> Table:

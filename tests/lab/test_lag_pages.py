@@ -1,8 +1,9 @@
 """Counts of seeds in sentences of the pages of `lag` are those of the committed results."""
 
+import pandas as pd
 import pytest
 
-from experiments.lab.rules import evidence_of
+from experiments.lab.rules import LEARNS, evidence_of
 from experiments.lab.study import find_study
 from experiments.lab.table import read_results
 
@@ -30,3 +31,17 @@ def test_the_page_of_the_figure_says_how_many_encoders_succeed_at_lag_100() -> N
     assert not succeed & {"rnn_uniform", "rnn", "rnn_orthogonal"}
     said = "At lag 100 no tanh RNN succeeds, and eight of the others do."
     assert said in (STUDY.folder / "figure.md").read_text()
+
+
+def test_the_page_of_the_schedule_says_how_many_seeds_lose_what_they_learned() -> None:
+    arms = ["rnn_18000_5400", "rnn_gain_18000_5400"]
+    evidence = evidence_of(STUDY, STUDY.protocol("schedule"), read_results(STUDY.folder))
+    failed = [(arm, seed) for arm in arms for seed, score in evidence.scores[arm, "100"].items() if score <= LEARNS]
+    curves = pd.read_csv(STUDY.folder / "curves.csv")
+    runs = {at: run for at, run in curves[curves.draw.isna()].groupby(["arm", "seed"]) if at in failed}
+    best = {at: run.loc[run.accuracy.idxmax()] for at, run in runs.items()}
+    lost = [at for at in failed if best[at].accuracy > 0.7 and runs[at].accuracy.iloc[-1] < 0.6]
+    assert all(best[at].steps < 5_400 for at in lost), "the rate still rises"
+    assert (len(failed), len(lost)) == (11, 5)
+    said = "Of the 11 others, 5 pass 70 % on validation and fall back to chance"
+    assert said in (STUDY.folder / "schedule.md").read_text()
