@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from documented import REPOSITORY, commands, targets
-from made_imdb import write_imdb
+from made_imdb import write_imdb, write_unlabelled
 from processes import environment, free_port, served
 
 TINY = "trainer.epochs=1 trainer.threads=1 encoder.hidden_size=4 embedding.size=4 tracking.system_metrics=false"
@@ -70,6 +70,7 @@ WALKS = {
         Step("sentiment-rnn train -m data=imdb encoder=rnn,lstm,gru seed=0,1,2 study=mine", "FINISHED", IMDB),
         Step("sentiment-rnn compare mine --output runs/mine", "Figure: runs/mine/comparison"),
         Step(SWEEP, "logged to run", IMDB),
+        Step("make best", "(?s)perplexity.*pooling last_mean_max.*Figure: runs/best/comparison", IMDB),
     ],
 }
 """Commands that build on each other, in order; each list in a copy of its own."""
@@ -81,7 +82,8 @@ ELSEWHERE = {
     ),
     "tests/experiments/test_scripts.py": (
         "make bench", "make bench-quick", "make overhead", "make prediction",
-        "python experiments/benchmarks/placement.py",
+        "python experiments/benchmarks/placement.py", "python experiments/benchmarks/overhead.py",
+        "python experiments/benchmarks/language_model.py",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_own_encoder.py": ("python -m sentiment_rnn train -m --config-dir my_conf", "make lag"),
@@ -158,7 +160,7 @@ def checkouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             shutil.copy2(REPOSITORY / name, target)
         (folder / ".venv").symlink_to(Path(sys.prefix))
         (folder / "path").mkdir()
-        (folder / "path" / "aclImdb_v1.tar.gz").symlink_to(write_imdb(folder / "path"))
+        (folder / "path" / "aclImdb_v1.tar.gz").symlink_to(write_unlabelled(write_imdb(folder / "path")))
         (folder / "reviews.csv").write_text("text,label\n" + "the film was great .,1\nthe film was awful .,0\n" * 9)
     return there
 

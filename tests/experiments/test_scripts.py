@@ -38,6 +38,7 @@ SCRIPTS = {
     "benchmarks/pairs.py": set(),
     "benchmarks/commands.py": {"benchmarks/first_step.py"},
     "benchmarks/keras_case.py": set(),
+    "benchmarks/language_model.py": set(),
     "benchmarks/overhead.py": set(),
     "benchmarks/placement.py": set(),
     "benchmarks/prediction.py": set(),
@@ -200,6 +201,17 @@ def test_the_minutes_of_a_placement_are_those_of_its_runs(tmp_path: Path) -> Non
     )
     runs, epochs = DRAWS + FINALS + SEEDS, DRAWS * EPOCHS // 2 + (FINALS + SEEDS) * EPOCHS
     assert minutes == pytest.approx((runs * fixed + epochs * epoch) / 120, abs=0.2)
+
+
+@pytest.mark.slow
+def test_a_step_of_a_language_model_is_timed_beside_plain_pytorch(tmp_path: Path) -> None:
+    shown = run_script("benchmarks/language_model.py", tmp_path).stdout
+    assert re.search(r"^peak memory so far \d+\.\d\d GiB$", shown, re.MULTILINE)
+    took = dict(re.findall(r"^(.+): (\d\.\d{3}) s, [\d,]+ tokens a second$", shown, re.MULTILINE))
+    assert list(took) == ["sampled step", "full step", "recurrence", "full output", "its products", "plain PyTorch"]
+    ratios = dict(re.findall(r"^(.+ / .+): (\S+)$", shown, re.MULTILINE))
+    assert list(ratios) == ["plain PyTorch / sampled step", "sampled step / recurrence", "full output / its products"]
+    assert all(float(ratio) > 0 for ratio in ratios.values())
 
 
 @pytest.mark.slow

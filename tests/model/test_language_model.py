@@ -76,12 +76,22 @@ def test_pieces_equal_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for piece, rows in ((10**6, 1000), (1, 5), (1, 1)):
         monkeypatch.setattr(language_model, "PIECE", piece)
-        monkeypatch.setattr(language_model, "LEAST_ROWS", rows)
+        monkeypatch.setattr(language_model, "ROWS", rows)
         torch.manual_seed(3)
         loss = model.loss(*model(*reviews()), sampled=True)
         found.append([loss, *gradients(loss, model)])
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], atol=1e-6, rtol=1e-6)
+
+
+def test_the_loss_of_a_word_that_is_next_to_impossible_is_right() -> None:
+    model = build()
+    with torch.no_grad():
+        model.bias[5] = -500  # its probability is 0 in float32
+    said, targets = model(*reviews())
+    targets = torch.full_like(targets, 5)
+    torch.testing.assert_close(model.loss(said, targets, sampled=True), plain_loss(model, said, targets))
+    assert model.loss(said, targets, sampled=True) > 400
 
 
 def test_no_logits_of_all_tokens_are_held() -> None:

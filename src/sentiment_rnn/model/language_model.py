@@ -19,8 +19,9 @@ from sentiment_rnn.model.linear import linear
 from sentiment_rnn.model.network import Backbone
 from sentiment_rnn.model.training import TextModule
 
-PIECE, LEAST_ROWS = 2**20, 128
-"""Logits that are there at once, few enough for a processor's cache; and targets at least, or products are slow."""
+ROWS, PIECE = 1024, 2**20
+"""Targets whose logits are there at once: with fewer, products are slow. And logits of which the softmax is taken at
+once, few enough for a processor's cache."""
 
 
 class LanguageModel(TextModule):
@@ -62,9 +63,9 @@ class LanguageModel(TextModule):
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`tokens [B, T]` int64, `lengths [B]` int64 → `P h_t` of every word that has a next one, `[N, E]`, and the
         next words `[N]` int64."""
-        states = self.backbone(tokens, lengths)[:, :-1]
-        asked = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None] - 1
-        return self.projection(states[asked]), tokens[:, 1:][asked]
+        said = self.projection(self.backbone(tokens, lengths))[:, :-1]
+        asked = torch.arange(said.shape[1], device=lengths.device) < lengths[:, None] - 1
+        return said[asked], tokens[:, 1:][asked]
 
     def loss(self, said: Tensor, targets: Tensor, sampled: bool) -> Tensor:
         """Mean cross-entropy [nats a token] of `said [N, E]` and `targets [N]`, over sampled words or over all."""
@@ -160,30 +161,22 @@ class _CrossEntropy(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, own: Tensor, place: Tensor, differentiable: bool
     ) -> Tensor:
         """`weight [K, E]`, `bias [K]`, `own [N]`, and the `place [N]` of each target among the K, −1 for none."""
-        device, K = x.device.type, len(weight)
+        device = x.device.type
         numbers = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         lower, w = x.to(numbers), weight.to(numbers)
-        total, rows = own.new_zeros(()), max(LEAST_ROWS, PIECE // K)
+        total = own.new_zeros(())
         if differentiable:
             found = dx, dw, db, by_own = [torch.zeros_like(each) for each in (lower, weight, bias, own)]
             ctx.save_for_backward(*found)
         with torch.autocast(device, enabled=False):
-            for start in range(0, len(x), rows):
-                part = slice(start, start + rows)
-                logits = own.new_empty(len(own[part]), K + 1)
-                torch.add(linear(lower[part], w), bias, out=logits[:, :K])
-                logits[:, K] = own[part]
-                (hit,) = (place[part] >= 0).nonzero(as_tuple=True)
-                logits[hit, place[part][hit]] = -torch.inf
-                logarithms = logits.log_softmax(1)
-                total -= logarithms[:, K].sum()
+            for start in range(0, len(x), ROWS):
+                part = slice(start, start + ROWS)
+                products = linear(lower[part], w)
+                by = (by_own[part], db) if differentiable else None
+                total += _cross_entropy_(products, bias, own[part], place[part], by)
                 if differentiable:
-                    p = logarithms.exp_()
-                    by_own[part] = p[:, K] - 1
-                    p = p[:, :K].to(numbers)
-                    dx[part] = linear(p, w.t())
-                    dw += p.t() @ lower[part]
-                    db += p.sum(0, dtype=db.dtype)
+                    dx[part] = linear(products, w.t())
+                    dw += products.t() @ lower[part]
         return total
 
     @staticmethod
@@ -191,3 +184,26 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         scale = float(gradients[0])  # a tensor would be rounded to three digits where the others are
         return *(scale * each for each in ctx.saved_tensors), None, None
+
+
+def _cross_entropy_(
+    products: Tensor, bias: Tensor, own: Tensor, place: Tensor, by: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    """The sum of a piece. Where there is a `by`, the `products [R, K]` turn into the gradient of their logits, that of
+    `own [R]` is written into by's first and that of `bias [K]` added to its second."""
+    K, total = len(bias), own.new_zeros(())
+    for start in range(0, len(own), max(1, PIECE // K)):
+        part = slice(start, start + max(1, PIECE // K))
+        logits = own.new_empty(len(own[part]), K + 1)
+        torch.add(products[part], bias, out=logits[:, :K])
+        logits[:, K] = own[part]
+        (hit,) = (place[part] >= 0).nonzero(as_tuple=True)
+        logits[hit, place[part][hit]] = -torch.inf
+        p = logits.softmax(1)
+        # The logarithm of the largest p, which is no denormal number, not of the target's, which may be 0.
+        total += (logits.amax(1) - p.amax(1).log() - own[part]).sum()
+        if by is not None:
+            products[part] = p[:, :K]
+            by[0][part] = p[:, K] - 1
+            by[1].add_(p[:, :K].sum(0))
+    return total
