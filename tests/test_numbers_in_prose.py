@@ -1,12 +1,15 @@
 """The numbers in handwritten sentences of README and docs/teaching.md are what the committed results say."""
 
+import math
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pandas as pd
 from scipy.special import ndtri
+from scipy.stats import binom
 
 from experiments.lab.rules import Evidence, beyond, evidence_of
 from experiments.lab.study import Study, all_studies
@@ -222,6 +225,33 @@ def test_the_numbers_beside_published_work_are_those_of_the_studies() -> None:
         ),
     ):
         assert said in page
+
+
+def test_the_numbers_on_recall_are_those_of_the_study_and_of_who_knows_the_values_alone() -> None:
+    page = (REPOSITORY / "experiments" / "capacity" / "README.md").read_text()
+    kept = {
+        pairs: {
+            arm: [100 * score for score in of.values()]
+            for (arm, task), of in evidence("capacity").scores.items()
+            if task == f"recall {pairs} pairs over 2 steps"
+        }
+        for pairs in (4, 8)
+    }
+    worth = {pairs: 100 * kept_by_counts(pairs, 16) for pairs in kept}
+    assert f"worth {worth[4]:.0f} % of four pairs and {worth[8]:.0f} % of eight" in page
+    surpass = {(pairs, arm) for pairs, arms in kept.items() for arm, of in arms.items() if fmean(of) > worth[pairs]}
+    assert surpass == {(4, "slstm")}
+    gru, lstm, rnn = (fmean(kept[8][arm]) for arm in ("gru", "lstm", "rnn"))
+    assert round(gru) == round(lstm)
+    assert f"GRU and LSTM keep {lstm:.0f} %, the orthogonal RNN {rnn:.0f}." in page
+
+
+def kept_by_counts(pairs: int, alphabet: int) -> float:
+    """What is kept by one who knows how often each value occurred, and not with which key: 1 − E[H] / log(alphabet),
+    with the entropy H of those counts."""
+    shares = np.arange(1, pairs + 1) / pairs
+    chances = binom.pmf(np.arange(1, pairs + 1), pairs, 1 / alphabet)
+    return float(1 + alphabet * (chances * shares * np.log(shares)).sum() / math.log(alphabet))
 
 
 def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() -> None:

@@ -140,10 +140,10 @@ def spread_over_seeds(evidence: Evidence) -> Table:
     for arm in evidence.arms:
         by_seed = evidence.scores[arm, ""]
         values = 100 * np.array(list(by_seed.values()))
-        cells = (values.min(), np.median(values), values.max())
-        rows.append((evidence.label(arm), mean_score(by_seed), *(f"{cell:.1f}" for cell in cells)))
-    columns = ("arm", "mean", "worst seed", "median", "best seed")
-    return Table("Test accuracy [%] over seeds, the mean with its 95 % t interval", columns, rows)
+        ends = f"{values.min():.1f}–{values.max():.1f}"
+        rows.append((evidence.label(arm), mean_score(by_seed), f"{np.median(values):.1f}", ends))
+    title = "Test accuracy [%] over seeds: the mean with its 95 % t interval, the median, the worst and the best"
+    return Table(title, ("arm", "mean", "median", "seeds"), rows)
 
 
 def carried(evidence: Evidence) -> Table:

@@ -84,7 +84,7 @@ def test_the_spread_over_seeds_has_the_worst_and_the_best(tmp_path: Path) -> Non
     sweep = {"name": "learn", "arms": ["rnn", "lstm"], "seeds": "0-3", "rates": ["s"]}
     study = make_study(tmp_path, {"sweeps": [sweep]}, unit="")
     (row,) = tables.spread_over_seeds(evidence(study, {("rnn", ""): [0.8, 0.9, 0.7, 0.8]})).rows
-    assert row == ("RNN, orthogonal", "80.0 (67.0–93.0)", "70.0", "80.0", "90.0")
+    assert row == ("RNN, orthogonal", "80.0 (67.0–93.0)", "80.0", "70.0–90.0")
 
 
 def test_pairs_of_seeds_are_compared_with_their_other_run(tmp_path: Path) -> None:
