@@ -246,6 +246,44 @@ def test_the_numbers_on_recall_are_those_of_the_study_and_of_who_knows_the_value
     assert f"GRU and LSTM keep {lstm:.0f} %, the orthogonal RNN {rnn:.0f}." in page
 
 
+def test_the_numbers_on_a_language_model_are_those_of_the_study() -> None:
+    found = evidence("cure")
+    page = " ".join((REPOSITORY / "experiments" / "best" / "README.md").read_text().split())
+    drawn, pretrained = (found.scores[arm, ""] for arm in ("rnn", "rnn_pretrained"))
+    gains = {seed: pretrained[seed] - drawn[seed] for seed in drawn}
+    ahead = [seed for seed, gain in gains.items() if gain > MARGIN]
+    assert (len(gains), ahead) == (10, [min(drawn, key=lambda seed: drawn[seed])])
+    assert sorted(drawn.values())[0] < 0.6 < 0.79 < sorted(drawn.values())[1], "one fails"
+    worse = sum(gain < 0 for gain in gains.values())
+    assert worse == 7
+    assert "seven of ten are less accurate" in (REPOSITORY / "docs" / "findings.md").read_text()
+    table = found.table
+    perplexity = table[table.metric == "perplexity"].value
+    assert f"(perplexity {perplexity.min():.0f} to {perplexity.max():.0f})" in page
+    rates = table[table.metric == "learning_rate"].groupby("sweep").value.first()
+    same = "cure_final_plain_3", "cure_final_2"
+    assert {rates[name] for name in same} == {0.0014}
+    plain, other = (sorted(table[(table.sweep == name) & (table.metric == "score")].value.round()) for name in same)
+    assert "end at {:.0f}, {:.0f} and {:.0f} % on validation".format(*plain) in page
+    assert set(other) == {81}
+    assert "three from a language model at 81" in page
+    left = {
+        (arm, when): math.exp(fmean(math.log(share) for share in values_of(table, f"left_{when}")[arm, ""].values()))
+        for arm in ("rnn", "rnn_pretrained") for when in ("before", "after")
+    }  # fmt: skip
+    assert [f"{share:.0e}" for share in left.values()] == ["4e-03", "5e-02", "2e-07", "1e-06"]
+    areas = values_of(table, "state")
+    kept, other = (
+        {seed: float(ndtri(behind) / ndtri(areas[arm, "none"][seed]))
+         for seed, behind in areas[arm, "400 neutral behind"].items() if areas[arm, "none"][seed] > KNOWS}
+        for arm in ("rnn", "rnn_pretrained")
+    )  # fmt: skip
+    more = [other[seed] - share > 0.1 for seed, share in kept.items()]
+    assert (sum(more), len(more)) == (2, 9)
+    for path in ("docs/findings.md", "experiments/imdb/filler.md"):
+        assert f"keep {100 * fmean(kept.values()):.0f} % in the mean" in (REPOSITORY / path).read_text()
+
+
 def kept_by_counts(pairs: int, alphabet: int) -> float:
     """What is kept by one who knows how often each value occurred, and not with which key: 1 − E[H] / log(alphabet),
     with the entropy H of those counts."""

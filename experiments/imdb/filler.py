@@ -182,9 +182,10 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     whole = all(len(of_model) == len(planned) for of_model in measured.values())
     return Findings(
         {
-            "loss": loss_table(evidence, kept),
+            "loss": loss_table(evidence, kept, [SENTENCES]),
             "kept": kept_table(evidence, measured, kept),
             "areas": area_table(evidence, measured),
+            "losses": loss_table(evidence, kept, [SENTENCES, STOPS]),
         },
         verdicts(evidence, losses_of_claims(kept), whole),
         {"filler": filler_figure(evidence, kept)},
@@ -254,12 +255,12 @@ def kept_table(evidence: Evidence, measured: ByModel, kept: ByModel) -> Table:
     return Table(title, ("of", "arm", "seeds", *CONDITIONS[1:]), rows)
 
 
-def loss_table(evidence: Evidence, kept: ByModel) -> Table:
+def loss_table(evidence: Evidence, kept: ByModel, fillers: Sequence[str]) -> Table:
     """The loss by place, by measure, arm and filler."""
     rows = [
         (measure, evidence.label(arm), filler, points(t_interval(list(losses))), tally(*lost(losses)))
         for (measure, arm), found in kept.items() if len(found)
-        for filler, losses in ((filler, loss_by_place(found, filler)) for filler in (SENTENCES, STOPS))
+        for filler, losses in ((filler, loss_by_place(found, filler)) for filler in fillers)
     ]  # fmt: skip
     title = (
         f"Loss by place [points of what was known]: with {MOST} tokens in front, less with {MOST} behind. Mean with "

@@ -29,17 +29,17 @@ def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
     """The draws of a search, by arm. One that diverged has the lowest score of its arm, or, of several seeds, 0."""
     rows = table[(table.sweep == sweep) & table.draw.notna()]
     found: dict[str, list[Draw]] = {}
-    for arm in rows.arm.unique():
-        of_arm = rows[rows.arm == arm]
+    for arm, of_arm in rows.groupby("arm", sort=False):
         scores = of_arm[of_arm.metric == "score"]
         worst = 0.0 if scores.seed.nunique() > 1 or scores.value.isna().all() else scores.value.min()
         score = (
             scores.fillna({"value": worst}).groupby("draw").value.mean().round(3 if scores.seed.nunique() > 1 else 6)
         )
         rate, clip = (
-            of_arm[of_arm.metric == one].groupby("draw").value.first() for one in ("learning_rate", "clip_norm")
+            dict(of_arm.loc[of_arm.metric == one, ["draw", "value"]].itertuples(index=False, name=None))
+            for one in ("learning_rate", "clip_norm")
         )
-        found[arm] = [Draw(int(number), rate[number], clip[number], score[number]) for number in score.index]
+        found[str(arm)] = [Draw(int(number), rate[number], clip[number], mean) for number, mean in score.items()]
     return found
 
 
@@ -63,7 +63,7 @@ def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
         other, _, search = name.rpartition("/")
         # A study that is run into another folder takes the committed draws where it has searched none of its own.
         draws: dict[str, list[Draw]] = {}
-        for folder in [find_study(other).folder] if other else [study.folder, study.output]:
+        for folder in [find_study(other).folder] if other else dict.fromkeys([study.folder, study.output]):
             if (folder / RESULTS).is_file():
                 draws |= draws_of(read_results(folder), search)
         searches.append(draws)

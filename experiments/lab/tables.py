@@ -54,6 +54,13 @@ def shares(evidence: Evidence) -> Table:
     return Table(title, (*table.columns, "span"), rows)
 
 
+def spans(evidence: Evidence) -> Table:
+    """The span of each arm alone, of three lags or more, for a page whose figure shows the shares."""
+    table = shares(evidence)
+    return Table("Longest lag up to which the lower bound of the share that succeeds is above one half",
+                 ("arm", "lag [tokens]"), [(row[0], row[-1]) for row in table.rows])  # fmt: skip
+
+
 def counts(evidence: Evidence) -> Table:
     """Seeds that succeed by condition, without intervals: `shares` has them."""
     return by_condition(evidence, succeed(evidence), lambda *one: "{}/{}".format(*evidence.learn(*one)))
@@ -178,6 +185,7 @@ def bounded_means(evidence: Evidence) -> Table:
 
 TABLES: dict[str, Callable[[Evidence], Table]] = {
     "shares": shares,
+    "spans": spans,
     "counts": counts,
     "moved": moved,
     "steps": steps,

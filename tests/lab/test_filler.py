@@ -215,9 +215,10 @@ def test_findings_come_from_the_table_and_a_missing_seed_decides_nothing() -> No
     assert verdicts_in(table) == [HOLDS, FAILS, FAILS, HOLDS]
     (row,) = found.verdicts["rnn"].rows
     assert row[:3] == ("over 10 points by the filler's place", "RNN, orthogonal", "10/10 (69–100)")
-    of_loss, of_kept, of_areas = found.tables.values()
+    of_loss, of_kept, of_areas, of_losses = found.tables.values()
     assert [row[:3] for row in of_kept.rows[:2]] == [("state", "RNN, orthogonal", "10/10"), ("state", "GRU", "10/10")]
-    assert len(of_loss.rows) == 12
+    assert (len(of_loss.rows), len(of_losses.rows)) == (6, 12)
+    assert of_loss.rows == [row for row in of_losses.rows if row[2] == "neutral"]
     assert of_areas.rows[0][-1] == "90.0 ± 0.0"
     assert len([axes for axes in found.figures["filler"].axes if axes.get_visible()]) == 3
     assert verdicts_in(table[table.seed != 29]) == [UNDECIDED] * 4
@@ -235,7 +236,7 @@ def test_an_arm_of_which_no_seed_knows_anything_has_no_numbers() -> None:
     found = found_in(table.assign(value=table.value.where(table.arm != "rnn", 0.6)))
     assert found.verdicts["rnn"].rows[0][1:] == ("RNN, orthogonal", "no seed", *[""] * 6)
     assert found.tables["kept"].rows[0][2:] == ("0/10", *[""] * 8)
-    assert len(found.tables["loss"].rows) == 8
+    assert len(found.tables["losses"].rows) == 8
 
 
 def test_models_of_a_sweep_are_read_in_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

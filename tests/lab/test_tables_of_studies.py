@@ -48,6 +48,8 @@ def test_shares_are_counted_by_arm_and_lag_and_have_the_span_of_three_lags(tmp_p
     assert [(row[0], row[1], row[-1]) for row in three.rows] == [
         ("RNN, orthogonal", "", "20"), ("LSTM, forget bias 1", "20/20 (83–100)", "50"),
     ]  # fmt: skip
+    alone = tables.spans(evidence(study, dict(FOUR) | {("lstm", "5"): learners(20)}))
+    assert alone.rows == [("RNN, orthogonal", "20"), ("LSTM, forget bias 1", "50")]
 
 
 def test_steps_count_the_seeds_that_had_learned_by_then(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_run_in_earnest_is_no_trial(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_trials_is_refused_by_compare_in_one_line(tmp_path: Path) -> None:
-    run_command("train", tmp_path, "-m", *SMALL, "trainer.fast_dev_run=true", "seed=0,1", "study=tried", status=0)
+    run_command("train", tmp_path, "-m", *SMALL, "trainer.fast_dev_run=true", "seed=0", "study=tried", status=0)
     done = run_command("compare", tmp_path, "tried", status=1)
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: sweep tried (")
