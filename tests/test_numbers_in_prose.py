@@ -70,21 +70,18 @@ def carried_to_400() -> tuple[int, int]:
     return sum(score > 0.9 for score in every), len(every)
 
 
-def left_of_a_review() -> dict[str, list[float]]:
-    """Share of its state's knowledge that each seed keeps after 400 neutral tokens, by encoder: z of the area with the
-    tokens, divided by z of the area without them."""
-    areas = values_of(evidence("filler").table, "state")
-    found = {}
-    for arm in ("rnn", "gru", "lstm"):
-        before, behind = areas[arm, "none"], areas[arm, "400 neutral behind"]
-        found[arm] = [float(ndtri(behind[s]) / ndtri(before[s])) for s in before if before[s] > KNOWS]
-    return found
+def left_of_a_review(protocol: str, arm: str) -> dict[int, float]:
+    """Share of its state's knowledge that each seed keeps after 400 neutral tokens: z of the area with the tokens,
+    divided by z of the area without them."""
+    areas = values_of(evidence(protocol).table, "state")
+    before, behind = areas[arm, "none"], areas[arm, "400 neutral behind"]
+    return {s: float(ndtri(behind[s]) / ndtri(before[s])) for s in before if before[s] > KNOWS}
 
 
 def forgotten_by(encoder: str) -> tuple[int, int]:
     """Number of seeds that keep less than a twentieth of a review after 400 neutral tokens, and number of all. Each
     loses more than a fifth."""
-    left = left_of_a_review()[encoder]
+    left = left_of_a_review("filler", encoder).values()
     assert max(left) < 0.8
     return sum(share < 0.05 for share in left), len(left)
 
@@ -193,7 +190,7 @@ def of_real_text() -> list[str]:
         "{:.1f} and {:.1f} %".format(*(100 * end(accuracies_of(*of)) for end in (min, max)))
         for of in (("real_text", "rnn"), ("steady_rate", "rnn_steady"), ("real_text", "lstm"))
     )
-    left = left_of_a_review()
+    left = {arm: left_of_a_review("filler", arm).values() for arm in ("gru", "lstm")}
     pooled = fmean(accuracies_of("variants", "lstm_mean_max")) - fmean(accuracies_of("variants", "rnn_mean_max"))
     linear = values_of(read_results(REPOSITORY / "experiments" / "imdb"), "accuracy")
     words, pairs = (fmean(linear[f"NBSVM, {of}", ""].values()) for of in ("words", "words and pairs"))
@@ -272,12 +269,7 @@ def test_the_numbers_on_a_language_model_are_those_of_the_study() -> None:
         for arm in ("rnn", "rnn_pretrained") for when in ("before", "after")
     }  # fmt: skip
     assert [f"{share:.0e}" for share in left.values()] == ["4e-03", "5e-02", "2e-07", "1e-06"]
-    areas = values_of(table, "state")
-    kept, other = (
-        {seed: float(ndtri(behind) / ndtri(areas[arm, "none"][seed]))
-         for seed, behind in areas[arm, "400 neutral behind"].items() if areas[arm, "none"][seed] > KNOWS}
-        for arm in ("rnn", "rnn_pretrained")
-    )  # fmt: skip
+    kept, other = (left_of_a_review("cure", arm) for arm in ("rnn", "rnn_pretrained"))
     more = [other[seed] - share > 0.1 for seed, share in kept.items()]
     assert (sum(more), len(more)) == (2, 9)
     for path in ("docs/findings.md", "experiments/imdb/filler.md"):

@@ -19,16 +19,17 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
 
 import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import LanguageModelConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
-from sentiment_rnn.model.language_model import LanguageModel
+from sentiment_rnn.data.tokenizer import PADDING_ID
 from sentiment_rnn.model.linear import linear
 from sentiment_rnn.model.optimizer import clip_gradient_norm
+from sentiment_rnn.runs.language_model import build_model
 from sentiment_rnn.runs.machine import resolved, threads_of
 from steps import CLIP_NORM, LEARNING_RATE, VOCABULARY_SIZE, random_batch
 
@@ -78,13 +79,20 @@ def kinds_of(config: LanguageModelConfig, words: Tensor, lengths: Tensor) -> dic
 
     *Recurrence* is the backbone, forward and backward; *its products* the three of all logits with nothing between.
     """
-    model = untrained(config)
+    model = build_model(config, VOCABULARY_SIZE)
+    model.take_rows(torch.device("cpu"))
+    plain = Plain(config.embedding.size, config.encoder.hidden_size or 0, config.encoder.layers or 1)
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
     with half:
         said, targets = (each.detach() for each in model(words, lengths))
         states = model.backbone(words, lengths).detach()
     numbers = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     x, w = said.to(numbers), model.backbone.embedding.weight.detach().to(numbers)
+
+    def loss(sampled: bool) -> Tensor:
+        with half:
+            found, asked = model(words, lengths)
+            return model.loss(found, asked, sampled)
 
     def recurrence() -> None:
         model.zero_grad()
@@ -103,37 +111,21 @@ def kinds_of(config: LanguageModelConfig, words: Tensor, lengths: Tensor) -> dic
             logits.t() @ part
 
     return {
-        "sampled step": step_of(model, words, lengths, half, sampled=True),
-        "full step": step_of(model, words, lengths, half, sampled=False),
+        "sampled step": step_of(model, model.configure_optimizers(), lambda: loss(sampled=True)),
+        "full step": step_of(model, model.configure_optimizers(), lambda: loss(sampled=False)),
         "recurrence": recurrence,
         "full output": full_output,
         "its products": products,
-        "plain PyTorch": plain_step(config, words),
+        "plain PyTorch": step_of(plain, AdamW(plain.parameters(), lr=LEARNING_RATE), lambda: plain(words)),
     }
 
 
-def untrained(config: LanguageModelConfig) -> LanguageModel:
-    """The model of a run, with rows of the embedding updated as in training."""
-    model = LanguageModel(
-        VOCABULARY_SIZE, vars(config.embedding), config.encoder.settings, vars(config.optimizer),
-        config.task.samples, PADDING_ID, UNKNOWN_ID,
-    )  # fmt: skip
-    model.take_rows(torch.device("cpu"))
-    return model
-
-
-def step_of(
-    model: LanguageModel, words: Tensor, lengths: Tensor, half: torch.autocast, sampled: bool
-) -> Callable[[], object]:
-    """A step of this project's, as its trainer takes it."""
-    optimizer = model.configure_optimizers()
+def step_of(model: nn.Module, optimizer: Optimizer, loss: Callable[[], Tensor]) -> Callable[[], object]:
+    """A training step, with its clipping."""
 
     def step() -> None:
         optimizer.zero_grad()
-        with half:
-            said, targets = model(words, lengths)
-            loss = model.loss(said, targets, sampled)
-        loss.backward()
+        loss().backward()
         clip_gradient_norm(model.parameters(), CLIP_NORM)
         optimizer.step()
 
@@ -157,20 +149,6 @@ class Plain(nn.Module):
         """Mean loss of `words [B, T]`."""
         states = self.net(self.embedding(words[:, :-1]))[0]
         return cast(Tensor, self.output(states.flatten(0, 1), words[:, 1:].flatten()).loss)
-
-
-def plain_step(config: LanguageModelConfig, words: Tensor) -> Callable[[], object]:
-    """A step of plain PyTorch's, with AdamW and clipping."""
-    model = Plain(config.embedding.size, config.encoder.hidden_size or 0, config.encoder.layers or 1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        model(words).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-        optimizer.step()
-
-    return step
 
 
 if __name__ == "__main__":

@@ -47,18 +47,21 @@ def shares(evidence: Evidence) -> Table:
     table = by_condition(every, f"{succeed(evidence)}, {EXACT}", lambda *one: tally(*every.learn(*one)))
     if len(every.conditions) < SPANNED or not evidence.study.unit:
         return table
-    spans = [span({int(one): every.share(arm, one) for one in every.conditions if (arm, one) in every.scores})
-             for arm in every.arms]  # fmt: skip
     title = f"{table.title}; the span is the longest lag up to which the lower bound is above one half"
-    rows = [(*row, str(longest)) for row, longest in zip(table.rows, spans, strict=True)]
+    rows = [(*row, longest) for row, (_, longest) in zip(table.rows, spans(evidence).rows, strict=True)]
     return Table(title, (*table.columns, "span"), rows)
 
 
 def spans(evidence: Evidence) -> Table:
-    """The span of each arm alone, of three lags or more, for a page whose figure shows the shares."""
-    table = shares(evidence)
-    return Table("Longest lag up to which the lower bound of the share that succeeds is above one half",
-                 ("arm", "lag [tokens]"), [(row[0], row[-1]) for row in table.rows])  # fmt: skip
+    """The span of each arm, for a page whose figure shows the shares."""
+    every = replace(evidence, scores=evidence.every)
+    by_arm = {
+        arm: {int(one): every.share(arm, one) for one in every.conditions if (arm, one) in every.scores}
+        for arm in every.arms
+    }
+    rows = [(evidence.label(arm), str(span(of_arm))) for arm, of_arm in by_arm.items()]
+    title = "Longest lag up to which the lower bound of the share that succeeds is above one half"
+    return Table(title, ("arm", "lag [tokens]"), rows)
 
 
 def counts(evidence: Evidence) -> Table:

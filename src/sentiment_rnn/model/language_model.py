@@ -172,8 +172,8 @@ class _CrossEntropy(torch.autograd.Function):
             for start in range(0, len(x), ROWS):
                 part = slice(start, start + ROWS)
                 products = linear(lower[part], w)
-                by = (by_own[part], db) if differentiable else None
-                total += _cross_entropy_(products, bias, own[part], place[part], by)
+                gradients = (by_own[part], db) if differentiable else None
+                total += _cross_entropy_(products, bias, own[part], place[part], gradients)
                 if differentiable:
                     dx[part] = linear(products, w.t())
                     dw += products.t() @ lower[part]
@@ -187,13 +187,14 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def _cross_entropy_(
-    products: Tensor, bias: Tensor, own: Tensor, place: Tensor, by: tuple[Tensor, Tensor] | None
+    products: Tensor, bias: Tensor, own: Tensor, place: Tensor, gradients: tuple[Tensor, Tensor] | None
 ) -> Tensor:
-    """The sum of a piece. Where there is a `by`, the `products [R, K]` turn into the gradient of their logits, that of
-    `own [R]` is written into by's first and that of `bias [K]` added to its second."""
+    """The sum over a few targets. Where there are `gradients`, of `own [R]` and of `bias [K]`, the first is written and
+    the second added to, and the `products [R, K]` turn into the gradient of their logits."""
     K, total = len(bias), own.new_zeros(())
-    for start in range(0, len(own), max(1, PIECE // K)):
-        part = slice(start, start + max(1, PIECE // K))
+    rows = max(1, PIECE // K)
+    for start in range(0, len(own), rows):
+        part = slice(start, start + rows)
         logits = own.new_empty(len(own[part]), K + 1)
         torch.add(products[part], bias, out=logits[:, :K])
         logits[:, K] = own[part]
@@ -202,8 +203,9 @@ def _cross_entropy_(
         p = logits.softmax(1)
         # The logarithm of the largest p, which is no denormal number, not of the target's, which may be 0.
         total += (logits.amax(1) - p.amax(1).log() - own[part]).sum()
-        if by is not None:
+        if gradients is not None:
+            by_own, by_bias = gradients
             products[part] = p[:, :K]
-            by[0][part] = p[:, K] - 1
-            by[1].add_(p[:, :K].sum(0))
+            by_own[part] = p[:, K] - 1
+            by_bias += p[:, :K].sum(0)
     return total

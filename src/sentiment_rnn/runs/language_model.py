@@ -35,16 +35,7 @@ class LanguageModelJob(TextJob):
 
     def model(self) -> LanguageModel:
         """The untrained model."""
-        config = self.config
-        return LanguageModel(
-            len(self.data.corpus.tokenizer),
-            embedding=asdict(config.embedding),
-            encoder=config.encoder.settings,
-            optimizer=asdict(config.optimizer),
-            samples=config.task.samples,
-            padding_id=PADDING_ID,
-            unknown_id=UNKNOWN_ID,
-        )
+        return build_model(self.config, len(self.data.corpus.tokenizer))
 
     def after_training(self, model: Any, record: RunRecord) -> None:
         """Record the packaged model, unless the run leaves results alone."""
@@ -66,3 +57,16 @@ class LanguageModelJob(TextJob):
             f"{config.encoder.name}, language model, seed {config.seed}: "
             f"validation {loss:.4f} nats a token, perplexity {math.exp(loss):.1f}"
         )
+
+
+def build_model(config: LanguageModelConfig, vocabulary_size: int) -> LanguageModel:
+    """The language model of a configuration, drawn from the global random state."""
+    return LanguageModel(
+        vocabulary_size,
+        embedding=asdict(config.embedding),
+        encoder=config.encoder.settings,
+        optimizer=asdict(config.optimizer),
+        samples=config.task.samples,
+        padding_id=PADDING_ID,
+        unknown_id=UNKNOWN_ID,
+    )
