@@ -77,6 +77,11 @@ class Sweep:
         return self.settings.get("task") == "language_model"
 
     @property
+    def rated(self) -> bool:
+        """Whether its settings give the learning rate, so that no search has to."""
+        return "optimizer.learning_rate" in self.settings
+
+    @property
     def compared(self) -> bool:
         """Whether the scores of its runs are those of its arms."""
         return not (self.searches or self.pretrains)

@@ -82,7 +82,7 @@ def overrides_of(study: Study, sweep: Sweep, arms: Sequence[str]) -> list[str]:
     encoders = {arm: study.arms[arm].encoder for arm in arms}
     found = [f"study={sweep.name}", f"encoder={','.join(encoders.values())}", f"seed={','.join(map(str, sweep.seeds))}"]
     found += [f"{key}={_value(value)}" for key, value in sweep.settings.items()]
-    if sweep.pretrains:
+    if sweep.rated:
         return found
     if sweep.draws:
         return [*found, f"optimizer.draw={','.join(map(str, sweep.draws))}"]
@@ -102,11 +102,11 @@ def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str
 
 
 def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
-    """The asked arms that have a learning rate: of a search, by an override, or of their search that was run. A
-    language model's is in its settings."""
+    """The asked arms that have a learning rate: of a search, by an override, of its settings, or of their search that was
+    run."""
     asked = asked_arms(study, sweep, overrides)
     given = any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides)
-    if given or sweep.draws or sweep.pretrains:
+    if given or sweep.draws or sweep.rated:
         return asked
     chosen = chosen_draws(study, sweep)
     return [arm for arm in asked if chosen[arm] is not None]

@@ -101,7 +101,7 @@ def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbo
 
 
 def _run_of_sweep(name: str, config: ReviewConfig) -> str:
-    """The run of a sweep that has the encoder and the seed of the run that starts from it."""
+    """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one of this encoder."""
     store = open_store(config.tracking, create=False)
     try:
         sweep = find_sweep(store, name, finished=True)
@@ -110,12 +110,11 @@ def _run_of_sweep(name: str, config: ReviewConfig) -> str:
             f"pretrained={name}: no such run, registered model, folder or finished sweep in {store.uri}; expected the "
             "id of a run of task=language_model, say, which sentiment-rnn runs shows"
         ) from error
-    wanted = config.encoder.name, str(config.seed)
-    runs = finished_runs(store, sweep)
-    fitting = [run for run in runs if (run.data.tags.get(ENCODER_TAG), run.data.params.get("seed")) == wanted]
+    of_encoder = [run for run in finished_runs(store, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name]
+    fitting = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)] or of_encoder
     if len(fitting) != 1:
         raise UserError(
-            f"pretrained={name}: the sweep has {len(fitting)} runs with encoder={wanted[0]} seed={wanted[1]}; expected "
-            "one, from which this run can start"
+            f"pretrained={name}: the sweep has {len(of_encoder)} runs with encoder={config.encoder.name}, and none with "
+            f"seed={config.seed}; expected one of this seed, or one run alone, from which this run can start"
         )
     return str(fitting[0].info.run_id)
