@@ -102,8 +102,8 @@ def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str
 
 
 def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
-    """The asked arms that have a learning rate: of a search, by an override, of its settings, or of their search that was
-    run."""
+    """The asked arms that have a learning rate: of a search, by an override or the settings, or of their search
+    that was run."""
     asked = asked_arms(study, sweep, overrides)
     given = any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides)
     if given or sweep.draws or sweep.rated:

@@ -238,11 +238,12 @@ def test_a_textbook_task_is_measured_by_its_loss_and_that_of_who_remembers_nothi
 def test_language_models_are_trained_at_the_rate_of_their_settings_and_are_no_scores_of_an_arm(
     give_runs: Any, tmp_path: Path
 ) -> None:
-    sweep = {"name": "words", "at": [20], "arms": ["rnn"], "seeds": [0], "settings": {"task": "language_model"}}
+    settings = {"task": "language_model", "optimizer.learning_rate": 0.002}
+    sweep = {"name": "words", "at": [20], "arms": ["rnn"], "seeds": [0], "settings": settings}
     study = make_study(tmp_path, {"sweeps": [sweep]})
     words = study.sweep("words")
     assert trainable(study, words, []) == ["rnn"]
-    assert overrides_of(study, words, ["rnn"])[-1] == "task='language_model'"
+    assert overrides_of(study, words, ["rnn"])[-2:] == ["task='language_model'", "optimizer.learning_rate=0.002"]
     assert study.protocols["first"].seeds("rnn", "20") == frozenset()
     give_runs(make_result("rnn", metrics={"val/best_loss": math.log(80)}))
     found = measured(study, words, STORE)

@@ -33,14 +33,26 @@ class Sweep:
     def __init__(self, folder: Path, *overrides: str) -> None:
         self.folder = folder
         command = [sys.executable, "-m", "sentiment_rnn", "train", *SIDE_BY_SIDE, *overrides]
+        told = environment() | {"PYTHONFAULTHANDLER": "1"}
         with (folder / "output").open("w") as output:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=environment(), stdout=output, stderr=output, start_new_session=True
+                command, cwd=folder, env=told, stdout=output, stderr=output, start_new_session=True
             )
 
     def said(self) -> str:
         """All that it has printed."""
         return (self.folder / "output").read_text()
+
+    def status(self, seconds: float) -> int:
+        """Its exit status; where it has not ended by then, its processes print where they stand, and end."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            stuck = psutil.Process(self.process.pid)
+            for process in [*stuck.children(recursive=True), stuck]:
+                process.send_signal(signal.SIGABRT)
+            self.process.wait(20)
+            raise AssertionError(self.said()) from None
 
     def runs(self) -> tuple[Run | None, list[Run]]:
         """The parent run, where it is there, and its jobs' runs."""
@@ -83,7 +95,7 @@ def test_workers_end_with_their_launcher_and_their_runs_write_a_checkpoint(numbe
         sweep.process.send_signal(number)
     else:
         os.killpg(sweep.process.pid, number)  # as a terminal does, and a scheduler
-    assert sweep.process.wait(60) == (-number if number == signal.SIGKILL else 130), sweep.said()
+    assert sweep.status(60) == (-number if number == signal.SIGKILL else 130), sweep.said()
     alive = psutil.wait_procs(workers, timeout=60)[1]
     assert alive == []
     assert sweep.statuses() == ["FINISHED", "FINISHED", "KILLED", "KILLED"], sweep.said()
@@ -127,7 +139,7 @@ def test_a_job_whose_worker_is_killed_each_time_takes_no_other_with_it_and_the_s
     (lost,) = [run for run in runs if run.info.status == "FAILED"]
     assert lost.data.tags["sentiment_rnn.error"] == "its process was killed"
     again = Sweep(tmp_path, *overrides)
-    assert again.process.wait(200) == 0, again.said()
+    assert again.status(200) == 0, again.said()
     assert again.statuses() == ["FINISHED"] * 3
     assert "2 of 3 runs are there" in again.said()
     assert not any("sentiment_rnn.error" in run.data.tags for run in again.runs()[1])
@@ -153,7 +165,7 @@ class Encoder(Bag):
 def test_a_job_whose_error_cannot_be_sent_to_the_launcher_takes_no_other_with_it(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(ODD)
     sweep = Sweep(tmp_path, "encoder=bag", "encoder._target_=odd.Encoder", "seed=1,0,2", "hydra.launcher.n_jobs=1")
-    assert sweep.process.wait(200) == 1
+    assert sweep.status(200) == 1
     assert sweep.statuses() == ["FAILED", "FINISHED", "FINISHED"], sweep.said()
     assert "oddly said" in sweep.said()
 

@@ -150,16 +150,23 @@ def test_the_initial_model_of_a_finished_run_has_the_weights_that_it_started_fro
     assert not torch.equal(tested["output.weight"], initial["output.weight"])
 
 
-def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed(tmp_path: Path) -> None:
+def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_the_only_one(tmp_path: Path) -> None:
     small = ["-m", *REVIEWS, *SMALL, "trainer.limit_batches=0", "tracking.system_metrics=false"]
     run_command("train", tmp_path, *small, "study=words", "task=language_model", "encoder=rnn", "seed=0,1", status=0)
     store = open_store(config_of(tmp_path).tracking)
-    for trained in results_of(store, find_sweep(store, "words")):
+    first, second = results_of(store, find_sweep(store, "words"))
+    for trained in (first, second):
         config = config_of(tmp_path, "pretrained=words", "encoder=rnn", f"seed={trained.seed}")
         job_of(config)
         assert config.pretrained == trained.run_id
-    with pytest.raises(UserError, match="pretrained=words: the sweep has 0 runs with encoder=lstm seed=1; expected"):
-        job_of(config_of(tmp_path, "pretrained=words", "seed=1"))
+    for seed, given, there in ((1, "lstm", 0), (7, "rnn", 2)):
+        said = f"pretrained=words: of its {there} runs with encoder={given} none has seed={seed}; expected one of this"
+        with pytest.raises(UserError, match=said):
+            job_of(config_of(tmp_path, "pretrained=words", f"encoder={given}", f"seed={seed}"))
+    store.client.delete_run(second.run_id)
+    config = config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=7")
+    job_of(config)
+    assert config.pretrained == first.run_id
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbo
 
 
 def _run_of_sweep(name: str, config: ReviewConfig) -> str:
-    """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one of this encoder."""
+    """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one with this
+    encoder."""
     store = open_store(config.tracking, create=False)
     try:
         sweep = find_sweep(store, name, finished=True)
@@ -114,7 +115,7 @@ def _run_of_sweep(name: str, config: ReviewConfig) -> str:
     fitting = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)] or of_encoder
     if len(fitting) != 1:
         raise UserError(
-            f"pretrained={name}: the sweep has {len(of_encoder)} runs with encoder={config.encoder.name}, and none with "
+            f"pretrained={name}: of its {len(of_encoder)} runs with encoder={config.encoder.name} none has "
             f"seed={config.seed}; expected one of this seed, or one run alone, from which this run can start"
         )
     return str(fitting[0].info.run_id)

@@ -1,0 +1,117 @@
+"""The protocol on models that start from a language model: what is measured, the table, the verdicts, the figure."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.best import pretrained
+from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, verdict
+from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, evidence_of
+from experiments.lab.study import find_study
+from experiments.lab.table import rows_of
+from sentiment_rnn.data.review import Review
+
+STUDY = find_study("best")
+PROTOCOL = STUDY.protocol("pretrained")
+FILMS = np.arange(1000)
+
+
+def reads(*shares: float) -> np.ndarray:
+    """bool [seeds, 1000], runs that read these shares of the reviews rightly, the first ones."""
+    return np.array([np.arange(1000) < 1000 * share for share in shares])
+
+
+def results() -> pd.DataFrame:
+    """Two classifiers of an RNN, and what they and their language model took."""
+    words, own, arm = "pretrained_words_rnn", "pretrained_rnn", "rnn_pretrained_512"
+    rows = [
+        (words, "pretrained", "rnn_words", "", 0, None, "train", "minutes", 20.0),
+        (words, "pretrained", "rnn_words", "", 0, None, "train", "tokens", 60e6),
+        (words, "pretrained", "rnn_words", "", 0, None, "train", "weights", 9e6),
+        (words, "pretrained", "rnn_words", "", 0, None, "validation", "perplexity", 120.4),
+    ]
+    for seed, accuracy, minutes in ((0, 0.9, 2.0), (1, 0.92, 4.0)):
+        for split, metric, value in (
+            ("train", "minutes", minutes), ("train", "tokens", 15e6), ("train", "weights", 8.1e6),
+            ("validation", "best_accuracy", accuracy),
+        ):  # fmt: skip
+            rows.append((own, "pretrained", arm, "", seed, None, split, metric, value))
+    return rows_of("best", rows)
+
+
+def test_a_row_has_what_its_language_model_took_and_its_accuracy_with_and_without_known_texts() -> None:
+    right = {"pairs": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
+    linear, rnn = best_table(right, results(), FILMS, np.arange(100)).rows
+    assert linear[:6] == ("NBSVM, words and pairs", "", "", "", "", "1")
+    assert rnn[:7] == ("RNN, from a language model", "120", "8", "75", "23", "2", "91.0")
+    assert rnn[7].startswith("85.0 (")
+    assert rnn[8] == "83.3", "750 of 900 in the mean"
+
+
+@pytest.mark.parametrize(
+    ("claim", "first", "second", "judged"),
+    [
+        ("lstm", 0.95, 0.9, HOLDS), ("lstm", 0.905, 0.9, FAILS), ("lstm", 0.91, 0.9, UNDECIDED),
+        ("linear", 0.95, 0.9, HOLDS), ("linear", 0.85, 0.9, FAILS),
+        ("gru", 0.901, 0.9, HOLDS), ("gru", 0.95, 0.9, FAILS), ("gru", 0.91, 0.9, UNDECIDED),
+    ],
+)  # fmt: skip
+def test_a_claim_is_judged_by_the_difference_on_the_same_reviews(
+    claim: str, first: float, second: float, judged: str
+) -> None:
+    one, other, _ = COMPARED[claim]
+    found = verdict(claim, {one: reads(first), other: reads(second, second)}, FILMS)
+    assert found.verdict == judged
+    assert (found.rows[0].arm, found.rows[0].against) == (ROWS[one].label, ROWS[other].label)
+    assert verdict(claim, {one: reads(first)}, FILMS).verdict == UNDECIDED
+
+
+def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
+    assert [claim.id for claim in PROTOCOL.claims] == list(COMPARED)
+    own = {(row.sweep, row.arm) for row in ROWS.values() if row.words}
+    assert own == {(sweep.name, *sweep.arms) for sweep in PROTOCOL.sweeps if sweep.compared}
+    for row in ROWS.values():
+        if row.words:
+            assert STUDY.arms[row.arm].settings["pretrained"] == row.words
+            assert STUDY.sweep(row.words).pretrains
+
+
+def test_nothing_is_said_before_a_run_was_measured(tmp_path: Path) -> None:
+    empty = replace(STUDY, output=tmp_path)
+    assert not findings(evidence_of(empty, PROTOCOL, results()), results()).tables
+
+
+def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in_train(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    curves = {"train/epoch_seconds": [60.0, 30.0], "train/tokens_per_second": [10.0, 20.0]}
+    run = SimpleNamespace(seed=0, metrics={"parameters": 7.0}, curve=lambda name: ([1, 2], curves[name]))
+    reviews = {
+        split: [Review(text, 0, 0, "", f"{split}/{place}") for place, text in enumerate(texts)]
+        for split, texts in {"train": ["good", "bad"], "validation": ["fine"], "test": ["dull", "fine", "bad"]}.items()
+    }
+    monkeypatch.setattr(pretrained, "find_sweep", lambda *_, **__: None)
+    monkeypatch.setattr(pretrained, "results_of", lambda *_: [run])
+    monkeypatch.setattr(pretrained, "source_of", lambda _: SimpleNamespace(read=lambda: reviews))
+    measured = pretrained.measure(STUDY, PROTOCOL, SimpleNamespace())  # type: ignore[arg-type]
+    table = rows_of("best", measured.rows)
+    assert set(table.sweep) == {sweep.name for sweep in PROTOCOL.sweeps}
+    assert {metric: table.value[table.metric == metric].iloc[0] for metric in ("weights", "minutes", "tokens")} == {
+        "weights": 7, "minutes": 1.5, "tokens": 1200,
+    }  # fmt: skip
+    content = measured.files[IN_TRAIN]
+    assert isinstance(content, bytes)
+    assert np.load(io.BytesIO(content)).tolist() == [1, 2]
+
+
+def test_the_figure_has_a_dot_for_each_seed_at_its_minutes() -> None:
+    right = {"pairs": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
+    (axes,) = pretrained.accuracy_by_minutes(right, results(), STUDY.arms).axes
+    (dots,) = axes.collections
+    assert np.asarray(dots.get_offsets()).tolist() == [[23, 80], [23, 90]]
+    assert [text.get_text() for text in axes.texts] == ["NBSVM, words and pairs 80.0", "RNN, from a language model"]
