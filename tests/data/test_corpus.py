@@ -1,5 +1,7 @@
 """The token arrays on disk: made once, whole or not at all."""
 
+import functools
+import io
 import os
 import signal
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.data import corpus as corpus_module
@@ -83,6 +86,22 @@ def assert_holds(corpus: Corpus, source: MadeUp) -> None:
 
 def test_the_arrays_hold_the_reviews(source: MadeUp, generated_config: Config) -> None:
     assert_holds(load_corpus(source, generated_config()), source)
+
+
+class Terminal(io.StringIO):
+    """What a progress bar is drawn on."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_no_review_is_lost_to_the_progress_bar(
+    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(corpus_module, "tqdm", functools.partial(tqdm, file=terminal, mininterval=0, miniters=1))
+    assert_holds(load_corpus(source, generated_config()), source)
+    assert "Tokenizing: " in terminal.getvalue()
 
 
 def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, generated_config: Config) -> None:

@@ -6,15 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 
 import psutil
 import pytest
+from joblib.externals.loky.process_executor import ProcessPoolExecutor
 from mlflow.entities import Run
 from omegaconf import OmegaConf
 
 from processes import environment
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.runs.job_process import end_with_launcher
 from sentiment_rnn.runs.launchers import JOBLIB, WORKERS, prepare_launcher
 from sentiment_rnn.tracking.ownership import writer_of
 from stored_runs import runs_in
@@ -168,6 +171,31 @@ def test_a_job_whose_error_cannot_be_sent_to_the_launcher_takes_no_other_with_it
     assert sweep.status(200) == 1
     assert sweep.statuses() == ["FAILED", "FINISHED", "FINISHED"], sweep.said()
     assert "oddly said" in sweep.said()
+
+
+class Slow:
+    """A result that takes half a second to be sent."""
+
+    def __init__(self, begun: Path) -> None:
+        self.begun = begun
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        self.begun.touch()
+        time.sleep(0.5)
+        return str, ("sent",)
+
+
+def test_a_result_on_its_way_reaches_a_launcher_that_ends_and_its_idle_worker_ends(tmp_path: Path) -> None:
+    reader, writer = Pipe(duplex=False)
+    worker = ProcessPoolExecutor(1, initializer=end_with_launcher, initargs=(reader,))
+    result = worker.submit(Slow, tmp_path / "begun")
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    (process,) = worker._processes.values()
+    writer.close()
+    assert result.result(60) == "sent"
+    assert psutil.wait_procs([psutil.Process(process.pid)], timeout=60)[1] == []
+    worker.shutdown(kill_workers=True)
 
 
 def test_joblibs_jobs_run_in_workers_of_our_own_and_keys_without_an_effect_are_refused() -> None:

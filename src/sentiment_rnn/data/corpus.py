@@ -14,6 +14,7 @@ The texts of a source that nobody has labelled are a corpus of their own, of one
 
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -179,19 +180,18 @@ def _write(
     total = sum(map(len, reviews.values()))
     # One process: 50,000 reviews take 4 s, and a second process would spend as long importing torch.
     tokens_of = splitter(config.tokenizer)
-    with tqdm(total=total, desc="Tokenizing", unit=" reviews", disable=None, leave=False) as progress:
-        documents = {
-            split: [tokens_of(review.text) for review in found if not progress.update()]
-            for split, found in reviews.items()
-        }
+    every = itertools.chain.from_iterable(reviews.values())
+    with tqdm(every, "Tokenizing", total, unit=" reviews", disable=None, leave=False) as progress:
+        documents = (tokens_of(review.text) for review in progress)
+        tokens = {split: [*itertools.islice(documents, len(found))] for split, found in reviews.items()}
     if tokenizer is None:
-        vocabulary = build_vocabulary(documents["train"], config.vocabulary_size, config.minimum_frequency)
+        vocabulary = build_vocabulary(tokens["train"], config.vocabulary_size, config.minimum_frequency)
         tokenizer = Tokenizer(config.tokenizer, vocabulary)
     save_vocabulary(tokenizer.vocabulary, folder / "vocabulary.txt")
     for split in reviews:
-        ids = [tokenizer.ids(tokens) for tokens in documents[split]]
-        for review, tokens in zip(reviews[split], ids, strict=True):
-            if not len(tokens):
+        ids = [tokenizer.ids(words) for words in tokens[split]]
+        for review, words in zip(reviews[split], ids, strict=True):
+            if not len(words):
                 raise UserError(f"{review.name}: no token in the text; every review needs a word or a mark")
         found = Split.of(ids, reviews[split])
         for name in _ARRAYS:

@@ -11,12 +11,14 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any
 
 from hydra.core.singleton import Singleton
@@ -35,8 +37,12 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 log = logging.getLogger("sentiment_rnn")
 ASKS_TO_END = signal.SIGUSR2
 """The signal by which a worker asks its run to end. A second one would end it without a checkpoint."""
+RESULT_SECONDS = 1
+"""In which a result reaches the launcher."""
 launcher_ended = threading.Event()
 """In a worker: set when its launcher has ended, or asks it to end."""
+has_job = threading.Event()
+"""In a worker: set while it runs a job."""
 
 
 class Workers:
@@ -137,28 +143,43 @@ def _signal_in(killed: BaseException) -> str:
 
 
 def end_with_launcher(pipe: Connection) -> None:
-    """Have this process, a worker, end when the other end of the pipe is closed. A run writes its checkpoint first."""
+    """Have this process, a worker, end when the other end of the pipe is closed. A run writes its checkpoint first, and
+    a result that is on its way arrives: the launcher would wait for ever for the rest of a half."""
     for number in {*SIGNALS} - {ASKS_TO_END}:  # a terminal and a scheduler also send theirs to the launcher, which asks
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(ASKS_TO_END, _end_job)
     threading.Thread(target=_wait_and_end, args=(pipe,), daemon=True).start()
 
 
 def _wait_and_end(pipe: Connection) -> None:
     pipe.poll(None)
     launcher_ended.set()
-    os.kill(os.getpid(), ASKS_TO_END)  # which also ends an idle process
+    os.kill(os.getpid(), ASKS_TO_END)
+    time.sleep(RESULT_SECONDS)
+    if not has_job.is_set():
+        os._exit(130)
+
+
+def _end_job(_: int, frame: FrameType | None) -> None:
+    """End a job, in the main thread; `Interruption` calls it without a frame once the run has written a checkpoint."""
+    if frame is None:
+        raise KeyboardInterrupt
+    if has_job.is_set():
+        os._exit(130)
 
 
 def run_job(*arguments: Any) -> JobReturn:
     """Run one job as Hydra's plugin for joblib does."""
     from hydra_plugins.hydra_joblib_launcher._core import execute_job
 
+    has_job.set()
     try:
         returned: JobReturn = execute_job(*arguments)
         return returned
     finally:
         if launcher_ended.is_set():
             os._exit(130)  # nobody waits for what it returns
+        has_job.clear()
 
 
 def made_in_job(module: str, name: str) -> Any:
