@@ -19,7 +19,7 @@ from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import GUIDE, line_of, new_figure, styled
+from sentiment_rnn.report.figures import GUIDE, ink, label_ends, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent, points
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
@@ -28,6 +28,8 @@ from sentiment_rnn.tracking.store import Store
 
 WEIGHTS, MINUTES, TOKENS = "weights", "minutes", "tokens"
 """Of a run: trained weights, minutes of training, and tokens that it read."""
+UNITS = {WEIGHTS: 1e6, TOKENS: 1e6, MINUTES: 1.0}
+"""In which the table has them."""
 IN_TRAIN = "in_train.npy"
 """Test reviews whose text is in train too: int [K], their positions."""
 WORTH = 0.01
@@ -107,7 +109,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     return Findings(
         {"pretrained": best_table(right, rows, films, double)},
         {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims},
-        {"pretrained_accuracy": accuracy_by_minutes(right, rows, evidence.study.arms)},
+        {"minutes": accuracy_by_minutes(right, rows, evidence.study.arms)},
     )
 
 
@@ -125,14 +127,9 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
         own = rows[(rows.sweep == row.sweep) & (rows.arm == row.arm)]
         validation = own[(own.split == "validation") & own.metric.isin(["best_accuracy", "accuracy"])].value.mean()
         perplexity = rows[(rows.sweep == row.words) & (rows.metric == "perplexity")].value.mean()
-        numbers = (
-            perplexity,
-            of_run(row, rows, WEIGHTS) / 1e6,
-            of_run(row, rows, TOKENS) / 1e6,
-            of_run(row, rows, MINUTES),
-        )
+        numbers = perplexity, *(of_run(row, rows, metric) / unit for metric, unit in UNITS.items())
         lines.append((
-            row.label, *("" if np.isnan(number) else f"{number:.0f}" for number in numbers), str(len(of)),
+            row.label, *("" if np.isnan(number) else f"{number:.3g}" for number in numbers), str(len(of)),
             f"{100 * validation:.1f}", percent(clustered(share, films)).replace(" %", ""),
             f"{100 * share[others].mean():.1f}",
         ))  # fmt: skip
@@ -170,6 +167,9 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
 def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arms: Mapping[str, Arm]) -> Figure:
     """Test accuracy against minutes of training, a dot for each seed; a line for each model that starts from none."""
     figure, (axes,) = new_figure(height=3.4)
+    longest = max(of_run(ROWS[name], rows, MINUTES) for name in right if ROWS[name].words)
+    axes.set_xlim(0, 1.05 * longest)
+    lines = []
     for name, of in right.items():
         row, scores = ROWS[name], 100 * of.mean(1)
         if row.words:
@@ -177,12 +177,11 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
             at, marker = of_run(row, rows, MINUTES), line_of(style.encoder)["marker"]
             axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
             axes.annotate(row.label, (at, scores.mean()), xytext=(-8, 0), textcoords="offset points", ha="right",
-                          va="center", color=style.color)  # fmt: skip
+                          va="center", color=ink(style.color))  # fmt: skip
         else:
-            axes.axhline(scores.mean(), **GUIDE)
-            axes.annotate(f"{row.label} {scores.mean():.1f}", (0.01, scores.mean()), ha="left", va="bottom",
-                          xycoords=("axes fraction", "data"), fontsize="small", color="#666666")  # fmt: skip
-    axes.set_xlim(left=0)
+            lines += axes.plot(axes.get_xlim(), 2 * [scores.mean()], **GUIDE, label=f"{row.label}: {scores.mean():.1f}")
+    axes.set_ylim(*axes.get_ylim())
+    label_ends(figure, axes, lines)
     figure.supxlabel("minutes of training on 2 cores, with the language model", fontsize="medium")
     figure.supylabel("test accuracy [%]", fontsize="medium")
     return figure

@@ -48,7 +48,7 @@ def test_a_row_has_what_its_language_model_took_and_its_accuracy_with_and_withou
     right = {"pairs": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
     linear, rnn = best_table(right, results(), FILMS, np.arange(100)).rows
     assert linear[:6] == ("NBSVM, words and pairs", "", "", "", "", "1")
-    assert rnn[:7] == ("RNN, from a language model", "120", "8", "75", "23", "2", "91.0")
+    assert rnn[:7] == ("RNN, from a language model", "120", "8.1", "75", "23", "2", "91.0")
     assert rnn[7].startswith("85.0 (")
     assert rnn[8] == "83.3", "750 of 900 in the mean"
 
@@ -114,4 +114,4 @@ def test_the_figure_has_a_dot_for_each_seed_at_its_minutes() -> None:
     (axes,) = pretrained.accuracy_by_minutes(right, results(), STUDY.arms).axes
     (dots,) = axes.collections
     assert np.asarray(dots.get_offsets()).tolist() == [[23, 80], [23, 90]]
-    assert [text.get_text() for text in axes.texts] == ["NBSVM, words and pairs 80.0", "RNN, from a language model"]
+    assert [text.get_text() for text in axes.texts] == ["RNN, from a language model", "NBSVM, words and pairs: 80.0"]
