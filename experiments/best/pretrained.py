@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.imdb.word_pairs import FILMS, SWEEP, clustered
+from experiments.imdb.word_pairs import FILMS, clustered
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
 from experiments.lab.study import Arm, Protocol, Study, find_study
@@ -36,37 +36,46 @@ WORTH = 0.01
 """Difference in accuracy that counts."""
 
 
+FLOOR = 85
+"""Lowest accuracy in the figure [%]; labels tell of seeds below it."""
+SEEDS = 3
+"""Of a classifier that is compared."""
+
+
 class Row(NamedTuple):
     """One line of the table."""
 
     label: str
     study: str
-    sweep: str
     arm: str
     words: str = ""
-    """The sweep of its language model."""
+    """The arm of its language model."""
 
 
 ROWS = {
-    "pairs": Row("NBSVM, words and pairs", "imdb", SWEEP, "NBSVM, words and pairs"),
-    "rnn": Row("RNN, two directions", "imdb", "variants_directions", "rnn_mean_max_two_way"),
-    "gru": Row("GRU", "imdb", "real_text", "gru"),
-    "lstm": Row("LSTM, two directions", "imdb", "variants_directions", "lstm_mean_max_two_way"),
-} | {
-    f"{name}_pretrained": Row(
-        f"{name.upper()}, from a language model", "best", f"pretrained_{name}", f"{name}_pretrained_512",
-        f"pretrained_words_{name}",
-    )
-    for name in ("rnn", "gru", "lstm")
-}  # fmt: skip
-COMPARED = {
-    "lstm": ("lstm_pretrained", "lstm", WORTH),
-    "rnn": ("rnn_pretrained", "rnn", WORTH),
-    "linear": ("lstm_pretrained", "pairs", 0.0),
-    "behind": ("lstm_pretrained", "rnn_pretrained", WORTH),
-    "gru": ("gru_pretrained", "lstm_pretrained", WORTH),
+    "pairs": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs"),
+    "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way"),
+    "gru": Row("GRU", "imdb", "gru"),
+    "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way"),
+    "rnn_rate": Row("RNN, drawn", "best", "rnn_drawn_rate"),
+    "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
+    "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
+    "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
+    "lstm_rate": Row("LSTM, drawn", "best", "lstm_drawn_rate"),
+    "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
+    "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
 }
-"""By claim: the two rows, and the difference from which one is better, or up to which it is as good."""
+COMPARED = {
+    "lstm": ("lstm_pretrained", ["lstm"], WORTH),
+    "rnn": ("rnn_pretrained", ["rnn"], WORTH),
+    "linear": ("lstm_pretrained", ["pairs"], 0.0),
+    "behind": ("lstm_pretrained", ["rnn_pretrained"], WORTH),
+    "gru": ("gru_pretrained", ["lstm_pretrained"], WORTH),
+    "worth_lstm": ("lstm_pretrained", ["lstm_rate", "lstm_rates"], WORTH),
+    "worth_rnn": ("rnn_pretrained", ["rnn_rate", "rnn_rates"], WORTH),
+}
+"""By claim: a row, the row beside it, and the difference from which one is better, or up to which it is as good. Of two
+rows beside it, one alone has all seeds."""
 AS_GOOD = "gru"
 
 
@@ -96,26 +105,29 @@ def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """Accuracies and costs of the rows that were run, the verdicts, and the figure; nothing before one was measured."""
+    """The verdicts; of the protocol on language models also accuracies and costs of all rows, and the figure. Nothing
+    before a run was measured."""
     folders = {"best": evidence.study.output, "imdb": find_study("imdb").output}
-    runs = {study: read_correct(folder) for study, folder in folders.items()}
-    right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row, runs[row.study]))}
     if not (folders["best"] / IN_TRAIN).is_file():
         return Findings()
+    runs = {study: read_correct(folder) for study, folder in folders.items()}
+    right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
     films, double = np.load(folders["imdb"] / FILMS), np.load(folders["best"] / IN_TRAIN)
+    whole = {name: of for name, of in right.items() if ROWS[name].study != "best" or len(of) >= SEEDS}
+    verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
     rows = pd.concat([read_results(folders["imdb"]), table])
-    planned = {name: len(evidence.study.sweep(row.sweep).seeds) for name, row in ROWS.items() if row.words}
-    whole = {name: of for name, of in right.items() if len(of) >= planned.get(name, 0)}
+    if "lstm" not in verdicts:
+        return Findings({}, verdicts)
     return Findings(
-        {"pretrained": best_table(right, rows, films, double)},
-        {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims},
-        {"minutes": accuracy_by_minutes(right, rows, evidence.study.arms)},
+        {"accuracy": best_table(right, rows, films, double)},
+        verdicts,
+        {"minutes": accuracy_by_minutes(whole, rows, evidence.study.arms)},
     )
 
 
-def seeds_of(row: Row, runs: Mapping[Key, Correct]) -> np.ndarray:
-    """bool [seeds, N], which test reviews each run of a row reads rightly."""
-    return np.array([of.right for (sweep, arm, *_), of in runs.items() if (sweep, arm) == (row.sweep, row.arm)])
+def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
+    """bool [seeds, N], which test reviews each run of an arm reads rightly."""
+    return np.array([of.right for (_, of_run, *_), of in runs.items() if of_run == arm])
 
 
 def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray, double: np.ndarray) -> Table:
@@ -124,9 +136,9 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
     lines = []
     for name, of in right.items():
         row, share = ROWS[name], of.mean(0)
-        own = rows[(rows.sweep == row.sweep) & (rows.arm == row.arm)]
+        own = rows[rows.arm == row.arm]
         validation = own[(own.split == "validation") & own.metric.isin(["best_accuracy", "accuracy"])].value.mean()
-        perplexity = rows[(rows.sweep == row.words) & (rows.metric == "perplexity")].value.mean()
+        perplexity = rows[(rows.arm == row.words) & (rows.metric == "perplexity")].value.mean()
         numbers = perplexity, *(of_run(row, rows, metric) / unit for metric, unit in UNITS.items())
         lines.append((
             row.label, *("" if np.isnan(number) else f"{number:.3g}" for number in numbers), str(len(of)),
@@ -134,9 +146,8 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
             f"{100 * share[others].mean():.1f}",
         ))  # fmt: skip
     title = (
-        "Perplexity of the language model; weights and tokens read [millions] and minutes of training on 2 cores, the "
-        "language model's too; accuracy [%] on validation and test, means over seeds with 95 % intervals over films, "
-        f"and without the {len(double)} test reviews whose text is in train"
+        "Weights and tokens [millions] and minutes on 2 cores, with the language model; accuracy [%], mean over seeds, "
+        f"95 % interval over films, and without the {len(double)} test reviews whose text is in train"
     )
     columns = "model", "perplexity", "weights", "tokens", "minutes", "seeds", "validation", "test", "without them"
     return Table(title, columns, lines)
@@ -145,14 +156,15 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
 def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
     """Mean of a measure over the runs of a row; what its language model read or took comes on top. NaN where it was not
     measured."""
-    measured = rows[rows.metric == metric].groupby("sweep").value.mean()
+    measured = rows[rows.metric == metric].groupby("arm").value.mean()
     words = measured.get(row.words, 0.0) if metric != WEIGHTS else 0.0
-    return float(measured.get(row.sweep, np.nan) + words)
+    return float(measured.get(row.arm, np.nan) + words)
 
 
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict:
     """What the difference of two rows says, review by review; open where one has not run."""
-    first, second, worth = COMPARED[claim]
+    first, beside, worth = COMPARED[claim]
+    second = next((name for name in beside if name in right), beside[0])
     if not {first, second} <= right.keys():
         return Verdict(judged(None), (Numbers("", ROWS[first].label, against=ROWS[second].label),))
     one, other = right[first].mean(0), right[second].mean(0)
@@ -165,23 +177,26 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
 
 @styled
 def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arms: Mapping[str, Arm]) -> Figure:
-    """Test accuracy against minutes of training, a dot for each seed; a line for each model that starts from none."""
+    """Test accuracy against minutes of training, a dot for each seed; a line for each model of other studies."""
     figure, (axes,) = new_figure(height=3.4)
-    longest = max(of_run(ROWS[name], rows, MINUTES) for name in right if ROWS[name].words)
+    longest = max(of_run(ROWS[name], rows, MINUTES) for name in right if ROWS[name].study == "best")
     axes.set_xlim(0, 1.05 * longest)
     lines = []
     for name, of in right.items():
         row, scores = ROWS[name], 100 * of.mean(1)
-        if row.words:
-            style = arms[row.arm]
-            at, marker = of_run(row, rows, MINUTES), line_of(style.encoder)["marker"]
-            axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
-            axes.annotate(row.label, (at, scores.mean()), xytext=(-8, 0), textcoords="offset points", ha="right",
-                          va="center", color=ink(style.color))  # fmt: skip
-        else:
+        if row.study != "best":
             lines += axes.plot(axes.get_xlim(), 2 * [scores.mean()], **GUIDE, label=f"{row.label}: {scores.mean():.1f}")
-    axes.set_ylim(*axes.get_ylim())
+            continue
+        at, style, below = of_run(row, rows, MINUTES), arms[row.arm], scores[scores < FLOOR]
+        told = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
+        label = row.label + told
+        marker, (side, anchor) = line_of(style.encoder)["marker"], (1, "left") if at < longest / 2 else (-1, "right")
+        axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
+        axes.annotate(label, (at, np.median(scores)), xytext=(8 * side, 0), textcoords="offset points", ha=anchor,
+                      va="center", color=ink(style.color), fontsize="small")  # fmt: skip
+    axes.set_ylim(max(FLOOR, axes.get_ylim()[0]), axes.get_ylim()[1])
     label_ends(figure, axes, lines)
-    figure.supxlabel("minutes of training on 2 cores, with the language model", fontsize="medium")
+    said = "minutes of training on 2 cores, language model too; 512 units, a dot for each seed"
+    figure.supxlabel(said, fontsize="medium")
     figure.supylabel("test accuracy [%]", fontsize="medium")
     return figure

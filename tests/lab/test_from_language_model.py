@@ -48,7 +48,7 @@ def test_a_row_has_what_its_language_model_took_and_its_accuracy_with_and_withou
     right = {"pairs": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
     linear, rnn = best_table(right, results(), FILMS, np.arange(100)).rows
     assert linear[:6] == ("NBSVM, words and pairs", "", "", "", "", "1")
-    assert rnn[:7] == ("RNN, from a language model", "120", "8.1", "75", "23", "2", "91.0")
+    assert rnn[:7] == ("RNN, pretrained", "120", "8.1", "75", "23", "2", "91.0")
     assert rnn[7].startswith("85.0 (")
     assert rnn[8] == "83.3", "750 of 900 in the mean"
 
@@ -64,21 +64,26 @@ def test_a_row_has_what_its_language_model_took_and_its_accuracy_with_and_withou
 def test_a_claim_is_judged_by_the_difference_on_the_same_reviews(
     claim: str, first: float, second: float, judged: str
 ) -> None:
-    one, other, _ = COMPARED[claim]
+    one, (other, *_), _ = COMPARED[claim]
     found = verdict(claim, {one: reads(first), other: reads(second, second)}, FILMS)
     assert found.verdict == judged
     assert (found.rows[0].arm, found.rows[0].against) == (ROWS[one].label, ROWS[other].label)
     assert verdict(claim, {one: reads(first)}, FILMS).verdict == UNDECIDED
 
 
+def test_a_language_model_is_judged_beside_the_drawn_arm_that_has_all_seeds() -> None:
+    found = verdict("worth_lstm", {"lstm_pretrained": reads(0.95), "lstm_rates": reads(0.9)}, FILMS)
+    assert (found.verdict, found.rows[0].against) == (HOLDS, "LSTM, drawn, three rates")
+
+
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
-    assert [claim.id for claim in PROTOCOL.claims] == list(COMPARED)
-    own = {(row.sweep, row.arm) for row in ROWS.values() if row.words}
-    assert own == {(sweep.name, *sweep.arms) for sweep in PROTOCOL.sweeps if sweep.compared}
-    for row in ROWS.values():
-        if row.words:
-            assert STUDY.arms[row.arm].settings["pretrained"] == row.words
-            assert STUDY.sweep(row.words).pretrains
+    assert [claim.id for claim in PROTOCOL.claims + STUDY.protocol("drawn").claims] == list(COMPARED)
+    sweeps = [sweep for name in ("pretrained", "drawn") for sweep in STUDY.protocol(name).sweeps if sweep.compared]
+    own = {row.arm: row.words for row in ROWS.values() if row.study == "best"}
+    assert own.keys() == {arm for sweep in sweeps for arm in sweep.arms}
+    for arm, words in own.items():
+        start = STUDY.arms[arm].settings["pretrained"]
+        assert (list(STUDY.sweep(start).arms) if start else [""]) == [words]
 
 
 def test_nothing_is_said_before_a_run_was_measured(tmp_path: Path) -> None:
@@ -109,9 +114,11 @@ def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in
     assert np.load(io.BytesIO(content)).tolist() == [1, 2]
 
 
-def test_the_figure_has_a_dot_for_each_seed_at_its_minutes() -> None:
-    right = {"pairs": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
+def test_the_figure_has_a_dot_for_each_seed_at_its_minutes_and_tells_of_those_below() -> None:
+    right = {"pairs": reads(0.9), "rnn_pretrained": reads(0.88, 0.9, 0.6)}
     (axes,) = pretrained.accuracy_by_minutes(right, results(), STUDY.arms).axes
     (dots,) = axes.collections
-    assert np.asarray(dots.get_offsets()).tolist() == [[23, 80], [23, 90]]
-    assert [text.get_text() for text in axes.texts] == ["RNN, from a language model", "NBSVM, words and pairs: 80.0"]
+    assert np.asarray(dots.get_offsets()).tolist() == [[23, 88], [23, 90], [23, 60]]
+    assert axes.get_ylim()[0] == 85
+    labels = ["RNN, pretrained (1 below: 60.0)", "NBSVM, words and pairs: 90.0"]
+    assert [text.get_text() for text in axes.texts] == labels
