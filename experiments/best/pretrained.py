@@ -117,7 +117,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
     rows = pd.concat([read_results(folders["imdb"]), table])
     if "lstm" not in verdicts:
-        return Findings({}, verdicts)
+        return Findings({"accuracy": drawn_table(right)}, verdicts)
     return Findings(
         {"accuracy": best_table(right, rows, films, double)},
         verdicts,
@@ -151,6 +151,16 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
     )
     columns = "model", "perplexity", "weights", "tokens", "minutes", "seeds", "validation", "test", "without them"
     return Table(title, columns, lines)
+
+
+def drawn_table(right: Mapping[str, np.ndarray]) -> Table:
+    """The test accuracies of the arms with drawn weights, a line for each."""
+    lines = [
+        (ROWS[name].label, ", ".join(f"{100 * accuracy:.1f}" for accuracy in of.mean(1)))
+        for name, of in right.items()
+        if ROWS[name].study == "best" and not ROWS[name].words
+    ]
+    return Table("Test accuracy [%] of each seed", ("model", "test"), lines)
 
 
 def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:

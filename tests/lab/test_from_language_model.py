@@ -76,6 +76,11 @@ def test_a_language_model_is_judged_beside_the_drawn_arm_that_has_all_seeds() ->
     assert (found.verdict, found.rows[0].against) == (HOLDS, "LSTM, drawn, three rates")
 
 
+def test_arms_with_drawn_weights_are_shown_seed_by_seed() -> None:
+    right = {"pairs": reads(0.9), "rnn_rates": reads(0.6, 0.88), "rnn_pretrained": reads(0.9)}
+    assert pretrained.drawn_table(right).rows == [("RNN, drawn, three rates", "60.0, 88.0")]
+
+
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
     assert [claim.id for claim in PROTOCOL.claims + STUDY.protocol("drawn").claims] == list(COMPARED)
     sweeps = [sweep for name in ("pretrained", "drawn") for sweep in STUDY.protocol(name).sweeps if sweep.compared]
