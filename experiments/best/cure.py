@@ -83,8 +83,8 @@ def cure_table(evidence: Evidence, rows: pd.DataFrame, kept: dict[str, pd.Series
             f"{len(kept[arm])}/{len(accuracies)}",
         ))  # fmt: skip
     title = (
-        f"Test accuracy [%]; gradient that is left {BACK} steps back before and after training, geometric means; share "
-        f"[%] kept over {MOST} neutral tokens (95 % t interval), of the seeds that know something"
+        f"Test accuracy [%], mean ± deviation; gradient left {BACK} steps back before and after training, geometric "
+        f"means; share [%] kept over {MOST} neutral tokens (95 % t interval), of the seeds that know something"
     )
     return Table(title, ("arm", "mean", "worst", "best", "left before", "after", "kept", "seeds"), lines)
 

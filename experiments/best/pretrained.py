@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.imdb.word_pairs import FILMS, clustered
+from experiments.imdb.word_pairs import FILMS, WORTH, clustered
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
 from experiments.lab.study import Arm, Protocol, Study, find_study
@@ -32,12 +32,10 @@ UNITS = {WEIGHTS: 1e6, TOKENS: 1e6, MINUTES: 1.0}
 """In which the table has them."""
 IN_TRAIN = "in_train.npy"
 """Test reviews whose text is in train too: int [K], their positions."""
-WORTH = 0.01
-"""Difference in accuracy that counts."""
-
-
 FLOOR = 85
 """Lowest accuracy in the figure [%]; labels tell of seeds below it."""
+DRAWN = "drawn"
+"""The protocol without a language model; this module is also its own."""
 SEEDS = 3
 """Of a classifier that is compared."""
 
@@ -57,11 +55,11 @@ ROWS = {
     "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way"),
     "gru": Row("GRU", "imdb", "gru"),
     "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way"),
-    "rnn_rate": Row("RNN, drawn", "best", "rnn_drawn_rate"),
+    "rnn_rate": Row("RNN, drawn, one rate", "best", "rnn_drawn_rate"),
     "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
-    "lstm_rate": Row("LSTM, drawn", "best", "lstm_drawn_rate"),
+    "lstm_rate": Row("LSTM, drawn, one rate", "best", "lstm_drawn_rate"),
     "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
     "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
 }
@@ -105,21 +103,21 @@ def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts; of the protocol on language models also accuracies and costs of all rows, and the figure. Nothing
+    """The verdicts; accuracies and costs of all rows with the figure, or of drawn weights the accuracies alone. Nothing
     before a run was measured."""
     folders = {"best": evidence.study.output, "imdb": find_study("imdb").output}
     if not (folders["best"] / IN_TRAIN).is_file():
         return Findings()
     runs = {study: read_correct(folder) for study, folder in folders.items()}
     right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
-    films, double = np.load(folders["imdb"] / FILMS), np.load(folders["best"] / IN_TRAIN)
+    films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if ROWS[name].study != "best" or len(of) >= SEEDS}
     verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
-    rows = pd.concat([read_results(folders["imdb"]), table])
-    if "lstm" not in verdicts:
+    if evidence.protocol.name == DRAWN:
         return Findings({"accuracy": drawn_table(right)}, verdicts)
+    rows = pd.concat([read_results(folders["imdb"]), table])
     return Findings(
-        {"accuracy": best_table(right, rows, films, double)},
+        {"accuracy": best_table(right, rows, films, np.load(folders["best"] / IN_TRAIN))},
         verdicts,
         {"minutes": accuracy_by_minutes(whole, rows, evidence.study.arms)},
     )
@@ -138,7 +136,7 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
         row, share = ROWS[name], of.mean(0)
         own = rows[rows.arm == row.arm]
         validation = own[(own.split == "validation") & own.metric.isin(["best_accuracy", "accuracy"])].value.mean()
-        perplexity = rows[(rows.arm == row.words) & (rows.metric == "perplexity")].value.mean()
+        perplexity = mean_of(row.words, rows, "perplexity")
         numbers = perplexity, *(of_run(row, rows, metric) / unit for metric, unit in UNITS.items())
         lines.append((
             row.label, *("" if np.isnan(number) else f"{number:.3g}" for number in numbers), str(len(of)),
@@ -163,12 +161,15 @@ def drawn_table(right: Mapping[str, np.ndarray]) -> Table:
     return Table("Test accuracy [%] of each seed", ("model", "test"), lines)
 
 
+def mean_of(arm: str, rows: pd.DataFrame, metric: str) -> float:
+    """Mean of a measure over the runs of an arm; NaN where it was not measured."""
+    return float(rows[(rows.arm == arm) & (rows.metric == metric)].value.mean())
+
+
 def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
-    """Mean of a measure over the runs of a row; what its language model read or took comes on top. NaN where it was not
-    measured."""
-    measured = rows[rows.metric == metric].groupby("arm").value.mean()
-    words = measured.get(row.words, 0.0) if metric != WEIGHTS else 0.0
-    return float(measured.get(row.arm, np.nan) + words)
+    """What a run of a row has, reads or takes; what its language model reads and takes comes on top."""
+    own = mean_of(row.arm, rows, metric)
+    return own + mean_of(row.words, rows, metric) if row.words and metric != WEIGHTS else own
 
 
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict:
@@ -199,11 +200,10 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
             continue
         at, style, below = of_run(row, rows, MINUTES), arms[row.arm], scores[scores < FLOOR]
         told = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
-        label = row.label + told
         marker, (side, anchor) = line_of(style.encoder)["marker"], (1, "left") if at < longest / 2 else (-1, "right")
         axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
-        axes.annotate(label, (at, np.median(scores)), xytext=(8 * side, 0), textcoords="offset points", ha=anchor,
-                      va="center", color=ink(style.color), fontsize="small")  # fmt: skip
+        axes.annotate(row.label + told, (at, np.median(scores)), xytext=(8 * side, 0), textcoords="offset points",
+                      ha=anchor, va="center", color=ink(style.color), fontsize="small")  # fmt: skip
     axes.set_ylim(max(FLOOR, axes.get_ylim()[0]), axes.get_ylim()[1])
     label_ends(figure, axes, lines)
     said = "minutes of training on 2 cores, language model too; 512 units, a dot for each seed"
