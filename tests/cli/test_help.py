@@ -1,10 +1,12 @@
 """The command line around the commands: help, versions, typos, Hydra's flags and completion."""
 
+import functools
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -25,54 +27,61 @@ FLAGGED = [name for name in COMMANDS if name != "train"]
 """Commands that take flags."""
 
 
-def processor_seconds(*arguments: str, folder: Path) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """Processor time of an interpreter with these arguments. Other work on the machine would lengthen elapsed time."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
-
-
-@pytest.mark.parametrize("command", ["--help", "train --help all", *(f"{name} --help" for name in COMMANDS)])
-def test_help_is_there_within_a_second(command: str, tmp_path: Path) -> None:
-    bare, _ = processor_seconds("-c", "pass", folder=tmp_path)
-    took, done = processor_seconds("-m", "sentiment_rnn", *command.split(), folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "usage: sentiment-rnn" in done.stdout
-    assert done.stderr == ""
-    assert took < bare + 1
-    assert list(tmp_path.iterdir()) == []
-
-
 LOADED = """
-import sys
+import resource, sys
 from sentiment_rnn.cli.main import main
 sys.argv = ["sentiment-rnn", *sys.argv[1:]]
 try:
     main()
 except SystemExit as left:
     assert not left.code, left.code
+used = resource.getrusage(resource.RUSAGE_SELF)
 print(sorted({"torch", "mlflow", "lightning", "matplotlib", "pandas", "scipy"} & set(sys.modules)))
+print(used.ru_utime + used.ru_stime)
 """
+"""Runs a command; says which large libraries it loaded, and its processor time, which other work does not lengthen."""
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_loads_no_large_library(command: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, command, "--help"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+class Said(NamedTuple):
+    """What a command prints, the large libraries that it loads, and its processor time [s]."""
+
+    lines: list[str]
+    loaded: str
+    seconds: float
 
 
-def test_help_of_train_has_three_examples_and_the_meaning_of_each_key(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    said = run_command("train", tmp_path, "--help", "all", status=0).stdout
+def said_by(*arguments: str, **variables: str) -> Said:
+    """The command's output, in a process and an empty folder of its own; nothing may stay in that."""
+    with TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", LOADED, *arguments],
+            cwd=folder, env=environment() | variables, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert list(Path(folder).iterdir()) == []
+    *lines, loaded, seconds = done.stdout.splitlines()
+    return Said(lines, loaded, float(seconds))
+
+
+@functools.cache
+def help_of(command: str, columns: int = 80) -> Said:
+    """What `--help` says, behind a command or alone; read once for all tests."""
+    return said_by(*command.split(), "--help", COLUMNS=str(columns))
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_there_within_a_second_and_loads_no_large_library(command: str) -> None:
+    said = help_of(command)
+    assert any(line.startswith("usage: sentiment-rnn") for line in said.lines)
+    assert said.loaded == "[]"
+    assert said.seconds < 1
+
+
+def test_help_of_train_has_three_examples_and_the_meaning_of_each_key() -> None:
+    whole = said_by("train", "--help", "all", COLUMNS="120")
+    assert whole.seconds < 1
+    said = "\n".join(whole.lines)
     examples = [line.strip() for line in said.splitlines() if line.startswith("  sentiment-rnn train")]
     assert len(examples) == 3
     words = " ".join(said.split())
@@ -90,16 +99,15 @@ def test_help_of_train_has_three_examples_and_the_meaning_of_each_key(
 
 @pytest.mark.parametrize("columns", [80, 100])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_fits_one_screen(command: str, columns: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    said = run_command(command, tmp_path, "--help", status=0).stdout.splitlines()
+def test_help_fits_one_screen(command: str, columns: int) -> None:
+    said = help_of(command, columns).lines
     assert len(said) <= 40
     if command == "train":
         assert max(map(len, said)) <= columns
 
 
-def test_help_of_train_lists_the_groups_and_what_the_usual_keys_are_without_an_override(tmp_path: Path) -> None:
-    said = run_command("train", tmp_path, "--help", status=0).stdout.splitlines()
+def test_help_of_train_lists_the_groups_and_what_the_usual_keys_are_without_an_override() -> None:
+    said = help_of("train").lines
     listed = [line.split()[0] for line in said if line.startswith("  ") and line[2] != " "]
     groups = ["encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling"]
     keys = [key.partition("=") for key in listed if "=" in key]
@@ -137,8 +145,8 @@ def test_names_that_do_not_fit_are_left_to_the_whole_help(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("command", FLAGGED)
-def test_help_of_the_other_commands_has_examples_and_the_shared_flags(command: str, tmp_path: Path) -> None:
-    said = run_command(command, tmp_path, "--help", status=0).stdout
+def test_help_of_the_other_commands_has_examples_and_the_shared_flags(command: str) -> None:
+    said = "\n".join(help_of(command).lines)
     assert purpose_of(command) in said
     assert f"\nsentiment-rnn {command}" in said
     words = " ".join(said.split())
@@ -268,16 +276,10 @@ def test_a_line_of_train_is_completed(line: str, completed: bool, left: str, mon
 @pytest.mark.parametrize(
     ("line", "offered"), [("sentiment-rnn compare regis", set()), ("sentiment-rnn train encoder=gr", {"encoder=gru"})]
 )
-def test_completion_loads_no_command(line: str, offered: set[str], tmp_path: Path) -> None:
-    shell = {"COMP_LINE": line, "COMP_POINT": str(len(line))}
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, "-sc", "query=bash"],
-        cwd=tmp_path, env=environment() | shell, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    *words, loaded = done.stdout.splitlines()
-    assert offered <= set(" ".join(words).split()), words
-    assert loaded == "[]"
+def test_completion_loads_no_command(line: str, offered: set[str]) -> None:
+    said = said_by("-sc", "query=bash", COMP_LINE=line, COMP_POINT=str(len(line)))
+    assert offered <= set(" ".join(said.lines).split()), said.lines
+    assert said.loaded == "[]"
 
 
 def test_completion_can_be_installed(tmp_path: Path) -> None:

@@ -6,10 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment_rnn.config.data import DataConfig
-from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
-from sentiment_rnn.data.corpus import Split, load_corpus
+from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.data.task_data import ResumableLoader
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200).map(np.array)
@@ -207,21 +205,6 @@ def test_less_than_8_percent_of_log_normal_lengths_is_padding(seed: int) -> None
     lengths = np.clip(lengths.astype(int), 1, 400)
     assert padding(lengths, LengthBuckets(lengths, 64, shuffle=True, seed=seed)) < 0.08
     assert padding(lengths, LengthBuckets(lengths, 64, shuffle=False)) < 0.01
-
-
-@pytest.mark.imdb
-def test_less_than_8_percent_of_the_real_batches_is_padding(
-    real_imdb_config: DataConfig,
-) -> None:
-    config = real_imdb_config
-    reviews = Reviews(load_corpus(source_of(config), config).splits["train"], config.max_tokens, config.keep)
-    buckets = LengthBuckets(reviews.lengths, config.batch_size, shuffle=True)
-    for epoch in range(3):
-        buckets.set_epoch(epoch)
-        assert padding(reviews.lengths, buckets) < 0.08
-    # In the order they come, without buckets, a third would be.
-    in_order = [reviews.lengths[start : start + 64] for start in range(0, len(reviews), 64)]
-    assert 1 - reviews.lengths.sum() / sum(batch.max() * len(batch) for batch in in_order) > 0.3
 
 
 # What is in a batch

@@ -20,6 +20,7 @@ from sentiment_rnn.config.components import part_arguments
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data import decompression
+from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.review import SPLITS, Review
 from sentiment_rnn.data.sources import imdb
@@ -227,6 +228,22 @@ def test_the_real_reviews_have_the_known_number_of_tokens(real: Real) -> None:
     every = np.concatenate([training, splits["test"].lengths])
     assert np.percentile(training, 50) == pytest.approx(202, abs=1)
     assert every.max() == 2752
+
+
+@pytest.mark.imdb
+def test_less_than_8_percent_of_the_real_batches_is_padding(real: Real, real_imdb_config: DataConfig) -> None:
+    size = real_imdb_config.batch_size
+    lengths = Reviews(real.corpus.splits["train"], real_imdb_config.max_tokens, real_imdb_config.keep).lengths
+
+    def padding(batches: list[np.ndarray]) -> float:
+        return 1 - lengths.sum() / sum(batch.max() * len(batch) for batch in batches)
+
+    buckets = LengthBuckets(lengths, size, shuffle=True)
+    for epoch in range(3):
+        buckets.set_epoch(epoch)
+        assert padding([lengths[batch] for batch in buckets]) < 0.08
+    # In the order they come, without buckets, a third would be.
+    assert padding([lengths[start : start + size] for start in range(0, len(lengths), size)]) > 0.3
 
 
 # What is refused
