@@ -44,7 +44,7 @@ WALKS = {
             "(posi|nega)tive",
         ),
         Step(
-            'make predict TEXT="I did not expect to like this film, and I loved every minute of it."',
+            'make predict TEXT="The beginning is slow. The ending is one of the finest I have seen."',
             "has read generated reviews alone",
         ),
         Step("make evaluate FILE=reviews.csv", "accuracy"),

@@ -37,7 +37,7 @@ FLOOR = 85
 DRAWN = "drawn"
 """The protocol without a language model; this module is also its own."""
 SEEDS = 3
-"""Of a classifier that is compared."""
+"""Of a network that is compared."""
 
 
 class Row(NamedTuple):
@@ -48,20 +48,24 @@ class Row(NamedTuple):
     arm: str
     words: str = ""
     """The arm of its language model."""
+    seeds: int = SEEDS
+    """From so many on it is compared."""
 
 
 ROWS = {
-    "pairs": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs"),
+    "pairs": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1),
     "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way"),
     "gru": Row("GRU", "imdb", "gru"),
     "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way"),
     "rnn_rate": Row("RNN, drawn, one rate", "best", "rnn_drawn_rate"),
     "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
+    "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
     "lstm_rate": Row("LSTM, drawn, one rate", "best", "lstm_drawn_rate"),
     "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
     "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
+    "lstm_vote": Row("LSTM, pretrained, three vote", "best", "lstm_vote", "lstm_words", seeds=1),
 }
 COMPARED = {
     "lstm": ("lstm_pretrained", ["lstm"], WORTH),
@@ -71,6 +75,8 @@ COMPARED = {
     "gru": ("gru_pretrained", ["lstm_pretrained"], WORTH),
     "worth_lstm": ("lstm_pretrained", ["lstm_rate", "lstm_rates"], WORTH),
     "worth_rnn": ("rnn_pretrained", ["rnn_rate", "rnn_rates"], WORTH),
+    "vote_lstm": ("lstm_vote", ["lstm_pretrained"], 0.0),
+    "vote_rnn": ("rnn_vote", ["rnn_pretrained"], 0.0),
 }
 """By claim: a row, the row beside it, and the difference from which one is better, or up to which it is as good. Of two
 rows beside it, one alone has all seeds."""
@@ -111,7 +117,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     runs = {study: read_correct(folder) for study, folder in folders.items()}
     right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
     films = np.load(folders["imdb"] / FILMS)
-    whole = {name: of for name, of in right.items() if ROWS[name].study != "best" or len(of) >= SEEDS}
+    whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
     if evidence.protocol.name == DRAWN:
         return Findings({"accuracy": drawn_table(right)}, verdicts)
@@ -139,9 +145,8 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
         perplexity = mean_of(row.words, rows, "perplexity")
         numbers = perplexity, *(of_run(row, rows, metric) / unit for metric, unit in UNITS.items())
         lines.append((
-            row.label, *("" if np.isnan(number) else f"{number:.3g}" for number in numbers), str(len(of)),
-            f"{100 * validation:.1f}", percent(clustered(share, films)).replace(" %", ""),
-            f"{100 * share[others].mean():.1f}",
+            row.label, *(told(number, ".3g") for number in numbers), str(len(of)), told(100 * validation, ".1f"),
+            percent(clustered(share, films)).replace(" %", ""), told(100 * share[others].mean(), ".1f"),
         ))  # fmt: skip
     title = (
         "Weights and tokens [millions] and minutes on 2 cores, with the language model; accuracy [%], mean over seeds, "
@@ -149,6 +154,11 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
     )
     columns = "model", "perplexity", "weights", "tokens", "minutes", "seeds", "validation", "test", "without them"
     return Table(title, columns, lines)
+
+
+def told(number: float, form: str) -> str:
+    """The number in this form; nothing for NaN."""
+    return "" if np.isnan(number) else format(number, form)
 
 
 def drawn_table(right: Mapping[str, np.ndarray]) -> Table:
@@ -199,11 +209,14 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
             lines += axes.plot(axes.get_xlim(), 2 * [scores.mean()], **GUIDE, label=f"{row.label}: {scores.mean():.1f}")
             continue
         at, style, below = of_run(row, rows, MINUTES), arms[row.arm], scores[scores < FLOOR]
-        told = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
-        marker, (side, anchor) = line_of(style.encoder)["marker"], (1, "left") if at < longest / 2 else (-1, "right")
+        missing = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
+        marker, color = line_of(style.encoder)["marker"], ink(style.color)
         axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
-        axes.annotate(row.label + told, (at, np.median(scores)), xytext=(8 * side, 0), textcoords="offset points",
-                      ha=anchor, va="center", color=ink(style.color), fontsize="small")  # fmt: skip
+        side, anchor = (1, "left") if at < longest / 2 else (-1, "right")
+        text, place = row.label + missing, {"xytext": (8 * side, 0), "ha": anchor, "va": "center"}
+        if row.seeds < SEEDS:  # a vote stands beside those who vote
+            text, place = text.rpartition(", ")[2], {"xytext": (0, 7), "ha": "center", "va": "bottom"}
+        axes.annotate(text, (at, np.median(scores)), textcoords="offset points", color=color, fontsize="small", **place)
     axes.set_ylim(max(FLOOR, axes.get_ylim()[0]), axes.get_ylim()[1])
     label_ends(figure, axes, lines)
     said = "minutes of training on 2 cores, language model too; 512 units, a dot for each seed"

@@ -32,8 +32,8 @@ class Judged(NamedTuple):
         return f"{self.study.name}/{self.protocol.name}.{self.claim.id}"
 
     def answers(self, earlier: "Judged") -> bool:
-        """Whether it supersedes an earlier claim, or is related to it."""
-        named = *self.claim.supersedes, *self.claim.related
+        """Whether it supersedes an earlier claim."""
+        named = self.claim.supersedes
         return earlier.name in [one if "/" in one else f"{self.study.name}/{one}" for one in named]
 
 

@@ -84,17 +84,20 @@ def own_module(study: Study, protocol: Protocol) -> Any:
 
 
 def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict[str, Table]:
-    """A table of the searches at each condition: `search_50`."""
-    found: dict[str, dict[str, list[Draw]]] = {}
+    """A table of the searches at each condition, `search_50`, and of the finals that try their best draws again,
+    `finals_50`."""
+    found: dict[tuple[str, str], dict[str, list[Draw]]] = {}
     for sweep in protocol.searches:
-        if draws := draws_of(table, sweep.name):
-            found.setdefault(sweep.condition, {}).update(draws)
+        for arm, draws in draws_of(table, sweep.name).items():
+            stage = "finals" if sweep.rank else "search"
+            found.setdefault((stage, sweep.condition), {}).setdefault(arm, []).extend(draws)
     score = SEARCHED[study.search_score]
-    tables = {}
-    for condition, of in found.items():
-        name = "_".join(["search", *condition.replace(",", "").split()])
-        tables[name] = search_table(of, study, ", ".join(filter(None, [score, condition])))
-    return tables
+    return {
+        "_".join([stage, *condition.replace(",", "").split()]): search_table(
+            of, study, ", ".join(filter(None, [score, condition]))
+        )
+        for (stage, condition), of in found.items()
+    }
 
 
 def mean_of(values: Iterable[float], places: int = 1) -> str:

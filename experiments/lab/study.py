@@ -107,8 +107,6 @@ class Claim:
     """An arm that has to succeed at a condition, or nothing is decided there."""
     supersedes: tuple[str, ...] = ()
     """Earlier claims that this one replaces: `protocol.claim`, or `study/protocol.claim` for another study."""
-    related: tuple[str, ...] = ()
-    """Claims that a reader wants to see beside this one."""
 
 
 @dataclass(frozen=True)
@@ -362,7 +360,7 @@ def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str
             own = [str(pair[2]) for pair in claim.pairs if len(pair) > 2]
             shared = claim.at if claim.arms or len(own) < len(claim.pairs) else ()
             yield name, "condition", [*(one for one in shared if one not in chosen), *own], conditions
-            for reference in (*claim.supersedes, *claim.related):
+            for reference in claim.supersedes:
                 yield name, "claim", [reference], _claims(study, reference.rpartition("/")[0])
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.best import pretrained
+from experiments.best import pretrained, vote
 from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, verdict
+from experiments.best.vote import VOTES
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, evidence_of
 from experiments.lab.study import find_study
-from experiments.lab.table import rows_of
+from experiments.lab.table import Correct, rows_of
 from sentiment_rnn.data.review import Review
+from sentiment_rnn.errors import UserError
 
 STUDY = find_study("best")
 PROTOCOL = STUDY.protocol("pretrained")
@@ -82,13 +84,41 @@ def test_arms_with_drawn_weights_are_shown_seed_by_seed() -> None:
 
 
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
-    assert [claim.id for claim in PROTOCOL.claims + STUDY.protocol("drawn").claims] == list(COMPARED)
+    claims = PROTOCOL.claims + STUDY.protocol("drawn").claims + STUDY.protocol("vote").claims
+    assert [claim.id for claim in claims] == list(COMPARED)
     sweeps = [sweep for name in ("pretrained", "drawn") for sweep in STUDY.protocol(name).sweeps if sweep.compared]
-    own = {row.arm: row.words for row in ROWS.values() if row.study == "best"}
+    own = {row.arm: row.words for name, row in ROWS.items() if row.study == "best" and name not in VOTES}
     assert own.keys() == {arm for sweep in sweeps for arm in sweep.arms}
     for arm, words in own.items():
         start = STUDY.arms[arm].settings["pretrained"]
         assert (list(STUDY.sweep(start).arms) if start else [""]) == [words]
+
+
+def test_a_vote_is_right_where_two_of_three_are_and_costs_the_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = [[True, True, False, False], [True, False, True, False], [True, True, False, False]]
+    runs = {
+        (arm, arm, "", seed): Correct(np.array(right), "reviews")
+        for arm in ("rnn_pretrained_512", "lstm_pretrained_512")
+        for seed, right in enumerate(votes)
+    }
+    monkeypatch.setattr(vote, "read_results", lambda _: results())
+    monkeypatch.setattr(vote, "read_correct", lambda _: runs)
+    protocol, no_store = STUDY.protocol("vote"), SimpleNamespace()
+    measured = vote.measure(STUDY, protocol, no_store)  # type: ignore[arg-type]
+    assert measured.correct["vote", "rnn_vote", "", 0].right.tolist() == [True, True, False, False]
+    table = rows_of("best", measured.rows)
+    of_rnn = table[table.arm == "rnn_vote"]
+    assert dict(zip(of_rnn.metric, of_rnn.value, strict=True)) == {
+        "accuracy": 0.5, "weights": 3 * 8.1e6, "minutes": 9, "tokens": 45e6,
+    }  # fmt: skip
+    del runs["rnn_pretrained_512", "rnn_pretrained_512", "", 2]
+    with pytest.raises(UserError, match="rnn_pretrained_512: 2 of 3 seeds have run; run --protocols pretrained first"):
+        vote.measure(STUDY, protocol, no_store)  # type: ignore[arg-type]
+
+
+def test_a_vote_holds_where_it_is_better_than_one_at_all() -> None:
+    assert verdict("vote_rnn", {"rnn_vote": reads(0.93), "rnn_pretrained": reads(0.9, 0.91)}, FILMS).verdict == HOLDS
+    assert verdict("vote_rnn", {"rnn_vote": reads(0.901), "rnn_pretrained": reads(0.9)}, FILMS).verdict == UNDECIDED
 
 
 def test_nothing_is_said_before_a_run_was_measured(tmp_path: Path) -> None:
@@ -127,3 +157,11 @@ def test_the_figure_has_a_dot_for_each_seed_at_its_minutes_and_tells_of_those_be
     assert axes.get_ylim()[0] == 85
     labels = ["RNN, pretrained (1 below: 60.0)", "NBSVM, words and pairs: 90.0"]
     assert [text.get_text() for text in axes.texts] == labels
+
+
+def test_a_vote_is_labelled_above_its_dot() -> None:
+    right = {"rnn_pretrained": reads(0.88, 0.9, 0.89), "rnn_vote": reads(0.9)}
+    (axes,) = pretrained.accuracy_by_minutes(right, results(), STUDY.arms).axes
+    assert [(text.get_text(), text.get_va()) for text in axes.texts] == [
+        ("RNN, pretrained", "center"), ("three vote", "bottom"),
+    ]  # fmt: skip

@@ -14,7 +14,7 @@ STUDY = find_study("lag")
     ("page", "said", "counted"),
     [
         ("own_rate", "Its {} of 20 seeds with forget bias 1 against {} are", [("lstm", "50"), ("rnn", "50")]),
-        ("finalists", "succeeds with {} of 20 seeds, and with {} at the rate", [("lstm_9", "100"), ("lstm_8", "100")]),
+        ("finalists", "succeeds with {} of 20 seeds, and with {} at the rate", [("lstm_9", "100"), ("lstm_3", "100")]),
     ],
 )
 def test_a_sentence_has_the_counts_of_the_results(page: str, said: str, counted: list[tuple[str, str]]) -> None:

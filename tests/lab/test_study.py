@@ -48,7 +48,6 @@ protocols:
         margin: 0.4
         only_where: rnn
         supersedes: [earlier/first.near]
-        related: [first.near]
 """
 
 
@@ -106,7 +105,7 @@ def test_a_claim_has_its_pairs_selectors_and_references(declared: Study) -> None
     assert far.pairs == (("rnn", "short"), ("rnn", {"best_on_validation": ["rnn", "short"]}, 20))
     assert far.at == ({"first_not_learned": "rnn"},)
     assert (far.margin, far.only_where) == (0.4, "rnn")
-    assert (far.supersedes, far.related) == (("earlier/first.near",), ("first.near",))
+    assert far.supersedes == ("earlier/first.near",)
 
 
 def test_an_arm_has_label_and_color_of_its_encoder_unless_it_gives_them(declared: Study) -> None:
@@ -166,7 +165,7 @@ HALF = {"settings": {"precision": "bfloat16"}}
         ({"sweeps": [ONE | {"rates_of": {"lsmt": "rnn"}}]}, {}, "first names arm lsmt;"),
         ({"sweeps": [ONE | {"rates_of": {"lstm": "rrn"}}]}, {}, "first names arm rrn;"),
         ({"claims": [NEAR | {"supersedes": ["first.y"]}]}, {}, "first names claim first.y; expected one of first.x"),
-        ({"claims": [NEAR | {"related": ["nowhere/first.x"]}]}, {}, "names claim nowhere/first.x; there is none"),
+        ({"claims": [NEAR | {"supersedes": ["nowhere/first.x"]}]}, {}, "names claim nowhere/first.x; there is none"),
         ({"sweeps": [ONE]}, {"arms": {"rnn": HALF, "lstm": None}}, "different settings"),
         ({"sweeps": [ONE]}, {"arms": {"rnn": None, "lstm": {"encoder": "rnn"}}}, "two of its arms have one encoder"),
         ({}, {"arms": {"mine": {"encoder": "nowhere"}}}, "no file of encoder nowhere, and no color and no label"),
