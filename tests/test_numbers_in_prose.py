@@ -132,7 +132,8 @@ def of_the_gradient() -> list[str]:
     assert cut["lstm_truncated_100"] == cut["lstm_detach_cell"] == (0, 10)
     assert cut["lstm_truncated_110"] == (10, 10)
     of_rnn = {(arm, lag): learn("cause", arm, lag) for arm, lag in (
-        ("rnn_truncated_20", 20), ("rnn_truncated_30", 20), ("rnn_rescaled", 20), ("rnn_rescaled", 100), ("rnn", 100)
+        ("rnn_truncated_20", 20), ("rnn_truncated_30", 20),
+        ("rnn_rescaled", 20), ("rnn_rescaled", 100), ("rnn_control", 100),
     )}  # fmt: skip
     assert list(of_rnn.values()) == [(0, 10), (10, 10), (10, 10), (0, 10), (0, 10)]
     return [

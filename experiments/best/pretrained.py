@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -115,7 +115,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     if not (folders["best"] / IN_TRAIN).is_file():
         return Findings()
     runs = {study: read_correct(folder) for study, folder in folders.items()}
-    right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
+    right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row, runs[row.study]))}
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
@@ -129,9 +129,17 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     )
 
 
-def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
-    """bool [seeds, N], which test reviews each run of an arm reads rightly."""
-    return np.array([of.right for (_, of_run, *_), of in runs.items() if of_run == arm])
+def seeds_of(row: Row, runs: Mapping[Key, Correct]) -> np.ndarray:
+    """bool [seeds, N], which test reviews each planned run of a row reads rightly."""
+    planned = {
+        (sweep.name, seed)
+        for protocol in find_study(row.study).protocols.values() for sweep in protocol.sweeps for seed in sweep.seeds
+    }  # fmt: skip
+    swept = {sweep for sweep, _ in planned}
+    return np.array([
+        of.right for (sweep, arm, _, seed), of in runs.items()
+        if arm == row.arm and ((sweep, seed) in planned or sweep not in swept)
+    ])  # fmt: skip
 
 
 def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray, double: np.ndarray) -> Table:
@@ -213,6 +221,7 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
         marker, color = line_of(style.encoder)["marker"], ink(style.color)
         axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
         side, anchor = (1, "left") if at < longest / 2 else (-1, "right")
+        place: dict[str, Any]
         text, place = row.label + missing, {"xytext": (8 * side, 0), "ha": anchor, "va": "center"}
         if row.seeds < SEEDS:  # a vote stands beside those who vote
             text, place = text.rpartition(", ")[2], {"xytext": (0, 7), "ha": "center", "va": "bottom"}

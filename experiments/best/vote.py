@@ -29,13 +29,13 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     """
     table, runs, found = read_results(study.output), read_correct(study.output), Measured()
     for vote, row in VOTES.items():
-        arm = ROWS[row].arm
-        voters = [run for (_, name, *_), run in runs.items() if name == arm]
+        arm, voters = ROWS[row].arm, seeds_of(ROWS[row], runs)
         if len(voters) != SEEDS:
             raise UserError(f"{arm}: {len(voters)} of {SEEDS} seeds have run; run --protocols pretrained first")
-        right = 2 * np.sum([run.right for run in voters], 0) > SEEDS
+        right = 2 * voters.sum(0) > SEEDS
         at = protocol.name, protocol.name, vote, "", 0, None
-        found.correct[protocol.name, vote, "", 0] = Correct(right, voters[0].reviews)
+        reviews = next(run.reviews for (_, name, *_), run in runs.items() if name == arm)
+        found.correct[protocol.name, vote, "", 0] = Correct(right, reviews)
         found.rows.append((*at, "test", "accuracy", right.mean()))
         found.rows += [(*at, "train", cost, SEEDS * mean_of(arm, table, cost)) for cost in UNITS]
     return found
@@ -46,7 +46,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     if evidence.protocol.name not in set(table.protocol):
         return Findings()
     runs, films = read_correct(evidence.study.output), np.load(find_study("imdb").output / FILMS)
-    right = {name: seeds_of(ROWS[name].arm, runs) for pair in VOTES.items() for name in pair}
+    right = {name: seeds_of(ROWS[name], runs) for pair in VOTES.items() for name in pair}
     shares = {name: percent(clustered(of.mean(0), films)).replace(" %", "") for name, of in right.items()}
     lines = [(ROWS[row].label, shares[row], shares[vote]) for vote, row in VOTES.items()]
     title = "Test accuracy [%] with its 95 % interval over films"

@@ -26,7 +26,7 @@ from experiments.lab.rules import LEARNS
 from experiments.lab.run import read_provenance
 from experiments.lab.search import Draw, best_draw, best_draws, draws_of
 from experiments.lab.study import ENCODERS, Arm, Study, Sweep, encoder_file, encoder_settings, find_study
-from experiments.lab.sweeps import measured, train
+from experiments.lab.sweeps import key_of, measured, train
 from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.config.components import arguments_of, class_named
 from sentiment_rnn.config.store import run_config
@@ -43,6 +43,10 @@ KEPT = 4
 """One draw in so many is tried again with other seeds, of eight draws or more."""
 FAR, SEEDS_FAR = 400, 10
 """From this lag on there are at most so many seeds, as in the committed results."""
+SET = {
+    "data.max_lag", "encoder", "optimizer.draw", "optimizer.draws", "optimizer.learning_rate", "seed", "study",
+}  # fmt: skip
+"""Keys that no override may set."""
 SIZE = "encoder.hidden_size"
 COLOR = "#000000"
 """Colour of an encoder that names none: the committed ones have the others."""
@@ -75,9 +79,9 @@ class Placement:
         if min(self.seeds, self.draws, *self.lags) < 1:
             given = f"--lags {','.join(map(str, self.lags))} --seeds {self.seeds} --draws {self.draws}"
             raise UserError(f"{given}: expected numbers above 0")
-        if fixed := [one for one in self.overrides if one.lstrip("+").startswith(("data.max_lag", "optimizer.draw"))]:
-            raise UserError(f"{fixed[0]}: this command sets it; give --lags and --draws")
-        self.done, self.began = 0.0, time.monotonic()
+        if fixed := [one for one in self.overrides if key_of(one) in SET]:
+            raise UserError(f"{fixed[0]}: this command sets it; give --lags, --seeds and --draws")
+        self.done = self.spent = self.skipped = 0.0
         self.committed = find_study("lag")
         self.arm, configuration, sized = arm_of(self.encoder, self.store / "lag")
         self.settings = dict(self.committed.protocols["learnability"].sweeps[-1].settings)
@@ -140,16 +144,28 @@ class Placement:
 
     def train(self, sweep: Sweep, what: str) -> None:
         """Train a sweep, or what is left of it; say what, and how long the rest may take."""
-        spent = time.monotonic() - self.began
-        left = f"; about {spent * (self.work() / self.done - 1) / 60:.0f} min left" if self.done else ""
+        rest = self.work() - self.skipped - self.done
+        left = f"; about {self.spent * rest / self.done / 60:.0f} min left" if self.done else ""
         print(f"lag {sweep.condition}: {what}{left}", flush=True)
+        was_there, began = self.is_there(sweep), time.monotonic()
         train(self.study, sweep, "", [self.arm.name], [f"tracking.directory={self.store}", *self.overrides])
         store = self.opened()
         store.client.set_tag(find_sweep(store, sweep.name, finished=True).info.run_id, PARENT_TAG, self.parent)
-        self.done += work_of(int(sweep.condition), len(sweep.seeds) * max(1, len(sweep.draws)), sweep.settings)
+        work = work_of(int(sweep.condition), len(sweep.seeds) * max(1, len(sweep.draws)), sweep.settings)
+        if was_there:
+            self.skipped += work
+        else:
+            self.done, self.spent = self.done + work, self.spent + time.monotonic() - began
+
+    def is_there(self, sweep: Sweep) -> bool:
+        """Whether a sweep of that name has finished before."""
+        try:
+            return bool(find_sweep(self.opened(), sweep.name, finished=True))
+        except UserError:
+            return False
 
     def work(self) -> float:
-        """The tokens that all runs read; `done` counts those of the sweeps that have ended."""
+        """The tokens that all runs read: `done` of sweeps that were trained, `skipped` of sweeps that were there."""
         half = {"trainer.epochs": self.epochs // 2}
         runs = self.tried_again * len(FINAL_SEEDS)
         return sum(
@@ -220,7 +236,10 @@ def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path, bool]:
         name = f"own_{name}" if encoder_file(name) else name
         conf = folder.resolve() / name / "conf"
         path = conf / "encoder" / f"{name}.yaml"
-        size = {"hidden_size": 64} if "hidden_size" in arguments_of(class_named(encoder, "ENCODER")) else {}
+        named = class_named(encoder, "ENCODER")
+        if not callable(named):
+            raise UserError(f"ENCODER={encoder}: expected a class, not {type(named).__name__}")
+        size = {"hidden_size": 64} if "hidden_size" in arguments_of(named) else {}
         given = {"_target_": encoder, "name": name, "label": label, "color": COLOR, **size}
         write_folder(path.parent, {path.name: yaml.safe_dump(given, sort_keys=False)}, {})
     else:

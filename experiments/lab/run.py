@@ -1,5 +1,6 @@
 """Run a study: train the sweeps of its protocols, measure their runs, and add the numbers to its results."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.tracking.store import check_store, open_store
 
-PROVENANCE = "provenance.json"
+PROVENANCE, OWN = "provenance.json", "own"
+"""The file, and its key of a protocol whose own measurements are those of all its sweeps that are there."""
 ELSEWHERE = (
     "hydra/launcher",
     "hydra.launcher",
@@ -81,7 +83,8 @@ def run(
         left = [sweep for sweep in wanted if again or not is_measured(sweep, known)]
         for sweep in left:
             run_sweep(study, protocol, sweep, tracking, overrides)
-        if hasattr(own, "measure") and not sweeps and (again or left or protocol.name not in set(known.protocol)):
+        alone = hasattr(own, "measure") and not sweeps
+        if alone and (again or left or not read_provenance(study.output)[protocol.name].get(OWN)):
             add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
         elif not left:
             print(f"{protocol.name}: all that is asked for is measured in {study.output}; --again measures it anew")
@@ -94,9 +97,11 @@ def results_so_far(study: Study) -> pd.DataFrame:
 
 
 def is_measured(sweep: Sweep, table: pd.DataFrame) -> bool:
-    """Whether the results have every run of a sweep."""
-    runs = table[table.sweep == sweep.name][["arm", "seed", "draw"]].drop_duplicates()
-    return len(runs) >= len(sweep.arms) * len(sweep.seeds) * max(1, len(sweep.draws))
+    """Whether the results have every planned run of a sweep."""
+    rows = table[table.sweep == sweep.name]
+    draws = rows.draw if sweep.draws else [None] * len(rows)
+    planned = itertools.product(sweep.arms, sweep.seeds, sweep.draws or [None])
+    return set(planned) <= set(zip(rows.arm, rows.seed, draws, strict=True))
 
 
 def run_sweep(
@@ -142,14 +147,21 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
     """Add measurements to the results of a study, all files at once.
 
     Args:
-        trained: how the sweep was trained; it takes the place of what it covers.
+        trained: how the sweep was trained; it takes the place of what it covers. None: a protocol's own measurements.
     """
-    folder = study.output
-    table = joined(results_so_far(study), rows_of(study.name, found.rows))
+    folder, rows = study.output, rows_of(study.name, found.rows)
+    table = results_so_far(study)
+    if trained:  # of a run that is measured again, perhaps at another draw, nothing old stays
+        runs = ["sweep", "arm", "seed"]
+        table = table[~table.set_index(runs).index.isin(rows.set_index(runs).index)]
+    table = joined(table, rows)
     correct = read_correct(folder) | found.correct
     check_correct(table, correct, folder, study.own_reviews)
     known = read_provenance(folder)
-    if trained:
+    if not trained:
+        known[protocol.name][OWN] = True
+    else:
+        known[protocol.name].pop(OWN, None)
         sweeps = known[protocol.name]["sweeps"]
         covered = [
             part for part in sweeps

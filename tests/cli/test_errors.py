@@ -366,6 +366,13 @@ def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
     assert (tmp_path / "runs").exists() == made
 
 
+def test_copying_is_not_tested_at_another_length_since_its_baseline_is_that_of_one_length(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = refused(monkeypatch, capsys, tmp_path, "task=copying", "task.test_steps=40")
+    assert "task.test_steps=40: expected null for copying: who remembers nothing has a loss of its own there" in line
+
+
 def test_two_devices_are_refused_for_a_task_that_trains_on_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -72,6 +72,10 @@ def test_a_word_outside_the_vocabulary_is_unknown() -> None:
     assert len(tokenizer) == 3  # what is unknown does not enter the vocabulary
 
 
+def test_a_text_with_the_word_of_padding_has_an_unknown_word_there() -> None:
+    assert build_tokenizer([["good"]]).encode("good <pad> <unk>").tolist() == [2, 1, 1]
+
+
 def test_frequent_words_come_first_and_ties_by_alphabet() -> None:
     vocabulary = build_vocabulary([["z", "c", "b"], ["c", "z", "a"]], size=10, minimum_frequency=1)
     assert vocabulary.itos == [PADDING, UNKNOWN, "c", "z", "a", "b"]

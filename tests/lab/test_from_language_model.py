@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from experiments.best import pretrained, vote
-from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, verdict
+from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, seeds_of, verdict
 from experiments.best.vote import VOTES
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, evidence_of
 from experiments.lab.study import find_study
@@ -114,6 +114,13 @@ def test_a_vote_is_right_where_two_of_three_are_and_costs_the_three(monkeypatch:
     del runs["rnn_pretrained_512", "rnn_pretrained_512", "", 2]
     with pytest.raises(UserError, match="rnn_pretrained_512: 2 of 3 seeds have run; run --protocols pretrained first"):
         vote.measure(STUDY, protocol, no_store)  # type: ignore[arg-type]
+
+
+def test_seeds_that_no_sweep_planned_do_not_count() -> None:
+    right = Correct(np.array([True, False]), "reviews")
+    runs = {("pretrained_rnn", "rnn_pretrained_512", "", seed): right for seed in (0, 2, 7)}
+    assert len(seeds_of(ROWS["rnn_pretrained"], runs)) == 2
+    assert len(seeds_of(ROWS["rnn_vote"], {("vote", "rnn_vote", "", 0): right})) == 1, "no sweep of its own"
 
 
 def test_a_vote_holds_where_it_is_better_than_one_at_all() -> None:

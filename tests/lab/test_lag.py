@@ -44,6 +44,7 @@ def test_a_file_of_ones_own_names_label_and_color(tmp_path: Path) -> None:
         ("lsmt", "lsmt: expected a class"),
         ("no.such.Cell", "ENCODER=no.such.Cell: cannot be imported"),
         ("mine.yaml", "mine.yaml: expected a file in a folder encoder/"),
+        ("math.pi", "ENCODER=math.pi: expected a class, not float"),
     ],
 )
 def test_what_is_no_encoder_is_one_line(encoder: str, line: str, tmp_path: Path) -> None:
@@ -65,7 +66,8 @@ def test_a_file_is_named_as_its_encoder_and_as_no_other(content: str, tmp_path: 
     [
         ({"draws": 0}, r"^--lags 20,100,400 --seeds 20 --draws 0: expected numbers above 0"),
         ({"seeds": 0}, "--seeds 0 --draws 12: expected"),
-        ({"overrides": ["data.max_lag=7"]}, "^data.max_lag=7: this command sets it; give --lags and --draws"),
+        ({"overrides": ["data.max_lag=7"]}, "^data.max_lag=7: this command sets it; give --lags, --seeds and --draws"),
+        ({"overrides": ["encoder.dropout=0.1", "seed=0,1"]}, "^seed=0,1: this command sets it"),
     ],
 )
 def test_nothing_is_trained_of_what_cannot_end(given: dict[str, Any], line: str, tmp_path: Path) -> None:

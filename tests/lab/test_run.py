@@ -15,10 +15,10 @@ from made_studies import RULES, make_study
 
 from experiments.lab import __main__ as main_module
 from experiments.lab import run as run_module
-from experiments.lab.run import PROVENANCE, add, freeze, read_provenance, run
+from experiments.lab.run import PROVENANCE, add, freeze, is_measured, read_provenance, run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
 from experiments.lab.sweeps import Measured
-from experiments.lab.table import Correct, read_correct, read_results, values_of
+from experiments.lab.table import Correct, read_correct, read_results, rows_of, values_of
 from processes import environment
 from sentiment_rnn.errors import UserError
 from stored_runs import runs_in
@@ -169,6 +169,54 @@ def test_what_a_protocol_alone_measures_is_added_after_its_sweeps_but_not_for_a_
     assert (elsewhere.output / "models.json").read_text() == "[]\n"
     assert values_of(read_results(elsewhere.output), "half_life", "train") == {("lstm", "20"): {0: 7.0}}
     assert not (study.folder / PROVENANCE).exists(), "the study's own folder is left as it is"
+
+
+def test_an_interrupted_measurement_of_a_protocol_is_made_by_the_same_command(
+    study: Study, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, measured = ("learn_20", "first", "lstm", "20", 0, None, "train", "half_life", 7.0), []
+
+    def measure(*_: Any, overrides: Sequence[str]) -> Measured:
+        measured.append(row)
+        if len(measured) == 1:
+            raise KeyboardInterrupt
+        return Measured([row])
+
+    monkeypatch.setattr(run_module, "own_module", lambda *_: SimpleNamespace(measure=measure))
+    monkeypatch.setattr(run_module, "is_measured", lambda sweep, table: sweep.name in set(table.sweep))
+    store = [f"tracking.directory={tmp_path / 'runs'}"]
+    with pytest.raises(KeyboardInterrupt):
+        run(study, [], [], store)
+    for _ in range(2):
+        run(study, [], [], store)
+    assert len(measured) == 2, "once more, and not again"
+    run(study, [], ["learn_20"], store, again=True)
+    run(study, [], [], store)
+    assert len(measured) == 3, "after a sweep that is new"
+
+
+def test_a_sweep_is_measured_once_all_planned_runs_are(study: Study) -> None:
+    sweep = study.sweep("learn_20")
+    runs = [("learn_20", "first", arm, "20", seed, None, "test", "accuracy", 0.5) for arm in sweep.arms
+            for seed in range(20)]  # fmt: skip
+    assert is_measured(sweep, rows_of("made", runs))
+    assert not is_measured(sweep, rows_of("made", runs[1:]))
+    others = [(*run[:4], run[4] + 20, *run[5:]) for run in runs]
+    assert not is_measured(sweep, rows_of("made", others)), "as many, and other seeds"
+    search = study.sweep("search_20")
+    draws = [("search_20", "first", arm, "20", 100, draw, "validation", "score", 0.5) for arm in search.arms
+             for draw in search.draws]  # fmt: skip
+    assert is_measured(search, rows_of("made", draws))
+    assert not is_measured(search, rows_of("made", draws[:-1]))
+
+
+def test_of_a_final_that_is_measured_again_at_another_draw_nothing_old_stays(study: Study) -> None:
+    first = study.protocols["first"]
+    freeze(study, first)
+    for draw in (9, 4):
+        row = "search_20", "first", "lstm", "20", 101, draw, "validation", "score", 60.0
+        add(study, first, Measured([row]), trained("search_20", [101]))
+    assert list(read_results(study.folder).draw) == [4]
 
 
 def test_measurements_join_those_of_before_and_replace_what_is_measured_again(study: Study) -> None:

@@ -161,6 +161,7 @@ def classifier(encoder: type[Recurrent], **settings: Any) -> SentimentClassifier
 @ENCODERS
 def test_a_step_moves_every_parameter_and_some_at_a_rate_of_their_own(encoder: type[Recurrent], batch: Batch) -> None:
     model = classifier(encoder, layers=2)
+    model.optimizer_settings["encoder_options"] = {"eps": 1e-6}
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     optimizer = model.configure_optimizers()
     free = [p for _, module in model.named_modules() for p in getattr(module, "free_parameters", lambda: ([], 1))()[0]]
@@ -172,6 +173,7 @@ def test_a_step_moves_every_parameter_and_some_at_a_rate_of_their_own(encoder: t
     assert len(groups) == len(before)
     assert {groups[id(p)]["weight_decay"] for p in free} <= {0.0}
     assert {groups[id(p)]["lr"] for p in free} <= ({0.025} if encoder is Lru else {0.1})
+    assert {groups[id(p)]["eps"] for p in free} <= {1e-6}, "the options of the encoder"
 
 
 @ENCODERS

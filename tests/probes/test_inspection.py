@@ -34,7 +34,7 @@ def test_after_each_token_it_says_what_it_says_of_the_text_up_to_there(
     beginnings = [" ".join(found.tokens[: end + 1]) for end in range(len(found.tokens))]
     np.testing.assert_allclose(found.running, predictor.predict(beginnings).probabilities, atol=1e-6)
     assert found.probability == pytest.approx(float(predictor.predict([TEXT]).probabilities[0]), abs=1e-6)
-    assert bool(found.gates) == (encoder in ("lstm", "lru", "slstm") and pooling == "Last")
+    assert bool(found.gates) == (encoder in ("lstm", "slstm") and pooling == "Last")
 
 
 def test_the_gates_are_the_units_of_the_cell(build_package: Callable[..., Package]) -> None:

@@ -138,9 +138,10 @@ def test_another_encoder_is_refused(batch: Batch, encoder: str, settings: dict[s
         unroll(build(encoder, **settings), batch.tokens, batch.lengths)
 
 
-def test_another_read_out_is_refused(batch: Batch) -> None:
+@pytest.mark.parametrize("pooling", ["Mean", "Max", "MeanMax"])
+def test_another_read_out_is_refused(pooling: str, batch: Batch) -> None:
     with pytest.raises(ValueError, match="pooling=last"):
-        unroll(build("Rnn", "MeanMax"), batch.tokens, batch.lengths)
+        unroll(build("Rnn", pooling), batch.tokens, batch.lengths)
 
 
 def long_batch(steps: int) -> Batch:

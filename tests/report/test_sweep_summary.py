@@ -49,6 +49,14 @@ def test_the_metrics_are_the_best_run_the_count_and_a_mean_for_each_encoder() ->
     )  # fmt: skip
 
 
+def test_a_sweep_of_language_models_is_summed_up_by_its_loss_on_validation() -> None:
+    arms = arms_of([made_up_run("lstm", seed, {"val/best_loss": 4.5}, TWO[0].predictions) for seed in (0, 1)])
+    text = summary_text(arms, jobs=2)
+    assert "| arm | mean validation loss | seeds |" in text
+    assert "| lstm | 4.5000" in text
+    assert summary_metrics(arms) == {"runs/finished": 2, "best/val/loss": 4.5, "lstm/val/loss": 4.5}
+
+
 def test_a_sweep_of_another_task_is_summed_up_by_its_loss() -> None:
     arms = arms_of([sequence_run("rnn", 0, 0.3, 0.4), sequence_run("lstm", 0, 0.1, 0.2)])
     text = summary_text(arms, jobs=2)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from forked_commands import Command
 from mlflow.entities import Run
-from short_runs import LSTM, SMALL, assert_equal_states, last_state
+from short_runs import LSTM, REVIEWS, SMALL, assert_equal_states, last_state
 
 from processes import environment
 from sentiment_rnn.tracking.checkpoints import load_checkpoint
@@ -28,6 +28,23 @@ SWEEP = (
     "tracking.repeat=false", "hydra.run.dir=/tmp", "hydra.output_subdir=null", "hydra/job_logging=stdout",
 )  # fmt: skip
 """The same command resumes a sweep; this one has one job, of 120 steps and a checkpoint every few of them."""
+ENDED_AT_ITS_SETUP = """
+import os, signal, sys
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.runs import engine
+
+set_up = engine.set_up
+
+def end_the_second(config):
+    if config.seed == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return set_up(config)
+
+engine.set_up = end_the_second
+sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
+main()
+"""
+"""A sweep that is asked to end while its second run is being set up."""
 LAST = Path("runs/checkpoints/*/last.ckpt")
 
 
@@ -96,6 +113,17 @@ def test_a_signal_has_the_run_write_a_checkpoint_before_it_ends(number: int, beg
     assert "sweep: interrupted; the same command resumes it, run " in command.said()
     assert "FAILED" not in command.said()
     assert_resumes(begun, undisturbed)
+
+
+def test_a_signal_while_a_run_is_set_up_leaves_its_sweep_killed(tmp_path: Path) -> None:
+    small = ("-m", "encoder=bag", "seed=0,1", *REVIEWS, *SMALL)
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_AT_ITS_SETUP, *small], cwd=tmp_path, env=environment(), capture_output=True,
+        text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    statuses = {"mlflow.parentRunId" in run.data.tags: run.info.status for run in runs_in(tmp_path)[1]}
+    assert statuses == {False: "KILLED", True: "FINISHED"}
 
 
 def test_a_loss_that_is_no_number_ends_the_run_at_once(begun: Path) -> None:

@@ -49,7 +49,7 @@ def config_of(folder: Path, *overrides: str) -> ReviewConfig:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with a store, and the id of the language model in it."""
     folder = tmp_path_factory.mktemp("language_model")
-    train(config_of(folder, "task=language_model", "task.samples=20", *WORDS), [])
+    train(config_of(folder, "task=language_model", "task.samples=20", "tracking.record=results", *WORDS), [])
     return folder, last_run(folder)[1].info.run_id
 
 
@@ -88,13 +88,18 @@ def test_a_head_is_drawn_as_without_it(trained: tuple[Path, str]) -> None:
     assert torch.equal(*heads)
 
 
-def test_a_classifier_starts_from_another_one_too(trained: tuple[Path, str]) -> None:
+def test_a_classifier_starts_from_another_one_too_and_has_read_what_that_one_read(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
     folder, run_id = trained
     train(config_of(folder, f"pretrained={run_id}"), [])
     first = last_run(folder)[1].info.run_id
     train(config_of(folder, f"pretrained={first}", "pooling=mean", "encoder.dropout=0.3"), [])
     result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
     assert result.config.pretrained == first
+    store = open_store(config_of(folder).tracking)
+    words, one = (read_backbone(fetch_run_model(store, of, tmp_path / of) / DATA) for of in (run_id, first))
+    assert set(words.training_texts) < set(one.training_texts), "and its own texts"
     assert result.config.pretrained_digest not in (None, config_of(folder).pretrained_digest)
 
 
@@ -150,7 +155,26 @@ def test_the_initial_model_of_a_finished_run_has_the_weights_that_it_started_fro
     assert not torch.equal(tested["output.weight"], initial["output.weight"])
 
 
-def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_the_only_one(tmp_path: Path) -> None:
+def test_a_run_is_rebuilt_from_the_store_in_which_it_was_found(
+    trained: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, run_id = trained
+    train(config_of(folder, f"pretrained={run_id}"), [])
+    result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
+    result.config.tracking.directory = "runs"  # as it is by default, seen from the folder of the command
+    monkeypatch.chdir(tmp_path)
+    _in_store.cache_clear()
+    assert len(data_of(result).corpus.tokenizer) == 60
+
+
+def test_a_run_of_a_new_experiment_starts_from_one_of_another(trained: tuple[Path, str]) -> None:
+    folder, run_id = trained
+    assert job_of(config_of(folder, f"pretrained={run_id}", "tracking.experiment=brand_new")).model()
+
+
+def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = ["-m", *REVIEWS, *SMALL, "trainer.limit_batches=0", "tracking.system_metrics=false"]
     run_command("train", tmp_path, *small, "study=words", "task=language_model", "encoder=rnn", "seed=0,1", status=0)
     store = open_store(config_of(tmp_path).tracking)
@@ -163,6 +187,16 @@ def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_th
         said = f"pretrained=words: of its {there} runs with encoder={given} none has seed={seed}; expected one of this"
         with pytest.raises(UserError, match=said):
             job_of(config_of(tmp_path, "pretrained=words", f"encoder={given}", f"seed={seed}"))
+    sweep = find_sweep(store, "words").info.run_id
+    with monkeypatch.context() as patched:  # on a server, a job of a sweep has a store without experiment
+        patched.setattr("sentiment_rnn.tracking.store.is_server", lambda _: True)
+        job_of(config_of(tmp_path, f"pretrained={sweep}", "encoder=rnn", "seed=1", "tracking.parent=any"))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "sentiment_rnn.runs.pretrained.finished_runs", lambda *_: 2 * [store.client.get_run(first.run_id)]
+        )
+        with pytest.raises(UserError, match=r"of its 2 runs with encoder=rnn 2 have seed=0; .*; give the id of one"):
+            job_of(config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=0"))
     store.client.delete_run(second.run_id)
     config = config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=7")
     job_of(config)

@@ -73,6 +73,35 @@ def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
     assert kept == {key: value for key, value in undisturbed.data.params.items() if key != "tracking.resume"}
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("optimizer.average_decay=0.9", "trainer.tested_epoch=last"),
+        ("trainer.patience=2", "trainer.epochs=9", "optimizer.learning_rate=1e-30"),
+    ],
+    ids=["average", "patience"],
+)
+def test_a_run_that_was_interrupted_behind_its_last_epoch_ends_as_an_undisturbed_one(
+    more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.pl.Trainer, "test", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_config(tmp_path, *ADDING_TASK, *more), [])
+    interrupted = last_run(tmp_path)[1]
+    assert interrupted.info.status == "KILLED"
+    train(small_config(tmp_path, *ADDING_TASK, *more, f"tracking.resume={interrupted.info.run_id}"), [])
+    resumed = last_run(tmp_path)[1]
+    train(small_config(tmp_path, *ADDING_TASK, *more), [])
+    undisturbed = last_run(tmp_path)[1]
+    assert resumed.info.run_id == interrupted.info.run_id != undisturbed.info.run_id
+    assert scores(resumed) == scores(undisturbed)
+    assert curve(tmp_path, resumed) == curve(tmp_path, undisturbed)
+
+
 def test_an_interrupted_run_says_how_it_is_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

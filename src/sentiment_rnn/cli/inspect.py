@@ -5,6 +5,7 @@ sentiment-rnn inspect --against sentiment@rnn "The beginning is slow. The ending
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +46,8 @@ def write_inspection(arguments: argparse.Namespace) -> None:
         doubts = Doubts(model.predictor.package.reading)
         doubts.add(model.predictor.predict([text]))
     if arguments.against:
-        registered = "@" in arguments.against or "/" in arguments.against
-        other = {"model": arguments.against} if registered else {"run": arguments.against}
+        kind = "run" if re.fullmatch("[0-9a-f]{32}", arguments.against) else "model"
+        other = {kind: arguments.against}
         with open_model(arguments, **other) as model:
             inspections.append(inspect(model.predictor, text))
     arguments.output.write_text(inspection_page(inspections), encoding="utf-8")

@@ -29,7 +29,7 @@ def make_missing_model(store: Store, run_id: str) -> None:
 def write_package_of(result: RunResult, digest: str, folder: Path) -> None:
     """Write the files that the run would have written at its end; `digest` is that of the reviews that it read."""
     from sentiment_rnn.runs.packaging import pack, write_whole_package  # seconds, which only such a run costs
-    from sentiment_rnn.runs.restored import data_of, load_tested
+    from sentiment_rnn.runs.restored import data_of, load_tested, start_of
 
     data = data_of(result)
     if not digest or not data.corpus.digest.startswith(digest):
@@ -37,5 +37,5 @@ def write_package_of(result: RunResult, digest: str, folder: Path) -> None:
             f"run={result.run_id}: the reviews are not those that it read, so no model can be made of it; "
             "train again with tracking.repeat=true"
         )
-    package = pack(load_tested(result), data, result.config.precision, result.run_id, result.label)
+    package = pack(load_tested(result), data, result.config.precision, result.run_id, result.label, start_of(result))
     write_whole_package(package, result.metrics[TEMPERATURE], data, folder)

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import sys
+from contextlib import nullcontext
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,8 +19,8 @@ from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
 from sentiment_rnn.errors import UserError
 
 log = logging.getLogger("sentiment_rnn")
-DRAW = "optimizer.draw="
-"""Override of a job that is a draw of a random search."""
+DRAW = "optimizer.draw=", "+optimizer.draws="
+"""Overrides of a job that is a draw of a random search, or takes a draw that one chose."""
 
 
 def main() -> None:
@@ -55,6 +56,7 @@ def job(config: DictConfig) -> float | None:
     """
     from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train
+    from sentiment_rnn.runs.interruption import Interruption
     from sentiment_rnn.tracking.start import DivergedError
 
     libraries_are_loaded()
@@ -71,7 +73,9 @@ def job(config: DictConfig) -> float | None:
                 "keep hydra/callbacks=sweep, which opens the sweep's run and tells its jobs"
             )
         given = [override for override in hydra_config.overrides.task if override.partition("=")[0] not in TOLD_JOBS]
-        return train(run, given)
+        # A signal ends a sweep's job that is only being set up as one that trains: the sweep is told.
+        with nullcontext() if single else Interruption():
+            return train(run, given)
     except UserError as error:
         if single:
             fail(str(error))

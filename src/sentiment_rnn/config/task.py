@@ -68,7 +68,7 @@ class SequenceTaskConfig(TaskConfig):
     batches: int = MISSING
     """Training batches in an epoch, each of new sequences."""
     test_sequences: int = MISSING
-    """Sequences to validate on, and as many others to test on."""
+    """Sequences to validate on, and as many others to test on; whole batches, so perhaps some more."""
 
     def __post_init__(self) -> None:
         one_of(self, "task.", name=("adding", "copying", "parity", "recall"))
@@ -77,6 +77,12 @@ class SequenceTaskConfig(TaskConfig):
             value = getattr(self, key)
             if (value is None) == (self.name in ("copying", "recall")):
                 refuse(f"task.{key}", value, "a number for copying and recall, null for adding and parity")
+        if self.name == "copying" and self.test_steps is not None:
+            refuse(
+                "task.test_steps",
+                self.test_steps,
+                "null for copying: who remembers nothing has a loss of its own there",
+            )
         if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
             refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")
 

@@ -57,7 +57,8 @@ class Tokenizer:
     def ids(self, tokens: Iterable[str]) -> np.ndarray:
         """int32 [tokens], the id of each token; `UNKNOWN_ID` for one that the vocabulary does not have."""
         known = self.vocabulary.stoi  # a defaultdict: indexed, it would insert what it does not know
-        return np.array([known.get(token, UNKNOWN_ID) for token in tokens], dtype=np.int32)
+        # A text may have the word <pad>, whose id is that of padding.
+        return np.array([known.get(token) or UNKNOWN_ID for token in tokens], dtype=np.int32)
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The tokens of ids."""

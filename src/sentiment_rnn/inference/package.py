@@ -118,10 +118,13 @@ class TrainedBackbone:
     """What one model can start from that another has learnt."""
 
     settings: dict[str, Any]
-    """`embedding` and `encoder`, as the `Backbone` has them, and the `task`, empty for a classifier."""
+    """`embedding`, `encoder` and `vocabulary_size`, as the `Backbone` has them; the `task`, empty for a classifier; and
+    a classifier's `pooling`."""
     weights: dict[str, torch.Tensor]
     """float32, by the names of the backbone's parameters."""
     tokenizer: Tokenizer
+    training_texts: np.ndarray
+    """int64 [N], sorted fingerprints of the texts that it has read."""
     run: str
     """Id of the run that made it."""
     digest: str
@@ -171,10 +174,7 @@ def read_package(folder: Path) -> Package:
                 f"sentiment-rnn train pretrained={reading.run}"
             )
         model = _load_model(about["model"], folder / WEIGHTS)
-        training = load_file(folder / TRAINING)["fingerprints"]
-        if training.dtype != np.int64 or training.ndim != 1:
-            raise ValueError(f"fingerprints of type {training.dtype}, {training.ndim} axes")
-        return Package(model, tokenizer, reading, training)
+        return Package(model, tokenizer, reading, _training_texts(folder))
 
 
 def read_backbone(folder: Path) -> TrainedBackbone:
@@ -195,7 +195,14 @@ def read_backbone(folder: Path) -> TrainedBackbone:
             raise ValueError(f"{WEIGHTS}: a weight is no number")
         files = "".join(about["sha256"][name] for name in (VOCABULARY, WEIGHTS))
         digest = hashlib.sha256(f"{tokenizer.name} {files}".encode()).hexdigest()
-        return TrainedBackbone(settings, weights, tokenizer, reading.run, digest)
+        return TrainedBackbone(settings, weights, tokenizer, _training_texts(folder), reading.run, digest)
+
+
+def _training_texts(folder: Path) -> np.ndarray:
+    found = load_file(folder / TRAINING)["fingerprints"]
+    if found.dtype != np.int64 or found.ndim != 1:
+        raise ValueError(f"fingerprints of type {found.dtype}, {found.ndim} axes")
+    return found
 
 
 @contextmanager

@@ -63,7 +63,8 @@ class TrainingModule(pl.LightningModule):
         given = (getattr(module, "free_parameters", None) for module in self.modules())
         found = [free_parameters() for free_parameters in given if callable(free_parameters)]
         rate = self.encoder_options.get("lr", self.optimizer_settings["learning_rate"])
-        return [{"params": free, "weight_decay": 0.0, "lr": share * rate} for free, share in found]
+        options = self.encoder_options
+        return [{**options, "params": free, "weight_decay": 0.0, "lr": share * rate} for free, share in found]
 
     @property
     def encoder_options(self) -> dict[str, Any]:

@@ -45,8 +45,8 @@ class Inspection:
     running: np.ndarray
     """float32 [T], the model's probability if the text ended after this token."""
     gates: dict[str, np.ndarray]
-    """By gate, and `cell` for the cell state: float [T, units]. Of the last layer. Empty for all but an LSTM in one
-    direction, pooled at its last state."""
+    """By gate, and `cell` for the cell state: float [T, units]. Of the last layer. Empty for all but an LSTM and an
+    sLSTM in one direction, pooled at its last state."""
     sentences: list[Sentence]
 
     @property
@@ -97,7 +97,7 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
         unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
     except ValueError:  # it has two directions, or is not pooled at its last state
         return {}
-    if not unrolled.cells:
+    if not unrolled.cells or not unrolled.gates:  # of an LRU the output layer weighs other units than those of its cell
         return {}
     units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
     found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}

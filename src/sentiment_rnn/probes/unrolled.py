@@ -16,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cell, cell_of
 from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.pooling import Last
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     kind = type(encoder)
     # One with a `forward` or `read` of its own does more than the equations of `cells` say.
     as_cells = isinstance(encoder, Recurrent) and (kind.forward, kind.read) == (Recurrent.forward, Recurrent.read)
-    if not as_cells or encoder.backwards is not None or classifier.output.in_features != encoder.output_size:
+    if not as_cells or encoder.backwards is not None or not isinstance(classifier.pooling, Last):
         raise ValueError(f"{kind.__name__}: expected a recurrent encoder in one direction, pooling=last")
     layers = [cast(AnyLayer, copy.deepcopy(one).double().requires_grad_(False)) for one in encoder.forwards]
     embedded = classifier.backbone.embedding.weight.detach()[tokens].double()

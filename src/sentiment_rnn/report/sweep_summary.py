@@ -10,6 +10,9 @@ from sentiment_rnn.report.tables import Table, markdown
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
 from sentiment_rnn.tracking.results import RunResult, validation_rank
 
+ACCURACY = "test/accuracy"
+SHOWN = {ACCURACY: "test accuracy", "test/loss": "test loss", BEST_LOSS: "validation loss"}
+"""What is told of an arm: the first of these that its runs have. A language model is not tested."""
 ROWS = 30
 """Rows of the table at most: a description is a tag, and MLflow cuts long tags."""
 
@@ -25,30 +28,29 @@ def summary_text(arms: Sequence[Arm], jobs: int) -> str:
     if best := _best(arms):
         arm, run, metric = best
         title += f"; best on validation: {arm.label}, seed {run.seed} ({_shown(metric, run.metrics[metric])})"
-    if _on_reviews(arms):
-        columns = ("arm", "mean test accuracy (95 % interval)", "seeds")
-    else:
-        columns = ("arm", "mean test loss", "seeds")
-    rows = [(arm.label, _score(arm), str(len(arm.runs))) for arm in arms[:ROWS]]
+    shown = _shown_metric(arms)
+    what = SHOWN[shown] + (" (95 % interval)" if shown == ACCURACY else "")
+    columns = ("arm", f"mean {what}", "seeds")
+    rows = [(arm.label, _score(arm, shown), str(len(arm.runs))) for arm in arms[:ROWS]]
     left = f"\n… and {len(arms) - ROWS} more\n" if len(arms) > ROWS else ""
     return markdown([Table(title, columns, rows)]) + left
 
 
 def summary_metrics(arms: Sequence[Arm], of_arms: bool = True) -> dict[str, float]:
     """Metrics of the parent run: `runs/finished`, the best run's `best/val/accuracy` and `best/test/accuracy`, and each
-    arm's mean, `lstm/test/accuracy`; of other tasks the losses.
+    arm's mean, `lstm/test/accuracy`; of other tasks the losses, and of a language model those on validation.
 
     Args:
         of_arms: false for a search, in which each trial is an arm.
     """
-    test = "test/accuracy" if _on_reviews(arms) else "test/loss"
+    shown = _shown_metric(arms)
     found = {"runs/finished": float(sum(len(arm.runs) for arm in arms))}
     if best := _best(arms):
         _, run, metric = best
-        found[f"best/{metric.replace('best_', '')}"] = run.metrics[metric]
-        found[f"best/{test}"] = run.metrics[test]
+        found[f"best/{_bare(metric)}"] = run.metrics[metric]
+        found[f"best/{_bare(shown)}"] = run.metrics[shown]
     if of_arms:
-        found |= {f"{_metric_name(arm.name)}/{test}": arm.metric(test).mean for arm in arms}
+        found |= {f"{_metric_name(arm.name)}/{_bare(shown)}": arm.metric(shown).mean for arm in arms}
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
@@ -65,10 +67,20 @@ def _best(arms: Sequence[Arm]) -> tuple[Arm, RunResult, str] | None:
     return *min(scored, key=lambda pair: validation_rank(pair[1])), metric
 
 
-def _score(arm: Arm) -> str:
-    if _on_reviews([arm]):
-        return percent(accuracy_interval([run.metrics["test/accuracy"] for run in arm.runs]))
-    return with_deviation(arm.metric("test/loss"), 4)
+def _shown_metric(arms: Sequence[Arm]) -> str:
+    """The metric that is shown of each arm, the first of `SHOWN` that a run has."""
+    runs = [run for arm in arms for run in arm.runs]
+    return next((name for name in SHOWN if any(not math.isnan(run.metrics[name]) for run in runs)), BEST_LOSS)
+
+
+def _bare(metric: str) -> str:
+    return metric.replace("best_", "")
+
+
+def _score(arm: Arm, metric: str) -> str:
+    if metric == ACCURACY:
+        return percent(accuracy_interval([run.metrics[metric] for run in arm.runs]))
+    return with_deviation(arm.metric(metric), 4)
 
 
 def _shown(metric: str, value: float) -> str:

@@ -25,6 +25,10 @@ class WeightAverage(WeightAveraging):
         # Without buffers: a mean of whole numbers, of ids of words say, would be rounded to another one.
         super().__init__(device, use_buffers=False, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the model the average also where a run resumes behind its last epoch, and no training begins or ends."""
+        self._copy_average_to_current(pl_module)
+
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:

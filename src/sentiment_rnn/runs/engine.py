@@ -10,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric import Fabric
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
 
 from sentiment_rnn import runtime
@@ -23,7 +23,7 @@ from sentiment_rnn.runs.interruption import Interruption
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.machine import check_device, note_other_machine, resolved, threads_of
 from sentiment_rnn.runs.resume import LastCheckpoint, ResumePosition
-from sentiment_rnn.runs.stopping import FiniteLoss, StopAtTargetScore
+from sentiment_rnn.runs.stopping import FiniteLoss, Patience, StopAtTargetScore
 from sentiment_rnn.runs.unfreezing import GradualUnfreezing
 from sentiment_rnn.tracking.checkpoints import FINAL, LAST, CheckpointFiles, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG, EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
@@ -196,7 +196,7 @@ def build_trainer(
     if optimizer.unfreeze_epochs:
         callbacks.append(GradualUnfreezing(optimizer.unfreeze_epochs))
     if settings.patience:
-        callbacks.append(EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience))
+        callbacks.append(Patience(objective.metric, mode=objective.mode, patience=settings.patience))
     if settings.target_score is not None:
         callbacks.append(StopAtTargetScore(objective, settings.target_score))
     if not shows_progress:

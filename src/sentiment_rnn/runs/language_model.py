@@ -38,9 +38,9 @@ class LanguageModelJob(TextJob):
         return build_model(self.config, len(self.data.corpus.tokenizer))
 
     def after_training(self, model: Any, record: RunRecord) -> None:
-        """Record the packaged model, unless the run leaves results alone."""
+        """Record the packaged model, which is all that a language model is for."""
         config = self.config
-        if config.trainer.trial or not config.tracking.records_all:
+        if config.trainer.trial:
             return
         from sentiment_rnn.runs.packaging import pack, write_whole_package  # it loads SciPy
 

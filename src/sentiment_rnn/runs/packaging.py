@@ -9,22 +9,30 @@ import torch
 
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.inference.calibration import calibration_error, cross_entropy, fit_temperature
-from sentiment_rnn.inference.package import Package, Reading, fingerprints, write_package
+from sentiment_rnn.inference.package import Package, Reading, TrainedBackbone, fingerprints, write_package
 from sentiment_rnn.inference.predictions import Predictions, calibrate
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.names import TEMPERATURE
 
 
-def pack(model: SentimentClassifier, data: ReviewData, precision: str, run_id: str, label: str = "") -> Package:
-    """The trained model as people use it, its temperature not yet fitted, and without its training texts."""
+def pack(
+    model: SentimentClassifier,
+    data: ReviewData,
+    precision: str,
+    run_id: str,
+    label: str = "",
+    start: TrainedBackbone | None = None,
+) -> Package:
+    """The trained model as people use it, its temperature not yet fitted; of its training texts it has those that the
+    model has read from which it started."""
     read, corpus = data.config, data.corpus
     lengths = corpus.splits["train"].lengths
     reading = Reading(
         read.max_tokens, read.keep, read.eval_batch_size, precision, 1.0, run_id, read.name, int(lengths.min()),
         int(lengths.max()), read.shuffle_span, label,
     )  # fmt: skip
-    return Package(model, corpus.tokenizer, reading, np.array([], dtype=np.int64))
+    return Package(model, corpus.tokenizer, reading, start.training_texts if start else np.array([], dtype=np.int64))
 
 
 def fitted_temperature(package: Package, data: ReviewData) -> float:
@@ -40,7 +48,8 @@ def write_whole_package(package: Package, temperature: float, data: ReviewData, 
     # Copied into memory at once: a slice of a mapped file takes ten times as long as one of an array.
     texts = [fingerprints(np.split(np.array(split.tokens), split.offsets[1:-1])) for split in seen]
     reading = replace(package.reading, temperature=temperature)
-    write_package(replace(package, reading=reading, training_texts=np.concatenate(texts)), folder)
+    every = np.unique(np.concatenate([package.training_texts, *texts]))
+    write_package(replace(package, reading=reading, training_texts=every), folder)
 
 
 def calibration_metrics(predictions: Predictions) -> dict[str, float]:

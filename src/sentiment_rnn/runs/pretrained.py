@@ -3,7 +3,7 @@
 import functools
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbone
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered
-from sentiment_rnn.tracking.names import ENCODER_TAG
+from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.results import find_sweep, finished_runs, run_or_none
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.store import open_store, store_uri
 
 NOT_IN_WEIGHTS = {
     "encoder": (
@@ -38,9 +38,11 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
     place, digest = config.pretrained, config.pretrained_digest
     if place is None:
         return None
-    folder, tracking = Path(place).expanduser(), tuple(asdict(config.tracking).items())
+    # Without the parent: of a sweep on a server, a job's store has no experiment, and no sweep is looked up in it.
+    where = replace(config.tracking, parent=None)
+    folder, tracking = Path(place).expanduser(), tuple(asdict(where).items())
     found = _in_folder(folder) if folder.is_dir() else _in_store(place, tracking)
-    found = found or _in_store(_run_of_sweep(place, config), tracking)
+    found = found or _in_store(_run_of_sweep(place, config, where), tracking)
     assert found  # the run of a sweep is there
     if digest not in (None, found.digest):
         raise UserError(
@@ -91,31 +93,34 @@ def _in_folder(folder: Path) -> TrainedBackbone:
 @functools.lru_cache(maxsize=2)  # the jobs of a sweep start from one, which a sweep may have trained
 def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbone | None:
     """The model of a run, or a registered one; None where there is neither."""
-    store = open_store(TrackingConfig(**dict(tracking)), create=False)
+    store = open_store(TrackingConfig(**dict(tracking)), create=False, of_experiment=False)
     with tempfile.TemporaryDirectory() as temporary:
-        if run_or_none(store, name):
+        if (run := run_or_none(store, name)) and SWEEP_TAG not in run.data.tags:
             return read_backbone(fetch_run_model(store, name, Path(temporary)) / DATA)
         if is_registered(store, name):
             return read_backbone(fetch_model(store, name, Path(temporary)) / DATA)
     return None
 
 
-def _run_of_sweep(name: str, config: ReviewConfig) -> str:
+def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> str:
     """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one with this
     encoder."""
-    store = open_store(config.tracking, create=False)
     try:
+        store = open_store(tracking, create=False)
         sweep = find_sweep(store, name, finished=True)
     except UserError as error:
         raise UserError(
-            f"pretrained={name}: no such run, registered model, folder or finished sweep in {store.uri}; expected the "
-            "id of a run of task=language_model, say, which sentiment-rnn runs shows"
+            f"pretrained={name}: no such run, registered model, folder or finished sweep in {store_uri(tracking)}; "
+            "expected the id of a run of task=language_model, say, which sentiment-rnn runs --json shows"
         ) from error
     of_encoder = [run for run in finished_runs(store, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name]
-    fitting = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)] or of_encoder
+    of_seed = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)]
+    fitting = of_seed or of_encoder
     if len(fitting) != 1:
+        having = f"{len(of_seed)} have" if of_seed else "none has"
         raise UserError(
-            f"pretrained={name}: of its {len(of_encoder)} runs with encoder={config.encoder.name} none has "
-            f"seed={config.seed}; expected one of this seed, or one run alone, from which this run can start"
+            f"pretrained={name}: of its {len(of_encoder)} runs with encoder={config.encoder.name} {having} "
+            f"seed={config.seed}; expected one of this seed, or one run alone, from which this run can start; give "
+            "the id of one"
         )
     return str(fitting[0].info.run_id)

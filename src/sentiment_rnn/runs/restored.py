@@ -1,5 +1,7 @@
 """Models and data of finished runs, restored without importing anything that a run's files name."""
 
+from dataclasses import replace
+
 import lightning.pytorch as pl
 
 from sentiment_rnn.config.components import named_by_file
@@ -7,6 +9,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.tokenizer import check_splitter
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import TrainedBackbone
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target
 from sentiment_rnn.runs.pretrained import settle_pretrained, start_from
@@ -22,7 +25,7 @@ def data_of(result: RunResult) -> ReviewData:
     """The reviews that a run read; raises `UserError` where they are gone, or their source is not to be trusted."""
     _check_source(result.config.data._target_)
     check_splitter(result.config.data.tokenizer)
-    start = settle_pretrained(result.config)
+    start = start_of(result)
     return ReviewData(result.config.data, result.seed, start.tokenizer if start else None)
 
 
@@ -31,9 +34,15 @@ def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
     that is gone or another one by now."""
     pl.seed_everything(result.seed, verbose=False)
     model = _build(result.config, len(data.corpus.tokenizer))
-    if start := settle_pretrained(result.config):
+    if start := start_of(result):
         start_from(start, model)
     return model
+
+
+def start_of(result: RunResult) -> TrainedBackbone | None:
+    """What a run started from, in the store in which the run was found; None where its weights were drawn."""
+    place = {"uri": result.store.uri, "directory": str(result.store.directory), "parent": None}
+    return settle_pretrained(replace(result.config, tracking=replace(result.config.tracking, **place)))
 
 
 def load_tested(result: RunResult) -> SentimentClassifier:

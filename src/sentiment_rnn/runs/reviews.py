@@ -54,7 +54,7 @@ class ReviewJob(TextJob):
         from sentiment_rnn.runs.packaging import calibration_metrics, fitted_temperature, gather_predictions, pack
 
         label = self.config.encoder.label_with(record.overrides)
-        package = pack(model.cpu().eval(), self.data, self.config.precision, record.run_id, label)
+        package = pack(model.cpu().eval(), self.data, self.config.precision, record.run_id, label, self.start)
         temperature = fitted_temperature(package, self.data)
         predictions = gather_predictions(model, self.data, temperature)
         record.log_metrics(calibration_metrics(predictions))

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.callbacks import EarlyStopping
 
 from sentiment_rnn.runs.job import Objective
 from sentiment_rnn.tracking.start import DivergedError
@@ -47,6 +48,14 @@ class StopAtTargetScore(pl.Callback):
 
     def _end(self, trainer: pl.Trainer) -> None:
         trainer.should_stop = trainer.should_stop or self.reached >= self.EPOCHS
+
+
+class Patience(EarlyStopping):
+    """Lightning's early stopping, also of a run that was interrupted behind its last epoch: it trains no further."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End again."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class FiniteLoss(pl.Callback):

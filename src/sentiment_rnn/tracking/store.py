@@ -88,6 +88,7 @@ def open_store(
     create: bool = True,
     names: tuple[str, str] = ("tracking.directory", "tracking.uri"),
     checked: bool = False,
+    of_experiment: bool = True,
 ) -> Store:
     """The store that `config` names, with its database and experiment made if they are missing.
 
@@ -98,6 +99,7 @@ def open_store(
         create: make what is missing; False is for commands that only read.
         checked: `check_store` has been called.
         names: what the user calls the folder and the address, for messages.
+        of_experiment: what is read is its experiment's; a run by its id and a registered model belong to all.
 
     Raises:
         UserError: the folder cannot be written, there is nothing to read, or as `check_store` does.
@@ -126,9 +128,9 @@ def open_store(
             if not create:
                 client = MlflowClient(uri)
                 experiment_id = _experiment(client, config)
-                if experiment_id is None:
+                if experiment_id is None and of_experiment:
                     raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
-                return Store(client, uri, experiment_id, directory, config.experiment, shared)
+                return Store(client, uri, experiment_id or "", directory, config.experiment, shared)
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(directory / ".store.lock"):
                 if database and _is_missing(database):

@@ -1,4 +1,4 @@
-"""The generated reviews: one clause decides, at a known lag, and a bag of words knows nothing."""
+"""The generated reviews: one clause decides, at a known lag, and a bag of words knows next to nothing."""
 
 import re
 from collections import Counter
