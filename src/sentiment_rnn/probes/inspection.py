@@ -3,15 +3,17 @@
 import re
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from sentiment_rnn.data.batching import cut
 from sentiment_rnn.data.tokenizer import UNKNOWN_ID, whole
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.model.cells import OwnLayer
 from sentiment_rnn.probes.unrolled import unroll
 
 GATES = ("forget", "input", "output")
@@ -97,7 +99,8 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
         unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
     except ValueError:  # it has two directions, or is not pooled at its last state
         return {}
-    if not unrolled.cells or not unrolled.gates:  # of an LRU the output layer weighs other units than those of its cell
+    layers = cast(nn.ModuleList, model.backbone.encoder.forwards)
+    if not unrolled.cells or isinstance(layers[-1], OwnLayer):  # its units are not those that the output layer weighs
         return {}
     units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
     found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}
