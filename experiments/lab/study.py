@@ -1,6 +1,7 @@
 """A study as data: its question, arms, and protocols with their sweeps and claims, as `study.yaml` declares them."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -225,8 +226,8 @@ def read_study(folder: Path) -> Study:
         protocols = {}
         for name, of in given.pop("protocols").items():
             sweeps = [
-                _sweep(name, arms, settings or {}, conditions or {}, vary, at, **sweep)
-                for sweep in of.pop("sweeps", []) for at in sweep.pop("at", [""])
+                _sweep(name, arms, settings or {}, conditions or {}, vary, **one)
+                for sweep in of.pop("sweeps", []) for one in _each(**sweep)
             ]  # fmt: skip
             claims = tuple(_claim(**claim) for claim in of.pop("claims", []))
             text = folder / "protocols" / f"{of.pop('date')}_{name}.md"
@@ -266,6 +267,15 @@ def _style_of(encoder: str) -> dict[str, str]:
     return {key: value for key, value in encoder_settings(path).items() if key in ("label", "color")} if path else {}
 
 
+def _each(
+    name: str, arms: Sequence[str], at: Sequence[object] = ("",), rank: int | Sequence[int] = 0, **shared: Any
+) -> Iterator[dict[str, Any]]:
+    """The sweeps of one entry: one for each condition and each rank, and for each arm where its name has `{arm}`."""
+    ranks = [rank] if isinstance(rank, int) else rank
+    for each, place, of in itertools.product(at, ranks, [[arm] for arm in arms] if "{arm}" in name else [arms]):
+        yield {**shared, "name": name, "arms": of, "at": each, "rank": place}
+
+
 def _sweep(
     protocol: str,
     known: Mapping[str, Arm],
@@ -275,6 +285,7 @@ def _sweep(
     at: object,
     name: str,
     arms: Sequence[str],
+    rank: int,
     seeds: object,
     settings: Settings | None = None,
     tested: Sequence[object] = (),
@@ -284,14 +295,15 @@ def _sweep(
 ) -> Sweep:
     condition = str(at)
     in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over what commas part
+    named = {"at": in_names, "rank": rank, "arm": arms[0]}
     of_condition = {vary: at} if vary and condition else conditions.get(condition, {})
     of_arms = [known[arm].settings for arm in arms if arm in known]
     if len({known[arm].encoder for arm in arms if arm in known}) < len(of_arms):
-        raise ValueError(f"sweep {name}: two of its arms have one encoder; give each its own sweep")
+        raise ValueError(f"sweep {name}: two of its arms have one encoder; put {{arm}} into its name")
     if any(of_arm != of_arms[0] for of_arm in of_arms):
-        raise ValueError(f"sweep {name}: its arms have different settings; give each its own sweep")
+        raise ValueError(f"sweep {name}: its arms have different settings; put {{arm}} into its name")
     return Sweep(
-        name.format(at=in_names),
+        name.format(**named),
         protocol,
         condition,
         tuple(arms),
@@ -299,7 +311,8 @@ def _sweep(
         {**shared, **of_condition, **(of_arms[0] if of_arms else {}), **(settings or {})},
         tuple(map(str, tested)),
         _numbers(draws),
-        tuple(search.format(at=in_names) for search in rates),
+        tuple(search.format(**named) for search in rates),
+        rank,
         **more,
     )
 

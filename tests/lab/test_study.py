@@ -108,6 +108,17 @@ def test_a_claim_has_its_pairs_selectors_and_references(declared: Study) -> None
     assert far.supersedes == ("earlier/first.near",)
 
 
+def test_an_entry_makes_a_sweep_for_each_condition_rank_and_arm(tmp_path: Path) -> None:
+    search = {"name": "search_{arm}_{at}", "at": [20, 50], "arms": ["rnn", "gru"], "draws": "0-3", "seeds": 0}
+    final = {"name": "final_{arm}_{rank}", "arms": ["gru"], "rates": ["search_{arm}_20"], "rank": [1, 2], "seeds": 1}
+    sweeps = make_study(tmp_path, {"sweeps": [search, final]}).protocol("first").sweeps
+    assert [(sweep.name, sweep.arms, sweep.condition, sweep.rank, sweep.rates) for sweep in sweeps] == [
+        ("search_rnn_20", ("rnn",), "20", 0, ()), ("search_gru_20", ("gru",), "20", 0, ()),
+        ("search_rnn_50", ("rnn",), "50", 0, ()), ("search_gru_50", ("gru",), "50", 0, ()),
+        ("final_gru_1", ("gru",), "", 1, ("search_gru_20",)), ("final_gru_2", ("gru",), "", 2, ("search_gru_20",)),
+    ]  # fmt: skip
+
+
 def test_an_arm_has_label_and_color_of_its_encoder_unless_it_gives_them(declared: Study) -> None:
     rnn, short = declared.arms.values()
     assert (rnn.encoder, rnn.label, rnn.color) == ("rnn", "RNN, orthogonal", "#D55E00")
