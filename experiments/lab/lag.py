@@ -11,6 +11,7 @@ exploratory: there was no protocol, so there is no verdict. Interrupted, the sam
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -113,10 +114,21 @@ class Placement:
             settings = {**self.settings, "optimizer.draw": draw.number}
             sweep = self.sweep(lag, "seeds", range(self.seeds_at(lag)), settings)
             self.train(sweep, what)
-            store = self.opened()
-            runs = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
-            succeeded = sum(not run.diverged and run.metrics["test/accuracy"] > LEARNS for run in runs)
-            yield lag, (succeeded, len(sweep.seeds))  # a seed that diverged has failed
+            yield lag, self.counted(lag)
+
+    def counted(self, lag: int) -> tuple[int, int]:
+        """Seeds that succeed at a lag, and all: one that diverged has failed. `UserError` where none were run."""
+        store = self.opened()
+        runs = results_of(store, find_sweep(store, self.name_of("seeds", lag), finished=True), diverged=True)
+        return sum(not run.diverged and run.metrics["test/accuracy"] > LEARNS for run in runs), len(runs)
+
+    def counted_before(self) -> Counts:
+        """What an earlier command came to at other lags of the figure."""
+        found = {}
+        for lag in {lag for of in self.known.values() for lag in of} - {*self.lags}:
+            with suppress(UserError):
+                found[lag] = self.counted(lag)
+        return found
 
     def search(self, lag: int) -> Draw:
         """The draw that the encoder gets at a lag."""
@@ -133,8 +145,11 @@ class Placement:
     ) -> Sweep:
         """The sweep of a stage at a lag."""
         of_lag = {**settings, "data.max_lag": lag}
-        name = f"{self.study.name}_{stage}_{lag}"
-        return Sweep(name, "", str(lag), (self.arm.name,), tuple(seeds), of_lag, draws=tuple(draws))
+        return Sweep(self.name_of(stage, lag), "", str(lag), (self.arm.name,), tuple(seeds), of_lag, draws=tuple(draws))
+
+    def name_of(self, stage: str, lag: int) -> str:
+        """Name of the sweep of a stage at a lag."""
+        return f"{self.study.name}_{stage}_{lag}"
 
     def tried(self, sweep: Sweep, what: str) -> list[Draw]:
         """The draws of a search, with their scores."""
@@ -211,7 +226,8 @@ def place(placement: Placement, output: Path | None) -> None:
     try:
         for lag, count in placement.counts():
             counts[lag] = count
-            table, figure = table_of(placement, counts), figure_of(placement, counts)
+            shown = counts | placement.counted_before()
+            table, figure = table_of(placement, shown), figure_of(placement, shown)
             text = markdown([table])
             write_folder(folder, {"table.md": text}, {"lag": figure})
     finally:
@@ -275,7 +291,7 @@ def figure_of(placement: Placement, counts: Counts) -> Figure:
 
 def differences(placement: Placement) -> list[str]:
     """A line where these runs had other settings, another processor or version than the committed ones."""
-    own = provenance_of(placement.opened(), f"{placement.study.name}_seeds_{placement.lags[-1]}")
+    own = provenance_of(placement.opened(), placement.name_of("seeds", placement.lags[-1]))
     parts = [part for of in read_provenance(placement.committed.folder).values() for part in of["sweeps"]]
     lines = [f"with {' '.join(placement.overrides)}, unlike the committed lines"] if placement.overrides else []
     for what, mine in (("processors", own["processors"]), ("torch", own["torch"])):

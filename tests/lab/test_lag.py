@@ -1,10 +1,12 @@
 """One encoder in the leading figure: how it is named, how many runs it takes, and what is shown."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from experiments.lab import lag
 from experiments.lab.lag import Placement, arm_of, figure_of, table_of, work_of
 from sentiment_rnn.errors import UserError
 
@@ -112,6 +114,21 @@ def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: 
     asked.known = {arm: asked.known[arm] for arm in ("rnn", "gru", "lstm")}
     texts = [text.get_text() for text in figure_of(asked, counts).axes[0].texts]
     assert "minGRU, two layers (new)" in texts
+
+
+def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = placement(tmp_path)
+    score = {"test/accuracy": 0.95}
+    runs = [SimpleNamespace(diverged=no, metrics={} if no else score) for no in (False, False, True)]
+
+    def find(_: object, name: str, finished: bool) -> str:
+        if name not in ("lag_min_gru_seeds_50", "lag_min_gru_seeds_20"):
+            raise UserError("no such sweep")
+        return name
+
+    monkeypatch.setattr(lag, "find_sweep", find)
+    monkeypatch.setattr(lag, "results_of", lambda *_, diverged: runs)
+    assert asked.counted_before() == {50: (2, 3)}, "of the lags that are not asked for now"
 
 
 def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tmp_path: Path) -> None:
