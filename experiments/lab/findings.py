@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.lab import figures
 from experiments.lab.rules import Evidence, Verdict, evidence_of, tally, verdicts_of
-from experiments.lab.search import Draw, draws_of, search_table
+from experiments.lab.search import Draw, draws_of, finals_table, search_table
 from experiments.lab.study import Protocol, Study, known
 from experiments.lab.tables import TABLES
 from sentiment_rnn.errors import UserError
@@ -93,7 +93,7 @@ def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict
             found.setdefault((stage, sweep.condition), {}).setdefault(arm, []).extend(draws)
     score = SEARCHED[study.search_score]
     return {
-        "_".join([stage, *condition.replace(",", "").split()]): search_table(
+        "_".join([stage, *condition.replace(",", "").split()]): (finals_table if stage == "finals" else search_table)(
             of, study, ", ".join(filter(None, [score, condition]))
         )
         for (stage, condition), of in found.items()

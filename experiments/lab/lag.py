@@ -45,7 +45,8 @@ KEPT = 4
 FAR, SEEDS_FAR = 400, 10
 """From this lag on there are at most so many seeds, as in the committed results."""
 SET = {
-    "data.max_lag", "encoder", "optimizer.draw", "optimizer.draws", "optimizer.learning_rate", "seed", "study",
+    "data.max_lag", "encoder", "optimizer.draw", "optimizer.draws", "optimizer.learning_rate",
+    "optimizer.learning_rates", "seed", "study",
 }  # fmt: skip
 """Keys that no override may set."""
 SIZE = "encoder.hidden_size"
@@ -80,7 +81,7 @@ class Placement:
         if min(self.seeds, self.draws, *self.lags) < 1:
             given = f"--lags {','.join(map(str, self.lags))} --seeds {self.seeds} --draws {self.draws}"
             raise UserError(f"{given}: expected numbers above 0")
-        if fixed := [one for one in self.overrides if key_of(one) in SET]:
+        if fixed := [one for one in self.overrides if ".".join(key_of(one).split(".")[:2]) in SET]:
             raise UserError(f"{fixed[0]}: this command sets it; give --lags, --seeds and --draws")
         self.done = self.spent = self.skipped = 0.0
         self.committed = find_study("lag")
@@ -158,7 +159,7 @@ class Placement:
         return draws_of(rows_of(self.study.name, found.rows), sweep.name)[self.arm.name]
 
     def train(self, sweep: Sweep, what: str) -> None:
-        """Train a sweep, or what is left of it; say what, and how long the rest may take."""
+        """Train a sweep, or what is left of it; say what, and how long the rest may take, roughly."""
         rest = self.work() - self.skipped - self.done
         left = f"; about {self.spent * rest / self.done / 60:.0f} min left" if self.done else ""
         print(f"lag {sweep.condition}: {what}{left}", flush=True)
@@ -234,7 +235,10 @@ def place(placement: Placement, output: Path | None) -> None:
         placement.end(len(counts) == len(placement.lags), text)
     console = new_console()
     show(console, table)
-    for line in (*differences(placement), f"Exploratory: no protocol, no verdict. Figure: {folder / 'lag.png'}"):
+    before = ", ".join(map(str, sorted(placement.counted_before())))
+    earlier = [f"Of an earlier command: lag {before}."] if before else []
+    end = f"Exploratory: no protocol, no verdict. Figure: {folder / 'lag.png'}"
+    for line in (*earlier, *differences(placement), end):
         console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -30,7 +30,7 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.tracking.store import check_store, open_store
 
 PROVENANCE, OWN = "provenance.json", "own"
-"""The file, and its key of a protocol whose own measurements are those of all its sweeps that are there."""
+"""The file, and the key of a protocol that says that its own measurements are up to date."""
 ELSEWHERE = (
     "hydra/launcher",
     "hydra.launcher",
@@ -152,7 +152,7 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
     folder, rows = study.output, rows_of(study.name, found.rows)
     table = results_so_far(study)
     if trained:  # of a run that is measured again, perhaps at another draw, nothing old stays
-        runs = ["sweep", "arm", "seed"]
+        runs = ["sweep", "protocol", "arm", "seed"]
         table = table[~table.set_index(runs).index.isin(rows.set_index(runs).index)]
     table = joined(table, rows)
     correct = read_correct(folder) | found.correct
@@ -161,7 +161,9 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
     if not trained:
         known[protocol.name][OWN] = True
     else:
-        known[protocol.name].pop(OWN, None)
+        for name, other in study.protocols.items():
+            if name in known and protocol.name in (name, *other.reads):
+                known[name].pop(OWN, None)
         sweeps = known[protocol.name]["sweeps"]
         covered = [
             part for part in sweeps

@@ -92,6 +92,15 @@ def expected_best(scores: Sequence[float]) -> np.ndarray:
     return np.asarray(np.diff(at_most) @ ordered)
 
 
+def finals_table(draws: Mapping[str, Sequence[Draw]], study: Study, title: str) -> Table:
+    """The draws that were tried again, the best first."""
+    rows = [
+        (study.arms[arm].label, f"{draw.score:.4g}", f"{draw.learning_rate:.2g}", f"{draw.clip_norm:.2g}")
+        for arm in study.arms if arm in draws for draw in best_draws(draws[arm])
+    ]  # fmt: skip
+    return Table(f"{title}: the best draws again, with other seeds", ("arm", "score", "learning rate", "clip"), rows)
+
+
 def search_table(draws: Mapping[str, Sequence[Draw]], study: Study, title: str) -> Table:
     """The expected best score by number of draws, and the best draw; numbers that no arm has are left out."""
     most = max(map(len, draws.values()))

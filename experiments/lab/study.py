@@ -271,8 +271,8 @@ def _each(
     name: str, arms: Sequence[str], at: Sequence[object] = ("",), rank: int | Sequence[int] = 0, **shared: Any
 ) -> Iterator[dict[str, Any]]:
     """The sweeps of one entry: one for each condition and each rank, and for each arm where its name has `{arm}`."""
-    ranks = [rank] if isinstance(rank, int) else rank
-    for each, place, of in itertools.product(at, ranks, [[arm] for arm in arms] if "{arm}" in name else [arms]):
+    together = [[arm] for arm in arms] if "{arm}" in name else [arms]
+    for each, place, of in itertools.product(at, _numbers(rank), together):
         yield {**shared, "name": name, "arms": of, "at": each, "rank": place}
 
 
@@ -295,7 +295,7 @@ def _sweep(
 ) -> Sweep:
     condition = str(at)
     in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over what commas part
-    named = {"at": in_names, "rank": rank, "arm": arms[0]}
+    named = {"at": in_names, "rank": rank} | ({"arm": arms[0]} if len(arms) == 1 else {})
     of_condition = {vary: at} if vary and condition else conditions.get(condition, {})
     of_arms = [known[arm].settings for arm in arms if arm in known]
     if len({known[arm].encoder for arm in arms if arm in known}) < len(of_arms):

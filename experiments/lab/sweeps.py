@@ -116,8 +116,11 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     """Measurements of the runs of a finished sweep; raises `UserError` where it has not finished."""
     arm_of = {study.arms[arm].encoder: arm for arm in sweep.arms}
     found = Measured()
-    every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=sweep.searches)
-    runs = [run for run in every if run.encoder in arm_of]
+    every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
+    left = [run for run in every if run.diverged and not sweep.searches]
+    for run in left:
+        print(f"left out of {sweep.name}: {run.encoder}, seed {run.seed}, which diverged; its arm counts as not run")
+    runs = [run for run in every if run.encoder in arm_of and run not in left]
     for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
         arm = arm_of[run.encoder]
         draw = run.config.optimizer.draw if sweep.searches else None

@@ -370,7 +370,7 @@ def test_copying_is_not_tested_at_another_length_since_its_baseline_is_that_of_o
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     line = refused(monkeypatch, capsys, tmp_path, "task=copying", "task.test_steps=40")
-    assert "task.test_steps=40: expected null for copying: who remembers nothing has a loss of its own there" in line
+    assert "task.test_steps=40: expected null for copying: its baseline holds for the length of training" in line
 
 
 def test_two_devices_are_refused_for_a_task_that_trains_on_one(

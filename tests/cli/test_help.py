@@ -65,14 +65,14 @@ def said_by(*arguments: str, **variables: str) -> Said:
 
 
 @functools.cache
-def help_of(command: str, columns: int = 80) -> Said:
+def help_of(command: str, columns: int) -> Said:
     """What `--help` says, behind a command or alone; read once for all tests."""
     return said_by(*command.split(), "--help", COLUMNS=str(columns))
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_there_within_a_second_and_loads_no_large_library(command: str) -> None:
-    said = help_of(command)
+    said = help_of(command, 80)
     assert any(line.startswith("usage: sentiment-rnn") for line in said.lines)
     assert said.loaded == "[]"
     assert said.seconds < 1
@@ -107,7 +107,7 @@ def test_help_fits_one_screen(command: str, columns: int) -> None:
 
 
 def test_help_of_train_lists_the_groups_and_what_the_usual_keys_are_without_an_override() -> None:
-    said = help_of("train").lines
+    said = help_of("train", 80).lines
     listed = [line.split()[0] for line in said if line.startswith("  ") and line[2] != " "]
     groups = ["encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling"]
     keys = [key.partition("=") for key in listed if "=" in key]
@@ -146,7 +146,7 @@ def test_names_that_do_not_fit_are_left_to_the_whole_help(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("command", FLAGGED)
 def test_help_of_the_other_commands_has_examples_and_the_shared_flags(command: str) -> None:
-    said = "\n".join(help_of(command).lines)
+    said = "\n".join(help_of(command, 80).lines)
     assert purpose_of(command) in said
     assert f"\nsentiment-rnn {command}" in said
     words = " ".join(said.split())

@@ -70,6 +70,7 @@ def test_a_file_is_named_as_its_encoder_and_as_no_other(content: str, tmp_path: 
         ({"seeds": 0}, "--seeds 0 --draws 12: expected"),
         ({"overrides": ["data.max_lag=7"]}, "^data.max_lag=7: this command sets it; give --lags, --seeds and --draws"),
         ({"overrides": ["encoder.dropout=0.1", "seed=0,1"]}, "^seed=0,1: this command sets it"),
+        ({"overrides": ["+optimizer.draws.gru=3"]}, r"^\+optimizer.draws.gru=3: this command sets it"),
     ],
 )
 def test_nothing_is_trained_of_what_cannot_end(given: dict[str, Any], line: str, tmp_path: Path) -> None:
@@ -114,6 +115,30 @@ def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: 
     asked.known = {arm: asked.known[arm] for arm in ("rnn", "gru", "lstm")}
     texts = [text.get_text() for text in figure_of(asked, counts).axes[0].texts]
     assert "minGRU, two layers (new)" in texts
+
+
+def test_the_time_left_is_reckoned_from_what_was_trained_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = placement(tmp_path, draws=1, seeds=3)
+    ended, clock = {"lag_min_gru_search_20"}, iter(range(0, 9000, 60))
+
+    def find(_: object, name: str, finished: bool) -> SimpleNamespace:
+        if name not in ended:
+            raise UserError("no such sweep")
+        return SimpleNamespace(info=SimpleNamespace(run_id=name))
+
+    monkeypatch.setattr(lag, "find_sweep", find)
+    monkeypatch.setattr(lag, "train", lambda _, sweep, *__: ended.add(sweep.name))
+    monkeypatch.setattr(lag, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    vars(asked)["parent"] = "parent"
+    monkeypatch.setattr(asked, "opened", lambda: SimpleNamespace(client=SimpleNamespace(set_tag=lambda *_: None)))
+    for place in (20, 100):
+        asked.train(asked.sweep(place, "search", [100], {"trainer.epochs": 4}, [0]), "a search")
+        asked.train(asked.sweep(place, "seeds", range(3), asked.settings), "seeds")
+    # Of 16,240 tokens 160 were there. 960 took a minute, and 480 another one.
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("; ")[2] for line in lines] == ["", "", "about 16 min left", "about 20 min left"]
 
 
 def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

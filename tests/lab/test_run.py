@@ -15,7 +15,7 @@ from made_studies import RULES, make_study
 
 from experiments.lab import __main__ as main_module
 from experiments.lab import run as run_module
-from experiments.lab.run import PROVENANCE, add, freeze, is_measured, read_provenance, run
+from experiments.lab.run import OWN, PROVENANCE, add, freeze, is_measured, read_provenance, run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, read_correct, read_results, rows_of, values_of
@@ -213,10 +213,26 @@ def test_a_sweep_is_measured_once_all_planned_runs_are(study: Study) -> None:
 def test_of_a_final_that_is_measured_again_at_another_draw_nothing_old_stays(study: Study) -> None:
     first = study.protocols["first"]
     freeze(study, first)
+    of_another = "search_20", "second", "lstm", "20", 101, None, "test", "half_life", 7.0
+    add(study, first, Measured([of_another]))
     for draw in (9, 4):
         row = "search_20", "first", "lstm", "20", 101, draw, "validation", "score", 60.0
         add(study, first, Measured([row]), trained("search_20", [101]))
-    assert list(read_results(study.folder).draw) == [4]
+    rows = read_results(study.folder)
+    assert list(zip(rows.protocol, rows.draw.fillna(-1), strict=True)) == [("second", -1), ("first", 4)]
+
+
+def test_what_a_protocol_measured_of_another_ones_runs_is_out_of_date_once_these_are_new(tmp_path: Path) -> None:
+    first = {"date": "2026-01-02", "sweeps": [{"name": "learn", "arms": ["lstm"], "seeds": 0}]}
+    others = {"reader": {"date": "2026-01-03", "reads": ["first"]}, "other": {"date": "2026-01-04"}}
+    study = make_study(tmp_path, protocols={"first": first, **others})
+    for protocol in study.protocols.values():
+        freeze(study, protocol)
+        add(study, protocol, Measured())
+    add(study, study.protocols["first"], found({0: 0.9}, "learn"), trained("learn", [0]))
+    assert {name: OWN in of for name, of in read_provenance(study.folder).items()} == {
+        "first": False, "reader": False, "other": True,
+    }  # fmt: skip
 
 
 def test_measurements_join_those_of_before_and_replace_what_is_measured_again(study: Study) -> None:

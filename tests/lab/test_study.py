@@ -110,7 +110,7 @@ def test_a_claim_has_its_pairs_selectors_and_references(declared: Study) -> None
 
 def test_an_entry_makes_a_sweep_for_each_condition_rank_and_arm(tmp_path: Path) -> None:
     search = {"name": "search_{arm}_{at}", "at": [20, 50], "arms": ["rnn", "gru"], "draws": "0-3", "seeds": 0}
-    final = {"name": "final_{arm}_{rank}", "arms": ["gru"], "rates": ["search_{arm}_20"], "rank": [1, 2], "seeds": 1}
+    final = {"name": "final_{arm}_{rank}", "arms": ["gru"], "rates": ["search_{arm}_20"], "rank": "1-2", "seeds": 1}
     sweeps = make_study(tmp_path, {"sweeps": [search, final]}).protocol("first").sweeps
     assert [(sweep.name, sweep.arms, sweep.condition, sweep.rank, sweep.rates) for sweep in sweeps] == [
         ("search_rnn_20", ("rnn",), "20", 0, ()), ("search_gru_20", ("gru",), "20", 0, ()),
@@ -177,6 +177,7 @@ HALF = {"settings": {"precision": "bfloat16"}}
         ({"sweeps": [ONE | {"rates_of": {"lstm": "rrn"}}]}, {}, "first names arm rrn;"),
         ({"claims": [NEAR | {"supersedes": ["first.y"]}]}, {}, "first names claim first.y; expected one of first.x"),
         ({"claims": [NEAR | {"supersedes": ["nowhere/first.x"]}]}, {}, "names claim nowhere/first.x; there is none"),
+        ({"sweeps": [ONE | {"arms": ["rnn", "gru"], "rates": ["x_{arm}"]}]}, {}, "no 'arm'; see docs/studies.md"),
         ({"sweeps": [ONE]}, {"arms": {"rnn": HALF, "lstm": None}}, "different settings"),
         ({"sweeps": [ONE]}, {"arms": {"rnn": None, "lstm": {"encoder": "rnn"}}}, "two of its arms have one encoder"),
         ({}, {"arms": {"mine": {"encoder": "nowhere"}}}, "no file of encoder nowhere, and no color and no label"),

@@ -144,7 +144,7 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once(begun: Path) -> None:
 def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_failure(begun: Path) -> None:
     search = (*SWEEP, "trainer.epochs=1", "optimizer.draw=0,1", "optimizer.draw_learning_rate=[1e-3,1e38]")
     for said in (
-        "lstm, draw 0: diverged; it counts as the worst",
+        "lstm, draw 0: diverged; it has no score",
         "runs are there; tracking.repeat=true trains them again",
     ):
         command = Command(begun, *search)
@@ -159,7 +159,7 @@ def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_f
     assert diverged.data.tags["sentiment_rnn.diverged"].startswith("the loss is ")
     chosen = Command(begun, *search[:-2], "+optimizer.draws={lstm:0}", search[-1], "seed=1")
     assert chosen.end() == 0, chosen.said()
-    assert "lstm, draw 0: diverged; it counts as the worst" in chosen.said()
+    assert "lstm, draw 0: diverged; it has no score" in chosen.said()
 
 
 def test_a_clock_that_jumps_back_breaks_nothing(begun: Path, undisturbed: Path) -> None:

@@ -19,8 +19,8 @@ from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
 from sentiment_rnn.errors import UserError
 
 log = logging.getLogger("sentiment_rnn")
-DRAW = "optimizer.draw=", "+optimizer.draws="
-"""Overrides of a job that is a draw of a random search, or takes a draw that one chose."""
+DRAWN = "optimizer.draw=", "+optimizer.draws="
+"""Beginnings of the overrides of a job that is a draw of a random search, or takes a draw that one chose."""
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def flags_first(arguments: list[str]) -> list[str]:
 def job(config: DictConfig) -> float | None:
     """One job; returns its best validation score, for sweepers that search.
 
-    The draw of a random search whose loss becomes no number is the worst of its encoder, and no failure of the sweep.
+    A draw of a random search whose loss becomes no number is the worst of its encoder, and no failure of the sweep.
     """
     from sentiment_rnn.runs.callback import TOLD_JOBS
     from sentiment_rnn.runs.engine import train
@@ -79,8 +79,8 @@ def job(config: DictConfig) -> float | None:
     except UserError as error:
         if single:
             fail(str(error))
-        drawn = any(override.startswith(DRAW) for override in hydra_config.overrides.task)
+        drawn = any(override.startswith(DRAWN) for override in hydra_config.overrides.task)
         if drawn and isinstance(error, DivergedError) and run.tracking.search_trial is None:
-            log.info("%s, draw %d: diverged; it counts as the worst", run.encoder.name, run.optimizer.draw)
+            log.info("%s, draw %d: diverged; it has no score", run.encoder.name, run.optimizer.draw)
             return math.nan
         raise

@@ -81,7 +81,7 @@ class SequenceTaskConfig(TaskConfig):
             refuse(
                 "task.test_steps",
                 self.test_steps,
-                "null for copying: who remembers nothing has a loss of its own there",
+                "null for copying: its baseline holds for the length of training",
             )
         if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
             refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")

@@ -23,7 +23,8 @@ class TrackingConfig:
     """Train all runs of a sweep. False takes those that have finished already, in this sweep or in another."""
     record: str = "full"
     """Records that a run leaves. `full`: all. `results`, for sweeps of many small runs: no figures, mistakes, packaged
-    model or last checkpoint; a command that needs the model makes it from the best checkpoint."""
+    model or last checkpoint; a command that needs the model makes it from the best checkpoint. A language model is
+    packaged all the same."""
     checkpoints: str | None = None
     """Folder of all checkpoints and of what MLflow has not got yet, one that every machine sees. Null keeps them in
     `directory`. A run resumes where this folder is."""

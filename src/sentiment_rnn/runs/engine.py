@@ -196,7 +196,7 @@ def build_trainer(
     if optimizer.unfreeze_epochs:
         callbacks.append(GradualUnfreezing(optimizer.unfreeze_epochs))
     if settings.patience:
-        callbacks.append(Patience(objective.metric, mode=objective.mode, patience=settings.patience))
+        callbacks.append(Patience(objective, settings.patience))
     if settings.target_score is not None:
         callbacks.append(StopAtTargetScore(objective, settings.target_score))
     if not shows_progress:

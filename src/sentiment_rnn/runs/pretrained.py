@@ -106,13 +106,14 @@ def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> 
     """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one with this
     encoder."""
     try:
-        store = open_store(tracking, create=False)
-        sweep = find_sweep(store, name, finished=True)
+        anywhere = open_store(tracking, create=False, of_experiment=False)
+        sweep = run_or_none(anywhere, name) or find_sweep(open_store(tracking, create=False), name, finished=True)
     except UserError as error:
         raise UserError(
             f"pretrained={name}: no such run, registered model, folder or finished sweep in {store_uri(tracking)}; "
             "expected the id of a run of task=language_model, say, which sentiment-rnn runs --json shows"
         ) from error
+    store = replace(anywhere, experiment_id=sweep.info.experiment_id)
     of_encoder = [run for run in finished_runs(store, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name]
     of_seed = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)]
     fitting = of_seed or of_encoder

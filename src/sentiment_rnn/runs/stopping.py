@@ -53,6 +53,10 @@ class StopAtTargetScore(pl.Callback):
 class Patience(EarlyStopping):
     """Lightning's early stopping, also of a run that was interrupted behind its last epoch: it trains no further."""
 
+    def __init__(self, objective: Objective, patience: int) -> None:
+        # A score that is no number is no end here: `FiniteLoss` says when a run has to end.
+        super().__init__(objective.metric, mode=objective.mode, patience=patience, check_finite=False)
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End again."""
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
