@@ -62,6 +62,8 @@ ROWS = {
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
     "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
+    "gru_vote": Row("GRU, pretrained, three vote", "best", "gru_vote", "gru_words", seeds=1),
+    "gru_lstm_vote": Row("GRU and LSTM, pretrained, six vote", "best", "gru_lstm_vote", "gru_words", seeds=1),
     "lstm_rate": Row("LSTM, drawn, one rate", "best", "lstm_drawn_rate"),
     "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
     "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
@@ -77,6 +79,8 @@ COMPARED = {
     "worth_rnn": ("rnn_pretrained", ["rnn_rate", "rnn_rates"], WORTH),
     "vote_lstm": ("lstm_vote", ["lstm_pretrained"], 0.0),
     "vote_rnn": ("rnn_vote", ["rnn_pretrained"], 0.0),
+    "vote_gru": ("gru_vote", ["gru_pretrained"], 0.0),
+    "vote_gru_lstm": ("gru_lstm_vote", ["gru_pretrained"], 0.0),
 }
 """By claim: a row, the row beside it, and the difference from which one is better, or up to which it is as good. Of two
 rows beside it, one alone has all seeds."""
