@@ -161,7 +161,7 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
             percent(clustered(share, films)).replace(" %", ""), told(100 * share[others].mean(), ".1f"),
         ))  # fmt: skip
     title = (
-        "Weights and tokens [millions] and minutes on 2 cores, with the language model; accuracy [%], mean over seeds, "
+        "Weights and tokens [millions] and minutes on 2 cores, with the language model; accuracy [%], "
         f"95 % interval over films, and without the {len(double)} test reviews whose text is in train"
     )
     columns = "model", "perplexity", "weights", "tokens", "minutes", "seeds", "validation", "test", "without them"
@@ -224,7 +224,7 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
         missing = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
         marker, color = line_of(style.encoder)["marker"], ink(style.color)
         axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
-        side, anchor = (1, "left") if at < longest / 2 else (-1, "right")
+        side, anchor = (1, "left") if at < longest / 4 else (-1, "right")
         place: dict[str, Any]
         text, place = row.label + missing, {"xytext": (8 * side, 0), "ha": anchor, "va": "center"}
         if row.seeds < SEEDS:  # a vote stands beside those who vote

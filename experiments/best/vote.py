@@ -6,22 +6,20 @@ import numpy as np
 import pandas as pd
 
 from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, seeds_of, verdict
-from experiments.imdb.word_pairs import FILMS, clustered
+from experiments.imdb.word_pairs import FILMS
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence
 from experiments.lab.study import Protocol, Study, find_study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, read_correct, read_results
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import percent
-from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.store import Store
 
 VOTES = {
     "vote": {"rnn_vote": ["rnn_pretrained"], "lstm_vote": ["lstm_pretrained"]},
     "vote_gru": {"gru_vote": ["gru_pretrained"], "gru_lstm_vote": ["gru_pretrained", "lstm_pretrained"]},
 }
-"""By protocol, rows of the table: a vote, and those whose seeds take part in it. Of a draw the first of these decide."""
+"""By protocol, rows of the table: a vote, and those whose seeds take part in it. Of a draw the first of them decide."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -52,16 +50,10 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts, and accuracies of one and of three; nothing before they were counted."""
+    """The verdicts; nothing before the votes were counted. The accuracies are rows of `pretrained`'s table."""
     if evidence.protocol.name not in set(table.protocol):
         return Findings()
     runs, films = read_correct(evidence.study.output), np.load(find_study("imdb").output / FILMS)
     votes = VOTES[evidence.protocol.name]
     right = {name: seeds_of(ROWS[name], runs) for vote, rows in votes.items() for name in (vote, *rows)}
-    shares = {name: percent(clustered(of.mean(0), films)).replace(" %", "") for name, of in right.items()}
-    lines = [(ROWS[vote].label, shares[rows[0]], shares[vote]) for vote, rows in votes.items()]
-    title = "Test accuracy [%] with its 95 % interval over films"
-    return Findings(
-        {"accuracy": Table(title, ("model", "one", "together"), lines)},
-        {claim.id: verdict(claim.id, right, films) for claim in evidence.protocol.claims},
-    )
+    return Findings({}, {claim.id: verdict(claim.id, right, films) for claim in evidence.protocol.claims})

@@ -72,7 +72,7 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
             tables = list(found[name].tables.values()) if name in found else []
             judged = verdict_table(protocol_table(study, protocol, claims), f"{TABLES}/{name}_claims.csv")
             page = study.folder / study.page(name)
-            yield Block(page, name, markdown(tables[:1]) or NOT_RUN)
+            yield Block(page, name, markdown(tables[:1]) or ("" if judged.rows else NOT_RUN))
             yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else NOT_RUN)
         if study.leading:
             yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))

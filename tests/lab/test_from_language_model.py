@@ -84,10 +84,11 @@ def test_arms_with_drawn_weights_are_shown_seed_by_seed() -> None:
 
 
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
-    claims = PROTOCOL.claims + STUDY.protocol("drawn").claims + STUDY.protocol("vote").claims
-    assert [claim.id for claim in claims] == list(COMPARED)
+    names = "pretrained", "drawn", "vote", "vote_gru"
+    assert [claim.id for name in names for claim in STUDY.protocol(name).claims] == list(COMPARED)
     sweeps = [sweep for name in ("pretrained", "drawn") for sweep in STUDY.protocol(name).sweeps if sweep.compared]
-    own = {row.arm: row.words for name, row in ROWS.items() if row.study == "best" and name not in VOTES}
+    votes = {vote for of in VOTES.values() for vote in of}
+    own = {row.arm: row.words for name, row in ROWS.items() if row.study == "best" and name not in votes}
     assert own.keys() == {arm for sweep in sweeps for arm in sweep.arms}
     for arm, words in own.items():
         start = STUDY.arms[arm].settings["pretrained"]
@@ -114,6 +115,29 @@ def test_a_vote_is_right_where_two_of_three_are_and_costs_the_three(monkeypatch:
     del runs["rnn_pretrained_512", "rnn_pretrained_512", "", 2]
     with pytest.raises(UserError, match="rnn_pretrained_512: 2 of 3 seeds have run; run --protocols pretrained first"):
         vote.measure(STUDY, protocol, no_store)  # type: ignore[arg-type]
+
+
+def test_of_a_vote_of_two_models_the_first_decides_a_draw_and_both_language_models_are_paid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    votes = {"gru": [[1, 1, 0], [1, 1, 0], [1, 0, 0]], "lstm": [[0, 0, 1], [0, 0, 1], [0, 1, 1]]}
+    runs = {
+        (name, f"{name}_pretrained_512", "", seed): Correct(np.array(right, bool), "reviews")
+        for name, of in votes.items() for seed, right in enumerate(of)
+    }  # fmt: skip
+    rows = [
+        (arm, "pretrained", arm, "", 0, None, "train", metric, value)
+        for name in votes for arm, value in ((f"{name}_words", 20.0), (f"{name}_pretrained_512", 2.0))
+        for metric in ("minutes", "tokens", "weights")
+    ]  # fmt: skip
+    monkeypatch.setattr(vote, "read_results", lambda _: rows_of("best", rows))
+    monkeypatch.setattr(vote, "read_correct", lambda _: runs)
+    measured = vote.measure(STUDY, STUDY.protocol("vote_gru"), SimpleNamespace())  # type: ignore[arg-type]
+    assert measured.correct["vote_gru", "gru_lstm_vote", "", 0].right.tolist() == [True, True, False]
+    table = rows_of("best", measured.rows)
+    of_six = table[table.arm == "gru_lstm_vote"]
+    costs = dict(zip(of_six.metric, of_six.value, strict=True))
+    assert (costs["minutes"], costs["weights"]) == (32, 12), "the table adds the first language model's 20 minutes"
 
 
 def test_seeds_that_no_sweep_planned_do_not_count() -> None:
