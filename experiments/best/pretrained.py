@@ -115,11 +115,12 @@ def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts; accuracies and costs of all rows with the figure, or of drawn weights the accuracies alone. Nothing
     before a run was measured."""
-    folders = {"best": evidence.study.output, "imdb": find_study("imdb").output}
+    studies = {"best": evidence.study, "imdb": find_study("imdb")}
+    folders = {name: study.output for name, study in studies.items()}
     if not (folders["best"] / IN_TRAIN).is_file():
         return Findings()
-    runs = {study: read_correct(folder) for study, folder in folders.items()}
-    right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row, runs[row.study]))}
+    runs = {name: planned_runs(study) for name, study in studies.items()}
+    right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
@@ -133,17 +134,15 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     )
 
 
-def seeds_of(row: Row, runs: Mapping[Key, Correct]) -> np.ndarray:
-    """bool [seeds, N], which test reviews each planned run of a row reads rightly."""
-    planned = {
-        (sweep.name, seed)
-        for protocol in find_study(row.study).protocols.values() for sweep in protocol.sweeps for seed in sweep.seeds
-    }  # fmt: skip
-    swept = {sweep for sweep, _ in planned}
-    return np.array([
-        of.right for (sweep, arm, _, seed), of in runs.items()
-        if arm == row.arm and ((sweep, seed) in planned or sweep not in swept)
-    ])  # fmt: skip
+def planned_runs(study: Study) -> dict[Key, Correct]:
+    """The runs of a study whose seeds its sweeps planned, and what no sweep trained."""
+    planned = {sweep.name: sweep.seeds for protocol in study.protocols.values() for sweep in protocol.sweeps}
+    return {key: run for key, run in read_correct(study.output).items() if key[-1] in planned.get(key[0], key[-1:])}
+
+
+def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
+    """bool [seeds, N], which test reviews each run of an arm reads rightly."""
+    return np.array([of.right for (_, of_run, *_), of in runs.items() if of_run == arm])
 
 
 def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray, double: np.ndarray) -> Table:

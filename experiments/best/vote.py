@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, seeds_of, verdict
+from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_runs, seeds_of, verdict
 from experiments.imdb.word_pairs import FILMS
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence
 from experiments.lab.study import Protocol, Study, find_study
 from experiments.lab.sweeps import Measured
-from experiments.lab.table import Correct, read_correct, read_results
+from experiments.lab.table import Correct, read_results
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.store import Store
 
@@ -28,9 +28,9 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     Raises:
         UserError: not all of them have run.
     """
-    table, runs, found = read_results(study.output), read_correct(study.output), Measured()
+    table, runs, found = read_results(study.output), planned_runs(study), Measured()
     for vote, rows in VOTES[protocol.name].items():
-        voters = [seeds_of(ROWS[row], runs) for row in rows]
+        voters = [seeds_of(ROWS[row].arm, runs) for row in rows]
         for row, of in zip(rows, voters, strict=True):
             if len(of) != SEEDS:
                 raise UserError(
@@ -53,7 +53,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts; nothing before the votes were counted. The accuracies are rows of `pretrained`'s table."""
     if evidence.protocol.name not in set(table.protocol):
         return Findings()
-    runs, films = read_correct(evidence.study.output), np.load(find_study("imdb").output / FILMS)
+    runs, films = planned_runs(evidence.study), np.load(find_study("imdb").output / FILMS)
     votes = VOTES[evidence.protocol.name]
-    right = {name: seeds_of(ROWS[name], runs) for vote, rows in votes.items() for name in (vote, *rows)}
+    right = {name: seeds_of(ROWS[name].arm, runs) for vote, rows in votes.items() for name in (vote, *rows)}
     return Findings({}, {claim.id: verdict(claim.id, right, films) for claim in evidence.protocol.claims})

@@ -33,8 +33,7 @@ class Judged(NamedTuple):
 
     def answers(self, earlier: "Judged") -> bool:
         """Whether it supersedes an earlier claim."""
-        named = self.claim.supersedes
-        return earlier.name in [one if "/" in one else f"{self.study.name}/{one}" for one in named]
+        return earlier.name in [one if "/" in one else f"{self.study.name}/{one}" for one in self.claim.supersedes]
 
 
 def judged_claims(findings: Sequence[Found]) -> list[Judged]:

@@ -91,9 +91,9 @@ def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict
         for arm, draws in draws_of(table, sweep.name).items():
             stage = "finals" if sweep.rank else "search"
             found.setdefault((stage, sweep.condition), {}).setdefault(arm, []).extend(draws)
-    score = SEARCHED[study.search_score]
+    score, table_of = SEARCHED[study.search_score], {"search": search_table, "finals": finals_table}
     return {
-        "_".join([stage, *condition.replace(",", "").split()]): (finals_table if stage == "finals" else search_table)(
+        "_".join([stage, *condition.replace(",", "").split()]): table_of[stage](
             of, study, ", ".join(filter(None, [score, condition]))
         )
         for (stage, condition), of in found.items()

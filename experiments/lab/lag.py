@@ -209,9 +209,9 @@ class Placement:
         client.set_terminated(self.parent, FINISHED if whole else KILLED)
 
     def opened(self) -> Store:
-        """Where the runs are recorded."""
+        """Where the runs are recorded. Training makes it; raises `UserError` before that."""
         own = [one for one in self.overrides if one.startswith("tracking.")]
-        return open_store(run_config(f"tracking.directory={self.store}", *own).tracking)
+        return open_store(run_config(f"tracking.directory={self.store}", *own).tracking, create=False)
 
 
 def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:
@@ -222,21 +222,20 @@ def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:
 def place(placement: Placement, output: Path | None) -> None:
     """Train an encoder at every lag, write its table and figure, and print the table."""
     folder = output or placement.store / "lag" / placement.arm.name
+    before = placement.counted_before()
     counts: Counts = {}
     text = ""
     try:
         for lag, count in placement.counts():
             counts[lag] = count
-            shown = counts | placement.counted_before()
-            table, figure = table_of(placement, shown), figure_of(placement, shown)
+            table, figure = table_of(placement, before | counts), figure_of(placement, before | counts)
             text = markdown([table])
             write_folder(folder, {"table.md": text}, {"lag": figure})
     finally:
         placement.end(len(counts) == len(placement.lags), text)
     console = new_console()
     show(console, table)
-    before = ", ".join(map(str, sorted(placement.counted_before())))
-    earlier = [f"Of an earlier command: lag {before}."] if before else []
+    earlier = [f"Of an earlier command: lag {', '.join(map(str, sorted(before)))}."] if before else []
     end = f"Exploratory: no protocol, no verdict. Figure: {folder / 'lag.png'}"
     for line in (*earlier, *differences(placement), end):
         console.print(line, soft_wrap=True, highlight=False)

@@ -83,8 +83,8 @@ def run(
         left = [sweep for sweep in wanted if again or not is_measured(sweep, known)]
         for sweep in left:
             run_sweep(study, protocol, sweep, tracking, overrides)
-        alone = hasattr(own, "measure") and not sweeps
-        if alone and (again or left or not read_provenance(study.output)[protocol.name].get(OWN)):
+        measures = hasattr(own, "measure") and not sweeps
+        if measures and (again or left or not read_provenance(study.output)[protocol.name].get(OWN)):
             add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
         elif not left:
             print(f"{protocol.name}: all that is asked for is measured in {study.output}; --again measures it anew")

@@ -117,10 +117,10 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     arm_of = {study.arms[arm].encoder: arm for arm in sweep.arms}
     found = Measured()
     every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
-    left = [run for run in every if run.diverged and not sweep.searches]
-    for run in left:
-        print(f"left out of {sweep.name}: {run.encoder}, seed {run.seed}, which diverged; its arm counts as not run")
-    runs = [run for run in every if run.encoder in arm_of and run not in left]
+    for run in every:
+        if run.diverged and not sweep.searches:
+            print(f"left out of {sweep.name}: {run.encoder}, seed {run.seed}, diverged; its arm counts as not run")
+    runs = [run for run in every if run.encoder in arm_of and (sweep.searches or not run.diverged)]
     for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
         arm = arm_of[run.encoder]
         draw = run.config.optimizer.draw if sweep.searches else None

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from experiments.best import pretrained, vote
-from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, seeds_of, verdict
+from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, planned_runs, seeds_of, verdict
 from experiments.best.vote import VOTES
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, evidence_of
 from experiments.lab.study import find_study
@@ -103,7 +103,7 @@ def test_a_vote_is_right_where_two_of_three_are_and_costs_the_three(monkeypatch:
         for seed, right in enumerate(votes)
     }
     monkeypatch.setattr(vote, "read_results", lambda _: results())
-    monkeypatch.setattr(vote, "read_correct", lambda _: runs)
+    monkeypatch.setattr(pretrained, "read_correct", lambda _: runs)
     protocol, no_store = STUDY.protocol("vote"), SimpleNamespace()
     measured = vote.measure(STUDY, protocol, no_store)  # type: ignore[arg-type]
     assert measured.correct["vote", "rnn_vote", "", 0].right.tolist() == [True, True, False, False]
@@ -131,7 +131,7 @@ def test_of_a_vote_of_two_models_the_first_decides_a_draw_and_both_language_mode
         for metric in ("minutes", "tokens", "weights")
     ]  # fmt: skip
     monkeypatch.setattr(vote, "read_results", lambda _: rows_of("best", rows))
-    monkeypatch.setattr(vote, "read_correct", lambda _: runs)
+    monkeypatch.setattr(pretrained, "read_correct", lambda _: runs)
     measured = vote.measure(STUDY, STUDY.protocol("vote_gru"), SimpleNamespace())  # type: ignore[arg-type]
     assert measured.correct["vote_gru", "gru_lstm_vote", "", 0].right.tolist() == [True, True, False]
     table = rows_of("best", measured.rows)
@@ -140,11 +140,14 @@ def test_of_a_vote_of_two_models_the_first_decides_a_draw_and_both_language_mode
     assert (costs["minutes"], costs["weights"]) == (32, 12), "the table adds the first language model's 20 minutes"
 
 
-def test_seeds_that_no_sweep_planned_do_not_count() -> None:
+def test_seeds_that_no_sweep_planned_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     right = Correct(np.array([True, False]), "reviews")
     runs = {("pretrained_rnn", "rnn_pretrained_512", "", seed): right for seed in (0, 2, 7)}
-    assert len(seeds_of(ROWS["rnn_pretrained"], runs)) == 2
-    assert len(seeds_of(ROWS["rnn_vote"], {("vote", "rnn_vote", "", 0): right})) == 1, "no sweep of its own"
+    of_no_sweep = {("vote", "rnn_vote", "", 0): right}
+    monkeypatch.setattr(pretrained, "read_correct", lambda _: runs | of_no_sweep)
+    counted = planned_runs(STUDY)
+    assert len(seeds_of(ROWS["rnn_pretrained"].arm, counted)) == 2
+    assert len(seeds_of(ROWS["rnn_vote"].arm, counted)) == 1, "no sweep of its own"
 
 
 def test_a_vote_holds_where_it_is_better_than_one_at_all() -> None:

@@ -151,6 +151,9 @@ def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: p
             raise UserError("no such sweep")
         return name
 
+    assert asked.counted_before() == {}
+    assert not list(tmp_path.iterdir()), "to look makes no store"
+    monkeypatch.setattr(asked, "opened", lambda: None)
     monkeypatch.setattr(lag, "find_sweep", find)
     monkeypatch.setattr(lag, "results_of", lambda *_, diverged: runs)
     assert asked.counted_before() == {50: (2, 3)}, "of the lags that are not asked for now"

@@ -192,6 +192,19 @@ def test_a_run_is_measured_by_arm_and_seed_with_its_rate_its_steps_and_its_bits(
     check_correct(table, found.correct, tmp_path)
 
 
+def test_a_compared_seed_that_diverged_is_left_out_and_named(
+    give_runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(tmp_path)
+    right = {"predictions": predictions_of([1, 0], 20), "metrics": {"val/best_accuracy": 0.6}}
+    give_runs(
+        make_result("rnn", seed=0, **right), make_result("rnn", seed=1, tags={"sentiment_rnn.diverged": "it is nan"})
+    )
+    assert list(measured(study, study.sweep("learn_20"), STORE).correct) == [("learn_20", "rnn", "20", 0)]
+    said = "left out of learn_20: rnn, seed 1, diverged; its arm counts as not run\n"
+    assert capsys.readouterr().out == said
+
+
 def test_a_run_that_is_tested_at_several_lags_has_bits_at_each(give_runs: Any, tmp_path: Path) -> None:
     sweep = {"name": "learn", "at": [20], "arms": ["lstm"], "seeds": 0, "tested": [2, 20]}
     study = make_study(tmp_path, {"sweeps": [sweep]})

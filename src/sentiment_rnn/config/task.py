@@ -78,11 +78,8 @@ class SequenceTaskConfig(TaskConfig):
             if (value is None) == (self.name in ("copying", "recall")):
                 refuse(f"task.{key}", value, "a number for copying and recall, null for adding and parity")
         if self.name == "copying" and self.test_steps is not None:
-            refuse(
-                "task.test_steps",
-                self.test_steps,
-                "null for copying: its baseline holds for the length of training",
-            )
+            said = "null for copying: its baseline holds for the length of training"
+            refuse("task.test_steps", self.test_steps, said)
         if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
             refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")
 

@@ -62,8 +62,8 @@ class TrainingModule(pl.LightningModule):
         """
         given = (getattr(module, "free_parameters", None) for module in self.modules())
         found = [free_parameters() for free_parameters in given if callable(free_parameters)]
-        rate = self.encoder_options.get("lr", self.optimizer_settings["learning_rate"])
         options = self.encoder_options
+        rate = options.get("lr", self.optimizer_settings["learning_rate"])
         return [{**options, "params": free, "weight_decay": 0.0, "lr": share * rate} for free, share in found]
 
     @property

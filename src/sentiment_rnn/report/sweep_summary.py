@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sentiment_rnn.report.comparison import Arm
 from sentiment_rnn.report.statistics import accuracy_interval, percent, with_deviation
@@ -28,7 +28,7 @@ def summary_text(arms: Sequence[Arm], jobs: int) -> str:
     if best := _best(arms):
         arm, run, metric = best
         title += f"; best on validation: {arm.label}, seed {run.seed} ({_shown(metric, run.metrics[metric])})"
-    shown = _shown_metric(arms)
+    shown = _first_of(SHOWN, arms)
     what = SHOWN[shown] + (" (95 % interval)" if shown == ACCURACY else "")
     columns = ("arm", f"mean {what}", "seeds")
     rows = [(arm.label, _score(arm, shown), str(len(arm.runs))) for arm in arms[:ROWS]]
@@ -43,7 +43,7 @@ def summary_metrics(arms: Sequence[Arm], of_arms: bool = True) -> dict[str, floa
     Args:
         of_arms: false for a search, in which each trial is an arm.
     """
-    shown = _shown_metric(arms)
+    shown = _first_of(SHOWN, arms)
     found = {"runs/finished": float(sum(len(arm.runs) for arm in arms))}
     if best := _best(arms):
         _, run, metric = best
@@ -54,23 +54,19 @@ def summary_metrics(arms: Sequence[Arm], of_arms: bool = True) -> dict[str, floa
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
-def _on_reviews(arms: Sequence[Arm]) -> bool:
-    return not math.isnan(arms[0].runs[0].metrics[BEST_ACCURACY])
-
-
 def _best(arms: Sequence[Arm]) -> tuple[Arm, RunResult, str] | None:
     """The best run on validation, its arm and the metric that says so; None where no run has one."""
-    metric = BEST_ACCURACY if _on_reviews(arms) else BEST_LOSS
+    metric = _first_of((BEST_ACCURACY, BEST_LOSS), arms)
     scored = [(arm, run) for arm in arms for run in arm.runs if not math.isnan(run.metrics[metric])]
     if not scored:
         return None
     return *min(scored, key=lambda pair: validation_rank(pair[1])), metric
 
 
-def _shown_metric(arms: Sequence[Arm]) -> str:
-    """The metric that is shown of each arm, the first of `SHOWN` that a run has."""
+def _first_of(metrics: Iterable[str], arms: Sequence[Arm]) -> str:
+    """The first of these metrics that a run has; that of the loss on validation where none has any."""
     runs = [run for arm in arms for run in arm.runs]
-    return next((name for name in SHOWN if any(not math.isnan(run.metrics[name]) for run in runs)), BEST_LOSS)
+    return next((name for name in metrics if any(not math.isnan(run.metrics[name]) for run in runs)), BEST_LOSS)
 
 
 def _bare(metric: str) -> str:

@@ -5,8 +5,8 @@ about the film is the label; clauses about the cinema use the same opinion words
 
 - The lag, the number of tokens from the deciding clause to the end, is exact for every review.
 - One clause about the cinema, drawn from all of them, has the opposite opinion, in the same forms. Swap the two topics
-  and the label turns while the words stay the same. A bag of words is near chance: clauses that follow have to fit, and
-  so have other forms; the forms alone are right in at most 54 % at lags 6 to 8, and in 51 from 20 on.
+  and the label turns while the words stay the same. A bag of words is near chance, not at it: clauses that follow
+  have to fit, which makes some forms rarer among them.
 - All other opinions are drawn at random, as is how many stand before the deciding clause, one to four. Where clauses
   follow, neither the first opinion nor the last one tells the label in more than two of three reviews.
 
