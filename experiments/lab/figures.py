@@ -69,12 +69,6 @@ def mark_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_ylim(len(labels) - 0.4, -0.6)
 
 
-def shares_by_lag(evidence: Evidence, arm: str) -> dict[int, Interval]:
-    """The share of seeds that succeed, by lag."""
-    lags = [at for at in evidence.conditions if (arm, at) in evidence.scores]
-    return {int(at): evidence.share(arm, at) for at in sorted(lags, key=int)}
-
-
 def in_percent(intervals: Mapping[int, Interval]) -> np.ndarray:
     """[3, lags]: shares with the bounds of their intervals [%]."""
     return 100 * np.transpose(list(intervals.values()))
@@ -84,7 +78,7 @@ def shares(evidence: Evidence) -> Figure:
     """Share of seeds that succeed: a panel for each of a few conditions, or for each arm where there are more."""
     if len(evidence.conditions) <= MOST_ROWS:
         return share_rows(evidence)
-    return share_panels({arm: shares_by_lag(evidence, arm) for arm in evidence.arms}, evidence.study.arms)
+    return share_panels({arm: evidence.shares_by_lag(arm) for arm in evidence.arms}, evidence.study.arms)
 
 
 @styled
@@ -151,7 +145,7 @@ def draw_lines(
 
 def carried(evidence: Evidence) -> Figure:
     """Share of seeds that succeed at each lag, of those that succeed at the trained lags (shaded); exact intervals."""
-    shares = {arm: shares_by_lag(evidence, arm) for arm in evidence.arms}
+    shares = {arm: evidence.shares_by_lag(arm) for arm in evidence.arms}
     figure = share_lines(shares, evidence.study.arms, "Seeds that succeed where they were trained (shaded).")
     trained = [int(at) for at in evidence.protocol.among]
     figure.axes[0].axvspan(0.9 * min(trained), 1.1 * max(trained), color="#F0F0F0", zorder=0)

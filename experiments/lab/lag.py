@@ -238,7 +238,7 @@ def place(placement: Placement, output: Path | None) -> None:
     earlier = [f"Of an earlier command: lag {', '.join(map(str, sorted(before)))}."] if before else []
     end = f"Exploratory: no protocol, no verdict. Figure: {folder / 'lag.png'}"
     for line in (*earlier, *differences(placement), end):
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True)
 
 
 def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path, bool]:

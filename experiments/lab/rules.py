@@ -156,6 +156,11 @@ class Evidence:
         """The share of seeds that succeed, with its exact interval."""
         return clopper_pearson(*self.learn(arm, condition))
 
+    def shares_by_lag(self, arm: str) -> dict[int, Interval]:
+        """The share of seeds of an arm that succeed, by lag."""
+        lags = [at for at in self.conditions if (arm, at) in self.scores]
+        return {int(at): self.share(arm, at) for at in sorted(lags, key=int)}
+
     def most_learn(self, arm: str, condition: str) -> bool | None:
         """Whether most seeds of an arm succeed; None where the interval does not decide or seeds are missing."""
         return None if self.whole(arm, condition) is None else above(self.share(arm, condition), MOST)

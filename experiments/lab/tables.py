@@ -55,11 +55,7 @@ def shares(evidence: Evidence) -> Table:
 def spans(evidence: Evidence) -> Table:
     """The span of each arm, for a page whose figure shows the shares."""
     every = replace(evidence, scores=evidence.every)
-    by_arm = {
-        arm: {int(one): every.share(arm, one) for one in every.conditions if (arm, one) in every.scores}
-        for arm in every.arms
-    }
-    rows = [(evidence.label(arm), str(span(of_arm))) for arm, of_arm in by_arm.items()]
+    rows = [(evidence.label(arm), str(span(every.shares_by_lag(arm)))) for arm in every.arms]
     title = "Longest lag up to which the lower bound of the share that succeeds is above one half"
     return Table(title, ("arm", "lag [tokens]"), rows)
 
