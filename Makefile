@@ -116,7 +116,7 @@ train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
 
 sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 study=mine"
 	@$(RUN) sentiment_rnn train --multirun tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn compare --store $(STORE)
+	@$(RUN) sentiment_rnn compare --store $(STORE) $(if $(OUTPUT),--output $(OUTPUT))
 
 # Without a way to the runs, MLflow opens on its pages for language models.
 RUNS_PAGE := import pathlib, sqlite3, sys; \

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,15 @@ def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pyt
             checked(compose("config", single))
     else:
         given = {argument for argument in arguments if argument.startswith("--")}
-        asked = [sys.executable, "-m", "sentiment_rnn", command, "--help"]
-        shown = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout
-        assert all(option in shown for option in given)
+        assert all(option in help_of(command) for option in given)
         assert not [word for word in arguments if re.match(r"[\w.]+=", word)], "of train alone"
+
+
+@cache
+def help_of(command: str) -> str:
+    """What a command prints for `--help`."""
+    asked = [sys.executable, "-m", "sentiment_rnn", command, "--help"]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_no_documented_line_is_left_unread() -> None:

@@ -106,17 +106,13 @@ def resolve_precision(precision: str, accelerator: str) -> str:
     """`auto`, `float32` or `bfloat16` → `float32` or `bfloat16`, by what the device computes fast."""
     if precision != "auto":
         return precision
-    fast = torch.cuda.is_bf16_supported() if on_gpu(accelerator) else _processor_has_bfloat16()
+    fast = torch.cuda.is_bf16_supported() if on_gpu(accelerator) else bool(bfloat16_units())
     return "bfloat16" if fast else "float32"
 
 
-def _processor_has_bfloat16() -> bool:
-    """AMX or AVX512-BF16; without them the CPU emulates bfloat16 and is slower than in float32."""
-    return bool(bfloat16_units())
-
-
 def bfloat16_units() -> list[str]:
-    """Units with which this processor computes bfloat16, the faster first; empty where it emulates bfloat16."""
+    """Units with which this processor computes bfloat16, the faster first; empty where it emulates it, more
+    slowly than float32."""
     flags = cpuinfo("flags").split()
     return [unit for unit in ("amx_bf16", "avx512_bf16") if unit in flags]
 

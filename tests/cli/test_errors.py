@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import sqlalchemy.sql
 from filelock import FileLock
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException
@@ -339,6 +340,8 @@ def test_a_damaged_database_is_one_line(
 def test_a_locked_database_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    # MLflow lets SQLite wait twenty seconds for a lock.
+    monkeypatch.setattr(sqlalchemy.sql, "text", lambda said: sqlalchemy.text(said.replace("= 20000", "= 20")))
     open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
     capsys.readouterr()
     with closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as database:
@@ -448,6 +451,19 @@ def test_a_full_disk_is_one_line(error: OSError, line: str, capsys: pytest.Captu
     with pytest.raises(SystemExit), one_line_errors():
         raise error
     assert capsys.readouterr().err == f"error: {line}make room, or choose another folder\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "rest"),
+    [("train -m", "; a run or a sweep that is started again resumes where it was"), ("predict", "")],
+)
+def test_who_interrupts_training_is_told_that_it_resumes(
+    command: str, rest: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", f"sentiment-rnn {command}")
+    with pytest.raises(SystemExit) as left, one_line_errors():
+        raise KeyboardInterrupt
+    assert (left.value.code, capsys.readouterr().err) == (130, f"error: interrupted{rest}\n")
 
 
 def test_without_submitit_the_slurm_launcher_says_what_to_install() -> None:

@@ -33,7 +33,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.report.pages.typed import OF_FILMS, OF_THE_GRAMMAR, typed_page
 from sentiment_rnn.tracking.models import register
-from sentiment_rnn.tracking.results import find_sweep, result_of
+from sentiment_rnn.tracking.results import find_sweep, result_of, whole_id
 from sentiment_rnn.tracking.store import Store
 
 SMALL = [
@@ -132,9 +132,35 @@ def test_a_model_of_real_reviews_is_asked_before_that_of_the_demo(compared: Path
 
 
 def test_an_experiment_can_be_named_and_has_to_be_there(compared: Path, ask: Ask) -> None:
-    assert ask("predict", compared, "--experiment", "sentiment_rnn", "good").stdout
-    said = ask("predict", compared, "--experiment", "mine", "good", status=1).stderr
+    assert ask("runs", compared, "--experiment", "sentiment_rnn").stdout
+    said = ask("runs", compared, "--experiment", "mine", status=1).stderr
     assert "no experiment mine there; train first, or name another" in said
+
+
+def test_models_and_runs_are_found_whatever_their_experiment(compared: Path, store: Store, ask: Ask) -> None:
+    named = ask("predict", compared, "--experiment", "another", "good").stdout
+    of_run = ask("predict", compared, "--experiment", "another", "--run", run_of(store, "champion").info.run_id, "good")
+    assert of_run.stdout == named
+
+
+def test_the_beginning_of_an_id_names_a_run_or_a_sweep(compared: Path, store: Store, ask: Ask) -> None:
+    run = run_of(store, "rnn")
+    whole, sweep = run.info.run_id, run.data.tags["mlflow.parentRunId"]
+    assert whole_id(store, whole[:8]) == whole
+    assert whole_id(store, whole[:7]) == whole[:7]
+    assert whole_id(store, "0" * 8) == "0" * 8
+    answered = ask("predict", compared, "--run", whole, "good").stdout
+    assert ask("predict", compared, "--run", whole[:8], "good").stdout == answered
+    assert "rnn" in ask("compare", compared, sweep[:8]).stdout
+    assert f"{whole}: a single run; expected a sweep" in ask("compare", compared, whole[:8], status=1).stderr
+
+
+def test_a_folder_of_its_name_does_not_hide_a_registered_model(compared: Path, ask: Ask) -> None:
+    (compared / "demo").mkdir()
+    try:
+        assert ask("predict", compared, "--model", "demo", "good").stderr.startswith("demo@champion: ")
+    finally:
+        (compared / "demo").rmdir()
 
 
 def test_what_a_store_refuses_to_keep_is_written_and_shown_all_the_same(
@@ -230,7 +256,7 @@ def test_a_run_and_a_folder_can_be_asked_too(ask: Ask, compared: Path, store: St
         (("--model", "demo@none", "good"), "model=demo@none: not in"),
         (("--model", "other", "good"), "model=other: not in"),
         (("--model", "sentiment", "good"), "model=sentiment: not in"),
-        (("--model", "runs", "good"), "no MLflow model of this project"),
+        (("--model", "./runs", "good"), "no MLflow model of this project"),
         (("--store", "nowhere", "good"), "--store=nowhere: no runs there"),
         (("--run", "a", "--model", "b", "good"), "two models"),
         (("--file", "none.csv"), "none.csv: cannot be read"),
@@ -287,6 +313,7 @@ def test_inspect_writes_a_page_of_two_models_side_by_side(ask: Ask, compared: Pa
         "inspect", compared, "--model", "demo@lstm", "--against", "demo@rnn",
         "--output", str(tmp_path / "page.html"), "i liked the movie . the seats were awful .",
     ).stdout  # fmt: skip
+    assert said.count("; moved most by “") == 2
     assert said.splitlines()[-1] == f"page: {(tmp_path / 'page.html').as_uri()}"
     page = (tmp_path / "page.html").read_text()
     assert page.count("data-model=") == 2
@@ -302,18 +329,22 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def serving(compared: Path) -> Iterator[Served]:
-    """A server with its page, until the tests are through."""
-    port = free_port()
+def serving(compared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with its page, until the tests are through; then it leaves nothing of the models behind."""
+    port, temporary = free_port(), tmp_path_factory.mktemp("served")
     process = subprocess.Popen(
         [sys.executable, "-m", "sentiment_rnn", "serve", "--port", str(port)],
-        cwd=compared, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=compared, env=environment() | {"TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     wait_for_answer(f"{address}/ping", process)
     yield Served(process, address)
-    process.send_signal(signal.SIGINT)
+    assert list(temporary.iterdir())
+    process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not list(temporary.iterdir())
     assert "Traceback" not in output
     assert "ERROR" not in output
     assert not LIBRARY_WARNING.search(output), output
@@ -518,8 +549,10 @@ def test_an_address_that_others_reach_is_served_with_a_warning(
 ) -> None:
     listening: list[str] = []
     monkeypatch.setattr("uvicorn.run", lambda app, host, **_: listening.append(host))
-    here = ask("serve", compared, "--no-page", "--port", "0")
-    everywhere = ask("serve", compared, "--no-page", "--port", "0", "--host", "0.0.0.0")
+    port = str(free_port())
+    here = ask("serve", compared, "--no-page", "--port", port)
+    everywhere = ask("serve", compared, "--no-page", "--port", port, "--host", "0.0.0.0")
+    assert "--port=0: expected a number" in ask("serve", compared, "--port", "0", status=1).stderr
     assert listening == ["127.0.0.1", "0.0.0.0"]
     assert "warning" not in here.stderr
     (line,) = (line for line in everywhere.stderr.splitlines() if line.startswith("warning: --host=0.0.0.0: "))

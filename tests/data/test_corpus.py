@@ -298,16 +298,24 @@ def flip(path: Path) -> None:
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
+class Payload:
+    """Unpickled, it fails the test."""
+
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        return pytest.fail, ("a pickle was loaded",)
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
         ("train.tokens.npy", flip),
         ("train.tokens.npy", lambda path: path.write_bytes(path.read_bytes()[:-5])),
+        ("train.tokens.npy", lambda path: np.save(path, np.array([Payload()], dtype=object))),
         ("test.labels.npy", Path.unlink),
         ("vocabulary.txt", lambda path: path.write_text("other words\n")),
         ("about.json", lambda path: path.write_text('{"digest"')),
     ],
-    ids=["flipped", "cut", "gone", "other", "about"],
+    ids=["flipped", "cut", "pickled", "gone", "other", "about"],
 )
 def test_a_damaged_corpus_is_made_again_with_a_line(
     name: str,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.inference.predictions import Predictions, surest_mistakes
 
 
 def predictions(probabilities: list[float], labels: list[int], lags: list[int] | None = None) -> Predictions:
@@ -74,18 +74,18 @@ def test_lags_are_known_only_where_every_review_has_one() -> None:
 
 def test_the_most_confident_mistakes_come_surest_first() -> None:
     said = predictions([0.9, 0.99, 0.6, 0.02, 0.97], [0, 1, 0, 1, 1])
-    assert said.most_confident_mistakes(2).tolist() == [3, 0]
+    assert surest_mistakes(said.probabilities, said.labels, 2).tolist() == [3, 0]
 
 
 def test_fewer_mistakes_than_asked_for_are_all_of_them() -> None:
     said = predictions([0.9, 0.99, 0.6, 0.02, 0.97], [0, 1, 0, 1, 1])
-    assert said.most_confident_mistakes(20).tolist() == [3, 0, 2]
-    assert predictions([0.1, 0.9], [0, 1]).most_confident_mistakes(20).tolist() == []
+    assert surest_mistakes(said.probabilities, said.labels, 20).tolist() == [3, 0, 2]
+    assert surest_mistakes(np.array([0.1, 0.9]), np.array([0, 1]), 20).tolist() == []
 
 
 @given(said=some_predictions, count=st.integers(0, 40))
 def test_mistakes_are_wrong_and_ordered_by_confidence(said: Predictions, count: int) -> None:
-    found = said.most_confident_mistakes(count)
+    found = surest_mistakes(said.probabilities, said.labels, count)
     confidence = np.abs(said.probabilities - 0.5)
     assert not said.correct[found].any()
     assert len(set(found.tolist())) == len(found) == min(count, int((~said.correct).sum()))

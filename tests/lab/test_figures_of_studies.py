@@ -35,7 +35,7 @@ def titles(figure: Figure) -> list[str]:
 
 
 def test_shares_have_a_panel_for_each_arm_with_the_lags_that_were_tried(two: Evidence) -> None:
-    figure = figures.share_panels({arm: figures.shares_by_lag(two, arm) for arm in two.arms}, two.study.arms)
+    figure = figures.share_panels({arm: two.shares_by_lag(arm) for arm in two.arms}, two.study.arms)
     assert titles(figure) == ["RNN, orthogonal", "LSTM, forget bias 1"]
     (own,) = [line for line in figure.axes[1].get_lines() if line.get_marker() == "o"]
     assert np.array(own.get_xydata()).tolist() == [[20, 100.0], [50, 80.0]]

@@ -17,11 +17,11 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import arms_of, read_results, results_csv, table
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import (
+    PALETTE,
     Curve,
     accuracy_by,
     binned_accuracy,
     calibration,
-    color_of,
     confusion_matrix,
     learning_curves,
     line_of,
@@ -272,11 +272,6 @@ def test_the_figure_of_a_sweep_names_every_arm() -> None:
     assert {line.get_label() for line in validation.lines} >= {"rnn", "lstm"}
 
 
-def test_an_encoder_has_the_same_colour_wherever_it_stands() -> None:
-    assert color_of("lstm", 0) == color_of("lstm", 5) == color_of("lstm (mean)", 2)
-    assert len({color_of(name, 0) for name in ("rnn", "lstm", "bag")}) == 3
-
-
 def test_encoders_can_be_told_apart_where_all_is_gray() -> None:
     names = (
         "rnn",
@@ -295,12 +290,13 @@ def test_encoders_can_be_told_apart_where_all_is_gray() -> None:
     assert line_of("lstm, lr=0.1") == line_of("lstm")
 
 
-def test_the_figure_of_a_sweep_has_the_colours_of_the_configuration() -> None:
-    given = {"rnn": "#112233", "gru": "#445566", "lstm": None}
+def test_the_figure_of_a_sweep_has_the_colours_of_the_configuration_and_free_ones_beside_them() -> None:
+    given = {"rnn": "#d55e00", "gru": "#445566", "first": None, "lstm": "#0072b2", "second": None}
     runs = [run_result(name, 0, said_of(100, 0.8), color=color) for name, color in given.items()]
     validation = comparison_figure(arms_of(runs), "a study").axes[2]
     drawn = {line.get_label(): to_hex(line.get_color()) for line in validation.lines}
-    assert {name: drawn[name] for name in given} == given | {"lstm": color_of("lstm", 2).lower()}
+    free = [color.lower() for color in PALETTE if color.lower() not in given.values()]
+    assert {name: drawn[name] for name in given} == given | {"first": free[0], "second": free[1]}
 
 
 def test_the_figure_of_a_sweep_draws_each_epoch_of_each_seed() -> None:

@@ -226,6 +226,8 @@ def test_equal_values_share_the_one_bin(bins_of: Callable[[np.ndarray, int], np.
 
 def test_logarithmic_bins_are_evenly_spaced_on_a_log_axis() -> None:
     assert logarithmic_bins(np.arange(1, 1000), 3).tolist() == [1, 10, 100, 1000]
+    assert logarithmic_bins(np.arange(1000), 3).tolist() == [0, 1, 10, 100, 1000]
+    assert logarithmic_bins(np.zeros(5, int), 3).tolist() == [0, 1]
 
 
 def test_quantile_bins_hold_about_equally_many() -> None:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.tables import Table, markdown, replace_block, show
+from sentiment_rnn.report.tables import Table, markdown, new_console, replace_block, show
 
 TABLE = Table("Title [tokens]", ("a", "b", "c"), [("1", "2", "3"), ("x", "", "88.1 ± 0.2 %")])
 
@@ -19,9 +19,12 @@ def test_markdown_has_as_many_cells_in_every_line() -> None:
 
 
 def test_a_terminal_shows_what_looks_like_markup() -> None:
-    console = Console(file=io.StringIO(), width=100)
+    console = new_console()
+    console.file = said = io.StringIO()
     show(console, TABLE)
-    assert "Title [tokens]" in console.file.getvalue()  # type: ignore[attr-defined]
+    console.print("of LSTM [/ours] :smile:")
+    assert "Title [tokens]" in said.getvalue()
+    assert "of LSTM [/ours] :smile:" in said.getvalue()
 
 
 def test_a_terminal_obeys_nothing_that_a_name_says_to_it() -> None:

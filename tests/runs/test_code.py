@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -177,15 +178,17 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in Path(CONFIGURATION, group).glob("*.yaml"))
 
 
+def given(group: str) -> list[str]:
+    """An override for each choice of a group, over again until there are as many as encoders."""
+    return [f"{group}={name}" for name in islice(cycle(choices(group)), len(choices("encoder")))]
+
+
 @pytest.mark.parametrize(
     "overrides",
     [
-        *((f"encoder={name}",) for name in choices("encoder")),
-        *((f"pooling={name}",) for name in choices("pooling")),
-        *((f"optimizer={name}",) for name in choices("optimizer")),
-        *((f"data={name}",) for name in choices("data")),
+        *zip(*map(given, ("encoder", "pooling", "optimizer", "data")), strict=True),
         *((*ADDING_TASK, f"task={name}") for name in choices("task") if name not in ("reviews", "language_model")),
-        *(("task=language_model", f"data={name}") for name in choices("data")),
+        ("task=language_model", "data=imdb"),
         ("trainer.target_score=0.1", "trainer.patience=1", "trainer.tested_epoch=last"),
     ],
     ids=" ".join,

@@ -30,7 +30,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Four cores, no GPU, no unit for bfloat16."""
     monkeypatch.setattr(runtime, "cores", lambda: 4)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(runtime, "_processor_has_bfloat16", lambda: False)
+    monkeypatch.setattr(runtime, "bfloat16_units", list)
     return monkeypatch
 
 
@@ -39,7 +39,7 @@ def test_auto_is_what_the_machine_has_and_the_given_configuration_stays(machine:
     found = resolved(config)
     assert (found.trainer.accelerator, found.precision) == ("cpu", "float32")
     assert (config.trainer.accelerator, config.precision) == ("auto", "auto")
-    machine.setattr(runtime, "_processor_has_bfloat16", lambda: True)
+    machine.setattr(runtime, "bfloat16_units", lambda: ["avx512_bf16"])
     assert resolved(config).precision == "bfloat16"
     assert resolved(composed("precision=float32")).precision == "float32"
 
@@ -48,7 +48,7 @@ def test_another_precision_is_another_experiment(machine: pytest.MonkeyPatch) ->
     config = composed()
     before = resolved(config).identity("", "")
     assert before == resolved(composed("precision=float32", "trainer=cpu")).identity("", "")
-    machine.setattr(runtime, "_processor_has_bfloat16", lambda: True)
+    machine.setattr(runtime, "bfloat16_units", lambda: ["avx512_bf16"])
     assert resolved(config).identity("", "") != before
 
 
@@ -150,7 +150,7 @@ def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
     for _ in range(2):
         note(given)
     assert "precision" not in caplog.text
-    machine.setattr(runtime, "_processor_has_bfloat16", lambda: True)
+    machine.setattr(runtime, "bfloat16_units", lambda: ["avx512_bf16"])
     note(given)
     assert "precision=auto is bfloat16 on" in caplog.text
     assert "and float32 for this sweep so far" in caplog.text

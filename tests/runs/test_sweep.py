@@ -1,19 +1,19 @@
 """Sweeps in real processes on a real SQLite store: parallel jobs, a failing job, a sweep resumed."""
 
+import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
+from forked_commands import Command
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from processes import environment, run_command
+from processes import run_command
 from sentiment_rnn.runs.callback import summary_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import QUICK
@@ -135,52 +135,26 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None
     assert client.search_registered_models() == []
 
 
-def test_a_failing_job_is_failed_with_its_traceback_and_the_sweep_goes_on(tmp_path: Path) -> None:
-    # SparseAdam refuses a dense gradient: found out only when the job makes its first step.
-    optimizers = "optimizer._target_=torch.optim.SparseAdam,torch.optim.SGD"
-    wrong_for_one = ("optimizer=sgd", "~optimizer.options.momentum", optimizers, "encoder=bag")
-    done = run_command("train", tmp_path, "-m", *SMALL, *wrong_for_one)
-    assert done.returncode != 0
-    (parent,), children = runs_of(tmp_path)
-    by_status = {child.info.status: child for child in children}
-    assert set(by_status) == {"FAILED", "FINISHED"}
-    assert parent.info.status == "FAILED"
-    client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
-    text = Path(client.download_artifacts(by_status["FAILED"].info.run_id, "traceback.txt", str(tmp_path))).read_text()
-    assert "RuntimeError" in text
-    assert "dense gradients" in text
-    assert parent.data.tags["mlflow.note.content"].startswith("1 of 2 runs finished")
-
-
 def test_a_killed_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "sentiment_rnn", "train", "-m", *SMALL, "encoder=bag", "seed=0,1,2"]
-    with subprocess.Popen(arguments, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL) as process:
-        first = wait_for_a_finished_run(tmp_path)
-        process.send_signal(signal.SIGKILL)
-    again = run_command("train", tmp_path, *arguments[4:])
-    assert again.returncode == 0, again.stderr
+    arguments = ("-m", *SMALL, f"data.directory={tmp_path}/data", "encoder=bag", "seed=0,1,2")
+    killed = Command(tmp_path, *arguments)
+    wait_for_a_finished_run(tmp_path)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.end() == -signal.SIGKILL
+    again = Command(tmp_path, *arguments)
+    assert again.end() == 0, again.said()
     (parent,), children = runs_of(tmp_path)
     assert parent.info.status == "FINISHED"
     assert sorted(child.data.params["seed"] for child in children) == ["0", "1", "2"], "no job ran twice"
     assert {child.info.status for child in children} == {"FINISHED"}
-    assert re.search(r"resumed\n.*[12] of 3 runs are there\n", again.stdout)
-    once_more = run_command("train", tmp_path, *arguments[4:])
-    assert once_more.returncode == 0, once_more.stderr
-    assert "3 of 3 runs are there; tracking.repeat=true trains them again; see the runs" in once_more.stdout
-    assert "Launching" not in once_more.stdout
-    assert len(runs_of(tmp_path)[1]) == 3
-    MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db").delete_run(first)
-    run_command("train", tmp_path, *arguments[4:])
-    assert sorted(child.data.params["seed"] for child in runs_of(tmp_path)[1]) == ["0", "1", "2"], "trained again"
+    assert re.search(r"resumed\n.*[12] of 3 runs are there\n", again.said())
 
 
-def wait_for_a_finished_run(folder: Path) -> str:
-    """Id of the first run that finishes in the store under `folder`."""
+def wait_for_a_finished_run(folder: Path) -> None:
+    """Wait until the first run in the store under `folder` has finished."""
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         time.sleep(0.05)
-        if (folder / "runs" / "artifacts").exists():
-            for child in runs_of(folder)[1]:
-                if child.info.status == "FINISHED":
-                    return child.info.run_id
+        if (folder / "runs" / "artifacts").exists() and "FINISHED" in {run.info.status for run in runs_of(folder)[1]}:
+            return
     raise TimeoutError("no run finished")

@@ -7,7 +7,6 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from processes import run_command
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.runs.engine import train
@@ -64,14 +63,6 @@ def test_a_run_in_earnest_is_no_trial(tmp_path: Path) -> None:
     assert "sentiment_rnn.trial" not in run.data.tags
     assert len(run.outputs.model_outputs) == 1
     assert steps_of(client, run) == 18
-
-
-def test_a_sweep_of_trials_is_refused_by_compare_in_one_line(tmp_path: Path) -> None:
-    run_command("train", tmp_path, "-m", *SMALL, "trainer.fast_dev_run=true", "seed=0", "study=tried", status=0)
-    done = run_command("compare", tmp_path, "tried", status=1)
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("error: sweep tried (")
-    assert line.endswith("its runs are trials (fast_dev_run), which are not compared")
 
 
 def test_the_last_checkpoint_is_of_the_last_epoch_whatever_its_score(tmp_path: Path) -> None:

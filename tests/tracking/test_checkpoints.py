@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +13,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from processes import environment, run_command, training_that
+from processes import run_command
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import restored
@@ -30,9 +27,6 @@ SWEEP = (
     "data.batch_size=20", "encoder=rnn", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
     "trainer.threads=1", "tracking.system_metrics=false", "seed=0,1",
 )  # fmt: skip
-
-KILLED = training_that("os.kill(os.getpid(), signal.SIGKILL)", epoch=1)
-"""`train`, killed when the second epoch starts."""
 
 
 class Payload:
@@ -115,18 +109,18 @@ def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> No
     assert restored.load_tested(run).training is False
 
 
-def test_an_interrupted_run_does_not_resume_from_a_planted_checkpoint(swept: Path, proof: Path) -> None:
-    sweep = (*SWEEP[:-1], "seed=2")
-    killed = subprocess.run([sys.executable, "-c", KILLED, *sweep], cwd=swept, env=environment(), timeout=200)
-    assert killed.returncode == -signal.SIGKILL
-    (interrupted,) = [one for one in children(swept) if one.info.status == "RUNNING"]
-    last = folder_of(store_of(swept), interrupted.info.run_id) / "last.ckpt"
-    plant(last, proof)
-    resumed = run_command("train", swept, *sweep, status=0)
-    assert f"{last}: damaged (Weights only load failed" in resumed.stdout
-    assert "no checkpoint is whole, so it starts from the beginning" in resumed.stdout
+def test_a_run_does_not_resume_from_a_planted_checkpoint(
+    run: RunResult, proof: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    last = folder_of(run.store, run.run_id) / "last.ckpt"
+    before = plant(last, proof)
+    try:
+        assert interrupted_checkpoint(run.store, run.run_id) is None
+    finally:
+        last.write_bytes(before)
+    assert f"{last}: damaged (Weights only load failed" in caplog.text
+    assert "no checkpoint is whole, so it starts from the beginning" in caplog.text
     assert not proof.exists()
-    assert {one.info.status for one in children(swept)} == {"FINISHED"}
 
 
 @pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
@@ -269,14 +263,4 @@ def test_planted_predictions_are_refused(run: RunResult, proof: Path) -> None:
     finally:
         path.write_bytes(before)
     assert "\n" not in str(refused.value)
-    assert not proof.exists()
-
-
-def test_a_planted_token_cache_is_made_anew(swept: Path, proof: Path) -> None:
-    (path,) = (swept / "data" / "tokens").glob("*/train.tokens.npy")
-    before = path.read_bytes()
-    np.save(path, np.array([Payload(proof)], dtype=object))
-    done = run_command("train", swept, *SWEEP[1:-1], "encoder=bag", "trainer.fast_dev_run=true", status=0)
-    assert f"{path.parent.relative_to(swept)}: damaged (another checksum of {path.name})" in done.stdout
-    assert path.read_bytes() == before
     assert not proof.exists()

@@ -281,7 +281,7 @@ def test_what_could_not_be_sent_is_said_and_sent_later(record: RunRecord, caplog
     record.end("FINISHED")
     publisher.finish()
     assert f"run {record.run_id}: not all of it is on {record.store.uri} yet; it is kept in " in caplog.text
-    assert f"sent by: sentiment-rnn sync --store {record.store.directory}" in caplog.text
+    assert f"sent by: sentiment-rnn sync --store {record.store.checkpoints}" in caplog.text
     publisher.thread.join(5)
     client.fault = None
     publish_left(record.store)
@@ -350,12 +350,6 @@ def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_record_stays(
     with pytest.raises(UserError, match=f"it has no run {unknown.run_id}; give the server on which it began, or del"):
         next(sending)
     assert unknown.folder.exists()
-
-
-def test_the_records_of_an_earlier_version_are_left_to_it(tmp_path: Path) -> None:
-    (tmp_path / "unsent").mkdir()
-    with pytest.raises(UserError, match="left by an earlier version, whose own sync sends it"):
-        list(sync(tmp_path, None))
 
 
 def test_a_run_that_is_deleted_in_the_store_waits_until_it_is_restored(record: RunRecord) -> None:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import add_experiment, arguments_of, new_parser, opened_store
+from sentiment_rnn.cli.commands import add_experiment, new_parser, opened_store
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def main() -> None:
         help="the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)",
     )  # fmt: skip
     add_experiment(parser)
-    compare(arguments_of(parser))
+    compare(parser.parse_intermixed_args())
 
 
 def compare(arguments: argparse.Namespace) -> None:
@@ -113,7 +113,7 @@ def compare(arguments: argparse.Namespace) -> None:
     if arguments.output:
         lines.append(f"Figure: {arguments.output / 'comparison.png'}; table and results are beside it.")
     for line in lines:
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True)
     if refused:
         raise refused
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.masking import masked
+from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
 STORES = ("mlflow", "requests", "sqlalchemy")
 """Libraries that raise what a store of runs fails at."""
@@ -26,7 +27,9 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        fail("interrupted; a run or a sweep that is started again resumes where it was", status=130)
+        training = os.environ.get(COMMAND_VARIABLE, "").startswith("sentiment-rnn train")
+        again = "; a run or a sweep that is started again resumes where it was" if training else ""
+        fail(f"interrupted{again}", status=130)
     except BrokenPipeError:
         leave_quietly()
     except Exception as error:

@@ -72,7 +72,7 @@ def show_all(found: "Evaluation", shown: "list[Table]", notes: list[str]) -> Non
         show(console, table)
     show_mistakes(console, found)
     for line in [*notes, *warnings(found)]:
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+        console.print(line, soft_wrap=True)
 
 
 def warnings(found: "Evaluation") -> list[str]:
@@ -104,7 +104,7 @@ def show_mistakes(console: "Console", found: "Evaluation", count: int = 5) -> No
         label = "positive" if mistake.label else "negative"
         text = shortened(mistake.text, max(20, console.width - 34))
         line = f"is {label}, said {100 * mistake.probability:5.1f} %  {text}"
-        console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        console.print(line, soft_wrap=True)
 
 
 def record(

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from sentiment_rnn.cli.commands import new_parser
 from sentiment_rnn.cli.trained_model import add_arguments, open_model
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.names import SHORTEST_ID
 
 if TYPE_CHECKING:
+    from sentiment_rnn.inference.predictor import Predictor
     from sentiment_rnn.probes.inspection import Inspection
 
 
@@ -31,7 +33,6 @@ def main() -> None:
 def write_inspection(arguments: argparse.Namespace) -> None:
     """Read the text with one model or two, and write the page."""
     from sentiment_rnn.data.text_files import utf8_input
-    from sentiment_rnn.inference.doubts import Doubts
     from sentiment_rnn.probes.inspection import inspect
     from sentiment_rnn.report.pages.inspection import inspection_page
 
@@ -42,26 +43,36 @@ def write_inspection(arguments: argparse.Namespace) -> None:
     if not arguments.output.absolute().parent.is_dir():
         raise UserError(f"--output={arguments.output}: its folder does not exist")
     with open_model(arguments) as model:
-        inspections = [inspect(model.predictor, text)]
-        doubts = Doubts(model.predictor.package.reading)
-        doubts.add(model.predictor.predict([text]))
+        inspections, doubts = [inspect(model.predictor, text)], doubts_of(model.predictor, text)
     if arguments.against:
-        kind = "run" if re.fullmatch("[0-9a-f]{32}", arguments.against) else "model"
+        kind = "run" if re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},32}}", arguments.against) else "model"
         other = {kind: arguments.against}
         with open_model(arguments, **other) as model:
             inspections.append(inspect(model.predictor, text))
+            doubts += [line for line in doubts_of(model.predictor, text) if line not in doubts]
     arguments.output.write_text(inspection_page(inspections), encoding="utf-8")
     for inspection in inspections:
         print(summary(inspection))
-    for line in doubts.lines():
+    for line in doubts:
         print(line, file=sys.stderr)
     print(f"page: {arguments.output.absolute().as_uri()}")
 
 
+def doubts_of(predictor: "Predictor", text: str) -> list[str]:
+    """Lines on why the answer to a text is in doubt."""
+    from sentiment_rnn.inference.doubts import Doubts
+
+    doubts = Doubts(predictor.package.reading)
+    doubts.add(predictor.predict([text]))
+    return doubts.lines()
+
+
 def summary(inspection: "Inspection") -> str:
     """One line: what it says, and which sentence moves it most."""
+    from sentiment_rnn.cli.printing import shortened
+
     line = f"{inspection.name}: {100 * inspection.probability:.1f} % positive"
     if len(inspection.sentences) > 1:
-        number, most = max(enumerate(inspection.sentences, 1), key=lambda found: abs(found[1].change))
-        line += f"; sentence {number} moves it most, by {100 * most.change:+.1f} points"
+        most = max(inspection.sentences, key=lambda sentence: abs(sentence.change))
+        line += f"; moved most by “{shortened(most.text, 40)}”, {100 * most.change:+.1f} points"
     return line

@@ -44,7 +44,9 @@ def predict(arguments: argparse.Namespace) -> None:
 
     with open_model(arguments) as model:
         doubts = Doubts(model.predictor.package.reading)
-        with tqdm(unit=" texts", disable=None if arguments.file else True, leave=False) as progress:
+        # Beside answers on a terminal a bar would stand in their lines.
+        silent = None if arguments.file and not sys.stdout.isatty() else True
+        with tqdm(unit=" texts", disable=silent, leave=False) as progress:
             for part, rows in enumerate(parts(arguments)):
                 answers = model.predictor.predict(rows.texts)
                 if arguments.json:
@@ -102,4 +104,4 @@ def write_lines(rows: "Rows", found: "Sentiments", headed: bool) -> None:
         said = "–" if label is None else f"{100 * probability:.1f} %"
         shown = shortened(text or "", max(20, console.width - 36))
         line = f"{label or 'no text':<8}  {said:>8}  {known:>5}  {unknown:>7}  {shown}"
-        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)  # a text is not markup
+        console.print(line, soft_wrap=True)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal
 
-from sentiment_rnn.cli.commands import add_experiment, arguments_of, new_parser, opened_store
+from sentiment_rnn.cli.commands import add_experiment, new_parser, opened_store
 from sentiment_rnn.report.tables import Table, new_console, show
-from sentiment_rnn.tracking.names import BEST_ACCURACY, ENCODER_TAG
+from sentiment_rnn.tracking.names import BEST_ACCURACY, ENCODER_TAG, SHORTEST_ID
 
 if TYPE_CHECKING:
     from sentiment_rnn.tracking.inventory import Best, Entry
@@ -27,7 +27,7 @@ def main() -> None:
     """Read the command line and print the list."""
     parser = new_parser("runs", __doc__)
     add_shared(parser)
-    list_runs(arguments_of(parser))
+    list_runs(parser.parse_intermixed_args())
 
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
@@ -54,13 +54,11 @@ def list_runs(arguments: argparse.Namespace) -> None:
     show(console, Table(f"Sweeps and runs of {store.uri}", COLUMNS, [row(entry) for entry in entries]))
     if any(entry.state == "stale" for entry in entries):
         console.print("stale: MLflow says running, and nobody works on it; the same command resumes a sweep")
-    console.print(where_to_look(store), soft_wrap=True, highlight=False)
+    console.print(where_to_look(store), soft_wrap=True)
 
 
 def row(entry: "Entry") -> tuple[str, ...]:
     """The cells of one entry, in the order of `COLUMNS`."""
-    from sentiment_rnn.tracking.inventory import SHORTEST_ID
-
     best = entry.best
     return (
         entry.name if entry.is_sweep else str(entry.run.info.run_name),

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from sentiment_rnn.cli.commands import arguments_of, new_parser, opened_store
+from sentiment_rnn.cli.commands import new_parser, opened_store
 from sentiment_rnn.cli.runs import add_shared
 from sentiment_rnn.config.bounds import refuse
 from sentiment_rnn.report.tables import Table, new_console, show
+from sentiment_rnn.tracking.names import SHORTEST_ID
 
 if TYPE_CHECKING:
     from sentiment_rnn.tracking.pruning import Plan, Removal
@@ -39,7 +40,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="delete; without it nothing changes")
     add_shared(parser)
-    prune(arguments_of(parser))
+    prune(parser.parse_intermixed_args())
 
 
 def prune(arguments: argparse.Namespace) -> None:
@@ -54,19 +55,18 @@ def prune(arguments: argparse.Namespace) -> None:
     asked = chosen(entries, arguments.sweep)
     others = [entry for entry in entries if entry not in asked]
     planned = plan(store, asked, arguments.keep, arguments.older_than, arguments.unfinished, others)
-    if arguments.json:
-        print(json.dumps({"deleted": arguments.yes, **described(planned)}, indent=1))
-    else:
+    if not arguments.json:
         print_plan(planned, arguments.keep)
     count = sum(len(part.files) for part in planned.removals)
     what = f"{count} {'checkpoint' if count == 1 else 'checkpoints'}, {decimal(planned.size)}"
     if arguments.yes:
         remove(store, planned, f"--keep {arguments.keep}")
-    if not arguments.json:
-        if not count:
-            print("nothing to delete")
-        else:
-            print(f"deleted {what}" if arguments.yes else f"nothing is deleted yet; --yes deletes {what}")
+    if arguments.json:
+        print(json.dumps({"deleted": arguments.yes, **described(planned)}, indent=1))
+    elif not count:
+        print("nothing to delete")
+    else:
+        print(f"deleted {what}" if arguments.yes else f"nothing is deleted yet; --yes deletes {what}")
 
 
 def print_plan(planned: "Plan", keep: str) -> None:
@@ -80,8 +80,6 @@ def print_plan(planned: "Plan", keep: str) -> None:
 
 def row(removal: "Removal") -> tuple[str, ...]:
     """The cells of one run, in the order of `COLUMNS`."""
-    from sentiment_rnn.tracking.inventory import SHORTEST_ID
-
     info = removal.run.info
     names = ", ".join(path.name for path in removal.files)
     return removal.entry.name, str(info.run_name), info.run_id[:SHORTEST_ID], names, decimal(removal.size)

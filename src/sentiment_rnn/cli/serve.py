@@ -5,6 +5,7 @@ curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{
 """
 
 import argparse
+import signal
 import socket
 import sys
 from contextlib import ExitStack
@@ -59,9 +60,14 @@ def serve(arguments: argparse.Namespace) -> None:
         page = Page(typed_page(shown), partial(answers, shown)) if shown else None
         app = scoring_app(model.folder, host, arguments.allow_host, page)
         address = f"http://{f'[{host}]' if ':' in host else host}:{arguments.port}"
-        print(f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)")
+        print(
+            f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)",
+            flush=True,
+        )
         if shown:
             print(f"page, with {' and '.join(shown)}: {address}", flush=True)
+        # uvicorn raises the signal that ended it once more: models that were downloaded are removed then, too.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         uvicorn.run(app, host=host, port=arguments.port, log_level="warning")
 
 
@@ -80,6 +86,8 @@ def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack)
 
 def check_port(host: str, port: int) -> None:
     """Raise `UserError` where this machine has no such address, or something listens on the port already."""
+    if port == 0:
+        raise UserError("--port=0: expected a number, which the address that is printed has; give 5001, say")
     try:
         family = socket.getaddrinfo(host, port)[0][0]
         with socket.socket(family) as tried:

@@ -43,7 +43,7 @@ class TrainedModel:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of every command that uses a trained model."""
-    parser.add_argument("--run", metavar="ID", help="the model of this MLflow run")
+    parser.add_argument("--run", metavar="ID", help="the model of this MLflow run, or the beginning of its id")
     parser.add_argument(
         "--model",
         metavar="NAME",
@@ -80,6 +80,7 @@ def open_model(
         is_registered,
         whole_name,
     )
+    from sentiment_rnn.tracking.results import whole_id
 
     another = bool(run or model)
     run, model = (run, model) if another else (arguments.run, arguments.model)
@@ -92,11 +93,12 @@ def open_model(
             raise UserError(f"--import={name}: cannot be imported ({error})") from error
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
-        store = None if model and Path(model).is_dir() else opened_store(arguments)
+        store = None if model and _is_folder(model) else opened_store(arguments, of_experiment=False)
         registered = ""
         if store is None:
             folder = checked_model(Path(str(model)))
         elif run:
+            run = whole_id(store, run)
             make_missing_model(store, run)
             folder = fetch_run_model(store, run, Path(temporary))
         else:
@@ -109,6 +111,11 @@ def open_model(
         if registered and not another:
             print(introduced(found), file=sys.stderr, flush=True)
         yield found
+
+
+def _is_folder(model: str) -> bool:
+    """Whether it is a folder of this machine, and no registered model beside which one of its name happens to lie."""
+    return Path(model, "MLmodel").is_file() or (Path(model).name != model and Path(model).is_dir())
 
 
 def introduced(model: TrainedModel) -> str:

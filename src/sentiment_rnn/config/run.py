@@ -52,11 +52,6 @@ class RunConfig:
         return {"encoder": self.encoder.name}
 
     @property
-    def chosen_rate(self) -> float | None:
-        """The learning rate that the experiment has chosen for this encoder; None where it has none."""
-        return self.optimizer.learning_rates.get(self.encoder.name)
-
-    @property
     def data_key(self) -> str:
         """Equal for configurations that read the same data in the same way."""
         return repr(self.task)

@@ -82,7 +82,7 @@ class Copying(NamedTuple):
     @property
     def outputs(self) -> int:
         """Number of classes at each step."""
-        return self.alphabet + 2
+        return self.input_size
 
     @property
     def length(self) -> int:
@@ -105,7 +105,8 @@ class Copying(NamedTuple):
         return Sequences(one_hot(tokens, self.input_size).float(), targets)
 
 
-class Parity(NamedTuple):
+@dataclass(frozen=True)
+class Parity:
     """Bits, and at each step whether an odd number of them was 1 so far: 0 1 1 0 1 → 0 1 0 0 1.
 
     A state that flips, which a net whose state is linear in the one before, with positive factors, cannot have at every
@@ -115,25 +116,17 @@ class Parity(NamedTuple):
     steps: int
     """Bits in a sequence."""
 
-    @property
-    def input_size(self) -> int:
-        """E, one-hot."""
-        return 2
-
-    @property
-    def outputs(self) -> int:
-        """Number of classes at each step."""
-        return 2
+    input_size: ClassVar[int] = 2
+    """E, one-hot."""
+    outputs: ClassVar[int] = 2
+    """Number of classes at each step."""
+    baseline: ClassVar[float] = math.log(2)
+    """The cross-entropy [nats per step] of a guess."""
 
     @property
     def length(self) -> int:
         """T."""
         return self.steps
-
-    @property
-    def baseline(self) -> float:
-        """The cross-entropy [nats per step] of a guess."""
-        return math.log(2)
 
     def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
         """A batch."""

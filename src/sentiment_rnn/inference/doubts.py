@@ -32,7 +32,7 @@ class Doubts:
         given = lengths > 0
         self.texts += int(given.sum())
         self.unknown += int(np.sum(found.unknown[given] >= MANY_UNKNOWN * lengths[given]))
-        if self.reading.longest:  # which models of version 0.3 did not record
+        if self.reading.longest:  # which models of version 0.4.0 did not record
             self.shorter += int(np.sum(lengths[given] < self.reading.shortest))
             self.longer += int(np.sum(lengths[given] > self.reading.longest))
 

@@ -43,10 +43,6 @@ class Predictions:
         """Whether the place of the deciding clause is known in every review."""
         return bool((self.lags >= 0).all())
 
-    def most_confident_mistakes(self, count: int) -> np.ndarray:
-        """int64 [≤ count], indices of the misclassified reviews, the most confident first."""
-        return surest_mistakes(self.probabilities, self.labels, count)
-
     def save(self, file: Path | BinaryIO) -> None:
         """Write arrays alone, compressed; no pickle."""
         np.savez_compressed(file, **{name: value for name, value in asdict(self).items() if value is not None})

@@ -7,14 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import chain, combinations, pairwise
+from itertools import chain, combinations
 
 import numpy as np
 
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
-from sentiment_rnn.report.statistics import Spread, accuracy_difference, logarithmic_bins, spread
+from sentiment_rnn.report.statistics import Spread, accuracy_difference, binned, logarithmic_bins, spread
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
 from sentiment_rnn.tracking.results import RunResult
@@ -309,9 +309,10 @@ def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, list[np.ndarray]]:
     if not all(run.predictions.has_lags for arm in arms for run in arm.runs):
         return {}
     of_arm = [arm.runs[0].predictions.lags for arm in arms]
+    every = np.concatenate(of_arm)
     return {
         f"{low}" if high == low + 1 else f"{low}–{high - 1}": [(lags >= low) & (lags < high) for lags in of_arm]
-        for low, high in pairwise(logarithmic_bins(np.concatenate(of_arm), bins))
+        for low, high, _ in binned(every, logarithmic_bins(every, bins))
     }
 
 

@@ -16,10 +16,10 @@ from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.report.comparison import Arm
 from sentiment_rnn.report.figures import (
     GUIDE,
+    PALETTE,
     PERCENT,
     WIDTH,
     accuracy_limits,
-    color_of,
     decorate_accuracy,
     draw_level,
     ink,
@@ -42,8 +42,10 @@ def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = (
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(WIDTH, rows * max(2.7, 0.8 + 0.36 * len(arms))), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-    colors = {arm.name: arm.color or color_of(arm.name, position) for position, arm in enumerate(arms)}
-    if len(set(colors.values())) < len(arms):  # arms of one encoder: told apart by colours of their own
+    given = {arm.color.upper() for arm in arms if arm.color}
+    free = iter([color for color in PALETTE if color not in given])
+    colors = {arm.name: arm.color or next(free, "") for arm in arms}
+    if len({*colors.values()} - {""}) < len(arms):  # arms of one encoder, or many: told apart by other colours
         colors = {arm.name: to_hex(matplotlib.colormaps["tab20"](p % 20)) for p, arm in enumerate(arms)}
     for position, name in enumerate(panels):
         axes = figure.add_subplot(rows, columns, position + 1)
@@ -142,7 +144,7 @@ def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     axes.plot([], [], ":", color="#555555", label="before training")
     axes.plot([], [], "-", color="#555555", label="after")
     axes.set_yscale("log")
-    axes.set_ylim(floor, 10)
+    axes.set_ylim(floor, max(10, 2 * axes.dataLim.y1))
     axes.legend(loc="lower left", fontsize="small")
     axes.set(title="Gradient at a token", xlabel="steps back (a line a seed)", ylabel="median ‖∂L/∂x‖")
 

@@ -23,7 +23,6 @@ WIDTH = 7.0
 """Width of a figure [inches]: at 700 pixels its smallest letters are 12 pixels high, and on paper it fills a page."""
 # Okabe & Ito (2008): told apart by colour-blind readers. Markers and lines tell encoders apart where all is gray.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_FIXED = {"lstm": PALETTE[0], "rnn": PALETTE[1], "bag": PALETTE[2]}
 _LINES = {
     "lstm_chrono": "v-", "lstm": "^-", "rnn_relu": "s--", "rnn_orthogonal": "X--", "rnn": "o-", "gru": "D-.",
     "bag": "P:", "slstm": "<-", "min_lstm": ">--", "min_gru": "d-.", "lru": "p-",
@@ -69,11 +68,6 @@ def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
             return draw(*args, **kwargs)
 
     return drawn
-
-
-def color_of(name: str, position: int) -> str:
-    """The colour of an encoder: the same in every figure."""
-    return _FIXED.get(name.split(",")[0].split(" ")[0], PALETTE[position % len(PALETTE)])
 
 
 def line_of(name: str) -> dict[str, Any]:
@@ -153,7 +147,7 @@ def learning_curves(history: Mapping[str, Curve]) -> Figure:
             mark = "o" if name.startswith("val") else None
             axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5])
     loss.set(title="Loss", xlabel="step", ylabel="cross-entropy [nats]", ylim=(0, None))
-    accuracy.set(title="Validation accuracy", xlabel="step", ylim=(0.45, 1.0))
+    accuracy.set(title="Validation accuracy", xlabel="step", ylim=accuracy_limits(accuracy))
     accuracy.yaxis.set_major_formatter(PERCENT)
     loss.legend()
     return figure
@@ -170,7 +164,7 @@ def confusion_matrix(predictions: Predictions) -> Figure:
     for (row, column), count in np.ndenumerate(counts):
         shade = "white" if count > counts.max() / 2 else "black"
         axes.text(column, row, f"{count:,}\n{count / counts.sum():.1%}", ha="center", va="center", color=shade)
-    axes.set(title="Confusion on test", xlabel="predicted", ylabel="label")
+    axes.set(title="Confusion", xlabel="predicted", ylabel="label")
     axes.set_xticks([0, 1], ["negative", "positive"])
     axes.set_yticks([0, 1], ["negative", "positive"], rotation=90, va="center")
     return figure
@@ -187,7 +181,7 @@ def calibration(predictions: Predictions, bins: int = 10) -> Figure:
         _reliability(axes, predictions.uncalibrated, predictions.labels, bins, PALETTE[5], "before temperature")
         name = f"at temperature {predictions.temperature:.2f}"
     _reliability(axes, predictions.probabilities, predictions.labels, bins, PALETTE[0], name)
-    axes.set(title="Calibration on test", xlabel="predicted probability", ylabel="share positive")
+    axes.set(title="Calibration", xlabel="predicted probability", ylabel="share positive")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="upper left", markerscale=0.5)
     return figure
@@ -237,7 +231,7 @@ def decorate_accuracy(axes: Axes, name: str) -> None:
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axes.yaxis.set_major_formatter(PERCENT)
-    axes.set(title=f"Test accuracy by {name}", xlabel=f"{name} [tokens] (dashed: chance)", ylim=accuracy_limits(axes))
+    axes.set(title=f"Accuracy by {name}", xlabel=f"{name} [tokens] (dashed: chance)", ylim=accuracy_limits(axes))
 
 
 def accuracy_limits(axes: Axes) -> tuple[float, float]:

@@ -214,9 +214,9 @@ def counted(successes: int, total: int) -> str:
 
 
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
-    """Edges [≤ bins + 1] of whole numbers, evenly spaced on a log axis, that hold every value ≥ 1."""
-    edges = np.geomspace(values.min(), values.max() + 1, bins + 1).round().astype(int)
-    return np.unique(edges)
+    """Edges of whole numbers, evenly spaced on a log axis, that hold every value; zeros have a bin of their own."""
+    edges = np.geomspace(max(1, values.min()), values.max() + 1, bins + 1).round().astype(int)
+    return np.unique([values.min(), *edges])
 
 
 def quantile_bins(values: np.ndarray, bins: int) -> np.ndarray:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as TerminalTable
 
 from sentiment_rnn.errors import UserError, printable
@@ -43,19 +42,20 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def show(console: Console, table: Table) -> None:
     """Print one table; a column whose every entry starts with a digit or a sign is set to the right."""
-    shown = TerminalTable(title=escape(printable(table.title)), title_justify="left", title_style="bold")
+    shown = TerminalTable(title=printable(table.title), title_justify="left", title_style="bold")
     for position, column in enumerate(table.columns):
         entries = [row[position] for row in table.rows if row[position]]
         numbers = all(entry[0].isdigit() or entry[0] in "+-<>≥" for entry in entries)
-        shown.add_column(escape(column), justify="right" if numbers else "left")
+        shown.add_column(column, justify="right" if numbers else "left")
     for row in table.rows:
-        shown.add_row(*(escape(printable(cell)) for cell in row))
+        shown.add_row(*(printable(cell) for cell in row))
     console.print(shown)
 
 
 def new_console() -> Console:
-    """The terminal, or lines wide enough for a table where there is none."""
-    return Console(width=None if Console().is_terminal else 160)
+    """The terminal, or lines wide enough for a table where there is none. What is printed there is text as it stands: a
+    `[label]` is no markup."""
+    return Console(width=None if Console().is_terminal else 160, markup=False, emoji=False, highlight=False)
 
 
 def replace_block(path: Path, name: str, text: str) -> None:

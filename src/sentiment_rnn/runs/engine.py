@@ -102,7 +102,7 @@ def set_up(config: RunConfig) -> Job:
 def note_default_rate(config: RunConfig) -> None:
     """Say so where an experiment has chosen learning rates, and none for this encoder."""
     rates = config.optimizer
-    chosen = rates.draw is not None or config.chosen_rate is not None
+    chosen = rates.draw is not None or config.encoder.name in config.optimizer.learning_rates
     if (rates.learning_rates or rates.draws) and not chosen and rates.learning_rate == rates.default_learning_rate:
         log.info(
             "optimizer.learning_rate: this experiment has chosen none for %s; the default, %g, is used",

@@ -10,7 +10,7 @@ import torch
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.inference.calibration import calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.inference.package import Package, Reading, TrainedBackbone, fingerprints, write_package
-from sentiment_rnn.inference.predictions import Predictions, calibrate
+from sentiment_rnn.inference.predictions import Predictions, calibrate, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.names import TEMPERATURE
@@ -90,5 +90,5 @@ def describe_mistakes(predictions: Predictions, data: ReviewData, count: int = 2
             "rating": int(reviews.split.ratings[index]),
             "text": " ".join(tokenizer.decode(reviews.tokens_of(index))),
         }
-        for index in predictions.most_confident_mistakes(count)
+        for index in surest_mistakes(predictions.probabilities, predictions.labels, count)
     ]

@@ -17,6 +17,7 @@ from sentiment_rnn.tracking.names import (
     IDENTITY_TAG,
     PARENT_TAG,
     PRUNED_TAG,
+    SHORTEST_ID,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
@@ -29,8 +30,6 @@ SILENT = 3600
 """Seconds without a new value of a metric after which a running run counts as abandoned."""
 PAGE = 1000
 """Runs that are asked for at a time."""
-SHORTEST_ID = 8
-"""Characters of a run's id that are enough to name it."""
 
 
 class Best(NamedTuple):

@@ -6,6 +6,9 @@ COMMAND_VARIABLE = "SENTIMENT_RNN_COMMAND"
 PROTOCOL_VARIABLE = "SENTIMENT_RNN_PROTOCOL"
 """Environment variable that tells a run under which protocol its study started it."""
 
+SHORTEST_ID = 8
+"""Characters of a run's id that are enough to name it."""
+
 PARENT_TAG = "mlflow.parentRunId"
 IDENTITY_TAG = "sentiment_rnn.identity"
 """Digest of what decides a run's result (`RunConfig.identity`)."""

@@ -95,7 +95,7 @@ class Publisher:
         if self.thread.is_alive() or self.away:
             log.warning(
                 "run %s: not all of it is on %s yet; it is kept in %s, and sent by: sentiment-rnn sync --store %s",
-                self.record.run_id, self.record.store.uri, self.record.folder, self.record.store.directory,
+                self.record.run_id, self.record.store.uri, self.record.folder, self.record.store.checkpoints,
             )  # fmt: skip
 
     def _work(self) -> None:
@@ -297,8 +297,6 @@ def sync(directory: Path, uri: str | None) -> Iterator[str]:
     Raises:
         UserError: after all that can be sent: a server does not answer, refuses or does not know a run.
     """
-    if (directory / "unsent").exists():
-        raise UserError(f"{directory}/unsent: left by an earlier version, whose own sync sends it; then delete it")
     faults: list[str] = []
     away: set[str] = set()
     for record in _records(directory, uri):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -37,6 +38,7 @@ from sentiment_rnn.tracking.names import (
     PREDICTIONS,
     RECORD,
     REUSED_TAG,
+    SHORTEST_ID,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
@@ -136,6 +138,16 @@ def data_digest_of(run: Run) -> str:
     return str(inputs[0].dataset.digest) if inputs else ""
 
 
+def whole_id(store: Store, beginning: str) -> str:
+    """The id of the only run whose id begins so (`sentiment-rnn runs` shows `SHORTEST_ID` characters of it); what is
+    given where there is none, or more than one."""
+    if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},31}}", beginning):
+        return beginning
+    everywhere = [experiment.experiment_id for experiment in store.client.search_experiments()]
+    found = store.client.search_runs(everywhere, f"attributes.run_id LIKE '{beginning}%'", max_results=2)
+    return str(found[0].info.run_id) if len(found) == 1 else beginning
+
+
 def run_or_none(store: Store, run_id: str | None) -> Run | None:
     """A run; None where there is none of this id, or none that this user may read."""
     return found_or_none(lambda: store.client.get_run(run_id)) if run_id else None
@@ -187,7 +199,7 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
     """
     query = f"tags.`{SWEEP_TAG}` LIKE '%'"
     if sweep != "latest":
-        if run := run_or_none(store, sweep):
+        if run := run_or_none(store, whole_id(store, sweep)):
             return run
         query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
     if finished:
@@ -207,6 +219,11 @@ def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
     """The parent runs of sweeps, each once, by the name of its study, with its id where two have one name; raises as
     `find_sweep`."""
     parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in sweeps)}
+    for run_id, run in parents.items():
+        if SWEEP_TAG not in run.data.tags:
+            raise UserError(
+                f"{run_id}: a single run; expected a sweep, of which sentiment-rnn runs shows names and ids"
+            )
     names = Counter(str(run.info.run_name) for run in parents.values())
     return {
         str(run.info.run_name) if names[run.info.run_name] == 1 else f"{run.info.run_name} {run_id}": run

@@ -39,7 +39,7 @@ from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.ownership import TAKEOVER, own_lock, this_process, writer_of
 from sentiment_rnn.tracking.publish import Publisher, at_end, finish_all, sweeps_here
 from sentiment_rnn.tracking.record import RunRecord
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished, run_or_none
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished, run_or_none, whole_id
 from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store, storage_fault
 from sentiment_rnn.tracking.store_errors import no_answer, store_errors, until_answered
@@ -256,8 +256,8 @@ def _parent(store: Store, parent: str) -> Run:
 
 
 def _run_to_resume(store: Store, config: RunConfig, identity: str, overrides: list[str], owned: ExitStack) -> RunRecord:
-    run_id = config.tracking.resume
-    assert run_id
+    assert config.tracking.resume
+    run_id = whole_id(store, config.tracking.resume)
     run = run_or_none(store, run_id)
     if run is None:
         raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}")
