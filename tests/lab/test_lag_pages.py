@@ -41,6 +41,20 @@ def test_the_page_of_the_figure_says_how_many_encoders_succeed() -> None:
         assert said in page
 
 
+def test_the_page_of_the_cause_says_what_few_distractors_change() -> None:
+    evidence = evidence_of(STUDY, STUDY.protocol("cause"), read_results(STUDY.folder))
+    few = {arm: evidence.learn(f"{arm}_few", "100")[0] for arm in ("rnn", "lstm")}
+    assert few == {"rnn": 0, "lstm": 7}
+    gains = {
+        arm: evidence.learn(f"{arm}_few", "400")[0] - evidence.learn(arm, "400")[0]
+        for arm in ("rnn", "gru", "lstm", "lstm_chrono")
+    }
+    assert max(gains.values()) == 1
+    page = (STUDY.folder / "cause.md").read_text()
+    assert "succeeds at lag 100 with 7 of 10 seeds in place of none, the RNN with none." in page
+    assert "At 400, 6 in place of 51 help no encoder by more than a seed." in page
+
+
 def test_the_page_of_the_schedule_says_how_many_seeds_lose_what_they_learned() -> None:
     arms = ["rnn_18000_5400", "rnn_gain_18000_5400"]
     evidence = evidence_of(STUDY, STUDY.protocol("schedule"), read_results(STUDY.folder))
