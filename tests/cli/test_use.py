@@ -11,13 +11,16 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -137,6 +140,21 @@ def test_an_experiment_can_be_named_and_has_to_be_there(compared: Path, ask: Ask
     assert "no experiment mine there; train first, or name another" in said
 
 
+def test_an_evaluation_without_an_experiment_to_record_it_in_says_so(
+    compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (compared / "labelled.csv").write_text("text,label\ngood,1\nbad,0\n")
+
+    def unknown(*_: object) -> None:
+        raise MlflowException("no such run")
+
+    monkeypatch.setattr(MlflowClient, "get_run", unknown)
+    monkeypatch.setattr("sentiment_rnn.cli.trained_model.introduced", lambda _: "")
+    said = ask("evaluate", compared, "labelled.csv", "--experiment", "another", status=1)
+    assert "no experiment another there; nothing was recorded" in said.stderr
+    assert "accuracy" in said.stdout
+
+
 def test_models_and_runs_are_found_whatever_their_experiment(compared: Path, store: Store, ask: Ask) -> None:
     named = ask("predict", compared, "--experiment", "another", "good").stdout
     of_run = ask("predict", compared, "--experiment", "another", "--run", run_of(store, "champion").info.run_id, "good")
@@ -149,6 +167,9 @@ def test_the_beginning_of_an_id_names_a_run_or_a_sweep(compared: Path, store: St
     assert whole_id(store, whole[:8]) == whole
     assert whole_id(store, whole[:7]) == whole[:7]
     assert whole_id(store, "0" * 8) == "0" * 8
+    client: Any = SimpleNamespace(search_experiments=list, search_runs=lambda *_, **__: [run, run])
+    with pytest.raises(UserError, match=f"{whole[:8]}: the ids of several runs begin so"):
+        whole_id(replace(store, client=client), whole[:8])
     answered = ask("predict", compared, "--run", whole, "good").stdout
     assert ask("predict", compared, "--run", whole[:8], "good").stdout == answered
     assert "rnn" in ask("compare", compared, sweep[:8]).stdout
@@ -308,9 +329,11 @@ def test_evaluate_in_json_is_an_object_and_nothing_else(ask: Ask, compared: Path
     assert scores["texts"] == 2
 
 
-def test_inspect_writes_a_page_of_two_models_side_by_side(ask: Ask, compared: Path, tmp_path: Path) -> None:
+def test_inspect_writes_a_page_of_two_models_side_by_side(
+    ask: Ask, compared: Path, store: Store, tmp_path: Path
+) -> None:
     said = ask(
-        "inspect", compared, "--model", "demo@lstm", "--against", "demo@rnn",
+        "inspect", compared, "--model", "demo@lstm", "--against", run_of(store, "rnn").info.run_id[:8],
         "--output", str(tmp_path / "page.html"), "i liked the movie . the seats were awful .",
     ).stdout  # fmt: skip
     assert said.count("; moved most by “") == 2
@@ -552,7 +575,7 @@ def test_an_address_that_others_reach_is_served_with_a_warning(
     port = str(free_port())
     here = ask("serve", compared, "--no-page", "--port", port)
     everywhere = ask("serve", compared, "--no-page", "--port", port, "--host", "0.0.0.0")
-    assert "--port=0: expected a number" in ask("serve", compared, "--port", "0", status=1).stderr
+    assert "--port=0: expected a port" in ask("serve", compared, "--port", "0", status=1).stderr
     assert listening == ["127.0.0.1", "0.0.0.0"]
     assert "warning" not in here.stderr
     (line,) = (line for line in everywhere.stderr.splitlines() if line.startswith("warning: --host=0.0.0.0: "))

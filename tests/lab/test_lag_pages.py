@@ -36,7 +36,7 @@ def test_the_page_of_the_figure_says_how_many_encoders_succeed() -> None:
     page = (STUDY.folder / "figure.md").read_text()
     for said in (
         "At lag 100 no tanh RNN succeeds, and eight of the others do.",
-        "at time scale 400 all ten seeds succeed, at 2,000 six, with one of the GRU and eight of the LRU, of which two",
+        "chrono 400 ten of ten, the LRU eight (at 360 two, at 440 four), chrono 2,000 six, the GRU one.",
     ):
         assert said in page
 

@@ -272,6 +272,13 @@ def test_the_figure_of_a_sweep_names_every_arm() -> None:
     assert {line.get_label() for line in validation.lines} >= {"rnn", "lstm"}
 
 
+def test_a_lag_of_0_is_on_the_axis() -> None:
+    values = np.repeat([0, 3, 40], 10)
+    (axes,) = accuracy_by(values, np.ones(30, bool), logarithmic_bins(values, 8), "lag").axes
+    low, high = axes.get_xlim()
+    assert low <= 0 < 40 <= high
+
+
 def test_encoders_can_be_told_apart_where_all_is_gray() -> None:
     names = (
         "rnn",

@@ -186,7 +186,8 @@ def given(group: str) -> list[str]:
 @pytest.mark.parametrize(
     "overrides",
     [
-        *zip(*map(given, ("encoder", "pooling", "optimizer", "data")), strict=True),
+        *zip(*map(given, ("encoder", "optimizer", "data")), strict=True),
+        *(("encoder=bag", f"pooling={name}") for name in choices("pooling")),
         *((*ADDING_TASK, f"task={name}") for name in choices("task") if name not in ("reviews", "language_model")),
         ("task=language_model", "data=imdb"),
         ("trainer.target_score=0.1", "trainer.patience=1", "trainer.tested_epoch=last"),

@@ -189,9 +189,10 @@ def test_a_run_at_its_target_score_that_was_interrupted_behind_its_last_epoch_tr
 
 
 def test_two_processes_train_together_and_score_every_review_once(tmp_path: Path) -> None:
-    distributed = ("trainer.devices=2", "trainer.strategy=ddp", "encoder=rnn")
+    distributed = ("trainer.devices=2", "trainer.strategy=ddp", "encoder=rnn", FULL)
     run_command("train", tmp_path, *SMALL, *distributed, status=0)
     client, (run,) = runs_in(tmp_path)
     recorded = Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(tmp_path))))
     assert not np.isnan(recorded.probabilities).any()
     assert recorded.correct.mean() == pytest.approx(run.data.metrics["test/accuracy"])
+    assert len(run.outputs.model_outputs) == 1

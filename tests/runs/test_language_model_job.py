@@ -92,7 +92,7 @@ def test_it_reads_train_and_no_test(tmp_path: Path) -> None:
 
 def test_a_run_interrupted_within_an_epoch_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        signal_after(patched, 12, signal.SIGINT)
+        signal_after(patched, 3, signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             train(config_of(tmp_path, TEXTS), [])
     client, interrupted = last_run(tmp_path)

@@ -58,14 +58,20 @@ def package_of(trained: tuple[Path, str], folder: Path) -> Path:
     return fetch_run_model(open_store(config_of(trained[0]).tracking), trained[1], folder)
 
 
-@pytest.mark.parametrize("named", ["run", "registered", "folder", "package"])
+@pytest.mark.parametrize("named", ["run", "beginning", "registered", "folder", "package"])
 def test_a_classifier_starts_from_weights_and_vocabulary_whatever_names_them(
     named: str, trained: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, run_id = trained
     model = package_of(trained, tmp_path / "model")
     register(open_store(config_of(folder).tracking), "words", {"champion": run_id})
-    names = {"run": run_id, "registered": "words@champion", "folder": str(model), "package": str(model / DATA)}
+    names = {
+        "run": run_id,
+        "beginning": run_id[:8],
+        "registered": "words@champion",
+        "folder": str(model),
+        "package": str(model / DATA),
+    }
     config = config_of(folder, f"pretrained={names[named]}")
     job, backbone = job_of(config), read_backbone(model / DATA)
     started = job.model()
@@ -75,7 +81,7 @@ def test_a_classifier_starts_from_weights_and_vocabulary_whatever_names_them(
     assert job.data.corpus.tokenizer.vocabulary.itos == backbone.tokenizer.vocabulary.itos
     assert len(backbone.tokenizer) == 60 < len(job_of(config_of(folder)).data.corpus.tokenizer)
     assert config.pretrained_digest == backbone.digest
-    assert config.pretrained == (run_id if named == "registered" else names[named])
+    assert config.pretrained == (run_id if named in ("beginning", "registered") else names[named])
 
 
 def test_a_head_is_drawn_as_without_it(trained: tuple[Path, str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from short_runs import ADDING_TASK
+from short_runs import ADDING_TASK, REVIEWS
 
 from processes import environment, training_that
 from sentiment_rnn.config.run import RunConfig
@@ -47,23 +47,24 @@ def curve(folder: Path, run: Run) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")]
 
 
+@pytest.mark.parametrize("task", [REVIEWS, ADDING_TASK], ids=["reviews", "adding"])
 def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, *ADDING_TASK, *SMALL, *places(tmp_path)],
+        [sys.executable, "-c", KILLED, *task, *SMALL, *places(tmp_path)],
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     killed = last_run(tmp_path)[1]
     assert killed.info.status == "RUNNING"
     assert not any(name.startswith("test/") for name in killed.data.metrics)
-    train(small_config(tmp_path, *ADDING_TASK, f"tracking.resume={killed.info.run_id}"), [])
+    train(small_config(tmp_path, *task, f"tracking.resume={killed.info.run_id[:8]}"), [])
     resumed = last_run(tmp_path)[1]
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
-    train(small_config(tmp_path, *ADDING_TASK), [])
+    train(small_config(tmp_path, *task), [])
     undisturbed = last_run(tmp_path)[1]
     assert undisturbed.info.run_id != killed.info.run_id
     assert scores(resumed) == scores(undisturbed)

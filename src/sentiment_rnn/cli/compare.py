@@ -24,7 +24,7 @@ def main() -> None:
     parser = new_parser("compare", __doc__)
     parser.add_argument(
         "sweeps", metavar="SWEEP", nargs="*",
-        help="a study's name (its latest sweep), or the id of a parent run (default: the latest sweep)",
+        help="a study's name (its latest sweep), or a parent run's id or its beginning (default: the latest sweep)",
     )  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write results, table and figure there")
     parser.add_argument(

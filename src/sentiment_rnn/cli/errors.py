@@ -27,7 +27,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        training = os.environ.get(COMMAND_VARIABLE, "").startswith("sentiment-rnn train")
+        training = os.environ.get(COMMAND_VARIABLE, "sentiment-rnn train").startswith("sentiment-rnn train")
         again = "; a run or a sweep that is started again resumes where it was" if training else ""
         fail(f"interrupted{again}", status=130)
     except BrokenPipeError:

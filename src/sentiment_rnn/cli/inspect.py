@@ -24,7 +24,9 @@ def main() -> None:
     """Read the command line and write the page."""
     parser = new_parser("inspect", __doc__)
     parser.add_argument("text", help="the text; - reads standard input")
-    parser.add_argument("--against", metavar="NAME", help="another model beside it: a registered one, or a run's id")
+    parser.add_argument(
+        "--against", metavar="NAME", help="another model beside it: a registered one, or a run's id or its beginning"
+    )
     parser.add_argument("--output", type=Path, default=Path("inspection.html"), help="the page (default: %(default)s)")
     add_arguments(parser)
     write_inspection(parser.parse_args())

@@ -55,6 +55,9 @@ def serve(arguments: argparse.Namespace) -> None:
             file=sys.stderr, flush=True,
         )  # fmt: skip
     with ExitStack() as stack:
+        # uvicorn raises the signal that ended it once more: models that were downloaded are removed then, too.
+        before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        stack.callback(signal.signal, signal.SIGTERM, before)
         model = stack.enter_context(open_model(arguments))
         shown = {} if arguments.no_page else beside(arguments, model, stack)
         page = Page(typed_page(shown), partial(answers, shown)) if shown else None
@@ -66,8 +69,6 @@ def serve(arguments: argparse.Namespace) -> None:
         )
         if shown:
             print(f"page, with {' and '.join(shown)}: {address}", flush=True)
-        # uvicorn raises the signal that ended it once more: models that were downloaded are removed then, too.
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         uvicorn.run(app, host=host, port=arguments.port, log_level="warning")
 
 
@@ -87,7 +88,7 @@ def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack)
 def check_port(host: str, port: int) -> None:
     """Raise `UserError` where this machine has no such address, or something listens on the port already."""
     if port == 0:
-        raise UserError("--port=0: expected a number, which the address that is printed has; give 5001, say")
+        raise UserError("--port=0: expected a port that can be told before it is opened; give 5001, say")
     try:
         family = socket.getaddrinfo(host, port)[0][0]
         with socket.socket(family) as tried:

@@ -78,6 +78,7 @@ def open_model(
         fetch_model,
         fetch_run_model,
         is_registered,
+        names_folder,
         whole_name,
     )
     from sentiment_rnn.tracking.results import whole_id
@@ -93,7 +94,7 @@ def open_model(
             raise UserError(f"--import={name}: cannot be imported ({error})") from error
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
-        store = None if model and _is_folder(model) else opened_store(arguments, of_experiment=False)
+        store = None if model and names_folder(model) else opened_store(arguments, of_experiment=False)
         registered = ""
         if store is None:
             folder = checked_model(Path(str(model)))
@@ -111,11 +112,6 @@ def open_model(
         if registered and not another:
             print(introduced(found), file=sys.stderr, flush=True)
         yield found
-
-
-def _is_folder(model: str) -> bool:
-    """Whether it is a folder of this machine, and no registered model beside which one of its name happens to lie."""
-    return Path(model, "MLmodel").is_file() or (Path(model).name != model and Path(model).is_dir())
 
 
 def introduced(model: TrainedModel) -> str:

@@ -178,9 +178,9 @@ class ReviewConfig(TextConfig):
     task: ReviewTaskConfig = MISSING
     pooling: PoolingConfig = MISSING
     pretrained: str | None = None
-    """Model that a classifier starts from, with its vocabulary: the id of a run (of `task=language_model`, say),
-    a registered model, the folder of a packaged one, or a sweep: its run of the same encoder and seed, or its only
-    one of this encoder. Null draws all weights."""
+    """Model that a classifier starts from, with its vocabulary: the id, or its beginning, of a run (of
+    `task=language_model`, say), a registered model, the folder of a packaged one, or a sweep: its run of the same
+    encoder and seed, or its only one of this encoder. Null draws all weights."""
     pretrained_digest: str | None = None
     """Digest of what `pretrained` names. A run records it, and refuses a model with another."""
 

@@ -29,7 +29,7 @@ class TrackingConfig:
     """Folder of all checkpoints and of what MLflow has not got yet, one that every machine sees. Null keeps them in
     `directory`. A run resumes where this folder is."""
     resume: str | None = None
-    """Id of an interrupted run of the same configuration, which goes on from its last checkpoint."""
+    """Id, or its beginning, of an interrupted run of the same configuration, which goes on from its last checkpoint."""
     parent: str | None = None
     """Id of the sweep's run under which a run is recorded; a sweep tells its jobs."""
     search_trial: int | None = None

@@ -224,10 +224,13 @@ def draw_level(axes: Axes, level: float, name: str = "") -> None:
 
 
 def decorate_accuracy(axes: Axes, name: str) -> None:
-    """Axes of accuracy against a log-spaced number, with chance drawn in."""
+    """Axes of accuracy against a log-spaced number, or one from 0 on, with chance drawn in."""
+    if axes.dataLim.x0 < 1:
+        axes.set_xscale("symlog", linthresh=1)
+    else:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     draw_level(axes, 0.5)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axes.yaxis.set_major_formatter(PERCENT)

@@ -12,7 +12,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbone
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered
+from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
 from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.results import find_sweep, finished_runs, run_or_none, whole_id
 from sentiment_rnn.tracking.store import open_store, store_uri
@@ -41,7 +41,8 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
     # Without the parent: of a sweep on a server, a job's store has no experiment, and no sweep is looked up in it.
     where = replace(config.tracking, parent=None)
     folder, tracking = Path(place).expanduser(), tuple(asdict(where).items())
-    found = _in_folder(folder) if folder.is_dir() else _in_store(place, tracking)
+    is_folder = names_folder(place) or (folder / ABOUT).is_file()
+    found = _in_folder(folder) if is_folder else _in_store(place, tracking)
     found = found or _in_store(_run_of_sweep(place, config, where), tracking)
     assert found  # the run of a sweep is there
     if digest not in (None, found.digest):
@@ -59,7 +60,7 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
                 key, (given, expected) = "encoder", names
             raise UserError(f"{key}={given}: pretrained={place} was trained with {expected}; give {key}={expected}")
     config.pretrained_digest = found.digest
-    if found.run and not folder.is_dir():
+    if found.run and not is_folder:
         config.pretrained = found.run
     return found
 

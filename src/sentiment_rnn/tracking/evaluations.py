@@ -45,6 +45,8 @@ def log_evaluation(
         with contextlib.suppress(MlflowException):
             parent = store.client.get_run(run_id).info
             tags[PARENT_TAG], experiment = parent.run_id, parent.experiment_id
+        if not experiment:
+            raise UserError(f"{store.uri}: no experiment {store.experiment} there; nothing was recorded")
         made = store.client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags).info
         record = RunRecord(store, made.run_id)
         record.begin(tags, {"files": name})

@@ -256,6 +256,12 @@ def _download(store: Store, location: str, folder: Path) -> Path:
         raise UserError(f"{location}: the model is gone ({str(error).splitlines()[0]}); train again") from error
 
 
+def names_folder(given: str) -> bool:
+    """Whether what names a model is a folder of this machine, and no name beside which such a folder happens to lie."""
+    path = Path(given).expanduser()
+    return (path / "MLmodel").is_file() or (path.name != given and path.is_dir())
+
+
 def checked_model(path: Path) -> Path:
     """The folder itself, where it is a model of ours: MLflow would import whatever module another one names."""
     try:

@@ -139,13 +139,15 @@ def data_digest_of(run: Run) -> str:
 
 
 def whole_id(store: Store, beginning: str) -> str:
-    """The id of the only run whose id begins so (`sentiment-rnn runs` shows `SHORTEST_ID` characters of it); what is
-    given where there is none, or more than one."""
+    """The id of the run whose id begins so (`sentiment-rnn runs` shows `SHORTEST_ID` characters of it); what is given
+    where there is none. Raises `UserError` where there are several."""
     if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},31}}", beginning):
         return beginning
     everywhere = [experiment.experiment_id for experiment in store.client.search_experiments()]
     found = store.client.search_runs(everywhere, f"attributes.run_id LIKE '{beginning}%'", max_results=2)
-    return str(found[0].info.run_id) if len(found) == 1 else beginning
+    if len(found) > 1:
+        raise UserError(f"{beginning}: the ids of several runs begin so; give more of it")
+    return str(found[0].info.run_id) if found else beginning
 
 
 def run_or_none(store: Store, run_id: str | None) -> Run | None:

@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -16,7 +17,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.store_errors import quick_answers, store_errors
+from sentiment_rnn.tracking.store_errors import found_or_none, quick_answers, store_errors
 from sentiment_rnn.whole_files import whole
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
@@ -127,7 +128,8 @@ def open_store(
         with store_errors(named[0], config.experiment, "EDIT" if create else "READ", named[1]):
             if not create:
                 client = MlflowClient(uri)
-                experiment_id = _experiment(client, config)
+                asked = partial(_experiment, client, config)
+                experiment_id = asked() if of_experiment else found_or_none(asked)
                 if experiment_id is None and of_experiment:
                     raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
                 return Store(client, uri, experiment_id or "", directory, config.experiment, shared)
