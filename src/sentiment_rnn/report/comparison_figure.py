@@ -113,7 +113,7 @@ def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> Non
         low, high = np.array(means) - deviations, np.array(means) + deviations
         axes.plot(centers, means, **line_of(arm.name), markersize=4, color=colors[arm.name], label=arm.label)
         axes.fill_between(centers, low, high, color=colors[arm.name], alpha=0.2, linewidth=0)
-    decorate_accuracy(axes, "lag" if known else "length")
+    decorate_accuracy(axes, "lag" if known else "length", "Test accuracy")
     if len(arms) <= 5:  # more would hide the curves; the bars name the colours
         axes.legend(loc="best", fontsize="small")
 

@@ -223,7 +223,7 @@ def draw_level(axes: Axes, level: float, name: str = "") -> None:
         )  # fmt: skip
 
 
-def decorate_accuracy(axes: Axes, name: str) -> None:
+def decorate_accuracy(axes: Axes, name: str, what: str = "Accuracy") -> None:
     """Axes of accuracy against a log-spaced number, or one from 0 on, with chance drawn in."""
     if axes.dataLim.x0 < 1:
         axes.set_xscale("symlog", linthresh=1)
@@ -234,7 +234,7 @@ def decorate_accuracy(axes: Axes, name: str) -> None:
     axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axes.yaxis.set_major_formatter(PERCENT)
-    axes.set(title=f"Accuracy by {name}", xlabel=f"{name} [tokens] (dashed: chance)", ylim=accuracy_limits(axes))
+    axes.set(title=f"{what} by {name}", xlabel=f"{name} [tokens] (dashed: chance)", ylim=accuracy_limits(axes))
 
 
 def accuracy_limits(axes: Axes) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbon
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
 from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.results import find_sweep, finished_runs, run_or_none, whole_id
+from sentiment_rnn.tracking.results import find_sweep, finished_runs, named_run
 from sentiment_rnn.tracking.store import open_store, store_uri
 
 NOT_IN_WEIGHTS = {
@@ -96,7 +96,7 @@ def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbo
     """The model of a run, or a registered one; None where there is neither."""
     store = open_store(TrackingConfig(**dict(tracking)), create=False, of_experiment=False)
     with tempfile.TemporaryDirectory() as temporary:
-        if (run := run_or_none(store, whole_id(store, name))) and SWEEP_TAG not in run.data.tags:
+        if (run := named_run(store, name)) and SWEEP_TAG not in run.data.tags:
             return read_backbone(fetch_run_model(store, run.info.run_id, Path(temporary)) / DATA)
         if is_registered(store, name):
             return read_backbone(fetch_model(store, name, Path(temporary)) / DATA)
@@ -108,9 +108,7 @@ def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> 
     encoder."""
     try:
         anywhere = open_store(tracking, create=False, of_experiment=False)
-        sweep = run_or_none(anywhere, whole_id(anywhere, name)) or find_sweep(
-            open_store(tracking, create=False), name, finished=True
-        )
+        sweep = named_run(anywhere, name) or find_sweep(open_store(tracking, create=False), name, finished=True)
     except UserError as error:
         raise UserError(
             f"pretrained={name}: no such run, registered model, folder or finished sweep in {store_uri(tracking)}; "

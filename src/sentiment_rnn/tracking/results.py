@@ -155,6 +155,11 @@ def run_or_none(store: Store, run_id: str | None) -> Run | None:
     return found_or_none(lambda: store.client.get_run(run_id)) if run_id else None
 
 
+def named_run(store: Store, beginning: str) -> Run | None:
+    """The run that a user names by its id, or the beginning of that, as `whole_id`; None where there is none."""
+    return run_or_none(store, whole_id(store, beginning))
+
+
 def accuracy_of(run: Run) -> float:
     """A run's validation accuracy; NaN where it has none."""
     return Metrics(run.data.metrics)[BEST_ACCURACY]
@@ -197,11 +202,13 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
         finished: look only at sweeps whose jobs have all gone well.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or the id is that of a single run.
     """
     query = f"tags.`{SWEEP_TAG}` LIKE '%'"
     if sweep != "latest":
-        if run := run_or_none(store, whole_id(store, sweep)):
+        if run := named_run(store, sweep):
+            if SWEEP_TAG not in run.data.tags:
+                raise UserError(f"{run.info.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
             return run
         query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
     if finished:
@@ -221,11 +228,6 @@ def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
     """The parent runs of sweeps, each once, by the name of its study, with its id where two have one name; raises as
     `find_sweep`."""
     parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in sweeps)}
-    for run_id, run in parents.items():
-        if SWEEP_TAG not in run.data.tags:
-            raise UserError(
-                f"{run_id}: a single run; expected a sweep, of which sentiment-rnn runs shows names and ids"
-            )
     names = Counter(str(run.info.run_name) for run in parents.values())
     return {
         str(run.info.run_name) if names[run.info.run_name] == 1 else f"{run.info.run_name} {run_id}": run

@@ -39,7 +39,7 @@ from sentiment_rnn.tracking.origin import origin_tags, processor_name
 from sentiment_rnn.tracking.ownership import TAKEOVER, own_lock, this_process, writer_of
 from sentiment_rnn.tracking.publish import Publisher, at_end, finish_all, sweeps_here
 from sentiment_rnn.tracking.record import RunRecord
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished, run_or_none, whole_id
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished, named_run
 from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store, storage_fault
 from sentiment_rnn.tracking.store_errors import no_answer, store_errors, until_answered
@@ -257,11 +257,10 @@ def _parent(store: Store, parent: str) -> Run:
 
 def _run_to_resume(store: Store, config: RunConfig, identity: str, overrides: list[str], owned: ExitStack) -> RunRecord:
     assert config.tracking.resume
-    run_id = whole_id(store, config.tracking.resume)
-    run = run_or_none(store, run_id)
+    run = named_run(store, config.tracking.resume)
     if run is None:
-        raise UserError(f"tracking.resume={run_id}: no such run in {store.uri}")
-    tags = run.data.tags
+        raise UserError(f"tracking.resume={config.tracking.resume}: no such run in {store.uri}")
+    run_id, tags = run.info.run_id, run.data.tags
     if tags.get(IDENTITY_TAG) != identity:
         raise UserError(
             f"tracking.resume={run_id}: its configuration, its data or the code was another; give the overrides "
