@@ -112,15 +112,17 @@ def claims_table(
     )
     margins = {part.margin for part in parts if part.difference}
     (margin,) = margins if len(margins) == 1 else ("",)
+    lags_alone = all(part.condition.isdigit() for part in parts)
     names = {
-        "claim": "claim", "verdict": "verdict",
-        "condition": "lag" if all(part.condition.isdigit() for part in parts) else "condition",
+        "claim": "claim", "verdict": "verdict", "condition": "lag" if lags_alone else "condition",
         "arm": "arm", "number": number, "against": "against", "other": number,
         "difference": f"difference [points{margin and f'; margin {margin}'}]", "margin": "margin [points]",
         "ahead": "seeds ahead by more than the margin", "p": "adjusted p", last: last,
     }  # fmt: skip
     rows = [
-        part._asdict() | ({} if place else {"claim": text(one), "verdict": one.verdict.verdict, last: cell(one)})
+        part._asdict()
+        | ({"condition": f"lag {part.condition}"} if part.condition.isdigit() and not lags_alone else {})
+        | ({} if place else {"claim": text(one), "verdict": one.verdict.verdict, last: cell(one)})
         for one in claims for place, part in enumerate(one.verdict.rows)
     ]  # fmt: skip
     left = {*left_out, "margin"} if margin else {*left_out}

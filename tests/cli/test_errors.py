@@ -468,4 +468,4 @@ def test_who_interrupts_training_is_told_that_it_resumes(
 
 def test_without_submitit_the_slurm_launcher_says_what_to_install() -> None:
     error = ConfigCompositionException("Could not load 'hydra/launcher/submitit_slurm'.\n\nConfig search path: …")
-    assert "pip install 'sentiment_rnn[slurm]'" in describe(error)
+    assert "pip install '.[slurm]'" in describe(error)

@@ -76,7 +76,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:
-        return "hydra/launcher: submitit is not here; install it: pip install 'sentiment_rnn[slurm]'"
+        return "hydra/launcher: submitit is not here; install it: pip install '.[slurm]' in a clone"
     # Hydra's search path and OmegaConf's object types say nothing to a user.
     text = text.split("Config search path")[0]
     lines = [line.strip() for line in text.splitlines()]
