@@ -13,7 +13,9 @@ from sentiment_rnn.model import cells, recurrence
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step, cell_of
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.gru import Gru
+from sentiment_rnn.model.encoders.lru import Lru
 from sentiment_rnn.model.encoders.lstm import Lstm
+from sentiment_rnn.model.encoders.min_lstm import MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
 from sentiment_rnn.probes.input_gradients import gradient_by_step_back
@@ -152,3 +154,41 @@ def test_a_cell_that_is_not_compiled_learns_and_is_looked_into(batch: Batch, sha
     flow = gradient_flow(model, batch)
     assert flow.predicted == pytest.approx(float(found.gates["update"][inside].mean()))
     assert flow.memory[0] == 1
+
+
+def half_step(from_input: Tensor, from_state: Tensor, *_: Tensor) -> Step:
+    """h_t = tanh(…) / 2."""
+    state = torch.tanh(from_input + from_state) / 2
+    return Step(state, state, {})
+
+
+class Halved(Rnn):
+    cell = Cell("h", half_step)
+
+
+class HalvedByInstance(Rnn):
+    def __init__(self, input_size: int, **shared: Any) -> None:
+        self.cell = Halved.cell
+        super().__init__(input_size, **shared)
+
+
+@pytest.mark.parametrize("kind", [Halved, HalvedByInstance])
+def test_a_cell_of_ones_own_is_read_by_its_own_step_whatever_it_extends(kind: type[Rnn]) -> None:
+    encoder, inputs = kind(E, hidden_size=H), torch.randn(2, 5, E)
+    states = encoder(inputs, torch.tensor([5, 5]))
+    torch.testing.assert_close(states, cells.states(encoder.forwards[0], inputs))
+    assert states.abs().max() < 0.5
+
+
+def test_a_cell_that_is_read_all_at_once_has_no_recurrent_weights() -> None:
+    class Forgetful(Recurrent):
+        cell = MinLstm.cell._replace(recurrent=None)
+
+    with pytest.raises(ValueError, match='expected recurrent=""'):
+        Forgetful(E, hidden_size=H)
+
+
+@pytest.mark.parametrize("kind", [MinLstm, Lru])
+def test_a_gain_of_recurrent_weights_that_are_not_there_is_refused(kind: type[Recurrent]) -> None:
+    with pytest.raises(ValueError, match=r"recurrent_gain=3\.0: expected 1, since it has no W_h"):
+        kind(E, hidden_size=H, recurrent_gain=3.0)

@@ -40,25 +40,21 @@ class LstmNoInput(Lstm):
     """i_t = 1: C_t = f_t · C_{t-1} + tanh(…). Every token is written into the cell in full."""
 
     cell = lstm_cell("fgo", "lstm_no_input")
-    module = None
 
 
 class LstmNoOutput(Lstm):
     """o_t = 1: h_t = tanh(C_t). The gates of the next step see the whole cell."""
 
     cell = lstm_cell("ifg", "lstm_no_output")
-    module = None
 
 
 class LstmCoupled(Lstm):
     """i_t = 1 - f_t (CIFG in Greff et al. 2017): as much is written as is forgotten, as in a GRU."""
 
     cell = lstm_cell("fgo", "lstm_coupled", coupled=True)
-    module = None
 
 
 class LstmGatesOfInput(Lstm):
     """f_t, i_t, o_t = σ(W x_t + b): the gates see the token alone. The candidate keeps its W_h, the only one."""
 
     cell = lstm_cell("ifgo", "lstm", recurrent="g")  # compiled as the LSTM is, with zeros in its weights
-    module = None

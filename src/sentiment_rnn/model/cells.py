@@ -66,7 +66,7 @@ class Cell(NamedTuple):
     content: Callable[[Tensor], Tensor] = lambda memory: memory
     """A number for each unit `[…, H]` that stands for C_t `[…, memory · H]`, to be looked at."""
     compiled: str | None = None
-    """Its name in recurrence.cpp or scan.h; None: it is not compiled."""
+    """Its name in recurrence.cpp or scan.h, for this `step` alone; None: it is not compiled."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     """For a cell without W_h: a and b in h_t = a_t · h_{t-1} + b_t, `[…, H]` each, from W_x x + b_x `[…, G]`. With
     them `scan.py` reads all steps at once."""

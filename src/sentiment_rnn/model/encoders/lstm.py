@@ -7,7 +7,6 @@
 Along the cell, a gradient is multiplied by f at each step back.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -75,7 +74,7 @@ class Lstm(CellState):
     """
 
     cell = Cell("ifgo", lstm_step, cell_state=True, compiled="lstm")
-    module: Callable[..., nn.RNNBase] | None = nn.LSTM
+    module = nn.LSTM
 
     def __init__(self, input_size: int, *, forget_bias: float = 1.0, **shared: Any) -> None:
         self.forget_bias = forget_bias  # before the layers are made, which are initialized with it

@@ -40,14 +40,16 @@ class Recurrent(nn.Module):
 
     Raises:
         ValueError: `gradient_steps` with two directions: the backward net reads the last tokens first.
-            `weight_dropout` without a W_h, or with one that is bound to be orthogonal. Or the class names no cell.
+            `weight_dropout` or `recurrent_gain` without a W_h, or with one that is bound to be orthogonal. Or the class
+            names no cell, or one with `coefficients` and a W_h.
     """
 
     cell: Cell
     between: Callable[[Tensor], Tensor] = staticmethod(lambda states: states)
     """Function from the states of a layer to the inputs of the next."""
     module: Callable[..., nn.RNNBase] | None = None
-    """PyTorch's module of this cell, which holds its weights, and reads it on a GPU; None where there is none."""
+    """PyTorch's module of this cell, which holds its weights, and reads it on a GPU; None where there is none. A class
+    with another cell has none, whatever it extends, unless it names one too."""
 
     def __init__(
         self,
@@ -65,6 +67,8 @@ class Recurrent(nn.Module):
         super().__init__()
         if not hasattr(self, "cell"):
             raise ValueError(f"{type(self).__name__} names no cell; extend Rnn, Gru or Lstm, or give it one")
+        if self.cell.coefficients and self.cell.recurrent != "":
+            raise ValueError(f'{type(self).__name__}: its cell has coefficients; expected recurrent="", no W_h')
         if gradient_steps and bidirectional:
             raise ValueError(f"gradient_steps={gradient_steps}: expected 0 with bidirectional=true")
         self.hidden_size = hidden_size
@@ -83,12 +87,15 @@ class Recurrent(nn.Module):
         self.dropout = nn.Dropout(dropout)
         for layer in cast(Iterable[AnyLayer], [*self.forwards, *(self.backwards or ())]):
             self.initialize(layer)
-            if weight_dropout and not any(name in layer._parameters for name in RECURRENT_WEIGHTS):
-                raise ValueError(f"weight_dropout={weight_dropout}: expected 0, since it has no W_h of free elements")
+            free = any(name in layer._parameters for name in RECURRENT_WEIGHTS)
+            for key, value, none in (("weight_dropout", weight_dropout, 0), ("recurrent_gain", recurrent_gain, 1)):
+                if value != none and not free:
+                    raise ValueError(f"{key}={value}: expected {none}, since it has no W_h of free elements")
 
     def new_layer(self, input_size: int) -> AnyLayer:
         """The weights of one layer in one direction, drawn as PyTorch draws them."""
-        if self.module is None:
+        named = next(vars(one) for one in (self, *type(self).__mro__) if "cell" in vars(one))
+        if self.module is None or "module" not in named:
             return Layer(input_size, self.hidden_size, self.cell)
         layer = self.module(input_size, self.hidden_size, batch_first=True)
         layer.cell = self.cell

@@ -71,8 +71,9 @@ class Orthogonal(nn.Module):
 
     def forward(self, A: Tensor) -> Tensor:
         """The matrix of A `[H, H]`."""
-        lower = A.tril(-1)
-        return self.base @ torch.matrix_exp(lower - lower.T)
+        with torch.autocast(A.device.type, enabled=False):  # in bfloat16 it would be orthogonal to two digits
+            lower = A.tril(-1)
+            return self.base @ torch.matrix_exp(lower - lower.T)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """A of the matrix at the start: 0, with the matrix as Q."""
