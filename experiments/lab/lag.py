@@ -36,7 +36,7 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
 from sentiment_rnn.tracking.names import NOTE_TAG, PARENT_TAG, STUDY_TAG
 from sentiment_rnn.tracking.origin import origin_tags
-from sentiment_rnn.tracking.results import FINISHED, KILLED, find_sweep, results_of
+from sentiment_rnn.tracking.results import FINISHED, KILLED, RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store, open_store
 
 SEARCH_SEED, FINAL_SEEDS = 100, (101, 102, 103)
@@ -119,16 +119,23 @@ class Placement:
 
     def counted(self, lag: int) -> tuple[int, int]:
         """Seeds that succeed at a lag, and all: one that diverged has failed. `UserError` where none were run."""
-        store = self.opened()
-        runs = results_of(store, find_sweep(store, self.name_of("seeds", lag), finished=True), diverged=True)
+        runs = self.seeds_run_at(lag)
         return sum(not run.diverged and run.metrics["test/accuracy"] > LEARNS for run in runs), len(runs)
 
-    def counted_before(self) -> Counts:
-        """What an earlier command came to at other lags of the figure."""
+    def seeds_run_at(self, lag: int) -> Sequence[RunResult]:
+        """The seeds that count at a lag."""
+        store = self.opened()
+        return results_of(store, find_sweep(store, self.name_of("seeds", lag), finished=True), diverged=True)
+
+    def counted_before(self, lag: int) -> Counts:
+        """What an earlier command came to at other lags of the figure, with the encoder and budget of this one's
+        `lag`."""
         found = {}
-        for lag in {lag for of in self.known.values() for lag in of} - {*self.lags}:
+        mine = trained_as(self.seeds_run_at(lag))
+        for other in {lag for of in self.known.values() for lag in of} - {*self.lags}:
             with suppress(UserError):
-                found[lag] = self.counted(lag)
+                if trained_as(self.seeds_run_at(other)) == mine:
+                    found[other] = self.counted(other)
         return found
 
     def search(self, lag: int) -> Draw:
@@ -214,6 +221,12 @@ class Placement:
         return open_store(run_config(f"tracking.directory={self.store}", *own).tracking, create=False)
 
 
+def trained_as(runs: Sequence[RunResult]) -> tuple[object, ...]:
+    """Encoder and epochs of runs that differ in their seeds."""
+    config = runs[0].config
+    return config.encoder.settings, config.trainer.epochs
+
+
 def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:
     """The tokens that some runs read; a review is about twenty tokens longer than its lag."""
     return float(runs * int(settings["trainer.epochs"]) * (lag + 20))
@@ -222,11 +235,12 @@ def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:
 def place(placement: Placement, output: Path | None) -> None:
     """Train an encoder at every lag, write its table and figure, and print the table."""
     folder = output or placement.store / "lag" / placement.arm.name
-    before = placement.counted_before()
+    before: Counts = {}
     counts: Counts = {}
     text = ""
     try:
         for lag, count in placement.counts():
+            before = before if counts else placement.counted_before(lag)
             counts[lag] = count
             table, figure = table_of(placement, before | counts), figure_of(placement, before | counts)
             text = markdown([table])

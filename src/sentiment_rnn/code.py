@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sentiment_rnn.config.components import LIBRARIES, class_named
 from sentiment_rnn.config.folders import PACKAGE
-from sentiment_rnn.runs.source_digest import source_digest
+from sentiment_rnn.source_digest import source_digest
 
 OURS = "sentiment_rnn"
 ENGINE = f"{OURS}.runs.engine"
@@ -24,9 +24,9 @@ COMPILED = {f"{OURS}.model.recurrence": ("model/recurrence.cpp", "model/product.
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders in which modules lie side by side that have nothing to do with each other."""
 DECIDES_NOTHING = (
-    *("cli", "config", "environment", "errors", "inference", "lean_imports", "locks", "masking", "probes", "report"),
-    *("tracking", "runs.callback", "runs.code", "runs.interruption", "runs.packaging"),
-    *("runs.search", "runs.source_digest", "whole_files"),
+    *("cli", "code", "config", "environment", "errors", "inference", "lean_imports", "locks", "masking", "probes"),
+    *("report", "source_digest", "tracking", "runs.callback", "runs.interruption", "runs.packaging", "runs.search"),
+    "whole_files",
 )
 """Modules of this package that no digest covers: those that show, record or deliver results, start and stop processes,
 or say what is wrong; and those that check a configuration, whose values are part of the identity."""
@@ -41,11 +41,22 @@ def code_digest(targets: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(reached_code(tuple(targets)).values()).encode()).hexdigest()
 
 
+def own_code_digest(target: str) -> str:
+    """Digest of the user's code that an import path reaches; empty where that is this package's or a library's."""
+    if target.startswith(f"{OURS}."):
+        return ""
+    _read.cache_clear()  # in a notebook a user's file changes while the process lives
+    digests = [
+        digest for path, digest in reached_code.__wrapped__((target,), ()).items() if PACKAGE not in path.parents
+    ]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
+
+
 @functools.cache
-def reached_code(targets: tuple[str, ...]) -> dict[Path, str]:
-    """The files of that code, and the digest of each."""
+def reached_code(targets: tuple[str, ...], begin: tuple[str, ...] = (ENGINE,)) -> dict[Path, str]:
+    """The files of the code that is reached from import paths and from the modules `begin`, and the digest of each."""
     found: dict[str, tuple[Path, str]] = {}
-    left = [ENGINE, *(module for target in targets for module in _modules_of(target))]
+    left = [*begin, *(module for target in targets for module in _modules_of(target))]
     while left:
         module = left.pop()
         path = None if module in found else _path_of(module)

@@ -86,6 +86,8 @@ WRONG_OVERRIDES = {
     "encoder._target_=math.sqrt": "encoder._target_=math.sqrt: no torch module",
     "encoder._target_=torch.nn.ReLU": "encoder._target_=torch.nn.ReLU: no encoder, since it has no output_size",
     "pooling._target_=math.sqrt": "pooling._target_=math.sqrt: no torch module",
+    "pooling._target_=torch.nn.ReLU": "pooling._target_=torch.nn.ReLU: no pooling, since it has no width",
+    "encoder.bidirectional=true": "pooling=last: expected mean, max or mean_max with encoder.bidirectional=true",
     "encoder=null": "encoder=null: expected one of bag, gru, lru, lstm",
     "data=null": "data=null: expected one of files, generated, imdb",
     "trainer=": "trainer=: expected one of auto, cpu, gpu",

@@ -310,3 +310,12 @@ def test_shuffling_leaves_no_word_nearer_to_its_place_than_chance() -> None:
     # A word stays where it was once in 200 times, 300 times in all; five standard deviations are 87.
     assert abs((places == np.arange(200)).sum() - 300) < 87
     assert abs(np.corrcoef(places.ravel(), np.tile(np.arange(200), 300))[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize(("reviews", "processes"), [(5, 4), (9, 8), (41, 8), (8, 8), (500, 3)])
+def test_each_process_has_a_batch_of_a_small_split(reviews: int, processes: int) -> None:
+    lengths = np.full(reviews, 7)
+    samplers = [
+        LengthBuckets(lengths, 100, shuffle=False, rank=rank, world_size=processes) for rank in range(processes)
+    ]
+    assert min(map(len, samplers)) > 0

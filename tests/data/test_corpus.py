@@ -339,3 +339,34 @@ def test_a_damaged_corpus_is_made_again_with_a_line(
     corpus_module._open.cache_clear()
     load_corpus(source, generated_config())
     assert source.reads == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"label": 2}, "train: label 2, .*expected label 0 or 1"),
+        ({"rating": 200}, "rating 200"),
+        ({"name": "a\nb"}, "a name of one line"),
+    ],
+)
+def test_a_review_that_no_corpus_can_hold_is_refused_with_what_it_has(
+    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
+) -> None:
+    read = source.read()
+    first, *others = read["train"]
+    monkeypatch.setattr(source, "read", lambda: read | {"train": [first._replace(**change), *others]})
+    with pytest.raises(UserError, match=said):
+        load_corpus(source, generated_config())
+    monkeypatch.setattr(source, "read", lambda: read | {"test": []})
+    with pytest.raises(UserError, match="test: no reviews"):
+        load_corpus(source, generated_config())
+
+
+def test_half_a_character_in_a_text_of_ones_own_source_is_read_as_in_prediction(
+    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = source.read()
+    first, *others = read["train"]
+    monkeypatch.setattr(source, "read", lambda: read | {"train": [first._replace(text="odd \ud800"), *others]})
+    corpus = load_corpus(source, generated_config())
+    assert corpus.tokenizer.decode(corpus.splits["train"].tokens[:2]) == ["odd", "\ufffd"]

@@ -148,3 +148,11 @@ def test_a_fraction_that_takes_every_group_is_refused() -> None:
 def test_the_message_names_the_key_that_sets_the_fraction() -> None:
     with pytest.raises(UserError, match=r"^data\.test_fraction=0\.99: "):
         split_by_group(build([(0, 0), (0, 1)]), 0.99, seed=0, key="data.test_fraction")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_large_group_leaves_the_others_to_be_held_out(seed: int) -> None:
+    sizes = [60, *([1] * 40)]
+    groups = [f"product {number}" for number, size in enumerate(sizes) for _ in range(size)]
+    reviews = [Review(f"text {n}", n % 2, rating=0, group=group, name="") for n, group in enumerate(groups)]
+    assert len(split_by_group(reviews, 0.2, seed)[1]) in range(10, 21)

@@ -181,10 +181,16 @@ def test_the_version_of_a_splitter_changes_with_the_function_and_with_the_module
     before = versions()
     assert len(set(before)) == 3
     assert versions() == before
-    own_module.write_text(own_module.read_text().replace("list(text)", "list(text.lower())"))
+    own_module.write_text(own_module.read_text().replace("list(text)", "list(lowered(text))"))
+    own_module.write_text("from my_letters import lowered\n" + own_module.read_text())
+    helper = own_module.with_name("my_letters.py")
+    helper.write_text("def lowered(text): return text.lower()\n")
+    del sys.modules["my_splitters"]
     after = versions()
     assert after[0] == before[0]
     assert not set(after[1:]) & set(before)
+    helper.write_text("def lowered(text): return text.casefold()\n")
+    assert not set(versions()[1:]) & set(after), "what the module imports counts too"
 
 
 @pytest.mark.parametrize(

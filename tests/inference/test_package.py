@@ -7,6 +7,7 @@ import pickle
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from encoder_targets import TARGETS
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package, read_package, write_package
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.model.network import SentimentNetwork
 
 
 @pytest.fixture
@@ -338,3 +340,26 @@ def test_a_package_is_not_written_over_another(folder: Path, build_package: Call
         write_package(build_package(), folder)
     shutil.rmtree(folder)
     write_package(build_package(), folder)
+
+
+class Turning(torch.nn.Module):
+    """An encoder of somebody's own with a complex weight and a whole number."""
+
+    def __init__(self, input_size: int) -> None:
+        super().__init__()
+        self.output_size = input_size
+        self.turn = torch.nn.Parameter(torch.randn(input_size, dtype=torch.complex64))
+        self.register_buffer("large", torch.tensor(2**24 + 1))
+
+    def forward(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return (embedded * self.turn).imag
+
+
+def test_complex_weights_and_whole_numbers_are_kept(build_package: Callable[..., Package], tmp_path: Path) -> None:
+    model = build_package().model
+    settings = {**model.description, "encoder": {"_target_": f"{__name__}.Turning", "name": "turning"}}
+    model = SentimentNetwork(**settings)
+    write_package(replace(build_package(), model=model), tmp_path / "package")
+    read = read_package(tmp_path / "package").model.state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(read[name], value), name

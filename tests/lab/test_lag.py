@@ -143,20 +143,22 @@ def test_the_time_left_is_reckoned_from_what_was_trained_here(
 
 def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = placement(tmp_path)
-    score = {"test/accuracy": 0.95}
-    runs = [SimpleNamespace(diverged=no, metrics={} if no else score) for no in (False, False, True)]
+    score, trainer = {"test/accuracy": 0.95}, SimpleNamespace(epochs=8)
 
     def find(_: object, name: str, finished: bool) -> str:
-        if name not in ("lag_min_gru_seeds_50", "lag_min_gru_seeds_20"):
+        if name not in [f"lag_min_gru_seeds_{lag}" for lag in (20, 50, 400)]:
             raise UserError("no such sweep")
         return name
 
-    assert asked.counted_before() == {}
-    assert not list(tmp_path.iterdir()), "to look makes no store"
+    def runs_of(_: object, name: str, diverged: bool) -> list[SimpleNamespace]:
+        encoder = SimpleNamespace(settings={"_target_": "other.Cell" if name.endswith("_400") else "one.Cell"})
+        config = SimpleNamespace(encoder=encoder, trainer=trainer)
+        return [SimpleNamespace(diverged=no, metrics={} if no else score, config=config) for no in (False, False, True)]
+
     monkeypatch.setattr(asked, "opened", lambda: None)
     monkeypatch.setattr(lag, "find_sweep", find)
-    monkeypatch.setattr(lag, "results_of", lambda *_, diverged: runs)
-    assert asked.counted_before() == {50: (2, 3)}, "of the lags that are not asked for now"
+    monkeypatch.setattr(lag, "results_of", runs_of)
+    assert asked.counted_before(20) == {50: (2, 3)}, "of lags that are not asked for now, and of the same class"
 
 
 def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tmp_path: Path) -> None:

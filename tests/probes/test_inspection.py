@@ -130,3 +130,12 @@ def test_in_a_browser_a_word_answers_a_click(
 def test_the_same_seed_gives_the_same_weights(build_package: Callable[..., Package]) -> None:
     first, second = build_package(), build_package()
     assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+
+
+def test_spaces_that_are_tokens_are_read_as_in_prediction(
+    build_package: Callable[..., Package], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(build_package())
+    monkeypatch.setattr(predictor.package.tokenizer, "split", list)
+    text = "Good.  Bad!\n\nSo. "
+    assert text.endswith("".join(inspect(predictor, text).tokens))

@@ -3,6 +3,7 @@
 import math
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from sentiment_rnn.config.run import LanguageModelConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import read_backbone
+from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
@@ -178,3 +180,17 @@ def test_of_the_real_texts_without_a_label_270_are_in_test(imdb_archive: Path, t
     texts, (note,) = source.unlabelled(source.read())
     assert len(texts) == 49_709
     assert "49,709 of 50,000 texts of train/unsup are read: 270 are in test too and 21 in validation" in note
+
+
+class BothWays(Lstm):
+    """An encoder of somebody's own that does not say that it reads from both ends."""
+
+    def __init__(self, input_size: int, **shared: Any) -> None:
+        super().__init__(input_size, **{**shared, "bidirectional": True})
+
+
+def test_an_encoder_that_sees_the_words_behind_is_refused(tmp_path: Path) -> None:
+    job = job_of(config_of(tmp_path, TEXTS, f"encoder._target_={__name__}.BothWays"))
+    job.data.prepare_data()
+    with pytest.raises(UserError, match="a state changes with the tokens behind it"):
+        job.model()

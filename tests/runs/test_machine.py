@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -23,6 +24,18 @@ from sentiment_rnn.tracking.store import open_store
 def composed(*overrides: str) -> RunConfig:
     """The checked configuration of a run."""
     return run_config(*overrides)
+
+
+class Scaled(torch.nn.Module):
+    """An encoder of somebody's own that looks at a number as it is built."""
+
+    def __init__(self, input_size: int) -> None:
+        super().__init__()
+        self.output_size = input_size
+        self.scale = 1 / torch.randn(input_size).norm().item()
+
+    class Inner(torch.nn.Module):
+        """A class that no file of a model can name."""
 
 
 @pytest.fixture
@@ -157,3 +170,15 @@ def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
     caplog.clear()
     note(composed(f"tracking.parent='{parent}'", "precision=bfloat16"))
     assert "precision" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("Scaled", 'cannot be built on the device "meta"'), ("Scaled.Inner", "a class within another")],
+)
+def test_an_encoder_whose_model_could_not_be_read_is_refused_before_it_trains(name: str, said: str) -> None:
+    target = f"{__name__}.{name}"
+    config = composed()
+    config.encoder = EncoderConfig(_target_=target, name="scaled", label="scaled", color="#000000")
+    with pytest.raises(UserError, match=said):
+        check_parts(config)

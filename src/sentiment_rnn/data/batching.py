@@ -117,7 +117,7 @@ class LengthBuckets(Sampler[list[int]]):
     ) -> None:
         self.lengths = lengths
         # Lightning refuses a process without a batch, so a small split is cut into one for each at least.
-        self.batch_size = batch_size if shuffle else min(batch_size, -(-len(lengths) // world_size))
+        self.batch_size = batch_size if shuffle else min(batch_size, max(1, len(lengths) // world_size))
         self.shuffle = shuffle
         self.seed = seed
         self.rank = rank

@@ -28,6 +28,7 @@ from typing import cast
 import numpy as np
 from tqdm import tqdm
 
+from sentiment_rnn.code import own_code_digest
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.data.review import SPLITS, Review, Source, TextSource
 from sentiment_rnn.data.tokenizer import (
@@ -37,6 +38,7 @@ from sentiment_rnn.data.tokenizer import (
     save_vocabulary,
     splitter,
     splitter_version,
+    whole,
 )
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
@@ -127,7 +129,8 @@ def load_corpus(
     cache = Path(config.directory) / "tokens"
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        folder = cache / _hash(config._target_, source.fingerprint(), _settings(config, tokenizer, unlabelled))
+        code = [found] if (found := own_code_digest(config._target_)) else []
+        folder = cache / _hash(config._target_, source.fingerprint(), _settings(config, tokenizer, unlabelled), *code)
 
         def make() -> None:
             _make(_unlabelled if unlabelled else _labelled, source, config, tokenizer, folder)
@@ -164,6 +167,8 @@ def _make(
     for leftover in folder.parent.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
         shutil.rmtree(leftover, ignore_errors=True)
     reviews, notes = read(source)
+    for part, found in reviews.items():
+        _check(part, found)
     making = folder.with_name(f".making-{os.getpid()}")  # by `tempfile`, its owner alone could read it
     making.mkdir()
     try:
@@ -174,6 +179,16 @@ def _make(
         shutil.rmtree(making, ignore_errors=True)
 
 
+def _check(part: str, reviews: list[Review]) -> None:
+    """Refuse what the arrays of a corpus cannot hold; a source of somebody's own can give anything."""
+    if not reviews:
+        raise UserError(f"{part}: no reviews; expected one at least")
+    for review in reviews:
+        if review.label not in (0, 1) or not 0 <= review.rating <= 10 or len(review.name.splitlines()) > 1:
+            given = f"label {review.label}, rating {review.rating}, name {review.name!r}"
+            raise UserError(f"{part}: {given}; expected label 0 or 1, rating 0 to 10, and a name of one line")
+
+
 def _write(
     folder: Path, reviews: dict[str, list[Review]], notes: list[str], config: DataConfig, tokenizer: Tokenizer | None
 ) -> None:
@@ -182,7 +197,7 @@ def _write(
     tokens_of = splitter(config.tokenizer)
     every = itertools.chain.from_iterable(reviews.values())
     with tqdm(every, "Tokenizing", total, unit=" reviews", disable=None, leave=False) as progress:
-        documents = (tokens_of(review.text) for review in progress)
+        documents = (tokens_of(whole(review.text)) for review in progress)
         tokens = {split: [*itertools.islice(documents, len(found))] for split, found in reviews.items()}
     if tokenizer is None:
         vocabulary = build_vocabulary(tokens["train"], config.vocabulary_size, config.minimum_frequency)
@@ -237,7 +252,7 @@ def _digest(reviews: dict[str, list[Review]]) -> str:
     digest = hashlib.sha256()
     for split, found in reviews.items():
         for review in found:
-            facts = (split, review.name, review.label, review.rating, review.lag, review.text)
+            facts = (split, review.name, review.label, review.rating, review.lag, whole(review.text))
             digest.update("\0".join(map(str, facts)).encode() + b"\0")
     return digest.hexdigest()
 

@@ -27,7 +27,12 @@ def split_by_group(
     sizes = np.bincount(group)
     order = np.random.default_rng(seed).permutation(len(sizes))
     wanted = round(fraction * len(reviews))
-    taken = order[np.cumsum(sizes[order]) <= wanted]
+    taken = list(order[np.cumsum(sizes[order]) <= wanted])
+    if 2 * sizes[taken].sum() < wanted:  # a large group came early: those that still fit, without it
+        taken = []
+        for one in order:
+            if sizes[[*taken, one]].sum() <= wanted:
+                taken.append(one)
     held_out = np.isin(group, taken)
     train = [review for review, out in zip(reviews, held_out, strict=True) if not out]
     validation = [review for review, out in zip(reviews, held_out, strict=True) if out]

@@ -1,7 +1,5 @@
 """Conversion of texts to token ids and back: torchtext's ways of splitting a text, and its vocabulary."""
 
-import hashlib
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -14,6 +12,7 @@ import numpy as np
 from torchtext.data.utils import get_tokenizer
 from torchtext.vocab import Vocab
 
+from sentiment_rnn.code import own_code_digest
 from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.errors import UserError
 
@@ -109,13 +108,11 @@ def _marked(function: Any, name: str) -> Splitter:
 
 
 def splitter_version(name: str) -> str:
-    """A name for a splitter's behaviour; a user's own splitter has a digest of its module in the name."""
+    """A name for a splitter's behaviour; a user's own splitter has a digest of its code in the name."""
     if name in TORCHTEXT:
         return name
     splitter(name)
-    module = inspect.getmodule(resolve_name(name))
-    source = Path(module.__file__).read_bytes() if module and module.__file__ else b""
-    return f"{name} {hashlib.sha256(source).hexdigest()[:16]}"
+    return f"{name} {own_code_digest(name)[:16]}"
 
 
 def check_splitter(name: str) -> None:

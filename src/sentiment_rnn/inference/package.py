@@ -4,7 +4,7 @@
     model.json                      what the model is: sizes, which part of a text it reads, precision, temperature, and
                                     the SHA-256 of the other files
     vocabulary.txt                  a token a line, the line number being the id
-    weights.safetensors             float32, by the names of the classifier's parameters
+    weights.safetensors             float32, by the names of the classifier's parameters; complex ones as pairs
     training_texts.safetensors      int64 [N], fingerprints of the texts that it was trained and chosen on
 
 A language model has the same files. It judges no text: `read_package` refuses it, and `read_backbone` takes from either
@@ -16,7 +16,7 @@ encoder and pooling are this package's; another's has to be imported by whoever 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -121,7 +121,7 @@ class TrainedBackbone:
     """`embedding`, `encoder` and `vocabulary_size`, as the `Backbone` has them; the `task`, empty for a classifier; and
     a classifier's `pooling`."""
     weights: dict[str, torch.Tensor]
-    """float32, by the names of the backbone's parameters."""
+    """As they are stored, by the names of the backbone's parameters."""
     tokenizer: Tokenizer
     training_texts: np.ndarray
     """int64 [N], sorted fingerprints of the texts that it has read."""
@@ -145,7 +145,7 @@ def write_package(package: Package, folder: Path) -> None:
     """Write the four files; `folder` is made."""
     folder.mkdir(parents=True)
     save_vocabulary(package.tokenizer.vocabulary, folder / VOCABULARY)
-    weights = {name: value.float().cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
+    weights = {name: _stored(value).cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
     # Not by safetensors' `save_file`, whose files can be read by their owner alone.
     (folder / WEIGHTS).write_bytes(save(weights))
     (folder / TRAINING).write_bytes(save({"fingerprints": np.sort(package.training_texts)}))
@@ -158,6 +158,19 @@ def write_package(package: Package, folder: Path) -> None:
         "sha256": {name: digest_of(folder / name, most) for name, most in HASHED.items()},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _stored(value: torch.Tensor) -> torch.Tensor:
+    """What a file has of a weight or a buffer: float32, a complex one as pairs; whole numbers as they are."""
+    if value.is_complex():
+        return torch.view_as_real(value.to(torch.complex64))
+    return value.float() if value.is_floating_point() else value
+
+
+def restored(stored: Mapping[str, torch.Tensor], module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The state of a module from what a file has of it."""
+    pairs = {name for name, value in module.state_dict().items() if value.is_complex()}
+    return {name: torch.view_as_complex(value) if name in pairs else value for name, value in stored.items()}
 
 
 def read_package(folder: Path) -> Package:
@@ -271,7 +284,7 @@ def _load_model(settings: dict[str, Any], path: Path) -> SentimentNetwork:
         shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
         # Shapes alone first, on a device without memory: a description can ask for any size.
         with torch.device("meta"), _NothingDrawn():
-            expected = {name: tuple(value.shape) for name, value in _build(settings).state_dict().items()}
+            expected = {name: tuple(_stored(value).shape) for name, value in _build(settings).state_dict().items()}
         for name in sorted(set(expected) | set(shapes)):
             if expected.get(name) != shapes.get(name):
                 found, wanted = shapes.get(name, "none"), expected.get(name, "none")
@@ -281,7 +294,7 @@ def _load_model(settings: dict[str, Any], path: Path) -> SentimentNetwork:
         raise ValueError(f"{path.name}: a weight is no number")
     with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
         model = _build(settings)
-    model.load_state_dict(state)
+    model.load_state_dict(restored(state, model))
     return model.eval()
 
 

@@ -66,8 +66,10 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
     if predictor.package.reading.shuffle_span:
         raise UserError("the model reads the words of a text in a random order, so there is no reading to follow")
     tokenizer = predictor.package.tokenizer
-    split = [(part, tokenizer.split(part)) for part in re.split(r"(?<=[.!?])\s+|\n+", whole(text))]
-    parts, tokens = [part for part, found in split if found], [found for _, found in split if found]
+    # What parts two sentences belongs to the first: it can be tokens, too.
+    found_parts = re.findall(r".+?(?:(?<=[.!?])\s+|\n+|\Z)", whole(text), re.DOTALL)
+    split = [(part, tokenizer.split(part)) for part in found_parts]
+    parts, tokens = [part.strip() for part, found in split if found], [found for _, found in split if found]
     if not parts:
         raise UserError("the text has no word and no mark; there is nothing to inspect")
     documents = [tokenizer.ids(found) for found in tokens]

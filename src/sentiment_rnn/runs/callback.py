@@ -12,13 +12,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from sentiment_rnn.code import code_digest
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import check_choice, encoder_names
 from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.masking import mask_file, masked
-from sentiment_rnn.runs.code import code_digest
 from sentiment_rnn.runs.job import Job, job_of
 from sentiment_rnn.runs.job_process import made_in_job
 from sentiment_rnn.runs.launchers import check_devices, jobs_at_once, prepare_launcher, runs_here, trials_at_once

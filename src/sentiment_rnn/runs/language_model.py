@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sentiment_rnn.config.run import LanguageModelConfig
 from sentiment_rnn.data.datamodule import TextData
 from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
@@ -34,8 +36,18 @@ class LanguageModelJob(TextJob):
         self.data = TextData(config.data, config.seed)
 
     def model(self) -> LanguageModel:
-        """The untrained model."""
-        return build_model(self.config, len(self.data.corpus.tokenizer))
+        """The untrained model; raises `UserError` for an encoder whose states see what comes behind them."""
+        model = build_model(self.config, len(self.data.corpus.tokenizer))
+        tokens = torch.tensor([[UNKNOWN_ID] * 3, [UNKNOWN_ID] * 2 + [PADDING_ID]])
+        with torch.no_grad():
+            one, other = model.backbone.eval()(tokens, torch.tensor([3, 3]))[:, :2]
+        model.train()
+        if not torch.allclose(one, other):
+            raise UserError(
+                f"encoder={self.config.encoder.name}: a state changes with the tokens behind it, so a language model "
+                "would see the word that it is asked for; expected an encoder that reads from the left alone"
+            )
+        return model
 
     def after_training(self, model: Any, record: RunRecord) -> None:
         """Record the packaged model, which is all that a language model is for."""

@@ -3,19 +3,21 @@
 import logging
 import socket
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch.strategies import StrategyRegistry
+from torch import nn
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.components import arguments_of, class_named
-from sentiment_rnn.config.model import EncoderConfig
+from sentiment_rnn.config.model import EncoderConfig, PoolingConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.model.components import build_module, module_class
+from sentiment_rnn.model.pooling import Last, LastMeanMax
 from sentiment_rnn.tracking.names import AUTO_TAG
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.sweeps import note_in_sweep
@@ -49,8 +51,8 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for an unknown strategy, a class that cannot be imported or is of another kind, or an encoder
-    that refuses its arguments."""
+    """Raise `UserError` for an unknown strategy, a class that cannot be imported or is of another kind, an encoder that
+    refuses its arguments, or a pooling that does not fit it."""
     strategies = ("auto", *StrategyRegistry.available_strategies())
     if config.trainer.strategy not in strategies:
         raise UserError(
@@ -59,17 +61,38 @@ def check_parts(config: RunConfig) -> None:
         )
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
-        module_class(pooling._target_, "pooling._target_")
+        kind = module_class(pooling._target_, "pooling._target_")
+        if config.encoder.bidirectional and issubclass(kind, (Last, LastMeanMax)):
+            raise UserError(
+                f"pooling={pooling.name}: expected mean, max or mean_max with encoder.bidirectional=true; at the last "
+                "token, the net that reads from the end has read nothing else"
+            )
+        if not hasattr(_built(pooling, {"_target_": pooling._target_, "name": pooling.name}), "width"):
+            raise UserError(
+                f"pooling._target_={pooling._target_}: no pooling, since it has no width; expected that of "
+                "what it makes of states [B, T, D], divided by D"
+            )
     _check_optimizer(config.optimizer)
     embedding = getattr(config, "embedding", None)
-    if embedding and _is_foreign(config.encoder):
-        with torch.device("meta"):  # shapes alone: any size costs nothing
-            built = build_module(config.encoder.settings, embedding.size)
+    if _is_foreign(config.encoder):
+        built = _built(config.encoder, config.encoder.settings, embedding.size if embedding else 1)
         if not hasattr(built, "output_size"):
             raise UserError(
                 f"encoder._target_={config.encoder._target_}: no encoder, since it has no output_size; expected a "
                 "module from [B, T, E] and lengths [B] to states [B, T, output_size]"
             )
+
+
+def _built(part: EncoderConfig | PoolingConfig, settings: dict[str, Any], *arguments: int) -> nn.Module:
+    """A module without numbers: shapes alone, so that any size costs nothing."""
+    try:
+        with torch.device("meta"):
+            return build_module(settings, *arguments)
+    except RuntimeError as error:
+        raise UserError(
+            f'{part._target_}: its constructor cannot be built on the device "meta", which has shapes and no numbers '
+            f"({str(error).splitlines()[0]}); look at numbers where it is called, or compute them from the arguments"
+        ) from error
 
 
 def _is_foreign(encoder: EncoderConfig) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbone
+from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbone, restored
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
 from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
@@ -68,7 +68,7 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
 def start_from(found: TrainedBackbone, model: SentimentClassifier) -> None:
     """Replace the drawn weights of a classifier's backbone by those of a trained one."""
     try:
-        model.backbone.load_state_dict(found.weights)
+        model.backbone.load_state_dict(restored(found.weights, model.backbone))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"pretrained: the weights of run {found.run} do not fit this classifier ({reason})") from error

@@ -75,7 +75,8 @@ class Generated:
     """`log_uniform` draws lags from 1 to `max_lag`; `mixed` one of 2, 5, 10, 20, 50, … and `max_lag`;
     `equal` gives every review `max_lag`."""
     opening_fraction: float
-    """Part of the reviews that begin with the deciding clause, below 1; in short ones of these it is the only one."""
+    """Probability that a review begins with the deciding clause, below 1; in short ones of these it is the only one. A
+    text that was there before is drawn anew, so at short lags fewer begin so."""
     generator_seed: int
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
     test_max_lag: int | None = None
