@@ -10,8 +10,10 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
+from unittest.mock import Mock
 
 import pytest
+import requests
 import sqlalchemy.sql
 from filelock import FileLock
 from hydra.core.global_hydra import GlobalHydra
@@ -19,6 +21,7 @@ from hydra.errors import ConfigCompositionException
 from submitit.core.utils import FailedJobError
 
 from processes import run_command
+from sentiment_rnn.cli import train
 from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
@@ -26,6 +29,7 @@ from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.runs import callback
 from sentiment_rnn.runs.callback import digest_of, identities_of, prepare
 from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.tracking.sweeps import SweepPlan
@@ -471,3 +475,31 @@ def test_who_interrupts_training_is_told_that_it_resumes(
 def test_without_submitit_the_slurm_launcher_says_what_to_install() -> None:
     error = ConfigCompositionException("Could not load 'hydra/launcher/submitit_slurm'.\n\nConfig search path: …")
     assert "pip install '.[slurm]'" in describe(error)
+
+
+@pytest.mark.parametrize(
+    ("left", "interrupted"),
+    [(KeyboardInterrupt(), True), (SystemExit(143), True), (SystemExit("error: it cannot be prepared"), False)],
+)
+def test_a_sweep_that_cannot_be_prepared_was_not_interrupted(
+    left: BaseException, interrupted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+    monkeypatch.setattr(callback, "close_sweeps", ended.append)
+    monkeypatch.setattr(train, "job", Mock(side_effect=left))
+    monkeypatch.setattr("sys.argv", ["sentiment-rnn train"])
+    with pytest.raises(type(left)):
+        train.main()
+    assert ended == [interrupted]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (requests.HTTPError("500 Server Error: for url: http://x"), "error: the store of runs: 500 Server Error"),
+        (RuntimeError("of our own"), "error: the run could not be prepared"),
+    ],
+)
+def test_whatever_fails_before_a_run_begins_is_one_line(error: Exception, line: str) -> None:
+    with pytest.raises(SystemExit, match=line), callback.exit_on_user_error():
+        raise error

@@ -256,15 +256,19 @@ def test_predict_answers_arguments_standard_input_and_a_file_alike(ask: Ask, com
     assert "<b>awful</b>" in shown
 
 
-def test_a_run_and_a_folder_can_be_asked_too(ask: Ask, compared: Path, store: Store) -> None:
+def test_a_run_and_a_folder_can_be_asked_too(
+    ask: Ask, compared: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = store.client.get_model_version_by_alias("demo", "rnn")
+    folder = Path(version.source.removeprefix("file://"))
+    monkeypatch.setenv("HOME", str(folder.parent))
     by_alias, by_version, by_run, by_folder = (
         ask("predict", compared, "--json", *which, "good").stdout
         for which in (
             ("--model", "demo@rnn"),
             ("--model", f"models:/demo/{version.version}"),
             ("--run", version.run_id),
-            ("--model", version.source.removeprefix("file://")),
+            ("--model", f"~/{folder.name}"),
         )
     )
     assert by_alias == by_version == by_run == by_folder

@@ -173,6 +173,12 @@ def test_what_was_recorded_reads_back_without_the_module(mine: Path, monkeypatch
     assert again.identity("", "") == config.identity("", "")
 
 
+def test_a_list_among_what_was_recorded_reads_back_as_one(mine: Path) -> None:
+    (mine / "mine.py").write_text(MODULE.replace("width: int,", "width: int, dilations: list[int],"))
+    config = of(mine, "+encoder.dilations=[1,2]")
+    assert recorded(config.settings()).identity("", "") == config.identity("", "")
+
+
 def test_a_run_of_an_earlier_version_reads_back_with_its_keys_as_they_are_called_now() -> None:
     config = run_config("data=generated", "trainer.target_score=0.9", "data.test_max_lag=400", "data.lags=mixed")
     settings = config.settings()

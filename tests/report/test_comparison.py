@@ -29,6 +29,7 @@ from sentiment_rnn.report.comparison import (
     table,
     tables_of,
 )
+from sentiment_rnn.report.comparison_figure import comparison_figure
 from sentiment_rnn.report.metrics import columns_of
 from sentiment_rnn.report.statistics import accuracy_difference
 from sentiment_rnn.tracking.results import Metrics, RunResult
@@ -353,6 +354,18 @@ def test_arms_with_unequally_many_test_reviews_do_not_break_the_by_lag() -> None
     arms = arms_of([run_result("a", validation=0.9), run_result("b", labels=LABELS[:10], lags=LAGS[:10])])
     columns, rows = by_lag(arms)
     assert all(len(row) == len(columns) for row in rows)
+
+
+def test_a_seed_that_read_other_test_reviews_is_scored_by_its_own_lags() -> None:
+    read = (np.repeat([1, 20], 10), np.repeat([20, 1], 5))
+    arms = arms_of(
+        [run_result("rnn", seed, lags == 1, labels=LABELS[: len(lags)], lags=lags) for seed, lags in enumerate(read)]
+    )
+    _, ((_, *cells),) = by_lag(arms, bins=2)
+    assert cells == ["100.0 ± 0.0 %", "0.0 ± 0.0 %"]
+    (axes,) = comparison_figure(arms, "mine", ["lag"]).axes
+    assert list(axes.lines[0].get_ydata()) == [1, 0]
+    assert in_words(arms)[1].endswith("20 tokens from the end: rnn 0 %.")
 
 
 def test_there_is_no_lag_table_where_lags_are_unknown() -> None:

@@ -157,7 +157,7 @@ def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_f
         ]  # fmt: skip
     (diverged,) = [run for run in runs if run.info.status == "FAILED"]
     assert diverged.data.tags["sentiment_rnn.diverged"].startswith("the loss is ")
-    chosen = Command(begun, *search[:-2], "+optimizer.draws={lstm:0}", search[-1], "seed=1")
+    chosen = Command(begun, *search[:-2], "++optimizer.draws={lstm:0}", search[-1], "seed=1")
     assert chosen.end() == 0, chosen.said()
     assert "lstm, draw 0: diverged; it has no score" in chosen.said()
 

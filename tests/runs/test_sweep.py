@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 import time
 from pathlib import Path
 
@@ -77,6 +78,15 @@ def test_a_server_that_says_nothing_neither_holds_up_nor_breaks_the_end_of_a_swe
         started = time.monotonic()
         assert summary_of(Store(MlflowClient(uri), uri, "1", tmp_path), "parent", {}) == ("", {})
         assert time.monotonic() - started < 5
+
+
+def test_a_disk_without_room_for_the_results_does_not_keep_a_sweep_from_its_end(
+    swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{swept}/runs/mlflow.db"
+    (parent,), _ = runs_of(swept)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    assert summary_of(Store(MlflowClient(uri), uri, "1", swept / "runs"), parent.info.run_id, {}) == ("", {})
 
 
 def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:

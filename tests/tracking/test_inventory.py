@@ -339,6 +339,7 @@ def test_pruning_shows_what_it_would_do_and_deletes_only_when_told_to(store: Sto
     assert json.loads(said("runs", "prune", "--json"))["removals"][0]["run"] == low
     assert "deleted 1 checkpoint, 100 bytes" in said("runs", "prune", "--yes")
     assert [path.name for path in files_of(store, low)] == ["best.ckpt"]
+    assert json.loads(said("runs", "prune", "--keep", "none", "--json", "--yes"))["bytes"] == 100
     assert "nothing to delete" in said("runs", "prune", "--yes")
 
 

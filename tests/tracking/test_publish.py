@@ -28,6 +28,7 @@ from sentiment_rnn.tracking.store import Store, open_store
 from sentiment_rnn.tracking.sweeps import SweepPlan, open_sweep
 
 AWAY = MlflowException("API request to http://127.0.0.1:9/x failed with exception Connection refused")
+FULL = MlflowException("(sqlite3.OperationalError) database or disk is full")
 ENDED = replace(this_process(), started="before").text()
 """A process of this machine that has ended, as a tag has it."""
 
@@ -262,7 +263,7 @@ def test_what_a_full_disk_did_not_take_is_there_once_it_has_space_and_the_run_al
 ) -> None:
     client: Any = record.store.client
     client.asked.clear()
-    client.fault = MlflowException("(sqlite3.OperationalError) database or disk is full")
+    client.fault = FULL
     publisher = Publisher(record)
     record.log_metrics({"loss": 0.5}, 1)
     until(lambda: len(client.asked) >= 3)
@@ -273,9 +274,12 @@ def test_what_a_full_disk_did_not_take_is_there_once_it_has_space_and_the_run_al
     assert caplog.text == ""
 
 
-def test_what_could_not_be_sent_is_said_and_sent_later(record: RunRecord, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("fault", [AWAY, FULL], ids=["away", "full"])
+def test_what_could_not_be_sent_is_said_and_sent_later(
+    fault: MlflowException, record: RunRecord, caplog: pytest.LogCaptureFixture
+) -> None:
     client: Any = record.store.client
-    client.fault = AWAY
+    client.fault = fault
     publisher = Publisher(record)
     record.log_metrics({"loss": 0.5}, 1)
     record.end("FINISHED")
@@ -336,6 +340,30 @@ def test_a_sweep_whose_end_was_unsent_has_ended_when_it_is_started_again(store: 
     assert again.run_id != parent.run_id
     assert status(parent) == "FINISHED"
     again.close("FINISHED")
+
+
+def test_a_resumed_sweep_has_the_numbers_of_its_last_attempt(store: Store) -> None:
+    config = TrackingConfig(uri=None, directory=str(store.directory), experiment="here", repeat=True)
+    for status, finished in (("KILLED", 2.0), ("FINISHED", 1.0)):
+        sweep = open_sweep(store, config, "mine", "broken off", SweepPlan([["seed=0"]]))
+        assert sweep
+        sweep.close(status, metrics={"runs/finished": finished})
+    assert store.client.get_run(sweep.run_id).data.metrics["runs/finished"] == 1
+
+
+def test_what_was_left_for_another_store_opens_none(record: RunRecord, tmp_path: Path) -> None:
+    missing = tmp_path / "gone" / "mlflow.db"
+    elsewhere = RunRecord(replace(record.store, uri=f"sqlite:///{missing}"), "0" * 32)
+    elsewhere.begin()
+    elsewhere.end("FINISHED")
+    record.end("FINISHED")
+    publish_left(record.store)
+    assert status(record) == "FINISHED"
+    with pytest.raises(UserError, match=r"mlflow\.db: no runs there; train first, or give the address"):
+        list(sync(tmp_path, None))
+    with pytest.raises(UserError, match="--tracking-uri=postgresql://host/x: a database holds no artifacts"):
+        list(sync(tmp_path, "postgresql://host/x"))
+    assert not missing.parent.exists()
 
 
 def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_record_stays(

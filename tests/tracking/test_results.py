@@ -57,6 +57,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     add_sweep(client, experiment, "tried", [["encoder=rnn"], ["encoder=bag"]], trials=2)
     add_sweep(client, experiment, "mixed", [["encoder=rnn"], ["encoder=bag"]], trials=1)
     add_sweep(client, experiment, "drawn", [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)], diverged=1)
+    add_sweep(client, experiment, "anna's", [["seed=0"]])
     add_sweep(client, experiment, "backwards", [["encoder=rnn", "seed=0"], ["encoder=bag", "seed=0"]], backwards=True)
     return Store(client, uri, experiment, folder)
 
@@ -183,6 +184,7 @@ def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store)
     by_name = find_sweep(store, "deep")
     assert find_sweep(store, by_name.info.run_id).info.run_id == by_name.info.run_id
     assert find_sweep(store, "latest").info.run_name == "backwards"
+    assert find_sweep(store, "anna's").info.run_name == "anna's"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The MLflow store: made once, whoever comes first."""
 
+import errno
 import json
 import os
 import shutil
@@ -17,12 +18,13 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from processes import environment
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import _download
-from sentiment_rnn.tracking.store import Store, open_store, store_uri, where_to_look
+from sentiment_rnn.tracking.store import Store, open_store, storage_fault, store_uri, where_to_look
 
 
 def tracking(folder: Path, **overrides: object) -> TrackingConfig:
@@ -146,6 +148,13 @@ def test_a_store_that_is_only_read_is_not_made(tmp_path: Path) -> None:
 def test_a_message_names_the_folder_as_the_command_calls_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^--store=.*runs: no runs there"):
         open_store(tracking(tmp_path / "runs"), create=False, names=("--store", "--tracking-uri"))
+
+
+def test_a_full_disk_is_named_by_the_folder_that_is_on_it(tmp_path: Path) -> None:
+    store = Store(MlflowClient("sqlite://"), "", "", tmp_path, shared=tmp_path / "checkpoints")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for error, place in ((full, store.shared), (MlflowException("database or disk is full"), store.directory)):
+        assert str(storage_fault(store, error)).startswith(f"{place}: the disk is full; ")
 
 
 def test_where_to_look_is_a_command_or_the_address_of_a_server(tmp_path: Path) -> None:

@@ -59,10 +59,11 @@ def prune(arguments: argparse.Namespace) -> None:
         print_plan(planned, arguments.keep)
     count = sum(len(part.files) for part in planned.removals)
     what = f"{count} {'checkpoint' if count == 1 else 'checkpoints'}, {decimal(planned.size)}"
+    shown = {"deleted": arguments.yes, **described(planned)}
     if arguments.yes:
         remove(store, planned, f"--keep {arguments.keep}")
     if arguments.json:
-        print(json.dumps({"deleted": arguments.yes, **described(planned)}, indent=1))
+        print(json.dumps(shown, indent=1))
     elif not count:
         print("nothing to delete")
     else:

@@ -19,8 +19,6 @@ from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
 from sentiment_rnn.errors import UserError
 
 log = logging.getLogger("sentiment_rnn")
-DRAWN = "optimizer.draw=", "+optimizer.draws="
-"""Beginnings of the overrides of a job that is a draw of a random search, or takes a draw that one chose."""
 
 
 def main() -> None:
@@ -34,8 +32,8 @@ def main() -> None:
     interrupted = False
     try:
         job()
-    except (KeyboardInterrupt, SystemExit):  # the second is a scheduler's
-        interrupted = True
+    except (KeyboardInterrupt, SystemExit) as error:  # the second is a scheduler's, or says what cannot be prepared
+        interrupted = not isinstance(getattr(error, "code", None), str)
         raise
     finally:
         if callback := sys.modules.get("sentiment_rnn.runs.callback"):  # which Hydra has imported if a sweep has begun
@@ -79,8 +77,8 @@ def job(config: DictConfig) -> float | None:
     except UserError as error:
         if single:
             fail(str(error))
-        drawn = any(override.startswith(DRAWN) for override in hydra_config.overrides.task)
-        if drawn and isinstance(error, DivergedError) and run.tracking.search_trial is None:
+        drawn = isinstance(error, DivergedError) and run.optimizer.draw is not None
+        if drawn and run.tracking.search_trial is None:
             log.info("%s, draw %d: diverged; it has no score", run.encoder.name, run.optimizer.draw)
             return math.nan
         raise

@@ -97,7 +97,7 @@ def open_model(
         store = None if model and names_folder(model) else opened_store(arguments, of_experiment=False)
         registered = ""
         if store is None:
-            folder = checked_model(Path(str(model)))
+            folder = checked_model(Path(str(model)).expanduser())
         elif run:
             run = whole_id(store, run)
             make_missing_model(store, run)

@@ -24,19 +24,20 @@ def checked(config: DictConfig) -> RunConfig:
     """
     settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     found, parts = _typed(OmegaConf.get_type(config), OmegaConf.to_container(settings, resolve=True))
-    found.encoder = checked_encoder(parts["encoder"])
+    nodes = OmegaConf.create(parts)
+    found.encoder = checked_encoder(nodes.encoder)
     if isinstance(found, TextConfig):
-        found.data = checked_data(parts["data"])
+        found.data = checked_data(nodes.data)
     found.optimizer = found.optimizer.settled(found.encoder.name)
     return found
 
 
-def _typed(kind: Any, plain: Any) -> tuple[RunConfig, DictConfig]:
+def _typed(kind: Any, plain: Any) -> tuple[RunConfig, dict[str, Any]]:
     """Plain values as a configuration without its encoder and its source of reviews, whose classes have keys of their
     own; and these two."""
     parts = {key: plain.pop(key) for key in ("encoder", "data") if key in plain}
     schema = OmegaConf.merge(OmegaConf.structured(kind), dict(plain, **dict.fromkeys(parts)))
-    return cast(RunConfig, OmegaConf.to_object(schema)), OmegaConf.create(parts)
+    return cast(RunConfig, OmegaConf.to_object(schema)), parts
 
 
 def checked_encoder(node: DictConfig) -> EncoderConfig:

@@ -48,10 +48,16 @@ class Arm:
         """The encoder's colour, as the configuration gives it."""
         return self.runs[0].config.encoder.color
 
-    @property
-    def correct(self) -> np.ndarray:
-        """bool [seeds, N]."""
-        return np.stack([run.predictions.correct for run in self.runs])
+    def accuracies(self, of: str, low: int, high: int) -> list[float]:
+        """Accuracy of each run on its test reviews with `lags`, or `lengths`, of at least `low` and below `high`, where
+        it has any: seeds may have read other reviews."""
+        found = []
+        for run in self.runs:
+            values = getattr(run.predictions, of)
+            inside = (values >= low) & (values < high)
+            if inside.any():
+                found.append(float(run.predictions.correct[inside].mean()))
+        return found
 
 
 @dataclass(frozen=True)
@@ -297,21 +303,18 @@ LAG_TITLE = "Test accuracy by lag: from the deciding clause to the end [tokens]"
 def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
     """Test accuracy by lag; None where lags are unknown."""
     found = lag_bins(arms, bins)
-    rows = [
-        (arm.label, *(_accuracy(arm, chosen[place]) for chosen in found.values())) for place, arm in enumerate(arms)
-    ]
+    rows = [(arm.label, *(_accuracy(arm.accuracies("lags", *ends)) for ends in found.values())) for arm in arms]
     return Table(LAG_TITLE, ("arm", *found), rows) if found else None
 
 
-def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, list[np.ndarray]]:
-    """Which test reviews of each arm, bool [N], have their deciding clause `27–51` tokens from the end, in logarithmic
-    bins; empty where lags are unknown."""
+def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, tuple[int, int]]:
+    """Logarithmic bins of the tokens from the deciding clause to the end: by name, `27–51`, the lowest lag and the one
+    above the highest; empty where lags are unknown."""
     if not all(run.predictions.has_lags for arm in arms for run in arm.runs):
         return {}
-    of_arm = [arm.runs[0].predictions.lags for arm in arms]
-    every = np.concatenate(of_arm)
+    every = np.concatenate([run.predictions.lags for arm in arms for run in arm.runs])
     return {
-        f"{low}" if high == low + 1 else f"{low}–{high - 1}": [(lags >= low) & (lags < high) for lags in of_arm]
+        f"{low}" if high == low + 1 else f"{low}–{high - 1}": (low, high)
         for low, high, _ in binned(every, logarithmic_bins(every, bins))
     }
 
@@ -329,13 +332,13 @@ def in_words(arms: Sequence[Arm]) -> list[str]:
     sentences = [
         sentence("Test reviews judged rightly", [[run.metrics["test/accuracy"] for run in arm.runs] for arm in arms])
     ]
-    for lags, chosen in list(lag_bins(arms).items())[-1:]:
-        if all(of.any() for of in chosen):
-            accuracies = [arm.correct[:, of].mean(1).tolist() for arm, of in zip(arms, chosen, strict=True)]
+    for lags, ends in list(lag_bins(arms).items())[-1:]:
+        accuracies = [arm.accuracies("lags", *ends) for arm in arms]
+        if all(accuracies):
             sentences.append(sentence(f"With the deciding clause {lags} tokens from the end", accuracies))
     return sentences
 
 
-def _accuracy(arm: Arm, chosen: np.ndarray) -> str:
-    """Accuracy on the chosen reviews, bool [N]; a blank where there are none."""
-    return percent_with_deviation(spread(list(arm.correct[:, chosen].mean(1)))) if chosen.any() else ""
+def _accuracy(accuracies: Sequence[float]) -> str:
+    """A cell of accuracies by seed; a blank where there are none."""
+    return percent_with_deviation(spread(accuracies)) if accuracies else ""

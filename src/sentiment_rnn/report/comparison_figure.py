@@ -100,19 +100,19 @@ def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
 
 def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     known = all(run.predictions.has_lags for arm in arms for run in arm.runs)
+    of = "lags" if known else "lengths"
     for arm in arms:
-        predictions = arm.runs[0].predictions
-        values = predictions.lags if known else predictions.lengths
+        values = np.concatenate([getattr(run.predictions, of) for run in arm.runs])
         edges = logarithmic_bins(values, 10) if known else quantile_bins(values, 10)
         centers, means, deviations = [], [], []
-        for _, _, inside in binned(values, edges):
-            score = spread(list(arm.correct[:, inside].mean(1)))
+        for low, high, inside in binned(values, edges):
+            score = spread(arm.accuracies(of, low, high))
             centers.append(float(np.median(values[inside])))
             means.append(score.mean)
             deviations.append(score.deviation)
-        low, high = np.array(means) - deviations, np.array(means) + deviations
+        lower, upper = np.array(means) - deviations, np.array(means) + deviations
         axes.plot(centers, means, **line_of(arm.name), markersize=4, color=colors[arm.name], label=arm.label)
-        axes.fill_between(centers, low, high, color=colors[arm.name], alpha=0.2, linewidth=0)
+        axes.fill_between(centers, lower, upper, color=colors[arm.name], alpha=0.2, linewidth=0)
     decorate_accuracy(axes, "lag" if known else "length", "Test accuracy")
     if len(arms) <= 5:  # more would hide the curves; the bars name the colours
         axes.legend(loc="best", fontsize="small")

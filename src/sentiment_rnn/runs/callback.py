@@ -27,7 +27,7 @@ from sentiment_rnn.tracking.publish import finish_all, publish_left
 from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, planned_runs, results_of, trials_of
 from sentiment_rnn.tracking.reuse import Wanted
 from sentiment_rnn.tracking.store import Store, check_store, open_store
-from sentiment_rnn.tracking.store_errors import quick_answers, store_errors
+from sentiment_rnn.tracking.store_errors import line_of_store, quick_answers, store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep, SweepPlan, end_killed_runs, jobs_left, open_sweep
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
@@ -136,7 +136,7 @@ def summary_of(store: Store, parent: str, known: Wanted) -> tuple[str, dict[str,
             arms = arms_of(results_of(store, run, known=known))
             searched = trials_of(store, run) > 0
             return summary_text(arms, planned_runs(store, run)), summary_metrics(arms, not searched)
-    except UserError as error:  # also where only trials have finished
+    except (UserError, OSError) as error:  # also where only trials have finished, or the disk is full
         log.debug("no summary: %s", error)
         return "", {}
 
@@ -147,10 +147,11 @@ def exit_on_user_error() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if line := line_of(error):
-            raise SystemExit(f"error: {masked(line)}") from error
-        log.exception("the run could not be prepared")
-        raise SystemExit(1) from error
+        line = line_of(error) or line_of_store(error)
+        if line is None:
+            line = "the run could not be prepared"
+            log.exception(line)
+        raise SystemExit(f"error: {masked(line)}") from error
 
 
 def check_encoders_named(config: DictConfig, configs: list[RunConfig]) -> None:

@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from filelock import Timeout
-from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -29,7 +29,7 @@ from sentiment_rnn.tracking.names import DIVERGED_TAG, ERROR_TAG, RECORD, TAKEN_
 from sentiment_rnn.tracking.ownership import owner_in, writer_of
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.results import FINISHED, RUNNING, is_finished
-from sentiment_rnn.tracking.store import Store, check_store, storage_fault
+from sentiment_rnn.tracking.store import Store, open_store, storage_fault
 from sentiment_rnn.tracking.store_errors import is_refusal, no_answer, short_reason, store_errors
 
 log = logging.getLogger("sentiment_rnn")
@@ -110,7 +110,10 @@ class Publisher:
                 last = self.copy.publish(live=True) or last
             except Exception as error:  # of whatever keeps the runs: the next attempt may go well
                 full = storage_fault(self.record.store, error)  # which the run itself meets, and says
-                if self.record.taken_over or (full and last):
+                if self.record.taken_over:
+                    return
+                if full and last:
+                    self.away = short_reason(error)
                     return
                 if not full:
                     self._note(short_reason(error))
@@ -280,12 +283,15 @@ class Copy:
 
 def publish_left(store: Store) -> None:
     """Publish what earlier processes have left for this store, as far as it can be done now."""
-    for record in _records(store.checkpoints):
-        if record.store.uri == store.uri and not record.is_at_work and record.run_id not in at_end:
-            try:
+    for address, _, folder in _records(store.checkpoints):
+        if address != store.uri or folder.name in at_end:
+            continue
+        try:
+            record = RunRecord(replace(store, shared=folder.parent), folder.name)
+            if not record.is_at_work:
                 Copy(record).publish()
-            except Exception as error:  # another process publishes it; its run is deleted, or on another server
-                log.debug("run %s: not published (%s)", record.run_id, short_reason(error))
+        except Exception as error:  # another process publishes it; its run is deleted, or on another server
+            log.debug("run %s: not published (%s)", folder.name, short_reason(error))
 
 
 def sync(directory: Path, uri: str | None) -> Iterator[str]:
@@ -299,18 +305,15 @@ def sync(directory: Path, uri: str | None) -> Iterator[str]:
     """
     faults: list[str] = []
     away: set[str] = set()
-    for record in _records(directory, uri):
-        address = record.store.uri
+    for address, experiment, folder in _records(directory, uri):
         if address in away:  # which took seconds to find
             continue
-        if record.is_at_work:
-            yield f"run {record.run_id}: left alone, since a process is at work on it"
-            continue
+        config = TrackingConfig(address, str(directory), experiment, checkpoints=str(folder.parent))
         try:
-            check_store(TrackingConfig(address, str(directory), record.store.experiment), "--tracking-uri")
-            with store_errors(address, record.store.experiment, "EDIT", "--tracking-uri"):
-                yield _sync_one(record)
-        except UserError as fault:
+            store = open_store(config, create=False, names=("--store", "--tracking-uri"), of_experiment=False)
+            with store_errors(address, experiment, "EDIT", "--tracking-uri"):
+                yield _sync_one(RunRecord(store, folder.name))
+        except (UserError, OSError) as fault:
             faults.append(str(fault))
             if isinstance(fault.__cause__, MlflowException) and no_answer(fault.__cause__):
                 away.add(address)
@@ -319,6 +322,8 @@ def sync(directory: Path, uri: str | None) -> Iterator[str]:
 
 
 def _sync_one(record: RunRecord) -> str:
+    if record.is_at_work:
+        return f"run {record.run_id}: left alone, since a process is at work on it"
     found = Copy(record)
     try:
         found.publish()
@@ -334,16 +339,16 @@ def _sync_one(record: RunRecord) -> str:
     return f"run {record.run_id}: sent to {record.store.uri}" + (", not all of it" if found.lacking else "")
 
 
-def _records(directory: Path, uri: str | None = None) -> Iterator[RunRecord]:
-    """The records under a folder; those of each store by its own address, or by the one that is given."""
+def _records(directory: Path, uri: str | None = None) -> Iterator[tuple[str, str, Path]]:
+    """The records under a folder that are not published: the address of the store, or the one that is given, its
+    experiment, and the run's folder."""
     for path in sorted([*directory.glob(f"*/{RECORD}/run.json"), *directory.glob(f"checkpoints/*/{RECORD}/run.json")]):
         published = path.with_name("published")
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-            address, experiment, folder = uri or told["uri"], told["experiment"], path.parent.parent
+            found = uri or told["uri"], told["experiment"], path.parent.parent
             if published.exists() and published.read_text(encoding="utf-8") == told["tags"][WRITER_TAG]:
                 continue
         except (OSError, ValueError, LookupError):  # published meanwhile
             continue
-        store = Store(MlflowClient(address), address, "", directory, experiment, folder.parent)
-        yield RunRecord(store, folder.name)
+        yield found

@@ -210,7 +210,8 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
             if SWEEP_TAG not in run.data.tags:
                 raise UserError(f"{run.info.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
             return run
-        query += f" and tags.`{STUDY_TAG}` = '{sweep.replace(chr(39), '')}'"
+        quote = '"' if "'" in sweep else "'"
+        query += f" and tags.`{STUDY_TAG}` = {quote}{sweep.replace(quote, '')}{quote}"
     if finished:
         query += f" and {IS_FINISHED}"
     found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)

@@ -110,9 +110,9 @@ def open_store(
     uri = store_uri(config)
     directory_name, uri_name = names
     database = _database(uri)
-    named = (uri, uri_name) if config.uri else (config.directory, directory_name)
+    named = (uri, uri_name, "address") if config.uri else (config.directory, directory_name, "folder")
     if not create and _is_missing(database):
-        raise UserError(f"{named[1]}={named[0]}: no runs there; train first, or give the folder of a store")
+        raise UserError(f"{named[1]}={named[0]}: no runs there; train first, or give the {named[2]} of a store")
     if not config.uri and (found := NOT_IN_ADDRESS.search(str(directory))):
         raise UserError(
             f"{directory_name}={config.directory}: {found[0]}, of {directory}, cannot be in the address of a database; "
@@ -211,7 +211,8 @@ def storage_fault(store: Store, error: BaseException) -> UserError | None:
     cause = error.__cause__ if isinstance(error, UserError) else error
     for found, fault in STORAGE_FAULTS.items():
         if isinstance(cause, MlflowException | OSError) and found in str(cause):
-            return UserError(f"{store.directory}: {fault}; mend that, and the same command resumes the run")
+            place = (store.shared if isinstance(cause, OSError) else None) or store.directory
+            return UserError(f"{place}: {fault}; mend that, and the same command resumes the run")
     return None
 
 
