@@ -10,11 +10,12 @@ from experiments.imdb.filler import MARGIN, MOST, STATE, Setting, areas, lost, w
 from experiments.lab.findings import Findings
 from experiments.lab.p_values import sign_p
 from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, judged, most, tally
+from experiments.lab.statistics import geometric_interval
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import values_of
 from sentiment_rnn import runtime
-from sentiment_rnn.report.statistics import geometric_interval, percent, spread, t_interval, with_deviation
+from sentiment_rnn.report.statistics import percent, spread, t_interval, with_deviation
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store

@@ -10,8 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.imdb.word_pairs import FILMS, WORTH, clustered
+from experiments.lab.figures import label_ends
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
+from experiments.lab.statistics import points
 from experiments.lab.study import Arm, Protocol, Study, find_study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, Key, read_correct, read_results
@@ -19,8 +21,8 @@ from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import GUIDE, ink, label_ends, line_of, new_figure, styled
-from sentiment_rnn.report.statistics import percent, points
+from sentiment_rnn.report.figures import GUIDE, ink, line_of, new_figure, styled
+from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
 from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of

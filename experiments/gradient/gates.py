@@ -43,12 +43,13 @@ from experiments.gradient.readers import (
 )
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.rules import LEARNS, MOST, Evidence, Numbers, Verdict, above, below, judged, tally
+from experiments.lab.statistics import clopper_pearson, geometric_interval, with_bounds
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.report.statistics import Interval, clopper_pearson, geometric_interval, with_bounds
+from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.runs.restored import data_of, load_tested
 from sentiment_rnn.tracking.results import RunResult, validation_rank

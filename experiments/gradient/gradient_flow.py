@@ -29,18 +29,13 @@ from experiments.gradient.models import (
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import LEVEL, probability_of_superiority, rank_p
 from experiments.lab.rules import LEARNS, MOST, Evidence, Numbers, Verdict, above, below, every, judged, tally, within
+from experiments.lab.statistics import clopper_pearson, geometric_interval, with_bounds
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.probes.state_gradients import gradient_flow
-from sentiment_rnn.report.statistics import (
-    Interval,
-    clopper_pearson,
-    geometric_interval,
-    t_interval,
-    with_bounds,
-)
+from sentiment_rnn.report.statistics import Interval, t_interval
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.runs.restored import data_of
 from sentiment_rnn.runs.reviews import gradient_sample

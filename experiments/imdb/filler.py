@@ -18,6 +18,7 @@ from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import holm, probability_of_superiority, sign_p
 from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, beyond, judged, most, tally
+from experiments.lab.statistics import points
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
@@ -28,7 +29,7 @@ from sentiment_rnn.data.sources.generated import NEUTRAL
 from sentiment_rnn.data.tokenizer import Tokenizer
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.figures import styled
-from sentiment_rnn.report.statistics import percent, points, t_interval, welch_interval
+from sentiment_rnn.report.statistics import percent, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.runs.restored import data_of, load_tested
 from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of

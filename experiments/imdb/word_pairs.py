@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
+from experiments.lab.statistics import points
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, read_correct, values_of
@@ -31,7 +32,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.review import SPLITS
 from sentiment_rnn.data.tokenizer import splitter
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import Interval, percent, points
+from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.store import Store
 

@@ -14,7 +14,7 @@ from scipy.stats import CensoredData, ecdf
 
 from experiments.lab.rules import LEARNS, MOST, Evidence
 from experiments.lab.study import Arm
-from sentiment_rnn.report.figures import GUIDE, WIDTH, draw_level, label_ends, line_of, new_figure, styled
+from sentiment_rnn.report.figures import GUIDE, WIDTH, draw_level, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import Interval, accuracy_interval
 
 Arms = Mapping[str, Arm]
@@ -141,6 +141,29 @@ def draw_lines(
         axes.vlines(x, low, high, color=color, alpha=0.3, linewidth=2.5)
         drawn += axes.plot(x, values, label=label, color=color, **line_of(styles[arm].encoder))
     label_ends(figure, axes, drawn)
+
+
+def label_ends(figure: Figure, axes: Axes, lines: Sequence[Line2D]) -> None:
+    """Write the label of each line behind its end, in its colour, moved up or down where two would overlap.
+
+    Call it when the limits of the axes are set.
+    """
+    if not lines:
+        return
+    lines = sorted(lines, key=lambda line: [*reversed(np.asarray(line.get_ydata(), float))])  # from below
+    ends = [np.asarray(line.get_xydata(), float)[-1] for line in lines]
+    heights = (axes.transScale + axes.transLimits).transform(ends)[:, 1]
+    row = 1.35 / 72 * matplotlib.rcParams["font.size"] * figure.dpi / axes.bbox.height
+    below = row * np.arange(len(lines))
+    free = heights - below
+    apart = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + below
+    places = np.clip(apart, below, 1 - row / 3 + below - below[-1])  # none above or below the axes
+    for line, (x, y), place in zip(lines, ends, places, strict=True):
+        arrow = {"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.8, "relpos": (0, 0.5), "shrinkB": 4}
+        axes.annotate(
+            str(line.get_label()), (x, y), (1.05, place), textcoords="axes fraction", va="center",
+            color=ink(str(line.get_color())), arrowprops=arrow, annotation_clip=False,
+        )  # fmt: skip
 
 
 def carried(evidence: Evidence) -> Figure:

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from experiments.lab import figures
 from experiments.lab.rules import Evidence, Verdict, evidence_of, tally, verdicts_of
 from experiments.lab.search import Draw, draws_of, finals_table, search_table
+from experiments.lab.statistics import clopper_pearson
 from experiments.lab.study import Protocol, Study, known
 from experiments.lab.tables import TABLES
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import Interval, clopper_pearson, spread, with_deviation
+from sentiment_rnn.report.statistics import Interval, spread, with_deviation
 from sentiment_rnn.report.tables import Table
 
 SEARCHED = {

@@ -22,19 +22,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from experiments.lab.p_values import LEVEL, fisher_p, holm, sign_p
+from experiments.lab.statistics import clopper_pearson, counted, points, share_difference
 from experiments.lab.study import Claim, Protocol, Study
 from experiments.lab.table import BySeed, values_of
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import (
-    Interval,
-    accuracy_difference,
-    accuracy_interval,
-    clopper_pearson,
-    counted,
-    percent,
-    points,
-    share_difference,
-)
+from sentiment_rnn.report.statistics import Interval, accuracy_difference, accuracy_interval, percent
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
 LEARNS = 0.9

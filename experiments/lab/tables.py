@@ -15,13 +15,8 @@ from experiments.lab.rules import (
     parts_of,
     tally,
 )
-from sentiment_rnn.report.statistics import (
-    Interval,
-    gaffke_interval,
-    paired_interval,
-    percent,
-    points,
-)
+from experiments.lab.statistics import gaffke_interval, paired_interval, points
+from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
 
 SPANNED = 3

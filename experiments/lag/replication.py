@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from experiments.lab.findings import Findings, searched_where_run
 from experiments.lab.rules import Evidence, Numbers, Verdict, judged, tally
-from sentiment_rnn.report.statistics import clopper_pearson
+from experiments.lab.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table
 
 LAGS = ("5", "20", "50")

@@ -34,6 +34,7 @@ from experiments.imdb.filler import (
 )
 from experiments.lab.findings import Findings
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Evidence, evidence_of
+from experiments.lab.statistics import points
 from experiments.lab.study import find_study
 from experiments.lab.table import rows_of
 from sentiment_rnn import runtime
@@ -41,7 +42,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sources.generated import NEUTRAL
 from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary, splitter
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.report.statistics import points, welch_interval
+from sentiment_rnn.report.statistics import welch_interval
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.store import open_store

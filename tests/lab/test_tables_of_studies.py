@@ -10,10 +10,11 @@ from made_studies import Scores, evidence, learners, make_study, search_rows, ta
 from experiments.lab import tables
 from experiments.lab.findings import findings_of
 from experiments.lab.rules import Numbers, evidence_of
+from experiments.lab.statistics import clopper_pearson
 from experiments.lab.study import Study, all_studies
 from experiments.lab.table import read_results, rows_of
 from experiments.lab.tables import span
-from sentiment_rnn.report.statistics import Interval, clopper_pearson
+from sentiment_rnn.report.statistics import Interval
 
 FOUR: Scores = {
     ("lstm", "20"): learners(20), ("lstm", "50"): learners(16), ("rnn", "20"): learners(18), ("rnn", "50"): learners(0)

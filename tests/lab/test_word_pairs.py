@@ -17,10 +17,10 @@ from experiments.imdb import word_pairs
 from experiments.imdb.word_pairs import CLASSIFIERS, COMPARED, clustered, findings, grams_of, log_count_ratios, trained
 from experiments.lab.findings import Findings
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, evidence_of
+from experiments.lab.statistics import points
 from experiments.lab.study import find_study
 from experiments.lab.table import CORRECT, Correct, check_correct, correct_file, read_results, rows_of
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import points
 
 STUDY = find_study("imdb")
 PROTOCOL = STUDY.protocol("word_pairs")

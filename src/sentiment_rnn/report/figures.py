@@ -12,7 +12,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
@@ -80,29 +79,6 @@ def ink(color: str) -> tuple[float, float, float]:
     """A colour so dark that letters in it can be read on white."""
     red, green, blue = to_rgb(color)
     return 0.7 * red, 0.7 * green, 0.7 * blue
-
-
-def label_ends(figure: Figure, axes: Axes, lines: Sequence[Line2D]) -> None:
-    """Write the label of each line behind its end, in its colour, moved up or down where two would overlap.
-
-    Call it when the limits of the axes are set.
-    """
-    if not lines:
-        return
-    lines = sorted(lines, key=lambda line: [*reversed(np.asarray(line.get_ydata(), float))])  # from below
-    ends = [np.asarray(line.get_xydata(), float)[-1] for line in lines]
-    heights = (axes.transScale + axes.transLimits).transform(ends)[:, 1]
-    row = 1.35 / 72 * matplotlib.rcParams["font.size"] * figure.dpi / axes.bbox.height
-    below = row * np.arange(len(lines))
-    free = heights - below
-    apart = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + below
-    places = np.clip(apart, below, 1 - row / 3 + below - below[-1])  # none above or below the axes
-    for line, (x, y), place in zip(lines, ends, places, strict=True):
-        arrow = {"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.8, "relpos": (0, 0.5), "shrinkB": 4}
-        axes.annotate(
-            str(line.get_label()), (x, y), (1.05, place), textcoords="axes fraction", va="center",
-            color=ink(str(line.get_color())), arrowprops=arrow, annotation_clip=False,
-        )  # fmt: skip
 
 
 def save_figure(figure: Figure, path: Path) -> None:

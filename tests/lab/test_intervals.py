@@ -1,6 +1,6 @@
-"""Intervals of shares against published examples, and how often they hold the true value, to the last outcome."""
+"""Intervals of studies against published examples, and how often they hold the true value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import product
 
 import hypothesis.strategies as st
@@ -9,27 +9,17 @@ import pytest
 from hypothesis import given
 from scipy.stats import binom
 
-from sentiment_rnn.report.statistics import Interval, clopper_pearson, counted, share_difference, wilson_interval
+from experiments.lab.statistics import (
+    clopper_pearson,
+    counted,
+    gaffke_interval,
+    paired_interval,
+    points,
+    share_difference,
+)
+from sentiment_rnn.report.statistics import Interval, welch_interval, wilson_interval
 
 counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
-
-
-@pytest.mark.parametrize(
-    ("correct", "total", "low", "high"),
-    # Newcombe (1998), Statistics in Medicine 17, table I, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_interval_equals_published_examples(correct: int, total: int, low: float, high: float) -> None:
-    interval = wilson_interval(correct, total)
-    assert interval.estimate == correct / total
-    assert interval.low == pytest.approx(low, abs=5e-5)
-    assert interval.high == pytest.approx(high, abs=5e-5)
-
-
-@given(data=st.data(), total=st.integers(1, 500))
-def test_wilson_interval_holds_its_estimate(data: st.DataObject, total: int) -> None:
-    interval = wilson_interval(data.draw(st.integers(0, total)), total)
-    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
 
 
 @pytest.mark.parametrize(
@@ -106,3 +96,58 @@ def test_an_interval_of_a_difference_holds_its_estimate_and_changes_its_sign(
     found, other = share_difference(*first, *second), share_difference(*second, *first)
     assert -1 <= found.low <= found.estimate <= found.high <= 1
     assert found == pytest.approx((-other.estimate, -other.high, -other.low))
+
+
+def test_a_difference_in_points_has_its_sign_and_its_interval() -> None:
+    assert points(welch_interval([0.7], [0.5, 0.6])) == "+15.0"
+    assert points(Interval(0.14, 0.1, 0.18)) == "+14.0 (+10.0 to +18.0)"
+
+
+TRIALS = 2000
+
+
+def coverage(intervals: Iterable[Interval], truth: float) -> float:
+    """How often the intervals hold the true value."""
+    return float(np.mean([found.low <= truth <= found.high for found in intervals]))
+
+
+@pytest.mark.parametrize("seeds", [3, 10, 20])
+def test_a_paired_interval_of_seeds_that_share_their_luck_holds_the_difference_and_is_narrower(seeds: int) -> None:
+    random = np.random.default_rng(seeds)
+    luck = random.normal(0, 0.05, (TRIALS, seeds))
+    first, second = (random.normal(mean, 0.02, (TRIALS, seeds)) + luck for mean in (0.8, 0.7))
+    paired = [paired_interval(by_seed(one), by_seed(other)) for one, other in zip(first, second, strict=True)]
+    assert coverage(paired, 0.1) == pytest.approx(0.95, abs=0.012)
+    unpaired = list(map(welch_interval, first, second))
+    assert np.mean([found.high - found.low for found in paired]) < 0.7 * np.mean([u.high - u.low for u in unpaired])
+
+
+def by_seed(values: Iterable[float]) -> dict[int, float]:
+    return dict(enumerate(values))
+
+
+@pytest.mark.parametrize("learns", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("seeds", [10, 20])
+def test_a_gaffke_interval_holds_the_mean_of_outcomes_in_two_clusters(seeds: int, learns: float) -> None:
+    random = np.random.default_rng(seeds)
+    outcomes = random.binomial(2000, np.where(random.random((100, seeds)) < learns, 1.0, 0.5)) / 2000
+    assert coverage(map(gaffke_interval, outcomes), 0.5 + learns / 2) >= 0.95
+
+
+@pytest.mark.parametrize(("successes", "total"), [(0, 20), (7, 20), (20, 20), (10, 10)])
+def test_a_gaffke_interval_of_zeros_and_ones_is_the_exact_one_of_a_share(successes: int, total: int) -> None:
+    exact = clopper_pearson(successes, total)
+    found = gaffke_interval([1.0] * successes + [0.0] * (total - successes))
+    assert found == pytest.approx(exact, abs=0.01 * (exact.high - exact.low))
+
+
+def test_a_gaffke_interval_refuses_a_value_that_is_out_of_bounds() -> None:
+    with pytest.raises(ValueError, match=r"values from 0\.5 to 1\.2, expected 0 to 1"):
+        gaffke_interval([0.5, 1.2])
+
+
+def test_a_paired_interval_takes_values_of_the_same_seeds_alone() -> None:
+    found = paired_interval({0: 0.5, 1: 0.7}, {1: 0.6, 0: 0.4})
+    assert found == pytest.approx((0.1, 0.1, 0.1))
+    with pytest.raises(ValueError, match=r"seeds \[0\] and \[1\] are not pairs"):
+        paired_interval({0: 0.5}, {1: 0.5})
