@@ -31,8 +31,8 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.runs import callback
 from sentiment_rnn.runs.callback import digest_of, identities_of, prepare
+from sentiment_rnn.tracking.results import SweepPlan
 from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.tracking.sweeps import SweepPlan
 
 WRONG_OVERRIDES = {
     "encoder.hiden_size=8": "did you mean hidden_size?",

@@ -30,7 +30,7 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.ownership import this_process
 from sentiment_rnn.tracking.pruning import plan, remove
-from sentiment_rnn.tracking.results import find_sweep, planned_runs
+from sentiment_rnn.tracking.results import find_sweep, recorded_plan
 from sentiment_rnn.tracking.store import Store, open_store
 
 FILES = ("best.ckpt", "last.ckpt")
@@ -191,7 +191,7 @@ def test_the_plan_of_another_version_counts_as_none(plan: str, store: Store) -> 
     parent, runs = add_sweep(store, 0.7, 0.9, status="FAILED")
     store.client.log_text(parent, plan, "sweep.yaml")
     assert entry(store, parent).jobs == (1 if "a=b" in plan else len(runs))
-    assert planned_runs(store, store.client.get_run(parent)) == (1 if "a=b" in plan else 0)
+    assert recorded_plan(store, store.client.get_run(parent)).count == (1 if "a=b" in plan else 0)
 
 
 def test_every_run_is_listed_however_many_pages_they_fill(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,10 @@ from sentiment_rnn.tracking.names import IDENTITY_TAG, SWEEP_TAG, TAKEN_OVER_TAG
 from sentiment_rnn.tracking.ownership import this_process
 from sentiment_rnn.tracking.publish import Copy, Publisher, publish_left, sync
 from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.results import SweepPlan
 from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import SweepPlan, open_sweep
+from sentiment_rnn.tracking.sweeps import open_sweep
 
 AWAY = MlflowException("API request to http://127.0.0.1:9/x failed with exception Connection refused")
 FULL = MlflowException("(sqlite3.OperationalError) database or disk is full")

@@ -15,9 +15,9 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.inventory import chosen, entries_of
 from sentiment_rnn.tracking.names import DIVERGED_TAG, ORDER_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
-from sentiment_rnn.tracking.results import find_sweep, result_of, results_of
+from sentiment_rnn.tracking.results import SweepPlan, find_sweep, result_of, results_of
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep, SweepPlan, log_comparison, open_sweep
+from sentiment_rnn.tracking.sweeps import OpenSweep, log_comparison, open_sweep
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:

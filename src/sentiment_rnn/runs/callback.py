@@ -24,11 +24,11 @@ from sentiment_rnn.runs.job_process import made_in_job
 from sentiment_rnn.runs.launchers import check_devices, jobs_at_once, prepare_launcher, runs_here, trials_at_once
 from sentiment_rnn.runs.machine import check_device, check_parts, resolved
 from sentiment_rnn.tracking.publish import finish_all, publish_left
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, planned_runs, results_of, trials_of
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, SweepPlan, recorded_plan, results_of
 from sentiment_rnn.tracking.reuse import Wanted
 from sentiment_rnn.tracking.store import Store, check_store, open_store
 from sentiment_rnn.tracking.store_errors import line_of_store, quick_answers, store_errors
-from sentiment_rnn.tracking.sweeps import OpenSweep, SweepPlan, end_killed_runs, jobs_left, open_sweep
+from sentiment_rnn.tracking.sweeps import OpenSweep, end_killed_runs, jobs_left, open_sweep
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
@@ -134,8 +134,8 @@ def summary_of(store: Store, parent: str, known: Wanted) -> tuple[str, dict[str,
         with store_errors(store.uri, store.experiment, "EDIT"), quick_answers():
             run = store.client.get_run(parent)
             arms = arms_of(results_of(store, run, known=known))
-            searched = trials_of(store, run) > 0
-            return summary_text(arms, planned_runs(store, run)), summary_metrics(arms, not searched)
+            plan = recorded_plan(store, run)
+            return summary_text(arms, plan.count), summary_metrics(arms, of_arms=not plan.trials)
     except (UserError, OSError) as error:  # also where only trials have finished, or the disk is full
         log.debug("no summary: %s", error)
         return "", {}

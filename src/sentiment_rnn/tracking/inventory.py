@@ -23,7 +23,7 @@ from sentiment_rnn.tracking.names import (
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.ownership import writer_of
-from sentiment_rnn.tracking.results import RUNNING, is_finished, order_of, planned_runs, reused_by, validation_rank
+from sentiment_rnn.tracking.results import RUNNING, is_finished, latest_of, recorded_plan, reused_by, validation_rank
 from sentiment_rnn.tracking.store import Store
 
 SILENT = 3600
@@ -129,10 +129,12 @@ def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
     if sweep is None:
         return list(entries)
     if sweep == "latest":
-        sweeps = [entry for entry in entries if entry.is_sweep]
-        found = sorted(sweeps, key=lambda entry: (order_of(entry.run), entry.updated))[-1:]
+        sweeps = [entry.run for entry in entries if entry.is_sweep]
+        latest = latest_of(sweeps) if sweeps else None
+        found = [entry for entry in entries if entry.run is latest]
     else:
-        found = [entry for entry in entries if sweep == entry.name or _names(sweep, entry)]
+        long = len(sweep) >= SHORTEST_ID
+        found = [e for e in entries if sweep == e.name or (long and e.run.info.run_id.startswith(sweep))]
     if not found:
         raise UserError(
             f"{sweep}: no such sweep or run; expected latest, a study's name, or {SHORTEST_ID} or more "
@@ -141,16 +143,12 @@ def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
     return found
 
 
-def _names(sweep: str, entry: Entry) -> bool:
-    return len(sweep) >= SHORTEST_ID and str(entry.run.info.run_id).startswith(sweep)
-
-
 def _entry(store: Store, run: Run, runs: list[Run], reused: Sequence[Run] = ()) -> Entry:
     """A sweep with the runs that it trained and those that it reuses, or a single run. Checkpoints count where a
     run was trained."""
     updated = max(_last_work(store, part) for part in {part.info.run_id: part for part in (run, *runs)}.values())
     listed = [*runs, *reused]
-    planned = 0 if is_finished(run) or SWEEP_TAG not in run.data.tags else planned_runs(store, run)
+    planned = 0 if is_finished(run) or SWEEP_TAG not in run.data.tags else recorded_plan(store, run).count
     return Entry(
         run,
         listed,

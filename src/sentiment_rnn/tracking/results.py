@@ -23,6 +23,7 @@ from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import FORMER_NAMES, UserError
 from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -125,6 +126,33 @@ class RunResult:
         its broken epoch."""
         points = {point.step: point.value for point in self.store.client.get_metric_history(self.run_id, name)}
         return sorted(points), [points[step] for step in sorted(points)]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """Plan of a sweep: the overrides of each job of a grid, or the space and the trials of a search."""
+
+    jobs: list[list[str]] = field(default_factory=list)
+    space: list[str] = field(default_factory=list)
+    trials: int = 0
+    sampler: str = ""
+    """Sampler that proposes the trials."""
+
+    @property
+    def count(self) -> int:
+        """How many runs it is to have."""
+        return self.trials or len(self.jobs)
+
+    @property
+    def note(self) -> str:
+        """The parent's description while it has no result."""
+        return f"search of {self.trials} trials: {masked(' '.join(self.space))}" if self.space else f"{self.count} runs"
+
+    def shown(self) -> dict[str, Any]:
+        """The plan as an artifact has it, without secrets."""
+        if self.space:
+            return {"space": [masked(line) for line in self.space], "trials": self.trials, "sampler": self.sampler}
+        return {"jobs": [[masked(override) for override in job] for job in self.jobs]}
 
 
 def is_finished(run: Run) -> bool:
@@ -278,7 +306,7 @@ def results_of(
     for run in runs:
         config, job = (known or {}).get(run.data.tags.get(IDENTITY_TAG, ""), (None, None))
         results.append(result_of(store, run, reused.get(run.info.run_id, job), config))
-    jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(jobs_of(store, parent))}
+    jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(recorded_plan(store, parent).jobs)}
     return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
 
 
@@ -321,27 +349,16 @@ def reused_by(parent: Run) -> dict[str, list[str]]:
     return {run_id: value.splitlines() for (before, tag, run_id), value in tags if tag and not before}
 
 
-def jobs_of(store: Store, parent: Run) -> list[list[str]]:
-    """The overrides of each job of a sweep; empty for a search, and for a sweep that recorded none."""
-    jobs = _plan_of(store, parent).get("jobs")
-    return jobs if isinstance(jobs, list) and all(isinstance(job, list) for job in jobs) else []
-
-
-def trials_of(store: Store, parent: Run) -> int:
-    """How many trials a search is to have; 0 for a sweep that is none."""
-    return _number(str(_plan_of(store, parent).get("trials", 0)))
-
-
-def planned_runs(store: Store, parent: Run) -> int:
-    """How many runs a sweep is to have; 0 for one that recorded no plan."""
-    return trials_of(store, parent) or len(jobs_of(store, parent))
-
-
-def _plan_of(store: Store, parent: Run) -> dict[str, Any]:
+def recorded_plan(store: Store, parent: Run) -> SweepPlan:
+    """The jobs of a sweep, or the number of trials of a search; none where they cannot be read, or another version
+    recorded them."""
     try:
-        return dict(_read_yaml(store, parent, JOBS, dict))
+        told = _read_yaml(store, parent, JOBS, dict)
     except (UserError, OSError, *STORE_ERRORS):  # one that cannot be read says no less of the others
-        return {}
+        told = {}
+    jobs = told.get("jobs")
+    known = isinstance(jobs, list) and all(isinstance(job, list) for job in jobs)
+    return SweepPlan(jobs if known else [], trials=_number(str(told.get("trials", 0))))
 
 
 def result_of(store: Store, run: Run, overrides: list[str] | None = None, config: RunConfig | None = None) -> RunResult:

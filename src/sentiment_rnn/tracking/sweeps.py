@@ -4,8 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 from mlflow.entities import Run
@@ -29,12 +28,13 @@ from sentiment_rnn.tracking.record import RunRecord, milliseconds
 from sentiment_rnn.tracking.results import (
     KILLED,
     RUNNING,
+    SweepPlan,
     ended_runs,
     is_finished,
     latest_of,
     next_order,
+    recorded_plan,
     reused_by,
-    trials_of,
 )
 from sentiment_rnn.tracking.reuse import Wanted, finished_runs_for
 from sentiment_rnn.tracking.store import Store, where_to_look
@@ -45,33 +45,6 @@ if TYPE_CHECKING:
 
 ARE_THERE = "runs are there; tracking.repeat=true trains them again"
 log = logging.getLogger("sentiment_rnn")
-
-
-@dataclass(frozen=True)
-class SweepPlan:
-    """Plan of a sweep: the overrides of each job of a grid, or the space and the trials of a search."""
-
-    jobs: list[list[str]] = field(default_factory=list)
-    space: list[str] = field(default_factory=list)
-    trials: int = 0
-    sampler: str = ""
-    """Sampler that proposes the trials."""
-
-    @property
-    def count(self) -> int:
-        """How many runs it is to have."""
-        return self.trials or len(self.jobs)
-
-    @property
-    def note(self) -> str:
-        """The parent's description while it has no result."""
-        return f"search of {self.trials} trials: {masked(' '.join(self.space))}" if self.space else f"{self.count} runs"
-
-    def shown(self) -> dict[str, Any]:
-        """The plan as an artifact has it, without secrets."""
-        if self.space:
-            return {"space": [masked(line) for line in self.space], "trials": self.trials, "sampler": self.sampler}
-        return {"jobs": [[masked(override) for override in job] for job in self.jobs]}
 
 
 class OpenSweep:
@@ -149,7 +122,7 @@ def _parent_run(store: Store, config: TrackingConfig, study: str, digest: str, p
     finished = (
         earlier is not None
         and is_finished(earlier)
-        and plan.trials <= trials_of(store, earlier)  # else a search is asked for more
+        and plan.trials <= recorded_plan(store, earlier).trials  # else a search is asked for more
     )
     # By its place, whoever looks for the latest sweep of this name finds the one that was just asked for.
     order = next_order(store)
