@@ -20,8 +20,7 @@ from mlflow.types import ColSpec, Schema
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package_files import DESCRIBED, content_of
-from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG, TEMPERATURE, TRIAL_TAG
-from sentiment_rnn.tracking.results import is_finished, run_or_none
+from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import found_or_none, is_missing, may_be_missing, or_refused
 
@@ -130,14 +129,6 @@ def model_of(run: Run) -> str | None:
     """Id of the model that a run logged; None for a run that was made before models were packaged."""
     outputs = run.outputs.model_outputs if run.outputs else []
     return outputs[-1].model_id if outputs else None
-
-
-def without_model(store: Store, run_id: str) -> Run | None:
-    """The run, if it is one on reviews that has finished, recorded its results, and has no model yet; None for any
-    other."""
-    run = run_or_none(store, run_id)
-    recorded = run is not None and TEMPERATURE in run.data.metrics and TRIAL_TAG not in run.data.tags
-    return run if recorded and is_finished(run) and not model_of(run) else None
 
 
 def check_name(name: str) -> None:
