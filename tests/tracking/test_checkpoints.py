@@ -17,7 +17,7 @@ from processes import run_command
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import restored
-from sentiment_rnn.tracking.checkpoints import folder_of, interrupted_checkpoint, load_checkpoint
+from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import Store, open_store
@@ -112,7 +112,7 @@ def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> No
 def test_a_run_does_not_resume_from_a_planted_checkpoint(
     run: RunResult, proof: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    last = folder_of(run.store, run.run_id) / "last.ckpt"
+    last = run.store.checkpoints / run.run_id / "last.ckpt"
     before = plant(last, proof)
     try:
         assert interrupted_checkpoint(run.store, run.run_id) is None
@@ -141,7 +141,7 @@ def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
 @pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
 def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult, swept: Path, proof: Path) -> None:
     store = run.store
-    folder = folder_of(store, run.run_id)
+    folder = store.checkpoints / run.run_id
     torch.save(Payload(proof), swept / "outside.ckpt")
     kept = (folder / name).rename(folder / "kept") if (folder / name).exists() else None
     (folder / name).symlink_to(swept / "outside.ckpt")

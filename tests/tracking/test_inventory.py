@@ -14,7 +14,7 @@ from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import inventory, pruning
-from sentiment_rnn.tracking.checkpoints import files_of, folder_of, interrupted_checkpoint, load_checkpoint
+from sentiment_rnn.tracking.checkpoints import files_of, interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
 from sentiment_rnn.tracking.names import (
     CHECKPOINT_TAG,
@@ -67,7 +67,7 @@ def add_run(
     begun = int(1000 * (started or time.time()))
     run_id = str(store.client.create_run(store.experiment_id, begun, given, "lstm-seed0").info.run_id)
     store.client.log_batch(run_id, [Metric(key.replace("__", "/"), value, begun, 0) for key, value in scores.items()])
-    folder = folder_of(store, run_id)
+    folder = store.checkpoints / run_id
     folder.mkdir(parents=True)
     for name in FILES:
         (folder / name).write_bytes(b"x" * 100)
@@ -215,7 +215,7 @@ def test_a_rule_keeps_one_checkpoint_of_each_run_and_all_of_the_best(store: Stor
 @pytest.mark.parametrize(("keep", "gone"), [("best", set()), ("last", set()), ("none", {"best.ckpt"})])
 def test_of_a_run_that_left_no_last_checkpoint_the_best_stays(store: Store, keep: str, gone: set[str]) -> None:
     run = add_run(store, val__best_accuracy=0.1)
-    folder_of(store, run).joinpath("last.ckpt").unlink()
+    (store.checkpoints / run).joinpath("last.ckpt").unlink()
     assert removed(store, keep).get(run, set()) == gone
 
 
@@ -277,10 +277,10 @@ def test_a_young_run_stays(store: Store) -> None:
 def test_a_link_in_the_folder_is_neither_counted_nor_deleted(store: Store, tmp_path: Path) -> None:
     run_id = add_run(store)
     (tmp_path / "precious.ckpt").write_bytes(b"mine")
-    (folder_of(store, run_id) / "link.ckpt").symlink_to(tmp_path / "precious.ckpt")
+    (store.checkpoints / run_id / "link.ckpt").symlink_to(tmp_path / "precious.ckpt")
     linked = add_run(store)
-    moved = folder_of(store, linked).rename(tmp_path / "elsewhere")
-    folder_of(store, linked).symlink_to(moved)
+    moved = (store.checkpoints / linked).rename(tmp_path / "elsewhere")
+    (store.checkpoints / linked).symlink_to(moved)
     assert removed(store) == {run_id: set(FILES)}
 
 
@@ -289,7 +289,7 @@ def test_whoever_wants_a_removed_checkpoint_is_told_in_one_line(store: Store, ca
     remove(store, plan(store, entries_of(store), "none"), "--keep none")
     gone = r"gone \(runs prune --keep none removed it on 20.*tracking.repeat=true"
     with pytest.raises(UserError, match=gone) as said:
-        load_checkpoint(folder_of(store, run_id) / "best.ckpt")
+        load_checkpoint(store.checkpoints / run_id / "best.ckpt")
     assert "\n" not in str(said.value)
     with caplog.at_level("INFO", "sentiment_rnn"):
         assert interrupted_checkpoint(store, run_id) is None

@@ -36,11 +36,6 @@ DAMAGE = (
 """Errors that loading a file which is no checkpoint may raise."""
 
 
-def folder_of(store: Store, run_id: str) -> Path:
-    """Where a run's checkpoints are."""
-    return store.checkpoints / run_id
-
-
 def note_of_pruning(folder: Path) -> str:
     """Note of `runs prune` in a folder of checkpoints; empty where it removed nothing."""
     path = folder / PRUNED
@@ -132,7 +127,7 @@ def load_checkpoint(path: Path, mapped: bool = True) -> dict[str, Any]:
 
 def files_of(store: Store, run_id: str) -> list[Path]:
     """Paths of a run's checkpoints, by name: plain files in its own folder; links are left out."""
-    folder = folder_of(store, "").resolve() / run_id
+    folder = store.checkpoints.resolve() / run_id
     if folder.resolve() != folder:
         return []
     return sorted(path for path in folder.glob("*.ckpt") if path.is_file() and not path.is_symlink())
@@ -166,7 +161,7 @@ def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:
         if damaged:
             log.warning("run %s: resumes from the checkpoint before, %s", run_id, path)
         return path
-    if note := note_of_pruning(folder_of(store, run_id)):
+    if note := note_of_pruning(store.checkpoints / run_id):
         log.info("run %s: no checkpoint to resume from (%s); it trains from the first epoch", run_id, note)
     if damaged:
         log.warning("run %s: no checkpoint is whole, so it starts from the beginning", run_id)
@@ -186,7 +181,7 @@ def _fault_of(path: Path) -> str:
 
 def _own(store: Store, run_id: str, name: str) -> Path:
     """The file `name` in a run's own folder; a link that leads out of it is refused."""
-    folder = folder_of(store, "").resolve() / run_id
+    folder = store.checkpoints.resolve() / run_id
     if (folder / name).resolve() != folder / name:
         raise UserError(
             f"{folder / name}: it leads outside {folder}, so it is not opened; "

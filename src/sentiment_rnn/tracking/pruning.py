@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlflow.entities import Run
 
-from sentiment_rnn.tracking.checkpoints import LAST, PRUNED, files_of, folder_of
+from sentiment_rnn.tracking.checkpoints import LAST, PRUNED, files_of
 from sentiment_rnn.tracking.inventory import PAGE, Entry, is_done, pages
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import Store
@@ -115,7 +115,7 @@ def remove(store: Store, planned: Plan, rule: str) -> None:
     """
     for removal in planned.removals:
         note = f"runs prune {rule} removed it on {time.strftime('%Y-%m-%d')}"
-        folder_of(store, removal.run.info.run_id).joinpath(PRUNED).write_text(note + "\n", encoding="utf-8")
+        (store.checkpoints / removal.run.info.run_id / PRUNED).write_text(note + "\n", encoding="utf-8")
         for path in removal.files:
             path.unlink(missing_ok=True)
 

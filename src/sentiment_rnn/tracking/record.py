@@ -30,7 +30,6 @@ from mlflow.entities import Run
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.checkpoints import folder_of
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     ERROR_TAG,
@@ -77,7 +76,7 @@ class RunRecord(Logger):
         """Overrides of the command line."""
         self.sweep = sweep
         """The parent run, if this is a job of a sweep."""
-        self.checkpoints = folder_of(store, run_id)
+        self.checkpoints = store.checkpoints / run_id
         self.folder = self.checkpoints / RECORD
         self.artifacts = self.folder / "artifacts"
         self.published = self.folder / "published"

@@ -16,7 +16,7 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked, masked_settings
-from sentiment_rnn.tracking.checkpoints import LAST, PREVIOUS, folder_of
+from sentiment_rnn.tracking.checkpoints import LAST, PREVIOUS
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import (
     CONFIGURATION,
@@ -215,7 +215,7 @@ def start_or_resume_run(
 
 def _lock(store: Store, run_id: str, identity: str, takeover: bool, timeout: float | None = None) -> FileLock:
     """Lock that one process of this machine holds while it trains: in the folder of the sweep, or of a single run."""
-    folder = folder_of(store, run_id)
+    folder = store.checkpoints / run_id
     folder.mkdir(parents=True, exist_ok=True)
     return own_lock(folder / f"{identity}.lock", takeover, timeout)
 
