@@ -94,13 +94,13 @@ def warnings(found: "Evaluation") -> list[str]:
     return lines
 
 
-def show_mistakes(console: "Console", found: "Evaluation", count: int = 5) -> None:
+def show_mistakes(console: "Console", found: "Evaluation") -> None:
     """The surest mistakes, a line each."""
     from sentiment_rnn.cli.printing import shortened
 
     if found.mistakes:
         console.print("The surest mistakes", style="bold")
-    for mistake in found.mistakes[:count]:
+    for mistake in found.mistakes[:5]:
         label = "positive" if mistake.label else "negative"
         text = shortened(mistake.text, max(20, console.width - 34))
         line = f"is {label}, said {100 * mistake.probability:5.1f} %  {text}"

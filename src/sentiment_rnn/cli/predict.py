@@ -50,7 +50,7 @@ def predict(arguments: argparse.Namespace) -> None:
             for part, rows in enumerate(parts(arguments)):
                 answers = model.predictor.predict(rows.texts)
                 if arguments.json:
-                    write_json(rows, answers)
+                    write_json(answers)
                 else:
                     write_lines(rows, answers, headed=part == 0)
                 doubts.add(answers)
@@ -80,7 +80,7 @@ def standard_input() -> Iterator["Rows"]:
         yield from read_lines(lines, *([1] if lines.isatty() else []))
 
 
-def write_json(rows: "Rows", found: "Sentiments") -> None:
+def write_json(found: "Sentiments") -> None:
     """`label`, `probability` (that the text is positive), `known_tokens`, `unknown_tokens`, an object a line."""
     for label, probability, known, unknown in zip(found.labels, *found, strict=True):
         answer = {

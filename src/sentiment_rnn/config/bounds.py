@@ -3,10 +3,12 @@
 A section's keys are checked together. `prefix` is where they stand, `data.` say. One that is null is not given.
 """
 
+from typing import NoReturn
+
 from sentiment_rnn.errors import UserError
 
 
-def refuse(name: str, given: object, expected: str) -> None:
+def refuse(name: str, given: object, expected: str) -> NoReturn:
     """Raise the one line for a value out of bounds."""
     raise UserError(f"{name}={given}: expected {expected}")
 

@@ -64,7 +64,7 @@ class TrainerConfig:
             profiler=("simple", "advanced"),
         )
         if any(way in self.strategy for way in ("fork", "spawn", "notebook")):
-            # They copy this process, and with it its connection to the store and its heartbeat's thread.
+            # They copy this process with its connection to the store, but without the thread that sends to it.
             refuse("trainer.strategy", self.strategy, "a strategy that starts processes of its own, such as ddp")
         at_least(
             self,

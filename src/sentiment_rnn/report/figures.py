@@ -147,25 +147,25 @@ def confusion_matrix(predictions: Predictions) -> Figure:
 
 
 @styled
-def calibration(predictions: Predictions, bins: int = 10) -> Figure:
+def calibration(predictions: Predictions) -> Figure:
     """How often reviews are positive among those that were given a probability (a reliability diagram), before the
     temperature and with it; a dot's area is its share of the reviews."""
     figure, (axes,) = new_figure(width=4.6, height=4)
     axes.plot([0, 1], [0, 1], **GUIDE, label="perfect")
     name = "share positive"
     if predictions.temperature != 1:
-        _reliability(axes, predictions.uncalibrated, predictions.labels, bins, PALETTE[5], "before temperature")
+        _reliability(axes, predictions.uncalibrated, predictions.labels, PALETTE[5], "before temperature")
         name = f"at temperature {predictions.temperature:.2f}"
-    _reliability(axes, predictions.probabilities, predictions.labels, bins, PALETTE[0], name)
+    _reliability(axes, predictions.probabilities, predictions.labels, PALETTE[0], name)
     axes.set(title="Calibration", xlabel="predicted probability", ylabel="share positive")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="upper left", markerscale=0.5)
     return figure
 
 
-def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, bins: int, color: str, name: str) -> None:
-    cell = np.minimum((predicted * bins).astype(int), bins - 1)
-    used = [b for b in range(bins) if (cell == b).sum() >= 10]
+def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, color: str, name: str) -> None:
+    cell = np.minimum((predicted * 10).astype(int), 9)
+    used = [b for b in range(10) if (cell == b).sum() >= 10]
     centers, shares = [predicted[cell == b].mean() for b in used], [labels[cell == b].mean() for b in used]
     axes.plot(centers, shares, color=color, linewidth=1.2)
     sizes = [20 + 300 * (cell == b).mean() for b in used]

@@ -13,6 +13,7 @@ from sentiment_rnn.inference.package import Package, Reading, TrainedBackbone, f
 from sentiment_rnn.inference.predictions import Predictions, calibrate, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.report.evaluation import MISTAKES
 from sentiment_rnn.tracking.names import TEMPERATURE
 
 
@@ -78,7 +79,7 @@ def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature
     )
 
 
-def describe_mistakes(predictions: Predictions, data: ReviewData, count: int = 20) -> list[dict[str, Any]]:
+def describe_mistakes(predictions: Predictions, data: ReviewData) -> list[dict[str, Any]]:
     """The most confident mistakes, for a person to read, as the encoder read them."""
     reviews = data.reviews("test")
     tokenizer = data.corpus.tokenizer
@@ -90,5 +91,5 @@ def describe_mistakes(predictions: Predictions, data: ReviewData, count: int = 2
             "rating": int(reviews.split.ratings[index]),
             "text": " ".join(tokenizer.decode(reviews.tokens_of(index))),
         }
-        for index in surest_mistakes(predictions.probabilities, predictions.labels, count)
+        for index in surest_mistakes(predictions.probabilities, predictions.labels, MISTAKES)
     ]

@@ -7,8 +7,9 @@
     record/owner            the process that may write here
     record/artifacts/       files, as MLflow is to have them
     record/package/         the packaged model
+    record/published        a process all of whose record MLflow has
 
-The folder `record` goes when MLflow has all of it.
+The folder `record` goes when MLflow has all of a run that finished. Of another run it stays, since that may resume.
 """
 
 import copy

@@ -238,9 +238,9 @@ def message_of(answer: bytes) -> str:
         return answer.decode(errors="replace")
 
 
-def refusal(message: str, status: int = 400, longest: int = 500) -> Response:
+def refusal(message: str, status: int = 400) -> Response:
     """An error as JSON: its message in one line, which may hold what was sent, so it is cut."""
     line = " ".join(message.split())
-    shown = line if len(line) <= longest else line[:longest] + "…"
+    shown = line[:500] + "…" * (len(line) > 500)
     content = json.dumps({"error_code": "BAD_REQUEST", "message": shown})
     return Response(content, status, media_type="application/json")

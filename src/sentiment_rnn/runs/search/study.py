@@ -134,7 +134,7 @@ class Pruning(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report; on several devices the processes would have to agree, and a trial trains to its end."""
-        if trainer.world_size > 1 or trainer.sanity_checking:
+        if trainer.world_size > 1:
             return
         epoch = trainer.current_epoch + 1
         frozen = self.study.get_trials(deepcopy=False)[self.number]
