@@ -197,6 +197,13 @@ def test_every_epoch_has_another_order(data: ReviewData) -> None:
         assert sorted(index for batch in epoch for index in batch) == list(range(128))
 
 
+def test_overfitting_gives_the_batches_of_the_first_epoch_in_every_one_and_in_validation(data: ReviewData) -> None:
+    first = train(ReviewData(data.config, seed=7), epochs=1).seen
+    data.overfits = True
+    assert train(data).seen == 2 * first
+    assert [batch.indices.tolist() for batch in data.val_dataloader()] == first
+
+
 @pytest.mark.parametrize("batches", [1, 3, 7, 8, 9, 12, 15])
 def test_training_resumed_within_an_epoch_sees_exactly_the_remaining_batches(
     data: ReviewData, tmp_path: Path, batches: int

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import lightning.pytorch as pl
@@ -156,6 +157,15 @@ def test_the_sequences_of_an_epoch_are_the_same_whatever_came_before() -> None:
     assert torch.equal(drawn(sequences), in_order[1])
 
 
+def test_the_place_in_an_epoch_resumes_that_epoch_and_no_other() -> None:
+    begun = GeneratedSequences(CONFIG, 0, "train", lambda: 1)
+    list(zip(range(2), begun, strict=False))
+    for epoch, given_out in ((1, 2), (2, 0)):
+        resumed = GeneratedSequences(CONFIG, 0, "train", lambda epoch=epoch: epoch)
+        resumed.load_state_dict(begun.state_dict())
+        assert torch.equal(drawn(resumed), of_epoch(epoch)[16 * given_out :])
+
+
 def test_validation_and_test_are_the_same_each_time_and_not_each_others() -> None:
     validation, test = (GeneratedSequences(CONFIG, 0, split) for split in ("validation", "test"))
     found = [drawn(part) for part in (validation, validation, test)]
@@ -263,3 +273,12 @@ def test_the_loaders_work_without_a_trainer() -> None:
     assert torch.equal(drawn(data.train_dataloader()), of_epoch(0))
     assert torch.equal(drawn(data.val_dataloader()), drawn(data.validation))
     assert torch.equal(drawn(data.test_dataloader()), drawn(data.test))
+
+
+def test_overfitting_gives_the_sequences_of_the_first_epoch_in_every_one_and_in_validation() -> None:
+    data = SequenceData(CONFIG, seed=0)
+    data.overfits = True
+    for epoch in range(2):
+        data.trainer = SimpleNamespace(current_epoch=epoch)  # type: ignore[assignment]
+        assert torch.equal(drawn(data.train_dataloader()), of_epoch(0))
+        assert torch.equal(drawn(data.val_dataloader()), of_epoch(0))
