@@ -1,4 +1,5 @@
-"""A proxy before a tracking server, which can be slow, silent, refuse, lose answers, or lead to another server."""
+"""Servers in this process: a proxy before a tracking server, which can be slow, silent, refuse, lose answers, or lead to
+another server, and one that answers as a test says."""
 
 import http.client
 import threading
@@ -23,33 +24,17 @@ class Proxy:
         """From method and path to None, the HTTP status that refuses the request, `LOSE` or `SILENCE`."""
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request."""
-        proxy = self
+        self.uri = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_any(self) -> None:
-                proxy.answer(self)
-
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  (its names)
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.uri = f"http://127.0.0.1:{self.server.server_port}"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
+    def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         """Answer a request, or not."""
-        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         self.requests.append((request.command, request.path))
         time.sleep(self.delay)
         verdict = self.verdict(request.command, request.path)
         if verdict == SILENCE:
             time.sleep(120)
         if isinstance(verdict, int):
-            self.reply(request, verdict, {}, b"{}")
+            reply(request, verdict, b"{}")
             return
         target = urlsplit(self.target)
         assert target.hostname
@@ -67,26 +52,45 @@ class Proxy:
         if verdict == LOSE:
             request.close_connection = True
             return
-        kept = {name: value for name, value in answer.getheaders() if name == "Content-Type"}
-        self.reply(request, answer.status, kept, content)
-
-    @staticmethod
-    def reply(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], content: bytes) -> None:
-        """Send an answer."""
-        request.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(content)
+        reply(request, answer.status, content, answer.headers["Content-Type"])
 
 
 @contextmanager
 def proxy_before(target: str) -> Iterator[Proxy]:
     """A proxy that runs until the block ends."""
     proxy = Proxy(target)
-    threading.Thread(target=proxy.server.serve_forever, daemon=True).start()
-    try:
+    with serving(proxy.answer) as proxy.uri:
         yield proxy
-    finally:
-        proxy.server.shutdown()
-        proxy.server.server_close()
+
+
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> Iterator[str]:
+    """The address of a server that runs until the block ends; `answer` gets each request and its body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            answer(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  (its names)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def reply(request: BaseHTTPRequestHandler, status: int, content: bytes, kind: str | None = None) -> None:
+    """Send an answer, with `kind` as its Content-Type."""
+    request.send_response(status)
+    request.send_header("Content-Length", str(len(content)))
+    if kind:
+        request.send_header("Content-Type", kind)
+    request.end_headers()
+    request.wfile.write(content)

@@ -4,12 +4,10 @@ import errno
 import json
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import ClassVar
 from unittest.mock import Mock
 
 import pytest
@@ -21,6 +19,7 @@ from hydra.errors import ConfigCompositionException
 from submitit.core.utils import FailedJobError
 
 from processes import run_command
+from proxies import reply, serving
 from sentiment_rnn.cli import train
 from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.cli.main import main
@@ -267,41 +266,21 @@ def test_an_address_with_a_password_in_it_is_one_line_and_written_nowhere(
     assert list(tmp_path.iterdir()) == []
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """A server that knows its experiment, and refuses all else."""
-
-    status = 403
-    fault: ClassVar[dict[str, str]] = {}
-
-    def do_GET(self) -> None:
-        """Answer what opening a store asks."""
-        of_experiments = "/experiments/" in self.path
-        found = {"experiment_id": "1", "name": "sentiment_rnn", "artifact_location": "mlflow-artifacts:/1",
-                 "lifecycle_stage": "active", "last_update_time": 0, "creation_time": 0}  # fmt: skip
-        body = json.dumps({"experiment": found, "experiments": [found]} if of_experiments else self.fault).encode()
-        self.send_response(200 if of_experiments else self.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET  # noqa: N815, the library's names
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(params=[(403, "PERMISSION_DENIED"), (500, "INTERNAL_ERROR")])
 def refusing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """The address of such a server, and the status of its answers."""
+    """The address of a server that knows its experiment and refuses all else, and the status of its refusals."""
     status, code = request.param
-    monkeypatch.setattr(Refusing, "status", status)
-    monkeypatch.setattr(Refusing, "fault", {"error_code": code, "message": "no"})
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", status
-        server.shutdown()
+    known = {"experiment_id": "1", "name": "sentiment_rnn", "artifact_location": "mlflow-artifacts:/1",
+             "lifecycle_stage": "active", "last_update_time": 0, "creation_time": 0}  # fmt: skip
+
+    def answer(asked: BaseHTTPRequestHandler, _: bytes) -> None:
+        of_experiments = "/experiments/" in asked.path
+        said = {"experiment": known, "experiments": [known]} if of_experiments else {"error_code": code, "message": "no"}
+        reply(asked, 200 if of_experiments else status, json.dumps(said).encode(), "application/json")
+
+    with serving(answer) as uri:
+        yield uri, status
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from processes import environment
+from proxies import reply, serving
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import _download
@@ -184,30 +183,18 @@ def test_a_server_that_accepts_and_says_nothing_is_one_line_within_ten_seconds(t
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("name", ["../../evil.txt", "/evil.txt", "a/../../../evil.txt", "..%2f..%2fevil.txt"])
+@pytest.mark.parametrize(
+    "name", ["../../evil.txt", "/evil.txt", "a/../../../evil.txt", "..%2f..%2fevil.txt", "harmless.txt"]
+)
 def test_no_file_that_a_server_names_leaves_the_folder_it_is_fetched_into(name: str, tmp_path: Path) -> None:
     """A server that lists a file outside of what was asked for, and would send it."""
-
-    class Malicious(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            listing = {"files": [{"path": name, "is_dir": False, "file_size": 4}]}
-            body = json.dumps(listing).encode() if "?" in self.path else b"evil"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
+    listing = json.dumps({"files": [{"path": name, "is_dir": False, "file_size": 4}]}).encode()
     target = tmp_path / "deep" / "target"
     target.mkdir(parents=True)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Malicious) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        uri = f"http://127.0.0.1:{server.server_address[1]}"
+    with serving(lambda request, _: reply(request, 200, listing if "?" in request.path else b"evil")) as uri:
         store = Store(MlflowClient(uri), uri, "1", tmp_path)
         with pytest.raises(UserError):
             _download(store, "mlflow-artifacts:/1/models/m/artifacts", target)
-        server.shutdown()
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and target not in path.parents] == []
+    arrived = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert arrived == ([target / "artifacts" / name] if name == "harmless.txt" else [])
     assert not Path("/evil.txt").exists()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from proxies import reply, serving
 from sentiment_rnn.config.components import part_arguments
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
@@ -349,7 +350,7 @@ def test_a_member_outside_the_archive_is_refused_and_nothing_written(
     assert str(archive) in message
     assert repr(name) in message
     assert "outside the archive" in message
-    assert not list(tmp_path.parent.rglob("evil.txt"))
+    assert not list(tmp_path.rglob("evil.txt"))
     assert not Path("../evil.txt").exists()
 
 
@@ -441,6 +442,17 @@ def test_without_archive_and_network_one_line_says_what_to_do(
     assert "http://127.0.0.1:9/x.tar.gz could not be downloaded" in message
     assert "IMDB_ARCHIVE" in message
     assert "data=generated" in message
+
+
+def test_a_download_is_kept_where_it_has_the_published_hash_alone(
+    imdb_config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    archive = b"an archive"
+    with serving(lambda request, _: reply(request, 200, archive)) as uri:
+        monkeypatch.setattr(imdb, "URL", f"{uri}/x.tar.gz")
+        assert f"{uri}/x.tar.gz could not be downloaded (ValueError)" in refusal(imdb_config(archive=None))
+        monkeypatch.setattr(imdb, "ARCHIVE_SHA256", hashlib.sha256(archive).hexdigest())
+        assert imdb.download(tmp_path).read_bytes() == archive
 
 
 def test_an_archive_downloaded_before_is_found_without_network(
