@@ -191,9 +191,10 @@ def build_package() -> Callable[..., Package]:
 
 
 @pytest.fixture(params=["compiled", "stepped"])
-def compiled_or_stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once with the compiled recurrence, and once without a compiler."""
+def compiled_or_stepped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Once with the compiled recurrence, and once without a compiler; which of the two."""
     if request.param == "stepped":
         monkeypatch.setattr(recurrence, "library", lambda: None)
     elif recurrence.library() is None:
         pytest.skip("no compiler on this machine")
+    return request.param

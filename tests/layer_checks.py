@@ -48,6 +48,17 @@ def states_and_gradients(read: Read, layer: AnyLayer, inputs: Tensor, weights: T
     return [states.detach().float(), *gradients]
 
 
+def autograd_functions(of: Tensor) -> set[str]:
+    """Names of the autograd functions that computed a tensor."""
+    found: set[object] = set()
+    ahead = [of.grad_fn]
+    while ahead:
+        if (function := ahead.pop()) and function not in found:
+            found.add(function)
+            ahead += [before for before, _ in function.next_functions]
+    return {type(function).__name__ for function in found}
+
+
 def stops_of(layer: AnyLayer, B: int, T: int) -> list[GradientStop | None]:
     """No stop, truncation at every step and beyond both ends, and those that the cell has."""
     starts = GradientStop(torch.arange(B) % (T + 1))
@@ -124,7 +135,7 @@ class LayerTests:
 
     @pytest.mark.parametrize("layers", [1, 2])
     def test_a_truncated_gradient_reaches_the_last_tokens_of_each_review(
-        self, encoder: type[Recurrent], layers: int, compiled_or_stepped: None
+        self, encoder: type[Recurrent], layers: int, compiled_or_stepped: str
     ) -> None:
         lengths = torch.tensor([9, 2, 5, 3])
         embedded = torch.randn(4, 9, E).requires_grad_()
@@ -143,7 +154,7 @@ class LstmTests:
 
     @pytest.mark.parametrize("detach", ["cell", "hidden"])
     def test_a_detached_way_carries_no_gradient_and_the_other_one_does(
-        self, encoder: type[Recurrent], detach: str, compiled_or_stepped: None
+        self, encoder: type[Recurrent], detach: str, compiled_or_stepped: str
     ) -> None:
         """∂h_2/∂x_1 by hand. Along C_1 it is o tanh' f ∂C_1/∂x_1, through h_1 all the rest."""
         embedded, lengths = torch.randn(3, 2, E).requires_grad_(), torch.tensor([2, 2, 2])

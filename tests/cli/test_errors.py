@@ -276,7 +276,9 @@ def refusing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
     def answer(asked: BaseHTTPRequestHandler, _: bytes) -> None:
         of_experiments = "/experiments/" in asked.path
-        said = {"experiment": known, "experiments": [known]} if of_experiments else {"error_code": code, "message": "no"}
+        said = (
+            {"experiment": known, "experiments": [known]} if of_experiments else {"error_code": code, "message": "no"}
+        )
         reply(asked, 200 if of_experiments else status, json.dumps(said).encode(), "application/json")
 
     with serving(answer) as uri:

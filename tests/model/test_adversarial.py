@@ -63,7 +63,7 @@ def test_of_a_linear_model_both_losses_are_those_of_a_logit_moved_by_hand(batch:
 @pytest.mark.parametrize("settings", ["encoder=rnn", "encoder=gru encoder.layers=2", "encoder=lstm pooling=mean_max"])
 @pytest.mark.parametrize("both_ways", ["false", "true"])
 def test_a_review_is_perturbed_as_it_is_alone_without_padding(
-    settings: str, both_ways: str, batch: Batch, compiled_or_stepped: None
+    settings: str, both_ways: str, batch: Batch, compiled_or_stepped: str
 ) -> None:
     model = build(*settings.split(), f"encoder.bidirectional={both_ways}")
     embedded = model.backbone.embed(batch.tokens).detach().requires_grad_()
@@ -145,7 +145,7 @@ def test_the_perturbed_review_is_read_with_the_dropout_of_the_clean_one(
 @pytest.mark.parametrize("half", [pytest.param(True, marks=BFLOAT16), False])
 @pytest.mark.parametrize("encoder", ["rnn", "lstm", "gru", "bag"])
 def test_every_parameter_has_the_gradient_of_both_losses_and_a_sparse_one_is_the_dense_one(
-    encoder: str, half: bool, batch: Batch, monkeypatch: pytest.MonkeyPatch, compiled_or_stepped: None
+    encoder: str, half: bool, batch: Batch, monkeypatch: pytest.MonkeyPatch, compiled_or_stepped: str
 ) -> None:
     found: list[dict[str, Any]] = []
     for sparse, epsilon in ((True, EPSILON), (False, EPSILON), (False, 0.0)):

@@ -61,7 +61,7 @@ def test_a_gradient_cannot_end_between_state_and_cell_where_there_is_no_cell(enc
 
 @ENCODERS
 def test_a_truncated_gradient_is_that_of_a_net_that_starts_where_it_begins(
-    encoder: type[Recurrent], compiled_or_stepped: None
+    encoder: type[Recurrent], compiled_or_stepped: str
 ) -> None:
     """∂ of the last state by the weights: of four tokens, read from the state behind the first five."""
     embedded, lengths = torch.randn(3, 9, E), torch.tensor([9, 9, 9])

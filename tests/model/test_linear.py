@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from layer_checks import COMPILED
 from sentiment_rnn.model.linear import linear
 
 
+@COMPILED
 @pytest.mark.parametrize(
     ("rows", "columns", "outputs"), [(1, 1, 1), (3, 7, 31), (65, 20, 33), (200, 48, 64), (300, 5, 100)]
 )
@@ -18,6 +20,7 @@ def test_it_gives_pytorchs_products_and_gradients(rows: int, columns: int, outpu
     for product in (linear, functional.linear):
         given = [each.clone().requires_grad_() for each in (inputs, weight, bias)[: 3 if biased else 2]]
         said = product(*given)
+        assert (product is linear) == (type(said.grad_fn).__name__ == "_LinearBackward")
         said.sin().sum().backward()
         found.append([said.detach(), *(each.grad for each in given)])
     for one, other in zip(*found, strict=True):
@@ -25,14 +28,18 @@ def test_it_gives_pytorchs_products_and_gradients(rows: int, columns: int, outpu
 
 
 def test_rows_that_do_not_lie_in_one_piece_are_read_as_they_are() -> None:
-    wide = torch.randn(4, 6, 10, requires_grad=True)
-    weight = torch.randn(3, 6)
-    torch.testing.assert_close(linear(wide.transpose(1, 2), weight), functional.linear(wide.transpose(1, 2), weight))
+    wide, weight = torch.randn(4, 6, 10, requires_grad=True), torch.randn(3, 6, requires_grad=True)
+    ours, theirs = (product(wide.transpose(1, 2), weight) for product in (linear, functional.linear))
+    torch.testing.assert_close(ours, theirs)
+    back = torch.randn(4, 3, 10).transpose(1, 2)
+    found, expected = (torch.autograd.grad(said, [wide, weight], back) for said in (ours, theirs))
+    torch.testing.assert_close(found, expected)
 
 
 def test_other_types_are_left_to_pytorch() -> None:
-    inputs, weight = torch.randn(2, 3, 4), torch.randn(5, 4)
-    assert linear(inputs.double(), weight.double()).dtype == torch.float64
+    inputs, weight = torch.randn(2, 3, 4, requires_grad=True), torch.randn(5, 4)
+    said = [linear(inputs.double(), weight.double()), linear(inputs.to("meta"), weight.to("meta"))]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert linear(inputs, weight).dtype == torch.bfloat16
-    assert linear(inputs.to("meta"), weight.to("meta")).shape == (2, 3, 5)
+        said.append(linear(inputs, weight))
+    assert [each.dtype for each in said] == [torch.float64, torch.float32, torch.bfloat16]
+    assert "_LinearBackward" not in {type(each.grad_fn).__name__ for each in said}

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from layer_checks import BFLOAT16, random_encoder
+from layer_checks import BFLOAT16, autograd_functions, random_encoder
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.model import cells, recurrence, scan
+from sentiment_rnn.model import cells, scan
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.lru import Lru, LruLayer
 from sentiment_rnn.model.encoders.min_gru import MinGru
@@ -27,7 +27,10 @@ PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
 """States that published implementations give for `wave` inputs and weights: minGRU-pytorch 0.2.1 (in log space), xlstm
 2.0.6 (its plain sLSTM), geotorch 0.4.0, and minimal-LRU (jax), all in float64."""
 E, H, T = 3, 4, 6
-ENCODERS = pytest.mark.parametrize("encoder", [MinGru, MinLstm, Lru, SLstm, OrthogonalRnn])
+COMPILED = {MinGru: "_GatedBackward", MinLstm: "_GatedBackward", Lru: "_DiagonalBackward", SLstm: "_StatesBackward",
+            OrthogonalRnn: "_StatesBackward"}  # fmt: skip
+"""The autograd function that reads all steps of each."""
+ENCODERS = pytest.mark.parametrize("encoder", COMPILED)
 
 
 def wave(first: float, *shape: int) -> Tensor:
@@ -82,21 +85,18 @@ def by_steps(encoder: Recurrent, inputs: Tensor) -> Tensor:
 
 
 @ENCODERS
-@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(("steps", "width"), [(1, 4), (37, 36), (9, 260)])
 def test_states_and_gradients_equal_the_steps(
-    encoder: type[Recurrent], compiled: bool, steps: int, width: int, monkeypatch: pytest.MonkeyPatch
+    encoder: type[Recurrent], compiled_or_stepped: str, steps: int, width: int
 ) -> None:
-    if not compiled:
-        monkeypatch.setattr(recurrence, "library", lambda: None)
-    elif recurrence.library() is None:
-        pytest.skip("no compiler on this machine")
     torch.manual_seed(0)
     net = encoder(E, hidden_size=width, layers=2)
     twin = copy.deepcopy(net).double()
     inputs = torch.randn(3, steps, E, requires_grad=True)
     exact = inputs.detach().double().requires_grad_()
     states, expected = net(inputs, torch.full((3,), steps)), by_steps(twin, exact)
+    assert (COMPILED[encoder] in autograd_functions(states)) == (compiled_or_stepped == "compiled")
+    assert not {"_LinearBackward", COMPILED[encoder]} & autograd_functions(twin(exact, torch.full((3,), steps)))
     torch.testing.assert_close(states.double(), expected, atol=1e-5, rtol=1e-5)
     weights = torch.randn_like(states)
     # With a single step λ has no part in the states.
@@ -218,13 +218,10 @@ def test_an_lrus_eigenvalues_start_on_their_ring_and_stay_in_the_circle() -> Non
     assert (layer.eigenvalues.abs() <= 1).all()
 
 
-@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("encoder", [MinGru, MinLstm, SLstm])
 def test_gates_that_are_shut_to_the_last_digit_give_what_the_equations_do(
-    encoder: type[Recurrent], compiled: bool, monkeypatch: pytest.MonkeyPatch
+    encoder: type[Recurrent], compiled_or_stepped: str
 ) -> None:
-    if not compiled:
-        monkeypatch.setattr(recurrence, "library", lambda: None)
     net, inputs = random_encoder(encoder, E, 8), 60 * torch.randn(4, 12, E, generator=torch.Generator().manual_seed(3))
     inputs.requires_grad_()
     exact = inputs.detach().double().requires_grad_()

@@ -53,7 +53,7 @@ def with_masks(net: Recurrent) -> tuple[Recurrent, dict[str, Tensor]]:
     ids=["one layer", "two", "two both ways", "truncated"],
 )
 def test_states_and_gradients_are_those_of_a_net_with_a_masked_matrix(
-    encoder: type[Recurrent], settings: dict[str, int], compiled_or_stepped: None
+    encoder: type[Recurrent], settings: dict[str, int], compiled_or_stepped: str
 ) -> None:
     net = random_encoder(encoder, E, H, weight_dropout=P, **settings)
     embedded, lengths = torch.randn(4, 9, E), torch.tensor([9, 2, 5, 7])
@@ -68,7 +68,7 @@ def test_states_and_gradients_are_those_of_a_net_with_a_masked_matrix(
 
 @ENCODERS
 def test_a_mask_is_drawn_for_each_batch_and_none_outside_training(
-    encoder: type[Recurrent], compiled_or_stepped: None
+    encoder: type[Recurrent], compiled_or_stepped: str
 ) -> None:
     net, plain = (random_encoder(encoder, E, H, weight_dropout=p) for p in (P, 0.0))
     embedded, lengths = torch.randn(4, 9, E), torch.tensor([9, 2, 5, 7])
@@ -83,9 +83,7 @@ def test_a_mask_is_drawn_for_each_batch_and_none_outside_training(
 
 @BFLOAT16
 @ENCODERS
-def test_bfloat16_states_are_as_close_as_three_digits_allow(
-    encoder: type[Recurrent], compiled_or_stepped: None
-) -> None:
+def test_bfloat16_states_are_as_close_as_three_digits_allow(encoder: type[Recurrent], compiled_or_stepped: str) -> None:
     net = random_encoder(encoder, E, H, weight_dropout=P, layers=2)
     embedded, lengths = torch.randn(4, 9, E), torch.tensor([9, 2, 5, 7])
     with torch.autocast("cpu", dtype=torch.bfloat16):
