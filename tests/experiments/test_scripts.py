@@ -1,4 +1,4 @@
-"""The scripts under experiments/, each run by the small command that its docstring gives, on generated reviews."""
+"""The scripts of the benchmarks, each run by the small command that its docstring gives, on generated reviews."""
 
 import ast
 import csv
@@ -46,10 +46,20 @@ SCRIPTS = {
 """Each script that has a test here, and the files that it imports or starts."""
 
 
-def test_every_script_has_a_test() -> None:
-    folders = (BENCHMARKS, EXPERIMENTS / "word_pairs")
-    there = {path.relative_to(EXPERIMENTS).as_posix() for folder in folders for path in folder.glob("*.py")}
+def test_every_script_of_the_benchmarks_has_a_test() -> None:
+    there = {path.relative_to(EXPERIMENTS).as_posix() for path in BENCHMARKS.glob("*.py")}
     assert there == set(SCRIPTS).union(*SCRIPTS.values())
+
+
+def test_every_module_of_a_study_is_imported_by_a_test_or_by_another_module() -> None:
+    modules = [path for path in EXPERIMENTS.glob("*/*.py") if path.parent not in (BENCHMARKS, EXPERIMENTS / "lab")]
+    there = {".".join(path.relative_to(EXPERIMENTS.parent).with_suffix("").parts) for path in modules}
+    assert "experiments.imdb.word_pairs" in there
+    for path in [*modules, *(EXPERIMENTS.parent / "tests" / "lab").glob("test_*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                there -= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    assert there == set()
 
 
 def documented(script: str, folder: Path) -> list[str]:
