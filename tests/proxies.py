@@ -1,5 +1,5 @@
-"""Servers in this process: a proxy before a tracking server, which can be slow, silent, refuse, lose answers, or lead to
-another server, and one that answers as a test says."""
+"""Servers in this process: one that answers as a test says, and a proxy before a tracking server, which can be slow,
+silent, refuse, lose answers, or lead to another server."""
 
 import http.client
 import threading

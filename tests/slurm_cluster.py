@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from processes import free_port
+from processes import free_port, wait_for
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "squeue")
 CONFIGURATION = """
@@ -75,10 +75,10 @@ def slurm_cluster(folder: Path, cpus: int = 2) -> Iterator[dict[str, str]]:
     munge = ["munged", "--foreground", "--force", *(f"--{option}={folder / name}" for option, name in places.items())]
     with ExitStack() as running:
         running.enter_context(daemon_of(munge, variables, folder))
-        wait_for(lambda: (folder / "munge.socket").exists(), "munged")
+        wait_for(lambda: (folder / "munge.socket").exists())
         running.enter_context(daemon_of(["slurmctld", "-D", "-i"], variables, folder))
         running.enter_context(daemon_of(["slurmd", "-D", "-N", host], variables, folder))
-        wait_for(lambda: "idle" in slurm(variables, "sinfo", "--noheader", "--format=%T"), "the node")
+        wait_for(lambda: "idle" in slurm(variables, "sinfo", "--noheader", "--format=%T"))
         try:
             yield variables
         finally:
@@ -110,12 +110,3 @@ def slurm(variables: dict[str, str], *command: str) -> str:
     """Output of one of Slurm's commands."""
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60)
     return done.stdout + done.stderr
-
-
-def wait_for(condition, what: str, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:g} s for {what}")
-        time.sleep(0.3)

@@ -5,12 +5,21 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from sentiment_rnn.tracking.names import PARENT_TAG
+
 
 def runs_in(folder: Path) -> tuple[MlflowClient, list[Run]]:
     """The store under `folder`, and all its runs, the newest first."""
     client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return client, list(client.search_runs(experiments, order_by=["start_time DESC"]))
+
+
+def sweep_in(folder: Path) -> tuple[list[Run], list[Run]]:
+    """Parents, and runs of their jobs, in the store under `folder`, the newest first."""
+    runs = runs_in(folder)[1]
+    jobs = [run for run in runs if PARENT_TAG in run.data.tags]
+    return [run for run in runs if run not in jobs], jobs
 
 
 MEASURED = ("train/epoch_seconds", "train/tokens_per_second", "memory/peak_bytes", "system/")

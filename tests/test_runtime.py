@@ -21,35 +21,29 @@ def run_python(code: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("accelerator", ["auto", "cpu", "gpu"])
-def test_a_precision_that_was_asked_for_is_given(precision: str, accelerator: str) -> None:
-    assert runtime.resolve_precision(precision, accelerator) == precision
-
-
-@pytest.mark.parametrize("accelerator", ["auto", "cpu", "gpu"])
-def test_automatic_precision_is_one_of_the_two(accelerator: str) -> None:
-    assert runtime.resolve_precision("auto", accelerator) in {"float32", "bfloat16"}
-
-
-@linux_only
-def test_automatic_precision_on_a_processor_follows_what_lscpu_says() -> None:
-    try:
-        flags = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout
-    except FileNotFoundError:
-        pytest.skip("no lscpu here")
-    fast = "amx_bf16" in flags or "avx512_bf16" in flags
-    assert runtime.resolve_precision("auto", "cpu") == ("bfloat16" if fast else "float32")
-
-
-def test_the_processor_is_no_gpu_and_a_gpu_is_one_where_there_is_one() -> None:
-    assert not runtime.on_gpu("cpu")
-    assert runtime.on_gpu("auto") == runtime.on_gpu("gpu") == torch.cuda.is_available()
-
-
-def test_an_accelerator_is_what_there_is_unless_it_is_named() -> None:
-    assert runtime.resolve_accelerator("auto") == ("gpu" if torch.cuda.is_available() else "cpu")
-    assert [runtime.resolve_accelerator(name) for name in ("cpu", "gpu")] == ["cpu", "gpu"]
+@pytest.mark.parametrize(
+    ("gpu_is_fast", "units", "asked", "accelerator", "precision"),
+    [
+        (None, [], "auto", "cpu", "float32"),
+        (None, ["amx_bf16"], "auto", "cpu", "bfloat16"),
+        (True, [], "auto", "gpu", "bfloat16"),
+        (False, ["amx_bf16"], "auto", "gpu", "float32"),
+        (True, [], "cpu", "cpu", "float32"),
+        (False, ["avx512_bf16"], "cpu", "cpu", "bfloat16"),
+        (True, [], "gpu", "gpu", "bfloat16"),
+        (False, ["amx_bf16"], "gpu", "gpu", "float32"),
+    ],
+)
+def test_the_accelerator_is_what_there_is_and_the_precision_what_it_computes_fast(
+    gpu_is_fast: bool | None, units: list[str], asked: str, accelerator: str, precision: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu_is_fast is not None)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_is_fast)
+    monkeypatch.setattr(runtime, "bfloat16_units", lambda: units)
+    assert (runtime.resolve_accelerator(asked), runtime.on_gpu(asked)) == (accelerator, accelerator == "gpu")
+    given = ("auto", "float32", "bfloat16")
+    assert [runtime.resolve_precision(name, asked) for name in given] == [precision, *given[1:]]
 
 
 def test_there_is_a_core_and_no_more_than_the_machine_has() -> None:

@@ -1,6 +1,6 @@
 """Intervals of studies against published examples, and how often they hold the true value."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import product
 
 import hypothesis.strategies as st
@@ -17,7 +17,7 @@ from experiments.lab.statistics import (
     points,
     share_difference,
 )
-from sentiment_rnn.report.statistics import Interval, welch_interval, wilson_interval
+from sentiment_rnn.report.statistics import Interval, welch_interval
 
 counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
@@ -50,12 +50,10 @@ def test_the_exact_interval_holds_any_share_at_least_as_often_as_it_says(total: 
         assert chances(total, share) @ [found.low <= share <= found.high for found in intervals] >= 0.95
 
 
-def coverage_of_difference(
-    of: Callable[[int, int, int, int], Interval], total: int, *pairs: tuple[float, float]
-) -> float:
-    """How often an interval of a difference holds it, where that is least often."""
+def coverage_of_difference(total: int, *pairs: tuple[float, float]) -> float:
+    """How often the interval of a difference holds it, where that is least often."""
     places = list(product(range(total + 1), repeat=2))
-    bounds = np.array([of(one, total, other, total)[1:] for one, other in places])
+    bounds = np.array([share_difference(one, total, other, total)[1:] for one, other in places])
     low, high = bounds.T.reshape(2, total + 1, total + 1)
     return min(
         float(np.outer(chances(total, p), chances(total, q))[(low <= p - q + 1e-9) & (p - q - 1e-9 <= high)].sum())
@@ -63,25 +61,10 @@ def coverage_of_difference(
     )
 
 
-def newcombe(first: int, of_first: int, second: int, of_second: int) -> Interval:
-    """The hybrid score interval (Newcombe 1998, method 10), which the project has no use for."""
-    p, q = wilson_interval(first, of_first), wilson_interval(second, of_second)
-    estimate = p.estimate - q.estimate
-    return Interval(
-        estimate,
-        estimate - float(np.hypot(p.estimate - p.low, q.high - q.estimate)),
-        estimate + float(np.hypot(p.high - p.estimate, q.estimate - q.low)),
-    )
-
-
-@pytest.mark.parametrize(("total", "least", "newcombes"), [(10, 0.914, 0.879), (20, 0.924, 0.880)])
-def test_a_difference_of_shares_is_held_about_as_often_as_its_interval_says(
-    total: int, least: float, newcombes: float
-) -> None:
-    everywhere = list(product(SHARES, repeat=2))
-    assert coverage_of_difference(share_difference, total, *everywhere) == pytest.approx(least, abs=1e-3)
-    assert coverage_of_difference(newcombe, total, *everywhere) == pytest.approx(newcombes, abs=1e-3)
-    assert coverage_of_difference(share_difference, total, *product((0.3, 0.5, 0.9), repeat=2)) >= 0.93
+@pytest.mark.parametrize(("total", "least"), [(10, 0.914), (20, 0.924)])
+def test_a_difference_of_shares_is_held_about_as_often_as_its_interval_says(total: int, least: float) -> None:
+    assert coverage_of_difference(total, *product(SHARES, repeat=2)) == pytest.approx(least, abs=1e-3)
+    assert coverage_of_difference(total, *product((0.3, 0.5, 0.9), repeat=2)) >= 0.93
 
 
 def test_the_difference_of_two_shares_by_hand() -> None:

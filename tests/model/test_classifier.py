@@ -12,6 +12,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -333,13 +334,27 @@ def test_a_second_test_forgets_the_predictions_of_the_first(batch: Batch) -> Non
     model = build_classifier()
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
     for _ in range(2):
-        scores = trainer.test(model, loader([batch]), verbose=False)[0]
+        trainer.test(model, loader([batch]), verbose=False)
     ((indices, logits),) = model.predictions
     assert torch.equal(indices, batch.indices)
     expected = model.eval()(batch.tokens, batch.lengths)
     torch.testing.assert_close(logits, expected, atol=1e-6, rtol=0)
-    right = (expected > 0) == (batch.labels == 1)
-    assert scores["test/accuracy"] == pytest.approx(float(right.float().mean()))
+
+
+def test_scores_over_batches_are_those_of_all_reviews_by_their_definitions() -> None:
+    model, p = build_classifier(), torch.rand(40, generator=torch.Generator().manual_seed(0))
+    labels = (torch.arange(40) % 3 < 1).float()
+    model.forward = lambda tokens, _: p.logit()[tokens[:, 0]]  # type: ignore[method-assign]
+    parts = torch.arange(40).split(15)
+    batches = [Batch(part[:, None], torch.ones_like(part), labels[part], part) for part in parts]
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    (scores,) = trainer.test(model, loader(batches), verbose=False)
+    bins = [(p * 15).int() == number for number in range(15)]
+    off = sum(abs(float((labels[inside] - p[inside]).sum())) for inside in bins) / 40
+    assert scores == pytest.approx({
+        "test/loss": log_loss(labels, p), "test/accuracy": accuracy_score(labels, p > 0.5),
+        "test/f1": f1_score(labels, p > 0.5), "test/auroc": roc_auc_score(labels, p), "test/calibration_error": off,
+    })  # fmt: skip
 
 
 @EACH_ENCODER

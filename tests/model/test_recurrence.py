@@ -72,7 +72,7 @@ def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: in
 
 @CELLS
 @SHAPES
-@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+@pytest.mark.parametrize("threads", [1, 3])
 def test_layers_read_side_by_side_as_each_alone(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
     layers = [random_layer(cell, E, H), random_layer(cell, E, H)]
     with torch.no_grad():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sentiment_rnn.config.task import SequenceTaskConfig
-from sentiment_rnn.data.sequences import Adding, Copying, SequenceData
+from sentiment_rnn.data.sequences import UNASKED, Adding, Copying, SequenceData, Sequences
 from sentiment_rnn.model.sequence_model import SequenceModel
 
 # Lightning's own advice, which does not concern these small fits.
@@ -58,6 +58,26 @@ def test_it_learns_to_add_better_than_who_forgets() -> None:
     )  # fmt: skip
     trainer.fit(model, datamodule=data("adding"))
     assert trainer.callback_metrics["val/loss"] < Adding(5).baseline / 5
+
+
+@pytest.mark.parametrize(
+    ("targets", "chances", "accuracy"),
+    [
+        ([[1, 0, 1], [0, 1, 1]], [0.1, 0.5, 0.8, 0.9, 0.5, 0.4], 0.5),
+        ([[UNASKED, UNASKED, 1], [UNASKED, UNASKED, 0]], [0.8, 0.6], 1.0),
+    ],
+    ids=["parity", "recall"],
+)
+def test_symbols_are_scored_where_they_are_asked_for(
+    targets: list[list[int]], chances: list[float], accuracy: float
+) -> None:
+    model, logged = build("copying"), {}
+    said = torch.tensor([[[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]], [[0.9, 0.1], [0.5, 0.5], [0.6, 0.4]]]).log()
+    model.forward = lambda *_: said  # type: ignore[method-assign]
+    model.log = lambda name, value, **_: logged.update({name: float(value)})  # type: ignore[method-assign, assignment]
+    model.test_step(Sequences(torch.zeros(2, 3, 2), torch.tensor(targets)), 0)
+    loss = -float(torch.tensor(chances).log().mean())
+    assert logged == pytest.approx({"test/loss": loss, "test/last_step_accuracy": accuracy})
 
 
 def test_its_matrices_decay_and_its_biases_do_not() -> None:

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from encoder_targets import TARGETS
-from sentiment_rnn.data.batching import Reviews, cut
-from sentiment_rnn.data.corpus import Split
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictor import Predictor
@@ -62,13 +59,6 @@ def test_a_sentence_left_out_changes_what_it_says(build_package: Callable[..., P
 def test_of_a_single_sentence_nothing_is_left(build_package: Callable[..., Package]) -> None:
     (sentence,) = inspect(Predictor(build_package()), "good").sentences
     assert np.isnan(sentence.without)
-
-
-@pytest.mark.parametrize("keep", ["head", "tail", "both"])
-@pytest.mark.parametrize("length", [1, 4, 5, 6, 50])
-def test_the_tokens_that_are_read_are_those_of_a_batch(keep: str, length: int) -> None:
-    reviews = Reviews(Split.of([list(range(length))]), 5, keep)
-    assert cut(np.arange(length), 5, keep).tolist() == reviews.tokens_of(0).tolist()
 
 
 def test_of_a_long_text_only_what_is_read_is_shown(build_package: Callable[..., Package]) -> None:
@@ -125,11 +115,6 @@ def test_in_a_browser_a_word_answers_a_click(
     assert len(chromium.find_elements(By.TAG_NAME, "canvas")) == 4
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
     assert chromium.get_log("browser") == []
-
-
-def test_the_same_seed_gives_the_same_weights(build_package: Callable[..., Package]) -> None:
-    first, second = build_package(), build_package()
-    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
 
 
 def test_spaces_that_are_tokens_are_read_as_in_prediction(

@@ -101,20 +101,6 @@ def test_the_t_interval_of_outcomes_in_two_clusters_fails_where_all_seeds_may_co
     assert coverage(map(t_interval, outcomes), 0.5 + learns / 2) == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.parametrize("seeds", [10, 20])
-def test_a_bootstrap_over_seeds_and_reviews_is_no_better_than_the_t_interval(seeds: int) -> None:
-    # Hence the project has none.
-    random = np.random.default_rng(seeds)
-
-    def hierarchical(accuracies: np.ndarray) -> Interval:
-        drawn = accuracies[random.integers(0, seeds, (500, seeds))]
-        means = (random.binomial(2000, drawn) / 2000).mean(1)
-        return Interval(float(accuracies.mean()), *np.quantile(means, (0.025, 0.975)).tolist())
-
-    for learns in (0.3, 0.5, 0.9):
-        outcomes = clusters(random, (400, seeds), learns)
-        by_t, by_bootstrap = (coverage(map(of, outcomes), 0.5 + learns / 2) for of in (t_interval, hierarchical))
-        assert by_bootstrap <= by_t + 0.01
 
 
 def test_an_accuracy_and_a_difference_stay_in_their_bounds() -> None:

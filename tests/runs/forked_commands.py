@@ -7,6 +7,8 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from processes import wait_for
+
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["sentiment_rnn.cli.train", "sentiment_rnn.runs.engine", "sentiment_rnn.runs.reviews"])
 
@@ -38,11 +40,8 @@ class Command:
 
     def wait_for(self, path: Path) -> None:
         """Wait for a file that matches: `path` may hold asterisks in its name or its folder's."""
-        deadline = time.monotonic() + 200
-        while not list(path.parent.parent.glob(f"{path.parent.name}/{path.name}")):
-            assert self.running, self.said()
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_for(lambda: [*path.parent.parent.glob(f"{path.parent.name}/{path.name}")] or not self.running)
+        assert self.running, self.said()
 
     def end(self, timeout: float = 250) -> int:
         """Wait for its end; its exit status, the negative number of the signal that killed it."""

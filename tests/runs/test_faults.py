@@ -18,7 +18,7 @@ from short_runs import LSTM, REVIEWS, SMALL, assert_equal_states, last_state
 
 from processes import environment
 from sentiment_rnn.tracking.checkpoints import load_checkpoint
-from stored_runs import rows, runs_in
+from stored_runs import rows, runs_in, sweep_in
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ LAST = Path("runs/checkpoints/*/last.ckpt")
 
 def run_of(folder: Path) -> Run:
     """The one run of the sweep in `folder`."""
-    (run,) = [run for run in runs_in(folder)[1] if "mlflow.parentRunId" in run.data.tags]
+    (run,) = sweep_in(folder)[1]
     return run
 
 

@@ -15,12 +15,12 @@ from joblib.externals.loky.process_executor import ProcessPoolExecutor
 from mlflow.entities import Run
 from omegaconf import OmegaConf
 
-from processes import environment
+from processes import environment, wait_for
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.job_process import end_with_launcher
 from sentiment_rnn.runs.launchers import JOBLIB, WORKERS, prepare_launcher
 from sentiment_rnn.tracking.ownership import writer_of
-from stored_runs import runs_in
+from stored_runs import sweep_in
 
 SIDE_BY_SIDE = (
     "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
@@ -61,9 +61,8 @@ class Sweep:
         """The parent run, where it is there, and its jobs' runs."""
         if not (self.folder / "runs" / "artifacts").exists():
             return None, []
-        runs = runs_in(self.folder)[1]
-        parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-        return (parents[0] if parents else None), [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+        parents, jobs = sweep_in(self.folder)
+        return (parents[0] if parents else None), jobs
 
     def writers(self) -> dict[str, int]:
         """The process that writes each run, by the run's id."""
@@ -189,8 +188,7 @@ def test_a_result_on_its_way_reaches_a_launcher_that_ends_and_its_idle_worker_en
     reader, writer = Pipe(duplex=False)
     worker = ProcessPoolExecutor(1, initializer=end_with_launcher, initargs=(reader,))
     result = worker.submit(Slow, tmp_path / "begun")
-    while not (tmp_path / "begun").exists():
-        time.sleep(0.01)
+    wait_for((tmp_path / "begun").exists)
     (process,) = worker._processes.values()
     writer.close()
     assert result.result(60) == "sent"

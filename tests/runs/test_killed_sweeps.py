@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from processes import environment
+from processes import environment, wait_for
 from servers import Server
 from stored_runs import rows
 
@@ -34,6 +34,12 @@ def started(folder: Path, *overrides: str) -> "subprocess.Popen[bytes]":
             [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP, *overrides],
             cwd=folder, env=environment(), stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
+
+
+def wait_for_training(sweep: "subprocess.Popen[bytes]", output: Path) -> None:
+    """Wait until it has said how an epoch was, or has ended."""
+    before = output.stat().st_size
+    wait_for(lambda: b"epoch" in output.read_bytes()[before:] or sweep.poll() is not None)
 
 
 def results(uri: str, experiment: str) -> tuple[list[Run], dict[tuple[str, str], list[tuple[str, int, float]]]]:
@@ -65,13 +71,15 @@ def test_a_sweep_that_was_killed_at_random_moments_has_every_run_once(
     overrides = [f"tracking.experiment={experiment}"]
     overrides += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if at_once == 2 else []
     overrides += [f"tracking.uri={server.uri}"] if store == "http" else []
-    moments = random.Random(experiment)
+    moments, output = random.Random(experiment), tmp_path / "output"
     for _ in range(KILLS):
         sweep = started(tmp_path, *overrides)
-        time.sleep(moments.uniform(4, 16))
+        wait_for_training(sweep, output)
+        time.sleep(moments.uniform(0, 4 / KILLS))
+        assert sweep.poll() is None, output.read_text()[-3000:]
         (os.killpg if victim == "group" else os.kill)(sweep.pid, signal.SIGKILL)
-        sweep.wait()
-    assert started(tmp_path, *overrides).wait(250) == 0, (tmp_path / "output").read_text()[-3000:]
+        assert sweep.wait() == -signal.SIGKILL
+    assert started(tmp_path, *overrides).wait(250) == 0, output.read_text()[-3000:]
     parents, found = results(server.uri if store == "http" else f"sqlite:///{tmp_path}/runs/mlflow.db", experiment)
     assert len(parents) == 1
     assert found == undisturbed

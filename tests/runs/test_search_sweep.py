@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
 
-from processes import environment, run_command
-from stored_runs import runs_in
+from processes import environment, run_command, wait_for
+from stored_runs import runs_in, sweep_in
 
 TRIALS = 20
 SEARCH = (
@@ -34,14 +33,11 @@ def kill_in_trial(number: int, folder: Path) -> None:
         process = subprocess.Popen(
             command, cwd=folder, env=environment(), stdout=file, stderr=file, start_new_session=True
         )
-    deadline = time.monotonic() + 200
-    while f"tracking.search_trial={number}" not in output.read_text():
-        assert process.poll() is None, output.read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    time.sleep(0.3)  # its run is open by now
+    wait_for(lambda: f"tracking.search_trial={number}" in output.read_text() or process.poll() is not None)
+    wait_for(lambda: process.poll() is not None or number in map(trial_of, parent_and_trials(folder)[2]))
+    assert process.poll() is None, output.read_text()
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +52,20 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def parent_and_trials(folder: Path) -> tuple[MlflowClient, Run, list[Run]]:
     """The store, the one sweep in it and its runs."""
-    client, runs = runs_in(folder)
-    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    return client, parent, [run for run in runs if run is not parent]
+    (parent,), trials = sweep_in(folder)
+    return runs_in(folder)[0], parent, trials
+
+
+def trial_of(run: Run) -> int:
+    """Its number."""
+    return int(run.data.tags["sentiment_rnn.search_trial"])
 
 
 @pytest.mark.slow
 def test_a_search_that_was_killed_twice_has_each_trial_once(searched: tuple[Path, str]) -> None:
     _, parent, trials = parent_and_trials(searched[0])
     assert [run.info.status for run in trials] == ["FINISHED"] * TRIALS
-    assert sorted(int(run.data.tags["sentiment_rnn.search_trial"]) for run in trials) == list(range(TRIALS))
+    assert sorted(map(trial_of, trials)) == list(range(TRIALS))
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["mlflow.note.content"].startswith(f"{TRIALS} of {TRIALS} runs finished")
     assert parent.data.metrics["best/val/accuracy"] == max(run.data.metrics["val/best_accuracy"] for run in trials)

@@ -11,10 +11,10 @@ import pytest
 import torch
 from mlflow.entities import Run
 
-from processes import environment, run_command
+from processes import environment, run_command, wait_for
 from sentiment_rnn.tracking.ownership import REQUEUED, writer_of
-from slurm_cluster import missing, slurm, slurm_cluster, wait_for
-from stored_runs import rows, runs_in
+from slurm_cluster import missing, slurm, slurm_cluster
+from stored_runs import rows, runs_in, sweep_in
 
 pytestmark = pytest.mark.slow
 
@@ -55,15 +55,15 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
         command, cwd=disturbed, env=environment() | cluster, capture_output=True, text=True, timeout=400
     )
     assert again.returncode == 0, again.stdout + again.stderr
-    wait_for(lambda: not slurm(cluster, "squeue", "--noheader").strip(), "the first launcher's jobs", 200)
+    wait_for(lambda: not slurm(cluster, "squeue", "--noheader").strip())
     for job in (by_hand, warned):
         assert log_of(disturbed, job).count("Starting with JobEnvironment") == 2
 
     run_command("train", undisturbed, *SWEEP, status=0)
-    parent, jobs = sweep_in(disturbed)
+    parent, jobs = jobs_in(disturbed)
     assert parent.info.status == "FINISHED"
     assert [job.info.status for job in jobs.values()] == ["FINISHED"] * 4
-    for key, expected in sweep_in(undisturbed)[1].items():
+    for key, expected in jobs_in(undisturbed)[1].items():
         assert rows(runs_in(disturbed)[0], jobs[key]) == rows(runs_in(undisturbed)[0], expected)
         torch.testing.assert_close(weights(disturbed, jobs[key]), weights(undisturbed, expected), rtol=0, atol=0)
 
@@ -73,7 +73,7 @@ def test_a_job_on_two_devices_is_two_tasks_and_one_run(tmp_path: Path, cluster: 
     command = [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP, *SLURM, *devices]
     done = subprocess.run(command, cwd=tmp_path, env=environment() | cluster, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    parent, jobs = sweep_in(tmp_path)
+    parent, jobs = jobs_in(tmp_path)
     assert [run.info.status for run in (parent, *jobs.values())] == ["FINISHED"] * 2
 
 
@@ -90,15 +90,13 @@ def next_running(folder: Path, besides: str = "") -> tuple[str, int]:
                 found.append((job, writer.pid))
         return bool(found)
 
-    wait_for(look, "a run's first epoch", 200)
+    wait_for(look)
     return found[0]
 
 
-def sweep_in(folder: Path) -> tuple[Run, dict[tuple[str, str], Run]]:
+def jobs_in(folder: Path) -> tuple[Run, dict[tuple[str, str], Run]]:
     """The parent run, and its runs by encoder and seed; no two of them are the same."""
-    _, runs = runs_in(folder)
-    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
-    jobs = [run for run in runs if run is not parent]
+    (parent,), jobs = sweep_in(folder)
     by_key = {(run.data.params["encoder.name"], run.data.params["seed"]): run for run in jobs}
     assert len(by_key) == len(jobs)
     return parent, by_key

@@ -12,26 +12,18 @@ import pytest
 import yaml
 from forked_commands import Command
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
-from processes import run_command
+from processes import run_command, wait_for
 from sentiment_rnn.runs.callback import summary_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import QUICK
-from stored_runs import runs_in
+from stored_runs import sweep_in
 
 SMALL = [
     "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10", "data.batch_size=20",
     "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1",
     "tracking.system_metrics=false",
 ]  # fmt: skip
-
-
-def runs_of(folder: Path) -> tuple[list[Run], list[Run]]:
-    """Parents and children in the store under `folder`."""
-    _, runs = runs_in(folder)
-    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
-    return [run for run in runs if "mlflow.parentRunId" not in run.data.tags], children
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +39,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_jobs_at_once_on_a_fresh_database_all_finish_under_one_parent(swept: Path) -> None:
-    (parent,), children = runs_of(swept)
+    (parent,), children = sweep_in(swept)
     assert parent.info.status == "FINISHED"
     assert parent.info.run_name == "mine"
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
@@ -58,7 +50,7 @@ def test_two_jobs_at_once_on_a_fresh_database_all_finish_under_one_parent(swept:
 
 
 def test_the_parent_says_what_its_runs_found(swept: Path) -> None:
-    (parent,), children = runs_of(swept)
+    (parent,), children = sweep_in(swept)
     best = max(child.data.metrics["val/best_accuracy"] for child in children)
     mean = sum(child.data.metrics["test/accuracy"] for child in children if child.data.tags["encoder"] == "rnn") / 2
     assert parent.data.metrics["runs/finished"] == 4
@@ -91,7 +83,7 @@ def test_a_disk_without_room_for_the_results_does_not_keep_a_sweep_from_its_end(
 
 def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
     client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
-    run = runs_of(swept)[1][0]
+    run = sweep_in(swept)[1][0]
     scores = {f"test/{score}" for score in ("loss", "accuracy", "f1", "auroc", "calibration_error")}
     training = {"train/loss", "train/gradient_norm", "train/epoch_seconds", "val/accuracy", "val/best_accuracy"}
     assert scores | training | {"parameters", "memory/peak_bytes"} <= set(run.data.metrics)
@@ -107,7 +99,7 @@ def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
 
 
 def test_the_parent_reaches_a_worker_in_its_configuration_and_is_none_of_what_the_user_gave(swept: Path) -> None:
-    (parent,), children = runs_of(swept)
+    (parent,), children = sweep_in(swept)
     client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
     for child in children:
         settings = yaml.safe_load(Path(client.download_artifacts(child.info.run_id, "config.yaml")).read_text())
@@ -137,7 +129,7 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None
     assert "Welch's t interval over the seeds" in table
     assert len((swept / "out" / "results.csv").read_text().splitlines()) == 5
     assert (swept / "out" / "comparison.png").stat().st_size > 10_000
-    (parent,), _ = runs_of(swept)
+    (parent,), _ = sweep_in(swept)
     client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "comparison")}
     assert logged == {"comparison/table.md", "comparison/results.csv", "comparison/comparison.png"}
@@ -148,23 +140,14 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None
 def test_a_killed_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:
     arguments = ("-m", *SMALL, f"data.directory={tmp_path}/data", "encoder=bag", "seed=0,1,2")
     killed = Command(tmp_path, *arguments)
-    wait_for_a_finished_run(tmp_path)
+    made = tmp_path / "runs" / "artifacts"
+    wait_for(lambda: made.exists() and "FINISHED" in {run.info.status for run in sweep_in(tmp_path)[1]})
     os.kill(killed.pid, signal.SIGKILL)
     assert killed.end() == -signal.SIGKILL
     again = Command(tmp_path, *arguments)
     assert again.end() == 0, again.said()
-    (parent,), children = runs_of(tmp_path)
+    (parent,), children = sweep_in(tmp_path)
     assert parent.info.status == "FINISHED"
     assert sorted(child.data.params["seed"] for child in children) == ["0", "1", "2"], "no job ran twice"
     assert {child.info.status for child in children} == {"FINISHED"}
     assert re.search(r"resumed\n.*[12] of 3 runs are there\n", again.said())
-
-
-def wait_for_a_finished_run(folder: Path) -> None:
-    """Wait until the first run in the store under `folder` has finished."""
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline:
-        time.sleep(0.05)
-        if (folder / "runs" / "artifacts").exists() and "FINISHED" in {run.info.status for run in runs_of(folder)[1]}:
-            return
-    raise TimeoutError("no run finished")

@@ -16,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from processes import environment, run_command
+from processes import environment, run_command, wait_for
 from proxies import LOSE, SILENCE, Proxy, proxy_before
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.runs import engine
@@ -92,14 +92,6 @@ def started(folder: Path, host: str, *overrides: str) -> "subprocess.Popen[str]"
             [sys.executable, "-c", HOST, host, *overrides], cwd=folder, env=environment(), stdout=output, stderr=output,
             text=True, start_new_session=True,
         )  # fmt: skip
-
-
-def wait_for(look: Callable[[], object], seconds: float = 120) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def undisturbed(tmp_path: Path, *overrides: str) -> tuple[MlflowClient, Run]:

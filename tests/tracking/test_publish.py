@@ -13,6 +13,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from processes import wait_for
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -247,9 +248,9 @@ def test_a_store_that_is_away_for_a_while_has_everything_in_the_end(
     publisher = Publisher(record)
     for step in range(50):
         record.log_metrics({"loss": step / 2}, step)
-    until(lambda: publisher.away)
+    wait_for(lambda: publisher.away)
     client.fault = None
-    until(lambda: not publisher.away)
+    wait_for(lambda: not publisher.away)
     record.end("FINISHED")
     publisher.finish()
     assert points(record) == [(step, step / 2) for step in range(50)]
@@ -267,7 +268,7 @@ def test_what_a_full_disk_did_not_take_is_there_once_it_has_space_and_the_run_al
     client.fault = FULL
     publisher = Publisher(record)
     record.log_metrics({"loss": 0.5}, 1)
-    until(lambda: len(client.asked) >= 3)
+    wait_for(lambda: len(client.asked) >= 3)
     client.fault = None
     record.end("FINISHED")
     publisher.finish()
@@ -410,11 +411,3 @@ def test_nothing_more_is_sent_of_a_run_that_another_machine_trains_anew(store: S
     assert points(first) == []
     assert TAKEN_OVER_TAG in store.client.get_run(first.run_id).data.tags
     assert status(second) == "FINISHED"
-
-
-def until(what: Callable[[], object]) -> None:
-    """Wait for something that happens in another thread."""
-    deadline = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
