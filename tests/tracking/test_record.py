@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from processes import wait_for
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.checkpoints import LAST, PREVIOUS, CheckpointFiles
@@ -177,6 +178,23 @@ def test_a_run_whose_process_was_killed_before_it_had_its_parameters_gets_them_w
     with tracked_run(store, run_config(*SMALL, "seed=3", f"tracking.resume='{run_id}'"), "identity", []):
         pass
     assert store.client.get_run(run_id).data.params["seed"] == "3"
+
+
+def test_system_metrics_are_recorded_and_a_run_that_resumes_goes_on_with_their_steps(store: Store) -> None:
+    record, seen = new_record(store), 0
+
+    def steps() -> list[int]:
+        return [step for name, _, step in points_in(record) if name == "system/system_memory_usage_megabytes"]
+
+    for _ in range(2):
+        resumed = RunRecord(store, record.run_id)
+        resumed.begin()
+        monitor = Monitor(resumed, seconds=0.01)
+        monitor.start()
+        wait_for(lambda before=seen: len(steps()) > before)
+        monitor.finish()
+        seen = len(steps())
+    assert steps() == list(range(seen))
 
 
 def test_system_metrics_that_a_full_disk_does_not_take_end_without_a_word(
