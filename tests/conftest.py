@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from selenium import webdriver
 
 from encoder_targets import TARGETS
 from made_imdb import write_imdb
+from processes import Ask, Refused
+from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data
 from sentiment_rnn.data.batching import Batch
@@ -188,6 +192,44 @@ def build_package() -> Callable[..., Package]:
         return Package(model, tokenizer, Reading(**settings | reading), texts)
 
     return build
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command in this process, where it takes no five seconds to start, and expect its exit status."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def asked(name: str, folder: Path, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr("sys.argv", ["sentiment-rnn", name, *arguments])
+        monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
+        GlobalHydra.instance().clear()
+        capsys.readouterr()
+        threads, left = torch.get_num_threads(), None
+        try:
+            main()
+        except SystemExit as leaving:
+            left = leaving.code
+        finally:
+            torch.set_num_threads(threads)
+        said = capsys.readouterr()
+        found, error = (1, f"{said.err}{left}\n") if isinstance(left, str) else (left or 0, said.err)
+        assert found == status, error
+        return subprocess.CompletedProcess(name, found, said.out, error)
+
+    return asked
+
+
+@pytest.fixture
+def refused(ask: Ask) -> Refused:
+    """The one line of a command, `train` unless another is named, that cannot do what is asked of it."""
+
+    def said(folder: Path, *arguments: str, command: str = "train") -> str:
+        (line,) = ask(command, folder, *arguments, status=1).stderr.strip().splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return said
 
 
 @pytest.fixture(params=["compiled", "stepped"])

@@ -13,6 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+Ask = Callable[..., "subprocess.CompletedProcess[str]"]
+"""The fixture `ask`: a command's name, its folder and arguments, and its `status` to what it printed."""
+Refused = Callable[..., str]
+"""The fixture `refused`: a folder, arguments and the `command` to its one line of error."""
 LIBRARY_WARNING = re.compile(r"\w+Warning: |^W\d{4} |nanobind: leaked", re.MULTILINE)
 """Python's warnings, torch's log lines of that level, and what triton prints when Python exits."""
 

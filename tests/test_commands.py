@@ -81,20 +81,15 @@ ELSEWHERE = {
         "MLFLOW_TRACKING_URI=sqlite:///runs/mlflow.db mlflow models serve",
     ),
     "tests/experiments/test_scripts.py": (
-        "make bench", "make bench-quick", "make overhead", "make prediction",
+        "make bench-quick",
         "python experiments/benchmarks/placement.py", "python experiments/benchmarks/overhead.py",
         "python experiments/benchmarks/language_model.py",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_own_encoder.py": ("python -m sentiment_rnn train -m --config-dir my_conf", "make lag"),
     "tests/test_site.py": ("make docs",),
-    "tests/test_lesson.py": ("make notebook",),
-    "tests/tools/test_screenshot.py": ("make screenshots",),
     "tests/tracking/test_server_faults.py": ("make server", "sentiment-rnn sync"),
-    "tests/runs/test_slurm.py": ("sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",),
-    "tests/runs/test_pretrained.py": (
-        "sentiment-rnn train task=language_model", "sentiment-rnn train data=imdb encoder=lstm pretrained",
-    ),
+    "tests/runs/test_pretrained.py": ("sentiment-rnn train task=language_model",),
     "tests/runs/test_search_sweep.py": (
         "sentiment-rnn train -m hydra/sweeper=search", "sentiment-rnn compare tuned",
     ),
@@ -107,7 +102,11 @@ ONLY_PARSED = {
     "the same sweep as one that is run, with other values": (
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make compare OUTPUT=",
-        "sentiment-rnn runs prune",
+        "sentiment-rnn runs prune", "sentiment-rnn train data=imdb encoder=lstm pretrained",
+        "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",
+    ),
+    "tests run their scripts": (
+        "make bench", "make overhead", "make prediction", "make notebook", "make screenshots",
     ),
     "an encoder of the lab, which tests/lab trains": ("python -m sentiment_rnn train --config-dir",),
     "Docker's engine": ("docker ",),
@@ -144,8 +143,12 @@ def test_a_target_that_compares_writes_beside_its_runs_unless_another_folder_is_
         assert "--output experiments/mine" in planned("OUTPUT=experiments/mine")
 
 
-def test_the_files_that_run_them_are_there() -> None:
-    assert all((REPOSITORY / path).exists() for path in ELSEWHERE)
+@pytest.mark.parametrize(("file", "beginnings"), ELSEWHERE.items(), ids=list(ELSEWHERE))
+def test_the_words_of_a_command_are_in_the_file_that_runs_it(file: str, beginnings: tuple[str, ...]) -> None:
+    programs, text = {"make", "sentiment-rnn", "python", "sentiment_rnn"}, (REPOSITORY / file).read_text()
+    for beginning in beginnings:
+        words = [Path(word).name for word in beginning.split() if word not in programs and not word.startswith("-")]
+        assert [word for word in words if not re.search(rf"\b{re.escape(word)}\b", text)] == [], beginning
 
 
 @pytest.fixture(scope="module")

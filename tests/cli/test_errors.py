@@ -14,15 +14,13 @@ import pytest
 import requests
 import sqlalchemy.sql
 from filelock import FileLock
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException
 from submitit.core.utils import FailedJobError
 
-from processes import run_command
+from processes import Refused, run_command
 from proxies import reply, serving
 from sentiment_rnn.cli import train
 from sentiment_rnn.cli.errors import one_line_errors
-from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import RunConfig
@@ -119,33 +117,9 @@ WRONG_OVERRIDES = {
 }
 
 
-def refused(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    folder: Path,
-    *arguments: str,
-    command: str = "train",
-) -> str:
-    """The one line that a command prints before it leaves with a non-zero status."""
-    GlobalHydra.instance().clear()
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.argv", ["sentiment-rnn", command, *arguments])
-    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
-    with pytest.raises(SystemExit) as left:
-        main()
-    said = capsys.readouterr().err if isinstance(left.value.code, int) else str(left.value.code)
-    assert left.value.code not in (0, None)
-    lines = said.strip().splitlines()
-    assert len(lines) == 1, said
-    assert lines[0].startswith("error: ")
-    return lines[0]
-
-
 @pytest.mark.parametrize("override", WRONG_OVERRIDES)
-def test_a_wrong_override_is_one_line_and_leaves_nothing(
-    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert WRONG_OVERRIDES[override] in refused(monkeypatch, capsys, tmp_path, override)
+def test_a_wrong_override_is_one_line_and_leaves_nothing(override: str, tmp_path: Path, refused: Refused) -> None:
+    assert WRONG_OVERRIDES[override] in refused(tmp_path, override)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,37 +135,29 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(
         "encoder=lstm,[gru]",
     ],
 )
-def test_a_sweep_with_one_wrong_job_starts_none(
-    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    refused(monkeypatch, capsys, tmp_path, "-m", override, f"data.directory={tmp_path}/data")
+def test_a_sweep_with_one_wrong_job_starts_none(override: str, tmp_path: Path, refused: Refused) -> None:
+    refused(tmp_path, "-m", override, f"data.directory={tmp_path}/data")
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
 @pytest.mark.parametrize("override", ["encoder=glob([rnn,b*])", "encoder=choice(rnn,bag)"])
-def test_hydras_functions_choose_from_a_group_in_a_sweep(
-    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "-m", override, "seed=-1")
+def test_hydras_functions_choose_from_a_group_in_a_sweep(override: str, tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "-m", override, "seed=-1")
     assert line.startswith("error: seed=-1: ")
 
 
-def test_a_group_is_no_list_among_the_values_of_a_sweep_either(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_group_is_no_list_among_the_values_of_a_sweep_either(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "experiment").mkdir()
     sweep = "hydra:\n  sweeper:\n    params:\n      encoder: [rnn, lstm]\n"
     (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{sweep}")
-    line = refused(monkeypatch, capsys, tmp_path, "-m", "--config-dir", str(tmp_path), "experiment=mine")
+    line = refused(tmp_path, "-m", "--config-dir", str(tmp_path), "experiment=mine")
     assert "a run has one encoder; -m encoder=rnn,lstm runs each in turn" in line
 
 
 @pytest.mark.parametrize("override", ["+task.step=1", "+data.name=imdb"])
-def test_a_key_that_the_task_does_not_have_is_refused(
-    override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "task=adding", override)
+def test_a_key_that_the_task_does_not_have_is_refused(override: str, tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "task=adding", override)
     assert "no such key" in line
     assert list(tmp_path.iterdir()) == []
 
@@ -201,37 +167,29 @@ def test_a_further_argument_of_the_optimizer_can_be_added() -> None:
     assert config.optimizer.options["fused"] is True
 
 
-def test_a_missing_archive_is_one_line_and_leaves_no_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "data=imdb", "data.archive=nowhere.tar.gz")
+def test_a_missing_archive_is_one_line_and_leaves_no_run(tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "data=imdb", "data.archive=nowhere.tar.gz")
     assert "data.archive=nowhere.tar.gz: no such file or folder" in line
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_corpus_without_reviews_is_one_line_and_leaves_no_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_corpus_without_reviews_is_one_line_and_leaves_no_run(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "aclImdb" / "train").mkdir(parents=True)
-    line = refused(monkeypatch, capsys, tmp_path, "data=imdb", "data.archive=aclImdb")
+    line = refused(tmp_path, "data=imdb", "data.archive=aclImdb")
     assert "no reviews in train/neg/; expected train/ and test/" in line
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("key", ["data.directory", "tracking.directory"])
-def test_a_folder_that_cannot_be_written_is_one_line(
-    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line(key: str, tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "file").write_text("in the way")
-    line = refused(monkeypatch, capsys, tmp_path, f"{key}={tmp_path}/file/folder", "data.train_reviews=20")
+    line = refused(tmp_path, f"{key}={tmp_path}/file/folder", "data.train_reviews=20")
     assert f"{tmp_path}/file" in line
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_server_that_is_away_is_one_line_before_any_data_are_made(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "tracking.uri=http://127.0.0.1:9")
+def test_a_server_that_is_away_is_one_line_before_any_data_are_made(tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "tracking.uri=http://127.0.0.1:9")
     assert "tracking.uri=http://127.0.0.1:9: no answer (connection refused); start the server" in line
     assert list(tmp_path.iterdir()) == []
 
@@ -250,15 +208,10 @@ def test_a_server_that_is_away_is_one_line_before_any_data_are_made(
 )
 @pytest.mark.parametrize("uri", ["http://user:hunter22@127.0.0.1:9", "http://127.0.0.1:9/?token=hunter22"])
 def test_an_address_with_a_password_in_it_is_one_line_and_written_nowhere(
-    command: str,
-    arguments: list[str],
-    uri: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
+    command: str, arguments: list[str], uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: Refused
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    line = refused(monkeypatch, capsys, tmp_path, *arguments, command=command)
+    line = refused(tmp_path, *arguments, command=command)
     assert "***" in line
     assert "an address with a password in it" in line
     assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in line
@@ -296,17 +249,12 @@ def refusing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_what_a_server_refuses_is_neither_a_traceback_nor_gone(
-    command: str,
-    arguments: list[str],
-    refusing: tuple[str, int],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
+    command: str, arguments: list[str], refusing: tuple[str, int], tmp_path: Path, refused: Refused
 ) -> None:
     uri, status = refusing
     words = ["runs", "prune"] if command == "prune" else [command]
     given = [argument.format(uri=uri) for argument in arguments]
-    line = refused(monkeypatch, capsys, tmp_path, *words[1:], *given, command=words[0])
+    line = refused(tmp_path, *words[1:], *given, command=words[0])
     if command == "predict" and status == 403:  # as MLflow's own server answers for a run that is not there
         assert "or none that this user may read (403)" in line
     else:
@@ -315,64 +263,54 @@ def test_what_a_server_refuses_is_neither_a_traceback_nor_gone(
     assert "train again" not in line
 
 
-def test_a_damaged_database_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_damaged_database_is_one_line(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "mlflow.db").write_text("hello")
-    line = refused(monkeypatch, capsys, tmp_path, command="runs")
+    line = refused(tmp_path, command="runs")
     assert line == "error: --store=runs: its mlflow.db is no database; restore it, or give another folder"
 
 
-def test_a_locked_database_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_locked_database_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: Refused) -> None:
     # MLflow lets SQLite wait twenty seconds for a lock.
     monkeypatch.setattr(sqlalchemy.sql, "text", lambda said: sqlalchemy.text(said.replace("= 20000", "= 20")))
     open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
-    capsys.readouterr()
     with closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as database:
         database.execute("BEGIN EXCLUSIVE")
-        line = refused(monkeypatch, capsys, tmp_path, command="runs")
+        line = refused(tmp_path, command="runs")
     assert "its database is locked by another process; wait until that is done, and try again" in line
 
 
-def test_a_folder_that_cannot_be_in_an_address_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "tracking.directory='a%20b'", "data.train_reviews=20")
+def test_a_folder_that_cannot_be_in_an_address_is_one_line(tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "tracking.directory='a%20b'", "data.train_reviews=20")
     assert f"tracking.directory=a%20b: %20, of {tmp_path}/a%20b, cannot be in the address of a database" in line
 
 
 @pytest.mark.parametrize(("made", "said"), [(True, "none: no such sweep"), (False, "no runs there")])
 def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
-    made: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    made: bool, said: str, tmp_path: Path, refused: Refused
 ) -> None:
     if made:
         open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
-    capsys.readouterr()
-    line = refused(monkeypatch, capsys, tmp_path, "none", "--store", f"{tmp_path}/runs", command="compare")
+    line = refused(tmp_path, "none", "--store", f"{tmp_path}/runs", command="compare")
     assert said in line
     assert (tmp_path / "runs").exists() == made
 
 
 def test_copying_is_not_tested_at_another_length_since_its_baseline_is_that_of_one_length(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    tmp_path: Path, refused: Refused
 ) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "task=copying", "task.test_steps=40")
+    line = refused(tmp_path, "task=copying", "task.test_steps=40")
     assert "task.test_steps=40: expected null for copying: its baseline holds for the length of training" in line
 
 
-def test_two_devices_are_refused_for_a_task_that_trains_on_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    line = refused(monkeypatch, capsys, tmp_path, "task=adding", "trainer.devices=2")
+def test_two_devices_are_refused_for_a_task_that_trains_on_one(tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "task=adding", "trainer.devices=2")
     assert "trainer.devices=2: task=adding trains on one device; leave it out" in line
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_sweep_cannot_be_started_twice_at_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: Refused
 ) -> None:
     sweep = ("-m", "seed=0,1", "data.train_reviews=20", "encoder=bag")
     monkeypatch.chdir(tmp_path)
@@ -380,7 +318,7 @@ def test_the_same_sweep_cannot_be_started_twice_at_once(
     store, jobs = prepare(configs, here=True)
     digest = digest_of(configs, identities_of(configs, jobs, here=True), SweepPlan())
     with FileLock(store.directory / f".sweep-{digest}.lock"):
-        assert "this very sweep is running" in refused(monkeypatch, capsys, tmp_path, *sweep)
+        assert "this very sweep is running" in refused(tmp_path, *sweep)
 
 
 def sweep_configs(*overrides: str) -> list[RunConfig]:

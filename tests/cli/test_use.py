@@ -18,15 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from processes import LIBRARY_WARNING, environment, free_port, run_command, wait_for_answer
-from sentiment_rnn.cli.main import main
+from processes import LIBRARY_WARNING, Ask, environment, free_port, run_command, wait_for_answer
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.sources.generated import Generated
@@ -44,40 +42,6 @@ SMALL = [
     "encoder.hidden_size=16", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
     "tracking.system_metrics=false", "optimizer.learning_rate=0.01",
 ]  # fmt: skip
-
-
-class Asked(NamedTuple):
-    """Output of a command."""
-
-    stdout: str
-    stderr: str
-
-
-Ask = Callable[..., Asked]
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Run a command in this process, where it takes no five seconds to start, and expect its exit status."""
-
-    def asked(name: str, folder: Path, *arguments: str, status: int = 0) -> Asked:
-        monkeypatch.chdir(folder)
-        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        monkeypatch.setattr(sys, "argv", ["sentiment-rnn", name, *arguments])
-        monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
-        threads = torch.get_num_threads()
-        left = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            left = leaving.code
-        finally:
-            torch.set_num_threads(threads)
-        said = capsys.readouterr()
-        assert left == status, said.err
-        return Asked(said.out, said.err)
-
-    return asked
 
 
 @pytest.fixture(scope="module")

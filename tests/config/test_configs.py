@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, ValidationError, read_write
 
-from sentiment_rnn.cli.main import main
+from processes import Ask
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
@@ -44,21 +44,11 @@ def composed_choice(choice: str, *overrides: str) -> DictConfig:
     return composed("=".join(choice.rsplit("/", 1)), *NEEDED.get(choice, []), *overrides)
 
 
-def run_entry_point(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    """Call `sentiment-rnn` with these arguments."""
-    GlobalHydra.instance().clear()
-    monkeypatch.setattr("sys.argv", ["sentiment-rnn", *arguments])
-    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
-    main()
-
-
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_yaml_file_composes_through_the_entry_point(
-    choice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_yaml_file_composes_through_the_entry_point(choice: str, ask: Ask, tmp_path: Path) -> None:
     group, name = choice.rsplit("/", 1)
-    run_entry_point(monkeypatch, "train", f"{group}={name}", *NEEDED.get(choice, []), "--cfg", "job", "--resolve")
-    shown = capsys.readouterr().out
+    given = (f"{group}={name}", *NEEDED.get(choice, []), "--cfg", "job", "--resolve")
+    shown = ask("train", tmp_path, *given).stdout
     assert "encoder:" in shown
     assert "???" not in shown
 
@@ -105,13 +95,6 @@ def test_jobs_that_differ_in_their_seed_are_what_hydra_composes_of_each() -> Non
     assert [job[:2] for job in jobs] == [
         ["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=19"], ["encoder=lstm", "seed=18"],
     ]  # fmt: skip
-
-
-@EACH_EXPERIMENT
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_an_experiment_composes_with_any_launcher(choice: str, launcher: str) -> None:
-    config = composed_choice(choice, f"hydra/launcher={launcher}")
-    assert launcher in config.hydra.launcher._target_.lower()
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:

@@ -66,7 +66,6 @@ def test_figures_that_documents_show_are_drawn() -> None:
             assert (path.parent / file).is_file(), f"{path}: {file}"
 
 
-LEARN = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19"}
 FIRST = {
     "claims": [
         {"id": "near", "text": "An RNN succeeds at lag 20.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
 from short_runs import assert_equal_states, config_of, last_state, signal_after
 
 from made_imdb import write_imdb, write_unlabelled
-from processes import free_port
+from processes import Refused, free_port
 from sentiment_rnn.cli.compare import check_task
-from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import LanguageModelConfig
 from sentiment_rnn.config.store import run_config
@@ -107,9 +105,7 @@ def test_a_run_interrupted_within_an_epoch_ends_as_an_undisturbed_one(tmp_path: 
     assert rows(client, resumed) == rows(client, undisturbed)
 
 
-def test_commands_that_judge_texts_refuse_it_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_commands_that_judge_texts_refuse_it_in_one_line(tmp_path: Path, refused: Refused) -> None:
     config = config_of(tmp_path, TEXTS, *WHOLE)
     train(config, [])
     run = last_run(tmp_path)[1]
@@ -120,14 +116,8 @@ def test_commands_that_judge_texts_refuse_it_in_one_line(
         "inspect": ["a good film", "--output", str(tmp_path / "page.html")],
         "serve": ["--port", str(free_port())],
     }.items():
-        GlobalHydra.instance().clear()
-        given = ["sentiment-rnn", command, *rest, "--run", run.info.run_id, "--store", str(tmp_path / "runs")]
-        monkeypatch.setattr("sys.argv", given)
-        with pytest.raises(SystemExit) as left:
-            main()
-        lines = [line for line in (str(left.value) + capsys.readouterr().err).splitlines() if "error" in line]
-        assert len(lines) == 1, command
-        assert "a language model, which judges no text; a classifier starts from it with" in lines[0]
+        line = refused(tmp_path, *rest, "--run", run.info.run_id, "--store", "runs", command=command)
+        assert "a language model, which judges no text; a classifier starts from it with" in line
     with pytest.raises(UserError, match="its runs are of language_model, and compare reads runs that classify reviews"):
         check_task("mine", [result_of(open_store(config.tracking), run)])
 

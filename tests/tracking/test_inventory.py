@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Metric
 
-from sentiment_rnn.cli.main import main
+from processes import Ask
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import inventory, pruning
@@ -297,16 +297,13 @@ def test_whoever_wants_a_removed_checkpoint_is_told_in_one_line(store: Store, ca
 
 
 @pytest.fixture
-def said(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def said(store: Store, ask: Ask, tmp_path: Path) -> Callable[..., str]:
     """Output of a command."""
 
     def run(*arguments: str) -> str:
-        monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")
         where = ("--tracking-uri", store.uri, "--store", str(store.directory))
         experiment = store.client.get_experiment(store.experiment_id).name
-        monkeypatch.setattr("sys.argv", ["sentiment-rnn", *arguments, *where, "--experiment", experiment])
-        main()
-        return capsys.readouterr().out
+        return ask(arguments[0], tmp_path, *arguments[1:], *where, "--experiment", experiment).stdout
 
     return run
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -24,9 +25,17 @@ from sentiment_rnn.tracking.store import Store, open_store
 Train = Callable[[str], str]
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A local store: making one takes longer than any test here."""
+    folder = tmp_path_factory.mktemp("store")
+    return open_store(TrackingConfig(uri=None, directory=str(folder), experiment="sentiment_rnn"))
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(TrackingConfig(uri=None, directory=str(tmp_path / "runs"), experiment="sentiment_rnn"))
+def name() -> str:
+    """Name of a registered model, another for each test."""
+    return f"sentiment-{uuid4().hex}"
 
 
 @pytest.fixture
@@ -44,61 +53,48 @@ def trained(store: Store, tmp_path: Path, build_package: Callable[..., Package])
     return train
 
 
-def aliases(store: Store) -> dict[str, str]:
-    return {alias: str(version) for alias, version in store.client.get_registered_model("sentiment").aliases.items()}
-
-
-def test_a_model_that_is_registered_again_keeps_its_version(store: Store, trained: Train) -> None:
-    run = trained("bag")
-    versions = register(store, "sentiment", {"champion": run, "bag": run})
-    assert register(store, "sentiment", {"champion": run, "bag": run}) == versions
-    assert len(store.client.search_model_versions("name = 'sentiment'")) == 1
-
-
-def test_what_is_fetched_is_the_model_of_the_run(store: Store, trained: Train, tmp_path: Path) -> None:
+def test_what_is_fetched_is_the_model_of_the_run(store: Store, name: str, trained: Train, tmp_path: Path) -> None:
     run = trained("rnn")
-    register(store, "sentiment", {"champion": run})
-    for number, folder in enumerate(
-        (
-            fetch_model(store, "sentiment@champion", tmp_path / "a"),
-            fetch_model(store, "models:/sentiment/1", tmp_path / "b"),
-            fetch_model(store, "sentiment", tmp_path / "c"),
-            fetch_run_model(store, run, tmp_path / "d"),
-        )
-    ):
-        assert read_package(folder / DATA).reading.run == run, number
+    register(store, name, {"champion": run})
+    found = [fetch_run_model(store, run, tmp_path / "run")]
+    for asked in (f"{name}@champion", f"models:/{name}/1", name):
+        found.append(fetch_model(store, asked, tmp_path / str(len(found))))
+    assert [read_package(folder / DATA).reading.run for folder in found] == [run] * 4
 
 
-def test_a_run_without_a_model_is_passed_over_and_asked_for_is_one_line(store: Store, tmp_path: Path) -> None:
+def test_a_run_without_a_model_is_passed_over_and_asked_for_is_one_line(
+    store: Store, name: str, tmp_path: Path
+) -> None:
     run = store.client.create_run(store.experiment_id, tags={"encoder": "rnn"}).info.run_id
-    assert register(store, "sentiment", {"champion": run}) == {}
+    assert register(store, name, {"champion": run}) == {}
     with pytest.raises(UserError, match="it has no packaged model"):
         fetch_run_model(store, run, tmp_path)
 
 
-def test_a_model_whose_files_are_gone_is_one_line(store: Store, trained: Train, tmp_path: Path) -> None:
-    run = trained("rnn")
-    register(store, "sentiment", {"champion": run})
-    source = Path(store.client.get_model_version("sentiment", "1").source.removeprefix("file://"))
+def test_a_model_whose_files_are_gone_is_one_line(store: Store, name: str, trained: Train, tmp_path: Path) -> None:
+    register(store, name, {"champion": trained("rnn")})
+    source = Path(store.client.get_model_version(name, "1").source.removeprefix("file://"))
     source.rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="the model is gone"):
-        fetch_model(store, "sentiment@champion", tmp_path / "a")
+        fetch_model(store, f"{name}@champion", tmp_path / "a")
 
 
-@pytest.mark.parametrize("name", ["sentiment@none", "sentiment/9", "other", "other@champion", "", "models:/"])
-def test_a_name_that_is_not_registered_is_one_line(store: Store, trained: Train, tmp_path: Path, name: str) -> None:
-    register(store, "sentiment", {"champion": trained("bag")})
-    with pytest.raises(UserError, match="compare --register registers a sweep's best"):
-        fetch_model(store, name, tmp_path)
+def test_a_name_that_is_not_registered_is_one_line(store: Store, name: str, trained: Train, tmp_path: Path) -> None:
+    register(store, name, {"champion": trained("bag")})
+    for asked in (f"{name}@none", f"{name}/9", "other", "other@champion", "", "models:/"):
+        with pytest.raises(UserError, match="compare --register registers a sweep's best"):
+            fetch_model(store, asked, tmp_path)
 
 
-def test_a_model_of_another_name_is_registered_beside_the_first(store: Store, trained: Train, tmp_path: Path) -> None:
-    first, second = trained("rnn"), trained("bag")
-    register(store, "sentiment", {"champion": first})
-    register(store, "my model 2", {"champion": second})
-    assert aliases(store) == {"champion": "1"}
+def test_a_model_of_another_name_is_registered_beside_the_first(
+    store: Store, name: str, trained: Train, tmp_path: Path
+) -> None:
+    for registered, encoder in ((name, "rnn"), ("my model 2", "bag")):
+        run = trained(encoder)
+        register(store, registered, {"champion": run})
+        assert str(store.client.get_registered_model(registered).aliases["champion"]) == "1"
     folder = fetch_model(store, "my model 2@champion", tmp_path / "a")
-    assert read_package(folder / DATA).reading.run == second
+    assert read_package(folder / DATA).reading.run == run
 
 
 LOADED = "flavors: {python_function: {loader_module: sentiment_rnn.inference.pyfunc, data: data/package}"
@@ -142,6 +138,7 @@ def test_a_name_that_no_model_can_have_is_one_line(name: str) -> None:
 
 
 def test_nothing_is_registered_under_a_name_that_no_model_can_have(store: Store, trained: Train) -> None:
+    before = store.client.search_registered_models()
     with pytest.raises(UserError, match="no name for a registered model"):
         register(store, "a/b", {"champion": trained("bag")})
-    assert store.client.search_registered_models() == []
+    assert store.client.search_registered_models() == before

@@ -145,9 +145,11 @@ def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConf
         ({"validation_fraction": 1.0}, "data.validation_fraction=1.0: expected a fraction between 0 and 1"),
         ({"test_fraction": 0.0}, "data.test_fraction=0.0: expected a fraction between 0 and 1"),
         ({"test_fraction": 0.001}, "data.test_fraction=0.001: leaves 40 reviews and holds 0 out"),
+        ({"validation_fraction": 0.001}, "data.validation_fraction=0.001: leaves 32 reviews and holds 0 out"),
         ({"group_column": "label", "test_fraction": 0.2}, "here 2 of 20 reviews at most; give more reviews"),
         ({"split_seed": -1}, "data.split_seed=-1: expected a number of at least 0"),
         ({"text_column": "body"}, "no column body; it has text, label; name another with data.text_column=…"),
+        ({"label_column": "stars"}, "no column stars; it has text, label; name another with data.label_column=…"),
         ({"group_column": "product"}, "no column product; it has text, label; name another with data.group_column=…"),
     ],
 )
