@@ -41,7 +41,6 @@ def steps_of(client: MlflowClient, run: Run) -> int:
     [
         ("trainer.fast_dev_run=true", 1, 1),
         ("trainer.limit_batches=3", 6, 2),
-        ("trainer.overfit_batches=2", 4, 2),
         ("trainer.profiler=simple", 18, 2),
     ],
 )
@@ -56,6 +55,15 @@ def test_a_trial_takes_so_many_steps_and_is_marked(override: str, steps: int, ep
     assert any(path.path == "profile.txt" for path in client.list_artifacts(run.info.run_id)) == (
         "profiler" in override
     )
+
+
+def test_overfitting_reads_the_batches_of_the_first_epoch_in_every_one(tmp_path: Path) -> None:
+    still = ("optimizer.learning_rate=1e-12", "embedding.dropout=0", "embedding.word_dropout=0")
+    client, run = tried(tmp_path, "trainer.overfit_batches=2", *still)
+    assert run.data.tags["sentiment_rnn.trial"] == "overfit_batches"
+    norms = [point.value for point in client.get_metric_history(run.info.run_id, "train/gradient_norm")]
+    assert norms[:2] == pytest.approx(norms[2:])
+    assert norms[0] != pytest.approx(norms[1])
 
 
 def test_a_run_in_earnest_is_no_trial(tmp_path: Path) -> None:
