@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import layer_checks
+from layer_checks import states_and_gradients
 from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
@@ -40,21 +41,12 @@ def layer_of(cell: str, E: int, H: int) -> nn.RNNBase:
 
 def random_layer(cell: str, E: int, H: int, scale: float = 0.5) -> nn.RNNBase:
     """A layer whose every parameter is random and large enough to matter."""
-    torch.manual_seed(0)
-    layer = layer_of(cell, E, H)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.uniform_(-scale, scale)
-    return layer
+    return layer_checks.random_layer(ENCODERS[cell], E, H, scale)  # type: ignore[return-value]
 
 
-def states_and_gradients(read: object, layer: nn.RNNBase, inputs: Tensor, weights: Tensor) -> list[Tensor]:
-    """States, and the gradients of their weighted sum by the inputs and by each parameter."""
-    layer.zero_grad()
-    leaf = inputs.clone().requires_grad_()
-    states = read(leaf)  # type: ignore[operator]
-    (states.float() * weights).sum().backward()
-    return [states.detach().float(), leaf.grad, *(parameter.grad.clone() for parameter in layer.parameters())]  # type: ignore[list-item, union-attr]
+def of_module(layer: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """The states that PyTorch's module gives."""
+    return layer(inputs)[0]
 
 
 @CELLS
@@ -63,8 +55,8 @@ def states_and_gradients(read: object, layer: nn.RNNBase, inputs: Tensor, weight
 def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
     layer, inputs, weights = random_layer(cell, E, H), torch.randn(B, T, E), torch.randn(B, T, H)
     with torch_threads(threads):
-        ours = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
-    theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
+        ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+    theirs = states_and_gradients(of_module, layer, inputs, weights)
     for mine, expected in zip(ours, theirs, strict=True):
         largest = max(1.0, float(expected.abs().max()))  # gradients of these layers grow with T
         torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
@@ -79,7 +71,7 @@ def test_layers_read_side_by_side_as_each_alone(cell: str, B: int, T: int, E: in
         layers[1].weight_hh_l0.mul_(-0.5)
     inputs, weights = torch.randn(2, B, T, E), torch.randn(2, B, T, H)
     alone = [
-        states_and_gradients(lambda x, layer=layer: recurrence.states(layer, x), layer, x, w)
+        states_and_gradients(recurrence.states, layer, x, w)
         for layer, x, w in zip(layers, inputs, weights, strict=True)
     ]
     for layer in layers:
@@ -111,8 +103,8 @@ def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, 
     with torch.autocast("cpu", dtype=torch.bfloat16):
         states = recurrence.states(layer, inputs)
         assert states.dtype == torch.bfloat16
-        ours = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
-    theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
+        ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+    theirs = states_and_gradients(of_module, layer, inputs, weights)
     # A state near zero may round to the other side of ReLU's kink, where its gradient is another.
     limit = 0.1 if cell == "relu_rnn" else 0.03
     for mine, expected in zip(ours, theirs, strict=True):
@@ -137,11 +129,11 @@ def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str
 @CELLS
 def test_in_float32_a_narrower_padding_changes_no_digit(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, inputs, weights = random_layer(cell, 32, 64), torch.randn(64, 30, 32), torch.randn(64, 30, 64)
-    narrow = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
+    narrow = states_and_gradients(recurrence.states, layer, inputs, weights)
     assert recurrence.joined_weight(layer, torch.float32).shape[1] == 112
     monkeypatch.setattr(recurrence, "SMALL", 0)
     assert recurrence.joined_weight(layer, torch.float32).shape[1] == 128
-    wide = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
+    wide = states_and_gradients(recurrence.states, layer, inputs, weights)
     assert all(torch.equal(one, other) for one, other in zip(narrow, wide, strict=True))
 
 
@@ -189,8 +181,8 @@ def test_relu_passes_the_gradient_on_where_the_state_is_not_a_number_and_none_wh
     inputs = torch.tensor([[[float("nan")]], [[0.0]], [[-1e30]]])
     with torch.no_grad():
         layer.bias_ih_l0.copy_(-layer.bias_hh_l0)  # so that the product is zero where the input is
-    ours = states_and_gradients(lambda x: recurrence.states(layer, x), layer, inputs, weights)
-    theirs = states_and_gradients(lambda x: layer(x)[0], layer, inputs, weights)
+    ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+    theirs = states_and_gradients(of_module, layer, inputs, weights)
     assert (ours[0][1] == 0).all()
     assert (ours[1][1] == 0).all()
     for mine, expected in zip(ours, theirs, strict=True):
@@ -569,8 +561,8 @@ def test_in_bfloat16_every_gate_near_0_or_1_has_its_gradient(cell: str, gates: i
     inputs, weights = torch.zeros(1, 2, 1), torch.zeros(1, 2, H)
     weights[:, int(cell == "lstm")] = 1
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        ours = states_and_gradients(partial(recurrence.states, layer), layer, inputs, weights)
-    exact = states_and_gradients(lambda x: layer(x)[0], layer.double(), inputs.double(), weights.double())
+        ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+    exact = states_and_gradients(of_module, layer.double(), inputs.double(), weights.double())
     bias_gradient = 2 + [name for name, _ in layer.named_parameters()].index("bias_ih_l0")
     mine, expected = (found[bias_gradient].view(gates, H)[gate].double() for found in (ours, exact))
     assert ((mine - expected).abs() / expected.abs()).max() < 0.01
