@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from processes import run_command
@@ -21,6 +20,7 @@ from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint, load_chec
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import Store, open_store
+from stored_runs import sweep_in
 
 SWEEP = (
     "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
@@ -78,9 +78,7 @@ def store_of(folder: Path) -> Store:
 
 def children(folder: Path) -> list[Run]:
     """The runs of the sweep in `folder`, by seed."""
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    found = client.search_runs([e.experiment_id for e in client.search_experiments()], order_by=["params.seed ASC"])
-    return [run for run in found if "mlflow.parentRunId" in run.data.tags]
+    return sorted(sweep_in(folder)[1], key=lambda run: run.data.params["seed"])
 
 
 def plant(path: Path, proof: Path) -> bytes:
