@@ -84,7 +84,7 @@ def share_difference(first: int, of_first: int, second: int, of_second: int) -> 
     """Difference of two independent shares, first - second, with a 95 % interval (Agresti & Caffo 2000).
 
     Wald's interval after one success and one failure more in each group. With 10 and 20 in each group it covers 91.4 %
-    and 92.4 % at the least, over true shares from 1 to 99 %. Newcombe's hybrid (1998) covers 87.9 % and 88.0 %.
+    and 92.4 % at the least, over true shares from 1 to 99 %.
 
     Args:
         first, second: successes.

@@ -101,8 +101,6 @@ def test_the_t_interval_of_outcomes_in_two_clusters_fails_where_all_seeds_may_co
     assert coverage(map(t_interval, outcomes), 0.5 + learns / 2) == pytest.approx(expected, abs=0.02)
 
 
-
-
 def test_an_accuracy_and_a_difference_stay_in_their_bounds() -> None:
     lottery = [0.5, 1.0, 1.0]
     assert t_interval(lottery).high > 1

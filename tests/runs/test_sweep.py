@@ -76,7 +76,7 @@ def test_a_disk_without_room_for_the_results_does_not_keep_a_sweep_from_its_end(
     swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = f"sqlite:///{swept}/runs/mlflow.db"
-    (parent,), _ = runs_of(swept)
+    (parent,), _ = sweep_in(swept)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     assert summary_of(Store(MlflowClient(uri), uri, "1", swept / "runs"), parent.info.run_id, {}) == ("", {})
 

@@ -68,8 +68,7 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 
     Outcomes can fall into two clusters, of seeds that learn and seeds that do not. Where all seeds may come from one
     cluster, it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten
-    learn. Count the seeds then, or take `gaffke_interval` of the lab. A bootstrap over seeds and the reviews of each
-    does no better.
+    learn. Count the seeds then, or take `gaffke_interval` of the lab.
     """
     mean, deviation = spread(values)
     if len(values) < 2:
