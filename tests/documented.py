@@ -21,7 +21,7 @@ def commands() -> list[str]:
             lines = block.replace("\\\n", " ").splitlines()
             found += [re.sub(" +", " ", line.split("  #")[0].split(" # ")[0]) for line in lines]
         found += re.findall(r"`((?:sentiment-rnn|make) [a-z][a-z-]*(?: [^`…]*)?)`", text)
-    lines = {line.replace(" IMDB_ARCHIVE=…", "").strip() for line in found} - {""}
+    lines = {re.sub(r" IMDB_ARCHIVE=…|^[A-Z_]+=\S+ ", "", line).strip() for line in found} - {""}
     return sorted(line for line in lines if not any(other.startswith(f"{line} ") for other in lines))
 
 

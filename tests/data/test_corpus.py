@@ -370,3 +370,13 @@ def test_half_a_character_in_a_text_of_ones_own_source_is_read_as_in_prediction(
     monkeypatch.setattr(source, "read", lambda: read | {"train": [first._replace(text="odd \ud800"), *others]})
     corpus = load_corpus(source, generated_config())
     assert corpus.tokenizer.decode(corpus.splits["train"].tokens[:2]) == ["odd", "\ufffd"]
+
+
+def test_other_code_of_ones_own_source_makes_another_corpus(
+    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = generated_config()
+    for code in ("one", "other"):
+        monkeypatch.setattr(corpus_module, "own_code_digest", lambda _, code=code: code)
+        load_corpus(source, config)
+    assert source.reads == len(folders(config)) == 2

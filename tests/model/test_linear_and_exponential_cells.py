@@ -269,3 +269,11 @@ def test_doubling_gives_the_recurrence(steps: int) -> None:
         state = a[:, t] * state + b[:, t]
         expected.append(state)
     torch.testing.assert_close(scan.scan(a, b), torch.stack(expected, 1))
+
+
+def test_a_matrix_that_stays_orthogonal_does_so_in_bfloat16_too() -> None:
+    layer: Any = OrthogonalRnn(E, hidden_size=8).forwards[0]
+    layer.parametrizations.weight_hh_l0.original.data.normal_()
+    with torch.autocast("cpu", torch.bfloat16):
+        matrix = layer.weight_hh_l0
+    torch.testing.assert_close(matrix @ matrix.T, torch.eye(8), atol=1e-5, rtol=0)

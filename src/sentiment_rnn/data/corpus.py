@@ -28,7 +28,7 @@ from typing import cast
 import numpy as np
 from tqdm import tqdm
 
-from sentiment_rnn.code import own_code_digest
+from sentiment_rnn.config.code import own_code_digest
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.data.review import SPLITS, Review, Source, TextSource
 from sentiment_rnn.data.tokenizer import (

@@ -12,7 +12,7 @@ import numpy as np
 from torchtext.data.utils import get_tokenizer
 from torchtext.vocab import Vocab
 
-from sentiment_rnn.code import own_code_digest
+from sentiment_rnn.config.code import own_code_digest
 from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.errors import UserError
 

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from sentiment_rnn.code import code_digest
+from sentiment_rnn.config.code import code_digest
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig

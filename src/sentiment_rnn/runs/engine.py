@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
 
 from sentiment_rnn import runtime
-from sentiment_rnn.code import code_digest
+from sentiment_rnn.config.code import code_digest
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError

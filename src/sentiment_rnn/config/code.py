@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sentiment_rnn.config.components import LIBRARIES, class_named
 from sentiment_rnn.config.folders import PACKAGE
-from sentiment_rnn.source_digest import source_digest
+from sentiment_rnn.config.source_digest import source_digest
 
 OURS = "sentiment_rnn"
 ENGINE = f"{OURS}.runs.engine"
@@ -24,9 +24,8 @@ COMPILED = {f"{OURS}.model.recurrence": ("model/recurrence.cpp", "model/product.
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders in which modules lie side by side that have nothing to do with each other."""
 DECIDES_NOTHING = (
-    *("cli", "code", "config", "environment", "errors", "inference", "lean_imports", "locks", "masking", "probes"),
-    *("report", "source_digest", "tracking", "runs.callback", "runs.interruption", "runs.packaging", "runs.search"),
-    "whole_files",
+    *("cli", "config", "environment", "errors", "inference", "lean_imports", "locks", "masking", "probes", "report"),
+    *("tracking", "runs.callback", "runs.interruption", "runs.packaging", "runs.search", "whole_files"),
 )
 """Modules of this package that no digest covers: those that show, record or deliver results, start and stop processes,
 or say what is wrong; and those that check a configuration, whose values are part of the identity."""
