@@ -38,6 +38,18 @@ class Scaled(torch.nn.Module):
         """A class that no file of a model can name."""
 
 
+class Reservoir(torch.nn.Module):
+    """An encoder of somebody's own whose weights are in no file."""
+
+    def __init__(self, input_size: int) -> None:
+        super().__init__()
+        self.output_size = input_size
+        self.register_buffer("W", torch.randn(input_size, input_size), persistent=False)
+
+    def forward(self, embedded: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(embedded @ self.W)
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Four cores, no GPU, no unit for bfloat16."""
@@ -174,7 +186,11 @@ def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("Scaled", 'cannot be built on the device "meta"'), ("Scaled.Inner", "a class within another")],
+    [
+        ("Scaled", 'cannot be built on the device "meta"'),
+        ("Scaled.Inner", "a class within another"),
+        ("Reservoir", "two of it with the same state_dict give other states"),
+    ],
 )
 def test_an_encoder_whose_model_could_not_be_read_is_refused_before_it_trains(name: str, said: str) -> None:
     target = f"{__name__}.{name}"

@@ -16,7 +16,7 @@ from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError, unknown_key
-from sentiment_rnn.model.components import build_module, module_class
+from sentiment_rnn.model.components import build_module, module_class, states_of
 from sentiment_rnn.model.pooling import Last, LastMeanMax
 from sentiment_rnn.tracking.names import AUTO_TAG
 from sentiment_rnn.tracking.record import RunRecord
@@ -81,6 +81,22 @@ def check_parts(config: RunConfig) -> None:
                 f"encoder._target_={config.encoder._target_}: no encoder, since it has no output_size; expected a "
                 "module from [B, T, E] and lengths [B] to states [B, T, output_size]"
             )
+        if not config.encoder._target_.startswith("sentiment_rnn."):
+            _check_state(config.encoder, embedding.size if embedding else 1)
+
+
+def _check_state(encoder: EncoderConfig, input_size: int) -> None:
+    """Refuse an encoder with numbers that its `state_dict` lacks: no file could hold its model."""
+    inputs, lengths = torch.randn(2, 5, input_size, generator=torch.Generator()), torch.tensor([5, 3])
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        one, other = (build_module(encoder.settings, input_size).eval() for _ in range(2))
+        other.load_state_dict(one.state_dict())
+        alike = torch.allclose(states_of(one, inputs, lengths), states_of(other, inputs, lengths), equal_nan=True)
+    if not alike:
+        raise UserError(
+            f"encoder._target_={encoder._target_}: two of it with the same state_dict give other states, so it draws "
+            "numbers that no file of a model would have; make them parameters, or persistent buffers"
+        )
 
 
 def _built(part: EncoderConfig | PoolingConfig, settings: dict[str, Any], *arguments: int) -> nn.Module:
