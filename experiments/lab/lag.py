@@ -221,10 +221,12 @@ class Placement:
         return open_store(run_config(f"tracking.directory={self.store}", *own).tracking, create=False)
 
 
-def trained_as(runs: Sequence[RunResult]) -> tuple[object, ...]:
-    """Encoder and epochs of runs that differ in their seeds."""
-    config = runs[0].config
-    return config.encoder.settings, config.trainer.epochs
+def trained_as(runs: Sequence[RunResult]) -> list[object]:
+    """What runs of one cell at several lags have in common, but for the draw of their lag."""
+    settings = runs[0].config.settings()
+    alike = [settings[part] for part in ("encoder", "embedding", "pooling", "task", "precision")]
+    data, epochs = {**settings["data"], "max_lag": 0}, settings["trainer"]["epochs"]
+    return [*alike, data, epochs, settings["optimizer"]["warmup_fraction"]]
 
 
 def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:

@@ -11,7 +11,7 @@ from experiments.lab.claims import chosen_tables, judged_claims, protocol_table
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
 from experiments.lab.study import Study
 from experiments.lab.write import all_findings
-from sentiment_rnn.report.pages.render import embedded_json, render
+from sentiment_rnn.report.pages.render import render
 
 MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
 """CSS class of each verdict."""
@@ -54,7 +54,7 @@ def build_page(root: Path) -> str:
         marks=MARKS,
         names=[study.name for study, _ in findings],
         missing=[name for _, tables, _ in sections for name, table in tables.items() if not table.rows],
-        explorer=embedded_json(json.loads(explorer.read_text())) if explorer.exists() else None,
+        explorer=json.loads(explorer.read_text()) if explorer.exists() else None,
     )
 
 

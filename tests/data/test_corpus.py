@@ -346,7 +346,8 @@ def test_a_damaged_corpus_is_made_again_with_a_line(
     [
         ({"label": 2}, "train: label 2, .*expected label 0 or 1"),
         ({"rating": 200}, "rating 200"),
-        ({"name": "a\nb"}, "a name of one line"),
+        ({"rating": 7.5}, "a whole rating"),
+        ({"name": "a\n"}, "a name of one line"),
     ],
 )
 def test_a_review_that_no_corpus_can_hold_is_refused_with_what_it_has(

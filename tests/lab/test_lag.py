@@ -8,6 +8,7 @@ import pytest
 
 from experiments.lab import lag
 from experiments.lab.lag import Placement, arm_of, figure_of, table_of, work_of
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 
 
@@ -143,7 +144,7 @@ def test_the_time_left_is_reckoned_from_what_was_trained_here(
 
 def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = placement(tmp_path)
-    score, trainer = {"test/accuracy": 0.95}, SimpleNamespace(epochs=8)
+    score = {"test/accuracy": 0.95}
 
     def find(_: object, name: str, finished: bool) -> str:
         if name not in [f"lag_min_gru_seeds_{lag}" for lag in (20, 50, 400)]:
@@ -151,14 +152,14 @@ def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: p
         return name
 
     def runs_of(_: object, name: str, diverged: bool) -> list[SimpleNamespace]:
-        encoder = SimpleNamespace(settings={"_target_": "other.Cell" if name.endswith("_400") else "one.Cell"})
-        config = SimpleNamespace(encoder=encoder, trainer=trainer)
+        pooling = "mean" if name.endswith("400") else "last"
+        config = run_config("data=generated", f"data.max_lag={name.rpartition('_')[2]}", f"pooling={pooling}")
         return [SimpleNamespace(diverged=no, metrics={} if no else score, config=config) for no in (False, False, True)]
 
     monkeypatch.setattr(asked, "opened", lambda: None)
     monkeypatch.setattr(lag, "find_sweep", find)
     monkeypatch.setattr(lag, "results_of", runs_of)
-    assert asked.counted_before(20) == {50: (2, 3)}, "of lags that are not asked for now, and of the same class"
+    assert asked.counted_before(20) == {50: (2, 3)}, "of lags that are not asked for now, with the same settings"
 
 
 def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_job_on_another_kind_of_machine_than_the_first_says_so(
     [
         ("Scaled", 'cannot be built on the device "meta"'),
         ("Scaled.Inner", "a class within another"),
-        ("Reservoir", "two of it with the same state_dict give other states"),
+        ("Reservoir", "it draws numbers that its state_dict lacks"),
     ],
 )
 def test_an_encoder_whose_model_could_not_be_read_is_refused_before_it_trains(name: str, said: str) -> None:

@@ -44,7 +44,7 @@ import os, sys, time
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.tracking.publish import Publisher
-from sentiment_rnn.tracking.record import RunRecord, milliseconds
+from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.store import Store, open_store
 
 quiet_libraries()
@@ -58,7 +58,7 @@ for _ in range(8):
         publisher = Publisher(record)
         print(run + "\\n", end="", flush=True)
         for step in range(int(steps)):
-            record.metrics([(name, step / 7, milliseconds(), step) for name in ("a", "b", "c")])
+            record.metrics([(name, step / 7, get_current_time_millis(), step) for name in ("a", "b", "c")])
             time.sleep(0.02)
         record.end("FINISHED")
         publisher.finish()

@@ -41,13 +41,14 @@ def code_digest(targets: Sequence[str]) -> str:
 
 
 def own_code_digest(target: str) -> str:
-    """Digest of the user's code that an import path reaches; empty where that is this package's or a library's."""
+    """Digest of the user's code that an import path reaches; empty where that is this package's. A library's class that
+    it extends counts for nothing."""
     if target.startswith(f"{OURS}."):
         return ""
-    _read.cache_clear()  # in a notebook a user's file changes while the process lives
-    digests = [
-        digest for path, digest in reached_code.__wrapped__((target,), ()).items() if PACKAGE not in path.parents
-    ]
+    first, *bases = [*_modules_of(target)] or [""]
+    own = [name for name in bases if not INSTALLED.intersection(Path(_file_of(name)).parts)]
+    reached = reached_code.__wrapped__((), (first, *own)).items()
+    digests = [digest for path, digest in reached if PACKAGE not in path.parents]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
 
 
@@ -60,7 +61,7 @@ def reached_code(targets: tuple[str, ...], begin: tuple[str, ...] = (ENGINE,)) -
         module = left.pop()
         path = None if module in found else _path_of(module)
         if path:
-            digest, imports = _read(path, module)
+            digest, imports = _read(path, module, id(getattr(sys.modules.get(module), "__spec__", None)))
             found[module] = path, digest
             left += [name for name in imports if _belongs(name, module)]
     compiled = [PACKAGE / name for module, names in COMPILED.items() if module in found for name in names]
@@ -86,9 +87,14 @@ def _belongs(module: str, importer: str) -> bool:
     if top == OURS:
         return bool(rest) and not f"{rest}.".startswith(tuple(f"{name}." for name in DECIDES_NOTHING))
     own = importer.partition(".")[0]
-    file, other = (Path(getattr(sys.modules.get(name), "__file__", None) or "") for name in (own, top))
+    file, other = (Path(_file_of(name)) for name in (own, top))
     alone = file.suffix == ".py" and file.name != "__init__.py" and not INSTALLED.intersection(file.parts)
     return top == own or (alone and file.parent == other.parent)
+
+
+def _file_of(module: str) -> str:
+    """The file of a module that is loaded; empty for none."""
+    return getattr(sys.modules.get(module), "__file__", None) or ""
 
 
 def _path_of(module: str) -> Path | None:
@@ -104,8 +110,9 @@ def _path_of(module: str) -> Path | None:
 
 
 @functools.cache
-def _read(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
-    """The digest of a file, and what it imports, within functions too: modules, and names that may be modules."""
+def _read(path: Path, module: str, loaded: int) -> tuple[str, tuple[str, ...]]:
+    """The digest of a file, and what it imports, within functions too: modules, and names that may be modules. It is
+    read once for each time that the module was `loaded`, since what runs is what was loaded."""
     tree = ast.parse(path.read_bytes())
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     return source_digest(tree), tuple(_imports(tree, package))

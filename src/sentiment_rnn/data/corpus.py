@@ -45,7 +45,7 @@ from sentiment_rnn.locks import FileLock
 
 log = logging.getLogger("sentiment_rnn")
 
-_FORMAT = 5
+_FORMAT = 6
 _ABOUT = "about.json"
 _ARRAYS = ("tokens", "offsets", "labels", "ratings", "lags")
 
@@ -129,8 +129,8 @@ def load_corpus(
     cache = Path(config.directory) / "tokens"
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        code = [found] if (found := own_code_digest(config._target_)) else []
-        folder = cache / _hash(config._target_, source.fingerprint(), _settings(config, tokenizer, unlabelled), *code)
+        of_source = config._target_, own_code_digest(config._target_), source.fingerprint()
+        folder = cache / _hash(*of_source, _settings(config, tokenizer, unlabelled))
 
         def make() -> None:
             _make(_unlabelled if unlabelled else _labelled, source, config, tokenizer, folder)
@@ -184,9 +184,11 @@ def _check(part: str, reviews: list[Review]) -> None:
     if not reviews:
         raise UserError(f"{part}: no reviews; expected one at least")
     for review in reviews:
-        if review.label not in (0, 1) or not 0 <= review.rating <= 10 or len(review.name.splitlines()) > 1:
-            given = f"label {review.label}, rating {review.rating}, name {review.name!r}"
-            raise UserError(f"{part}: {given}; expected label 0 or 1, rating 0 to 10, and a name of one line")
+        if review.label not in (0, 1) or review.rating not in range(11) or {"\n", "\r"} & {*review.name}:
+            raise UserError(
+                f"{part}: label {review.label}, rating {review.rating}, name {review.name!r}; expected label 0 or 1, a "
+                "whole rating from 0 to 10, and a name of one line"
+            )
 
 
 def _write(

@@ -29,10 +29,11 @@ def split_by_group(
     wanted = round(fraction * len(reviews))
     taken = list(order[np.cumsum(sizes[order]) <= wanted])
     if 2 * sizes[taken].sum() < wanted:  # a large group came early: those that still fit, without it
-        taken = []
+        taken, left = [], wanted
         for one in order:
-            if sizes[[*taken, one]].sum() <= wanted:
+            if sizes[one] <= left:
                 taken.append(one)
+                left -= sizes[one]
     held_out = np.isin(group, taken)
     train = [review for review, out in zip(reviews, held_out, strict=True) if not out]
     validation = [review for review, out in zip(reviews, held_out, strict=True) if out]

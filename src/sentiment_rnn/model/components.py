@@ -31,10 +31,6 @@ def module_class(target: str, key: str = "_target_") -> type[Any]:
     """
     found = class_named(target, key)
     _check_module(found, f"{key}={target}:")
-    if "." in found.__qualname__:
-        raise UserError(
-            f"{key}={target}: a class within another; expected one of a module, which a model's file can name"
-        )
     return found
 
 

@@ -1,7 +1,9 @@
 """The job of a language model: what is the next word?"""
 
+import copy
 import math
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,14 +41,13 @@ class LanguageModelJob(TextJob):
         """The untrained model; raises `UserError` for an encoder whose states see what comes behind them."""
         model = build_model(self.config, len(self.data.corpus.tokenizer))
         tokens = torch.tensor([[UNKNOWN_ID] * 3, [UNKNOWN_ID] * 2 + [PADDING_ID]])
-        with torch.no_grad():
-            one, other = model.backbone.eval()(tokens, torch.tensor([3, 3]))[:, :2]
-        model.train()
-        if not torch.allclose(one, other):
-            raise UserError(
-                f"encoder={self.config.encoder.name}: a state changes with the tokens behind it, so a language model "
-                "would see the word that it is asked for; expected an encoder that reads from the left alone"
-            )
+        with torch.no_grad(), suppress(RuntimeError):  # of one that a GPU alone can read
+            one, other = copy.deepcopy(model.backbone).eval()(tokens, torch.tensor([3, 3]))[:, :2]
+            if not torch.allclose(one, other):
+                raise UserError(
+                    f"encoder={self.config.encoder.name}: a state changes with the tokens behind it, so a language "
+                    "model would see the word that it is asked for; expected one that reads from the left alone"
+                )
         return model
 
     def after_training(self, model: Any, record: RunRecord) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -16,8 +17,8 @@ from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError, unknown_key
-from sentiment_rnn.model.components import build_module, module_class, states_of
-from sentiment_rnn.model.pooling import Last, LastMeanMax
+from sentiment_rnn.model.components import build_module, module_class
+from sentiment_rnn.model.pooling import Last
 from sentiment_rnn.tracking.names import AUTO_TAG
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.sweeps import note_in_sweep
@@ -62,7 +63,7 @@ def check_parts(config: RunConfig) -> None:
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
         kind = module_class(pooling._target_, "pooling._target_")
-        if config.encoder.bidirectional and issubclass(kind, (Last, LastMeanMax)):
+        if config.encoder.bidirectional and kind is Last:
             raise UserError(
                 f"pooling={pooling.name}: expected mean, max or mean_max with encoder.bidirectional=true; at the last "
                 "token, the net that reads from the end has read nothing else"
@@ -74,29 +75,36 @@ def check_parts(config: RunConfig) -> None:
             )
     _check_optimizer(config.optimizer)
     embedding = getattr(config, "embedding", None)
-    if _is_foreign(config.encoder):
-        built = _built(config.encoder, config.encoder.settings, embedding.size if embedding else 1)
-        if not hasattr(built, "output_size"):
-            raise UserError(
-                f"encoder._target_={config.encoder._target_}: no encoder, since it has no output_size; expected a "
-                "module from [B, T, E] and lengths [B] to states [B, T, output_size]"
-            )
-        if not config.encoder._target_.startswith("sentiment_rnn."):
-            _check_state(config.encoder, embedding.size if embedding else 1)
+    if embedding and _is_foreign(config.encoder):
+        _check_encoder(config.encoder, embedding.size)
 
 
-def _check_state(encoder: EncoderConfig, input_size: int) -> None:
-    """Refuse an encoder with numbers that its `state_dict` lacks: no file could hold its model."""
-    inputs, lengths = torch.randn(2, 5, input_size, generator=torch.Generator()), torch.tensor([5, 3])
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        one, other = (build_module(encoder.settings, input_size).eval() for _ in range(2))
-        other.load_state_dict(one.state_dict())
-        alike = torch.allclose(states_of(one, inputs, lengths), states_of(other, inputs, lengths), equal_nan=True)
-    if not alike:
+def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:
+    """Refuse a class that is no encoder, or whose model no file could hold."""
+    given = f"encoder._target_={encoder._target_}"
+    if encoder._target_.replace(":", ".").rpartition(".")[0] not in sys.modules:
+        raise UserError(f"{given}: a class within another; expected one at the top of a module")
+    built = _built(encoder, encoder.settings, input_size)
+    if not hasattr(built, "output_size"):
         raise UserError(
-            f"encoder._target_={encoder._target_}: two of it with the same state_dict give other states, so it draws "
-            "numbers that no file of a model would have; make them parameters, or persistent buffers"
+            f"{given}: no encoder, since it has no output_size; expected a "
+            "module from [B, T, E] and lengths [B] to states [B, T, output_size]"
         )
+    if _unsaved(built):
+        with torch.random.fork_rng(devices=[]):
+            twins = [_unsaved(build_module(encoder.settings, input_size)) for _ in range(2)]
+        if not all(map(torch.equal, *twins)):
+            raise UserError(
+                f"{given}: it draws numbers that its state_dict lacks, so a saved model could not be restored; make "
+                "them parameters or persistent buffers"
+            )
+
+
+def _unsaved(module: nn.Module) -> list[torch.Tensor]:
+    """Tensors of a module that its `state_dict` lacks."""
+    saved = module.state_dict()
+    plain = [value for part in module.modules() for value in vars(part).values() if isinstance(value, torch.Tensor)]
+    return [buffer for name, buffer in module.named_buffers() if name not in saved] + plain
 
 
 def _built(part: EncoderConfig | PoolingConfig, settings: dict[str, Any], *arguments: int) -> nn.Module:
@@ -107,7 +115,7 @@ def _built(part: EncoderConfig | PoolingConfig, settings: dict[str, Any], *argum
     except RuntimeError as error:
         raise UserError(
             f'{part._target_}: its constructor cannot be built on the device "meta", which has shapes and no numbers '
-            f"({str(error).splitlines()[0]}); look at numbers where it is called, or compute them from the arguments"
+            f"({(str(error).splitlines() or [type(error).__name__])[0]}); read tensor values in forward, not there"
         ) from error
 
 

@@ -33,8 +33,6 @@ LOADER = "sentiment_rnn.inference.pyfunc"
 """Module that MLflow imports to load the model: the code is in the package, none is in the model."""
 AT_ONCE = 8
 """Files that are sent together."""
-PARTIAL = ".partial"
-"""Ending of a file that is being written."""
 PACKAGE = "package"
 LOGGED_NAME = "sentiment"
 """Name of the MLflow model that a run logs, whatever name it is registered under."""
@@ -101,7 +99,7 @@ def send_files(address: str, uri: str, folder: Path, paths: Sequence[Path]) -> d
 
 def files_in(folder: Path) -> list[Path]:
     """The files under a folder, but for one that is being written."""
-    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != PARTIAL]
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".partial"]
 
 
 def save_model(path: Path, package: Path, described: Model) -> None:

@@ -1,9 +1,10 @@
 """Processor, memory and disk use of a run, beside its other metrics."""
 
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.record import RunRecord, milliseconds
+from sentiment_rnn.tracking.record import RunRecord
 
 
 class Monitor(SystemMetricsMonitor):
@@ -32,7 +33,7 @@ class Monitor(SystemMetricsMonitor):
     def publish_metrics(self, metrics: dict[str, float]) -> None:
         """Record what was collected."""
         prefix = self._metrics_prefix + (f"{self.node_id}/" if self.node_id else "")
-        time, step = milliseconds(), self._logging_step
+        time, step = get_current_time_millis(), self._logging_step
         self.record.metrics([(prefix + name, float(value), time, step) for name, value in metrics.items()])
         self._logging_step += 1
         for monitor in self.monitors:

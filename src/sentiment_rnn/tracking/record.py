@@ -18,7 +18,6 @@ import json
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from lightning.pytorch.loggers import Logger
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Run
+from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
@@ -195,7 +195,7 @@ class RunRecord(Logger):
 
     def end(self, status: str) -> None:
         """End the run, as `FINISHED`, `FAILED` or `KILLED`."""
-        self._tell(end=[status, milliseconds()])
+        self._tell(end=[status, get_current_time_millis()])
 
     def close(self) -> None:
         """Write no more, whether the end is recorded or not: what is there is published."""
@@ -209,7 +209,7 @@ class RunRecord(Logger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Numbers, at one step. A run that was resumed repeats some steps: what it logged at one stays."""
-        now = milliseconds()
+        now = get_current_time_millis()
         step = step or 0
         points = [(name, float(value), now, step) for name, value in metrics.items()]
         new = [point for point in points if step not in self._points.get(point[0], {})]
@@ -276,11 +276,6 @@ class RunRecord(Logger):
             self._told |= told
             write_whole(self.folder / "run.json", json.dumps(self._told).encode())
         self.changed.set()
-
-
-def milliseconds() -> int:
-    """Now, as MLflow has it: since 1970."""
-    return int(time.time() * 1000)
 
 
 def _line(point: Sequence[Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 from mlflow.entities import Run
+from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -24,7 +25,7 @@ from sentiment_rnn.tracking.names import (
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.ownership import SweepLock, writer_of
 from sentiment_rnn.tracking.publish import Publisher, publish_left, sweeps_here
-from sentiment_rnn.tracking.record import RunRecord, milliseconds
+from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.results import (
     KILLED,
     RUNNING,
@@ -72,8 +73,8 @@ class OpenSweep:
             tags = {NOTE_TAG: text} if text else {}
             with suppress(*STORE_ERRORS), quick_answers():  # one whose store is away keeps the place of its beginning
                 tags[ORDER_TAG] = next_order(store)
-            now = milliseconds()  # a resumed sweep has others than its first attempt, and MLflow keeps the latest
-            record.metrics((name, value, now, 0) for name, value in (metrics or {}).items())
+            # A resumed sweep has others than its first attempt; MLflow keeps the latest.
+            record.metrics((name, value, get_current_time_millis(), 0) for name, value in (metrics or {}).items())
             record.tags(tags)
             record.end(status)
             self._publisher.finish()

@@ -94,7 +94,7 @@ class Recurrent(nn.Module):
 
     def new_layer(self, input_size: int) -> AnyLayer:
         """The weights of one layer in one direction, drawn as PyTorch draws them."""
-        named = next(vars(one) for one in (self, *type(self).__mro__) if "cell" in vars(one))
+        named = next(vars(one) for one in (self, *type(self).__mro__) if {"cell", "module"} & vars(one).keys())
         if self.module is None or "module" not in named:
             return Layer(input_size, self.hidden_size, self.cell)
         layer = self.module(input_size, self.hidden_size, batch_first=True)

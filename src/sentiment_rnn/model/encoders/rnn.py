@@ -71,9 +71,8 @@ class Orthogonal(nn.Module):
 
     def forward(self, A: Tensor) -> Tensor:
         """The matrix of A `[H, H]`."""
-        with torch.autocast(
-            "cuda" if A.is_cuda else "cpu", enabled=False
-        ):  # in bfloat16 it would be orthogonal to two digits
+        # In bfloat16 it would be orthogonal to two digits.
+        with torch.autocast("cuda" if A.is_cuda else "cpu", enabled=False):
             lower = A.tril(-1)
             return self.base @ torch.matrix_exp(lower - lower.T)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sentiment_rnn.probes.inspection import UNITS, Inspection
-from sentiment_rnn.report.pages.render import embedded_json, render, rounded
+from sentiment_rnn.report.pages.render import render, rounded
 
 
 def inspection_page(inspections: Sequence[Inspection]) -> str:
@@ -20,7 +20,7 @@ def inspection_page(inspections: Sequence[Inspection]) -> str:
     return render(
         "inspection.html.jinja",
         inspections=inspections,
-        numbers=embedded_json(numbers),
+        numbers=numbers,
         shade=shade,
         units=UNITS,
     )

@@ -1,6 +1,5 @@
 """Templates filled in: one HTML file each, with its style and its data within."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 def render(template: str, folder: Path | None = None, **values: Any) -> str:
@@ -27,8 +27,3 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
 def rounded(values: np.ndarray, digits: int) -> list[Any]:
     """Numbers for JSON, in as many digits as a page shows."""
     return list(np.round(values.astype(float), digits).tolist())
-
-
-def embedded_json(value: Any) -> str:
-    """JSON for a `<script>` element, which `<` could end."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
