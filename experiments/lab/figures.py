@@ -95,7 +95,7 @@ def share_panels(
 
     def draw(axes: Axes, arm: str) -> None:
         mark_lags(axes, tried)
-        axes.tick_params(axis="x", labelsize="x-small")
+        axes.tick_params(axis="x", labelsize="x-small", rotation=45, pad=1)
         for other in shares if beside is None else [beside]:
             color = BEHIND if beside is None else styles[beside].color
             (line,) = axes.plot(list(shares[other]), in_percent(shares[other])[0], color=color, linewidth=1)

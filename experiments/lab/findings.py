@@ -155,7 +155,8 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
     for of_arm in counts.values():
         seeds |= {lag: max(of, seeds.get(lag, 0)) for lag, (_, of) in of_arm.items()}
     usual = max(seeds.values())
-    fewer = "".join(f", {seeds[lag]} at lag {lag}" for lag in sorted(seeds) if seeds[lag] < usual)
+    far = sorted(lag for lag, of in seeds.items() if of < usual)
+    fewer = f", {' or '.join(map(str, sorted({seeds[lag] for lag in far})))} from lag {far[0]:,} on" if far else ""
     drawn = figures.share_lines if len(shares) <= figures.MOST_LINES else figures.share_panels
     return drawn({arm: of for arm, of in shares.items() if of}, study.arms, f"{figures.SUCCESS} {usual} seeds{fewer}.")
 

@@ -110,8 +110,8 @@ def test_runs_have_the_settings_of_the_committed_figure_at_their_lag(tmp_path: P
 def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: Path) -> None:
     asked, counts = placement(tmp_path), {20: (20, 20), 100: (3, 20)}
     table = table_of(asked, counts)
-    assert table.columns == ("encoder", "5", "20", "50", "100", "400")
-    assert table.rows[0] == ("minGRU, two layers", "", "20/20 (83–100)", "", "3/20 (3–38)", "")
+    assert table.columns == ("encoder", "5", "20", "50", "100", "400", "1000")
+    assert table.rows[0] == ("minGRU, two layers", "", "20/20 (83–100)", "", "3/20 (3–38)", "", "")
     assert next(row[0] for row in table.rows[1:]) == "RNN, uniform"
     asked.known = {arm: asked.known[arm] for arm in ("rnn", "gru", "lstm")}
     texts = [text.get_text() for text in figure_of(asked, counts).axes[0].texts]

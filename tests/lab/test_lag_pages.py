@@ -67,3 +67,13 @@ def test_the_page_of_the_schedule_says_how_many_seeds_lose_what_they_learned() -
     assert (len(failed), len(lost)) == (11, 5)
     said = "Of the 11 others, 5 pass 70 % on validation and fall back to chance"
     assert said in (STUDY.folder / "schedule.md").read_text()
+
+
+def test_at_lag_1000_no_seed_leaves_chance() -> None:
+    evidence = evidence_of(STUDY, STUDY.protocol("far"), read_results(STUDY.folder))
+    with_successes = {"gru", "lru", "lstm_chrono", "lstm_chrono_2000"}
+    assert {arm for arm, _ in evidence.scores} == {*with_successes, "lstm_mean_max"}
+    assert max(score for of in evidence.scores.values() for score in of.values()) < 0.55
+    assert "All seeds stay at chance." in (STUDY.folder / "far.md").read_text()
+    findings = (STUDY.folder.parents[1] / "docs" / "findings.md").read_text()
+    assert "at 1,000 none of the four with successes at 400 has one" in findings
