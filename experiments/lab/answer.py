@@ -18,6 +18,8 @@ NONE = "–"
 """Text in place of a number that was not measured."""
 TASKS = {"parity": "parity over 40 steps, tested over 160", "recall": "recall 4 pairs over 2 steps"}
 """Conditions of the study `capacity`, by the names of their columns."""
+AT_LAST_STATE = "real_text", "new_cells"
+"""Protocols of IMDb with encoders that are read at their last state."""
 COLUMNS = ("encoder", "longest lag", f"seeds at lag {SHOWN}", "IMDb [%]")
 
 
@@ -62,12 +64,14 @@ def rows_of_arms(
     """
     studies = {study.name: (study, found) for study, found in findings}
     lag, (_, imdb) = studies["lag"][0], studies["imdb"]
-    counts, real_text = by_arm(searched_where_run(lag, read_results(lag.output))), imdb["real_text"].evidence
+    counts = by_arm(searched_where_run(lag, read_results(lag.output)))
+    on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE if protocol in imdb]
     rows: list[tuple[str, ...]] = []
     for arm in arms:
         of_arm = counts.get(arm, {})
         longest = span(shares_of(of_arm))
         at_lag = said(*of_arm[SHOWN]) if SHOWN in of_arm else NONE
-        accuracy = worst_to_best(scores) if real_text and (scores := real_text.scores.get((arm, ""))) else NONE
+        scores = [of.scores[arm, ""] for of in on_imdb if of and (arm, "") in of.scores]
+        accuracy = worst_to_best(scores[0]) if scores else NONE
         rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy))
     return rows

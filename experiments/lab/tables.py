@@ -143,7 +143,7 @@ def spread_over_seeds(evidence: Evidence) -> Table:
         values = 100 * np.array(list(by_seed.values()))
         ends = f"{values.min():.1f}–{values.max():.1f}"
         rows.append((evidence.label(arm), mean_score(by_seed), f"{np.median(values):.1f}", ends))
-    title = "Test accuracy [%] over seeds: the mean with its 95 % t interval, the median, the worst and the best"
+    title = "Test accuracy [%] over seeds: mean with 95 % t interval, median, worst to best"
     return Table(title, ("arm", "mean", "median", "seeds"), rows)
 
 
