@@ -41,6 +41,7 @@ GONE = training_that('os.killpg(int(os.environ["SERVER_GROUP"]), signal.SIGKILL)
 
 EIGHT = """
 import os, sys, time
+from mlflow.utils.time import get_current_time_millis
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.tracking.publish import Publisher
