@@ -448,7 +448,9 @@ def test_the_numbers_on_lags_beside_that_of_the_training_are_those_of_the_figure
 
 
 def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() -> None:
-    min_gru, lstm, bag = (accuracies_of("new_cells", arm) for arm in ("min_gru", "lstm", "bag"))
+    min_gru, slstm, lstm, bag = (accuracies_of("new_cells", arm) for arm in ("min_gru", "slstm", "lstm", "bag"))
     page = (REPOSITORY / "experiments" / "imdb" / "new_cells.md").read_text()
-    assert f"is {100 * (fmean(min_gru) - fmean(lstm)):.1f} points ahead of it at the last state." in page
-    assert f"behind by more than a point in {leading(min_gru, bag)} of {len(bag)} seeds." in page
+    leads = (100 * (fmean(of) - fmean(lstm)) for of in (min_gru, slstm))
+    assert "is {:.1f} points ahead of it, an sLSTM {:.1f}.".format(*leads) in page
+    assert leading(slstm, bag) == 0
+    assert f"by more than a point in {leading(min_gru, bag)} of {len(bag)} seeds, the sLSTM in none." in page
