@@ -60,7 +60,7 @@ def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
     killed = last_run(tmp_path)[1]
     assert killed.info.status == "RUNNING"
     assert not any(name.startswith("test/") for name in killed.data.metrics)
-    train(small_config(tmp_path, *task, f"tracking.resume={killed.info.run_id[:8]}"), [])
+    train(small_config(tmp_path, *task, f"tracking.resume='{killed.info.run_id[:8]}'"), [])
     resumed = last_run(tmp_path)[1]
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
