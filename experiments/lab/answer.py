@@ -65,13 +65,13 @@ def rows_of_arms(
     studies = {study.name: (study, found) for study, found in findings}
     lag, (_, imdb) = studies["lag"][0], studies["imdb"]
     counts = by_arm(searched_where_run(lag, read_results(lag.output)))
-    on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE if protocol in imdb]
+    on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE]
     rows: list[tuple[str, ...]] = []
     for arm in arms:
         of_arm = counts.get(arm, {})
         longest = span(shares_of(of_arm))
         at_lag = said(*of_arm[SHOWN]) if SHOWN in of_arm else NONE
-        scores = [of.scores[arm, ""] for of in on_imdb if of and (arm, "") in of.scores]
-        accuracy = worst_to_best(scores[0]) if scores else NONE
+        scores = next((of.scores[arm, ""] for of in on_imdb if of and (arm, "") in of.scores), None)
+        accuracy = worst_to_best(scores) if scores else NONE
         rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy))
     return rows

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import yaml
 
 from experiments.lab.findings import Found
-from experiments.lab.rules import Verdict
+from experiments.lab.rules import Numbers, Verdict
 from experiments.lab.study import Claim, Protocol, Study, known
 from sentiment_rnn.report.tables import Table
 
@@ -119,9 +119,12 @@ def claims_table(
         "difference": f"difference [points{margin and f'; margin {margin}'}]", "margin": "margin [points]",
         "ahead": "seeds ahead by more than the margin", "p": "adjusted p", last: last,
     }  # fmt: skip
+
+    def condition(part: Numbers) -> str:
+        return f"lag {part.condition}" if part.condition.isdigit() and not lags_alone else part.condition
+
     rows = [
-        part._asdict()
-        | ({"condition": f"lag {part.condition}"} if part.condition.isdigit() and not lags_alone else {})
+        part._replace(condition=condition(part))._asdict()
         | ({} if place else {"claim": text(one), "verdict": one.verdict.verdict, last: cell(one)})
         for one in claims for place, part in enumerate(one.verdict.rows)
     ]  # fmt: skip

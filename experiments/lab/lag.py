@@ -115,15 +115,10 @@ class Placement:
             settings = {**self.settings, "optimizer.draw": draw.number}
             sweep = self.sweep(lag, "seeds", range(self.seeds_at(lag)), settings)
             self.train(sweep, what)
-            yield lag, self.counted(lag)
-
-    def counted(self, lag: int) -> tuple[int, int]:
-        """Seeds that succeed at a lag, and all: one that diverged has failed. `UserError` where none were run."""
-        runs = self.seeds_run_at(lag)
-        return sum(not run.diverged and run.metrics["test/accuracy"] > LEARNS for run in runs), len(runs)
+            yield lag, successes(self.seeds_run_at(lag))
 
     def seeds_run_at(self, lag: int) -> Sequence[RunResult]:
-        """The seeds that count at a lag."""
+        """The seeds that count at a lag; `UserError` where none were run."""
         store = self.opened()
         return results_of(store, find_sweep(store, self.name_of("seeds", lag), finished=True), diverged=True)
 
@@ -134,8 +129,9 @@ class Placement:
         mine = trained_as(self.seeds_run_at(lag))
         for other in {lag for of in self.known.values() for lag in of} - {*self.lags}:
             with suppress(UserError):
-                if trained_as(self.seeds_run_at(other)) == mine:
-                    found[other] = self.counted(other)
+                runs = self.seeds_run_at(other)
+                if trained_as(runs) == mine:
+                    found[other] = successes(runs)
         return found
 
     def search(self, lag: int) -> Draw:
@@ -221,6 +217,11 @@ class Placement:
         return open_store(run_config(f"tracking.directory={self.store}", *own).tracking, create=False)
 
 
+def successes(runs: Sequence[RunResult]) -> tuple[int, int]:
+    """Seeds that succeed, and all: one that diverged has failed."""
+    return sum(not run.diverged and run.metrics["test/accuracy"] > LEARNS for run in runs), len(runs)
+
+
 def trained_as(runs: Sequence[RunResult]) -> list[object]:
     """What runs of one cell at several lags have in common, but for the draw of their lag."""
     settings = runs[0].config.settings()
@@ -242,7 +243,8 @@ def place(placement: Placement, output: Path | None) -> None:
     text = ""
     try:
         for lag, count in placement.counts():
-            before = before if counts else placement.counted_before(lag)
+            if not counts:
+                before = placement.counted_before(lag)
             counts[lag] = count
             table, figure = table_of(placement, before | counts), figure_of(placement, before | counts)
             text = markdown([table])

@@ -1,17 +1,14 @@
 """Statistics of studies: intervals of shares, of paired seeds and of means about which nothing is assumed."""
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 from scipy.special import betaincinv as beta_quantile
 from scipy.special import ndtri as normal_quantile
 
+from experiments.lab.table import BySeed
 from sentiment_rnn.report.statistics import Interval, Values, bounded, t_interval
-
-BySeed = Mapping[int, float]
-"""One number per seed, by the seed."""
 
 
 def points(interval: Interval) -> str:

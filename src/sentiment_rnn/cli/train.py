@@ -77,8 +77,7 @@ def job(config: DictConfig) -> float | None:
     except UserError as error:
         if single:
             fail(str(error))
-        drawn = isinstance(error, DivergedError) and run.optimizer.draw is not None
-        if drawn and run.tracking.search_trial is None:
+        if isinstance(error, DivergedError) and run.optimizer.draw is not None and run.tracking.search_trial is None:
             log.info("%s, draw %d: diverged; it has no score", run.encoder.name, run.optimizer.draw)
             return math.nan
         raise

@@ -47,16 +47,19 @@ def own_code_digest(target: str) -> str:
         return ""
     first, *bases = [*_modules_of(target)] or [""]
     own = [name for name in bases if not INSTALLED.intersection(Path(_file_of(name)).parts)]
-    reached = reached_code.__wrapped__((), (first, *own)).items()
-    digests = [digest for path, digest in reached if PACKAGE not in path.parents]
+    digests = [digest for path, digest in _reached([first, *own]).items() if PACKAGE not in path.parents]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
 
 
 @functools.cache
-def reached_code(targets: tuple[str, ...], begin: tuple[str, ...] = (ENGINE,)) -> dict[Path, str]:
-    """The files of the code that is reached from import paths and from the modules `begin`, and the digest of each."""
+def reached_code(targets: tuple[str, ...]) -> dict[Path, str]:
+    """The files of that code, and the digest of each."""
+    return _reached([ENGINE, *(module for target in targets for module in _modules_of(target))])
+
+
+def _reached(modules: list[str]) -> dict[Path, str]:
     found: dict[str, tuple[Path, str]] = {}
-    left = [*begin, *(module for target in targets for module in _modules_of(target))]
+    left = [*modules]
     while left:
         module = left.pop()
         path = None if module in found else _path_of(module)

@@ -166,9 +166,8 @@ def _make(
 ) -> None:
     for leftover in folder.parent.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
         shutil.rmtree(leftover, ignore_errors=True)
-    reviews, notes = read(source)
-    for part, found in reviews.items():
-        _check(part, found)
+    given, notes = read(source)
+    reviews = {part: _checked(part, found) for part, found in given.items()}
     making = folder.with_name(f".making-{os.getpid()}")  # by `tempfile`, its owner alone could read it
     making.mkdir()
     try:
@@ -179,8 +178,8 @@ def _make(
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _check(part: str, reviews: list[Review]) -> None:
-    """Refuse what the arrays of a corpus cannot hold; a source of somebody's own can give anything."""
+def _checked(part: str, reviews: list[Review]) -> list[Review]:
+    """Reviews of whole characters; refuses what the arrays of a corpus cannot hold. A source can give anything."""
     if not reviews:
         raise UserError(f"{part}: no reviews; expected one at least")
     for review in reviews:
@@ -189,6 +188,7 @@ def _check(part: str, reviews: list[Review]) -> None:
                 f"{part}: label {review.label}, rating {review.rating}, name {review.name!r}; expected label 0 or 1, a "
                 "whole rating from 0 to 10, and a name of one line"
             )
+    return [review._replace(text=whole(review.text)) for review in reviews]
 
 
 def _write(
@@ -199,7 +199,7 @@ def _write(
     tokens_of = splitter(config.tokenizer)
     every = itertools.chain.from_iterable(reviews.values())
     with tqdm(every, "Tokenizing", total, unit=" reviews", disable=None, leave=False) as progress:
-        documents = (tokens_of(whole(review.text)) for review in progress)
+        documents = (tokens_of(review.text) for review in progress)
         tokens = {split: [*itertools.islice(documents, len(found))] for split, found in reviews.items()}
     if tokenizer is None:
         vocabulary = build_vocabulary(tokens["train"], config.vocabulary_size, config.minimum_frequency)
@@ -254,7 +254,7 @@ def _digest(reviews: dict[str, list[Review]]) -> str:
     digest = hashlib.sha256()
     for split, found in reviews.items():
         for review in found:
-            facts = (split, review.name, review.label, review.rating, review.lag, whole(review.text))
+            facts = (split, review.name, review.label, review.rating, review.lag, review.text)
             digest.update("\0".join(map(str, facts)).encode() + b"\0")
     return digest.hexdigest()
 

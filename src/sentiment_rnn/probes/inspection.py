@@ -19,6 +19,8 @@ from sentiment_rnn.probes.unrolled import unroll
 GATES = ("forget", "input", "output")
 UNITS = 32
 """Units whose gates are kept, those that the output layer weighs most."""
+SENTENCE = re.compile(r".+?(?:(?<=[.!?])\s+|\n+|\Z)", re.DOTALL)
+"""With what parts it from the next one, which can be tokens too."""
 
 
 class Sentence(NamedTuple):
@@ -66,9 +68,7 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
     if predictor.package.reading.shuffle_span:
         raise UserError("the model reads the words of a text in a random order, so there is no reading to follow")
     tokenizer = predictor.package.tokenizer
-    # What parts two sentences belongs to the first: it can be tokens, too.
-    found_parts = re.findall(r".+?(?:(?<=[.!?])\s+|\n+|\Z)", whole(text), re.DOTALL)
-    split = [(part, tokenizer.split(part)) for part in found_parts]
+    split = [(part, tokenizer.split(part)) for part in SENTENCE.findall(whole(text))]
     parts, tokens = [part.strip() for part, found in split if found], [found for _, found in split if found]
     if not parts:
         raise UserError("the text has no word and no mark; there is nothing to inspect")

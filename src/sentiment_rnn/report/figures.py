@@ -164,8 +164,9 @@ def calibration(predictions: Predictions) -> Figure:
 
 
 def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, color: str, name: str) -> None:
-    cell = np.minimum((predicted * 10).astype(int), 9)
-    used = [b for b in range(10) if (cell == b).sum() >= 10]
+    bins = 10
+    cell = np.minimum((predicted * bins).astype(int), bins - 1)
+    used = [b for b in range(bins) if (cell == b).sum() >= 10]
     centers, shares = [predicted[cell == b].mean() for b in used], [labels[cell == b].mean() for b in used]
     axes.plot(centers, shares, color=color, linewidth=1.2)
     sizes = [20 + 300 * (cell == b).mean() for b in used]

@@ -12,7 +12,7 @@ from torch import nn
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.components import arguments_of, class_named
-from sentiment_rnn.config.model import EncoderConfig, PoolingConfig
+from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
@@ -68,7 +68,7 @@ def check_parts(config: RunConfig) -> None:
                 f"pooling={pooling.name}: expected mean, max or mean_max with encoder.bidirectional=true; at the last "
                 "token, the net that reads from the end has read nothing else"
             )
-        if not hasattr(_built(pooling, {"_target_": pooling._target_, "name": pooling.name}), "width"):
+        if not hasattr(_built({"_target_": pooling._target_, "name": pooling.name}), "width"):
             raise UserError(
                 f"pooling._target_={pooling._target_}: no pooling, since it has no width; expected that of "
                 "what it makes of states [B, T, D], divided by D"
@@ -84,7 +84,7 @@ def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:
     given = f"encoder._target_={encoder._target_}"
     if encoder._target_.replace(":", ".").rpartition(".")[0] not in sys.modules:
         raise UserError(f"{given}: a class within another; expected one at the top of a module")
-    built = _built(encoder, encoder.settings, input_size)
+    built = _built(encoder.settings, input_size)
     if not hasattr(built, "output_size"):
         raise UserError(
             f"{given}: no encoder, since it has no output_size; expected a "
@@ -107,14 +107,15 @@ def _unsaved(module: nn.Module) -> list[torch.Tensor]:
     return [buffer for name, buffer in module.named_buffers() if name not in saved] + plain
 
 
-def _built(part: EncoderConfig | PoolingConfig, settings: dict[str, Any], *arguments: int) -> nn.Module:
+def _built(settings: dict[str, Any], *arguments: int) -> nn.Module:
     """A module without numbers: shapes alone, so that any size costs nothing."""
     try:
         with torch.device("meta"):
             return build_module(settings, *arguments)
     except RuntimeError as error:
         raise UserError(
-            f'{part._target_}: its constructor cannot be built on the device "meta", which has shapes and no numbers '
+            f"{settings['_target_']}: its constructor cannot be built "
+            'on the device "meta", which has shapes and no numbers '
             f"({(str(error).splitlines() or [type(error).__name__])[0]}); read tensor values in forward, not there"
         ) from error
 

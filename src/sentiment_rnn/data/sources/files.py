@@ -10,7 +10,6 @@ from sentiment_rnn.config.bounds import at_least, fraction
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.data.text_files import Columns, read_rows
-from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.errors import UserError
 
 COLUMN_KEYS = ("data.text_column", "data.label_column", "data.group_column")
@@ -112,7 +111,7 @@ class Files:
                     raise UserError(
                         f"{path}, {place}: no {self.group_column}; every row needs one, or leave data.group_column out"
                     )
-                reviews.append(Review(whole(text), label, rating=0, group=group or name, name=name))
+                reviews.append(Review(text, label, rating=0, group=group or name, name=name))
         return reviews
 
     def _check_labels(self, part: str, reviews: list[Review]) -> None:
