@@ -316,11 +316,34 @@ def test_a_run_is_published_by_one_process_at_a_time_and_left_to_the_one_that_tr
     said = [f"run {record.run_id}: left alone, since a process is at work on it"]
     assert list(sync(record.store.directory, None)) == said
     as_of_an_ended_process(record)
-    with FileLock(record.folder / "publishing.lock"):
+    with FileLock(record.publishing):
         publish_left(record.store)
         (line,) = sync(record.store.directory, None)
     assert line.startswith(f"run {record.run_id}: not sent (")
     assert line.endswith(f"; kept in {record.folder}")
+    assert points(record) == []
+
+
+def test_who_takes_a_run_over_publishes_it_though_a_stopped_process_keeps_its_lock(record: RunRecord) -> None:
+    record.log_metrics({"loss": 0.5}, 1)
+    with FileLock(record.publishing):
+        second = RunRecord(record.store, record.run_id)
+        second.begin(takeover=True)
+        second.end("FINISHED")
+        Publisher(second).finish()
+        assert (status(record), points(record)) == ("FINISHED", [(1, 0.5)])
+
+
+def test_a_process_that_wakes_in_the_middle_of_publishing_a_run_that_was_taken_over_sends_nothing(
+    record: RunRecord,
+) -> None:
+    first = Copy(record)
+    record.log_metrics({"loss": 0.5}, 1)
+    found = first._run()
+    second = RunRecord(record.store, record.run_id)
+    second.begin(takeover=True)
+    with pytest.raises(UserError, match="another process has taken this run over"):
+        first._send_values(found, record.told())
     assert points(record) == []
 
 

@@ -137,8 +137,7 @@ def checkpoint_of(result: RunResult) -> Path:
     """Path of the checkpoint that was tested; raises `UserError` where there is none, or it is a link away."""
     if CHECKPOINT_TAG not in result.tags:
         raise UserError(f"run {result.run_id}: it recorded no checkpoint; train again with tracking.repeat=true")
-    name = Path(result.tags[CHECKPOINT_TAG]).name
-    return _own(result.store, result.run_id, name)
+    return _own(result.store, result.run_id, Path(result.tags[CHECKPOINT_TAG]).name)
 
 
 def interrupted_checkpoint(store: Store, run_id: str) -> Path | None:

@@ -116,8 +116,7 @@ def entries_of(store: Store) -> list[Entry]:
         sweeps.append(_entry(store, run, children.get(run.info.run_id, []), reused))
     parents = {sweep.run.info.run_id for sweep in sweeps}
     alone = (run for parent, of_parent in children.items() if parent not in parents for run in of_parent)
-    singles = [_entry(store, run, [run]) for run in alone]
-    return sorted([*sweeps, *singles], key=lambda entry: -entry.updated)
+    return sorted([*sweeps, *(_entry(store, run, [run]) for run in alone)], key=lambda entry: -entry.updated)
 
 
 def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:

@@ -182,7 +182,7 @@ class Copy:
         record, client = self.record, self.record.store.client
         if live:
             record.check()
-        with FileLock(record.folder / "publishing.lock").acquire(timeout=0):
+        with FileLock(record.publishing).acquire(timeout=0):
             run = self._run()
             told = record.told()
             self.lacking = dict(self.refused)
@@ -250,6 +250,8 @@ class Copy:
 
     def _send_batch(self, values: list[Value]) -> None:
         """Send values together; where the store refuses some, a metric with an impossible name say, find out which."""
+        if self.record.owner:  # else nobody trains it
+            self.record.check()  # a process may have been stopped since it looked
         kinds = ([value for value in values if isinstance(value, kind)] for kind in (Metric, Param, RunTag))
         try:
             self.record.store.client.log_batch(self.record.run_id, *kinds)

@@ -83,6 +83,7 @@ class RunRecord(Logger):
         self.published = self.folder / "published"
         """Says that MLflow has all that a process, which it names, left of a run; the record stays, since the run may
         resume."""
+        self.publishing = self.folder / "publishing.lock"
         self.owner: Owner | None = None
         """This process, where it writes the record."""
         self.taken_over = False
@@ -133,11 +134,22 @@ class RunRecord(Logger):
             whole = file.read().rpartition(b"\n")[0]
         return [tuple(json.loads(line)) for line in whole.splitlines()], place + len(whole) + bool(whole)
 
-    def begin(self, tags: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None) -> None:
-        """Open the record for writing, as the owner of the run: a new one, or that of a run that broke off."""
+    def begin(
+        self,
+        tags: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        takeover: bool = False,
+    ) -> None:
+        """Open the record for writing, as the owner of the run: a new one, or that of a run that broke off.
+
+        Args:
+            takeover: take it from a process that may be stopped in the middle of publishing it.
+        """
         self.owner = this_process()
         self.artifacts.mkdir(parents=True, exist_ok=True)
         write_whole(self._owned, self.owner.token.encode())
+        if takeover:  # the stopped one keeps the lock of a file that is gone
+            self.publishing.unlink(missing_ok=True)
         points, _ = self.points()
         for name, value, _, step in points:
             self._points.setdefault(name, {})[step] = value
@@ -220,14 +232,12 @@ class RunRecord(Logger):
         """The corpus, by its digest, so that runs on the same data can be found."""
         source = CodeDatasetSource({"name": name, "sha256": digest, **{k: str(v) for k, v in reviews.items()}})
         dataset = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
-        fields = ("name", "digest", "source_type", "source")
-        self._tell(dataset={field: dataset[field] for field in fields})
+        self._tell(dataset={field: dataset[field] for field in ("name", "digest", "source_type", "source")})
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
         """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
-        rows = ["step_back,before,after"]
-        rows += [f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True))]
-        self.log_text("\n".join(rows) + "\n", GRADIENTS)
+        rows = (f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True)))
+        self.log_text("\n".join(["step_back,before,after", *rows]) + "\n", GRADIENTS)
 
     def log_predictions(self, predictions: Predictions) -> None:
         """Predictions of the model for every test review."""
@@ -255,8 +265,7 @@ class RunRecord(Logger):
     @property
     def next_sample(self) -> int:
         """How many samples of processor and memory it has."""
-        samples = [max(steps) for name, steps in self._points.items() if name.startswith("system/")]
-        return 1 + max(samples, default=-1)
+        return 1 + max((max(steps) for name, steps in self._points.items() if name.startswith("system/")), default=-1)
 
     def curve(self, name: str) -> Curve:
         """Steps and values of a metric so far, also of the time before the run was resumed."""

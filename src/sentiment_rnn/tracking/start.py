@@ -100,7 +100,10 @@ def tracked_run(store: Store, config: RunConfig, identity: str, overrides: list[
             return
         settings = masked_settings(config.settings())
         try:
-            record.begin(params={key: value[:LONGEST_PARAM] for key, value in _flatten(settings).items()})
+            record.begin(
+                params={key: value[:LONGEST_PARAM] for key, value in _flatten(settings).items()},
+                takeover=config.tracking.takeover,
+            )
         except OSError as error:
             raise storage_fault(store, error) or error from error
         publisher = Publisher(record)

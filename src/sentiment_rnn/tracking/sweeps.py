@@ -110,7 +110,7 @@ def open_sweep(store: Store, config: TrackingConfig, study: str, digest: str, pl
         lock.release()
         return None
     record = RunRecord(store, run.info.run_id)
-    record.begin({ORDER_TAG: run.data.tags[ORDER_TAG]})
+    record.begin({ORDER_TAG: run.data.tags[ORDER_TAG]}, takeover=config.takeover)
     record.log_text(yaml.safe_dump(plan.shown(), sort_keys=False), JOBS)
     return OpenSweep(record, run, lock)
 
