@@ -17,9 +17,9 @@ from processes import environment, run_command
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.help import COMMANDS, SECTIONS, USUAL, all_keys, help_of_train, keys_of, purpose_of
 from sentiment_rnn.cli.main import is_train_completed, main
-from sentiment_rnn.cli.train import flags_first
+from sentiment_rnn.cli.train import flags_first, ids_as_text
 from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.store import register_schema
+from sentiment_rnn.config.store import register_schema, run_config
 
 FLAGGED = [name for name in COMMANDS if name != "train"]
 """Commands that take flags."""
@@ -216,6 +216,17 @@ def test_the_configuration_is_shown_and_nothing_runs(tmp_path: Path) -> None:
 )
 def test_flags_may_stand_anywhere_among_the_overrides(given: list[str], ordered: list[str]) -> None:
     assert flags_first(given) == ordered
+
+
+@pytest.mark.parametrize("run_id", ["816769e9", "1e234567", "12345678", "01234567", "run-7e5"])
+def test_a_short_id_that_looks_like_a_number_names_its_run(run_id: str) -> None:
+    assert run_config(ids_as_text(f"tracking.resume={run_id}")).tracking.resume == run_id
+    assert run_config(ids_as_text(f"++pretrained={run_id}")).pretrained == run_id
+    assert ids_as_text(f"pretrained=ab34567c,{run_id}").replace("'", "") == f"pretrained=ab34567c,{run_id}"
+
+
+def test_a_number_that_is_no_id_stays_one() -> None:
+    assert ids_as_text("optimizer.learning_rate=1e3") == "optimizer.learning_rate=1e3"
 
 
 @pytest.mark.parametrize(

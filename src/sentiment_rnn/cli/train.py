@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 import sys
 from contextlib import nullcontext
 
@@ -28,7 +29,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
         check_choice(argument)
-    sys.argv[1:] = flags_first(sys.argv[1:])
+    sys.argv[1:] = flags_first([ids_as_text(argument) for argument in sys.argv[1:]])
     interrupted = False
     try:
         job()
@@ -44,6 +45,12 @@ def flags_first(arguments: list[str]) -> list[str]:
     """Hydra's flags before the overrides: its parser refuses an override before `-m` and another behind it."""
     overrides = [a for a in arguments if ("=" in a and not a.startswith("-")) or a.startswith("~")]
     return [a for a in arguments if a not in overrides] + overrides
+
+
+def ids_as_text(argument: str) -> str:
+    """An override in which the ids of runs are in quotes: Hydra reads a short one such as 816769e9 as a number."""
+    of_runs = argument.lstrip("+").startswith(("pretrained=", "tracking.resume="))
+    return re.sub(r"(?<=[=,])\d+e\d+(?=,|$)", r"'\g<0>'", argument) if of_runs else argument
 
 
 @hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")

@@ -186,8 +186,7 @@ def read_package(folder: Path) -> Package:
                 f"run {reading.run}: a language model, which judges no text; a classifier starts from it with "
                 f"sentiment-rnn train pretrained={reading.run}"
             )
-        model = _load_model(about["model"], folder / WEIGHTS)
-        return Package(model, tokenizer, reading, _training_texts(folder))
+        return Package(_load_model(about["model"], folder / WEIGHTS), tokenizer, reading, _training_texts(folder))
 
 
 def read_backbone(folder: Path) -> TrainedBackbone:

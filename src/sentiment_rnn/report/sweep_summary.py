@@ -23,8 +23,7 @@ def summary_text(arms: Sequence[Arm], jobs: int) -> str:
     Args:
         jobs: how many runs the sweep has.
     """
-    finished = sum(len(arm.runs) for arm in arms)
-    title = f"{finished} of {jobs} runs finished"
+    title = f"{sum(len(arm.runs) for arm in arms)} of {jobs} runs finished"
     if best := _best(arms):
         arm, run, metric = best
         title += f"; best on validation: {arm.label}, seed {run.seed} ({_shown(metric, run.metrics[metric])})"

@@ -102,5 +102,4 @@ def build_model(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifi
 def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Batch:
     """A batch of validation reviews, the same for every encoder of a seed."""
     reviews = data.reviews("validation")
-    chosen = np.random.default_rng(seed).permutation(len(reviews))[:size]
-    return reviews[chosen.tolist()]
+    return reviews[np.random.default_rng(seed).permutation(len(reviews))[:size].tolist()]

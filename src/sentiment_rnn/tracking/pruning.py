@@ -93,8 +93,7 @@ def plan(
                     removals.setdefault(run.info.run_id, Removal(entry, run, removed))
                 continue
             spared[run.info.run_id] = reason  # whatever another sweep that lists it says
-    left = [removal for run_id, removal in removals.items() if run_id not in spared]
-    return Plan(left, Counter(spared.values()))
+    return Plan([removal for run_id, removal in removals.items() if run_id not in spared], Counter(spared.values()))
 
 
 def aliases_by_run(store: Store) -> dict[str, str]:
