@@ -28,7 +28,19 @@ from experiments.gradient.models import (
 )
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import LEVEL, probability_of_superiority, rank_p
-from experiments.lab.rules import LEARNS, MOST, Evidence, Numbers, Verdict, above, below, every, judged, tally, within
+from experiments.lab.rules import (
+    LEARNS,
+    MOST,
+    Evidence,
+    Numbers,
+    Verdict,
+    above,
+    all_true,
+    below,
+    judged,
+    tally,
+    within,
+)
 from experiments.lab.statistics import clopper_pearson, geometric_interval, with_bounds
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
@@ -212,7 +224,7 @@ def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
     left = {arm: left_of(values, arm) for arm in evidence.arms}
     decays = judged(*(below(rate, 1) for rate in rates.values()))
     return {
-        "decays": Verdict(decays, described(evidence, "rate before training", rates)),
+        "decays": Verdict(decays, described(evidence, "per step back, before training", rates)),
         "tanh_theory": theory_says(evidence, values, TANH_RNNS),
         "lstm_theory": theory_says(evidence, values, LSTMS),
         "lstm_decays_less": in_most_seeds(higher),
@@ -254,7 +266,7 @@ def all_arms(
     arms = [arm for arm in left if part(left[arm], TENTH)]
     parts = (part(evidence.share(arm, LAG), MOST) for arm in arms)
     rows = (Numbers(f"seeds at lag {LAG}", evidence.label(arm), tally(*evidence.learn(arm, LAG))) for arm in arms)
-    return Verdict(judged(every(parts)), tuple(rows))
+    return Verdict(judged(all_true(parts)), tuple(rows))
 
 
 def learners_decay_less(evidence: Evidence, mixed: Mixed) -> Verdict:

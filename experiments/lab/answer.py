@@ -29,7 +29,7 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
     rows = rows_of_arms(asked["readme"], findings, tally)
     return Table(
         "Longest lag at which most seeds succeed, by their exact 95 % interval; IMDb: worst to best seed",
-        (*COLUMNS, "state [H]"),
+        (*COLUMNS, "numbers kept per unit"),
         [(*row, str(state)) for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )
 
@@ -43,7 +43,7 @@ def learned_table(experiments: Path, findings: Iterable[Found]) -> Table:
         (*row, *(counted(capacity, arm, task) for task in TASKS.values()))
         for arm, row in zip(arms, rows_of_arms(arms, found, "{}/{}".format), strict=True)
     ]
-    title = "Seeds that succeed; longest lag and IMDb as in README, parity and recall as in capacity"
+    title = "Seeds that succeed; lags with the draws of figure, parity and recall of capacity"
     return Table(title, (*COLUMNS, *TASKS), rows)
 
 

@@ -157,8 +157,9 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
     usual = max(seeds.values())
     far = sorted(lag for lag, of in seeds.items() if of < usual)
     fewer = f", {' or '.join(map(str, sorted({seeds[lag] for lag in far})))} from lag {far[0]:,} on" if far else ""
+    said = f"{figures.SUCCESS} {usual} seeds{fewer}.\n{study.leading.get('note', '')}".strip()
     drawn = figures.share_lines if len(shares) <= figures.MOST_LINES else figures.share_panels
-    return drawn({arm: of for arm, of in shares.items() if of}, study.arms, f"{figures.SUCCESS} {usual} seeds{fewer}.")
+    return drawn({arm: of for arm, of in shares.items() if of}, study.arms, said)
 
 
 def leading_table(study: Study, table: pd.DataFrame) -> Table:

@@ -3,8 +3,8 @@
     python -m experiments.lab lag my_package.MyCell                 # or the name of an encoder, or its YAML file
     python -m experiments.lab lag gru --lags 20,100 --seeds 5 --draws 4
 
-At each lag some draws of learning rate and clipping run with one seed for half of the steps. The best quarter of them
-runs again with three other seeds for all steps. The best of these trains the seeds that count. The result is
+At each lag some draws of learning rate and clipping run with one seed for half of the steps. Of eight draws or more the
+best quarter runs again with three other seeds for all steps. The best trains the seeds that count. The result is
 exploratory: there was no protocol, so there is no verdict. Interrupted, the same command resumes.
 """
 
@@ -40,7 +40,7 @@ from sentiment_rnn.tracking.results import FINISHED, KILLED, RunResult, find_swe
 from sentiment_rnn.tracking.store import Store, open_store
 
 SEARCH_SEED, FINAL_SEEDS = 100, (101, 102, 103)
-KEPT = 4
+ONE_IN = 4
 """One draw in so many is tried again with other seeds, of eight draws or more."""
 FAR, SEEDS_FAR = 400, 10
 """From this lag on there are at most so many seeds, as in the committed results."""
@@ -86,7 +86,7 @@ class Placement:
         self.done = self.spent = self.skipped = 0.0
         self.committed = find_study("lag")
         self.arm, configuration, sized = arm_of(self.encoder, self.store / "lag")
-        self.settings = dict(self.committed.protocols["learnability"].sweeps[-1].settings)
+        self.settings = dict(self.committed.sweep("figure_final_100_1").settings)
         if not sized:
             del self.settings[SIZE]
         self.epochs = int(self.settings["trainer.epochs"])
@@ -96,18 +96,18 @@ class Placement:
         )
         counts = by_arm(searched_where_run(self.committed, read_results(self.committed.folder)))
         others = [arm for arm in self.committed.leading["arms"] if arm != self.arm.name and arm in counts]
-        self.known = {arm: counts[arm] for arm in others}
+        self.committed_counts = {arm: counts[arm] for arm in others}
 
     @property
     def tried_again(self) -> int:
         """How many draws of a lag run again with other seeds."""
-        return self.draws // KEPT if self.draws >= 2 * KEPT else 0
+        return self.draws // ONE_IN if self.draws >= 2 * ONE_IN else 0
 
     def seeds_at(self, lag: int) -> int:
         """How many seeds count at a lag."""
         return min(self.seeds, SEEDS_FAR) if lag >= FAR else self.seeds
 
-    def counts(self) -> Iterator[tuple[int, tuple[int, int]]]:
+    def train_and_count(self) -> Iterator[tuple[int, tuple[int, int]]]:
         """Train lag by lag, and give what each came to."""
         for lag in self.lags:
             draw = self.search(lag)
@@ -127,7 +127,7 @@ class Placement:
         `lag`."""
         found = {}
         mine = trained_as(self.seeds_run_at(lag))
-        for other in {lag for of in self.known.values() for lag in of} - {*self.lags}:
+        for other in {at for of in self.committed_counts.values() for at in of} - {*self.lags}:
             with suppress(UserError):
                 runs = self.seeds_run_at(other)
                 if trained_as(runs) == mine:
@@ -242,7 +242,7 @@ def place(placement: Placement, output: Path | None) -> None:
     counts: Counts = {}
     text = ""
     try:
-        for lag, count in placement.counts():
+        for lag, count in placement.train_and_count():
             if not counts:
                 before = placement.counted_before(lag)
             counts[lag] = count
@@ -295,14 +295,14 @@ def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path, bool]:
 def table_of(placement: Placement, counts: Counts) -> Table:
     """This encoder above the committed ones."""
     arms = placement.committed.arms
-    lines = {placement.arm.label: counts} | {arms[one].label: of for one, of in placement.known.items()}
+    lines = {placement.arm.label: counts} | {arms[one].label: of for one, of in placement.committed_counts.items()}
     return counts_table(lines, "encoder")
 
 
 def figure_of(placement: Placement, counts: Counts) -> Figure:
     """This encoder's line beside those of the leading figure; of many, a panel for each, with it."""
     arm = placement.arm
-    shares = {one: shares_of(of) for one, of in {**placement.known, arm.name: counts}.items()}
+    shares = {one: shares_of(of) for one, of in {**placement.committed_counts, arm.name: counts}.items()}
     labelled = replace(arm, label=f"{arm.label} (new)")
     styles = {**placement.committed.arms, arm.name: labelled}
     if len(shares) <= figures.MOST_LINES:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from experiments.lab.p_values import LEVEL, fisher_p, holm, sign_p
-from experiments.lab.statistics import clopper_pearson, counted, points, share_difference
+from experiments.lab.statistics import clopper_pearson, points, share_difference
 from experiments.lab.study import Claim, Protocol, Study
 from experiments.lab.table import BySeed, values_of
 from sentiment_rnn.errors import UserError
@@ -365,7 +365,7 @@ def most(count: int, of: int, p: float) -> bool | None:
     return 2 * count > of if p <= LEVEL else None
 
 
-def every(parts: Iterable[bool | None]) -> bool | None:
+def all_true(parts: Iterable[bool | None]) -> bool | None:
     """Whether all parts are true: a false part decides, an open one leaves the answer open. None for no parts."""
     known = list(parts)
     if False in known:
@@ -375,7 +375,7 @@ def every(parts: Iterable[bool | None]) -> bool | None:
 
 def judged(*parts: bool | None) -> str:
     """The verdict on a claim of these parts."""
-    if every(parts):
+    if all_true(parts):
         return HOLDS
     if True in parts:
         return IN_PART
@@ -384,7 +384,8 @@ def judged(*parts: bool | None) -> str:
 
 def tally(successes: int, total: int) -> str:
     """`18/20 (68–99)`, so many seeds of so many, with the exact interval [%]."""
-    return counted(successes, total).replace(" %", "")
+    _, low, high = clopper_pearson(successes, total)
+    return f"{successes}/{total} ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def worst_to_best(by_seed: BySeed) -> str:

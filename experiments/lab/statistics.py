@@ -91,9 +91,3 @@ def share_difference(first: int, of_first: int, second: int, of_second: int) -> 
     margin = float(normal_quantile(0.975)) * math.sqrt(p * (1 - p) / (of_first + 2) + q * (1 - q) / (of_second + 2))
     estimate = first / of_first - second / of_second
     return Interval(estimate, max(-1.0, p - q - margin), min(1.0, p - q + margin))
-
-
-def counted(successes: int, total: int) -> str:
-    """`18/20 (68–99 %)`, with the exact interval."""
-    _, low, high = clopper_pearson(successes, total)
-    return f"{successes}/{total} ({100 * low:.0f}–{100 * high:.0f} %)"

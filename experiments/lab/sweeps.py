@@ -139,7 +139,7 @@ def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[st
     yield "train", "learning_rate", run.learning_rate
     yield "train", "clip_norm", float(run.config.optimizer.gradient_clip_norm)
     if sweep.searches:
-        yield "validation", "score", np.nan if run.diverged else SCORES[study.search_score](run)
+        yield "validation", "score", np.nan if run.diverged else DRAW_SCORES[study.search_score](run)
     elif sweep.pretrains:
         yield "validation", "perplexity", math.exp(run.metrics[BEST_LOSS])
     elif study.score == "kept":
@@ -184,7 +184,7 @@ def mean_accuracy(run: RunResult) -> float:
     return 100 * float(np.mean([*accuracies, *[accuracies[-1]] * left]))
 
 
-SCORES: dict[str, Any] = {
+DRAW_SCORES: dict[str, Any] = {
     "mean_accuracy": mean_accuracy,
     "best_accuracy": lambda run: 100 * run.metrics[BEST_ACCURACY],
     "kept": lambda run: round(100 * kept(run.metrics[BEST_LOSS], run.metrics[BASELINE])),

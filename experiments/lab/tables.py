@@ -38,9 +38,9 @@ def by_condition(
 
 def shares(evidence: Evidence) -> Table:
     """Seeds that succeed by condition; of three lags or more, the span that follows."""
-    every = replace(evidence, scores=evidence.every)
-    table = by_condition(every, f"{succeed(evidence)}, {EXACT}", lambda *one: tally(*every.learn(*one)))
-    if len(every.conditions) < SPANNED or not evidence.study.unit:
+    unfiltered = replace(evidence, scores=evidence.every)
+    table = by_condition(unfiltered, f"{succeed(evidence)}, {EXACT}", lambda *one: tally(*unfiltered.learn(*one)))
+    if len(unfiltered.conditions) < SPANNED or not evidence.study.unit:
         return table
     title = f"{table.title}; the span is the longest lag up to which the lower bound is above one half"
     rows = [(*row, longest) for row, (_, longest) in zip(table.rows, spans(evidence).rows, strict=True)]
@@ -49,8 +49,8 @@ def shares(evidence: Evidence) -> Table:
 
 def spans(evidence: Evidence) -> Table:
     """The span of each arm, for a page whose figure shows the shares."""
-    every = replace(evidence, scores=evidence.every)
-    rows = [(evidence.label(arm), str(span(every.shares_by_lag(arm)))) for arm in every.arms]
+    unfiltered = replace(evidence, scores=evidence.every)
+    rows = [(evidence.label(arm), str(span(unfiltered.shares_by_lag(arm)))) for arm in unfiltered.arms]
     title = "Longest lag up to which the lower bound of the share that succeeds is above one half"
     return Table(title, ("arm", "lag [tokens]"), rows)
 

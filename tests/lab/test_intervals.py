@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from scipy.stats import binom
 
+from experiments.lab.rules import tally
 from experiments.lab.statistics import (
     clopper_pearson,
-    counted,
     gaffke_interval,
     paired_interval,
     points,
@@ -32,7 +32,7 @@ def test_the_exact_interval_equals_published_examples(successes: int, total: int
 
 
 def test_a_share_is_shown_as_a_count_with_its_interval() -> None:
-    assert [counted(18, 20), counted(0, 20)] == ["18/20 (68–99 %)", "0/20 (0–17 %)"]
+    assert [tally(18, 20), tally(0, 20)] == ["18/20 (68–99)", "0/20 (0–17)"]
 
 
 SHARES = np.linspace(0.01, 0.99, 99)

@@ -113,7 +113,7 @@ def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: 
     assert table.columns == ("encoder", "5", "20", "50", "100", "400", "1000")
     assert table.rows[0] == ("minGRU, two layers", "", "20/20 (83–100)", "", "3/20 (3–38)", "", "")
     assert next(row[0] for row in table.rows[1:]) == "RNN, uniform"
-    asked.known = {arm: asked.known[arm] for arm in ("rnn", "gru", "lstm")}
+    asked.committed_counts = {arm: asked.committed_counts[arm] for arm in ("rnn", "gru", "lstm")}
     texts = [text.get_text() for text in figure_of(asked, counts).axes[0].texts]
     assert "minGRU, two layers (new)" in texts
 
@@ -164,8 +164,10 @@ def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: p
 
 def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tmp_path: Path) -> None:
     asked = placement(tmp_path)
-    few = asked.known
-    asked.known = dict.fromkeys(("rnn", "rnn_gain", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000"), few["rnn"])
+    few = asked.committed_counts
+    asked.committed_counts = dict.fromkeys(
+        ("rnn", "rnn_gain", "gru", "lstm", "lstm_chrono", "lstm_chrono_2000"), few["rnn"]
+    )
     figure = figure_of(asked, {20: (20, 20), 100: (10, 20)})
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert len(panels) == 6

@@ -17,9 +17,9 @@ from experiments.lab.rules import (
     Part,
     above,
     adjusted_p,
+    all_true,
     below,
     conditions_of,
-    every,
     evidence_of,
     judged,
     kept,
@@ -318,5 +318,5 @@ def test_a_threshold_inside_the_interval_decides_nothing(low: float, high: float
 def test_a_claim_is_inconclusive_where_no_part_is_shown_and_one_is_open(
     parts: tuple[bool | None, ...], all_of_them: bool | None, verdict: str
 ) -> None:
-    assert every(parts) is all_of_them
+    assert all_true(parts) is all_of_them
     assert judged(*parts) == verdict

@@ -7,9 +7,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from layer_checks import COMPILED, E, H, LayerTests, LstmTests, random_encoder, random_layer, states_and_gradients
+from layer_checks import (
+    COMPILED,
+    E,
+    H,
+    LayerTests,
+    LstmTests,
+    compiled_states,
+    random_encoder,
+    random_layer,
+    states_and_gradients,
+)
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.model import cells, recurrence
+from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step, cell_of
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.gru import Gru
@@ -48,13 +58,13 @@ def test_stepped_states_and_gradients_equal_the_modules(encoder: type[Recurrent]
 def test_starts_of_another_size_are_refused() -> None:
     layer, inputs = random_layer(Rnn, E, H), torch.randn(6, 9, E).requires_grad_()
     with pytest.raises(RuntimeError, match="starts: expected"):
-        recurrence.states(layer, inputs, GradientStop(torch.zeros(5, dtype=torch.int64))).sum().backward()
+        compiled_states(layer, inputs, GradientStop(torch.zeros(5, dtype=torch.int64))).sum().backward()
 
 
 @pytest.mark.parametrize("encoder", [Rnn, ReluRnn, Gru])
 def test_a_gradient_cannot_end_between_state_and_cell_where_there_is_no_cell(encoder: type[Recurrent]) -> None:
     layer, inputs = random_layer(encoder, E, H), torch.randn(6, 9, E)
-    for read in (cells.states, recurrence.states):
+    for read in (cells.states, compiled_states):
         with pytest.raises(ValueError, match="expected an LSTM"):
             read(layer, inputs, GradientStop(along_cell=True))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import layer_checks
-from layer_checks import states_and_gradients
+from layer_checks import compiled_states, states_and_gradients
 from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
@@ -55,7 +55,7 @@ def of_module(layer: nn.RNNBase, inputs: Tensor) -> Tensor:
 def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
     layer, inputs, weights = random_layer(cell, E, H), torch.randn(B, T, E), torch.randn(B, T, H)
     with torch_threads(threads):
-        ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+        ours = states_and_gradients(compiled_states, layer, inputs, weights)
     theirs = states_and_gradients(of_module, layer, inputs, weights)
     for mine, expected in zip(ours, theirs, strict=True):
         largest = max(1.0, float(expected.abs().max()))  # gradients of these layers grow with T
@@ -71,8 +71,7 @@ def test_layers_read_side_by_side_as_each_alone(cell: str, B: int, T: int, E: in
         layers[1].weight_hh_l0.mul_(-0.5)
     inputs, weights = torch.randn(2, B, T, E), torch.randn(2, B, T, H)
     alone = [
-        states_and_gradients(recurrence.states, layer, x, w)
-        for layer, x, w in zip(layers, inputs, weights, strict=True)
+        states_and_gradients(compiled_states, layer, x, w) for layer, x, w in zip(layers, inputs, weights, strict=True)
     ]
     for layer in layers:
         layer.zero_grad()
@@ -101,9 +100,9 @@ def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, 
         pytest.skip("no bfloat16 on this processor")
     layer, inputs, weights = random_layer(cell, E, H, scale=0.2), torch.randn(B, T, E), torch.randn(B, T, H)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        states = recurrence.states(layer, inputs)
+        states = compiled_states(layer, inputs)
         assert states.dtype == torch.bfloat16
-        ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+        ours = states_and_gradients(compiled_states, layer, inputs, weights)
     theirs = states_and_gradients(of_module, layer, inputs, weights)
     # A state near zero may round to the other side of ReLU's kink, where its gradient is another.
     limit = 0.1 if cell == "relu_rnn" else 0.03
@@ -116,9 +115,9 @@ def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, 
 def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str) -> None:
     layer, inputs = random_layer(cell, 5, 9), torch.randn(20, 30, 5)
     with torch.no_grad():
-        states = recurrence.states(layer, inputs)
+        states = compiled_states(layer, inputs)
     assert not states.requires_grad
-    assert torch.equal(states, recurrence.states(layer, inputs))
+    assert torch.equal(states, compiled_states(layer, inputs))
     H, G = 9, recurrence.joined_weight(layer).shape[0]
     (z,), (a,), (c,) = getattr(torch.ops.sentiment_rnn, f"{cell}_forward")([inputs], [torch.randn(G, 16)], False)
     assert z.shape == (31, 20, 16)
@@ -129,11 +128,11 @@ def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str
 @CELLS
 def test_in_float32_a_narrower_padding_changes_no_digit(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, inputs, weights = random_layer(cell, 32, 64), torch.randn(64, 30, 32), torch.randn(64, 30, 64)
-    narrow = states_and_gradients(recurrence.states, layer, inputs, weights)
+    narrow = states_and_gradients(compiled_states, layer, inputs, weights)
     assert recurrence.joined_weight(layer, torch.float32).shape[1] == 112
     monkeypatch.setattr(recurrence, "SMALL", 0)
     assert recurrence.joined_weight(layer, torch.float32).shape[1] == 128
-    wide = states_and_gradients(recurrence.states, layer, inputs, weights)
+    wide = states_and_gradients(compiled_states, layer, inputs, weights)
     assert all(torch.equal(one, other) for one, other in zip(narrow, wide, strict=True))
 
 
@@ -169,7 +168,7 @@ def test_the_weight_gradient_of_a_gru_leaves_out_only_what_nobody_reads(numbers:
 def test_large_numbers_saturate_and_not_a_number_stays_so(cell: str) -> None:
     layer = random_layer(cell, 1, 4)
     inputs = torch.tensor([[[1e30]], [[-1e30]], [[float("nan")]], [[0.0]]])
-    states, expected = recurrence.states(layer, inputs), layer(inputs)[0]
+    states, expected = compiled_states(layer, inputs), layer(inputs)[0]
     torch.testing.assert_close(states, expected, equal_nan=True, atol=1e-6, rtol=0)
     assert torch.isnan(states[2]).all()
     if cell != "relu_rnn":
@@ -181,7 +180,7 @@ def test_relu_passes_the_gradient_on_where_the_state_is_not_a_number_and_none_wh
     inputs = torch.tensor([[[float("nan")]], [[0.0]], [[-1e30]]])
     with torch.no_grad():
         layer.bias_ih_l0.copy_(-layer.bias_hh_l0)  # so that the product is zero where the input is
-    ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+    ours = states_and_gradients(compiled_states, layer, inputs, weights)
     theirs = states_and_gradients(of_module, layer, inputs, weights)
     assert (ours[0][1] == 0).all()
     assert (ours[1][1] == 0).all()
@@ -193,7 +192,7 @@ def test_relu_passes_the_gradient_on_where_the_state_is_not_a_number_and_none_wh
 def test_a_gradient_too_small_for_float32_is_zero_and_not_an_error(cell: str) -> None:
     layer = random_layer(cell, 3, 8, scale=0.05)
     inputs = torch.randn(2, 200, 3).requires_grad_()
-    recurrence.states(layer, inputs)[:, -1].sum().backward()
+    compiled_states(layer, inputs)[:, -1].sum().backward()
     assert inputs.grad is not None
     assert inputs.grad[:, -1].abs().max() > 1e-4
     assert inputs.grad[:, 0].abs().max() < 1e-30
@@ -203,7 +202,7 @@ def test_a_gradient_too_small_for_float32_is_zero_and_not_an_error(cell: str) ->
 @CELLS
 def test_changing_the_states_in_place_is_refused_and_never_a_wrong_gradient(cell: str) -> None:
     layer = random_layer(cell, 3, 4)
-    states = recurrence.states(layer, torch.randn(2, 5, 3).requires_grad_())
+    states = compiled_states(layer, torch.randn(2, 5, 3).requires_grad_())
     with pytest.raises(RuntimeError, match=r"inplace|in-place"):
         (states.mul_(2) ** 2).sum().backward()
 
@@ -211,7 +210,7 @@ def test_changing_the_states_in_place_is_refused_and_never_a_wrong_gradient(cell
 @CELLS
 def test_a_second_backward_pass_gives_the_same_gradient(cell: str) -> None:
     layer, inputs = random_layer(cell, 3, 4), torch.randn(2, 5, 3).requires_grad_()
-    loss = recurrence.states(layer, inputs).square().sum()
+    loss = compiled_states(layer, inputs).square().sum()
     first = torch.autograd.grad(loss, inputs, retain_graph=True)[0]
     assert torch.equal(first, torch.autograd.grad(loss, inputs)[0])
 
@@ -343,7 +342,7 @@ for layer in (*(encoder(100, hidden_size=256).new_layer(100) for encoder in (Lst
     for half in (True, False)[not torch.ops.mkldnn._is_mkldnn_bf16_supported():]:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             for batch in range(1, 50):
-                recurrence.states(layer, torch.randn(batch, 1, 100))
+                recurrence.states_side_by_side([layer], [torch.randn(batch, 1, 100)])
     kept = [bytes(size) for size in range(3000)]  # the process ends at once where their memory was written over
 print("whole")
 """
@@ -468,7 +467,7 @@ WITH_VECTORS = pytest.mark.skipif(
 def test_whole_tiles_are_multiplied_here_and_not_by_onednn(cell: str) -> None:
     layer = random_layer(cell, 20, 32)
     with torch.profiler.profile() as profiled, torch.autocast("cpu", dtype=torch.bfloat16):
-        recurrence.states(layer, torch.randn(16, 5, 20))
+        compiled_states(layer, torch.randn(16, 5, 20))
     assert "sentiment_rnn::product" in {event.key for event in profiled.key_averages()}
 
 
@@ -485,7 +484,8 @@ def test_without_avx512_plain_products_give_the_modules_states_and_gradients(tmp
         "    assert recurrence.library()\n"
         "    found = []\n"
         "    theirs = torch.nn.functional.linear\n"
-        "    for states, product in ((recurrence.states(layer, x), linear), (layer(x)[0], theirs)):\n"
+        "    ours = recurrence.states_side_by_side([layer], [x])[0]\n"
+        "    for states, product in ((ours, linear), (layer(x)[0], theirs)):\n"
         "        layer.zero_grad()\n"
         "        (states.square().sum() + product(x, weight, bias).square().sum()).backward()\n"
         "        found.append([parameter.grad for parameter in layer.parameters()])\n"
@@ -508,7 +508,7 @@ def test_without_the_matrix_unit_vectors_give_the_modules_states(tmp_path: Path)
         "        layer, inputs = encoder(20, hidden_size=32).new_layer(20), torch.randn(rows, 9, 20)\n"
         "        assert recurrence.library()\n"
         "        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):\n"
-        "            ours = recurrence.states(layer, inputs).float()\n"
+        "            ours = recurrence.states_side_by_side([layer], [inputs])[0].float()\n"
         "        print(float((ours - layer(inputs)[0]).abs().max()))",
         XDG_CACHE_HOME=str(tmp_path),
     )
@@ -561,7 +561,7 @@ def test_in_bfloat16_every_gate_near_0_or_1_has_its_gradient(cell: str, gates: i
     inputs, weights = torch.zeros(1, 2, 1), torch.zeros(1, 2, H)
     weights[:, int(cell == "lstm")] = 1
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        ours = states_and_gradients(recurrence.states, layer, inputs, weights)
+        ours = states_and_gradients(compiled_states, layer, inputs, weights)
     exact = states_and_gradients(of_module, layer.double(), inputs.double(), weights.double())
     bias_gradient = 2 + [name for name, _ in layer.named_parameters()].index("bias_ih_l0")
     mine, expected = (found[bias_gradient].view(gates, H)[gate].double() for found in (ours, exact))

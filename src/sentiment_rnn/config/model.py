@@ -58,7 +58,7 @@ class EncoderConfig:
     dropout: float | None = None
     """Dropout between layers."""
     recurrent_init: str | None = None
-    """Initialization of the recurrent weights: `orthogonal`, `identity` or `uniform` (PyTorch's default)."""
+    """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's of all weights."""
     recurrent_gain: float | None = None
     """Factor of the initial recurrent weights."""
     forget_bias: float | None = None

@@ -51,7 +51,7 @@ NARROW = 128
 
 
 def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> bool:
-    """Whether `states` is the way to read these inputs: on a CPU, with the compiled library, and faster."""
+    """Whether `states_side_by_side` is the way to read inputs: on a CPU, with the compiled library, and faster."""
     if isinstance(module, nn.RNNBase):
         plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
         if not plain or not module.batch_first:
@@ -83,29 +83,19 @@ def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None 
     return cast(Tensor, module(inputs)[0])
 
 
-def states(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
-    """States of one layer in one direction, `batch_first`: those of `cells.states` and of `module(inputs)[0]`.
-
-    Args:
-        module: where the weights are.
-        inputs: `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16.
-        stop: where the gradient ends.
-
-    Returns:
-        states `[B, T, H]`, a view (time is the first axis in memory).
-    """
-    return states_side_by_side([module], [inputs], stop)[0]
-
-
 def states_side_by_side(
     modules: Sequence[AnyLayer], inputs: Sequence[Tensor], stop: GradientStop | None = None
 ) -> tuple[Tensor, ...]:
-    """`states` of each module for its inputs, in parallel: those of the two directions of a bidirectional net.
+    """States of each layer for its inputs, in parallel, `batch_first`: those of `cells.states` and of
+    `module(inputs)[0]`. Layers of a bidirectional net are read so.
 
     Args:
         modules: of one kind and one size.
-        inputs: for each of them, `[B, T, E]`.
+        inputs: for each of them, `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16.
         stop: where the gradient ends, in all.
+
+    Returns:
+        states `[B, T, H]` of each, views (time is the first axis in memory).
     """
     cells.check_stop(cell_of(modules[0]), stop)
     if torch.is_autocast_enabled("cpu") and cell_of(modules[0]).memory > 1:

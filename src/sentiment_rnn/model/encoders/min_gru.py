@@ -30,8 +30,8 @@ def min_gru_step(from_input: Tensor, _: Tensor, before: Tensor, __: Tensor) -> S
 class MinGru(Recurrent):
     """The minGRU.
 
-    One layer cannot bind an opinion to its topic: what it computes of a token depends on no other. So it has two layers
-    or more, with a GELU between.
+    One layer cannot bind an opinion to its topic: what it computes of a token depends on no other. So give it two
+    layers or more; a GELU is between.
 
     >>> states = MinGru(100, hidden_size=256, layers=2)(embedded, lengths)   # [B, T, 256]
     """

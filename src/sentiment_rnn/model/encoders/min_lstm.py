@@ -31,7 +31,7 @@ def min_lstm_step(from_input: Tensor, _: Tensor, before: Tensor, __: Tensor) -> 
 
 
 class MinLstm(Recurrent):
-    """The minLSTM, in two layers or more with a GELU between, as `MinGru`.
+    """The minLSTM; give it two layers or more, as `MinGru`.
 
     >>> states = MinLstm(100, hidden_size=256, layers=2)(embedded, lengths)   # [B, T, 256]
     """

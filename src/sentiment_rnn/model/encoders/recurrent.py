@@ -30,7 +30,7 @@ class Recurrent(nn.Module):
         bidirectional: a second net reads each review from its own end, not from the padding.
         dropout: between layers.
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
-            `identity` or `uniform` (PyTorch's).
+            `identity`, or `uniform`: PyTorch's, of all weights.
         recurrent_gain: what the recurrent weights are multiplied by at first.
         weight_dropout: probability that an element of a W_h is 0 in training: DropConnect (Wan et al. 2013) on the
             recurrent matrix (Merity et al. 2018, section 2). One mask holds for all steps of a batch, so the encoder
@@ -137,7 +137,8 @@ class Recurrent(nn.Module):
         return [read_alone(layer, x, stop) for layer, x in pairs]
 
     def initialize(self, layer: AnyLayer) -> None:
-        """Set the weights of one layer and direction at the start: Glorot for the input, zero for the bias."""
+        """Set the weights of one layer and direction at the start. But for `uniform`: Glorot for the input, zero for
+        the bias."""
         for gate in recurrent_matrices(layer):
             if self.recurrent_init == "identity":
                 nn.init.eye_(gate)
