@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
+from hypothesis import HealthCheck, settings
 from omegaconf import OmegaConf
 from selenium import webdriver
 
@@ -28,6 +30,11 @@ from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.classifier import SentimentClassifier
 from servers import Server, sqlite_server
 
+# The same examples in each run, however long one takes beside others.
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+# A shell that starts the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Two cores and small tensors: threads would only wait for each other.
 torch.set_num_threads(1)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from processes import wait_for
 from sentiment_rnn import locks
 from sentiment_rnn.locks import FileLock
 
@@ -30,7 +31,12 @@ def test_a_command_that_waits_for_a_stopped_process_says_for_which_and_goes_on_a
         assert holder.stdout
         holder.stdout.readline()
         os.waitpid(holder.pid, os.WUNTRACED)
-        threading.Timer(0.6, os.kill, (holder.pid, signal.SIGCONT)).start()
+
+        def wake_once_that_is_said() -> None:
+            wait_for(lambda: caplog.messages)
+            holder.send_signal(signal.SIGCONT)
+
+        threading.Thread(target=wake_once_that_is_said).start()
         with caplog.at_level(logging.WARNING, logger="sentiment_rnn"), FileLock(tmp_path / "lock") as lock:
             assert lock.is_locked
         holder.wait()

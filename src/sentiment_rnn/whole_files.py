@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes | memoryview, previous: Path | None = None) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file as `whole` does."""
-    with whole(path, previous) as partial:
+    with whole(path) as partial:
         partial.write_bytes(content)
 
 

@@ -115,7 +115,7 @@ def test_workers_end_with_their_launcher_and_their_runs_write_a_checkpoint(numbe
 def test_a_job_whose_worker_is_killed_each_time_takes_no_other_with_it_and_the_same_command_resumes(
     tmp_path: Path,
 ) -> None:
-    overrides = ("encoder=bag", "seed=0,1,2", "trainer.epochs=100", "tracking.repeat=false", "hydra.launcher.n_jobs=2")
+    overrides = ("encoder=bag", "seed=0,1,2", "trainer.epochs=300", "tracking.repeat=false", "hydra.launcher.n_jobs=2")
     sweep = Sweep(tmp_path, *overrides)
     killed: set[int] = set()
     for _ in sweep.moments():

@@ -72,7 +72,7 @@ def test_a_classifier_starts_from_weights_and_vocabulary_whatever_names_them(
         "folder": str(model),
         "package": str(model / DATA),
     }
-    config = config_of(folder, f"pretrained={names[named]}")
+    config = config_of(folder, f"pretrained='{names[named]}'")
     job, backbone = job_of(config), read_backbone(model / DATA)
     started = job.model()
     assert started.backbone.state_dict().keys() == backbone.weights.keys()

@@ -64,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture
 def store(made: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The same with records in a folder of the test's own, with short pauses between attempts."""
-    for name, seconds in {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.1, "LAST_WAIT": 0.5, "INTERVAL": 0.05}.items():
+    for name, seconds in {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.1, "INTERVAL": 0.05}.items():
         monkeypatch.setattr(publish, name, seconds)
     return replace(made, client=Client(made.client), directory=tmp_path)  # type: ignore[arg-type]
 
@@ -278,8 +278,9 @@ def test_what_a_full_disk_did_not_take_is_there_once_it_has_space_and_the_run_al
 
 @pytest.mark.parametrize("fault", [AWAY, FULL], ids=["away", "full"])
 def test_what_could_not_be_sent_is_said_and_sent_later(
-    fault: MlflowException, record: RunRecord, caplog: pytest.LogCaptureFixture
+    fault: MlflowException, record: RunRecord, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(publish, "LAST_WAIT", 0.5)
     client: Any = record.store.client
     client.fault = fault
     publisher = Publisher(record)
@@ -296,8 +297,9 @@ def test_what_could_not_be_sent_is_said_and_sent_later(
 
 
 def test_a_local_store_that_another_process_has_locked_gets_everything_later(
-    record: RunRecord, caplog: pytest.LogCaptureFixture
+    record: RunRecord, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(publish, "LAST_WAIT", 0.5)
     with closing(sqlite3.connect(record.store.uri.removeprefix("sqlite:///"))) as other:
         other.execute("BEGIN EXCLUSIVE")
         publisher = Publisher(record)

@@ -20,7 +20,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.whole_files import write_whole
+from sentiment_rnn.whole_files import whole
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -46,7 +46,7 @@ class CheckpointFiles(TorchCheckpointIO):
     """How Lightning writes and reads them. The last checkpoint but one is kept, in case the last is damaged.
 
     Args:
-        before: is called before each file is written, so that what was measured up to it is on the disk.
+        before: is called before a file takes its place, so that what was measured up to it is on the disk.
     """
 
     def __init__(self, before: Callable[[], None] | None = None) -> None:
@@ -55,13 +55,14 @@ class CheckpointFiles(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Replace a file by a whole new one; raises `UserError` where there is no space, or no leave to write."""
         path = Path(path)
-        if self.before:
-            self.before()
         content = io.BytesIO()
         torch.save(checkpoint, content)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content.getbuffer(), path.with_name(PREVIOUS) if path.name == LAST else None)
+            with whole(path, path.with_name(PREVIOUS) if path.name == LAST else None) as partial:
+                partial.write_bytes(content.getbuffer())
+                if self.before:
+                    self.before()
         except OSError as error:
             raise UserError(
                 f"{path}: cannot be written ({error.strerror}); mend that, and the same command resumes the run"

@@ -187,8 +187,8 @@ class RunRecord(Logger):
         """Have the system put the metrics on the disk: before a checkpoint, since a resumed run does not measure them
         again."""
         with self._lock:
-            self.check()
             os.fsync(self._metrics.fileno())
+            self.check()
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Tags, which replace those of the same names."""
