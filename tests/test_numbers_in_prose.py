@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -11,7 +12,7 @@ import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import binom
 
-from experiments.lab.rules import Evidence, beyond, evidence_of
+from experiments.lab.rules import Evidence, beyond, evidence_of, worst_to_best
 from experiments.lab.study import Study, all_studies
 from experiments.lab.table import read_results, values_of
 
@@ -456,3 +457,5 @@ def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() ->
     assert "is {:.1f} points ahead of it, an sLSTM {:.1f}, an LRU {:.1f}.".format(*leads) in page
     assert leading(slstm, bag) == leading(lru, bag) == 0
     assert f"by more than a point in {leading(min_gru, bag)} of {len(bag)} seeds, the two others in none." in page
+    ranges = (worst_to_best(evidence("new_cells").scores[arm, ""]).split("–") for arm in ("rnn_orthogonal", "rnn"))
+    assert "{} to {} % by seed, in place of {} to {}.".format(*chain(*ranges)) in page
