@@ -124,8 +124,8 @@ def of_lags() -> list[str]:
         f"succeeds in {near[0]} of {near[1]} seeds at lag 50 and in none at 100; with ten times the steps and the "
         f"same warm-up, in {long[0]} of {long[1]}. Trained on mixed lags of 2 to 50, {lasts[0]} of {lasts[1]} succeed "
         "at 400.",
-        f"decides at lag 100: {rate[0]} or {again[0]} of {rate[1]} seeds, or none; with half the units, a third more "
-        f"weights than an RNN, {small[0]}. At 400 none of {last[1]} succeeds.",
+        f"decides at lag 100: {rate[0]} or {again[0]} of {rate[1]} seeds, or none; with half the units (a third more "
+        f"weights than an RNN) {small[0]}. At 400 none of {last[1]} succeeds.",
         "With chrono initialization (time scale 400), {} of {} succeed at 100 and {} of {} at 400.".format(*chrono),
         f"with {min(new)} to {max(new)} seeds; the LRU at that lag alone. At 400 the LRU has {{}} of {{}},".format(
             *learn("figure", "lru", 400)
