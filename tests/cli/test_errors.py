@@ -296,6 +296,14 @@ def test_a_sweep_that_is_not_there_is_one_line_and_makes_no_store(
     assert (tmp_path / "runs").exists() == made
 
 
+def test_a_folder_below_home_that_the_shell_left_alone_is_found(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    said = f"{tmp_path}/none: no such folder; give that of the runs with --store"
+    assert said in refused(tmp_path, "--store=~/none", command="sync")
+
+
 def test_copying_is_not_tested_at_another_length_since_its_baseline_is_that_of_one_length(
     tmp_path: Path, refused: Refused
 ) -> None:

@@ -219,6 +219,15 @@ def test_of_a_run_that_left_no_last_checkpoint_the_best_stays(store: Store, keep
     assert removed(store, keep).get(run, set()) == gone
 
 
+@pytest.mark.parametrize(("keep", "stays"), [("best", {"last.ckpt"}), ("last", {"last.ckpt"}), ("none", set())])
+def test_of_a_run_that_has_no_best_checkpoint_yet_the_last_stays(store: Store, keep: str, stays: set[str]) -> None:
+    run = add_run(store, val__best_accuracy=0.1)
+    folder = store.checkpoints / run
+    (folder / "best.ckpt").rename(folder / "epoch0.ckpt")
+    assert set(FILES) | {"epoch0.ckpt"} - {"best.ckpt"} >= removed(store, keep)[run]
+    assert {"epoch0.ckpt", "last.ckpt"} - removed(store, keep)[run] == stays
+
+
 def test_a_registered_run_keeps_its_checkpoints_whatever_its_alias(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,7 +51,5 @@ def opened_store(arguments: argparse.Namespace, of_experiment: bool = True) -> "
         directory=arguments.store,
         experiment=arguments.experiment,
         checkpoints=arguments.checkpoints,
-        system_metrics=False,
-        repeat=True,
     )
     return open_store(config, create=False, names=("--store", "--tracking-uri"), of_experiment=of_experiment)

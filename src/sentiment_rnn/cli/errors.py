@@ -10,9 +10,6 @@ from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
-STORES = ("mlflow", "requests", "sqlalchemy")
-"""Libraries that raise what a store of runs fails at."""
-
 
 def run(command: Callable[[], object]) -> None:
     """Run a command; what its user can mend is one line on standard error and exit status 1."""
@@ -35,18 +32,14 @@ def one_line_errors() -> Iterator[None]:
     except Exception as error:
         from sentiment_rnn.config.messages import line_of  # loads Hydra
 
-        line = line_of(error) or _line_of_store(error)
+        line = line_of(error)
+        if line is None:
+            from sentiment_rnn.tracking.store_errors import line_of_store  # loads MLflow, for which no typo waits
+
+            line = line_of_store(error)
         if line is None:
             raise
         fail(line)
-
-
-def _line_of_store(error: Exception) -> str | None:
-    if type(error).__module__.partition(".")[0] not in STORES:
-        return None
-    from sentiment_rnn.tracking.store_errors import line_of_store  # loads MLflow
-
-    return line_of_store(error)
 
 
 def leave_quietly() -> NoReturn:

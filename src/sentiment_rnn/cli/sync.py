@@ -17,7 +17,7 @@ from sentiment_rnn.errors import UserError
 def main() -> None:
     """Read the command line and send."""
     arguments = new_parser("sync", __doc__).parse_args()
-    sync(Path(arguments.store), arguments.tracking_uri)
+    sync(Path(arguments.store).expanduser(), arguments.tracking_uri)
 
 
 def sync(directory: Path, uri: str | None) -> None:

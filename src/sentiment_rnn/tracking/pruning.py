@@ -120,7 +120,7 @@ def remove(store: Store, planned: Plan, rule: str) -> None:
 
 
 def _kept(run: Run, keep: str, files: Sequence[Path]) -> str:
-    """The name of the checkpoint that stays; of a run that left no last one, the best."""
+    """The name of the checkpoint that stays: of a run that has no best one, the last, and the reverse."""
     best = Path(run.data.tags.get(CHECKPOINT_TAG, BEST_BY_DEFAULT)).name
-    last = LAST if any(path.name == LAST for path in files) else best
-    return {"best": best, "last": last, "none": ""}[keep]
+    wanted = {"best": (best, LAST), "last": (LAST, best), "none": ()}[keep]
+    return next((name for name in wanted if any(path.name == name for path in files)), "")

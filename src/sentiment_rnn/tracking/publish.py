@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -53,7 +52,7 @@ class TakenOverError(Exception):
 
 
 at_end: dict[str, "Publisher"] = {}
-"""Copies of runs that have ended, by their ids, whose sweep goes on in this process: it waits for them at its end."""
+"""Of runs that have ended, by their ids, whose sweep goes on in this process: it waits for them at its end."""
 sweeps_here: dict[str, RunRecord] = {}
 """The records of the sweeps that this process runs, by their ids."""
 
@@ -286,14 +285,11 @@ class Copy:
 def publish_left(store: Store) -> None:
     """Publish what earlier processes have left for this store, as far as it can be done now."""
     for address, _, folder in _records(store.checkpoints):
-        if address != store.uri or folder.name in at_end:
-            continue
-        try:
-            record = RunRecord(replace(store, shared=folder.parent), folder.name)
-            if not record.is_at_work:
-                Copy(record).publish()
-        except Exception as error:  # another process publishes it; its run is deleted, or on another server
-            log.debug("run %s: not published (%s)", folder.name, short_reason(error))
+        if address == store.uri and folder.name not in at_end:
+            try:
+                log.debug("%s", _sync_one(RunRecord(store, folder.name)))
+            except Exception as error:  # its run is deleted, or on another server
+                log.debug("run %s: not published (%s)", folder.name, short_reason(error))
 
 
 def sync(directory: Path, uri: str | None) -> Iterator[str]:
