@@ -102,6 +102,7 @@ WRONG_OVERRIDES = {
     "+optimizer.options.momentum=0.9": "optimizer.options.momentum: no such key; known keys: betas, eps",
     "+optimizer.options.amsgrd=true": "optimizer.options.amsgrd: no such key; did you mean amsgrad?",
     "+optimizer.options.lr=0.1": "optimizer.options.lr: no such key; did you mean optimizer.learning_rate?",
+    "+optimizer.options.weight_decay=0.1": "weight_decay: no such key; did you mean optimizer.weight_decay?",
     "+optimizer.options.betas=[0.9,2]": "optimizer.options={'betas': [0.9, 2]}: Invalid beta parameter at index 1: 2",
     "+optimizer.embedding_options.momentum=0.9": "optimizer.embedding_options.momentum: no such key; known keys: lr",
     "+optimizer.embedding_options.lr=-1": "Invalid learning rate: -1",
@@ -309,6 +310,11 @@ def test_copying_is_not_tested_at_another_length_since_its_baseline_is_that_of_o
 ) -> None:
     line = refused(tmp_path, "task=copying", "task.test_steps=40")
     assert "task.test_steps=40: expected null for copying: its baseline holds for the length of training" in line
+
+
+def test_a_net_that_reads_from_the_end_is_not_read_at_the_last_token(tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "pooling=last_mean_max", "encoder.bidirectional=true")
+    assert "pooling=last_mean_max: expected mean, max or mean_max with encoder.bidirectional=true" in line
 
 
 def test_two_devices_are_refused_for_a_task_that_trains_on_one(tmp_path: Path, refused: Refused) -> None:

@@ -143,6 +143,11 @@ def test_training_sequences_are_new_in_every_epoch_and_for_every_seed() -> None:
     assert not any(torch.equal(first, second) for first, second in combinations(found, 2))
 
 
+def test_no_epoch_has_the_sequences_of_another_seed_however_long_the_training() -> None:
+    found = [of_epoch(epoch, seed) for epoch in (0, 999, 1000, 2000) for seed in range(3)]
+    assert not any(torch.equal(one, other) for one, other in combinations(found, 2))
+
+
 def test_the_sequences_of_an_epoch_are_the_same_whatever_came_before() -> None:
     # As for a resumed run, and as every encoder of a seed reads them.
     epoch = 0

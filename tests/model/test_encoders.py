@@ -14,8 +14,9 @@ from sentiment_rnn.model import encoders
 from sentiment_rnn.model.encoders.bag import Bag
 from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
-from sentiment_rnn.model.encoders.recurrent import Recurrent, gates_of, recurrent_matrices, reorder, reversal
+from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of, recurrent_matrices, reorder, reversal
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
+from sentiment_rnn.model.encoders.slstm import SLstm
 
 E, H = 5, 7
 GATES: dict[type[Recurrent], int] = {Rnn: 1, ReluRnn: 1, Gru: 3, Lstm: 4}
@@ -296,6 +297,13 @@ def test_forget_gates_start_with_the_forget_bias(recurrent_init: str, forget_bia
     for layer in layers_of(encoder):
         bias = gates_of(layer, layer.bias_ih_l0 + layer.bias_hh_l0)
         assert torch.equal(bias["f"], torch.full((H,), forget_bias))
+
+
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "uniform"])
+def test_forget_gates_of_an_slstm_start_with_the_forget_bias(recurrent_init: str) -> None:
+    (layer,) = layers_of(SLstm(E, hidden_size=H, heads=1, recurrent_init=recurrent_init, forget_bias=3.0))
+    bias = gates_of(layer, sum(biases(layer), torch.zeros(())))
+    assert torch.equal(bias["f"], torch.full((H,), 3.0))
 
 
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])

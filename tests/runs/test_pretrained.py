@@ -1,6 +1,8 @@
 """Classifiers that start from a trained model: what they take over, what they record, and what does not fit."""
 
+import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,28 @@ def test_a_classifier_starts_from_another_one_too_and_has_read_what_that_one_rea
     words, one = (read_backbone(fetch_run_model(store, of, tmp_path / of) / DATA) for of in (run_id, first))
     assert set(words.training_texts) < set(one.training_texts), "and its own texts"
     assert result.config.pretrained_digest not in (None, config_of(folder).pretrained_digest)
+
+
+def test_a_model_that_has_read_test_texts_in_another_split_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = product(
+        ("slow", "long", "loud", "mild"), ("french", "old", "new", "short"), ("film", "plot", "cast", "end")
+    )
+    texts = ["text,label", *(f"{' '.join(of)} {('good', 'bad')[n % 2]},{n % 2}" for n, of in enumerate(words))]
+    (tmp_path / "texts.csv").write_text("\n".join(texts))
+    given = (
+        "data=files", f"data.train={tmp_path}/texts.csv", "data.batch_size=20", "embedding.size=8",
+        "encoder.hidden_size=12", *SMALL, f"data.directory={tmp_path}/data", f"tracking.directory={tmp_path}/runs",
+        "trainer.limit_batches=0",
+    )  # fmt: skip
+    train(run_config(*given), [])
+    first = last_run(tmp_path)[1].info.run_id
+    train(run_config(*given, f"pretrained={first}", "pooling=mean"), [])
+    assert "test texts" not in caplog.text, "the same split"
+    train(run_config(*given, f"pretrained={first}", "data.split_seed=7"), [])
+    (said,) = re.findall(r"has read (\d+) of (\d+) test texts, so the test score is too high", caplog.text)
+    assert 0 < int(said[0]) <= int(said[1])
 
 
 def test_the_identity_holds_what_it_starts_from_and_not_where_that_lies(

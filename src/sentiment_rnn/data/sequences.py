@@ -235,7 +235,9 @@ class GeneratedSequences(IterableDataset[Sequences]):
         self.resumed = {}
         skip = resumed["given"] if resumed.get("epoch") == epoch else 0
         drawn = 0 if self.repeats() else epoch
-        generator = torch.Generator().manual_seed((self.seed * 1000 + drawn) * 3 + part)
+        # A seed has a thousand epochs to itself, and those beyond lie far away; the generator takes 32 bits.
+        place = self.seed * 1000 + drawn % 1000 + drawn // 1000 * 0x9E3779
+        generator = torch.Generator().manual_seed(place * 3 + part)
         for number in range(len(self)):
             batch = self.task.draw(self.config.batch_size, generator)
             if number < skip:  # drawn all the same: the next one depends on it

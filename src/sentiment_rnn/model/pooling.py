@@ -66,16 +66,11 @@ class MeanMax(nn.Module):
 
     width = 2
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.mean = Mean()
-        self.max = Max()
-
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """`states [B, T, D]`, `lengths [B]` → `[B, 2 D]`, float32."""
         if states.device.type == "cpu":
             return cast(Tensor, _MeanMax.apply(states, lengths))
-        return torch.cat([self.mean(states, lengths), self.max(states, lengths).float()], dim=1)
+        return torch.cat([Mean()(states, lengths), Max()(states, lengths).float()], dim=1)
 
 
 class _MeanMax(torch.autograd.Function):
@@ -110,14 +105,9 @@ class LastMeanMax(nn.Module):
 
     width = 3
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.last = Last()
-        self.mean_max = MeanMax()
-
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """`states [B, T, D]`, `lengths [B]` → `[B, 3 D]`, float32."""
-        return torch.cat([self.last(states, lengths).float(), self.mean_max(states, lengths)], dim=1)
+        return torch.cat([Last()(states, lengths).float(), MeanMax()(states, lengths)], dim=1)
 
 
 def is_padding(states: Tensor, lengths: Tensor) -> Tensor:

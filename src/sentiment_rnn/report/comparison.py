@@ -262,9 +262,12 @@ def tables_of(arms: Sequence[Scored], by_lag: Table | None = None) -> list[Table
     tables = [
         Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
         *([by_lag] if by_lag else []),
-        Table(DIFFERENCE_TITLE, ("first", "second", "difference in test accuracy [points]", "95 % interval"),
-              differences(arms)),
-    ]  # fmt: skip
+        Table(
+            "Differences of the means, on the same test reviews; Welch's t interval over the seeds",
+            ("first", "second", "difference in test accuracy [points]", "95 % interval"),
+            differences(arms),
+        ),
+    ]
     return [shown for shown in tables if shown.rows]
 
 
@@ -283,9 +286,6 @@ def table(arms: Sequence[Scored]) -> tuple[tuple[str, ...], list[tuple[str, ...]
     return ("arm", "pooling", "learning rate", *(column.title for column in shown)), rows
 
 
-DIFFERENCE_TITLE = "Differences of the means, on the same test reviews; Welch's t interval over the seeds"
-
-
 def differences(arms: Sequence[Scored]) -> list[tuple[str, ...]]:
     """A row for each pair of arms that read the same test reviews; of more than four arms, each against the first."""
     rows: list[tuple[str, ...]] = []
@@ -297,14 +297,11 @@ def differences(arms: Sequence[Scored]) -> list[tuple[str, ...]]:
     return rows
 
 
-LAG_TITLE = "Test accuracy by lag: from the deciding clause to the end [tokens]"
-
-
 def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
     """Test accuracy by lag; None where lags are unknown."""
     found = lag_bins(arms, bins)
     rows = [(arm.label, *(_accuracy(arm.accuracies("lags", *ends)) for ends in found.values())) for arm in arms]
-    return Table(LAG_TITLE, ("arm", *found), rows) if found else None
+    return Table("Test accuracy by lag: from deciding clause to end [tokens]", ("arm", *found), rows) if found else None
 
 
 def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, tuple[int, int]]:

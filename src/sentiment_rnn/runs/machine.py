@@ -18,12 +18,15 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
 from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.model.components import build_module, module_class
-from sentiment_rnn.model.pooling import Last
+from sentiment_rnn.model.pooling import Last, LastMeanMax
 from sentiment_rnn.tracking.names import AUTO_TAG
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.sweeps import note_in_sweep
 
 log = logging.getLogger("sentiment_rnn")
+
+OWN_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay"}
+"""Arguments of an optimizer that have a key of their own."""
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -63,7 +66,7 @@ def check_parts(config: RunConfig) -> None:
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
         kind = module_class(pooling._target_, "pooling._target_")
-        if config.encoder.bidirectional and kind is Last:
+        if config.encoder.bidirectional and kind in (Last, LastMeanMax):
             raise UserError(
                 f"pooling={pooling.name}: expected mean, max or mean_max with encoder.bidirectional=true; at the last "
                 "token, the net that reads from the end has read nothing else"
@@ -75,7 +78,8 @@ def check_parts(config: RunConfig) -> None:
             )
     _check_optimizer(config.optimizer)
     embedding = getattr(config, "embedding", None)
-    if embedding and _is_foreign(config.encoder):
+    own_keys = type(config.encoder) is not EncoderConfig  # whose bounds its class knows
+    if embedding and (own_keys or not config.encoder._target_.startswith("sentiment_rnn.")):
         _check_encoder(config.encoder, embedding.size)
 
 
@@ -120,11 +124,6 @@ def _built(settings: dict[str, Any], *arguments: int) -> nn.Module:
         ) from error
 
 
-def _is_foreign(encoder: EncoderConfig) -> bool:
-    """Whether an encoder has keys of its own, whose bounds its class knows, or is of another package."""
-    return type(encoder) is not EncoderConfig or not encoder._target_.startswith("sentiment_rnn.")
-
-
 def _check_optimizer(config: OptimizerConfig) -> None:
     """Have the class take its arguments, for a matrix, a bias and an embedding of one number each."""
     target = class_named(config._target_, "optimizer._target_")
@@ -132,8 +131,9 @@ def _check_optimizer(config: OptimizerConfig) -> None:
         raise UserError(
             f"optimizer._target_={config._target_}: no optimizer; expected the class of one, torch.optim.AdamW say"
         )
-    if "lr" in config.options:
-        raise UserError("optimizer.options.lr: no such key; did you mean optimizer.learning_rate?")
+    for option, key in OWN_OPTIONS.items():
+        if option in config.options:
+            raise UserError(f"optimizer.options.{option}: no such key; did you mean optimizer.{key}?")
     known = [name for name in arguments_of(target) if name not in ("self", "params")]
     # torch itself checks no value of a group, and no name.
     for key in ("options", "embedding_options", "encoder_options"):
@@ -144,7 +144,7 @@ def _check_optimizer(config: OptimizerConfig) -> None:
         except (TypeError, ValueError, RuntimeError) as error:
             if unknown := [name for name in given if name not in known]:
                 path = f"optimizer.{key}.{unknown[0]}"
-                others = [name for name in known if (key, name) != ("options", "lr")]
+                others = [name for name in known if key != "options" or name not in OWN_OPTIONS]
                 raise UserError(f"{unknown_key(path, others)} (~{path} leaves it out where a file gives it)") from error
             raise UserError(f"optimizer.{key}={given}: {' '.join(str(error).split())}") from error
 

@@ -1,21 +1,28 @@
 """What a classifier starts from (`pretrained`): the backbone and the vocabulary of a trained model."""
 
 import functools
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.data.corpus import Corpus
+from sentiment_rnn.data.review import SPLITS
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, read_backbone, restored
+from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, fingerprints, read_backbone, restored
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
 from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.results import find_sweep, finished_runs, named_run
 from sentiment_rnn.tracking.store import open_store, store_uri
+
+log = logging.getLogger("sentiment_rnn")
 
 NOT_IN_WEIGHTS = {
     "encoder": (
@@ -72,6 +79,18 @@ def start_from(found: TrainedBackbone, model: SentimentClassifier) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"pretrained: the weights of run {found.run} do not fit this classifier ({reason})") from error
+
+
+def note_texts_read(start: TrainedBackbone, corpus: Corpus) -> None:
+    """Say so where the model from which a run starts has read test texts, since its split was another one."""
+    train, validation, test = (fingerprints(corpus.splits[split].documents()) for split in SPLITS)
+    read = np.setdiff1d(start.training_texts, [*train, *validation])  # copies within the data do not count
+    if count := int(np.isin(test, read).sum()):
+        log.warning(
+            "pretrained=%s has read %d of %d test texts, so the test score is too high; give both runs the same "
+            "data.split_seed",
+            start.run, count, len(test),
+        )  # fmt: skip
 
 
 def _decisive(encoder: Mapping[str, Any], embedding: Mapping[str, Any], tokenizer: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.runs.job import Objective
-from sentiment_rnn.runs.pretrained import settle_pretrained, start_from
+from sentiment_rnn.runs.pretrained import note_texts_read, settle_pretrained, start_from
 from sentiment_rnn.runs.text_job import TextJob
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_ACCURACY
@@ -44,6 +44,8 @@ class ReviewJob(TextJob):
         """Record the corpus; keep the untrained model, whose gradient waits until training is done: nobody waits for it
         at the start."""
         super().before_training(model, record)
+        if record and self.start:
+            note_texts_read(self.start, self.data.corpus)
         if record:
             self.untrained = copy.deepcopy(model)
 

@@ -10,14 +10,14 @@ passed over. W_h is split into heads: a unit sees those of its own head alone. A
 by f · n_{t-1} / n_t at each step back.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, HeadedLayer, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent, gates_of
+from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of
 
 
 def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
@@ -70,4 +70,5 @@ class SLstm(Recurrent):
     def initialize(self, layer: AnyLayer) -> None:
         """Start as every recurrent net does, and open the forget gates."""
         super().initialize(layer)
-        gates_of(layer, cast(Tensor, layer.bias_ih_l0))["f"].fill_(self.forget_bias)
+        for rows, start in zip(biases(layer), (self.forget_bias, 0.0), strict=True):
+            gates_of(layer, rows)["f"].fill_(start)
