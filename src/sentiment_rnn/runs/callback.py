@@ -240,7 +240,7 @@ def plan_of(config: DictConfig) -> tuple[SweepPlan, list[list[str]], int]:
 
 
 def job_overrides(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, as Hydra's own sweeper splits them: the one place that needs Hydra's inner parts."""
+    """The overrides of each job, as Hydra's own sweeper splits them."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     hydra = config.hydra

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.names import PARENT_TAG
+from sentiment_rnn.tracking.names import PARENT_TAG, VERSION_TAG
 from sentiment_rnn.tracking.publish import Publisher
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.results import FINISHED
@@ -39,7 +39,7 @@ def log_evaluation(
         UserError: nothing could be recorded.
     """
     name = ", ".join(path.name for path in files)[:250]
-    tags = {"sentiment_rnn.evaluation": name, "sentiment_rnn.version": __version__, "sentiment_rnn.model_run": run_id}
+    tags = {"sentiment_rnn.evaluation": name, VERSION_TAG: __version__, "sentiment_rnn.model_run": run_id}
     experiment = store.experiment_id
     try:
         with contextlib.suppress(MlflowException):
