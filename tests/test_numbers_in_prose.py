@@ -457,8 +457,9 @@ def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() ->
     assert "is {:.1f} points ahead of it, an sLSTM {:.1f}, an LRU {:.1f}.".format(*leads) in page
     assert leading(slstm, bag) == leading(lru, bag) == 0
     assert f"by more than a point in {leading(min_gru, bag)} of {len(bag)} seeds, the two others in none." in page
-    pooled = (accuracies_of("new_cells", f"{arm}_mean_max") for arm in ("min_gru", "slstm", "lstm"))
-    assert {f"{100 * fmean(of):.1f}" for of in pooled} == {"88.8"}
-    assert "Pooled, minGRU and sLSTM have 88.8 %, as the LSTM does." in page
+    pooled = [100 * fmean(accuracies_of("new_cells", f"{arm}_mean_max")) for arm in ("min_gru", "slstm", "lstm", "lru")]
+    assert sorted(f"{mean:.1f}" for mean in pooled) == ["88.8", "88.8", "88.8", "88.9"]
+    cost = 100 * fmean(min_gru) - pooled[0]
+    assert f"have 88.8 or 88.9 %, as the LSTM does: pooling costs the minGRU {cost:.1f} points." in page
     ranges = (worst_to_best(evidence("new_cells").scores[arm, ""]).split("–") for arm in ("rnn_orthogonal", "rnn"))
     assert "{} to {} % by seed, in place of {} to {}.".format(*chain(*ranges)) in page
