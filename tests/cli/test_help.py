@@ -222,10 +222,10 @@ def test_flags_may_stand_anywhere_among_the_overrides(given: list[str], ordered:
 def test_a_short_id_that_looks_like_a_number_names_its_run(run_id: str) -> None:
     assert run_config(ids_as_text(f"tracking.resume={run_id}")).tracking.resume == run_id
     assert run_config(ids_as_text(f"++pretrained={run_id}")).pretrained == run_id
-    assert ids_as_text(f"pretrained=ab34567c,{run_id}").replace("'", "") == f"pretrained=ab34567c,{run_id}"
 
 
-def test_a_number_that_is_no_id_stays_one() -> None:
+def test_each_id_that_looks_like_a_number_is_in_quotes_and_nothing_else() -> None:
+    assert ids_as_text("pretrained=ab34567c,816769e9,1e234567") == "pretrained=ab34567c,'816769e9','1e234567'"
     assert ids_as_text("optimizer.learning_rate=1e3") == "optimizer.learning_rate=1e3"
 
 

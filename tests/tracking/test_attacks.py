@@ -21,7 +21,6 @@ from proxies import LOSE, SILENCE, Proxy, proxy_before
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
-from sentiment_rnn.tracking import publish
 from sentiment_rnn.tracking.names import PARENT_TAG
 from servers import Server, sqlite_server
 from stored_runs import rows
@@ -246,14 +245,13 @@ def test_a_running_job_has_its_curves_on_the_server_within_ten_seconds_of_each_e
         """The third epoch waits until the server has the second."""
         client, (run,) = runs_of(server, experiment)
         begun = time.monotonic()
-        wait_for(lambda: len(client.get_metric_history(run.info.run_id, "val/loss")) == 2, seconds=30)
+        wait_for(lambda: len(client.get_metric_history(run.info.run_id, "val/loss")) == 2, seconds=10)
         seen.append(round(time.monotonic() - begun))
 
     at_epochs(monkeypatch, {2: look})
     place = (f"tracking.directory={tmp_path}/runs", experiment, f"tracking.uri={server.uri}")
     train(run_config(*TINY, "trainer.epochs=3", *place), [])
     assert seen
-    assert publish.INTERVAL + publish.TOGETHER < 10
 
 
 def test_of_two_launchers_on_two_hosts_one_runs_a_new_sweep_and_each_run_is_there_once(
@@ -331,13 +329,13 @@ def test_a_server_that_never_answers_costs_the_end_of_a_run_ten_seconds_at_most(
     monkeypatch.setattr(engine, "fit_and_test", fit_and_note)
     at_epochs(monkeypatch, {1: lambda: setattr(proxy, "verdict", lambda method, path: SILENCE)})
     place = (f"tracking.directory={tmp_path}/runs", experiment, f"tracking.uri={proxy.uri}")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "16")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "12")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     train(run_config(*TINY, "trainer.epochs=2", *place), [])
-    assert time.monotonic() - ended[0] < 15, "ten seconds, not the timeout"
+    assert time.monotonic() - ended[0] < 11
     for thread in threading.enumerate():  # a process would end here, with its threads
         if thread.name.startswith("publisher"):
-            thread.join(90)
+            thread.join(60)
     proxy.verdict = lambda method, path: None
     run_command("sync", tmp_path, status=0)
     assert [run.info.status for run in runs_of(server, experiment)[1]] == ["FINISHED"]
@@ -365,12 +363,17 @@ def test_a_slow_server_holds_a_sweep_of_two_tiny_runs_up_for_two_fifths_of_its_r
     server: Server, proxy: Proxy, experiment: str, tmp_path: Path
 ) -> None:
     """Most run beside training, or beside each other."""
-    seconds = []
-    for turn, delay in enumerate((0.0, 0.6, 0.0)):  # a neighbor may come to one of them
+
+    def seconds(turn: int, delay: float) -> float:
         proxy.delay = delay
+        proxy.requests.clear()
         begun = time.monotonic()
         run_command("train", tmp_path, "-m", *TINY, "trainer.epochs=2", "seed=0,1", f"study=turn{turn}", experiment,
                     f"tracking.uri={proxy.uri}", "tracking.repeat=true", status=0)  # fmt: skip
-        seconds.append(time.monotonic() - begun)
-    undelayed = max(seconds[0], seconds[2])
-    assert seconds[1] - undelayed < 0.4 * 0.6 * len(proxy.requests) / 3 + undelayed / 2, seconds
+        return time.monotonic() - begun
+
+    alone = max(seconds(0, 0.0), seconds(1, 0.0))
+    held_up, limit = seconds(2, 0.6) - alone, 0.4 * 0.6 * len(proxy.requests)
+    if held_up >= limit:  # a neighbor may have come
+        held_up = seconds(3, 0.6) - alone
+    assert held_up < limit

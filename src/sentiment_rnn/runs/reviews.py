@@ -44,9 +44,9 @@ class ReviewJob(TextJob):
         """Record the corpus; keep the untrained model, whose gradient waits until training is done: nobody waits for it
         at the start."""
         super().before_training(model, record)
-        if record and self.start:
-            note_texts_read(self.start, self.data.corpus)
         if record:
+            if self.start:
+                note_texts_read(self.start, self.data.corpus)
             self.untrained = copy.deepcopy(model)
 
     def after_training(self, model: Any, record: RunRecord) -> None:

@@ -84,6 +84,7 @@ class RunRecord(Logger):
         """Says that MLflow has all that a process, which it names, left of a run; the record stays, since the run may
         resume."""
         self.publishing = self.folder / "publishing.lock"
+        """Locked by the process that copies the record to MLflow."""
         self.owner: Owner | None = None
         """This process, where it writes the record."""
         self.taken_over = False

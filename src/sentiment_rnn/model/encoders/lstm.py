@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of
+from sentiment_rnn.model.encoders.recurrent import Recurrent, start_gate
 
 
 def lstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
@@ -85,11 +85,3 @@ class Lstm(CellState):
         super().initialize(layer)
         if not self.chrono_steps:
             start_gate(layer, "f", torch.tensor(self.forget_bias))
-
-
-def start_gate(layer: AnyLayer, gate: str, bias: Tensor) -> None:
-    """Start the bias of a layer's gate, by its letter, at `bias` `[H]` or `[]`; a gate that is missing has none."""
-    for rows, start in zip(biases(layer), (bias, torch.zeros(())), strict=False):
-        found = gates_of(layer, rows)
-        if gate in found:
-            found[gate].copy_(start)

@@ -165,6 +165,14 @@ def gates_of(layer: AnyLayer, rows: Tensor) -> dict[str, Tensor]:
     return dict(zip(cell_of(layer).gates, rows.detach().split(layer.hidden_size), strict=True))
 
 
+def start_gate(layer: AnyLayer, gate: str, bias: Tensor) -> None:
+    """Start the bias of a layer's gate, by its letter, at `bias` `[H]` or `[]`; a gate that is missing has none."""
+    for rows, start in zip(biases(layer), (bias, torch.zeros(())), strict=False):
+        found = gates_of(layer, rows)
+        if gate in found:
+            found[gate].copy_(start)
+
+
 def recurrent_matrices(layer: AnyLayer) -> tuple[Tensor, ...]:
     """W_h of one layer, a `[H, H]` matrix for each gate that has one, or each head of it, as views."""
     if isinstance(layer, HeadedLayer):

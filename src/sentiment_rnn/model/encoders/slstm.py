@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, HeadedLayer, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of
+from sentiment_rnn.model.encoders.recurrent import Recurrent, start_gate
 
 
 def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
@@ -70,5 +70,4 @@ class SLstm(Recurrent):
     def initialize(self, layer: AnyLayer) -> None:
         """Start as every recurrent net does, and open the forget gates."""
         super().initialize(layer)
-        for rows, start in zip(biases(layer), (self.forget_bias, 0.0), strict=True):
-            gates_of(layer, rows)["f"].fill_(start)
+        start_gate(layer, "f", torch.tensor(self.forget_bias))
