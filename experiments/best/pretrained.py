@@ -1,4 +1,5 @@
-"""How good RNN, GRU and LSTM get from a language model, by `protocols/2026-11-30_pretrained.md`."""
+"""How good RNN, GRU and LSTM get from a language model, by `protocols/2026-11-30_pretrained.md`, and with other
+classifiers, by `2026-11-30_drawn.md` and `2026-11-30_further.md`."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,10 +37,10 @@ IN_TRAIN = "in_train.npy"
 """Test reviews whose text is in train too: int [K], their positions."""
 FLOOR = 85
 """Lowest accuracy in the figure [%]; labels tell of seeds below it."""
-DRAWN = "drawn"
-"""The protocol without a language model; this module is also its own."""
 SEEDS = 3
 """Of a network that is compared."""
+VOTE = " vote"
+"""End of a row that several runs make."""
 
 
 class Row(NamedTuple):
@@ -63,29 +64,42 @@ ROWS = {
     "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
     "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1),
+    "gru_rate": Row("GRU, drawn, one rate", "best", "gru_drawn_rate"),
+    "gru_rates": Row("GRU, drawn, three rates", "best", "gru_drawn_rates"),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
+    "gru_adversarial_1": Row("GRU, pretrained, adversarial 1", "best", "gru_adversarial_1", "gru_words"),
+    "gru_adversarial_5": Row("GRU, pretrained, adversarial 5", "best", "gru_adversarial_5", "gru_words"),
     "gru_vote": Row("GRU, pretrained, three vote", "best", "gru_vote", "gru_words", seeds=1),
     "gru_lstm_vote": Row("GRU and LSTM, pretrained, six vote", "best", "gru_lstm_vote", "gru_words", seeds=1),
     "lstm_rate": Row("LSTM, drawn, one rate", "best", "lstm_drawn_rate"),
     "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
     "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
+    "lstm_layers": Row(
+        "LSTM, pretrained, three layers", "best", "lstm_pretrained_layers", "lstm_words_layers", seeds=1
+    ),
+    "lstm_adversarial_1": Row("LSTM, pretrained, adversarial 1", "best", "lstm_adversarial_1", "lstm_words"),
+    "lstm_adversarial_5": Row("LSTM, pretrained, adversarial 5", "best", "lstm_adversarial_5", "lstm_words"),
     "lstm_vote": Row("LSTM, pretrained, three vote", "best", "lstm_vote", "lstm_words", seeds=1),
 }
 COMPARED = {
-    "lstm": ("lstm_pretrained", ["lstm"], WORTH),
-    "rnn": ("rnn_pretrained", ["rnn"], WORTH),
-    "linear": ("lstm_pretrained", ["pairs"], 0.0),
-    "behind": ("lstm_pretrained", ["rnn_pretrained"], WORTH),
-    "gru": ("gru_pretrained", ["lstm_pretrained"], WORTH),
-    "worth_lstm": ("lstm_pretrained", ["lstm_rate", "lstm_rates"], WORTH),
-    "worth_rnn": ("rnn_pretrained", ["rnn_rate", "rnn_rates"], WORTH),
-    "vote_lstm": ("lstm_vote", ["lstm_pretrained"], 0.0),
-    "vote_rnn": ("rnn_vote", ["rnn_pretrained"], 0.0),
-    "vote_gru": ("gru_vote", ["gru_pretrained"], 0.0),
-    "vote_gru_lstm": ("gru_lstm_vote", ["gru_pretrained"], 0.0),
+    "lstm": (["lstm_pretrained"], ["lstm"], WORTH),
+    "rnn": (["rnn_pretrained"], ["rnn"], WORTH),
+    "linear": (["lstm_pretrained"], ["pairs"], 0.0),
+    "behind": (["lstm_pretrained"], ["rnn_pretrained"], WORTH),
+    "gru": (["gru_pretrained"], ["lstm_pretrained"], WORTH),
+    "worth_lstm": (["lstm_pretrained"], ["lstm_rate", "lstm_rates"], WORTH),
+    "worth_rnn": (["rnn_pretrained"], ["rnn_rate", "rnn_rates"], WORTH),
+    "vote_lstm": (["lstm_vote"], ["lstm_pretrained"], 0.0),
+    "vote_rnn": (["rnn_vote"], ["rnn_pretrained"], 0.0),
+    "vote_gru": (["gru_vote"], ["gru_pretrained"], 0.0),
+    "vote_gru_lstm": (["gru_lstm_vote"], ["gru_pretrained"], 0.0),
+    "adversarial_lstm": (["lstm_adversarial_1", "lstm_adversarial_5"], ["lstm_pretrained"], 0.0),
+    "adversarial_gru": (["gru_adversarial_1", "gru_adversarial_5"], ["gru_pretrained"], 0.0),
+    "layers": (["lstm_layers"], ["lstm_pretrained"], 0.0),
+    "worth_gru": (["gru_pretrained"], ["gru_rate", "gru_rates"], WORTH),
 }
 """By claim: a row, the row beside it, and the difference from which one is better, or up to which it is as good. Of two
-rows beside it, one alone has all seeds."""
+rows in one place, one alone has all seeds."""
 AS_GOOD = "gru"
 
 
@@ -115,8 +129,8 @@ def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts; accuracies and costs of all rows with the figure, or of drawn weights the accuracies alone. Nothing
-    before a run was measured."""
+    """The verdicts; of `pretrained` accuracies and costs of all rows with the figure, of others the accuracies of their
+    own arms. Nothing before a run was measured."""
     studies = {"best": evidence.study, "imdb": find_study("imdb")}
     folders = {name: study.output for name, study in studies.items()}
     if not (folders["best"] / IN_TRAIN).is_file():
@@ -126,8 +140,10 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
-    if evidence.protocol.name == DRAWN:
-        return Findings({"accuracy": drawn_table(right)}, verdicts)
+    if evidence.protocol.name != "pretrained":
+        arms = {arm for sweep in evidence.protocol.sweeps for arm in sweep.arms}
+        own = {name: of for name, of in right.items() if ROWS[name].study == "best" and ROWS[name].arm in arms}
+        return Findings({"accuracy": seeds_table(own)}, verdicts)
     rows = pd.concat([read_results(folders["imdb"]), table])
     return Findings(
         {"accuracy": best_table(right, rows, films, np.load(folders["best"] / IN_TRAIN))},
@@ -153,7 +169,7 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
     lines = []
     for name, of in right.items():
         row, share = ROWS[name], of.mean(0)
-        own = rows[rows.arm == row.arm]
+        own = rows[(rows.study == row.study) & (rows.arm == row.arm)]
         validation = own[(own.split == "validation") & own.metric.isin(["best_accuracy", "accuracy"])].value.mean()
         perplexity = mean_of(row.words, rows, "perplexity")
         numbers = perplexity, *(of_run(row, rows, metric) / unit for metric, unit in UNITS.items())
@@ -174,13 +190,9 @@ def told(number: float, form: str) -> str:
     return "" if np.isnan(number) else format(number, form)
 
 
-def drawn_table(right: Mapping[str, np.ndarray]) -> Table:
-    """The test accuracies of the arms with drawn weights, a line for each."""
-    lines = [
-        (ROWS[name].label, ", ".join(f"{100 * accuracy:.1f}" for accuracy in of.mean(1)))
-        for name, of in right.items()
-        if ROWS[name].study == "best" and not ROWS[name].words
-    ]
+def seeds_table(right: Mapping[str, np.ndarray]) -> Table:
+    """The test accuracies of these rows, a line for each."""
+    lines = [(ROWS[name].label, ", ".join(f"{100 * share:.1f}" for share in of.mean(1))) for name, of in right.items()]
     return Table("Test accuracy [%] of each seed", ("model", "test"), lines)
 
 
@@ -197,8 +209,8 @@ def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
 
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict:
     """What the difference of two rows says, review by review; open where one has not run."""
-    first, beside, worth = COMPARED[claim]
-    second = next((name for name in beside if name in right), beside[0])
+    *places, worth = COMPARED[claim]
+    first, second = (next((name for name in names if name in right), names[0]) for names in places)
     if not {first, second} <= right.keys():
         return Verdict(judged(None), (Numbers("", ROWS[first].label, against=ROWS[second].label),))
     one, other = right[first].mean(0), right[second].mean(0)
@@ -211,24 +223,25 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
 
 @styled
 def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arms: Mapping[str, Arm]) -> Figure:
-    """Test accuracy against minutes of training, a dot for each seed; a line for each model of other studies."""
+    """Test accuracy against minutes of training, a dot for each seed; a line for a model without minutes."""
     figure, (axes,) = new_figure(height=3.4)
-    longest = max(of_run(ROWS[name], rows, MINUTES) for name in right if ROWS[name].study == "best")
+    minutes = {name: of_run(ROWS[name], rows, MINUTES) for name in right}
+    longest = np.nanmax(list(minutes.values()))
     axes.set_xlim(0, 1.05 * longest)
     lines = []
     for name, of in right.items():
         row, scores = ROWS[name], 100 * of.mean(1)
-        if row.study != "best":
+        if np.isnan(minutes[name]):
             lines += axes.plot(axes.get_xlim(), 2 * [scores.mean()], **GUIDE, label=f"{row.label}: {scores.mean():.1f}")
             continue
-        at, style, below = of_run(row, rows, MINUTES), arms[row.arm], scores[scores < FLOOR]
+        at, style, below = minutes[name], arms[row.arm], scores[scores < FLOOR]
         missing = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
         marker, color = line_of(style.encoder)["marker"], ink(style.color)
         axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
         side, anchor = (1, "left") if at < longest / 4 else (-1, "right")
         place: dict[str, Any]
         text, place = row.label + missing, {"xytext": (8 * side, 0), "ha": anchor, "va": "center"}
-        if row.seeds < SEEDS:  # a vote stands beside those who vote
+        if row.label.endswith(VOTE):  # beside those who vote
             text, place = text.rpartition(", ")[2], {"xytext": (0, 7), "ha": "center", "va": "bottom"}
         axes.annotate(text, (at, np.median(scores)), textcoords="offset points", color=color, fontsize="small", **place)
     axes.set_ylim(max(FLOOR, axes.get_ylim()[0]), axes.get_ylim()[1])

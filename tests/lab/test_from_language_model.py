@@ -66,7 +66,7 @@ def test_a_row_has_what_its_language_model_took_and_its_accuracy_with_and_withou
 def test_a_claim_is_judged_by_the_difference_on_the_same_reviews(
     claim: str, first: float, second: float, judged: str
 ) -> None:
-    one, (other, *_), _ = COMPARED[claim]
+    (one, *_), (other, *_), _ = COMPARED[claim]
     found = verdict(claim, {one: reads(first), other: reads(second, second)}, FILMS)
     assert found.verdict == judged
     assert (found.rows[0].arm, found.rows[0].against) == (ROWS[one].label, ROWS[other].label)
@@ -76,23 +76,50 @@ def test_a_claim_is_judged_by_the_difference_on_the_same_reviews(
 def test_a_language_model_is_judged_beside_the_drawn_arm_that_has_all_seeds() -> None:
     found = verdict("worth_lstm", {"lstm_pretrained": reads(0.95), "lstm_rates": reads(0.9)}, FILMS)
     assert (found.verdict, found.rows[0].against) == (HOLDS, "LSTM, drawn, three rates")
+    found = verdict("adversarial_gru", {"gru_pretrained": reads(0.9), "gru_adversarial_5": reads(0.95)}, FILMS)
+    assert (found.verdict, found.rows[0].arm) == (HOLDS, "GRU, pretrained, adversarial 5")
 
 
-def test_arms_with_drawn_weights_are_shown_seed_by_seed() -> None:
-    right = {"pairs": reads(0.9), "rnn_rates": reads(0.6, 0.88), "rnn_pretrained": reads(0.9)}
-    assert pretrained.drawn_table(right).rows == [("RNN, drawn, three rates", "60.0, 88.0")]
+def test_arms_of_a_later_protocol_are_shown_seed_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = {
+        (sweep, arm, "", seed): Correct(right, "reviews")
+        for sweep, arm in (
+            ("pretrained_rnn", "rnn_pretrained_512"),
+            ("drawn_rates_rnn", "rnn_drawn_rates"),
+            ("further_layers", "lstm_pretrained_layers"),
+        )
+        for seed, right in enumerate(reads(0.6, 0.88))
+    }
+    monkeypatch.setattr(pretrained, "planned_runs", lambda study: runs if study.name == "best" else {})
+    monkeypatch.setattr(pretrained, "clustered", lambda *_: None)
+    protocol = replace(STUDY.protocol("drawn"), claims=())
+    tables = findings(evidence_of(STUDY, protocol, results()), results()).tables
+    assert tables["accuracy"].rows == [("RNN, drawn, three rates", "60.0, 88.0")]
 
 
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
-    names = "pretrained", "drawn", "vote", "vote_gru"
+    names = "pretrained", "drawn", "vote", "vote_gru", "further"
     assert [claim.id for name in names for claim in STUDY.protocol(name).claims] == list(COMPARED)
-    sweeps = [sweep for name in ("pretrained", "drawn") for sweep in STUDY.protocol(name).sweeps if sweep.compared]
+    protocols = [STUDY.protocol(name) for name in ("pretrained", "drawn", "further")]
+    sweeps = [sweep for protocol in protocols for sweep in protocol.sweeps if sweep.compared and not sweep.rates]
     votes = {vote for of in VOTES.values() for vote in of}
     own = {row.arm: row.words for name, row in ROWS.items() if row.study == "best" and name not in votes}
     assert own.keys() == {arm for sweep in sweeps for arm in sweep.arms}
     for arm, words in own.items():
         start = STUDY.arms[arm].settings["pretrained"]
         assert (list(STUDY.sweep(start).arms) if start else [""]) == [words]
+
+
+def test_a_network_of_another_study_is_trained_as_there_to_measure_what_it_takes() -> None:
+    imdb = find_study("imdb")
+    costs = [(sweep, arm) for sweep in STUDY.protocol("further").sweeps if sweep.rates for arm in sweep.arms]
+    networks = sorted(row.arm for name, row in ROWS.items() if row.study == "imdb" and name != "pairs")
+    assert sorted(arm for _, arm in costs) == networks
+    for sweep, arm in costs:
+        (search,) = sweep.rates
+        there = {**imdb.sweep(search.removeprefix("imdb/")).settings, **imdb.arms[arm].settings}
+        here = {**sweep.settings, **STUDY.arms[arm].settings}
+        assert here == {key: there[key] for key in there.keys() - {"hydra/launcher", "tracking.record"}}
 
 
 def test_a_vote_is_right_where_two_of_three_are_and_costs_the_three(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +222,8 @@ def test_the_figure_has_a_dot_for_each_seed_at_its_minutes_and_tells_of_those_be
 
 def test_a_vote_is_labelled_above_its_dot() -> None:
     right = {"rnn_pretrained": reads(0.88, 0.9, 0.89), "rnn_vote": reads(0.9)}
-    (axes,) = pretrained.accuracy_by_minutes(right, results(), STUDY.arms).axes
+    of_vote = rows_of("best", [("vote", "vote", "rnn_vote", "", 0, None, "train", "minutes", 9.0)])
+    (axes,) = pretrained.accuracy_by_minutes(right, pd.concat([results(), of_vote]), STUDY.arms).axes
     assert [(text.get_text(), text.get_va()) for text in axes.texts] == [
         ("RNN, pretrained", "center"), ("three vote", "bottom"),
     ]  # fmt: skip
