@@ -18,13 +18,14 @@ from torch.nn.functional import cross_entropy
 from sentiment_rnn.config.task import SequenceTaskConfig
 from sentiment_rnn.data.sequences import (
     UNASKED,
-    Adding,
-    Copying,
     GeneratedSequences,
-    Parity,
-    Recall,
     SequenceData,
     Sequences,
+    Task,
+    adding,
+    copying,
+    parity,
+    recall,
     task_of,
 )
 from sentiment_rnn.errors import UserError
@@ -39,7 +40,7 @@ def generator(seed: int) -> torch.Generator:
 @given(SEEDS, st.integers(2, 60))
 @settings(max_examples=40, deadline=None)
 def test_the_sum_is_of_the_two_marked_numbers_one_in_each_half(seed: int, steps: int) -> None:
-    inputs, targets = Adding(steps).draw(8, generator(seed))
+    inputs, targets = adding(steps).draw(8, generator(seed))
     numbers, marks = inputs.unbind(2)
     assert inputs.shape == (8, steps, 2)
     assert torch.equal(marks[:, : steps // 2].sum(1), torch.ones(8))
@@ -50,7 +51,7 @@ def test_the_sum_is_of_the_two_marked_numbers_one_in_each_half(seed: int, steps:
 @given(SEEDS, st.integers(2, 60), st.integers(1, 12), st.integers(2, 9))
 @settings(max_examples=40, deadline=None)
 def test_symbols_come_back_behind_the_signal(seed: int, steps: int, symbols: int, alphabet: int) -> None:
-    task = Copying(steps, symbols, alphabet)
+    task = copying(steps, symbols, alphabet)
     inputs, targets = task.draw(8, generator(seed))
     tokens = inputs.argmax(2)
     assert inputs.shape == (8, task.length, task.input_size) == (8, steps + 2 * symbols, alphabet + 2)
@@ -67,7 +68,7 @@ def test_symbols_come_back_behind_the_signal(seed: int, steps: int, symbols: int
 @given(SEEDS, st.integers(2, 60))
 @settings(max_examples=40, deadline=None)
 def test_a_parity_flips_with_every_one(seed: int, steps: int) -> None:
-    inputs, targets = Parity(steps).draw(8, generator(seed))
+    inputs, targets = parity(steps).draw(8, generator(seed))
     assert inputs.shape == (8, steps, 2)
     bits, odd = inputs.argmax(2), torch.zeros(8, dtype=torch.int64)
     for step in range(steps):
@@ -78,7 +79,7 @@ def test_a_parity_flips_with_every_one(seed: int, steps: int) -> None:
 @given(SEEDS, st.integers(1, 20), st.integers(1, 6), st.integers(6, 9))
 @settings(max_examples=40, deadline=None)
 def test_what_is_asked_for_is_the_value_that_followed_the_key(seed: int, steps: int, pairs: int, alphabet: int) -> None:
-    task = Recall(steps, pairs, alphabet)
+    task = recall(steps, pairs, alphabet)
     inputs, targets = task.draw(8, generator(seed))
     tokens = inputs.argmax(2)
     assert inputs.shape == (8, task.length, task.input_size) == (8, 2 * pairs + steps, 2 * alphabet + 1)
@@ -100,13 +101,13 @@ def test_test_sequences_can_be_longer_than_those_of_training() -> None:
 
 
 def test_who_forgets_loses_the_baseline() -> None:
-    _, targets = Adding(10).draw(200_000, generator(0))
-    assert float(targets.var()) == pytest.approx(Adding(10).baseline, rel=0.01)
+    _, targets = adding(10).draw(200_000, generator(0))
+    assert float(targets.var()) == pytest.approx(adding(10).baseline, rel=0.01)
 
 
 @pytest.mark.parametrize(("symbols", "alphabet"), [(10, 8), (1, 2), (4, 2)])
 def test_who_forgets_says_blanks_and_then_any_symbol(symbols: int, alphabet: int) -> None:
-    task = Copying(30, symbols, alphabet)
+    task = copying(30, symbols, alphabet)
     _, targets = task.draw(500, generator(0))
     # Sure of a blank until the signal has come, then of nothing but that it is a symbol.
     logits = torch.full((500, task.length, task.outputs), -1e9)
@@ -188,11 +189,18 @@ def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) 
     assert len(sequences) == sum(1 for _ in sequences)
 
 
-def test_a_configuration_names_its_task() -> None:
-    assert task_of(CONFIG) == Adding(12)
-    assert task_of(OF_TASK["copying"]) == Copying(12, symbols=3, alphabet=2)
-    assert task_of(OF_TASK["parity"]) == Parity(12)
-    assert task_of(OF_TASK["recall"]) == Recall(12, symbols=3, alphabet=4)
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("adding", adding(12)), ("parity", parity(12)),
+        ("copying", copying(12, symbols=3, alphabet=2)), ("recall", recall(12, symbols=3, alphabet=4)),
+    ],
+)  # fmt: skip
+def test_a_configuration_names_its_task(name: str, task: Task) -> None:
+    found = task_of(OF_TASK[name])
+    assert (found.length, found.input_size, found.outputs) == (task.length, task.input_size, task.outputs)
+    drawn, expected = found.draw(2, generator(0)), task.draw(2, generator(0))
+    assert all(torch.equal(one, other) for one, other in zip(drawn, expected, strict=True))
 
 
 @pytest.mark.parametrize(

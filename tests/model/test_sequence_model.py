@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sentiment_rnn.config.task import SequenceTaskConfig
-from sentiment_rnn.data.sequences import UNASKED, Adding, Copying, SequenceData, Sequences
+from sentiment_rnn.data.sequences import UNASKED, SequenceData, Sequences, adding, copying
 from sentiment_rnn.model.sequence_model import SequenceModel
 
 # Lightning's own advice, which does not concern these small fits.
@@ -25,7 +25,7 @@ OPTIMIZER: dict[str, Any] = {
 def build(task: str, encoder: str = "Lstm") -> SequenceModel:
     torch.manual_seed(0)
     cell = {"_target_": f"sentiment_rnn.model.encoders.{encoder}", "name": "one", "hidden_size": 32}
-    kind = Adding(5) if task == "adding" else Copying(5, symbols=10, alphabet=8)
+    kind = adding(5) if task == "adding" else copying(5, symbols=10, alphabet=8)
     return SequenceModel(kind.input_size, kind.outputs, cell, OPTIMIZER)
 
 
@@ -57,7 +57,7 @@ def test_it_learns_to_add_better_than_who_forgets() -> None:
         enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(model, datamodule=data("adding"))
-    assert trainer.callback_metrics["val/loss"] < Adding(5).baseline / 5
+    assert trainer.callback_metrics["val/loss"] < adding(5).baseline / 5
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from sentiment_rnn.cli.compare import check_task
 from sentiment_rnn.config.run import SequenceConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.data.sequences import Adding, Copying
+from sentiment_rnn.data.sequences import adding, copying
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.job import job_of
@@ -35,7 +35,7 @@ def test_a_run_records_its_losses_and_that_of_who_remembers_nothing(task: str, t
     assert run.info.status == "FINISHED"
     assert run.data.tags["task"] == f"{task}-6"
     assert run.data.tags.get("symbols") == (None if task == "adding" else "10")
-    asked = Adding(6) if task == "adding" else Copying(6, symbols=10, alphabet=8)
+    asked = adding(6) if task == "adding" else copying(6, symbols=10, alphabet=8)
     assert run.data.metrics["baseline"] == pytest.approx(asked.baseline)
     losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
     assert len(losses) == 2

@@ -4,7 +4,7 @@ Sequences are drawn as they are needed, from a seed."""
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,169 +33,108 @@ class Sequences(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Adding:
+class Task:
+    """What is asked of a sequence."""
+
+    length: int
+    """T."""
+    input_size: int
+    """E."""
+    outputs: int
+    """Number of classes at each step; 0 where the answer is one number, at the last step."""
+    baseline: float
+    """The loss of who remembers nothing: mean squared error of a number, cross-entropy [nats per asked step] of
+    classes."""
+    draw: Callable[[int, torch.Generator], Sequences]
+    """So many sequences."""
+
+
+def adding(steps: int) -> Task:
     """Numbers from [0, 1), two of them marked, one in each half; the target is the sum of those two (Hochreiter &
-    Schmidhuber 1997, section 5.4, in the form of Le et al. 2015, section 4.1)."""
+    Schmidhuber 1997, section 5.4, in the form of Le et al. 2015, section 4.1).
 
-    steps: int
-    """Numbers in a sequence."""
+    An input is the number, and 1 where it is marked, else 0. The baseline is the variance of the sum.
+    """
 
-    input_size: ClassVar[int] = 2
-    """E: the number, and 1 where it is marked, else 0."""
-    outputs: ClassVar[int] = 0
-    """The answer is one number, at the last step."""
-    baseline: ClassVar[float] = 1 / 6
-    """The mean squared error of who remembers nothing: the variance of a sum of two numbers from [0, 1)."""
-
-    @property
-    def length(self) -> int:
-        """T."""
-        return self.steps
-
-    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
-        """A batch."""
-        numbers = torch.rand(batch_size, self.steps, generator=generator)
-        half = self.steps // 2
+    def draw(batch_size: int, generator: torch.Generator) -> Sequences:
+        numbers = torch.rand(batch_size, steps, generator=generator)
+        half = steps // 2
         first = torch.randint(0, half, (batch_size, 1), generator=generator)
-        second = torch.randint(half, self.steps, (batch_size, 1), generator=generator)
+        second = torch.randint(half, steps, (batch_size, 1), generator=generator)
         marked = torch.cat([first, second], 1)
-        marks = torch.zeros(batch_size, self.steps).scatter_(1, marked, 1.0)
+        marks = torch.zeros(batch_size, steps).scatter_(1, marked, 1.0)
         return Sequences(torch.stack([numbers, marks], 2), numbers.gather(1, marked).sum(1))
 
+    return Task(steps, input_size=2, outputs=0, baseline=1 / 6, draw=draw)
 
-class Copying(NamedTuple):
-    """Symbols, `steps - 1` blanks, a signal, as many blanks as symbols; behind the signal the symbols are to be said
-    again, before it blanks (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, section 4.1)."""
 
-    steps: int
-    """Steps from the last symbol to the signal."""
-    symbols: int
-    """In a sequence."""
-    alphabet: int
-    """Symbols to draw from, each as likely."""
+def copying(steps: int, symbols: int, alphabet: int) -> Task:
+    """`symbols` symbols, `steps - 1` blanks, a signal, as many blanks as symbols; behind the signal the symbols are to
+    be said again, before it blanks (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, section 4.1).
 
-    @property
-    def input_size(self) -> int:
-        """E, one-hot: blank 0, symbols from 1 on, and the signal."""
-        return self.alphabet + 2
+    Inputs and classes, one-hot: blank 0, the `alphabet` symbols from 1 on, each as likely, and the signal. The baseline
+    says blanks and then symbols at random.
+    """
+    length, size = steps + 2 * symbols, alphabet + 2
 
-    @property
-    def outputs(self) -> int:
-        """Number of classes at each step."""
-        return self.input_size
-
-    @property
-    def length(self) -> int:
-        """T."""
-        return self.steps + 2 * self.symbols
-
-    @property
-    def baseline(self) -> float:
-        """The cross-entropy [nats per step] of who remembers nothing, and says blanks and then symbols at random."""
-        return self.symbols * math.log(self.alphabet) / self.length
-
-    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
-        """A batch."""
-        symbols = torch.randint(1, self.alphabet + 1, (batch_size, self.symbols), generator=generator)
-        tokens = torch.zeros(batch_size, self.length, dtype=torch.int64)
+    def draw(batch_size: int, generator: torch.Generator) -> Sequences:
+        said = torch.randint(1, alphabet + 1, (batch_size, symbols), generator=generator)
+        tokens = torch.zeros(batch_size, length, dtype=torch.int64)
         targets = torch.zeros_like(tokens)
-        tokens[:, : self.symbols] = symbols
-        tokens[:, -self.symbols - 1] = self.alphabet + 1
-        targets[:, -self.symbols :] = symbols
-        return Sequences(one_hot(tokens, self.input_size).float(), targets)
+        tokens[:, :symbols] = said
+        tokens[:, -symbols - 1] = alphabet + 1
+        targets[:, -symbols:] = said
+        return Sequences(one_hot(tokens, size).float(), targets)
+
+    return Task(length, size, size, symbols * math.log(alphabet) / length, draw)
 
 
-@dataclass(frozen=True)
-class Parity:
-    """Bits, and at each step whether an odd number of them was 1 so far: 0 1 1 0 1 → 0 1 0 0 1.
+def parity(steps: int) -> Task:
+    """Bits, one-hot, and at each step whether an odd number of them was 1 so far: 0 1 1 0 1 → 0 1 0 0 1.
 
     A state that flips, which a net whose state is linear in the one before, with positive factors, cannot have at every
     length (Merrill et al. 2024, arXiv:2404.08819; Grazzi et al. 2024, arXiv:2411.12537).
     """
 
-    steps: int
-    """Bits in a sequence."""
-
-    input_size: ClassVar[int] = 2
-    """E, one-hot."""
-    outputs: ClassVar[int] = 2
-    """Number of classes at each step."""
-    baseline: ClassVar[float] = math.log(2)
-    """The cross-entropy [nats per step] of a guess."""
-
-    @property
-    def length(self) -> int:
-        """T."""
-        return self.steps
-
-    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
-        """A batch."""
-        bits = torch.randint(0, 2, (batch_size, self.steps), generator=generator)
+    def draw(batch_size: int, generator: torch.Generator) -> Sequences:
+        bits = torch.randint(0, 2, (batch_size, steps), generator=generator)
         return Sequences(one_hot(bits, 2).float(), bits.cumsum(1) % 2)
 
+    return Task(steps, input_size=2, outputs=2, baseline=math.log(2), draw=draw)
 
-class Recall(NamedTuple):
-    """Pairs of a key and a value, `steps - 1` blanks, then one of the keys: what was its value? a 3 b 1 c 2 … b → 1.
+
+def recall(steps: int, symbols: int, alphabet: int) -> Task:
+    """`symbols` pairs of a key and a value, `steps - 1` blanks, then one of the keys: what was its value? a 3 b 1 c 2 …
+    b → 1. The keys of a sequence differ; there are `alphabet` keys, and as many values.
 
     All pairs must be kept, since any may be asked: the size of the state decides (Arora et al. 2023, arXiv:2312.04927).
+    Inputs, one-hot: blank 0, then keys, then values. Classes are the values.
     """
+    length, size = 2 * symbols + steps, 2 * alphabet + 1
 
-    steps: int
-    """Steps from the last value to the question."""
-    symbols: int
-    """Pairs in a sequence; their keys differ."""
-    alphabet: int
-    """Keys to draw from, and as many values."""
-
-    @property
-    def input_size(self) -> int:
-        """E, one-hot: blank 0, then keys, then values."""
-        return 2 * self.alphabet + 1
-
-    @property
-    def outputs(self) -> int:
-        """Number of classes at the last step: the values."""
-        return self.alphabet
-
-    @property
-    def length(self) -> int:
-        """T."""
-        return 2 * self.symbols + self.steps
-
-    @property
-    def baseline(self) -> float:
-        """The cross-entropy [nats] of a guess."""
-        return math.log(self.alphabet)
-
-    def draw(self, batch_size: int, generator: torch.Generator) -> Sequences:
-        """A batch."""
-        shuffled = torch.rand(batch_size, self.alphabet, generator=generator).argsort(1)
-        keys, values = (
-            shuffled[:, : self.symbols],
-            torch.randint(0, self.alphabet, (batch_size, self.symbols), generator=generator),
-        )
-        asked = torch.randint(0, self.symbols, (batch_size, 1), generator=generator)
-        tokens = torch.zeros(batch_size, self.length, dtype=torch.int64)
-        tokens[:, 0 : 2 * self.symbols : 2] = 1 + keys
-        tokens[:, 1 : 2 * self.symbols : 2] = 1 + self.alphabet + values
+    def draw(batch_size: int, generator: torch.Generator) -> Sequences:
+        keys = torch.rand(batch_size, alphabet, generator=generator).argsort(1)[:, :symbols]
+        values = torch.randint(0, alphabet, (batch_size, symbols), generator=generator)
+        asked = torch.randint(0, symbols, (batch_size, 1), generator=generator)
+        tokens = torch.zeros(batch_size, length, dtype=torch.int64)
+        tokens[:, 0 : 2 * symbols : 2] = 1 + keys
+        tokens[:, 1 : 2 * symbols : 2] = 1 + alphabet + values
         tokens[:, -1:] = 1 + keys.gather(1, asked)
         targets = torch.full_like(tokens, UNASKED)
         targets[:, -1:] = values.gather(1, asked)
-        return Sequences(one_hot(tokens, self.input_size).float(), targets)
+        return Sequences(one_hot(tokens, size).float(), targets)
+
+    return Task(length, size, alphabet, math.log(alphabet), draw)
 
 
-Task = Adding | Copying | Parity | Recall
+TASKS: dict[str, Callable[..., Task]] = {"adding": adding, "copying": copying, "parity": parity, "recall": recall}
+"""By name of the configuration."""
 
 
 def task_of(config: SequenceTaskConfig, steps: int | None = None) -> Task:
     """The task that a configuration asks for, over `steps` steps in place of its own if they are given."""
-    steps = steps or config.steps
-    if config.name == "adding":
-        return Adding(steps)
-    if config.name == "parity":
-        return Parity(steps)
-    kind = Copying if config.name == "copying" else Recall
-    return kind(steps, cast(int, config.symbols), cast(int, config.alphabet))
+    sizes = [size for size in (config.symbols, config.alphabet) if size is not None]  # adding and parity have none
+    return TASKS[config.name](steps or config.steps, *sizes)
 
 
 class GeneratedSequences(IterableDataset[Sequences]):
