@@ -212,6 +212,21 @@ def test_the_rate_of_a_gated_net_that_hears_nothing_is_the_gate_that_keeps(encod
     assert flow.rate(50) == pytest.approx(kept, abs=1e-6)
 
 
+def test_along_the_cell_of_an_slstm_the_gradient_is_that_of_shares_whatever_its_stabilizer() -> None:
+    model = build("SLstm", heads=1)
+    layer = model.backbone.encoder.forwards[0]
+    with torch.no_grad():
+        layer.weight_heads.zero_()
+        layer.weight_ih_l0[:H] *= 5  # of the input gate, whose largest values the stabilizer follows
+    steps = 30
+    alone = Batch(torch.arange(2, 2 + steps)[None], torch.tensor([steps]), torch.ones(1), torch.zeros(1))
+    gates = {name: gate[0] for name, gate in unroll(model, alone.tokens, alone.lengths).gates.items()}
+    kept = gates["forget"].flip(0)[: steps - 1].cumprod(0)
+    at_end = model.output.weight[0].detach() * gates["output"][-1]
+    expected = (kept * at_end).norm(dim=1) / at_end.norm()
+    assert gradient_flow(model, alone).memory[1:] == pytest.approx(expected.numpy(), rel=1e-9)
+
+
 @pytest.mark.parametrize("settings", [{"gradient_steps": 4}, {"detach": "cell"}, {"detach": "hidden"}], ids=str)
 def test_a_cut_gradient_is_cut_here_too(batch: Batch, settings: dict[str, Any]) -> None:
     cut, whole = build("Lstm", **settings), build("Lstm")

@@ -63,8 +63,9 @@ class Cell(NamedTuple):
     """Whether C_t is another than h_t."""
     memory: int = 1
     """Numbers of C_t for each unit: 3 in an sLSTM."""
-    content: Callable[[Tensor], Tensor] = lambda memory: memory
-    """A number for each unit `[…, H]` that stands for C_t `[…, memory · H]`, to be looked at."""
+    normalizer: Callable[[Tensor], Tensor] = torch.ones_like
+    """What h_t divides C_t by, of C_t `[…, memory · H]`: n_t `[…, H]` of an sLSTM, where the first H numbers of C_t
+    have a scale that says nothing."""
     compiled: str | None = None
     """Its name in recurrence.cpp or scan.h, for this `step` alone; None: it is not compiled."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None

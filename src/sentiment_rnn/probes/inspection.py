@@ -106,8 +106,8 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
         return {}
     units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
     found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}
-    content = unrolled.kind.content(torch.stack(unrolled.cells, 1)[0].detach())
-    return found | {"cell": content[:, units].numpy()}
+    memory = torch.stack(unrolled.cells, 1).detach()
+    return found | {"cell": (memory[0][:, units] / unrolled.kind.normalizer(memory)[0][:, units]).numpy()}
 
 
 def sentences_of(

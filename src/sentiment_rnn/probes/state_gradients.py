@@ -33,8 +33,9 @@ class GradientFlow:
     """The gradient on its way back, and values of the layer that it passed."""
 
     memory: np.ndarray
-    """float64 [D], the gradient that carries memory by steps back from the end: ‖∂L/∂C_t‖ of an LSTM, ‖∂L/∂h_t‖ of
-    another net. In each review it is a share of what it is at the end; this is the median over reviews."""
+    """float64 [D], the gradient that carries memory by steps back from the end: ‖∂L/∂C_t‖ of an LSTM (at C_t / n_t
+    of an sLSTM), ‖∂L/∂h_t‖ of another net. In each review it is a share of what it is at the end; this is the median
+    over reviews."""
     inputs: np.ndarray
     """The same of ‖∂L/∂x_t‖, x_t being the embedded token: every way from a token to the loss, whatever the cell."""
     predicted: float

@@ -80,8 +80,8 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
 
 
 def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-    """∂L/∂h_t, of an LSTM ∂L/∂C_t, and ∂L/∂x_t. L is the sum of the reviews' losses, so that each review's gradient is
-    its own.
+    """∂L/∂h_t, of an LSTM ∂L/∂C_t (of an sLSTM at C_t / n_t), and ∂L/∂x_t. L is the sum of the reviews' losses, so that
+    each review's gradient is its own.
 
     ∂L/∂C_t holds every way from the cell to the loss, through h_t as well. ∂L/∂h_t holds those through the output layer
     and the gates of later steps, since C_t does not come from h_t.
@@ -97,5 +97,8 @@ def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor 
     places = [*unrolled.states, *unrolled.cells, unrolled.embedded]
     found = torch.autograd.grad(loss, places, allow_unused=True, materialize_grads=True)
     steps = len(unrolled.states)
-    cells = torch.stack(found[steps:-1], 1) if unrolled.cells else None
+    if not unrolled.cells:
+        return torch.stack(found[:steps], 1), None, found[-1]
+    normalizer = unrolled.kind.normalizer(torch.stack(unrolled.cells, 1)).detach()
+    cells = torch.stack(found[steps:-1], 1)[..., : normalizer.shape[-1]] * normalizer
     return torch.stack(found[:steps], 1), cells, found[-1]

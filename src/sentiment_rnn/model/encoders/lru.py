@@ -32,7 +32,7 @@ class LruLayer(OwnLayer):
         phase: its phase is drawn from 0 to this.
     """
 
-    cell = Cell("", None, cell_state=True, memory=2, content=lambda memory: memory.chunk(2, -1)[0])
+    cell = Cell("", None, cell_state=True, memory=2)
 
     def __init__(self, input_size: int, hidden_size: int, smallest: float, largest: float, phase: float) -> None:
         super().__init__()

@@ -34,10 +34,9 @@ def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor
     return Step(o * cell / normalizer, memory, gates)
 
 
-def normalized(memory: Tensor) -> Tensor:
-    """C_t / n_t `[…, H]` of C, n and m `[…, 3 H]`: the scale of C alone says nothing."""
-    cell, normalizer, _ = memory.chunk(3, -1)
-    return cell / normalizer
+def normalizer(memory: Tensor) -> Tensor:
+    """n_t `[…, H]` of C, n and m `[…, 3 H]`."""
+    return memory.chunk(3, -1)[1]
 
 
 class SLstm(Recurrent):
@@ -53,7 +52,7 @@ class SLstm(Recurrent):
     >>> states = SLstm(100, hidden_size=256, heads=4)(embedded, lengths)   # [B, T, 256]
     """
 
-    cell = Cell("ifgo", slstm_step, cell_state=True, memory=3, content=normalized, compiled="slstm")
+    cell = Cell("ifgo", slstm_step, cell_state=True, memory=3, normalizer=normalizer, compiled="slstm")
 
     def __init__(
         self, input_size: int, *, hidden_size: int, heads: int = 4, forget_bias: float = 1.0, **shared: Any
