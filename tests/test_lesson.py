@@ -4,6 +4,7 @@ Its version for students and its page are made from it.
 """
 
 import ast
+import base64
 import json
 import re
 import subprocess
@@ -71,7 +72,12 @@ def test_students_get_the_lesson_with_its_solutions_taken_out(lesson: nbformat.N
     subprocess.run(command, cwd=REPOSITORY, check=True, timeout=60)
     students = nbformat.read(written, as_version=nbformat.NO_CONVERT)
     nbformat.validate(students)
-    differ = [at for at, pair in enumerate(zip(lesson.cells, students.cells, strict=True)) if pair[0] != pair[1]]
+    (figure,) = [cell for cell in students.cells if "attachments" in cell]
+    assert figure.source.endswith("](attachment:cells.png)")
+    image = base64.b64decode(figure.attachments["cells.png"]["image/png"])
+    assert image == (REPOSITORY / "docs" / "images" / "cells.png").read_bytes()
+    pairs = enumerate(zip(lesson.cells, students.cells, strict=True))
+    differ = [at for at, pair in pairs if pair[0] != pair[1] and pair[1] is not figure]
     assert differ == solutions(lesson)
     emptied = {at: students.cells[at].source for at in differ}
     assert [source.split("(")[0] for source in emptied.values() if YOURS in source] == ["def vanilla_rnn", "def lstm"]

@@ -1,13 +1,14 @@
 """No secret is written: not in messages, log lines, recorded configurations, nor in the files of Hydra."""
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
 
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.masking import mask_file, mask_output, masked, masked_settings
+from sentiment_rnn.masking import mask_file, mask_output, masked, masked_command, masked_settings
 from sentiment_rnn.runs.engine import train
 from stored_runs import last_run
 
@@ -36,6 +37,14 @@ def test_the_values_of_variables_are_masked_wherever_they_stand(monkeypatch: pyt
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tiny")  # found in ordinary words
     assert masked(f"said {SECRET} aloud, and tiny") == "said *** aloud, and tiny"
+
+
+@pytest.mark.parametrize("value", [SECRET, f"'{SECRET}'", f"{SECRET} {SECRET}", f"[{SECRET},{SECRET}]"])
+@pytest.mark.parametrize("name", ["data.token", "+data.api_key", "--password"])
+def test_a_word_of_a_command_that_is_named_as_a_secret_is_masked_to_its_end(name: str, value: str) -> None:
+    words = ["sentiment-rnn", "train", f"{name}={value}", "study=a b", "data.tokenizer=basic_english"]
+    assert masked_command(words) == f"sentiment-rnn train '{name}=***' 'study=a b' data.tokenizer=basic_english"
+    assert masked_settings({name: [value, {"a": value}], "data.token": None}) == {name: "***", "data.token": None}
 
 
 def test_settings_are_masked_by_value_and_by_name() -> None:
@@ -78,7 +87,8 @@ def test_a_file_is_rewritten_only_where_it_holds_a_secret(tmp_path: Path) -> Non
 
 
 def test_no_secret_reaches_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", f"sentiment-rnn train token={SECRET}")
+    monkeypatch.delenv("SENTIMENT_RNN_COMMAND", raising=False)
+    monkeypatch.setattr(sys, "argv", ["train", f"data.token='{SECRET}'"])
     config = run_config(
         "task=adding", "task.steps=4", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "trainer=cpu",
         "encoder.hidden_size=4", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false",

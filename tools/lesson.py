@@ -6,6 +6,7 @@ writes the version for students; docs/conf.py makes the page.
 """
 
 import ast
+import base64
 import copy
 import json
 import re
@@ -26,9 +27,15 @@ ANSWER = "*Your answer:*"
 
 
 def write_for_students(lesson: Path, students: Path) -> None:
-    """Write a notebook's version for students."""
-    notebook = json.loads(lesson.read_text(encoding="utf-8"))
-    students.write_text(json.dumps(for_students(notebook), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write a notebook's version for students. Its figures are within it, so that it can be sent around."""
+    notebook = for_students(json.loads(lesson.read_text(encoding="utf-8")))
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        for place in re.findall(r"!\[.*?\]\((.+?\.png)\)", source) if cell["cell_type"] == "markdown" else ():
+            image = base64.b64encode((lesson.parent / place).read_bytes()).decode()
+            cell.setdefault("attachments", {})[Path(place).name] = {"image/png": image}
+            cell["source"] = source = source.replace(place, f"attachment:{Path(place).name}")
+    students.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def for_students(notebook: Notebook) -> Notebook:

@@ -80,7 +80,7 @@ def kinds_of(config: LanguageModelConfig, words: Tensor, lengths: Tensor) -> dic
     *Recurrence* is the backbone, forward and backward; *its products* the three of all logits with nothing between.
     """
     model = build_model(config, VOCABULARY_SIZE)
-    model.take_rows(torch.device("cpu"))
+    model.choose_embedding_gradient(torch.device("cpu"))
     plain = Plain(config.embedding.size, config.encoder.hidden_size or 0, config.encoder.layers or 1)
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16")
     with half:

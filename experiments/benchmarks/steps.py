@@ -59,7 +59,7 @@ def classifier_step(model: nn.Module, bfloat16: bool, rows: bool = False) -> Ste
     optimizer: torch.optim.Optimizer
     if isinstance(model, SentimentClassifier):
         if rows:
-            model.take_rows(torch.device("cpu"))
+            model.choose_embedding_gradient(torch.device("cpu"))
         optimizer = model.configure_optimizers()
     else:
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)

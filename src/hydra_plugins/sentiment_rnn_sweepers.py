@@ -55,7 +55,8 @@ class GridSweeper(JobSweeper):
         size = self.settings.get("max_batch_size") or len(jobs)
         for first in range(0, len(jobs), size):
             for returned in self.launch(jobs[first : first + size]):
-                _ = returned.return_value
+                if isinstance(returned._return_value, BaseException):  # `return_value` would print its overrides
+                    raise returned._return_value
 
 
 class SearchSweeper(JobSweeper):

@@ -7,9 +7,10 @@ MLflow's variables for passwords and tokens hold.
 import logging
 import os
 import re
+import shlex
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +23,7 @@ _IN_ADDRESS = re.compile(r"(?<=://)[^/\s'\"<>]*@")
 _NAMES = r"(?:password|passwd|pwd|token|secret|secret[_-]key|access[_-]key|api[_-]?key)"
 _NAMED = re.compile(rf"(\b[\w.-]*?{_NAMES}['\"]?\s*[=:]\s*)([^\s&,;'\"}}\])]+|'[^']*'|\"[^\"]*\")", re.IGNORECASE)
 _NAME = re.compile(rf"{_NAMES}$", re.IGNORECASE)
+_WORD = re.compile(rf"([\w.@+~/-]*{_NAMES}=).+", re.IGNORECASE | re.DOTALL)
 
 
 def masked(text: str) -> str:
@@ -32,11 +34,16 @@ def masked(text: str) -> str:
     return _NAMED.sub(rf"\1{MASK}", _IN_ADDRESS.sub(f"{MASK}@", text))
 
 
+def masked_command(words: Iterable[str]) -> str:
+    """A command line, without secrets: of a word `password=…` all behind the sign, with its quotes and spaces."""
+    return shlex.join(_WORD.sub(rf"\1{MASK}", masked(word)) for word in words)
+
+
 def masked_settings(settings: Any) -> Any:
     """Plain values of a configuration, without secrets: neither in texts nor under keys that are named as one."""
     if isinstance(settings, Mapping):
         return {
-            key: MASK if isinstance(value, str) and _NAME.search(str(key)) else masked_settings(value)
+            key: MASK if value is not None and _NAME.search(str(key)) else masked_settings(value)
             for key, value in settings.items()
         }
     if isinstance(settings, list | tuple):

@@ -213,6 +213,25 @@ def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encod
     assert given.optimizer.learning_rate == chosen.learning_rate
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "optimizer.learning_rate=inf", "optimizer.learning_rate=nan", "optimizer.learning_rate=0",
+        "optimizer.weight_decay=inf", "++optimizer.learning_rates={lstm:inf}", "optimizer.average_decay=1",
+        "encoder.recurrent_gain=inf", "trainer.target_score=nan", "task.adversarial=inf",
+    ],
+)  # fmt: skip
+def test_a_number_that_no_run_can_use_is_refused(override: str) -> None:
+    with pytest.raises(UserError, match=f"{override.lstrip('+').partition('=')[0]}.*=.*: expected a "):
+        checked(composed("encoder=lstm", override))
+
+
+@pytest.mark.parametrize("name", ["v2", "Latest", "champion", "my.cell", "'my cell'"])
+def test_a_name_of_an_encoder_that_no_model_can_have_as_its_alias_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=r"encoder.name=.*: expected letters, digits, _ and -, but not latest"):
+        checked(composed("encoder=lstm", f"encoder.name={name}"))
+
+
 def test_draws_are_spread_over_their_bounds() -> None:
     bounds = ("optimizer.draw_learning_rate=[0.001,0.1]", "optimizer.draw_clip_norm=[0.5,8]")
     drawn = [checked(composed(f"optimizer.draw={number}", *bounds)).optimizer for number in range(30)]
@@ -233,6 +252,7 @@ def test_draws_are_spread_over_their_bounds() -> None:
             "optimizer.draws.lstm=None: expected the draw that the search",
         ),
         (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0, the lower one first"),
+        (("optimizer.draw_clip_norm=[1,inf]",), "expected two numbers above 0, the lower one first"),
     ],
 )
 def test_a_draw_that_makes_no_sense_is_refused(overrides: tuple[str, ...], message: str) -> None:

@@ -270,6 +270,33 @@ def test_two_processes_that_start_together_tokenize_once(source: MadeUp, generat
     assert_holds(load_corpus(source, config), source)
 
 
+def test_a_corpus_that_is_there_is_read_where_no_lock_can_be_made(
+    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_lock(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    load_corpus(source, generated_config())
+    monkeypatch.setattr(corpus_module, "FileLock", no_lock)
+    assert_holds(load_corpus(source, generated_config()), source)
+    with pytest.raises(UserError, match="cannot be written"):
+        load_corpus(source, generated_config(vocabulary_size=5))
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "read"])
+def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(
+    name: str, source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, name, lambda: Path("nowhere.txt").read_text())
+    with pytest.raises(UserError) as refused:
+        load_corpus(source, generated_config())
+    assert str(refused.value) == "data=generated: cannot be read ([Errno 2] No such file or directory: 'nowhere.txt')"
+
+
+def test_a_tilde_is_the_home_of_who_starts_the_run(generated_config: Config) -> None:
+    assert generated_config(directory="~/d").directory == str(Path.home() / "d")
+
+
 def test_a_directory_that_cannot_be_written_is_one_line(
     source: MadeUp, generated_config: Config, tmp_path: Path
 ) -> None:
@@ -378,6 +405,6 @@ def test_other_code_of_ones_own_source_makes_another_corpus(
 ) -> None:
     config = generated_config()
     for code in ("one", "other"):
-        monkeypatch.setattr(corpus_module, "own_code_digest", lambda _, code=code: code)
+        monkeypatch.setattr(corpus_module, "code_digest_of", lambda _, code=code: code)
         load_corpus(source, config)
     assert source.reads == len(folders(config)) == 2

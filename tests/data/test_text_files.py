@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import re
 import subprocess
 import sys
@@ -145,7 +146,9 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
         ("list.jsonl", "[1]\n", "line 1: expected an object"),
         ("torn.jsonl", '{"text": "a", "label": 1}\n{"text": ', "line 2: not JSON"),
         ("deep.jsonl", "[" * 100_000, "line 1: not JSON"),
-        ("unlabelled.jsonl", '{"text": "a"}\n', "no column label; it has text"),
+        ("unlabelled.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n', "line 2: no column label; it has text"),
+        ("open.tsv", 'text\tlabel\n"Great\t1\nso dull\t0\nthey wrote "\t0\n', "line 2: a quoted text with tabs and"),
+        ("broken_xz.csv.gz", lzma.compress(b"text,label\na,1\n")[:20] + b"x" * 40, "cannot be read"),
         ("null.jsonl", '{"text": "a", "label": null}\n', "line 1: no label; every row needs 0 or 1"),
         ("unlabelled.csv", "text,label\na,\n", "line 2: no label; every row needs 0 or 1"),
         ("word.parquet", "hello", "cannot be read"),

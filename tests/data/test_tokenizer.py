@@ -126,11 +126,8 @@ def test_the_line_number_in_the_saved_file_is_the_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("token", ["\n", "a\nb", "a\r", "\r\n"])
-def test_a_token_with_a_line_break_is_refused(tmp_path: Path, token: str) -> None:
-    vocabulary = build_vocabulary([[token]], size=10, minimum_frequency=1)
-    with pytest.raises(UserError, match="a token has a line break in it"):
-        save_vocabulary(vocabulary, tmp_path / "vocabulary.txt")
-    assert not (tmp_path / "vocabulary.txt").exists()
+def test_a_token_with_a_line_break_is_in_no_vocabulary(token: str) -> None:
+    assert build_vocabulary([[token, "a"]], size=10, minimum_frequency=1).itos == [PADDING, UNKNOWN, "a"]
 
 
 # A tokenizer: a way of splitting, and a vocabulary
@@ -282,13 +279,13 @@ def test_a_changed_function_is_not_answered_from_the_cache(
     assert before.splits["test"].lengths.min() > 5
 
 
-def test_a_function_that_leaves_line_breaks_in_tokens_makes_no_corpus(
+def test_tokens_with_line_breaks_are_unknown(
     own_module: Path, tmp_path: Path, generated_config: Callable[..., DataConfig]
 ) -> None:
     config = generated_config(tokenizer="my_splitters.lines")
     source = source_of(config)
     reviews = {split: [review._replace(text="a\nb") for review in found] for split, found in source.read().items()}
     object.__setattr__(source, "read", lambda: reviews)
-    with pytest.raises(UserError, match="a token has a line break in it"):
-        load_corpus(source, config)
-    assert [path.name for path in (Path(config.directory) / "tokens").iterdir()] == [".lock"]
+    corpus = load_corpus(source, config)
+    assert corpus.tokenizer.vocabulary.itos == [PADDING, UNKNOWN, "b"]
+    assert corpus.splits["test"].tokens[:4].tolist() == [UNKNOWN_ID, 2, UNKNOWN_ID, 2], "a and its line break, b, …"

@@ -362,7 +362,7 @@ def test_a_study_trains_a_search_and_what_it_chose_and_resumes_without_training_
     assert [(part["sweep"], part["runs"], part["protocols"]) for part in known["sweeps"]] == [
         ("learn_search_20", 4, [known["protocol"]]), ("learn_20", 4, [known["protocol"]]),
     ]  # fmt: skip
-    assert (out / "figures" / "learnability_steps.png").is_file()
+    assert (out / "figures" / "learnability_shares.png").is_file()
     trained_runs = [run.info.run_id for run in sweep_in(tmp_path)[1]]
     assert len(trained_runs) == 8
     before = contents(out)

@@ -239,7 +239,7 @@ def test_a_sparse_gradient_of_the_embedding_trains_to_the_same_as_a_dense_one(
     for sparse in (True, False):
         model = build_classifier(encoder, "mean_max")
         if not sparse:
-            monkeypatch.setattr(model, "take_rows", lambda device: None)
+            monkeypatch.setattr(model, "choose_embedding_gradient", lambda device: None)
         fit(model, [batch, eight_reviews, batch, eight_reviews])
         assert model.backbone.embedding.sparse == sparse
         found.append(named_parameters(model))

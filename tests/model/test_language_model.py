@@ -176,7 +176,7 @@ def test_it_learns_a_text_that_repeats(samples: int, encoder: str) -> None:
     model = build(samples, encoder, hidden_size=32)
     tokens = (torch.arange(24) % 6 + 1).repeat(4, 1) + 7 * torch.arange(4)[:, None]
     lengths = torch.full((4,), 24)
-    model.take_rows(torch.device("cpu"))
+    model.choose_embedding_gradient(torch.device("cpu"))
     optimizer = model.configure_optimizers()
     for _ in range(150):
         optimizer.zero_grad()

@@ -36,6 +36,17 @@ def test_rows_that_do_not_lie_in_one_piece_are_read_as_they_are() -> None:
     torch.testing.assert_close(found, expected)
 
 
+def test_a_single_input_and_a_single_output_are_read_however_they_lie() -> None:
+    for shape, outputs in (((1, 3, 4), 3), ((3, 4, 1), 1)):
+        inputs = torch.randn(shape).permute(1, 2, 0).requires_grad_()
+        weight = torch.randn(outputs, inputs.shape[2], requires_grad=True)
+        found, expected = (
+            torch.autograd.grad(product(inputs, weight).square().sum(), [inputs, weight])
+            for product in (linear, functional.linear)
+        )
+        torch.testing.assert_close(found, expected)
+
+
 def test_other_types_are_left_to_pytorch() -> None:
     inputs, weight = torch.randn(2, 3, 4, requires_grad=True), torch.randn(5, 4)
     said = [linear(inputs.double(), weight.double()), linear(inputs.to("meta"), weight.to("meta"))]

@@ -238,6 +238,19 @@ def test_gates_that_are_shut_to_the_last_digit_give_what_the_equations_do(
         torch.testing.assert_close(mine.double(), theirs, atol=1e-3 * float(theirs.abs().max() + 1), rtol=1e-3)
 
 
+@pytest.mark.parametrize("bias", [8.0, 12.0, 15.0, 17.0])
+def test_a_forget_gate_of_an_slstm_that_is_all_but_open_has_its_gradient(bias: float) -> None:
+    net, inputs = random_encoder(SLstm, E, 8), torch.randn(4, 12, E, generator=torch.Generator().manual_seed(3))
+    layer = net.forwards[0]
+    with torch.no_grad():
+        layer.bias_ih_l0[8:16] = bias
+    twin = copy.deepcopy(net).double()
+    states, expected = net(inputs, torch.full((4,), 12)), by_steps(twin, inputs.double())
+    (found,) = torch.autograd.grad(states.sum(), layer.bias_ih_l0)
+    (wanted,) = torch.autograd.grad(expected.sum(), twin.forwards[0].bias_ih_l0)
+    torch.testing.assert_close(found[8:16].double(), wanted[8:16], rtol=1e-3, atol=0)
+
+
 def test_large_exponents_of_an_slstm_give_numbers() -> None:
     net = random_encoder(SLstm, E, 8)
     states = net(100 * torch.randn(2, 30, E, requires_grad=True), torch.tensor([30, 30]))

@@ -66,6 +66,9 @@ def test_all_dense_parameters_move_in_one_operation_but_for_complex_ones() -> No
     assert RowAdamW([real]).defaults["fused"]
     assert RowAdamW([{"params": [real]}]).defaults["fused"]
     assert not RowAdamW([real], foreach=True).defaults["fused"]
+    assert RowAdamW([nn.Parameter(torch.ones(2, device="meta"))]).defaults["fused"] is None, (
+        "PyTorch's choice for a GPU: many at a time"
+    )
     optimizer = RowAdamW([{"params": [real]}, {"params": [complex_one]}], lr=0.1)
     assert not optimizer.defaults["fused"]
     complex_one.grad = torch.ones_like(complex_one)

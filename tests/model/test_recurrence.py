@@ -250,6 +250,13 @@ def test_other_layers_are_left_to_the_modules(module: nn.RNNBase) -> None:
     assert not recurrence.applies(module, inputs)
 
 
+@pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 3)])
+def test_nothing_to_read_has_a_gradient_of_zero(shape: tuple[int, int, int]) -> None:
+    encoder = Rnn(3, hidden_size=4)
+    encoder(torch.randn(shape), torch.zeros(shape[0], dtype=torch.int64)).sum().backward()
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in encoder.parameters())
+
+
 @pytest.mark.parametrize(
     ("z", "weight"),
     [

@@ -35,7 +35,7 @@ def composed(*overrides: str) -> ReviewConfig:
 def train_a_step(model: SentimentClassifier) -> tuple[Tensor, Tensor]:
     """Loss and gradient norm of one step on the meta device, as the trainer takes it."""
     model.to(META)
-    model.take_rows(META)
+    model.choose_embedding_gradient(META)
     optimizer = model.configure_optimizers()
     lengths = torch.empty(3, dtype=torch.int64, device=META)
     batch = Batch(torch.empty(3, 7, dtype=torch.int64, device=META), lengths, torch.empty(3, device=META), lengths)

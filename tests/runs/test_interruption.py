@@ -6,25 +6,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from sentiment_rnn.runs.interruption import Interruption
+from sentiment_rnn.runs.interruption import SIGNALS, Interruption
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Put back whatever a test leaves."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def test_a_signal_is_noted_while_deferred_and_a_second_one_ends_at_once() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_noted_while_deferred_and_a_second_one_ends_at_once(number: signal.Signals) -> None:
     with Interruption() as interruption:
         interruption.deferred = True
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert interruption.signal == signal.SIGTERM
+        os.kill(os.getpid(), number)
+        assert interruption.signal == number
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
 
 def test_a_signal_ends_at_once_where_nothing_defers_it() -> None:

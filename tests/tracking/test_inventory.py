@@ -142,6 +142,18 @@ def test_a_single_run_is_stale_once_it_has_been_silent_for_long(store: Store) ->
     assert entry(store, old).state == "running"
 
 
+def test_a_run_of_another_machine_that_was_resumed_is_no_older_than_what_it_wrote(store: Store) -> None:
+    resumed = add_run(store, status="KILLED", started=HOUR_AGO)
+    store.client.log_batch(resumed, [Metric("train/loss", 0.5, int(1000 * time.time()), 7)])
+    store.client.update_run(resumed, "RUNNING")
+    assert store.client.get_run(resumed).info.end_time
+    assert entry(store, resumed).state == "running"
+    assert removed(store, unfinished=True) == {}
+    store.client.set_tag(resumed, WRITER_TAG, replace(this_process(), started="before").text())
+    assert entry(store, resumed).state == "stale"
+    assert removed(store, unfinished=True, older_than_days=0.01) == {}
+
+
 def test_entries_are_named_by_study_by_the_beginning_of_an_id_or_as_the_latest(store: Store) -> None:
     first, _ = add_sweep(store, 0.7, name="first", started=HOUR_AGO)
     second, _ = add_sweep(store, 0.7, name="second")

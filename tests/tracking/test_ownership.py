@@ -105,6 +105,19 @@ def test_a_process_elsewhere_may_live_unless_the_scheduler_has_started_its_job_a
     assert not first.is_gone
 
 
+def test_a_process_of_this_system_before_its_last_start_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "system_id", lambda: "this system")
+    now = this_process()
+    boot, _, container = now.machine.partition(" ")
+    assert replace(now, machine=f"before {container}").is_gone
+    for lives in (
+        {"machine": f"{boot} another-container"},
+        {"machine": "before", "host": "node7"},
+        {"machine": "before", "system": ""},
+    ):
+        assert not replace(now, **lives).is_gone
+
+
 @pytest.mark.parametrize("left", ["", "1", "[1]", '{"pid": 1}', 400 * "[", "process 7 on node7"])
 def test_an_owner_of_another_version_is_of_a_machine_that_is_not_known(left: str) -> None:
     found = owner_in(left)

@@ -436,3 +436,19 @@ def test_nothing_more_is_sent_of_a_run_that_another_machine_trains_anew(store: S
     assert points(first) == []
     assert TAKEN_OVER_TAG in store.client.get_run(first.run_id).data.tags
     assert status(second) == "FINISHED"
+
+
+def test_what_is_left_for_a_server_that_does_not_answer_is_tried_once(
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def unanswered(record: RunRecord) -> str:
+        asked.append(record.run_id)
+        raise MlflowException("API request failed with timeout exception")
+
+    monkeypatch.setattr(publish, "_sync_one", unanswered)
+    folders = [(record.store.uri, "here", Path(name)) for name in ("one", "two")]
+    monkeypatch.setattr(publish, "_records", lambda _: iter(folders))
+    publish_left(record.store)
+    assert asked == ["one"]

@@ -215,3 +215,9 @@ def test_the_configuration_of_another_version_is_one_line(store: Store) -> None:
     with pytest.raises(UserError, match=r"config\.yaml is of another version, or damaged") as refused:
         result_of(store, client.get_run(run_id))
     assert "\n" not in str(refused.value)
+
+
+def test_the_runs_of_a_sweep_are_those_of_its_own_experiment(store: Store) -> None:
+    other = store.client.create_experiment("other", artifact_location=(store.directory / "other").as_uri())
+    parent = store.client.get_run(add_sweep(store.client, other, "elsewhere", [["seed=0"], ["seed=1"]]))
+    assert [run.seed for run in results_of(store, parent)] == [0, 1]

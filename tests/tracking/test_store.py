@@ -198,3 +198,11 @@ def test_no_file_that_a_server_names_leaves_the_folder_it_is_fetched_into(name: 
     arrived = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert arrived == ([target / "artifacts" / name] if name == "harmless.txt" else [])
     assert not Path("/evil.txt").exists()
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_deleted_experiment_is_one_line_that_says_how_to_restore_it(tmp_path: Path, create: bool) -> None:
+    store = open_store(tracking(tmp_path / "runs"))
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(UserError, match=f"=here: deleted in MLflow; .*restore --experiment-id {store.experiment_id}$"):
+        open_store(tracking(tmp_path / "runs"), create=create)

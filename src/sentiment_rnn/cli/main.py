@@ -3,7 +3,6 @@
 import atexit
 import gc
 import os
-import shlex
 import sys
 from importlib import import_module
 
@@ -11,6 +10,7 @@ from sentiment_rnn import __version__
 from sentiment_rnn.cli.errors import fail, leave_quietly, run
 from sentiment_rnn.cli.help import COMMANDS, help_of_train, overview
 from sentiment_rnn.errors import did_you_mean
+from sentiment_rnn.masking import masked_command
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
 COMPLETION = ("-sc", "--shell-completion")
@@ -38,7 +38,7 @@ def _dispatch(arguments: list[str]) -> None:
         if is_train_completed():
             run(complete_train)
         return
-    os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *arguments])
+    os.environ[COMMAND_VARIABLE] = masked_command(["sentiment-rnn", *arguments])
     name, rest = command_in(arguments)
     if name not in COMMANDS:
         fail(f"{name}: no such command; {did_you_mean(name, COMMANDS, 'one of ')}")

@@ -3,6 +3,7 @@
 A section's keys are checked together. `prefix` is where they stand, `data.` say. One that is null is not given.
 """
 
+import math
 from typing import NoReturn
 
 from sentiment_rnn.errors import UserError
@@ -14,11 +15,19 @@ def refuse(name: str, given: object, expected: str) -> NoReturn:
 
 
 def at_least(section: object, prefix: str, **bounds: float) -> None:
-    """Refuse a number below its bound."""
+    """Refuse a number below its bound, or infinity."""
     for key, bound in bounds.items():
         given = getattr(section, key)
-        if given is not None and not given >= bound:
+        if given is not None and not bound <= given < math.inf:
             refuse(prefix + key, given, f"a number of at least {bound}")
+
+
+def positive(section: object, prefix: str, *keys: str) -> None:
+    """Refuse 0, a number below it, or infinity."""
+    for key in keys:
+        given = getattr(section, key)
+        if given is not None and not 0 < given < math.inf:
+            refuse(prefix + key, given, "a number above 0")
 
 
 def one_of(section: object, prefix: str, **choices: tuple[str, ...]) -> None:

@@ -40,14 +40,13 @@ def code_digest(targets: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(reached_code(tuple(targets)).values()).encode()).hexdigest()
 
 
-def own_code_digest(target: str) -> str:
-    """Digest of the user's code that an import path reaches; empty where that is this package's. A library's class that
-    it extends counts for nothing."""
-    if target.startswith(f"{OURS}."):
-        return ""
+def code_digest_of(target: str) -> str:
+    """Digest of the code that an import path reaches: of a user's the user's code alone. A library's class that it
+    extends counts for nothing. Empty for the name of a library's function."""
+    ours = target.startswith(f"{OURS}.")
     first, *bases = [*_modules_of(target)] or [""]
     own = [name for name in bases if not INSTALLED.intersection(Path(_file_of(name)).parts)]
-    digests = [digest for path, digest in _reached([first, *own]).items() if PACKAGE not in path.parents]
+    digests = [digest for path, digest in _reached([first, *own]).items() if ours or PACKAGE not in path.parents]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
 
 

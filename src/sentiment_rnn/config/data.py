@@ -1,6 +1,7 @@
 """Keys of `data` that every source of reviews has."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from omegaconf import MISSING
 
@@ -41,6 +42,7 @@ class DataConfig:
     """Training steps that `trainer.epochs=null` makes at least, in whole epochs."""
 
     def __post_init__(self) -> None:
+        self.directory = str(Path(self.directory).expanduser())
         one_of(self, "data.", keep=PARTS)
         at_least(
             self,

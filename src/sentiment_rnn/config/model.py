@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of, probability, refuse
+from sentiment_rnn.config.bounds import at_least, one_of, positive, probability, refuse
 
 
 @dataclass
@@ -77,8 +77,9 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.color is not None and not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
             refuse("encoder.color", self.color, "a colour such as #0072B2")
-        if self.recurrent_gain is not None and not self.recurrent_gain > 0:
-            refuse("encoder.recurrent_gain", self.recurrent_gain, "a number above 0")
+        if not re.fullmatch(r"(?!(latest|champion|v\d+)$)[\w-]+", self.name, re.IGNORECASE | re.ASCII):  # an alias, too
+            refuse("encoder.name", self.name, "letters, digits, _ and -, but not latest, champion, v1, v2, …")
+        positive(self, "encoder.", "recurrent_gain")
         at_least(self, "encoder.", hidden_size=1, layers=1, gradient_steps=0)
         if self.chrono_steps:
             at_least(self, "encoder.", chrono_steps=3)

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, fraction, one_of, refuse
+from sentiment_rnn.config.bounds import at_least, fraction, one_of, positive, refuse
 
 
 @dataclass
@@ -56,12 +56,9 @@ class OptimizerConfig:
     """Lowest and highest `gradient_clip_norm` of a draw, which is uniform in its logarithm."""
 
     def __post_init__(self) -> None:
-        for key in ("learning_rate", "default_learning_rate"):
-            value = getattr(self, key)
-            if value is not None and not value > 0:
-                refuse(f"optimizer.{key}", value, "a number above 0")
+        positive(self, "optimizer.", "learning_rate", "default_learning_rate")
         for encoder, rate in self.learning_rates.items():
-            if not isinstance(rate, int | float) or not rate > 0:
+            if not isinstance(rate, int | float) or not 0 < rate < math.inf:
                 refuse(f"optimizer.learning_rates.{encoder}", rate, "a number above 0, whatever the pooling")
         at_least(self, "optimizer.", weight_decay=0, gradient_clip_norm=0, unfreeze_epochs=0, draw=0)
         one_of(self, "optimizer.", schedule=("one_cycle", "constant"))
@@ -70,7 +67,7 @@ class OptimizerConfig:
             refuse("optimizer.average_decay", self.average_decay, "a number of at least 0 and below 1")
         for key in ("draw_learning_rate", "draw_clip_norm"):
             bounds = getattr(self, key)
-            if not (len(bounds) == 2 and 0 < bounds[0] < bounds[1]):
+            if not (len(bounds) == 2 and 0 < bounds[0] < bounds[1] < math.inf):
                 refuse(f"optimizer.{key}", bounds, "two numbers above 0, the lower one first")
 
     def settled(self, encoder: str) -> "OptimizerConfig":

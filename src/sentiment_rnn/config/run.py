@@ -197,7 +197,7 @@ class ReviewConfig(TextConfig):
     @property
     def data_key(self) -> str:
         """Equal for configurations that read the same data in the same way."""
-        return repr((self.task._target_, self.data, self.pretrained)) if self.pretrained else super().data_key
+        return repr((self.task._target_, self.data, self.pretrained))
 
     @property
     def targets(self) -> list[str]:

@@ -33,7 +33,8 @@ class TrainerConfig:
     patience: int = MISSING
     """Epochs without a better validation score after which training stops; 0 never stops early."""
     target_score: float | None = None
-    """Validation score that ends training once two epochs in a row reach it; null trains all epochs."""
+    """Validation score (0.95, say, of accuracy) that ends training once two epochs in a row reach it; null trains all
+    epochs."""
     tested_epoch: str = "best"
     """Whose weights are tested and packaged: the `best` on validation, the first of equals, or the `last`. Runs are
     ranked by their best validation score either way."""
@@ -41,7 +42,8 @@ class TrainerConfig:
     """Keep a checkpoint of every epoch, not of the best and the last alone."""
     checkpoint_minutes: float = MISSING
     """Minutes of training within an epoch after which a checkpoint is written, from which an interrupted run resumes; 0
-    writes one after each epoch alone. A signal that ends the run (Ctrl-C, SIGTERM, SIGUSR1, SIGUSR2) writes one too."""
+    writes one after each epoch alone. A signal that ends the run (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes one
+    too."""
     log_every_n_steps: int = MISSING
     """Steps between two points of the training curves."""
     progress_bar: bool = MISSING
@@ -75,6 +77,7 @@ class TrainerConfig:
             jobs_at_once=1,
             epochs=1,
             patience=0,
+            target_score=0,
             checkpoint_minutes=0,
             log_every_n_steps=1,
             limit_batches=0,

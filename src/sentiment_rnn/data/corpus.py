@@ -20,7 +20,8 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -28,7 +29,7 @@ from typing import cast
 import numpy as np
 from tqdm import tqdm
 
-from sentiment_rnn.config.code import own_code_digest
+from sentiment_rnn.config.code import code_digest_of
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.data.review import SPLITS, Review, Source, TextSource
 from sentiment_rnn.data.tokenizer import (
@@ -48,6 +49,8 @@ log = logging.getLogger("sentiment_rnn")
 _FORMAT = 6
 _ABOUT = "about.json"
 _ARRAYS = ("tokens", "offsets", "labels", "ratings", "lags")
+DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError)
+"""What reading a corpus raises that is not there or not whole."""
 
 Parts = tuple[dict[str, list[Review]], list[str]]
 """Reviews by the part of the corpus, and notes on them."""
@@ -131,28 +134,35 @@ def load_corpus(
     Raises:
         UserError: the source is not what it should be, or the cache cannot be written.
     """
+    with _reading(config):
+        of_source = config._target_, code_digest_of(config._target_), source.fingerprint()
     cache = Path(config.directory) / "tokens"
+    folder = cache / _hash(*of_source, _settings(config, tokenizer, unlabelled))
+    with suppress(*DAMAGED):  # no lock, since it may lie where this user can only read
+        return _open(folder)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        of_source = config._target_, own_code_digest(config._target_), source.fingerprint()
-        folder = cache / _hash(*of_source, _settings(config, tokenizer, unlabelled))
-
-        def make() -> None:
-            _make(_unlabelled if unlabelled else _labelled, source, config, tokenizer, folder)
-
         with FileLock(cache / ".lock"):
-            if not (folder / _ABOUT).exists():
-                make()
             try:
-                return _open(folder)
-            except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-                log.warning("%s: damaged (%s), so the texts are tokenized again", folder, error)
-                make()
+                return _open(folder)  # made while this one waited
+            except DAMAGED as error:
+                if (folder / _ABOUT).exists():
+                    log.warning("%s: damaged (%s), so the texts are tokenized again", folder, error)
+                _make(_unlabelled if unlabelled else _labelled, source, config, tokenizer, folder)
                 return _open(folder)
     except OSError as error:
         raise UserError(
             f"data.directory={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
+
+
+@contextmanager
+def _reading(config: DataConfig) -> Iterator[None]:
+    """A file of the source that cannot be read is none of the cache's."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"data={config.name}: cannot be read ({error})") from error
 
 
 def _labelled(source: Source) -> Parts:
@@ -171,7 +181,8 @@ def _make(
 ) -> None:
     for leftover in folder.parent.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
         shutil.rmtree(leftover, ignore_errors=True)
-    given, notes = read(source)
+    with _reading(config):
+        given, notes = read(source)
     reviews = {part: _checked(part, found) for part, found in given.items()}
     making = folder.with_name(f".making-{os.getpid()}")  # by `tempfile`, its owner alone could read it
     making.mkdir()

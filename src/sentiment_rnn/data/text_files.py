@@ -6,6 +6,7 @@ compressed (`.csv.gz`). Text is UTF-8, with or without a byte order mark.
 
 import csv
 import json
+import lzma
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -91,7 +92,7 @@ def read_lines(lines: Iterable[str], size: int = PART) -> Iterator[Rows]:
     """One text per line, `size` at a time."""
     given = iter(lines)
     while part := [line.rstrip("\r\n") for line in islice(given, size)]:
-        yield Rows(list(part), [], [])
+        yield Rows([*part], [], [])
 
 
 def _records(path: Path, columns: Columns) -> Iterator[Record]:
@@ -115,7 +116,7 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
                 yield from _separated(path, lines, columns, "\t" if suffix == ".tsv" else ",")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot be read ({reason})") from error
 
@@ -139,13 +140,18 @@ def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: st
     line = 1
     try:
         header = next(reader, [])
-        _check_names(path, header, columns)
+        _check_names(str(path), header, columns)
         line = reader.line_num + 1
         for fields in reader:
             if fields and len(fields) != len(header):
                 raise UserError(
                     f"{path}, line {line}: {len(fields)} fields, and the header has {len(header)}; quote texts with "
                     "separators"
+                )
+            if separator == "\t" and any("\t" in text and "\n" in text for text in fields):
+                raise UserError(
+                    f"{path}, line {line}: a quoted text with tabs and line breaks; double the quotes in texts if one "
+                    "is left open here, or save the file as .csv"
                 )
             if fields:  # an empty line is no row
                 yield f"line {line}", dict(zip(header, fields, strict=True))
@@ -157,7 +163,7 @@ def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: st
 def _parquet(path: Path, columns: Columns) -> Iterator[Record]:
     # Without a buffer, which would hold the whole file.
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:
-        _check_names(path, file.schema_arrow.names, columns)
+        _check_names(str(path), file.schema_arrow.names, columns)
         rows = (row for batch in file.iter_batches(PART, columns=[*columns.setters]) for row in batch.to_pylist())
         for number, values in enumerate(rows, 1):
             yield f"row {number}", values
@@ -174,20 +180,20 @@ def _json_lines(path: Path, lines: Iterable[str], columns: Columns) -> Iterator[
         # An object is a list of pairs, so that a name that it has twice is seen.
         if not line.lstrip().startswith("{"):
             raise UserError(f"{path}, line {number}: expected an object with {', '.join(columns.setters)}")
-        _check_names(path, [name for name, _ in row], columns)
+        _check_names(f"{path}, line {number}", [name for name, _ in row], columns)
         yield f"line {number}", dict(row)
 
 
-def _check_names(path: Path, names: list[str], columns: Columns) -> None:
+def _check_names(place: str, names: list[str], columns: Columns) -> None:
     if missing := [name for name in columns.setters if name not in names]:
         shown = ", ".join(names[:20]) or "nothing"
         setters = " and ".join(f"{columns.setters[name]}=…" for name in missing)
         raise UserError(
-            f"{path}: no column {' and no column '.join(missing)}; it has {shown[:200]}; name another with {setters}"
+            f"{place}: no column {' and no column '.join(missing)}; it has {shown[:200]}; name another with {setters}"
         )
     for name in columns.setters:
         if names.count(name) > 1:
-            raise UserError(f"{path}: {names.count(name)} columns {name}; expected one")
+            raise UserError(f"{place}: {names.count(name)} columns {name}; expected one")
 
 
 def _text(value: Any, path: Path, place: str) -> str | None:

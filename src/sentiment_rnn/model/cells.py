@@ -144,7 +144,8 @@ def cell_of(layer: AnyLayer) -> Cell:
 
 
 def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
-    """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`. Under autocast they keep their type."""
+    """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`. Under autocast those of all
+    but an `OwnLayer` keep their type."""
     found = torch.stack([step.state for step in steps(layer, inputs, stop)], 1)
     return found if stop is None else stop.cut_before(found)
 

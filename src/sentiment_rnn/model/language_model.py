@@ -63,32 +63,32 @@ class LanguageModel(TextModule):
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`tokens [B, T]` int64, `lengths [B]` int64 → `P h_t` of every word that has a next one, `[N, E]`, and the
         next words `[N]` int64."""
-        said = self.projection(self.backbone(tokens, lengths))[:, :-1]
-        asked = torch.arange(said.shape[1], device=lengths.device) < lengths[:, None] - 1
-        return said[asked], tokens[:, 1:][asked]
+        outputs = self.projection(self.backbone(tokens, lengths))[:, :-1]
+        asked = torch.arange(outputs.shape[1], device=lengths.device) < lengths[:, None] - 1
+        return outputs[asked], tokens[:, 1:][asked]
 
-    def loss(self, said: Tensor, targets: Tensor, sampled: bool) -> Tensor:
-        """Mean cross-entropy [nats a token] of `said [N, E]` and `targets [N]`, over sampled words or over all."""
+    def loss(self, outputs: Tensor, targets: Tensor, sampled: bool) -> Tensor:
+        """Mean cross-entropy [nats a token] of `outputs [N, E]` and `targets [N]`, over sampled words or over all."""
         words, correction = self.words.draw() if sampled else self.words.everything()
         embedding, bias = self.backbone.embedding, self.bias - correction
-        own = (said.float() * embedding(targets)).sum(1) + bias[targets]
+        target_logits = (outputs.float() * embedding(targets)).sum(1) + bias[targets]
         place = targets.new_full((len(bias),), -1).index_copy_(0, words, torch.arange(len(words), device=words.device))
         total = _CrossEntropy.apply(
-            said, embedding(words), bias[words], own, place[targets], torch.is_grad_enabled()
+            outputs, embedding(words), bias[words], target_logits, place[targets], torch.is_grad_enabled()
         )  # fmt: skip
         return cast(Tensor, total) / max(1, len(targets))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Mean cross-entropy of a batch, over sampled words."""
-        said, targets = self(batch.tokens, batch.lengths)
-        loss = self.loss(said, targets, sampled=True)
+        outputs, targets = self(batch.tokens, batch.lengths)
+        loss = self.loss(outputs, targets, sampled=True)
         self.log_step("train/loss", loss, batch_size=len(targets))
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """`val/loss`, over all words, each token counting alike."""
-        said, targets = self(batch.tokens, batch.lengths)
-        self.log("val/loss", self.loss(said, targets, sampled=False), batch_size=len(targets), sync_dist=True)
+        outputs, targets = self(batch.tokens, batch.lengths)
+        self.log("val/loss", self.loss(outputs, targets, sampled=False), batch_size=len(targets), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """`val/perplexity`, exp(`val/loss`)."""
@@ -150,7 +150,8 @@ def log_inclusion(q: Tensor, samples: int) -> Tensor:
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Σ_n log(exp(own_n) + Σ_k exp(x_n · w_k + b_k)) − own_n over `x [N, E]`, without the k that is the target itself.
+    """Σ_n log(exp(t_n) + Σ_k exp(x_n · w_k + b_k)) − t_n over `x [N, E]` and the targets' logits t, without the k that
+    is the target itself.
 
     Of the logits `[N, K]` a piece is there at a time. Its gradient is taken at once, since all that comes behind is
     a factor: no logit is kept, or computed twice.
@@ -158,22 +159,22 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, own: Tensor, place: Tensor, differentiable: bool
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target_logits: Tensor, place: Tensor, differentiable: bool
     ) -> Tensor:
-        """`weight [K, E]`, `bias [K]`, `own [N]`, and the `place [N]` of each target among the K, −1 for none."""
+        """`weight [K, E]`, `bias [K]`, `target_logits [N]`, and each target's `place [N]` among the K, −1 for none."""
         device = x.device.type
         numbers = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         lower, w = x.to(numbers), weight.to(numbers)
-        total = own.new_zeros(())
+        total = target_logits.new_zeros(())
         if differentiable:
-            found = dx, dw, db, by_own = [torch.zeros_like(each) for each in (lower, weight, bias, own)]
+            found = dx, dw, db, by_target = [torch.zeros_like(each) for each in (lower, weight, bias, target_logits)]
             ctx.save_for_backward(*found)
         with torch.autocast(device, enabled=False):
             for start in range(0, len(x), ROWS):
                 part = slice(start, start + ROWS)
                 products = linear(lower[part], w)
-                gradients = (by_own[part], db) if differentiable else None
-                total += _cross_entropy_(products, bias, own[part], place[part], gradients)
+                gradients = (by_target[part], db) if differentiable else None
+                total += _cross_entropy_(products, bias, target_logits[part], place[part], gradients)
                 if differentiable:
                     dx[part] = linear(products, w.t())
                     dw += products.t() @ lower[part]
@@ -187,25 +188,25 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def _cross_entropy_(
-    products: Tensor, bias: Tensor, own: Tensor, place: Tensor, gradients: tuple[Tensor, Tensor] | None
+    products: Tensor, bias: Tensor, target_logits: Tensor, place: Tensor, gradients: tuple[Tensor, Tensor] | None
 ) -> Tensor:
-    """The sum over a few targets. Where there are `gradients`, of `own [R]` and of `bias [K]`, the first is written and
-    the second added to, and the `products [R, K]` turn into the gradient of their logits."""
-    K, total = len(bias), own.new_zeros(())
+    """The sum over a few targets. Where there are `gradients`, of `target_logits [R]` and of `bias [K]`, the first is
+    written and the second added to, and the `products [R, K]` turn into the gradient of their logits."""
+    K, total = len(bias), target_logits.new_zeros(())
     rows = max(1, PIECE // K)
-    for start in range(0, len(own), rows):
+    for start in range(0, len(target_logits), rows):
         part = slice(start, start + rows)
-        logits = own.new_empty(len(own[part]), K + 1)
+        logits = target_logits.new_empty(len(target_logits[part]), K + 1)
         torch.add(products[part], bias, out=logits[:, :K])
-        logits[:, K] = own[part]
-        (hit,) = (place[part] >= 0).nonzero(as_tuple=True)
-        logits[hit, place[part][hit]] = -torch.inf
+        logits[:, K] = target_logits[part]
+        (accidental,) = (place[part] >= 0).nonzero(as_tuple=True)
+        logits[accidental, place[part][accidental]] = -torch.inf
         p = logits.softmax(1)
         # The logarithm of the largest p, which is no denormal number, not of the target's, which may be 0.
-        total += (logits.amax(1) - p.amax(1).log() - own[part]).sum()
+        total += (logits.amax(1) - p.amax(1).log() - target_logits[part]).sum()
         if gradients is not None:
-            by_own, by_bias = gradients
+            by_target, by_bias = gradients
             products[part] = p[:, :K]
-            by_own[part] = p[:, K] - 1
+            by_target[part] = p[:, K] - 1
             by_bias += p[:, :K].sum(0)
     return total

@@ -53,7 +53,7 @@ class SentimentNetwork(nn.Module):
             return cast(Tensor, self.output(pooled.float()).squeeze(1))
 
     def pooled(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`embedded [B, T, E]`, `lengths [B]` → what the output layer reads, `[B, D]`."""
+        """`embedded [B, T, E]`, `lengths [B]` → what the output layer reads, `[B, width · D]`."""
         states = self.backbone.encode(embedded, lengths)
         return cast(Tensor, self.pooling_dropout(self.pooling(states, lengths)))
 

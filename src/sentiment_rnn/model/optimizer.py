@@ -15,9 +15,9 @@ class RowAdamW(torch.optim.AdamW):
     """AdamW (Loshchilov & Hutter 2019) for parameters with dense gradients and, by rows, for those with sparse ones.
 
     A sparse gradient, as `nn.Embedding(sparse=True)` gives, moves the rows that it holds and reads or writes no others.
-    The result is exactly that of `torch.optim.AdamW` on the same gradient as a dense one. That asks for a group without
-    first moment (β₁ = 0) and without weight decay. There a row with no gradient stays where it is. All that it misses
-    is the decay of its second moment, β₂ a step, which is made up for when the row is next read.
+    But for rounding the result is that of `torch.optim.AdamW` on the same gradient as a dense one. It asks for a group
+    without first moment (β₁ = 0) and without weight decay. There a row with no gradient stays where it is. All that it
+    misses is the decay of its second moment, β₂ a step, which is made up for when the row is next read.
     (`torch.optim.SparseAdam` keeps a first moment and leaves that decay out: another algorithm.)
 
     On a CPU all dense parameters of a group move in one operation (`fused`), unless the options say otherwise.
@@ -30,7 +30,7 @@ class RowAdamW(torch.optim.AdamW):
         groups: list[Any] = list(params)
         every = [p for group in groups for p in (group["params"] if isinstance(group, dict) else [group])]
         fused = "foreach" not in options and all(p.is_floating_point() and p.device.type == "cpu" for p in every)
-        super().__init__(groups, **{"fused": fused, **options})
+        super().__init__(groups, **{"fused": fused or None, **options})
 
     @staticmethod
     def takes_rows(options: dict[str, Any]) -> bool:

@@ -182,7 +182,8 @@ void outer_product(const Tensor& da, const Tensor& z, const Tensor& out) {
   at::AutoDispatchBelowADInplaceOrView no_autograd;
 #ifdef __AVX512F__
   if (da.scalar_type() == at::kFloat) {
-    TORCH_CHECK(da.stride(1) == 1 && z.stride(1) == 1 && out.stride(1) == 1, "outer product: expected rows in one piece");
+    for (const Tensor& rows : {da, z, out})
+      TORCH_CHECK(rows.size(1) == 1 || rows.stride(1) == 1, "outer product: expected rows in one piece");
     TORCH_CHECK(da.size(0) == z.size(0) && out.size(0) == da.size(1) && out.size(1) == z.size(1),
                 "outer product: da [M, G], z [M, K] and out [G, K] expected");
     if (da.size(0) == 0) out.zero_();

@@ -159,7 +159,8 @@ void check(const Tensor& sequences, const char* name) {
   const auto type = sequences.scalar_type();
   TORCH_CHECK(type == at::kFloat || type == at::kBFloat16, name, ": expected float32 or bfloat16, not ", type);
   TORCH_CHECK(sequences.dim() == 3, name, ": expected three dimensions, not ", sequences.dim());
-  TORCH_CHECK(sequences.size(2) == 1 || sequences.stride(2) == 1, name, ": expected rows in one piece");
+  TORCH_CHECK(sequences.size(2) == 1 || sequences.stride(2) == 1 || sequences.numel() == 0, name,
+              ": expected rows in one piece");
 }
 
 // Raises unless there are as many of all as there are layers, at least one, and all layers read the same number of rows.
@@ -352,9 +353,11 @@ struct Gru {
   return power * 0.693147182f + s * series;
 }
 
-// ln σ(x) for any x: below -21 it is x itself to 1e-9.
+// ln σ(x) for any x: below -21 it is x itself to 1e-9; near 0 a series, since 1 + e would have dropped the digits of e.
 [[gnu::always_inline]] inline float log_sigmoid(float x) {
-  return x < -21.0f ? x : -logarithm(1.0f + exponential(limited(-x)));
+  const float e = exponential(limited(-x));
+  const float found = e < 1e-3f ? -e * (1.0f - e * (0.5f - e * 0.333333333f)) : -logarithm(1.0f + e);
+  return x < -21.0f ? x : found;
 }
 
 // The LSTM with an exponential input gate, a normalizer n and a stabilizer m, which keeps both from overflowing and has no

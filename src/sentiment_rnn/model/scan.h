@@ -145,7 +145,7 @@ void check_diagonal(const Tensor& lambda, const Tensor& b) {
   TORCH_CHECK(lambda.is_contiguous() && 2 * lambda.numel() == b.size(2), "lambda [S], b [B, T, 2 S]: expected that they fit");
 }
 
-// Real and imaginary parts of the numbers of some units, and where the two parts of a row are.
+// Real and imaginary parts of the numbers of some units.
 struct Planar {
   std::array<float, stretch> real{}, imaginary{};
 

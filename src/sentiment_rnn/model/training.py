@@ -111,9 +111,9 @@ class TextModule(TrainingModule):
 
     def setup(self, stage: str) -> None:
         """Before a fit: have the embedding give the gradient that its optimizer takes fastest."""
-        self.take_rows(self.trainer.strategy.root_device)
+        self.choose_embedding_gradient(self.trainer.strategy.root_device)
 
-    def take_rows(self, device: torch.device) -> None:
+    def choose_embedding_gradient(self, device: torch.device) -> None:
         """Have the embedding give a sparse gradient where the optimizer is the faster for it: on a CPU. On a GPU, which
         would have to wait for the number of rows, `RowAdamW` takes a dense one, to the same result."""
         rows = issubclass(resolve_name(self.optimizer_settings["_target_"]), RowAdamW)

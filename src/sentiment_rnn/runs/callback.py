@@ -108,12 +108,13 @@ class SweepCallback(Callback):
 
     def close(self, status: str) -> None:
         """End the parent run, once, with one of MLflow's statuses."""
-        if self.parent:
-            parent, self.parent = self.parent, None
+        if parent := self.parent:
             finish_all()
-            publish_left(parent.store)
+            with quick_answers():
+                publish_left(parent.store)
             if status != FINISHED:
                 end_killed_runs(parent, status)
+            self.parent = None  # now, since after a signal while this waits it is still to be closed
             parent.close(status, *summary_of(parent.store, parent.run_id, self.known))
 
 

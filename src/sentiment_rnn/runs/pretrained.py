@@ -27,7 +27,7 @@ log = logging.getLogger("sentiment_rnn")
 NOT_IN_WEIGHTS = {
     "encoder": (
         "name", "dropout", "recurrent_init", "recurrent_gain", "forget_bias", "chrono_steps",
-        "weight_dropout", "gradient_steps", "detach",
+        "weight_dropout", "gradient_steps", "detach", "smallest", "largest", "phase",
     ),
     "embedding": ("dropout", "word_dropout", "variational"),
 }  # fmt: skip
@@ -133,8 +133,9 @@ def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> 
             f"pretrained={name}: no such run, registered model, folder or finished sweep in {store_uri(tracking)}; "
             "expected the id of a run of task=language_model, say, which sentiment-rnn runs --json shows"
         ) from error
-    store = replace(anywhere, experiment_id=sweep.info.experiment_id)
-    of_encoder = [run for run in finished_runs(store, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name]
+    of_encoder = [
+        run for run in finished_runs(anywhere, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name
+    ]
     of_seed = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)]
     fitting = of_seed or of_encoder
     if len(fitting) != 1:

@@ -145,7 +145,7 @@ def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
 def _entry(store: Store, run: Run, runs: list[Run], reused: Sequence[Run] = ()) -> Entry:
     """A sweep with the runs that it trained and those that it reuses, or a single run. Checkpoints count where a
     run was trained."""
-    updated = max(_last_work(store, part) for part in {part.info.run_id: part for part in (run, *runs)}.values())
+    updated = max(last_work(store, part) for part in {part.info.run_id: part for part in (run, *runs)}.values())
     listed = [*runs, *reused]
     planned = 0 if is_finished(run) or SWEEP_TAG not in run.data.tags else recorded_plan(store, run).count
     return Entry(
@@ -172,9 +172,9 @@ def _state(runs: Sequence[Run], updated: float) -> str:
     return "running" if time.time() - updated < SILENT else "stale"
 
 
-def _last_work(store: Store, run: Run) -> float:
+def last_work(store: Store, run: Run) -> float:
     """When a run ended, or its finished sweep was asked for; before, when it last logged a metric or wrote a file."""
-    if run.info.end_time:
+    if run.info.end_time and run.info.status != RUNNING:  # that of a resumed run stays
         return float(run.info.end_time) / 1000
     often = [name for name in ("train/loss", "system/cpu_utilization_percentage") if name in run.data.metrics]
     logged = [store.client.get_metric_history(run.info.run_id, name)[-1].timestamp / 1000 for name in often]
@@ -184,10 +184,8 @@ def _last_work(store: Store, run: Run) -> float:
 
 def pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
     """Everything that MLflow gives page by page."""
-    token = None
-    while True:
-        page = ask(token)
+    page = ask(None)
+    yield from page
+    while page.token:
+        page = ask(page.token)
         yield from page
-        token = page.token
-        if not token:
-            return

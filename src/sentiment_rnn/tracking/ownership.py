@@ -49,6 +49,8 @@ class Owner:
     """Random."""
     job: str = ""
     """Job id of the scheduler that started it; empty without one."""
+    system: str = ""
+    """Id of the installed system, which a start of the machine leaves as it is; empty where none is known."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}" + (f", job {self.job}" if self.job else "")
@@ -72,6 +74,8 @@ class Owner:
         """Whether it has certainly ended. Of another machine's, only the scheduler that started it again knows."""
         if self.is_here:
             return started_at(self.pid) != self.started
+        if self.system and (self.host, self.system) == (socket.gethostname(), system_id()):
+            return boot_of(self.machine) != boot_of(machine_id())  # else it is in another container
         job = scheduled_job()
         return self.job != job and self.job.partition(REQUEUED)[0] == job.partition(REQUEUED)[0] != ""
 
@@ -79,7 +83,9 @@ class Owner:
 def this_process() -> Owner:
     """This process, with a new token."""
     pid = os.getpid()
-    return Owner(socket.gethostname(), machine_id(), pid, started_at(pid) or "", uuid.uuid4().hex, scheduled_job())
+    return Owner(
+        socket.gethostname(), machine_id(), pid, started_at(pid) or "", uuid.uuid4().hex, scheduled_job(), system_id()
+    )
 
 
 def owner_in(text: str) -> Owner:
@@ -192,6 +198,17 @@ def machine_id() -> str:
     namespace = Path("/proc/self/ns/pid")
     started = boot.read_text().strip() if boot.exists() else f"{socket.gethostname()} {psutil.boot_time():.0f}"
     return f"{started} {namespace.readlink() if namespace.exists() else ''}".strip()
+
+
+def boot_of(machine: str) -> str:
+    """The part of a machine's id that says when it started."""
+    return machine.partition(" ")[0]
+
+
+def system_id() -> str:
+    """Id of the system that is installed on this machine; empty where it has none."""
+    path = Path("/etc/machine-id")
+    return path.read_text().strip() if path.exists() else ""
 
 
 def started_at(pid: int) -> str | None:

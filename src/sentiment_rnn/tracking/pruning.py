@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow.entities import Run
 
 from sentiment_rnn.tracking.checkpoints import LAST, PRUNED, files_of
-from sentiment_rnn.tracking.inventory import PAGE, Entry, is_done, pages
+from sentiment_rnn.tracking.inventory import PAGE, Entry, is_done, last_work, pages
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.store import Store
 
@@ -86,7 +86,7 @@ def plan(
                 reason = "running"
             elif not is_done(run) and not unfinished:
                 reason = "unfinished, and can be resumed (--unfinished includes them)"
-            elif time.time() - (run.info.end_time or entry.updated * 1000) / 1000 < older_than_days * DAY:
+            elif time.time() - last_work(store, run) < older_than_days * DAY:
                 reason = f"not older than {older_than_days:g} days"
             else:
                 if removed := [path for path in files if path.name != _kept(run, keep, files)]:

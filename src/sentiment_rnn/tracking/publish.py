@@ -7,6 +7,7 @@ of a run comes last. A file that the store refuses keeps nothing else back.
 import json
 import logging
 import math
+import shlex
 import shutil
 import threading
 import time
@@ -94,7 +95,8 @@ class Publisher:
         if self.thread.is_alive() or self.away:
             log.warning(
                 "run %s: not all of it is on %s yet; it is kept in %s, and sent by: sentiment-rnn sync --store %s",
-                self.record.run_id, self.record.store.uri, self.record.folder, self.record.store.checkpoints,
+                self.record.run_id, self.record.store.uri, self.record.folder,
+                shlex.quote(str(self.record.store.checkpoints)),
             )  # fmt: skip
 
     def _work(self) -> None:
@@ -289,6 +291,8 @@ def publish_left(store: Store) -> None:
             try:
                 log.debug("%s", _sync_one(RunRecord(store, folder.name)))
             except Exception as error:  # its run is deleted, or on another server
+                if no_answer(error):
+                    return
                 log.debug("run %s: not published (%s)", folder.name, short_reason(error))
 
 

@@ -338,7 +338,7 @@ def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
     queries = [f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"]
     if reused := ", ".join(f"'{run_id}'" for run_id in reused_by(parent)):
         queries.append(f"attributes.run_id IN ({reused})")
-    found = [store.client.search_runs([store.experiment_id], query, max_results=10_000) for query in queries]
+    found = [store.client.search_runs([parent.info.experiment_id], query, max_results=10_000) for query in queries]
     runs = sorted(chain(*found), key=lambda run: int(run.info.start_time))
     return [run for run in runs if is_finished(run) or (diverged and DIVERGED_TAG in run.data.tags)]
 

@@ -307,10 +307,8 @@ def _new_run(
 
 
 def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = str(value)
-    return flat
+    parts = (
+        _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: str(value)}
+        for key, value in settings.items()
+    )
+    return {key: value for part in parts for key, value in part.items()}

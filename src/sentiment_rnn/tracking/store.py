@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -191,6 +193,11 @@ def _is_missing(database: Path | None) -> bool:
 def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
     """Id of the experiment; None where it is missing."""
     found = client.get_experiment_by_name(config.experiment)
+    if found and found.lifecycle_stage == LifecycleStage.DELETED:
+        raise UserError(
+            f"tracking.experiment={config.experiment}: deleted in MLflow; give another name, or restore it: mlflow "
+            f"experiments restore --experiment-id {found.experiment_id}"
+        )
     return None if found is None else str(found.experiment_id)
 
 
@@ -220,7 +227,7 @@ def where_to_look(store: Store) -> str:
     """One line: how to see the runs of a store."""
     if store.remote:
         return f"see the runs: {store.uri}"
-    return f"see the runs: mlflow ui --backend-store-uri {store.uri}   (in a checkout: make ui)"
+    return f"see the runs: mlflow ui --backend-store-uri {shlex.quote(store.uri)}   (in a checkout: make ui)"
 
 
 def store_uri(config: TrackingConfig) -> str:

@@ -155,16 +155,12 @@ def short_reason(error: BaseException) -> str:
 @contextmanager
 def quick_answers() -> Iterator[None]:
     """Wait less for the first answer than for later ones, unless the user has set how long."""
-    before = {name: os.environ.get(name) for name in QUICK}
-    os.environ.update({name: value for name, value in QUICK.items() if before[name] in (None, REQUESTS[name])})
+    before = {name: os.environ.get(name, usual) for name, usual in REQUESTS.items()}
+    os.environ.update({name: QUICK[name] for name, usual in REQUESTS.items() if before[name] == usual})
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.update(before)
 
 
 def until_answered(ask: Callable[[], T], patience: float, also: type[UserError] | tuple[()] = ()) -> T:

@@ -120,7 +120,24 @@ def test_texts_of_train_in_another_part_are_counted_each_time(
     config = files_config(**given)
     said = [load_corpus(source_of(config), config).notes for _ in range(2)]
     assert said[0] == said[1]
-    assert said[0] == (f"data=files: 10 of 10 {part} texts are in train too; the {part} score reads too high",)
+    where = "train" if part == "validation" else "train or validation"
+    assert said[0] == (f"data=files: 10 of 10 {part} texts are in {where} too; the {part} score reads too high",)
+
+
+def test_test_texts_on_which_the_checkpoint_is_chosen_are_counted(
+    files_config: Callable[..., DataConfig], tmp_path: Path
+) -> None:
+    same = write(tmp_path / "same.jsonl", 6, "new")
+    config = files_config(validation=same, test=same)
+    (note,) = load_corpus(source_of(config), config).notes
+    assert note == "data=files: 6 of 6 test texts are in train or validation too; the test score reads too high"
+
+
+def test_groups_are_asked_of_the_file_alone_from_which_parts_are_held_out(read: Read, tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", 40, product=lambda n: n // 2)
+    given = read(group_column="product", test=write(tmp_path / "test.jsonl", 6, "new"))
+    assert len(given["test"]) == 6
+    assert not {review.group for review in given["train"]} & {review.group for review in given["validation"]}
 
 
 def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConfig], tmp_path: Path) -> None:

@@ -425,6 +425,19 @@ def test_a_file_that_is_no_archive_is_refused(imdb_config: Config, tmp_path: Pat
     assert re.search("not a whole archive|expected train/ and test/", message)
 
 
+def test_a_changed_review_behind_a_linked_folder_is_another_corpus(
+    imdb_folder: Path, imdb_config: Config, tmp_path: Path
+) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for part in ("train", "test"):
+        (linked / part).symlink_to(imdb_folder / part)
+    source = source_of(imdb_config(archive=str(linked), verify=False))
+    before = source.fingerprint()
+    (imdb_folder / "test" / "pos" / "8_9.txt").write_text("another text , much longer than the one before")
+    assert source.fingerprint() != before
+
+
 def test_a_dangling_link_in_the_folder_is_not_blamed_on_the_data_folder(imdb_folder: Path, imdb_config: Config) -> None:
     review = imdb_folder / "test" / "pos" / "8_9.txt"
     review.unlink()

@@ -30,7 +30,7 @@ class Files:
     label_column: str
     """Column of the labels: 0 or 1, neg or pos, negative or positive."""
     group_column: str | None
-    """Column of what a text is about, a product say: what is held out is held out in whole groups; null: by text."""
+    """Column of `train`, of what a text is about, a product say: parts are held out in whole groups; null: by text."""
     validation_fraction: float
     """Part of the training texts held out for validation, where there is no file of them."""
     test_fraction: float
@@ -71,7 +71,7 @@ class Files:
         return {part: parts[part] for part in ("train", "validation", "test")}
 
     def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
-        """Remarks on texts held out of the training file, and on texts that are in train and in another part."""
+        """Remarks on texts held out of the training file, and on texts that are in two parts."""
         sizes = {part: len(found) for part, found in reviews.items()}
         what = f"whole groups of {self.group_column}" if self.group_column else "texts"
         total = sum(size for part, size in sizes.items() if part == "train" or part not in self._paths)
@@ -84,13 +84,14 @@ class Files:
                 f"({what})"
             )
             total -= sizes[part]
-        trained = {review.text for review in reviews["train"]}
-        for part in ("validation", "test"):
-            if count := sum(review.text in trained for review in reviews[part]):
+        known = {review.text for review in reviews["train"]}
+        for part, where in (("validation", "train"), ("test", "train or validation")):
+            if count := sum(review.text in known for review in reviews[part]):
                 found.append(
-                    f"data=files: {count} of {sizes[part]} {part} texts are in train too; the {part} score reads too "
+                    f"data=files: {count} of {sizes[part]} {part} texts are in {where} too; the {part} score reads too "
                     "high"
                 )
+            known |= {review.text for review in reviews[part]}
         return found
 
     @property
@@ -100,16 +101,17 @@ class Files:
 
     def _reviews(self, part: str, path: Path) -> list[Review]:
         reviews: list[Review] = []
-        columns = Columns(self.text_column, self.label_column, self.group_column, COLUMN_KEYS)
+        group_column = self.group_column if part == "train" else None  # of no other file a part is held out
+        columns = Columns(self.text_column, self.label_column, group_column, COLUMN_KEYS)
         for rows in read_rows(path, columns):
             groups = rows.identifiers or [None] * len(rows.texts)
             for place, text, label, group in zip(rows.places, rows.texts, rows.labels, groups, strict=True):
                 name = f"{part}/{len(reviews) + 1}"
                 if not (text and text.strip()):
                     raise UserError(f"{path}, {place}: no text; every row needs one")
-                if self.group_column and group is None:
+                if group_column and group is None:
                     raise UserError(
-                        f"{path}, {place}: no {self.group_column}; every row needs one, or leave data.group_column out"
+                        f"{path}, {place}: no {group_column}; every row needs one, or leave data.group_column out"
                     )
                 reviews.append(Review(text, label, rating=0, group=group or name, name=name))
         return reviews

@@ -80,7 +80,8 @@ class Imdb:
     def fingerprint(self) -> str:
         """Digest of the archive's or folder's place, size and time of change, and of how it is split."""
         path = self._path()
-        files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+        parts = [path / split for split in ("train", "test")]  # either may be a link, into which no search goes
+        files = sorted(file for part in parts for file in part.rglob("*.txt")) if path.is_dir() else [path]
         missing = self.archive if path == self._kept else None  # of which a line is said
         settings = (str(path.resolve()), missing, self.verify, self.validation_fraction, self.split_seed)
         digest = hashlib.sha256(repr(settings).encode())

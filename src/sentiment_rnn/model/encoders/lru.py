@@ -47,7 +47,8 @@ class LruLayer(OwnLayer):
         """Real and imaginary parts of B `[2, H, E]` and C `[2, H, H]`; D `[H, E]`."""
 
     def free_parameters(self) -> tuple[list[nn.Parameter], float]:
-        """λ and γ, not decayed, and at a quarter of the rate (section 3.4 and appendix E of the paper)."""
+        """λ and γ, not decayed, and at a quarter of the rate (appendix D.2 of the paper, which has B among them, and in
+        table 9 0.1 to 0.5 of the rate, by task)."""
         return [self.nu, self.theta, self.log_gamma], 0.25
 
     @property

@@ -27,7 +27,7 @@ def lstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor)
 class CellState(Recurrent):
     """A recurrent net with a cell state C_t beside the state h_t: the LSTM, whole or without one of its gates.
 
-    With `chrono_steps` above 0 (Tallec & Ollivier 2018, section 2.2) the biases are drawn so that the units' memories
+    With `chrono_steps` above 0 (Tallec & Ollivier 2018, equation 16) the biases are drawn so that the units' memories
     are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f, of the gates that are there.
 
     `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
