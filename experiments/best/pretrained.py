@@ -139,7 +139,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
-    verdicts = {claim.id: verdict(claim.id, whole, films) for claim in evidence.protocol.claims}
+    verdicts = {claim.id: found for claim in evidence.protocol.claims if (found := verdict(claim.id, whole, films))}
     if evidence.protocol.name != "pretrained":
         arms = {arm for sweep in evidence.protocol.sweeps for arm in sweep.arms}
         own = {name: of for name, of in right.items() if ROWS[name].study == "best" and ROWS[name].arm in arms}
@@ -207,12 +207,12 @@ def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
     return own + mean_of(row.words, rows, metric) if row.words and metric != WEIGHTS else own
 
 
-def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict:
-    """What the difference of two rows says, review by review; open where one has not run."""
+def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict | None:
+    """What the difference of two rows says, review by review; None where one has not run."""
     *places, worth = COMPARED[claim]
     first, second = (next((name for name in names if name in right), names[0]) for names in places)
     if not {first, second} <= right.keys():
-        return Verdict(judged(None), (Numbers("", ROWS[first].label, against=ROWS[second].label),))
+        return None
     one, other = right[first].mean(0), right[second].mean(0)
     difference = clustered(one - other, films)
     shares = percent(clustered(one, films)), percent(clustered(other, films))

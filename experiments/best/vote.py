@@ -56,4 +56,5 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     runs, films = planned_runs(evidence.study), np.load(find_study("imdb").output / FILMS)
     votes = VOTES[evidence.protocol.name]
     right = {name: seeds_of(ROWS[name].arm, runs) for vote, rows in votes.items() for name in (vote, *rows)}
-    return Findings({}, {claim.id: verdict(claim.id, right, films) for claim in evidence.protocol.claims})
+    claims = (claim.id for claim in evidence.protocol.claims)
+    return Findings({}, {claim: found for claim in claims if (found := verdict(claim, right, films))})

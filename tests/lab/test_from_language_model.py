@@ -12,7 +12,7 @@ import pytest
 from experiments.best import pretrained, vote
 from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, planned_runs, seeds_of, verdict
 from experiments.best.vote import VOTES
-from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, evidence_of
+from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Verdict, evidence_of
 from experiments.lab.study import find_study
 from experiments.lab.table import Correct, rows_of
 from sentiment_rnn.data.review import Review
@@ -21,6 +21,13 @@ from sentiment_rnn.errors import UserError
 STUDY = find_study("best")
 PROTOCOL = STUDY.protocol("pretrained")
 FILMS = np.arange(1000)
+
+
+def decided(claim: str, right: dict[str, np.ndarray], films: np.ndarray) -> Verdict:
+    """The verdict on a claim whose rows have run."""
+    found = verdict(claim, right, films)
+    assert found
+    return found
 
 
 def reads(*shares: float) -> np.ndarray:
@@ -67,16 +74,16 @@ def test_a_claim_is_judged_by_the_difference_on_the_same_reviews(
     claim: str, first: float, second: float, judged: str
 ) -> None:
     (one, *_), (other, *_), _ = COMPARED[claim]
-    found = verdict(claim, {one: reads(first), other: reads(second, second)}, FILMS)
+    found = decided(claim, {one: reads(first), other: reads(second, second)}, FILMS)
     assert found.verdict == judged
     assert (found.rows[0].arm, found.rows[0].against) == (ROWS[one].label, ROWS[other].label)
-    assert verdict(claim, {one: reads(first)}, FILMS).verdict == UNDECIDED
+    assert verdict(claim, {one: reads(first)}, FILMS) is None
 
 
 def test_a_language_model_is_judged_beside_the_drawn_arm_that_has_all_seeds() -> None:
-    found = verdict("worth_lstm", {"lstm_pretrained": reads(0.95), "lstm_rates": reads(0.9)}, FILMS)
+    found = decided("worth_lstm", {"lstm_pretrained": reads(0.95), "lstm_rates": reads(0.9)}, FILMS)
     assert (found.verdict, found.rows[0].against) == (HOLDS, "LSTM, drawn, three rates")
-    found = verdict("adversarial_gru", {"gru_pretrained": reads(0.9), "gru_adversarial_5": reads(0.95)}, FILMS)
+    found = decided("adversarial_gru", {"gru_pretrained": reads(0.9), "gru_adversarial_5": reads(0.95)}, FILMS)
     assert (found.verdict, found.rows[0].arm) == (HOLDS, "GRU, pretrained, adversarial 5")
 
 
@@ -178,8 +185,8 @@ def test_seeds_that_no_sweep_planned_do_not_count(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_vote_holds_where_it_is_better_than_one_at_all() -> None:
-    assert verdict("vote_rnn", {"rnn_vote": reads(0.93), "rnn_pretrained": reads(0.9, 0.91)}, FILMS).verdict == HOLDS
-    assert verdict("vote_rnn", {"rnn_vote": reads(0.901), "rnn_pretrained": reads(0.9)}, FILMS).verdict == UNDECIDED
+    assert decided("vote_rnn", {"rnn_vote": reads(0.93), "rnn_pretrained": reads(0.9, 0.91)}, FILMS).verdict == HOLDS
+    assert decided("vote_rnn", {"rnn_vote": reads(0.901), "rnn_pretrained": reads(0.9)}, FILMS).verdict == UNDECIDED
 
 
 def test_nothing_is_said_before_a_run_was_measured(tmp_path: Path) -> None:
