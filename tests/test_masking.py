@@ -10,6 +10,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import mask_file, mask_output, masked, masked_command, masked_settings
 from sentiment_rnn.runs.engine import train
+from sentiment_rnn.tracking.origin import command_line
 from stored_runs import last_run
 
 SECRET = "hunter2hunter2"
@@ -45,6 +46,12 @@ def test_a_word_of_a_command_that_is_named_as_a_secret_is_masked_to_its_end(name
     words = ["sentiment-rnn", "train", f"{name}={value}", "study=a b", "data.tokenizer=basic_english"]
     assert masked_command(words) == f"sentiment-rnn train '{name}=***' 'study=a b' data.tokenizer=basic_english"
     assert masked_settings({name: [value, {"a": value}], "data.token": None}) == {name: "***", "data.token": None}
+
+
+def test_no_secret_of_this_process_is_in_its_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SENTIMENT_RNN_COMMAND", raising=False)
+    monkeypatch.setattr(sys, "argv", ["train", f"data.token='{SECRET}'"])
+    assert command_line() == "train 'data.token=***'"
 
 
 def test_settings_are_masked_by_value_and_by_name() -> None:
@@ -87,8 +94,7 @@ def test_a_file_is_rewritten_only_where_it_holds_a_secret(tmp_path: Path) -> Non
 
 
 def test_no_secret_reaches_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SENTIMENT_RNN_COMMAND", raising=False)
-    monkeypatch.setattr(sys, "argv", ["train", f"data.token='{SECRET}'"])
+    monkeypatch.setenv("SENTIMENT_RNN_COMMAND", f"sentiment-rnn train token={SECRET}")
     config = run_config(
         "task=adding", "task.steps=4", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "trainer=cpu",
         "encoder.hidden_size=4", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false",

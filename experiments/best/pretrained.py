@@ -15,7 +15,7 @@ from experiments.lab.figures import label_ends
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
 from experiments.lab.statistics import points
-from experiments.lab.study import Arm, Protocol, Study, find_study
+from experiments.lab.study import Arm, Claim, Protocol, Study, find_study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, Key, read_correct, read_results
 from sentiment_rnn.config.loading import source_of
@@ -139,7 +139,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
-    verdicts = {claim.id: found for claim in evidence.protocol.claims if (found := verdict(claim.id, whole, films))}
+    verdicts = verdicts_on(evidence.protocol.claims, whole, films)
     if evidence.protocol.name != "pretrained":
         arms = {arm for sweep in evidence.protocol.sweeps for arm in sweep.arms}
         own = {name: of for name, of in right.items() if ROWS[name].study == "best" and ROWS[name].arm in arms}
@@ -205,6 +205,11 @@ def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
     """What a run of a row has, reads or takes; what its language model reads and takes comes on top."""
     own = mean_of(row.arm, rows, metric)
     return own + mean_of(row.words, rows, metric) if row.words and metric != WEIGHTS else own
+
+
+def verdicts_on(claims: Sequence[Claim], right: Mapping[str, np.ndarray], films: np.ndarray) -> dict[str, Verdict]:
+    """The verdicts on the claims whose rows have run."""
+    return {claim.id: found for claim in claims if (found := verdict(claim.id, right, films))}
 
 
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_runs, seeds_of, verdict
+from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_runs, seeds_of, verdicts_on
 from experiments.imdb.word_pairs import FILMS
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence
@@ -56,5 +56,4 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     runs, films = planned_runs(evidence.study), np.load(find_study("imdb").output / FILMS)
     votes = VOTES[evidence.protocol.name]
     right = {name: seeds_of(ROWS[name].arm, runs) for vote, rows in votes.items() for name in (vote, *rows)}
-    claims = (claim.id for claim in evidence.protocol.claims)
-    return Findings({}, {claim: found for claim in claims if (found := verdict(claim, right, films))})
+    return Findings({}, verdicts_on(evidence.protocol.claims, right, films))

@@ -405,6 +405,6 @@ def test_other_code_of_ones_own_source_makes_another_corpus(
 ) -> None:
     config = generated_config()
     for code in ("one", "other"):
-        monkeypatch.setattr(corpus_module, "code_digest_of", lambda _, code=code: code)
+        monkeypatch.setattr(corpus_module, "target_digest", lambda _, code=code: code)
         load_corpus(source, config)
     assert source.reads == len(folders(config)) == 2

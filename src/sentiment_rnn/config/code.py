@@ -40,7 +40,7 @@ def code_digest(targets: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(reached_code(tuple(targets)).values()).encode()).hexdigest()
 
 
-def code_digest_of(target: str) -> str:
+def target_digest(target: str) -> str:
     """Digest of the code that an import path reaches: of a user's the user's code alone. A library's class that it
     extends counts for nothing. Empty for the name of a library's function."""
     ours = target.startswith(f"{OURS}.")

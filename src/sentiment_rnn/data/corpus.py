@@ -29,7 +29,7 @@ from typing import cast
 import numpy as np
 from tqdm import tqdm
 
-from sentiment_rnn.config.code import code_digest_of
+from sentiment_rnn.config.code import target_digest
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.data.review import SPLITS, Review, Source, TextSource
 from sentiment_rnn.data.tokenizer import (
@@ -135,7 +135,7 @@ def load_corpus(
         UserError: the source is not what it should be, or the cache cannot be written.
     """
     with _reading(config):
-        of_source = config._target_, code_digest_of(config._target_), source.fingerprint()
+        of_source = config._target_, target_digest(config._target_), source.fingerprint()
     cache = Path(config.directory) / "tokens"
     folder = cache / _hash(*of_source, _settings(config, tokenizer, unlabelled))
     with suppress(*DAMAGED):  # no lock, since it may lie where this user can only read

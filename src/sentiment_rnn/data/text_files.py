@@ -92,7 +92,7 @@ def read_lines(lines: Iterable[str], size: int = PART) -> Iterator[Rows]:
     """One text per line, `size` at a time."""
     given = iter(lines)
     while part := [line.rstrip("\r\n") for line in islice(given, size)]:
-        yield Rows([*part], [], [])
+        yield Rows(list(part), [], [])
 
 
 def _records(path: Path, columns: Columns) -> Iterator[Record]:

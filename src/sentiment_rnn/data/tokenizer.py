@@ -12,7 +12,7 @@ import numpy as np
 from torchtext.data.utils import get_tokenizer
 from torchtext.vocab import Vocab
 
-from sentiment_rnn.config.code import code_digest_of
+from sentiment_rnn.config.code import target_digest
 from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.errors import UserError
 
@@ -112,7 +112,7 @@ def splitter_version(name: str) -> str:
     if name in TORCHTEXT:
         return name
     splitter(name)
-    return f"{name} {code_digest_of(name)[:16]}"
+    return f"{name} {target_digest(name)[:16]}"
 
 
 def check_splitter(name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from sentiment_rnn import __version__, runtime
-from sentiment_rnn.masking import masked_command
+from sentiment_rnn.masking import masked, masked_command
 from sentiment_rnn.tracking.names import (
     COMMAND_VARIABLE,
     COMMIT_TAG,
@@ -22,8 +22,8 @@ from sentiment_rnn.tracking.names import (
     VERSION_TAG,
 )
 
-LONGEST = 8000
-"""Characters of a tag that MLflow keeps."""
+LONGEST = 5000
+"""Characters of a tag that older servers of MLflow keep, too."""
 
 
 def origin_tags() -> dict[str, str]:
@@ -53,7 +53,7 @@ def user_name() -> str:
 
 def command_line() -> str:
     """Command line, as far as this process knows, without secrets: a job of a sweep is handed its sweep's."""
-    return os.environ.get(COMMAND_VARIABLE) or masked_command([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return masked(os.environ.get(COMMAND_VARIABLE, "")) or masked_command([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def git_commit() -> str | None:
