@@ -39,6 +39,8 @@ FLOOR = 85
 """Lowest accuracy in the figure [%]; labels tell of seeds below it."""
 SEEDS = 3
 """Of a network that is compared."""
+PRETRAINED = "_pretrained"
+"""End of an encoder's row from a language model, in `ROWS`."""
 VOTE = " vote"
 """End of a row that several runs make."""
 
@@ -56,9 +58,13 @@ class Row(NamedTuple):
 
 
 ROWS = {
+    "bag": Row("bag of words", "imdb", "bag"),
+    "words": Row("NBSVM, words", "imdb", "NBSVM, words", seeds=1),
     "pairs": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1),
+    "triples": Row("NBSVM, words, pairs and triples", "imdb", "NBSVM, words, pairs and triples", seeds=1),
     "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way"),
     "gru": Row("GRU", "imdb", "gru"),
+    "gru_two_way": Row("GRU, two directions", "imdb", "gru_mean_max_two_way"),
     "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way"),
     "rnn_rate": Row("RNN, drawn, one rate", "best", "rnn_drawn_rate"),
     "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
@@ -97,10 +103,13 @@ COMPARED = {
     "adversarial_gru": (["gru_adversarial_1", "gru_adversarial_5"], ["gru_pretrained"], 0.0),
     "layers": (["lstm_layers"], ["lstm_pretrained"], 0.0),
     "worth_gru": (["gru_pretrained"], ["gru_rate", "gru_rates"], WORTH),
+    "gain_gru": (["gru_pretrained"], ["gru_two_way"], WORTH),
 }
 """By claim: a row, the row beside it, and the difference from which one is better, or up to which it is as good. Of two
 rows in one place, one alone has all seeds."""
 AS_GOOD = "gru"
+COMMAND = "python -m experiments.lab study {study} --{of} {names} --output runs/again/{study}"
+"""Trains a row anew."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -129,8 +138,8 @@ def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts; of `pretrained` accuracies and costs of all rows with the figure, of others the accuracies of their
-    own arms. Nothing before a run was measured."""
+    """The verdicts, and of `pretrained` accuracies and costs of all rows, with the figure. Nothing before a run was
+    measured."""
     studies = {"best": evidence.study, "imdb": find_study("imdb")}
     folders = {name: study.output for name, study in studies.items()}
     if not (folders["best"] / IN_TRAIN).is_file():
@@ -141,12 +150,11 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = verdicts_on(evidence.protocol.claims, whole, films)
     if evidence.protocol.name != "pretrained":
-        arms = {arm for sweep in evidence.protocol.sweeps for arm in sweep.arms}
-        own = {name: of for name, of in right.items() if ROWS[name].study == "best" and ROWS[name].arm in arms}
-        return Findings({"accuracy": seeds_table(own)}, verdicts)
-    rows = pd.concat([read_results(folders["imdb"]), table])
+        return Findings({}, verdicts)
+    rows, double = pd.concat([read_results(folders["imdb"]), table]), np.load(folders["best"] / IN_TRAIN)
+    commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
     return Findings(
-        {"accuracy": best_table(right, rows, films, np.load(folders["best"] / IN_TRAIN))},
+        {"accuracy": best_table(right, rows, films), "rows": whole_table(right, rows, films, double, commands)},
         verdicts,
         {"minutes": accuracy_by_minutes(whole, rows, evidence.study.arms)},
     )
@@ -163,26 +171,60 @@ def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
     return np.array([of.right for (_, of_run, *_), of in runs.items() if of_run == arm])
 
 
-def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray, double: np.ndarray) -> Table:
-    """A line for each row: what a run of it costs, and how accurate it is."""
+def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:
+    """What trains a row anew: its searches or its language model, and its sweeps; its protocol where it has none."""
+    sweeps = {sweep.name: sweep for protocol in study.protocols.values() for sweep in protocol.sweeps}
+    own = dict.fromkeys(sweep for sweep, arm, *_ in runs if arm == row.arm)
+    if not own.keys() <= sweeps.keys():
+        names = [*dict.fromkeys(read for name in own for read in study.protocols[name].reads), *own]
+        return COMMAND.format(study=row.study, of="protocols", names=",".join(names))
+    first = [name for name, sweep in sweeps.items() if row.words in sweep.arms]
+    first += dict.fromkeys(search for name in own for search in sweeps[name].rates)
+    return COMMAND.format(study=row.study, of="sweeps", names=",".join([*first, *own]))
+
+
+def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray) -> Table:
+    """A line for each row: how accurate it is, and how much more than the same encoder from a language model."""
+    lines = []
+    for name, of in right.items():
+        row, share, pretrained = ROWS[name], of.mean(0), name.partition("_")[0] + PRETRAINED
+        over = pretrained in right and pretrained != name
+        lines.append((
+            row.label, told(of_run(row, rows, MINUTES), ".3g"), str(len(of)), told(validation_of(row, rows), ".1f"),
+            percent(clustered(share, films)).replace(" %", ""),
+            points(clustered(share - right[pretrained].mean(0), films)) if over else "",
+        ))  # fmt: skip
+    title = (
+        "Minutes on 2 cores, with the language model; accuracy [%] with its 95 % interval over films; and the "
+        "difference to *pretrained* [points]"
+    )
+    return Table(title, ("model", "minutes", "seeds", "validation", "test", "difference"), lines)
+
+
+def whole_table(
+    right: Mapping[str, np.ndarray],
+    rows: pd.DataFrame,
+    films: np.ndarray,
+    double: np.ndarray,
+    commands: Mapping[str, str],
+) -> Table:
+    """A line for each row: what a run of it has, reads and takes, its accuracy on all and on other reviews, and what
+    trains it anew."""
     others = np.setdiff1d(np.arange(len(films)), double)
     lines = []
     for name, of in right.items():
         row, share = ROWS[name], of.mean(0)
-        own = rows[(rows.study == row.study) & (rows.arm == row.arm)]
-        validation = own[(own.split == "validation") & own.metric.isin(["best_accuracy", "accuracy"])].value.mean()
-        perplexity = mean_of(row.words, rows, "perplexity")
-        numbers = perplexity, *(of_run(row, rows, metric) / unit for metric, unit in UNITS.items())
+        numbers = [of_run(row, rows, metric) / unit for metric, unit in UNITS.items()]
+        accurate = [percent(clustered(share[some], films[some])).replace(" %", "") for some in (slice(None), others)]
         lines.append((
-            row.label, *(told(number, ".3g") for number in numbers), str(len(of)), told(100 * validation, ".1f"),
-            percent(clustered(share, films)).replace(" %", ""), told(100 * share[others].mean(), ".1f"),
+            row.label, *(told(number, ".3g") for number in (mean_of(row.words, rows, "perplexity"), *numbers)),
+            str(len(of)), told(validation_of(row, rows), ".1f"), *accurate, commands[name],
         ))  # fmt: skip
-    title = (
-        "Weights and tokens [millions] and minutes on 2 cores, with the language model; accuracy [%], "
-        f"95 % interval over films, and without the {len(double)} test reviews whose text is in train"
-    )
-    columns = "model", "perplexity", "weights", "tokens", "minutes", "seeds", "validation", "test", "without them"
-    return Table(title, columns, lines)
+    columns = (
+        "model", "perplexity", "weights [millions]", "tokens [millions]", "minutes", "seeds", "validation [%]",
+        "test [%]", f"without {len(double)} reviews in train [%]", "command",
+    )  # fmt: skip
+    return Table("What trains each row, and what it takes", columns, lines)
 
 
 def told(number: float, form: str) -> str:
@@ -190,10 +232,10 @@ def told(number: float, form: str) -> str:
     return "" if np.isnan(number) else format(number, form)
 
 
-def seeds_table(right: Mapping[str, np.ndarray]) -> Table:
-    """The test accuracies of these rows, a line for each."""
-    lines = [(ROWS[name].label, ", ".join(f"{100 * share:.1f}" for share in of.mean(1))) for name, of in right.items()]
-    return Table("Test accuracy [%] of each seed", ("model", "test"), lines)
+def validation_of(row: Row, rows: pd.DataFrame) -> float:
+    """Mean validation accuracy [%] of a row's runs; NaN where it was not measured."""
+    own = rows[(rows.study == row.study) & (rows.arm == row.arm) & (rows.split == "validation")]
+    return 100 * float(own[own.metric.isin(["best_accuracy", "accuracy"])].value.mean())
 
 
 def mean_of(arm: str, rows: pd.DataFrame, metric: str) -> float:

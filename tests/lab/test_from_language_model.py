@@ -10,7 +10,18 @@ import pandas as pd
 import pytest
 
 from experiments.best import pretrained, vote
-from experiments.best.pretrained import COMPARED, IN_TRAIN, ROWS, best_table, findings, planned_runs, seeds_of, verdict
+from experiments.best.pretrained import (
+    COMPARED,
+    IN_TRAIN,
+    ROWS,
+    best_table,
+    command_of,
+    findings,
+    planned_runs,
+    seeds_of,
+    verdict,
+    whole_table,
+)
 from experiments.best.vote import VOTES
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Verdict, evidence_of
 from experiments.lab.study import find_study
@@ -53,13 +64,46 @@ def results() -> pd.DataFrame:
     return rows_of("best", rows)
 
 
+def test_a_row_is_compared_with_its_encoder_from_a_language_model() -> None:
+    right = {"pairs": reads(0.8), "rnn_rate": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
+    linear, drawn, rnn = best_table(right, results(), FILMS).rows
+    assert linear[:4] == ("NBSVM, words and pairs", "", "1", "")
+    assert rnn[:4] == ("RNN, pretrained", "23", "2", "91.0")
+    assert rnn[4].startswith("85.0 (")
+    assert drawn[0] == "RNN, drawn, one rate"
+    assert drawn[-1].startswith("-5.0 (-")
+    assert linear[-1] == rnn[-1] == ""
+
+
 def test_a_row_has_what_its_language_model_took_and_its_accuracy_with_and_without_known_texts() -> None:
     right = {"pairs": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
-    linear, rnn = best_table(right, results(), FILMS, np.arange(100)).rows
+    linear, rnn = whole_table(right, results(), FILMS, np.arange(100), dict.fromkeys(right, "make")).rows
     assert linear[:6] == ("NBSVM, words and pairs", "", "", "", "", "1")
     assert rnn[:7] == ("RNN, pretrained", "120", "8.1", "75", "23", "2", "91.0")
     assert rnn[7].startswith("85.0 (")
-    assert rnn[8] == "83.3", "750 of 900 in the mean"
+    assert rnn[8].startswith("83.3 ("), "750 of 900 in the mean"
+    assert rnn[9] == "make"
+
+
+def test_the_command_of_a_row_trains_its_searches_or_language_model_too() -> None:
+    """The sweeps that it names exist, need no other, and end with the row's own arm."""
+    studies = {name: find_study(name) for name in ("best", "imdb")}
+    runs = {name: planned_runs(study) for name, study in studies.items()}
+    commands = {name: command_of(row, studies[row.study], runs[row.study]) for name, row in ROWS.items()
+                if any(arm == row.arm for _, arm, *_ in runs[row.study])}  # fmt: skip
+    assert {"bag", "pairs", "rnn", "gru_pretrained", "lstm_rate", "gru_lstm_vote"} <= commands.keys()
+    for name, command in commands.items():
+        *start, study, option, names, _, output = command.split()
+        assert (start[-1], study, output) == ("study", ROWS[name].study, f"runs/again/{study}")
+        if option == "--protocols":
+            protocols = [studies[study].protocol(of) for of in names.split(",")]
+            assert set(protocols[-1].reads) <= {of.name for of in protocols}
+            continue
+        sweeps = [studies[study].sweep(of) for of in names.split(",")]
+        trained = {sweep.name for sweep in sweeps}
+        starts = {studies[study].arms[arm].settings.get("pretrained") for sweep in sweeps for arm in sweep.arms}
+        assert {search for sweep in sweeps for search in sweep.rates} | starts - {None} <= trained
+        assert ROWS[name].arm in sweeps[-1].arms
 
 
 @pytest.mark.parametrize(
@@ -87,25 +131,8 @@ def test_a_language_model_is_judged_beside_the_drawn_arm_that_has_all_seeds() ->
     assert (found.verdict, found.rows[0].arm) == (HOLDS, "GRU, pretrained, adversarial 5")
 
 
-def test_arms_of_a_later_protocol_are_shown_seed_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = {
-        (sweep, arm, "", seed): Correct(right, "reviews")
-        for sweep, arm in (
-            ("pretrained_rnn", "rnn_pretrained_512"),
-            ("drawn_rates_rnn", "rnn_drawn_rates"),
-            ("further_layers", "lstm_pretrained_layers"),
-        )
-        for seed, right in enumerate(reads(0.6, 0.88))
-    }
-    monkeypatch.setattr(pretrained, "planned_runs", lambda study: runs if study.name == "best" else {})
-    monkeypatch.setattr(pretrained, "clustered", lambda *_: None)
-    protocol = replace(STUDY.protocol("drawn"), claims=())
-    tables = findings(evidence_of(STUDY, protocol, results()), results()).tables
-    assert tables["accuracy"].rows == [("RNN, drawn, three rates", "60.0, 88.0")]
-
-
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
-    names = "pretrained", "drawn", "vote", "vote_gru", "further"
+    names = "pretrained", "drawn", "vote", "vote_gru", "further", "gain_gru"
     assert [claim.id for name in names for claim in STUDY.protocol(name).claims] == list(COMPARED)
     protocols = [STUDY.protocol(name) for name in ("pretrained", "drawn", "further")]
     sweeps = [sweep for protocol in protocols for sweep in protocol.sweeps if sweep.compared and not sweep.rates]
@@ -119,8 +146,15 @@ def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
 
 def test_a_network_of_another_study_is_trained_as_there_to_measure_what_it_takes() -> None:
     imdb = find_study("imdb")
-    costs = [(sweep, arm) for sweep in STUDY.protocol("further").sweeps if sweep.rates for arm in sweep.arms]
-    networks = sorted(row.arm for name, row in ROWS.items() if row.study == "imdb" and name != "pairs")
+    costs = [
+        (sweep, arm)
+        for name in ("further", "gain_gru")
+        for sweep in STUDY.protocol(name).sweeps
+        if sweep.rates
+        for arm in sweep.arms
+    ]
+    others = {"bag", "words", "pairs", "triples"}
+    networks = sorted(row.arm for name, row in ROWS.items() if row.study == "imdb" and name not in others)
     assert sorted(arm for _, arm in costs) == networks
     for sweep, arm in costs:
         (search,) = sweep.rates
