@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from processes import Ask
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import mask_file, mask_output, masked, masked_command, masked_settings
@@ -45,7 +46,8 @@ def test_the_values_of_variables_are_masked_wherever_they_stand(monkeypatch: pyt
 def test_a_word_of_a_command_that_is_named_as_a_secret_is_masked_to_its_end(name: str, value: str) -> None:
     words = ["sentiment-rnn", "train", f"{name}={value}", "study=a b", "data.tokenizer=basic_english"]
     assert masked_command(words) == f"sentiment-rnn train '{name}=***' 'study=a b' data.tokenizer=basic_english"
-    assert masked_settings({name: [value, {"a": value}], "data.token": None}) == {name: "***", "data.token": None}
+    shown = masked_settings({name: [value, {"a": value}], "data.other_token": None})
+    assert shown == {name: "***", "data.other_token": None}
 
 
 def test_no_secret_of_this_process_is_in_its_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +93,18 @@ def test_a_file_is_rewritten_only_where_it_holds_a_secret(tmp_path: Path) -> Non
     mask_file(path)
     assert path.read_text() == "- tracking.uri=http://***@h\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_secret_reaches_a_file_of_a_sweep(ask: Ask, tmp_path: Path) -> None:
+    """Neither the run's nor those that Hydra writes of each job."""
+    tiny = (
+        "task=adding", "task.steps=4", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "trainer=cpu",
+        "encoder.hidden_size=4", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false",
+    )  # fmt: skip
+    ask("train", tmp_path, "-m", *tiny, f"tracking.directory={tmp_path}/runs", f"study=http://u:{SECRET}@h")
+    written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"multirun.yaml", "overrides.yaml", "config.yaml"} <= {path.name for path in written}
+    assert {path for path, content in written.items() if SECRET.encode() in content} == set()
 
 
 def test_no_secret_reaches_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

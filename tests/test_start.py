@@ -1,6 +1,7 @@
 """Libraries that commands load before their work, each in a process of its own: they are most of the start."""
 
 import json
+import pickle
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from processes import environment, training_that
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
+from sentiment_rnn.runs.callback import SweepCallback
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store
 
@@ -102,10 +104,7 @@ copy.copy(callback)  # where all is loaded, it stops nothing
 
 
 def test_a_job_of_a_sweep_loads_no_more_than_a_run(tmp_path: Path) -> None:
-    pickled = run_python(
-        "import pickle; from sentiment_rnn.runs.callback import SweepCallback as S; print(pickle.dumps(S()).hex())",
-        tmp_path,
-    ).stdout.strip()
+    pickled = pickle.dumps(SweepCallback()).hex()
     loaded, collects, spared = seen(f"{JOB}print({SHOWN})", tmp_path, pickled)
     assert {*FOR_A_RECORD, *FOR_OTHERS} & loaded == set()
     assert collects

@@ -41,16 +41,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]
         config: ReviewConfig = run_config(*overrides, *arguments.overrides)
-    config = resolved(config)
-    runtime.prepare(threads_of(config.trainer))
-    bare, whole = [], []
-    for repeat in range(arguments.repeats):
-        bare.append(bare_loop(config))
-        parts = whole_run(config)
-        whole.append(sum(parts.values()))
-        said = ", ".join(f"{part} {seconds:.2f}" for part, seconds in parts.items())
-        done = f"{config.encoder.name} {repeat + 1}/{arguments.repeats}"
-        print(f"{done}: bare loop {bare[-1]:.2f} s, whole {whole[-1]:.2f} s ({said})")
+        config = resolved(config)
+        runtime.prepare(threads_of(config.trainer))
+        bare, whole = [], []
+        for repeat in range(arguments.repeats):
+            bare.append(bare_loop(config))
+            parts = whole_run(config)
+            whole.append(sum(parts.values()))
+            said = ", ".join(f"{part} {seconds:.2f}" for part, seconds in parts.items())
+            done = f"{config.encoder.name} {repeat + 1}/{arguments.repeats}"
+            print(f"{done}: bare loop {bare[-1]:.2f} s, whole {whole[-1]:.2f} s ({said})")
     medians = statistics.median(bare), statistics.median(whole)
     print(f"{config.encoder.name} medians: {medians[0]:.2f} s, {medians[1]:.2f} s, ratio {medians[1] / medians[0]:.3f}")
 

@@ -58,14 +58,14 @@ class Row(NamedTuple):
 
 
 ROWS = {
-    "bag": Row("bag of words", "imdb", "bag"),
+    "bag": Row("bag of words", "imdb", "bag", seeds=10),
     "words": Row("NBSVM, words", "imdb", "NBSVM, words", seeds=1),
     "pairs": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1),
     "triples": Row("NBSVM, words, pairs and triples", "imdb", "NBSVM, words, pairs and triples", seeds=1),
-    "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way"),
-    "gru": Row("GRU", "imdb", "gru"),
-    "gru_two_way": Row("GRU, two directions", "imdb", "gru_mean_max_two_way"),
-    "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way"),
+    "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way", seeds=10),
+    "gru": Row("GRU", "imdb", "gru", seeds=10),
+    "gru_two_way": Row("GRU, two directions", "imdb", "gru_mean_max_two_way", seeds=10),
+    "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way", seeds=10),
     "rnn_rate": Row("RNN, drawn, one rate", "best", "rnn_drawn_rate"),
     "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
@@ -116,9 +116,10 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     """Weights, minutes and tokens of the runs in a store, and which test reviews are in train."""
     found = Measured()
     for sweep in protocol.sweeps:
+        arms = {study.arms[arm].encoder: arm for arm in sweep.arms}
         with suppress(UserError):  # not in this store: one that was measured before
             for run in results_of(store, find_sweep(store, sweep.name, finished=True)):
-                at = sweep.name, protocol.name, *sweep.arms, "", run.seed, None
+                at = sweep.name, protocol.name, arms[run.encoder], "", run.seed, None
                 found.rows += [(*at, "train", *cost) for cost in costs_of(run)]
     config: ReviewConfig = run_config("data=imdb", *overrides)
     reviews = source_of(config.data).read()
@@ -144,7 +145,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     folders = {name: study.output for name, study in studies.items()}
     if not (folders["best"] / IN_TRAIN).is_file():
         return Findings()
-    runs = {name: planned_runs(study) for name, study in studies.items()}
+    runs = {name: planned_answers(study) for name, study in studies.items()}
     right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
@@ -160,7 +161,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     )
 
 
-def planned_runs(study: Study) -> dict[Key, Correct]:
+def planned_answers(study: Study) -> dict[Key, Correct]:
     """The runs of a study whose seeds its sweeps planned, and what no sweep trained."""
     planned = {sweep.name: sweep.seeds for protocol in study.protocols.values() for sweep in protocol.sweeps}
     return {key: run for key, run in read_correct(study.output).items() if key[-1] in planned.get(key[0], key[-1:])}

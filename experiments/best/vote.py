@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_runs, seeds_of, verdicts_on
+from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_answers, seeds_of, verdicts_on
 from experiments.imdb.word_pairs import FILMS
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence
@@ -28,7 +28,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     Raises:
         UserError: not all of them have run.
     """
-    table, runs, found = read_results(study.output), planned_runs(study), Measured()
+    table, runs, found = read_results(study.output), planned_answers(study), Measured()
     for vote, rows in VOTES[protocol.name].items():
         voters = [seeds_of(ROWS[row].arm, runs) for row in rows]
         for row, of in zip(rows, voters, strict=True):
@@ -53,7 +53,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts; nothing before the votes were counted. The accuracies are rows of `pretrained`'s table."""
     if evidence.protocol.name not in set(table.protocol):
         return Findings()
-    runs, films = planned_runs(evidence.study), np.load(find_study("imdb").output / FILMS)
+    runs, films = planned_answers(evidence.study), np.load(find_study("imdb").output / FILMS)
     votes = VOTES[evidence.protocol.name]
     right = {name: seeds_of(ROWS[name].arm, runs) for vote, rows in votes.items() for name in (vote, *rows)}
     return Findings({}, verdicts_on(evidence.protocol.claims, right, films))

@@ -87,7 +87,7 @@ def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) ->
     Args:
         seeds: seeds of the protocol, by reviews. Others do not count.
     """
-    rows = evidence.table[evidence.table.protocol == evidence.protocol.name].dropna(subset="value")
+    rows = evidence.table[evidence.table.protocol == evidence.protocol.name]
     rows = rows.join(rows.condition.str.extract("^(?P<reviews>.+), (?P<training>before|after) training$"))
     planned = [seed in seeds.get(reviews, ()) for seed, reviews in zip(rows.seed, rows.reviews, strict=True)]
     return rows[np.array(planned, bool)]

@@ -71,7 +71,7 @@ def rows_of_arms(
         of_arm = counts.get(arm, {})
         longest = span(shares_of(of_arm))
         at_lag = said(*of_arm[SHOWN]) if SHOWN in of_arm else NONE
-        scores = next((of.scores[arm, ""] for of in on_imdb if of and (arm, "") in of.scores), None)
+        scores = next((scores for of in on_imdb if of and (scores := of.whole(arm, ""))), None)
         accuracy = worst_to_best(scores) if scores else NONE
         rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy))
     return rows

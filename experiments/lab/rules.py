@@ -194,7 +194,7 @@ def kept(loss: float, baseline: float) -> float:
     Of symbols, it bounds from below what the states say of them (Barber & Agakov 2003). Of sums, it is the share of
     their variance.
     """
-    return max(0.0, 1 - loss / baseline)
+    return max(1 - loss / baseline, 0.0)  # in this order NaN stays
 
 
 def _of_learners(scores: Mapping[tuple[str, str], BySeed], among: Sequence[str]) -> dict[tuple[str, str], BySeed]:
@@ -330,12 +330,12 @@ def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
 
 
 def _arm(given: Any, evidence: Evidence, condition: str) -> str:
-    """An arm by its name, or the arm with the best median on validation; ties go to the first. An arm that was not run
-    comes before all others, so that nothing is judged without it."""
+    """An arm by its name, or the arm with the best median on validation; ties go to the first. An arm that lacks
+    planned seeds comes before all others, so that nothing is judged without it."""
     if isinstance(given, str):
         return given
     arms = given["best_on_validation"]
-    missing = [arm for arm in arms if (arm, condition) not in evidence.validation]
+    missing = [arm for arm in arms if evidence.whole(arm, condition) is None]
     return str(missing[0] if missing else max(arms, key=lambda arm: evidence.validation[arm, condition]))
 
 

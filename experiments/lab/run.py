@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.lab.findings import check_shown, own_module
 from experiments.lab.provenance import provenance_of
 from experiments.lab.study import Protocol, Study, Sweep, find_study
-from experiments.lab.sweeps import Measured, asked_arms, measured, train, trainable
+from experiments.lab.sweeps import Measured, asked_arms, key_of, measured, train, trainable
 from experiments.lab.table import (
     CORRECT,
     RESULTS,
@@ -66,6 +66,7 @@ def run(
             raise UserError(f"{others[0]}: none of these sweeps is one of this protocol; leave --protocols out")
         asked = [study.protocol(name) for name in having]
     changed = [given for given in overrides if not given.lstrip("+").startswith(ELSEWHERE)]
+    others = [given for given in changed if key_of(given) != "encoder"]  # which arms, and nothing of a run
     if changed and study.output == study.folder:
         raise UserError(f"{changed[0]} changes what the protocols of {study.name} fixed; give another --output as well")
     tracking = run_config(*(given for given in overrides if given.startswith("tracking."))).tracking
@@ -85,7 +86,7 @@ def run(
             run_sweep(study, protocol, sweep, tracking, overrides)
         measures = hasattr(own, "measure") and not sweeps
         if measures and (again or left or not read_provenance(study.output)[protocol.name].get(OWN)):
-            add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
+            add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=others))
         elif not left:
             print(f"{protocol.name}: all that is asked for is measured in {study.output}; --again measures it anew")
     return [protocol.name for protocol in asked]
@@ -147,15 +148,21 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
     """Add measurements to the results of a study, all files at once.
 
     Args:
-        trained: how the sweep was trained; it takes the place of what it covers. None: a protocol's own measurements.
+        trained: how the sweep was trained; it takes the place of what it covers. None: a protocol's own measurements,
+            of which those that are no number are left out.
     """
     folder, rows = study.output, rows_of(study.name, found.rows)
-    table = results_so_far(study)
-    if trained:  # of a run that is measured again, perhaps at another draw, nothing old stays
-        runs = ["sweep", "protocol", "arm", "seed"]
-        table = table[~table.set_index(runs).index.isin(rows.set_index(runs).index)]
-    table = joined(table, rows)
-    correct = read_correct(folder) | found.correct
+    rows = rows[rows.value.notna() | rows.draw.notna()]
+    table, correct = results_so_far(study), read_correct(folder)
+    if trained:  # of a run that is trained again, at another draw or diverged, nothing old stays
+        sweep, seeds = trained["sweep"], trained["seeds"]
+        arms = [arm for arm in study.sweep(sweep).arms if study.arms[arm].encoder in trained["encoders"]]
+        old = (table.sweep == sweep) & (table.protocol == protocol.name) & table.arm.isin(arms) & table.seed.isin(seeds)
+        table = table[~old]
+        correct = {
+            key: run for key, run in correct.items() if not (key[0] == sweep and key[1] in arms and key[-1] in seeds)
+        }
+    table, correct = joined(table, rows), correct | found.correct
     check_correct(table, correct, folder, study.own_reviews)
     known = read_provenance(folder)
     if not trained:
@@ -167,7 +174,9 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
         sweeps = known[protocol.name]["sweeps"]
         covered = [
             part for part in sweeps
-            if part["sweep"] == trained["sweep"] and set(part["seeds"]) <= set(trained["seeds"])
+            if part["sweep"] == sweep
+            and set(part["seeds"]) <= set(seeds)
+            and set(part.get("encoders", trained["encoders"])) <= set(trained["encoders"])
         ]  # fmt: skip
         known[protocol.name]["sweeps"] = [part for part in sweeps if part not in covered] + [trained]
     files = {RESULTS: results_csv(table), PROVENANCE: json.dumps(known, indent=1) + "\n", **found.files}

@@ -296,6 +296,8 @@ def _sweep(
     condition = str(at)
     in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over what commas part
     named = {"at": in_names, "rank": rank} | ({"arm": arms[0]} if len(arms) == 1 else {})
+    if conditions and condition and condition not in conditions:
+        raise ValueError(f"sweep {name}: no condition {condition}; expected one of {', '.join(conditions)}")
     of_condition = {vary: at} if vary and condition else conditions.get(condition, {})
     of_arms = [known[arm].settings for arm in arms if arm in known]
     if len({known[arm].encoder for arm in arms if arm in known}) < len(of_arms):

@@ -47,10 +47,10 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
     Args:
         protocol: digest of the protocol, with which its runs are tagged.
         arms: arms that are trained.
-        overrides: Hydra's; they replace the study's.
+        overrides: Hydra's; they replace the study's, but for encoders, which say which arms are asked for.
     """
     command = [sys.executable, "-m", "sentiment_rnn", "train", "--multirun", "--config-dir"]
-    given = [one for one in overrides if not is_for_others(one, sweep)]
+    given = [one for one in overrides if not is_for_others(one, sweep) and key_of(one) != "encoder"]
     own = [one for one in overrides_of(study, sweep, arms) if key_of(one) not in map(key_of, given)]
     command += [str(study.configuration), *own, *given]
     paths = [str(EXPERIMENTS.parent), str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]

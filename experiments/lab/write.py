@@ -12,17 +12,17 @@ from experiments.lab.findings import Findings, Found, findings_of, leading_figur
 from experiments.lab.illustrations import illustration_blocks
 from experiments.lab.run import read_provenance
 from experiments.lab.study import Study, all_studies, find_study
-from experiments.lab.table import check_correct, read_correct, read_results
+from experiments.lab.table import RESULTS, check_correct, read_correct, read_results
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.report.tables import csv_text, markdown, replace_block
+from sentiment_rnn.report.tables import csv_text, find_block, markdown, replace_block
 
 README, SUMMARY, CELLS = "README.md", "docs/findings.md", "docs/cells.md"
 """The first of the project, which has the answer, and of each study; the second has the chosen claims, the third what
 each cell learns."""
 TABLES = "tables"
 """Folder of the further tables of a study."""
-NOT_RUN = "This protocol has not been run yet.\n"
+NOT_RUN, NOT_JUDGED = "This protocol has not been run yet.\n", "No claim can be judged yet.\n"
 
 
 class Block(NamedTuple):
@@ -54,7 +54,10 @@ def checked_results(study: Study) -> pd.DataFrame:
 
 
 def findings_by_protocol(study: Study) -> dict[str, Findings]:
-    """The findings of the protocols that have rows; of the others none. Raises as `checked_results`."""
+    """The findings of the protocols that have rows; of the others none. Raises as `checked_results`, but for a study
+    that has no results yet."""
+    if not (study.output / RESULTS).is_file() and not read_provenance(study.output):
+        return {}
     table = checked_results(study)
     return {name: findings_of(study, study.protocol(name), table) for name in table.protocol.unique()}
 
@@ -72,9 +75,10 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
             tables = list(found[name].tables.values()) if name in found else []
             judged = verdict_table(protocol_table(study, protocol, claims), f"{TABLES}/{name}_claims.csv")
             page = study.folder / study.page(name)
-            yield Block(page, name, markdown(tables[:1]) or ("" if judged.rows else NOT_RUN))
-            yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else NOT_RUN)
-        if study.leading:
+            none = NOT_JUDGED if name in found else NOT_RUN
+            yield Block(page, name, markdown(tables[:1]) or ("" if name in found else NOT_RUN))
+            yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else none)
+        if study.leading and found:
             yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))
     yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
     yield Block(root / CELLS, "learned", markdown([learned_table(root / "experiments", findings)]))
@@ -117,7 +121,7 @@ def write_tables(findings: Sequence[Found]) -> None:
 def write_figures(study: Study, found: Mapping[str, Findings]) -> list[Path]:
     """Draw the figures of a study from its findings; their paths."""
     drawn = {name: figure for one in found.values() for name, figure in one.figures.items()}
-    if leading := leading_figure(study, read_results(study.output)):
+    if found and (leading := leading_figure(study, read_results(study.output))):
         drawn[f"{study.name}_leading"] = leading
     return write_folder(study.output / "figures", {}, drawn)
 
@@ -136,6 +140,8 @@ def write(root: Path, studies: Sequence[str]) -> None:
             f"<!-- {block.name}:start -->\n<!-- {block.name}:end -->\n" for block in blocks if block.document == page
         )
         page.write_text("\n".join([f"# {page.stem}\n", *marks]))
+    for block in blocks:
+        find_block(block.document, block.name)
     for block in blocks:
         replace_block(*block)
     print("written: the blocks of all documents, and further tables")

@@ -125,19 +125,19 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(override: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    "override",
+    ("override", "said"),
     [
-        "encoder.hidden_size=8,-1",
-        "data.validation_fraction=0.1,1.5",
-        "encoder=rnn,mlp",
-        "encoder=rnn,null",
-        "+foo=1,2",
-        "encoder=[rnn,lstm]",
-        "encoder=lstm,[gru]",
+        ("encoder.hidden_size=8,-1", "encoder.hidden_size=-1: expected a number of at least 1"),
+        ("data.validation_fraction=0.1,1.5", "data.validation_fraction=1.5: expected a fraction between 0 and 1"),
+        ("encoder=rnn,mlp", "Could not find 'encoder/mlp'"),
+        ("encoder=rnn,null", "encoder=rnn,null: expected one of bag,"),
+        ("+foo=1,2", "foo: no such key"),
+        ("encoder=[rnn,lstm]", "encoder=[rnn,lstm]: a run has one encoder; -m encoder=rnn,lstm runs each in turn"),
+        ("encoder=lstm,[gru]", "encoder=lstm,[gru]: a run has one encoder; -m encoder=lstm,gru runs each in turn"),
     ],
 )
-def test_a_sweep_with_one_wrong_job_starts_none(override: str, tmp_path: Path, refused: Refused) -> None:
-    refused(tmp_path, "-m", override, f"data.directory={tmp_path}/data")
+def test_a_sweep_with_one_wrong_job_starts_none(override: str, said: str, tmp_path: Path, refused: Refused) -> None:
+    assert said in refused(tmp_path, "-m", override, f"data.directory={tmp_path}/data")
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 

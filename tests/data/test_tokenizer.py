@@ -211,6 +211,10 @@ def test_a_name_of_no_function_is_refused_in_one_line(own_module: Path, name: st
     assert "\n" not in str(refused.value)
 
 
+def test_torchtexts_own_tokenizer_needs_no_other_package() -> None:
+    assert splitter("basic_english")("Good film") == ["good", "film"]
+
+
 @pytest.mark.parametrize("name", TORCHTEXT)
 def test_a_tokenizer_of_torchtext_splits_a_text_or_says_what_is_missing(name: str) -> None:
     try:
@@ -246,7 +250,7 @@ def test_a_file_may_name_a_tokenizer_of_this_package_that_nobody_has_imported(
 
 @pytest.mark.parametrize("name", ["builtins.eval", "os.system", "subprocess.getoutput"])
 def test_a_function_that_runs_what_it_reads_is_no_tokenizer_of_a_file(name: str) -> None:
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=f"^data.tokenizer={name}: not marked as a tokenizer"):
         check_splitter(name)
 
 

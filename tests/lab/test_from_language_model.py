@@ -17,7 +17,7 @@ from experiments.best.pretrained import (
     best_table,
     command_of,
     findings,
-    planned_runs,
+    planned_answers,
     seeds_of,
     verdict,
     whole_table,
@@ -88,7 +88,7 @@ def test_a_row_has_what_its_language_model_took_and_its_accuracy_with_and_withou
 def test_the_command_of_a_row_trains_its_searches_or_language_model_too() -> None:
     """The sweeps that it names exist, need no other, and end with the row's own arm."""
     studies = {name: find_study(name) for name in ("best", "imdb")}
-    runs = {name: planned_runs(study) for name, study in studies.items()}
+    runs = {name: planned_answers(study) for name, study in studies.items()}
     commands = {name: command_of(row, studies[row.study], runs[row.study]) for name, row in ROWS.items()
                 if any(arm == row.arm for _, arm, *_ in runs[row.study])}  # fmt: skip
     assert {"bag", "pairs", "rnn", "gru_pretrained", "lstm_rate", "gru_lstm_vote"} <= commands.keys()
@@ -213,7 +213,7 @@ def test_seeds_that_no_sweep_planned_do_not_count(monkeypatch: pytest.MonkeyPatc
     runs = {("pretrained_rnn", "rnn_pretrained_512", "", seed): right for seed in (0, 2, 7)}
     of_no_sweep = {("vote", "rnn_vote", "", 0): right}
     monkeypatch.setattr(pretrained, "read_correct", lambda _: runs | of_no_sweep)
-    counted = planned_runs(STUDY)
+    counted = planned_answers(STUDY)
     assert len(seeds_of(ROWS["rnn_pretrained"].arm, counted)) == 2
     assert len(seeds_of(ROWS["rnn_vote"].arm, counted)) == 1, "no sweep of its own"
 
@@ -232,17 +232,25 @@ def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     curves = {"train/epoch_seconds": [60.0, 30.0], "train/tokens_per_second": [10.0, 20.0]}
-    run = SimpleNamespace(seed=0, metrics={"parameters": 7.0}, curve=lambda name: ([1, 2], curves[name]))
+
+    def runs_of(_: object, sweep: str) -> list[SimpleNamespace]:
+        encoders = [STUDY.arms[arm].encoder for arm in STUDY.sweep(sweep).arms]
+        shared = {"seed": 0, "metrics": {"parameters": 7.0}, "curve": lambda name: ([1, 2], curves[name])}
+        return [SimpleNamespace(encoder=encoder, **shared) for encoder in encoders]
+
     reviews = {
         split: [Review(text, 0, 0, "", f"{split}/{place}") for place, text in enumerate(texts)]
         for split, texts in {"train": ["good", "bad"], "validation": ["fine"], "test": ["dull", "fine", "bad"]}.items()
     }
-    monkeypatch.setattr(pretrained, "find_sweep", lambda *_, **__: None)
-    monkeypatch.setattr(pretrained, "results_of", lambda *_: [run])
+    monkeypatch.setattr(pretrained, "find_sweep", lambda _, sweep, **__: sweep)
+    monkeypatch.setattr(pretrained, "results_of", runs_of)
     monkeypatch.setattr(pretrained, "source_of", lambda _: SimpleNamespace(read=lambda: reviews))
-    measured = pretrained.measure(STUDY, PROTOCOL, SimpleNamespace())  # type: ignore[arg-type]
+    protocol = STUDY.protocol("further")
+    measured = pretrained.measure(STUDY, protocol, SimpleNamespace())  # type: ignore[arg-type]
     table = rows_of("best", measured.rows)
-    assert set(table.sweep) == {sweep.name for sweep in PROTOCOL.sweeps}
+    assert set(zip(table.sweep, table.arm, strict=True)) == {
+        (sweep.name, arm) for sweep in protocol.sweeps for arm in sweep.arms
+    }
     assert {metric: table.value[table.metric == metric].iloc[0] for metric in ("weights", "minutes", "tokens")} == {
         "weights": 7, "minutes": 1.5, "tokens": 1200,
     }  # fmt: skip

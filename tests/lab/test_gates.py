@@ -215,7 +215,7 @@ def test_runs_are_those_that_are_right_at_the_longest_lag() -> None:
     assert that_hold(runs) == runs[:1]
 
 
-def test_models_of_runs_give_every_number_that_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_of_runs_give_each_kind_of_committed_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (gates, readers):
         monkeypatch.setattr(module, "LONGEST", 20)
     runs = [trained_run(tmp_path, arm, seed=20, lag=20) for arm in ("lstm", "rnn")]

@@ -233,7 +233,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return trained_run(tmp_path_factory.mktemp("run"), "lstm", seed=20, lag=60)
 
 
-def test_models_of_a_run_give_every_number_that_is_committed(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_of_a_run_give_each_kind_of_committed_number(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "find_sweep", lambda *_, **__: None)
     monkeypatch.setattr(models, "results_of", lambda *_: [run])
     monkeypatch.setattr(gradient_flow, "READ_IMDB", ("lstm",))

@@ -214,6 +214,7 @@ def test_nothing_is_compared_with_the_best_before_each_of_them_was_run(verdicts:
     asked = claim("learns_more", pairs=[[{"best_on_validation": ["lstm", "gru"]}, "rnn"]])
     scores = {("lstm", "20"): learners(20), ("rnn", "20"): learners(0)}
     assert verdicts(scores, asked) == {}
+    assert verdicts(scores | {("gru", "20"): [0.5] * 19}, asked) == {}, "a seed is missing"
     assert verdicts(scores | {("gru", "20"): learners(0)}, asked) == {"learns_more": HOLDS}
 
 
@@ -293,6 +294,7 @@ def test_a_textbook_task_is_scored_by_what_is_kept_of_it(tmp_path: Path) -> None
     found = evidence_of(study, study.protocols["first"], rows_of("made", rows))
     assert found.scores["rnn", "20"] == pytest.approx({0: 0.75, 1: 0.5, 2: 0.0})
     assert kept(0.0, 0.2) == 1
+    assert math.isnan(kept(math.nan, 0.2)), "nothing was measured"
 
 
 @pytest.mark.parametrize(

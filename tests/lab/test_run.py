@@ -222,6 +222,25 @@ def test_of_a_final_that_is_measured_again_at_another_draw_nothing_old_stays(stu
     assert list(zip(rows.protocol, rows.draw.fillna(-1), strict=True)) == [("second", -1), ("first", 4)]
 
 
+def test_of_a_seed_that_diverged_when_it_was_trained_again_nothing_old_stays(study: Study) -> None:
+    first = study.protocols["first"]
+    freeze(study, first)
+    add(study, first, found({0: 0.5, 1: 0.5, 2: 0.5}), trained("learn_20", [0, 1, 2]))
+    add(study, first, found({0: 0.9}), trained("learn_20", [0, 1]))
+    assert values_of(read_results(study.folder), "accuracy")["lstm", "20"] == {2: 0.5, 0: 0.9}
+    assert [key[-1] for key in read_correct(study.folder)] == [2, 0]
+
+
+def test_what_is_no_number_is_left_out_but_for_the_score_of_a_draw(study: Study) -> None:
+    """`read_results` takes a number that is missing for damage."""
+    first = study.protocols["first"]
+    freeze(study, first)
+    draw = "search_20", "first", "lstm", "20", 100, 3, "validation", "score", float("nan")
+    own = "learn_20", "first", "lstm", "20", 0, None, "test", "half_life", float("nan")
+    add(study, first, Measured([draw, own]))
+    assert list(read_results(study.folder).metric) == ["score"]
+
+
 def test_what_a_protocol_measured_of_another_ones_runs_is_out_of_date_once_these_are_new(tmp_path: Path) -> None:
     first = {"date": "2026-01-02", "sweeps": [{"name": "learn", "arms": ["lstm"], "seeds": 0}]}
     others = {"reader": {"date": "2026-01-03", "reads": ["first"]}, "other": {"date": "2026-01-04"}}
@@ -279,6 +298,9 @@ def test_a_sweep_that_is_trained_again_takes_the_place_of_what_it_covers(study: 
     assert [(part["sweep"], part["seeds"]) for part in parts] == [
         ("learn_20", [2, 3]), ("learn_20", [0, 1]), ("learn_50", [0, 1]),
     ]  # fmt: skip
+    add(study, first, Measured(), trained("learn_50", [0, 1]) | {"encoders": ["rnn"]})
+    parts = read_provenance(study.folder)["first"]["sweeps"]
+    assert [part["encoders"] for part in parts] == [["lstm"], ["lstm"], ["lstm"], ["rnn"]], "of other encoders"
 
 
 def test_committed_provenance_has_the_digest_of_each_protocol_that_has_results() -> None:

@@ -181,6 +181,7 @@ HALF = {"settings": {"precision": "bfloat16"}}
         ({"sweeps": [ONE]}, {"arms": {"rnn": HALF, "lstm": None}}, "different settings"),
         ({"sweeps": [ONE]}, {"arms": {"rnn": None, "lstm": {"encoder": "rnn"}}}, "two of its arms have one encoder"),
         ({}, {"arms": {"mine": {"encoder": "nowhere"}}}, "no file of encoder nowhere, and no color and no label"),
+        ({"sweeps": [ONE | {"at": ["copying 2"]}]}, {"conditions": {"copying 1": {}}}, "no condition copying 2;"),
         ({"sweeps": [ONE | {"seeds": "0 to 9"}]}, {}, "0 to 9: expected a range such as 0-19"),
         ({"sweeps": [{"name": "learn", "arms": ["rnn"]}]}, {}, "seeds"),
         ({}, {"protocols": {"first": {"sweeps": []}}}, "no 'date'"),
@@ -240,10 +241,10 @@ def test_everything_that_a_study_refers_to_is_there(study: Study) -> None:
         for rate in sweep.rates:
             other, _, name = rate.format(at=sweep.condition.replace(",", "").replace(" ", "_")).rpartition("/")
             assert (find_study(other) if other else study).sweep(name).searches
-    days = [datetime.date.fromisoformat(protocol.path.name[:10]) for protocol in study.protocols.values()]
+    for protocol in study.protocols.values():
+        assert datetime.date.fromisoformat(protocol.path.name[:10])
     texts = {path.name for path in (study.folder / "protocols").iterdir()}
     assert texts == {protocol.path.name for protocol in study.protocols.values()}
-    assert days, study.name
 
 
 def test_a_later_claim_supersedes_an_earlier_one_and_not_itself() -> None:

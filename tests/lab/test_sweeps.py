@@ -19,7 +19,7 @@ from made_studies import make_study, search_rows
 
 from experiments.lab import sweeps
 from experiments.lab.study import ENCODERS, Study, Sweep, all_studies, find_study
-from experiments.lab.sweeps import learning_time, measured, overrides_of, train, trainable
+from experiments.lab.sweeps import asked_arms, learning_time, measured, overrides_of, train, trainable
 from experiments.lab.table import check_correct, results_csv, rows_of, values_of
 from made_results import make_result, predictions_of
 from sentiment_rnn.config.folders import CONFIGURATION
@@ -141,6 +141,18 @@ def test_an_override_takes_the_place_of_what_the_study_says_but_for_seeds_of_sea
     ]
     assert swept == [["seed=100", "optimizer.draw=0,1", "data.max_lag=7"], ["seed=0,1", "data.max_lag=7"]]
     assert all(command[-1] == "trainer.threads=1" for command, _ in started)
+
+
+def test_encoders_that_are_asked_for_choose_arms_and_reach_no_other_sweep(
+    started: list[tuple[list[str], dict[str, str]]], tmp_path: Path
+) -> None:
+    study = make_study(tmp_path)
+    given = ["encoder=rnn,bag"]
+    arms = asked_arms(study, study.sweep("search_20"), given)
+    train(study, study.sweep("search_20"), "ab12", arms, given)
+    ((command, _),) = started
+    assert arms == ["rnn"]
+    assert [one for one in command if one.startswith("encoder=")] == ["encoder=rnn"]
 
 
 def test_a_single_draw_is_meant_for_a_sweep_that_is_compared_too(

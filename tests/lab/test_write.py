@@ -123,9 +123,21 @@ def test_a_protocol_that_has_not_run_says_so(study: Study, tmp_path: Path) -> No
 
 
 def test_a_document_without_its_block_is_one_line(study: Study, tmp_path: Path) -> None:
-    (study.folder / "README.md").write_text("# No block\n")
-    with pytest.raises(UserError, match=r"README\.md has no block <!-- first:start --> .*; put the two lines where"):
+    page = "# One block\n<!-- first:start -->\n<!-- first:end -->\n"
+    (study.folder / "README.md").write_text(page)
+    said = r"README\.md has no block <!-- first_claims:start --> .*; put the two lines where"
+    with pytest.raises(UserError, match=said):
         write(tmp_path, [])
+    assert (study.folder / "README.md").read_text() == page, "nothing is half-written"
+
+
+def test_a_study_without_results_stops_no_other(study: Study, tmp_path: Path) -> None:
+    (study.folder / RESULTS).unlink()
+    (study.folder / "provenance.json").unlink()
+    (tmp_path / "experiments" / CHOSEN).write_text("{}\n")
+    assert [found for _, found in all_findings(tmp_path)] == [{}]
+    first, *_ = generated_blocks(tmp_path, all_findings(tmp_path))
+    assert first.text == NOT_RUN
 
 
 def test_results_that_were_measured_by_another_protocol_are_refused(study: Study) -> None:

@@ -16,14 +16,18 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.inference.calibration import fit_temperature
 from sentiment_rnn.inference.package import read_package
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
+from sentiment_rnn.runs.restored import data_of, load_tested, rebuild_initial
 from sentiment_rnn.tracking.models import DATA, fetch_run_model
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
+from sentiment_rnn.tracking.results import result_of
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run, runs_in
 
@@ -53,13 +57,13 @@ def test_the_same_seed_gives_the_same_metrics_twice_and_another_seed_others(tmp_
     assert found[0] != found[2]
 
 
-def logits_of(config: RunConfig, checkpoint: Path) -> np.ndarray:
-    """float32 [N], what the weights of a checkpoint say of the test reviews."""
+def logits_of(config: RunConfig, checkpoint: Path, split: str = "test") -> np.ndarray:
+    """float32 [N], what the weights of a checkpoint say of the reviews of a split."""
     model = SentimentClassifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     data = ReviewData(config.data)
-    logits = np.full(60, np.nan, dtype=np.float32)
+    logits = np.full(len(data.corpus.splits[split]), np.nan, dtype=np.float32)
     with torch.no_grad():
-        for batch in data.test_dataloader():
+        for batch in data.test_dataloader() if split == "test" else data.val_dataloader():
             logits[batch.indices] = model(batch.tokens, batch.lengths)
     return logits
 
@@ -79,9 +83,24 @@ def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_ch
     logits = logits_of(config, Path(run.data.tags[CHECKPOINT_TAG]))
     np.testing.assert_array_equal(recorded.logits, logits)
     np.testing.assert_array_equal(recorded.uncalibrated > 0.5, recorded.probabilities > 0.5)
+    validation = ReviewData(config.data).corpus.splits["validation"]
+    of_validation = logits_of(config, Path(run.data.tags[CHECKPOINT_TAG]), "validation")
+    assert recorded.temperature == pytest.approx(fit_temperature(of_validation, validation.labels), rel=1e-6)
     assert recorded.correct.mean() == pytest.approx(run.data.metrics["test/accuracy"])
     best = max(point.value for point in client.get_metric_history(run.info.run_id, "val/accuracy"))
     assert run.data.metrics["val/best_accuracy"] == pytest.approx(best) == pytest.approx(value), "a search's target"
+
+
+def test_the_recorded_gradients_are_those_of_validation_reviews_before_and_after_training(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "encoder=lstm", "precision=float32"), [])
+    result = result_of(open_store(small_config(tmp_path).tracking), last_run(tmp_path)[1])
+    data = data_of(result)
+    reviews = data.reviews("validation")
+    sample = reviews[np.random.default_rng(0).permutation(len(reviews))[:128].tolist()]
+    _, before, after = result.gradients
+    for recorded, model in ((before, rebuild_initial(result, data)), (after, load_tested(result))):
+        np.testing.assert_allclose(recorded, gradient_by_step_back(model, sample), rtol=1e-4)
+    assert not np.allclose(before, after, rtol=1e-2)
 
 
 @pytest.mark.parametrize("keeps", ["false", "true"])
@@ -145,12 +164,19 @@ def test_a_packaged_model_shuffles_words_as_its_run_did(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:
-    train(small_config(tmp_path, "encoder=bag", FULL), [])
+    config = small_config(tmp_path, "encoder=bag", FULL)
+    train(config, [])
     client, run = last_run(tmp_path)
     table = json.loads(Path(client.download_artifacts(run.info.run_id, "mistakes.json", str(tmp_path))).read_text())
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     assert rows, "a bag of words cannot be right about every generated review"
     assert all((row["probability"] > 0.5) != (row["label"] == 1) for row in rows)
+    data = ReviewData(config.data)
+    split = data.corpus.splits["test"]
+    for row in rows:
+        place = list(split.names).index(row["review"])
+        text = " ".join(data.corpus.tokenizer.decode(data.reviews("test").tokens_of(place)))
+        assert (row["label"], row["rating"], row["text"]) == (split.labels[place], split.ratings[place], text)
     sureness = [abs(row["probability"] - 0.5) for row in rows]
     assert sureness == sorted(sureness, reverse=True)
 

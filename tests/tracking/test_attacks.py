@@ -228,8 +228,6 @@ def test_what_was_deleted_and_restored_while_a_run_trained_is_complete(
     train(run_config(*TINY, "trainer.epochs=8", *place), [])
     _, (run,) = runs_of(server, experiment)
     assert (run.info.status, run.info.lifecycle_stage) == ("FINISHED", "active")
-    with monkeypatch.context() as calm:
-        calm.undo()
     monkeypatch.undo()
     alone, expected = undisturbed(tmp_path, "trainer.epochs=8")
     assert rows(client, run) == rows(alone, expected)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.imdb.filler import FILLERS, SENTENCES
 from proxies import reply, serving
 from sentiment_rnn.config.components import part_arguments
 from sentiment_rnn.config.data import DataConfig
@@ -26,6 +27,7 @@ from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.review import SPLITS, Review
 from sentiment_rnn.data.sources import imdb
 from sentiment_rnn.data.sources.imdb import Imdb
+from sentiment_rnn.data.tokenizer import UNKNOWN_ID
 from sentiment_rnn.errors import UserError
 
 Config = Callable[..., DataConfig]
@@ -218,6 +220,10 @@ def test_the_real_vocabulary_is_counted_on_the_training_part_alone(real: Real) -
     assert counts.min() >= 2
     everywhere = sum(np.bincount(corpus.splits[split].tokens, minlength=30_000) for split in SPLITS)[2:]
     assert (np.diff(everywhere) > 0).any()
+    filler = FILLERS[SENTENCES].split()
+    tokens = corpus.tokenizer.encode(" ".join(filler))
+    unknown = [word for word, token in zip(filler, tokens, strict=True) if token == UNKNOWN_ID]
+    assert (len(filler), unknown) == (46, ["rained"]), "as experiments/imdb/filler.md says"
 
 
 @pytest.mark.imdb
