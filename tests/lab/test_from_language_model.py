@@ -111,6 +111,7 @@ def test_the_command_of_a_row_trains_its_searches_or_language_model_too() -> Non
     [
         ("lstm", 0.95, 0.9, HOLDS), ("lstm", 0.905, 0.9, FAILS), ("lstm", 0.91, 0.9, UNDECIDED),
         ("linear", 0.95, 0.9, HOLDS), ("linear", 0.85, 0.9, FAILS),
+        ("last_lstm", 0.901, 0.9, HOLDS), ("last_lstm", 0.92, 0.9, FAILS), ("averaging", 0.92, 0.9, HOLDS),
         ("gru", 0.901, 0.9, HOLDS), ("gru", 0.95, 0.9, FAILS), ("gru", 0.91, 0.9, UNDECIDED),
     ],
 )  # fmt: skip
@@ -132,9 +133,9 @@ def test_a_language_model_is_judged_beside_the_drawn_arm_that_has_all_seeds() ->
 
 
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
-    names = "pretrained", "drawn", "vote", "vote_gru", "further", "gain_gru"
+    names = "pretrained", "drawn", "vote", "vote_gru", "further", "recipe"
     assert [claim.id for name in names for claim in STUDY.protocol(name).claims] == list(COMPARED)
-    protocols = [STUDY.protocol(name) for name in ("pretrained", "drawn", "further")]
+    protocols = [STUDY.protocol(name) for name in ("pretrained", "drawn", "further", "recipe")]
     sweeps = [sweep for protocol in protocols for sweep in protocol.sweeps if sweep.compared and not sweep.rates]
     votes = {vote for of in VOTES.values() for vote in of}
     own = {row.arm: row.words for name, row in ROWS.items() if row.study == "best" and name not in votes}
@@ -148,7 +149,7 @@ def test_a_network_of_another_study_is_trained_as_there_to_measure_what_it_takes
     imdb = find_study("imdb")
     costs = [
         (sweep, arm)
-        for name in ("further", "gain_gru")
+        for name in ("further", "recipe")
         for sweep in STUDY.protocol(name).sweeps
         if sweep.rates
         for arm in sweep.arms
