@@ -8,9 +8,9 @@ import pandas as pd
 
 from experiments.lab.answer import answer_table, learned_table
 from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table, verdict_table
-from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table
+from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table, own_module
 from experiments.lab.illustrations import illustration_blocks
-from experiments.lab.run import read_provenance
+from experiments.lab.run import OWN, read_provenance
 from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.table import RESULTS, check_correct, read_correct, read_results
 from sentiment_rnn.errors import UserError
@@ -145,3 +145,14 @@ def write(root: Path, studies: Sequence[str]) -> None:
     for block in blocks:
         replace_block(*block)
     print("written: the blocks of all documents, and further tables")
+    for where, name in not_measured(findings):
+        print(f"{name}: not measured since its latest runs; python -m experiments.lab study {where} --protocols {name}")
+
+
+def not_measured(findings: Sequence[Found]) -> Iterator[tuple[str, str]]:
+    """Studies and protocols that measure something of their own, and have not since a run was trained."""
+    for study, found in findings:
+        began = read_provenance(study.output)
+        for name in found:
+            if hasattr(own_module(study, study.protocols[name]), "measure") and OWN not in began[name]:
+                yield study.name, name

@@ -1,8 +1,10 @@
 """Generated blocks, tables and figures of the documents agree with the committed results."""
 
+import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from made_studies import RULES, learners, make_study, table_of
@@ -138,6 +140,22 @@ def test_a_study_without_results_stops_no_other(study: Study, tmp_path: Path) ->
     assert [found for _, found in all_findings(tmp_path)] == [{}]
     first, *_ = generated_blocks(tmp_path, all_findings(tmp_path))
     assert first.text == NOT_RUN
+
+
+def test_a_protocol_that_was_not_measured_since_its_latest_runs_is_named(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, [])
+    assert "not measured" not in capsys.readouterr().out, "it has no measurements of its own"
+    monkeypatch.setattr(write_module, "own_module", lambda *_: SimpleNamespace(measure=None))
+    write(tmp_path, [])
+    said = "first: not measured since its latest runs; python -m experiments.lab study made --protocols first\n"
+    assert said in capsys.readouterr().out
+    began = json.loads((study.folder / "provenance.json").read_text())
+    began["first"]["own"] = True
+    (study.folder / "provenance.json").write_text(json.dumps(began))
+    write(tmp_path, [])
+    assert "not measured" not in capsys.readouterr().out
 
 
 def test_results_that_were_measured_by_another_protocol_are_refused(study: Study) -> None:
