@@ -73,8 +73,8 @@ def test_the_champion_is_the_best_on_validation(store: Store) -> None:
     assert runs["champion"].info.run_id == best.info.run_id
 
 
-def test_comparing_again_registers_nothing_twice_and_says_so(compared: Path, store: Store) -> None:
-    said = run_command("compare", compared, "mine", "--register", status=0).stdout
+def test_comparing_again_registers_nothing_twice_and_says_so(compared: Path, store: Store, ask: Ask) -> None:
+    said = ask("compare", compared, "mine", "--register").stdout
     assert len(store.client.search_model_versions("name = 'demo'")) == 2
     for alias in ("champion", "rnn", "lstm"):
         assert f"registered already as demo@{alias}, version " in said

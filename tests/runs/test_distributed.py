@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from processes import environment, run_command, training_that
+from processes import Refused, environment, run_command, training_that
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import runs_in
@@ -31,11 +31,9 @@ def disturbed(program: str, folder: Path, *arguments: str) -> subprocess.Complet
     return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, timeout=280)
 
 
-def test_a_sweep_on_several_devices_of_this_machine_is_one_line(tmp_path: Path) -> None:
-    refused = run_command("train", tmp_path, "-m", *SMALL, "seed=0,1", status=1)
-    assert re.fullmatch(
-        r"error: trainer.devices=2 trainer.nodes=1: .* hydra/launcher=slurm alone, .*\n", refused.stderr
-    )
+def test_a_sweep_on_several_devices_of_this_machine_is_one_line(tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "-m", *SMALL, "seed=0,1")
+    assert re.fullmatch(r"error: trainer.devices=2 trainer.nodes=1: .* hydra/launcher=slurm alone, .*", line)
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 

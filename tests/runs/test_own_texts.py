@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from processes import Refused, run_command
+from processes import Ask, Refused, run_command
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
@@ -59,11 +59,11 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     return folder, trained, compared
 
 
-def test_a_csv_becomes_a_registered_model_of_the_name_that_answers(used: tuple[Path, str, str]) -> None:
+def test_a_csv_becomes_a_registered_model_of_the_name_that_answers(used: tuple[Path, str, str], ask: Ask) -> None:
     folder, _, compared = used
     assert "registered as mine@champion, version " in compared
     assert "registered as mine@bag, version " in compared
-    asked = run_command("predict", folder, "--model", "mine@champion", "--json", "good great", "", status=0)
+    asked = ask("predict", folder, "--model", "mine@champion", "--json", "good great", "")
     answers = [json.loads(line) for line in asked.stdout.splitlines()]
     assert [answer["label"] is None for answer in answers] == [False, True]
     assert answers[0]["known_tokens"] == 2

@@ -13,7 +13,7 @@ import yaml
 from forked_commands import Command
 from mlflow import MlflowClient
 
-from processes import run_command, wait_for
+from processes import Ask, run_command, wait_for
 from sentiment_rnn.runs.callback import summary_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import QUICK
@@ -109,8 +109,8 @@ def test_the_parent_reaches_a_worker_in_its_configuration_and_is_none_of_what_th
         assert "parent" not in given
 
 
-def test_a_job_of_a_sweep_without_its_parent_is_refused_in_one_line(tmp_path: Path) -> None:
-    done = run_command("train", tmp_path, "-m", *SMALL, "encoder=bag", "~hydra/callbacks", status=1)
+def test_a_job_of_a_sweep_without_its_parent_is_refused_in_one_line(tmp_path: Path, ask: Ask) -> None:
+    done = ask("train", tmp_path, "-m", *SMALL, "encoder=bag", "~hydra/callbacks", status=1)
     assert done.stderr.splitlines()[-1].startswith("error: tracking.parent: this job of a sweep was told none")
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
@@ -120,9 +120,8 @@ def test_all_jobs_read_one_token_cache(swept: Path) -> None:
     assert len(caches) == 1
 
 
-def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path) -> None:
-    done = run_command("compare", swept, "mine", "--output", "out")
-    assert done.returncode == 0, done.stderr
+def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path, ask: Ask) -> None:
+    done = ask("compare", swept, "mine", "--output", "out")
     table = (swept / "out" / "table.md").read_text()
     assert "| rnn |" in table
     assert "| bag |" in table
