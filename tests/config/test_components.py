@@ -198,6 +198,15 @@ def test_a_source_of_ones_own_keeps_the_name_that_the_tool_once_gave_a_key(mine:
     assert recorded(settings).data.max_distance == 50
 
 
+def test_a_reference_in_what_was_recorded_is_refused_and_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SECRET", "hidden")
+    settings = run_config("tracking.directory=there").settings()
+    settings["study"] = "${oc.env:A_SECRET}"
+    with pytest.raises(UserError, match="it holds a reference, and a recorded value is plain") as refused:
+        recorded(settings)
+    assert "hidden" not in str(refused.value)
+
+
 def test_a_key_of_tracking_that_an_earlier_version_had_is_passed_over() -> None:
     settings = run_config("tracking.directory=there").settings()
     settings["tracking"]["model"] = "mine"

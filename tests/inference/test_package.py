@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from encoder_targets import TARGETS
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.package import Package, read_package, write_package
+from sentiment_rnn.inference.package import Package, read_backbone, read_package, write_package
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.network import SentimentNetwork
 
@@ -198,6 +198,23 @@ def test_a_weight_that_is_no_number_is_refused(folder: Path) -> None:
     sign(folder)
     with pytest.raises(UserError, match="no number"):
         read_package(folder)
+    save_file(
+        weights | {"backbone.embedding.weight": torch.full((20, 3), float("nan"))}, folder / "weights.safetensors"
+    )
+    sign(folder)
+    with pytest.raises(UserError, match="no number"):
+        read_backbone(folder)
+
+
+@pytest.mark.parametrize("found", [torch.zeros(3), torch.zeros((1, 3), dtype=torch.int64)])
+@pytest.mark.parametrize("read", [read_package, read_backbone])
+def test_training_texts_that_are_no_fingerprints_are_refused(
+    folder: Path, read: Callable[[Path], object], found: torch.Tensor
+) -> None:
+    save_file({"fingerprints": found}, folder / "training_texts.safetensors")
+    sign(folder)
+    with pytest.raises(UserError, match="fingerprints of type"):
+        read(folder)
 
 
 def test_an_encoder_of_ones_own_is_loaded_where_it_was_imported_and_only_there(

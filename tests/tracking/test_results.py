@@ -207,6 +207,27 @@ def test_where_a_server_keeps_no_artifacts_it_is_one_line(
     assert "\n" not in str(refused.value)
 
 
+def test_where_the_folder_of_a_store_cannot_be_written_it_is_one_line(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(store.client, "log_text", refuse)
+    with pytest.raises(UserError, match=r"nothing was logged \(Permission denied\); make its folder writable"):
+        log_comparison(store, find_sweep(store, "deep"), {"table.md": "| |"}, Figure())
+
+
+def test_a_sweep_without_a_finished_run_is_one_line(store: Store) -> None:
+    client = store.client
+    parent = client.create_run(store.experiment_id, tags={STUDY_TAG: "none", SWEEP_TAG: "none"}, run_name="none")
+    client.log_dict(parent.info.run_id, {"jobs": []}, "sweep.yaml")
+    client.set_terminated(parent.info.run_id)
+    with pytest.raises(UserError, match=r"^sweep none .*: no finished run to compare$"):
+        results_of(store, client.get_run(parent.info.run_id))
+    client.delete_run(parent.info.run_id)
+
+
 def test_the_configuration_of_another_version_is_one_line(store: Store) -> None:
     client = store.client
     run_id = client.create_run(store.experiment_id).info.run_id
