@@ -43,7 +43,7 @@ define compared
 @$(RUN) sentiment_rnn compare $(1) --store $(STORE) --output $(or $(OUTPUT),$(STORE)/$(1)) $(2)
 endef
 
-demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a few minutes
+demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a minute
 	$(call compared,demo,--register)
 
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write runs/rnn_vs_lstm (OUTPUT=… for another)

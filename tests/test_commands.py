@@ -100,7 +100,7 @@ ELSEWHERE = {
 ONLY_PARSED = {
     "hours of work": ("make study", "make studies", "python -m experiments.lab study", "make learning-rate"),
     "the same sweep as one that is run, with other values": (
-        "sentiment-rnn train -m data=imdb encoder=rnn,lstm pooling", "sentiment-rnn train -m encoder=rnn,lstm",
+        "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make compare OUTPUT=",
         "sentiment-rnn runs prune", "sentiment-rnn train data=imdb encoder=lstm pretrained",
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",

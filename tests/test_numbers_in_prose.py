@@ -123,7 +123,7 @@ def of_lags() -> list[str]:
         f"same warm-up, in {long[0]} of {long[1]}. Trained on mixed lags of 2 to 50, {lasts[0]} of {lasts[1]} succeed "
         "at 400.",
         f"decide at lag 100: 0 to {again[0]} of {again[1]} seeds, {steps[0]} of {steps[1]} in 18,000 steps; with half "
-        f"the units (a third more weights than an RNN) {small[0]}. At 400 none of {last[1]} succeeds.",
+        f"the units (a third more weights than an RNN) {small[0]} of {small[1]}. At 400 none of {last[1]} succeeds.",
         "With chrono initialization (time scale 400), {} of {} succeed at 100 and {} of {} at 400.".format(*chrono),
         f"with {min(new)} to {max(new)} seeds; trained at 100, the LRU fails at 90.",
         "At 400 the LRU has {} of {},".format(*learn("figure", "lru", 400)),

@@ -28,7 +28,7 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
     asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
     rows = rows_of_arms(asked["readme"], findings, tally)
     return Table(
-        "Longest lag at which most seeds succeed, by their exact 95 % interval; IMDb: worst to best seed",
+        "Longest lag at which most seeds succeed (exact 95 % interval above half); IMDb: worst to best seed",
         (*COLUMNS, "numbers kept per unit"),
         [(*row, str(state)) for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )

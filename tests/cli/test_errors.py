@@ -394,7 +394,7 @@ def test_a_full_disk_is_one_line(error: OSError, line: str, capsys: pytest.Captu
 
 @pytest.mark.parametrize(
     ("command", "rest"),
-    [("train -m", "; a run or a sweep that is started again resumes where it was"), ("predict", "")],
+    [("train -m", "; a sweep started again resumes where it was, a single run with tracking.resume"), ("predict", "")],
 )
 def test_who_interrupts_training_is_told_that_it_resumes(
     command: str, rest: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
