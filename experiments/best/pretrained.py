@@ -4,14 +4,16 @@ classifiers, by `2026-11-30_drawn.md` and `2026-11-30_further.md`."""
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments.imdb.word_pairs import FILMS, WORTH, clustered
-from experiments.lab.figures import label_ends
+from experiments.lab.figures import places_of_labels
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
 from experiments.lab.statistics import points
@@ -39,10 +41,10 @@ FLOOR = 85
 """Lowest accuracy in the figure [%]; labels tell of seeds below it."""
 SEEDS = 3
 """Of a network that is compared."""
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+"""What is behind the letters of a label in the figure."""
 PRETRAINED = "_pretrained"
 """End of an encoder's row from a language model, in `ROWS`."""
-VOTE = " vote"
-"""End of a row that several runs make."""
 
 
 class Row(NamedTuple):
@@ -55,18 +57,20 @@ class Row(NamedTuple):
     """The arm of its language model."""
     seeds: int = SEEDS
     """From so many on it is compared."""
+    part: bool = False
+    """Whether it is another row with a part changed, or a vote: the figure does not name it."""
 
 
 def of_gru(part: str, arm: str) -> Row:
     """The row of a GRU from the language model with one part of the recipe changed, of one seed."""
-    return Row(f"GRU, pretrained, {part}", "best", arm, "gru_words", seeds=1)
+    return Row(f"GRU, pretrained, {part}", "best", arm, "gru_words", seeds=1, part=True)
 
 
 ROWS = {
     "bag": Row("bag of words", "imdb", "bag", seeds=10),
-    "words": Row("NBSVM, words", "imdb", "NBSVM, words", seeds=1),
+    "words": Row("NBSVM, words", "imdb", "NBSVM, words", seeds=1, part=True),
     "pairs": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1),
-    "triples": Row("NBSVM, words, pairs and triples", "imdb", "NBSVM, words, pairs and triples", seeds=1),
+    "triples": Row("NBSVM, words, pairs and triples", "imdb", "NBSVM, words, pairs and triples", seeds=1, part=True),
     "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way", seeds=10),
     "gru": Row("GRU", "imdb", "gru", seeds=10),
     "gru_two_way": Row("GRU, two directions", "imdb", "gru_mean_max_two_way", seeds=10),
@@ -74,32 +78,34 @@ ROWS = {
     "rnn_rate": Row("RNN, drawn, one rate", "best", "rnn_drawn_rate"),
     "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
-    "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "rnn_words"),
-    "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1),
+    "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "rnn_words", part=True),
+    "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1, part=True),
     "gru_rate": Row("GRU, drawn, one rate", "best", "gru_drawn_rate"),
     "gru_rates": Row("GRU, drawn, three rates", "best", "gru_drawn_rates"),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
-    "gru_adversarial_1": Row("GRU, pretrained, adversarial 1", "best", "gru_adversarial_1", "gru_words"),
-    "gru_adversarial_5": Row("GRU, pretrained, adversarial 5", "best", "gru_adversarial_5", "gru_words"),
-    "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "gru_words"),
+    "gru_adversarial_1": Row("GRU, pretrained, adversarial 1", "best", "gru_adversarial_1", "gru_words", part=True),
+    "gru_adversarial_5": Row("GRU, pretrained, adversarial 5", "best", "gru_adversarial_5", "gru_words", part=True),
+    "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "gru_words", part=True),
     "gru_no_embedding_dropout": of_gru("no dropout on embeddings", "gru_no_embedding_dropout"),
     "gru_no_head_dropout": of_gru("no dropout before the head", "gru_no_head_dropout"),
     "gru_one_rate": of_gru("one rate", "gru_one_rate"),
     "gru_weight_dropout": of_gru("weight dropout", "gru_weight_dropout"),
     "gru_averaged": of_gru("averaged", "gru_averaged"),
     "gru_unfrozen": of_gru("unfrozen from the top", "gru_unfrozen"),
-    "gru_vote": Row("GRU, pretrained, three vote", "best", "gru_vote", "gru_words", seeds=1),
-    "gru_lstm_vote": Row("GRU and LSTM, pretrained, six vote", "best", "gru_lstm_vote", "gru_words", seeds=1),
+    "gru_vote": Row("GRU, pretrained, three vote", "best", "gru_vote", "gru_words", seeds=1, part=True),
+    "gru_lstm_vote": Row(
+        "GRU and LSTM, pretrained, six vote", "best", "gru_lstm_vote", "gru_words", seeds=1, part=True
+    ),
     "lstm_rate": Row("LSTM, drawn, one rate", "best", "lstm_drawn_rate"),
     "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
     "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
-    "lstm_last": Row("LSTM, pretrained, last state", "best", "lstm_last", "lstm_words"),
+    "lstm_last": Row("LSTM, pretrained, last state", "best", "lstm_last", "lstm_words", part=True),
     "lstm_layers": Row(
         "LSTM, pretrained, three layers", "best", "lstm_pretrained_layers", "lstm_words_layers", seeds=1
     ),
-    "lstm_adversarial_1": Row("LSTM, pretrained, adversarial 1", "best", "lstm_adversarial_1", "lstm_words"),
-    "lstm_adversarial_5": Row("LSTM, pretrained, adversarial 5", "best", "lstm_adversarial_5", "lstm_words"),
-    "lstm_vote": Row("LSTM, pretrained, three vote", "best", "lstm_vote", "lstm_words", seeds=1),
+    "lstm_adversarial_1": Row("LSTM, pretrained, adversarial 1", "best", "lstm_adversarial_1", "lstm_words", part=True),
+    "lstm_adversarial_5": Row("LSTM, pretrained, adversarial 5", "best", "lstm_adversarial_5", "lstm_words", part=True),
+    "lstm_vote": Row("LSTM, pretrained, three vote", "best", "lstm_vote", "lstm_words", seeds=1, part=True),
 }
 COMPARED = {
     "lstm": (["lstm_pretrained"], ["lstm"], WORTH),
@@ -295,30 +301,56 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
 
 @styled
 def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arms: Mapping[str, Arm]) -> Figure:
-    """Test accuracy against minutes of training, a dot for each seed; a line for a model without minutes."""
-    figure, (axes,) = new_figure(height=3.4)
+    """Test accuracy against minutes of training, a dot for each seed; hollow and without a name for `Row.part`. A model
+    without minutes is a line."""
+    figure, (axes,) = new_figure(height=4)
     minutes = {name: of_run(ROWS[name], rows, MINUTES) for name in right}
-    longest = np.nanmax(list(minutes.values()))
-    axes.set_xlim(0, 1.05 * longest)
-    lines = []
-    for name, of in right.items():
-        row, scores = ROWS[name], 100 * of.mean(1)
-        if np.isnan(minutes[name]):
-            lines += axes.plot(axes.get_xlim(), 2 * [scores.mean()], **GUIDE, label=f"{row.label}: {scores.mean():.1f}")
+    left, last = np.nanmin(list(minutes.values())) / 8, 1.3 * np.nanmax(list(minutes.values()))
+    axes.set_xscale("log")
+    axes.set_xlim(left, last)
+    named: list[Named] = []
+    for name, of in sorted(right.items(), key=lambda row: float(row[1].mean())):
+        row, scores, at = ROWS[name], 100 * of.mean(1), minutes[name]
+        if np.isnan(at):
+            if not row.part:
+                axes.axhline(scores.mean(), **GUIDE)
+                axes.text(
+                    1.05 * left, scores.mean(), f"{row.label}: {scores.mean():.1f}", fontsize="small", va="bottom"
+                )
             continue
-        at, style, below = minutes[name], arms[row.arm], scores[scores < FLOOR]
-        missing = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
-        marker, color = line_of(style.encoder)["marker"], ink(style.color)
-        axes.scatter([at] * len(scores), scores, s=34, color=style.color, marker=marker, alpha=0.65, linewidth=0)
-        side, anchor = (1, "left") if at < longest / 4 else (-1, "right")
-        place: dict[str, Any]
-        text, place = row.label + missing, {"xytext": (8 * side, 0), "ha": anchor, "va": "center"}
-        if row.label.endswith(VOTE):  # beside those who vote
-            text, place = text.rpartition(", ")[2], {"xytext": (0, 7), "ha": "center", "va": "bottom"}
-        axes.annotate(text, (at, np.median(scores)), textcoords="offset points", color=color, fontsize="small", **place)
+        style = arms[row.arm]
+        marker, fill = line_of(style.encoder)["marker"], "none" if row.part else style.color
+        axes.scatter([at] * len(scores), scores, 34, fill, marker=marker, alpha=0.65, edgecolor=style.color)
+        if not row.part:
+            named.append((row, at, scores, style.color))
     axes.set_ylim(max(FLOOR, axes.get_ylim()[0]), axes.get_ylim()[1])
-    label_ends(figure, axes, lines)
-    said = "minutes of training on 2 cores, language model too; 512 units, a dot for each seed"
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    label_dots(figure, axes, [one for one in named if one[0].study == "imdb"])
+    label_dots(figure, axes, [one for one in named if one[0].study == "best"])
+    said = "minutes of training on 2 cores, language model too; a dot a seed; hollow: a part changed, a vote"
     figure.supxlabel(said, fontsize="medium")
     figure.supylabel("test accuracy [%]", fontsize="medium")
     return figure
+
+
+Named = tuple[Row, float, np.ndarray, str]
+"""A row whose dots have a label: its minutes, the accuracies of its seeds [%], and its color."""
+
+
+def label_dots(figure: Figure, axes: Axes, named: Sequence[Named]) -> None:
+    """Write labels beside the dots of rows, from below, moved up or down where two would overlap: of networks of the
+    recipe that are drawn on the right, of all others on the left."""
+    low, high = axes.get_ylim()
+    points = [(at, max(low, float(np.median(scores)))) for _, at, scores, _ in named]
+    places = places_of_labels(figure, axes, np.array(points)) if points else np.array([])
+    for (row, at, scores, color), point, place in zip(named, points, places, strict=True):
+        below = scores[scores < low]
+        missing = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
+        on_right = row.study == "best" and not row.words
+        axes.annotate(
+            row.label + missing, point, (at * (1.25 if on_right else 0.8), low + place * (high - low)),
+            color=ink(color), fontsize="small", ha="left" if on_right else "right", va="center", bbox=BEHIND,
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "relpos": (0 if on_right else 1, 0.5)},
+        )  # fmt: skip

@@ -152,18 +152,29 @@ def label_ends(figure: Figure, axes: Axes, lines: Sequence[Line2D]) -> None:
         return
     lines = sorted(lines, key=lambda line: [*reversed(np.asarray(line.get_ydata(), float))])  # from below
     ends = [np.asarray(line.get_xydata(), float)[-1] for line in lines]
-    heights = (axes.transScale + axes.transLimits).transform(ends)[:, 1]
-    row = 1.35 / 72 * matplotlib.rcParams["font.size"] * figure.dpi / axes.bbox.height
-    below = row * np.arange(len(lines))
-    free = heights - below
-    apart = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + below
-    places = np.clip(apart, below, 1 - row / 3 + below - below[-1])  # none above or below the axes
-    for line, (x, y), place in zip(lines, ends, places, strict=True):
+    for line, (x, y), place in zip(lines, ends, places_of_labels(figure, axes, np.array(ends)), strict=True):
         arrow = {"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.8, "relpos": (0, 0.5), "shrinkB": 4}
         axes.annotate(
             str(line.get_label()), (x, y), (1.05, place), textcoords="axes fraction", va="center",
             color=ink(str(line.get_color())), arrowprops=arrow, annotation_clip=False,
         )  # fmt: skip
+
+
+def places_of_labels(figure: Figure, axes: Axes, points: np.ndarray) -> np.ndarray:
+    """Heights at which labels of some points do not overlap, as close to the points as may be.
+
+    Args:
+        points: [N, 2] in the units of the data, from below.
+
+    Returns:
+        float [N], shares of the height of the axes.
+    """
+    heights = (axes.transScale + axes.transLimits).transform(points)[:, 1]
+    row = 1.35 / 72 * matplotlib.rcParams["font.size"] * figure.dpi / axes.bbox.height
+    below = row * np.arange(len(points))
+    free = heights - below
+    apart = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + below
+    return np.clip(apart, below, 1 - row / 3 + below - below[-1])  # none above or below the axes
 
 
 def carried(evidence: Evidence) -> Figure:

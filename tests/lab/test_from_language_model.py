@@ -266,14 +266,25 @@ def test_the_figure_has_a_dot_for_each_seed_at_its_minutes_and_tells_of_those_be
     (dots,) = axes.collections
     assert np.asarray(dots.get_offsets()).tolist() == [[23, 88], [23, 90], [23, 60]]
     assert axes.get_ylim()[0] == 85
-    labels = ["RNN, pretrained (1 below: 60.0)", "NBSVM, words and pairs: 90.0"]
-    assert [text.get_text() for text in axes.texts] == labels
+    labels = {"RNN, pretrained (1 below: 60.0)", "NBSVM, words and pairs: 90.0"}
+    assert {text.get_text() for text in axes.texts} == labels
+    assert [line.get_ydata()[0] for line in axes.lines] == [90]  # type: ignore[index]
 
 
-def test_a_vote_is_labelled_above_its_dot() -> None:
-    right = {"rnn_pretrained": reads(0.88, 0.9, 0.89), "rnn_vote": reads(0.9)}
+def test_a_vote_and_a_row_with_a_part_changed_are_hollow_and_not_named() -> None:
+    right = {"rnn_pretrained": reads(0.88, 0.9, 0.89), "rnn_vote": reads(0.9), "triples": reads(0.91)}
     of_vote = rows_of("best", [("vote", "vote", "rnn_vote", "", 0, None, "train", "minutes", 9.0)])
     (axes,) = pretrained.accuracy_by_minutes(right, pd.concat([results(), of_vote]), STUDY.arms).axes
-    assert [(text.get_text(), text.get_va()) for text in axes.texts] == [
-        ("RNN, pretrained", "center"), ("three vote", "bottom"),
-    ]  # fmt: skip
+    assert [text.get_text() for text in axes.texts] == ["RNN, pretrained"]
+    assert [len(dots.get_facecolor()) for dots in axes.collections] == [1, 0]  # type: ignore[attr-defined]
+
+
+def test_labels_of_rows_with_one_accuracy_stand_apart() -> None:
+    right = {name: reads(0.89, 0.89, 0.89) for name in ("rnn_pretrained", "rnn_rates", "rnn_rate")}
+    minutes = [
+        ("x", "drawn", arm, "", 0, None, "train", "minutes", 2.0) for arm in ("rnn_drawn_rate", "rnn_drawn_rates")
+    ]
+    (axes,) = pretrained.accuracy_by_minutes(right, pd.concat([results(), rows_of("best", minutes)]), STUDY.arms).axes
+    heights = sorted(text.get_position()[1] for text in axes.texts)
+    assert len(heights) == 3
+    assert min(np.diff(heights)) > 0.01 * (axes.get_ylim()[1] - axes.get_ylim()[0])
