@@ -309,14 +309,13 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
     axes.set_xscale("log")
     axes.set_xlim(left, last)
     named: list[Named] = []
-    for name, of in sorted(right.items(), key=lambda row: float(row[1].mean())):
+    for name, of in sorted(right.items(), key=lambda row: float(np.median(row[1].mean(1)))):
         row, scores, at = ROWS[name], 100 * of.mean(1), minutes[name]
         if np.isnan(at):
             if not row.part:
                 axes.axhline(scores.mean(), **GUIDE)
-                axes.text(
-                    1.05 * left, scores.mean(), f"{row.label}: {scores.mean():.1f}", fontsize="small", va="bottom"
-                )
+                said = f"{row.label}: {scores.mean():.1f}"
+                axes.text(1.05 * left, scores.mean(), said, fontsize="small", va="bottom")
             continue
         style = arms[row.arm]
         marker, fill = line_of(style.encoder)["marker"], "none" if row.part else style.color
