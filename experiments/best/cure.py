@@ -12,12 +12,12 @@ from experiments.lab.p_values import sign_p
 from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, judged, most, tally
 from experiments.lab.statistics import geometric_interval
 from experiments.lab.study import Protocol, Study
-from experiments.lab.sweeps import Measured
+from experiments.lab.sweeps import Measured, trained_runs
 from experiments.lab.table import values_of
 from sentiment_rnn import runtime
 from sentiment_rnn.report.statistics import percent, spread, t_interval, with_deviation
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 BACK = 100
@@ -35,7 +35,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     runs = [
         (sweep, run)
         for sweep in protocol.sweeps if sweep.compared
-        for run in results_of(store, find_sweep(store, sweep.name, finished=True))
+        for run in trained_runs(store, sweep.name, overrides)
     ]  # fmt: skip
     found = Measured()
     for sweep, run in tqdm(runs, "Measuring", unit=" runs", disable=None, leave=False):

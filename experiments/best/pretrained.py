@@ -18,7 +18,7 @@ from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
 from experiments.lab.statistics import points
 from experiments.lab.study import Arm, Claim, Protocol, Study, find_study
-from experiments.lab.sweeps import Measured
+from experiments.lab.sweeps import Measured, trained_runs
 from experiments.lab.table import Correct, Key, read_correct, read_results
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
@@ -28,7 +28,7 @@ from sentiment_rnn.report.figures import GUIDE, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
-from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 WEIGHTS, MINUTES, TOKENS = "weights", "minutes", "tokens"
@@ -148,7 +148,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     for sweep in protocol.sweeps:
         arms = {study.arms[arm].encoder: arm for arm in sweep.arms}
         with suppress(UserError):  # not in this store: one that was measured before
-            for run in results_of(store, find_sweep(store, sweep.name, finished=True)):
+            for run in trained_runs(store, sweep.name, overrides):
                 at = sweep.name, protocol.name, arms[run.encoder], "", run.seed, None
                 found.rows += [(*at, "train", *cost) for cost in costs_of(run)]
     config: ReviewConfig = run_config("data=imdb", *overrides)

@@ -86,7 +86,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     """Measure the gradients of the models of the protocol's own sweep and of the models that read IMDb."""
     runtime.prepare(runtime.cores())
     (own,) = protocol.sweeps
-    generated = planned_runs(store, own.name, own.arms, SEEDS[GENERATED])
+    generated = planned_runs(store, own.name, own.arms, SEEDS[GENERATED], overrides)
     imdb = planned_runs(store, ON_IMDB, READ_IMDB, SEEDS[IMDB])
     runs = [*((own.name, GENERATED, run) for run in generated), *((ON_IMDB, IMDB, run) for run in imdb)]
     found, gradients = Measured(), Gradients()

@@ -13,12 +13,13 @@ import pandas as pd
 
 from experiments.lab.rules import UNDECIDED, Evidence, Numbers, Verdict
 from experiments.lab.study import Study
+from experiments.lab.sweeps import trained_runs
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.runs.restored import load_tested, rebuild_initial
-from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 GENERATED, IMDB = "generated", "IMDb"
@@ -36,13 +37,18 @@ Model = tuple[str, str, str]
 Probed = TypeVar("Probed")
 
 
-def planned_runs(store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[int]) -> list[RunResult]:
+def planned_runs(
+    store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[int], overrides: Sequence[str] = ()
+) -> list[RunResult]:
     """The runs of some arms of a sweep with seeds of a protocol, in the order of these arms and by seed.
+
+    Args:
+        overrides: as `trained_runs`.
 
     Raises:
         UserError: one of the arms has no run.
     """
-    every = results_of(store, find_sweep(store, sweep, finished=True))
+    every = trained_runs(store, sweep, overrides)
     found = [run for run in every if run.encoder in arms and run.seed in seeds]
     if missing := [arm for arm in arms if arm not in {run.encoder for run in found}]:
         raise UserError(

@@ -20,7 +20,7 @@ from experiments.lab.p_values import holm, probability_of_superiority, sign_p
 from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, beyond, judged, most, tally
 from experiments.lab.statistics import points
 from experiments.lab.study import Protocol, Study
-from experiments.lab.sweeps import Measured
+from experiments.lab.sweeps import Measured, trained_runs
 from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Reviews
 from sentiment_rnn.data.corpus import Split
@@ -32,7 +32,7 @@ from sentiment_rnn.report.figures import styled
 from sentiment_rnn.report.statistics import percent, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.runs.restored import data_of, load_tested
-from sentiment_rnn.tracking.results import RunResult, find_sweep, results_of
+from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
 SWEEP = "real_text"
@@ -90,7 +90,7 @@ ByModel = Mapping[tuple[str, str], pd.DataFrame]
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
     """Areas of the models of `SWEEP` in each setting."""
     runtime.prepare(runtime.cores())
-    runs = [run for run in results_of(store, find_sweep(store, SWEEP, finished=True)) if run.encoder in ARMS]
+    runs = [run for run in trained_runs(store, SWEEP, overrides) if run.encoder in ARMS]
     runs.sort(key=lambda run: (ARMS.index(run.encoder), run.seed))
     found = Measured()
     for run in tqdm(runs, "Reading with filler", unit=" runs", disable=None, leave=False):

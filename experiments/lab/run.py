@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.lab.findings import check_shown, own_module
 from experiments.lab.provenance import provenance_of
 from experiments.lab.study import Protocol, Study, Sweep, find_study
-from experiments.lab.sweeps import Measured, asked_arms, key_of, measured, train, trainable
+from experiments.lab.sweeps import CHANGED, Measured, asked_arms, key_of, measured, train, trainable
 from experiments.lab.table import (
     CORRECT,
     RESULTS,
@@ -66,7 +66,7 @@ def run(
             raise UserError(f"{others[0]}: none of these sweeps is one of this protocol; leave --protocols out")
         asked = [study.protocol(name) for name in having]
     changed = [given for given in overrides if not given.lstrip("+").startswith(ELSEWHERE)]
-    others = [given for given in changed if key_of(given) != "encoder"]  # which arms, and nothing of a run
+    others = changing(overrides)
     if changed and study.output == study.folder:
         raise UserError(f"{changed[0]} changes what the protocols of {study.name} fixed; give another --output as well")
     tracking = run_config(*(given for given in overrides if given.startswith("tracking."))).tracking
@@ -92,6 +92,11 @@ def run(
     return [protocol.name for protocol in asked]
 
 
+def changing(overrides: Sequence[str]) -> list[str]:
+    """The overrides that change something of a run that a protocol fixed; encoders say which arms are asked for."""
+    return [one for one in overrides if not one.lstrip("+").startswith(ELSEWHERE) and key_of(one) != "encoder"]
+
+
 def results_so_far(study: Study) -> pd.DataFrame:
     """The results of a study; no rows where nothing was measured yet."""
     return read_results(study.output) if (study.output / RESULTS).is_file() else rows_of(study.name, [])
@@ -113,7 +118,7 @@ def run_sweep(
     if left := [arm for arm in asked_arms(study, sweep, overrides) if arm not in arms]:
         print(f"left out of {sweep.name}: {', '.join(left)}; no search of theirs was run ({', '.join(sweep.rates)})")
     if arms:
-        train(study, sweep, protocol.digest, arms, overrides)
+        train(study, sweep, protocol.digest + CHANGED * bool(changing(overrides)), arms, overrides)
         store = open_store(tracking)
         add(study, protocol, measured(study, sweep, store), provenance_of(store, sweep.name))
 

@@ -19,7 +19,7 @@ from experiments.lab.table import Correct, Key
 from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.names import BASELINE, BEST_ACCURACY, BEST_LOSS, PROTOCOL_VARIABLE
+from sentiment_rnn.tracking.names import BASELINE, BEST_ACCURACY, BEST_LOSS, PROTOCOL_TAG, PROTOCOL_VARIABLE
 from sentiment_rnn.tracking.results import Curve, RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store
 
@@ -27,6 +27,9 @@ RATES = ("optimizer.draw", "optimizer.learning_rate")
 """Keys that each give all arms a learning rate."""
 Row = tuple[object, ...]
 """Row of `results.csv`, without the study."""
+
+CHANGED = ", changed"
+"""Behind the digest of a protocol: overrides changed what it fixed."""
 
 
 @dataclass
@@ -45,7 +48,7 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
     draws that its search chose.
 
     Args:
-        protocol: digest of the protocol, with which its runs are tagged.
+        protocol: digest of the protocol, with which its runs are tagged, and `CHANGED` where it is not followed.
         arms: arms that are trained.
         overrides: Hydra's; they replace the study's, but for encoders, which say which arms are asked for.
     """
@@ -132,6 +135,25 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
                 row = sweep.name, sweep.protocol, arm, condition, run.seed, None
                 found.rows.append((*row, "test", "accuracy", float(correct.right.mean())))
     return found
+
+
+def trained_runs(store: Store, sweep: str, overrides: Sequence[str] = (), diverged: bool = False) -> list[RunResult]:
+    """The runs of the latest finished sweep of a name, for the measurements of a protocol.
+
+    Args:
+        overrides: of the command, which change what a protocol fixed: then the runs may be others, too.
+        diverged: whether those that diverged come too.
+
+    Raises:
+        UserError: there are none, or they were trained with such overrides.
+    """
+    runs = results_of(store, find_sweep(store, sweep, finished=True), diverged=diverged)
+    if not overrides and any(run.tags.get(PROTOCOL_TAG, "").endswith(CHANGED) for run in runs):
+        raise UserError(
+            f"sweep {sweep}: the latest in this store was trained with other settings than its protocol's; train it "
+            "again without overrides, or give another --store"
+        )
+    return runs
 
 
 def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[str, str, float]]:

@@ -10,10 +10,9 @@ from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings
 from experiments.lab.rules import LEARNS, Evidence
 from experiments.lab.study import Protocol, Study
-from experiments.lab.sweeps import Measured
+from experiments.lab.sweeps import Measured, trained_runs
 from sentiment_rnn.report.figures import GUIDE, styled
 from sentiment_rnn.report.tables import csv_text
-from sentiment_rnn.tracking.results import find_sweep, results_of
 from sentiment_rnn.tracking.store import Store
 
 CURVES = "curves.csv"
@@ -25,7 +24,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     """The curve of every run, those of the searches too."""
     rows: list[tuple[object, ...]] = []
     for sweep in protocol.sweeps:
-        for run in results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True):
+        for run in trained_runs(store, sweep.name, overrides, diverged=True):
             draw = run.config.optimizer.draw if sweep.searches else ""
             steps, accuracies = run.curve("val/accuracy")
             rows += [

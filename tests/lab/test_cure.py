@@ -69,8 +69,12 @@ def test_a_run_is_measured_a_hundred_steps_back_and_with_filler(
 ) -> None:
     run = trained_run(tmp_path, "rnn", 40, 120)
     asked: list[Any] = []
-    monkeypatch.setattr(cure, "find_sweep", lambda _, name, **__: asked.append(name))
-    monkeypatch.setattr(cure, "results_of", lambda *_: [run])
+
+    def runs(_: object, sweep: str, __: object) -> list[Any]:
+        asked.append(sweep)
+        return [run]
+
+    monkeypatch.setattr(cure, "trained_runs", runs)
     measured = cure.measure(STUDY, PROTOCOL, SimpleNamespace())  # type: ignore[arg-type]
     assert asked == ["cure_plain", "cure"]
     table = rows_of("best", measured.rows)

@@ -234,7 +234,7 @@ def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in
 ) -> None:
     curves = {"train/epoch_seconds": [60.0, 30.0], "train/tokens_per_second": [10.0, 20.0]}
 
-    def runs_of(_: object, sweep: str) -> list[SimpleNamespace]:
+    def runs_of(_: object, sweep: str, __: object) -> list[SimpleNamespace]:
         encoders = [STUDY.arms[arm].encoder for arm in STUDY.sweep(sweep).arms]
         shared = {"seed": 0, "metrics": {"parameters": 7.0}, "curve": lambda name: ([1, 2], curves[name])}
         return [SimpleNamespace(encoder=encoder, **shared) for encoder in encoders]
@@ -243,8 +243,7 @@ def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in
         split: [Review(text, 0, 0, "", f"{split}/{place}") for place, text in enumerate(texts)]
         for split, texts in {"train": ["good", "bad"], "validation": ["fine"], "test": ["dull", "fine", "bad"]}.items()
     }
-    monkeypatch.setattr(pretrained, "find_sweep", lambda _, sweep, **__: sweep)
-    monkeypatch.setattr(pretrained, "results_of", runs_of)
+    monkeypatch.setattr(pretrained, "trained_runs", runs_of)
     monkeypatch.setattr(pretrained, "source_of", lambda _: SimpleNamespace(read=lambda: reviews))
     protocol = STUDY.protocol("further")
     measured = pretrained.measure(STUDY, protocol, SimpleNamespace())  # type: ignore[arg-type]

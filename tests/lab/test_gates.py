@@ -219,8 +219,7 @@ def test_models_of_runs_give_each_kind_of_committed_number(tmp_path: Path, monke
     for module in (gates, readers):
         monkeypatch.setattr(module, "LONGEST", 20)
     runs = [trained_run(tmp_path, arm, seed=20, lag=20) for arm in ("lstm", "rnn")]
-    monkeypatch.setattr(models, "find_sweep", lambda *_, **__: None)
-    monkeypatch.setattr(models, "results_of", lambda *_: runs)
+    monkeypatch.setattr(models, "trained_runs", lambda *_: runs)
     monkeypatch.setattr(gates, "SEEDS", {IMDB: range(20, 30), GENERATED: range(21)})
     monkeypatch.setattr(gates, "HOLDERS", ("lstm",))
     monkeypatch.setattr(gates, "that_hold", lambda runs: runs)

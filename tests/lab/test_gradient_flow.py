@@ -234,8 +234,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 def test_models_of_a_run_give_each_kind_of_committed_number(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "find_sweep", lambda *_, **__: None)
-    monkeypatch.setattr(models, "results_of", lambda *_: [run])
+    monkeypatch.setattr(models, "trained_runs", lambda *_: [run])
     monkeypatch.setattr(gradient_flow, "READ_IMDB", ("lstm",))
     monkeypatch.setattr(gradient_flow, "SEEDS", {GENERATED: range(21), IMDB: range(20, 30)})
     protocol = replace(PROTOCOL, sweeps=(replace(PROTOCOL.sweeps[0], arms=("lstm",)),))
@@ -263,8 +262,7 @@ def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name(run: RunResult) -
 
 def test_runs_are_those_of_the_protocol_by_arm_and_seed(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
     others = [replace(run, config=replace(run.config, seed=seed)) for seed in (22, 1, 21)]
-    monkeypatch.setattr(models, "find_sweep", lambda *_, **__: None)
-    monkeypatch.setattr(models, "results_of", lambda *_: [*others, run])
+    monkeypatch.setattr(models, "trained_runs", lambda *_: [*others, run])
     store: Any = None
     found = planned_runs(store, "real_text", ("lstm",), range(20, 30))
     assert [one.seed for one in found] == [20, 21, 22]

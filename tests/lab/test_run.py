@@ -17,7 +17,7 @@ from experiments.lab import __main__ as main_module
 from experiments.lab import run as run_module
 from experiments.lab.run import OWN, PROVENANCE, add, freeze, is_measured, read_provenance, run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
-from experiments.lab.sweeps import Measured
+from experiments.lab.sweeps import CHANGED, Measured
 from experiments.lab.table import Correct, read_correct, read_results, rows_of, values_of
 from processes import environment
 from sentiment_rnn.errors import UserError
@@ -105,7 +105,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[st
     found_runs: list[tuple[str, list[str], list[str]]] = []
 
     def train(_: Study, sweep: Any, protocol: str, arms: list[str], overrides: list[str]) -> None:
-        assert len(protocol) == 64
+        assert len(protocol.removesuffix(CHANGED)) == 64
         found_runs.append((sweep.name, arms, overrides))
 
     monkeypatch.setattr(run_module, "train", train)
@@ -126,6 +126,18 @@ def test_where_it_is_trained_may_change_and_a_part_of_the_sweeps_may_be_run(
     assert capsys.readouterr().out.splitlines() == [said]
     assert [part["sweep"] for part in read_provenance(study.folder)["first"]["sweeps"]] == ["search_20", "learn_50"]
     assert set(read_results(study.folder).sweep) == {"search_20", "learn_50"}
+
+
+def test_runs_with_other_settings_are_tagged_as_such_and_those_of_some_encoders_are_not(
+    study: Study, tmp_path: Path, asked: list[tuple[str, list[str], list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags: list[str] = []
+    monkeypatch.setattr(run_module, "train", lambda _, __, protocol, *___: tags.append(protocol))
+    elsewhere = replace(study, output=tmp_path / "again")
+    for override in ("data.max_tokens=7", "encoder=lstm", "seed=0"):
+        run(elsewhere, [], ["learn_50"], [override], again=True)
+    digest = study.protocols["first"].digest
+    assert tags == [digest + CHANGED, digest, digest]
 
 
 @pytest.mark.parametrize(
@@ -382,7 +394,7 @@ def test_a_study_trains_a_search_and_what_it_chose_and_resumes_without_training_
     known = json.loads((out / PROVENANCE).read_text())["learnability"]
     assert known["protocol"] == find_study("lag").protocols["learnability"].digest
     assert [(part["sweep"], part["runs"], part["protocols"]) for part in known["sweeps"]] == [
-        ("learn_search_20", 4, [known["protocol"]]), ("learn_20", 4, [known["protocol"]]),
+        ("learn_search_20", 4, [known["protocol"] + CHANGED]), ("learn_20", 4, [known["protocol"] + CHANGED]),
     ]  # fmt: skip
     assert (out / "figures" / "learnability_shares.png").is_file()
     trained_runs = [run.info.run_id for run in sweep_in(tmp_path)[1]]

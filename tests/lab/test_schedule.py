@@ -18,13 +18,13 @@ def measured_curves(found: Evidence, monkeypatch: pytest.MonkeyPatch) -> str:
     """`curves.csv` of made-up runs: seed 7 of each sweep learns."""
 
     def runs(*_: Any, diverged: bool) -> list[Any]:
+        assert diverged
         curve = [224, 449], [0.5, 0.95]
         return [
             SimpleNamespace(seed=7, config=SimpleNamespace(optimizer=SimpleNamespace(draw=3)), curve=lambda _: curve)
         ]
 
-    monkeypatch.setattr(schedule, "find_sweep", lambda *_, **__: None)
-    monkeypatch.setattr(schedule, "results_of", runs)
+    monkeypatch.setattr(schedule, "trained_runs", runs)
     return str(schedule.measure(found.study, found.protocol, STORE).files[schedule.CURVES])
 
 

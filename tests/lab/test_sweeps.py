@@ -19,13 +19,23 @@ from made_studies import make_study, search_rows
 
 from experiments.lab import sweeps
 from experiments.lab.study import ENCODERS, Study, Sweep, all_studies, find_study
-from experiments.lab.sweeps import asked_arms, learning_time, measured, overrides_of, train, trainable
+from experiments.lab.sweeps import (
+    CHANGED,
+    asked_arms,
+    learning_time,
+    measured,
+    overrides_of,
+    train,
+    trainable,
+    trained_runs,
+)
 from experiments.lab.table import check_correct, results_csv, rows_of, values_of
 from made_results import make_result, predictions_of
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.names import PROTOCOL_TAG
 from sentiment_rnn.tracking.results import RunResult
 
 STORE: Any = None
@@ -183,6 +193,15 @@ def give_runs(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(RunResult, "curve", lambda run, _: ([224, 449], [0.5, run.metrics["val/best_accuracy"]]))
 
     return give
+
+
+def test_runs_with_other_settings_are_measured_only_for_who_changed_them(give_runs: Any) -> None:
+    give_runs(make_result(tags={PROTOCOL_TAG: "ab12"}), make_result(seed=1, tags={PROTOCOL_TAG: "ab12" + CHANGED}))
+    with pytest.raises(UserError, match=r"^sweep learn: the latest in this store was trained with other settings"):
+        trained_runs(STORE, "learn")
+    assert [run.seed for run in trained_runs(STORE, "learn", ["data.max_tokens=7"])] == [0, 1]
+    give_runs(make_result(tags={PROTOCOL_TAG: "ab12"}), make_result(seed=2))
+    assert [run.seed for run in trained_runs(STORE, "learn")] == [0, 2]
 
 
 def test_a_run_is_measured_by_arm_and_seed_with_its_rate_its_steps_and_its_bits(give_runs: Any, tmp_path: Path) -> None:
