@@ -221,15 +221,15 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
         row, share, pretrained = ROWS[name], of.mean(0), name.partition("_")[0] + PRETRAINED
         over = pretrained in right and pretrained != name
         lines.append((
-            row.label, told(of_run(row, rows, MINUTES), ".3g"), str(len(of)), told(validation_of(row, rows), ".1f"),
+            row.label, told(of_run(row, rows, MINUTES), ".2g"), str(len(of)),
             percent(clustered(share, films)).replace(" %", ""),
             points(clustered(share - right[pretrained].mean(0), films)) if over else "",
         ))  # fmt: skip
     title = (
-        "Minutes on 2 cores, with the language model; accuracy [%] with its 95 % interval over films; and the "
+        "Minutes on 2 cores, with the language model; test accuracy [%] with its 95 % interval over films; and the "
         "difference to *pretrained* [points]"
     )
-    return Table(title, ("model", "minutes", "seeds", "validation", "test", "difference"), lines)
+    return Table(title, ("model", "minutes", "seeds", "test", "difference"), lines)
 
 
 def whole_table(
