@@ -339,6 +339,8 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
         for encoder, mean in (("gru", gru), ("lstm", lstm)) for epsilon in (1, 5)
     }  # fmt: skip
     further = (best / "further.md").read_text()
+    last = 100 * fmean(own["gru_last", ""].values())
+    assert f"A GRU hardly needs pooling: {last:.1f} % at its last state." in (best / "recipe.md").read_text()
     for statement in (
         "with ε 1, the better on validation, adds {:.1f} points to an LSTM; the GRU's {:.1f} is open. ".format(
             adversarial["lstm", 1], adversarial["gru", 1]

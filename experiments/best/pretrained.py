@@ -226,8 +226,8 @@ def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.nd
             points(clustered(share - right[pretrained].mean(0), films)) if over else "",
         ))  # fmt: skip
     title = (
-        "Minutes on 2 cores, with the language model; test accuracy [%] with its 95 % interval over films; and the "
-        "difference to *pretrained* [points]"
+        "Minutes on 2 cores, with the language model; test accuracy [%]; difference to *pretrained* [points]; 95 % "
+        "intervals over films"
     )
     return Table(title, ("model", "minutes", "seeds", "test", "difference"), lines)
 
