@@ -37,7 +37,9 @@ def mine(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_documented_encoder_trains_beside_one_of_the_project(mine: Path) -> None:
-    _, _, _, command, *overrides = shlex.split(block("sh", "my_conf").replace("\\\n", ""))
+    start, line = block("sh", "my_conf").replace("\\\n", "").strip().splitlines()
+    assert start == "source .venv/bin/activate"
+    _, _, _, command, *overrides = shlex.split(line)
     assert command == "train"
     said = run_command(command, mine, *overrides, *TINY, status=0).stdout
     assert re.findall(r"(\w+), pooling last, seed 0: validation", said) == ["update_gate", "gru"]
