@@ -15,6 +15,10 @@ from sentiment_rnn.tracking.origin import command_line
 from stored_runs import last_run
 
 SECRET = "hunter2hunter2"
+TINY = (
+    "task=adding", "task.steps=4", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "trainer=cpu",
+    "encoder.hidden_size=4", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -97,11 +101,7 @@ def test_a_file_is_rewritten_only_where_it_holds_a_secret(tmp_path: Path) -> Non
 
 def test_no_secret_reaches_a_file_of_a_sweep(ask: Ask, tmp_path: Path) -> None:
     """Neither the run's nor those that Hydra writes of each job."""
-    tiny = (
-        "task=adding", "task.steps=4", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "trainer=cpu",
-        "encoder.hidden_size=4", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false",
-    )  # fmt: skip
-    ask("train", tmp_path, "-m", *tiny, f"tracking.directory={tmp_path}/runs", f"study=http://u:{SECRET}@h")
+    ask("train", tmp_path, "-m", *TINY, f"tracking.directory={tmp_path}/runs", f"study=http://u:{SECRET}@h")
     written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert {"multirun.yaml", "overrides.yaml", "config.yaml"} <= {path.name for path in written}
     assert {path for path, content in written.items() if SECRET.encode() in content} == set()
@@ -110,8 +110,7 @@ def test_no_secret_reaches_a_file_of_a_sweep(ask: Ask, tmp_path: Path) -> None:
 def test_no_secret_reaches_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENTIMENT_RNN_COMMAND", f"sentiment-rnn train token={SECRET}")
     config = run_config(
-        "task=adding", "task.steps=4", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "trainer=cpu",
-        "encoder.hidden_size=4", "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false",
+        *TINY,
         f"tracking.directory={tmp_path}/runs", f"study=http://u:{SECRET}@h",
     )  # fmt: skip
     train(config, [f"study=http://u:{SECRET}@h", f"data.api_key={SECRET}"])

@@ -60,8 +60,7 @@ def measures_of(run: RunResult) -> Iterator[tuple[str, str, float]]:
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """Accuracy, gradient and memory of both arms, and the verdict on memory; nothing before they were measured."""
     rows = table[table.protocol == evidence.protocol.name]
-    planned = [seed in evidence.protocol.seeds(arm, "") for arm, seed in zip(rows.arm, rows.seed, strict=True)]
-    rows = rows[np.array(planned, bool)]
+    rows = rows[rows.seed.isin({seed for arm in evidence.arms for seed in evidence.protocol.seeds(arm, "")})]
     areas_of = {
         arm: rows[(rows.arm == arm) & (rows.metric == STATE)].pivot(index="seed", columns="condition", values="value")
         for arm in evidence.arms

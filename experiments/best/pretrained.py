@@ -1,5 +1,5 @@
 """How good RNN, GRU and LSTM get from a language model, by `protocols/2026-11-30_pretrained.md`, and with other
-classifiers, by `2026-11-30_drawn.md` and `2026-11-30_further.md`."""
+classifiers, by `2026-11-30_drawn.md`, `2026-11-30_further.md` and `2026-12-01_recipe.md`."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -299,10 +299,14 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
     return Verdict(judged(decided), (numbers,))
 
 
+Named = tuple[Row, float, np.ndarray, str]
+"""A row whose dots have a label: its minutes, the accuracies of its seeds [%], and its color."""
+
+
 @styled
 def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arms: Mapping[str, Arm]) -> Figure:
-    """Test accuracy against minutes of training, a dot for each seed; hollow and without a name for `Row.part`. A model
-    without minutes is a line."""
+    """Test accuracy against minutes of training, a dot for each seed, hollow and without a label where `Row.part`. A
+    model whose minutes were not measured is a dashed horizontal line at its mean accuracy."""
     figure, (axes,) = new_figure(height=4)
     minutes = {name: of_run(ROWS[name], rows, MINUTES) for name in right}
     left, last = np.nanmin(list(minutes.values())) / 8, 1.3 * np.nanmax(list(minutes.values()))
@@ -332,10 +336,6 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
     figure.supxlabel(said, fontsize="medium")
     figure.supylabel("test accuracy [%]", fontsize="medium")
     return figure
-
-
-Named = tuple[Row, float, np.ndarray, str]
-"""A row whose dots have a label: its minutes, the accuracies of its seeds [%], and its color."""
 
 
 def label_dots(figure: Figure, axes: Axes, named: Sequence[Named]) -> None:

@@ -65,10 +65,10 @@ def run(
         if others := [name for name in protocols if name not in having]:
             raise UserError(f"{others[0]}: none of these sweeps is one of this protocol; leave --protocols out")
         asked = [study.protocol(name) for name in having]
-    changed = [given for given in overrides if not given.lstrip("+").startswith(ELSEWHERE)]
-    others = changing(overrides)
-    if changed and study.output == study.folder:
-        raise UserError(f"{changed[0]} changes what the protocols of {study.name} fixed; give another --output as well")
+    changed = changing(overrides)
+    encoders = [given for given in overrides if key_of(given) == "encoder"]
+    if (refused := changed + encoders) and study.output == study.folder:
+        raise UserError(f"{refused[0]} changes what the protocols of {study.name} fixed; give another --output as well")
     tracking = run_config(*(given for given in overrides if given.startswith("tracking."))).tracking
     check_store(tracking)
     for protocol in asked:
@@ -86,7 +86,7 @@ def run(
             run_sweep(study, protocol, sweep, tracking, overrides)
         measures = hasattr(own, "measure") and not sweeps
         if measures and (again or left or not read_provenance(study.output)[protocol.name].get(OWN)):
-            add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=others))
+            add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
         elif not left:
             print(f"{protocol.name}: all that is asked for is measured in {study.output}; --again measures it anew")
     return [protocol.name for protocol in asked]
