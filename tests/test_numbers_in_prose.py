@@ -154,11 +154,12 @@ def of_film_reviews() -> list[str]:
     pairs = values_of(read_results(REPOSITORY / "experiments" / "imdb"), "accuracy")
     best = max(fmean(of.values()) for (arm, _), of in pairs.items() if arm.startswith("NBSVM"))
     networks = {arm: of.values() for (arm, _), of in pairs.items() if not arm.startswith(("NBSVM", "SVM", "bag"))}
-    most = max(networks, key=lambda arm: fmean(networks[arm]))
-    assert (most, max(max(of) for of in networks.values()) < 0.9005) == ("min_gru", True)
-    assert best > fmean(networks[most])
+    most = sorted(networks, key=lambda arm: fmean(networks[arm]))[-2:]
+    assert (most, max(max(of) for of in networks.values()) < 0.9005) == (["min_gru", "gru_mean_max_two_way"], True)
+    (mean,) = {f"{100 * fmean(networks[arm]):.1f}" for arm in most}
+    assert best > fmean(networks[most[-1]])
     page = (REPOSITORY / "experiments" / "imdb" / "README.md").read_text()
-    assert f"at their last state, average {100 * fmean(networks[most]):.1f} %, and no seed exceeds 90.0 %." in page
+    assert f"at their last state, average {mean} %, and no seed exceeds 90.0 %." in page
     return [
         f"but never the bag ({100 * fmean(bag):.1f} %) by a point; a linear classifier of word pairs has "
         f"{100 * best:.1f} %.",
@@ -177,7 +178,7 @@ def of_initializations() -> list[str]:
     assert f"{fmean(before_training('left', 'gru')):.0e}" == "1e-07"
     return [
         "at lag 100; with a warm-up of 5,400, {} of {}".format(*learn("schedule", "rnn_18000_5400", 100)),
-        "succeeds in {} of {} seeds at lag 20, and in {} where one seed chose the rate.".format(
+        "succeeds in {} of {} seeds at lag 20, and in {} with a draw that one seed chose.".format(
             *learn("figure", "rnn_uniform", 20), learn("learnability", "rnn_uniform", 20)[0]
         ),
     ]
@@ -305,9 +306,7 @@ def test_the_numbers_on_a_language_model_are_those_of_the_study() -> None:
 def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() -> None:
     gru, lstm, rnn = of_language_models()
     other, own = (values_of(read_results(REPOSITORY / "experiments" / study), "accuracy") for study in ("imdb", "best"))
-    arms = {"rnn": "rnn_mean_max_two_way", "lstm": "lstm_mean_max_two_way"}
-    without = {name: 100 * fmean(other[arm, ""].values()) for name, arm in arms.items()}
-    without["gru"] = 100 * fmean(own["gru_drawn_rate", ""].values())
+    without = {name: 100 * fmean(other[f"{name}_mean_max_two_way", ""].values()) for name in ("gru", "rnn", "lstm")}
     pairs, drawn = (
         100 * fmean(of.values()) for of in (other["NBSVM, words and pairs", ""], own["lstm_drawn_rate", ""])
     )
@@ -323,11 +322,10 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
     worse, better = (rows.perplexity[f"{encoder}, pretrained"] for encoder in ("LSTM", "GRU"))
     for statement in (
         f"GRU and LSTM beat word pairs**, by {gru - pairs:.1f} and {lstm - pairs:.1f} points.",
-        "**All gain**: RNN and LSTM {1:.1f} and {2:.1f} points over the best without one, "
-        "the GRU {0:.1f} over the same drawn.".format(*gains),
+        "**All gain** over the best pooled without one: RNN {1:.1f}, LSTM {2:.1f}, GRU {0:.1f} points.".format(*gains),
         f"The RNN stays {lstm - rnn:.1f} points behind the LSTM.",
-        f"**The GRU leads** the LSTM by {gru - lstm:.1f} points, and its language model has the lower perplexity "
-        f"({better:.0f}, against {worse:.0f}).",
+        f"**The GRU is {gru - lstm:.1f} points ahead of the LSTM**, with one language model each; its own has the "
+        f"lower perplexity ({better:.0f}, against {worse:.0f}).",
         "which differs by less than 0.1 points",
     ):
         assert statement in page
@@ -340,20 +338,21 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
     }  # fmt: skip
     further = (best / "further.md").read_text()
     last = 100 * fmean(own["gru_last", ""].values())
-    assert f"A GRU hardly needs pooling: {last:.1f} % at its last state." in (best / "recipe.md").read_text()
+    said = f"pooling: {last:.1f} % at its last state. It is {gains[0]:.1f} points ahead of the best drawn."
+    assert said in (best / "recipe.md").read_text()
+    drawn_gru = 100 * fmean(own["gru_drawn_rate", ""].values())
     for statement in (
         "with ε 1, the better on validation, adds {:.1f} points to an LSTM; the GRU's {:.1f} is open. ".format(
             adversarial["lstm", 1], adversarial["gru", 1]
         ),
-        "With ε 5, the paper's, they lose {:.1f} and {:.1f} (one seed). ".format(
-            -adversarial["lstm", 5], -adversarial["gru", 5]
-        ),
-        f"To a GRU the language model is worth {gains[0]:.1f} points.",
+        "With ε 5, [Miyato et al.](https://arxiv.org/abs/1605.07725)'s, they lose "
+        f"{-adversarial['lstm', 5]:.1f} and {-adversarial['gru', 5]:.1f} (one seed). ",
+        f"To a GRU the language model is worth {gru - drawn_gru:.1f} points.",
     ):
         assert statement in further
     findings = (REPOSITORY / "docs" / "findings.md").read_text()
     said = f"a GRU is right in {gru:.1f} %, an LSTM in {lstm:.1f} and an RNN in {rnn:.1f}. "
-    assert said + f"LSTM and RNN gain {gains[2]:.1f} and {gains[1]:.1f} points over" in findings
+    assert said + "LSTM, RNN and GRU gain {2:.1f}, {1:.1f} and {0:.1f} points over".format(*gains) in findings
 
 
 def test_the_counts_of_hard_sentences_are_those_of_their_table() -> None:

@@ -24,12 +24,13 @@ COLUMNS = ("encoder", "longest lag", f"seeds at lag {SHOWN}", "IMDb [%]")
 
 
 def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
-    """README's rows, with exact intervals, and the numbers that an encoder of H units keeps between steps."""
+    """README's rows, with exact intervals, and the size of each encoder's state per unit."""
     asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
     rows = rows_of_arms(asked["readme"], findings, tally)
     return Table(
-        "Longest lag at which most seeds succeed (exact 95 % interval above half); IMDb: worst to best seed",
-        (*COLUMNS, "numbers kept per unit"),
+        "Longest lag at which most seeds succeed (95 % interval above half), IMDb by seed; draws of figure, real_text, "
+        "new_cells",
+        (*COLUMNS, "state per unit"),
         [(*row, str(state)) for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )
 

@@ -124,13 +124,33 @@ def test_models_and_runs_are_found_whatever_their_experiment(compared: Path, sto
     assert of_run.stdout == named
 
 
+def test_a_model_is_found_though_its_experiment_was_deleted(compared: Path, store: Store, ask: Ask) -> None:
+    answered = ask("predict", compared, "good").stdout
+    store.client.delete_experiment(store.experiment_id)
+    try:
+        assert ask("predict", compared, "good").stdout == answered
+        assert "deleted in MLflow" in ask("runs", compared, status=1).stderr
+    finally:
+        store.client.restore_experiment(store.experiment_id)
+
+
+def test_an_empty_id_is_not_the_default_model(compared: Path, ask: Ask) -> None:
+    assert "run=: no such run" in ask("predict", compared, "--run", "", "good", status=1).stderr
+
+
+def test_a_dash_reads_standard_input(compared: Path) -> None:
+    given = run_command("predict", compared, "--json", "-", stdin=b"good\nbad\n").stdout
+    assert given == run_command("predict", compared, "--json", stdin=b"good\nbad\n").stdout
+    assert len(given.splitlines()) == 2
+
+
 def test_the_beginning_of_an_id_names_a_run_or_a_sweep(compared: Path, store: Store, ask: Ask) -> None:
     run = run_of(store, "rnn")
     whole, sweep = run.info.run_id, run.data.tags["mlflow.parentRunId"]
     assert whole_id(store, whole[:8]) == whole
     assert whole_id(store, whole[:7]) == whole[:7]
     assert whole_id(store, "0" * 8) == "0" * 8
-    client: Any = SimpleNamespace(search_experiments=list, search_runs=lambda *_, **__: [run, run])
+    client: Any = SimpleNamespace(search_experiments=lambda **_: [], search_runs=lambda *_, **__: [run, run])
     with pytest.raises(UserError, match=f"{whole[:8]}: the ids of several runs begin so"):
         whole_id(replace(store, client=client), whole[:8])
     answered = ask("predict", compared, "--run", whole, "good").stdout
@@ -551,6 +571,21 @@ def test_an_address_that_others_reach_is_served_with_a_warning(
     (line,) = (line for line in everywhere.stderr.splitlines() if line.startswith("warning: --host=0.0.0.0: "))
     assert "whoever reaches this machine" in line
     assert "nobody is asked for a password" in line
+
+
+def test_the_page_has_the_served_model_whatever_its_encoder(
+    ask: Ask, compared: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: None)
+    register(
+        store, "sentiment", {"champion": run_of(store, "lstm").info.run_id, "rnn": run_of(store, "rnn").info.run_id}
+    )
+    shown = ask("serve", compared, "--port", str(free_port())).stdout
+    store.client.delete_registered_model("sentiment")
+    assert "page, with rnn and lstm: " in shown
+    said = ask("serve", compared, "--host", f"{64 * 'a'}.b", status=1).stderr
+    assert "error: --host=aaa" in said
+    assert said.endswith("; choose another\n")
 
 
 def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, store: Store, tmp_path: Path) -> None:

@@ -173,6 +173,19 @@ def test_what_was_recorded_reads_back_without_the_module(mine: Path, monkeypatch
     assert again.identity("", "") == config.identity("", "")
 
 
+@pytest.mark.parametrize("hint", ["Path", "Path | None"])
+def test_a_path_among_the_arguments_is_text_for_the_run_and_for_who_reads_it_back(mine: Path, hint: str) -> None:
+    (mine / "mine.py").write_text(
+        MODULE.replace("from torch", "from pathlib import Path\n\nfrom torch", 1).replace(
+            "count: int, word", f"count: int, file: {hint}, word"
+        )
+    )
+    config = of(mine, "+data.file=b/c")
+    assert config.data.file == config.settings()["data"]["file"] == recorded(config.settings()).data.file == "b/c"
+    assert recorded(config.settings()).identity("", "") == config.identity("", "")
+    assert config.identity("", "") != of(mine, "+data.file=b").identity("", "")
+
+
 def test_a_list_among_what_was_recorded_reads_back_as_one(mine: Path) -> None:
     (mine / "mine.py").write_text(MODULE.replace("width: int,", "width: int, dilations: list[int],"))
     config = of(mine, "+encoder.dilations=[1,2]")

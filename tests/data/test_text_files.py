@@ -116,6 +116,8 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
     assert found == [["7", None, "8.5"]]
     found = [rows.identifiers for rows in read_rows(write("rows.csv", "text,id\na,7\nb,\nc,8.5\n"), columns)]
     assert found == [["7", None, "8.5"]]
+    lines = write("rows.jsonl", '{"text": "a", "id": 7}\n{"text": "b", "id": NaN}\n')
+    assert [rows.identifiers for rows in read_rows(lines, columns)] == [["7", None]]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,15 @@ def test_a_fitted_temperature_makes_overconfident_probabilities_mean_what_they_s
     assert ((after > 0.5) == (before > 0.5)).all()
 
 
+def test_the_calibration_error_of_a_million_texts_has_all_its_digits() -> None:
+    random = np.random.default_rng(2)
+    said = random.random(1_000_000)
+    labels = (random.random(len(said)) < said).astype(int)
+    bins = np.minimum((said * 15).astype(int), 14)
+    gaps = np.bincount(bins, weights=said - labels, minlength=15)
+    assert calibration_error(said, labels) == pytest.approx(np.abs(gaps).sum() / len(said), rel=1e-6)
+
+
 def test_where_every_logit_is_right_there_is_nothing_to_fit() -> None:
     assert fit_temperature(np.array([5.0, -0.1]), np.array([1, 0])) == 1
 

@@ -1,5 +1,6 @@
 """A run's predictions on the test reviews: which are wrong, and whether saving keeps them."""
 
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_a_file_with_a_pickle_in_it_is_not_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", probabilities=harmful, labels=harmful, lengths=harmful, lags=harmful)
     with pytest.raises(UserError, match="pickle"):
         Predictions.load(tmp_path / "p.npz")
+
+
+def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "p.npz"
+    predictions([0.1] * 200, [1] * 200).save(path)
+    content = path.read_bytes()
+    for place in range(0, len(content), 5):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        with suppress(UserError):  # a byte that nothing reads does no harm
+            Predictions.load(path)
 
 
 def test_predictions_of_an_earlier_version_are_read_with_their_lags(tmp_path: Path) -> None:

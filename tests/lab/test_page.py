@@ -80,7 +80,7 @@ def test_the_page_holds_every_claim_with_its_numbers_and_what_a_later_one_came_t
     assert page.count(near) == 2, "among the main claims, and in its study"
     assert "<td>20/20 (83–100)</td><td>first: does not hold</td>" in page
     assert "Not run yet: later." in page
-    assert "To run it again: <code>make study NAME=made</code>" in page
+    assert 'To run it again: <code>make study NAME=made ARGS="--output runs/again/made"</code>' in page
 
 
 def test_encoders_come_first_and_the_main_claims_lead_to_their_studies(root: Path) -> None:

@@ -185,6 +185,12 @@ def test_arms_that_read_other_test_reviews_are_not_compared(other: dict[str, Any
     assert differences(arms) == []
 
 
+def test_arms_of_which_one_seed_read_other_test_reviews_are_not_compared() -> None:
+    same = [run_result("lstm", seed) for seed in (0, 1)]
+    assert len(differences(scored([*same, *(run_result("rnn", seed) for seed in (0, 1))]))) == 1
+    assert differences(scored([*same, run_result("rnn"), run_result("rnn", 1, lags=LAGS[::-1])])) == []
+
+
 def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
     runs = [
         run_result("lstm", seed, validation=0.9, test__accuracy=accuracy, test__f1=f1, test__auroc=0.95)
@@ -451,6 +457,21 @@ def test_a_seed_that_two_sweeps_have_counts_once_and_a_line_says_so() -> None:
     arms, lines = joined({"a": [of_sweep("lstm", 0, "a")], "b": [of_sweep("lstm", seed, "b") for seed in (0, 1)]})
     assert [(run.seed, run.config.study) for run in arms[0].runs] == [(0, "a"), (1, "b")]
     assert lines == ["left out: 1 of the 2 runs of b, which an earlier sweep has too"]
+
+
+def test_runs_of_two_codes_are_two_arms() -> None:
+    before, after = (of_sweep("lstm", 0, study) for study in ("before", "after"))
+    before.tags["sentiment_rnn.code"], after.tags["sentiment_rnn.code"] = "one", "another"
+    arms, lines = joined({"before": [before], "after": [after]})
+    assert {arm.name for arm in arms} == {"lstm (before)", "lstm (after)"}
+    assert lines == []
+
+
+def test_the_code_counts_for_nothing_where_a_run_of_an_earlier_version_did_not_record_it() -> None:
+    before, after = (of_sweep("lstm", 0, study) for study in ("before", "after"))
+    after.tags["sentiment_rnn.code"] = "another"
+    arms, lines = joined({"before": [before], "after": [after]})
+    assert ([arm.name for arm in arms], len(lines)) == (["lstm"], 1)
 
 
 def test_the_table_says_which_seeds_each_arm_has_where_they_differ() -> None:

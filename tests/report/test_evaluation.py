@@ -73,6 +73,8 @@ def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) 
     assert found.consistency.estimate == pytest.approx(2 / 3)
     assert judge(predictor, [rows(predictor, set())]).consistency is None
     assert judge(predictor, [rows(predictor, set(), list("abcdefgh"))]).consistency is None
+    without = judge(predictor, [rows(predictor, set(), list("abcdefgh"))])
+    assert ("consistency", "– (no identifier has two texts)") in tables(without, scores(without))[0].rows
     nobody = judge(predictor, [rows(predictor, {1}, ["x", "x", None, None, None, None, None, None])]).consistency
     assert nobody is not None
     assert nobody.estimate == 0

@@ -43,6 +43,17 @@ def test_a_block_is_replaced_and_nothing_around_it(tmp_path: Path) -> None:
     assert document.read_text() == "before\n<!-- mine:start -->\ntwo\n<!-- mine:end -->\nafter\n"
 
 
+def test_a_document_keeps_its_line_ends_and_its_letters_and_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    document = tmp_path / "README.md"
+    document.write_bytes("é\r\n<!-- mine:start -->\nold\n<!-- mine:end -->\r\n".encode())
+    replace_block(document, "mine", "–\n")
+    after = "é\r\n<!-- mine:start -->\n–\n<!-- mine:end -->\r\n".encode()
+    assert document.read_bytes() == after
+    with pytest.raises(UnicodeEncodeError):
+        replace_block(document, "mine", "\ud800")
+    assert document.read_bytes() == after
+
+
 def test_a_document_without_the_block_is_refused_and_left(tmp_path: Path) -> None:
     document = tmp_path / "README.md"
     document.write_text("nothing\n")

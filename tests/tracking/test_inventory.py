@@ -25,6 +25,7 @@ from sentiment_rnn.tracking.names import (
     REUSED_TAG,
     STUDY_TAG,
     SWEEP_TAG,
+    TAKEN_OVER_TAG,
     TRIAL_TAG,
     WRITER_TAG,
 )
@@ -210,6 +211,21 @@ def test_every_run_is_listed_however_many_pages_they_fill(store: Store, monkeypa
     monkeypatch.setattr(inventory, "PAGE", 2)
     parent, _ = add_sweep(store, *(0.5,) * 5)
     assert entry(store, parent).done == 5
+
+
+def test_a_run_that_comes_twice_since_another_began_between_two_pages_counts_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, _ = add_sweep(store, *(0.5,) * 5)
+    once = inventory.pages
+    monkeypatch.setattr(inventory, "pages", lambda ask: (run for run in once(ask) for _ in range(2)))
+    assert (entry(store, parent).done, entry(store, parent).jobs) == (5, 5)
+
+
+def test_a_run_that_was_trained_anew_is_no_job_more(store: Store) -> None:
+    parent, _ = add_sweep(store, 0.7, 0.9)
+    add_run(store, parent, status="KILLED", tags={TAKEN_OVER_TAG: "another"})
+    assert (entry(store, parent).done, entry(store, parent).jobs) == (2, 2)
 
 
 @pytest.mark.parametrize(

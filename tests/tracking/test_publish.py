@@ -315,7 +315,7 @@ def test_a_run_is_published_by_one_process_at_a_time_and_left_to_the_one_that_tr
     record.log_metrics({"loss": 0.5}, 1)
     publish_left(record.store)
     assert points(record) == []
-    said = [f"run {record.run_id}: left alone, since a process is at work on it"]
+    said = [f"run {record.run_id}: left alone, since a process may be at work on it (else: tracking.takeover=true)"]
     assert list(sync(record.store.directory, None)) == said
     as_of_an_ended_process(record)
     with FileLock(record.publishing):
@@ -402,7 +402,9 @@ def test_a_store_that_does_not_know_the_run_gets_nothing_and_the_record_stays(
     unknown.end("FINISHED")
     sending = sync(store.directory, None)
     assert next(sending) == f"run {record.run_id}: sent to {store.uri}"
-    with pytest.raises(UserError, match=f"it has no run {unknown.run_id}; give the server on which it began, or del"):
+    with pytest.raises(
+        UserError, match=f"it has no run {unknown.run_id}, which began on {store.uri}; give that address; if"
+    ):
         next(sending)
     assert unknown.folder.exists()
 

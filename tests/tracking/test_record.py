@@ -158,17 +158,19 @@ def test_a_run_that_resumes_says_nothing_of_the_failure_before(store: Store) -> 
         with tracked_run(store, run_config(*SMALL, *overrides), "identity", []) as record:
             failed.append(record.run_id)
             if fails:
+                record.tags({"sentiment_rnn.pruned": "after epoch 1"})
                 raise DivergedError("the loss is nan in batch 2")
 
     failed: list[str] = []
     with pytest.raises(DivergedError):
         train(True)
-    assert {"sentiment_rnn.error", "sentiment_rnn.diverged"} <= store.client.get_run(failed[0]).data.tags.keys()
+    of_the_failure = {"sentiment_rnn.error", "sentiment_rnn.diverged", "sentiment_rnn.pruned"}
+    assert of_the_failure <= store.client.get_run(failed[0]).data.tags.keys()
     assert "traceback.txt" in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
     train(False, f"tracking.resume='{failed[0]}'")
     run = store.client.get_run(failed[0])
     assert run.info.status == "FINISHED"
-    assert not {"sentiment_rnn.error", "sentiment_rnn.diverged"} & run.data.tags.keys()
+    assert not of_the_failure & run.data.tags.keys()
     assert "traceback.txt" not in [artifact.path for artifact in store.client.list_artifacts(failed[0])]
 
 

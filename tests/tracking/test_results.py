@@ -76,6 +76,25 @@ def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
     assert math.isnan(first.metrics["test/accuracy"])  # which this run never had
 
 
+def test_a_label_that_is_given_names_the_encoder_and_that_of_the_file_no_other_encoder() -> None:
+    encoder = run_config("encoder=lstm", "encoder.label=mine").encoder
+    for given, label in (
+        (["encoder.hidden_size=8", "encoder.label=mine"], "mine"),
+        (["+encoder.label=mine"], "mine"),
+        (["encoder=lstm", "encoder.color='#000000'"], "mine"),
+        (["encoder.hidden_size=8"], "lstm"),
+    ):
+        assert encoder.label_with(given) == label
+
+
+def test_a_job_that_was_trained_again_elsewhere_counts_once(store: Store) -> None:
+    parent = add_sweep(store.client, store.experiment_id, "twice", [["seed=0"], ["seed=1"], ["seed=0"]])
+    found = sorted((result.seed, result.run_id) for result in results_of(store, store.client.get_run(parent)))
+    latest = store.client.search_runs([store.experiment_id], f"tags.`{PARENT_TAG}` = '{parent}'", max_results=1)
+    assert ([seed for seed, _ in found], found[0][1]) == ([0, 1], latest[0].info.run_id)
+    store.client.delete_run(parent)  # the latest sweep of the other tests is another
+
+
 def test_results_are_in_the_order_of_the_jobs_whichever_ran_first(store: Store) -> None:
     assert [result.encoder for result in results_of(store, find_sweep(store, "backwards"))] == ["rnn", "bag"]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Read the command line and evaluate."""
     parser = new_parser("evaluate", __doc__)
-    parser.add_argument("files", nargs="+", type=Path, help="labelled texts: .csv, .tsv, .jsonl, .parquet (also .gz)")
+    parser.add_argument("files", nargs="+", type=Path, help="labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet")
     parser.add_argument("--text", default="text", metavar="COLUMN", help="the texts (default: %(default)s)")
     parser.add_argument(
         "--label",
@@ -103,8 +103,7 @@ def show_mistakes(console: "Console", found: "Evaluation") -> None:
     for mistake in found.mistakes[:5]:
         label = "positive" if mistake.label else "negative"
         text = shortened(mistake.text, max(20, console.width - 34))
-        line = f"is {label}, said {100 * mistake.probability:5.1f} %  {text}"
-        console.print(line, soft_wrap=True)
+        console.print(f"is {label}, said {100 * mistake.probability:5.1f} %  {text}", soft_wrap=True)
 
 
 def record(
@@ -120,4 +119,4 @@ def record(
     mistakes = [mistake._asdict() for mistake in found.mistakes]
     figures = prediction_figures(found.predictions)
     run_id = log_evaluation(model.store, model.run, files, values, markdown(shown), figures, mistakes)
-    return f"recorded as run {run_id}, under run {model.run} of {model.store.uri}"
+    return f"recorded as run {run_id} of {model.store.uri}; the model is of run {model.run}"

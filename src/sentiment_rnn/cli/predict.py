@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def main() -> None:
     """Read the command line and answer."""
     parser = new_parser("predict", __doc__)
-    parser.add_argument("texts", nargs="*", help="texts; without any, and without --file, one text per line is read")
+    parser.add_argument(
+        "texts", nargs="*", help="texts; without any and without --file, or as -, one text per line is read"
+    )
     parser.add_argument(
         "--file", type=Path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"
     )
@@ -65,7 +67,7 @@ def parts(arguments: argparse.Namespace) -> Iterator["Rows"]:
 
     if arguments.file:
         return read_rows(arguments.file, Columns(arguments.text))
-    if arguments.texts:
+    if arguments.texts and arguments.texts != ["-"]:
         return iter([Rows(list(arguments.texts), [], [])])
     return standard_input()
 
@@ -89,7 +91,7 @@ def write_json(found: "Sentiments") -> None:
             "known_tokens": int(known),
             "unknown_tokens": int(unknown),
         }
-        print(json.dumps(answer), flush=sys.stdin.isatty())
+        print(json.dumps(answer), flush=bool(sys.stdin and sys.stdin.isatty()))  # none where it was closed
 
 
 def write_lines(rows: "Rows", found: "Sentiments", headed: bool) -> None:

@@ -8,7 +8,7 @@ import argparse
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -73,16 +73,14 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack) -> "dict[str, Predictor]":
-    """Models on the page: the best of each encoder, or the served model where it was chosen or is the only one."""
+    """Models on the page: the served one, and the best RNN and LSTM where no model was chosen."""
     shown: dict[str, Predictor] = {}
     if not (arguments.run or arguments.model):
         name = model.registered.partition("@")[0]
         for alias in BESIDE:
-            try:
+            with suppress(UserError):  # the sweep that was compared had none
                 shown[alias] = stack.enter_context(open_model(arguments, model=f"{name}@{alias}")).predictor
-            except UserError:
-                continue  # the sweep that was compared had none
-    return shown or {model.predictor.package.name: model.predictor}
+    return shown | {model.predictor.package.name: model.predictor}
 
 
 def check_port(host: str, port: int) -> None:
@@ -94,7 +92,7 @@ def check_port(host: str, port: int) -> None:
         with socket.socket(family) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # the last of a name that cannot be one
         raise UserError(
             f"--host={host} --port={port}: {getattr(error, 'strerror', None) or error}; choose another"
         ) from error

@@ -83,9 +83,9 @@ def open_model(
     )
     from sentiment_rnn.tracking.results import whole_id
 
-    another = bool(run or model)
+    another = run is not None or model is not None
     run, model = (run, model) if another else (arguments.run, arguments.model)
-    if run and model:
+    if run is not None and model is not None:
         raise UserError(f"--run={run} --model={model}: two models; give one of them")
     for name in arguments.imports:
         try:
@@ -98,12 +98,14 @@ def open_model(
         registered = ""
         if store is None:
             folder = checked_model(Path(str(model)).expanduser())
-        elif run:
+        elif run is not None:  # an empty one names none, and not the default model
             run = whole_id(store, run)
             make_missing_model(store, run)
             folder = fetch_run_model(store, run, Path(temporary))
         else:
-            model = model or next((name for name in DEFAULTS if is_registered(store, name)), DEFAULTS[0])
+            model = (
+                next((name for name in DEFAULTS if is_registered(store, name)), DEFAULTS[0]) if model is None else model
+            )
             folder = fetch_model(store, model, Path(temporary))
             registered = whole_name(model)
         predictor = Predictor(read_package(folder / DATA))

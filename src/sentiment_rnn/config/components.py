@@ -15,6 +15,7 @@ import sys
 import typing
 from collections.abc import Sequence
 from dataclasses import field, fields, make_dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, TypeVar
 
@@ -145,7 +146,8 @@ def _types_of(target: type[Any]) -> dict[str, Any]:
             OmegaConf.structured(make_dataclass("Probe", [(name, hint, field(default=MISSING))]))
         except (ValidationError, ValueError):
             continue
-        types[name] = hint
+        # What is recorded is text, so that the class gets text today as well.
+        types[name] = Any if Path in (hint, *typing.get_args(hint)) else hint
     return types
 
 
@@ -166,5 +168,4 @@ def _field_with(default: Any) -> Any:
 
 def part_arguments(part: Any, target: type[Any]) -> dict[str, Any]:
     """The values of a part's keys that are arguments of its class, where they are given."""
-    values = {name: getattr(part, name, None) for name in arguments_of(target)}
-    return {name: value for name, value in values.items() if hasattr(part, name)}
+    return {name: getattr(part, name) for name in arguments_of(target) if hasattr(part, name)}

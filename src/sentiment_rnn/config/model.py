@@ -92,10 +92,11 @@ class EncoderConfig:
         )
 
     def label_with(self, overrides: Iterable[str]) -> str:
-        """The label, or the name where there is none or one of these overrides changes the encoder: the label of its
-        file describes another one then."""
-        changed = any(override.lstrip("+").startswith("encoder.") for override in overrides)
-        return self.name if changed or not self.label else self.label
+        """The label, or the name where there is none, or where these overrides change the encoder and give no label:
+        that of its file describes another one then."""
+        keys = {override.lstrip("+").partition("=")[0] for override in overrides} - {"encoder.color"}
+        described = "encoder.label" in keys or not any(key.startswith("encoder.") for key in keys)
+        return self.label if self.label and described else self.name
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class OptimizerConfig:
     gradient_clip_norm: float = MISSING
     """Largest norm of the whole gradient; 0 does not clip."""
     average_decay: float = 0.0
-    """Decay, at each step, of the moving average of the weights (Polyak & Juditsky 1992) that is validated, chosen and
-    tested in their place: 0.999 averages some 1,000 steps. 0 takes the weights themselves."""
+    """Decay, at each step, of the exponential moving average of the weights (after Polyak & Juditsky 1992) that is
+    validated, chosen and tested in their place: 0.999 averages some 1,000 steps. 0 takes the weights themselves."""
     unfreeze_epochs: int = 0
     """Epochs after which a further layer trains, from the top: the head alone, then the encoder's last layer too, …,
     the embedding at last (gradual unfreezing; Howard & Ruder 2018). 0: all train from the first step."""

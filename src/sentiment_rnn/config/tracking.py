@@ -12,7 +12,7 @@ class TrackingConfig:
     """Where runs are recorded."""
 
     uri: str | None = MISSING
-    """Any MLflow tracking URI; null is SQLite in `directory`."""
+    """Address of an MLflow server, or of an SQLite file (`sqlite:///…`); null is SQLite in `directory`."""
     directory: str = MISSING
     """Folder of the default store, its artifacts and, unless `checkpoints` names another, all checkpoints."""
     experiment: str = MISSING

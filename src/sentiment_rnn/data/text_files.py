@@ -203,7 +203,7 @@ def _text(value: Any, path: Path, place: str) -> str | None:
 
 
 def _identifier(value: Any) -> str | None:
-    if value is None or value == "":
+    if value is None or value == "" or value != value:  # NaN
         return None
     # A column of whole numbers with gaps is one of floats in Parquet.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

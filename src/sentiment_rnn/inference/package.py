@@ -315,5 +315,4 @@ def _build(settings: dict[str, Any]) -> SentimentNetwork:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:LONGEST_REASON]}"
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:LONGEST_REASON]}"

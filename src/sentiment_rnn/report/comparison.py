@@ -16,7 +16,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
 from sentiment_rnn.report.statistics import Spread, accuracy_difference, binned, logarithmic_bins, spread
 from sentiment_rnn.report.tables import Table, csv_text
-from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS
+from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS, CODE_TAG
 from sentiment_rnn.tracking.results import RunResult
 
 REVIEWS = "test_reviews"
@@ -78,21 +78,21 @@ class Scored:
 def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[str]]:
     """The arms of several sweeps, by their names, and a line on each sweep with runs that are left out.
 
-    Runs of one configuration are one arm, whatever their sweep. A seed in two sweeps counts once, with the first
-    sweep's run.
+    Runs of one configuration and code are one arm, whatever their sweep. A seed in two sweeps counts once, with the
+    first sweep's run.
     """
     kept: dict[tuple[str, int], RunResult] = {}
     sweep_of: dict[str, str] = {}
     lines = []
+    coded = all(CODE_TAG in run.tags for runs in sweeps.values() for run in runs)  # else one is of an earlier version
     for sweep, runs in sweeps.items():
-        new = {(_configuration(run), run.seed): run for run in runs}
-        repeated = new.keys() & kept.keys()
-        kept = new | kept
-        sweep_of = {run.run_id: sweep for run in runs} | sweep_of
-        if repeated:
+        new = {(_configuration(run, coded), run.seed): run for run in runs}
+        if repeated := new.keys() & kept.keys():
             lines.append(
                 f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
             )
+        kept = new | kept
+        sweep_of = {run.run_id: sweep for run in runs} | sweep_of
     # What an experiment's file sets is in no override. Where each sweep is of one, the sweep tells two arms apart.
     one_each = all(len({run.overrides.get("experiment") for run in runs}) == 1 for runs in sweeps.values())
     arms = []
@@ -100,22 +100,23 @@ def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[s
         parts: dict[frozenset[str], list[RunResult]] = {}
         for sweep in sweeps:
             if runs := [run for run in arm.runs if sweep_of[run.run_id] == sweep]:
-                parts.setdefault(frozenset(map(_configuration, runs)), []).extend(runs)
+                parts.setdefault(frozenset(_configuration(run, coded) for run in runs), []).extend(runs)
         for runs in parts.values():
             of = f" ({sweep_of[runs[0].run_id]})" if len(parts) > 1 else ""
             arms.append(Arm(arm.name + of, sorted(runs, key=lambda run: run.seed), arm.label + of))
     return _in_order(arms), lines
 
 
-def _configuration(run: RunResult) -> str:
-    """Equal for runs that differ in their seed alone, read the same reviews, and were scored on the same ones.
+def _configuration(run: RunResult, coded: bool) -> str:
+    """Equal for runs that differ in their seed alone, read the same reviews, and were scored on the same ones; and, if
+    `coded`, have one code.
 
     Where the reviews came from says nothing: an archive may be gone the next time.
     """
     anyone = replace(run.config, seed=0)
     if run.data_digest:
         anyone.data = DataConfig(**{key.name: getattr(anyone.data, key.name) for key in fields(DataConfig)})
-    return f"{anyone.identity(run.data_digest, '')} {_digest(run.predictions)}"
+    return f"{anyone.identity(run.data_digest, run.tags[CODE_TAG] if coded else '')} {_digest(run.predictions)}"
 
 
 def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[Arm]:
@@ -223,8 +224,12 @@ def _number(value: float) -> str:
 
 def _digest(predictions: Predictions) -> str:
     """Digest of the test reviews' labels, lengths and lags."""
-    parts = (predictions.labels, predictions.lengths, predictions.lags)
-    return hashlib.sha256(b"".join(np.ascontiguousarray(part, "<i8").tobytes() for part in parts)).hexdigest()[:8]
+    return hashlib.sha256(
+        b"".join(
+            np.ascontiguousarray(part, "<i8").tobytes()
+            for part in (predictions.labels, predictions.lengths, predictions.lags)
+        )
+    ).hexdigest()[:8]
 
 
 def read_results(text: str) -> list[Scored]:
@@ -240,7 +245,7 @@ def read_results(text: str) -> list[Scored]:
             rows[0].get("label") or name,
             rows[0]["pooling"],
             rows[0]["learning_rate"],
-            rows[0].get(REVIEWS, ""),
+            " ".join(sorted({row.get(REVIEWS) or "" for row in rows})),
             tuple(int(row["seed"]) for row in rows),
             {column.metric: [float(row.get(column.metric) or math.nan) for row in rows] for column in columns},
         )

@@ -161,8 +161,13 @@ def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
             for name, key in (("calibration error", "calibration_error"), ("cross-entropy [nats]", "loss"))
         ),
     ]  # fmt: skip
-    if evaluation.consistency:
-        rows.append(("consistency", f"{percent(evaluation.consistency)} of the identifiers have all their texts right"))
+    if evaluation.groups.any():
+        rows.append((
+            "consistency",
+            f"{percent(evaluation.consistency)} of the identifiers have all their texts right"
+            if evaluation.consistency
+            else "– (no identifier has two texts)",
+        ))  # fmt: skip
     said = found.probabilities > 0.5
     confusion = [
         (name, *(f"{np.count_nonzero((found.labels == label) & (said == positive)):,}" for positive in (False, True)))

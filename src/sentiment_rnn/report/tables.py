@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as TerminalTable
 
 from sentiment_rnn.errors import UserError, printable
+from sentiment_rnn.whole_files import write_whole
 
 
 class Table(NamedTuple):
@@ -61,7 +62,7 @@ def new_console() -> Console:
 def replace_block(path: Path, name: str, text: str) -> None:
     """Put `text` between `<!-- name:start -->` and `<!-- name:end -->`, so that no table is pasted by hand."""
     before, after = find_block(path, name)
-    path.write_text(f"{before}\n{text}{after}")
+    write_whole(path, f"{before}\n{text}{after}".encode())
 
 
 def find_block(path: Path, name: str) -> tuple[str, str]:
@@ -69,7 +70,7 @@ def find_block(path: Path, name: str) -> tuple[str, str]:
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a document with the lines {start} and {end}")
-    text = path.read_text()
+    text = path.read_bytes().decode()
     if start not in text or end not in text:
         raise UserError(f"{path} has no block {start} … {end}; put the two lines where the tables belong")
     return text[: text.index(start) + len(start)], text[text.index(end) :]

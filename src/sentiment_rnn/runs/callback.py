@@ -136,7 +136,7 @@ def summary_of(store: Store, parent: str, known: Wanted) -> tuple[str, dict[str,
             run = store.client.get_run(parent)
             arms = arms_of(results_of(store, run, known=known))
             plan = recorded_plan(store, run)
-            return summary_text(arms, plan.count), summary_metrics(arms, of_arms=not plan.trials)
+            return summary_text(arms, len(known) or plan.count), summary_metrics(arms, of_arms=not plan.trials)
     except (UserError, OSError) as error:  # also where only trials have finished, or the disk is full
         log.debug("no summary: %s", error)
         return "", {}

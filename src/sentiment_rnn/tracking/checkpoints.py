@@ -65,7 +65,8 @@ class CheckpointFiles(TorchCheckpointIO):
                     self.before()
         except OSError as error:
             raise UserError(
-                f"{path}: cannot be written ({error.strerror}); mend that, and the same command resumes the run"
+                f"{path}: cannot be written ({error.strerror}); mend that; the same command resumes a sweep, "
+                f"tracking.resume={path.parent.name} a run"
             ) from error
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sentiment_rnn.tracking.names import (
     SHORTEST_ID,
     STUDY_TAG,
     SWEEP_TAG,
+    TAKEN_OVER_TAG,
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.ownership import writer_of
@@ -103,15 +104,17 @@ def entries_of(store: Store) -> list[Entry]:
 
     The runs of a sweep whose parent was deleted are single ones.
     """
-    runs = list(pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
-                                                              page_token=token)))  # fmt: skip
+    by_id = {  # where a run begins between two pages, the second starts with the last of the first
+        run.info.run_id: run
+        for run in pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
+                                                                 page_token=token))
+    }  # fmt: skip
     children: dict[str, list[Run]] = {}
-    for run in runs:
+    for run in by_id.values():
         if IDENTITY_TAG in run.data.tags:
             children.setdefault(run.data.tags.get(PARENT_TAG, ""), []).append(run)
-    by_id = {run.info.run_id: run for run in runs}
     sweeps = []
-    for run in (run for run in runs if SWEEP_TAG in run.data.tags):
+    for run in (run for run in by_id.values() if SWEEP_TAG in run.data.tags):
         reused = [by_id[run_id] for run_id in reused_by(run) if run_id in by_id]
         sweeps.append(_entry(store, run, children.get(run.info.run_id, []), reused))
     parents = {sweep.run.info.run_id for sweep in sweeps}
@@ -151,7 +154,7 @@ def _entry(store: Store, run: Run, runs: list[Run], reused: Sequence[Run] = ()) 
     return Entry(
         run,
         listed,
-        jobs=planned or len(listed),
+        jobs=planned or sum(TAKEN_OVER_TAG not in part.data.tags for part in listed),
         state=_state([run, *runs], updated),  # a sweep's jobs can outlive their launcher
         updated=updated,
         checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),

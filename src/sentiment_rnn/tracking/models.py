@@ -192,8 +192,8 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     model_id = model_of(run)
     if model_id is None:
         raise UserError(
-            f"run={run_id}: it has no packaged model; a trial and a run that has not finished have none, and of one "
-            f"with tracking.record=results sentiment-rnn predict --run={run_id} makes it"
+            f"run={run_id}: it has no packaged model; trials, textbook tasks and runs that have not finished have "
+            f"none, and of one with tracking.record=results sentiment-rnn predict --run={run_id} makes it"
         )
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)
 

@@ -27,6 +27,8 @@ line. Another sweep trained it, or none."""
 ORDER_TAG = "sentiment_rnn.order"
 """Tag of a parent run: its place in the order in which sweeps were begun, resumed, asked for and ended. It is counted,
 since the clocks of machines differ."""
+CODE_TAG = "sentiment_rnn.code"
+"""Digest of the code that a run reached (`config.code.code_digest`)."""
 VERSION_TAG = "sentiment_rnn.version"
 TORCH_TAG = "sentiment_rnn.torch"
 LIGHTNING_TAG = "sentiment_rnn.lightning"

@@ -57,7 +57,7 @@ def command_line() -> str:
 
 
 def git_commit() -> str | None:
-    """The commit that this file is in; None where it was not checked out of git."""
+    """The commit of the git folder that this file is in, be it that around an environment; None where it is in none."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

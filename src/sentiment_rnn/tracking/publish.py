@@ -25,7 +25,15 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.models import PACKAGE, files_in, log_model, model_of, send_files
-from sentiment_rnn.tracking.names import DIVERGED_TAG, ERROR_TAG, RECORD, TAKEN_OVER_TAG, TRACEBACK, WRITER_TAG
+from sentiment_rnn.tracking.names import (
+    DIVERGED_TAG,
+    ERROR_TAG,
+    PRUNED_TAG,
+    RECORD,
+    TAKEN_OVER_TAG,
+    TRACEBACK,
+    WRITER_TAG,
+)
 from sentiment_rnn.tracking.ownership import owner_in, writer_of
 from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.results import FINISHED, RUNNING, is_finished
@@ -92,7 +100,7 @@ class Publisher:
         """As `finish`, until then, by the clock of `time.monotonic`."""
         self.deadline = deadline
         self.thread.join(max(0.0, deadline - time.monotonic()))
-        if self.thread.is_alive() or self.away:
+        if self.thread.is_alive() or (self.away and not self.record.taken_over):
             log.warning(
                 "run %s: not all of it is on %s yet; it is kept in %s, and sent by: sentiment-rnn sync --store %s",
                 self.record.run_id, self.record.store.uri, self.record.folder,
@@ -199,7 +207,7 @@ class Copy:
             elif live and not told["end"] and run.info.status != RUNNING:
                 client.update_run(record.run_id, status=RUNNING)
             if not self.lacking and told["end"] and told["end"][0] == FINISHED:
-                shutil.rmtree(record.folder)
+                shutil.rmtree(record.folder, ignore_errors=True)  # NFS keeps a folder whose files are open
             elif not self.lacking and (told["end"] or not live):
                 record.published.write_text(told["tags"][WRITER_TAG], encoding="utf-8")
         if told["end"] and self.lacking:
@@ -223,8 +231,8 @@ class Copy:
         data = run.data
         if ERROR_TAG in data.tags and ERROR_TAG not in told["tags"]:
             self._drop_error(run)
-        if DIVERGED_TAG in data.tags and DIVERGED_TAG not in told["tags"]:
-            self.record.store.client.delete_tag(run.info.run_id, DIVERGED_TAG)
+        for tag in {DIVERGED_TAG, PRUNED_TAG} & data.tags.keys() - told["tags"].keys():  # of what it was resumed from
+            self.record.store.client.delete_tag(run.info.run_id, tag)
         settings: list[Value] = [Param(key, value) for key, value in told["params"].items() if key not in data.params]
         settings += [RunTag(key, value) for key, value in told["tags"].items() if data.tags.get(key) != value]
         points, place = self.record.points(self.place)
@@ -325,7 +333,7 @@ def sync(directory: Path, uri: str | None) -> Iterator[str]:
 
 def _sync_one(record: RunRecord) -> str:
     if record.is_at_work:
-        return f"run {record.run_id}: left alone, since a process is at work on it"
+        return f"run {record.run_id}: left alone, since a process may be at work on it (else: tracking.takeover=true)"
     found = Copy(record)
     try:
         found.publish()
@@ -335,8 +343,8 @@ def _sync_one(record: RunRecord) -> str:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         raise UserError(
-            f"--tracking-uri={record.store.uri}: it has no run {record.run_id}; give the server on which it began, or "
-            f"delete {record.folder}"
+            f"--tracking-uri={record.store.uri}: it has no run {record.run_id}, which began on {record.told()['uri']}; "
+            f"give that address; if it is this one, and the run was deleted, delete {record.folder}"
         ) from error
     return f"run {record.run_id}: sent to {record.store.uri}" + (", not all of it" if found.lacking else "")
 

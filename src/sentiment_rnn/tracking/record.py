@@ -37,6 +37,7 @@ from sentiment_rnn.tracking.names import (
     GRADIENTS,
     MISTAKES,
     PREDICTIONS,
+    PRUNED_TAG,
     RECORD,
     TRACEBACK,
     WRITER_TAG,
@@ -157,7 +158,11 @@ class RunRecord(Logger):
         write_whole(self.folder / "metrics.jsonl", "".join(map(_line, points)).encode())
         self._metrics = (self.folder / "metrics.jsonl").open("a", encoding="utf-8")
         (self.artifacts / TRACEBACK).unlink(missing_ok=True)  # of the failure from which it resumes
-        kept = {name: value for name, value in self._told["tags"].items() if name not in (ERROR_TAG, DIVERGED_TAG)}
+        kept = {
+            name: value
+            for name, value in self._told["tags"].items()
+            if name not in (ERROR_TAG, DIVERGED_TAG, PRUNED_TAG)
+        }
         self._tell(
             uri=self.store.uri,
             experiment=self.store.experiment,

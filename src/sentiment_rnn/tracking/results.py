@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -171,7 +172,7 @@ def whole_id(store: Store, beginning: str) -> str:
     where there is none. Raises `UserError` where there are several."""
     if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},31}}", beginning):
         return beginning
-    everywhere = [experiment.experiment_id for experiment in store.client.search_experiments()]
+    everywhere = [experiment.experiment_id for experiment in store.client.search_experiments(max_results=10_000)]
     found = store.client.search_runs(everywhere, f"attributes.run_id LIKE '{beginning}%'", max_results=2)
     if len(found) > 1:
         raise UserError(f"{beginning}: the ids of several runs begin so; give more of it")
@@ -307,7 +308,11 @@ def results_of(
         config, job = (known or {}).get(run.data.tags.get(IDENTITY_TAG, ""), (None, None))
         results.append(result_of(store, run, reused.get(run.info.run_id, job), config))
     jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(recorded_plan(store, parent).jobs)}
-    return sorted(results, key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)))
+    # Of a job that was trained again, on a node whose `auto` is another, the last.
+    return sorted(
+        {frozenset(result.overrides.items()) or result.run_id: result for result in results}.values(),
+        key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)),
+    )
 
 
 def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
@@ -390,7 +395,7 @@ def _pairs(overrides: list[str]) -> dict[str, str]:
 
 def _download(store: Store, run_id: str, artifacts: str, name: str, folder: str) -> Path:
     own = store.checkpoints / run_id / RECORD / "artifacts" / name
-    if own.exists():  # what MLflow has not got, or not yet
+    with suppress(FileNotFoundError):  # what MLflow has not got, or not yet
         return Path(shutil.copy(own, folder))
     # Not by the run's id: MLflow would then ask for the run three times, which takes longer than the file.
     try:

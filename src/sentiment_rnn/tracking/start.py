@@ -12,6 +12,7 @@ from filelock import Timeout
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from sentiment_rnn.config.code import code_digest
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
@@ -19,6 +20,7 @@ from sentiment_rnn.masking import masked, masked_settings
 from sentiment_rnn.tracking.checkpoints import LAST, PREVIOUS
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import (
+    CODE_TAG,
     CONFIGURATION,
     DIVERGED_TAG,
     ERROR_TAG,
@@ -288,7 +290,10 @@ def _new_run(
     store: Store, config: RunConfig, identity: str, overrides: list[str], owned: ExitStack, parent: Run | None = None
 ) -> RunRecord:
     name = "-".join([*config.tags.values(), f"seed{config.seed}"])
-    tags = {IDENTITY_TAG: identity, STUDY_TAG: config.study, **config.tags, **origin_tags()}
+    tags = {
+        IDENTITY_TAG: identity, CODE_TAG: code_digest(config.targets), STUDY_TAG: config.study, **config.tags,
+        **origin_tags(),
+    }  # fmt: skip
     tags[NOTE_TAG] = f"{', '.join(f'{k} {v}' for k, v in config.tags.items())}, seed {config.seed}"
     tags[PROCESSOR_TAG] = processor_name(config.trainer.accelerator)
     if (number := config.tracking.search_trial) is not None:
@@ -300,7 +305,7 @@ def _new_run(
     if parent:
         tags[PARENT_TAG] = parent.info.run_id
     tags = {key: masked(value) for key, value in tags.items()} | {WRITER_TAG: this_process().text()}
-    run_id = store.client.create_run(store.experiment_id, run_name=masked(name), tags=tags).info.run_id
+    run_id = store.client.create_run(store.experiment_id, run_name=masked(name)[:250], tags=tags).info.run_id
     if not parent:
         owned.callback(_lock(store, run_id, identity, takeover=False).release)
     return RunRecord(store, run_id, overrides, parent)

@@ -130,7 +130,7 @@ def open_store(
         with store_errors(named[0], config.experiment, "EDIT" if create else "READ", named[1]):
             if not create:
                 client = MlflowClient(uri)
-                asked = partial(_experiment, client, config)
+                asked = partial(_experiment, client, config, of_experiment)
                 experiment_id = asked() if of_experiment else found_or_none(asked)
                 if experiment_id is None and of_experiment:
                     raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
@@ -190,10 +190,10 @@ def _is_missing(database: Path | None) -> bool:
     return database is not None and not (database.exists() and database.stat().st_size)
 
 
-def _experiment(client: MlflowClient, config: TrackingConfig) -> str | None:
-    """Id of the experiment; None where it is missing."""
+def _experiment(client: MlflowClient, config: TrackingConfig, refuse: bool = True) -> str | None:
+    """Id of the experiment, None where it is missing; raises `UserError` where it was deleted, if `refuse`."""
     found = client.get_experiment_by_name(config.experiment)
-    if found and found.lifecycle_stage == LifecycleStage.DELETED:
+    if refuse and found and found.lifecycle_stage == LifecycleStage.DELETED:
         raise UserError(
             f"tracking.experiment={config.experiment}: deleted in MLflow; give another name, or restore it: mlflow "
             f"experiments restore --experiment-id {found.experiment_id}"
@@ -205,8 +205,11 @@ def _made_experiment(client: MlflowClient, config: TrackingConfig, directory: Pa
     """Id of the experiment, made by this process, or by one on another host that came first."""
     artifacts = None if config.uri else (directory / "artifacts").as_uri()
     try:
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(config.experiment, artifacts, tags))
+        return str(
+            client.create_experiment(
+                config.experiment, artifacts, {"mlflow.experimentKind": "custom_model_development"}
+            )
+        )
     except MlflowException:
         if (found := _experiment(client, config)) is None:
             raise
@@ -219,7 +222,7 @@ def storage_fault(store: Store, error: BaseException) -> UserError | None:
     for found, fault in STORAGE_FAULTS.items():
         if isinstance(cause, MlflowException | OSError) and found in str(cause):
             place = (store.shared if isinstance(cause, OSError) else None) or store.directory
-            return UserError(f"{place}: {fault}; mend that, and the same command resumes the run")
+            return UserError(f"{place}: {fault}; mend that; the same command resumes a sweep, tracking.resume=ID a run")
     return None
 
 

@@ -33,6 +33,7 @@ SAYS_MISSING = ("No such file or directory", "404 Client Error")
 DATABASE_FAULTS = {
     "database is locked": "its database is locked by another process; wait until that is done, and try again",
     "file is not a database": "its mlflow.db is no database; restore it, or give another folder",
+    "unable to open database file": "its mlflow.db cannot be opened; make it readable, or give another folder",
     "disk image is malformed": "its mlflow.db is damaged; restore it, or give another folder",
     "database or disk is full": "the disk is full; make room, and try again",
     "readonly database": "its mlflow.db cannot be written; make it writable, or give another folder",

@@ -100,7 +100,7 @@ def open_sweep(store: Store, config: TrackingConfig, study: str, digest: str, pl
     """
     publish_left(store)  # the end of the earlier sweep, maybe
     with store_errors(store.uri, store.experiment, "EDIT"):
-        lock = SweepLock(store, study, digest, config.takeover)
+        lock = SweepLock(store, masked(study)[:200], digest, config.takeover)
         try:
             run = _parent_run(store, config, study, digest, plan)
         except BaseException:
@@ -138,7 +138,7 @@ def _parent_run(store: Store, config: TrackingConfig, study: str, digest: str, p
         earlier.data.tags[ORDER_TAG] = order
         return earlier
     tags = {SWEEP_TAG: digest, STUDY_TAG: masked(study), NOTE_TAG: plan.note, ORDER_TAG: order, **origin_tags()}
-    return store.client.create_run(store.experiment_id, run_name=masked(study), tags=tags)
+    return store.client.create_run(store.experiment_id, run_name=masked(study)[:250], tags=tags)
 
 
 def note_in_sweep(store: Store, parent: Run, tags: Mapping[str, str]) -> None:
