@@ -26,9 +26,9 @@ setup: $(READY)  ## Make .venv with everything the project needs (Python 3.10 to
 $(READY): override PYTHON := $(or $(wildcard $(VENV)/bin/python),$(PYTHON))
 $(READY): pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c '$(FITS)' 2>/dev/null || { \
-		echo "error: $(or $(PYTHON),no python) does not fit: torch has wheels for Python 3.10 to 3.14; install one and run make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+		echo "error: $(or $(PYTHON),no python) does not fit: torch has wheels for Python 3.10 to 3.14; install one and run make PYTHON=python3.13 $(MAKECMDGOALS)$(if $(wildcard $(VENV)/bin/python), after make clean)" >&2; exit 1; }
 	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (some minutes)"
-	@[ -e $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)  # also one that was half made
 	@if $(VENV)/bin/python -c '$(TORCH_FITS)' 2>/dev/null || cat /dev/null \
 		$$($(VENV)/bin/python -m pip config list | sed -n "s/^[^=]*\.constraint='\(.*\)'/\1/p" | sed 's/\\n/ /g') 2>/dev/null \
 		| grep -q '^ *torch *\([<>=!~;@ []\|$$\)'; \
@@ -39,8 +39,8 @@ $(READY): pyproject.toml constraints.txt
 
 # A sweep, then its comparison, into OUTPUT or a folder of its name beside the runs.
 define compared
-@$(RUN) sentiment_rnn train experiment=$(1) tracking.directory=$(STORE) $(ARGS)
-@$(RUN) sentiment_rnn compare $(1) --store $(STORE) --output $(or $(OUTPUT),$(STORE)/$(1)) $(2)
+@$(RUN) sentiment_rnn train experiment=$(1) "tracking.directory=$(STORE)" $(ARGS)
+@$(RUN) sentiment_rnn compare $(1) --store "$(STORE)" --output "$(or $(OUTPUT),$(STORE)/$(1))" $(2)
 endef
 
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a minute
@@ -50,7 +50,7 @@ compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloade
 	$(call compared,rnn_vs_lstm,--register)
 
 best: $(READY)  ## Train a GRU that starts from a language model of IMDb's own texts, and register it (40 minutes with AVX-512 BF16)
-	@$(RUN) sentiment_rnn train experiment=best_language_model tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn train experiment=best_language_model "tracking.directory=$(STORE)" $(ARGS)
 	$(call compared,best,--register)
 
 learning-rate: $(READY)  ## Choose the learning rates of compare on validation, and write runs/learning_rate
@@ -65,36 +65,36 @@ override FILE := $(value FILE)
 export TEXT FILE
 
 predict: $(READY)  ## Is a text positive? make predict TEXT="a wonderful film, warm and funny" (by the champion of compare, else that of demo)
-	@$(if $(value TEXT),,$(error give a text: make predict TEXT="a wonderful film, warm and funny"))$(RUN) sentiment_rnn predict --store $(STORE) $(ARGS) -- "$$TEXT"
+	@$(if $(value TEXT),,$(error give a text: make predict TEXT="a wonderful film, warm and funny"))$(RUN) sentiment_rnn predict --store "$(STORE)" $(ARGS) -- "$$TEXT"
 
 evaluate: $(READY)  ## How good is it on labelled texts of your own? make evaluate FILE=reviews.csv
-	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn evaluate --store $(STORE) $(ARGS) -- "$$FILE"
+	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn evaluate --store "$(STORE)" $(ARGS) -- "$$FILE"
 
 inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against demo@rnn" beside another)
-	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."))$(RUN) sentiment_rnn inspect --store $(STORE) --output $(STORE)/inspection.html $(ARGS) -- "$$TEXT"
+	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."))$(RUN) sentiment_rnn inspect --store "$(STORE)" --output "$(STORE)/inspection.html" $(ARGS) -- "$$TEXT"
 
 serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
-	@$(RUN) sentiment_rnn serve --store $(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn serve --store "$(STORE)" $(ARGS)
 
 lag: $(READY)  ## How far back does your cell remember? make lag ENCODER=my_package.MyCell (LAGS=20,100 SEEDS=5 DRAWS=4 for a first look)
-	@$(RUN) experiments.lab lag $(or $(ENCODER),$(error ENCODER=my_package.MyCell is missing: a class, an encoder's name or its YAML file)) --store $(STORE) $(if $(LAGS),--lags $(LAGS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DRAWS),--draws $(DRAWS)) $(ARGS)
+	@$(RUN) experiments.lab lag $(or $(ENCODER),$(error ENCODER=my_package.MyCell is missing: a class, an encoder's name or its YAML file)) --store "$(STORE)" $(if $(LAGS),--lags $(LAGS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DRAWS),--draws $(DRAWS)) $(ARGS)
 
 study: $(READY)  ## One study of the lab: make study NAME=lag, into experiments/<name> (an unknown name lists them)
-	@$(RUN) experiments.lab study $(or $(NAME),$(error give a study: make study NAME=lag)) --store $(STORE) $(ARGS)
+	@$(RUN) experiments.lab study $(or $(NAME),$(error give a study: make study NAME=lag)) --store "$(STORE)" $(ARGS)
 
 studies: $(READY)  ## All of them, in turn (interrupted, the same command resumes)
-	@$(RUN) experiments.lab study all --store $(STORE) $(ARGS)
+	@$(RUN) experiments.lab study all --store "$(STORE)" $(ARGS)
 
 report: $(READY)  ## Write the studies as one HTML page, runs/report.html, from the committed results
-	@$(RUN) experiments.lab report --output $(STORE)/report.html $(ARGS)
+	@$(RUN) experiments.lab report --output "$(STORE)/report.html" $(ARGS)
 
 notebook: $(READY)  ## Run the lesson into runs/lesson.ipynb (some minutes); the version for students is runs/lesson_students.ipynb
-	@mkdir -p $(STORE)
-	@$(VENV)/bin/python tools/lesson.py notebooks/lesson.ipynb $(STORE)/lesson_students.ipynb
-	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output='$(abspath $(STORE))/lesson.ipynb' $(ARGS)
+	@mkdir -p "$(STORE)"
+	@$(VENV)/bin/python tools/lesson.py notebooks/lesson.ipynb "$(STORE)/lesson_students.ipynb"
+	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output="$$(realpath -m "$(STORE)")/lesson.ipynb" $(ARGS)
 
 prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
-	@$(VENV)/bin/python experiments/benchmarks/prediction.py --store $(STORE) $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/prediction.py --store "$(STORE)" $(ARGS)
 
 overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
 	@$(VENV)/bin/python experiments/benchmarks/overhead.py --repeats 2 encoder=lstm $(ARGS)
@@ -112,11 +112,11 @@ $(KERAS)/.ready: experiments/benchmarks/requirements-keras.txt
 		touch $@; else rm -rf $(KERAS); echo "warning: Keras cannot be installed, so its rows are left out" >&2; fi
 
 train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
-	@$(RUN) sentiment_rnn train tracking.directory=$(STORE) $(ARGS)
+	@$(RUN) sentiment_rnn train "tracking.directory=$(STORE)" $(ARGS)
 
 sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 study=mine"
-	@$(RUN) sentiment_rnn train --multirun tracking.directory=$(STORE) $(ARGS)
-	@$(RUN) sentiment_rnn compare --store $(STORE) $(if $(OUTPUT),--output $(OUTPUT))
+	@$(RUN) sentiment_rnn train --multirun "tracking.directory=$(STORE)" $(ARGS)
+	@$(RUN) sentiment_rnn compare --store "$(STORE)" $(if $(OUTPUT),--output "$(OUTPUT)")
 
 # Without a way to the runs, MLflow opens on its pages for language models.
 RUNS_PAGE := import pathlib, sqlite3, sys; \
@@ -127,20 +127,23 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 	@echo "http://127.0.0.1:$(PORT)/#/$$($(VENV)/bin/python -c '$(RUNS_PAGE)' "$(STORE)/mlflow.db" 2>/dev/null \
 		|| echo experiments)?workflowType=machine_learning  (Ctrl-C stops it)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
-		--backend-store-uri "sqlite:///$(abspath $(STORE))/mlflow.db" --default-artifact-root "file://$(abspath $(STORE))/artifacts"
+		--backend-store-uri "sqlite:///$$(realpath -m "$(STORE)")/mlflow.db" \
+		--default-artifact-root "file://$$(realpath -m "$(STORE)")/artifacts"
 
 server: $(READY)  ## A shared MLflow server on PostgreSQL, on http://127.0.0.1:5000 (PORT=…, DATABASE=…, AUTH=1: docs/clusters.md)
-	@STORE=$(STORE) PORT=$(PORT) tools/server.sh $(VENV)/bin/python
+	@STORE="$(STORE)" PORT=$(PORT) tools/server.sh $(VENV)/bin/python
 
 readme: $(READY)  ## Write every figure of studies, and generated tables and verdicts of documents, from the committed results
 	@$(RUN) experiments.lab write $(ARGS)
 
 docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of all documents into build/site
-	@$(RUN) sentiment_rnn.cli.help > docs/configuration.md
+	@mkdir -p build
+	@$(RUN) sentiment_rnn.cli.help > build/configuration.md
+	@mv build/configuration.md docs/configuration.md
 	@# The lesson's page shows its outputs. They are kept, since they take minutes.
-	@[ $(STORE)/lesson.ipynb -nt notebooks/lesson.ipynb ] || $(MAKE) --no-print-directory notebook
+	@[ "$(STORE)/lesson.ipynb" -nt notebooks/lesson.ipynb ] || $(MAKE) --no-print-directory notebook
 	@rm -rf build/site
-	@LESSON=$(STORE)/lesson.ipynb $(RUN) sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs --doctree-dir build/doctrees . build/site
+	@LESSON="$(STORE)/lesson.ipynb" $(RUN) sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs --doctree-dir build/doctrees . build/site
 	@echo "written to build/site; open build/site/index.html in a browser"
 
 screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow in docs/images (needs Chromium, takes some minutes)

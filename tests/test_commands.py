@@ -138,8 +138,9 @@ def test_a_target_that_compares_writes_beside_its_runs_unless_another_folder_is_
         return subprocess.run(line, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
 
     assert "experiments/" not in planned()
-    assert "--output here/" in planned()
-    assert "--output experiments/mine" in planned("OUTPUT=experiments/mine")
+    assert '--output "here/' in planned()
+    assert '--output "my results"' in planned("OUTPUT=my results")
+    assert '"tracking.directory=my runs"' in planned("STORE=my runs")
 
 
 @pytest.mark.parametrize(("file", "beginnings"), ELSEWHERE.items(), ids=list(ELSEWHERE))

@@ -12,7 +12,8 @@ from sentiment_rnn.config.folders import CONFIGURATION
 ROOT = Path(CONFIGURATION).parent
 STUB = """#!/bin/sh
 case "$*" in
-  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m venv "*) mkdir -p "$3/bin" && [ -z "$NO_PIP" ] && touch "$3/pip"; cp "$0" "$3/bin/python"; [ -z "$NO_PIP" ] ;;
+  "-m pip --version") [ -e "$(dirname "$0")/../pip" ] ;;
   -c*importlib.metadata*) PYTHONPATH="$INSTALLED" exec "$REAL_PYTHON" -S "$@" ;;
   "-m pip config list") printf '%s\\n' "$PIP_SETTINGS" ;;
   "-m pip install "*) while [ "$1" != --constraint ]; do shift; done; cp "$2" "$RECORD" ;;
@@ -94,6 +95,16 @@ def test_an_environment_that_is_there_keeps_its_python(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "again.txt").exists()
+
+
+def test_an_environment_that_was_half_made_is_made_whole(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PIP", "1")  # Debian without python3-venv: its Python is there, and no pip
+        with pytest.raises(subprocess.CalledProcessError):
+            constraints_of_setup(tmp_path)
+    assert (tmp_path / "venv" / "bin" / "python").exists()
+    (tmp_path / "installed").rmdir()
+    assert pins(constraints_of_setup(tmp_path))
 
 
 def test_no_pin_is_of_a_local_version() -> None:

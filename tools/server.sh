@@ -15,6 +15,7 @@ STORE=$(realpath -m "${STORE:-runs}")
 PORT=${PORT:-5000}
 CLUSTER=$(realpath -m "${CLUSTER:-$STORE/server/postgres}")
 ARTIFACTS=${ARTIFACTS:-$STORE/server/artifacts}
+case $ARTIFACTS in *://*) ;; *) ARTIFACTS=$(realpath -m "$ARTIFACTS") ;; esac
 
 fail() { echo "error: $*" >&2; exit 1; }
 
@@ -23,7 +24,7 @@ as_owner() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@";
 
 find_postgres() {
     local found
-    for found in "$(dirname "$(realpath "$(command -v initdb || echo /none/initdb)")")" $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV) \
+    for found in "$(dirname "$(realpath -m "$(command -v initdb || echo /none/initdb)")")" $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV) \
         /usr/pgsql-*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql*/bin; do
         if [ -x "$found/initdb" ] && [ -x "$found/pg_ctl" ]; then echo "$found"; return; fi
     done
@@ -73,7 +74,7 @@ secret() {
 
 python=$(realpath -s "$python")
 "$python" -c 'import psycopg' 2>/dev/null || fail "psycopg is missing: pip install 'sentiment_rnn[server]' (in a checkout: .venv/bin/pip install -e '.[server]')"
-mkdir -p "$STORE/server"
+(umask 066 && mkdir -p "$STORE/server" "$(dirname "$CLUSTER")")  # the user postgres passes through, and nobody lists them
 trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -25,6 +25,8 @@ from benchmark import ENCODERS, REVIEWS, answer_of, new_parser, parsed, seconds_
 from ratios import BLOCK, publish
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.report.tables import Table, markdown
 
 SMALL = (
@@ -84,6 +86,7 @@ def sweeps(settings: Sequence[str], encoders: Sequence[str], jobs: int) -> Table
         f"{jobs} side by side, a core each": ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"],
     }
     seeds = f"seed={','.join(map(str, range(jobs)))}"
+    _ = ReviewData(run_config(*settings).data).corpus  # no sweep is the one that reads the texts
     rows = []
     for encoder in tqdm(encoders, desc="Encoders", disable=None):
         took = []

@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
+
+# isort: split
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import LanguageModelConfig

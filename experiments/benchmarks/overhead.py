@@ -15,10 +15,12 @@ import tempfile
 import time
 from dataclasses import replace
 
+import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
+
+# isort: split
 import lightning.pytorch as pl
 import torch
 
-import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig

@@ -18,6 +18,9 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple
 
+import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
+
+# isort: split
 import torch
 from tqdm import tqdm
 

@@ -73,6 +73,8 @@ TENTH = 0.1
 LOST = ("denormal_share", "zero_share")
 """Elements of ∂L/∂h that are lost in float32."""
 
+READS = (ON_IMDB,)
+"""Sweeps of other studies that are measured."""
 CURVES = "curves.csv"
 """Share of the gradient at the last token that is left at each, by lag from it: median over seeds, least and most."""
 

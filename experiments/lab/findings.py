@@ -75,7 +75,8 @@ def check_shown(protocol: Protocol) -> None:
 
 
 def own_module(study: Study, protocol: Protocol) -> Any:
-    """A protocol's own module, with `measure(…)` and `findings(evidence, table)`; None where it has none."""
+    """A protocol's own module, with `measure(…)`, `findings(evidence, table)` and `READS`, the sweeps of other studies
+    that it measures; None where it has none."""
     if not protocol.own:
         return None
     path = study.folder / f"{protocol.own}.py"

@@ -27,6 +27,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
+from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import check_store, open_store
 
 PROVENANCE, OWN = "provenance.json", "own"
@@ -82,9 +83,11 @@ def run(
         known, own = results_so_far(study), own_module(study, protocol)
         wanted = [sweep for sweep in protocol.sweeps if not sweeps or sweep.name in sweeps]
         left = [sweep for sweep in wanted if again or not is_measured(sweep, known)]
+        measures = hasattr(own, "measure") and not sweeps
+        for name in own.READS if measures and left and hasattr(own, "READS") else ():
+            find_sweep(open_store(tracking), name, finished=True)  # else training would be for nothing
         for sweep in left:
             run_sweep(study, protocol, sweep, tracking, overrides)
-        measures = hasattr(own, "measure") and not sweeps
         if measures and (again or left or not read_provenance(study.output)[protocol.name].get(OWN)):
             add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
         elif not left:

@@ -207,6 +207,23 @@ def test_an_interrupted_measurement_of_a_protocol_is_made_by_the_same_command(
     assert len(measured) == 3, "after a sweep that is new"
 
 
+def test_a_protocol_that_measures_a_sweep_of_another_study_asks_for_it_before_it_trains(
+    study: Study, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: Any, name: str, finished: bool) -> None:
+        raise UserError(f"{name}: no such sweep has finished")
+
+    own = SimpleNamespace(measure=lambda *_, overrides: Measured(), READS=("real_text",))
+    monkeypatch.setattr(run_module, "own_module", lambda *_: own)
+    monkeypatch.setattr(run_module, "find_sweep", missing)
+    store = [f"tracking.directory={tmp_path / 'runs'}"]
+    with pytest.raises(UserError, match="real_text: no such sweep has finished"):
+        run(study, ["first"], [], store)
+    assert asked == []
+    run(study, [], ["learn_20"], store)
+    assert len(asked) == 1, "a part of the sweeps is not measured by the protocol"
+
+
 def test_a_sweep_is_measured_once_all_planned_runs_are(study: Study) -> None:
     sweep = study.sweep("learn_20")
     runs = [("learn_20", "first", arm, "20", seed, None, "test", "accuracy", 0.5) for arm in sweep.arms
