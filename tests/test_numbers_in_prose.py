@@ -338,9 +338,9 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
     }  # fmt: skip
     further = (best / "further.md").read_text()
     last = 100 * fmean(own["gru_last", ""].values())
-    said = f"pooling: {last:.1f} % at its last state. It is {gains[0]:.1f} points ahead of the best drawn."
+    said = f"pooling: {last:.1f} % at its last state; pooled, it is {gains[0]:.1f} points ahead of the best drawn."
     of_rnn = 100 * fmean(own["rnn_last", ""].values())
-    needs = f"An RNN needs it: {of_rnn:.1f} % at its last state, {rnn - of_rnn:.1f} points less."
+    needs = f"An RNN needs pooling: {of_rnn:.1f} % at its last state, {rnn - of_rnn:.1f} points less."
     assert all(sentence in (best / "recipe.md").read_text() for sentence in (said, needs))
     drawn_gru = 100 * fmean(own["gru_drawn_rate", ""].values())
     for statement in (
@@ -485,8 +485,8 @@ def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() ->
     )
     page = (REPOSITORY / "experiments" / "imdb" / "new_cells.md").read_text()
     leads = (100 * (fmean(of) - fmean(lstm)) for of in (min_gru, slstm, lru))
-    said = f"Test accuracy exceeds the LSTM's by {next(leads):.1f} points with a minGRU (half the weights),"
-    assert said + " {:.1f} with an sLSTM, {:.1f} with an LRU.".format(*leads) in page
+    said = f"A minGRU with half the parameters has {next(leads):.1f} points higher test accuracy than an LSTM,"
+    assert said + " an sLSTM {:.1f}, an LRU {:.1f}.".format(*leads) in page
     assert leading(slstm, bag) == leading(lru, bag) == 0
     assert f"above the bag of words in {leading(min_gru, bag)} of {len(bag)} seeds, the others in none." in page
     pooled = [100 * fmean(accuracies_of("new_cells", f"{arm}_mean_max")) for arm in ("min_gru", "slstm", "lstm", "lru")]

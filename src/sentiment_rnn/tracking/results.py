@@ -309,10 +309,8 @@ def results_of(
         results.append(result_of(store, run, reused.get(run.info.run_id, job), config))
     jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(recorded_plan(store, parent).jobs)}
     # Of a job that was trained again, on a node whose `auto` is another, the last.
-    return sorted(
-        {frozenset(result.overrides.items()) or result.run_id: result for result in results}.values(),
-        key=lambda result: jobs.get(frozenset(result.overrides.items()), len(jobs)),
-    )
+    last = {frozenset(result.overrides.items() or {(result.run_id, "")}): result for result in results}
+    return [last[job] for job in sorted(last, key=lambda job: jobs.get(job, len(jobs)))]
 
 
 def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:

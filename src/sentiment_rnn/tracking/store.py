@@ -205,11 +205,8 @@ def _made_experiment(client: MlflowClient, config: TrackingConfig, directory: Pa
     """Id of the experiment, made by this process, or by one on another host that came first."""
     artifacts = None if config.uri else (directory / "artifacts").as_uri()
     try:
-        return str(
-            client.create_experiment(
-                config.experiment, artifacts, {"mlflow.experimentKind": "custom_model_development"}
-            )
-        )
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(config.experiment, artifacts, tags))
     except MlflowException:
         if (found := _experiment(client, config)) is None:
             raise
