@@ -1,5 +1,6 @@
 """Fixtures that more than one test file needs."""
 
+import gc
 import os
 import shutil
 import signal
@@ -209,16 +210,18 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def asked(name: str, folder: Path, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         monkeypatch.chdir(folder)
         monkeypatch.setattr("sys.argv", ["sentiment-rnn", name, *arguments])
-        monkeypatch.setenv("SENTIMENT_RNN_COMMAND", "")  # which the command sets, for this test alone
         GlobalHydra.instance().clear()
         capsys.readouterr()
-        threads, left = torch.get_num_threads(), None
+        threads, variables, left = torch.get_num_threads(), os.environ.copy(), None
         try:
             main()
         except SystemExit as leaving:
             left = leaving.code
-        finally:
+        finally:  # a command owns its process: what it sets there is for this test alone
             torch.set_num_threads(threads)
+            gc.enable()
+            os.environ.clear()
+            os.environ.update(variables)
         said = capsys.readouterr()
         found, error = (1, f"{said.err}{left}\n") if isinstance(left, str) else (left or 0, said.err)
         assert found == status, error

@@ -53,25 +53,23 @@ def sqlite_server(folder: Path) -> Server:
     return Server(command, folder, port)
 
 
+def made_server(folder: Path, **variables: str) -> Server:
+    """The server of `make server`."""
+    port = free_port()
+    command = [str(REPOSITORY / "tools" / "server.sh"), sys.executable]
+    return Server(command, folder, port, STORE=str(folder), PORT=str(port), WORKERS="1", **variables)
+
+
 def asking_server(folder: Path) -> Server:
-    """The same, which asks for a password: that of `admin` is in the variables."""
-    (folder / "auth.ini").write_text(
-        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/users.db\nadmin_username = admin\n"
-        "auth_cache_ttl_seconds = 60\n"
-    )
-    open_to_all = sqlite_server(folder)
-    return Server(
-        [*open_to_all.command, "--app-name", "basic-auth"],
-        folder,
-        open_to_all.port,
-        MLFLOW_AUTH_CONFIG_PATH=f"{folder}/auth.ini",
-        MLFLOW_AUTH_ADMIN_PASSWORD="a-long-password-of-admin",
-        MLFLOW_FLASK_SERVER_SECRET_KEY="not-secret",
-    )
+    """That of `make server AUTH=1`, on SQLite."""
+    return made_server(folder, AUTH="1", DATABASE=f"sqlite:///{folder}/server.db")
+
+
+def admin_password(server: Server) -> str:
+    """The password that `make server AUTH=1` has made for `admin`."""
+    return (server.folder / "server" / "admin-password").read_text().strip()
 
 
 def postgres_server(folder: Path, cluster: Path) -> Server:
-    """The server of `make server`, on PostgreSQL."""
-    port = free_port()
-    command = [str(REPOSITORY / "tools" / "server.sh"), sys.executable]
-    return Server(command, folder, port, STORE=str(folder), CLUSTER=str(cluster), PORT=str(port), WORKERS="1")
+    """That of `make server`, on PostgreSQL."""
+    return made_server(folder, CLUSTER=str(cluster))

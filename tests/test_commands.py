@@ -71,6 +71,11 @@ WALKS = {
         Step("sentiment-rnn compare mine --output runs/mine", "Figure: runs/mine/comparison"),
         Step(SWEEP, "logged to run", IMDB),
         Step("make best", "(?s)perplexity.*pooling last_mean_max.*Figure: runs/best/comparison", IMDB),
+        Step(
+            "sentiment-rnn train experiment=best data=files data.train=reviews.csv trainer.epochs=null study=own",
+            "pooling last_mean_max, seed 0: validation",
+            f"{TINY} trainer.epochs=1 data.validation_fraction=0.3",
+        ),
     ],
 }
 """Commands that build on each other, in order; each list in a copy of its own."""

@@ -6,13 +6,16 @@ Its version for students and its page are made from it.
 import ast
 import base64
 import json
+import math
 import re
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -93,8 +96,9 @@ def test_a_cell_to_fill_says_what_is_missing_when_it_runs(lesson: nbformat.Noteb
     for cell in code_cells(nbformat.from_dict(for_students(lesson))):
         if YOURS in cell.source:
             exec(cell.source, names)
-    with pytest.raises(NotImplementedError, match="yours to write"):
-        names["lstm"](None, None, None)  # type: ignore[operator]
+    for name, arguments in (("vanilla_rnn", 4), ("lstm", 3)):
+        with pytest.raises(NotImplementedError, match="yours to write"):
+            names[name](*[None] * arguments)  # type: ignore[operator]
 
 
 def test_the_page_has_texts_formulas_code_and_outputs() -> None:
@@ -142,6 +146,37 @@ def test_teaching_answers_every_question_of_the_lesson_in_few_words(lesson: nbfo
     key = text.split("## Answer key")[1].split("\n## ")[0]
     assert numbered.findall(key) == numbered.findall(questions) != []
     assert len(text.split()) <= WORDS_OF_TEACHING
+
+
+def test_the_gradients_of_the_lesson_are_those_of_the_key(lesson: nbformat.NotebookNode) -> None:
+    names: dict[str, Any] = {}
+    (last,) = (at for at, cell in enumerate(lesson.cells) if cell.source.startswith("torch.manual_seed(0)\ncells = {"))
+    for cell in lesson.cells[: last + 1]:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+    plt.close("all")
+    rates = {label: row["multiplied per step by"] for label, row in names["rows"].items()}
+    key = " ".join(TEACHING.read_text(encoding="utf-8").split("## Answer key")[1].split())
+    said = re.search(
+        r"uniform RNN needs (\d+) steps, an LSTM with forget bias 0 needs (\d+), with forget bias 1 it needs (\d+)\. "
+        r"The orthogonal RNN needs (\d+)",
+        key,
+    )
+    assert said
+    labels = ("RNN, uniform", "LSTM, forget bias 0", "LSTM, forget bias 1", "RNN, orthogonal")
+    for label, steps in zip(labels, said.groups(), strict=True):
+        assert math.log(0.001) / math.log(rates[label]) == pytest.approx(int(steps), abs=1), label
+    assert rates["LSTM, forget bias 3"] > 1
+    assert "grows by 11 % a step. With `x` 20 times as large it shrinks by 10 % a step: 1 − s² is then a half" in key
+    for times, grows, slope in ((1, 1.11, 2 / 3), (20, 0.90, 1 / 2)):
+        torch.manual_seed(0)
+        cell = names["RnnCell"](orthogonal=True)
+        cell.W_s.data *= 1.5
+        names["x"] *= times
+        norms = names["gradient_norms"](cell)
+        assert (norms[-1] / norms[0]) ** (1 / (names["T"] - 1)) == pytest.approx(grows, abs=0.01)
+        states, _ = cell.double()(names["x"].double())
+        assert (1 - torch.stack([*states]) ** 2).mean().item() == pytest.approx(slope, abs=0.05)
 
 
 def test_the_answer_to_the_gru_is_one() -> None:

@@ -155,11 +155,11 @@ def of_film_reviews() -> list[str]:
     best = max(fmean(of.values()) for (arm, _), of in pairs.items() if arm.startswith("NBSVM"))
     networks = {arm: of.values() for (arm, _), of in pairs.items() if not arm.startswith(("NBSVM", "SVM", "bag"))}
     most = sorted(networks, key=lambda arm: fmean(networks[arm]))[-2:]
-    assert (most, max(max(of) for of in networks.values()) < 0.9005) == (["min_gru", "gru_mean_max_two_way"], True)
+    assert (most, max(max(of) for of in networks.values()) < 0.901) == (["min_gru", "gru_mean_max_two_way"], True)
     (mean,) = {f"{100 * fmean(networks[arm]):.1f}" for arm in most}
     assert best > fmean(networks[most[-1]])
     page = (REPOSITORY / "experiments" / "imdb" / "README.md").read_text()
-    assert f"at their last state, average {mean} %, and no seed exceeds 90.0 %." in page
+    assert f"at their last state, average {mean} %, and no seed reaches 90.1 %." in page
     return [
         f"but never the bag ({100 * fmean(bag):.1f} %) by a point; a linear classifier of word pairs has "
         f"{100 * best:.1f} %.",
@@ -306,7 +306,11 @@ def test_the_numbers_on_a_language_model_are_those_of_the_study() -> None:
 def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() -> None:
     gru, lstm, rnn = of_language_models()
     other, own = (values_of(read_results(REPOSITORY / "experiments" / study), "accuracy") for study in ("imdb", "best"))
-    without = {name: 100 * fmean(other[f"{name}_mean_max_two_way", ""].values()) for name in ("gru", "rnn", "lstm")}
+    two_way = {name: 100 * fmean(other[f"{name}_mean_max_two_way", ""].values()) for name in ("gru", "rnn", "lstm")}
+    without = {
+        name: max(mean, *(100 * fmean(own[arm, ""].values()) for arm, _ in own if arm.startswith(f"{name}_drawn")))
+        for name, mean in two_way.items()
+    }
     pairs, drawn = (
         100 * fmean(of.values()) for of in (other["NBSVM, words and pairs", ""], own["lstm_drawn_rate", ""])
     )
@@ -338,7 +342,8 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
     }  # fmt: skip
     further = (best / "further.md").read_text()
     last = 100 * fmean(own["gru_last", ""].values())
-    said = f"pooling: {last:.1f} % at its last state; pooled, it is {gains[0]:.1f} points ahead of the best drawn."
+    ahead = gru - two_way["gru"]
+    said = f"pooling: {last:.1f} % at its last state; pooled, it is {ahead:.1f} points ahead of one without a language"
     of_rnn = 100 * fmean(own["rnn_last", ""].values())
     needs = f"An RNN needs pooling: {of_rnn:.1f} % at its last state, {rnn - of_rnn:.1f} points less."
     assert all(sentence in (best / "recipe.md").read_text() for sentence in (said, needs))
@@ -396,13 +401,20 @@ def test_the_numbers_that_a_class_should_take_home_are_those_of_the_studies() ->
         f"by {rate_of('rnn'):.2f} with the orthogonal one",
         "{} of {} at lag 100".format(*learn("causes", "lstm_detach_hidden", 100)),
         "{} of {} orthogonal RNNs succeed at lag 400".format(*carried_to_400()),
+        "lets no seed succeed. But at lag 100 an RNN whose gradient keeps its norm fails too",
+        "When the path through the state is cut, all ten succeed at lag 20",
+        "has none, and succeeds at lag 100 in every seed",
     ):
         assert said in home
+    assert learn("schedule", "rnn_18000_540", 100) == (10, 10)
+    assert "and the same warm-up, ten of ten succeed at lag 100" in home
 
 
 def test_the_numbers_of_the_answers_for_a_class_are_those_of_the_studies() -> None:
     page = " ".join((REPOSITORY / "docs" / "teaching.md").read_text().split())
-    assert "When this path is cut, no seed succeeds at lag 20 or 100." in page
+    whole, cut = ([learn("causes", arm, at) for at in (20, 100)] for arm in ("lstm_chrono", "lstm_detach_cell"))
+    assert (whole, cut) == ([(10, 10)] * 2, [(0, 10)] * 2)
+    assert "cut in an LSTM with chrono initialization, no seed succeeds at lag 20 or 100 (whole: all)." in page
     open_gates = [learn(protocol, "lstm_forget_5", at)[0] for protocol, at in (("learnability", 20), ("own_rate", 50))]
     assert open_gates + [learn("budget", "lstm_forget_5", at)[0] for at in (20, 50)] == [0, 0, 10, 5]
     assert "In the studies it succeeds in no seed at lag 20 or 50." in page
@@ -420,7 +432,7 @@ def test_the_numbers_of_the_answers_for_a_class_are_those_of_the_studies() -> No
     )
     assert learn("budget", "rnn_uniform", 50) == (10, 10)
     assert learn("schedule", "rnn_18000_540", 100) == (10, 10)
-    assert "succeeds at lag 50 in ten of ten seeds, and the orthogonal one at lag 100." in lesson
+    assert "succeeds at lag 50 in ten of ten seeds, and with the same warm-up the orthogonal one at lag 100." in lesson
     assert learn("learnability", "rnn_relu", 100) == (20, 20)
     assert "It succeeds at lag 100 in all of 20 seeds." in lesson
 

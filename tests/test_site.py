@@ -1,5 +1,8 @@
 """The site: every link leads somewhere, nothing comes from another host, and its pages read well in a browser."""
 
+import base64
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,15 +29,24 @@ KEY_PAGES = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` builds it."""
+    """The site, built as `make docs` builds it, of a lesson with a wide figure and a wide table for outputs."""
     folder = tmp_path_factory.mktemp("site")
+    lesson = json.loads((REPOSITORY / "notebooks" / "lesson.ipynb").read_text(encoding="utf-8"))
+    code = next(cell for cell in lesson["cells"] if cell["cell_type"] == "code")
+    image = base64.b64encode((REPOSITORY / "docs" / "images" / "mlflow_compare.png").read_bytes()).decode()
+    table = f"<table id=1><tr>{'<td>0.123456</td>' * 40}</tr></table>"
+    code["outputs"] = [{"output_type": "display_data", "data": {"image/png": image}},
+                       {"output_type": "display_data", "data": {"text/html": table}}]  # fmt: skip
+    (folder / "lesson.ipynb").write_text(json.dumps(lesson), encoding="utf-8")
     options = ["--quiet", "--fail-on-warning", "--keep-going", "--fresh-env", "-c", "docs"]
     folders = ["--doctree-dir", str(folder / "doctrees"), ".", str(folder / "html")]
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", *options, *folders],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=200,
+        cwd=REPOSITORY, env=os.environ | {"LESSON": str(folder / "lesson.ipynb")},
+        capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert 'src="data:image/png' in (folder / "html" / "notebooks" / "lesson.html").read_text(encoding="utf-8")
     return folder / "html"
 
 

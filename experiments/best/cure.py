@@ -27,6 +27,8 @@ BEFORE, AFTER = "left_before", "left_after"
 SETTINGS = (Setting(0), Setting(MOST))
 """Neutral tokens behind a review."""
 CLAIM = "remembers"
+ARMS = ("rnn", "rnn_pretrained")
+"""From drawn weights, and from a language model."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -65,7 +67,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         arm: rows[(rows.arm == arm) & (rows.metric == STATE)].pivot(index="seed", columns="condition", values="value")
         for arm in evidence.arms
     }
-    if len(evidence.arms) < 2 or any(of_arm.empty for of_arm in areas_of.values()):
+    if not {*ARMS} <= areas_of.keys() or any(of_arm.empty for of_arm in areas_of.values()):
         return Findings()
     kept = {arm: what_is_kept(of_arm)[Setting(MOST).condition] for arm, of_arm in areas_of.items()}
     return Findings({"cure": cure_table(evidence, rows, kept)}, {CLAIM: verdict(evidence, kept)})
@@ -93,9 +95,9 @@ def cure_table(evidence: Evidence, rows: pd.DataFrame, kept: dict[str, pd.Series
 
 def verdict(evidence: Evidence, kept: dict[str, pd.Series]) -> Verdict:
     """Whether most seeds from a language model keep more than `MARGIN` more, by the sign test of the protocol."""
-    drawn, pretrained = evidence.arms
+    drawn, pretrained = ARMS
     leads = (kept[pretrained] - kept[drawn]).dropna()
-    whole = all(evidence.whole(arm, "") for arm in evidence.arms)
+    whole = all(evidence.whole(arm, "") for arm in ARMS)
     row = Numbers(f"over {100 * MARGIN:g} points more", evidence.label(pretrained), NO_SEED, evidence.label(drawn))
     if leads.empty:
         return Verdict(judged(None), (row,))

@@ -3,7 +3,6 @@ classifiers, by `2026-11-30_drawn.md`, `2026-11-30_further.md` and `2026-12-01_r
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from sentiment_rnn.report.figures import GUIDE, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RunResult, find_sweep
 from sentiment_rnn.tracking.store import Store
 
 WEIGHTS, MINUTES, TOKENS = "weights", "minutes", "tokens"
@@ -43,6 +42,8 @@ SEEDS = 3
 """Of a network that is compared."""
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 """What is behind the letters of a label in the figure."""
+PARTS = "recipe"
+"""The protocol of arms with one part of the recipe changed, whose rows stand on its own page."""
 PRETRAINED = "_pretrained"
 """End of an encoder's row from a language model, in `ROWS`."""
 
@@ -146,11 +147,16 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     """Weights, minutes and tokens of the runs in a store, and which test reviews are in train."""
     found = Measured()
     for sweep in protocol.sweeps:
+        try:
+            find_sweep(store, sweep.name, finished=True)
+        except UserError:
+            continue  # not in this store: one that was measured before
         arms = {study.arms[arm].encoder: arm for arm in sweep.arms}
-        with suppress(UserError):  # not in this store: one that was measured before
-            for run in trained_runs(store, sweep.name, overrides):
-                at = sweep.name, protocol.name, arms[run.encoder], "", run.seed, None
-                found.rows += [(*at, "train", *cost) for cost in costs_of(run)]
+        for run in trained_runs(store, sweep.name, overrides):
+            at = sweep.name, protocol.name, arms[run.encoder], "", run.seed, None
+            found.rows += [(*at, "train", *cost) for cost in costs_of(run)]
+    if protocol.name != "pretrained":
+        return found
     config: ReviewConfig = run_config("data=imdb", *overrides)
     reviews = source_of(config.data).read()
     texts = {review.text for split in ("train", "validation") for review in reviews[split]}
@@ -169,8 +175,8 @@ def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts, and of `pretrained` accuracies and costs of all rows, with the figure. Nothing before a run was
-    measured."""
+    """The verdicts; of `recipe` the rows of its arms, and of `pretrained` the others, what all cost, and the figure.
+    Nothing before a run was measured."""
     studies = {"best": evidence.study, "imdb": find_study("imdb")}
     folders = {name: study.output for name, study in studies.items()}
     if not (folders["best"] / IN_TRAIN).is_file():
@@ -180,12 +186,17 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = verdicts_on(evidence.protocol.claims, whole, films)
+    rows, double = pd.concat([read_results(folders["imdb"]), table]), np.load(folders["best"] / IN_TRAIN)
+    parts = {arm for sweep in evidence.study.protocol(PARTS).sweeps for arm in sweep.arms}
+    of_parts = [name for name in right if ROWS[name].study == "best" and ROWS[name].arm in parts]
+    if evidence.protocol.name == PARTS:
+        return Findings({"parts": best_table(of_parts, right, rows, films)}, verdicts)
     if evidence.protocol.name != "pretrained":
         return Findings({}, verdicts)
-    rows, double = pd.concat([read_results(folders["imdb"]), table]), np.load(folders["best"] / IN_TRAIN)
+    others = [name for name in right if name not in of_parts]
     commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
     return Findings(
-        {"accuracy": best_table(right, rows, films), "rows": whole_table(right, rows, films, double, commands)},
+        {"accuracy": best_table(others, right, rows, films), "rows": whole_table(right, rows, films, double, commands)},
         verdicts,
         {"minutes": accuracy_by_minutes(whole, rows, evidence.study.arms)},
     )
@@ -214,10 +225,10 @@ def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:
     return COMMAND.format(study=row.study, of="sweeps", names=",".join([*first, *own]))
 
 
-def best_table(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray) -> Table:
-    """A line for each row: how accurate it is, and how much more than the same encoder from a language model."""
+def best_table(names: Sequence[str], right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray) -> Table:
+    """A line for each of these rows: how accurate it is, and how much more than the same encoder of `pretrained`."""
     lines = []
-    for name, of in right.items():
+    for name, of in ((name, right[name]) for name in names):
         row, share, pretrained = ROWS[name], of.mean(0), name.partition("_")[0] + PRETRAINED
         over = pretrained in right and pretrained != name
         lines.append((

@@ -26,6 +26,7 @@ from experiments.gradient.models import (
     values_of_models,
     verdicts_on,
 )
+from experiments.gradient.state_gradients import gradient_flow
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.p_values import LEVEL, probability_of_superiority, rank_p
 from experiments.lab.rules import (
@@ -46,7 +47,6 @@ from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.report.statistics import Interval, t_interval
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.runs.restored import data_of
@@ -130,7 +130,8 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     curves, styles = pd.read_csv(committed(evidence.study, CURVES)), evidence.study.arms
     left = {arm: left_of(values, arm) for arm in evidence.arms}
     mixed = mixed_arms(evidence, values)
-    read = [(GENERATED, arm) for arm in evidence.arms] + [(IMDB, arm) for arm in READ_IMDB]
+    planned = [arm for sweep in evidence.protocol.sweeps for arm in sweep.arms]
+    read = [(GENERATED, arm) for arm in planned] + [(IMDB, arm) for arm in READ_IMDB]
     missing = max(len(SEEDS[reviews]) - len(of_model(values, "left", reviews, arm, AFTER)) for reviews, arm in read)
     return Findings(
         {

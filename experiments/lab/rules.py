@@ -164,8 +164,10 @@ def evidence_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Eviden
     best: dict[tuple[str, str], BySeed] = {}
     for one in (study.protocols[name] for name in (*protocol.reads, protocol.name)):
         rows = table[table.protocol == one.name]
-        scores |= _planned(one, _scores(study, rows))
-        best |= _planned(one, values_of(rows, "best_accuracy", "validation"))
+        for found, values in ((scores, _scores(study, rows)), (best, values_of(rows, "best_accuracy", "validation"))):
+            # What the protocol plans itself is judged by its own runs alone.
+            planned = _planned(one, values).items()
+            found |= {at: value for at, value in planned if one is protocol or not protocol.seeds(*at)}
     rows = table[table.protocol.isin([*protocol.reads, protocol.name])]
     learners = _of_learners(scores, protocol.among) if protocol.among else scores
     validation = {at: median(by_seed.values()) for at, by_seed in best.items()}

@@ -180,11 +180,12 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
             if name in known and protocol.name in (name, *other.reads):
                 known[name].pop(OWN, None)
         sweeps = known[protocol.name]["sweeps"]
+        planned = [study.arms[arm].encoder for arm in study.sweep(sweep).arms]
         covered = [
             part for part in sweeps
             if part["sweep"] == sweep
             and set(part["seeds"]) <= set(seeds)
-            and set(part.get("encoders", trained["encoders"])) <= set(trained["encoders"])
+            and set(part.get("encoders", planned)) <= set(trained["encoders"])
         ]  # fmt: skip
         known[protocol.name]["sweeps"] = [part for part in sweeps if part not in covered] + [trained]
     files = {RESULTS: results_csv(table), PROVENANCE: json.dumps(known, indent=1) + "\n", **found.files}

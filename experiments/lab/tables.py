@@ -48,9 +48,15 @@ def shares(evidence: Evidence) -> Table:
 
 
 def spans(evidence: Evidence) -> Table:
-    """The span of each arm, for a page whose figure shows the shares."""
+    """The span of each arm, for a page whose figure shows the shares: over the lags at which it was trained, where each
+    training had one, and not those beside it."""
     unfiltered = replace(evidence, scores=evidence.every)
-    rows = [(evidence.label(arm), str(span(unfiltered.shares_by_lag(arm)))) for arm in unfiltered.arms]
+    trained = {sweep.condition for sweep in evidence.protocol.sweeps if sweep.compared} & {*evidence.conditions}
+    rows = []
+    for arm in unfiltered.arms:
+        by_lag = unfiltered.shares_by_lag(arm)
+        of_training = {lag: share for lag, share in by_lag.items() if str(lag) in trained}
+        rows.append((evidence.label(arm), str(span(by_lag if evidence.protocol.among else of_training))))
     title = "Longest lag up to which the lower bound of the share that succeeds is above one half"
     return Table(title, ("arm", "lag [tokens]"), rows)
 
@@ -188,5 +194,6 @@ TABLES: dict[str, Callable[[Evidence], Table]] = {
     "spread": spread_over_seeds,
     "carried": carried,
     "bounded_means": bounded_means,
+    "none": lambda evidence: Table("", (), []),  # in the first place, for a page without a table
 }
 """By their name in `study.yaml`."""

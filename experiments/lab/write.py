@@ -76,7 +76,8 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
             judged = verdict_table(protocol_table(study, protocol, claims), f"{TABLES}/{name}_claims.csv")
             page = study.folder / study.page(name)
             none = NOT_JUDGED if name in found else NOT_RUN
-            yield Block(page, name, markdown(tables[:1]) or ("" if name in found else NOT_RUN))
+            main = [table for table in tables[:1] if table.columns]
+            yield Block(page, name, markdown(main) or ("" if name in found else NOT_RUN))
             yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else none)
         if study.leading and found:
             yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))

@@ -13,7 +13,6 @@ from experiments.lab.rules import Evidence, Numbers, Verdict, judged, tally
 from experiments.lab.statistics import clopper_pearson
 from sentiment_rnn.report.tables import Table
 
-LAGS = ("5", "20", "50")
 FIRST = {"learnability": (5, 20), "own_rate": (50,)}
 """Protocols of the first runs, at the rate of each lag."""
 QUANTILE = 0.025
@@ -79,12 +78,17 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     title = "Seeds that succeed, and whether the first exact 95 % interval [%] contains the second share"
     mixed = Table(f"{title}, where seeds disagree", columns, [row for pair, row in rows.items() if pair.mixed])
     tables = {"mixed": mixed, "pairs": Table(title, columns, list(rows.values()))}
-    return Findings(tables, {"intervals": verdict(pairs)} if pairs else {})
+    planned = sum(len(sweep.arms) for sweep in evidence.protocol.sweeps if sweep.compared)
+    return Findings(tables, {"intervals": verdict(pairs, planned)} if pairs else {})
 
 
-def verdict(pairs: list[Repeated]) -> Verdict:
-    """Verdict by the rule of the protocol; nothing is decided before all three lags were run."""
-    complete = {pair.lag for pair in pairs} == set(LAGS)
+def verdict(pairs: list[Repeated], planned: int) -> Verdict:
+    """Verdict by the rule of the protocol; nothing is decided before every arm was run at all three lags.
+
+    Args:
+        planned: pairs of an arm and a lag.
+    """
+    complete = len(pairs) == planned
     contained, distribution = sum(pair.contained for pair in pairs), number_contained(pairs)
     least = int(np.searchsorted(np.cumsum(distribution), QUANTILE))
     expected = float(distribution @ np.arange(len(distribution)))

@@ -73,6 +73,7 @@ WRONG_OVERRIDES = {
     "+data.hidden=1": "data.hidden: no such key",
     "data.train=reviews.csv": "data.train: not a key of this choice of data; files has it (data=files)",
     "encoder.color=purplish": "encoder.color=purplish: expected a colour such as #0072B2",
+    "data.max_tokens=9999999999": "data.max_tokens=9999999999: expected a number of at least 1 and below 2,147,483,648",
     "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
     "data.train_reviews=many": "data.train_reviews=many: Value 'many' of type 'str' could not be converted to Integer",
     "data=files": "data.train: not given, and files needs it; give data.train=…",
@@ -320,6 +321,32 @@ def test_a_net_that_reads_from_the_end_is_not_read_at_the_last_token(tmp_path: P
 def test_two_devices_are_refused_for_a_task_that_trains_on_one(tmp_path: Path, refused: Refused) -> None:
     line = refused(tmp_path, "task=adding", "trainer.devices=2")
     assert "trainer.devices=2: task=adding trains on one device; leave it out" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["task=adding", "trainer.nodes=2"], "trainer.nodes=2: task=adding trains on one device; leave it out"),
+        (["task=adding", "encoder.bidirectional=true"], "encoder.bidirectional=true: task=adding reads from the left"),
+        (["task=adding", "encoder._target_=torch.nn.ReLU"], "torch.nn.ReLU: no encoder, since it has no output_size"),
+        (["task=adding", "encoder=bag"], "encoder=bag: reads reviews alone, since other tasks have no pooling"),
+        (["-m", "hydra.sweeper.max_batch_size=-1", "seed=0,1"], "hydra.sweeper.max_batch_size=-1: expected a number"),
+        (
+            ["-m", "optimizer.learning_rate=interval(1e-4,1e-2)"],
+            "an interval(…) is searched; give hydra/sweeper=search",
+        ),
+        (
+            ["-m", "hydra/sweeper=search", "encoder.hidden_size=interval(16,128)"],
+            "encoder.hidden_size=51.6507 Value '51.6507' of type 'float' could not be converted to Integer",
+        ),
+    ],
+    ids=lambda given: " ".join(given)[:40] if isinstance(given, list) else "",
+)
+def test_what_cannot_go_together_is_one_line_and_leaves_nothing(
+    arguments: list[str], said: str, tmp_path: Path, refused: Refused
+) -> None:
+    assert said in refused(tmp_path, *arguments)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from processes import environment, run_command
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.help import COMMANDS, SECTIONS, USUAL, all_keys, help_of_train, keys_of, purpose_of
 from sentiment_rnn.cli.main import is_train_completed, main
-from sentiment_rnn.cli.train import flags_first, ids_as_text
+from sentiment_rnn.cli.train import as_hydra_reads_it, flags_first
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import register_schema, run_config
 
@@ -220,13 +220,19 @@ def test_flags_may_stand_anywhere_among_the_overrides(given: list[str], ordered:
 
 @pytest.mark.parametrize("run_id", ["816769e9", "1e234567", "12345678", "01234567", "run-7e5"])
 def test_a_short_id_that_looks_like_a_number_names_its_run(run_id: str) -> None:
-    assert run_config(ids_as_text(f"tracking.resume={run_id}")).tracking.resume == run_id
-    assert run_config(ids_as_text(f"++pretrained={run_id}")).pretrained == run_id
+    assert run_config(as_hydra_reads_it(f"tracking.resume={run_id}")).tracking.resume == run_id
+    assert run_config(as_hydra_reads_it(f"++pretrained={run_id}")).pretrained == run_id
 
 
 def test_each_id_that_looks_like_a_number_is_in_quotes_and_nothing_else() -> None:
-    assert ids_as_text("pretrained=ab34567c,816769e9,1e234567") == "pretrained=ab34567c,'816769e9','1e234567'"
-    assert ids_as_text("optimizer.learning_rate=1e3") == "optimizer.learning_rate=1e3"
+    assert as_hydra_reads_it("pretrained=ab34567c,816769e9,1e234567") == "pretrained=ab34567c,'816769e9','1e234567'"
+    assert as_hydra_reads_it("optimizer.learning_rate=1e3") == "optimizer.learning_rate=1e3"
+
+
+@pytest.mark.parametrize("given", ["~/my runs", "'~/my runs'"])
+def test_the_folder_of_all_runs_may_begin_at_home(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert run_config(as_hydra_reads_it(f"tracking.directory={given}")).tracking.directory == "/home/me/my runs"
 
 
 @pytest.mark.parametrize(

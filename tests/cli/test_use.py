@@ -1,6 +1,7 @@
 """A trained run as people use it, in real processes: train, compare, predict, evaluate, inspect, serve, curl."""
 
 import csv
+import io
 import json
 import shutil
 import signal
@@ -138,10 +139,18 @@ def test_an_empty_id_is_not_the_default_model(compared: Path, ask: Ask) -> None:
     assert "run=: no such run" in ask("predict", compared, "--run", "", "good", status=1).stderr
 
 
-def test_a_dash_reads_standard_input(compared: Path) -> None:
-    given = run_command("predict", compared, "--json", "-", stdin=b"good\nbad\n").stdout
-    assert given == run_command("predict", compared, "--json", stdin=b"good\nbad\n").stdout
-    assert len(given.splitlines()) == 2
+def type_in(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
+    """Have a command of this process find this on its standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+
+
+def test_a_dash_reads_standard_input(compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = []
+    for arguments in (["-"], []):
+        type_in(monkeypatch, b"good\nbad\n")
+        answers.append(ask("predict", compared, "--json", *arguments).stdout)
+    assert answers[0] == answers[1]
+    assert len(answers[0].splitlines()) == 2
 
 
 def test_the_beginning_of_an_id_names_a_run_or_a_sweep(compared: Path, store: Store, ask: Ask) -> None:
@@ -278,8 +287,9 @@ def test_what_predict_cannot_do_is_one_line(ask: Ask, compared: Path, arguments:
     assert done.stdout == ""
 
 
-def test_standard_input_that_is_no_text_is_one_line(compared: Path) -> None:
-    assert "not UTF-8" in run_command("predict", compared, stdin=b"\xff\xfe", status=1).stderr
+def test_standard_input_that_is_no_text_is_one_line(compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    type_in(monkeypatch, b"\xff\xfe")
+    assert "not UTF-8" in ask("predict", compared, status=1).stderr
 
 
 def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(
@@ -608,7 +618,7 @@ def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, s
 
 
 def test_several_sweeps_are_compared_in_one_table(compared: Path, store: Store, ask: Ask) -> None:
-    run_command("train", compared, "-m", *SMALL, "study=more", "encoder=lstm", "seed=1", status=0)
+    ask("train", compared, "-m", *SMALL, "study=more", "encoder=lstm", "seed=1")
     parent = find_sweep(store, "more").info.run_id
     for given in (("mine", "more"), ("mine", parent)):
         ask("compare", compared, *given, "--output", f"{compared}/both")

@@ -1,6 +1,5 @@
 """An encoder and a source of reviews of one's own: a class in a module, whose arguments are the keys."""
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
-from processes import run_command
+from processes import Ask
 from sentiment_rnn.config.loading import recorded, source_of
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import ReviewConfig
@@ -253,10 +252,7 @@ def test_what_the_constructor_of_an_encoder_refuses_is_one_line(mine: Path) -> N
         build_model(of(mine, "encoder.width=4"), 10)
 
 
-def test_an_encoder_and_a_source_of_ones_own_are_trained_by_the_command(
-    mine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", f"{mine}:{os.environ.get('PYTHONPATH', '')}")
+def test_an_encoder_and_a_source_of_ones_own_are_trained_by_the_command(mine: Path, ask: Ask) -> None:
     (mine / "conf" / "experiment").mkdir()
     rates = "# @package _global_\noptimizer:\n  learning_rates: {an_encoder_of_another_folder: 0.1}\n"
     (mine / "conf" / "experiment" / "shared.yaml").write_text(rates)
@@ -265,5 +261,4 @@ def test_an_encoder_and_a_source_of_ones_own_are_trained_by_the_command(
         "trainer.threads=1", "tracking.system_metrics=false", "experiment=shared",
         "+optimizer.learning_rates.convolution=0.01", "+optimizer.draws.convolution=3",
     )  # fmt: skip
-    done = run_command("train", mine, *arguments, status=0)
-    assert "convolution, pooling last, seed 0: validation" in done.stdout
+    assert "convolution, pooling last, seed 0: validation" in ask("train", mine, *arguments).stdout

@@ -388,6 +388,9 @@ def test_a_review_that_no_corpus_can_hold_is_refused_with_what_it_has(
     monkeypatch.setattr(source, "read", lambda: read | {"test": []})
     with pytest.raises(UserError, match="test: no reviews"):
         load_corpus(source, generated_config())
+    monkeypatch.setattr(source, "read", lambda: {part: read[part] for part in ("train", "test")})
+    with pytest.raises(UserError, match="validation: no reviews"):
+        load_corpus(source, generated_config())
 
 
 def test_half_a_character_in_a_text_of_ones_own_source_is_read_as_in_prediction(

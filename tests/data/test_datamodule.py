@@ -115,6 +115,15 @@ def test_max_tokens_cuts_the_batches(generated_config: Config) -> None:
     assert {batch.tokens.shape[1] for batch in data.train_dataloader()} == {9}
 
 
+def test_a_lag_that_no_encoder_can_see_is_said(generated_config: Config) -> None:
+    (note,) = ReviewData(generated_config(test_lags=[2, 60], max_tokens=50)).notes
+    assert note == (
+        "data.max_tokens=50: no encoder can see the deciding clause at a lag of 60; give data.max_tokens=120"
+    )
+    for enough in ({"max_tokens": 70}, {"max_tokens": 50, "keep": "head"}):
+        assert ReviewData(generated_config(test_lags=[2, 60], **enough)).notes == ()
+
+
 def test_every_split_is_shuffled_where_that_is_asked_for(generated_config: Config) -> None:
     kept, mixed = ReviewData(generated_config()), ReviewData(generated_config(shuffle_span=100))
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):

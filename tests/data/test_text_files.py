@@ -73,8 +73,9 @@ def test_parquet_keeps_nulls_and_takes_numbers_and_words_as_labels(tmp_path: Pat
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"text": ["good", None], "label": ["pos", "neg"], "unused": [1, 2]}), path)
     assert texts(path) == ["good", None]
-    pq.write_table(pa.table({"text": ["good", "bad"], "label": [1.0, 0.0]}), path)
-    assert labels(path) == [1, 0]
+    for column in ([1.0, 0.0], [True, False]):
+        pq.write_table(pa.table({"text": ["good", "bad"], "label": column}), path)
+        assert labels(path) == [1, 0]
 
 
 def test_quotes_newlines_and_marks_within_a_field_stay_in_it(write: Write) -> None:
@@ -129,8 +130,8 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
         ("stars.csv", "text,label\na,1\nb,5\n", "line 3: its label is '5'; expected two classes, 0 or 1, neg or pos"),
         ("three.csv", "text,label\na,0\nb,1\nc,2\nd,0\n", "the column label has 0, 1, 2"),
         ("three.jsonl", '{"text": "a", "label": "neg"}\n\n{"text": "b", "label": "neu"}\n{"text": "c", "label": "pos"}',
-         "line 3: its label is 'neu'; expected two classes, 0 or 1, neg or pos, negative or positive; the column label "
-         "has neg, neu, pos"),
+         "line 3: its label is 'neu'; expected two classes, 0 or 1, neg or pos, negative or positive, false or true; "
+         "the column label has neg, neu, pos"),
         ("ten.csv", "text,label\n" + "".join(f"a,{n}\n" for n in range(10)), "label has 0, 1, 2, 3, 4, 5, 6, 7"),
         ("spans.csv", 'text,label\n"two\nlines",1\n\n"three\n\nlines",0\nb,5\n', "line 8: its label is '5'"),
         ("spans_commas.csv", 'text,label\n"two\nlines",1\n"two\nlines",0,0\n', "line 4: 3 fields"),
@@ -141,6 +142,9 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
         ("packed.csv", gzip.compress(b"text,label\na,1\n"), "not UTF-8 text"),
         ("torn.csv.gz", gzip.compress(b"text,label\na,1\n" * 99)[:-9], "cannot be read"),
         ("commas.csv", "text,label\ngood, but long,1\n", "line 2: 3 fields, and the header has 2"),
+        ("semicolons.csv", "text;label\ngood;1\n", "its columns are separated by semicolons; expected commas"),
+        ("tabs.csv", "text\tlabel\ngood\t1\n", "its columns are separated by tabs; expected commas, or another end"),
+        ("commas.tsv", "text,label\ngood,1\n", "its columns are separated by commas; expected tabs"),
         ("short.csv", "text,label\ngood\n", "line 2: 1 fields"),
         ("open.csv", 'text,label\n"never closed,1\nb,0\n', "line 2: cannot be read (unexpected end of data)"),
         ("number.jsonl", '{"text": 5, "label": 1}\n', "line 1: its text is 5; expected text"),

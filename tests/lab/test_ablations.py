@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from experiments.gradient.state_gradients import gradient_flow
 from experiments.lab.encoders.ablations import LstmCoupled, LstmGatesOfInput, LstmNoForget, LstmNoInput, LstmNoOutput
 from experiments.lab.encoders.leaky import LeakyRnn
 from layer_checks import E, H, LayerTests, LstmTests, random_encoder, random_layer
@@ -22,7 +23,6 @@ from sentiment_rnn.model.encoders.lstm import CellState
 from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of, recurrent_matrices
 from sentiment_rnn.model.encoders.rnn import Rnn
 from sentiment_rnn.probes.inspection import inspect
-from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.probes.unrolled import unroll
 
 LSTMS: tuple[type[CellState], ...] = (LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput)

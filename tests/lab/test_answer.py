@@ -23,5 +23,11 @@ def test_every_encoder_of_the_leading_figure_has_a_row_on_the_page_of_cells(comm
     assert ("LSTM, chrono 400", "400", "20/20", "–") in [row[:4] for row in table.rows]
 
 
+def test_the_longest_lag_is_the_span_in_the_table_of_the_study(committed: list[Found]) -> None:
+    (found,) = (by_protocol for study, by_protocol in committed if study.name == "lag")
+    spans = {row[0]: row[-1] for row in found["figure"].tables["shares"].rows}
+    assert spans == {row[0]: row[1] for row in learned_table(EXPERIMENTS, committed).rows}
+
+
 def test_accuracies_are_a_range_over_seeds() -> None:
     assert worst_to_best({20: 0.9, 21: 0.5, 22: 0.8}) == "50.0–90.0"

@@ -66,7 +66,7 @@ def results() -> pd.DataFrame:
 
 def test_a_row_is_compared_with_its_encoder_from_a_language_model() -> None:
     right = {"pairs": reads(0.8), "rnn_rate": reads(0.8), "rnn_pretrained": reads(0.8, 0.9)}
-    linear, drawn, rnn = best_table(right, results(), FILMS).rows
+    linear, drawn, rnn = best_table(list(right), right, results(), FILMS).rows
     assert linear[:3] == ("NBSVM, words and pairs", "", "1")
     assert rnn[:3] == ("RNN, pretrained", "23", "2")
     assert rnn[3].startswith("85.0 (")
@@ -243,13 +243,19 @@ def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in
         split: [Review(text, 0, 0, "", f"{split}/{place}") for place, text in enumerate(texts)]
         for split, texts in {"train": ["good", "bad"], "validation": ["fine"], "test": ["dull", "fine", "bad"]}.items()
     }
+
+    def found(_: object, sweep: str, finished: bool) -> None:
+        if sweep == "pretrained_words_gru":
+            raise UserError("measured before, from another store")
+
+    monkeypatch.setattr(pretrained, "find_sweep", found)
     monkeypatch.setattr(pretrained, "trained_runs", runs_of)
     monkeypatch.setattr(pretrained, "source_of", lambda _: SimpleNamespace(read=lambda: reviews))
-    protocol = STUDY.protocol("further")
+    protocol = STUDY.protocol("pretrained")
     measured = pretrained.measure(STUDY, protocol, SimpleNamespace())  # type: ignore[arg-type]
     table = rows_of("best", measured.rows)
     assert set(zip(table.sweep, table.arm, strict=True)) == {
-        (sweep.name, arm) for sweep in protocol.sweeps for arm in sweep.arms
+        (sweep.name, arm) for sweep in protocol.sweeps for arm in sweep.arms if sweep.name != "pretrained_words_gru"
     }
     assert {metric: table.value[table.metric == metric].iloc[0] for metric in ("weights", "minutes", "tokens")} == {
         "weights": 7, "minutes": 1.5, "tokens": 1200,
@@ -257,6 +263,9 @@ def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in
     content = measured.files[IN_TRAIN]
     assert isinstance(content, bytes)
     assert np.load(io.BytesIO(content)).tolist() == [1, 2]
+    others = pretrained.measure(STUDY, STUDY.protocol("further"), SimpleNamespace())  # type: ignore[arg-type]
+    assert others.rows
+    assert not others.files, "which texts are in train was measured with the first"
 
 
 def test_the_figure_has_a_dot_for_each_seed_at_its_minutes_and_tells_of_those_below() -> None:

@@ -46,8 +46,8 @@ from sentiment_rnn.tracking.results import RunResult
 STUDY = find_study("gradient")
 PROTOCOL = STUDY.protocols["gradient_flow"]
 ARMS = {
-    "rnn_uniform": 0.6, "rnn": 0.947, "rnn_gain": 1.0, "gru": 0.74, "lstm_forget_0": 0.75, "lstm": 0.97,
-    "lstm_forget_3": 1.02, "lstm_forget_5": 1.03, "lstm_chrono_50": 0.99, "lstm_chrono": 0.997,
+    "rnn_uniform": 0.6, "rnn": 0.947, "rnn_gain": 1.0, "rnn_relu": 0.992, "gru": 0.74, "lstm_forget_0": 0.75,
+    "lstm": 0.97, "lstm_forget_3": 1.02, "lstm_forget_5": 1.03, "lstm_chrono_50": 0.99, "lstm_chrono": 0.997,
     "lstm_chrono_2000": 0.999,
 }  # fmt: skip
 """Rates before training, a little like those that were measured."""
@@ -204,6 +204,14 @@ def test_curves_end_with_the_shortest_reviews_of_a_seed(tmp_path: Path) -> None:
     lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 60
     assert lines[2] == "IMDb,rnn,0,1,0.9,0.8,1", "the median, the least and the most"
+
+
+def test_while_an_arm_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradient_flow, "figures", Mock())
+    table = evidence_on(*rows_made()).table
+    fewer = table[table.arm != "rnn_relu"]
+    found = findings(evidence_of(STUDY, PROTOCOL, fewer), fewer)
+    assert {verdict.verdict for verdict in found.verdicts.values()} == {UNDECIDED}
 
 
 def test_while_a_seed_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:

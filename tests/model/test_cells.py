@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from experiments.gradient.state_gradients import gradient_flow
 from layer_checks import (
     COMPILED,
     E,
@@ -29,7 +30,6 @@ from sentiment_rnn.model.encoders.min_lstm import MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
 from sentiment_rnn.probes.input_gradients import gradient_by_step_back
-from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.probes.unrolled import unroll
 
 ENCODERS = pytest.mark.parametrize("encoder", [Rnn, ReluRnn, Gru, Lstm])

@@ -330,6 +330,16 @@ def test_one_cycle_survives_a_single_step(batch: Batch) -> None:
     assert not torch.equal(model.output.weight, before["output.weight"])
 
 
+@pytest.mark.parametrize("steps", [2, 4, 5, 10])
+def test_one_cycle_may_rise_in_a_single_step(batch: Batch, steps: int) -> None:
+    seen = LearningRates()
+    fit(build_classifier(schedule="one_cycle", warmup_fraction=1 / steps, learning_rate=0.01), [batch] * steps, seen)
+    first, *others = seen.rates
+    assert first == pytest.approx(0.01 / 25), "before it rises"
+    assert len(others) == steps - 1
+    assert others == sorted(others, reverse=True)
+
+
 def test_a_second_test_forgets_the_predictions_of_the_first(batch: Batch) -> None:
     model = build_classifier()
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)

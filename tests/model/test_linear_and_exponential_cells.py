@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from experiments.gradient.state_gradients import gradient_flow
 from layer_checks import BFLOAT16, autograd_functions, random_encoder
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.model import cells, scan
+from sentiment_rnn.model import cells, recurrence, scan
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.lru import Lru, LruLayer
 from sentiment_rnn.model.encoders.min_gru import MinGru
@@ -20,7 +21,6 @@ from sentiment_rnn.model.encoders.min_lstm import MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import OrthogonalRnn
 from sentiment_rnn.model.encoders.slstm import SLstm
-from sentiment_rnn.probes.state_gradients import gradient_flow
 from sentiment_rnn.probes.unrolled import unroll
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
@@ -146,6 +146,15 @@ def test_in_bfloat16_states_are_those_of_float32_to_two_digits(encoder: type[Rec
         rounded = net(inputs, lengths)
     exact = net(inputs, lengths)
     assert float((rounded.float() - exact).abs().mean() / exact.abs().mean()) < 0.03
+
+
+@BFLOAT16
+def test_an_slstm_stays_in_float32_without_a_compiler_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recurrence, "library", lambda: None)
+    net, inputs, lengths = SLstm(E, hidden_size=8), torch.randn(2, 12, E), torch.full((2,), 12)
+    with torch.autocast("cpu", torch.bfloat16):
+        states = net(inputs, lengths)
+    torch.testing.assert_close(states, net(inputs, lengths), rtol=0, atol=0)
 
 
 def classifier(encoder: type[Recurrent], **settings: Any) -> SentimentClassifier:

@@ -1,5 +1,6 @@
 """The compiled recurrence against PyTorch's modules."""
 
+import functools
 import logging
 import os
 import platform
@@ -326,15 +327,23 @@ logging.basicConfig(format="%(message)s", level="INFO")
     )  # fmt: skip
 
 
-def test_without_a_compiler_one_line_says_so_and_the_modules_read(tmp_path: Path) -> None:
-    done = in_a_fresh_process(
-        "layer, inputs = Rnn(1, hidden_size=1).new_layer(1), torch.zeros(1, 1, 1)\n"
-        "print(recurrence.library(), recurrence.library(), recurrence.applies(layer, inputs))",
-        XDG_CACHE_HOME=str(tmp_path), CXX="no-such-compiler",
-    )  # fmt: skip
-    assert done.stdout.split() == ["None", "None", "False"]
-    assert done.stderr.count("no-such-compiler") == 1
-    assert "Traceback" not in done.stderr
+@pytest.fixture
+def not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """As in a process that has not asked for the library, on a machine that has not compiled it."""
+    monkeypatch.setattr(recurrence, "library", functools.cache(recurrence.library.__wrapped__))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    caplog.set_level(logging.WARNING, logger="sentiment_rnn")
+
+
+@pytest.mark.usefixtures("not_loaded")
+def test_without_a_compiler_one_line_says_so_and_the_modules_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    layer, inputs = layer_of("rnn", 1, 1), torch.zeros(1, 1, 1)
+    assert (recurrence.library(), recurrence.library(), recurrence.applies(layer, inputs)) == (None, None, False)
+    (line,) = caplog.messages
+    assert "there is no compiler 'no-such-compiler': install g++ or set CXX" in line
     assert not list(tmp_path.rglob("*.so"))
 
 
@@ -357,20 +366,28 @@ print("whole")
     assert done.stdout == "whole\n", done.stderr
 
 
-def test_it_can_be_switched_off() -> None:
-    done = in_a_fresh_process("print(recurrence.library())", SENTIMENT_RNN_COMPILED="0")
-    assert (done.stdout.strip(), done.stderr) == ("None", "")
+def test_a_compiler_may_have_arguments_and_is_not_blamed_for_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "ccache g++ -m64")
+    compiling, linking = recurrence.commands(Path("made.so"), Path("made.o"))
+    assert compiling[:3] == linking[:3] == ["ccache", "g++", "-m64"]
+    assert "no compiler" not in recurrence.reason(FileNotFoundError(2, "No such file or directory", "scan.h"))
 
 
+@pytest.mark.usefixtures("not_loaded")
+def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("SENTIMENT_RNN_COMPILED", "0")
+    assert recurrence.library() is None
+    assert caplog.messages == []
+
+
+@pytest.mark.usefixtures("not_loaded")
 def test_a_source_that_does_not_compile_is_one_line_with_the_compilers_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = tmp_path / "broken.cpp"
     broken.write_text("int main() { return missing; }")
     monkeypatch.setattr(recurrence, "SOURCE", broken)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with caplog.at_level(logging.WARNING, logger="sentiment_rnn"):
-        assert recurrence.library.__wrapped__() is None
+    assert recurrence.library() is None
     assert len(caplog.records) == 1
     assert "missing" in caplog.text
     assert "error" in caplog.text
@@ -385,17 +402,17 @@ def test_a_source_that_does_not_compile_is_one_line_with_the_compilers_error(
     ],
     ids=["g++ 9", "clang 9"],
 )
-def test_a_compiler_without_cpp20_is_one_line_that_says_which_has_it(complaint: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("not_loaded")
+def test_a_compiler_without_cpp20_is_one_line_that_says_which_has_it(
+    complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     old = tmp_path / "old-c++"
     old.write_text(f'#!/bin/sh\necho "{complaint}" >&2\nexit 1\n')
     old.chmod(0o755)
-    done = in_a_fresh_process(
-        "layer, inputs = Rnn(1, hidden_size=1).new_layer(1), torch.zeros(1, 1, 1)\n"
-        "print(recurrence.library(), recurrence.applies(layer, inputs))",
-        XDG_CACHE_HOME=str(tmp_path), CXX=str(old),
-    )  # fmt: skip
-    assert done.stdout.split() == ["None", "False"]
-    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("compiling")]
+    monkeypatch.setenv("CXX", str(old))
+    assert recurrence.library() is None
+    assert not recurrence.applies(layer_of("rnn", 1, 1), torch.zeros(1, 1, 1))
+    (line,) = caplog.messages
     assert "old-c++ has no C++20" in line
     assert "install g++ 10 or newer, or set CXX" in line
 

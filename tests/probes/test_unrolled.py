@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from encoder_targets import TARGETS
+from experiments.gradient.state_gradients import NOTHING, GradientFlow, decay_rate, gradient_flow, norms_of
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.state_gradients import NOTHING, GradientFlow, decay_rate, gradient_flow, norms_of
 from sentiment_rnn.probes.unrolled import state_gradients, unroll
 
 E, H = 6, 5

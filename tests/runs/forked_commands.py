@@ -11,6 +11,12 @@ from processes import wait_for
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["sentiment_rnn.cli.train", "sentiment_rnn.runs.engine", "sentiment_rnn.runs.reviews"])
+PLAIN = """
+import sys
+from sentiment_rnn.cli.main import main
+sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
+main()
+"""
 
 
 class Command:
@@ -18,12 +24,13 @@ class Command:
 
     Args:
         backwards: have the clock go back a minute whenever somebody asks for the time of day.
+        program: that of `training_that`, instead of the plain command.
     """
 
-    def __init__(self, folder: Path, *overrides: str, backwards: bool = False) -> None:
+    def __init__(self, folder: Path, *overrides: str, backwards: bool = False, program: str = PLAIN) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.output = folder.parent / f"{folder.name}.output"
-        arguments = (str(folder), str(self.output), overrides, backwards)
+        arguments = (str(folder), str(self.output), overrides, backwards, program)
         self.process: BaseProcess = _SERVER.Process(target=_train, args=arguments)
         self.process.start()
 
@@ -54,7 +61,7 @@ class Command:
         return self.output.read_text()
 
 
-def _train(folder: str, output: str, overrides: tuple[str, ...], backwards: bool) -> None:
+def _train(folder: str, output: str, overrides: tuple[str, ...], backwards: bool, program: str) -> None:
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
@@ -62,7 +69,5 @@ def _train(folder: str, output: str, overrides: tuple[str, ...], backwards: bool
     if backwards:
         begin, asked = time.time(), iter(range(10**9))
         time.time = lambda: begin - 60 * next(asked)
-    from sentiment_rnn.cli.main import main
-
-    sys.argv = ["sentiment-rnn", "train", *overrides]
-    main()
+    sys.argv[1:] = overrides
+    exec(program, {})

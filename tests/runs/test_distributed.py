@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from processes import Refused, environment, run_command, training_that
 from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import runs_in
 
@@ -69,12 +71,17 @@ def test_a_signal_ends_a_run_on_several_devices(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_both_processes_resume_from_the_same_checkpoint(tmp_path: Path) -> None:
+def test_both_processes_score_every_review_once_and_resume_from_the_same_checkpoint(tmp_path: Path) -> None:
     arguments = [*SMALL, "trainer.epochs=3", "embedding.dropout=0", "embedding.word_dropout=0"]
     folders = undisturbed, resumed = tmp_path / "undisturbed", tmp_path / "resumed"
     for folder in folders:
         folder.mkdir()
     run_command("train", undisturbed, *arguments, status=0)
+    client, (whole,) = runs_in(undisturbed)
+    scored = Predictions.load(Path(client.download_artifacts(whole.info.run_id, "predictions/test.npz", str(tmp_path))))
+    assert not np.isnan(scored.probabilities).any(), "each review by one of the two"
+    assert scored.correct.mean() == pytest.approx(whole.data.metrics["test/accuracy"])
+    assert len(whole.outputs.model_outputs) == 1
     killed = disturbed(KILLED, resumed, *arguments)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     (run,) = runs_in(resumed)[1]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from processes import run_command
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
@@ -29,7 +28,7 @@ from sentiment_rnn.tracking.models import DATA, fetch_run_model
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import result_of
 from sentiment_rnn.tracking.store import open_store
-from stored_runs import last_run, runs_in
+from stored_runs import last_run
 
 SMALL = (
     "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
@@ -37,6 +36,7 @@ SMALL = (
     "tracking.system_metrics=false", "tracking.record=results",
 )  # fmt: skip
 FULL = "tracking.record=full"
+IN_FLOAT32 = ("encoder=lstm", "precision=float32")
 
 
 def small_config(folder: Path, *overrides: str) -> RunConfig:
@@ -74,12 +74,21 @@ def recorded_predictions(folder: Path) -> Predictions:
     return Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(folder))))
 
 
-def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_chose(tmp_path: Path) -> None:
-    config = small_config(tmp_path, "encoder=lstm", "precision=float32")
-    value = train(config, ["encoder=lstm"])
-    client, run = last_run(tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float | None]:
+    """A folder with the run of an LSTM, and what `train` returned."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(small_config(folder, *IN_FLOAT32), [])
+
+
+def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_chose(
+    trained: tuple[Path, float | None],
+) -> None:
+    folder, value = trained
+    config = small_config(folder, *IN_FLOAT32)
+    client, run = last_run(folder)
     run = client.get_run(run.info.run_id)
-    recorded = recorded_predictions(tmp_path)
+    recorded = recorded_predictions(folder)
     logits = logits_of(config, Path(run.data.tags[CHECKPOINT_TAG]))
     np.testing.assert_array_equal(recorded.logits, logits)
     np.testing.assert_array_equal(recorded.uncalibrated > 0.5, recorded.probabilities > 0.5)
@@ -91,9 +100,11 @@ def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_ch
     assert run.data.metrics["val/best_accuracy"] == pytest.approx(best) == pytest.approx(value), "a search's target"
 
 
-def test_the_recorded_gradients_are_those_of_validation_reviews_before_and_after_training(tmp_path: Path) -> None:
-    train(small_config(tmp_path, "encoder=lstm", "precision=float32"), [])
-    result = result_of(open_store(small_config(tmp_path).tracking), last_run(tmp_path)[1])
+def test_the_recorded_gradients_are_those_of_validation_reviews_before_and_after_training(
+    trained: tuple[Path, float | None],
+) -> None:
+    folder, _ = trained
+    result = result_of(open_store(small_config(folder).tracking), last_run(folder)[1])
     data = data_of(result)
     reviews = data.reviews("validation")
     sample = reviews[np.random.default_rng(0).permutation(len(reviews))[:128].tolist()]
@@ -247,13 +258,3 @@ def test_a_line_for_each_epoch_or_every_tenth_of_many_says_how_good_it_is(caplog
             engine.EpochLines("val/accuracy").on_train_epoch_end(trainer, None)  # type: ignore[arg-type]
     told = [*(f"{epoch} of 2" for epoch in (1, 2)), *(f"{epoch} of 105" for epoch in (*range(10, 101, 10), 105))]
     assert caplog.messages == [f"epoch {epoch}: train/loss 0.5000, val/accuracy 0.7500" for epoch in told]
-
-
-def test_two_processes_train_together_and_score_every_review_once(tmp_path: Path) -> None:
-    distributed = ("trainer.devices=2", "trainer.strategy=ddp", "encoder=rnn", FULL)
-    run_command("train", tmp_path, *SMALL, *distributed, status=0)
-    client, (run,) = runs_in(tmp_path)
-    recorded = Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(tmp_path))))
-    assert not np.isnan(recorded.probabilities).any()
-    assert recorded.correct.mean() == pytest.approx(run.data.metrics["test/accuracy"])
-    assert len(run.outputs.model_outputs) == 1

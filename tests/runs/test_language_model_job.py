@@ -35,10 +35,19 @@ WHOLE = ("trainer.limit_batches=0",)
 """No trial: the model is packaged."""
 
 
-def test_a_run_records_loss_and_perplexity_over_all_words_and_its_weights(tmp_path: Path) -> None:
-    config = config_of(tmp_path, TEXTS, *WHOLE)
-    found = train(config, [])
-    client, run = last_run(tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float | None]:
+    """A folder with a run, and what `train` returned."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(config_of(folder, TEXTS, *WHOLE), [])
+
+
+def test_a_run_records_loss_and_perplexity_over_all_words_and_its_weights(
+    trained: tuple[Path, float | None], tmp_path: Path
+) -> None:
+    folder, found = trained
+    config = config_of(folder, TEXTS, *WHOLE)
+    client, run = last_run(folder)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "lstm-language_model-seed0")
     metrics = run.data.metrics
     losses, perplexities = (
@@ -105,10 +114,11 @@ def test_a_run_interrupted_within_an_epoch_ends_as_an_undisturbed_one(tmp_path: 
     assert rows(client, resumed) == rows(client, undisturbed)
 
 
-def test_commands_that_judge_texts_refuse_it_in_one_line(tmp_path: Path, refused: Refused) -> None:
-    config = config_of(tmp_path, TEXTS, *WHOLE)
-    train(config, [])
-    run = last_run(tmp_path)[1]
+def test_commands_that_judge_texts_refuse_it_in_one_line(
+    trained: tuple[Path, float | None], tmp_path: Path, refused: Refused
+) -> None:
+    folder, _ = trained
+    config, run = config_of(folder, TEXTS, *WHOLE), last_run(folder)[1]
     (tmp_path / "texts.csv").write_text("text,label\na good film,1\n")
     for command, rest in {
         "predict": ["a good film"],
@@ -116,7 +126,7 @@ def test_commands_that_judge_texts_refuse_it_in_one_line(tmp_path: Path, refused
         "inspect": ["a good film", "--output", str(tmp_path / "page.html")],
         "serve": ["--port", str(free_port())],
     }.items():
-        line = refused(tmp_path, *rest, "--run", run.info.run_id, "--store", "runs", command=command)
+        line = refused(folder, *rest, "--run", run.info.run_id, "--store", "runs", command=command)
         assert "a language model, which judges no text; a classifier starts from it with" in line
     with pytest.raises(UserError, match="its runs are of language_model, and compare reads runs that classify reviews"):
         check_task("mine", [result_of(open_store(config.tracking), run)])
@@ -125,6 +135,12 @@ def test_commands_that_judge_texts_refuse_it_in_one_line(tmp_path: Path, refused
 def test_two_directions_are_refused() -> None:
     config = run_config("task=language_model", "encoder.bidirectional=true")
     with pytest.raises(UserError, match=r"encoder\.bidirectional=True: task=language_model reads from the left alone"):
+        job_of(config)
+
+
+def test_a_gradient_that_reaches_the_last_tokens_alone_is_refused() -> None:
+    config = run_config("task=language_model", "encoder.gradient_steps=70")
+    with pytest.raises(UserError, match=r"^encoder\.gradient_steps=70: only the last tokens of a text"):
         job_of(config)
 
 

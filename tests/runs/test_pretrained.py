@@ -10,7 +10,7 @@ import pytest
 import torch
 from short_runs import SMALL
 
-from processes import run_command
+from processes import Ask
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -203,10 +203,10 @@ def test_a_run_of_a_new_experiment_starts_from_one_of_another(trained: tuple[Pat
 
 
 def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_the_only_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask
 ) -> None:
     small = ["-m", *REVIEWS, *SMALL, "trainer.limit_batches=0", "tracking.system_metrics=false"]
-    run_command("train", tmp_path, *small, "study=words", "task=language_model", "encoder=rnn", "seed=0,1", status=0)
+    ask("train", tmp_path, *small, "study=words", "task=language_model", "encoder=rnn", "seed=0,1")
     store = open_store(config_of(tmp_path).tracking)
     first, second = results_of(store, find_sweep(store, "words"))
     for trained in (first, second):

@@ -1,16 +1,15 @@
 """A single run that was killed, and resumed by its id."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_commands import Command
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from short_runs import ADDING_TASK, REVIEWS
 
-from processes import environment, training_that
+from processes import training_that
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -52,11 +51,8 @@ def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
     task: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, *task, *SMALL, *places(tmp_path)],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=280,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    disturbed = Command(tmp_path, *task, *SMALL, *places(tmp_path), program=KILLED)
+    assert disturbed.end() == -signal.SIGKILL, disturbed.said()
     killed = last_run(tmp_path)[1]
     assert killed.info.status == "RUNNING"
     assert not any(name.startswith("test/") for name in killed.data.metrics)

@@ -43,9 +43,9 @@ def test_the_last_override_of_a_key_counts() -> None:
     assert list(space("a=choice(2,3)", "b=range(3)", "a=1").dimensions) == ["b"]
 
 
-def test_examples_reach_both_ends_and_every_choice() -> None:
+def test_examples_reach_both_ends_every_choice_and_a_number_within_an_interval() -> None:
     examples = space("a=interval(1,2)", "b=choice(x,y,z)", "c=range(5)").examples()
-    assert examples == [["a=1", "b=x", "c=0"], ["a=2", "b=y", "c=4"], ["a=1", "b=z", "c=0"]]
+    assert examples == [["a=1", "b=x", "c=0"], ["a=2", "b=y", "c=4"], ["a=1.31831", "b=z", "c=0"]]
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from mlflow.entities import Run
 
-from processes import run_command
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import restored
+from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import Store, open_store
-from stored_runs import sweep_in
+from stored_runs import last_run
 
-SWEEP = (
-    "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
+SMALL = (
+    "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
     "data.batch_size=20", "encoder=rnn", "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2",
-    "trainer.threads=1", "tracking.system_metrics=false", "seed=0,1",
+    "trainer.threads=1", "tracking.system_metrics=false",
 )  # fmt: skip
 
 
@@ -46,17 +46,17 @@ def proof(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished sweep of two runs."""
-    folder = tmp_path_factory.mktemp("sweep")
-    run_command("train", folder, *SWEEP, status=0)
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(run_config(*SMALL, f"data.directory={folder}/data", f"tracking.directory={folder}/runs"), [])
     return folder
 
 
 @pytest.fixture
-def run(swept: Path) -> RunResult:
-    """One of its runs."""
-    return result_of(store_of(swept), children(swept)[0])
+def run(trained: Path) -> RunResult:
+    """That run."""
+    return result_of(store_of(trained), last_run(trained)[1])
 
 
 def again(one: RunResult) -> RunResult:
@@ -74,11 +74,6 @@ def store_of(folder: Path) -> Store:
     return open_store(
         TrackingConfig(uri=None, directory=str(folder / "runs"), experiment="sentiment_rnn"), create=False
     )
-
-
-def children(folder: Path) -> list[Run]:
-    """The runs of the sweep in `folder`, by seed."""
-    return sorted(sweep_in(folder)[1], key=lambda run: run.data.params["seed"])
 
 
 def plant(path: Path, proof: Path) -> bytes:
@@ -123,10 +118,10 @@ def test_a_run_does_not_resume_from_a_planted_checkpoint(
 
 @pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
 def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
-    elsewhere: str, run: RunResult, swept: Path, proof: Path
+    elsewhere: str, run: RunResult, trained: Path, proof: Path
 ) -> None:
-    torch.save(Payload(proof), swept / "other.ckpt")
-    run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(swept / elsewhere))
+    torch.save(Payload(proof), trained / "other.ckpt")
+    run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(trained / elsewhere))
     try:
         altered = again(run)
         with pytest.raises(UserError, match=rf"{run.run_id}/other\.ckpt: this checkpoint is gone"):
@@ -137,12 +132,12 @@ def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
 
 
 @pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
-def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult, swept: Path, proof: Path) -> None:
+def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult, trained: Path, proof: Path) -> None:
     store = run.store
     folder = store.checkpoints / run.run_id
-    torch.save(Payload(proof), swept / "outside.ckpt")
+    torch.save(Payload(proof), trained / "outside.ckpt")
     kept = (folder / name).rename(folder / "kept") if (folder / name).exists() else None
-    (folder / name).symlink_to(swept / "outside.ckpt")
+    (folder / name).symlink_to(trained / "outside.ckpt")
     store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(folder / "best.ckpt"))
     try:
         altered = again(run)

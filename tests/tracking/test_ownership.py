@@ -71,15 +71,18 @@ def broken_run(store: Store, config: RunConfig, writer: Owner, here: bool) -> st
     return run_id
 
 
-def ended_process() -> Owner:
+@pytest.fixture
+def ended(living: Owner) -> Owner:
     """A process of this machine that has ended."""
-    return owner_in(subprocess.check_output([sys.executable, "-c", TELL], timeout=200, text=True))
+    os.kill(living.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, living.pid, os.WEXITED | os.WNOWAIT)
+    return living
 
 
 def test_a_process_that_has_ended_is_gone_and_so_is_one_whose_id_was_given_again() -> None:
     own = this_process()
     assert (own.is_here, own.is_this_process, own.is_gone) == (True, True, False)
-    ended = ended_process()
+    ended = owner_in(subprocess.check_output([sys.executable, "-c", TELL], timeout=200, text=True))
     assert (ended.is_here, ended.is_this_process, ended.is_gone) == (True, False, True)
     again = replace(own, started="1")
     assert (again.is_here, again.is_this_process, again.is_gone) == (True, False, True)
@@ -129,8 +132,10 @@ def test_what_a_later_version_adds_to_an_owner_is_passed_over() -> None:
     assert owner_in(json.dumps(asdict(own) | {"more": "of a later version"})) == own
 
 
-def test_a_run_whose_process_here_has_ended_is_resumed(store: Store, config: RunConfig, owned: ExitStack) -> None:
-    run_id = broken_run(store, config, ended_process(), here=True)
+def test_a_run_whose_process_here_has_ended_is_resumed(
+    store: Store, config: RunConfig, owned: ExitStack, ended: Owner
+) -> None:
+    run_id = broken_run(store, config, ended, here=True)
     started = start_or_resume_run(store, config, "mine", [], owned)
     assert (started.run_id, started.finished) == (run_id, False)
 
@@ -222,9 +227,9 @@ def test_a_run_that_is_being_trained_is_resumed_by_nobody_else(store: Store) -> 
 
 
 def test_a_run_whose_folder_is_elsewhere_stays_there_whoever_would_resume_it(
-    store: Store, config: RunConfig, tmp_path: Path, owned: ExitStack
+    store: Store, config: RunConfig, tmp_path: Path, owned: ExitStack, ended: Owner
 ) -> None:
-    run_id = broken_run(store, config, ended_process(), here=True)
+    run_id = broken_run(store, config, ended, here=True)
     again = run_config("task=adding", f"tracking.resume='{run_id}'")
     with pytest.raises(UserError, match=f"^tracking.resume={run_id}: its folder is not here"):
         start_or_resume_run(replace(store, directory=tmp_path), again, "mine", [], ExitStack())
@@ -268,9 +273,9 @@ def test_a_sweep_is_run_by_one_host_until_it_ends_or_the_user_says_that_it_is_go
     assert store.client.search_registered_models() == []
 
 
-def test_the_lock_of_a_launcher_that_was_killed_here_is_taken(store: Store, tmp_path: Path) -> None:
+def test_the_lock_of_a_launcher_that_was_killed_here_is_taken(store: Store, tmp_path: Path, ended: Owner) -> None:
     killed = SweepLock(on_host(store, tmp_path / "a"), "killed", "digest", takeover=False)
-    store.client.set_registered_model_tag(killed.name, OWNER, ended_process().text())
+    store.client.set_registered_model_tag(killed.name, OWNER, ended.text())
     SweepLock(on_host(store, tmp_path / "b"), "killed", "digest", takeover=False).release()
 
 

@@ -27,7 +27,7 @@ from sentiment_rnn.tracking.publish import sync
 from sentiment_rnn.tracking.record import Point, RunRecord
 from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import Store, open_store
-from servers import Server, asking_server, postgres_server
+from servers import Server, admin_password, asking_server, postgres_server
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def admin(server: Server, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     """This process as one that may do everything."""
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", server.variables["MLFLOW_AUTH_ADMIN_PASSWORD"])
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", admin_password(server))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     return MlflowClient(server.uri)
 
@@ -217,7 +217,7 @@ def test_who_may_not_write_is_told_what_to_ask_for(
         train(config, [])
     with monkeypatch.context() as granting:
         granting.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-        granting.setenv("MLFLOW_TRACKING_PASSWORD", server.variables["MLFLOW_AUTH_ADMIN_PASSWORD"])
+        granting.setenv("MLFLOW_TRACKING_PASSWORD", admin_password(server))
         users.grant_user_permission("bob", "experiment", experiment, "EDIT")
     admin.create_run(experiment)  # as bob, who was told what to ask for
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "another-password")

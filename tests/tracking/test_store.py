@@ -2,6 +2,7 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -12,6 +13,8 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -43,19 +46,23 @@ def test_any_tracking_uri_is_taken_as_it_is(tmp_path: Path) -> None:
     assert store_uri(tracking(tmp_path, uri="http://127.0.0.1:5000")) == "http://127.0.0.1:5000"
 
 
+def meet(folder: Path, together: Barrier, found: "Queue[str]") -> None:
+    """Open a store at the same time as others; which experiment it has."""
+    together.wait(timeout=200)
+    found.put(open_store(tracking(folder)).experiment_id)
+
+
 def test_processes_that_meet_a_fresh_store_together_make_it_once(tmp_path: Path) -> None:
-    script = (
-        "from sentiment_rnn.config.tracking import TrackingConfig\n"
-        "from sentiment_rnn.tracking.store import open_store\n"
-        f"print(open_store(TrackingConfig(None, {str(tmp_path)!r}, 'here')).experiment_id)"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    outputs = [process.communicate(timeout=200) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], outputs
-    assert len({out for out, _ in outputs}) == 1
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["sentiment_rnn.tracking.store"])
+    together, found = forked.Barrier(3), forked.Queue()
+    processes = [forked.Process(target=meet, args=(tmp_path, together, found)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    assert len({found.get(timeout=200) for _ in processes}) == 1
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
 
 
 def test_an_empty_file_counts_as_no_database_and_what_a_kill_left_of_one_is_in_nobodys_way(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +16,7 @@ from omegaconf import DictConfig
 from sentiment_rnn.cli.errors import fail
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.config.store import check_choice, register_schema
 from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
 from sentiment_rnn.errors import UserError
@@ -29,7 +31,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
         check_choice(argument)
-    sys.argv[1:] = flags_first([ids_as_text(argument) for argument in sys.argv[1:]])
+    sys.argv[1:] = flags_first([as_hydra_reads_it(argument) for argument in sys.argv[1:]])
     interrupted = False
     try:
         job()
@@ -47,8 +49,13 @@ def flags_first(arguments: list[str]) -> list[str]:
     return [a for a in arguments if a not in overrides] + overrides
 
 
-def ids_as_text(argument: str) -> str:
-    """An override in which the ids of runs are in quotes: Hydra reads a short one such as 816769e9 as a number."""
+def as_hydra_reads_it(argument: str) -> str:
+    """An override in which the ids of runs are in quotes: Hydra reads a short one such as 816769e9 as a number. And in
+    which the folder of all runs, where Hydra writes too, has no ~."""
+    key, _, value = argument.partition("=")
+    folder = value.strip("'\"")
+    if key == "tracking.directory" and folder.startswith("~"):
+        return f"{key}={quoted(str(Path(folder).expanduser()))}"
     of_runs = argument.lstrip("+").startswith(("pretrained=", "tracking.resume="))
     return re.sub(r"(?<=[=,])\d+e\d+(?=,|$)", r"'\g<0>'", argument) if of_runs else argument
 

@@ -15,11 +15,12 @@ def refuse(name: str, given: object, expected: str) -> NoReturn:
 
 
 def at_least(section: object, prefix: str, **bounds: float) -> None:
-    """Refuse a number below its bound, or infinity."""
+    """Refuse a number below its bound, infinity, or a whole number that 32 bits do not hold."""
     for key, bound in bounds.items():
         given = getattr(section, key)
-        if given is not None and not bound <= given < math.inf:
-            refuse(prefix + key, given, f"a number of at least {bound}")
+        most = 2**31 if isinstance(given, int) else math.inf
+        if given is not None and not bound <= given < most:
+            refuse(prefix + key, given, f"a number of at least {bound}{' and below 2,147,483,648' * (given > bound)}")
 
 
 def positive(section: object, prefix: str, *keys: str) -> None:

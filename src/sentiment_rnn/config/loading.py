@@ -88,8 +88,6 @@ def recorded(settings: Mapping[str, Any]) -> Any:
         if "${" in str(settings):
             raise ValueError("it holds a reference, and a recorded value is plain")
         plain = {**settings, "task": {"_target_": "", "name": "reviews", **settings.get("task", {})}}
-        if kind is SequenceConfig:  # of an earlier version, which copied ten symbols of eight
-            plain["task"] = {"symbols": 10, "alphabet": 8, **plain["task"]}
         plain["trainer"] = with_names_of_today("trainer", settings["trainer"])
         kept = [key.name for key in fields(TrackingConfig) if key.name in settings["tracking"]]
         plain["tracking"] = {key: settings["tracking"][key] for key in kept}  # an earlier version had others

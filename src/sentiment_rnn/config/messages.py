@@ -73,6 +73,10 @@ def describe(error: BaseException) -> str:
     if several := re.search(r"Ambiguous value for argument '(.*)'\n", text):
         each = f"-m {several[1]} runs each in turn"
         return f"{several[1]}: several values; {each}; in brackets they are a list, in quotes a text"
+    if "BasicSweeper does not support" in text:
+        return "hydra/sweeper: an interval(…) is searched; give hydra/sweeper=search, or values with commas"
+    if "Could not override 'pooling'" in text:
+        return "encoder=bag: reads reviews alone, since other tasks have no pooling; expected another encoder"
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:

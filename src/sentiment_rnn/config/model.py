@@ -56,7 +56,7 @@ class EncoderConfig:
     bidirectional: bool | None = None
     """Read the review from its end as well and put both states side by side."""
     dropout: float | None = None
-    """Dropout between layers."""
+    """Dropout between layers; a net of one layer has none."""
     recurrent_init: str | None = None
     """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's of all weights."""
     recurrent_gain: float | None = None
@@ -69,7 +69,8 @@ class EncoderConfig:
     """Probability that an element of the recurrent matrix is zeroed, in all steps of a batch alike (DropConnect; Merity
     et al. 2018). 0 or null: none."""
     gradient_steps: int | None = None
-    """Tokens at a review's end that the gradient reaches (truncated backpropagation); 0 or null: all."""
+    """Tokens at a review's end that the gradient reaches; 0 or null: all. Not for a language model, which learns at
+    each token."""
     detach: str | None = None
     """A way back that an LSTM's gradient does not take: `cell` (from C_t to C_{t-1}) or `hidden` (to h_{t-1}). `none`
     or null: it takes both."""

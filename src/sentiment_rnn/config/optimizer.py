@@ -23,7 +23,7 @@ class OptimizerConfig:
     default_learning_rate: float = MISSING
     """The learning rate of an encoder for which none was chosen."""
     weight_decay: float = MISSING
-    """Decoupled weight decay, on matrices only (no biases, no embedding)."""
+    """Weight decay, on matrices only (no biases, no embedding): decoupled with AdamW, an L2 penalty with SGD."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further arguments of the class."""
     embedding_options: dict[str, Any] = field(default_factory=dict)
@@ -42,7 +42,8 @@ class OptimizerConfig:
     validated, chosen and tested in their place: 0.999 averages some 1,000 steps. 0 takes the weights themselves."""
     unfreeze_epochs: int = 0
     """Epochs after which a further layer trains, from the top: the head alone, then the encoder's last layer too, …,
-    the embedding at last (gradual unfreezing; Howard & Ruder 2018). 0: all train from the first step."""
+    the embedding at last (gradual unfreezing; Howard & Ruder 2018); in fewer epochs those left never train. 0: all
+    train from the first step."""
 
     draw: int | None = None
     """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits,

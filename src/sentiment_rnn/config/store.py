@@ -31,7 +31,6 @@ def run_config(*overrides: str) -> Any:
     """The checked configuration that `train` gets for these overrides; for scripts and tests, which have no command
     line."""
     from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
 
     register_schema()
     GlobalHydra.instance().clear()
@@ -65,7 +64,7 @@ def encoder_names() -> list[str]:
     for source in GlobalHydra.instance().config_loader().get_sources():
         if source.is_group("encoder"):
             files = [source.load_config(f"encoder/{choice}") for choice in source.list("encoder", ObjectType.CONFIG)]
-            found += [OmegaConf.select(file.config, "name") for file in files]
+            found += [OmegaConf.select(file.config, key) for file in files for key in ("name", "encoder.name")]
     return [str(name) for name in found if name]
 
 

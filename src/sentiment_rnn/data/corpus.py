@@ -168,7 +168,7 @@ def _reading(config: DataConfig) -> Iterator[None]:
 def _labelled(source: Source) -> Parts:
     read = source.read()
     described = getattr(source, "notes", None)
-    return {split: read[split] for split in SPLITS}, described(read) if described else []
+    return {split: read.get(split, []) for split in SPLITS}, described(read) if described else []
 
 
 def _unlabelled(source: Source) -> Parts:
@@ -204,7 +204,7 @@ def _checked(part: str, reviews: list[Review]) -> list[Review]:
                 f"{part}: label {review.label}, rating {review.rating}, name {review.name!r}; expected label 0 or 1, a "
                 "whole rating from 0 to 10, and a name of one line"
             )
-    return [review._replace(text=whole(review.text)) for review in reviews]
+    return [review._replace(text=whole(review.text), name=whole(review.name)) for review in reviews]
 
 
 def _write(
@@ -229,7 +229,7 @@ def _write(
         found = Split.of(ids, reviews[split])
         for name in _ARRAYS:
             np.save(folder / f"{split}.{name}.npy", getattr(found, name))
-        (folder / f"{split}.names.txt").write_text("\n".join(found.names))
+        (folder / f"{split}.names.txt").write_text("\n".join(found.names), encoding="utf-8")
     about = {
         "digest": _digest(reviews),
         "notes": notes,
@@ -254,7 +254,7 @@ def _open(folder: Path) -> Corpus:
     splits = {
         split: Split(
             **{name: array(split, name) for name in _ARRAYS},
-            names=(folder / f"{split}.names.txt").read_text().split("\n"),
+            names=(folder / f"{split}.names.txt").read_text(encoding="utf-8").split("\n"),
         )
         for split in about["reviews"]
     }

@@ -41,8 +41,13 @@ class ReviewData(TaskData):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks of the source on the reviews: how many were held out, say."""
-        return self.corpus.notes
+        """Remarks of the source on the reviews: how many were held out, say; and one where no encoder can be right."""
+        config, lag = self.config, max(int(split.lags.max()) for split in self.corpus.splits.values())
+        if lag < config.max_tokens or config.keep != "tail":
+            return self.corpus.notes
+        given = f"data.max_tokens={config.max_tokens}"
+        note = f"{given}: no encoder can see the deciding clause at a lag of {lag}; give data.max_tokens={2 * lag}"
+        return (*self.corpus.notes, note)
 
     def reviews(self, split: str) -> Reviews:
         """A split's reviews, cut to `max_tokens`, their words in the order that is asked for."""

@@ -52,7 +52,9 @@ def _components(reviews: list[Review]) -> np.ndarray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    named = np.unique([review.group for review in reviews], return_inverse=True)[1]
+    # No array of texts, each as wide as the longest.
+    groups = {group: number for number, group in enumerate(sorted({review.group for review in reviews}))}
+    named = np.array([groups[review.group] for review in reviews])
     text = np.unique([hash(review.text) for review in reviews], return_inverse=True)[1]
     size = named.max() + text.max() + 2
     edges = coo_array((np.ones(len(reviews)), (named, named.max() + 1 + text)), shape=(size, size))

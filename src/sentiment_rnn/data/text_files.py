@@ -23,10 +23,14 @@ import pyarrow.parquet as pq
 from sentiment_rnn.data.decompression import LONGEST_TEXT, Decompressed
 from sentiment_rnn.errors import UserError
 
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
-EXPECTED = "0 or 1, neg or pos, negative or positive"
+LABELS = {
+    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1,
+}  # fmt: skip
+EXPECTED = "0 or 1, neg or pos, negative or positive, false or true"
 SHOWN = 8
 """Values of a column of labels that are shown where they are no labels."""
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+"""Signs between columns, by their names."""
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 PART = 4096
 """Rows in a part."""
@@ -140,6 +144,10 @@ def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: st
     line = 1
     try:
         header = next(reader, [])
+        others = [name for sign, name in SEPARATORS.items() if sign != separator and sign in "".join(header[:1])]
+        if others and not header[1:] and columns.text not in header:
+            expected = f"{SEPARATORS[separator]}, or another ending (.csv has commas, .tsv tabs)"
+            raise UserError(f"{path}: its columns are separated by {others[0]}; expected {expected}")
         _check_names(str(path), header, columns)
         line = reader.line_num + 1
         for fields in reader:
@@ -211,9 +219,7 @@ def _identifier(value: Any) -> str | None:
 
 def _labels(part: list[Record], path: Path, column: str) -> list[int]:
     """The labels of a part."""
-    values = [
-        str(int(value) if isinstance(value, bool) else value).strip() for value in (row[column] for _, row in part)
-    ]
+    values = [str(row[column]).strip() for _, row in part]
     found = [LABELS.get(value.lower()) for value in values]
     if None not in found:
         return cast(list[int], found)

@@ -45,7 +45,7 @@ def adversarial_loss(
     read: Read, embedded: Tensor, lengths: Tensor, labels: Tensor, loss: Tensor, epsilon: float
 ) -> Tensor:
     """L of equation 6, mean over `embedded [B, T, E]`, whose mean cross-entropy is `loss`."""
-    g = gradient(loss, embedded)
+    g = gradient(loss, embedded, keep=True)
     return binary_cross_entropy_with_logits(read(embedded + perturbation(g, embedded, lengths, epsilon)), labels)
 
 
@@ -57,10 +57,10 @@ def virtual_loss(read: Read, embedded: Tensor, lengths: Tensor, logits: Tensor, 
     return divergence(logits, read(embedded + perturbation(g, embedded, lengths, epsilon)))
 
 
-def gradient(loss: Tensor, by: Tensor) -> Tensor:
-    """∂`loss`/∂`by`; the graph is kept. Autocast is for the way there alone."""
+def gradient(loss: Tensor, by: Tensor, keep: bool = False) -> Tensor:
+    """∂`loss`/∂`by`; `keep` keeps the graph, whose loss is trained on too. Autocast is for the way there alone."""
     with torch.autocast(by.device.type, enabled=False):
-        return torch.autograd.grad(loss, by, retain_graph=True)[0]
+        return torch.autograd.grad(loss, by, retain_graph=keep)[0]
 
 
 def perturbation(direction: Tensor, embedded: Tensor, lengths: Tensor, length: float) -> Tensor:

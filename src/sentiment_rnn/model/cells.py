@@ -65,7 +65,7 @@ class Cell(NamedTuple):
     """Numbers of C_t for each unit: 3 in an sLSTM."""
     normalizer: Callable[[Tensor], Tensor] = torch.ones_like
     """What h_t divides C_t by, of C_t `[…, memory · H]`: n_t `[…, H]` of an sLSTM, where the first H numbers of C_t
-    have a scale that says nothing."""
+    have a scale that says nothing; else ones, in the shape of C_t."""
     compiled: str | None = None
     """Its name in recurrence.cpp or scan.h, for this `step` alone; None: it is not compiled."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None

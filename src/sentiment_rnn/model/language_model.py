@@ -27,8 +27,8 @@ once, few enough for a processor's cache."""
 class LanguageModel(TextModule):
     """The next word of each review, read once from its first word to its last from a zero state.
 
-    `train/loss` is that over the sampled words, and smaller than `val/loss`, which is over all words [nats a token]. A
-    word that is not in the vocabulary is a word like others, `<unk>`.
+    `train/loss` is that over the sampled words, and smaller than `val/loss`, which is over all words [nats a token];
+    without samples both are over all. A word that is not in the vocabulary is a word like others, `<unk>`.
 
     Args:
         vocabulary_size, embedding, encoder, padding_id, unknown_id: of the `Backbone`.

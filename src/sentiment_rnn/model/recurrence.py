@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -52,10 +53,10 @@ NARROW = 128
 
 def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> bool:
     """Whether `states_side_by_side` is the way to read inputs: on a CPU, with the compiled library, and faster."""
-    if isinstance(module, nn.RNNBase):
-        plain = module.bias and not module.proj_size and module.num_layers == 1 and not module.bidirectional
-        if not plain or not module.batch_first:
-            return False
+    if isinstance(module, nn.RNNBase) and not (
+        module.bias and module.batch_first and module.num_layers == 1 and not module.proj_size + module.bidirectional
+    ):
+        return False
     cell = cell_of(module)
     if cell.compiled is None or cell.coefficients or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
@@ -72,15 +73,18 @@ def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) 
 def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
     """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`; step by step where the module cannot do it.
 
-    oneDNN has no bfloat16 LSTM for a processor without AVX-512 and raises a RuntimeError: float32 is used there.
+    oneDNN has no bfloat16 LSTM for a processor without AVX-512 and raises a RuntimeError: float32 is used there, as it
+    is everywhere for an sLSTM.
     """
-    if stop is not None or not isinstance(module, nn.RNNBase):
-        return cells.states(module, inputs, stop)
-    half = inputs.device.type == "cpu" and number_type(inputs, module) == torch.bfloat16
-    if half and isinstance(module, nn.LSTM) and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        with torch.autocast("cpu", enabled=False):
-            return cast(Tensor, module(inputs.float())[0])
-    return cast(Tensor, module(inputs)[0])
+    device, by_step = inputs.device.type, stop is not None or not isinstance(module, nn.RNNBase)
+    exact = cell_of(module).memory > 1 and device != "meta" and torch.is_autocast_enabled(device)
+    if isinstance(module, nn.LSTM) and device == "cpu" and not by_step:
+        half = number_type(inputs, module) == torch.bfloat16
+        exact = half and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if exact:
+        with torch.autocast(device, enabled=False):
+            return states_of_layer(module, inputs.float(), stop)
+    return cells.states(module, inputs, stop) if by_step else cast(Tensor, module(inputs)[0])
 
 
 def states_side_by_side(
@@ -91,7 +95,8 @@ def states_side_by_side(
 
     Args:
         modules: of one kind and one size.
-        inputs: for each of them, `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16.
+        inputs: for each of them, `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16,
+            but those of an sLSTM.
         stop: where the gradient ends, in all.
 
     Returns:
@@ -211,7 +216,7 @@ def library() -> Path | None:
         try:
             torch.ops.load_library(path)
         except OSError:
-            path.unlink()  # the next process makes it anew
+            path.unlink(missing_ok=True)  # the next process makes it anew
             raise
     except (OSError, subprocess.CalledProcessError) as error:
         log.warning("no compiled recurrence, so PyTorch's modules train, more slowly; %s", reason(error))
@@ -245,21 +250,25 @@ def commands(output: Path, between: Path) -> tuple[list[str], list[str]]:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
 
-    compiler = os.environ.get("CXX", "c++")
     abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"
     includes = [f"-I{path}" for path in cpp_extension.include_paths()]
     libraries = [f"-L{path}" for path in cpp_extension.library_paths()]
     return (
-        [compiler, *OPTIONS, abi, *includes, "-c", str(SOURCE), "-o", str(between)],
+        [*compiler(), *OPTIONS, abi, *includes, "-c", str(SOURCE), "-o", str(between)],
         # Without -fopenmp: its calls go to the OpenMP that PyTorch brings, whose threads are there already. The
         # system's would start as many again.
-        [compiler, "-shared", str(between), *libraries, "-ltorch_cpu", "-lc10", "-o", str(output)],
+        [*compiler(), "-shared", str(between), *libraries, "-ltorch_cpu", "-lc10", "-o", str(output)],
     )
+
+
+def compiler() -> list[str]:
+    """The compiler, with arguments where `CXX` has some (`ccache g++`)."""
+    return shlex.split(os.environ.get("CXX", "")) or ["c++"]
 
 
 def reason(error: Exception) -> str:
     """One line on why there is no library."""
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and error.filename == compiler()[0]:
         return f"there is no compiler {error.filename!r}: install g++ or set CXX"
     if isinstance(error, subprocess.CalledProcessError):
         said = (error.stderr or "").strip().splitlines()
@@ -272,14 +281,13 @@ def reason(error: Exception) -> str:
 def fingerprint() -> str:
     """Digest of all that the compiled code depends on."""
     features = runtime.cpuinfo("flags") or runtime.cpuinfo("Features")  # on x86, on ARM
-    compiler = os.environ.get("CXX", "c++")
     parts = [
         SOURCE.read_text(),
         *(header.read_text() for header in HEADERS),
         torch.__version__,
         platform.machine(),
         features,
-        compiler,
+        *compiler(),
         *OPTIONS,
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -11,11 +11,12 @@ from sentiment_rnn.model.training import TrainingModule
 
 
 class SequenceModel(TrainingModule):
-    """A number for a sequence (mean squared error), or a symbol for each of its steps (cross-entropy in nats a step).
+    """A number for a sequence (mean squared error), or a symbol for each of its steps (cross-entropy in nats, a step
+    that is asked for).
 
     Args:
         input_size: E.
-        symbols: how many there are to choose from at each step; 0 reads one number out at the last step.
+        symbols: how many classes there are at each step; 0 reads one number out at the last step.
         encoder: `_target_` and its arguments; see `EncoderConfig`.
         optimizer: see `OptimizerConfig`.
     """

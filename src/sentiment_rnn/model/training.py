@@ -87,11 +87,13 @@ class TrainingModule(pl.LightningModule):
         optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
         if settings["schedule"] == "constant":
             return optimizer
+        steps = max(2, int(self.trainer.estimated_stepping_batches))
+        rises = settings["warmup_fraction"]
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=[group["lr"] for group in optimizer.param_groups],
-            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
-            pct_start=settings["warmup_fraction"],
+            total_steps=steps,
+            pct_start=rises + 1e-9 * (rises * steps == 1),  # a rise of one step has the length 0, by which it divides
             cycle_momentum=False,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

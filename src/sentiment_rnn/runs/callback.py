@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from sentiment_rnn.config.bounds import refuse
 from sentiment_rnn.config.code import code_digest
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import line_of
@@ -245,6 +246,9 @@ def job_overrides(config: DictConfig) -> list[list[str]]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     hydra = config.hydra
+    size = hydra.sweeper.get("max_batch_size")
+    if size is not None and size < 1:
+        refuse("hydra.sweeper.max_batch_size", size, "a number of at least 1")
     parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     overrides = parser.parse_overrides(parameters + list(hydra.overrides.task))

@@ -34,6 +34,11 @@ class LanguageModelJob(TextJob):
                 "encoder.bidirectional=True: task=language_model reads from the left alone, or it would see the word "
                 "that it is asked for; give encoder.bidirectional=false"
             )
+        if config.encoder.gradient_steps:
+            raise UserError(
+                f"encoder.gradient_steps={config.encoder.gradient_steps}: only the last tokens of a text would be "
+                "learned, since the gradient of all others ends; expected 0 with task=language_model"
+            )
         self.config = config
         self.data = TextData(config.data, config.seed)
 

@@ -79,8 +79,8 @@ def check_parts(config: RunConfig) -> None:
     _check_optimizer(config.optimizer)
     embedding = getattr(config, "embedding", None)
     own_keys = type(config.encoder) is not EncoderConfig  # whose bounds its class knows
-    if embedding and (own_keys or not config.encoder._target_.startswith("sentiment_rnn.")):
-        _check_encoder(config.encoder, embedding.size)
+    if own_keys or not config.encoder._target_.startswith("sentiment_rnn."):
+        _check_encoder(config.encoder, embedding.size if embedding else 1)
 
 
 def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:

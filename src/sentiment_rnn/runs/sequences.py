@@ -20,10 +20,12 @@ class SequenceJob:
     tests = True
 
     def __init__(self, config: SequenceConfig) -> None:
-        if config.trainer.devices * config.trainer.nodes > 1:
-            raise UserError(
-                f"trainer.devices={config.trainer.devices}: task={config.task.name} trains on one device; leave it out"
-            )
+        task = f"task={config.task.name}"
+        for key in ("devices", "nodes"):
+            if (given := getattr(config.trainer, key)) > 1:
+                raise UserError(f"trainer.{key}={given}: {task} trains on one device; leave it out")
+        if config.encoder.bidirectional:
+            raise UserError(f"encoder.bidirectional=true: {task} reads from the left alone; leave it out")
         self.config = config
         self.task = task_of(config.task)
         self.data = SequenceData(config.task, config.seed)

@@ -83,5 +83,5 @@ class FiniteLoss(pl.Callback):
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             raise DivergedError(
                 f"the loss is {loss} in batch {batch_idx + 1} of epoch {trainer.current_epoch + 1}, at learning rate "
-                f"{rate:.3g}; lower optimizer.learning_rate or optimizer.gradient_clip_norm"
+                f"{rate:.3g}; lower optimizer.learning_rate, or the norm to which optimizer.gradient_clip_norm clips"
             )

@@ -69,11 +69,13 @@ def git_commit() -> str | None:
 
 
 def processor_name(accelerator: str) -> str:
-    """The GPU, or the processor and what it computes bfloat16 with: `AMD EPYC, avx512_bf16`.
+    """The GPU, or the processor, its family and model, and what it computes bfloat16 with: `AMD EPYC 25.17,
+    avx512_bf16`. Generations share a name.
 
     Results depend on it: another one uses another floating-point summation order.
     """
     if runtime.on_gpu(accelerator):
         return str(torch.cuda.get_device_name())
     name = runtime.cpuinfo("model name") or platform.processor() or platform.machine()
-    return ", ".join([name, *runtime.bfloat16_units()])
+    generation = ".".join(filter(None, map(runtime.cpuinfo, ("cpu family", "model"))))
+    return ", ".join([f"{name} {generation}".strip(), *runtime.bfloat16_units()])

@@ -98,7 +98,8 @@ class OrthogonalRnn(Recurrent):
     def initialize(self, layer: AnyLayer) -> None:
         """Start as every vanilla RNN does; then bind the matrix to stay orthogonal."""
         if self.recurrent_init == "uniform" or self.recurrent_gain != 1:
-            raise ValueError("expected recurrent_init=orthogonal or identity, and recurrent_gain=1")
+            given = f"recurrent_init={self.recurrent_init}, recurrent_gain={self.recurrent_gain}"
+            raise ValueError(f"{given}: expected recurrent_init=orthogonal or identity, and recurrent_gain=1")
         super().initialize(layer)
         register_parametrization(layer, "weight_hh_l0", Orthogonal(layer.hidden_size), unsafe=True)
 

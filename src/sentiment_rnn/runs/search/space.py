@@ -42,7 +42,7 @@ class Space:
         return self.fixed + [f"{key}={text_of(values[key])}" for key in self.dimensions]
 
     def examples(self) -> list[list[str]]:
-        """Overrides that reach both ends of every range, and every choice."""
+        """Overrides that reach both ends of every range, a number within it, and every choice."""
         ends = {key: _ends(dimension) for key, dimension in self.dimensions.items()}
         count = max(map(len, ends.values()))
         return [
@@ -135,4 +135,6 @@ def _ends(dimension: BaseDistribution) -> list[Any]:
     if isinstance(dimension, CategoricalDistribution):
         return list(dimension.choices)
     assert isinstance(dimension, IntDistribution | FloatDistribution)
-    return [dimension.low, dimension.high]
+    # A key of whole numbers takes both ends of interval(16,128), and no other: it wants int(interval(16,128)).
+    within = [] if dimension.step else [dimension.low + (dimension.high - dimension.low) / math.pi]
+    return [dimension.low, dimension.high, *within]

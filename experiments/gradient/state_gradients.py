@@ -45,9 +45,10 @@ class GradientFlow:
     update gate, for an LRU the mean |λ|. NaN for an LSTM whose gradient does not go along the cell, and for a cell
     without a theory."""
     denormal: float
-    """Share of the elements of ∂L/∂h_t that are denormal in float32."""
+    """Share of the elements of ∂L/∂h_t that are denormal in float32; of an LRU, whose h_t no step takes over, it says
+    nothing."""
     vanished: float
-    """Share of these elements that are 0 in float32."""
+    """Share of these elements that are 0 in float32, as above."""
 
     def rate(self, steps: int) -> float:
         """Factor, at each step back, of the gradient that carries memory, measured over so many steps."""
