@@ -53,7 +53,7 @@ def sqlite_server(folder: Path) -> Server:
     return Server(command, folder, port)
 
 
-def made_server(folder: Path, **variables: str) -> Server:
+def make_server(folder: Path, **variables: str) -> Server:
     """The server of `make server`."""
     port = free_port()
     command = [str(REPOSITORY / "tools" / "server.sh"), sys.executable]
@@ -62,7 +62,7 @@ def made_server(folder: Path, **variables: str) -> Server:
 
 def asking_server(folder: Path) -> Server:
     """That of `make server AUTH=1`, on SQLite."""
-    return made_server(folder, AUTH="1", DATABASE=f"sqlite:///{folder}/server.db")
+    return make_server(folder, AUTH="1", DATABASE=f"sqlite:///{folder}/server.db")
 
 
 def admin_password(server: Server) -> str:
@@ -72,4 +72,4 @@ def admin_password(server: Server) -> str:
 
 def postgres_server(folder: Path, cluster: Path) -> Server:
     """That of `make server`, on PostgreSQL."""
-    return made_server(folder, CLUSTER=str(cluster))
+    return make_server(folder, CLUSTER=str(cluster))

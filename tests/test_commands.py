@@ -74,7 +74,7 @@ WALKS = {
         Step(
             "sentiment-rnn train experiment=best data=files data.train=reviews.csv trainer.epochs=null study=own",
             "pooling last_mean_max, seed 0: validation",
-            f"{TINY} trainer.epochs=1 data.validation_fraction=0.3",
+            f"{TINY.partition(' ')[2]} data.validation_fraction=0.3 data.least_steps=1",
         ),
     ],
 }

@@ -343,7 +343,7 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
     further = (best / "further.md").read_text()
     last = 100 * fmean(own["gru_last", ""].values())
     ahead = gru - two_way["gru"]
-    said = f"pooling: {last:.1f} % at its last state; pooled, it is {ahead:.1f} points ahead of one without a language"
+    said = f"pooling: {last:.1f} % at its last state; pooled, it is {ahead:.1f} points ahead of [imdb]"
     of_rnn = 100 * fmean(own["rnn_last", ""].values())
     needs = f"An RNN needs pooling: {of_rnn:.1f} % at its last state, {rnn - of_rnn:.1f} points less."
     assert all(sentence in (best / "recipe.md").read_text() for sentence in (said, needs))
@@ -432,7 +432,7 @@ def test_the_numbers_of_the_answers_for_a_class_are_those_of_the_studies() -> No
     )
     assert learn("budget", "rnn_uniform", 50) == (10, 10)
     assert learn("schedule", "rnn_18000_540", 100) == (10, 10)
-    assert "succeeds at lag 50 in ten of ten seeds, and with the same warm-up the orthogonal one at lag 100." in lesson
+    assert "succeeds at lag 50 in ten of ten seeds, and with a shorter warm-up the orthogonal one at lag 100." in lesson
     assert learn("learnability", "rnn_relu", 100) == (20, 20)
     assert "It succeeds at lag 100 in all of 20 seeds." in lesson
 

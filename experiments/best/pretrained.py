@@ -144,7 +144,7 @@ COMMAND = "python -m experiments.lab study {study} --{of} {names} --output runs/
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """Weights, minutes and tokens of the runs in a store, and which test reviews are in train."""
+    """Weights, minutes and tokens of the runs in a store; with `pretrained`, which test reviews are in train."""
     found = Measured()
     for sweep in protocol.sweeps:
         try:
@@ -176,24 +176,24 @@ def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts; of `recipe` the rows of its arms, and of `pretrained` the others, what all cost, and the figure.
-    Nothing before a run was measured."""
+    Nothing before a run of that was measured."""
     studies = {"best": evidence.study, "imdb": find_study("imdb")}
     folders = {name: study.output for name, study in studies.items()}
-    if not (folders["best"] / IN_TRAIN).is_file():
+    own = evidence.protocol.name
+    if own == "pretrained" and not (folders["best"] / IN_TRAIN).is_file():
         return Findings()
     runs = {name: planned_answers(study) for name, study in studies.items()}
     right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = verdicts_on(evidence.protocol.claims, whole, films)
-    rows, double = pd.concat([read_results(folders["imdb"]), table]), np.load(folders["best"] / IN_TRAIN)
+    rows = pd.concat([read_results(folders["imdb"]), table])
     parts = {arm for sweep in evidence.study.protocol(PARTS).sweeps for arm in sweep.arms}
     of_parts = [name for name in right if ROWS[name].study == "best" and ROWS[name].arm in parts]
-    if evidence.protocol.name == PARTS:
-        return Findings({"parts": best_table(of_parts, right, rows, films)}, verdicts)
-    if evidence.protocol.name != "pretrained":
-        return Findings({}, verdicts)
-    others = [name for name in right if name not in of_parts]
+    if own != "pretrained":
+        shown = {"parts": best_table(of_parts, right, rows, films)} if own == PARTS and of_parts else {}
+        return Findings(shown, verdicts)
+    others, double = [name for name in right if name not in of_parts], np.load(folders["best"] / IN_TRAIN)
     commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
     return Findings(
         {"accuracy": best_table(others, right, rows, films), "rows": whole_table(right, rows, films, double, commands)},

@@ -44,7 +44,9 @@ def learned_table(experiments: Path, findings: Iterable[Found]) -> Table:
         (*row, *(counted(capacity, arm, task) for task in TASKS.values()))
         for arm, row in zip(arms, rows_of_arms(arms, found, "{}/{}".format), strict=True)
     ]
-    title = "Seeds that succeed: at draws of figure (longest lag: 95 % interval above half), in capacity; IMDb: by seed"
+    title = (
+        "Seeds that succeed (at lags: figure), longest lag: interval above half; IMDb: worst to best; tasks: capacity"
+    )
     return Table(title, (*COLUMNS, *TASKS), rows)
 
 

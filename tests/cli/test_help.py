@@ -232,7 +232,8 @@ def test_each_id_that_looks_like_a_number_is_in_quotes_and_nothing_else() -> Non
 @pytest.mark.parametrize("given", ["~/my runs", "'~/my runs'"])
 def test_the_folder_of_all_runs_may_begin_at_home(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert run_config(as_hydra_reads_it(f"tracking.directory={given}")).tracking.directory == "/home/me/my runs"
+    assert run_config(as_hydra_reads_it(f"++tracking.directory={given}")).tracking.directory == "/home/me/my runs"
+    assert as_hydra_reads_it("tracking.directory=~nobody/runs") == "tracking.directory=~nobody/runs"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data, source_of
 from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.data.datamodule import ReviewData, TextData
 from sentiment_rnn.data.review import SPLITS, Review
 from sentiment_rnn.errors import UserError
 
@@ -118,10 +118,11 @@ def test_max_tokens_cuts_the_batches(generated_config: Config) -> None:
 def test_a_lag_that_no_encoder_can_see_is_said(generated_config: Config) -> None:
     (note,) = ReviewData(generated_config(test_lags=[2, 60], max_tokens=50)).notes
     assert note == (
-        "data.max_tokens=50: no encoder can see the deciding clause at a lag of 60; give data.max_tokens=120"
+        "data.max_tokens=50: no encoder can see the deciding clause at a lag of 60; give data.max_tokens=80"
     )
     for enough in ({"max_tokens": 70}, {"max_tokens": 50, "keep": "head"}):
         assert ReviewData(generated_config(test_lags=[2, 60], **enough)).notes == ()
+    assert TextData(generated_config(test_lags=[2, 60], max_tokens=5)).notes == ()
 
 
 def test_every_split_is_shuffled_where_that_is_asked_for(generated_config: Config) -> None:

@@ -14,6 +14,12 @@ STUDY = find_study("lag")
     ("page", "said", "counted"),
     [
         ("own_rate", "Its {} of 20 seeds with forget bias 1 against {} are", [("lstm", "50"), ("rnn", "50")]),
+        ("mid_range", "is ahead, with {} of 20 seeds to none", [("lstm", "100")]),
+        (
+            "bfloat16",
+            "{} seeds succeed in bfloat16, {} in float32; of the others all",
+            [("rnn_bfloat16", "50"), ("rnn", "50")],
+        ),
         ("finalists", "succeeds with {} of 20 seeds, and with {} at the rate", [("lstm_9", "100"), ("lstm_3", "100")]),
     ],
 )
@@ -22,6 +28,16 @@ def test_a_sentence_has_the_counts_of_the_results(page: str, said: str, counted:
     counts = [evidence.learn(*of) for of in counted]
     assert {seeds for _, seeds in counts} == {20}
     assert said.format(*(right for right, _ in counts)) in (STUDY.folder / f"{page}.md").read_text()
+
+
+def test_the_pages_whose_counts_stand_in_a_file_say_them_in_words() -> None:
+    table = read_results(STUDY.folder)
+    bfloat16, long_range = (evidence_of(STUDY, STUDY.protocol(name), table) for name in ("bfloat16", "long_range"))
+    assert {bfloat16.learn(arm, "50") for arm in bfloat16.arms if arm not in ("rnn", "rnn_bfloat16")} == {(20, 20)}
+    far = {arm: long_range.learn(arm, "400") for arm in long_range.arms}
+    assert {arm: one[0] for arm, one in far.items() if one[0]} == {"gru": 2, "lstm_chrono": 9, "lstm_chrono_2000": 5}
+    said = "With chrono 400 nine of ten seeds succeed, with 2,000 five, of the GRU two, of the others none"
+    assert said in (STUDY.folder / "long_range.md").read_text()
 
 
 def test_the_page_of_the_figure_says_how_many_encoders_succeed() -> None:

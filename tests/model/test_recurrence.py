@@ -371,6 +371,8 @@ def test_a_compiler_may_have_arguments_and_is_not_blamed_for_another_file(monkey
     compiling, linking = recurrence.commands(Path("made.so"), Path("made.o"))
     assert compiling[:3] == linking[:3] == ["ccache", "g++", "-m64"]
     assert "no compiler" not in recurrence.reason(FileNotFoundError(2, "No such file or directory", "scan.h"))
+    monkeypatch.setenv("CXX", 'g++ -D"')
+    assert recurrence.library.__wrapped__() is None
 
 
 @pytest.mark.usefixtures("not_loaded")

@@ -63,6 +63,17 @@ def test_a_process_whose_first_one_fails_before_it_begins_ends_with_one_line(tmp
 
 
 @pytest.mark.slow
+def test_a_loss_that_is_no_number_on_one_device_ends_both_with_one_line_each(tmp_path: Path) -> None:
+    deed = "[p.data.fill_(float('nan')) for p in module.parameters()] if os.environ['LOCAL_RANK'] == '1' else None"
+    ended = disturbed(training_that(deed, epoch=1), tmp_path, *SMALL, "trainer.epochs=3")
+    assert ended.returncode == 1, ended.stderr.decode()
+    said = [line for line in ended.stderr.decode().splitlines() if line.startswith("error: ")]
+    assert set(said) == {said[0]}
+    assert said[0].startswith("error: the loss is nan in batch 1 of epoch 2")
+    assert "Traceback" not in ended.stderr.decode()
+
+
+@pytest.mark.slow
 def test_a_signal_ends_a_run_on_several_devices(tmp_path: Path) -> None:
     ended = disturbed(KILLED.replace("SIGKILL", "SIGTERM"), tmp_path, *SMALL, "trainer.epochs=3")
     assert ended.returncode == 130, ended.stderr.decode()

@@ -54,15 +54,14 @@ def meet(folder: Path, together: Barrier, found: "Queue[str]") -> None:
 
 def test_processes_that_meet_a_fresh_store_together_make_it_once(tmp_path: Path) -> None:
     forked = multiprocessing.get_context("forkserver")
-    forked.set_forkserver_preload(["sentiment_rnn.tracking.store"])
     together, found = forked.Barrier(3), forked.Queue()
     processes = [forked.Process(target=meet, args=(tmp_path, together, found)) for _ in range(3)]
     for process in processes:
         process.start()
-    assert len({found.get(timeout=200) for _ in processes}) == 1
     for process in processes:
-        process.join()
+        process.join(200)
     assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len({found.get() for _ in processes}) == 1
 
 
 def test_an_empty_file_counts_as_no_database_and_what_a_kill_left_of_one_is_in_nobodys_way(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def as_hydra_reads_it(argument: str) -> str:
     which the folder of all runs, where Hydra writes too, has no ~."""
     key, _, value = argument.partition("=")
     folder = value.strip("'\"")
-    if key == "tracking.directory" and folder.startswith("~"):
+    if key.lstrip("+") == "tracking.directory" and re.match("~(/|$)", folder):
         return f"{key}={quoted(str(Path(folder).expanduser()))}"
     of_runs = argument.lstrip("+").startswith(("pretrained=", "tracking.resume="))
     return re.sub(r"(?<=[=,])\d+e\d+(?=,|$)", r"'\g<0>'", argument) if of_runs else argument

@@ -15,12 +15,11 @@ def refuse(name: str, given: object, expected: str) -> NoReturn:
 
 
 def at_least(section: object, prefix: str, **bounds: float) -> None:
-    """Refuse a number below its bound, infinity, or a whole number that 32 bits do not hold."""
+    """Refuse a number below its bound, or infinity."""
     for key, bound in bounds.items():
         given = getattr(section, key)
-        most = 2**31 if isinstance(given, int) else math.inf
-        if given is not None and not bound <= given < most:
-            refuse(prefix + key, given, f"a number of at least {bound}{' and below 2,147,483,648' * (given > bound)}")
+        if given is not None and not bound <= given < math.inf:
+            refuse(prefix + key, given, f"a number of at least {bound}")
 
 
 def positive(section: object, prefix: str, *keys: str) -> None:

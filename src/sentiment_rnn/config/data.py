@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
-from sentiment_rnn.config.bounds import at_least, one_of
+from sentiment_rnn.config.bounds import at_least, one_of, refuse
 
 PARTS = ("head", "tail", "both")
 
@@ -55,3 +55,6 @@ class DataConfig:
             minimum_frequency=1,
             least_steps=0,
         )
+        for key in ("eval_batch_size", "max_tokens", "shuffle_span"):  # which a packaged model holds in 32 bits
+            if getattr(self, key) >= 2**31:
+                refuse(f"data.{key}", getattr(self, key), "a number below 2,147,483,648")

@@ -73,10 +73,12 @@ def describe(error: BaseException) -> str:
     if several := re.search(r"Ambiguous value for argument '(.*)'\n", text):
         each = f"-m {several[1]} runs each in turn"
         return f"{several[1]}: several values; {each}; in brackets they are a list, in quotes a text"
+    if fraction := re.search(r"override (\S+=\S+)\s+Value '.*' of type 'float' could not be converted to Int", text):
+        return f"{fraction[1]}: expected a whole number; a search gives them with int(interval(LOW,HIGH))"
     if "BasicSweeper does not support" in text:
         return "hydra/sweeper: an interval(…) is searched; give hydra/sweeper=search, or values with commas"
-    if "Could not override 'pooling'" in text:
-        return "encoder=bag: reads reviews alone, since other tasks have no pooling; expected another encoder"
+    if pooled := re.search(r"In 'encoder/(\w+)': Could not override 'pooling'", text):
+        return f"encoder={pooled[1]}: reads reviews alone, since other tasks have no pooling; expected another encoder"
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:

@@ -54,8 +54,7 @@ class SequenceTaskConfig(TaskConfig):
     """A task on sequences that are generated as they are needed."""
 
     name: str = MISSING
-    """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016), `parity` or `recall`; of texts
-    `reviews` or `language_model`."""
+    """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016), `parity` or `recall`."""
     steps: int = MISSING
     """The length of a sequence to add, or of bits; or how long symbols must be kept before they are asked for."""
     test_steps: int | None = None

@@ -41,12 +41,12 @@ class ReviewData(TaskData):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks of the source on the reviews: how many were held out, say; and one where no encoder can be right."""
+        """Remarks of the source on the reviews: how many were held out, say; whether a clause is cut off."""
         config, lag = self.config, max(int(split.lags.max()) for split in self.corpus.splits.values())
         if lag < config.max_tokens or config.keep != "tail":
             return self.corpus.notes
         given = f"data.max_tokens={config.max_tokens}"
-        note = f"{given}: no encoder can see the deciding clause at a lag of {lag}; give data.max_tokens={2 * lag}"
+        note = f"{given}: no encoder can see the deciding clause at a lag of {lag}; give data.max_tokens={lag + 20}"
         return (*self.corpus.notes, note)
 
     def reviews(self, split: str) -> Reviews:
@@ -99,6 +99,11 @@ class TextData(ReviewData):
     The vocabulary is that of the training part with labels, as a classifier has it. So a classifier with a language
     model behind it and one without have the same words, and differ in their weights alone.
     """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the source: a language model is asked for every word."""
+        return self.corpus.notes
 
     @functools.cached_property
     def corpus(self) -> Corpus:

@@ -29,8 +29,8 @@ LABELS = {
 EXPECTED = "0 or 1, neg or pos, negative or positive, false or true"
 SHOWN = 8
 """Values of a column of labels that are shown where they are no labels."""
-SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
-"""Signs between columns, by their names."""
+SEPARATORS = {",": ("commas", ".csv"), "\t": ("tabs", ".tsv"), ";": ("semicolons", "")}
+"""Signs between columns: what they are called, and the ending of files that have them."""
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 PART = 4096
 """Rows in a part."""
@@ -140,14 +140,16 @@ def _lines(path: Path, handle: TextIO) -> Iterator[str]:
 
 def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: str) -> Iterator[Record]:
     csv.field_size_limit(LONGEST_TEXT)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    first = next(lines := iter(lines), "")
+    for sign, (name, ending) in SEPARATORS.items():
+        names = [part.strip('"') for part in first.rstrip("\r\n").split(sign)]
+        if sign != separator and sign in first and columns.text in names:
+            named = f", or a name that ends in {ending}" if ending else ""
+            raise UserError(f"{path}: its columns are separated by {name}; expected {SEPARATORS[separator][0]}{named}")
+    reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     line = 1
     try:
         header = next(reader, [])
-        others = [name for sign, name in SEPARATORS.items() if sign != separator and sign in "".join(header[:1])]
-        if others and not header[1:] and columns.text not in header:
-            expected = f"{SEPARATORS[separator]}, or another ending (.csv has commas, .tsv tabs)"
-            raise UserError(f"{path}: its columns are separated by {others[0]}; expected {expected}")
         _check_names(str(path), header, columns)
         line = reader.line_num + 1
         for fields in reader:

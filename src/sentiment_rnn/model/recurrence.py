@@ -54,7 +54,11 @@ NARROW = 128
 def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> bool:
     """Whether `states_side_by_side` is the way to read inputs: on a CPU, with the compiled library, and faster."""
     if isinstance(module, nn.RNNBase) and not (
-        module.bias and module.batch_first and module.num_layers == 1 and not module.proj_size + module.bidirectional
+        module.bias
+        and module.batch_first
+        and module.num_layers == 1
+        and not module.proj_size
+        and not module.bidirectional
     ):
         return False
     cell = cell_of(module)
@@ -218,7 +222,7 @@ def library() -> Path | None:
         except OSError:
             path.unlink(missing_ok=True)  # the next process makes it anew
             raise
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:  # the second of quotes in CXX
         log.warning("no compiled recurrence, so PyTorch's modules train, more slowly; %s", reason(error))
         return None
     return path

@@ -226,7 +226,7 @@ def note_of_steps(config: RunConfig, batches: int) -> str:
 
 
 def plan_of(config: DictConfig) -> tuple[SweepPlan, list[list[str]], int]:
-    """Plan of a sweep, and the overrides of the configurations to check: those of each job of a grid, or of the ends
+    """Plan of a sweep, and the overrides of the configurations to check: those of each job of a grid, or of examples
     of a search's space; and how many jobs are launched together."""
     if config.hydra.sweeper._target_ != SEARCH:
         jobs = job_overrides(config)

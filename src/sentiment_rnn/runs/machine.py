@@ -16,6 +16,7 @@ from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
+from sentiment_rnn.data.sequences import task_of
 from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.model.components import build_module, module_class
 from sentiment_rnn.model.pooling import Last, LastMeanMax
@@ -80,7 +81,8 @@ def check_parts(config: RunConfig) -> None:
     embedding = getattr(config, "embedding", None)
     own_keys = type(config.encoder) is not EncoderConfig  # whose bounds its class knows
     if own_keys or not config.encoder._target_.startswith("sentiment_rnn."):
-        _check_encoder(config.encoder, embedding.size if embedding else 1)
+        task: Any = config.task
+        _check_encoder(config.encoder, embedding.size if embedding else task_of(task).input_size)
 
 
 def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:

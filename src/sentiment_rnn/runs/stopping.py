@@ -78,7 +78,8 @@ class FiniteLoss(pl.Callback):
         interval = getattr(trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
         if pl_module.device.type != "cpu" and trainer.global_step % interval and not trainer.is_last_batch:
             return
-        loss = float(outputs["loss"])
+        # The mean over all devices, so that all end: one that waits for another would only say that it is gone.
+        loss = float(trainer.strategy.reduce(outputs["loss"].detach().clone()))
         if not math.isfinite(loss):
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             raise DivergedError(
