@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 def of_gru(part: str, arm: str) -> Row:
     """The row of a GRU from the language model with one part of the recipe changed, of one seed."""
-    return Row(f"GRU, pretrained, {part}", "best", arm, "gru_words", seeds=1, part=True)
+    return Row(f"GRU, {part}", "best", arm, "gru_words", seeds=1, part=True)
 
 
 ROWS = {
