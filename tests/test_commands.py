@@ -169,7 +169,8 @@ def checkouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (folder / ".venv").symlink_to(Path(sys.prefix))
         (folder / "path").mkdir()
         (folder / "path" / "aclImdb_v1.tar.gz").symlink_to(write_unlabelled(write_imdb(folder / "path")))
-        (folder / "reviews.csv").write_text("text,label\n" + "the film was great .,1\nthe film was awful .,0\n" * 9)
+        texts = (f"film {n} was great .,1\nfilm {n} was awful .,0\n" for n in range(20))
+        (folder / "reviews.csv").write_text("text,label\n" + "".join(texts))
     return there
 
 
