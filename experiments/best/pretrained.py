@@ -187,12 +187,13 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     verdicts = verdicts_on(evidence.protocol.claims, whole, films)
+    if own not in ("pretrained", PARTS):
+        return Findings({}, verdicts)
     rows = pd.concat([read_results(folders["imdb"]), table])
     parts = {arm for sweep in evidence.study.protocol(PARTS).sweeps for arm in sweep.arms}
     of_parts = [name for name in right if ROWS[name].study == "best" and ROWS[name].arm in parts]
-    if own != "pretrained":
-        shown = {"parts": best_table(of_parts, right, rows, films)} if own == PARTS and of_parts else {}
-        return Findings(shown, verdicts)
+    if own == PARTS:
+        return Findings({"parts": best_table(of_parts, right, rows, films)} if of_parts else {}, verdicts)
     others, double = [name for name in right if name not in of_parts], np.load(folders["best"] / IN_TRAIN)
     commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
     return Findings(

@@ -43,10 +43,10 @@ class Space:
 
     def examples(self) -> list[list[str]]:
         """Overrides that reach both ends of every range, a number within it, and every choice."""
-        ends = {key: _ends(dimension) for key, dimension in self.dimensions.items()}
-        count = max(map(len, ends.values()))
+        tried = {key: _values_to_try(dimension) for key, dimension in self.dimensions.items()}
+        count = max(map(len, tried.values()))
         return [
-            self.overrides({key: found[number % len(found)] for key, found in ends.items()}) for number in range(count)
+            self.overrides({key: found[number % len(found)] for key, found in tried.items()}) for number in range(count)
         ]
 
 
@@ -131,7 +131,7 @@ def _numbers(override: Override, low: float, high: float, step: float | None, lo
     return FloatDistribution(low, high, log=log, step=None if log else step)
 
 
-def _ends(dimension: BaseDistribution) -> list[Any]:
+def _values_to_try(dimension: BaseDistribution) -> list[Any]:
     if isinstance(dimension, CategoricalDistribution):
         return list(dimension.choices)
     assert isinstance(dimension, IntDistribution | FloatDistribution)
