@@ -92,6 +92,7 @@ notebook: $(READY)  ## Run the lesson into runs/lesson.ipynb (some minutes); the
 	@mkdir -p "$(STORE)"
 	@$(VENV)/bin/python tools/lesson.py notebooks/lesson.ipynb "$(STORE)/lesson_students.ipynb"
 	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output="$$(realpath -m "$(STORE)")/lesson.ipynb" $(ARGS)
+	@echo "$(STORE)/lesson.ipynb, and for students $(STORE)/lesson_students.ipynb"
 
 prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
 	@$(VENV)/bin/python experiments/benchmarks/prediction.py --store "$(STORE)" $(ARGS)

@@ -10,7 +10,7 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from experiments.lab.rules import Evidence, beyond, evidence_of, worst_to_best
 from experiments.lab.study import Study, all_studies
@@ -278,6 +278,7 @@ def test_the_numbers_on_a_language_model_are_those_of_the_study() -> None:
     assert sorted(drawn.values())[0] < 0.6 < 0.79 < sorted(drawn.values())[1], "one fails"
     worse = sum(gain < 0 for gain in gains.values())
     assert worse == 7
+    assert f"Seven are worse (sign test, p = {binomtest(worse, len(gains)).pvalue:.2f})" in page
     assert "seven of ten are less accurate" in (REPOSITORY / "docs" / "findings.md").read_text()
     table = found.table
     perplexity = table[(table.sweep == "cure_words") & (table.metric == "perplexity")].value
@@ -293,6 +294,8 @@ def test_the_numbers_on_a_language_model_are_those_of_the_study() -> None:
         (arm, when): math.exp(fmean(math.log(share) for share in values_of(table, f"left_{when}")[arm, ""].values()))
         for arm in ("rnn", "rnn_pretrained") for when in ("before", "after")
     }  # fmt: skip
+    most = (100 * max(values_of(table, "left_after")[arm, ""].values()) for arm in ("rnn", "rnn_pretrained"))
+    assert "(by seed up to {:.0f} and {:.0f} %)".format(*most) in page
     assert [f"{share:.0e}" for share in left.values()] == ["4e-03", "5e-02", "2e-07", "1e-06"]
     kept, other = (left_of_a_review("cure", arm) for arm in ("rnn", "rnn_pretrained"))
     more = [other[seed] - share > 0.1 for seed, share in kept.items()]
@@ -326,14 +329,26 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
     worse, better = (rows.perplexity[f"{encoder}, pretrained"] for encoder in ("LSTM", "GRU"))
     for statement in (
         f"GRU and LSTM beat word pairs**, by {gru - pairs:.1f} and {lstm - pairs:.1f} points.",
-        "**All gain** over the best pooled without one: RNN {1:.1f}, LSTM {2:.1f}, GRU {0:.1f} points.".format(*gains),
+        "**All gain** over the best pooled without one: RNN {1:.1f}, LSTM {2:.1f}, GRU {0:.1f} points. ".format(*gains),
         f"The RNN stays {lstm - rnn:.1f} points behind the LSTM.",
-        f"**The GRU is {gru - lstm:.1f} points ahead of the LSTM**, with one language model each; its own has the "
-        f"lower perplexity ({better:.0f}, against {worse:.0f}).",
+        f"**The GRU is {gru - lstm:.1f} points ahead of the LSTM**, with one language model each; the GRU's has "
+        f"the lower perplexity ({better:.0f}, against {worse:.0f}).",
         "which differs by less than 0.1 points",
     ):
         assert statement in page
     seeds = sorted(100 * accuracy for accuracy in own["rnn_drawn_rates", ""].values())
+    assert f"worth {rnn - seeds[-1]:.1f} points over the best drawn seed" in of_drawn
+    summary = " ".join((best / "README.md").read_text().split())
+    took = {name: float(rows.minutes[f"{name.upper()}, pretrained"]) for name in ("gru", "lstm", "rnn")}
+    assert (
+        "a GRU is right in {:.1f} % of test reviews ({:.0f} minutes of training), an LSTM in {:.1f} ({:.0f}) and an "
+        "RNN in {:.1f} ({:.0f}).".format(gru, took["gru"], lstm, took["lstm"], rnn, took["rnn"])
+    ) in summary
+    assert "the best have {gru:.1f}, {lstm:.1f} and {rnn:.1f} %".format(**without) in summary
+    assert f"word pairs {pairs:.1f}." in summary
+    for name in ("gru", "lstm", "rnn"):  # over the best of three only RNNs gain
+        (vote,), three = own[f"{name}_vote", ""].values(), own[f"{name}_pretrained_512", ""].values()
+        assert (vote - max(three) > 0.001) == (name == "rnn")
     assert "drawn, its seeds end at {:.1f}, {:.1f} and {:.1f} %".format(*seeds) in of_drawn
     assert f"is worth {lstm - drawn:.1f} points" in of_drawn
     adversarial = {
@@ -352,22 +367,27 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
             "one_rate", "no_embedding_dropout", "no_head_dropout", "weight_dropout", "averaged", "unfrozen",
         )
     }  # fmt: skip
-    assert abs(loses["no_head_dropout"]) < 0.05
+    assert abs(loses.pop("no_head_dropout")) < 0.05
+    most = loses.pop("one_rate")
     parts = (
-        "with one for all a GRU loses {one_rate:.1f} points, without dropout on embeddings {no_embedding_dropout:.1f}. "
-        "Dropout before the head is worth nothing. Weight dropout, averaging and unfreezing cost it "
-        "{weight_dropout:.1f}, {averaged:.1f} and {unfrozen:.1f}."
+        f"with one for all a GRU loses {most:.1f} points. "
+        "Weight dropout costs {weight_dropout:.1f}. Unfreezing, no dropout on embeddings and averaging cost "
+        "{unfrozen:.1f}, {no_embedding_dropout:.1f} and {averaged:.1f}, which may be the seed."
     ).format(**loses)
-    for sentence in (said, needs, parts):
+    spread = {arm: 100 * (max(of.values()) - min(of.values())) for (arm, _), of in own.items()}
+    alike = f"those of the unchanged GRU differ by up to {spread['gru_pretrained_512']:.1f} points"
+    for sentence in (said, needs, parts, alike):
         assert sentence in (best / "recipe.md").read_text()
     drawn_gru = 100 * fmean(own["gru_drawn_rate", ""].values())
+    judged = [f"{name}_{what}" for name in ("gru", "lstm") for what in ("pretrained_512", "adversarial_1")]
     for statement in (
         "with ε 1, the better on validation, adds {:.1f} points to an LSTM; the GRU's {:.1f} is open. ".format(
             adversarial["lstm", 1], adversarial["gru", 1]
         ),
-        "With ε 5, [Miyato et al.](https://arxiv.org/abs/1605.07725)'s, they lose "
+        "With ε 5, [Miyato et al.](https://arxiv.org/abs/1605.07725)'s, LSTM and GRU lose "
         f"{-adversarial['lstm', 5]:.1f} and {-adversarial['gru', 5]:.1f} (one seed). ",
         f"To a GRU the language model is worth {gru - drawn_gru:.1f} points.",
+        f"(Seeds of these rows differ by up to {max(spread[arm] for arm in judged):.1f} points, so 0.2 may be chance.)",
     ):
         assert statement in further
     findings = (REPOSITORY / "docs" / "findings.md").read_text()
@@ -511,7 +531,8 @@ def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() ->
     page = (REPOSITORY / "experiments" / "imdb" / "new_cells.md").read_text()
     leads = (100 * (fmean(of) - fmean(lstm)) for of in (min_gru, slstm, lru))
     said = (
-        f"Against an LSTM, mean test accuracy is {next(leads):.1f} points higher with a minGRU of half the parameters,"
+        f"Against an LSTM, mean test accuracy is {next(leads):.1f} points higher with a minGRU (two layers) of "
+        "half the encoder's parameters,"
     )
     assert said + " {:.1f} with an sLSTM, {:.1f} with an LRU.".format(*leads) in page
     assert leading(slstm, bag) == leading(lru, bag) == 0

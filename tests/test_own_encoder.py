@@ -56,7 +56,7 @@ def test_the_documented_encoder_passes_its_documented_test(mine: Path, monkeypat
 @pytest.mark.slow
 def test_the_documented_cell_is_placed_in_the_figure(mine: Path) -> None:
     line = block("sh", "make lag").partition("#")[0].replace("SEEDS=5 DRAWS=4", "SEEDS=2 DRAWS=2").strip()
-    tiny = " ".join(TINY[:2]) + " trainer.epochs=2 trainer.threads=1 embedding.size=4"
+    tiny = " ".join(TINY[:2]) + " trainer.epochs=2 trainer.threads=1 embedding.size=4 hydra/launcher=basic"
     command = [*shlex.split(line), "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", f"STORE={mine / 'runs'}",
                f"ARGS={tiny}"]  # fmt: skip
     there = environment() | {"PYTHONPATH": str(mine)}

@@ -39,7 +39,7 @@ def test_the_accelerator_is_what_there_is_and_the_precision_what_it_computes_fas
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu_is_fast is not None)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_is_fast)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or gpu_is_fast)
     monkeypatch.setattr(runtime, "bfloat16_units", lambda: units)
     assert (runtime.resolve_accelerator(asked), runtime.on_gpu(asked)) == (accelerator, accelerator == "gpu")
     given = ("auto", "float32", "bfloat16")

@@ -1,6 +1,7 @@
 """The site: every link leads somewhere, nothing comes from another host, and its pages read well in a browser."""
 
 import base64
+import functools
 import json
 import os
 import subprocess
@@ -50,6 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "html"
 
 
+@functools.cache
 def parsed(page: Path) -> BeautifulSoup:
     """The elements of a page."""
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 
@@ -18,7 +19,8 @@ from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import Interval
-from sentiment_rnn.runs.restored import load_tested, rebuild_initial
+from sentiment_rnn.runs.pretrained import start_from
+from sentiment_rnn.runs.restored import build_untrained, load_tested, start_of
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 
@@ -56,6 +58,16 @@ def planned_runs(
             "train it without overrides"
         )
     return sorted(found, key=lambda run: (arms.index(run.encoder), run.seed))
+
+
+def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
+    """The model with the weights with which a run began; raises `UserError` where it began with those of another model
+    that is gone or another one by now."""
+    pl.seed_everything(result.seed, verbose=False)
+    model = build_untrained(result.config, len(data.corpus.tokenizer))
+    if start := start_of(result):
+        start_from(start, model)
+    return model
 
 
 def probed(

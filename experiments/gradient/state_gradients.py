@@ -6,10 +6,11 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn.model.cells import Cell
 from sentiment_rnn.probes.input_gradients import median_by_step_back
-from sentiment_rnn.probes.unrolled import Unrolled, state_gradients, unroll
+from sentiment_rnn.probes.unrolled import Unrolled, unroll
 
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 """1.2e-38: below it a float32 is denormal, which costs a processor a hundred times a normal one."""
@@ -57,6 +58,31 @@ class GradientFlow:
     def left(self, steps: int) -> float:
         """Gradient that is left at the embedded token, so many steps before the end; `NOTHING` instead of 0."""
         return max(float(self.inputs[steps]), NOTHING)
+
+
+def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    """∂L/∂h_t, of an LSTM ∂L/∂C_t (of an sLSTM at C_t / n_t), and ∂L/∂x_t. L is the sum of the reviews' losses, so that
+    each review's gradient is its own.
+
+    ∂L/∂C_t holds every way from the cell to the loss, through h_t as well. ∂L/∂h_t holds those through the output layer
+    and the gates of later steps, since C_t does not come from h_t.
+
+    Args:
+        labels: float [B].
+
+    Returns:
+        float64 [B, T, H] each, and the last [B, T, E].
+    """
+    loss = binary_cross_entropy_with_logits(unrolled.logits, labels.double(), reduction="sum")
+    # A state that the gradient does not reach has no part in the graph.
+    places = [*unrolled.states, *unrolled.cells, unrolled.embedded]
+    found = torch.autograd.grad(loss, places, allow_unused=True, materialize_grads=True)
+    steps = len(unrolled.states)
+    if not unrolled.cells:
+        return torch.stack(found[:steps], 1), None, found[-1]
+    normalizer = unrolled.kind.normalizer(torch.stack(unrolled.cells, 1)).detach()
+    cells = torch.stack(found[steps:-1], 1)[..., : normalizer.shape[-1]] * normalizer
+    return torch.stack(found[:steps], 1), cells, found[-1]
 
 
 def gradient_flow(classifier: Any, batch: Any) -> GradientFlow:

@@ -31,10 +31,11 @@ class WorkerLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run jobs by their overrides. Returns each job's result, or the exception that ended it."""
         from sentiment_rnn.runs.launchers import jobs_at_once
-        from sentiment_rnn.runtime import cores
+        from sentiment_rnn.runtime import cores, visible_gpus
 
         setup_globals()
         configure_log(self.hydra.hydra_logging, self.hydra.verbose)
         Path(self.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         at_once = jobs_at_once(self.hydra.launcher, len(job_overrides))
-        return self.workers.launch(job_overrides, initial_job_idx, at_once, max(1, cores() // at_once))
+        threads = max(1, cores() // at_once)
+        return self.workers.launch(job_overrides, initial_job_idx, at_once, threads, visible_gpus())

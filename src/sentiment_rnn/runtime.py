@@ -97,6 +97,12 @@ def on_gpu(accelerator: str) -> bool:
     return accelerator != "cpu" and torch.cuda.is_available()
 
 
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` has them."""
+    count, given = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return given.split(",")[:count] if given else [str(number) for number in range(count)]
+
+
 def resolve_accelerator(accelerator: str) -> str:
     """`auto`, `cpu` or `gpu` → `cpu` or `gpu`, by what there is."""
     return accelerator if accelerator != "auto" else "gpu" if on_gpu("auto") else "cpu"
@@ -106,7 +112,7 @@ def resolve_precision(precision: str, accelerator: str) -> str:
     """`auto`, `float32` or `bfloat16` → `float32` or `bfloat16`, by what the device computes fast."""
     if precision != "auto":
         return precision
-    fast = torch.cuda.is_bf16_supported() if on_gpu(accelerator) else bool(bfloat16_units())
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu(accelerator) else bool(bfloat16_units())
     return "bfloat16" if fast else "float32"
 
 

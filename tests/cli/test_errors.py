@@ -265,6 +265,14 @@ def test_what_a_server_refuses_is_neither_a_traceback_nor_gone(
     assert "train again" not in line
 
 
+def test_a_server_that_does_not_know_its_name_says_what_to_set(tmp_path: Path, refused: Refused) -> None:
+    from mlflow.server.security_utils import INVALID_HOST_MSG
+
+    with serving(lambda asked, _: reply(asked, 403, INVALID_HOST_MSG.encode(), "text/plain")) as uri:
+        line = refused(tmp_path, "--tracking-uri", uri, command="runs")
+    assert "the server does not accept this host name (403); whoever runs it adds it to MLFLOW_SERVER_ALLOWED" in line
+
+
 def test_a_damaged_database_is_one_line(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "mlflow.db").write_text("hello")
@@ -331,6 +339,7 @@ def test_two_devices_are_refused_for_a_task_that_trains_on_one(tmp_path: Path, r
         (["task=adding", "encoder.bidirectional=true"], "encoder.bidirectional=true: task=adding reads from the left"),
         (["task=adding", "encoder._target_=torch.nn.ReLU"], "torch.nn.ReLU: no encoder, since it has no output_size"),
         (["task=adding", "encoder=bag"], "encoder=bag: reads reviews alone, since other tasks have no pooling"),
+        (["-m", "encoder=lstm,min_gru", "encoder.recurrent_gain=2"], "recurrent_gain=2.0: expected 1, since it has no"),
         (["-m", "hydra.sweeper.max_batch_size=-1", "seed=0,1"], "hydra.sweeper.max_batch_size=-1: expected a number"),
         (
             ["-m", "optimizer.learning_rate=interval(1e-4,1e-2)"],

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from mlflow.entities import Run
 
-from processes import run_command
+from processes import Ask, run_command
 from sentiment_rnn.cli.run_model import make_missing_model
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -137,25 +137,25 @@ def test_compare_registers_models_that_it_makes(small: Sweep) -> None:
     assert {f"registered as demo@{alias}, version" in said for alias in ("champion", "rnn", "bag")} == {True}
 
 
-def test_a_model_whose_checkpoint_is_gone_is_one_line(train: Callable[..., Sweep], tmp_path: Path) -> None:
+def test_a_model_whose_checkpoint_is_gone_is_one_line(train: Callable[..., Sweep], ask: Ask) -> None:
     bare = train("results", "bare")
     bare.checkpoints("bag").joinpath("best.ckpt").unlink()
     folder, run_id = bare.store.directory.parent, bare.runs["bag"].info.run_id
-    done = run_command("predict", folder, "--store", "bare", "--run", run_id, "good", status=1)
+    done = ask("predict", folder, "--store", "bare", "--run", run_id, "good", status=1)
     assert "this checkpoint is gone" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    said = run_command("compare", folder, "mine", "--register", "--store", "bare", status=0).stdout
+    said = ask("compare", folder, "mine", "--register", "--store", "bare").stdout
     assert "registered as demo@rnn, version 1" in said
     (line,) = [line for line in said.splitlines() if line.startswith("not registered: bag")]
     assert "this checkpoint is gone" in line
 
 
-def test_a_model_whose_reviews_have_changed_is_one_line(train: Callable[..., Sweep]) -> None:
+def test_a_model_whose_reviews_have_changed_is_one_line(train: Callable[..., Sweep], ask: Ask) -> None:
     changed = train("results", "changed")
     with sqlite3.connect(changed.store.directory / "mlflow.db") as database:
         database.execute("UPDATE datasets SET digest = 'of other reviews'")
     folder, run_id = changed.store.directory.parent, changed.runs["rnn"].info.run_id
-    done = run_command("predict", folder, "--store", "changed", "--run", run_id, "good", status=1)
+    done = ask("predict", folder, "--store", "changed", "--run", run_id, "good", status=1)
     assert "the reviews are not those that it read" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
@@ -169,10 +169,10 @@ def test_two_thousand_runs_of_a_study_take_less_than_a_gigabyte(tmp_path: Path) 
         "trainer.log_every_n_steps=1", "trainer.threads=1", "trainer=cpu",
     )  # fmt: skip
     sizes = []
-    for seeds in ("0", "1,2"):
-        run_command("train", tmp_path, *study, f"seed={seeds}", status=0)
+    for seed in ("0", "1"):
+        run_command("train", tmp_path, *study, f"seed={seed}", status=0)
         sizes.append(sum(path.stat().st_size for path in tmp_path.joinpath("runs").rglob("*") if path.is_file()))
-    assert 2000 * (sizes[1] - sizes[0]) / 2 < 1e9
+    assert 2000 * (sizes[1] - sizes[0]) < 1e9
 
 
 def test_an_unfinished_run_gets_no_model(small: Sweep, tmp_path: Path) -> None:

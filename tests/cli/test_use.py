@@ -153,6 +153,11 @@ def test_a_dash_reads_standard_input(compared: Path, ask: Ask, monkeypatch: pyte
     assert len(answers[0].splitlines()) == 2
 
 
+def test_a_standard_input_that_is_closed_is_one_line(compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert "standard input is closed; give a text or a file" in ask("predict", compared, "-", status=1).stderr
+
+
 def test_the_beginning_of_an_id_names_a_run_or_a_sweep(compared: Path, store: Store, ask: Ask) -> None:
     run = run_of(store, "rnn")
     whole, sweep = run.info.run_id, run.data.tags["mlflow.parentRunId"]

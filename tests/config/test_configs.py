@@ -15,7 +15,7 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.callback import job_configs, job_overrides
+from sentiment_rnn.runs.callback import job_configs, job_overrides, plan_of
 
 CHOICES = sorted(
     path.relative_to(CONFIGURATION).with_suffix("").as_posix()
@@ -95,6 +95,16 @@ def test_jobs_that_differ_in_their_seed_are_what_hydra_composes_of_each() -> Non
     assert [job[:2] for job in jobs] == [
         ["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=19"], ["encoder=lstm", "seed=18"],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "together"), [((), 4), (("hydra.sweeper.max_batch_size=2",), 2)])
+def test_jobs_of_one_batch_are_launched_together(given: tuple[str, ...], together: int) -> None:
+    config = composed("hydra.mode=MULTIRUN", *given)
+    with read_write(config):
+        config.hydra.sweeper.params = {"seed": "0,1,2,3"}
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        _, jobs, batch = plan_of(config)
+    assert (len(jobs), batch) == (4, together)
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
@@ -249,7 +259,7 @@ def test_draws_are_spread_over_their_bounds() -> None:
         (("optimizer.draw=1", "optimizer.learning_rate=0.1"), "no optimizer.learning_rate"),
         (
             ("++optimizer.draws={lstm: null}", "encoder=lstm"),
-            "optimizer.draws.lstm=None: expected the draw that the search",
+            "optimizer.draws.lstm=null: expected the draw that the search",
         ),
         (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0, the lower one first"),
         (("optimizer.draw_clip_norm=[1,inf]",), "expected two numbers above 0, the lower one first"),

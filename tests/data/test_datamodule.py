@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -100,6 +101,16 @@ def test_all_three_loaders_work_without_a_trainer(data: ReviewData) -> None:
         indices = [index for batch in seen[name] for index in batch.indices.tolist()]
         assert sorted(indices) == list(range(size)), name
         assert {len(batch.labels) for batch in seen[name]} == {batch_size}, name
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_memory_is_pinned_for_a_run_on_a_gpu_alone(
+    data: ReviewData, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    monkeypatch.setattr(data, "trainer", SimpleNamespace(strategy=strategy, global_rank=0, world_size=1))
+    assert data.val_dataloader().pin_memory == (device == "cuda")
 
 
 def test_batches_hold_the_reviews_of_the_source(data: ReviewData) -> None:

@@ -206,7 +206,7 @@ def test_a_configuration_names_its_task(name: str, task: Task) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"symbols": None}, "task.symbols=None: expected a number for copying"),
+        ({"symbols": None}, "task.symbols=null: expected a number for copying"),
         ({"alphabet": 1}, "task.alphabet=1: expected"),
     ],
 )

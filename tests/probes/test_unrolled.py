@@ -9,10 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from encoder_targets import TARGETS
-from experiments.gradient.state_gradients import NOTHING, GradientFlow, decay_rate, gradient_flow, norms_of
+from experiments.gradient.state_gradients import (
+    NOTHING,
+    GradientFlow,
+    decay_rate,
+    gradient_flow,
+    norms_of,
+    state_gradients,
+)
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.unrolled import state_gradients, unroll
+from sentiment_rnn.probes.unrolled import unroll
 
 E, H = 6, 5
 CLASSES = {target.rpartition(".")[2]: target for target in TARGETS.values()}

@@ -15,6 +15,8 @@ TABLE = Table("Title [tokens]", ("a", "b", "c"), [("1", "2", "3"), ("x", "", "88
 def test_markdown_has_as_many_cells_in_every_line() -> None:
     body = "| a | b | c |\n| --- | --- | --- |\n| 1 | 2 | 3 |\n| x |  | 88.1 ± 0.2 % |\n"
     assert markdown([TABLE]) == f"Title [tokens]\n\n{body}"
+    parted = markdown([Table("", ("a",), [("x | y",)])])
+    assert parted.endswith("| x \\| y |\n")
     assert markdown([TABLE, TABLE]) == f"Title [tokens]\n\n{body}\nTitle [tokens]\n\n{body}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.gradient.models import rebuild_initial
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
@@ -22,8 +23,8 @@ from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.runs import engine
-from sentiment_rnn.runs.engine import train
-from sentiment_rnn.runs.restored import data_of, load_tested, rebuild_initial
+from sentiment_rnn.runs.engine import set_up, train
+from sentiment_rnn.runs.restored import data_of, load_tested
 from sentiment_rnn.tracking.models import DATA, fetch_run_model
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import result_of
@@ -124,6 +125,13 @@ def test_the_best_checkpoints_hold_weights_alone_and_the_last_the_moments_too(tm
     assert all(state["state_dict"] for state in states.values())
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_float32_is_float32_on_a_gpu_too(precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", precision == "float32")
+    set_up(small_config(tmp_path, f"precision={precision}"))
+    assert torch.backends.cudnn.allow_tf32 == (precision == "bfloat16")
+
+
 LAST_EPOCH = (
     "encoder=rnn", "precision=float32", "trainer.tested_epoch=last", "trainer.keep_epochs=true",
     "optimizer.learning_rate=1.0", "optimizer.gradient_clip_norm=0",  # so that the last epoch is not the best
@@ -146,12 +154,18 @@ def test_the_last_epoch_is_tested_where_that_is_asked_for(tmp_path: Path) -> Non
     assert run.data.metrics["val/best_accuracy"] == pytest.approx(max(scores)) == pytest.approx(scores[0])
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose store and token cache many runs share."""
+    return tmp_path_factory.mktemp("encoders")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("encoder", sorted(path.stem for path in Path(CONFIGURATION, "encoder").glob("*.yaml")))
-def test_every_encoder_file_trains_and_its_packaged_model_predicts(tmp_path: Path, encoder: str) -> None:
-    config = small_config(tmp_path, f"encoder={encoder}", FULL)
+def test_every_encoder_file_trains_and_its_packaged_model_predicts(shared: Path, tmp_path: Path, encoder: str) -> None:
+    config = small_config(shared, f"encoder={encoder}", FULL)
     train(config, [])
-    _, run = last_run(tmp_path)
+    _, run = last_run(shared)
     folder = fetch_run_model(open_store(config.tracking), run.info.run_id, tmp_path / "model")
     package = read_package(folder / DATA)
     assert package.name == encoder

@@ -116,13 +116,10 @@ def test_a_signal_has_the_run_write_a_checkpoint_before_it_ends(number: int, beg
 
 
 def test_a_signal_while_a_run_is_set_up_leaves_its_sweep_killed(tmp_path: Path) -> None:
-    small = ("-m", "encoder=bag", "seed=0,1", *REVIEWS, *SMALL)
-    done = subprocess.run(
-        [sys.executable, "-c", ENDED_AT_ITS_SETUP, *small], cwd=tmp_path, env=environment(), capture_output=True,
-        text=True, timeout=200,
-    )  # fmt: skip
-    assert done.returncode == 130, done.stderr
-    statuses = {"mlflow.parentRunId" in run.data.tags: run.info.status for run in runs_in(tmp_path)[1]}
+    folder = tmp_path / "folder"
+    command = Command(folder, "-m", "encoder=bag", "seed=0,1", *REVIEWS, *SMALL, program=ENDED_AT_ITS_SETUP)
+    assert command.end() == 130, command.said()
+    statuses = {"mlflow.parentRunId" in run.data.tags: run.info.status for run in runs_in(folder)[1]}
     assert statuses == {False: "KILLED", True: "FINISHED"}
 
 

@@ -6,19 +6,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from multiprocessing import Pipe
 from pathlib import Path
 
 import psutil
 import pytest
+import torch
+from hydra.core.utils import JobReturn
 from joblib.externals.loky.process_executor import ProcessPoolExecutor
 from mlflow.entities import Run
 from omegaconf import OmegaConf
 
 from processes import environment, wait_for
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.job_process import end_with_launcher
+from sentiment_rnn.runs import job_process
+from sentiment_rnn.runs.job_process import Workers, end_with_launcher
 from sentiment_rnn.runs.launchers import JOBLIB, WORKERS, prepare_launcher
+from sentiment_rnn.runtime import visible_gpus
 from sentiment_rnn.tracking.ownership import writer_of
 from stored_runs import sweep_in
 
@@ -170,6 +175,31 @@ def test_a_job_whose_error_cannot_be_sent_to_the_launcher_takes_no_other_with_it
     assert sweep.status(200) == 1
     assert sweep.statuses() == ["FAILED", "FINISHED", "FINISHED"], sweep.said()
     assert "oddly said" in sweep.said()
+
+
+def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Pool(ProcessPoolExecutor):  # type: ignore[misc]
+        def submit(self, *_: object) -> Future[JobReturn]:
+            """Done at once."""
+            seen.append(self._env["CUDA_VISIBLE_DEVICES"])
+            done: Future[JobReturn] = Future()
+            done.set_result(JobReturn())
+            return done
+
+    monkeypatch.setattr(job_process, "ProcessPoolExecutor", Pool)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    workers = Workers(())
+    workers.launch([["seed=0"], ["seed=1"], ["seed=2"]], 0, 3, 1, visible_gpus())
+    assert seen == ["4", "6", "4"]
+    left = [worker for worker in workers.idle if workers.gpu_of[worker] == "4"]  # that on 6 was killed
+    workers.idle, workers.running = [], {Future(): (job, worker) for job, worker in enumerate(left)}
+    workers._start(3, (), 1, visible_gpus())
+    assert seen[-1] == "6"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert visible_gpus() == ["0", "1"]
 
 
 class Slow:

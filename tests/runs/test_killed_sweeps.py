@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 SWEEP = (
     "-m", "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
-    "embedding.size=8", "encoder.hidden_size=8", "trainer.epochs=100", "trainer.threads=1", "trainer=cpu",
+    "embedding.size=8", "encoder.hidden_size=8", "trainer.epochs=50", "trainer.threads=1", "trainer=cpu",
     "encoder=rnn,lstm", "seed=0,1", "tracking.record=results",
 )  # fmt: skip
 KILLS = int(os.environ.get("KILLS", "1"))
@@ -61,8 +61,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str
     return results(f"sqlite:///{folder}/runs/mlflow.db", "sentiment_rnn")[1]
 
 
-@pytest.mark.parametrize("at_once", [1, 2])
-@pytest.mark.parametrize("victim", ["launcher", "group"])
+# One job at a time runs in the launcher itself, which is all of its group.
+@pytest.mark.parametrize(("victim", "at_once"), [("launcher", 1), ("launcher", 2), ("group", 2)])
 @pytest.mark.parametrize("store", ["sqlite", "http"])
 def test_a_sweep_that_was_killed_at_random_moments_has_every_run_once(
     store: str, victim: str, at_once: int, server: Server, undisturbed: object, tmp_path: Path
@@ -75,7 +75,7 @@ def test_a_sweep_that_was_killed_at_random_moments_has_every_run_once(
     for _ in range(KILLS):
         sweep = started(tmp_path, *overrides)
         wait_for_training(sweep, output)
-        time.sleep(moments.uniform(0, 4 / KILLS))
+        time.sleep(moments.uniform(0, 2 / KILLS))
         assert sweep.poll() is None, output.read_text()[-3000:]
         (os.killpg if victim == "group" else os.kill)(sweep.pid, signal.SIGKILL)
         assert sweep.wait() == -signal.SIGKILL

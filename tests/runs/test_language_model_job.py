@@ -134,7 +134,7 @@ def test_commands_that_judge_texts_refuse_it_in_one_line(
 
 def test_two_directions_are_refused() -> None:
     config = run_config("task=language_model", "encoder.bidirectional=true")
-    with pytest.raises(UserError, match=r"encoder\.bidirectional=True: task=language_model reads from the left alone"):
+    with pytest.raises(UserError, match=r"encoder\.bidirectional=true: task=language_model reads from the left alone"):
         job_of(config)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from short_runs import SMALL
 
+from experiments.gradient.models import rebuild_initial
 from processes import Ask
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
@@ -19,7 +20,7 @@ from sentiment_rnn.runs.callback import identities_of, prepare
 from sentiment_rnn.runs.engine import train
 from sentiment_rnn.runs.job import job_of
 from sentiment_rnn.runs.pretrained import _in_store
-from sentiment_rnn.runs.restored import data_of, load_tested, rebuild_initial
+from sentiment_rnn.runs.restored import data_of, load_tested
 from sentiment_rnn.runs.reviews import ReviewJob
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, register
 from sentiment_rnn.tracking.results import find_sweep, result_of, results_of
@@ -231,6 +232,9 @@ def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_th
     config = config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=7")
     job_of(config)
     assert config.pretrained == first.run_id
+    ask("train", tmp_path, *small, "study=words", "task=language_model", "encoder=gru", "seed=0")
+    for encoder in ("rnn", "gru"):  # of the sweeps of this name the latest that has it
+        assert job_of(config_of(tmp_path, "pretrained=words", f"encoder={encoder}", "seed=0")).model()
 
 
 @pytest.mark.parametrize(

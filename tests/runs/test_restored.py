@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from experiments.gradient.models import rebuild_initial
 from made_results import make_result
 from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs.engine import train
-from sentiment_rnn.runs.restored import OUR_SOURCES, data_of, load_tested, rebuild_initial
+from sentiment_rnn.runs.restored import OUR_SOURCES, data_of, load_tested
 from sentiment_rnn.runs.reviews import ReviewJob
 from sentiment_rnn.tracking.results import result_of
 from sentiment_rnn.tracking.store import open_store

@@ -75,7 +75,7 @@ def test_a_search_that_was_killed_twice_has_each_trial_once(searched: tuple[Path
 def test_the_best_trial_is_said_with_its_overrides(searched: tuple[Path, str]) -> None:
     _, _, trials = parent_and_trials(searched[0])
     said = re.search(
-        r"best of 20 trials: trial (\d+), val/accuracy ([\d.]+): optimizer.learning_rate=(\S+)", searched[1]
+        rf"best of {TRIALS} trials: trial (\d+), val/accuracy ([\d.]+): optimizer.learning_rate=(\S+)", searched[1]
     )
     assert said, searched[1]
     (best,) = [run for run in trials if run.data.tags["sentiment_rnn.search_trial"] == said[1]]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,17 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
         warned, process = next_running(disturbed, besides=by_hand)
         os.kill(process, signal.SIGUSR2)  # as Slurm warns a job that is out of time
         launcher.send_signal(signal.SIGKILL)
-    again = subprocess.run(
-        command, cwd=disturbed, env=environment() | cluster, capture_output=True, text=True, timeout=400
-    )
+    with ThreadPoolExecutor(1) as beside:
+        alone = beside.submit(run_command, "train", undisturbed, *SWEEP, status=0)
+        again = subprocess.run(
+            command, cwd=disturbed, env=environment() | cluster, capture_output=True, text=True, timeout=400
+        )
+        alone.result()
     assert again.returncode == 0, again.stdout + again.stderr
     wait_for(lambda: not slurm(cluster, "squeue", "--noheader").strip())
     for job in (by_hand, warned):
         assert log_of(disturbed, job).count("Starting with JobEnvironment") == 2
 
-    run_command("train", undisturbed, *SWEEP, status=0)
     parent, jobs = jobs_in(disturbed)
     assert parent.info.status == "FINISHED"
     assert [job.info.status for job in jobs.values()] == ["FINISHED"] * 4

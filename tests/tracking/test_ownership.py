@@ -273,6 +273,24 @@ def test_a_sweep_is_run_by_one_host_until_it_ends_or_the_user_says_that_it_is_go
     assert store.client.search_registered_models() == []
 
 
+def test_a_sweep_that_ends_while_another_asks_who_has_it_is_handed_on(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = SweepLock(on_host(store, tmp_path / "a"), "mine", "handed", takeover=False)
+    holder = SweepLock._holder
+
+    def release_and_ask(self: SweepLock) -> Owner:
+        first.release()
+        return holder(self)
+
+    monkeypatch.setattr(SweepLock, "_holder", release_and_ask)
+    second = SweepLock(on_host(store, tmp_path / "b"), "mine", "handed", takeover=False)
+    assert second.taken
+    assert store.client.get_registered_model(second.name).tags[OWNER] == second.own.text()
+    monkeypatch.undo()
+    second.release()
+
+
 def test_the_lock_of_a_launcher_that_was_killed_here_is_taken(store: Store, tmp_path: Path, ended: Owner) -> None:
     killed = SweepLock(on_host(store, tmp_path / "a"), "killed", "digest", takeover=False)
     store.client.set_registered_model_tag(killed.name, OWNER, ended.text())

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from processes import environment, run_command, training_that
+from processes import Ask, environment, training_that
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -170,7 +170,7 @@ def test_a_server_that_is_away_for_some_epochs_has_everything_once_in_the_end(
 
 
 def test_a_run_whose_server_does_not_come_back_ends_well_and_is_sent_later(
-    server: Server, admin: MlflowClient, tmp_path: Path
+    server: Server, admin: MlflowClient, tmp_path: Path, ask: Ask
 ) -> None:
     assert server.process
     identity = {name: os.environ[name] for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")}
@@ -187,7 +187,7 @@ def test_a_run_whose_server_does_not_come_back_ends_well_and_is_sent_later(
     assert "sentiment-rnn sync" in said[1]
     (run_id,) = records(tmp_path / "runs")
     recorded, _ = RunRecord(Store(admin, server.uri, "", tmp_path / "runs"), run_id).points()
-    away = run_command("sync", tmp_path, status=1)
+    away = ask("sync", tmp_path, status=1)
     assert len(away.stderr.splitlines()) == 1
     assert "no answer (connection refused)" in away.stderr
     server.start()
@@ -198,7 +198,7 @@ def test_a_run_whose_server_does_not_come_back_ends_well_and_is_sent_later(
     assert artifacts(admin, run_id) == WHOLE
     assert len(admin.get_run(run_id).outputs.model_outputs) == 1
     assert records(tmp_path / "runs") == []
-    assert run_command("sync", tmp_path, status=0).stdout == "runs: nothing to send\n"
+    assert ask("sync", tmp_path).stdout == "runs: nothing to send\n"
 
 
 def test_who_may_not_write_is_told_what_to_ask_for(

@@ -28,7 +28,7 @@ def main() -> None:
         "--label",
         default="label",
         metavar="COLUMN",
-        help="their labels, 0 or 1, neg or pos, negative or positive (default: %(default)s)",
+        help="their labels, 0 or 1, neg or pos, negative or positive, false or true (default: %(default)s)",
     )
     parser.add_argument(
         "--id", metavar="COLUMN", help="what joins an original and its revision: how often is the model right on all?"

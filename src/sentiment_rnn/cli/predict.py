@@ -76,9 +76,9 @@ def standard_input() -> Iterator["Rows"]:
     """Lines of standard input; from a terminal each is answered when it is typed."""
     from sentiment_rnn.data.text_files import read_lines, utf8_input
 
-    if sys.stdin.isatty():
-        print("One text a line; Ctrl-D ends.", file=sys.stderr)
     with utf8_input() as lines:
+        if lines.isatty():
+            print("One text a line; Ctrl-D ends.", file=sys.stderr)
         yield from read_lines(lines, *([1] if lines.isatty() else []))
 
 

@@ -18,7 +18,7 @@ class TrackingConfig:
     experiment: str = MISSING
     """MLflow experiment; made when it is missing."""
     system_metrics: bool = MISSING
-    """Record processor, memory and disk use."""
+    """Record use of processor, memory, disk and, with the extra `gpu`, NVIDIA cards."""
     repeat: bool = MISSING
     """Train all runs of a sweep. False takes those that have finished already, in this sweep or in another."""
     record: str = "full"

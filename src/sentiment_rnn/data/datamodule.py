@@ -4,8 +4,6 @@ import functools
 import hashlib
 from dataclasses import replace
 
-import torch
-
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
@@ -81,7 +79,8 @@ class ReviewData(TaskData):
         )
         buckets.repeats = self.overfits
         # The sampler's item, a list of indices, is the dataset's key.
-        return ResumableLoader(reviews, buckets, sampler=buckets, pin_memory=torch.cuda.is_available())
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        return ResumableLoader(reviews, buckets, sampler=buckets, pin_memory=on_gpu)
 
     def state_dict(self) -> dict[str, int]:
         """The seed of the order; the place within an epoch is kept by the loader itself."""

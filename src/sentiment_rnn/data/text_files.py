@@ -238,7 +238,9 @@ def _labels(part: list[Record], path: Path, column: str) -> list[int]:
 
 @contextmanager
 def utf8_input() -> Iterator[TextIO]:
-    """Standard input as UTF-8 text; raises `UserError` where it is none."""
+    """Standard input as UTF-8 text; raises `UserError` where it is not UTF-8, or is closed."""
+    if sys.stdin is None:
+        raise UserError("standard input is closed; give a text or a file")
     cast(TextIOWrapper, sys.stdin).reconfigure(encoding="utf-8-sig", errors="strict")
     try:
         yield sys.stdin

@@ -77,11 +77,13 @@ def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) 
 def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
     """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`; step by step where the module cannot do it.
 
-    oneDNN has no bfloat16 LSTM for a processor without AVX-512 and raises a RuntimeError: float32 is used there, as it
-    is everywhere for an sLSTM.
+    In place of bfloat16, float32 is used for an sLSTM, for an LSTM on a processor without AVX-512, for which oneDNN has
+    no other and raises a RuntimeError, and for PyTorch's modules on a GPU: there autocast makes them float16
+    (aten/src/ATen/cudnn/AutocastRNN.cpp), in which small gradients are zero.
     """
     device, by_step = inputs.device.type, stop is not None or not isinstance(module, nn.RNNBase)
-    exact = cell_of(module).memory > 1 and device != "meta" and torch.is_autocast_enabled(device)
+    needs_float32 = cell_of(module).memory > 1 or (device == "cuda" and not by_step)
+    exact = needs_float32 and device != "meta" and torch.is_autocast_enabled(device)
     if isinstance(module, nn.LSTM) and device == "cpu" and not by_step:
         half = number_type(inputs, module) == torch.bfloat16
         exact = half and not torch.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -1,8 +1,8 @@
 """A recurrent net unrolled by its equations, step by step: what a module keeps to itself, every gate, cell and state of
-its last layer, and the gradient at each of them.
+its last layer, as parts of one graph.
 
-The gradient is that of training: where an encoder stops it, it stops here. In float64, since what is looked for here is
-how small a gradient becomes: float32 ends at 1e-38.
+A gradient along it is that of training: where an encoder stops it, it stops here. In float64, since what is looked for
+is how small a gradient becomes: float32 ends at 1e-38.
 """
 
 import copy
@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cell, cell_of
@@ -77,28 +76,3 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
         logits=running.gather(1, lengths[:, None] - 1)[:, 0],
         running=running.detach(),
     )
-
-
-def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-    """∂L/∂h_t, of an LSTM ∂L/∂C_t (of an sLSTM at C_t / n_t), and ∂L/∂x_t. L is the sum of the reviews' losses, so that
-    each review's gradient is its own.
-
-    ∂L/∂C_t holds every way from the cell to the loss, through h_t as well. ∂L/∂h_t holds those through the output layer
-    and the gates of later steps, since C_t does not come from h_t.
-
-    Args:
-        labels: float [B].
-
-    Returns:
-        float64 [B, T, H] each, and the last [B, T, E].
-    """
-    loss = binary_cross_entropy_with_logits(unrolled.logits, labels.double(), reduction="sum")
-    # A state that the gradient does not reach has no part in the graph.
-    places = [*unrolled.states, *unrolled.cells, unrolled.embedded]
-    found = torch.autograd.grad(loss, places, allow_unused=True, materialize_grads=True)
-    steps = len(unrolled.states)
-    if not unrolled.cells:
-        return torch.stack(found[:steps], 1), None, found[-1]
-    normalizer = unrolled.kind.normalizer(torch.stack(unrolled.cells, 1)).detach()
-    cells = torch.stack(found[steps:-1], 1)[..., : normalizer.shape[-1]] * normalizer
-    return torch.stack(found[:steps], 1), cells, found[-1]

@@ -93,7 +93,7 @@ class SweepCallback(Callback):
                 if not jobs:
                     self.close(FINISHED)
                     raise SystemExit(0)
-                batch = len(jobs)
+                batch = min(batch, len(jobs))
             told = told_jobs(config, self.parent.run_id, jobs_at_once(config.hydra.launcher, batch))
             self.jobs = [[*job, *told] for job in jobs]
 
@@ -230,7 +230,7 @@ def plan_of(config: DictConfig) -> tuple[SweepPlan, list[list[str]], int]:
     of a search's space; and how many jobs are launched together."""
     if config.hydra.sweeper._target_ != SEARCH:
         jobs = job_overrides(config)
-        return SweepPlan(jobs), jobs, len(jobs)
+        return SweepPlan(jobs), jobs, config.hydra.sweeper.get("max_batch_size") or len(jobs)
     from sentiment_rnn.runs.search.space import parsed, space_of  # Optuna, which other sweeps do not need
     from sentiment_rnn.runs.search.sweep import settings_of
 

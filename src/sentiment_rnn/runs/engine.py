@@ -91,6 +91,7 @@ def take_part(job: Job, processes: Fabric) -> float | None:
 def set_up(config: RunConfig) -> Job:
     """The job of a resolved configuration, with its data; this process's threads and random state are set."""
     runtime.prepare(threads_of(config.trainer))
+    torch.backends.cudnn.allow_tf32 = config.precision != "float32"  # TF32 has 10 bits of mantissa, float32 23
     if (config.trainer.jobs_at_once or 1) > 1:
         config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
     pl.seed_everything(config.seed, verbose=False)

@@ -55,10 +55,13 @@ class Workers:
     def __init__(self, needs: tuple[Any, ...]) -> None:
         self.needs = needs
         self.reader, self.writer = Pipe(duplex=False)
+        self.gpu_of: dict[ProcessPoolExecutor, str] = {}
         self.idle: list[ProcessPoolExecutor] = []
         self.running: dict[Future[JobReturn], tuple[int, ProcessPoolExecutor]] = {}
 
-    def launch(self, jobs: Sequence[Sequence[str]], first: int, at_once: int, threads: int) -> list[JobReturn]:
+    def launch(
+        self, jobs: Sequence[Sequence[str]], first: int, at_once: int, threads: int, gpus: Sequence[str] = ()
+    ) -> list[JobReturn]:
         """Run jobs by their overrides; of each what it returned, or the exception that ended it.
 
         A job whose worker is killed is tried again when all others have begun, `TRIES` times in all.
@@ -66,6 +69,7 @@ class Workers:
         Args:
             first: number of the first job.
             threads: of a library in each worker, unless the user has said how many.
+            gpus: of which each worker sees one, that which the fewest others see.
         """
         log.info("Launching %d jobs, %d at once", len(jobs), at_once)
         for number, overrides in enumerate(jobs, first):
@@ -82,7 +86,7 @@ class Workers:
                 while waiting or self.running:
                     while waiting and len(self.running) < at_once:
                         job = waiting.popleft()
-                        self._start(job, (first + job, jobs[job], *self.needs, state), threads)
+                        self._start(job, (first + job, jobs[job], *self.needs, state), threads, gpus)
                     for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                         job, worker = self.running.pop(future)
                         error = future.exception()
@@ -108,18 +112,23 @@ class Workers:
         )
         return [returned.get(job) or failed(job, lost) for job in range(len(jobs))]
 
-    def _start(self, job: int, arguments: tuple[Any, ...], threads: int) -> None:
+    def _start(self, job: int, arguments: tuple[Any, ...], threads: int, gpus: Sequence[str]) -> None:
         try:
             worker = self.idle.pop()
             future = worker.submit(run_job, *arguments)
         except (IndexError, TerminatedWorkerError):  # no idle worker, or one that was killed
+            env = {name: os.environ.get(name, str(threads)) for name in THREADS}
+            if gpus:
+                workers = (*self.idle, *(worker for _, worker in self.running.values()))
+                env["CUDA_VISIBLE_DEVICES"] = min(gpus, key=[self.gpu_of[worker] for worker in workers].count)
             worker = ProcessPoolExecutor(
                 1,
                 timeout=IDLE_SECONDS,
-                env={name: os.environ.get(name, str(threads)) for name in THREADS},
+                env=env,
                 initializer=end_with_launcher,
                 initargs=(self.reader,),
             )
+            self.gpu_of[worker] = env.get("CUDA_VISIBLE_DEVICES", "")
             future = worker.submit(run_job, *arguments)
         self.running[future] = job, worker
 

@@ -31,7 +31,7 @@ class LanguageModelJob(TextJob):
     def __init__(self, config: LanguageModelConfig) -> None:
         if config.encoder.bidirectional:
             raise UserError(
-                "encoder.bidirectional=True: task=language_model reads from the left alone, or it would see the word "
+                "encoder.bidirectional=true: task=language_model reads from the left alone, or it would see the word "
                 "that it is asked for; give encoder.bidirectional=false"
             )
         if config.encoder.gradient_steps:

@@ -52,7 +52,10 @@ def threads_of(trainer: TrainerConfig) -> int:
 def check_device(config: RunConfig) -> None:
     """Raise `UserError` for a GPU that is not there."""
     if config.trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
-        raise UserError("trainer.accelerator=gpu: no CUDA device here; choose trainer=cpu or trainer=auto")
+        raise UserError(
+            f"trainer.accelerator=gpu: torch {torch.__version__} sees no CUDA device here; choose trainer=cpu or "
+            "trainer=auto, or install a torch that fits the driver"
+        )
 
 
 def check_parts(config: RunConfig) -> None:
@@ -79,10 +82,8 @@ def check_parts(config: RunConfig) -> None:
             )
     _check_optimizer(config.optimizer)
     embedding = getattr(config, "embedding", None)
-    own_keys = type(config.encoder) is not EncoderConfig  # whose bounds its class knows
-    if own_keys or not config.encoder._target_.startswith("sentiment_rnn."):
-        task: Any = config.task
-        _check_encoder(config.encoder, embedding.size if embedding else task_of(task).input_size)
+    task: Any = config.task
+    _check_encoder(config.encoder, embedding.size if embedding else task_of(task).input_size)
 
 
 def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:

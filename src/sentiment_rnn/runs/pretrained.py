@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sentiment_rnn.config.bounds import as_given
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.data.corpus import Corpus
@@ -19,7 +20,7 @@ from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, fingerprints
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
 from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.results import find_sweep, finished_runs, named_run
+from sentiment_rnn.tracking.results import find_sweeps, finished_runs, named_run
 from sentiment_rnn.tracking.store import open_store, store_uri
 
 log = logging.getLogger("sentiment_rnn")
@@ -60,7 +61,7 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
     ours = _decisive(config.encoder.settings, asdict(config.embedding), config.data.tokenizer)
     theirs = _decisive(found.settings["encoder"], found.settings["embedding"], found.tokenizer.name)
     for key in dict.fromkeys([*ours, *theirs]):
-        given, expected = _text(ours.get(key)), _text(theirs.get(key))
+        given, expected = as_given(ours.get(key)), as_given(theirs.get(key))
         if given != expected:
             names = config.encoder.name, found.settings["encoder"]["name"]
             if key == "encoder._target_" and names[0] != names[1]:
@@ -101,11 +102,6 @@ def _decisive(encoder: Mapping[str, Any], embedding: Mapping[str, Any], tokenize
     return values | {"data.tokenizer": tokenizer}
 
 
-def _text(value: Any) -> str:
-    """A value as it is given on the command line."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _in_folder(folder: Path) -> TrainedBackbone:
     return read_backbone(folder if (folder / ABOUT).is_file() else checked_model(folder) / DATA)
 
@@ -124,25 +120,28 @@ def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbo
 
 def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> str:
     """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one with this
-    encoder."""
+    encoder. Of sweeps of one name the latest that has this encoder counts."""
     try:
         anywhere = open_store(tracking, create=False, of_experiment=False)
-        sweep = named_run(anywhere, name) or find_sweep(open_store(tracking, create=False), name, finished=True)
+        run = named_run(anywhere, name)
+        sweeps = [run] if run else find_sweeps(open_store(tracking, create=False), name, finished=True)
     except UserError as error:
         raise UserError(
             f"pretrained={name}: no such run, registered model, folder or finished sweep in {store_uri(tracking)}; "
             "expected the id of a run of task=language_model, say, which sentiment-rnn runs --json shows"
         ) from error
-    of_encoder = [
-        run for run in finished_runs(anywhere, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name
-    ]
+    fitting = (
+        [run for run in finished_runs(anywhere, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name]
+        for sweep in sweeps
+    )
+    of_encoder: list[Any] = next(filter(None, fitting), [])
     of_seed = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)]
-    fitting = of_seed or of_encoder
-    if len(fitting) != 1:
+    found = of_seed or of_encoder
+    if len(found) != 1:
         having = f"{len(of_seed)} have" if of_seed else "none has"
         raise UserError(
             f"pretrained={name}: of its {len(of_encoder)} runs with encoder={config.encoder.name} {having} "
             f"seed={config.seed}; expected one of this seed, or one run alone, from which this run can start; give "
             "the id of one"
         )
-    return str(fitting[0].info.run_id)
+    return str(found[0].info.run_id)

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import lightning.pytorch as pl
-
 from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.data.datamodule import ReviewData
@@ -12,7 +10,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import TrainedBackbone
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import check_target
-from sentiment_rnn.runs.pretrained import settle_pretrained, start_from
+from sentiment_rnn.runs.pretrained import settle_pretrained
 from sentiment_rnn.runs.reviews import build_model
 from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.results import RunResult
@@ -29,16 +27,6 @@ def data_of(result: RunResult) -> ReviewData:
     return ReviewData(result.config.data, result.seed, start.tokenizer if start else None)
 
 
-def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
-    """The model with the weights with which a run began; raises `UserError` where it began with those of another model
-    that is gone or another one by now."""
-    pl.seed_everything(result.seed, verbose=False)
-    model = _build(result.config, len(data.corpus.tokenizer))
-    if start := start_of(result):
-        start_from(start, model)
-    return model
-
-
 def start_of(result: RunResult) -> TrainedBackbone | None:
     """What a run started from, in the store in which the run was found; None where its weights were drawn."""
     place = {"uri": result.store.uri, "directory": str(result.store.directory), "parent": None}
@@ -50,7 +38,7 @@ def load_tested(result: RunResult) -> SentimentClassifier:
     path = checkpoint_of(result)
     weights = load_checkpoint(path)["state_dict"]
     try:
-        model = _build(result.config, len(weights["backbone.embedding.weight"]))
+        model = build_untrained(result.config, len(weights["backbone.embedding.weight"]))
         model.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -59,7 +47,8 @@ def load_tested(result: RunResult) -> SentimentClassifier:
     return model
 
 
-def _build(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
+def build_untrained(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
+    """The model of a run with weights that are drawn; raises `UserError` for a part that is not to be trusted."""
     for part in ("encoder", "pooling"):
         check_target(part, getattr(config, part)._target_)
     return build_model(config, vocabulary_size).eval()

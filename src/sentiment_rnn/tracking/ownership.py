@@ -23,7 +23,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.names import WRITER_TAG
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, is_missing, quick_answers
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -145,14 +145,19 @@ class SweepLock:
                     self.client.delete_registered_model(self.name)
         self.lock.release()
 
-    def _take(self) -> Owner | None:
+    def _take(self, tries: int = 3) -> Owner | None:
         """Take the server's lock; who has it where another process does."""
         try:
             self.client.create_registered_model(self.name, {OWNER: self.own.text()})
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            held = self._holder()
+            try:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                held = self._holder()
+            except MlflowException as gone:
+                if tries == 1 or not is_missing(gone):
+                    raise
+                return self._take(tries - 1)  # it was released meanwhile
             if held.token != self.own.token:  # else the answer to an earlier attempt was lost
                 return held
         self.taken = True

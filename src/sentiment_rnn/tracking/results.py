@@ -225,7 +225,14 @@ def validation_rank(run: Run | RunResult) -> tuple[float, float, int, str]:
 
 
 def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
-    """A sweep's parent run, by `latest`, a study's name (its latest sweep) or a run id.
+    """A sweep's parent run, by `latest`, a study's name (its latest sweep) or a run id; arguments and errors are those
+    of `find_sweeps`."""
+    return find_sweeps(store, sweep, finished)[0]
+
+
+def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
+    """The parent runs of sweeps, the latest first: all by `latest`, those of one name by a study's name, one by a run
+    id.
 
     Args:
         finished: look only at sweeps whose jobs have all gone well.
@@ -238,7 +245,7 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
         if run := named_run(store, sweep):
             if SWEEP_TAG not in run.data.tags:
                 raise UserError(f"{run.info.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
-            return run
+            return [run]
         quote = '"' if "'" in sweep else "'"
         query += f" and tags.`{STUDY_TAG}` = {quote}{sweep.replace(quote, '')}{quote}"
     if finished:
@@ -251,7 +258,7 @@ def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
             f"{sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
             "after e.g. sentiment-rnn train experiment=demo"
         )
-    return latest_of(found)
+    return sorted(found, key=_place, reverse=True)
 
 
 def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
@@ -268,7 +275,11 @@ def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
 def latest_of(sweeps: Sequence[Run]) -> Run:
     """The sweep that was begun, resumed, asked for or ended last. Times decide only among those of an earlier version,
     and between two that were begun at once."""
-    return max(sweeps, key=lambda sweep: (order_of(sweep), sweep.info.end_time or sweep.info.start_time))
+    return max(sweeps, key=_place)
+
+
+def _place(sweep: Run) -> tuple[int, int]:
+    return order_of(sweep), sweep.info.end_time or sweep.info.start_time
 
 
 def order_of(sweep: Run) -> int:

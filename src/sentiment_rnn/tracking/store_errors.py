@@ -103,6 +103,8 @@ def _reason(error: Exception, experiment: str, permission: str) -> str | None:
             "the server asks who you are (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
             "or MLFLOW_TRACKING_TOKEN"
         )
+    if status == 403 and "Invalid Host" in str(error):
+        return "the server does not accept this host name (403); whoever runs it adds it to MLFLOW_SERVER_ALLOWED_HOSTS"
     if status == 403:
         return (
             f"the server refuses {user or 'this user'} (403); ask whoever runs it for the permission {permission} on "
