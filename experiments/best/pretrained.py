@@ -322,7 +322,7 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
     model whose minutes were not measured is a dashed horizontal line at its mean accuracy."""
     figure, (axes,) = new_figure(height=4)
     minutes = {name: of_run(ROWS[name], rows, MINUTES) for name in right}
-    left, last = np.nanmin(list(minutes.values())) / 8, 1.3 * np.nanmax(list(minutes.values()))
+    left, last = np.nanmin(list(minutes.values())) / 14, 1.3 * np.nanmax(list(minutes.values()))
     axes.set_xscale("log")
     axes.set_xlim(left, last)
     named: list[Named] = []
