@@ -535,10 +535,10 @@ def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() ->
     page = (REPOSITORY / "experiments" / "imdb" / "new_cells.md").read_text()
     leads = (100 * (fmean(of) - fmean(lstm)) for of in (min_gru, slstm, lru))
     said = (
-        f"Against an LSTM, mean test accuracy is {next(leads):.1f} points higher with a minGRU (two layers) of "
-        "half the encoder's parameters,"
+        f"Mean test accuracy is {next(leads):.1f} points above the LSTM's for the minGRU (two layers, half as many "
+        "encoder parameters),"
     )
-    assert said + " {:.1f} with an sLSTM, {:.1f} with an LRU.".format(*leads) in page
+    assert said + " {:.1f} for the sLSTM and {:.1f} for the LRU.".format(*leads) in page
     assert leading(slstm, bag) == leading(lru, bag) == 0
     assert f"above the bag of words in {leading(min_gru, bag)} of {len(bag)} seeds, the others in none." in page
     pooled = [100 * fmean(accuracies_of("new_cells", f"{arm}_mean_max")) for arm in ("min_gru", "slstm", "lstm", "lru")]
