@@ -4,7 +4,6 @@ import gc
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
 from hypothesis import HealthCheck, settings
 from omegaconf import OmegaConf
 from selenium import webdriver
 
+import in_process
 from encoder_targets import TARGETS
 from made_imdb import write_imdb
 from processes import Ask, Refused
-from sentiment_rnn.cli.main import main
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data
 from sentiment_rnn.data.batching import Batch
@@ -34,6 +32,8 @@ from servers import Server, sqlite_server
 # The same examples in each run, however long one takes beside others.
 settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+# A store of whoever runs the tests is not theirs.
+os.environ.pop("MLFLOW_TRACKING_URI", None)
 # A shell that starts the tests in the background has it ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Two cores and small tensors: threads would only wait for each other.
@@ -44,6 +44,11 @@ def real_archive() -> Path | None:
     """The archive of the real corpus, where there is one."""
     given = os.environ.get("IMDB_ARCHIVE")
     return Path(given) if given and Path(given).exists() else None
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look through it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -203,31 +208,9 @@ def build_package() -> Callable[..., Package]:
 
 
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Run a command in this process, where it takes no five seconds to start, and expect its exit status."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-    def asked(name: str, folder: Path, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr("sys.argv", ["sentiment-rnn", name, *arguments])
-        GlobalHydra.instance().clear()
-        capsys.readouterr()
-        threads, variables, left = torch.get_num_threads(), os.environ.copy(), None
-        try:
-            main()
-        except SystemExit as leaving:
-            left = leaving.code
-        finally:  # a command owns its process: what it sets there is for this test alone
-            torch.set_num_threads(threads)
-            gc.enable()
-            os.environ.clear()
-            os.environ.update(variables)
-        said = capsys.readouterr()
-        found, error = (1, f"{said.err}{left}\n") if isinstance(left, str) else (left or 0, said.err)
-        assert found == status, error
-        return subprocess.CompletedProcess(name, found, said.out, error)
-
-    return asked
+def ask() -> Ask:
+    """Run a command in this process; see `in_process.ask`."""
+    return in_process.ask
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> Iterator
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # or it ends late
         try:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:

@@ -76,13 +76,15 @@ WALKS = {
             "pooling last_mean_max, seed 0: validation",
             f"{TINY.partition(' ')[2]} data.validation_fraction=0.3 data.least_steps=1",
         ),
+        Step("sentiment-rnn compare own --register --model products", "registered as products@champion"),
+        Step("sentiment-rnn serve --model products", "ping", "--port PORT"),
     ],
 }
 """Commands that build on each other, in order; each list in a copy of its own."""
 
 ELSEWHERE = {
     "tests/test_wheel.py": (
-        "sentiment-rnn train -m data=files", "sentiment-rnn compare own", "sentiment-rnn predict",
+        "sentiment-rnn train -m data=files", "sentiment-rnn predict",
         "mlflow models serve",
     ),
     "tests/experiments/test_scripts.py": (
@@ -91,7 +93,9 @@ ELSEWHERE = {
         "python experiments/benchmarks/language_model.py",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
-    "tests/test_own_encoder.py": ("python -m sentiment_rnn train -m --config-dir my_conf", "make lag"),
+    "tests/test_own_encoder.py": (
+        "python -m sentiment_rnn train -m --config-dir my_conf", "sentiment-rnn compare cells", "make lag",
+    ),
     "tests/test_site.py": ("make docs",),
     "tests/tracking/test_server_faults.py": ("make server", "sentiment-rnn sync"),
     "tests/runs/test_pretrained.py": ("sentiment-rnn train task=language_model",),
@@ -113,7 +117,6 @@ ONLY_PARSED = {
     "tests run their scripts": (
         "make bench", "make overhead", "make prediction", "make notebook", "make screenshots",
     ),
-    "an encoder of the lab, which tests/lab trains": ("python -m sentiment_rnn train --config-dir",),
     "Docker's engine": ("docker ",),
     "a server of others": (
         "sentiment-rnn compare mine --tracking-uri",

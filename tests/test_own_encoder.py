@@ -37,12 +37,15 @@ def mine(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_documented_encoder_trains_beside_one_of_the_project(mine: Path) -> None:
-    start, line = block("sh", "my_conf").replace("\\\n", "").strip().splitlines()
+    start, line, then = block("sh", "my_conf").replace("\\\n", "").strip().splitlines()
     assert start == "source .venv/bin/activate"
     _, _, _, command, *overrides = shlex.split(line)
     assert command == "train"
     said = run_command(command, mine, *overrides, *TINY, status=0).stdout
     assert re.findall(r"(\w+), pooling last, seed 0: validation", said) == ["update_gate", "gru"]
+    assert then == "sentiment-rnn compare cells --output runs/cells"
+    said = run_command("compare", mine, "cells", "--output", "runs/cells", status=0).stdout
+    assert "Figure: runs/cells/comparison" in said
 
 
 def test_the_documented_encoder_passes_its_documented_test(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from experiments.gradient.state_gradients import NOTHING
 from experiments.imdb.filler import MARGIN, MOST, STATE, Setting, areas, lost, what_is_kept
 from experiments.lab.findings import Findings
 from experiments.lab.p_values import sign_p
@@ -52,8 +53,8 @@ def measures_of(run: RunResult) -> Iterator[tuple[str, str, float]]:
     """Condition, metric and value of all that is measured of a run."""
     steps, before, after = run.gradients
     (at,) = np.flatnonzero(steps == BACK)
-    yield "", BEFORE, before[at] / before[0]
-    yield "", AFTER, after[at] / after[0]
+    yield "", BEFORE, max(before[at] / before[0], NOTHING)
+    yield "", AFTER, max(after[at] / after[0], NOTHING)
     for setting, of, area in areas(run, SETTINGS):
         if of == STATE:
             yield setting.condition, STATE, area

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_answers, seeds_of, verdicts_on
-from experiments.imdb.word_pairs import FILMS
+from experiments.best import pretrained
+from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_answers, seeds_of
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence
-from experiments.lab.study import Protocol, Study, find_study
+from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from experiments.lab.table import Correct, read_results
 from sentiment_rnn.errors import UserError
@@ -51,9 +51,4 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts; nothing before the votes were counted. The accuracies are rows of `pretrained`'s table."""
-    if evidence.protocol.name not in set(table.protocol):
-        return Findings()
-    runs, films = planned_answers(evidence.study), np.load(find_study("imdb").output / FILMS)
-    votes = VOTES[evidence.protocol.name]
-    right = {name: seeds_of(ROWS[name].arm, runs) for vote, rows in votes.items() for name in (vote, *rows)}
-    return Findings({}, verdicts_on(evidence.protocol.claims, right, films))
+    return pretrained.findings(evidence, table)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from experiments.lab.findings import Found, by_arm, searched_where_run, shares_of
+from experiments.lab.findings import Found, searched_where_run, shares_of
 from experiments.lab.rules import Evidence, tally, worst_to_best
 from experiments.lab.table import read_results
 from experiments.lab.tables import span
@@ -28,8 +28,7 @@ def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
     asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
     rows = rows_of_arms(asked["readme"], findings, tally)
     return Table(
-        "Longest lag at which most seeds succeed (95 % interval above half), IMDb by seed; draws of figure, real_text, "
-        "new_cells",
+        "Longest lag at which most seeds succeed (95 % interval above half), IMDb by seed",
         (*COLUMNS, "state per unit"),
         [(*row, str(state)) for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )
@@ -67,7 +66,7 @@ def rows_of_arms(
     """
     studies = {study.name: (study, found) for study, found in findings}
     lag, (_, imdb) = studies["lag"][0], studies["imdb"]
-    counts = by_arm(searched_where_run(lag, read_results(lag.output)))
+    counts = searched_where_run(lag, read_results(lag.output))
     on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE]
     rows: list[tuple[str, ...]] = []
     for arm in arms:

@@ -78,7 +78,12 @@ def shares(evidence: Evidence) -> Figure:
     """Share of seeds that succeed: a panel for each of a few conditions, or for each arm where there are more."""
     if len(evidence.conditions) <= MOST_ROWS:
         return share_rows(evidence)
-    return share_panels({arm: evidence.shares_by_lag(arm) for arm in evidence.arms}, evidence.study.arms)
+    trained = {sweep.condition for sweep in evidence.protocol.sweeps}  # not the lags beside these, tested alone
+    shares = {
+        arm: {lag: share for lag, share in evidence.shares_by_lag(arm).items() if str(lag) in trained}
+        for arm in evidence.arms
+    }
+    return share_panels({arm: of for arm, of in shares.items() if of}, evidence.study.arms)
 
 
 @styled
@@ -103,6 +108,8 @@ def share_panels(
                 line.set(marker="o", markersize=3, zorder=3)
         lags, (share, low, high), color = list(shares[arm]), in_percent(shares[arm]), styles[arm].color
         axes.fill_between(lags, low, high, color=color, alpha=0.2, linewidth=0)
+        if len(lags) == 1:  # of which the band has no width
+            axes.vlines(lags, low, high, color=color, alpha=0.3, linewidth=5)
         axes.plot(lags, share, color=color, marker="o", markersize=4)
         axes.axhline(100 * MOST, **GUIDE)
         axes.set(ylim=(-4, 104), yticks=(0, 50, 100))

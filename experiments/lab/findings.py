@@ -57,7 +57,7 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
         return Findings(searches, evidence=evidence)
     verdicts = verdicts_of(evidence) | dict(found.verdicts)
     check_shown(protocol)
-    drawn = {name: FIGURES[name](evidence) for name in protocol.figures} | dict(found.figures)
+    drawn = {name: FIGURES[name](evidence) for name in protocol.figures if evidence.conditions} | dict(found.figures)
     return Findings(
         {name: TABLES[name](evidence) for name in protocol.tables} | dict(found.tables) | searches,
         {claim.id: verdicts[claim.id] for claim in protocol.claims if claim.id in verdicts},
@@ -109,27 +109,19 @@ def mean_of(values: Iterable[float], places: int = 1) -> str:
 
 def searched_where_run(
     study: Study, table: pd.DataFrame, protocols: Mapping[str, Iterable[int]] | None = None
-) -> dict[tuple[str, str], tuple[int, int]]:
-    """Numbers of seeds that succeed and of all, by arm and lag.
+) -> dict[str, Counts]:
+    """Numbers of seeds that succeed and of all, by arm and lag, the shortest first.
 
     Args:
         protocols: which, and their lags; of two at one lag the later counts. None takes those of `leading.from`.
     """
-    found = {}
+    found: dict[str, Counts] = {}
     for name, lags in (protocols or study.leading["from"]).items():
         evidence = evidence_of(study, study.protocol(name), table)
         for arm, lag in evidence.scores:
-            if int(lag) in lags and evidence.whole(arm, lag):
-                found[arm, lag] = evidence.learn(arm, lag)
-    return found
-
-
-def by_arm(counts: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, Counts]:
-    """Counts of seeds of each arm, by lag, the shortest first."""
-    found: dict[str, Counts] = {}
-    for arm, lag in sorted(counts, key=lambda place: int(place[1])):
-        found.setdefault(arm, {})[int(lag)] = counts[arm, lag]
-    return found
+            if int(lag) in lags and study.protocol(name).seeds(arm, lag) and evidence.whole(arm, lag):
+                found.setdefault(arm, {})[int(lag)] = evidence.learn(arm, lag)
+    return {arm: dict(sorted(counts.items())) for arm, counts in found.items()}
 
 
 def shares_of(counts: Counts) -> dict[int, Interval]:
@@ -148,7 +140,7 @@ def counts_table(lines: Mapping[str, Counts], title_of_lines: str, intervals: bo
 
 def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
     """A line for each arm of `leading.arms`; None where a study has no such figure, or nothing of it was run."""
-    counts = by_arm(searched_where_run(study, table)) if study.leading else {}
+    counts = searched_where_run(study, table) if study.leading else {}
     if not counts:
         return None
     shares = {arm: shares_of(counts.get(arm, {})) for arm in study.leading["arms"]}
@@ -165,7 +157,7 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
 
 def leading_table(study: Study, table: pd.DataFrame) -> Table:
     """The numbers of the leading figure."""
-    counts = by_arm(searched_where_run(study, table))
+    counts = searched_where_run(study, table)
     lines = {study.arms[arm].label: counts.get(arm, {}) for arm in study.leading["arms"]}
     return counts_table(lines, "arm", intervals=False)  # the figure has them
 

@@ -21,7 +21,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from experiments.lab import figures
-from experiments.lab.findings import Counts, by_arm, counts_table, searched_where_run, shares_of
+from experiments.lab.findings import Counts, counts_table, searched_where_run, shares_of
 from experiments.lab.provenance import provenance_of
 from experiments.lab.rules import LEARNS
 from experiments.lab.run import read_provenance
@@ -34,7 +34,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
-from sentiment_rnn.tracking.names import NOTE_TAG, PARENT_TAG, STUDY_TAG
+from sentiment_rnn.tracking.names import CODE_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
 from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.results import FINISHED, KILLED, RunResult, find_sweep, results_of
 from sentiment_rnn.tracking.store import Store, open_store
@@ -94,7 +94,7 @@ class Placement:
         self.study: Study = replace(
             self.committed, name=f"lag_{self.arm.name}", arms=arms, protocols={}, configuration=configuration
         )
-        counts = by_arm(searched_where_run(self.committed, read_results(self.committed.folder)))
+        counts = searched_where_run(self.committed, read_results(self.committed.folder))
         others = [arm for arm in self.committed.leading["arms"] if arm != self.arm.name and arm in counts]
         self.committed_counts = {arm: counts[arm] for arm in others}
 
@@ -223,11 +223,11 @@ def successes(runs: Sequence[RunResult]) -> tuple[int, int]:
 
 
 def trained_as(runs: Sequence[RunResult]) -> list[object]:
-    """What runs of one cell at several lags have in common, but for the draw of their lag."""
+    """What runs of one cell, by its settings and its code, have in common at several lags, but for the draw of each."""
     settings = runs[0].config.settings()
     alike = [settings[part] for part in ("encoder", "embedding", "pooling", "task", "precision")]
     data, epochs = {**settings["data"], "max_lag": 0}, settings["trainer"]["epochs"]
-    return [*alike, data, epochs, settings["optimizer"]["warmup_fraction"]]
+    return [*alike, data, epochs, settings["optimizer"]["warmup_fraction"], runs[0].tags.get(CODE_TAG)]
 
 
 def work_of(lag: int, runs: int, settings: Mapping[str, Any]) -> float:

@@ -84,7 +84,8 @@ class Comparison(NamedTuple):
     difference: Interval
     """Difference of the shares of seeds that succeed, or of the means."""
     better: tuple[int, int] | None
-    """Number of seeds in which the first arm is better by more than the margin, and number of all; None for shares."""
+    """Number of seeds in which the first arm is better by more than the margin, and number of all; None for rules
+    that do not test that."""
     p: float | None
     """p of the claim's test, not yet adjusted; None for no test."""
 
@@ -134,7 +135,8 @@ class Evidence:
         """The scores of an arm at a condition; None where it was not run there with all planned seeds."""
         found = self.scores.get((arm, condition))
         planned = [
-            self.study.protocols[name].seeds(arm, condition) for name in (self.protocol.name, *self.protocol.reads)
+            self.study.protocols[name].seeds(arm, condition)
+            for name in (self.protocol.name, *reversed(self.protocol.reads))  # as `evidence_of`: the last one counts
         ]
         every = next(filter(None, planned), frozenset())
         return found if found and every <= self.every[arm, condition].keys() else None
@@ -242,10 +244,11 @@ def _two_arms(
     found, p, at = compared(claim, evidence, part), adjusted.get((claim.id, part)), part.condition
     if found is None:
         return None, _open(evidence, at, part.first, part.second)
+    learns = claim.rule.startswith("learns")
     one, other = (
         (
             evidence.label(arm),
-            worst_to_best(evidence.scores[arm, at]) if found.better else tally(*evidence.learn(arm, at)),
+            tally(*evidence.learn(arm, at)) if learns else worst_to_best(evidence.scores[arm, at]),
         )
         for arm in (part.first, part.second)
     )
@@ -260,7 +263,7 @@ def _two_arms(
         true = None
         said.append("not to be decided")
     margin = "" if claim.margin is None else f"{100 * claim.margin:g}"
-    ahead = tally(*found.better) if found.better and p is not None else ""
+    ahead = tally(*found.better) if found.better else ""
     return true, Numbers(at, *one, *other, points(found.difference), margin, ahead, ", ".join(said))
 
 
@@ -289,9 +292,9 @@ def compared(claim: Claim, evidence: Evidence, part: Part) -> Comparison | None:
     if claim.rule.startswith("learns"):
         counts = *evidence.learn(part.first, part.condition), *evidence.learn(part.second, part.condition)
         return Comparison(share_difference(*counts), None, fisher_p(*counts) if claim.rule in TESTED else None)
-    better = better_in(first, second, claim.margin or 0.0)
+    better = better_in(first, second, claim.margin or 0.0) if claim.rule in TESTED else None
     difference = accuracy_difference(list(first.values()), list(second.values()))
-    return Comparison(difference, better, sign_p(*better) if claim.rule in TESTED else None)
+    return Comparison(difference, better, sign_p(*better) if better else None)
 
 
 def better_in(first: BySeed, second: BySeed, margin: float) -> tuple[int, int]:

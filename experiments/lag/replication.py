@@ -64,8 +64,9 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     speaks of all three lags."""
     first = searched_where_run(evidence.study, table, FIRST)
     pairs = [
-        Repeated(arm, lag, first[arm, lag], evidence.learn(arm, lag))
-        for arm in evidence.arms for lag in evidence.conditions if evidence.whole(arm, lag) and (arm, lag) in first
+        Repeated(arm, lag, first[arm][int(lag)], evidence.learn(arm, lag))
+        for arm in evidence.arms for lag in evidence.conditions
+        if evidence.whole(arm, lag) and int(lag) in first.get(arm, {})
     ]  # fmt: skip
     rows = {
         pair: (

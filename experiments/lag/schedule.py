@@ -49,5 +49,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         axes.set(xscale="log", ylim=(45, 102), yticks=(50, 75, 100))
 
     arms = [arm for arm in evidence.arms if arm in np.unique(counted.arm)]
+    if not arms:
+        return Findings()
     drawn = styled(arm_panels)(arms, evidence.study.arms, "training steps", "accuracy on validation [%]", draw)
-    return Findings(figures={"curves": drawn}) if arms else Findings()
+    return Findings(figures={"curves": drawn})

@@ -1,4 +1,4 @@
-"""A trained run as people use it, in real processes: train, compare, predict, evaluate, inspect, serve, curl."""
+"""A trained run as people use it: train, compare, predict, evaluate, inspect, serve, curl."""
 
 import csv
 import io
@@ -24,6 +24,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+import in_process
 from processes import LIBRARY_WARNING, Ask, environment, free_port, run_command, wait_for_answer
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
@@ -48,8 +49,8 @@ SMALL = [
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a sweep of two encoders, compared, so that their best are registered."""
     folder = tmp_path_factory.mktemp("use")
-    run_command("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm", status=0)
-    said = run_command("compare", folder, "mine", "--register", status=0).stdout
+    in_process.ask("train", folder, "-m", *SMALL, "study=mine", "encoder=rnn,lstm")
+    said = in_process.ask("compare", folder, "mine", "--register").stdout
     assert "registered as demo@champion, version " in said
     assert "registered as demo@rnn, version " in said
     return folder

@@ -1,5 +1,7 @@
 """Every YAML file of conf/, composed and checked through the real entry point."""
 
+import copy
+import functools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +35,12 @@ NEEDED = {"data/files": ["data.train=reviews.csv"]}
 
 def composed(*overrides: str, name: str = "config") -> DictConfig:
     """The configuration that Hydra composes from these overrides."""
+    return copy.deepcopy(composed_once(overrides, name))
+
+
+@functools.cache
+def composed_once(overrides: tuple[str, ...], name: str) -> DictConfig:
+    """The same, which takes a tenth of a second; not to be changed."""
     register_schema()
     GlobalHydra.instance().clear()
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
@@ -137,7 +145,7 @@ def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them(
     ("override", "useless_for"),
     [
         ("encoder.hidden_size=8", {"bag"}),
-        ("encoder.layers=2", {"bag"}),
+        ("encoder.layers=3", {"bag"}),
         ("encoder.bidirectional=true", {"bag"}),
         ("encoder.dropout=0.1", {"bag"}),
         ("encoder.recurrent_init=uniform", {"bag"}),
@@ -157,6 +165,19 @@ def test_a_key_that_an_encoder_has_no_use_for_is_neither_recorded_nor_part_of_it
         assert (key in given.settings()["encoder"]) == (name not in useless_for)
         assert (given.identity("", "") == plain.identity("", "")) == (name in useless_for), name
         assert (key in given.encoder.settings) == (name not in useless_for)
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "used"),
+    [
+        ("lru", "encoder.forget_bias=2.5", False), ("lru", "encoder.gradient_steps=9", True),
+        ("slstm", "encoder.detach=cell", False), ("slstm", "encoder.weight_dropout=0.5", True),
+    ],
+)  # fmt: skip
+def test_a_shared_key_reaches_an_encoder_with_keys_of_its_own(name: str, override: str, used: bool) -> None:
+    key = override.partition("=")[0].removeprefix("encoder.")
+    plain, given = (checked(composed(f"encoder={name}", *more)) for more in ([], [override]))
+    assert (key in given.encoder.settings) == (given.identity("", "") != plain.identity("", "")) == used
 
 
 def test_every_encoder_is_called_as_its_file_and_has_a_label_and_a_color_of_its_own() -> None:
@@ -244,7 +265,9 @@ def test_a_name_of_an_encoder_that_no_model_can_have_as_its_alias_is_refused(nam
 
 def test_draws_are_spread_over_their_bounds() -> None:
     bounds = ("optimizer.draw_learning_rate=[0.001,0.1]", "optimizer.draw_clip_norm=[0.5,8]")
-    drawn = [checked(composed(f"optimizer.draw={number}", *bounds)).optimizer for number in range(30)]
+    config, drawn = composed("optimizer.draw=0", *bounds), []
+    for config.optimizer.draw in range(30):
+        drawn.append(checked(config).optimizer)
     for key, low, high in (("learning_rate", 0.001, 0.1), ("gradient_clip_norm", 0.5, 8)):
         values = [getattr(one, key) for one in drawn]
         assert low <= min(values) <= max(values) <= high

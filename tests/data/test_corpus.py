@@ -314,7 +314,7 @@ def test_a_review_without_tokens_is_named_and_leaves_nothing(source: MadeUp, gen
     reviews = source.read()
     reviews["test"][4] = reviews["test"][4]._replace(text='" "')
     source.read = lambda: reviews
-    with pytest.raises(UserError, match="test/4: no token"):
+    with pytest.raises(UserError, match=r"""test/4: no token in '" "'; .*; remove it"""):
         load_corpus(source, config)
     assert [path.name for path in (Path(config.directory) / "tokens").iterdir()] == [".lock"]
 

@@ -149,6 +149,8 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
         ("commas.tsv", "text,label\ngood,1\n", "its columns are separated by commas; expected tabs, or a name"),
         ("short.csv", "text,label\ngood\n", "line 2: 1 fields"),
         ("open.csv", 'text,label\n"never closed,1\nb,0\n', "line 2: cannot be read (unexpected end of data)"),
+        ("escaped.csv", 'text,label\n"a \\"b\\" c",1\n', "(',' expected after '\"'); double the quotes in quoted"),
+        ("words.jsonl", json.dumps({"text": ["word"] * 1000, "label": 1}), "'word', 'word',; expected text"),
         ("number.jsonl", '{"text": 5, "label": 1}\n', "line 1: its text is 5; expected text"),
         ("twice.jsonl", '{"text": "a", "text": "b", "label": 1}\n', "2 columns text; expected one"),
         ("list.jsonl", "[1]\n", "line 1: expected an object"),

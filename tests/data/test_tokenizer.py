@@ -172,6 +172,12 @@ def test_a_function_of_ones_own_splits_a_text(own_module: Path, name: str) -> No
     assert tokenizer.decode(tokenizer.encode("ab ba")) == list("ab ba")
 
 
+def test_a_function_of_ones_own_may_give_ids(own_module: Path) -> None:
+    own_module.write_text(own_module.read_text().replace("list(text)", "list(map(ord, text))"))
+    tokenizer = build_tokenizer([["97", "98"]], "my_splitters.characters")
+    assert tokenizer.encode("abc").tolist() == [2, 3, 1]
+
+
 def test_the_version_of_a_splitter_changes_with_the_function_and_with_the_module_that_has_it(own_module: Path) -> None:
     def versions() -> list[str]:
         return [splitter_version(name) for name in ("basic_english", "my_splitters.characters", "my_splitters.lines")]

@@ -10,6 +10,7 @@ from experiments.lab import lag
 from experiments.lab.lag import Placement, arm_of, figure_of, table_of, work_of
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.names import CODE_TAG
 
 
 def placement(tmp_path: Path, encoder: str = "min_gru", draws: int = 12, seeds: int = 20) -> Placement:
@@ -143,23 +144,29 @@ def test_the_time_left_is_reckoned_from_what_was_trained_here(
 
 
 def test_lags_of_an_earlier_command_are_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = placement(tmp_path)
+    asked = Placement("min_gru", (20,), 20, 12, tmp_path)
     score = {"test/accuracy": 0.95}
 
     def find(_: object, name: str, finished: bool) -> str:
-        if name not in [f"lag_min_gru_seeds_{lag}" for lag in (20, 50, 400)]:
+        if name not in [f"lag_min_gru_seeds_{lag}" for lag in (20, 50, 100, 400)]:
             raise UserError("no such sweep")
         return name
 
     def runs_of(_: object, name: str, diverged: bool) -> list[SimpleNamespace]:
         pooling = "mean" if name.endswith("400") else "last"
         config = run_config("data=generated", f"data.max_lag={name.rpartition('_')[2]}", f"pooling={pooling}")
-        return [SimpleNamespace(diverged=no, metrics={} if no else score, config=config) for no in (False, False, True)]
+        metrics, tags = ({}, score), {CODE_TAG: "another" if name.endswith("100") else "this"}
+        return [
+            SimpleNamespace(diverged=no, metrics=metrics[not no], config=config, tags=tags)
+            for no in (False, False, True)
+        ]
 
     monkeypatch.setattr(asked, "opened", lambda: None)
     monkeypatch.setattr(lag, "find_sweep", find)
     monkeypatch.setattr(lag, "results_of", runs_of)
-    assert asked.counted_before(20) == {50: (2, 3)}, "of lags that are not asked for now, with the same settings"
+    assert asked.counted_before(20) == {50: (2, 3)}, (
+        "of lags that are not asked for now, with the same settings and code"
+    )
 
 
 def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mlflow import MlflowClient
 from mlflow.entities import Param
 
 from experiments.lab.provenance import provenance_of
 from sentiment_rnn.config.store import run_config
+from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import processor_name
@@ -26,9 +26,8 @@ DAY = 24 * 60 * 60 * 1000
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A finished sweep of two runs, a month apart, on two processors; a third one broke off."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    client = MlflowClient(uri)
-    experiment = client.create_experiment("mine", artifact_location=tmp_path.as_uri())
+    store = open_store(TrackingConfig(None, str(tmp_path), "mine"))
+    client, experiment = store.client, store.experiment_id
     parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", STUDY_TAG: "learn"}).info.run_id
     for seed, processor, protocol in ((1, "Xeon", "ab12"), (0, "EPYC", None), (2, "EPYC", None)):
         tags = {
@@ -44,7 +43,7 @@ def store(tmp_path: Path) -> Store:
         client.log_batch(run, params=[Param(name, str(value)) for name, value in params.items()])
         client.set_terminated(run, "FAILED" if seed == 2 else "FINISHED", end_time=began + DAY)
     client.set_terminated(parent)
-    return Store(client, uri, experiment, tmp_path)
+    return store
 
 
 def test_each_value_is_listed_once_and_runs_that_broke_off_do_not_count(store: Store) -> None:

@@ -109,6 +109,18 @@ def test_as_good_is_neither_better_nor_worse_by_more_than_the_margin(
     assert verdicts(scores, claim("as_good", pairs=PAIR, margin=0.01)) == {"as_good": verdict}
 
 
+def test_as_good_needs_no_pairs_of_seeds(tmp_path: Path) -> None:
+    sweeps = [
+        {"name": "learn_lstm", "at": [20], "arms": ["lstm"], "seeds": "0-9"},
+        {"name": "learn_rnn", "at": [20], "arms": ["rnn"], "seeds": "0-19"},
+    ]
+    study = make_study(tmp_path, {"sweeps": sweeps, "claims": [claim("as_good", pairs=PAIR, margin=0.01)]})
+    found = verdicts_of(evidence(study, {("lstm", "20"): [0.88] * 10, ("rnn", "20"): [0.875] * 20}))
+    assert found["as_good"].verdict == HOLDS
+    (row,) = found["as_good"].rows
+    assert "88.0" in row.number, "accuracies, and not seeds that succeed"
+
+
 def test_a_claim_holds_in_part_where_one_of_its_conditions_does(verdicts: Any) -> None:
     scores = {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)}
     assert verdicts(scores, claim("most_learn", arms=["rnn"], at=[20, 50])) == {"most_learn": IN_PART}
@@ -272,6 +284,22 @@ def test_nothing_is_decided_while_an_earlier_protocol_that_is_read_lacks_a_seed(
     for of, decided in ((19, set()), (20, {"learns_more"})):
         table = joined(table_of(study, {("rnn", "20"): learners(0, of=of)}), own)
         assert set(verdicts_of(evidence_of(study, study.protocols["second"], table))) == decided
+
+
+def test_of_two_protocols_that_are_read_the_last_one_says_which_seeds_of_an_arm_are_planned(tmp_path: Path) -> None:
+    sweep = {"name": "learn", "at": [20], "arms": ["rnn", "lstm"], "seeds": "0-19"}
+    protocols = {
+        "first": {"date": "2026-01-02", "sweeps": [sweep]},
+        "second": {"date": "2026-01-03", "sweeps": [sweep | {"name": "again", "seeds": "40-49"}]},
+        "third": {"date": "2026-01-04", "reads": ["first", "second"], "claims": [claim("learns_more", pairs=PAIR)]},
+    }
+    study = make_study(tmp_path, protocols=protocols)
+    tables = [
+        table_of(study, {("rnn", "20"): learners(few), ("lstm", "20"): learners(many, of)}, name)
+        for name, few, many, of in (("first", 20, 0, 20), ("second", 0, 10, 10))
+    ]
+    found = evidence_of(study, study.protocols["third"], joined(*tables))
+    assert verdicts_of(found)["learns_more"].verdict == HOLDS
 
 
 def two_protocols(root: Path) -> Study:

@@ -18,6 +18,7 @@ from torch._subclasses import FakeTensorMode
 import layer_checks
 from layer_checks import compiled_states, states_and_gradients
 from sentiment_rnn.model import recurrence
+from sentiment_rnn.model.cells import GradientStop
 from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
@@ -437,8 +438,18 @@ def test_without_a_unit_for_bfloat16_the_modules_still_read(cell: str, monkeypat
     torch.testing.assert_close(states.float(), expected, atol=0.05, rtol=0.05)
 
 
-def test_on_a_gpu_pytorchs_modules_read_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Autocast would make them float16. Fake tensors stand in for a GPU's."""
+@CELLS
+@pytest.mark.parametrize("width", [3, 5])
+def test_vectors_of_another_width_are_refused(cell: str, width: int) -> None:
+    layer = random_layer(cell, 4, 8)
+    with pytest.raises((RuntimeError, ValueError)):
+        recurrence.states_of_layer(layer, torch.randn(2, 6, width))
+    assert not recurrence.applies(layer, torch.randn(2, 6, width))
+
+
+@pytest.mark.parametrize("stop", [None, GradientStop(torch.tensor([2, 0, 1]))])
+def test_on_a_gpu_layers_read_in_float32(stop: GradientStop | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autocast would make PyTorch's float16. Fake tensors stand in for a GPU's."""
     layer, seen = random_layer("lstm", 4, 8), []
 
     def read(inputs: Tensor) -> tuple[Tensor]:
@@ -446,10 +457,11 @@ def test_on_a_gpu_pytorchs_modules_read_in_float32(monkeypatch: pytest.MonkeyPat
         return (inputs,)
 
     monkeypatch.setattr(layer, "forward", read)
+    monkeypatch.setattr(recurrence.cells, "states", lambda module, inputs, stop: read(inputs)[0])
     torch.set_autocast_enabled("cuda", True)
     try:
         with FakeTensorMode():
-            recurrence.states_of_layer(layer, torch.empty(3, 5, 4, dtype=torch.bfloat16, device="cuda"))
+            recurrence.states_of_layer(layer, torch.empty(3, 5, 4, dtype=torch.bfloat16, device="cuda"), stop)
     finally:
         torch.set_autocast_enabled("cuda", False)
     assert seen == [(torch.float32, False)]

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 OPTIMIZER: dict[str, Any] = {
     "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.01, "weight_decay": 0.01, "options": {},
-    "schedule": "one_cycle", "warmup_fraction": 0.3, "gradient_clip_norm": 1.0,
+    "encoder_options": {}, "schedule": "one_cycle", "warmup_fraction": 0.3, "gradient_clip_norm": 1.0,
 }  # fmt: skip
 
 
@@ -48,6 +48,15 @@ def test_it_says_a_number_a_sequence_or_a_symbol_a_step(task: str, shape: tuple[
     said = build(task, encoder)(batch.inputs, batch.lengths)
     assert said.shape == shape
     assert said.dtype == torch.float32
+
+
+def test_its_encoder_can_have_a_rate_of_its_own() -> None:
+    model = build("adding")
+    model.optimizer_settings = OPTIMIZER | {"schedule": "constant", "encoder_options": {"lr": 0.002}}
+    groups = model.configure_optimizers().param_groups
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    assert {rates[id(parameter)] for parameter in model.encoder.parameters()} == {0.002}
+    assert {rates[id(parameter)] for parameter in model.output.parameters()} == {0.01}
 
 
 def test_it_learns_to_add_better_than_who_forgets() -> None:

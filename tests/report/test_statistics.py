@@ -191,3 +191,7 @@ def test_quantile_bins_hold_about_equally_many() -> None:
     values = np.random.default_rng(0).permutation(1000) ** 2 + 1
     counts, _ = np.histogram(values, quantile_bins(values, 10))
     assert counts.tolist() == pytest.approx([100] * 10, abs=1)
+
+
+def test_an_interval_of_accuracies_one_of_which_is_unknown_is_unknown() -> None:
+    assert not accuracy_interval([0.9, float("nan")]).known

@@ -30,7 +30,8 @@ def composed(*overrides: str) -> RunConfig:
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """Files are read once in a process; here they are edited."""
+    """Files are read once in a process; here they are edited: in a copy, and not where an earlier test found them."""
+    forget_files()
     yield
     forget_files()
 

@@ -148,6 +148,11 @@ def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> Non
     check_device(composed())
     with pytest.raises(UserError, match=r"^trainer.accelerator=gpu: torch \S+ sees no CUDA device here; choose"):
         check_device(composed("trainer=gpu"))
+    machine.setattr(torch.cuda, "is_available", lambda: True)
+    machine.setattr(torch.cuda, "device_count", lambda: 2)
+    check_device(composed("trainer.devices=2"))
+    with pytest.raises(UserError, match=r"^trainer.devices=4: torch sees 2 GPUs here; give fewer"):
+        check_device(composed("trainer.devices=4"))
 
 
 @pytest.mark.parametrize("strategy", ["ddp_fork", "ddp_spawn", "ddp_notebook"])

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from forked_commands import Command
 
+import in_process
 from processes import Ask, Refused, run_command
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
@@ -55,10 +55,9 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     written(folder / "reviews.csv", rows)
     written(folder / "test.csv", [*reviews(60, seed=1), rows[0], rows[3]])
     files = ("data.train=reviews.csv", "data.test=test.csv", "data.group_column=product")
-    training = Command(folder, "-m", *SMALL, *files, "encoder=rnn,bag", "study=own")
-    assert training.end() == 0, training.said()
+    trained = in_process.ask("train", folder, "-m", *SMALL, *files, "encoder=rnn,bag", "study=own")
     compared = run_command("compare", folder, "own", "--register", "--model", "mine", status=0).stdout
-    return folder, training.said(), compared
+    return folder, trained.stdout + trained.stderr, compared
 
 
 def test_a_csv_becomes_a_registered_model_of_the_name_that_answers(used: tuple[Path, str, str], ask: Ask) -> None:

@@ -2,8 +2,13 @@
 
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from unittest.mock import Mock
 
+import lightning.pytorch as pl
 import pytest
+import torch
 from forked_commands import Command
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -15,6 +20,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.runs import engine
 from sentiment_rnn.runs.engine import train
+from sentiment_rnn.runs.resume import ResumePosition
 from sentiment_rnn.tracking.names import PARENT_TAG
 from stored_runs import MEASURED, last_run
 
@@ -46,7 +52,7 @@ def curve(folder: Path, run: Run) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "val/loss")]
 
 
-@pytest.mark.parametrize("task", [REVIEWS, ADDING_TASK], ids=["reviews", "adding"])
+@pytest.mark.parametrize("task", [(*REVIEWS, "tracking.record=results"), ADDING_TASK], ids=["reviews", "adding"])
 def test_a_run_that_was_killed_between_epochs_ends_as_an_undisturbed_one(
     task: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,3 +154,14 @@ def test_only_an_interrupted_run_of_the_same_configuration_is_resumed(tmp_path: 
         train(small_config(tmp_path, *ADDING_TASK, "tracking.resume=none"), [])
     assert last_run(tmp_path)[1].info.run_id == run_id  # no other was made
     assert last_run(tmp_path)[1].info.status == "KILLED"
+
+
+def test_each_device_but_the_first_draws_noise_of_its_own() -> None:
+    noise = []
+    for rank in range(3):
+        torch.manual_seed(7)
+        ResumePosition().on_train_start(cast(pl.Trainer, SimpleNamespace(global_rank=rank, global_step=0)), Mock())
+        noise.append(torch.rand(1).item())
+    torch.manual_seed(7)
+    assert noise[0] == torch.rand(1).item()
+    assert len({*noise}) == 3

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from forked_commands import Command
 from mlflow.entities import Run
 
+from in_process import ask
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
@@ -25,6 +25,7 @@ from stored_runs import runs_in
 SMALL = (
     "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
     "data.batch_size=20", "embedding.size=8", "trainer.epochs=1", "tracking.system_metrics=false",
+    "tracking.record=results",
 )  # fmt: skip
 
 
@@ -36,11 +37,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def swept(folder: Path, *overrides: str, status: int = 0) -> str:
+def swept(folder: Path, *overrides: str) -> str:
     """Output of a sweep in a folder."""
-    command = Command(folder, *SMALL, f"data.directory={folder}/data", *overrides)
-    assert command.end() == status, command.said()
-    return command.said()
+    done = ask("train", folder, *SMALL, f"data.directory={folder}/data", *overrides)
+    return done.stdout + done.stderr
 
 
 def store_in(folder: Path) -> Store:
@@ -116,7 +116,8 @@ def test_a_run_that_was_deleted_is_trained_again(folder: Path) -> None:
 def test_a_failing_job_has_its_traceback_and_what_its_sweep_has_finished_is_reused(tmp_path: Path) -> None:
     # SparseAdam refuses a dense gradient: found out only when the job makes its first step.
     optimizers = "optimizer._target_=torch.optim.SparseAdam,torch.optim.SGD"
-    swept(tmp_path, "encoder=bag", "optimizer=sgd", "~optimizer.options.momentum", optimizers, "study=half", status=1)
+    with pytest.raises(RuntimeError, match="SparseAdam"):
+        swept(tmp_path, "encoder=bag", "optimizer=sgd", "~optimizer.options.momentum", optimizers, "study=half")
     client, runs = runs_in(tmp_path)
     by_status = {run.info.status: run for run in runs if "mlflow.parentRunId" in run.data.tags}
     assert set(by_status) == {"FAILED", "FINISHED"}

@@ -137,7 +137,8 @@ def test_compare_writes_the_table_and_logs_it_to_the_parent(swept: Path, ask: As
 
 
 def test_a_killed_sweep_resumes_where_it_stopped(tmp_path: Path) -> None:
-    arguments = ("-m", *SMALL, f"data.directory={tmp_path}/data", "encoder=bag", "seed=0,1,2")
+    places = f"data.directory={tmp_path}/data", "tracking.record=results"
+    arguments = ("-m", *SMALL, *places, "encoder=bag", "seed=0,1,2")
     killed = Command(tmp_path, *arguments)
     made = tmp_path / "runs" / "artifacts"
     wait_for(lambda: made.exists() and "FINISHED" in {run.info.status for run in sweep_in(tmp_path)[1]})

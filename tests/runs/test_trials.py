@@ -52,9 +52,12 @@ def test_a_trial_takes_so_many_steps_and_is_marked(override: str, steps: int, ep
     assert len(client.get_metric_history(run.info.run_id, "val/loss")) == epochs
     assert "test/accuracy" in run.data.metrics
     assert not run.outputs.model_outputs, "no model of a trial is logged"
-    assert any(path.path == "profile.txt" for path in client.list_artifacts(run.info.run_id)) == (
-        "profiler" in override
-    )
+    logged = {path.path for path in client.list_artifacts(run.info.run_id)}
+    if "profiler" in override:
+        profile = client.download_artifacts(run.info.run_id, "profile.txt", str(tmp_path))
+        assert "run_training_batch" in Path(profile).read_text()
+    else:
+        assert "profile.txt" not in logged
 
 
 def test_overfitting_reads_the_batches_of_the_first_epoch_in_every_one(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
+from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.inventory import chosen, entries_of
 from sentiment_rnn.tracking.names import DIVERGED_TAG, ORDER_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
@@ -50,16 +51,15 @@ def add_sweep(
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Sweeps: one as usual, one of trials, one with trials, one with a run that diverged, one run backwards."""
     folder = tmp_path_factory.mktemp("store")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    client = MlflowClient(uri)
-    experiment = client.create_experiment("mine", artifact_location=folder.as_uri())
+    made = open_store(TrackingConfig(None, str(folder), "mine"))
+    client, experiment = made.client, made.experiment_id
     add_sweep(client, experiment, "deep", [[f"seed={seed}"] for seed in range(3)])
     add_sweep(client, experiment, "tried", [["encoder=rnn"], ["encoder=bag"]], trials=2)
     add_sweep(client, experiment, "mixed", [["encoder=rnn"], ["encoder=bag"]], trials=1)
     add_sweep(client, experiment, "drawn", [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)], diverged=1)
     add_sweep(client, experiment, "anna's", [["seed=0"]])
     add_sweep(client, experiment, "backwards", [["encoder=rnn", "seed=0"], ["encoder=bag", "seed=0"]], backwards=True)
-    return Store(client, uri, experiment, folder)
+    return made
 
 
 def test_a_sweep_that_has_not_finished_is_one_line_for_who_asks_for_a_finished_one(store: Store) -> None:

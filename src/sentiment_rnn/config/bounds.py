@@ -5,7 +5,6 @@ A section's keys are checked together. `prefix` is where they stand, `data.` say
 
 import math
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, NoReturn
 
 from sentiment_rnn.errors import UserError
@@ -24,12 +23,11 @@ def as_given(value: object) -> str:
 def at_least(section: object, prefix: str, **bounds: float) -> None:
     """Refuse a number below its bound, or infinity."""
     for key, least in bounds.items():
-        fits = partial(_is_at_least, least)
+
+        def fits(given: float, least: float = least) -> bool:
+            return least <= given < math.inf
+
         _refuse_unless(section, prefix, [key], fits, f"a number of at least {least}")
-
-
-def _is_at_least(least: float, given: float) -> bool:
-    return least <= given < math.inf
 
 
 def positive(section: object, prefix: str, *keys: str) -> None:

@@ -33,7 +33,7 @@ class DataConfig:
     stays the same; 0 leaves them in order, and `max_tokens` or more shuffles all."""
     tokenizer: str = "basic_english"
     """How a text is split into tokens: a name that torchtext's `get_tokenizer` knows, or the import path of
-    a function from a text to its tokens, marked by `data.tokenizer.tokenizer`."""
+    a function from a text to its tokens, marked by `sentiment_rnn.data.tokenizer.tokenizer`."""
     vocabulary_size: int = MISSING
     """Entries of the vocabulary at most, `<pad>` and `<unk>` included."""
     minimum_frequency: int = MISSING

@@ -58,7 +58,8 @@ class EncoderConfig:
     dropout: float | None = None
     """Dropout between layers; a net of one layer has none."""
     recurrent_init: str | None = None
-    """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's of all weights."""
+    """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's of
+    all weights, but for gates that `forget_bias` or `chrono_steps` starts."""
     recurrent_gain: float | None = None
     """Factor of the initial recurrent weights."""
     forget_bias: float | None = None

@@ -30,7 +30,7 @@ class OptimizerConfig:
     """Arguments of the class for the embedding; they override `options` there. `lr` is the embedding's own learning
     rate, the peak of its schedule."""
     encoder_options: dict[str, Any] = field(default_factory=dict)
-    """The same for the encoder of a task on texts; the head is left with `learning_rate` and `options`."""
+    """The same for the encoder; the head is left with `learning_rate` and `options`."""
     schedule: str = MISSING
     """`one_cycle` (Smith & Topin 2017) or `constant`."""
     warmup_fraction: float = MISSING

@@ -23,7 +23,7 @@ class SearchConfig:
     """With `hydra/sweeper=search`: seed of the proposals; `seed` is that of the runs."""
     pruning: str | None = MISSING
     """With `hydra/sweeper=search`: end a trial early whose validation is worse than the `median` of the earlier ones
-    at that epoch, or by successive `halving` (Li et al. 2020); null lets all train to their end."""
+    at that epoch, or by successive `halving` (Li et al. 2020); null, or several devices, let all train to their end."""
     at_once: int | None = MISSING
     """With `hydra/sweeper=search`: trials that are proposed and launched together; null: the `n_jobs` of
     `hydra/launcher=joblib`, and 1 with every other launcher."""

@@ -21,7 +21,7 @@ class TrainerConfig:
     nodes: int = MISSING
     """Machines."""
     strategy: str = MISSING
-    """Lightning's strategy: `auto`, `ddp`, …; none that forks or spawns."""
+    """Lightning's strategy: `auto`, `ddp`, …; none that forks, spawns or cuts weights to pieces (fsdp, deepspeed)."""
     threads: int | None = MISSING
     """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
     devices and jobs. `encoder=bag` sets 1."""
@@ -55,7 +55,7 @@ class TrainerConfig:
     overfit_batches: int = 0
     """Train on this many batches alone, again and again, and validate on them; 0 takes all."""
     profiler: str | None = None
-    """`simple` or `advanced`: where the time goes, as the artifact `profile.txt`."""
+    """`simple`: where the time goes, as the artifact `profile.txt`."""
 
     def __post_init__(self) -> None:
         one_of(
@@ -63,7 +63,7 @@ class TrainerConfig:
             "trainer.",
             accelerator=("auto", "cpu", "gpu"),
             tested_epoch=("best", "last"),
-            profiler=("simple", "advanced"),
+            profiler=("simple",),
         )
         if any(way in self.strategy for way in ("fork", "spawn", "notebook")):
             # They copy this process with its connection to the store, but without the thread that sends to it.

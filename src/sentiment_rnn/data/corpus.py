@@ -1,7 +1,7 @@
 """A corpus as token arrays on disk, made once and memory-mapped by every run.
 
 <directory>/tokens/<key>/                 key: fingerprint of the source, tokenizer, vocabulary settings
-    about.json  vocabulary.txt            (the tokenizer's name and the source's notes are in about.json)
+    about.json  vocabulary.txt            (the tokenizer's name and the notes are in about.json)
     train.tokens.npy                      int32 [all tokens], one review after another
     train.offsets.npy                     int64 [N + 1], where each review starts
     train.labels.npy  train.ratings.npy   int8 [N]
@@ -33,6 +33,8 @@ from sentiment_rnn.config.code import target_digest
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.data.review import SPLITS, Review, Source, TextSource
 from sentiment_rnn.data.tokenizer import (
+    MANY_UNKNOWN,
+    UNKNOWN_ID,
     Tokenizer,
     build_vocabulary,
     load_vocabulary,
@@ -115,7 +117,7 @@ class Corpus:
     tokenizer: Tokenizer
     splits: dict[str, Split]
     notes: tuple[str, ...]
-    """Remarks of its source for the person who starts a run."""
+    """Remarks of its source, and on its vocabulary, for the person who starts a run."""
 
 
 def load_corpus(
@@ -215,8 +217,10 @@ def _write(
     tokens_of = splitter(config.tokenizer)
     every = itertools.chain.from_iterable(reviews.values())
     with tqdm(every, "Tokenizing", total, unit=" reviews", disable=None, leave=False) as progress:
-        documents = (tokens_of(review.text) for review in progress)
+        one: dict[str, str] = {}  # object for each token, in place of one for each time that it occurs
+        documents = ([one.setdefault(word, word) for word in tokens_of(review.text)] for review in progress)
         tokens = {split: [*itertools.islice(documents, len(found))] for split, found in reviews.items()}
+    made = tokenizer is None
     if tokenizer is None:
         vocabulary = build_vocabulary(tokens["train"], config.vocabulary_size, config.minimum_frequency)
         tokenizer = Tokenizer(config.tokenizer, vocabulary)
@@ -225,11 +229,19 @@ def _write(
         ids = [tokenizer.ids(words) for words in tokens[split]]
         for review, words in zip(reviews[split], ids, strict=True):
             if not len(words):
-                raise UserError(f"{review.name}: no token in the text; every review needs a word or a mark")
+                raise UserError(
+                    f"{review.name}: no token in {review.text[:40]!r}; every review needs a word or a mark; remove it"
+                )
         found = Split.of(ids, reviews[split])
         for name in _ARRAYS:
             np.save(folder / f"{split}.{name}.npy", getattr(found, name))
         (folder / f"{split}.names.txt").write_text("\n".join(found.names), encoding="utf-8")
+        if made and split == "train" and (share := float((found.tokens == UNKNOWN_ID).mean())) >= MANY_UNKNOWN:
+            notes = [
+                *notes,
+                f"data={config.name}: {share:.0%} of train's tokens are too rare for its vocabulary; give another "
+                "data.tokenizer, data.minimum_frequency=1 or a larger data.vocabulary_size",
+            ]
     about = {
         "digest": _digest(reviews),
         "notes": notes,

@@ -39,7 +39,7 @@ class ReviewData(TaskData):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks of the source on the reviews: how many were held out, say; whether a clause is cut off."""
+        """Remarks on the reviews: how many were held out, say; whether a clause is cut off."""
         config, lag = self.config, max(int(split.lags.max()) for split in self.corpus.splits.values())
         if lag < config.max_tokens or config.keep != "tail":
             return self.corpus.notes

@@ -119,7 +119,7 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
             else:
                 yield from _separated(path, lines, columns, "\t" if suffix == ".tsv" else ",")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
+        raise UserError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot be read ({reason})") from error
@@ -167,7 +167,7 @@ def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: st
                 yield f"line {line}", dict(zip(header, fields, strict=True))
             line = reader.line_num + 1  # of the next row, where a quoted text may span lines
     except csv.Error as error:
-        raise UserError(f"{path}, line {line}: cannot be read ({error})") from error
+        raise UserError(f"{path}, line {line}: cannot be read ({error}); double the quotes in quoted texts") from error
 
 
 def _parquet(path: Path, columns: Columns) -> Iterator[Record]:
@@ -209,7 +209,7 @@ def _check_names(place: str, names: list[str], columns: Columns) -> None:
 def _text(value: Any, path: Path, place: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise UserError(f"{path}, {place}: its text is {value!r}; expected text")
+    raise UserError(f"{path}, {place}: its text is {repr(value)[:40]}; expected text")
 
 
 def _identifier(value: Any) -> str | None:
@@ -245,7 +245,7 @@ def utf8_input() -> Iterator[TextIO]:
     try:
         yield sys.stdin
     except UnicodeDecodeError as error:
-        raise UserError(f"standard input: not UTF-8 text ({error.reason})") from error
+        raise UserError(f"standard input: not UTF-8 text ({error.reason}); give it as UTF-8") from error
 
 
 def rows_of(paths: list[Path], columns: Columns) -> Iterator[Rows]:

@@ -19,6 +19,8 @@ from sentiment_rnn.errors import UserError
 PADDING, UNKNOWN = "<pad>", "<unk>"
 PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIALS = [PADDING, UNKNOWN]
+MANY_UNKNOWN = 1 / 3
+"""Share of unknown tokens from which an answer is little more than a guess."""
 TORCHTEXT = ("basic_english", "moses", "revtok", "spacy", "subword", "toktok")
 """Names that `get_tokenizer` knows. All but the first need a package of their own."""
 
@@ -102,7 +104,7 @@ def _marked(function: Any, name: str) -> Splitter:
         )
 
     def split(text: str) -> list[str]:
-        return list(function(text))
+        return list(map(str, function(text)))  # of ids too, which some libraries give
 
     return split
 

@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from sentiment_rnn.data.tokenizer import MANY_UNKNOWN
 from sentiment_rnn.inference.package import Reading
 from sentiment_rnn.inference.predictor import Sentiments
-
-MANY_UNKNOWN = 1 / 3
-"""Share of unknown tokens from which an answer is little more than a guess."""
 
 
 def notes_of(reading: Reading) -> list[str]:

@@ -68,8 +68,8 @@ def perturbation(direction: Tensor, embedded: Tensor, lengths: Tensor, length: f
     padding = is_padding(embedded, lengths)
     deviation = embedded.detach()[~padding].std(correction=0)
     direction = direction.masked_fill(padding[:, :, None], 0.0).flatten(1)
-    largest = direction.abs().amax(1, keepdim=True)  # first, or squares of small gradients would be 0
-    direction = direction / largest.clamp(min=torch.finfo(direction.dtype).tiny)
+    # By the largest first, or squares of small gradients would be 0.
+    direction = normalize(direction, torch.inf, eps=torch.finfo(direction.dtype).tiny)
     return length * deviation * normalize(direction).view_as(embedded)
 
 

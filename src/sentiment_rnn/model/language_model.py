@@ -69,7 +69,7 @@ class LanguageModel(TextModule):
 
     def loss(self, outputs: Tensor, targets: Tensor, sampled: bool) -> Tensor:
         """Mean cross-entropy [nats a token] of `outputs [N, E]` and `targets [N]`, over sampled words or over all."""
-        words, correction = self.words.draw() if sampled else self.words.everything()
+        words, correction = self.words.draw() if sampled and self.words.samples else self.words.everything()
         embedding, bias = self.backbone.embedding, self.bias - correction
         target_logits = (outputs.float() * embedding(targets)).sum(1) + bias[targets]
         place = targets.new_full((len(bias),), -1).index_copy_(0, words, torch.arange(len(words), device=words.device))
@@ -92,7 +92,7 @@ class LanguageModel(TextModule):
 
     def on_validation_epoch_end(self) -> None:
         """`val/perplexity`, exp(`val/loss`)."""
-        self.log("val/perplexity", self.trainer.callback_metrics["val/loss"].exp())
+        self.log("val/perplexity", self.trainer.callback_metrics["val/loss"].exp(), sync_dist=True)
 
 
 class WordSampler(nn.Module):
@@ -127,8 +127,6 @@ class WordSampler(nn.Module):
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """A sample, int64 [S], and log π of every word, float32 [V]."""
-        if not self.samples:
-            return self.everything()
         return torch.multinomial(cast(Tensor, self.q), self.samples), cast(Tensor, self.correction)
 
     def everything(self) -> tuple[Tensor, Tensor]:

@@ -64,6 +64,8 @@ def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) 
     cell = cell_of(module)
     if cell.compiled is None or cell.coefficients or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
+    if inputs.shape[-1] != cast(Tensor, module.weight_ih_l0).shape[1]:  # which PyTorch refuses
+        return False
     if number_type(inputs, module) == torch.float32:
         # Without AVX-512 oneDNN's LSTM is the faster one of a wide net.
         wide = module.hidden_size > NARROW and torch.backends.cpu.get_cpu_capability() != "AVX512"
@@ -78,11 +80,12 @@ def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None 
     """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`; step by step where the module cannot do it.
 
     In place of bfloat16, float32 is used for an sLSTM, for an LSTM on a processor without AVX-512, for which oneDNN has
-    no other and raises a RuntimeError, and for PyTorch's modules on a GPU: there autocast makes them float16
-    (aten/src/ATen/cudnn/AutocastRNN.cpp), in which small gradients are zero.
+    no other and raises a RuntimeError, and on a GPU: there autocast makes PyTorch's modules float16
+    (aten/src/ATen/cudnn/AutocastRNN.cpp), in which small gradients are zero, and whatever reads a layer has one number
+    type.
     """
     device, by_step = inputs.device.type, stop is not None or not isinstance(module, nn.RNNBase)
-    needs_float32 = cell_of(module).memory > 1 or (device == "cuda" and not by_step)
+    needs_float32 = cell_of(module).memory > 1 or device == "cuda"
     exact = needs_float32 and device != "meta" and torch.is_autocast_enabled(device)
     if isinstance(module, nn.LSTM) and device == "cpu" and not by_step:
         half = number_type(inputs, module) == torch.bfloat16

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
@@ -25,7 +25,7 @@ class TrainingModule(pl.LightningModule):
         """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""
         interval = getattr(self.trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
         if interval and (self.trainer.global_step + 1) % interval == 0:
-            self.log(name, value, **options)
+            self.log(name, value, sync_dist=True, **options)
 
     def configure_gradient_clipping(
         self,
@@ -56,20 +56,20 @@ class TrainingModule(pl.LightningModule):
         return [found[height] for height in sorted(found, reverse=True)]
 
     def own_groups(self) -> list[dict[str, Any]]:
-        """Groups of parameters with arguments of the optimizer for them alone; a task that has more adds them.
+        """Groups of parameters with arguments of the optimizer for them alone, the encoder's where it has some; a task
+        that has more adds them.
 
         A module of the network can have `free_parameters()`: some that are not decayed, and their share of the rate.
         """
         given = (getattr(module, "free_parameters", None) for module in self.modules())
         found = [free_parameters() for free_parameters in given if callable(free_parameters)]
-        options = self.encoder_options
+        options = dict(self.optimizer_settings["encoder_options"])
         rate = options.get("lr", self.optimizer_settings["learning_rate"])
-        return [{**options, "params": free, "weight_decay": 0.0, "lr": share * rate} for free, share in found]
-
-    @property
-    def encoder_options(self) -> dict[str, Any]:
-        """The optimizer's arguments for the encoder alone."""
-        return {}
+        groups = [{**options, "params": free, "weight_decay": 0.0, "lr": share * rate} for free, share in found]
+        if options:
+            encoder = cast(nn.Module, getattr(self, "backbone", self).encoder)
+            groups += self.by_decay(not_in(groups, encoder.parameters()), **options)
+        return groups
 
     def by_decay(self, parameters: Iterable[nn.Parameter], **options: Any) -> list[dict[str, Any]]:
         """Two groups of parameters: matrices, which are decayed, and the others."""
@@ -127,14 +127,6 @@ class TextModule(TrainingModule):
         settings = self.optimizer_settings
         return {"weight_decay": 0.0, **settings["options"], **settings["embedding_options"]}
 
-    @property
-    def encoder_options(self) -> dict[str, Any]:
-        """The optimizer's arguments for the encoder alone."""
-        return dict(self.optimizer_settings["encoder_options"])
-
     def own_groups(self) -> list[dict[str, Any]]:
-        """The embedding, which is not decayed, those of `TrainingModule`, and the encoder where it has options."""
-        groups = [{"params": [self.backbone.embedding.weight], **self.embedding_options}, *super().own_groups()]
-        if options := self.encoder_options:
-            groups += self.by_decay(not_in(groups, self.backbone.encoder.parameters()), **options)
-        return groups
+        """The embedding, which is not decayed, and those of `TrainingModule`."""
+        return [{"params": [self.backbone.embedding.weight], **self.embedding_options}, *super().own_groups()]

@@ -44,10 +44,8 @@ def median_by_step_back(norms: Tensor, lengths: Tensor) -> np.ndarray:
         all of them are.
     """
     reach = int(np.median(lengths))
-    by_step_back = np.full((len(lengths), reach), np.nan)
-    for review, length in enumerate(lengths.tolist()):
-        backwards = norms[review, :length].flip(0)[:reach].numpy()
-        by_step_back[review, : len(backwards)] = backwards
+    places = lengths[:, None] - 1 - torch.arange(reach)  # of the token so many steps from the end
+    by_step_back = norms.gather(1, places.clamp(min=0)).masked_fill(places < 0, torch.nan).double().numpy()
     medians, known = np.full(reach, np.nan), ~np.isnan(by_step_back).all(0)
     medians[known] = np.nanmedian(by_step_back[:, known], axis=0)
     return medians

@@ -51,13 +51,9 @@ class Arm:
     def accuracies(self, of: str, low: int, high: int) -> list[float]:
         """Accuracy of each run on its test reviews with `lags`, or `lengths`, of at least `low` and below `high`, where
         it has any: seeds may have read other reviews."""
-        found = []
-        for run in self.runs:
-            values = getattr(run.predictions, of)
-            inside = (values >= low) & (values < high)
-            if inside.any():
-                found.append(float(run.predictions.correct[inside].mean()))
-        return found
+        parts = [(run.predictions.correct, getattr(run.predictions, of)) for run in self.runs]
+        found = [correct[(values >= low) & (values < high)] for correct, values in parts]
+        return [float(correct.mean()) for correct in found if len(correct)]
 
 
 @dataclass(frozen=True)
@@ -140,12 +136,13 @@ def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[A
         groups.setdefault((name, *settings), []).append(run)
     labels = {arm: ", ".join([group[0].label, *arm[1:]]) for arm, group in groups.items()}
     several = Counter(labels.values())
-    arms = []
-    for arm, group in groups.items():
-        name = ", ".join(arm)
-        label = labels[arm] if several[labels[arm]] == 1 else name
-        arms.append(Arm(name, sorted(group, key=lambda run: run.seed), label))
-    return _in_order(arms)
+    names = {arm: ", ".join(arm) for arm in groups}
+    return _in_order(
+        [
+            Arm(names[arm], sorted(group, key=lambda run: run.seed), label if several[label] == 1 else names[arm])
+            for (arm, group), label in zip(groups.items(), labels.values(), strict=True)
+        ]
+    )
 
 
 def _in_order(arms: Sequence[Arm]) -> list[Arm]:

@@ -248,10 +248,8 @@ def search_history(values: Mapping[int, float], pruned: Sequence[int], metric: s
     """
     figure, (axes,) = new_figure()
     numbers = sorted(values)
-    best: list[float] = []
-    for number in numbers:
-        better = max if mode == "max" else min
-        best.append(better([*best[-1:], values[number]]))
+    better = np.maximum if mode == "max" else np.minimum
+    best = better.accumulate([values[number] for number in numbers])
     axes.plot(numbers, [values[number] for number in numbers], "o", color=PALETTE[0], label="trial")
     axes.step(numbers, best, where="post", color=PALETTE[1], label="best so far")
     if pruned:

@@ -98,7 +98,7 @@ def welch_interval(first: Values, second: Values, low: float = -math.inf, high: 
 def _clipped(estimate: float, margin: float, low: float, high: float) -> Interval:
     if estimate - margin <= low and estimate + margin >= high:
         return Interval(estimate, math.nan, math.nan)
-    return Interval(estimate, max(low, estimate - margin), min(high, estimate + margin))
+    return Interval(estimate, max(estimate - margin, low), min(estimate + margin, high))
 
 
 def accuracy_interval(accuracies: Values) -> Interval:

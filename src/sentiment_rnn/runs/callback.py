@@ -115,8 +115,9 @@ class SweepCallback(Callback):
                 publish_left(parent.store)
             if status != FINISHED:
                 end_killed_runs(parent, status)
+            found = summary_of(parent.store, parent.run_id, self.known)
             self.parent = None  # now, since after a signal while this waits it is still to be closed
-            parent.close(status, *summary_of(parent.store, parent.run_id, self.known))
+            parent.close(status, *found)
 
 
 def close_sweeps(interrupted: bool) -> None:

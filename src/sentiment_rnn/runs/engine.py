@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric import Fabric
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.profilers import AdvancedProfiler, SimpleProfiler
+from lightning.pytorch.profilers import SimpleProfiler
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.code import code_digest
@@ -35,7 +35,6 @@ log = logging.getLogger("sentiment_rnn")
 
 PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 """Our names, Lightning's names."""
-PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 
 
 def train(config: RunConfig, overrides: list[str]) -> float | None:
@@ -172,7 +171,7 @@ def build_trainer(
     """Lightning's trainer for one run; the callbacks `first` come before its own."""
     settings, objective, optimizer = job.config.trainer, job.objective, job.config.optimizer
     steps = -(-job.batches // (settings.devices * settings.nodes))
-    shows_progress = settings.progress_bar and sys.stderr.isatty()
+    shows_progress = settings.progress_bar and sys.stdout.isatty()
     callbacks: list[pl.Callback] = [
         *first,
         ModelCheckpoint(
@@ -213,7 +212,7 @@ def build_trainer(
         limit_train_batches=limit,
         limit_val_batches=limit,
         limit_test_batches=None if settings.overfit_batches else limit,
-        profiler=PROFILERS[settings.profiler]() if settings.profiler else None,
+        profiler=SimpleProfiler() if settings.profiler else None,
         logger=record or False,
         callbacks=callbacks,
         plugins=[CheckpointFiles(record.flush if record else None)],

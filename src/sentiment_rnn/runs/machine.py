@@ -50,8 +50,13 @@ def threads_of(trainer: TrainerConfig) -> int:
 
 
 def check_device(config: RunConfig) -> None:
-    """Raise `UserError` for a GPU that is not there."""
-    if config.trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
+    """Raise `UserError` for a GPU that is not there, or more of them than there are."""
+    given = config.trainer
+    if runtime.on_gpu(given.accelerator) and given.devices > torch.cuda.device_count():
+        raise UserError(
+            f"trainer.devices={given.devices}: torch sees {torch.cuda.device_count()} GPUs here; give fewer"
+        )
+    if given.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError(
             f"trainer.accelerator=gpu: torch {torch.__version__} sees no CUDA device here; choose trainer=cpu or "
             "trainer=auto, or install a torch that fits the driver"
@@ -59,13 +64,14 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for an unknown strategy, a class that cannot be imported or is of another kind, an encoder that
-    refuses its arguments, or a pooling that does not fit it."""
+    """Raise `UserError` for a strategy that is unknown or cuts weights, a class that cannot be imported or of another
+    kind, an encoder that refuses its arguments, or a pooling that does not fit."""
     strategies = ("auto", *StrategyRegistry.available_strategies())
-    if config.trainer.strategy not in strategies:
+    # Those that cut weights to pieces would clip each piece by its own norm, and decay none.
+    if config.trainer.strategy not in strategies or config.trainer.strategy.startswith(("fsdp", "deepspeed")):
         raise UserError(
-            f"trainer.strategy={config.trainer.strategy}: no strategy of Lightning; expected auto, ddp, fsdp or "
-            "another of its documentation"
+            f"trainer.strategy={config.trainer.strategy}: no strategy of Lightning with whole weights; expected auto, "
+            "ddp or another of its documentation"
         )
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):

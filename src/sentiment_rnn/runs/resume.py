@@ -43,14 +43,17 @@ class ResumePosition(pl.Callback):
         self.resumed = checkpoint.get(POSITION)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Skip the batches that were read; Lightning does not where a schedule has asked for the number of steps."""
+        """Skip the batches that were read; Lightning does not where a schedule has asked for the number of steps. Of
+        several devices, each but the first draws noise of its own from here on: the strategy gave all one seed."""
+        if trainer.global_rank:
+            torch.manual_seed(torch.initial_seed() + 1_000_003 * trainer.global_rank + trainer.global_step)
         if self.resumed and self.resumed["within_epoch"]:
             loader: Any = trainer.train_dataloader
             loader.load_state_dict(self.resumed["batches"])
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Go on from the random states, once all that Lightning does before the first batch is done."""
-        if self.resumed is None:
+        if self.resumed is None or trainer.global_rank:  # whose random states are in no checkpoint
             return
         torch.set_rng_state(self.resumed["torch"].cpu())
         if self.resumed["cuda"] is not None and pl_module.device.type == "cuda":

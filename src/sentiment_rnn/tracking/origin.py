@@ -24,6 +24,8 @@ from sentiment_rnn.tracking.names import (
 
 LONGEST = 5000
 """Characters of a tag that older servers of MLflow keep, too."""
+CODE = ("py", "cpp", "h", "yaml", "toml")
+"""Endings of files that decide what a run does."""
 
 
 def origin_tags() -> dict[str, str]:
@@ -57,15 +59,20 @@ def command_line() -> str:
 
 
 def git_commit() -> str | None:
-    """The commit of the git folder that this file is in, be it that around an environment; None where it is in none."""
+    """The commit of the git folder that this file is in, be it that around an environment, with `-dirty` where its code
+    or configuration was changed since; results may be, which a study writes. None where this file is in no such folder.
+    """
+
+    def git(*words: str) -> str:
+        place = Path(__file__).parent
+        done = subprocess.run(["git", *words], cwd=place, capture_output=True, text=True, check=True, timeout=10)
+        return done.stdout.strip()
+
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *(f":/*.{ending}" for ending in CODE))
+        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    return described.stdout.strip()
 
 
 def processor_name(accelerator: str) -> str:

@@ -111,6 +111,36 @@ def test_the_fingerprint_is_of_the_content_and_not_of_the_time(
     assert source_of(files_config()).fingerprint() != first
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_that_differ_in_case_and_spaces_alone_are_in_one_part(read: Read, tmp_path: Path, seed: int) -> None:
+    rows = [{"text": text, "label": n % 2} for n in range(90) for text in (f"Row  {n} ", f"row {n}")]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parts = [
+        {text.lower().split()[1] for text in texts(part)}
+        for part in read(split_seed=seed, validation_fraction=0.3).values()
+    ]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 90
+
+
+def test_a_text_of_train_in_other_case_is_counted_in_test(
+    files_config: Callable[..., DataConfig], tmp_path: Path
+) -> None:
+    config = files_config(
+        test=write(tmp_path / "test.jsonl", 10, " TEXT"), validation=write(tmp_path / "new.jsonl", 6, "new")
+    )
+    (note,) = load_corpus(source_of(config), config).notes
+    assert note.startswith("data=files: 10 of 10 test texts are in train or validation too")
+
+
+def test_a_vocabulary_that_lacks_a_third_of_the_tokens_is_said(
+    files_config: Callable[..., DataConfig], tmp_path: Path
+) -> None:
+    parts = {part: write(tmp_path / f"{part}.jsonl", 6, part) for part in ("validation", "test")}
+    config = files_config(**parts, minimum_frequency=2)  # of "text 0" to "text 39" no number
+    (note,) = load_corpus(source_of(config), config).notes
+    assert note.startswith("data=files: 50% of train's tokens are too rare for its vocabulary; give another data.tok")
+
+
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_texts_of_train_in_another_part_are_counted_each_time(
     files_config: Callable[..., DataConfig], tmp_path: Path, part: str

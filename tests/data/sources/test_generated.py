@@ -325,10 +325,13 @@ def test_test_reviews_can_have_lags_of_their_own_as_many_of_each_with_both_label
     assert (found["train"], found["validation"]) == (usual["train"], usual["validation"])
 
 
-@pytest.mark.parametrize("lags", [[], [0, 5]])
-def test_lags_of_test_reviews_below_one_are_refused(generated_config: Config, lags: list[int]) -> None:
-    with pytest.raises(UserError, match=r"data\.test_lags=.*: expected numbers of 1 or more, or null"):
-        source_of(generated_config(test_lags=lags))
+@pytest.mark.parametrize("lags", [{"test_lags": []}, {"test_lags": [0, 5]}, {"test_lags": [5], "test_max_lag": 9}])
+def test_lags_of_test_reviews_below_one_or_beside_a_longest_one_are_refused(
+    generated_config: Config, lags: dict[str, Any]
+) -> None:
+    expected = r"data\.test_lags=.*: expected numbers of 1 or more, without data\.test_max_lag; or null"
+    with pytest.raises(UserError, match=expected):
+        source_of(generated_config(**lags))
 
 
 @pytest.mark.parametrize(

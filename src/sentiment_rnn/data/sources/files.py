@@ -28,7 +28,7 @@ class Files:
     text_column: str
     """Column of the texts."""
     label_column: str
-    """Column of the labels: 0 or 1, neg or pos, negative or positive."""
+    """Column of the labels: 0 or 1, false or true, neg or pos, negative or positive."""
     group_column: str | None
     """Column of `train`, of what a text is about, a product say: parts are held out in whole groups; null: by text."""
     validation_fraction: float
@@ -84,14 +84,14 @@ class Files:
                 f"({what})"
             )
             total -= sizes[part]
-        known = {review.text for review in reviews["train"]}
+        known = {_read_alike(review.text) for review in reviews["train"]}
         for part, where in (("validation", "train"), ("test", "train or validation")):
-            if count := sum(review.text in known for review in reviews[part]):
+            if count := sum(_read_alike(review.text) in known for review in reviews[part]):
                 found.append(
                     f"data=files: {count} of {sizes[part]} {part} texts are in {where} too; the {part} score reads too "
                     "high"
                 )
-            known |= {review.text for review in reviews[part]}
+            known |= {_read_alike(review.text) for review in reviews[part]}
         return found
 
     @property
@@ -113,7 +113,7 @@ class Files:
                     raise UserError(
                         f"{path}, {place}: no {group_column}; every row needs one, or leave data.group_column out"
                     )
-                reviews.append(Review(text, label, rating=0, group=group or name, name=name))
+                reviews.append(Review(text, label, rating=0, group=group or _read_alike(text), name=name))
         return reviews
 
     def _check_labels(self, part: str, reviews: list[Review]) -> None:
@@ -128,3 +128,8 @@ class Files:
     def _held_out(self, reviews: list[Review], part: str) -> tuple[list[Review], list[Review]]:
         key = f"{part}_fraction"
         return split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
+
+
+def _read_alike(text: str) -> str:
+    """The same for copies that differ in case and spaces alone: most tokenizers split them alike."""
+    return " ".join(text.lower().split())

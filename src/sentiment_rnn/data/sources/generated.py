@@ -92,8 +92,8 @@ class Generated:
         shortest = 2 if self.lags == "mixed" else 1
         at_least(self, "data.", max_lag=shortest, test_max_lag=shortest, distractors=0)
         probability(self, "data.", "opening_fraction")
-        if self.test_lags is not None and (not self.test_lags or min(self.test_lags) < 1):
-            refuse("data.test_lags", self.test_lags, "numbers of 1 or more, or null")
+        if self.test_lags is not None and (not self.test_lags or min(self.test_lags) < 1 or self.test_max_lag):
+            refuse("data.test_lags", self.test_lags, "numbers of 1 or more, without data.test_max_lag; or null")
         fraction(self, "data.", "validation_fraction")
 
     def fingerprint(self) -> str:

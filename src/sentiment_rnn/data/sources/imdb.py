@@ -14,6 +14,7 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -109,7 +110,7 @@ class Imdb:
                     f"{path}: {differs}; get a fresh copy, or set data.verify=false if it is meant to differ"
                 )
         except UserError as error:
-            if path != self._kept:
+            if path != self._kept or not os.access(path, os.R_OK):
                 raise
             log.warning("%s: damaged (%s), so it is removed", path, error)
             path.unlink()
@@ -119,7 +120,8 @@ class Imdb:
         )
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
         if self.archive and not differs and not self._kept.exists():  # what was downloaded stays
-            _keep(self._kept, texts, films)
+            with suppress(OSError):  # what is written next says that a disk is full
+                _keep(self._kept, texts, films)
         return {"train": train, "validation": validation, "test": test}
 
     def unlabelled(self, reviews: dict[str, list[Review]]) -> tuple[list[Review], list[str]]:

@@ -114,4 +114,4 @@ class Lru(Recurrent):
         return LruLayer(input_size, self.hidden_size, *self.ring)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """A layer is drawn as it is made."""
+        """A layer is drawn as it is made, whatever `recurrent_init` says."""

@@ -30,7 +30,7 @@ class Recurrent(nn.Module):
         bidirectional: a second net reads each review from its own end, not from the padding.
         dropout: between layers.
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
-            `identity`, or `uniform`: PyTorch's, of all weights.
+            `identity`, or `uniform`: PyTorch's, of all weights but for gates whose start has an argument of its own.
         recurrent_gain: what the recurrent weights are multiplied by at first.
         weight_dropout: probability that an element of a W_h is 0 in training: DropConnect (Wan et al. 2013) on the
             recurrent matrix (Merity et al. 2018, section 2). One mask holds for all steps of a batch, so the encoder
@@ -139,11 +139,9 @@ class Recurrent(nn.Module):
     def initialize(self, layer: AnyLayer) -> None:
         """Set the weights of one layer and direction at the start. But for `uniform`: Glorot for the input, zero for
         the bias."""
+        starts = {"identity": nn.init.eye_, "orthogonal": nn.init.orthogonal_, "uniform": lambda gate: gate}
         for gate in recurrent_matrices(layer):
-            if self.recurrent_init == "identity":
-                nn.init.eye_(gate)
-            elif self.recurrent_init == "orthogonal":
-                nn.init.orthogonal_(gate)
+            starts[self.recurrent_init](gate)
             gate.mul_(self.recurrent_gain)
         if self.recurrent_init == "uniform":
             return
