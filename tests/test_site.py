@@ -158,7 +158,7 @@ def test_a_page_fits_its_window_and_its_figures_can_be_read(
 
 @pytest.mark.slow
 def test_the_search_finds_a_page_from_disk(opened: Callable[..., webdriver.Chrome]) -> None:
-    browser = opened("search.html?q=denormal")
+    browser = opened("search.html?q=neighbor")
     WebDriverWait(browser, 10).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#search-results li a"))
     found = [link.get_attribute("href") for link in browser.find_elements(By.CSS_SELECTOR, "#search-results li a")]
     assert any("/experiments/benchmarks/README.html" in address for address in found)
