@@ -32,7 +32,7 @@ from servers import Server, sqlite_server
 # The same examples in each run, however long one takes beside others.
 settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
-# A store of whoever runs the tests is not theirs.
+# The tests use no store of the person who runs them.
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 # A shell that starts the tests in the background has it ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -41,7 +41,7 @@ from sentiment_rnn.tracking.store import Store
 SMALL = [
     "data=generated", "data.train_reviews=400", "data.test_reviews=100", "data.max_lag=10", "data.batch_size=20",
     "encoder.hidden_size=16", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
-    "tracking.system_metrics=false", "optimizer.learning_rate=0.01",
+    "tracking.system_metrics=false", "trainer=cpu", "optimizer.learning_rate=0.01",
 ]  # fmt: skip
 
 

@@ -151,7 +151,7 @@ def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> Non
     machine.setattr(torch.cuda, "is_available", lambda: True)
     machine.setattr(torch.cuda, "device_count", lambda: 2)
     check_device(composed("trainer.devices=2"))
-    with pytest.raises(UserError, match=r"^trainer.devices=4: torch sees 2 GPUs here; give fewer"):
+    with pytest.raises(UserError, match=r"^trainer.devices=4: expected at most 2, the GPUs that torch sees here"):
         check_device(composed("trainer.devices=4"))
 
 

@@ -19,7 +19,8 @@ from stored_runs import runs_in
 
 SMALL = (
     "data=files", "data.batch_size=20", "data.minimum_frequency=1", "encoder.hidden_size=8", "embedding.size=8",
-    "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false", "optimizer.learning_rate=0.03",
+    "trainer.epochs=1", "trainer.threads=1", "tracking.system_metrics=false", "trainer=cpu",
+    "optimizer.learning_rate=0.03",
 )  # fmt: skip
 Row = tuple[str, object, str]
 """Text, label, product."""

@@ -165,3 +165,15 @@ def test_each_device_but_the_first_draws_noise_of_its_own() -> None:
     torch.manual_seed(7)
     assert noise[0] == torch.rand(1).item()
     assert len({*noise}) == 3
+
+
+def test_of_the_devices_of_a_resumed_run_the_first_alone_goes_on_from_the_random_states_of_the_checkpoint() -> None:
+    torch.manual_seed(7)
+    position = {"torch": torch.get_rng_state(), "cuda": None, "within_epoch": True}
+    expected = torch.rand(1).item()
+    for rank, same in ((0, True), (1, False)):
+        callback = ResumePosition()
+        callback.resumed = position
+        torch.manual_seed(8)
+        callback.on_train_batch_start(cast(pl.Trainer, SimpleNamespace(global_rank=rank)), Mock())
+        assert (torch.rand(1).item() == expected) == same

@@ -24,7 +24,7 @@ from stored_runs import runs_in
 
 SMALL = (
     "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10",
-    "data.batch_size=20", "embedding.size=8", "trainer.epochs=1", "tracking.system_metrics=false",
+    "data.batch_size=20", "embedding.size=8", "trainer.epochs=1", "tracking.system_metrics=false", "trainer=cpu",
     "tracking.record=results",
 )  # fmt: skip
 

@@ -30,7 +30,7 @@ class RunConfig:
     """Seed of the weights, of dropout and of the order of the data."""
     precision: str = MISSING
     """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it. Without hardware
-    support, bfloat16 is slow, and an LSTM runs in float32. With bfloat16 on a GPU, all layers but those
+    support, bfloat16 is slow, and an LSTM runs in float32. With bfloat16 on a GPU, all recurrent layers but those
     of minGRU, minLSTM and LRU run in float32, PyTorch's with TF32 (not tried)."""
     task: TaskConfig = MISSING
     # Any: an encoder may have keys of its own; `checked` makes an EncoderConfig of it.

@@ -21,7 +21,7 @@ class TrainerConfig:
     nodes: int = MISSING
     """Machines."""
     strategy: str = MISSING
-    """Lightning's strategy: `auto`, `ddp`, …; none that forks, spawns or cuts weights to pieces (fsdp, deepspeed)."""
+    """Lightning's strategy: `auto`, `ddp`, …; none that forks, spawns or shards weights."""
     threads: int | None = MISSING
     """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
     devices and jobs. `encoder=bag` sets 1."""

@@ -217,8 +217,8 @@ def _write(
     tokens_of = splitter(config.tokenizer)
     every = itertools.chain.from_iterable(reviews.values())
     with tqdm(every, "Tokenizing", total, unit=" reviews", disable=None, leave=False) as progress:
-        one: dict[str, str] = {}  # object for each token, in place of one for each time that it occurs
-        documents = ([one.setdefault(word, word) for word in tokens_of(review.text)] for review in progress)
+        interned: dict[str, str] = {}  # one object for each distinct token
+        documents = ([interned.setdefault(word, word) for word in tokens_of(review.text)] for review in progress)
         tokens = {split: [*itertools.islice(documents, len(found))] for split, found in reviews.items()}
     made = tokenizer is None
     if tokenizer is None:

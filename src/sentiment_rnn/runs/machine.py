@@ -53,9 +53,8 @@ def check_device(config: RunConfig) -> None:
     """Raise `UserError` for a GPU that is not there, or more of them than there are."""
     given = config.trainer
     if runtime.on_gpu(given.accelerator) and given.devices > torch.cuda.device_count():
-        raise UserError(
-            f"trainer.devices={given.devices}: torch sees {torch.cuda.device_count()} GPUs here; give fewer"
-        )
+        count = torch.cuda.device_count()
+        raise UserError(f"trainer.devices={given.devices}: expected at most {count}, the GPUs that torch sees here")
     if given.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError(
             f"trainer.accelerator=gpu: torch {torch.__version__} sees no CUDA device here; choose trainer=cpu or "
@@ -64,15 +63,14 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for a strategy that is unknown or cuts weights, a class that cannot be imported or of another
-    kind, an encoder that refuses its arguments, or a pooling that does not fit."""
+    """Raise `UserError` for a strategy that is unknown or shards weights, a class that cannot be imported or is of
+    another kind, an encoder that refuses its arguments, or a pooling that does not fit."""
     strategies = ("auto", *StrategyRegistry.available_strategies())
-    # Those that cut weights to pieces would clip each piece by its own norm, and decay none.
-    if config.trainer.strategy not in strategies or config.trainer.strategy.startswith(("fsdp", "deepspeed")):
-        raise UserError(
-            f"trainer.strategy={config.trainer.strategy}: no strategy of Lightning with whole weights; expected auto, "
-            "ddp or another of its documentation"
-        )
+    given = f"trainer.strategy={config.trainer.strategy}"
+    if config.trainer.strategy not in strategies:
+        raise UserError(f"{given}: no strategy of Lightning; expected auto, ddp or another of its documentation")
+    if config.trainer.strategy.startswith(("fsdp", "deepspeed")):
+        raise UserError(f"{given}: shards the weights, and gradients would be clipped by shard; give auto or ddp")
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
         kind = module_class(pooling._target_, "pooling._target_")

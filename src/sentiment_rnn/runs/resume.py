@@ -53,7 +53,7 @@ class ResumePosition(pl.Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Go on from the random states, once all that Lightning does before the first batch is done."""
-        if self.resumed is None or trainer.global_rank:  # whose random states are in no checkpoint
+        if self.resumed is None or trainer.global_rank:  # a checkpoint has those of rank 0
             return
         torch.set_rng_state(self.resumed["torch"].cpu())
         if self.resumed["cuda"] is not None and pl_module.device.type == "cuda":

@@ -84,14 +84,14 @@ class Files:
                 f"({what})"
             )
             total -= sizes[part]
-        known = {_read_alike(review.text) for review in reviews["train"]}
+        known = {normalized(review.text) for review in reviews["train"]}
         for part, where in (("validation", "train"), ("test", "train or validation")):
-            if count := sum(_read_alike(review.text) in known for review in reviews[part]):
+            if count := sum(normalized(review.text) in known for review in reviews[part]):
                 found.append(
                     f"data=files: {count} of {sizes[part]} {part} texts are in {where} too; the {part} score reads too "
                     "high"
                 )
-            known |= {_read_alike(review.text) for review in reviews[part]}
+            known |= {normalized(review.text) for review in reviews[part]}
         return found
 
     @property
@@ -113,7 +113,7 @@ class Files:
                     raise UserError(
                         f"{path}, {place}: no {group_column}; every row needs one, or leave data.group_column out"
                     )
-                reviews.append(Review(text, label, rating=0, group=group or _read_alike(text), name=name))
+                reviews.append(Review(text, label, rating=0, group=group or normalized(text), name=name))
         return reviews
 
     def _check_labels(self, part: str, reviews: list[Review]) -> None:
@@ -130,6 +130,6 @@ class Files:
         return split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
 
 
-def _read_alike(text: str) -> str:
-    """The same for copies that differ in case and spaces alone: most tokenizers split them alike."""
+def normalized(text: str) -> str:
+    """The text in lower case with single spaces: most tokenizers split copies alike that differ in these alone."""
     return " ".join(text.lower().split())
