@@ -533,10 +533,10 @@ def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() ->
     page = (REPOSITORY / "experiments" / "imdb" / "new_cells.md").read_text()
     leads = (100 * (fmean(of) - fmean(lstm)) for of in (min_gru, slstm, lru))
     said = (
-        f"Mean test accuracy is {next(leads):.1f} points above the LSTM's for the minGRU (two layers, half as many "
-        "encoder parameters),"
+        f"The two-layer minGRU is {next(leads):.1f} points more accurate than the LSTM, with half as many encoder "
+        "parameters;"
     )
-    assert said + " {:.1f} for the sLSTM and {:.1f} for the LRU.".format(*leads) in page
+    assert said + " the sLSTM is {:.1f} and the LRU {:.1f} points more accurate.".format(*leads) in page
     assert leading(slstm, bag) == leading(lru, bag) == 0
     assert f"above the bag of words in {leading(min_gru, bag)} of {len(bag)} seeds, the others in none." in page
     pooled = [100 * fmean(accuracies_of("new_cells", f"{arm}_mean_max")) for arm in ("min_gru", "slstm", "lstm", "lru")]

@@ -187,7 +187,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     films = np.load(folders["imdb"] / FILMS)
     whole = {name: of for name, of in right.items() if len(of) >= ROWS[name].seeds}
     claims = evidence.protocol.claims
-    verdicts = {claim.id: judged_so for claim in claims if (judged_so := verdict(claim.id, whole, films))}
+    verdicts = {claim.id: found for claim in claims if (found := verdict(claim.id, whole, films))}
     if own not in ("pretrained", PARTS):
         return Findings({}, verdicts)
     rows = pd.concat([read_results(folders["imdb"]), table])

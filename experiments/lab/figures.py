@@ -78,12 +78,8 @@ def shares(evidence: Evidence) -> Figure:
     """Share of seeds that succeed: a panel for each of a few conditions, or for each arm where there are more."""
     if len(evidence.conditions) <= MOST_ROWS:
         return share_rows(evidence)
-    trained = {sweep.condition for sweep in evidence.protocol.sweeps}  # not the lags beside these, tested alone
-    shares = {
-        arm: {lag: share for lag, share in evidence.shares_by_lag(arm).items() if str(lag) in trained}
-        for arm in evidence.arms
-    }
-    return share_panels({arm: of for arm, of in shares.items() if of}, evidence.study.arms)
+    shares = {arm: of for arm in evidence.arms if (of := evidence.shares_where_trained(arm))}
+    return share_panels(shares, evidence.study.arms)
 
 
 @styled

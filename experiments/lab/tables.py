@@ -51,12 +51,8 @@ def spans(evidence: Evidence) -> Table:
     """The span of each arm, for a page whose figure shows the shares: over the lags at which it was trained, where each
     training had one, and not those beside it."""
     unfiltered = replace(evidence, scores=evidence.every)
-    trained = {sweep.condition for sweep in evidence.protocol.sweeps if sweep.compared} & {*evidence.conditions}
-    rows = []
-    for arm in unfiltered.arms:
-        by_lag = unfiltered.shares_by_lag(arm)
-        of_training = {lag: share for lag, share in by_lag.items() if str(lag) in trained}
-        rows.append((evidence.label(arm), str(span(by_lag if evidence.protocol.among else of_training))))
+    shares_of = unfiltered.shares_by_lag if evidence.protocol.among else unfiltered.shares_where_trained
+    rows = [(evidence.label(arm), str(span(shares_of(arm)))) for arm in unfiltered.arms]
     title = "Longest lag up to which the lower bound of the share that succeeds is above one half"
     return Table(title, ("arm", "lag [tokens]"), rows)
 

@@ -137,12 +137,15 @@ def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[A
     labels = {arm: ", ".join([group[0].label, *arm[1:]]) for arm, group in groups.items()}
     several = Counter(labels.values())
     names = {arm: ", ".join(arm) for arm in groups}
-    return _in_order(
-        [
-            Arm(names[arm], sorted(group, key=lambda run: run.seed), label if several[label] == 1 else names[arm])
-            for (arm, group), label in zip(groups.items(), labels.values(), strict=True)
-        ]
-    )
+    arms = [
+        Arm(
+            names[arm],
+            sorted(group, key=lambda run: run.seed),
+            labels[arm] if several[labels[arm]] == 1 else names[arm],
+        )
+        for arm, group in groups.items()
+    ]
+    return _in_order(arms)
 
 
 def _in_order(arms: Sequence[Arm]) -> list[Arm]:

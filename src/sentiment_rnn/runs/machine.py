@@ -52,8 +52,7 @@ def threads_of(trainer: TrainerConfig) -> int:
 def check_device(config: RunConfig) -> None:
     """Raise `UserError` for a GPU that is not there, or more of them than there are."""
     given = config.trainer
-    if runtime.on_gpu(given.accelerator) and given.devices > torch.cuda.device_count():
-        count = torch.cuda.device_count()
+    if runtime.on_gpu(given.accelerator) and given.devices > (count := len(runtime.visible_gpus())):
         raise UserError(f"trainer.devices={given.devices}: expected at most {count}, the GPUs that torch sees here")
     if given.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError(

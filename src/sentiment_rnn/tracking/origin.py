@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -62,17 +63,16 @@ def git_commit() -> str | None:
     """The commit of the git folder that this file is in, be it that around an environment, with `-dirty` where its code
     or configuration was changed since; results may be, which a study writes. None where this file is in no such folder.
     """
-
-    def git(*words: str) -> str:
-        place = Path(__file__).parent
-        done = subprocess.run(["git", *words], cwd=place, capture_output=True, text=True, check=True, timeout=10)
-        return done.stdout.strip()
-
+    status = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", *(f":/*.{ending}" for ending in CODE))
-        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+        said = subprocess.run(
+            [*status, "--", *(f":/*.{ending}" for ending in CODE)],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
+        ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
+    commit = re.search(r"^# branch.oid (\w+)$", said, re.MULTILINE)  # none in a folder without commits
+    return commit and commit[1] + ("-dirty" if re.search("^[^#]", said, re.MULTILINE) else "")
 
 
 def processor_name(accelerator: str) -> str:
