@@ -33,6 +33,7 @@ from sentiment_rnn.tracking.store import open_store
 
 WRONG_OVERRIDES = {
     "encoder.hiden_size=8": "did you mean hidden_size?",
+    "encoder.hidden-size=8": "encoder.hidden-size: no such key; did you mean hidden_size?",
     "encoder.hidden_size=-1": "encoder.hidden_size=-1: expected a number of at least 1",
     "encoder.weight_dropout=1": "encoder.weight_dropout=1.0: expected a probability of at least 0 and below 1",
     "encoder.hidden_size=wide": "could not be converted to Integer",
@@ -54,6 +55,8 @@ WRONG_OVERRIDES = {
     "encodr=lstm": "encodr: no such key; did you mean encoder?",
     "optimiser=sgd": "optimiser: no such key; did you mean optimizer?",
     "experimnt=demo": "experimnt: no such key; did you mean experiment?",
+    "hydra/launcher=joblib": "hydra/launcher=joblib: only a sweep has it; give -m",
+    "hydra/sweeper=search": "hydra/sweeper=search: only a sweep has it; give -m",
     "hydra/lancher=joblib": "hydra/lancher: no such key; did you mean hydra/launcher?",
     "trainer.solved_score=0.9": "trainer.solved_score: no such key; it is called trainer.target_score now",
     "data.max_distance=50": "data.max_distance: no such key; it is called data.max_lag now",
@@ -86,6 +89,8 @@ WRONG_OVERRIDES = {
     "trainer.strategy=fsdp": "trainer.strategy=fsdp: shards the weights, and gradients would be clipped by shard",
     "optimizer._target_=torch.nn.Linear": "optimizer._target_=torch.nn.Linear: no optimizer; expected the class of one",
     "optimizer._target_=torch.add": "optimizer._target_=torch.add: no optimizer; expected the class of one",
+    "encoder._target_=math": "encoder._target_=math: expected a class, not module",
+    "data._target_=math.pi": "data._target_=math.pi: expected a class, not float",
     "encoder._target_=math.sqrt": "encoder._target_=math.sqrt: no torch module",
     "encoder._target_=torch.nn.ReLU": "encoder._target_=torch.nn.ReLU: no encoder, since it has no output_size",
     "pooling._target_=math.sqrt": "pooling._target_=math.sqrt: no torch module",
@@ -142,6 +147,25 @@ def test_a_sweep_with_one_wrong_job_starts_none(override: str, said: str, tmp_pa
     assert said in refused(tmp_path, "-m", override, f"data.directory={tmp_path}/data")
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_several_choices_of_a_group_are_no_list(tmp_path: Path, refused: Refused) -> None:
+    assert "list" not in refused(tmp_path, "encoder=rnn,lstm")
+
+
+@pytest.mark.parametrize("override", ["data=imdb", "pooling=mean"])
+def test_a_group_that_the_task_does_not_have_is_refused(override: str, tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "task=adding", override)
+    assert line == f"error: {override.partition('=')[0]}: this task has none; leave it out"
+
+
+@pytest.mark.parametrize("flags", [[], ["-m"]])
+def test_a_damaged_file_of_ones_own_is_one_line(flags: list[str], tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "mine.yaml").write_text("_target_: x.Y\nlabel: RNN: mine\n")
+    line = refused(tmp_path, *flags, "--config-dir", str(tmp_path), "encoder=mine")
+    assert "mapping values are not allowed" in line
+    assert 'mine.yaml", line 2' in line
 
 
 @pytest.mark.parametrize("override", ["encoder=glob([rnn,b*])", "encoder=choice(rnn,bag)"])

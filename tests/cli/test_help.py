@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from processes import environment, run_command
 from sentiment_rnn import __version__
+from sentiment_rnn.cli.commands import path
 from sentiment_rnn.cli.help import COMMANDS, SECTIONS, USUAL, all_keys, help_of_train, keys_of, purpose_of
 from sentiment_rnn.cli.main import is_train_completed, main
 from sentiment_rnn.cli.train import as_hydra_reads_it, flags_first
@@ -234,6 +235,12 @@ def test_the_folder_of_all_runs_may_begin_at_home(given: str, monkeypatch: pytes
     monkeypatch.setenv("HOME", "/home/me")
     assert run_config(as_hydra_reads_it(f"++tracking.directory={given}")).tracking.directory == "/home/me/my runs"
     assert as_hydra_reads_it("tracking.directory=~nobody/runs") == "tracking.directory=~nobody/runs"
+
+
+def test_a_path_of_a_flag_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert path("~/results") == Path("/home/me/results"), "as in --output=~/results, which a shell leaves as it is"
+    assert path("~nobody_here/results") == Path("~nobody_here/results")
 
 
 @pytest.mark.parametrize(

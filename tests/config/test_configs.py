@@ -17,7 +17,7 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.callback import job_configs, job_overrides, plan_of
+from sentiment_rnn.runs.callback import check_encoder_keys, job_configs, job_overrides, plan_of
 
 CHOICES = sorted(
     path.relative_to(CONFIGURATION).with_suffix("").as_posix()
@@ -103,6 +103,21 @@ def test_jobs_that_differ_in_their_seed_are_what_hydra_composes_of_each() -> Non
     assert [job[:2] for job in jobs] == [
         ["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=19"], ["encoder=lstm", "seed=18"],
     ]  # fmt: skip
+
+
+def test_a_seed_counts_in_a_sweep_however_it_is_given() -> None:
+    config = composed("experiment=demo", "hydra.mode=MULTIRUN", "++seed=5")
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        assert {job.seed for job in job_configs(config, job_overrides(config))} == {5}
+
+
+def test_a_key_that_no_encoder_of_the_jobs_has_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    gru, lstm = (composed(f"encoder={encoder}", "encoder.chrono_steps=400") for encoder in ("gru", "lstm"))
+    check_encoder_keys(gru, [checked(gru)])
+    assert caplog.messages == ["encoder.chrono_steps: has no effect, since none of these encoders has it"]
+    caplog.clear()
+    check_encoder_keys(gru, [checked(gru), checked(lstm)])
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize(("given", "together"), [((), 4), (("hydra.sweeper.max_batch_size=2",), 2)])

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_rnn.environment import libraries_are_loaded
@@ -25,6 +26,11 @@ def new_parser(name: str, meaning: str | None) -> argparse.ArgumentParser:
         help="an MLflow server instead (default: MLFLOW_TRACKING_URI)",
     )  # fmt: skip
     return parser
+
+
+def path(given: str) -> Path:
+    """A type of option: a path, in which a shell may have left ~, as in `--output=~/results`."""
+    return Path(os.path.expanduser(given))  # noqa: PTH111  # which leaves a user whom nobody knows
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:

@@ -8,10 +8,9 @@ sentiment-rnn compare rnn_vs_lstm --tracking-uri http://127.0.0.1:5000
 import argparse
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import add_experiment, new_parser, opened_store
+from sentiment_rnn.cli.commands import add_experiment, new_parser, opened_store, path
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def main() -> None:
         "sweeps", metavar="SWEEP", nargs="*",
         help="a study's name (its latest sweep), or a parent run's id or its beginning (default: the latest sweep)",
     )  # fmt: skip
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write results, table and figure there")
+    parser.add_argument("--output", type=path, metavar="FOLDER", help="write results, table and figure there")
     parser.add_argument(
         "--panel", dest="panels", metavar="NAME", action="append", default=[],
         help="a panel of the figure: accuracy, lag, validation, gradients, or a metric such as test/f1; may be "

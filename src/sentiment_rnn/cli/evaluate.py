@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import new_parser
+from sentiment_rnn.cli.commands import new_parser, path
 from sentiment_rnn.cli.trained_model import TrainedModel, add_arguments, open_model
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Read the command line and evaluate."""
     parser = new_parser("evaluate", __doc__)
-    parser.add_argument("files", nargs="+", type=Path, help="labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet")
+    parser.add_argument("files", nargs="+", type=path, help="labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet")
     parser.add_argument("--text", default="text", metavar="COLUMN", help="the texts (default: %(default)s)")
     parser.add_argument(
         "--label",

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import new_parser
+from sentiment_rnn.cli.commands import new_parser, path
 from sentiment_rnn.cli.trained_model import add_arguments, open_model
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import SHORTEST_ID
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--against", metavar="NAME", help="another model beside it: a registered one, or a run's id or its beginning"
     )
-    parser.add_argument("--output", type=Path, default=Path("inspection.html"), help="the page (default: %(default)s)")
+    parser.add_argument("--output", type=path, default=Path("inspection.html"), help="the page (default: %(default)s)")
     add_arguments(parser)
     write_inspection(parser.parse_args())
 

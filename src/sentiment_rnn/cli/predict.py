@@ -9,10 +9,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import new_parser
+from sentiment_rnn.cli.commands import new_parser, path
 from sentiment_rnn.cli.trained_model import add_arguments, open_model
 from sentiment_rnn.errors import UserError
 
@@ -28,7 +27,7 @@ def main() -> None:
         "texts", nargs="*", help="texts; without any and without --file, or as -, one text per line is read"
     )
     parser.add_argument(
-        "--file", type=Path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"
+        "--file", type=path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"
     )
     parser.add_argument("--text", default="text", metavar="COLUMN", help="its column (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one answer per line, in JSON")

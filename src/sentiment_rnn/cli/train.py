@@ -45,8 +45,7 @@ def main() -> None:
 
 def flags_first(arguments: list[str]) -> list[str]:
     """Hydra's flags before the overrides: its parser refuses an override before `-m` and another behind it."""
-    overrides = [a for a in arguments if ("=" in a and not a.startswith("-")) or a.startswith("~")]
-    return [a for a in arguments if a not in overrides] + overrides
+    return sorted(arguments, key=lambda a: ("=" in a and not a.startswith("-")) or a.startswith("~"))
 
 
 def as_hydra_reads_it(argument: str) -> str:

@@ -33,12 +33,22 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
     """The class, or function, that `target` names; its module is imported.
 
     Raises:
-        UserError: it cannot be imported.
+        UserError: it cannot be imported, or is something else.
     """
     try:
-        return typing.cast(type[Any], resolve_name(target))
+        found = resolve_name(target)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{key}={target}: cannot be imported ({error})") from error
+        raise UserError(
+            f"{key}={target}: cannot be imported ({error})"
+            + (
+                "; a module is looked for in PYTHONPATH, with python -m also in the current folder"
+                if isinstance(error, ModuleNotFoundError)
+                else ""
+            )
+        ) from error
+    if not callable(found):
+        raise UserError(f"{key}={target}: expected a class, not {type(found).__name__}")
+    return typing.cast(type[Any], found)
 
 
 def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import re
 
+import yaml
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -16,8 +17,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 HYDRAS = ("hydra/launcher", "hydra/sweeper", "hydra/callbacks")
 """Groups of Hydra's that a command line chooses from."""
 SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer)
-CLASSES = {name: one for subject in SUBJECTS for name, one in vars(subject).items() if dataclasses.is_dataclass(one)}
-FIELDS = {name: dataclasses.fields(one) for name, one in CLASSES.items()}
+FIELDS = {
+    name: dataclasses.fields(one)
+    for subject in SUBJECTS
+    for name, one in vars(subject).items() if dataclasses.is_dataclass(one)
+}  # fmt: skip
 """Fields of the schema's classes."""
 FILLED = {field.name for fields in FIELDS.values() for field in fields if str(field.type).startswith("dict")}
 """Keys that are dictionaries, `options` say, which a user fills."""
@@ -27,6 +31,8 @@ def line_of(error: BaseException) -> str | None:
     """The one line for an error that a user can mend; None for any other, which keeps its traceback."""
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return describe(error)
+    if isinstance(error, yaml.YAMLError):
+        return " ".join(str(error).split())
     if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | FileExistsError):
         return f"{error.filename}: {error.strerror}; choose a folder that can be written"
     if isinstance(error, OSError) and error.errno in NO_ROOM:
@@ -52,9 +58,9 @@ def describe(error: BaseException) -> str:
     """Message of an error: what was given and what was expected, without the libraries' inner names."""
     if isinstance(error, UserError):
         return str(error)
-    causes = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
-    text = "\n".join(causes)
-    unknown = re.search(r"Key '([\w/]+)' (?:is )?not in '?(\w+)'?(?:\s+full_key: (\S+))?", text)
+    causes = [error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else []
+    text = "\n".join(map(str, [error, *causes]))
+    unknown = re.search(r"Key '([\w/-]+)' (?:is )?not in '?(\w+)'?(?:\s+full_key: (\S+))?", text)
     if unknown:
         key, owner, full_key = unknown.groups()
         path = full_key or key
@@ -66,26 +72,30 @@ def describe(error: BaseException) -> str:
         known = [field.name for field in FIELDS.get(owner, ())] or keys_of_group(group)
         if path != group:
             return unknown_key(path, known)
-        elsewhere = [f"{section}.{name}" for section in known if section in groups() for name in keys_of_group(section)]
-        return unknown_key(path, [*known, *(["experiment", *HYDRAS] if "encoder" in known else [])], elsewhere)
+        return unknown_key(
+            path,
+            [*known, *(["experiment", *HYDRAS] if "encoder" in known else [])],
+            elsewhere=[f"{one}.{name}" for one in known if one in groups() for name in keys_of_group(one)],
+        )
     if interval := re.search(r"parsing override '(.*)'\n.*while evaluating 'interval\(", text):
         return f"{interval[1]}: expected interval(LOW,HIGH), two numbers"
     if several := re.search(r"Ambiguous value for argument '(.*)'\n", text):
-        each = f"-m {several[1]} runs each in turn"
-        return f"{several[1]}: several values; {each}; in brackets they are a list, in quotes a text"
+        listed = "" if several[1].partition("=")[0] in groups() else "; in brackets they are a list, in quotes a text"
+        return f"{several[1]}: several values; -m {several[1]} runs each in turn{listed}"
     if fraction := re.search(r"override (\S+=\S+)\s+Value '.*' of type 'float' could not be converted to Int", text):
         return f"{fraction[1]}: expected a whole number; a search gives them with int(interval(LOW,HIGH))"
     if "BasicSweeper does not support" in text:
         return "hydra/sweeper: an interval(…) is searched; give hydra/sweeper=search, or values with commas"
     if pooled := re.search(r"In 'encoder/(\w+)': Could not override 'pooling'", text):
         return f"encoder={pooled[1]}: reads reviews alone, since other tasks have no pooling; expected another encoder"
+    if (absent := re.match(r"Could not override '(\w+)'", text)) and absent[1] in groups():
+        return f"{absent[1]}: this task has none; leave it out"
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
     if "hydra/launcher/submitit" in text:
         return "hydra/launcher: submitit is not here; install it: pip install '.[slurm]' in a clone"
     # Hydra's search path and OmegaConf's object types say nothing to a user.
-    text = text.split("Config search path")[0]
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in text.split("Config search path")[0].splitlines()]
     return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
 
 

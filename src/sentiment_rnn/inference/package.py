@@ -225,7 +225,10 @@ def _damage_in(folder: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {', '.join(HASHED)}") from error
     except DAMAGE as error:
-        raise UserError(f"{folder}: not a packaged model, or damaged ({_first_line(error)})") from error
+        raise UserError(
+            f"{folder}: not a packaged model, or damaged ({type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0][:LONGEST_REASON]})"
+        ) from error
 
 
 def _checked_files(folder: Path) -> tuple[dict[str, Any], Reading, Tokenizer]:
@@ -312,7 +315,3 @@ class _NothingDrawn(TorchFunctionMode):
 
 def _build(settings: dict[str, Any]) -> SentimentNetwork:
     return SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:LONGEST_REASON]}"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ from sentiment_rnn.tracking.sweeps import OpenSweep, end_killed_runs, jobs_left,
 
 TOLD_JOBS = ("tracking.parent", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs, which are none of what the user gave."""
+OF_SWEEPS = re.compile(r"hydra/(launcher|sweeper)=(?!basic$)")
+"""Overrides that a single run would take without a word."""
 NAMING_ENCODERS = ("optimizer.learning_rates", "optimizer.draws")
 """Dictionaries by the name of an encoder."""
 SEED = "seed="
@@ -66,8 +69,10 @@ class SweepCallback(Callback):
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
         with exit_on_user_error():
+            if of_sweeps := [one for one in config.hydra.overrides.hydra if OF_SWEEPS.match(one)]:
+                raise UserError(f"{of_sweeps[0]}: only a sweep has it; give -m")
             run = checked(config)
-            check_encoders_named(config, [run])
+            check_encoder_keys(config, [run])
             publish_left(prepare([run], here=True)[0])
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
@@ -76,7 +81,7 @@ class SweepCallback(Callback):
             prepare_launcher(config.hydra.launcher)
             plan, jobs, batch = plan_of(config)
             configs = job_configs(config, jobs)
-            check_encoders_named(config, configs)
+            check_encoder_keys(config, configs)
             for one in configs:
                 check_devices(config.hydra.launcher, one.trainer)
             here = runs_here(config.hydra.launcher)
@@ -157,9 +162,9 @@ def exit_on_user_error() -> Iterator[None]:
         raise SystemExit(f"error: {masked(line)}") from error
 
 
-def check_encoders_named(config: DictConfig, configs: list[RunConfig]) -> None:
-    """Refuse a rate or a draw that the command line gives an encoder that nobody has. A YAML file may name encoders of
-    other folders and other sweeps.
+def check_encoder_keys(config: DictConfig, configs: list[RunConfig]) -> None:
+    """Refuse a rate or a draw that the command line gives an encoder that nobody has, and warn of a key that
+    no job's encoder has. A YAML file may name encoders of other folders and other sweeps.
 
     Args:
         config: as Hydra composed it.
@@ -173,6 +178,8 @@ def check_encoders_named(config: DictConfig, configs: list[RunConfig]) -> None:
             given.append((section, name))
         elif override.key_or_group in NAMING_ENCODERS and isinstance(value, dict):
             given += [(override.key_or_group, str(name)) for name in value]
+        elif section == "encoder" and value is not None and all(getattr(one.encoder, name) is None for one in configs):
+            log.warning("encoder.%s: has no effect, since none of these encoders has it", name)
     if given:
         known = sorted({*encoder_names(), *(one.encoder.name for one in configs)})
         for section, name in given:
@@ -276,14 +283,14 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     composed: dict[tuple[str, ...], DictConfig] = {}
     configs = []
     for job in jobs:
-        arm = tuple(override for override in job if not override.startswith(SEED))
+        arm = tuple(override for override in job if not override.lstrip("+").startswith(SEED))
         if arm not in composed:
             for override in arm:
                 check_choice(override)  # of a YAML file's hydra.sweeper.params; the command line's were checked
             composed[arm] = loader.load_sweep_config(config, job)
         for override in job:
-            if override.startswith(SEED):
-                composed[arm].seed = override.removeprefix(SEED)  # the schema makes a number of it
+            if override.lstrip("+").startswith(SEED):
+                composed[arm].seed = override.lstrip("+").removeprefix(SEED)  # the schema makes a number of it
         configs.append(checked(composed[arm]))
     return configs
 
