@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -25,8 +26,10 @@ from sentiment_rnn.tracking import ownership
 from sentiment_rnn.tracking.names import IDENTITY_TAG, PARENT_TAG, TAKEN_OVER_TAG, WRITER_TAG
 from sentiment_rnn.tracking.ownership import OWNER, Owner, SweepLock, owner_in, started_at, this_process
 from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.results import SweepPlan
 from sentiment_rnn.tracking.start import start_or_resume_run, tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.sweeps import open_sweep
 
 ELSEWHERE = replace(this_process(), host="node7", machine="another", token="of node7")
 """A process on another machine, which this one cannot see."""
@@ -320,6 +323,16 @@ def test_a_server_that_fails_holds_up_no_release(store: Store, tmp_path: Path, m
         patched.setattr(store.client, "get_registered_model", fail)
         lock.release()
     store.client.delete_registered_model(lock.name)
+
+
+def test_a_sweep_that_cannot_begin_its_record_gives_its_lock_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(RunRecord, "begin", Mock(side_effect=OSError("no space")))
+        with pytest.raises(OSError, match="no space"):
+            open_sweep(store, TrackingConfig(None, str(store.directory), "here"), "full", "0123", SweepPlan([[]]))
+    SweepLock(store, "full", "0123", takeover=False).release()
 
 
 def test_of_hosts_that_begin_a_sweep_at_once_one_has_it(store: Store, tmp_path: Path) -> None:

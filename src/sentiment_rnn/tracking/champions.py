@@ -12,7 +12,7 @@ from sentiment_rnn.tracking.models import register, take_back
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
 from sentiment_rnn.tracking.results import RunResult, accuracy_of, data_digest_of, run_or_none, score_of
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import found_or_none
+from sentiment_rnn.tracking.store_errors import found_or_none, short_reason
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def register_best(
             others = take_back(store, name, [contest.alias for contest in contests])
             lines += [f"{name}@{alias} is taken back from version {version}" for alias, version in others.items()]
     except MlflowException as error:
-        raise UserError(f"model {name}: not registered ({str(error).splitlines()[0]})") from error
+        raise UserError(f"model {name}: not registered ({short_reason(error)})") from error
     return lines or [f"not registered: no run has {BEST_ACCURACY}"]
 
 

@@ -12,7 +12,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import PARENT_TAG, VERSION_TAG
 from sentiment_rnn.tracking.publish import Publisher
 from sentiment_rnn.tracking.record import RunRecord
-from sentiment_rnn.tracking.results import FINISHED
+from sentiment_rnn.tracking.results import FINISHED, run_or_none
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import short_reason
 
@@ -42,9 +42,8 @@ def log_evaluation(
     tags = {"sentiment_rnn.evaluation": name, VERSION_TAG: __version__, "sentiment_rnn.model_run": run_id}
     experiment = store.experiment_id
     try:
-        with contextlib.suppress(MlflowException):
-            parent = store.client.get_run(run_id).info
-            tags[PARENT_TAG], experiment = parent.run_id, parent.experiment_id
+        if parent := run_or_none(store, run_id):
+            tags[PARENT_TAG], experiment = run_id, parent.info.experiment_id
         if not experiment:
             raise UserError(f"{store.uri}: no experiment {store.experiment} there; nothing was recorded")
         made = store.client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags).info

@@ -23,7 +23,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.names import WRITER_TAG
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import STORE_ERRORS, is_missing, quick_answers
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, found_or_none, quick_answers
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -145,23 +145,22 @@ class SweepLock:
                     self.client.delete_registered_model(self.name)
         self.lock.release()
 
-    def _take(self, tries: int = 3) -> Owner | None:
+    def _take(self) -> Owner | None:
         """Take the server's lock; who has it where another process does."""
-        try:
-            self.client.create_registered_model(self.name, {OWNER: self.own.text()})
-        except MlflowException as error:
+        held: Owner | None = None
+        for _ in range(3):  # it may be released between the two requests
             try:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                self.client.create_registered_model(self.name, {OWNER: self.own.text()})
+                held = self.own
+            except MlflowException as error:
+                # The second where it is released while MLflow looks.
+                if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
                     raise
-                held = self._holder()
-            except MlflowException as gone:
-                if tries == 1 or not is_missing(gone):
-                    raise
-                return self._take(tries - 1)  # it was released meanwhile
-            if held.token != self.own.token:  # else the answer to an earlier attempt was lost
-                return held
-        self.taken = True
-        return None
+                held = found_or_none(self._holder)
+            if held:
+                break
+        self.taken = held is not None and held.token == self.own.token  # also where the answer to an attempt was lost
+        return None if self.taken else held or owner_in("")
 
     def _holder(self) -> Owner:
         return owner_in(self.client.get_registered_model(self.name).tags.get(OWNER, ""))

@@ -176,14 +176,14 @@ async def _answered(request: Request, call_next: RequestResponseEndpoint) -> Res
         return refusal("expected JSON: send it with the header Content-Type: application/json", 415)
     try:
         value = await request.json()
+        if path == INVOCATIONS:
+            if found := misplaced(value):
+                return refusal(found)
+            request._body = json.dumps(readable(value)).encode()
     except RecursionError:
         return refusal("the JSON is nested too deeply")
     except ValueError as error:
         return refusal(f"the body is no valid JSON: {error}")
-    if path == INVOCATIONS:
-        if found := misplaced(value):
-            return refusal(found)
-        request._body = json.dumps(readable(value)).encode()
     response: Any = await call_next(request)
     if response.status_code < 400:
         return response

@@ -44,7 +44,7 @@ from sentiment_rnn.tracking.record import RunRecord
 from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, is_finished, named_run
 from sentiment_rnn.tracking.reuse import finished_runs_for
 from sentiment_rnn.tracking.store import Store, storage_fault
-from sentiment_rnn.tracking.store_errors import no_answer, store_errors, until_answered
+from sentiment_rnn.tracking.store_errors import is_missing, store_errors, until_answered
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -252,7 +252,7 @@ def _parent(store: Store, parent: str) -> Run:
     try:
         return store.client.get_run(parent)
     except MlflowException as error:
-        if no_answer(error):
+        if not is_missing(error):
             raise
         raise NoSweepError(
             f"tracking.parent={parent}: no such run in {store.uri}; a job needs the store of its sweep, so give "

@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import yaml
@@ -99,20 +99,18 @@ def open_sweep(store: Store, config: TrackingConfig, study: str, digest: str, pl
         UserError: another process, on another machine maybe, runs this sweep; or the store refuses it.
     """
     publish_left(store)  # the end of the earlier sweep, maybe
-    with store_errors(store.uri, store.experiment, "EDIT"):
-        lock = SweepLock(store, masked(study)[:200], digest, config.takeover)
-        try:
+    with ExitStack() as held:
+        with store_errors(store.uri, store.experiment, "EDIT"):
+            lock = SweepLock(store, masked(study)[:200], digest, config.takeover)
+            held.callback(lock.release)
             run = _parent_run(store, config, study, digest, plan)
-        except BaseException:
-            lock.release()
-            raise
-    if run is None:
-        lock.release()
-        return None
-    record = RunRecord(store, run.info.run_id)
-    record.begin({ORDER_TAG: run.data.tags[ORDER_TAG]}, takeover=config.takeover)
-    record.log_text(yaml.safe_dump(plan.shown(), sort_keys=False), JOBS)
-    return OpenSweep(record, run, lock)
+        if run is None:
+            return None
+        record = RunRecord(store, run.info.run_id)
+        record.begin({ORDER_TAG: run.data.tags[ORDER_TAG]}, takeover=config.takeover)
+        record.log_text(yaml.safe_dump(plan.shown(), sort_keys=False), JOBS)
+        held.pop_all()  # from here on the open sweep releases it
+        return OpenSweep(record, run, lock)
 
 
 def _parent_run(store: Store, config: TrackingConfig, study: str, digest: str, plan: SweepPlan) -> Run | None:
