@@ -70,7 +70,7 @@ def test_the_documented_cell_is_placed_in_the_figure(mine: Path) -> None:
     assert re.search(r"about \d+ min left", done.stdout)
     assert "Exploratory: no protocol, no verdict." in done.stdout
     table = (mine / "runs" / "lag" / "update_gate_rnn" / "table.md").read_text(encoding="utf-8")
-    assert re.search(r"^\| UpdateGateRnn \|  \| \d/2 ", table, re.MULTILINE)
+    assert re.search(r"^\| UpdateGateRnn \(new\) \|  \| \d/2 ", table, re.MULTILINE)
     assert "| RNN, orthogonal | 20/20 (83–100) |" in table
     assert (mine / "runs" / "lag" / "update_gate_rnn" / "lag.png").stat().st_size > 10_000
     _, runs = runs_in(mine)

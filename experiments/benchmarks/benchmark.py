@@ -28,10 +28,6 @@ def new_parser(description: str | None, encoders: Sequence[str] = (), overrides:
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add(
-        "--output", type=Path, default=HERE, metavar="FOLDER",
-        help="write files here, and ratios into its README.md (default: %(default)s)",
-    )  # fmt: skip
     if encoders:
         add("--encoders", type=some_of(*encoders), default=",".join(encoders), help="some of %(default)s")
     if overrides:
@@ -48,7 +44,11 @@ def add_products(parser: argparse.ArgumentParser, default: str = "1024,2048,4096
 
 
 def parsed(parser: argparse.ArgumentParser, block: str) -> argparse.Namespace:
-    """The options given; raises `UserError` before any work where README.md lacks the block to write."""
+    """The options given, and where to write; raises `UserError` before any work where README.md lacks the block."""
+    parser.add_argument(
+        "--output", type=Path, default=HERE, metavar="FOLDER",
+        help="write files here, and ratios into its README.md (default: %(default)s)",
+    )  # fmt: skip
     arguments = parser.parse_args()
     find_block(arguments.output / "README.md", block)
     return arguments

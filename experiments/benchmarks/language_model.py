@@ -10,7 +10,6 @@ quick try:
     python experiments/benchmarks/language_model.py --repeats 1 --length 3 encoder.hidden_size=32 embedding.size=4
 """
 
-import argparse
 import resource
 import statistics
 import time
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from benchmark import new_parser
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import LanguageModelConfig
@@ -43,14 +43,13 @@ CUTOFFS = [2_000, 10_000]
 
 def main() -> None:
     """Print tokens a second, the shares of a step, and peak memory."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, overrides="a run")
     parser.add_argument("--repeats", type=int, default=5, help="steps of each kind (default: %(default)s)")
     parser.add_argument("--length", type=int, default=250, help="T, words of a text (default: %(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="override", help="override of a run, such as encoder=rnn")
     arguments = parser.parse_args()
     settings = (
-        "task=language_model", "data=imdb", "encoder=lstm", "encoder.hidden_size=512", "embedding.size=256",
-        f"optimizer.learning_rate={LEARNING_RATE}", "optimizer.schedule=constant",
+        "trainer=cpu", "task=language_model", "data=imdb", "encoder=lstm", "encoder.hidden_size=512",
+        "embedding.size=256", f"optimizer.learning_rate={LEARNING_RATE}", "optimizer.schedule=constant",
     )  # fmt: skip
     config = resolved(cast(LanguageModelConfig, run_config(*settings, *arguments.overrides)))
     runtime.prepare(threads_of(config.trainer))

@@ -9,7 +9,6 @@ try:
     python experiments/benchmarks/overhead.py --repeats 1 data=generated data.train_reviews=400 encoder.hidden_size=8
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -21,6 +20,7 @@ import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as
 import lightning.pytorch as pl
 import torch
 
+from benchmark import new_parser
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig
@@ -36,9 +36,8 @@ from steps import classifier_step
 
 def main() -> None:
     """Print the seconds of each, where those of a run go, and the ratio of the medians."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, overrides="a run")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each kind (default: %(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="override", help="override of a run, such as encoder=rnn")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         overrides = [f"tracking.directory={folder}", "trainer.epochs=1", "trainer=cpu", "data=imdb"]

@@ -10,7 +10,6 @@ printed. With --limit it fails where a ratio to PyTorch's modules is above the l
     python experiments/benchmarks/pairs.py --encoders rnn,bag --batch-size 4 --seconds 0.1 --products 64
 """
 
-import argparse
 import math
 import statistics
 import time
@@ -25,7 +24,7 @@ import torch
 from tqdm import tqdm
 
 import device
-from benchmark import add_products, some_of
+from benchmark import add_products, new_parser, some_of
 from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.errors import UserError
@@ -60,7 +59,7 @@ class Pair(NamedTuple):
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     add = parser.add_argument
     add("--encoders", type=some_of(*GATES), default=",".join(GATES), help="some of %(default)s")
     add("--batch-size", type=int, default=64, metavar="B", help="reviews of a step (default: %(default)s)")

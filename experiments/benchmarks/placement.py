@@ -9,11 +9,11 @@ Run it alone. A quick try:
     python experiments/benchmarks/placement.py --lags 5 encoder=rnn data.train_reviews=200 encoder.hidden_size=8
 """
 
-import argparse
 import tempfile
 import time
 
 import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as in every command
+from benchmark import new_parser
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.runs.engine import train
@@ -34,9 +34,8 @@ SETTINGS = (
 
 def main() -> None:
     """Print the minutes at each lag, and of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__, overrides="a run")
     parser.add_argument("--lags", default="20,50,100,400", help="tokens, with commas between (default: %(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="override", help="override of a run, such as encoder=rnn")
     arguments = parser.parse_args()
     total = 0.0
     for lag in map(int, arguments.lags.split(",")):

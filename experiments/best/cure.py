@@ -81,7 +81,7 @@ def cure_table(evidence: Evidence, rows: pd.DataFrame, kept: dict[str, pd.Series
     for arm in evidence.arms:
         accuracies = 100 * np.array([*evidence.scores[arm, ""].values()])
         shares = (geometric_interval([*of[arm, ""].values()]).estimate for of in left.values())
-        keeps = percent(t_interval([*kept[arm]])).replace(" %", "") if len(kept[arm]) > 1 else ""
+        keeps = percent(t_interval([*kept[arm]]), unit="") if len(kept[arm]) > 1 else ""
         lines.append((
             evidence.label(arm), with_deviation(spread(accuracies), 1), f"{accuracies.min():.1f}",
             f"{accuracies.max():.1f}", *(f"{share:.2g}" for share in shares), keeps,

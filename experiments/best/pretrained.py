@@ -190,25 +190,39 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     verdicts = {claim.id: found for claim in claims if (found := verdict(claim.id, whole, films))}
     if own not in ("pretrained", PARTS):
         return Findings({}, verdicts)
-    rows = pd.concat([read_results(folders["imdb"]), table])
+    tables = {"best": table, "imdb": read_results(folders["imdb"])}
+    rows = pd.concat(planned_rows(studies[name], of) for name, of in tables.items())
     parts = {arm for sweep in evidence.study.protocol(PARTS).sweeps for arm in sweep.arms}
     of_parts = [name for name in right if ROWS[name].study == "best" and ROWS[name].arm in parts]
     if own == PARTS:
         return Findings({"parts": best_table(of_parts, right, rows, films)} if of_parts else {}, verdicts)
     shown = [name for name in whole if name not in (*of_parts, "words", "triples")]  # on recipe.md, word_pairs.md
     double = np.load(folders["best"] / IN_TRAIN)
+    any_own = any(ROWS[name].study == "best" for name in whole)  # without these, no row has minutes
     commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
     return Findings(
         {"accuracy": best_table(shown, right, rows, films), "rows": whole_table(right, rows, films, double, commands)},
         verdicts,
-        {"minutes": accuracy_by_minutes(whole, rows, evidence.study.arms)},
+        {"minutes": accuracy_by_minutes(whole, rows, evidence.study.arms)} if any_own else {},
     )
 
 
 def planned_answers(study: Study) -> dict[Key, Correct]:
     """The runs of a study whose seeds its sweeps planned, and what no sweep trained."""
-    planned = {sweep.name: sweep.seeds for protocol in study.protocols.values() for sweep in protocol.sweeps}
+    planned = planned_seeds(study)
     return {key: run for key, run in read_correct(study.output).items() if key[-1] in planned.get(key[0], key[-1:])}
+
+
+def planned_rows(study: Study, table: pd.DataFrame) -> pd.DataFrame:
+    """The results of those runs."""
+    planned = planned_seeds(study)
+    runs = zip(table.sweep, table.seed, strict=True)
+    return table[np.array([seed in planned.get(sweep, (seed,)) for sweep, seed in runs], bool)]
+
+
+def planned_seeds(study: Study) -> dict[str, tuple[int, ...]]:
+    """The seeds of each sweep of a study."""
+    return {sweep.name: sweep.seeds for protocol in study.protocols.values() for sweep in protocol.sweeps}
 
 
 def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
@@ -236,7 +250,7 @@ def best_table(names: Sequence[str], right: Mapping[str, np.ndarray], rows: pd.D
         over = pretrained in right and pretrained != name
         lines.append((
             row.label, told(of_run(row, rows, MINUTES), ".2g"), str(len(of)),
-            percent(clustered(share, films)).replace(" %", ""),
+            percent(clustered(share, films), unit=""),
             points(clustered(share - right[pretrained].mean(0), films)) if over else "",
         ))  # fmt: skip
     title = (
@@ -260,7 +274,7 @@ def whole_table(
     for name, of in right.items():
         row, share = ROWS[name], of.mean(0)
         numbers = [of_run(row, rows, metric) / unit for metric, unit in UNITS.items()]
-        accurate = [percent(clustered(share[some], films[some])).replace(" %", "") for some in (slice(None), others)]
+        accurate = [percent(clustered(share[some], films[some]), unit="") for some in (slice(None), others)]
         lines.append((
             row.label, *(told(number, ".3g") for number in (mean_of(row.words, rows, "perplexity"), *numbers)),
             str(len(of)), told(validation_of(row, rows), ".1f"), *accurate, commands[name],

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,13 +68,6 @@ PROBABILITY, RUNNING, SHUT, OPEN, HALF_LIFE, LONGER_HALF_LIFE, DIFFERENCE = (
 """Metrics, each of something: `probability: cinema`."""
 
 
-class Sentence(NamedTuple):
-    """A text of ours as a model read it."""
-
-    tokens: list[str]
-    unrolled: Unrolled
-
-
 @torch.no_grad()
 def read(model: SentimentClassifier, batch: Batch, tokenizer: Tokenizer, reviews: str) -> dict[str, float]:
     """Metrics, as in `results.csv`, of a model that reads the reviews of a batch, and the sentences where the reviews
@@ -85,7 +78,7 @@ def read(model: SentimentClassifier, batch: Batch, tokenizer: Tokenizer, reviews
     unrolled = unroll(model, batch.tokens, batch.lengths)
     metrics = differences(model, batch, torch.stack(unrolled.states, 1)[inside], inside)
     for name, text in SENTENCES.items() if reviews == IMDB else ():
-        said = read_text(model, tokenizer, text).unrolled
+        said = read_text(model, tokenizer, text)
         metrics[f"{PROBABILITY}: {name}"] = said.running[0, -1].sigmoid().item()
     metrics |= running_accuracy(unrolled.running, batch.lengths, batch.labels)
     if unrolled.cells:
@@ -115,11 +108,11 @@ def differences(model: SentimentClassifier, batch: Batch, states: Tensor, inside
     }
 
 
-def read_text(model: SentimentClassifier, tokenizer: Tokenizer, text: str) -> Sentence:
+def read_text(model: SentimentClassifier, tokenizer: Tokenizer, text: str) -> Unrolled:
     """Have a model read one text step by step."""
     tokens = tokenizer.split(text)
     ids = torch.from_numpy(tokenizer.ids(tokens).astype(np.int64))
-    return Sentence(tokens, unroll(model, ids[None], torch.tensor([len(tokens)])))
+    return unroll(model, ids[None], torch.tensor([len(tokens)]))
 
 
 def running_accuracy(running: Tensor, lengths: Tensor, labels: Tensor) -> dict[str, float]:
@@ -172,7 +165,7 @@ def explored(models: Mapping[str, SentimentClassifier], tokenizer: Tokenizer) ->
         unknown = [int(token) == UNKNOWN_ID for token in tokenizer.ids(tokens)]
         entry: dict[str, Any] = {"tokens": tokens, "unknown": unknown}
         for name, model in models.items():
-            unrolled = read_text(model, tokenizer, text).unrolled
+            unrolled = read_text(model, tokenizer, text)
             entry[name] = rounded(unrolled.running[0].sigmoid().numpy(), 3)
             if unrolled.cells:
                 entry["gates"] = {gate: rounded(unrolled.gates[gate][0][:, chosen].numpy(), 2) for gate in GATES}

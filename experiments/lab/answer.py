@@ -67,7 +67,7 @@ def rows_of_arms(
     studies = {study.name: (study, found) for study, found in findings}
     lag, (_, imdb) = studies["lag"][0], studies["imdb"]
     counts = searched_where_run(lag, read_results(lag.output))
-    on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE]
+    on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE if protocol in imdb]
     rows: list[tuple[str, ...]] = []
     for arm in arms:
         of_arm = counts.get(arm, {})

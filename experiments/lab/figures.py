@@ -75,8 +75,8 @@ def in_percent(intervals: Mapping[int, Interval]) -> np.ndarray:
 
 
 def shares(evidence: Evidence) -> Figure:
-    """Share of seeds that succeed: a panel for each of a few conditions, or for each arm where there are more."""
-    if len(evidence.conditions) <= MOST_ROWS:
+    """Share of seeds that succeed: a panel for each of a few conditions, or for each arm where there are more lags."""
+    if len(evidence.conditions) <= MOST_ROWS or not evidence.study.unit:
         return share_rows(evidence)
     shares = {arm: of for arm in evidence.arms if (of := evidence.shares_where_trained(arm))}
     return share_panels(shares, evidence.study.arms)
@@ -224,25 +224,13 @@ def row_panels(
     return figure
 
 
-def steps_of(evidence: Evidence, arm: str, condition: str) -> tuple[list[int], list[int]]:
-    """Training steps after which seeds of an arm reached `LEARNS` on validation, and those after which others ended."""
-    steps, learned = evidence.learning_times
-    at = arm, condition
-    seeds = [seed for seed in steps.get(at, {}) if seed in evidence.scores.get(at, {})]
-    return [int(steps[at][s]) for s in seeds if learned[at][s]], [
-        int(steps[at][s]) for s in seeds if not learned[at][s]
-    ]
-
-
 @styled
 def steps(evidence: Evidence) -> Figure:
     """Share of seeds that have succeeded, against steps (Kaplan & Meier 1958): a panel for each arm, a line for each
     condition, with a bar across where runs ended that had not."""
     conditions, arms = evidence.conditions, evidence.arms
     shades = matplotlib.colormaps["viridis_r"](np.linspace(0.15, 1, len(conditions)))
-    found = {
-        (arm, at): steps_of(evidence, arm, at) for arm in arms for at in conditions if (arm, at) in evidence.scores
-    }
+    found = {(arm, at): evidence.steps_of(arm, at) for arm in arms for at in conditions if (arm, at) in evidence.scores}
     right = 1.05 * max(step for kinds in found.values() for kind in kinds for step in kind)  # the last step shows
 
     def draw(axes: Axes, arm: str) -> None:

@@ -15,17 +15,11 @@ from experiments.lab import figures
 from experiments.lab.rules import Evidence, Verdict, evidence_of, tally, verdicts_of
 from experiments.lab.search import Draw, draws_of, finals_table, search_table
 from experiments.lab.statistics import clopper_pearson
-from experiments.lab.study import Protocol, Study, known
+from experiments.lab.study import SEARCH_SCORES, Protocol, Study, known
 from experiments.lab.tables import TABLES
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import Interval, spread, with_deviation
 from sentiment_rnn.report.tables import Table
-
-SEARCHED = {
-    "mean_accuracy": "Mean validation accuracy [%] over the epochs of a search",
-    "best_accuracy": "Best validation accuracy [%] of a search",
-    "kept": "Kept on validation [%] in a search",
-}
 
 
 @dataclass(frozen=True)
@@ -93,7 +87,7 @@ def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict
         for arm, draws in draws_of(table, sweep.name).items():
             stage = "finals" if sweep.rank else "search"
             found.setdefault((stage, sweep.condition), {}).setdefault(arm, []).extend(draws)
-    score, table_of = SEARCHED[study.search_score], {"search": search_table, "finals": finals_table}
+    score, table_of = SEARCH_SCORES[study.search_score], {"search": search_table, "finals": finals_table}
     return {
         "_".join([stage, *condition.replace(",", "").split()]): table_of[stage](
             of, study, ", ".join(filter(None, [score, condition]))

@@ -22,9 +22,8 @@ from matplotlib.figure import Figure
 
 from experiments.lab import figures
 from experiments.lab.findings import Counts, counts_table, searched_where_run, shares_of
-from experiments.lab.provenance import provenance_of
+from experiments.lab.provenance import provenance_of, read_provenance
 from experiments.lab.rules import LEARNS
-from experiments.lab.run import read_provenance
 from experiments.lab.search import Draw, best_draw, best_draws, draws_of
 from experiments.lab.study import ENCODERS, Arm, Study, Sweep, encoder_file, encoder_settings, find_study
 from experiments.lab.sweeps import key_of, measured, train
@@ -85,7 +84,8 @@ class Placement:
             raise UserError(f"{fixed[0]}: this command sets it; give --lags, --seeds and --draws")
         self.done = self.spent = self.skipped = 0.0
         self.committed = find_study("lag")
-        self.arm, configuration, sized = arm_of(self.encoder, self.store / "lag")
+        arm, configuration, sized = arm_of(self.encoder, self.store / "lag")
+        self.arm = replace(arm, label=f"{arm.label} (new)")  # a committed encoder may have the same label
         self.settings = dict(self.committed.sweep("figure_final_100_1").settings)
         if not sized:
             del self.settings[SIZE]
@@ -274,8 +274,6 @@ def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path, bool]:
         conf = folder.resolve() / name / "conf"
         path = conf / "encoder" / f"{name}.yaml"
         named = class_named(encoder, "ENCODER")
-        if not callable(named):
-            raise UserError(f"ENCODER={encoder}: expected a class, not {type(named).__name__}")
         size = {"hidden_size": 64} if "hidden_size" in arguments_of(named) else {}
         given = {"_target_": encoder, "name": name, "label": label, "color": COLOR, **size}
         write_folder(path.parent, {path.name: yaml.safe_dump(given, sort_keys=False)}, {})
@@ -303,8 +301,7 @@ def figure_of(placement: Placement, counts: Counts) -> Figure:
     """This encoder's line beside those of the leading figure; of many, a panel for each, with it."""
     arm = placement.arm
     shares = {one: shares_of(of) for one, of in {**placement.committed_counts, arm.name: counts}.items()}
-    labelled = replace(arm, label=f"{arm.label} (new)")
-    styles = {**placement.committed.arms, arm.name: labelled}
+    styles = {**placement.committed.arms, arm.name: arm}
     if len(shares) <= figures.MOST_LINES:
         return figures.share_lines(shares, styles)
     return figures.share_panels(shares, styles, figures.SUCCESS, beside=arm.name)

@@ -1,9 +1,12 @@
-"""Under which conditions the runs of a sweep were trained."""
+"""Under which conditions the runs of a sweep were trained, and where a study keeps that."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import (
     COMMIT_TAG,
     ENCODER_TAG,
@@ -15,6 +18,18 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.results import find_sweep, finished_runs
 from sentiment_rnn.tracking.store import Store
+
+PROVENANCE, OWN = "provenance.json", "own"
+"""The file, and the key of a protocol that says that its own measurements are up to date."""
+
+
+def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
+    """Digest of each protocol that has begun, and how each of its sweeps was trained."""
+    path = folder / PROVENANCE
+    try:
+        return dict(json.loads(path.read_text())) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); put the committed file back") from error
 
 
 def provenance_of(store: Store, sweep: str) -> dict[str, Any]:

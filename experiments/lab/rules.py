@@ -47,7 +47,7 @@ class Numbers(NamedTuple):
     """The lag, say."""
     arm: str = ""
     number: str = NOT_RUN
-    """The arm's seeds that succeed, or its mean, with the interval."""
+    """The arm's seeds that succeed or its mean, with the interval, or its accuracies from worst to best."""
     against: str = ""
     """The arm compared."""
     other: str = ""
@@ -126,6 +126,14 @@ class Evidence:
     def learning_times(self) -> tuple[Mapping[tuple[str, str], BySeed], ...]:
         """Training steps until a run learned or ended, and whether it learned, by arm and condition."""
         return tuple(values_of(self.table, name, "validation") for name in ("steps", "learned"))
+
+    def steps_of(self, arm: str, condition: str) -> tuple[list[int], list[int]]:
+        """Training steps after which seeds of an arm reached `LEARNS` on validation, and after which others ended."""
+        found: tuple[list[int], list[int]] = [], []
+        steps, learned = (of.get((arm, condition), {}) for of in self.learning_times)
+        for seed in sorted(steps.keys() & self.scores.get((arm, condition), {}).keys()):
+            found[not learned[seed]].append(int(steps[seed]))
+        return found
 
     def label(self, arm: str) -> str:
         """Name of an arm in tables."""
@@ -405,4 +413,4 @@ def worst_to_best(by_seed: BySeed) -> str:
 
 def mean_score(by_seed: BySeed) -> str:
     """`88.1 (87.6–88.5)`, the mean over seeds with its interval [%]."""
-    return percent(accuracy_interval(list(by_seed.values()))).replace(" %", "")
+    return percent(accuracy_interval(list(by_seed.values())), unit="")

@@ -3,13 +3,12 @@
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from experiments.lab.findings import check_shown, own_module
-from experiments.lab.provenance import provenance_of
+from experiments.lab.provenance import OWN, PROVENANCE, provenance_of, read_provenance
 from experiments.lab.study import Protocol, Study, Sweep, find_study
 from experiments.lab.sweeps import CHANGED, Measured, asked_arms, key_of, measured, train, trainable
 from experiments.lab.table import (
@@ -30,8 +29,6 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import check_store, open_store
 
-PROVENANCE, OWN = "provenance.json", "own"
-"""The file, and the key of a protocol that says that its own measurements are up to date."""
 ELSEWHERE = (
     "hydra/launcher",
     "hydra.launcher",
@@ -143,15 +140,6 @@ def freeze(study: Study, protocol: Protocol) -> None:
     write_folder(study.output, {PROVENANCE: json.dumps(known, indent=1) + "\n"}, {})
 
 
-def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
-    """Digest of each protocol that has begun, and how each of its sweeps was trained."""
-    path = folder / PROVENANCE
-    try:
-        return dict(json.loads(path.read_text())) if path.is_file() else {}
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); put the committed file back") from error
-
-
 def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str, Any] | None = None) -> None:
     """Add measurements to the results of a study, all files at once.
 
@@ -160,7 +148,6 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
             of which those that are no number are left out.
     """
     folder, rows = study.output, rows_of(study.name, found.rows)
-    rows = rows[rows.value.notna() | rows.draw.notna()]
     table, correct = results_so_far(study), read_correct(folder)
     if trained:  # of a run that is trained again, at another draw or diverged, nothing old stays
         sweep, seeds = trained["sweep"], trained["seeds"]
@@ -171,6 +158,7 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
             key: run for key, run in correct.items() if not (key[0] == sweep and key[1] in arms and key[-1] in seeds)
         }
     table, correct = joined(table, rows), correct | found.correct
+    table = table[table.value.notna() | table.draw.notna()]
     check_correct(table, correct, folder, study.own_reviews)
     known = read_provenance(folder)
     if not trained:

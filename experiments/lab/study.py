@@ -18,7 +18,11 @@ ENCODERS = (EXPERIMENTS.parent / "conf" / "encoder", EXPERIMENTS / "lab" / "conf
 """Folders of the encoders' YAML files: the tool's, and the lab's own."""
 SCORES = ("accuracy", "kept")
 """Scores of a run, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
-SEARCH_SCORES = ("mean_accuracy", "best_accuracy", "kept")
+SEARCH_SCORES = {
+    "mean_accuracy": "Mean validation accuracy [%] over the epochs of a search",
+    "best_accuracy": "Best validation accuracy [%] of a search",
+    "kept": "Kept on validation [%] in a search",
+}
 """Scores of a draw on validation, in percent: `mean_accuracy` over epochs, `best_accuracy`, or `kept`."""
 NEEDED = {
     "most_learn": ["arms"], "most_fail": ["arms"], "learns_more": ["pairs"], "learns_as_often": ["pairs", "margin"],

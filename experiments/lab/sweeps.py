@@ -122,7 +122,7 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
     for run in every:
         if run.diverged and not sweep.searches:
-            print(f"left out of {sweep.name}: {run.encoder}, seed {run.seed}, diverged; its arm counts as not run")
+            print(f"left out of {sweep.name}: {run.encoder}, seed {run.seed}, diverged; no claim on its arm is decided")
     runs = [run for run in every if run.encoder in arm_of and (sweep.searches or not run.diverged)]
     for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
         arm = arm_of[run.encoder]

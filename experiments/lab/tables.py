@@ -1,11 +1,11 @@
 """Tables of a protocol: seeds that succeed, training steps until they do, and means."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from experiments.lab import figures
 from experiments.lab.rules import (
     LEARNS,
     MOST,
@@ -14,6 +14,7 @@ from experiments.lab.rules import (
     mean_score,
     parts_of,
     tally,
+    worst_to_best,
 )
 from experiments.lab.statistics import gaffke_interval, paired_interval, points
 from sentiment_rnn.report.statistics import Interval, percent
@@ -92,17 +93,17 @@ def span(shares: Mapping[int, Interval]) -> int:
 
 def within_steps(evidence: Evidence, arm: str, condition: str, steps: int) -> tuple[int, int]:
     """Number of seeds that have learned within so many steps, and number of all; a seed that ended before has not."""
-    learned, ended = figures.steps_of(evidence, arm, condition)
+    learned, ended = evidence.steps_of(arm, condition)
     return sum(one <= steps for one in learned), len(learned) + len(ended)
 
 
 def steps(evidence: Evidence) -> Table:
     """Seeds that have learned within each number of steps, and the median of their steps."""
     rows = []
-    for arm, one in (
-        (arm, one) for arm in evidence.arms for one in evidence.conditions if any(figures.steps_of(evidence, arm, one))
-    ):
-        learned, _ = figures.steps_of(evidence, arm, one)
+    for arm, one in itertools.product(evidence.arms, evidence.conditions):
+        learned, ended = evidence.steps_of(arm, one)
+        if not learned and not ended:
+            continue
         cells = [tally(*within_steps(evidence, arm, one, number)) for number in evidence.protocol.steps]
         rows.append((evidence.label(arm), one, *cells, f"{np.median(learned):,.0f}" if learned else ""))
     title = (
@@ -142,9 +143,8 @@ def spread_over_seeds(evidence: Evidence) -> Table:
     rows = []
     for arm in evidence.arms:
         by_seed = evidence.scores[arm, ""]
-        values = 100 * np.array(list(by_seed.values()))
-        ends = f"{values.min():.1f}–{values.max():.1f}"
-        rows.append((evidence.label(arm), mean_score(by_seed), f"{np.median(values):.1f}", ends))
+        median = 100 * np.median(list(by_seed.values()))
+        rows.append((evidence.label(arm), mean_score(by_seed), f"{median:.1f}", worst_to_best(by_seed)))
     title = "Test accuracy [%] over seeds: mean with 95 % t interval, median, worst to best"
     return Table(title, ("arm", "mean", "median", "seeds"), rows)
 

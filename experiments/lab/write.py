@@ -10,7 +10,7 @@ from experiments.lab.answer import answer_table, learned_table
 from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table, verdict_table
 from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table, own_module
 from experiments.lab.illustrations import illustration_blocks
-from experiments.lab.run import OWN, read_provenance
+from experiments.lab.provenance import OWN, read_provenance
 from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.table import RESULTS, check_correct, read_correct, read_results
 from sentiment_rnn.errors import UserError

@@ -1,13 +1,14 @@
 """Each figure of a study draws what its results say."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from made_studies import evidence, learners, make_study
+from made_studies import evidence, learners, make_study, table_of
 from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf
 
@@ -51,8 +52,18 @@ def test_shares_have_a_row_for_each_arm_and_a_panel_for_each_condition(two: Evid
     assert dots == [0.0, 80.0]
 
 
+def test_shares_of_many_named_conditions_are_rows_for_they_have_no_lags(tmp_path: Path) -> None:
+    named = [f"copying {pairs}" for pairs in range(4)]
+    study = replace(make_study(tmp_path), unit="")
+    scores = {("lstm", one): dict.fromkeys(range(20), 1.0) for one in named}
+    sweeps = tuple(replace(study.sweep("learn_20"), condition=one) for one in named)
+    protocol = replace(study.protocol("first"), sweeps=sweeps)
+    found = Evidence(study, protocol, table_of(study, {}), scores, scores, {})
+    assert titles(figures.shares(found)) == named
+
+
 def test_steps_are_curves_of_kaplan_and_meier_that_end_where_runs_did(two: Evidence) -> None:
-    assert figures.steps_of(two, "lstm", "50") == ([225] * 16, [1800] * 4)
+    assert two.steps_of("lstm", "50") == ([225] * 16, [1800] * 4)
     figure = figures.steps(two)
     near, far = (line for line in figure.axes[1].get_lines() if line.get_marker() != "|")
     assert (near.get_ydata()[-1], far.get_ydata()[-1]) == (100, 80)  # type: ignore[index]

@@ -18,6 +18,7 @@ from experiments.best.pretrained import (
     command_of,
     findings,
     planned_answers,
+    planned_rows,
     seeds_of,
     verdict,
     whole_table,
@@ -219,6 +220,12 @@ def test_seeds_that_no_sweep_planned_do_not_count(monkeypatch: pytest.MonkeyPatc
     assert len(seeds_of(ROWS["rnn_vote"].arm, counted)) == 1, "no sweep of its own"
 
 
+def test_what_seeds_take_that_no_sweep_planned_is_not_in_the_means() -> None:
+    at = "pretrained_rnn", "pretrained", "rnn_pretrained_512", ""
+    table = rows_of("best", [(*at, seed, None, "train", "minutes", minutes) for seed, minutes in ((0, 2.0), (7, 90.0))])
+    assert list(planned_rows(STUDY, table).value) == [2.0]
+
+
 def test_a_vote_holds_where_it_is_better_than_one_at_all() -> None:
     assert decided("vote_rnn", {"rnn_vote": reads(0.93), "rnn_pretrained": reads(0.9, 0.91)}, FILMS).verdict == HOLDS
     assert decided("vote_rnn", {"rnn_vote": reads(0.901), "rnn_pretrained": reads(0.9)}, FILMS).verdict == UNDECIDED
@@ -227,6 +234,17 @@ def test_a_vote_holds_where_it_is_better_than_one_at_all() -> None:
 def test_nothing_is_said_before_a_run_was_measured(tmp_path: Path) -> None:
     empty = replace(STUDY, output=tmp_path)
     assert not findings(evidence_of(empty, PROTOCOL, results()), results()).tables
+
+
+def test_before_all_seeds_of_a_row_have_run_there_is_no_figure_since_only_its_rows_have_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / IN_TRAIN, np.array([], "<u2"))
+    begun = replace(STUDY, output=tmp_path)
+    bag = {("real_text", "bag", "", seed): Correct(np.ones(25_000, bool), "reviews") for seed in range(20, 30)}
+    monkeypatch.setattr(pretrained, "planned_answers", lambda study: bag if study.name == "imdb" else {})
+    found = findings(evidence_of(begun, PROTOCOL, results()), results())
+    assert ([row[0] for row in found.tables["accuracy"].rows], found.figures) == (["bag of words"], {})
 
 
 def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in_train(

@@ -112,7 +112,7 @@ def test_table_and_figure_have_the_new_line_beside_the_committed_ones(tmp_path: 
     asked, counts = placement(tmp_path), {20: (20, 20), 100: (3, 20)}
     table = table_of(asked, counts)
     assert table.columns == ("encoder", "5", "20", "50", "100", "400", "1000")
-    assert table.rows[0] == ("minGRU, two layers", "", "20/20 (83–100)", "", "3/20 (3–38)", "", "")
+    assert table.rows[0] == ("minGRU, two layers (new)", "", "20/20 (83–100)", "", "3/20 (3–38)", "", "")
     assert next(row[0] for row in table.rows[1:]) == "RNN, uniform"
     asked.committed_counts = {arm: asked.committed_counts[arm] for arm in ("rnn", "gru", "lstm")}
     texts = [text.get_text() for text in figure_of(asked, counts).axes[0].texts]
@@ -185,4 +185,12 @@ def test_beside_many_encoders_the_new_one_is_a_thin_line_in_the_panel_of_each(tm
 
 def test_a_committed_encoder_is_not_shown_twice(tmp_path: Path) -> None:
     labels = [row[0] for row in table_of(placement(tmp_path, "gru"), {20: (1, 2)}).rows]
-    assert labels.count("GRU") == 1
+    assert (labels[0], "GRU" in labels) == ("GRU (new)", False)
+
+
+def test_an_encoder_with_the_label_of_a_committed_one_keeps_its_own_counts(tmp_path: Path) -> None:
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "mine.yaml").write_text("_target_: x.Y\nname: mine\nlabel: GRU\n")
+    first, *others = table_of(placement(tmp_path, f"{tmp_path}/encoder/mine.yaml"), {20: (1, 2)}).rows
+    assert (first[0], first[2]) == ("GRU (new)", "1/2 (1–99)")
+    assert "GRU" in [row[0] for row in others]

@@ -15,7 +15,8 @@ from made_studies import RULES, make_study
 
 from experiments.lab import __main__ as main_module
 from experiments.lab import run as run_module
-from experiments.lab.run import OWN, PROVENANCE, add, freeze, is_measured, read_provenance, run
+from experiments.lab.provenance import OWN, PROVENANCE, read_provenance
+from experiments.lab.run import add, freeze, is_measured, run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
 from experiments.lab.sweeps import CHANGED, Measured
 from experiments.lab.table import Correct, read_correct, read_results, rows_of, values_of
@@ -266,8 +267,10 @@ def test_what_is_no_number_is_left_out_but_for_the_score_of_a_draw(study: Study)
     freeze(study, first)
     draw = "search_20", "first", "lstm", "20", 100, 3, "validation", "score", float("nan")
     own = "learn_20", "first", "lstm", "20", 0, None, "test", "half_life", float("nan")
-    add(study, first, Measured([draw, own]))
-    assert list(read_results(study.folder).metric) == ["score"]
+    add(study, first, Measured([draw, (*own[:-1], 0.5)]))
+    assert list(read_results(study.folder).metric) == ["score", "half_life"]
+    add(study, first, Measured([own]))
+    assert list(read_results(study.folder).metric) == ["score"], "the number of an earlier measurement goes, too"
 
 
 def test_what_a_protocol_measured_of_another_ones_runs_is_out_of_date_once_these_are_new(tmp_path: Path) -> None:

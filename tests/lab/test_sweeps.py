@@ -236,7 +236,7 @@ def test_a_compared_seed_that_diverged_is_left_out_and_named(
         make_result("rnn", seed=0, **right), make_result("rnn", seed=1, tags={"sentiment_rnn.diverged": "it is nan"})
     )
     assert list(measured(study, study.sweep("learn_20"), STORE).correct) == [("learn_20", "rnn", "20", 0)]
-    said = "left out of learn_20: rnn, seed 1, diverged; its arm counts as not run\n"
+    said = "left out of learn_20: rnn, seed 1, diverged; no claim on its arm is decided\n"
     assert capsys.readouterr().out == said
 
 

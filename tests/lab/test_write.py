@@ -12,7 +12,8 @@ from made_studies import RULES, learners, make_study, table_of
 from experiments.lab import write as write_module
 from experiments.lab.claims import CHOSEN
 from experiments.lab.findings import Found
-from experiments.lab.run import freeze, read_provenance
+from experiments.lab.provenance import read_provenance
+from experiments.lab.run import freeze
 from experiments.lab.study import EXPERIMENTS, Study, all_studies
 from experiments.lab.table import RESULTS, results_csv
 from experiments.lab.write import (

@@ -50,9 +50,9 @@ def with_deviation(value: Spread, places: int) -> str:
     return f"{value.mean:.{places}f}" + ("" if np.isnan(value.deviation) else f" ± {value.deviation:.{places}f}")
 
 
-def percent(interval: Interval) -> str:
+def percent(interval: Interval, unit: str = " %") -> str:
     """`88.1 % (87.6–88.5)`, or `88.1 %` where there is no interval."""
-    return bounded(interval, "{:.1f}", " %", factor=100)
+    return bounded(interval, "{:.1f}", unit, factor=100)
 
 
 def bounded(interval: Interval, form: str, unit: str = "", factor: float = 1, between: str = "–") -> str:
