@@ -127,7 +127,7 @@ def test_values_that_a_cell_has_no_use_for_or_out_of_bounds_are_refused() -> Non
 
 @EACH_LSTM
 def test_chrono_spreads_the_memories_of_the_gates_that_are_there(encoder: type[CellState]) -> None:
-    layer: Any = encoder(E, hidden_size=2000, chrono_steps=101).forwards[0]
+    layer: Any = encoder(E, hidden_size=2000, chrono_steps=101, recurrent_init="identity").forwards[0]
     bias = gates_of(layer, layer.bias_ih_l0 + layer.bias_hh_l0)
     forget = bias["f"] if "f" in bias else -bias["i"]
     assert torch.equal(bias.get("i", -forget), -forget)

@@ -10,7 +10,10 @@ from pathlib import Path
 from processes import wait_for
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["sentiment_rnn.cli.train", "sentiment_rnn.runs.engine", "sentiment_rnn.runs.reviews"])
+_SERVER.set_forkserver_preload([
+    "sentiment_rnn.cli.train", "sentiment_rnn.runs.engine", "sentiment_rnn.runs.reviews",
+    "mlflow.store.tracking.sqlalchemy_store",
+])  # fmt: skip
 PLAIN = """
 import sys
 from sentiment_rnn.cli.main import main

@@ -44,15 +44,15 @@ def nothing_read_before() -> Iterator[None]:
 
 def config_of(folder: Path, *overrides: str) -> ReviewConfig:
     """A run of a second that keeps everything in `folder`."""
-    where = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs", "trainer.limit_batches=0")
-    return run_config(*REVIEWS, *SMALL, *where, *overrides)
+    where = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs")
+    return run_config(*REVIEWS, *SMALL, *where, "trainer.limit_batches=0", "tracking.record=results", *overrides)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with a store, and the id of the language model in it."""
     folder = tmp_path_factory.mktemp("language_model")
-    train(config_of(folder, "task=language_model", "task.samples=20", "tracking.record=results", *WORDS), [])
+    train(config_of(folder, "task=language_model", "task.samples=20", *WORDS), [])
     return folder, last_run(folder)[1].info.run_id
 
 
@@ -101,7 +101,7 @@ def test_a_classifier_starts_from_another_one_too_and_has_read_what_that_one_rea
     trained: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, run_id = trained
-    train(config_of(folder, f"pretrained={run_id}"), [])
+    train(config_of(folder, f"pretrained={run_id}", "tracking.record=full"), [])
     first = last_run(folder)[1].info.run_id
     train(config_of(folder, f"pretrained={first}", "pooling=mean", "encoder.dropout=0.3"), [])
     result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
@@ -127,9 +127,10 @@ def test_a_model_that_has_read_test_texts_in_another_split_is_said(
     )  # fmt: skip
     train(run_config(*given), [])
     first = last_run(tmp_path)[1].info.run_id
-    train(run_config(*given, f"pretrained={first}", "pooling=mean"), [])
+    given = (*given, f"pretrained={first}", "tracking.record=results")
+    train(run_config(*given, "pooling=mean"), [])
     assert "test texts" not in caplog.text, "the same split"
-    train(run_config(*given, f"pretrained={first}", "data.split_seed=7"), [])
+    train(run_config(*given, "data.split_seed=7"), [])
     (said,) = re.findall(r"has read (\d+) of (\d+) test texts, so the test score is too high", caplog.text)
     assert 0 < int(said[0]) <= int(said[1])
 
@@ -175,7 +176,7 @@ def test_the_initial_model_of_a_finished_run_has_the_weights_that_it_started_fro
         after(job, model, record)
 
     monkeypatch.setattr(ReviewJob, "before_training", before_training)
-    train(config_of(folder, f"pretrained={run_id}", "seed=5", "encoder.forget_bias=2"), [])
+    train(config_of(folder, f"pretrained={run_id}", "seed=5", "encoder.forget_bias=2", "tracking.record=full"), [])
     result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
     data = data_of(result)
     assert len(data.corpus.tokenizer) == 60
@@ -206,7 +207,9 @@ def test_a_run_of_a_new_experiment_starts_from_one_of_another(trained: tuple[Pat
 def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_the_only_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask
 ) -> None:
-    small = ["-m", *REVIEWS, *SMALL, "trainer.limit_batches=0", "tracking.system_metrics=false"]
+    small = [
+        "-m", *REVIEWS, *SMALL, "trainer.limit_batches=0", "tracking.system_metrics=false", "tracking.record=results",
+    ]  # fmt: skip
     ask("train", tmp_path, *small, "study=words", "task=language_model", "encoder=rnn", "seed=0,1")
     store = open_store(config_of(tmp_path).tracking)
     first, second = results_of(store, find_sweep(store, "words"))
