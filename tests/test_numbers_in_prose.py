@@ -354,6 +354,8 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
         for encoder, mean in (("gru", gru), ("lstm", lstm)) for epsilon in (1, 5)
     }  # fmt: skip
     further = (best / "further.md").read_text()
+    perplexity = values_of(read_results(best), "perplexity", "validation")
+    one, three = (fmean(perplexity[arm, ""].values()) for arm in ("lstm_words", "lstm_words_layers"))
     last = 100 * fmean(own["gru_last", ""].values())
     ahead = gru - two_way["gru"]
     of_lstm = 100 * fmean(own["lstm_last", ""].values())
@@ -390,6 +392,7 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
         f"{-adversarial['lstm', 5]:.1f} and {-adversarial['gru', 5]:.1f} (one seed). ",
         f"To a GRU the language model is worth {gru - drawn_gru:.1f} points.",
         f"(Seeds of these rows differ by up to {max(spread[arm] for arm in judged):.1f} points, so 0.2 may be chance.)",
+        f"Of three layers, the language model has the perplexity of one layer's: {three:.1f}, against {one:.1f}.",
     ):
         assert statement in further
     findings = (REPOSITORY / "docs" / "findings.md").read_text()
