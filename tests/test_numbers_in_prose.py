@@ -392,7 +392,7 @@ def test_the_numbers_on_what_a_language_model_is_worth_are_those_of_the_study() 
         f"{-adversarial['lstm', 5]:.1f} and {-adversarial['gru', 5]:.1f} (one seed). ",
         f"To a GRU the language model is worth {gru - drawn_gru:.1f} points.",
         f"(Seeds of these rows differ by up to {max(spread[arm] for arm in judged):.1f} points, so 0.2 may be chance.)",
-        f"Of three layers, the language model has the perplexity of one layer's: {three:.1f}, against {one:.1f}.",
+        f"With three layers, the language model's perplexity on validation is {three:.1f}; with one, {one:.1f}.",
     ):
         assert statement in further
     findings = (REPOSITORY / "docs" / "findings.md").read_text()
@@ -536,10 +536,10 @@ def test_the_numbers_on_cells_of_this_decade_on_imdb_are_those_of_the_study() ->
     page = (REPOSITORY / "experiments" / "imdb" / "new_cells.md").read_text()
     leads = (100 * (fmean(of) - fmean(lstm)) for of in (min_gru, slstm, lru))
     said = (
-        f"The two-layer minGRU is {next(leads):.1f} points more accurate than the LSTM, with half as many encoder "
-        "parameters;"
+        f"Mean test accuracy exceeds the LSTM's by {next(leads):.1f} percentage points for the two-layer minGRU, whose "
+        "encoder has half as many parameters,"
     )
-    assert said + " the sLSTM is {:.1f} and the LRU {:.1f} points more accurate.".format(*leads) in page
+    assert said + " by {:.1f} for the sLSTM and by {:.1f} for the LRU.".format(*leads) in page
     assert leading(slstm, bag) == leading(lru, bag) == 0
     assert f"above the bag of words in {leading(min_gru, bag)} of {len(bag)} seeds, the others in none." in page
     pooled = [100 * fmean(accuracies_of("new_cells", f"{arm}_mean_max")) for arm in ("min_gru", "slstm", "lstm", "lru")]

@@ -129,11 +129,9 @@ class Evidence:
 
     def steps_of(self, arm: str, condition: str) -> tuple[list[int], list[int]]:
         """Training steps after which seeds of an arm reached `LEARNS` on validation, and after which others ended."""
-        found: tuple[list[int], list[int]] = [], []
         steps, learned = (of.get((arm, condition), {}) for of in self.learning_times)
-        for seed in sorted(steps.keys() & self.scores.get((arm, condition), {}).keys()):
-            found[not learned[seed]].append(int(steps[seed]))
-        return found
+        seeds = [seed for seed in steps if seed in self.scores.get((arm, condition), {})]
+        return [int(steps[s]) for s in seeds if learned[s]], [int(steps[s]) for s in seeds if not learned[s]]
 
     def label(self, arm: str) -> str:
         """Name of an arm in tables."""

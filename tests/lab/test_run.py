@@ -267,7 +267,9 @@ def test_what_is_no_number_is_left_out_but_for_the_score_of_a_draw(study: Study)
     freeze(study, first)
     draw = "search_20", "first", "lstm", "20", 100, 3, "validation", "score", float("nan")
     own = "learn_20", "first", "lstm", "20", 0, None, "test", "half_life", float("nan")
-    add(study, first, Measured([draw, (*own[:-1], 0.5)]))
+    add(study, first, Measured([draw, own]))
+    assert list(read_results(study.folder).metric) == ["score"]
+    add(study, first, Measured([(*own[:-1], 0.5)]))
     assert list(read_results(study.folder).metric) == ["score", "half_life"]
     add(study, first, Measured([own]))
     assert list(read_results(study.folder).metric) == ["score"], "the number of an earlier measurement goes, too"

@@ -137,7 +137,6 @@ def test_all_figures_of_a_run_can_be_made(name: str) -> None:
     figures = run_figures(said, HISTORY["ordinary"])
     expected = {"learning_curves", "confusion", "calibration", "accuracy_by_length"}
     assert set(figures) == expected | ({"accuracy_by_lag"} if said.has_lags else set())
-    del figures["learning_curves"]  # the same as in `test_learning_curves_can_be_saved`
     for figure in figures.values():
         assert_can_be_saved(figure)
 

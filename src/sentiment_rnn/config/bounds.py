@@ -23,11 +23,11 @@ def as_given(value: object) -> str:
 def at_least(section: object, prefix: str, **bounds: float) -> None:
     """Refuse a number below its bound, or infinity."""
     for key, least in bounds.items():
-        _refuse_unless(
-            section, prefix, [key],
-            lambda given: least <= given < math.inf,  # noqa: B023  # it is asked at once
-            f"a number of at least {least}",
-        )  # fmt: skip
+
+        def fits(given: float, least: float = least) -> bool:
+            return least <= given < math.inf
+
+        _refuse_unless(section, prefix, [key], fits, f"a number of at least {least}")
 
 
 def positive(section: object, prefix: str, *keys: str) -> None:

@@ -37,15 +37,13 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
     """
     try:
         found = resolve_name(target)
-    except (ImportError, AttributeError, ValueError) as error:
+    except ModuleNotFoundError as error:
         raise UserError(
-            f"{key}={target}: cannot be imported ({error})"
-            + (
-                "; a module is looked for in PYTHONPATH, with python -m also in the current folder"
-                if isinstance(error, ModuleNotFoundError)
-                else ""
-            )
+            f"{key}={target}: cannot be imported ({error}); a module is looked for in PYTHONPATH, with python -m also "
+            "in the current folder"
         ) from error
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{key}={target}: cannot be imported ({error})") from error
     if not callable(found):
         raise UserError(f"{key}={target}: expected a class, not {type(found).__name__}")
     return typing.cast(type[Any], found)

@@ -225,10 +225,8 @@ def _damage_in(folder: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {', '.join(HASHED)}") from error
     except DAMAGE as error:
-        raise UserError(
-            f"{folder}: not a packaged model, or damaged ({type(error).__name__}: "
-            f"{str(error).partition(chr(10))[0][:LONGEST_REASON]})"
-        ) from error
+        reason = str(error).partition("\n")[0][:LONGEST_REASON]
+        raise UserError(f"{folder}: not a packaged model, or damaged ({type(error).__name__}: {reason})") from error
 
 
 def _checked_files(folder: Path) -> tuple[dict[str, Any], Reading, Tokenizer]:

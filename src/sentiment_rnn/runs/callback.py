@@ -38,7 +38,7 @@ OF_SWEEPS = re.compile(r"hydra/(launcher|sweeper)=(?!basic$)")
 """Overrides that a single run would take without a word."""
 NAMING_ENCODERS = ("optimizer.learning_rates", "optimizer.draws")
 """Dictionaries by the name of an encoder."""
-SEED = "seed="
+SEED = re.compile(r"^\+*seed=")
 SEARCH = "hydra_plugins.sentiment_rnn_sweepers.SearchSweeper"
 GRID = "hydra_plugins.sentiment_rnn_sweepers.GridSweeper"
 """The sweeper in place of Hydra's own."""
@@ -283,14 +283,13 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     composed: dict[tuple[str, ...], DictConfig] = {}
     configs = []
     for job in jobs:
-        arm = tuple(override for override in job if not override.lstrip("+").startswith(SEED))
+        arm = tuple(override for override in job if not SEED.match(override))
         if arm not in composed:
             for override in arm:
                 check_choice(override)  # of a YAML file's hydra.sweeper.params; the command line's were checked
             composed[arm] = loader.load_sweep_config(config, job)
-        for override in job:
-            if override.lstrip("+").startswith(SEED):
-                composed[arm].seed = override.lstrip("+").removeprefix(SEED)  # the schema makes a number of it
+        for given in filter(SEED.match, job):
+            composed[arm].seed = SEED.sub("", given)  # the schema makes a number of it
         configs.append(checked(composed[arm]))
     return configs
 

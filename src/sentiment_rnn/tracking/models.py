@@ -2,11 +2,11 @@
 
 import tempfile
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from mlflow.artifacts import download_artifacts
@@ -22,9 +22,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package_files import DESCRIBED, content_of
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import found_or_none, is_missing, may_be_missing, or_refused
+from sentiment_rnn.tracking.store_errors import found, found_or_none, is_missing
 
-T = TypeVar("T")
 HOW_TO_SERVE = (
     "Install sentiment_rnn (a wheel of its repository) beside mlflow, then: "
     "mlflow models serve --env-manager local --model-uri <this model>"
@@ -184,7 +183,7 @@ def _version_of(store: Store, name: str, run_id: str) -> str | None:
 
 def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     """Download into `folder` the model that a run logged; raises `UserError` where there is none."""
-    run = _found(lambda: store.client.get_run(run_id), f"run={run_id}: no such run in {store.uri}")
+    run = found(lambda: store.client.get_run(run_id), f"run={run_id}: no such run in {store.uri}")
     model_id = model_of(run)
     if model_id is None:
         raise UserError(
@@ -221,18 +220,8 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
         UserError: there is none, or it would run code of its own.
     """
     advice = "; compare --register registers a sweep's best, or give --model=NAME or --run=ID"
-    location = _found(lambda: _location(store, name), f"model={name}: not in {store.uri}", advice)
+    location = found(lambda: _location(store, name), f"model={name}: not in {store.uri}", advice)
     return _download(store, location, folder)
-
-
-def _found(ask: Callable[[], T], missing: str, advice: str = "") -> T:
-    """Answer of a store; raises `UserError` where that is not there, or nothing that this user may read."""
-    try:
-        return ask()
-    except MlflowException as error:
-        if not may_be_missing(error):
-            raise
-        raise UserError(f"{missing}{or_refused(error)}{advice}") from error
 
 
 def _download(store: Store, location: str, folder: Path) -> Path:

@@ -88,9 +88,15 @@ def found_or_none(ask: Callable[[], T]) -> T | None:
         return None
 
 
-def or_refused(error: Exception) -> str:
-    """Addition to a message on something missing where a server says 403."""
-    return ", or none that this user may read (403)" if _status(error) == 403 else ""
+def found(ask: Callable[[], T], missing: str, advice: str = "") -> T:
+    """Answer of a store; raises `UserError`, `missing` and then `advice`, where `found_or_none` is None."""
+    try:
+        return ask()
+    except MlflowException as error:
+        if not may_be_missing(error):
+            raise
+        refused = ", or none that this user may read (403)" if _status(error) == 403 else ""
+        raise UserError(f"{missing}{refused}{advice}") from error
 
 
 def _reason(error: Exception, experiment: str, permission: str) -> str | None:
