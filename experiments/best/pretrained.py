@@ -247,9 +247,10 @@ def best_table(names: Sequence[str], right: Mapping[str, np.ndarray], rows: pd.D
     lines = []
     for name, of in ((name, right[name]) for name in names):
         row, share, pretrained = ROWS[name], of.mean(0), name.partition("_")[0] + PRETRAINED
+        minutes = of_run(row, rows, MINUTES)
         over = pretrained in right and pretrained != name
         lines.append((
-            row.label, told(of_run(row, rows, MINUTES), ".2g"), str(len(of)),
+            row.label, told(minutes, ".2g" if minutes < 100 else ".0f"), str(len(of)),
             percent(clustered(share, films), unit=""),
             points(clustered(share - right[pretrained].mean(0), films)) if over else "",
         ))  # fmt: skip
@@ -332,7 +333,7 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
     model whose minutes were not measured is a dashed line at its mean accuracy."""
     figure, (axes,) = new_figure(height=4)
     minutes = {name: of_run(ROWS[name], rows, MINUTES) for name in right}
-    left, last = np.nanmin(list(minutes.values())) / 14, 1.3 * np.nanmax(list(minutes.values()))
+    left, last = np.nanmin(list(minutes.values())) / 30, 1.3 * np.nanmax(list(minutes.values()))
     axes.set_xscale("log")
     axes.set_xlim(left, last)
     named: list[Named] = []
@@ -346,7 +347,7 @@ def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arm
             continue
         style = arms[row.arm]
         marker, fill = line_of(style.encoder)["marker"], "none" if row.part else style.color
-        axes.scatter([at] * len(scores), scores, 34, fill, marker=marker, alpha=0.65, edgecolor=style.color)
+        axes.scatter([at] * len(scores), scores, 34, fill, marker=marker, alpha=0.65, edgecolor=style.color, zorder=4)
         if not row.part:
             named.append((row, at, scores, style.color))
     axes.set_ylim(max(FLOOR, axes.get_ylim()[0]), axes.get_ylim()[1])
@@ -371,8 +372,9 @@ def label_dots(figure: Figure, axes: Axes, named: Sequence[Named]) -> None:
         below = scores[scores < low]
         missing = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
         on_right = row.study == "best" and not row.words
+        label = row.label.replace("pretrained, ", "pretrained,\n")  # dots of shorter trainings are on its left
         axes.annotate(
-            row.label + missing, point, (at * (1.25 if on_right else 0.8), low + place * (high - low)),
+            label + missing, point, (at * (1.25 if on_right else 0.8), low + place * (high - low)),
             color=ink(color), fontsize="small", ha="left" if on_right else "right", va="center", bbox=BEHIND,
             arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "relpos": (0 if on_right else 1, 0.5)},
         )  # fmt: skip

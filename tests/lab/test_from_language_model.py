@@ -305,6 +305,26 @@ def test_a_vote_and_a_row_with_a_part_changed_are_hollow_and_not_named() -> None
     assert [len(dots.get_facecolor()) for dots in axes.collections] == [1, 0]  # type: ignore[attr-defined]
 
 
+def three_layers() -> pd.DataFrame:
+    """What a classifier of three layers and its language model took: 290 minutes."""
+    at = "", 0, None, "train", "minutes"
+    own, words = ("lstm_pretrained_layers", *at, 38.0), ("lstm_words_layers", *at, 252.0)
+    return rows_of("best", [("further_layers", "further", *run) for run in (own, words)])
+
+
+def test_minutes_have_two_digits_and_all_where_they_are_hundreds() -> None:
+    right = {"rnn_pretrained": reads(0.9), "lstm_layers": reads(0.92)}
+    rows = best_table(list(right), right, pd.concat([results(), three_layers()]), FILMS).rows
+    assert [row[1] for row in rows] == ["23", "290"]
+
+
+def test_a_label_on_the_right_has_two_lines_and_no_label_covers_dots() -> None:
+    right = {"rnn_pretrained": reads(0.88, 0.9, 0.89), "lstm_layers": reads(0.92)}
+    (axes,) = pretrained.accuracy_by_minutes(right, pd.concat([results(), three_layers()]), STUDY.arms).axes
+    assert [text.get_text() for text in axes.texts] == ["RNN, pretrained", "LSTM, pretrained,\nthree layers"]
+    assert min(dots.get_zorder() for dots in axes.collections) > max(text.get_zorder() for text in axes.texts)
+
+
 def test_labels_of_rows_with_one_accuracy_stand_apart() -> None:
     right = {name: reads(0.89, 0.89, 0.89) for name in ("rnn_pretrained", "rnn_rates", "rnn_rate")}
     minutes = [
