@@ -153,6 +153,9 @@ screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow i
 		trainer.epochs=6 study=three_encoders tracking.directory=build/screenshots
 	@$(VENV)/bin/python tools/screenshot.py --store build/screenshots --output docs/images
 
+# Compiled files are kept: pytest rewrites thousands of assertions, in each of its processes.
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 	@# One more than there are cores: the tests wait for processes that they start.
 	@$(RUN) pytest -m "not slow" --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile $(ARGS)
@@ -168,4 +171,4 @@ lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/pro
 
 clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
 	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
-	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find src tests experiments tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -118,8 +118,8 @@ def models_with(values: pd.DataFrame, metric: str) -> list[Model]:
 
 def of_model(values: pd.DataFrame, metric: str, *model: str) -> pd.Series:
     """Values of a metric of a model, by seed; empty where it was not measured."""
-    rows = (values.metric == metric) & (values[MODEL] == list(model)).all(axis=1)
-    return values[rows].set_index("seed").value
+    of_metric = values[values.metric == metric]
+    return of_metric[(of_metric[MODEL] == list(model)).all(axis=1)].set_index("seed").value
 
 
 def over_seeds(mean: Callable[[list[float]], Interval], found: pd.Series) -> Interval:

@@ -35,11 +35,11 @@ def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
         score = (
             scores.fillna({"value": worst}).groupby("draw").value.mean().round(3 if scores.seed.nunique() > 1 else 6)
         )
-        rate, clip = (
-            dict(of_arm.loc[of_arm.metric == one, ["draw", "value"]].itertuples(index=False, name=None))
-            for one in ("learning_rate", "clip_norm")
-        )
-        found[str(arm)] = [Draw(int(number), rate[number], clip[number], mean) for number, mean in score.items()]
+        drawn = dict(zip(zip(of_arm.metric, of_arm.draw, strict=True), of_arm.value, strict=True))
+        found[str(arm)] = [
+            Draw(int(number), drawn["learning_rate", number], drawn["clip_norm", number], mean)
+            for number, mean in score.items()
+        ]
     return found
 
 

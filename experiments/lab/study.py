@@ -30,6 +30,9 @@ NEEDED = {
 }  # fmt: skip
 """Rules of claims (`rules.py`), and the keys that each needs. The study's code judges claims with the rule `own`."""
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Of a file of hundreds of lines; where PyYAML has libyaml, a tenth of the time."""
+
 Settings = Mapping[str, Any]
 """Hydra overrides, by their key."""
 Found = TypeVar("Found")
@@ -224,7 +227,7 @@ def read_study(folder: Path) -> Study:
     """The study that a folder declares; raises `UserError` for what is missing or unknown in its `study.yaml`."""
     path = folder / "study.yaml"
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given = yaml.load(path.read_text(encoding="utf-8"), LOADER)
         settings, conditions, vary = (given.pop(key, None) for key in ("settings", "conditions", "vary"))
         arms = {name: _arm(name, **(of or {})) for name, of in given.pop("arms").items()}
         protocols = {}
@@ -404,5 +407,5 @@ def _claims(study: Study, other: str) -> list[str]:
 
 @cache
 def _claims_in(path: Path) -> list[str]:
-    protocols = yaml.safe_load(path.read_text(encoding="utf-8"))["protocols"]
+    protocols = yaml.load(path.read_text(encoding="utf-8"), LOADER)["protocols"]
     return [f"{name}.{claim['id']}" for name, of in protocols.items() for claim in of.get("claims", [])]
