@@ -12,12 +12,12 @@ import contextlib
 import importlib
 import inspect
 import sys
-import typing
 from collections.abc import Sequence
 from dataclasses import field, fields, make_dataclass
+from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar, cast, get_args, get_type_hints
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
@@ -46,7 +46,7 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
         raise UserError(f"{key}={target}: cannot be imported ({error})") from error
     if not callable(found):
         raise UserError(f"{key}={target}: expected a class, not {type(found).__name__}")
-    return typing.cast(type[Any], found)
+    return cast(type[Any], found)
 
 
 def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:
@@ -102,7 +102,7 @@ def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence
     for key in map(str, node):
         if key not in known and key not in arguments:
             raise UserError(unknown_key(f"{section}.{key}", [*known, *arguments]))
-    hints = _types_of(target)
+    hints = _types_of(target)  # type: ignore[arg-type]  # a class is hashable
     extra = [
         (name, hints.get(name, Any), _field_with(found.default))
         for name, found in arguments.items()
@@ -117,10 +117,10 @@ def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence
     for key in map(str, schema):
         if OmegaConf.is_missing(schema, key):
             refuse_missing(section, key, node.get("name", section), "" if key in map(str, node) else "+")
-    return typing.cast(Part, OmegaConf.to_object(schema))
+    return cast(Part, OmegaConf.to_object(schema))
 
 
-def refuse_missing(section: str, key: str, owner: str, added: str = "") -> typing.NoReturn:
+def refuse_missing(section: str, key: str, owner: str, added: str = "") -> NoReturn:
     """Raise the one line for a key that is not given.
 
     Args:
@@ -139,13 +139,14 @@ def _handed_on_to(target: type[Any]) -> type[Any] | None:
     return None if base is object else base
 
 
+@cache
 def _types_of(target: type[Any]) -> dict[str, Any]:
     """Types of a class's arguments that a configuration can hold; other arguments take anything."""
     found: dict[str, Any] = {}
     owner: type[Any] | None = target
     while owner is not None:
         with contextlib.suppress(NameError):  # a type that is imported for type checkers alone
-            found = typing.get_type_hints(owner.__init__ if isinstance(owner, type) else owner) | found
+            found = get_type_hints(owner.__init__ if isinstance(owner, type) else owner) | found
         owner = _handed_on_to(owner)
     types = {}
     for name in arguments_of(target):
@@ -155,7 +156,7 @@ def _types_of(target: type[Any]) -> dict[str, Any]:
         except (ValidationError, ValueError):
             continue
         # What is recorded is text, so that the class gets text today as well.
-        types[name] = Any if Path in (hint, *typing.get_args(hint)) else hint
+        types[name] = Any if Path in (hint, *get_args(hint)) else hint
     return types
 
 
