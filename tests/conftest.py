@@ -38,6 +38,8 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Two cores and small tensors: threads would only wait for each other.
 torch.set_num_threads(1)
+# Configurations are thousands of small objects: the collector looks after 100,000 new ones, and not after each 700.
+gc.set_threshold(100_000)
 
 
 def real_archive() -> Path | None:
