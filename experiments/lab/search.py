@@ -27,15 +27,16 @@ class Draw(NamedTuple):
 
 def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
     """The draws of a search, by arm. One that diverged has the lowest score of its arm, or, of several seeds, 0."""
-    rows = table[(table.sweep == sweep) & table.draw.notna()]
+    of_sweep = table[(table.sweep == sweep) & table.draw.notna()]
     found: dict[str, list[Draw]] = {}
-    for arm, of_arm in rows.groupby("arm", sort=False):
+    for arm, of_arm in of_sweep.groupby("arm", sort=False):
         scores = of_arm[of_arm.metric == "score"]
         worst = 0.0 if scores.seed.nunique() > 1 or scores.value.isna().all() else scores.value.min()
         score = (
             scores.fillna({"value": worst}).groupby("draw").value.mean().round(3 if scores.seed.nunique() > 1 else 6)
         )
-        drawn = dict(zip(zip(of_arm.metric, of_arm.draw, strict=True), of_arm.value, strict=True))
+        rows = zip(of_arm.metric, of_arm.draw, of_arm.value, strict=True)
+        drawn = {(metric, number): value for metric, number, value in rows}
         found[str(arm)] = [
             Draw(int(number), drawn["learning_rate", number], drawn["clip_norm", number], mean)
             for number, mean in score.items()

@@ -31,7 +31,7 @@ NEEDED = {
 """Rules of claims (`rules.py`), and the keys that each needs. The study's code judges claims with the rule `own`."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Of a file of hundreds of lines; where PyYAML has libyaml, a tenth of the time."""
+"""Of a file of hundreds of lines; where PyYAML has libyaml, an eighth of the time."""
 
 Settings = Mapping[str, Any]
 """Hydra overrides, by their key."""
