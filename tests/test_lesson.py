@@ -32,9 +32,6 @@ LESSON = REPOSITORY / "notebooks" / "lesson.ipynb"
 TEACHING = REPOSITORY / "docs" / "teaching.md"
 TINY = 'LAGS = {"short": 2, "long": 6}\nREVIEWS, EPOCHS, SEEDS = 200, 1, (0,)'
 """In place of the cell that is tagged `parameters`: every line runs, and nothing is learnt."""
-LONGEST_CELL = 30
-"""Lines of code."""
-WORDS_OF_TEACHING = 1700
 
 
 @pytest.fixture
@@ -57,9 +54,8 @@ def test_the_lesson_is_a_valid_notebook_without_outputs(lesson: nbformat.Noteboo
     assert LESSON.stat().st_size < 300_000
 
 
-def test_every_code_cell_is_short_and_compiles(lesson: nbformat.NotebookNode) -> None:
+def test_every_code_cell_compiles(lesson: nbformat.NotebookNode) -> None:
     for cell in code_cells(lesson):
-        assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.id
         ast.parse(TransformerManager().transform_cell(cell.source), cell.id)  # magics become Python first
 
 
@@ -139,13 +135,12 @@ def test_the_lesson_runs_from_its_first_cell_to_its_last(lesson: nbformat.Notebo
     assert list(tmp_path.iterdir()) == []  # it leaves nothing behind in the folder that it runs in
 
 
-def test_teaching_answers_every_question_of_the_lesson_in_few_words(lesson: nbformat.NotebookNode) -> None:
+def test_teaching_answers_every_question_of_the_lesson(lesson: nbformat.NotebookNode) -> None:
     numbered = re.compile(r"^(\d+)\. \*\*", re.MULTILINE)
     (questions,) = (cell.source for cell in lesson.cells if "## 6. Questions" in cell.source)
     text = TEACHING.read_text(encoding="utf-8")
     key = text.split("## Answer key")[1].split("\n## ")[0]
     assert numbered.findall(key) == numbered.findall(questions) != []
-    assert len(text.split()) <= WORDS_OF_TEACHING
 
 
 def test_the_gradients_of_the_lesson_are_those_of_the_key(lesson: nbformat.NotebookNode) -> None:

@@ -1,4 +1,4 @@
-"""Plain English in what users read: no sentence longer than 35 words, no private terms.
+"""Plain English in what users read: the field's terms in place of our own.
 
     python tools/prose.py README.md docs/*.md notebooks/*.ipynb
 
@@ -12,8 +12,6 @@ import re
 import sys
 from pathlib import Path
 
-LONGEST = 35
-"""Words of a sentence."""
 PRIVATE = {
     r"taken up|takes up|take up": "resumed",
     r"read[- ]out": "pooling",
@@ -56,11 +54,10 @@ def paragraphs(text: str) -> list[tuple[int, str]]:
     return found
 
 
-def sentences(paragraph: str) -> list[str]:
-    """Its sentences, with code or a formula as one word and links as their text."""
+def prose(paragraph: str) -> str:
+    """Its words: links as their text, without code and formulas."""
     plain = re.sub(r"`[^`]*`", "CODE", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", paragraph))
-    plain = re.sub(r"(\$\$?)[^$]+\1", "FORMULA", plain)
-    return [part for part in re.split(r"(?<=[.!?:;])[*\"”)]*\s+", plain) if part]
+    return re.sub(r"(\$\$?)[^$]+\1", "FORMULA", plain)
 
 
 def texts(path: Path, name: str) -> list[tuple[str, str]]:
@@ -89,12 +86,8 @@ def violations(path: Path, name: str) -> list[str]:
     found = []
     for place, text in texts(path, name):
         for number, paragraph in paragraphs(text):
-            for sentence in sentences(paragraph):
-                words = len(sentence.split())
-                if words > LONGEST:
-                    found.append(f"{place}:{number}: {words} words, {LONGEST} at most: {sentence[:60]}…")
             for pattern, instead in PRIVATE.items():
-                for match in re.finditer(pattern, paragraph, re.IGNORECASE):
+                for match in re.finditer(pattern, prose(paragraph), re.IGNORECASE):
                     if match[0] not in EXCEPTIONS.get(name, ()):
                         found.append(f"{place}:{number}: {match[0]!r}; the field says {instead!r}")
     return found
