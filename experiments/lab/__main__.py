@@ -7,6 +7,7 @@
     python -m experiments.lab report                            # one HTML page, runs/report.html
 
 An interrupted study resumes with the same command. What its results have is left as it is (`--again` measures it anew).
+A study runs from committed code; a trial with other settings than its protocols' needs none.
 """
 
 import argparse
@@ -16,10 +17,12 @@ from pathlib import Path
 from experiments.lab.claims import judged_claims, protocol_table
 from experiments.lab.lag import Placement, place
 from experiments.lab.page import build_page
-from experiments.lab.run import run
+from experiments.lab.provenance import uncommitted
+from experiments.lab.run import changing, run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
 from experiments.lab.write import findings_by_protocol, write, write_figures
 from sentiment_rnn.cli.errors import run as run_command
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import new_console, show
 
 ROOT = EXPERIMENTS.parent
@@ -66,7 +69,16 @@ def main() -> None:
 
 
 def run_study(study: Study, given: argparse.Namespace, overrides: list[str]) -> None:
-    """Train and measure a study, print the verdicts on it, draw its figures, and write the documents."""
+    """Train and measure a study, print the verdicts on it, draw its figures, and write the documents.
+
+    Raises:
+        UserError: code is not committed, and the settings are those of the protocols.
+    """
+    if (left := uncommitted(ROOT)) and not changing(overrides):
+        others = f" and {len(left) - 1} other files" if len(left) > 1 else ""
+        raise UserError(
+            f"{left[0]}{others}: changed or new since the last commit, and results name that one; commit first"
+        )
     if given.output:
         study = replace(study, output=given.output / study.name if given.name == "all" else given.output)
     asked = run(study, given.protocols, given.sweeps, [f"tracking.directory={given.store}", *overrides], given.again)

@@ -1,6 +1,8 @@
-"""Under which conditions the runs of a sweep were trained, and where a study keeps that."""
+"""How the runs of a sweep were trained, where a study keeps that, and whether its code is committed."""
 
 import json
+import re
+import subprocess
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +23,10 @@ from sentiment_rnn.tracking.store import Store
 
 PROVENANCE, OWN = "provenance.json", "own"
 """The file, and the key of a protocol that says that its own measurements are up to date."""
+WRITTEN = re.compile(
+    r"README\.md|docs/(findings|cells)\.md|experiments/[^/]+/([^/]+\.(md|csv|json|npz|npy)|(figures|tables)/.+)"
+)
+"""Paths of the results and pages that a study writes."""
 
 
 def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
@@ -67,3 +73,15 @@ def _distinct(values: Iterable[str | None]) -> list[str]:
 
 def _day(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d")
+
+
+def uncommitted(root: Path) -> list[str]:
+    """Files of a repository that are changed or new since its last commit, but for what studies write; none for a
+    folder without git."""
+    status = ["git", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"]
+    try:
+        said = subprocess.run(status, cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    paths = [line[3:] for line in said.split("\0") if line]  # behind two letters and a space
+    return [path for path in paths if not WRITTEN.fullmatch(path)]

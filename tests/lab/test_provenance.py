@@ -10,7 +10,9 @@ import pytest
 import torch
 from mlflow.entities import Param
 
-from experiments.lab.provenance import provenance_of
+from experiments.lab.provenance import provenance_of, uncommitted
+from experiments.lab.study import EXPERIMENTS
+from processes import environment
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -64,6 +66,48 @@ def test_a_draw_that_diverged_counts(store: Store) -> None:
 def test_a_sweep_that_never_ran_has_none(store: Store) -> None:
     with pytest.raises(UserError, match="hold: no such sweep has finished"):
         provenance_of(store, "hold")
+
+
+def test_a_study_is_refused_in_one_line_where_code_is_not_committed_and_not_where_its_own_results_are_not(
+    tmp_path: Path,
+) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    def study(*arguments: str) -> subprocess.CompletedProcess[str]:
+        """The study, which would not train, in a repository with the files of this test."""
+        command = [sys.executable, "-m", "experiments.lab", "study", "lag", "--protocols", "none", *arguments]
+        repository = {"GIT_DIR": str(tmp_path / ".git"), "GIT_WORK_TREE": str(tmp_path)}
+        return subprocess.run(
+            command, cwd=EXPERIMENTS.parent, capture_output=True, text=True, timeout=60, env=environment() | repository
+        )
+
+    written = ("README.md", "experiments/lag/results.csv", "experiments/lag/figure.md", "experiments/lag/figures/a.png")
+    code = ("src/cell.py", "experiments/lag/protocols/2026-01-01_new.md", "experiments/lag/study.yaml")
+    for path in (*written[:2], *code[1:]):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("first")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    for path in written:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("second")
+    begun = "none: no protocol of lag"
+    assert begun in study().stderr
+    for path in code:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("second")
+        assert uncommitted(tmp_path) == [path]
+        git("add", path)
+        git("commit", "--quiet", "--message", path)
+    (tmp_path / "src" / "cell.py").write_text("third")
+    refused = study()
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert "src/cell.py: changed or new since the last commit" in line
+    assert begun in study("data.max_tokens=7").stderr, "a trial, whose runs count nowhere"
 
 
 def test_a_run_records_what_its_provenance_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

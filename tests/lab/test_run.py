@@ -354,6 +354,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
         begun: list[tuple[Any, ...]] = []
         monkeypatch.setattr(sys, "argv", ["lab", *arguments])
         monkeypatch.setattr(main_module, "run", lambda *given: begun.append(given) or [])
+        monkeypatch.setattr(main_module, "uncommitted", lambda _: [])
         for name in ("write", "write_figures", "findings_by_protocol"):
             monkeypatch.setattr(main_module, name, lambda *_: {})
         main_module.main()
