@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from experiments.imdb.word_pairs import FILMS, WORTH, clustered
 from experiments.lab.figures import places_of_labels
 from experiments.lab.findings import Findings
+from experiments.lab.p_values import LEVEL, spread_p
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
 from experiments.lab.statistics import points
 from experiments.lab.study import Arm, Protocol, Study, find_study
@@ -139,6 +140,8 @@ COMPARED = {
 rows in one place, one alone has all seeds."""
 AS_GOOD = ("gru", "last_gru", "last_lstm")
 """Claims on a difference that is small; the others are on one that is large."""
+VOTES = ("vote_lstm", "vote_rnn", "vote_gru", "vote_gru_lstm")
+"""Claims on a vote and its own voters, whose spread over seeds both share."""
 COMMAND = "python -m experiments.lab study {study} --{of} {names} --output runs/again/{study}"
 """Trains a row anew."""
 
@@ -310,7 +313,11 @@ def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
 
 
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict | None:
-    """What the difference of two rows says, review by review; None where one has not run."""
+    """What the difference of two rows says, review by review; None where one has not run.
+
+    Its interval is over films. A large difference must also be more than the spread of seeds makes by chance, or it is
+    open: the deviations of the protocols say so.
+    """
     *places, worth = COMPARED[claim]
     first, second = (next((name for name in names if name in right), names[0]) for names in places)
     if not {first, second} <= right.keys():
@@ -320,6 +327,10 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
     shares = percent(clustered(one, films)), percent(clustered(other, films))
     decided = within(difference, worth) if claim in AS_GOOD else above(difference, worth)
     numbers = Numbers("", ROWS[first].label, shares[0], ROWS[second].label, shares[1], points(difference))
+    if claim not in (*AS_GOOD, *VOTES):
+        p = spread_p(right[first].mean(1), right[second].mean(1), worth)
+        decided = decided if p <= LEVEL else None
+        numbers = numbers._replace(over_seeds=f"{p:.2g}")
     return Verdict(judged(decided), (numbers,))
 
 

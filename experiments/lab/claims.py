@@ -65,7 +65,7 @@ def chosen_tables(
     tables = {}
     for name, of in yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8")).items():
         chosen = [known(one, by_name, f"{CHOSEN}: {name} names claim {one}") for one in of["claims"]]
-        table = claims_table(chosen, text, "study", study, left_out=("difference", "margin", "p"))
+        table = claims_table(chosen, text, "study", study, left_out=("difference", "margin", "p", "over_seeds"))
         tables[name] = table._replace(title=f"{of['question']} {table.title}")
     return tables
 
@@ -117,7 +117,8 @@ def claims_table(
         "claim": "claim", "verdict": "verdict", "condition": "lag" if lags_alone else "condition",
         "arm": "arm", "number": number, "against": "against", "other": number,
         "difference": f"difference [points{margin and f'; margin {margin}'}]", "margin": "margin [points]",
-        "ahead": "seeds ahead by more than the margin", "p": "adjusted p", last: last,
+        "ahead": "seeds ahead by more than the margin", "p": "adjusted p",
+        "over_seeds": "p over seeds", last: last,
     }  # fmt: skip
 
     def condition(part: Numbers) -> str:

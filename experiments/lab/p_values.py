@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 from scipy.stats import binomtest, fisher_exact, rankdata
+from scipy.stats import t as student_t
 
 Name = TypeVar("Name")
 Groups = Sequence[tuple[Sequence[float], Sequence[float]]]
@@ -35,6 +36,24 @@ def sign_p(successes: int, total: int) -> float:
 def fisher_p(first: int, of_first: int, second: int, of_second: int) -> float:
     """Two-sided p value of two equal shares (Fisher's exact test)."""
     return float(fisher_exact([[first, of_first - first], [second, of_second - second]]).pvalue)
+
+
+def spread_p(first: Sequence[float], second: Sequence[float], margin: float = 0.0) -> float:
+    """Two-sided p value of a difference of two means that equals the margin, by the spread of seeds (Student's t test).
+
+    The variance is pooled, so one kind may have a single seed: its spread is then taken to be that of the other. Of two
+    single seeds nothing is known, and p is 1.
+    """
+    one, other = np.asarray(first, float), np.asarray(second, float)
+    freedom = len(one) + len(other) - 2
+    if not freedom:
+        return 1.0
+    squares = ((one - one.mean()) ** 2).sum() + ((other - other.mean()) ** 2).sum()
+    error = np.sqrt(squares / freedom * (1 / len(one) + 1 / len(other)))
+    difference = one.mean() - other.mean() - margin
+    if not error:
+        return float(difference == 0)
+    return float(2 * student_t.sf(abs(difference) / error, freedom))
 
 
 def probability_of_superiority(groups: Groups) -> float:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from experiments.lab.answer import answer_table
 from experiments.lab.claims import chosen_tables, judged_claims, protocol_table
-from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, WITHDRAWN
 from experiments.lab.study import Study
 from experiments.lab.write import all_findings
 from sentiment_rnn.report.pages.render import render
 
-MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
+MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided", WITHDRAWN: "undecided"}
 """CSS class of each verdict."""
 
 

@@ -29,6 +29,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import Interval, accuracy_difference, accuracy_interval, percent
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
+WITHDRAWN = "withdrawn"
+"""In place of the verdict on a claim that nobody should rely on, whatever its rule says."""
 LEARNS = 0.9
 """A seed succeeds where its score is above this."""
 MOST = 0.5
@@ -59,13 +61,15 @@ class Numbers(NamedTuple):
     ahead: str = ""
     """Seeds in which the first arm is better by more than the margin."""
     p: str = ""
+    over_seeds: str = ""
+    """p against the spread of seeds, where the interval is over something else; not adjusted."""
 
 
 class Verdict(NamedTuple):
     """Verdict on a claim, and its numbers."""
 
     verdict: str
-    """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
+    """`holds`, `holds in part`, `does not hold`, `inconclusive` or `withdrawn`."""
     rows: tuple[Numbers, ...]
     """Numbers of each part of the claim; empty where no part was run."""
 

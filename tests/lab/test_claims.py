@@ -1,5 +1,6 @@
 """Claims as tables: a row for each part of one, a number a cell, and what a later claim came to."""
 
+import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -54,6 +55,11 @@ def test_a_claim_has_a_row_for_each_part_and_columns_that_nothing_needs_are_left
             ["", "", "50", "RNN, orthogonal", "15/20 (51–91)"],
         ],
     )
+
+
+def test_a_withdrawn_claim_keeps_its_numbers_and_has_no_verdict(tmp_path: Path) -> None:
+    (row, _) = table(*judge(tmp_path, [NEAR | {"withdrawn": datetime.date(2026, 2, 1)}])).rows
+    assert row == ["An RNN succeeds.", "withdrawn", "20", "RNN, orthogonal", "20/20 (83–100)"]
 
 
 def test_a_margin_that_all_comparisons_share_stands_over_their_column(tmp_path: Path) -> None:

@@ -235,7 +235,8 @@ def test_seeds_that_were_not_planned_count_nothing_and_one_arm_alone_is_not_judg
 def test_an_arm_of_which_no_seed_knows_anything_has_no_numbers() -> None:
     table = areas()
     found = found_in(table.assign(value=table.value.where(table.arm != "rnn", 0.6)))
-    assert found.verdicts["rnn"].rows[0][1:] == ("RNN, orthogonal", "no seed", *[""] * 6)
+    _, arm, number, *others = found.verdicts["rnn"].rows[0]
+    assert (arm, number, any(others)) == ("RNN, orthogonal", "no seed", False)
     assert found.tables["kept"].rows[0][2:] == ("0/10", *[""] * 8)
     assert len(found.tables["losses"].rows) == 8
 

@@ -120,16 +120,37 @@ def test_a_claim_is_judged_by_the_difference_on_the_same_reviews(
     claim: str, first: float, second: float, judged: str
 ) -> None:
     (one, *_), (other, *_), _ = COMPARED[claim]
-    found = decided(claim, {one: reads(first), other: reads(second, second)}, FILMS)
+    found = decided(claim, {one: reads(first, first), other: reads(second, second)}, FILMS)
     assert found.verdict == judged
     assert (found.rows[0].arm, found.rows[0].against) == (ROWS[one].label, ROWS[other].label)
     assert verdict(claim, {one: reads(first)}, FILMS) is None
 
 
+@pytest.mark.parametrize(
+    ("claim", "seeds", "judged"),
+    [
+        ("averaging", (0.9, 0.96), UNDECIDED), ("averaging", (0.94, 0.941), FAILS),
+        ("rates", (0.9, 0.96), UNDECIDED), ("rates", (0.94, 0.941), HOLDS),
+        ("averaging", (0.94,), UNDECIDED),
+    ],
+)  # fmt: skip
+def test_a_difference_within_the_spread_of_seeds_is_open(claim: str, seeds: tuple[float, ...], judged: str) -> None:
+    changed = {"averaging": "gru_averaged", "rates": "gru_one_rate"}[claim]
+    found = decided(claim, {"gru_pretrained": reads(*seeds), changed: reads(0.9)}, FILMS)
+    assert found.verdict == judged
+    assert (float(found.rows[0].over_seeds) <= 0.05) == (judged != UNDECIDED)
+
+
+def test_a_vote_and_a_small_difference_are_judged_over_films_alone() -> None:
+    for claim, first in (("last_gru", "gru_last"), ("vote_gru", "gru_vote")):
+        found = decided(claim, {first: reads(0.931), "gru_pretrained": reads(0.9, 0.95)}, FILMS)
+        assert not found.rows[0].over_seeds
+
+
 def test_a_language_model_is_judged_beside_the_drawn_arm_that_has_all_seeds() -> None:
-    found = decided("worth_lstm", {"lstm_pretrained": reads(0.95), "lstm_rates": reads(0.9)}, FILMS)
+    found = decided("worth_lstm", {"lstm_pretrained": reads(0.95), "lstm_rates": reads(0.9, 0.9)}, FILMS)
     assert (found.verdict, found.rows[0].against) == (HOLDS, "LSTM, drawn, three rates")
-    found = decided("adversarial_gru", {"gru_pretrained": reads(0.9), "gru_adversarial_5": reads(0.95)}, FILMS)
+    found = decided("adversarial_gru", {"gru_pretrained": reads(0.9, 0.9), "gru_adversarial_5": reads(0.95)}, FILMS)
     assert (found.verdict, found.rows[0].arm) == (HOLDS, "GRU, pretrained, adversarial 5")
 
 

@@ -6,9 +6,10 @@ from itertools import combinations
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, ttest_ind
+from scipy.stats import t as student_t
 
-from experiments.lab.p_values import fisher_p, holm, probability_of_superiority, rank_p, sign_p
+from experiments.lab.p_values import fisher_p, holm, probability_of_superiority, rank_p, sign_p, spread_p
 
 
 @given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=6))
@@ -65,3 +66,16 @@ def test_the_rank_test_compares_within_groups() -> None:
 def test_a_value_that_is_no_number_has_no_rank() -> None:
     with pytest.raises(ValueError, match="no number"):
         rank_p([([1.0, math.nan], [0.5])])
+
+
+def test_a_difference_is_tested_by_the_pooled_spread_of_seeds() -> None:
+    one, other = [92.57, 92.84, 92.69], [91.44, 91.66, 91.65]
+    assert spread_p(one, other) == pytest.approx(ttest_ind(one, other).pvalue)
+    assert spread_p(one, other, 1.0) == pytest.approx(ttest_ind([value - 1 for value in one], other).pvalue)
+
+
+def test_a_single_seed_has_the_spread_of_the_others_and_two_single_ones_tell_nothing() -> None:
+    # A prediction interval: mean ± t(0.975, 2) · s · √(1 + 1/3).
+    assert spread_p([0.0], [1.0, 2.0, 3.0]) == pytest.approx(2 * student_t.sf(2 / math.sqrt(1 + 1 / 3), 2))
+    assert spread_p([0.0], [1.0]) == 1
+    assert (spread_p([0.0], [1.0, 1.0]), spread_p([1.0], [1.0, 1.0])) == (0, 1)

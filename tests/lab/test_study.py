@@ -213,6 +213,15 @@ def test_a_protocol_without_its_text_is_one_line(tmp_path: Path) -> None:
         _ = study.protocols["first"].digest
 
 
+def test_deviations_below_the_text_of_a_protocol_leave_its_digest_and_another_text_does_not(tmp_path: Path) -> None:
+    protocol = make_study(tmp_path).protocols["first"]
+    digest, text = protocol.digest, protocol.path.read_text()
+    protocol.path.write_text(f"{text}\n## Deviations\n\n**2 January 2026.** A claim is judged otherwise.\n")
+    assert protocol.digest == digest
+    protocol.path.write_text(f"{text}More.\n\n## Deviations\n")
+    assert protocol.digest != digest
+
+
 def test_names_that_a_study_does_not_have_are_refused_with_those_that_it_has(tmp_path: Path) -> None:
     study = make_study(tmp_path)
     with pytest.raises(UserError, match="learn_7: no sweep of made; expected one of search_20, learn_20, learn_50"):
