@@ -123,11 +123,12 @@ sweep: $(READY)  ## Many runs: make sweep ARGS="encoder=rnn,lstm seed=0,1,2 stud
 RUNS_PAGE := import pathlib, sqlite3, sys; \
 	store = sqlite3.connect(pathlib.Path(sys.argv[1]).absolute().as_uri() + "?mode=ro", uri=True); \
 	first = "select experiment_id from experiments order by name = ? desc, experiment_id desc"; \
-	print("experiments/%s/runs" % store.execute(first, ["sentiment_rnn"]).fetchone())
+	print("experiments/%s/runs?viewStateShareKey=sweep&" % store.execute(first, ["sentiment_rnn"]).fetchone())
 ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for another)
 	@echo "http://127.0.0.1:$(PORT)/#/$$($(VENV)/bin/python -c '$(RUNS_PAGE)' "$(STORE)/mlflow.db" 2>/dev/null \
-		|| echo experiments)?workflowType=machine_learning  (Ctrl-C stops it)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+		|| echo 'experiments?')workflowType=machine_learning  (Ctrl-C stops it)"
+	@# Without a shell in between, what ends make ends the server.
+	@exec env MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$$(realpath -m "$(STORE)")/mlflow.db" \
 		--default-artifact-root "file://$$(realpath -m "$(STORE)")/artifacts"
 

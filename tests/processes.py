@@ -105,7 +105,7 @@ def training_that(deed: str, epoch: int) -> str:
     return f"""
 import os, signal, sys
 from sentiment_rnn.cli.main import main
-from sentiment_rnn.runs import engine
+from sentiment_rnn.engine import train as engine
 
 start = engine.EpochTimer.on_train_epoch_start
 

@@ -9,7 +9,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "sentiment_rnn"
 FLOORS = (
     ("cli",),
-    ("runs",),
+    ("sweeps",),
+    ("engine",),
+    ("tasks",),
     ("report",),
     ("probes",),
     ("tracking",),
@@ -97,7 +99,7 @@ def test_an_encoder_and_a_source_import_the_core_and_their_base_alone(folder: st
 
 def test_the_core_imports_no_encoder_and_no_source() -> None:
     for module in MODULES:
-        if module.startswith(("model", "data", "runs/engine")) and not module.startswith(
+        if module.startswith(("model", "data", "engine")) and not module.startswith(
             ("model/encoders/", "data/sources/")
         ):
             leaves = [other for other in own_imports(module) if other.startswith(("model/encoders", "data/sources"))]
@@ -109,8 +111,8 @@ def test_the_core_imports_no_encoder_and_no_source() -> None:
     [
         ("torchtext", {"data/tokenizer"}),
         ("mlflow", {"tracking"}),
-        ("hydra", {"cli", "config/store", "config/messages", "runs/callback", "runs/job_process", "runs/search"}),
-        ("optuna", {"runs/search"}),
+        ("hydra", {"cli", "config/store", "config/messages", "sweeps"}),
+        ("optuna", {"engine/pruning", "sweeps/search"}),
     ],
 )
 def test_a_library_is_imported_in_its_place_alone(library: str, folders: set[str]) -> None:

@@ -58,7 +58,7 @@ WALKS = {
         Step("make report", r"report\.html"),
         Step("make readme", ""),
         Step("sentiment-rnn runs --json", '"name": "demo"'),
-        Step("sentiment-rnn runs prune --keep best --older-than 30 --yes", ""),
+        Step("sentiment-rnn runs prune --yes", r"deleted .* runs"),
         Step("sentiment-rnn train --help", "trainer.epochs"),
         Step("make clean", ""),
     ],
@@ -97,9 +97,11 @@ ELSEWHERE = {
         "python -m sentiment_rnn train -m --config-dir my_conf", "sentiment-rnn compare cells", "make lag",
     ),
     "tests/test_site.py": ("make docs",),
-    "tests/tracking/test_server_faults.py": ("make server", "sentiment-rnn sync"),
-    "tests/runs/test_pretrained.py": ("sentiment-rnn train task=language_model",),
-    "tests/runs/test_search_sweep.py": (
+    "tests/tracking/test_publish.py": ("sentiment-rnn publish",),
+    "tests/sweeps/test_plan.py": ("sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine --dry-run",),
+    "tests/faults/test_passwords.py": ("make server",),
+    "tests/tasks/test_pretrained.py": ("sentiment-rnn train task=language_model",),
+    "tests/sweeps/test_search_sweep.py": (
         "sentiment-rnn train -m hydra/sweeper=search", "sentiment-rnn compare tuned",
     ),
     ".ci/run": ("make setup", "make lint", "make test"),

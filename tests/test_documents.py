@@ -18,7 +18,7 @@ from sentiment_rnn.cli.main import command_in
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
-from sentiment_rnn.runs.search.space import space_of
+from sentiment_rnn.sweeps.search.space import space_of
 
 
 def name(path: Path) -> str:

@@ -2,15 +2,16 @@
 
 import logging
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from processes import Ask
 from sentiment_rnn.config.store import run_config
+from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import mask_file, mask_output, masked, masked_command, masked_settings
-from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.origin import command_line
 from stored_runs import last_run
 
@@ -37,6 +38,29 @@ TINY = (
 )
 def test_a_secret_is_found_by_its_place(text: str, shown: str) -> None:
     assert masked(text) == shown
+
+
+LONG = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["\u4e2d", "a", "a.", "-", "'", '"', "password", "password-", "password='", "password \"'", "://", "@", "t "],
+)
+def test_a_million_characters_are_masked_in_a_second(unit: str) -> None:
+    text = unit * (LONG // len(unit))
+    before = time.process_time()
+    masked(text)
+    masked_command([text])
+    assert time.process_time() - before < 1
+
+
+@pytest.mark.parametrize("start", ["password", "password=", "password='", "http://"])
+def test_so_are_a_million_behind_one_that_could_begin_a_secret(start: str) -> None:
+    for end in (" " * LONG, "a" * LONG):
+        before = time.process_time()
+        masked(start + end)
+        assert time.process_time() - before < 1
 
 
 def test_the_values_of_variables_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
+from processes import wait_for
 from sentiment_rnn import runtime
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -130,3 +133,36 @@ def test_the_units_for_bfloat16_are_those_among_the_flags(monkeypatch: pytest.Mo
     for flags, units in (("avx512_bf16 amx_bf16 fpu", ["amx_bf16", "avx512_bf16"]), ("avx512_bf16_not fpu", [])):
         monkeypatch.setattr(runtime, "cpuinfo", lambda _, said=flags: said)
         assert runtime.bfloat16_units() == units
+
+
+LAUNCHER = """
+import os, sys, time
+from joblib import Parallel, delayed
+from sentiment_rnn import runtime
+
+def work(seconds):
+    with open("worker", "w") as file:
+        print(os.getpid(), file=file)
+    time.sleep(seconds)
+    runtime.end_with_launcher()
+    time.sleep(200)
+
+if __name__ == "__main__":
+    runtime.end_with_launcher()  # which is no worker: it goes on
+    Parallel(n_jobs=2)(delayed(work)(float(sys.argv[1])) for _ in range(2))
+"""
+
+
+@linux_only
+@pytest.mark.parametrize("seconds", [0.0, 2.0], ids=["ready", "still loading"])
+def test_a_worker_of_a_killed_launcher_ends_with_it(seconds: float, tmp_path: Path) -> None:
+    (tmp_path / "launcher.py").write_text(LAUNCHER)
+    command = [sys.executable, "launcher.py", str(seconds)]
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True) as launcher:
+        worker = tmp_path / "worker"
+        wait_for(lambda: (worker.exists() and worker.read_text().strip()) or launcher.poll() is not None)
+        process = psutil.Process(int(worker.read_text()))
+        assert launcher.pid in [parent.pid for parent in process.parents()]
+        time.sleep(0 if seconds else 1)
+        launcher.kill()
+    wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, seconds=10)

@@ -13,7 +13,7 @@ import pytest
 from processes import environment, training_that
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
-from sentiment_rnn.runs.callback import SweepCallback
+from sentiment_rnn.sweeps.callback import SweepCallback
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store
 

@@ -1,4 +1,4 @@
-"""Pictures of MLflow's pages that compare the runs of a sweep: docs/images/mlflow_compare.png and mlflow_curves.png.
+"""Pictures of MLflow's pages that show and compare the runs of a sweep: docs/images/mlflow_*.png.
 
     python tools/screenshot.py --store runs --sweep demo --output docs/images
 
@@ -34,7 +34,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.results import find_sweep, results_of
-from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.store import VIEW, Store, open_store
 
 PARAMETERS = ("encoder.name", "seed")
 METRICS = ("train/loss", "val/accuracy", "test/accuracy")
@@ -53,7 +53,7 @@ PATIENCE = 60
 
 
 def main() -> None:
-    """Take both pictures."""
+    """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", default="runs", help="folder of the store")
     parser.add_argument("--sweep", default="latest", help="latest, a study's name, or a parent run's id")
@@ -61,13 +61,15 @@ def main() -> None:
     given = parser.parse_args()
     quiet_libraries()
     with one_line_errors():
-        tracking = TrackingConfig(None, given.store, "sentiment_rnn", system_metrics=False, repeat=False)
+        tracking = TrackingConfig(None, given.store, "sentiment_rnn", system_metrics=False)
         store = open_store(tracking, create=False, names=("--store", "--store"))
         runs = [run.run_id for run in results_of(store, find_sweep(store, given.sweep, finished=True))]
         given.output.mkdir(parents=True, exist_ok=True)
         with served(store) as address, chromium() as browser:
             chosen = f"runs={quoted(runs)}&experiments={quoted([store.experiment_id])}"
             try:
+                runs_page(browser, f"{address}/#/experiments/{store.experiment_id}/runs?viewStateShareKey={VIEW}")
+                save(browser, given.output / "mlflow_runs.png", height=500)
                 compare_page(browser, f"{address}/#/compare-runs?{chosen}")
                 save(browser, given.output / "mlflow_compare.png", height=640)
                 curves_page(browser, f"{address}/#/metric?{chosen}")
@@ -132,15 +134,28 @@ def chromium() -> Iterator[webdriver.Chrome]:
         browser.quit()
 
 
+def runs_page(browser: webdriver.Chrome, address: str) -> None:
+    """Open the table of the runs of the sweep that was launched last, as `make ui` does."""
+    resize(browser, 900)
+    browser.get(f"{address}&workflowType=machine_learning")
+    find(browser, "//*[contains(., 'seed=')]")
+    close_sidebars(browser)
+    for button in browser.find_elements(By.XPATH, "//button[.='Exit shared view']/following-sibling::button"):
+        button.click()
+
+
+def close_sidebars(browser: webdriver.Chrome) -> None:
+    """Close the assistant at the side, which opens by itself at the first visit; an older MLflow has none."""
+    for name in ("Close", "Toggle sidebar"):
+        for button in browser.find_elements(By.CSS_SELECTOR, f"button[aria-label='{name}']"):
+            button.click()
+
+
 def compare_page(browser: webdriver.Chrome, address: str) -> None:
     """Open the page that the button *Compare* leads to, with our axes in its plot."""
     resize(browser, 900)
     browser.get(address)
     find(browser, "//button[.='Clear All']")
-    # The assistant at the side opens by itself at the first visit; an older MLflow has none.
-    for name in ("Close", "Toggle sidebar"):
-        for button in browser.find_elements(By.CSS_SELECTOR, f"button[aria-label='{name}']"):
-            button.click()
     find(browser, "//button[.='Clear All']").click()
     boxes = browser.find_elements(By.CSS_SELECTOR, "input[role=combobox]")
     for box, names in zip(boxes, (PARAMETERS, METRICS), strict=True):

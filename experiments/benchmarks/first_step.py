@@ -19,7 +19,7 @@ def main() -> None:
 
     def then_watch_the_optimizer() -> None:
         quiet_libraries()
-        if "sentiment_rnn.runs.engine" in sys.modules:  # torch is loaded: not earlier, since loading it counts
+        if "sentiment_rnn.engine.train" in sys.modules:  # torch is loaded: not earlier, since loading it counts
             from torch.optim.optimizer import register_optimizer_step_post_hook
 
             def leave(*_: object) -> None:

@@ -29,10 +29,10 @@ from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import LanguageModelConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.tokenizer import PADDING_ID
+from sentiment_rnn.engine.machine import resolved, threads_of
 from sentiment_rnn.model.linear import linear
 from sentiment_rnn.model.optimizer import clip_gradient_norm
-from sentiment_rnn.runs.language_model import build_model
-from sentiment_rnn.runs.machine import resolved, threads_of
+from sentiment_rnn.tasks.language_model import build_model
 from steps import CLIP_NORM, LEARNING_RATE, VOCABULARY_SIZE, random_batch
 
 B = 64

@@ -25,10 +25,10 @@ from sentiment_rnn import runtime
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.runs.engine import build_trainer
-from sentiment_rnn.runs.interruption import Interruption
-from sentiment_rnn.runs.machine import resolved, threads_of
-from sentiment_rnn.runs.reviews import ReviewJob
+from sentiment_rnn.engine.interruption import Interruption
+from sentiment_rnn.engine.machine import resolved, threads_of
+from sentiment_rnn.engine.train import build_trainer
+from sentiment_rnn.tasks.reviews import ReviewJob
 from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import open_store
 from steps import classifier_step
@@ -99,9 +99,9 @@ def whole_run(config: ReviewConfig) -> dict[str, float]:
     clock, moments = Clock(), [time.perf_counter()]
     job = ReviewJob(config)
     config.settle_epochs(job.batches)
-    with tracked_run(open_store(config.tracking), config, job.digest, []) as record:
+    with tracked_run(open_store(config.tracking), config, f"overhead{time.time_ns()}", []) as run:
         model = job.model()
-        trainer = build_trainer(job, record, Interruption(), [clock])
+        trainer = build_trainer(job, run, Interruption(), [clock])
         moments.append(time.perf_counter())
         trainer.fit(model, job.data)
         moments.append(time.perf_counter())

@@ -16,7 +16,7 @@ import sentiment_rnn  # noqa: F401  # before torch: it sets how threads wait, as
 from benchmark import new_parser
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.runs.engine import train
+from sentiment_rnn.engine.train import train
 
 EPOCHS, DRAWS, FINALS = 8, 12, 9
 """Epochs of a run; draws that run for half of them; runs of the best draws with other seeds."""

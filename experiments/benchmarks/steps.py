@@ -12,10 +12,10 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
+from sentiment_rnn.engine.machine import threads_of
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.optimizer import clip_gradient_norm
-from sentiment_rnn.runs.machine import threads_of
-from sentiment_rnn.runs.reviews import build_model
+from sentiment_rnn.tasks.reviews import build_model
 
 VOCABULARY_SIZE = 30_000
 LEARNING_RATE = 1e-3

@@ -19,8 +19,8 @@ from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import Interval
-from sentiment_rnn.runs.pretrained import start_from
-from sentiment_rnn.runs.restored import build_untrained, load_tested, start_of
+from sentiment_rnn.tasks.pretrained import start_from
+from sentiment_rnn.tasks.restored import build_untrained, load_tested, start_of
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 

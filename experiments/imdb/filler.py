@@ -31,7 +31,7 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.figures import styled
 from sentiment_rnn.report.statistics import percent, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.runs.restored import data_of, load_tested
+from sentiment_rnn.tasks.restored import data_of, load_tested
 from sentiment_rnn.tracking.results import RunResult
 from sentiment_rnn.tracking.store import Store
 

@@ -126,7 +126,7 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     runs = [run for run in every if run.encoder in arm_of and (sweep.searches or not run.diverged)]
     for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
         arm = arm_of[run.encoder]
-        draw = run.config.optimizer.draw if sweep.searches else None
+        draw = draw_of(run) if sweep.searches else None
         at = sweep.name, sweep.protocol, arm, sweep.condition, run.seed, draw
         found.rows += [(*at, *measure) for measure in measures_of(run, study, sweep)]
         if sweep.compared and study.score == "accuracy":
@@ -135,6 +135,12 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
                 row = sweep.name, sweep.protocol, arm, condition, run.seed, None
                 found.rows.append((*row, "test", "accuracy", float(correct.right.mean())))
     return found
+
+
+def draw_of(run: RunResult) -> int | None:
+    """The number of the draw that a job asked for: another sweep may have trained its run under another number."""
+    asked = run.overrides.get("optimizer.draw", run.config.optimizer.draw)
+    return None if asked is None else int(asked)
 
 
 def trained_runs(store: Store, sweep: str, overrides: Sequence[str] = (), diverged: bool = False) -> list[RunResult]:

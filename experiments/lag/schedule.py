@@ -10,7 +10,7 @@ from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings
 from experiments.lab.rules import LEARNS, Evidence
 from experiments.lab.study import Protocol, Study
-from experiments.lab.sweeps import Measured, trained_runs
+from experiments.lab.sweeps import Measured, draw_of, trained_runs
 from sentiment_rnn.report.figures import GUIDE, styled
 from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.tracking.store import Store
@@ -25,7 +25,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     rows: list[tuple[object, ...]] = []
     for sweep in protocol.sweeps:
         for run in trained_runs(store, sweep.name, overrides, diverged=True):
-            draw = run.config.optimizer.draw if sweep.searches else ""
+            draw = draw_of(run) if sweep.searches else ""
             steps, accuracies = run.curve("val/accuracy")
             rows += [
                 (*sweep.arms, run.seed, draw, step + 1, f"{accuracy:.4f}")

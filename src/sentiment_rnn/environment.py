@@ -8,7 +8,9 @@ import logging
 import os
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from sentiment_rnn.lean_imports import load_leanly
 from sentiment_rnn.masking import mask_output
@@ -34,6 +36,14 @@ def prepare() -> None:
         sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # an import of it now fails as if it were absent
         logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # which warns of that, and is not used
     load_leanly()
+
+
+def loaded_leanly(module: str, name: str) -> Any:
+    """An object of a class whose module brings torch, Lightning and MLflow along: Python looks for garbage among them
+    when they are there, not while they load, which is a third of that time."""
+    if module not in sys.modules:
+        gc.disable()  # until `libraries_are_loaded`, which every job calls
+    return getattr(import_module(module), name)()
 
 
 def libraries_are_loaded() -> None:

@@ -1,8 +1,7 @@
 """Errors that the person at the keyboard can mend, said in one line."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from sentiment_rnn.masking import masked
 
@@ -25,21 +24,6 @@ def printable(text: str) -> str:
 OTHER_NAMES = {"lr": "learning_rate"}
 """Keys by other names that people use for them."""
 
-FORMER_NAMES = {
-    "trainer.solved_score": "trainer.target_score",
-    "data.max_distance": "data.max_lag",
-    "data.test_max_distance": "data.test_max_lag",
-    "data.distances": "data.lags",
-    "predictions.distances": "predictions.lags",
-}
-"""Keys and arrays of predictions by their names in earlier versions."""
-
-
-def with_names_of_today(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a section, as any version may have recorded them."""
-    paths = {key: f"{section}.{key}" for key in values}
-    return {FORMER_NAMES.get(paths[key], paths[key]).removeprefix(f"{section}."): values[key] for key in values}
-
 
 def unknown_key(key: str, known: Sequence[str], elsewhere: Sequence[str] = ()) -> str:
     """The one line for a key that is not declared.
@@ -50,9 +34,6 @@ def unknown_key(key: str, known: Sequence[str], elsewhere: Sequence[str] = ()) -
         elsewhere: dotted paths of keys that it may be meant for, by their last word.
     """
     last = key.rpartition(".")[2]
-    today = FORMER_NAMES.get(key, "")
-    if today.rpartition(".")[2] in known:
-        return f"{key}: no such key; it is called {today} now"
     word = OTHER_NAMES.get(last, last)
     there = [path for path in elsewhere if path.rpartition(".")[2] == word]
     meant = f"did you mean {' or '.join(there)}?" if there else did_you_mean(word, known, "known keys: ")

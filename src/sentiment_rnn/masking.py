@@ -19,11 +19,12 @@ MASK = "***"
 VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 SHORTEST = 6
 """Characters of a variable's value below which it is not looked for: it would be found in ordinary words."""
+# No pattern begins with a repetition: from each character of a long word it would read the word to its end.
 _IN_ADDRESS = re.compile(r"(?<=://)[^/\s'\"<>]*@")
 _NAMES = r"(?:password|passwd|pwd|token|secret|secret[_-]key|access[_-]key|api[_-]?key)"
-_NAMED = re.compile(rf"(\b[\w.-]*?{_NAMES}['\"]?\s*[=:]\s*)([^\s&,;'\"}}\])]+|'[^']*'|\"[^\"]*\")", re.IGNORECASE)
+_NAMED = re.compile(rf"({_NAMES}['\"]?\s*[=:]\s*)([^\s&,;'\"}}\])]+|'[^']*'|\"[^\"]*\")", re.IGNORECASE)
 _NAME = re.compile(rf"{_NAMES}$", re.IGNORECASE)
-_WORD = re.compile(rf"([\w.@+~/-]*{_NAMES}=).+", re.IGNORECASE | re.DOTALL)
+_WORD = re.compile(rf"({_NAMES}=).+", re.IGNORECASE | re.DOTALL)
 
 
 def masked(text: str) -> str:

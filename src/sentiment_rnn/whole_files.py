@@ -6,39 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Write a file as `whole` does."""
     with whole(path) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
-def whole(path: Path, previous: Path | None = None) -> Iterator[Path]:
+def whole(path: Path) -> Iterator[Path]:
     """Path of a file that replaces `path` when the block ends. A kill or a power cut leaves the old file or the new
-    one, never a part of either. An error leaves the old file.
-
-    Args:
-        previous: new path of the old file.
-    """
+    one, never a part of either. An error leaves the old file."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        if previous and path.exists():
-            _keep(path, previous)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _keep(path: Path, previous: Path) -> None:
-    """Give a file a second name, so that a file of the first name exists at every moment."""
-    link = previous.with_name(f"{previous.name}.partial")
-    link.unlink(missing_ok=True)
-    try:
-        os.link(path, link)
-    except OSError:  # a file system without links
-        path.replace(previous)
-    else:
-        link.replace(previous)

@@ -13,7 +13,6 @@ from unittest.mock import Mock
 import pytest
 import requests
 import sqlalchemy.sql
-from filelock import FileLock
 from hydra.errors import ConfigCompositionException
 from submitit.core.utils import FailedJobError
 
@@ -23,12 +22,9 @@ from sentiment_rnn.cli import train
 from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.messages import describe
-from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
-from sentiment_rnn.runs import callback
-from sentiment_rnn.runs.callback import digest_of, identities_of, prepare
-from sentiment_rnn.tracking.results import SweepPlan
+from sentiment_rnn.sweeps import callback
 from sentiment_rnn.tracking.store import open_store
 
 WRONG_OVERRIDES = {
@@ -58,10 +54,6 @@ WRONG_OVERRIDES = {
     "hydra/launcher=joblib": "hydra/launcher=joblib: only a sweep has it; give -m",
     "hydra/sweeper=search": "hydra/sweeper=search: only a sweep has it; give -m",
     "hydra/lancher=joblib": "hydra/lancher: no such key; did you mean hydra/launcher?",
-    "trainer.solved_score=0.9": "trainer.solved_score: no such key; it is called trainer.target_score now",
-    "data.max_distance=50": "data.max_distance: no such key; it is called data.max_lag now",
-    "data.test_max_distance=400": "data.test_max_distance: no such key; it is called data.test_max_lag now",
-    "+data.distances=equal": "data.distances: no such key; it is called data.lags now",
     "optimizer.lr=0.01": "optimizer.lr: no such key; did you mean learning_rate?",
     "lr=0.01": "lr: no such key; did you mean optimizer.learning_rate?",
     "epochs=3": "epochs: no such key; did you mean trainer.epochs?",
@@ -269,7 +261,6 @@ def refusing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     ("command", "arguments"),
     [
         ("runs", ["--tracking-uri", "{uri}"]),
-        ("prune", ["--tracking-uri", "{uri}"]),
         ("compare", ["--tracking-uri", "{uri}", "mine"]),
         ("predict", ["--tracking-uri", "{uri}", "good"]),
         ("predict", ["--tracking-uri", "{uri}", "--run", 32 * "a", "good"]),
@@ -279,9 +270,7 @@ def test_what_a_server_refuses_is_neither_a_traceback_nor_gone(
     command: str, arguments: list[str], refusing: tuple[str, int], tmp_path: Path, refused: Refused
 ) -> None:
     uri, status = refusing
-    words = ["runs", "prune"] if command == "prune" else [command]
-    given = [argument.format(uri=uri) for argument in arguments]
-    line = refused(tmp_path, *words[1:], *given, command=words[0])
+    line = refused(tmp_path, *(argument.format(uri=uri) for argument in arguments), command=command)
     if command == "predict" and status == 403:  # as MLflow's own server answers for a run that is not there
         assert "or none that this user may read (403)" in line
     else:
@@ -335,8 +324,8 @@ def test_a_folder_below_home_that_the_shell_left_alone_is_found(
     tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    said = f"{tmp_path}/none: no such folder; give that of the runs with --store"
-    assert said in refused(tmp_path, "--store=~/none", command="sync")
+    open_store(TrackingConfig(uri=None, directory=str(tmp_path / "mine"), experiment="sentiment_rnn"))
+    assert "none: no such sweep" in refused(tmp_path, "none", "--store=~/mine", command="compare")
 
 
 def test_copying_is_not_tested_at_another_length_since_its_baseline_is_that_of_one_length(
@@ -382,24 +371,6 @@ def test_what_cannot_go_together_is_one_line_and_leaves_nothing(
 ) -> None:
     assert said in refused(tmp_path, *arguments)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_same_sweep_cannot_be_started_twice_at_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: Refused
-) -> None:
-    sweep = ("-m", "seed=0,1", "data.train_reviews=20", "encoder=bag")
-    monkeypatch.chdir(tmp_path)
-    configs = sweep_configs(*sweep[1:])
-    store, jobs = prepare(configs, here=True)
-    digest = digest_of(configs, identities_of(configs, jobs, here=True), SweepPlan())
-    with FileLock(store.directory / f".sweep-{digest}.lock"):
-        assert "this very sweep is running" in refused(tmp_path, *sweep)
-
-
-def sweep_configs(*overrides: str) -> list[RunConfig]:
-    """The jobs of a sweep over two seeds, as the callback composes them."""
-    fixed = [override for override in overrides if not override.startswith("seed")]
-    return [run_config(*fixed, f"seed={seed}") for seed in (0, 1)]
 
 
 def test_make_names_the_versions_that_fit_when_given_another_python(tmp_path: Path) -> None:
@@ -455,7 +426,7 @@ def test_a_full_disk_is_one_line(error: OSError, line: str, capsys: pytest.Captu
 
 @pytest.mark.parametrize(
     ("command", "rest"),
-    [("train -m", "; a sweep started again resumes where it was, a single run with tracking.resume"), ("predict", "")],
+    [("train -m", "; the same command resumes"), ("predict", "")],
 )
 def test_who_interrupts_training_is_told_that_it_resumes(
     command: str, rest: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

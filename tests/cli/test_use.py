@@ -26,7 +26,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import in_process
-from processes import LIBRARY_WARNING, Ask, environment, free_port, run_command, wait_for_answer
+from processes import LIBRARY_WARNING, Ask, environment, free_port, run_command, wait_for, wait_for_answer
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.sources.generated import Generated
@@ -565,10 +565,29 @@ def test_make_ui_prints_the_way_to_the_runs(compared: Path, tmp_path: Path) -> N
         f"VENV={programs.parent}",
         "PORT=5",
     ]
-    for store, way in ((compared / "runs", "experiments/1/runs"), (tmp_path / "none", "experiments")):
+    of_sweep = "experiments/1/runs?viewStateShareKey=sweep&"
+    for store, way in ((compared / "runs", of_sweep), (tmp_path / "none", "experiments?")):
         done = subprocess.run([*asked, f"STORE={store}"], capture_output=True, text=True, check=True, timeout=60)
-        assert done.stdout == f"http://127.0.0.1:5/#/{way}?workflowType=machine_learning  (Ctrl-C stops it)\n"
+        assert done.stdout == f"http://127.0.0.1:5/#/{way}workflowType=machine_learning  (Ctrl-C stops it)\n"
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_make_ui_shows_the_runs_until_it_ends_and_then_its_server_ends_too(compared: Path) -> None:
+    makefile, venv, port = Path(CONFIGURATION).parent / "Makefile", Path(sys.executable).parents[1], free_port()
+    command = ["make", "-f", str(makefile), "-o", f"{venv}/.ready", "ui", f"VENV={venv}", f"STORE={compared / 'runs'}"]
+    shown = subprocess.Popen([*command, f"PORT={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_answer(f"http://127.0.0.1:{port}/health", shown)
+    finally:
+        shown.terminate()
+        shown.wait(30)
+
+    def ends() -> bool:
+        with socket.socket() as asked:
+            return asked.connect_ex(("127.0.0.1", port)) != 0
+
+    wait_for(ends, 20)
 
 
 def test_a_port_that_is_taken_is_one_line(ask: Ask, compared: Path, server: str) -> None:

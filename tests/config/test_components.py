@@ -10,15 +10,14 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from processes import Ask
-from sentiment_rnn.config.loading import recorded, source_of
+from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.model.sequence_model import SequenceModel
-from sentiment_rnn.runs.reviews import build_model
+from sentiment_rnn.tasks.reviews import build_model
 
 MODULE = """
 from torch import nn
@@ -189,25 +188,6 @@ def test_a_list_among_what_was_recorded_reads_back_as_one(mine: Path) -> None:
     (mine / "mine.py").write_text(MODULE.replace("width: int,", "width: int, dilations: list[int],"))
     config = of(mine, "+encoder.dilations=[1,2]")
     assert recorded(config.settings()).identity("", "") == config.identity("", "")
-
-
-def test_a_run_of_an_earlier_version_reads_back_with_its_keys_as_they_are_called_now() -> None:
-    config = run_config("data=generated", "trainer.target_score=0.9", "data.test_max_lag=400", "data.lags=mixed")
-    settings = config.settings()
-    settings["trainer"]["solved_score"] = settings["trainer"].pop("target_score")
-    for old, new in (("max_distance", "max_lag"), ("test_max_distance", "test_max_lag"), ("distances", "lags")):
-        settings["data"][old] = settings["data"].pop(new)
-    settings["encoder"]["_target_"] = "sentiment_rnn.model.encoders.Lstm"
-    again = recorded(settings)
-    assert again.trainer.target_score == 0.9
-    assert source_of(again.data) == source_of(config.data)
-    assert isinstance(build_model(again, 5).backbone.encoder, Lstm)
-
-
-def test_a_source_of_ones_own_keeps_the_name_that_the_tool_once_gave_a_key(mine: Path) -> None:
-    settings = of(mine).settings()
-    settings["data"]["max_distance"] = 50
-    assert recorded(settings).data.max_distance == 50
 
 
 def test_a_reference_in_what_was_recorded_is_refused_and_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:

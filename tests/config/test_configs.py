@@ -3,21 +3,24 @@
 import copy
 import functools
 import re
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, ValidationError, read_write
 
+from hydra_plugins.sentiment_rnn_sweepers import GridSweeper
 from processes import Ask
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs.callback import check_encoder_keys, job_configs, job_overrides, plan_of
+from sentiment_rnn.sweeps import callback
+from sentiment_rnn.sweeps.callback import check_encoder_keys, job_configs, job_overrides
 
 CHOICES = sorted(
     path.relative_to(CONFIGURATION).with_suffix("").as_posix()
@@ -120,14 +123,23 @@ def test_a_key_that_no_encoder_of_the_jobs_has_is_said(caplog: pytest.LogCapture
     assert not caplog.messages
 
 
-@pytest.mark.parametrize(("given", "together"), [((), 4), (("hydra.sweeper.max_batch_size=2",), 2)])
-def test_jobs_of_one_batch_are_launched_together(given: tuple[str, ...], together: int) -> None:
-    config = composed("hydra.mode=MULTIRUN", *given)
-    with read_write(config):
-        config.hydra.sweeper.params = {"seed": "0,1,2,3"}
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        _, jobs, batch = plan_of(config)
-    assert (len(jobs), batch) == (4, together)
+@pytest.mark.parametrize(("settings", "batches"), [({}, [4]), ({"max_batch_size": 3}, [3, 1])])
+def test_jobs_of_one_batch_are_launched_together(
+    settings: dict[str, int], batches: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[int] = []
+
+    def launch(jobs: list[list[str]], initial_job_idx: int) -> list[Any]:
+        assert initial_job_idx == sum(launched)
+        launched.append(len(jobs))
+        return []
+
+    sweeper = GridSweeper(**settings)
+    sweeper.composed, sweeper.launcher, sweeper.launched = composed(), SimpleNamespace(launch=launch), 0
+    monkeypatch.setattr(sweeper, "save_configuration", lambda: None)
+    monkeypatch.setattr(callback, "begun", [SimpleNamespace(jobs=[[f"seed={seed}"] for seed in range(4)])])
+    sweeper.sweep([])
+    assert launched == batches
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
@@ -326,11 +338,10 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
     base = identity()
     assert identity() == base
     same = [
-        "trainer.progress_bar=false", "trainer.threads=1", "trainer.keep_epochs=true", "tracking.directory=elsewhere",
+        "trainer.progress_bar=false", "trainer.threads=1", "tracking.directory=elsewhere",
         "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}", "embedding.variational=false",
-        "encoder.weight_dropout=0", "optimizer.average_decay=0", "optimizer.unfreeze_epochs=0",
-        "task.adversarial=0", "task.virtual=0",
+        "optimizer.average_decay=0", "task.adversarial=0",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)
     other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
@@ -338,27 +349,10 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
     other += ["embedding.variational=true", "+optimizer.encoder_options.lr=0.001"]
     other += ["encoder.weight_dropout=0.1", "optimizer.average_decay=0.9", "optimizer.unfreeze_epochs=1"]
     other += ["task.adversarial=5", "task.virtual=5"]
+    other += ["tracking.record=results", "trainer.keep_epochs=true"]  # what a run leaves is a part of it
     assert len(
         {base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}
     ) == 3 + len(other)
-
-
-NEW_KEYS = (
-    ("optimizer", "encoder_options"), ("optimizer", "average_decay"), ("optimizer", "unfreeze_epochs"),
-    ("embedding", "variational"), ("task", "adversarial"), ("task", "virtual"),
-)  # fmt: skip
-"""Keys that an earlier version did not have."""
-
-
-def test_a_key_that_an_earlier_version_did_not_have_changes_no_identity_where_it_asks_for_nothing() -> None:
-    config: RunConfig = checked(composed())
-    settings = config.settings()
-    for section, key in NEW_KEYS:
-        del settings[section][key]
-    del settings["pretrained"], settings["pretrained_digest"]
-    earlier = replace(config)
-    earlier.settings = lambda: settings  # type: ignore[method-assign]
-    assert earlier.identity("a", "1") == config.identity("a", "1")
 
 
 FILES = ("data=files", "data.train=reviews.csv")

@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import signal
+import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -410,4 +411,24 @@ def test_other_code_of_ones_own_source_makes_another_corpus(
     for code in ("one", "other"):
         monkeypatch.setattr(corpus_module, "target_digest", lambda _, code=code: code)
         load_corpus(source, config)
+    assert source.reads == len(folders(config)) == 2
+
+
+def test_another_module_of_a_tokenizers_package_makes_another_corpus(
+    source: MadeUp, generated_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "own_words"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from sentiment_rnn.data.tokenizer import tokenizer\nfrom own_words.rules import split\n\n"
+        "@tokenizer\ndef words(text):\n    return split(text)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = generated_config(tokenizer="own_words.words")
+    for rule in ("text.split()", "list(text)"):
+        (package / "rules.py").write_text(f"def split(text):\n    return {rule}\n")
+        for module in ("own_words", "own_words.rules"):  # as in another process
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        words = load_corpus(source, config).tokenizer.vocabulary.itos[2:]
+        assert all(len(word) == 1 for word in words) == (rule == "list(text)")
     assert source.reads == len(folders(config)) == 2

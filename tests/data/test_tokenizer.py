@@ -1,6 +1,5 @@
 """The tokenizer and the vocabulary."""
 
-import importlib
 import sys
 import tempfile
 from collections import Counter
@@ -189,14 +188,10 @@ def test_the_version_of_a_splitter_changes_with_the_function_and_with_the_module
     own_module.write_text("from my_letters import lowered\n" + own_module.read_text())
     helper = own_module.with_name("my_letters.py")
     helper.write_text("def lowered(text): return text.lower()\n")
-    assert versions() == before, "what runs is what was loaded"
-    del sys.modules["my_splitters"]
     after = versions()
     assert after[0] == before[0]
     assert not set(after[1:]) & set(before)
     helper.write_text("def lowered(text): return text.casefold()\n")
-    assert versions() == after, "what runs is what was loaded"
-    importlib.reload(sys.modules["my_letters"])
     assert not set(versions()[1:]) & set(after), "what the module imports counts too"
 
 

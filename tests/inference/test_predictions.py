@@ -65,13 +65,6 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
             Predictions.load(path)
 
 
-def test_predictions_of_an_earlier_version_are_read_with_their_lags(tmp_path: Path) -> None:
-    found = predictions([0.4, 0.6], [0, 1], [3, 7])
-    arrays = {"distances" if name == "lags" else name: array for name, array in vars(found).items()}
-    np.savez(tmp_path / "p.npz", **{name: array for name, array in arrays.items() if array is not None})
-    assert Predictions.load(tmp_path / "p.npz").lags.tolist() == [3, 7]
-
-
 def test_a_review_is_called_positive_above_one_half() -> None:
     found = predictions([0.4, 0.5, 0.6, 0.4, 0.5, 0.6], [0, 0, 0, 1, 1, 1]).correct
     assert found.tolist() == [True, True, False, False, False, True]

@@ -8,7 +8,7 @@ import yaml
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.runs.machine import check_parts
+from sentiment_rnn.engine.machine import check_parts
 
 LAB = Path(__file__).resolve().parents[2] / "experiments" / "lab" / "conf"
 OF_THE_LAB = sorted(path.stem for path in (LAB / "encoder").glob("*.yaml"))

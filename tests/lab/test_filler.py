@@ -41,9 +41,9 @@ from sentiment_rnn import runtime
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sources.generated import NEUTRAL
 from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary, splitter
+from sentiment_rnn.engine.train import train
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import welch_interval
-from sentiment_rnn.runs.engine import train
 from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import runs_in

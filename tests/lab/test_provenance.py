@@ -3,7 +3,6 @@
 import platform
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import processor_name
-from sentiment_rnn.tracking.start import start_or_resume_run
+from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 
 DAY = 24 * 60 * 60 * 1000
@@ -111,14 +110,15 @@ def test_a_study_is_refused_in_one_line_where_code_is_not_committed_and_not_wher
 
 
 def test_a_run_records_what_its_provenance_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = run_config(f"tracking.directory={tmp_path}", "trainer=cpu", "precision=float32")
+    config = run_config(f"tracking.directory={tmp_path}", "trainer=cpu", "tracking.system_metrics=false")
     store = open_store(config.tracking)
     monkeypatch.delenv(PROTOCOL_VARIABLE, raising=False)
-    with ExitStack() as owned:
-        started = [start_or_resume_run(store, config, "alone", [], owned)]
-        monkeypatch.setenv(PROTOCOL_VARIABLE, "ab12")
-        started.append(start_or_resume_run(store, config, "of a study", [], owned))
-    tags = [store.client.get_run(run.run_id).data.tags for run in started]
+    with tracked_run(store, config, "alone", []) as alone:
+        pass
+    monkeypatch.setenv(PROTOCOL_VARIABLE, "ab12")
+    with tracked_run(store, config, "of a study", []) as of_study:
+        pass
+    tags = [store.client.get_run(run.run_id).data.tags for run in (alone, of_study)]
     for name in ("processor", "torch", "lightning", "version"):
         assert tags[0][f"sentiment_rnn.{name}"]
     assert [found.get("sentiment_rnn.protocol") for found in tags] == [None, "ab12"]

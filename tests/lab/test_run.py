@@ -1,6 +1,8 @@
 """A study is run: bound to its protocol, its sweeps added to what its folder has."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ from experiments.lab.run import add, freeze, is_measured, run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
 from experiments.lab.sweeps import CHANGED, Measured
 from experiments.lab.table import Correct, read_correct, read_results, rows_of, values_of
-from processes import environment
+from processes import environment, wait_for
 from sentiment_rnn.errors import UserError
 from stored_runs import sweep_in
 
@@ -385,7 +387,7 @@ def test_overrides_stand_anywhere_behind_the_study(command: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_study_trains_a_search_and_what_it_chose_and_resumes_without_training_again(tmp_path: Path) -> None:
+def test_a_study_that_was_killed_trains_a_search_and_what_it_chose_each_run_once(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [
         "study", "lag", "--sweeps", "learn_search_20,learn_20", "--store", str(tmp_path / "runs"), "--output", str(out),
@@ -394,12 +396,18 @@ def test_a_study_trains_a_search_and_what_it_chose_and_resumes_without_training_
     ]  # fmt: skip
     committed = contents(EXPERIMENTS / "lag")
 
+    line = [sys.executable, "-m", "experiments.lab", *command]
+
     def lab() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "experiments.lab", *command],
-            cwd=EXPERIMENTS.parent, capture_output=True, text=True, timeout=280, env=environment(),
-        )  # fmt: skip
+            line, cwd=EXPERIMENTS.parent, capture_output=True, text=True, timeout=280, env=environment()
+        )
 
+    # SIGKILL to all of its processes, in its second run.
+    killed = subprocess.Popen(line, cwd=EXPERIMENTS.parent, env=environment(), start_new_session=True)
+    wait_for(lambda: len([*tmp_path.glob("runs/checkpoints/*/best.ckpt")]) == 2)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
     done = lab()
     assert done.returncode == 0, done.stdout + done.stderr
     table = read_results(out)
@@ -420,8 +428,10 @@ def test_a_study_trains_a_search_and_what_it_chose_and_resumes_without_training_
         ("learn_search_20", 4, [known["protocol"] + CHANGED]), ("learn_20", 4, [known["protocol"] + CHANGED]),
     ]  # fmt: skip
     assert (out / "figures" / "learnability_shares.png").is_file()
-    trained_runs = [run.info.run_id for run in sweep_in(tmp_path)[1]]
-    assert len(trained_runs) == 8
+    parents, jobs = sweep_in(tmp_path)
+    assert {run.info.status for run in (*parents, *jobs)} == {"FINISHED"}
+    trained_runs = [run.info.run_id for run in jobs]
+    assert (len(parents), len(trained_runs)) == (2, 8)
     before = contents(out)
     done = lab()
     assert done.returncode == 0, done.stdout + done.stderr

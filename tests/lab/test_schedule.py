@@ -19,10 +19,8 @@ def measured_curves(found: Evidence, monkeypatch: pytest.MonkeyPatch) -> str:
 
     def runs(*_: Any, diverged: bool) -> list[Any]:
         assert diverged
-        curve = [224, 449], [0.5, 0.95]
-        return [
-            SimpleNamespace(seed=7, config=SimpleNamespace(optimizer=SimpleNamespace(draw=3)), curve=lambda _: curve)
-        ]
+        curve, config = ([224, 449], [0.5, 0.95]), SimpleNamespace(optimizer=SimpleNamespace(draw=8))
+        return [SimpleNamespace(seed=7, overrides={"optimizer.draw": "3"}, config=config, curve=lambda _: curve)]
 
     monkeypatch.setattr(schedule, "trained_runs", runs)
     return str(schedule.measure(found.study, found.protocol, STORE).files[schedule.CURVES])

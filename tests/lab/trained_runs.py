@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.runs.engine import train
+from sentiment_rnn.engine.train import train
 from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run

@@ -13,7 +13,7 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model.adversarial import XI, adversarial_loss, divergence, perturbation, virtual_loss
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.runs.reviews import build_model
+from sentiment_rnn.tasks.reviews import build_model
 
 EPSILON = 0.7
 

@@ -23,7 +23,7 @@ from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.components import build_module, check_target
-from sentiment_rnn.runs.reviews import build_model
+from sentiment_rnn.tasks.reviews import build_model
 
 ENCODERS: dict[str, dict[str, Any]] = {
     "rnn": {"_target_": "sentiment_rnn.model.encoders.Rnn"},

@@ -29,7 +29,7 @@ def test_a_folder_without_runs_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_gives_a_picture_of_its_comparison_and_one_of_its_curves(
+def test_a_sweep_gives_pictures_of_its_runs_their_comparison_and_their_curves(
     tmp_path: Path, chromium: webdriver.Chrome
 ) -> None:
     run_command(
@@ -37,8 +37,8 @@ def test_a_sweep_gives_a_picture_of_its_comparison_and_one_of_its_curves(
         "seed=0,1", "trainer.epochs=2", "study=tiny", status=0,
     )  # fmt: skip
     said = take("--store", str(tmp_path / "runs"), "--sweep", "tiny", "--output", str(tmp_path / "images"))
-    assert said.stdout.count("written to") == 2
-    for name in ("mlflow_compare.png", "mlflow_curves.png"):
+    assert said.stdout.count("written to") == 3
+    for name in ("mlflow_runs.png", "mlflow_compare.png", "mlflow_curves.png"):
         path = tmp_path / "images" / name
         assert path.stat().st_size < 250_000
         with Image.open(path) as picture:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -171,6 +173,34 @@ def test_a_model_that_cannot_be_made_is_a_line_and_moves_nothing(store: Store, n
     lines = register_best(store, name, [run], {}, lambda *_: "its checkpoint is gone")
     assert {line.rpartition(": ")[2] for line in lines} == {"its checkpoint is gone"}
     assert store.client.search_registered_models(f"name = '{name}'") == []
+
+
+def test_a_better_run_that_is_registered_while_the_model_of_a_worse_one_is_made_has_the_alias(
+    store: Store, name: str, train: Train, register: Register
+) -> None:
+    worse, better = train("lstm", 0.5), train("lstm", 0.55, seed=1)
+
+    def made_slowly(_: Store, run_id: str) -> str:
+        if run_id == worse.info.run_id:
+            register(better)
+        return ""
+
+    lines = register_best(store, name, [worse], {}, made_slowly)
+    assert set(holders(store, name).values()) == {better.info.run_id}
+    assert all(f"{name}@" in line and "is not better; --replace replaces it" in line for line in lines)
+
+
+def test_of_two_registrations_at_once_the_better_run_has_the_alias(store: Store, name: str, train: Train) -> None:
+    worse, better = train("lstm", 0.5), train("lstm", 0.55, seed=1)
+    met = Barrier(2)
+
+    def made_at_once(*_: object) -> str:
+        met.wait(60)  # once for the champion, once for the best of its encoder
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda run: register_best(store, name, [run], {}, made_at_once), (worse, better)))
+    assert set(holders(store, name).values()) == {better.info.run_id}
 
 
 def results(runs: Sequence[Run], source: str = "files") -> Any:

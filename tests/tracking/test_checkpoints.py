@@ -13,11 +13,11 @@ import yaml
 
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.runs import restored
-from sentiment_rnn.runs.engine import train
-from sentiment_rnn.tracking.checkpoints import interrupted_checkpoint, load_checkpoint
-from sentiment_rnn.tracking.names import CHECKPOINT_TAG
+from sentiment_rnn.tasks import restored
+from sentiment_rnn.tracking.checkpoints import CheckpointFiles, checkpoint_of, load_checkpoint
+from sentiment_rnn.tracking.names import CHECKPOINT_TAG, IDENTITY_TAG
 from sentiment_rnn.tracking.results import RunResult, result_of
 from sentiment_rnn.tracking.store import Store, open_store
 from stored_runs import last_run
@@ -90,7 +90,7 @@ def test_a_payload_runs_where_nothing_stops_it(proof: Path, tmp_path: Path) -> N
 
 
 def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> None:
-    path = Path(run.tags[CHECKPOINT_TAG])
+    path = checkpoint_of(run)
     before = plant(path, proof)
     try:
         with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
@@ -102,20 +102,6 @@ def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> No
     assert restored.load_tested(run).training is False
 
 
-def test_a_run_does_not_resume_from_a_planted_checkpoint(
-    run: RunResult, proof: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    last = run.store.checkpoints / run.run_id / "last.ckpt"
-    before = plant(last, proof)
-    try:
-        assert interrupted_checkpoint(run.store, run.run_id) is None
-    finally:
-        last.write_bytes(before)
-    assert f"{last}: damaged (Weights only load failed" in caplog.text
-    assert "no checkpoint is whole, so it starts from the beginning" in caplog.text
-    assert not proof.exists()
-
-
 @pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
 def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
     elsewhere: str, run: RunResult, trained: Path, proof: Path
@@ -124,48 +110,43 @@ def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
     run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(trained / elsewhere))
     try:
         altered = again(run)
-        with pytest.raises(UserError, match=rf"{run.run_id}/other\.ckpt: this checkpoint is gone"):
+        with pytest.raises(UserError, match=rf"{run.tags[IDENTITY_TAG]}/other\.ckpt: this checkpoint is gone"):
             restored.load_tested(altered)
     finally:
         run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
     assert not proof.exists()
 
 
-@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
-def test_a_link_out_of_the_runs_folder_is_not_followed(name: str, run: RunResult, trained: Path, proof: Path) -> None:
-    store = run.store
-    folder = store.checkpoints / run.run_id
+def test_a_link_out_of_the_runs_folder_is_not_followed(run: RunResult, trained: Path, proof: Path) -> None:
+    path = checkpoint_of(run)
     torch.save(Payload(proof), trained / "outside.ckpt")
-    kept = (folder / name).rename(folder / "kept") if (folder / name).exists() else None
-    (folder / name).symlink_to(trained / "outside.ckpt")
-    store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(folder / "best.ckpt"))
+    kept = path.rename(path.with_name("kept"))
+    path.symlink_to(trained / "outside.ckpt")
     try:
-        altered = again(run)
-        opened: dict[str, Callable[[], object]] = {
-            "best.ckpt": lambda: restored.load_tested(altered),
-            "last.ckpt": lambda: interrupted_checkpoint(store, run.run_id),
-        }
-        with pytest.raises(UserError, match=rf"{name}: it leads outside"):
-            opened[name]()
+        with pytest.raises(UserError, match=r"best\.ckpt: it leads outside"):
+            restored.load_tested(run)
     finally:
-        (folder / name).unlink()
-        if kept:
-            kept.rename(folder / name)
-        store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
+        kept.replace(path)
     assert not proof.exists()
 
 
-def test_a_run_id_of_a_server_cannot_lead_out_of_the_store(run: RunResult) -> None:
-    (run.store.directory / "last.ckpt").write_bytes(b"")
-    with pytest.raises(UserError, match="leads outside"):
-        interrupted_checkpoint(run.store, "..")
+@pytest.mark.parametrize("identity", ["..", "../..", "../../other", "/etc"])
+def test_an_identity_that_a_tag_names_leads_to_no_other_folder(
+    identity: str, run: RunResult, trained: Path, proof: Path
+) -> None:
+    for folder in (trained / "runs", trained, trained / "other"):
+        folder.mkdir(exist_ok=True)
+        torch.save(Payload(proof), folder / "best.ckpt")
+    altered = replace(run, tags={**run.tags, IDENTITY_TAG: identity})
+    with pytest.raises(UserError, match=r"leads outside|this checkpoint is gone"):
+        restored.load_tested(altered)
+    assert not proof.exists()
 
 
 def test_a_moved_store_keeps_its_checkpoints(run: RunResult, tmp_path: Path) -> None:
     shutil.copytree(run.store.directory / "checkpoints", tmp_path / "checkpoints")
     moved = replace(run.store, directory=tmp_path)
     assert restored.load_tested(replace(run, store=moved)).training is False
-    assert interrupted_checkpoint(moved, run.run_id) == tmp_path / "checkpoints" / run.run_id / "last.ckpt"
 
 
 def test_a_run_without_a_checkpoint_is_one_line(run: RunResult) -> None:
@@ -190,12 +171,35 @@ def test_a_damaged_checkpoint_is_one_line(content: object, tmp_path: Path) -> No
         load_checkpoint(path)
 
 
-def test_a_checkpoint_of_version_0_3_is_one_line(tmp_path: Path) -> None:
-    # Under torch 2.3 the one-cycle schedule's state held a bound function, which a pickle stores as getattr.
-    schedule = torch.optim.lr_scheduler.OneCycleLR(torch.optim.SGD([torch.zeros(1)], lr=1.0), 1.0, total_steps=2)
-    torch.save({"lr_schedulers": [{"anneal_func": schedule.get_last_lr}]}, tmp_path / "old.ckpt")
-    with pytest.raises(UserError, match=r"as checkpoints of version 0\.3 did; delete it and train again"):
-        load_checkpoint(tmp_path / "old.ckpt")
+def test_a_checkpoint_that_cannot_be_written_is_one_line_and_leaves_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    CheckpointFiles().save_checkpoint({"state_dict": {}, "epoch": 1}, path)
+    path.with_name("last.ckpt.partial").mkdir()
+    with pytest.raises(UserError, match=r"last\.ckpt: cannot be written \(Is a directory\); mend that"):
+        CheckpointFiles().save_checkpoint({"state_dict": {}, "epoch": 2}, path)
+    assert load_checkpoint(path)["epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("{home}/best.ckpt", "{home}/best.ckpt"),
+        ("/other/machine/checkpoints/a/best.ckpt", "{home}/best.ckpt"),
+        ("C:\\runs\\checkpoints\\a\\best.ckpt", "{home}/best.ckpt"),
+        ("{home}/../../victim/file", ""),
+        ("{home}/..", ""),
+        ("", ""),
+    ],
+)
+def test_paths_in_a_checkpoint_are_taken_by_their_file_name_alone(written: str, read: str, tmp_path: Path) -> None:
+    path, expected = written.format(home=tmp_path), read.format(home=tmp_path)
+    state = {"dirpath": "/other/machine", "best_model_path": path, "kth_best_model_path": path,
+             "best_k_models": {path: 0.5}, "last_model_path": path}  # fmt: skip
+    last = tmp_path / "last.ckpt"
+    CheckpointFiles().save_checkpoint({"state_dict": {}, "callbacks": {"ModelCheckpoint": state}}, last)
+    found = CheckpointFiles().load_checkpoint(last)["callbacks"]["ModelCheckpoint"]
+    assert found == {"dirpath": str(tmp_path), "best_model_path": expected, "kth_best_model_path": expected,
+                     "best_k_models": {expected: 0.5}, "last_model_path": expected}  # fmt: skip
 
 
 @pytest.mark.parametrize("part", ["encoder", "pooling"])
@@ -221,7 +225,7 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
 
 
 def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RunResult) -> None:
-    path = Path(run.tags[CHECKPOINT_TAG])
+    path = checkpoint_of(run)
     before = path.read_bytes()
     content = torch.load(path, weights_only=True)
     content["hyper_parameters"]["encoder"]["_target_"] = "os.mkdir"

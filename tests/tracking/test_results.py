@@ -8,17 +8,25 @@ from typing import Any
 import pytest
 import requests
 from matplotlib.figure import Figure
-from mlflow import MlflowClient
 
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.inventory import chosen, entries_of
-from sentiment_rnn.tracking.names import DIVERGED_TAG, ORDER_TAG, PARENT_TAG, STUDY_TAG, SWEEP_TAG, TRIAL_TAG
-from sentiment_rnn.tracking.results import SweepPlan, find_sweep, result_of, results_of
+from sentiment_rnn.tracking.names import (
+    DIVERGED_TAG,
+    IDENTITY_TAG,
+    JOB_TAG,
+    LAUNCHED_TAG,
+    PARENT_TAG,
+    STUDY_TAG,
+    SWEEP_TAG,
+    TRIAL_TAG,
+)
+from sentiment_rnn.tracking.results import find_sweep, finished_runs, result_of, results_of
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep, log_comparison, open_sweep
+from sentiment_rnn.tracking.sweeps import OpenSweep, log_comparison
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
@@ -27,24 +35,38 @@ def settings_of(*overrides: str) -> dict[str, Any]:
 
 
 def add_sweep(
-    client: MlflowClient, experiment: str, name: str, jobs: list[list[str]], trials: int = 0, backwards: bool = False,
-    diverged: int | None = None, digest: str = "a digest",
+    store: Store, name: str, jobs: list[list[str]], trials: int = 0, backwards: bool = False,
+    diverged: int | None = None, launched: int = 1, experiment: str | None = None,
 ) -> str:  # fmt: skip
     """A finished sweep with a run for each list of overrides, of which the first `trials` were trials, and the one of
-    this number `diverged`."""
-    parent = client.create_run(experiment, tags={SWEEP_TAG: digest, STUDY_TAG: name}, run_name=name).info.run_id
-    client.log_dict(parent, {"jobs": jobs}, "sweep.yaml")
+    this number `diverged`; its parent's id.
+
+    Args:
+        launched: when.
+    """
+    client, experiment = store.client, experiment or store.experiment_id
+    listed = {f"{JOB_TAG}{n}": "\n".join([f"{name} {n}", *job]) for n, job in enumerate(jobs)}
+    told = {SWEEP_TAG: str(len(jobs)), STUDY_TAG: name, LAUNCHED_TAG: str(launched)}
+    parent = client.create_run(experiment, tags=told | listed, run_name=name).info.run_id
     numbered = list(enumerate(jobs))
     for number, job in reversed(numbered) if backwards else numbered:
-        tags = {PARENT_TAG: parent} | ({TRIAL_TAG: "fast_dev_run"} if number < trials else {})
-        child = client.create_run(experiment, tags=tags).info.run_id
-        client.log_dict(child, settings_of(*job), "config.yaml")
-        client.log_dict(child, job, "overrides.yaml")  # JSON is YAML
-        if number == diverged:
-            client.set_tag(child, DIVERGED_TAG, "the loss is nan in batch 3 of epoch 1, at learning rate 0.02")
-        client.set_terminated(child, "FAILED" if number == diverged else None)
+        tags = {TRIAL_TAG: "fast_dev_run"} if number < trials else {}
+        tags |= (
+            {DIVERGED_TAG: "the loss is nan in batch 3 of epoch 1, at learning rate 0.02"} if number == diverged else {}
+        )
+        add_run(store, job, {IDENTITY_TAG: f"{name} {number}", PARENT_TAG: parent} | tags, experiment)
     client.set_terminated(parent)
-    return parent
+    return str(parent)
+
+
+def add_run(store: Store, job: list[str], tags: dict[str, str], experiment: str | None = None) -> str:
+    """A run of a job that has ended: FAILED where it diverged, else FINISHED."""
+    client = store.client
+    run_id = str(client.create_run(experiment or store.experiment_id, tags=tags).info.run_id)
+    client.log_dict(run_id, settings_of(*job), "config.yaml")
+    client.log_dict(run_id, job, "overrides.yaml")  # JSON is YAML
+    client.set_terminated(run_id, "FAILED" if DIVERGED_TAG in tags else "FINISHED")
+    return run_id
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +74,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Sweeps: one as usual, one of trials, one with trials, one with a run that diverged, one run backwards."""
     folder = tmp_path_factory.mktemp("store")
     made = open_store(TrackingConfig(None, str(folder), "mine"))
-    client, experiment = made.client, made.experiment_id
-    add_sweep(client, experiment, "deep", [[f"seed={seed}"] for seed in range(3)])
-    add_sweep(client, experiment, "tried", [["encoder=rnn"], ["encoder=bag"]], trials=2)
-    add_sweep(client, experiment, "mixed", [["encoder=rnn"], ["encoder=bag"]], trials=1)
-    add_sweep(client, experiment, "drawn", [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)], diverged=1)
-    add_sweep(client, experiment, "anna's", [["seed=0"]])
-    add_sweep(client, experiment, "backwards", [["encoder=rnn", "seed=0"], ["encoder=bag", "seed=0"]], backwards=True)
+    add_sweep(made, "deep", [[f"seed={seed}"] for seed in range(3)])
+    add_sweep(made, "tried", [["encoder=rnn"], ["encoder=bag"]], trials=2)
+    add_sweep(made, "mixed", [["encoder=rnn"], ["encoder=bag"]], trials=1)
+    add_sweep(made, "drawn", [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)], diverged=1)
+    add_sweep(made, "anna's", [["seed=0"]])
+    jobs = [["encoder=rnn", "seed=0"], ["encoder=bag", "seed=0"]]
+    add_sweep(made, "backwards", jobs, backwards=True, launched=2)
     return made
 
 
@@ -87,11 +109,35 @@ def test_a_label_that_is_given_names_the_encoder_and_that_of_the_file_no_other_e
         assert encoder.label_with(given) == label
 
 
-def test_a_job_that_was_trained_again_elsewhere_counts_once(store: Store) -> None:
-    parent = add_sweep(store.client, store.experiment_id, "twice", [["seed=0"], ["seed=1"], ["seed=0"]])
-    found = sorted((result.seed, result.run_id) for result in results_of(store, store.client.get_run(parent)))
-    latest = store.client.search_runs([store.experiment_id], f"tags.`{PARENT_TAG}` = '{parent}'", max_results=1)
-    assert ([seed for seed, _ in found], found[0][1]) == ([0, 1], latest[0].info.run_id)
+def test_two_runs_of_one_identity_count_once_and_it_is_the_first_that_finished(store: Store) -> None:
+    parent = add_sweep(store, "twice", [["seed=0"], ["seed=1"]])
+    first, second = finished_runs(store, store.client.get_run(parent))
+    for number in range(2):
+        again = add_run(store, [f"seed={number}"], {IDENTITY_TAG: f"twice {number}", PARENT_TAG: parent})
+        broken = store.client.create_run(store.experiment_id, 0, {IDENTITY_TAG: f"twice {number}"}).info.run_id
+        for run_id, status in ((broken, "FAILED"), (again, "FINISHED")):
+            store.client.set_terminated(run_id, status, second.info.end_time + 1000)
+    found = results_of(store, store.client.get_run(parent))
+    assert [result.run_id for result in found] == [first.info.run_id, second.info.run_id]
+    (entry,) = chosen(entries_of(store), "twice")
+    assert (entry.done, entry.jobs) == (2, 2)
+    store.client.delete_run(found[0].run_id)
+    assert found[0].run_id not in [result.run_id for result in results_of(store, store.client.get_run(parent))]
+
+
+def test_a_sweep_has_the_runs_of_its_jobs_whichever_sweep_trained_them(store: Store) -> None:
+    listed = {f"{JOB_TAG}{n}": f"deep {seed}\nseed={seed}\nstudy=shared" for n, seed in enumerate((2, 0))}
+    tags = {SWEEP_TAG: "2", STUDY_TAG: "shared", LAUNCHED_TAG: "1"} | listed
+    parent = store.client.create_run(store.experiment_id, tags=tags, run_name="shared")
+    found = results_of(store, parent)
+    assert [result.seed for result in found] == [2, 0]
+    assert {result.overrides["study"] for result in found} == {"shared"}, "as the jobs of this sweep"
+
+
+def test_a_sweep_that_is_launched_with_fewer_jobs_has_those_alone(store: Store) -> None:
+    parent = add_sweep(store, "fewer", [["seed=0"], ["seed=1"], ["seed=2"]])
+    OpenSweep(store, "fewer", [("fewer 1", ["seed=1"])]).close("FINISHED")
+    assert [result.seed for result in results_of(store, store.client.get_run(parent))] == [1]
     store.client.delete_run(parent)  # the latest sweep of the other tests is another
 
 
@@ -99,14 +145,13 @@ def test_results_are_in_the_order_of_the_jobs_whichever_ran_first(store: Store) 
     assert [result.encoder for result in results_of(store, find_sweep(store, "backwards"))] == ["rnn", "bag"]
 
 
-def test_a_run_of_an_earlier_version_has_its_overrides_and_gradients_by_the_names_of_today(store: Store) -> None:
+def test_gradients_are_read_by_steps_back_from_the_end(store: Store) -> None:
     client = store.client
     run_id = client.create_run(store.experiment_id).info.run_id
-    client.log_dict(run_id, settings_of("data=generated", "data.max_lag=20"), "config.yaml")
-    client.log_dict(run_id, ["data=generated", "+data.max_distance=20"], "overrides.yaml")
-    client.log_text(run_id, "distance,before,after\n0,1,2\n1,0.5,0.25\n", "gradients.csv")
+    client.log_dict(run_id, settings_of("data=generated"), "config.yaml")
+    client.log_dict(run_id, ["data=generated"], "overrides.yaml")
+    client.log_text(run_id, "step_back,before,after\n0,1,2\n1,0.5,0.25\n", "gradients.csv")
     found = result_of(store, client.get_run(run_id))
-    assert found.overrides == {"data": "generated", "data.max_lag": "20"}
     assert found.gradients.tolist() == [[0, 1], [1, 0.5], [2, 0.25]]
 
 
@@ -126,77 +171,28 @@ def test_runs_that_diverged_come_where_they_are_asked_for_in_their_place(store: 
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("jobs", [3, 2])
-def test_a_sweep_of_which_a_draw_diverged_has_all_its_runs_also_for_one_that_asks_for_fewer(
-    jobs: int, tmp_path: Path
-) -> None:
-    config = run_config(f"tracking.directory={tmp_path}", "tracking.repeat=false").tracking
-    store = open_store(config)
-    draws = [["encoder=rnn", f"optimizer.draw={draw}"] for draw in range(3)]
-    add_sweep(store.client, store.experiment_id, "drawn", draws, diverged=1)
-    assert open_sweep(store, config, "drawn", "a digest", SweepPlan(draws[:jobs])) is None
-
-
-def test_a_finished_sweep_that_is_asked_for_again_is_the_latest_of_its_name(tmp_path: Path) -> None:
-    config = run_config(f"tracking.directory={tmp_path}", "tracking.repeat=false").tracking
-    store = open_store(config)
-    jobs = [["seed=0"]]
-    first = add_sweep(store.client, store.experiment_id, "learn", jobs, digest="first seeds")
-    second = add_sweep(store.client, store.experiment_id, "learn", [["seed=1"]], digest="more seeds")
-    assert find_sweep(store, "learn", finished=True).info.run_id == second
-    time.sleep(0.002)
-    assert open_sweep(store, config, "learn", "first seeds", SweepPlan(jobs)) is None
-    assert find_sweep(store, "learn", finished=True).info.run_id == first
-
-
-def test_the_latest_sweep_is_that_which_came_last_to_the_store_whatever_the_clocks_of_its_machines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = run_config(f"tracking.directory={tmp_path}").tracking
-    store = open_store(config)
-    clock, now = time.time, 0.0
-    monkeypatch.setattr(time, "time", lambda: clock() + now)
-
-    def begun(name: str) -> OpenSweep:
-        opened = open_sweep(store, config, name, f"digest of {name}", SweepPlan([["seed=0"]]))
-        assert opened
-        return opened
+def test_the_latest_sweep_is_the_one_that_was_launched_last_new_or_not(tmp_path: Path) -> None:
+    store = open_store(run_config(f"tracking.directory={tmp_path}").tracking)
 
     def latest() -> tuple[str | None, str]:
         return find_sweep(store, "latest").info.run_name, chosen(entries_of(store), "latest")[0].name
 
-    now = 86_400
-    ahead = begun("a day ahead")
-    now = 0.0
-    assert latest() == ("a day ahead", "a day ahead")
-    second = begun("second")
-    assert latest() == ("second", "second")
-    third = begun("third")
-    third.close("FINISHED")
-    assert latest() == ("third", "third")
-    second.close("FAILED")
-    assert latest() == ("second", "second")
-    now = -86_400
-    ahead.close("FAILED")
-    assert latest() == ("a day ahead", "a day ahead"), "it ended last"
-    begun("second").close("FINISHED")
-    assert latest() == ("second", "second"), "it was resumed, and not begun anew"
-    assert len(store.client.search_runs([store.experiment_id])) == 3
+    for name in ("first", "second", "first"):
+        time.sleep(0.002)
+        sweep = OpenSweep(store, name, [("an identity", ["seed=0"])])
+        assert latest() == (name, name)
+        sweep.close("FINISHED")
+        assert latest() == (name, name)
+    assert len(store.client.search_runs([store.experiment_id])) == 2, "one parent a name"
 
 
-def test_a_sweep_of_an_earlier_version_comes_before_all_others_and_among_its_like_by_time(tmp_path: Path) -> None:
-    config = run_config(f"tracking.directory={tmp_path}").tracking
-    store = open_store(config)
-    for name in ("old", "older"):
-        add_sweep(store.client, store.experiment_id, name, [["seed=0"]], digest=name)
-    assert find_sweep(store, "latest").info.run_name == "older"
-    store.client.set_tag(find_sweep(store, "older").info.run_id, ORDER_TAG, "of another program")
-    new = open_sweep(store, config, "new", "new", SweepPlan([["seed=0"]]))
-    assert new
-    new.close("FINISHED")
-    later = add_sweep(store.client, store.experiment_id, "older", [["seed=0"]], digest="older")
-    assert find_sweep(store, "latest").info.run_name == "new"
-    assert find_sweep(store, "older").info.run_id == later
+def test_a_sweep_of_an_earlier_version_has_the_runs_whose_parent_it_is(store: Store) -> None:
+    client = store.client
+    parent = client.create_run(store.experiment_id, 1, {SWEEP_TAG: "a digest", STUDY_TAG: "old"}, "old").info.run_id
+    for seed in range(2):
+        add_run(store, [f"seed={seed}"], {PARENT_TAG: parent})
+    assert [result.seed for result in results_of(store, find_sweep(store, "old"))] == [0, 1]
+    assert find_sweep(store, "latest").info.run_name != "old"
 
 
 def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store) -> None:
@@ -221,7 +217,7 @@ def test_where_a_server_keeps_no_artifacts_it_is_one_line(
 
     monkeypatch.setattr(store.client, "log_text", refuse)
     with pytest.raises(UserError) as refused:
-        log_comparison(store, find_sweep(store, "deep"), {"table.md": "| |"}, Figure())
+        log_comparison(store, find_sweep(store, "deep"), "", {"table.md": "| |"}, Figure())
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -234,13 +230,12 @@ def test_where_the_folder_of_a_store_cannot_be_written_it_is_one_line(
 
     monkeypatch.setattr(store.client, "log_text", refuse)
     with pytest.raises(UserError, match=r"nothing was logged \(Permission denied\); make its folder writable"):
-        log_comparison(store, find_sweep(store, "deep"), {"table.md": "| |"}, Figure())
+        log_comparison(store, find_sweep(store, "deep"), "", {"table.md": "| |"}, Figure())
 
 
 def test_a_sweep_without_a_finished_run_is_one_line(store: Store) -> None:
     client = store.client
-    parent = client.create_run(store.experiment_id, tags={STUDY_TAG: "none", SWEEP_TAG: "none"}, run_name="none")
-    client.log_dict(parent.info.run_id, {"jobs": []}, "sweep.yaml")
+    parent = client.create_run(store.experiment_id, tags={STUDY_TAG: "none", SWEEP_TAG: "1"}, run_name="none")
     client.set_terminated(parent.info.run_id)
     with pytest.raises(UserError, match=r"^sweep none .*: no finished run to compare$"):
         results_of(store, client.get_run(parent.info.run_id))
@@ -259,5 +254,5 @@ def test_the_configuration_of_another_version_is_one_line(store: Store) -> None:
 
 def test_the_runs_of_a_sweep_are_those_of_its_own_experiment(store: Store) -> None:
     other = store.client.create_experiment("other", artifact_location=(store.directory / "other").as_uri())
-    parent = store.client.get_run(add_sweep(store.client, other, "elsewhere", [["seed=0"], ["seed=1"]]))
+    parent = store.client.get_run(add_sweep(store, "elsewhere", [["seed=0"], ["seed=1"]], experiment=other))
     assert [run.seed for run in results_of(store, parent)] == [0, 1]

@@ -156,16 +156,16 @@ def test_a_message_names_the_folder_as_the_command_calls_it(tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_named_by_the_folder_that_is_on_it(tmp_path: Path) -> None:
-    store = Store(MlflowClient("sqlite://"), "", "", tmp_path, shared=tmp_path / "checkpoints")
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    for error, place in ((full, store.shared), (MlflowException("database or disk is full"), store.directory)):
-        assert str(storage_fault(store, error)).startswith(f"{place}: the disk is full; ")
+    store = Store(MlflowClient("sqlite://"), "", "", tmp_path)
+    for error in (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), MlflowException("database or disk is full")):
+        assert str(storage_fault(store, error)).startswith(f"{tmp_path}: the disk is full; ")
 
 
 def test_where_to_look_is_a_command_or_the_address_of_a_server(tmp_path: Path) -> None:
     store = open_store(tracking(tmp_path / "runs"))
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in where_to_look(store)
-    assert where_to_look(replace(store, uri="http://127.0.0.1:5000")) == "see the runs: http://127.0.0.1:5000"
+    page = f"http://127.0.0.1:5000/#/experiments/{store.experiment_id}/runs?viewStateShareKey=sweep"
+    assert where_to_look(replace(store, uri="http://127.0.0.1:5000")) == f"see the runs: {page}"
 
 
 def test_a_database_is_no_place_for_runs(tmp_path: Path) -> None:

@@ -39,7 +39,6 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
         "--experiment", metavar="NAME", default="sentiment_rnn",
         help="the MLflow experiment of the runs (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--checkpoints", metavar="FOLDER", help="where their checkpoints are, if not in the store")
 
 
 def opened_store(arguments: argparse.Namespace, of_experiment: bool = True) -> "Store":
@@ -56,6 +55,5 @@ def opened_store(arguments: argparse.Namespace, of_experiment: bool = True) -> "
         uri=arguments.tracking_uri,
         directory=arguments.store,
         experiment=arguments.experiment,
-        checkpoints=arguments.checkpoints,
     )
     return open_store(config, create=False, names=("--store", "--tracking-uri"), of_experiment=of_experiment)

@@ -44,6 +44,7 @@ def main() -> None:
         "--model", metavar="NAME",
         help="the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)",
     )  # fmt: skip
+    parser.add_argument("--settings", action="store_true", help="list also the settings that are the same in all arms")
     add_experiment(parser)
     compare(parser.parse_intermixed_args())
 
@@ -62,6 +63,7 @@ def compare(arguments: argparse.Namespace) -> None:
     )
     from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
     from sentiment_rnn.report.figures import write_folder
+    from sentiment_rnn.report.settings import settings_tables
     from sentiment_rnn.report.tables import markdown, new_console, show
     from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
     from sentiment_rnn.tracking.models import check_name
@@ -84,7 +86,8 @@ def compare(arguments: argparse.Namespace) -> None:
     entrants = entrants_of(store, model, runs) if registers else []
     first, parent = next(iter(parents.items()))
     results = results_csv(arms)
-    tables = tables_of(read_results(results), lag_table(arms))
+    differing, same = settings_tables(arms)
+    tables = tables_of(read_results(results), lag_table(arms)) + [table for table in (differing,) if table.rows]
     text = markdown(tables)
     figure = comparison_figure(arms, " and ".join(sweeps), arguments.panels)
     files = {"table.md": text, "results.csv": results}
@@ -92,7 +95,7 @@ def compare(arguments: argparse.Namespace) -> None:
         write_folder(arguments.output, files, {"comparison": figure})
     refused = None
     try:
-        log_comparison(store, parent, files, figure)
+        log_comparison(store, parent, "\n\n".join([*in_words(arms), text]), files, figure)
         lines.append(
             f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {first}, under comparison/"
         )
@@ -106,8 +109,10 @@ def compare(arguments: argparse.Namespace) -> None:
         refused = error
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
     console = new_console()
-    for shown in tables:
+    for shown in [*tables, *([same] if arguments.settings else [])]:
         show(console, shown)
+    if not arguments.settings:
+        lines.insert(0, f"{len(same.rows)} settings are the same in all arms; --settings lists them")
     lines += [where_to_look(store), "", *in_words(arms)]
     if arguments.output:
         lines.append(f"Figure: {arguments.output / 'comparison.png'}; table and results are beside it.")

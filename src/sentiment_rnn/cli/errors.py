@@ -25,7 +25,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         training = os.environ.get(COMMAND_VARIABLE, "sentiment-rnn train").startswith("sentiment-rnn train")
-        again = "; a sweep started again resumes where it was, a single run with tracking.resume" if training else ""
+        again = "; the same command resumes" if training else ""
         fail(f"interrupted{again}", status=130)
     except BrokenPipeError:
         leave_quietly()

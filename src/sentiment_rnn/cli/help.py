@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sentiment_rnn.config.folders import CONFIGURATION, PACKAGE
 
-COMMANDS = ("train", "compare", "sync", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
+COMMANDS = ("train", "compare", "publish", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
 """Each is a file of this folder, whose docstring is its help."""
 
 EXAMPLES = (
@@ -117,8 +117,8 @@ def _everything(groups: Mapping[str, Sequence[str]]) -> list[str]:
         "Keys: KEY=VALUE",
         *_entries({name: meaning for name, _, meaning in all_keys()}),
         "",
-        "Hydra's flags: --cfg job shows the configuration and runs nothing, -m runs every combination of values",
-        "with commas, --hydra-help lists the others.",
+        "-m runs every combination of values with commas. --dry-run says what would be trained, and about how long.",
+        "Hydra's flags: --cfg job shows the configuration and runs nothing, --hydra-help lists the others.",
         'Tab completion in bash: eval "$(sentiment-rnn -sc install=bash)"',
     ]
 
@@ -132,7 +132,7 @@ def _usual(groups: Mapping[str, Sequence[str]]) -> list[str]:
         "Keys: KEY=VALUE, here with the value where none is given",
         *_entries({f"{key}={_default(key)}": meanings[key] for key in USUAL}, 1, "…"),
         "",
-        "-m runs every combination of values with commas, --cfg job runs nothing.",
+        "-m runs every combination of values with commas; --dry-run trains nothing.",
         "All keys and choices: sentiment-rnn train --help all, or docs/configuration.md",
     ]
 

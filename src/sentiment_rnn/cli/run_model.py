@@ -23,15 +23,15 @@ def make_missing_model(store: Store, run_id: str) -> None:
         return
     if TEMPERATURE not in run.data.metrics or TRIAL_TAG in run.data.tags:
         return
-    from sentiment_rnn.runs.packaging import pack, write_whole_package  # seconds, which only such a run costs
-    from sentiment_rnn.runs.restored import data_of, load_tested, start_of
+    from sentiment_rnn.tasks.packaging import pack, write_whole_package  # seconds, which only such a run costs
+    from sentiment_rnn.tasks.restored import data_of, load_tested, start_of
 
     result = result_of(store, run)
     data = data_of(result)
     if not result.data_digest or not data.corpus.digest.startswith(result.data_digest):
         raise UserError(  # their vocabulary would give the words other ids than the weights know
             f"run={run_id}: the reviews are not those that it read, so no model can be made of it; "
-            "train again with tracking.repeat=true"
+            "delete the run in MLflow and train it again"
         )
     package = pack(load_tested(result), data, result.config.precision, run_id, result.label, start_of(result))
     with tempfile.TemporaryDirectory() as folder:

@@ -26,18 +26,13 @@ COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age"
 def main() -> None:
     """Read the command line and print the list."""
     parser = new_parser("runs", __doc__)
-    add_shared(parser)
-    list_runs(parser.parse_intermixed_args())
-
-
-def add_shared(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that `runs` and `runs prune` share: sweep or run, experiment and form of the output."""
     parser.add_argument(
         "sweep", metavar="SWEEP", nargs="?",
         help="latest, a study's name, or the beginning of a run's id, 8 characters or more (default: all)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="JSON for a program instead of a table")
     add_experiment(parser)
+    list_runs(parser.parse_intermixed_args())
 
 
 def list_runs(arguments: argparse.Namespace) -> None:
@@ -53,7 +48,7 @@ def list_runs(arguments: argparse.Namespace) -> None:
     console = new_console()
     show(console, Table(f"Sweeps and runs of {store.uri}", COLUMNS, [row(entry) for entry in entries]))
     if any(entry.state == "stale" for entry in entries):
-        console.print("stale: MLflow says running, and nobody works on it; the same command resumes a sweep")
+        console.print("stale: MLflow says running, and nobody works on it; the same command resumes")
     console.print(where_to_look(store), soft_wrap=True)
 
 

@@ -5,7 +5,6 @@ import math
 import os
 import re
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
@@ -23,24 +22,34 @@ from sentiment_rnn.errors import UserError
 
 log = logging.getLogger("sentiment_rnn")
 
+DRY_RUN = "--dry-run"
+"""Flag: say what would be trained, and train nothing."""
+
 
 def main() -> None:
     """Run one job, or the jobs of a sweep."""
+    from sentiment_rnn.engine.interruption import Interruption
+
     register_schema()
     # Hydra prints an error itself, over many lines, unless this asks it to raise it.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
         check_choice(argument)
+    if DRY_RUN in sys.argv:
+        sys.argv[1:] = [*(one for one in sys.argv[1:] if one != DRY_RUN), "hydra.callbacks.sweep.dry_run=true"]
     sys.argv[1:] = flags_first([as_hydra_reads_it(argument) for argument in sys.argv[1:]])
     interrupted = False
-    try:
-        job()
-    except (KeyboardInterrupt, SystemExit) as error:  # the second is a scheduler's, or says what cannot be prepared
-        interrupted = not isinstance(getattr(error, "code", None), str)
-        raise
-    finally:
-        if callback := sys.modules.get("sentiment_rnn.runs.callback"):  # which Hydra has imported if a sweep has begun
-            callback.close_sweeps(interrupted)
+    with Interruption():  # of a signal before the first run, between two, or after the last
+        try:
+            job()
+        except (KeyboardInterrupt, SystemExit) as error:  # the second is a scheduler's, or says what cannot be prepared
+            interrupted = not isinstance(getattr(error, "code", None), str)
+            raise
+        finally:
+            if callback := sys.modules.get(
+                "sentiment_rnn.sweeps.callback"
+            ):  # which Hydra has imported if a sweep began
+                callback.close_sweeps(interrupted)
 
 
 def flags_first(arguments: list[str]) -> list[str]:
@@ -55,7 +64,7 @@ def as_hydra_reads_it(argument: str) -> str:
     folder = value.strip("'\"")
     if key.lstrip("+") == "tracking.directory" and re.match("~(/|$)", folder):
         return f"{key}={quoted(str(Path(folder).expanduser()))}"
-    of_runs = argument.lstrip("+").startswith(("pretrained=", "tracking.resume="))
+    of_runs = argument.lstrip("+").startswith("pretrained=")
     return re.sub(r"(?<=[=,])\d+e\d+(?=,|$)", r"'\g<0>'", argument) if of_runs else argument
 
 
@@ -65,11 +74,12 @@ def job(config: DictConfig) -> float | None:
 
     A draw of a random search whose loss becomes no number is the worst of its encoder, and no failure of the sweep.
     """
-    from sentiment_rnn.runs.callback import TOLD_JOBS
-    from sentiment_rnn.runs.engine import train
-    from sentiment_rnn.runs.interruption import Interruption
-    from sentiment_rnn.tracking.start import DivergedError
+    from sentiment_rnn import runtime
+    from sentiment_rnn.engine.train import train
+    from sentiment_rnn.tracking.run import DivergedError
+    from sentiment_rnn.tracking.sweeps import TOLD
 
+    runtime.end_with_launcher()
     libraries_are_loaded()
     quiet_libraries()
     hydra_config = HydraConfig.get()
@@ -78,15 +88,10 @@ def job(config: DictConfig) -> float | None:
         sys.argv.insert(1, "train")  # Lightning starts a run's other processes with this line
     try:
         run = checked(config)
-        if not single and run.tracking.parent is None:
-            raise UserError(
-                "tracking.parent: this job of a sweep was told none, so its run would belong to no sweep; "
-                "keep hydra/callbacks=sweep, which opens the sweep's run and tells its jobs"
-            )
-        given = [override for override in hydra_config.overrides.task if override.partition("=")[0] not in TOLD_JOBS]
-        # A signal ends a sweep's job that is only being set up as one that trains: the sweep is told.
-        with nullcontext() if single else Interruption():
-            return train(run, given)
+        given = [
+            override for override in hydra_config.overrides.task if single or override.partition("=")[0] not in TOLD
+        ]
+        return train(run, given, in_sweep=not single)
     except UserError as error:
         if single:
             fail(str(error))

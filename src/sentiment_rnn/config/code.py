@@ -1,133 +1,177 @@
 """The code that decides a run's result, and its digest, so that results of two codes are never mixed.
 
-It begins at the engine and at what the configuration names, and goes on to all that these import: of this package what
-can decide a number, of a user's package the package's own modules, of a user's single file those beside it. A file that
-nothing of this imports counts for nothing, whatever folder it is in.
+The digest depends on what the configuration names and on files alone. Nothing is imported for it, and it does not
+matter what is loaded, so it is the same whoever asks.
+
+- Of this package it covers `ALWAYS`, and of the folders in `CHOSEN` the modules that the run uses.
+- Of a user it covers the module that is named, the whole package which that belongs to, wherever it is installed, and
+  what they import, also within functions: modules and whole packages outside of `site-packages`.
+- Libraries, comments and docstrings count for nothing.
 """
 
 import ast
 import functools
 import hashlib
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
-from importlib.util import resolve_name
+from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder
+from itertools import accumulate
 from pathlib import Path
 
-from sentiment_rnn.config.components import LIBRARIES, class_named
+from sentiment_rnn.config.components import LIBRARIES
 from sentiment_rnn.config.folders import PACKAGE
 from sentiment_rnn.config.source_digest import source_digest
 
-OURS = "sentiment_rnn"
-ENGINE = f"{OURS}.runs.engine"
-COMPILED = {f"{OURS}.model.recurrence": ("model/recurrence.cpp", "model/product.h", "model/scan.h")}
-"""Files of C++ that are a module's."""
-INSTALLED = {"site-packages", "dist-packages"}
-"""Folders in which modules lie side by side that have nothing to do with each other."""
-DECIDES_NOTHING = (
-    *("cli", "config", "environment", "errors", "inference", "lean_imports", "locks", "masking", "probes", "report"),
-    *("tracking", "runs.callback", "runs.interruption", "runs.packaging", "runs.search", "whole_files"),
+ENGINE = (
+    *("engine/averaging.py", "engine/machine.py", "engine/resume.py", "engine/stopping.py", "engine/train.py"),
+    "engine/unfreezing.py",
 )
-"""Modules of this package that no digest covers: those that show, record or deliver results, start and stop processes,
-or say what is wrong; and those that check a configuration, whose values are part of the identity."""
+"""What trains, whatever the task: files, or folders, of this package."""
+ALWAYS = ("model", "data", *ENGINE, "runtime.py", "environment.py")
+"""Files and folders of this package that count for every run, but for what is in the folders of `CHOSEN`."""
+CHOSEN = ("model/encoders", "data/sources", "tasks")
+"""Folders of encoders, sources and tasks: a module counts where the configuration names it, or where one that counts
+imports it."""
+OURS = "sentiment_rnn"
+INSTALLED = {"site-packages", "dist-packages"}
+STANDARD_LIBRARY = Path(ast.__file__).parent
 
 
 def code_digest(targets: Sequence[str]) -> str:
-    """Digest of the code that a configuration reaches.
+    """Digest of a run's code.
 
     Args:
-        targets: import paths that it names (`RunConfig.targets`).
+        targets: import paths that its configuration names (`RunConfig.targets`).
     """
-    return hashlib.sha256("\n".join(reached_code(tuple(targets)).values()).encode()).hexdigest()
+    return _digest(run_code(targets))
+
+
+@functools.cache
+def loaded_code_digest(targets: tuple[str, ...]) -> str:
+    """`code_digest`, taken once in each process: what was loaded runs, whatever becomes of its file."""
+    return code_digest(targets)
 
 
 def target_digest(target: str) -> str:
-    """Digest of the code that an import path reaches: of a user's the user's code alone. A library's class that it
-    extends counts for nothing. Empty for the name of a library's function."""
-    ours = target.startswith(f"{OURS}.")
-    first, *bases = [*_modules_of(target)] or [""]
-    own = [name for name in bases if not INSTALLED.intersection(Path(_file_of(name)).parts)]
-    digests = [digest for path, digest in _reached([first, *own]).items() if ours or PACKAGE not in path.parents]
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""
+    """Digest of the code behind one import path, such as a tokenizer's: of its module and what that imports."""
+    return _digest(_reached_code([target]))
+
+
+def run_code(targets: Sequence[str]) -> dict[str, str]:
+    """The files that a run's digest covers, by names such as `my_package/cell.py`, and the digest of each."""
+    return {name: _read(name, path.read_bytes())[0] for name, path in _always().items()} | _reached_code(targets)
+
+
+def _digest(code: dict[str, str]) -> str:
+    return hashlib.sha256("\n".join(f"{name} {code[name]}" for name in sorted(code)).encode()).hexdigest()
+
+
+def _always() -> dict[str, Path]:
+    chosen = {PACKAGE / name for name in CHOSEN}
+    files = [PACKAGE / name for name in ALWAYS if name.endswith(".py")]
+    folders = [PACKAGE / name for name in ALWAYS if not name.endswith(".py")]
+    files += [path for folder in folders for path in folder.rglob("*") if chosen.isdisjoint(path.parents)]
+    return {_own_name(path): path for path in files if path.suffix in (".py", ".cpp", ".h")}
+
+
+def _own_name(path: Path) -> str:
+    return f"{OURS}/{path.relative_to(PACKAGE).as_posix()}"
+
+
+def _reached_code(targets: Sequence[str]) -> dict[str, str]:
+    """The code behind import paths: their files, and those of all that these import."""
+    code: dict[str, str] = {}
+    settled: set[str] = set()
+    queue = [(target.replace(":", "."), True) for target in targets]
+    for import_path, named in queue:  # which grows; what is named comes first
+        if settled.isdisjoint(_beginnings(import_path)):
+            module, files = _files_behind(import_path, named)
+            settled.add(module)
+            for name, path in files.items():
+                code[name], imported = _read(name, path.read_bytes())
+                queue += ((other, False) for other in imported)
+    return code
+
+
+def _beginnings(import_path: str) -> Iterator[str]:
+    """`a`, `a.b` and `a.b.c` of `a.b.c`."""
+    return accumulate(import_path.split("."), "{}.{}".format)
+
+
+def _files_behind(import_path: str, named: bool) -> tuple[str, dict[str, Path]]:
+    """The module or whole package that an import path is of, and those of its files that count.
+
+    Args:
+        named: by the configuration, and not by an import.
+    """
+    if import_path.split(".")[0] == OURS:
+        return import_path, _own_files(import_path)
+    module, found = _module_of(import_path)
+    path = Path(found.origin) if found and found.origin else None
+    if found is None or path is None or not path.is_file() or _is_library(module, path, named):
+        return module, {}
+    place = module.replace(".", "/")
+    if found.submodule_search_locations is None:
+        return module, {f"{place}{path.suffix}": path}
+    inside = (file.relative_to(path.parent) for file in path.parent.rglob("*.py") if file.is_file())
+    own = (name for name in inside if not any(part.startswith(".") or part in INSTALLED for part in name.parts))
+    return module, {f"{place}/{name.as_posix()}": path.parent / name for name in own}
+
+
+def _own_files(import_path: str) -> dict[str, Path]:
+    """The module of this package that an import path is of, where it can count. For a class that a package hands on,
+    this is the module that has the class; for a package, each of its modules."""
+    places = [*accumulate(import_path.split(".")[1:], Path.joinpath, initial=PACKAGE)]
+    last, found = places[-1], [module for place in places if (module := place.with_suffix(".py")).is_file()]
+    if not found and last.is_dir():
+        found = [*last.glob("*.py")]
+    elif not found:
+        modules = last.parent.glob("*.py")
+        found = [path for path in modules if f"\nclass {last.name}(" in path.read_text(encoding="utf-8")]
+    counting = tuple(f"{OURS}/{name}/" for name in (*ALWAYS, *CHOSEN))
+    return {name: path for path in found if f"{(name := _own_name(path))}/".startswith(counting)}
+
+
+def _module_of(import_path: str) -> tuple[str, ModuleSpec | None]:
+    """The outermost module or package on an import path that has code, with its name; None where there is none. The
+    name is empty where there are only folders, which are packages without code (namespace packages)."""
+    folders: list[str] | None = None
+    for module in _beginnings(import_path):
+        # By the last part of the name: for the whole one, `PathFinder` needs the package to be loaded.
+        found = PathFinder.find_spec(module.rpartition(".")[2], folders)
+        if found is None:
+            others = (finder for finder in sys.meta_path if finder is not PathFinder)  # of editable installs
+            found = next(filter(None, (finder.find_spec(module, folders) for finder in others)), None)
+        if found is None or found.origin:
+            return module, found
+        folders = [*(found.submodule_search_locations or ())]
+    return "", None
+
+
+def _is_library(module: str, path: Path, named: bool) -> bool:
+    if INSTALLED.intersection(path.parts):
+        return module in LIBRARIES or not named
+    return STANDARD_LIBRARY in path.parents
 
 
 @functools.cache
-def reached_code(targets: tuple[str, ...]) -> dict[Path, str]:
-    """The files of that code, and the digest of each."""
-    return _reached([ENGINE, *(module for target in targets for module in _modules_of(target))])
+def _read(name: str, content: bytes) -> tuple[str, tuple[str, ...]]:
+    """The digest of a file, and the import paths of what it imports; of one that Python cannot read, of its bytes."""
+    if name.endswith(".py"):
+        with suppress(SyntaxError, ValueError, RecursionError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are shown when Python compiles the file
+            tree = ast.parse(content)
+            return source_digest(tree), tuple(_imports(tree, Path(name).parts[:-1]))
+    return hashlib.sha256(content).hexdigest(), ()
 
 
-def _reached(modules: list[str]) -> dict[Path, str]:
-    found: dict[str, tuple[Path, str]] = {}
-    left = [*modules]
-    while left:
-        module = left.pop()
-        path = None if module in found else _path_of(module)
-        if path:
-            digest, imports = _read(path, module, id(getattr(sys.modules.get(module), "__spec__", None)))
-            found[module] = path, digest
-            left += [name for name in imports if _belongs(name, module)]
-    compiled = [PACKAGE / name for module, names in COMPILED.items() if module in found for name in names]
-    digests = dict(found[module] for module in sorted(found))
-    return digests | {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in compiled}
-
-
-def _modules_of(target: str) -> Iterator[str]:
-    """The module that an import path names, and those of the class (or function) that it is of and of its bases."""
-    name = target.replace(":", ".")
-    if "." not in name:
-        return  # one of torchtext's tokenizers
-    found = class_named(target)
-    for module in (name.rpartition(".")[0], *(kind.__module__ for kind in getattr(found, "__mro__", (found,)))):
-        if module.split(".")[0] not in (*LIBRARIES, *sys.stdlib_module_names):
-            yield module
-
-
-def _belongs(module: str, importer: str) -> bool:
-    """Whether what a module imports can decide results as it does: of this package, of the module's own, or, where it
-    is in none, a file beside it."""
-    top, _, rest = module.partition(".")
-    if top == OURS:
-        return bool(rest) and not f"{rest}.".startswith(tuple(f"{name}." for name in DECIDES_NOTHING))
-    own = importer.partition(".")[0]
-    file, other = (Path(_file_of(name)) for name in (own, top))
-    alone = file.suffix == ".py" and file.name != "__init__.py" and not INSTALLED.intersection(file.parts)
-    return top == own or (alone and file.parent == other.parent)
-
-
-def _file_of(module: str) -> str:
-    """The file of a module that is loaded; empty for none."""
-    return getattr(sys.modules.get(module), "__file__", None) or ""
-
-
-def _path_of(module: str) -> Path | None:
-    """The Python file of a module or a package of which something is imported; None of a name that is no module."""
-    top, *inner = module.split(".")
-    package = sys.modules.get(top)
-    folders = [PACKAGE] if top == OURS else getattr(package, "__path__", ())
-    inside = [Path(folder, *inner) for folder in folders if inner]
-    places = [place for path in inside for place in (path.with_suffix(".py"), path / "__init__.py")]
-    if not inner and (own := getattr(package, "__file__", None)):
-        places = [Path(own)]
-    return next((place for place in places if place.suffix == ".py" and place.is_file()), None)
-
-
-@functools.cache
-def _read(path: Path, module: str, loaded: int) -> tuple[str, tuple[str, ...]]:
-    """The digest of a file, and what it imports, within functions too: modules, and names that may be modules. It is
-    read once for each time that the module was `loaded`, since what runs is what was loaded."""
-    tree = ast.parse(path.read_bytes())
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return source_digest(tree), tuple(_imports(tree, package))
-
-
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+def _imports(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
+    """Modules, or names in them, that a file of a package imports, also within functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), package)
-            yield base
-            for alias in node.names:
-                yield f"{base}.{alias.name}"
-                # Where it was defined: a package may hand on what its modules have.
-                yield str(getattr(getattr(sys.modules.get(base), alias.name, None), "__module__", base))
+            above = package[: max(0, len(package) + 1 - node.level)] if node.level else ()
+            yield from (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)

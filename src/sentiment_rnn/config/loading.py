@@ -12,7 +12,7 @@ from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.model import DESCRIBING, EncoderConfig
 from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, RunConfig, SequenceConfig, TextConfig
 from sentiment_rnn.config.tracking import TrackingConfig
-from sentiment_rnn.errors import UserError, with_names_of_today
+from sentiment_rnn.errors import UserError
 
 
 def checked(config: DictConfig) -> RunConfig:
@@ -87,19 +87,12 @@ def recorded(settings: Mapping[str, Any]) -> Any:
     try:
         if "${" in str(settings):
             raise ValueError("it holds a reference, and a recorded value is plain")
-        plain = {**settings, "task": {"_target_": "", "name": "reviews", **settings.get("task", {})}}
-        if plain["task"]["name"] == "copying":  # by version 0.4.0, which copied ten symbols of eight
-            plain["task"] = {"symbols": 10, "alphabet": 8, **plain["task"]}
-        plain["trainer"] = with_names_of_today("trainer", settings["trainer"])
         kept = [key.name for key in fields(TrackingConfig) if key.name in settings["tracking"]]
-        plain["tracking"] = {key: settings["tracking"][key] for key in kept}  # an earlier version had others
-        plain["optimizer"] = {"default_learning_rate": settings["optimizer"]["learning_rate"], **settings["optimizer"]}
-        found, parts = _typed(kind, plain)
+        tracking = {key: settings["tracking"][key] for key in kept}  # an earlier version had others
+        found, parts = _typed(kind, {**settings, "tracking": tracking})
         found.encoder = _recorded_part(EncoderConfig, parts["encoder"])
         if isinstance(found, TextConfig):
-            data = parts["data"]
-            ours = str(data["_target_"]).startswith("sentiment_rnn.")  # another class's keys have the names it gave
-            found.data = _recorded_part(DataConfig, with_names_of_today("data", data) if ours else data)
+            found.data = _recorded_part(DataConfig, parts["data"])
     except (OmegaConfBaseException, UserError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"a run's config.yaml is of another version, or damaged ({reason}); train again") from error

@@ -40,6 +40,8 @@ def line_of(error: BaseException) -> str | None:
         return f"{place}{error.strerror}; make room, or choose another folder"
     if isinstance(error, ValueError) and "can be specified" in str(error):  # Hydra's word on flags that exclude others
         return str(error)
+    if type(error).__name__ == "TerminatedWorkerError":  # joblib's
+        return "a worker was killed, by the system for want of memory maybe; the same command resumes"
     if type(error).__module__ == "submitit.core.utils":
         return _of_submitit(str(error))
     return None

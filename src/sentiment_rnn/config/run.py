@@ -14,8 +14,9 @@ from sentiment_rnn.config.task import LanguageModelTaskConfig, ReviewTaskConfig,
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
 
-SHARED = 8
-"""Characters at the beginning of an identity that the runs of a sweep share, as a rule."""
+SHARED, ARM = 8, 16
+"""Characters at the beginning of an identity that the runs of a sweep share, as a rule; and those that runs share which
+differ in their seed alone."""
 OFTEN_VARIED = ("seed", "encoder", "pooling", "optimizer")
 """Sections that leave these characters as they are."""
 
@@ -93,26 +94,23 @@ class RunConfig:
         shown. Equal identities are the same experiment, whatever the name of the sweep.
 
         Its first characters, `SHARED`, say what most sweeps do not vary: a store finds the runs of a sweep by them.
+        Those up to `ARM` say all but the seed.
         """
         settings = self.settings()
         for section, keys in self._not_part_of_the_result().items():
             for key in keys:
                 (settings.get(section, {}) if section else settings).pop(key, None)
-        del settings["tracking"], settings["study"]
+        settings["record"] = settings.pop("tracking")["record"]  # a run that leaves more is another
+        del settings["study"]
         shared = {key: value for key, value in settings.items() if key not in OFTEN_VARIED}
-        return _digest([shared, data_digest], SHARED) + _digest([settings, data_digest, code_digest], 16)
-
-    @property
-    def keeps(self) -> dict[str, str]:
-        """Parameters that tell a run which leaves more than others of its identity: all its records, every epoch."""
-        keeps = {"tracking.record": "full"} if self.tracking.records_all else {}
-        return keeps | ({"trainer.keep_epochs": "True"} if self.trainer.keep_epochs else {})
+        arm = {key: value for key, value in settings.items() if key != "seed"}
+        parts = [shared, data_digest], [arm, data_digest, code_digest], [settings, data_digest, code_digest]
+        return "".join(_digest(part) for part in parts)
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         return {
-            "encoder": ("label", "color", *_unset(self.encoder, "weight_dropout")),
+            "encoder": ("label", "color"),
             "optimizer": (
-                *_unset(self.optimizer, "encoder_options", "average_decay", "unfreeze_epochs"),
                 "learning_rates",
                 "default_learning_rate",
                 "draw",
@@ -125,19 +123,13 @@ class RunConfig:
                 "jobs_at_once",
                 "progress_bar",
                 "log_every_n_steps",
-                "keep_epochs",
                 "checkpoint_minutes",
             ),
         }
 
 
-def _unset(section: Any, *keys: str) -> tuple[str, ...]:
-    """Those keys, which an earlier version did not have, that are not in use: so its runs stand in for today's."""
-    return tuple(key for key in keys if not getattr(section, key))
-
-
-def _digest(described: Any, length: int) -> str:
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:length]
+def _digest(described: Any) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:8]
 
 
 @dataclass
@@ -168,7 +160,6 @@ class TextConfig(RunConfig):
         return {
             **super()._not_part_of_the_result(),
             "data": ("directory", "least_steps", *places),
-            "embedding": _unset(self.embedding, "variational"),
         }
 
 
@@ -209,7 +200,6 @@ class ReviewConfig(TextConfig):
         none = () if self.pretrained else ("pretrained", "pretrained_digest")
         return {
             **super()._not_part_of_the_result(),
-            "task": _unset(self.task, "adversarial", "virtual"),
             "": ("pretrained",) if self.pretrained_digest else none,
         }
 

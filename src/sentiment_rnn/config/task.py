@@ -13,7 +13,7 @@ class TaskConfig:
     """Task that a run learns."""
 
     _target_: str = MISSING
-    """The class of its job (`sentiment_rnn.runs.job`)."""
+    """The class of its job (`sentiment_rnn.tasks.job`)."""
     name: str = MISSING
     """Its name."""
 

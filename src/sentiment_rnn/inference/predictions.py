@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from sentiment_rnn.errors import UserError, with_names_of_today
+from sentiment_rnn.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Predictions:
         """Read a file that `save` wrote; raises `UserError` for any other."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                found = with_names_of_today("predictions", {name: arrays[name] for name in arrays.files})
+                found = {name: arrays[name] for name in arrays.files}
             return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
         except Exception as error:  # ten kinds, by which byte is damaged
             raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error

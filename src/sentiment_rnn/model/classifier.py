@@ -40,7 +40,7 @@ class SentimentClassifier(SentimentNetwork, TextModule):
         super().__init__(vocabulary_size, embedding, encoder, pooling, padding_id, unknown_id)
         self.optimizer_settings = optimizer
         self.adversarial, self.virtual = adversarial, virtual
-        self.save_hyperparameters(logger=False)  # tracking/record.py logs the whole configuration
+        self.save_hyperparameters(logger=False)  # a run records the whole configuration
 
         scores = MetricCollection(
             {

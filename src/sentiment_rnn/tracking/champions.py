@@ -7,6 +7,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.inventory import best_of
 from sentiment_rnn.tracking.models import register, take_back
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
@@ -93,11 +94,15 @@ def register_best(
         UserError: the store refuses.
     """
     try:
-        contests = _contests_of(store, name, runs)
-        moving = [contest for contest in contests if replace or not contest.obstacle]
-        faults = {contest.alias: fault_of(store, contest.run.info.run_id) for contest in moving}
-        able = {contest.alias: contest.run.info.run_id for contest in moving if not faults[contest.alias]}
-        versions = register(store, name, able) if able else {}
+        moving = [contest for contest in _contests_of(store, name, runs) if replace or not contest.obstacle]
+        faults = {contest.alias: fault_of(store, contest.run.info.run_id) for contest in moving}  # which takes a while
+        with FileLock(store.directory / ".register.lock"):
+            contests = _contests_of(store, name, runs)  # a better run may have come meanwhile
+            moving = [contest for contest in contests if replace or not contest.obstacle]
+            able = {
+                contest.alias: contest.run.info.run_id for contest in moving if not faults.get(contest.alias, "gone")
+            }
+            versions = register(store, name, able) if able else {}
         lines = [_line(name, contest, called, versions, faults) for contest in contests]
         if replace and versions:
             others = take_back(store, name, [contest.alias for contest in contests])
@@ -136,7 +141,8 @@ def _line(
     alias, what, holder = f"{name}@{contest.alias}", described(contest.run), contest.holder
     held = f"{described(holder)}, run {holder.info.run_id}" if holder else "of no run"
     before = f"version {contest.version} ({held})"
-    if contest.alias not in faults:
+    overtaken = contest.obstacle and contest.alias not in versions and not faults.get(contest.alias)
+    if contest.alias not in faults or overtaken:
         return f"{alias} stays {before}: {what}, {contest.obstacle}; --replace replaces it"
     if contest.alias not in versions:
         why = faults[contest.alias] or "it was trained before models were packaged"

@@ -1,20 +1,18 @@
 """An evaluation on other texts, recorded as a run under that of the model."""
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Metric, Param
+from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.names import PARENT_TAG, VERSION_TAG
-from sentiment_rnn.tracking.publish import Publisher
-from sentiment_rnn.tracking.record import RunRecord
+from sentiment_rnn.tracking.names import MISTAKES, PARENT_TAG, VERSION_TAG
 from sentiment_rnn.tracking.results import FINISHED, run_or_none
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import short_reason
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, short_reason
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,18 +44,21 @@ def log_evaluation(
             tags[PARENT_TAG], experiment = run_id, parent.info.experiment_id
         if not experiment:
             raise UserError(f"{store.uri}: no experiment {store.experiment} there; nothing was recorded")
-        made = store.client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags).info
-        record = RunRecord(store, made.run_id)
-        record.begin(tags, {"files": name})
-        record.log_metrics(scores)
-        record.log_text(table, "table.md")
-        record.log_pictures(figures, mistakes)
-        record.end(FINISHED)
-    except (MlflowException, OSError) as error:
+        run = store.client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags)
+        client, made = store.client, str(run.info.run_id)
+        now = get_current_time_millis()
+        points = [Metric(key, value, now, 0) for key, value in scores.items()]
+        client.log_batch(made, points, [Param("files", name)])
+        client.log_text(made, table, "table.md")
+        for key, figure in figures.items():
+            client.log_figure(made, figure, f"figures/{key}.png")
+        if mistakes:
+            import pandas as pd
+
+            client.log_table(made, pd.DataFrame(mistakes), MISTAKES)
+        client.set_terminated(made, FINISHED)
+    except (*STORE_ERRORS, OSError) as error:
         raise UserError(
             f"{store.uri}: nothing was recorded ({short_reason(error)}); --no-log records nothing"
         ) from error
-    Publisher(record).finish()
-    with contextlib.suppress(OSError):  # where the store lacks something, which `sync` sends
-        record.checkpoints.rmdir()
-    return record.run_id
+    return made

@@ -2,14 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
+from filelock import FileLock, Timeout
 from mlflow.entities import Run
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.checkpoints import files_of
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -20,17 +21,19 @@ from sentiment_rnn.tracking.names import (
     SHORTEST_ID,
     STUDY_TAG,
     SWEEP_TAG,
-    TAKEN_OVER_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.ownership import writer_of
-from sentiment_rnn.tracking.results import RUNNING, is_finished, latest_of, recorded_plan, reused_by, validation_rank
+from sentiment_rnn.tracking.results import (
+    PAGE,
+    RUNNING,
+    is_finished,
+    jobs_in,
+    jobs_of,
+    launched,
+    pages,
+    validation_rank,
+)
 from sentiment_rnn.tracking.store import Store
-
-SILENT = 3600
-"""Seconds without a new value of a metric after which a running run counts as abandoned."""
-PAGE = 1000
-"""Runs that are asked for at a time."""
 
 
 class Best(NamedTuple):
@@ -48,13 +51,13 @@ class Entry:
     run: Run
     """The parent, or the single run itself."""
     runs: list[Run]
-    """The runs of the sweep, also those that another one trained, or the single run."""
+    """The run of each job of the sweep that has one, whichever sweep trained it, or the single run."""
     jobs: int
     """How many runs the sweep has once it is done."""
     state: str
     """`finished`, `failed` or `killed`; `running`, or `stale` where MLflow says so and nobody works on it."""
     updated: float
-    """When it was last worked on, or asked for after its end, in seconds since 1970."""
+    """When it was last launched, or ended, in seconds since 1970."""
     checkpoints: int
     """Bytes."""
 
@@ -78,10 +81,6 @@ class Entry:
         """Its best run; None where no run in earnest has finished."""
         return best_of(self.runs)
 
-    def is_running(self, run: Run) -> bool:
-        """Whether a process may be at work on it, or on this run of it: a sweep's jobs can outlive their launcher."""
-        return "running" in (self.state, _state([run], self.updated))
-
 
 def is_done(run: Run) -> bool:
     """Whether there is nothing to resume: it has finished, a search has pruned it, or its loss became no number."""
@@ -104,22 +103,22 @@ def entries_of(store: Store) -> list[Entry]:
 
     The runs of a sweep whose parent was deleted are single ones.
     """
-    by_id = {  # where a run begins between two pages, the second starts with the last of the first
-        run.info.run_id: run
-        for run in pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE,
-                                                                 page_token=token))
-    }  # fmt: skip
-    children: dict[str, list[Run]] = {}
-    for run in by_id.values():
-        if IDENTITY_TAG in run.data.tags:
-            children.setdefault(run.data.tags.get(PARENT_TAG, ""), []).append(run)
-    sweeps = []
-    for run in (run for run in by_id.values() if SWEEP_TAG in run.data.tags):
-        reused = [by_id[run_id] for run_id in reused_by(run) if run_id in by_id]
-        sweeps.append(_entry(store, run, children.get(run.info.run_id, []), reused))
-    parents = {sweep.run.info.run_id for sweep in sweeps}
-    alone = (run for parent, of_parent in children.items() if parent not in parents for run in of_parent)
-    return sorted([*sweeps, *(_entry(store, run, [run]) for run in alone)], key=lambda entry: -entry.updated)
+    runs = [
+        *pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE, page_token=token))
+    ]
+    sweeps = [run for run in runs if SWEEP_TAG in run.data.tags]
+    trained = [run for run in runs if IDENTITY_TAG in run.data.tags]
+    of_identity: dict[str, list[Run]] = {}
+    for run in sorted(trained, key=lambda run: (not is_finished(run), run.info.start_time)):
+        of_identity.setdefault(run.data.tags[IDENTITY_TAG], []).append(run)
+    entries = []
+    for sweep in sweeps:
+        first = [of_identity[identity][0] for identity, _ in jobs_of(sweep).values() if identity in of_identity]
+        own = [run for run in trained if run.data.tags.get(PARENT_TAG) == sweep.info.run_id]  # of an earlier version
+        entries.append(_entry(store, sweep, first if jobs_in(sweep) else own))
+    parents = {sweep.info.run_id for sweep in sweeps}
+    entries += [_entry(store, run, [run]) for run in trained if run.data.tags.get(PARENT_TAG) not in parents]
+    return sorted(entries, key=lambda entry: -entry.updated)
 
 
 def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
@@ -132,7 +131,7 @@ def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
         return list(entries)
     if sweep == "latest":
         sweeps = [entry.run for entry in entries if entry.is_sweep]
-        latest = latest_of(sweeps) if sweeps else None
+        latest = max(sweeps, key=launched, default=None)
         found = [entry for entry in entries if entry.run is latest]
     else:
         long = len(sweep) >= SHORTEST_ID
@@ -145,50 +144,40 @@ def chosen(entries: Sequence[Entry], sweep: str | None) -> list[Entry]:
     return found
 
 
-def _entry(store: Store, run: Run, runs: list[Run], reused: Sequence[Run] = ()) -> Entry:
-    """A sweep with the runs that it trained and those that it reuses, or a single run. Checkpoints count where a
-    run was trained."""
-    updated = max(last_work(store, part) for part in {part.info.run_id: part for part in (run, *runs)}.values())
-    listed = [*runs, *reused]
-    planned = 0 if is_finished(run) or SWEEP_TAG not in run.data.tags else recorded_plan(store, run).count
+def _entry(store: Store, run: Run, runs: list[Run]) -> Entry:
+    """A sweep with its runs, or a single run."""
+    folders = [store.checkpoints / part.data.tags.get(IDENTITY_TAG, "-") for part in runs]
     return Entry(
         run,
-        listed,
-        jobs=planned or sum(TAKEN_OVER_TAG not in part.data.tags for part in listed),
-        state=_state([run, *runs], updated),  # a sweep's jobs can outlive their launcher
-        updated=updated,
-        checkpoints=sum(path.stat().st_size for part in runs for path in files_of(store, part.info.run_id)),
+        runs,
+        jobs=max(jobs_in(run), len(runs)),
+        state=_state(store, run, runs),
+        updated=max(launched(run) if SWEEP_TAG in run.data.tags else 0, *(_time(part) for part in (run, *runs))) / 1000,
+        checkpoints=sum(path.stat().st_size for folder in folders for path in folder.glob("*.ckpt")),
     )
 
 
-def _state(runs: Sequence[Run], updated: float) -> str:
-    """How the first of these runs stands, on which the processes of all work."""
-    status = str(runs[0].info.status).lower()
-    if status not in ("running", "scheduled"):
-        return status
-    writers = [writer_of(run) for run in runs if run.info.status == RUNNING]
-    if any(writer and writer.is_here and not writer.is_gone for writer in writers):
+def _time(run: Run) -> int:
+    return int(run.info.end_time or run.info.start_time)
+
+
+def _state(store: Store, run: Run, runs: Sequence[Run]) -> str:
+    """How a sweep or a run stands: what MLflow calls running is `stale` where no process has the lock of a run of it,
+    and a process that could was at work here."""
+    if run.info.status != RUNNING:
+        return str(run.info.status).lower()
+    folders = [store.checkpoints / part.data.tags[IDENTITY_TAG] for part in runs if part.info.status == RUNNING]
+    here = [folder / "lock" for folder in folders if (folder / "lock").exists()]
+    if any(is_held(path) for path in here):
         return "running"
-    if all(writer and writer.is_gone for writer in writers):
-        return "stale"
-    # Of another machine's process we know only when it last wrote.
-    return "running" if time.time() - updated < SILENT else "stale"
+    fresh = time.time() - _time(run) / 1000 < 60  # it may be between two jobs, or at its first
+    return "stale" if here or not (fresh or folders) else "running"
 
 
-def last_work(store: Store, run: Run) -> float:
-    """When a run ended, or its finished sweep was asked for; before, when it last logged a metric or wrote a file."""
-    if run.info.end_time and run.info.status != RUNNING:  # that of a resumed run stays
-        return float(run.info.end_time) / 1000
-    often = [name for name in ("train/loss", "system/cpu_utilization_percentage") if name in run.data.metrics]
-    logged = [store.client.get_metric_history(run.info.run_id, name)[-1].timestamp / 1000 for name in often]
-    written = [path.stat().st_mtime for path in files_of(store, run.info.run_id)]
-    return max([float(run.info.start_time) / 1000, *logged, *written])
-
-
-def pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Everything that MLflow gives page by page."""
-    page = ask(None)
-    yield from page
-    while page.token:
-        page = ask(page.token)
-        yield from page
+def is_held(path: Path) -> bool:
+    """Whether a process has a lock."""
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True

@@ -1,10 +1,24 @@
 """Processor, memory and disk use of a run, beside its other metrics."""
 
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-from mlflow.utils.time import get_current_time_millis
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.record import RunRecord
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from sentiment_rnn.tracking.run import TrackedRun
+
+
+@contextmanager
+def monitored(run: TrackedRun, wanted: bool) -> Iterator[None]:
+    """Record the use of the machine within the block, where that is wanted."""
+    monitor = Monitor(run) if wanted else None
+    try:
+        if monitor:
+            monitor.start()
+        yield
+    finally:
+        if monitor:
+            monitor.finish()
 
 
 class Monitor(SystemMetricsMonitor):
@@ -13,10 +27,10 @@ class Monitor(SystemMetricsMonitor):
     MLflow's own asks the server after each sample whether the run goes on, and ends where that does not answer.
     """
 
-    def __init__(self, record: RunRecord, seconds: float = 5) -> None:
-        super().__init__(record.run_id, sampling_interval=seconds, tracking_uri=record.store.uri)
-        self.record = record
-        self._logging_step = record.next_sample
+    def __init__(self, run: TrackedRun, seconds: float = 5) -> None:
+        super().__init__(run.run_id, sampling_interval=seconds, tracking_uri=run.store.uri)
+        self.run = run
+        self._logging_step = run.next_sample
 
     def monitor(self) -> None:
         """Collect and record until `finish`."""
@@ -25,16 +39,12 @@ class Monitor(SystemMetricsMonitor):
                 self.collect_metrics()
                 if self._shutdown_event.wait(self.sampling_interval):
                     return
-            try:
-                self.publish_metrics(self.aggregate_metrics())
-            except (OSError, UserError):  # a full disk: the run itself meets it, and says so
-                return
+            self.publish_metrics(self.aggregate_metrics())
 
     def publish_metrics(self, metrics: dict[str, float]) -> None:
         """Record what was collected."""
         prefix = self._metrics_prefix + (f"{self.node_id}/" if self.node_id else "")
-        time, step = get_current_time_millis(), self._logging_step
-        self.record.metrics([(prefix + name, float(value), time, step) for name, value in metrics.items()])
+        self.run.log_metrics({prefix + name: value for name, value in metrics.items()}, self._logging_step)
         self._logging_step += 1
         for monitor in self.monitors:
             monitor.clear_metrics()

@@ -3,14 +3,11 @@
 import json
 import math
 import re
-import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +18,9 @@ from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
-from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.errors import FORMER_NAMES, UserError
+from sentiment_rnn.config.run import SHARED, RunConfig
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -32,21 +28,19 @@ from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     GRADIENTS,
     IDENTITY_TAG,
-    JOBS,
-    ORDER_TAG,
+    JOB_TAG,
+    LAUNCHED_TAG,
     OVERRIDES,
     PARAMETERS,
     PARENT_TAG,
     PREDICTIONS,
-    RECORD,
-    REUSED_TAG,
     SHORTEST_ID,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import STORE_ERRORS, found_or_none, is_missing
+from sentiment_rnn.tracking.store_errors import found_or_none, is_missing
 
 RUNNING, FINISHED, FAILED, KILLED = (
     RunStatus.to_string(status)
@@ -54,6 +48,10 @@ RUNNING, FINISHED, FAILED, KILLED = (
 )
 """How MLflow calls the states of a run; KILLED is one that was interrupted."""
 IS_FINISHED = f"attributes.status = '{FINISHED}'"
+PAGE = 1000
+"""Runs that are asked for at a time."""
+MOST_SEARCHES = 10
+"""Beginnings of identities that are asked for one by one; for more, all runs are read."""
 
 Curve = tuple[list[int], list[float]]
 """Steps and values."""
@@ -129,33 +127,6 @@ class RunResult:
         return sorted(points), [points[step] for step in sorted(points)]
 
 
-@dataclass(frozen=True)
-class SweepPlan:
-    """Plan of a sweep: the overrides of each job of a grid, or the space and the trials of a search."""
-
-    jobs: list[list[str]] = field(default_factory=list)
-    space: list[str] = field(default_factory=list)
-    trials: int = 0
-    sampler: str = ""
-    """Sampler that proposes the trials."""
-
-    @property
-    def count(self) -> int:
-        """How many runs it is to have."""
-        return self.trials or len(self.jobs)
-
-    @property
-    def note(self) -> str:
-        """The parent's description while it has no result."""
-        return f"search of {self.trials} trials: {masked(' '.join(self.space))}" if self.space else f"{self.count} runs"
-
-    def shown(self) -> dict[str, Any]:
-        """The plan as an artifact has it, without secrets."""
-        if self.space:
-            return {"space": [masked(line) for line in self.space], "trials": self.trials, "sampler": self.sampler}
-        return {"jobs": [[masked(override) for override in job] for job in self.jobs]}
-
-
 def is_finished(run: Run) -> bool:
     """Whether a run was trained and tested to its end, or all jobs of a sweep went well."""
     return str(run.info.status) == FINISHED
@@ -225,14 +196,14 @@ def validation_rank(run: Run | RunResult) -> tuple[float, float, int, str]:
 
 
 def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
-    """A sweep's parent run, by `latest`, a study's name (its latest sweep) or a run id; arguments and errors are those
-    of `find_sweeps`."""
+    """A sweep's parent run, by `latest`, a study's name or a run id; arguments and errors are those of
+    `find_sweeps`."""
     return find_sweeps(store, sweep, finished)[0]
 
 
 def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
-    """The parent runs of sweeps, the latest first: all by `latest`, those of one name by a study's name, one by a run
-    id.
+    """The parent runs of sweeps, the one that was launched last first: all by `latest`, those of one name by a study's
+    name, one by a run id. A name has several where two machines launched it at once, or an earlier version did.
 
     Args:
         finished: look only at sweeps whose jobs have all gone well.
@@ -240,17 +211,11 @@ def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
     Raises:
         UserError: there is none, or the id is that of a single run.
     """
-    query = f"tags.`{SWEEP_TAG}` LIKE '%'"
-    if sweep != "latest":
-        if run := named_run(store, sweep):
-            if SWEEP_TAG not in run.data.tags:
-                raise UserError(f"{run.info.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
-            return [run]
-        quote = '"' if "'" in sweep else "'"
-        query += f" and tags.`{STUDY_TAG}` = {quote}{sweep.replace(quote, '')}{quote}"
-    if finished:
-        query += f" and {IS_FINISHED}"
-    found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=1000)
+    if sweep != "latest" and (run := named_run(store, sweep)):
+        if SWEEP_TAG not in run.data.tags:
+            raise UserError(f"{run.info.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
+        return [run]
+    found = sweeps_called(store, None if sweep == "latest" else sweep, finished)
     if not found and finished:
         raise UserError(f"{sweep}: no such sweep has finished in {store.uri}; train it first")
     if not found:
@@ -258,7 +223,26 @@ def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
             f"{sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
             "after e.g. sentiment-rnn train experiment=demo"
         )
-    return sorted(found, key=_place, reverse=True)
+    return found
+
+
+def sweeps_called(store: Store, study: str | None, finished: bool = False) -> list[Run]:
+    """The parent runs of the sweeps of a name, or all, the one that was launched last first; none where there is none.
+
+    Args:
+        finished: look only at sweeps whose jobs have all gone well.
+    """
+    query = f"tags.`{SWEEP_TAG}` LIKE '%'" + f" and {IS_FINISHED}" * finished
+    if study is not None:
+        quote = '"' if "'" in study else "'"
+        query += f" and tags.`{STUDY_TAG}` = {quote}{study.replace(quote, '')}{quote}"
+    found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=PAGE)
+    return sorted(found, key=launched, reverse=True)
+
+
+def launched(sweep: Run) -> int:
+    """When a sweep was last launched, in milliseconds since 1970; one of an earlier version, when it began."""
+    return _number(sweep.data.tags.get(LAUNCHED_TAG, "")) or int(sweep.info.start_time)
 
 
 def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
@@ -272,60 +256,89 @@ def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
     }
 
 
-def latest_of(sweeps: Sequence[Run]) -> Run:
-    """The sweep that was begun, resumed, asked for or ended last. Times decide only among those of an earlier version,
-    and between two that were begun at once."""
-    return max(sweeps, key=_place)
+def jobs_of(parent: Run) -> dict[int, tuple[str, list[str]]]:
+    """Identity and overrides of the jobs of a sweep's last launch, by their numbers; none of an earlier version."""
+    count, jobs = jobs_in(parent), {}
+    for key, tag in parent.data.tags.items():
+        number = key.removeprefix(JOB_TAG)
+        if number != key and number.isdecimal() and int(number) < count and tag:
+            identity, *overrides = tag.splitlines()
+            jobs[int(number)] = (identity, overrides)
+    return dict(sorted(jobs.items()))
 
 
-def _place(sweep: Run) -> tuple[int, int]:
-    return order_of(sweep), sweep.info.end_time or sweep.info.start_time
-
-
-def order_of(sweep: Run) -> int:
-    """Its place in the order of sweeps; 0 for one of an earlier version, which has none."""
-    return _number(sweep.data.tags.get(ORDER_TAG, ""))
-
-
-def next_order(store: Store) -> str:
-    """The place of a sweep that comes after all others of the store. Two that ask at once get the same place: MLflow
-    cannot compare and set."""
-    tag = f"tags.`{ORDER_TAG}`"
-    last = store.client.search_runs([store.experiment_id], f"{tag} LIKE '%'", order_by=[f"{tag} DESC"], max_results=100)
-    return f"{1 + max(map(order_of, last), default=0):09d}"  # as texts in the order of the numbers
+def jobs_in(parent: Run) -> int:
+    """How many jobs the last launch of a sweep had; 0 where an earlier version launched it."""
+    return _number(parent.data.tags.get(SWEEP_TAG, ""))
 
 
 def _number(tag: str) -> int:
     """The number in a tag; 0 where there is none, as another version or another program may have left it."""
-    return int(tag) if tag.isdecimal() and len(tag) <= 15 else 0
+    return int(tag) if tag.isdecimal() and len(tag) <= 13 else 0
+
+
+def runs_of(
+    store: Store, identities: Collection[str], finished: bool = False, experiment: str | None = None
+) -> list[Run]:
+    """The runs of some identities: first those that FINISHED, in that order, then the others.
+
+    MLflow refuses `IN` for tags. So they are asked for by the beginnings that the runs of a sweep share.
+
+    Args:
+        identities: one alone may be the beginning of several, with % behind it.
+    """
+    beginnings = {f"{identity[:SHARED]}%" for identity in identities} if len(identities) > 1 else set(identities)
+    if len(beginnings) > MOST_SEARCHES:
+        beginnings = {"%"}
+    runs = []
+    for beginning in beginnings:
+        query = f"tags.`{IDENTITY_TAG}` {'LIKE' if '%' in beginning else '='} '{beginning}'"
+        query += f" and {IS_FINISHED}" * finished
+        for run in pages(
+            lambda token, query=query: store.client.search_runs(  # type: ignore[misc]
+                [experiment or store.experiment_id],
+                query,
+                max_results=PAGE,
+                order_by=["start_time ASC"],
+                page_token=token,
+            )
+        ):
+            if run.data.tags[IDENTITY_TAG] in identities or len(identities) == 1:
+                runs.append(run)
+    return sorted(runs, key=lambda run: (not is_finished(run), run.info.end_time or run.info.start_time))
+
+
+def pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Everything that MLflow gives page by page."""
+    page = ask(None)
+    yield from page
+    while page.token:
+        page = ask(page.token)
+        yield from page
 
 
 def results_of(
-    store: Store, parent: Run, diverged: bool = False, known: Mapping[str, tuple[RunConfig, list[str]]] | None = None
+    store: Store, parent: Run, diverged: bool = False, known: Mapping[str, RunConfig] | None = None
 ) -> list[RunResult]:
     """The finished runs of a sweep, in the order of its jobs; trials are left out.
 
     Args:
         diverged: whether those that diverged come too.
-        known: configuration and overrides of runs that need not be read, by their identities.
+        known: configurations of runs that need not be read, by their identities.
 
     Raises:
         UserError: there are none.
     """
-    reused = reused_by(parent)
-    runs = finished_runs(store, parent, diverged)
+    overrides = dict(jobs_of(parent).values())
     results = []
-    for run in runs:
-        config, job = (known or {}).get(run.data.tags.get(IDENTITY_TAG, ""), (None, None))
-        results.append(result_of(store, run, reused.get(run.info.run_id, job), config))
-    jobs = {frozenset(_pairs(job).items()): place for place, job in enumerate(recorded_plan(store, parent).jobs)}
-    # Of a job that was trained again, on a node whose `auto` is another, the last.
-    last = {frozenset(result.overrides.items() or {(result.run_id, "")}): result for result in results}
-    return [last[job] for job in sorted(last, key=lambda job: jobs.get(job, len(jobs)))]
+    for run in finished_runs(store, parent, diverged):
+        identity = run.data.tags.get(IDENTITY_TAG, "")
+        results.append(result_of(store, run, overrides.get(identity), (known or {}).get(identity)))
+    return results
 
 
 def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
-    """The finished runs of a sweep as MLflow has them, by their start; trials are left out.
+    """The finished runs of a sweep as MLflow has them, one for each job, in their order; trials are left out.
 
     Args:
         diverged: whether those that diverged come too.
@@ -344,35 +357,27 @@ def finished_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run
 
 
 def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
-    """The runs of a sweep that finished, trials and those that it reuses among them, by their start.
+    """The runs of a sweep that FINISHED: of each identity the first. Trials are among them.
 
     Args:
         diverged: whether those that diverged come too.
     """
-    queries = [f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"]
-    if reused := ", ".join(f"'{run_id}'" for run_id in reused_by(parent)):
-        queries.append(f"attributes.run_id IN ({reused})")
-    found = [store.client.search_runs([parent.info.experiment_id], query, max_results=10_000) for query in queries]
-    runs = sorted(chain(*found), key=lambda run: int(run.info.start_time))
-    return [run for run in runs if is_finished(run) or (diverged and DIVERGED_TAG in run.data.tags)]
 
+    def ended(run: Run) -> bool:
+        return is_finished(run) or (diverged and DIVERGED_TAG in run.data.tags)
 
-def reused_by(parent: Run) -> dict[str, list[str]]:
-    """The overrides of the jobs of a sweep for which runs stand in that it did not train, by the ids of these runs."""
-    tags = ((key.partition(f"{REUSED_TAG}."), value) for key, value in parent.data.tags.items())
-    return {run_id: value.splitlines() for (before, tag, run_id), value in tags if tag and not before}
-
-
-def recorded_plan(store: Store, parent: Run) -> SweepPlan:
-    """The jobs of a sweep, or the number of trials of a search; none where they cannot be read, or another version
-    recorded them."""
-    try:
-        told = _read_yaml(store, parent, JOBS, dict)
-    except (UserError, OSError, *STORE_ERRORS):  # one that cannot be read says no less of the others
-        told = {}
-    jobs = told.get("jobs")
-    known = isinstance(jobs, list) and all(isinstance(job, list) for job in jobs)
-    return SweepPlan(jobs if known else [], trials=_number(str(told.get("trials", 0))))
+    if not jobs_in(parent):  # of an earlier version
+        query = f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'"
+        runs = store.client.search_runs(
+            [parent.info.experiment_id], query, order_by=["start_time ASC"], max_results=PAGE
+        )
+        return [run for run in runs if ended(run)]
+    identities = dict.fromkeys(identity for identity, _ in jobs_of(parent).values())
+    first: dict[str, Run] = {}
+    for run in runs_of(store, identities, not diverged, parent.info.experiment_id):
+        if ended(run):
+            first.setdefault(run.data.tags[IDENTITY_TAG], run)
+    return [first[identity] for identity in identities if identity in first]
 
 
 def result_of(store: Store, run: Run, overrides: list[str] | None = None, config: RunConfig | None = None) -> RunResult:
@@ -399,20 +404,17 @@ def result_of(store: Store, run: Run, overrides: list[str] | None = None, config
 
 def _pairs(overrides: list[str]) -> dict[str, str]:
     pairs = (str(line).lstrip("+").split("=", 1) for line in overrides if "=" in str(line))
-    return {FORMER_NAMES.get(key, key): value for key, value in pairs}
+    return dict(pairs)
 
 
 def _download(store: Store, run_id: str, artifacts: str, name: str, folder: str) -> Path:
-    own = store.checkpoints / run_id / RECORD / "artifacts" / name
-    with suppress(FileNotFoundError):  # what MLflow has not got, or not yet
-        return Path(shutil.copy(own, folder))
     # Not by the run's id: MLflow would then ask for the run three times, which takes longer than the file.
     try:
         return Path(download_artifacts(f"{artifacts}/{name}", dst_path=folder, tracking_uri=store.uri))
     except (MlflowException, OSError) as error:
         if not is_missing(error):
             raise
-        raise UserError(f"run {run_id}: it has no {name}; train again with tracking.repeat=true") from error
+        raise UserError(f"run {run_id}: it has no {name}; delete the run in MLflow, and train it again") from error
 
 
 def _read_yaml(store: Store, run: Run, name: str, kind: type) -> Any:

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import sqlite3
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,14 @@ from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.store_errors import found_or_none, quick_answers, store_errors
+from sentiment_rnn.tracking.store_errors import (
+    NO_SERVER,
+    NotRecordedError,
+    found_or_none,
+    is_missing,
+    quick_answers,
+    store_errors,
+)
 from sentiment_rnn.whole_files import whole
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
@@ -27,6 +33,9 @@ DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 
 NOT_IN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 """Characters that an address of SQLite would take for something else than a path."""
+
+VIEW = "sweep"
+"""Key of the view of MLflow's page that shows the runs of the sweep that was launched last."""
 
 STORAGE_FAULTS = {
     "database or disk is full": "the disk is full",
@@ -46,11 +55,9 @@ class Store:
     uri: str
     experiment_id: str
     directory: Path
-    """Absolute folder of the default database, its artifacts, checkpoints, and what MLflow has not got yet."""
+    """Absolute folder of the default database, its artifacts, and all checkpoints."""
     experiment: str = ""
     """Name of the experiment, for messages."""
-    shared: Path | None = None
-    """Absolute folder of all checkpoints and records, where it is another."""
 
     @property
     def remote(self) -> bool:
@@ -59,8 +66,8 @@ class Store:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of all checkpoints and records."""
-        return self.shared or self.directory / "checkpoints"
+        """Folder of all checkpoints, with a folder for each identity."""
+        return self.directory / "checkpoints"
 
 
 def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
@@ -108,7 +115,6 @@ def open_store(
         UserError: the folder cannot be written, there is nothing to read, or as `check_store` does.
     """
     directory = Path(config.directory).expanduser().absolute()
-    shared = Path(config.checkpoints).expanduser().absolute() if config.checkpoints else None
     uri = store_uri(config)
     directory_name, uri_name = names
     database = _database(uri)
@@ -120,12 +126,8 @@ def open_store(
             f"{directory_name}={config.directory}: {found[0]}, of {directory}, cannot be in the address of a database; "
             "choose another folder"
         )
-    if config.parent and is_server(uri):  # a job of a sweep, whose run has the experiment
-        return Store(MlflowClient(uri), uri, "", directory, config.experiment, shared)
     if not checked:
         check_store(config, uri_name)
-    if create and shared:
-        _check_folder(shared)
     try:
         with store_errors(named[0], config.experiment, "EDIT" if create else "READ", named[1]):
             if not create:
@@ -134,29 +136,31 @@ def open_store(
                 experiment_id = asked() if of_experiment else found_or_none(asked)
                 if experiment_id is None and of_experiment:
                     raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
-                return Store(client, uri, experiment_id or "", directory, config.experiment, shared)
+                return Store(client, uri, experiment_id or "", directory, config.experiment)
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(directory / ".store.lock"):
                 if database and _is_missing(database):
                     _make_database(database)
                 client = MlflowClient(uri)
-                experiment_id = _experiment(client, config) or _made_experiment(client, config, directory)
+                experiment_id = _experiment(client, config) or _made_experiment(client, config, database)
     except OSError as error:
         raise UserError(
             f"{directory_name}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
-    return Store(client, uri, experiment_id, directory, config.experiment, shared)
+    return Store(client, uri, experiment_id, directory, config.experiment)
 
 
-def _check_folder(path: Path) -> None:
+def check_answers(store: Store) -> None:
+    """Raise `NotRecordedError` where what answers at a store's address does not know its experiment: another server, or
+    something that says yes to all."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"tracking.checkpoints={path}: cannot be written ({error.strerror or error}); choose another folder"
-        ) from error
+        known = store.client.get_experiment(store.experiment_id).experiment_id == store.experiment_id
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
+        known = False
+    if not known:
+        raise NotRecordedError(NO_SERVER)
 
 
 def is_server(uri: str) -> bool:
@@ -193,6 +197,8 @@ def _is_missing(database: Path | None) -> bool:
 def _experiment(client: MlflowClient, config: TrackingConfig, refuse: bool = True) -> str | None:
     """Id of the experiment, None where it is missing; raises `UserError` where it was deleted, if `refuse`."""
     found = client.get_experiment_by_name(config.experiment)
+    if found and found.name != config.experiment:
+        raise NotRecordedError(NO_SERVER)
     if refuse and found and found.lifecycle_stage == LifecycleStage.DELETED:
         raise UserError(
             f"tracking.experiment={config.experiment}: deleted in MLflow; give another name, or restore it: mlflow "
@@ -201,9 +207,10 @@ def _experiment(client: MlflowClient, config: TrackingConfig, refuse: bool = Tru
     return None if found is None else str(found.experiment_id)
 
 
-def _made_experiment(client: MlflowClient, config: TrackingConfig, directory: Path) -> str:
-    """Id of the experiment, made by this process, or by one on another host that came first."""
-    artifacts = None if config.uri else (directory / "artifacts").as_uri()
+def _made_experiment(client: MlflowClient, config: TrackingConfig, database: Path | None) -> str:
+    """Id of the experiment, made by this process, or by one on another host that came first. Beside an SQLite file lie
+    its artifacts; a server knows where its own are."""
+    artifacts = (database.parent / "artifacts").absolute().as_uri() if database else None
     try:
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return str(client.create_experiment(config.experiment, artifacts, tags))
@@ -218,15 +225,14 @@ def storage_fault(store: Store, error: BaseException) -> UserError | None:
     cause = error.__cause__ if isinstance(error, UserError) else error
     for found, fault in STORAGE_FAULTS.items():
         if isinstance(cause, MlflowException | OSError) and found in str(cause):
-            place = (store.shared if isinstance(cause, OSError) else None) or store.directory
-            return UserError(f"{place}: {fault}; mend that; the same command resumes a sweep, tracking.resume=ID a run")
+            return UserError(f"{store.directory}: {fault}; mend that; the same command resumes")
     return None
 
 
 def where_to_look(store: Store) -> str:
     """One line: how to see the runs of a store."""
     if store.remote:
-        return f"see the runs: {store.uri}"
+        return f"see the runs: {store.uri}/#/experiments/{store.experiment_id}/runs?viewStateShareKey={VIEW}"
     return f"see the runs: mlflow ui --backend-store-uri {shlex.quote(store.uri)}   (in a checkout: make ui)"
 
 

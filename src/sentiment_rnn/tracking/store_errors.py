@@ -18,12 +18,21 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.masking import masked
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+
+
+class NotRecordedError(MlflowException):
+    """A server has answered, and does not have what it was sent: another one may answer at its address for a while."""
+
+
+log = logging.getLogger("sentiment_rnn")
 
 QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 """How long a command waits for a server's first answer [s]."""
+NO_SERVER = "no MLflow server, or another one, answers there"
 NO_ANSWER = "failed with (timeout )?exception"
 """In MLflow's message where a request got no answer at all."""
+REFUSED_FILE = "mlflow-artifacts/.*too many 500 error responses"
+"""In MLflow's message where a server has said more than once that it cannot keep a file."""
 UNABLE = (429, 502, 503, 504)
 """HTTP statuses of a server, or of what stands before it, that cannot answer now."""
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -172,29 +181,39 @@ def quick_answers() -> Iterator[None]:
         os.environ.update(before)
 
 
-def until_answered(ask: Callable[[], T], patience: float, also: type[UserError] | tuple[()] = ()) -> T:
-    """Result of `ask`, which is called again while the server does not answer.
+def until_answered(ask: Callable[[], T], patience: float) -> T:
+    """Result of `ask`, which is called again while the store is away.
 
     Args:
         patience: for so many seconds; then what it raises is raised.
-        also: what it is called again for as well.
     """
-    deadline, said = time.monotonic() + patience, False
+    deadline, told = time.monotonic() + patience, False
     while True:
         try:
             return ask()
-        except (MlflowException, UserError) as error:
-            if not (no_answer(error) or isinstance(error, also)) or time.monotonic() > deadline:
+        except STORE_ERRORS as error:
+            if not is_away(error) or time.monotonic() > deadline:
                 raise
-            if not said:
-                log.warning("the tracking server does not answer (%s); waiting for it", short_reason(error))
-                said = True
+            if not told:
+                minutes = patience / 60
+                log.warning("no answer (%s); waiting for it, %g minutes at most", short_reason(error), minutes)
+                told = True
             time.sleep(2)
 
 
+def is_away(error: Exception) -> bool:
+    """Whether what failed may go well later: no answer, a locked database, or another server at the address."""
+    return isinstance(error, NotRecordedError) or no_answer(error) or "database is locked" in str(error)
+
+
 def is_refusal(error: Exception) -> bool:
-    """Whether the store has said that it will never take a value.
+    """Whether the store has said that it will never take a value or a file.
 
     A wrong password or a missing permission is none: they can be mended while the value waits.
     """
-    return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"
+    if isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE":
+        return True
+    if re.search(REFUSED_FILE, str(error)):
+        return True
+    status = _status(error) if isinstance(error, RequestException) else None
+    return status is not None and 400 <= status <= 500 and status not in (401, 404, 408, 429)

@@ -78,6 +78,12 @@ class Imdb:
         fraction(self, "data.", "validation_fraction")
         at_least(self, "data.", split_seed=0)
 
+    @property
+    def missing(self) -> str:
+        """What would be downloaded, in one line; empty where the reviews are here."""
+        here = self.archive or self._kept.exists() or (Path(self.directory) / Path(URL).name).exists()
+        return "" if here else f"data=imdb: {Path(URL).name} is not here; training downloads it (80 MB)"
+
     def fingerprint(self) -> str:
         """Digest of the archive's or folder's place, size and time of change, and of how it is split."""
         path = self._path()

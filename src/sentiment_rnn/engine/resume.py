@@ -1,0 +1,139 @@
+"""Position of a run, within an epoch too, and when it is written, so that an interrupted run resumes."""
+
+import logging
+import math
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from sentiment_rnn.engine.interruption import Interruption
+from sentiment_rnn.tracking.checkpoints import LAST
+from sentiment_rnn.tracking.run import TrackedRun
+
+log = logging.getLogger("sentiment_rnn")
+
+POSITION = "position"
+"""Key of the position in a checkpoint."""
+
+
+class ResumePosition(pl.Callback):
+    """Keeps in every checkpoint where in its epoch a run is: the random states, and how many batches it was given; and
+    what it has logged.
+
+    Args:
+        run: None in a process that does not record.
+    """
+
+    def __init__(self, run: TrackedRun | None) -> None:
+        self.run = run
+        self.resumed: dict[str, Any] | None = None
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the position and the points."""
+        checkpoint |= self.run.state() if self.run else {}
+        loader: Any = trainer.train_dataloader
+        checkpoint[POSITION] = {
+            "within_epoch": not trainer.is_last_batch,
+            "batches": loader.state_dict(),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(pl_module.device) if pl_module.device.type == "cuda" else None,
+        }
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep it until training starts."""
+        self.resumed = checkpoint.get(POSITION)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Skip the batches that were read; Lightning does not where a schedule has asked for the number of steps. Of
+        several devices, each but the first draws noise of its own from here on: the strategy gave all one seed."""
+        if trainer.global_rank:
+            torch.manual_seed(torch.initial_seed() + 1_000_003 * trainer.global_rank + trainer.global_step)
+        if self.resumed and self.resumed["within_epoch"]:
+            loader: Any = trainer.train_dataloader
+            loader.load_state_dict(self.resumed["batches"])
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Go on from the random states, once all that Lightning does before the first batch is done."""
+        if self.resumed is None or trainer.global_rank:  # a checkpoint has those of rank 0
+            return
+        torch.set_rng_state(self.resumed["torch"].cpu())
+        if self.resumed["cuda"] is not None and pl_module.device.type == "cuda":
+            torch.cuda.set_rng_state(self.resumed["cuda"].cpu(), pl_module.device)
+        if not self.resumed["within_epoch"]:
+            torch.empty((), dtype=torch.int64).random_()  # an epoch's loader draws a number before its first batch
+        self.resumed = None
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes the checkpoint from which a run resumes: after every epoch, on a clock within one, and where a signal
+    asks the run to end.
+
+    A signal in the last batch of an epoch or in validation waits for the end of the epoch. On several devices, a signal
+    ends the run at once, without a checkpoint of its own.
+
+    Args:
+        run: None in a process that does not record.
+        minutes: between two checkpoints within an epoch; 0 writes none.
+    """
+
+    def __init__(self, run: TrackedRun | None, minutes: float, interruption: Interruption) -> None:
+        self.run = run
+        self.path = run.folder / LAST if run else None
+        self.seconds = minutes * 60 or math.inf
+        self.interruption = interruption
+        self.written = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.path = trainer.strategy.broadcast(self.path)
+        self.written = time.monotonic()
+        # On several devices, Lightning's handler of SIGTERM would wait for the other processes for ever.
+        self.interruption.listen()
+        self.interruption.deferred = trainer.world_size == 1
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the signals again."""
+        self.interruption.listen()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Write one where it is time."""
+        due = self.interruption.signal is not None or time.monotonic() - self.written >= self.seconds
+        if trainer.world_size > 1:
+            due = trainer.strategy.reduce_boolean_decision(due, all=False)
+        if due and not trainer.is_last_batch:
+            # The step's metrics first: a kill after the checkpoint would lose them, one before it repeats the step.
+            trainer._logger_connector.update_train_step_metrics()
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write one."""
+        self._write(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The rest is short: a signal ends it at once."""
+        self.interruption.deferred = False
+        if self.interruption.signal is not None:
+            self.interruption.end()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The run ends."""
+        self.interruption.deferred = False
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        assert self.path
+        count = len(self.run.points) if self.run else 0
+        trainer.save_checkpoint(self.path)
+        self.written = time.monotonic()
+        ends = self.interruption.signal is not None
+        if self.run:
+            self.run.send(count, wait=not ends)
+        if ends:
+            log.info("interrupted; checkpoint after %d steps written", trainer.global_step)
+            self.interruption.end()

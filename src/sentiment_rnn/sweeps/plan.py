@@ -1,0 +1,126 @@
+"""What `train --dry-run` says: which runs are there, which would resume, which would train, and about how long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.config.run import ARM, RunConfig
+from sentiment_rnn.engine.machine import resolved
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.tables import Table, new_console, show
+from sentiment_rnn.tasks.job import identity_of, job_of
+from sentiment_rnn.tracking.checkpoints import LAST, load_checkpoint
+from sentiment_rnn.tracking.names import DIVERGED_TAG, EPOCH_SECONDS, PRUNED_TAG
+from sentiment_rnn.tracking.results import is_finished, result_of, runs_of
+from sentiment_rnn.tracking.store import Store, open_store
+
+FEW = 3
+"""Runs of an arm whose times are read."""
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One job of a sweep, or a single run."""
+
+    overrides: str
+    state: str
+    """`finished`, `pruned`, `diverged`, `resumes after epoch 2 of 4`, `trains 4 epochs`, or what is missing."""
+    seconds: float | None
+    """About how long it takes; None where no run of its arm is there to tell."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is something to train."""
+        return self.state.startswith(("resumes", "trains"))
+
+
+def show_plan(configs: Sequence[RunConfig], jobs: Sequence[Sequence[str]], here: bool, at_once: int = 1) -> None:
+    """Print the table of jobs. Nothing is trained, and no run is made.
+
+    Args:
+        jobs: the overrides of each.
+        here: whether they run on this machine.
+        at_once: how many run side by side.
+    """
+    try:
+        store = open_store(configs[0].tracking, create=False)
+    except UserError:  # the first run makes it
+        store = None
+    shared = set.intersection(*map(set, jobs)) if len(jobs) > 1 else set()
+    planned = [
+        _planned(store, config, " ".join(one for one in job if one not in shared), here)
+        for config, job in zip(configs, jobs, strict=True)
+    ]
+    rows = [
+        (str(number), job.overrides, job.state, _time(job.seconds) if job.trains else "")
+        for number, job in enumerate(planned)
+    ]
+    console = new_console()
+    show(console, Table("Nothing is trained: a plan", ("job", "overrides", "state", "about"), rows))
+    training = [job for job in planned if job.trains]
+    known = [job.seconds for job in training if job.seconds is not None]
+    line = f"{len(training)} of {len(planned)} jobs would train"
+    if known:
+        of_them = "" if len(known) == len(training) else f" {len(known)} of them"
+        line += f",{of_them} in about {_time(sum(known) / min(at_once, len(known)))}"
+    elif training:
+        line += "; no run of their arms is there to tell how long"
+    console.print(line, soft_wrap=True)
+
+
+def _planned(store: Store | None, config: RunConfig, overrides: str, here: bool) -> PlannedJob:
+    try:
+        source = source_of(config.data) if hasattr(config, "data") else None
+        if missing := getattr(source, "missing", ""):
+            return PlannedJob(overrides, missing, None)
+        job = job_of(config)
+        job.config = resolved(config) if here else config
+        job.config.settle_epochs(job.batches)
+        identity = identity_of(job)
+    except UserError as error:
+        return PlannedJob(overrides, str(error), None)
+    epochs = job.config.trainer.epochs or 0
+    if store is None:
+        return PlannedJob(overrides, f"trains {epochs} epochs", None)
+    runs = runs_of(store, [identity])
+    if runs and is_finished(runs[0]):
+        return PlannedJob(overrides, "finished", None)
+    for tag, state in ((PRUNED_TAG, "pruned"), (DIVERGED_TAG, "diverged")):
+        if any(tag in run.data.tags for run in runs):
+            return PlannedJob(overrides, state, None)
+    done, state = _epochs_done(store, identity), f"trains {epochs} epochs"
+    if done is not None:
+        state = f"resumes after epoch {done} of {epochs}"
+    return PlannedJob(overrides, state, _seconds(store, identity, epochs, done or 0))
+
+
+def _epochs_done(store: Store, identity: str) -> int | None:
+    """Whole epochs in the checkpoint from which a run resumes; None where there is none."""
+    try:
+        loops = load_checkpoint(store.checkpoints / identity / LAST)["loops"]
+        return int(loops["fit_loop"]["epoch_progress"]["current"]["processed"])
+    except (UserError, OSError, LookupError, TypeError):
+        return None
+
+
+def _seconds(store: Store, identity: str, epochs: int, done: int) -> float | None:
+    """About how long the rest of a run takes, by finished runs that differ in their seed alone: their epochs, and what
+    they took beside them."""
+    found = []
+    for run in runs_of(store, [f"{identity[:ARM]}%"], finished=True)[-FEW:]:
+        each = result_of(store, run).curve(EPOCH_SECONDS)[1]
+        beside = (run.info.end_time - run.info.start_time) / 1000 - sum(each)
+        found.append((len(each), sum(each) / max(1, len(each)), max(0.0, beside)))
+    if not found:
+        return None
+    usual = min(epochs, round(sum(count for count, *_ in found) / len(found)))  # fewer where training stops early
+    seconds, beside = min(one for _, one, _ in found), min(rest for *_, rest in found)
+    return max(0, usual - done) * seconds + beside
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

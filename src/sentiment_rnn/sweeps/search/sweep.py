@@ -1,0 +1,166 @@
+"""A search as a sweep: it asks for values, launches trials and tells what they scored; and what its run shows of it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+from optuna.trial import FrozenTrial, TrialState
+
+from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.run import ReviewConfig, RunConfig
+from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.engine.pruning import study_file
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.figures import search_history
+from sentiment_rnn.report.tables import csv_text
+from sentiment_rnn.sweeps.launchers import trials_at_once
+from sentiment_rnn.sweeps.search.space import Space, parsed, space_of, text_of
+from sentiment_rnn.sweeps.search.study import open_study, sampler
+from sentiment_rnn.tasks.job import Objective, job_of
+from sentiment_rnn.tracking.run import DivergedError, PrunedError
+from sentiment_rnn.tracking.sweeps import OpenSweep
+
+log = logging.getLogger("sentiment_rnn")
+
+Launch = Callable[[Sequence[Sequence[str]]], Sequence[Any]]
+"""Runs jobs by their overrides; gives of each its score, or the exception that ended it."""
+
+
+def settings_of(config: DictConfig) -> SearchConfig:
+    """The checked keys of `hydra.sweeper`; raises `UserError` for a value out of bounds."""
+    return cast(SearchConfig, OmegaConf.to_object(config.hydra.sweeper))
+
+
+def run_search(
+    config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, launch: Launch, sweep: OpenSweep
+) -> None:
+    """Run the trials of a sweep; say which was the best.
+
+    Args:
+        arguments: the overrides of the sweep, with those that the callback has added.
+        sweep: whose trials they are.
+
+    Raises:
+        UserError: some trials failed.
+    """
+    settings = settings_of(config)
+    space = space_of(parsed(settings.params, arguments, loader))
+    example: RunConfig = checked(loader.load_sweep_config(config, space.examples()[0]))
+    objective = job_of(example).objective
+    study = open_study(study_file(sweep.store, sweep.search), objective.mode, settings)
+    failed = run_trials(
+        study, space, settings, trials_at_once(config.hydra.launcher, settings), launch,
+        lambda: _show(sweep, study, space, objective),
+    )  # fmt: skip
+    _say_best(study, space, objective)
+    if isinstance(example, ReviewConfig):
+        log.info("to compare its runs and register the best: sentiment-rnn compare %s --register", example.study)
+    if failed:
+        raise UserError(f"{failed} of {settings.trials} trials failed; the same command runs these again")
+
+
+def run_trials(
+    study: optuna.Study,
+    space: Space,
+    settings: SearchConfig,
+    at_once: int,
+    launch: Launch,
+    after_batch: Callable[[], None],
+) -> int:
+    """Run trials until the study has as many as it is to have. Those that an earlier process left open come first, with
+    the values that they had, so that their runs resume.
+
+    Args:
+        at_once: trials of a batch; a batch is launched when the one before is done.
+
+    Returns:
+        How many trials failed. They stay open: the same search, started again, runs them again.
+    """
+    waiting = open_trials(study, space)
+    failed = 0
+    while batch := [*waiting[:at_once], *_new_trials(study, space, settings, at_once - len(waiting[:at_once]))]:
+        waiting = waiting[at_once:]
+        jobs = [[*space.overrides(trial.params), f"tracking.search_trial={trial.number}"] for trial in batch]
+        for trial, found in zip(batch, launch(jobs), strict=True):
+            failed += not _tell(study, trial, found)
+        after_batch()
+    return failed
+
+
+def open_trials(study: optuna.Study, space: Space) -> list[FrozenTrial]:
+    """Trials that were launched and have no score, since their process was killed or they failed."""
+    left = study.get_trials(states=(TrialState.RUNNING,))
+    for trial in left:
+        if set(trial.params) != set(space.dimensions):  # killed while it was being proposed
+            study.tell(trial.number, state=TrialState.FAIL)
+    return [trial for trial in left if set(trial.params) == set(space.dimensions)]
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials of a study, but for those that were never launched."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL]
+
+
+def _new_trials(study: optuna.Study, space: Space, settings: SearchConfig, count: int) -> list[FrozenTrial]:
+    asked = []
+    for _ in range(min(count, settings.trials - len(counted(study)))):
+        study.sampler = sampler(settings, len(study.get_trials(deepcopy=False)))
+        number = study.ask(space.dimensions).number
+        asked.append(study.get_trials()[number])
+    return asked
+
+
+def _tell(study: optuna.Study, trial: FrozenTrial, found: Any) -> bool:
+    """Whether a trial has ended, with a score or because it was not worth going on."""
+    if isinstance(found, PrunedError | DivergedError):
+        study.tell(trial.number, state=TrialState.PRUNED)
+        log.info("trial %d: %s", trial.number, "pruned" if isinstance(found, PrunedError) else "diverged")
+    elif isinstance(found, int | float) and found == found:
+        study.tell(trial.number, float(found))
+        best = study.best_trial
+        log.info("trial %d: %.4f; best so far: %.4f, trial %d", trial.number, found, best.value, best.number)
+    else:
+        reason = str(found).splitlines()[0] if isinstance(found, BaseException) and str(found) else repr(found)
+        log.error("trial %d failed: %s", trial.number, reason)
+        return False
+    return True
+
+
+def _show(sweep: OpenSweep, study: optuna.Study, space: Space, objective: Objective) -> None:
+    """Write the table of all trials and the figure into the parent run."""
+    sweep.log_text(_table(study, space, objective), "search/trials.csv")
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    scores = {trial.number: float(trial.value or 0) for trial in complete}
+    figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
+    sweep.log_figure(figure, "search/history.png")
+
+
+def _table(study: optuna.Study, space: Space, objective: Objective) -> str:
+    """One row per trial: its number, how it ended (`open`: it runs, or failed), its score and its values."""
+    rows = []
+    for trial in counted(study):
+        state = "open" if trial.state == TrialState.RUNNING else trial.state.name.lower()
+        score = str(trial.value) if trial.state == TrialState.COMPLETE else ""
+        values = [text_of(trial.params[key]) for key in space.dimensions if key in trial.params]
+        rows.append((trial.number, state, score, *values))
+    return csv_text(("trial", "state", objective.best, *space.dimensions), rows)
+
+
+def _say_best(study: optuna.Study, space: Space, objective: Objective) -> None:
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        log.info("none of %d trials has a score", len(counted(study)))
+        return
+    best = study.best_trial
+    given = " ".join(space.overrides(best.params)[len(space.fixed) :])
+    log.info(
+        "best of %d trials: trial %d, %s %.4f: %s",
+        len(counted(study)),
+        best.number,
+        objective.metric,
+        best.value,
+        given,
+    )

@@ -1,0 +1,1 @@
+"""What is learnt: reviews, a language model, sequences; and what each records."""

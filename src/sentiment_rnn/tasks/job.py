@@ -1,0 +1,81 @@
+"""A task as the engine sees it: its data, its model, what it wants as good as possible, and what it records."""
+
+import os
+from typing import Any, NamedTuple, Protocol
+
+from sentiment_rnn.config.code import loaded_code_digest
+from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.data.task_data import TaskData
+from sentiment_rnn.model.training import TrainingModule
+from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
+from sentiment_rnn.tracking.run import TrackedRun
+
+
+class Objective(NamedTuple):
+    """Metric by which validation chooses a checkpoint."""
+
+    metric: str
+    """Logged by the model, `val/accuracy` say."""
+    mode: str
+    """`max` or `min`."""
+    best: str
+    """Metric under which the run records the best value."""
+
+
+class Job(Protocol):
+    """One run of one task. The engine knows no more of a task than this.
+
+    A new task is a class of this shape, a head in `model/`, and a file in `conf/task/` that names the class.
+    """
+
+    config: Any
+    """A subclass of `RunConfig`."""
+    objective: Objective
+    tests: bool
+    """Whether the chosen checkpoint is scored on a test part."""
+
+    def __init__(self, config: Any) -> None:
+        """Settle what the configuration leaves open, and read no data yet; raises `UserError` for settings that the
+        task cannot follow."""
+
+    @property
+    def data(self) -> TaskData:
+        """Batches to train, validate and test on."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the data, a part of the run's identity; empty where the configuration says all of it."""
+
+    @property
+    def tokens(self) -> int:
+        """Steps that an encoder takes in an epoch of training."""
+
+    @property
+    def batches(self) -> int:
+        """Training batches of an epoch, on all devices together."""
+
+    def model(self) -> TrainingModule:
+        """The model as training begins, drawn from the global random state or trained before."""
+
+    def before_training(self, model: TrainingModule, run: TrackedRun | None) -> None:
+        """Record what is known of the data and of the untrained model."""
+
+    def after_training(self, model: TrainingModule, run: TrackedRun) -> None:
+        """Record what the tested model is worth, and the model itself."""
+
+    def summary(self, scores: dict[str, float]) -> str:
+        """The run and its test score in a few words."""
+
+
+def job_of(config: RunConfig) -> Job:
+    """The job that a configuration's task names; raises `UserError` where there is none."""
+    job: Job = class_named(config.task._target_, "task._target_")(config)
+    return job
+
+
+def identity_of(job: Job) -> str:
+    """The identity of a job's run: its resolved configuration, its data and its code. What a study measures is trained
+    under its protocol, which is a part of it then."""
+    code = loaded_code_digest(tuple(job.config.targets)) + os.environ.get(PROTOCOL_VARIABLE, "")
+    return str(job.config.identity(job.digest, code))

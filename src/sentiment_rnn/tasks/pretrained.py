@@ -1,0 +1,145 @@
+"""What a classifier starts from (`pretrained`): the backbone and the vocabulary of a trained model."""
+
+import functools
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sentiment_rnn.config.bounds import as_given
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.data.corpus import Corpus
+from sentiment_rnn.data.review import SPLITS
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, fingerprints, read_backbone, restored
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
+from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.results import find_sweeps, finished_runs, named_run
+from sentiment_rnn.tracking.store import open_store, store_uri
+
+log = logging.getLogger("sentiment_rnn")
+
+NOT_IN_WEIGHTS = {
+    "encoder": (
+        "name", "dropout", "recurrent_init", "recurrent_gain", "forget_bias", "chrono_steps",
+        "weight_dropout", "gradient_steps", "detach", "smallest", "largest", "phase",
+    ),
+    "embedding": ("dropout", "word_dropout", "variational"),
+}  # fmt: skip
+"""Keys that may differ from those of the model that a run starts from: noise, gradients, and how weights are drawn."""
+
+
+def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
+    """What a run starts from; None where `pretrained` is null.
+
+    The configuration gets its digest, and for a name, which may be given to another model later, the id of the run.
+
+    Raises:
+        UserError: it is not there, is not the one of `pretrained_digest`, or does not fit the configuration.
+    """
+    place, digest = config.pretrained, config.pretrained_digest
+    if place is None:
+        return None
+    folder, tracking = Path(place).expanduser(), tuple(asdict(config.tracking).items())
+    is_folder = names_folder(place) or (folder / ABOUT).is_file()
+    found = _in_folder(folder) if is_folder else _in_store(place, tracking)
+    found = found or _in_store(_run_of_sweep(place, config, config.tracking), tracking)
+    assert found  # the run of a sweep is there
+    if digest not in (None, found.digest):
+        raise UserError(
+            f"pretrained={place}: it is another model by now; its digest is {found.digest}, and "
+            f"pretrained_digest={digest} was asked for; give the model with that digest, or train again without it"
+        )
+    ours = _decisive(config.encoder.settings, asdict(config.embedding), config.data.tokenizer)
+    theirs = _decisive(found.settings["encoder"], found.settings["embedding"], found.tokenizer.name)
+    for key in dict.fromkeys([*ours, *theirs]):
+        given, expected = as_given(ours.get(key)), as_given(theirs.get(key))
+        if given != expected:
+            names = config.encoder.name, found.settings["encoder"]["name"]
+            if key == "encoder._target_" and names[0] != names[1]:
+                key, (given, expected) = "encoder", names
+            raise UserError(f"{key}={given}: pretrained={place} was trained with {expected}; give {key}={expected}")
+    config.pretrained_digest = found.digest
+    if found.run and not is_folder:
+        config.pretrained = found.run
+    return found
+
+
+def start_from(found: TrainedBackbone, model: SentimentClassifier) -> None:
+    """Replace the drawn weights of a classifier's backbone by those of a trained one."""
+    try:
+        model.backbone.load_state_dict(restored(found.weights, model.backbone))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"pretrained: the weights of run {found.run} do not fit this classifier ({reason})") from error
+
+
+def note_texts_read(start: TrainedBackbone, corpus: Corpus) -> None:
+    """Say so where the model from which a run starts has read test texts, since its split was another one."""
+    train, validation, test = (fingerprints(corpus.splits[split].documents()) for split in SPLITS)
+    read = np.setdiff1d(start.training_texts, [*train, *validation])  # copies within the data do not count
+    if count := int(np.isin(test, read).sum()):
+        log.warning(
+            "pretrained=%s has read %d of %d test texts, so the test score is too high; give both runs the same "
+            "data.split_seed",
+            start.run, count, len(test),
+        )  # fmt: skip
+
+
+def _decisive(encoder: Mapping[str, Any], embedding: Mapping[str, Any], tokenizer: str) -> dict[str, Any]:
+    """Values that must be alike, by key, the encoder's class first. Two files with one class may differ in how they
+    draw weights, so its name does not count."""
+    values = {f"encoder.{key}": value for key, value in encoder.items() if key not in NOT_IN_WEIGHTS["encoder"]}
+    values |= {f"embedding.{key}": value for key, value in embedding.items() if key not in NOT_IN_WEIGHTS["embedding"]}
+    return values | {"data.tokenizer": tokenizer}
+
+
+def _in_folder(folder: Path) -> TrainedBackbone:
+    return read_backbone(folder if (folder / ABOUT).is_file() else checked_model(folder) / DATA)
+
+
+@functools.lru_cache(maxsize=2)  # the jobs of a sweep start from one, which a sweep may have trained
+def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbone | None:
+    """The model of a run, or a registered one; None where there is neither."""
+    store = open_store(TrackingConfig(**dict(tracking)), create=False, of_experiment=False)
+    with tempfile.TemporaryDirectory() as temporary:
+        if (run := named_run(store, name)) and SWEEP_TAG not in run.data.tags:
+            return read_backbone(fetch_run_model(store, run.info.run_id, Path(temporary)) / DATA)
+        if is_registered(store, name):
+            return read_backbone(fetch_model(store, name, Path(temporary)) / DATA)
+    return None
+
+
+def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> str:
+    """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one with this
+    encoder. Of sweeps of one name the latest that has this encoder counts."""
+    try:
+        anywhere = open_store(tracking, create=False, of_experiment=False)
+        run = named_run(anywhere, name)
+        sweeps = [run] if run else find_sweeps(open_store(tracking, create=False), name, finished=True)
+    except UserError as error:
+        raise UserError(
+            f"pretrained={name}: no such run, registered model, folder or finished sweep in {store_uri(tracking)}; "
+            "expected the id of a run of task=language_model, say, which sentiment-rnn runs --json shows"
+        ) from error
+    fitting = (
+        [run for run in finished_runs(anywhere, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name]
+        for sweep in sweeps
+    )
+    of_encoder: list[Any] = next(filter(None, fitting), [])
+    of_seed = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)]
+    found = of_seed or of_encoder
+    if len(found) != 1:
+        having = f"{len(of_seed)} have" if of_seed else "none has"
+        raise UserError(
+            f"pretrained={name}: of its {len(of_encoder)} runs with encoder={config.encoder.name} {having} "
+            f"seed={config.seed}; expected one of this seed, or one run alone, from which this run can start; give "
+            "the id of one"
+        )
+    return str(found[0].info.run_id)

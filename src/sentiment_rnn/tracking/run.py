@@ -1,0 +1,311 @@
+"""A run of MLflow's while it is trained: Lightning's logger, what the task records, and how it ends.
+
+What is logged gathers in memory. A checkpoint carries the points of its run; when it has been written, they are sent.
+So a store that is away costs no number: training goes on, a later checkpoint sends what is missing, and a killed run
+resumes with its points.
+"""
+
+import io
+import json
+import logging
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from lightning.pytorch.loggers import Logger
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
+from mlflow.utils.time import get_current_time_millis
+
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.masking import masked
+from sentiment_rnn.tracking.delivery import MOST_TAGS, Delivery, Point
+from sentiment_rnn.tracking.models import PACKAGE
+from sentiment_rnn.tracking.names import (
+    DIVERGED_TAG,
+    ERROR_TAG,
+    GRADIENTS,
+    MISTAKES,
+    PREDICTIONS,
+    PRUNED_TAG,
+    TRACEBACK,
+)
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, Curve
+from sentiment_rnn.tracking.store import Store, storage_fault
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, until_answered
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger("sentiment_rnn")
+
+INTERVAL, PAUSE = 5.0, 60.0
+"""Seconds between two sendings while a run trains, and between two tries to reach a store that is away."""
+PATIENCE = 600.0
+"""Seconds for which the end of a run waits for its store."""
+TABLES_TAG = "mlflow.loggedArtifacts"
+"""By which MLflow's pages know an artifact as a table."""
+POINTS = "points"
+"""Key of the points in a checkpoint."""
+
+
+class PrunedError(Exception):
+    """A search has ended this run early; the message says when."""
+
+
+class DivergedError(UserError):
+    """The loss is infinite or no number; the message says in which batch, and at which learning rate."""
+
+
+class TrackedRun(Logger):
+    """The run that this process trains, or one of its identity that has finished.
+
+    Args:
+        store: where it is recorded.
+        run: as MLflow has it.
+        folder: of its identity, with the checkpoints.
+        overrides: of the command line.
+        sweep: the parent run, if this is a job of a sweep.
+        points: those of the checkpoint from which it resumes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run: Run,
+        folder: Path,
+        overrides: Sequence[str] = (),
+        sweep: Run | None = None,
+        points: Iterable[Sequence[Any]] = (),
+    ) -> None:
+        self.store, self.run, self.folder, self.overrides, self.sweep = store, run, folder, overrides, sweep
+        self.run_id = str(run.info.run_id)
+        self.finished = run.info.status == FINISHED
+        """Whether there is nothing to train."""
+        self.resumes_from: Path | None = None
+        """The checkpoint from which it resumes."""
+        self.points: list[Point] = []
+        """All that was logged, in that order."""
+        self._curves: dict[str, dict[int, float]] = {}
+        for name, value, at, step in points:
+            self._add((str(name), float(value), int(at), int(step)))
+        last = {(metric.key, metric.step) for metric in run.data.to_proto().metrics}
+        self._of_an_end = {(name, step) for name, step in last if step not in self._curves.get(name, {})}
+        """Name and step of what an end that broke off has recorded: measured again it would be a second row."""
+        self._tags: dict[str, str] = {}
+        self._dataset: DatasetInput | None = None
+        self._model_tags: Mapping[str, str] | None = None
+        self._temporary = tempfile.TemporaryDirectory()
+        self._artifacts, self._package = Path(self._temporary.name, "artifacts"), Path(self._temporary.name, PACKAGE)
+        self._delivery = Delivery(store, run)
+        self._away = ""
+        """Why the store takes nothing now."""
+        self._next_sending = time.monotonic() + INTERVAL
+
+    @property
+    def name(self) -> str:
+        """The experiment's id, for Lightning."""
+        return self.store.experiment_id
+
+    @property
+    def version(self) -> str:
+        """The run's id, for Lightning."""
+        return self.run_id
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        """Nothing of what Lightning knows: the whole configuration is recorded when the run starts."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Numbers, at one step; what was logged at it before stays."""
+        now, step = get_current_time_millis(), step or 0
+        for name, value in metrics.items():
+            if step not in self._curves.get(name, {}) and (name, step) not in self._of_an_end:
+                self._add((name, float(value), now, step))
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Tags, which replace those of the same names at the end of the run."""
+        self._tags |= tags
+
+    def log_text(self, text: str, name: str) -> None:
+        """A text as the artifact `name`, `figures/table.md` say."""
+        self._keep(name, text.encode())
+
+    def log_figure(self, figure: "Figure", name: str) -> None:
+        """A picture as the artifact `name`."""
+        content = io.BytesIO()
+        figure.savefig(content)
+        self._keep(name, content.getvalue())
+
+    def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
+        """The corpus, by its digest, so that runs on the same data can be found."""
+        source = CodeDatasetSource({"name": name, "sha256": digest, **{k: str(v) for k, v in reviews.items()}})
+        told = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
+        dataset = Dataset(**{field: told[field] for field in ("name", "digest", "source_type", "source")})
+        self._dataset = DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])
+
+    def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
+        """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
+        rows = (f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True)))
+        self.log_text("\n".join(["step_back,before,after", *rows]) + "\n", GRADIENTS)
+
+    def log_predictions(self, predictions: Predictions) -> None:
+        """Predictions of the model for every test review."""
+        content = io.BytesIO()
+        predictions.save(content)
+        self._keep(PREDICTIONS, content.getvalue())
+
+    def log_pictures(self, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]) -> None:
+        """Figures by their name, and a table of the most confident mistakes."""
+        for name, figure in figures.items():
+            self.log_figure(figure, f"figures/{name}.png")
+        if mistakes:
+            import pandas as pd
+
+            self.log_text(pd.DataFrame(mistakes).to_json(orient="split", index=False), MISTAKES)
+            self.log_tags({TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])})
+
+    def log_model(self, package: Path, tags: Mapping[str, str]) -> None:
+        """The files of a packaged model."""
+        shutil.copytree(package, self._package, dirs_exist_ok=True)
+        self._model_tags = tags
+
+    def curve(self, name: str) -> Curve:
+        """Steps and values of a metric so far, also of the time before the run was resumed."""
+        points = self._curves.get(name, {})
+        return sorted(points), [points[step] for step in sorted(points)]
+
+    @property
+    def next_sample(self) -> int:
+        """How many samples of processor and memory it has."""
+        return 1 + max((max(steps) for name, steps in self._curves.items() if name.startswith("system/")), default=-1)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint carries of the run, in plain values."""
+        return {POINTS: [list(point) for point in self.points]}
+
+    def send(self, count: int, wait: bool = True) -> None:
+        """Send the first points, which a checkpoint holds, if it is time; a store that is away gets them later.
+
+        Args:
+            count: of the points.
+            wait: for the next sending, if the last one was just now.
+
+        Raises:
+            UserError: the run was deleted in the store.
+        """
+        if wait and time.monotonic() < self._next_sending:
+            return
+        try:
+            with quick_answers():
+                self._delivery.points(self.points[:count])
+        except STORE_ERRORS as error:
+            self._delivery.refuse_deleted()
+            self._note(short_reason(error))
+            self._next_sending = time.monotonic() + PAUSE
+        else:
+            self._note("")
+            self._next_sending = time.monotonic() + INTERVAL
+
+    def begin(self, texts: Mapping[str, str], params: Mapping[str, str]) -> None:
+        """Record the configuration of a new run, or of one that resumes.
+
+        Args:
+            texts: artifacts by their names.
+        """
+        for name, text in texts.items():
+            self.log_text(text, name)
+        items = [(key, value) for key, value in params.items() if key not in self.run.data.params]
+        for first in range(0, len(items), MOST_TAGS):
+            params_of = [Param(key, value) for key, value in items[first : first + MOST_TAGS]]
+            self.store.client.log_batch(self.run_id, params=params_of)
+        self._delivery.files(self._artifacts)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Record how the run ends: FINISHED where the block does, KILLED where a signal or a search ends it, else
+        FAILED with its traceback."""
+        try:
+            yield
+            self._finish()
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._break_off(KILLED)
+            log.info("run %s was interrupted; the same command resumes it", self.run_id)
+            if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into SystemExit
+                raise error.__context__ from None
+            raise  # a scheduler's, which stops the process to start it again
+        except PrunedError as error:
+            self._break_off(KILLED, {PRUNED_TAG: str(error)})
+            log.info("run %s: pruned %s", self.run_id, error)
+            raise
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            self._temporary.cleanup()
+
+    def _finish(self) -> None:
+        """Raises `UserError` where the run was deleted, or the store stayed away; nothing is lost then."""
+
+        def deliver() -> None:
+            self._delivery.finish(
+                self.points, self._tags, self._dataset, self._artifacts, self._package, self._model_tags
+            )
+
+        try:
+            until_answered(deliver, PATIENCE)
+        except (OSError, *STORE_ERRORS) as error:
+            self._delivery.refuse_deleted()
+            raise UserError(
+                f"{self.store.uri}: the end of run {self.run_id} is not recorded ({short_reason(error)}); nothing is "
+                "lost: the same command, when the store answers, tests once more and records"
+            ) from error
+
+    def _fail(self, error: BaseException) -> None:
+        """Record a failure; raises the one line for what a user can mend, where `error` is another."""
+        fault = error if isinstance(error, UserError) else storage_fault(self.store, error)
+        if fault:
+            log.error("run %s failed: %s", self.run_id, fault)
+        else:
+            log.exception("run %s failed", self.run_id)
+        with suppress(OSError):  # a full disk, which is the error
+            self.log_text(masked(traceback.format_exc()), TRACEBACK)
+        why = {ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]}
+        self._break_off(FAILED, why | ({DIVERGED_TAG: str(error)} if isinstance(error, DivergedError) else {}))
+        if fault and fault is not error:
+            raise fault from error
+
+    def _break_off(self, status: str, tags: dict[str, str] | None = None) -> None:
+        """Record that the run broke off. What its last checkpoint does not hold is measured again; a store that is away
+        shows it as running."""
+        try:
+            with quick_answers():
+                self._delivery.tags(self._tags | (tags or {}))
+                self._delivery.files(self._artifacts)
+                self.store.client.set_terminated(self.run_id, status)
+        except (OSError, *STORE_ERRORS) as error:
+            told = self.run_id, status, self.store.uri, short_reason(error)
+            log.warning("run %s: %s, but %s does not say so (%s)", *told)
+
+    def _note(self, away: str) -> None:
+        if away and not self._away:
+            log.warning("%s: cannot be reached (%s); training goes on, and sends later", self.store.uri, away)
+        elif self._away and not away:
+            log.info("%s: answers again", self.store.uri)
+        self._away = away
+
+    def _add(self, point: Point) -> None:
+        self.points.append(point)
+        self._curves.setdefault(point[0], {})[point[3]] = point[1]
+
+    def _keep(self, name: str, content: bytes) -> None:
+        path = self._artifacts / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -1,0 +1,289 @@
+"""One run, from a configuration to its record."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from mlflow.entities import Run
+
+from experiments.gradient.models import rebuild_initial
+from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.engine import train as engine
+from sentiment_rnn.engine.train import set_up, train
+from sentiment_rnn.inference.calibration import fit_temperature
+from sentiment_rnn.inference.package import read_package
+from sentiment_rnn.inference.predictions import Predictions
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.probes.input_gradients import gradient_by_step_back
+from sentiment_rnn.tasks.restored import data_of, load_tested
+from sentiment_rnn.tracking.checkpoints import checkpoint_of
+from sentiment_rnn.tracking.models import DATA, fetch_run_model
+from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.store import open_store
+from stored_runs import last_run, runs_in
+
+SMALL = (
+    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
+    "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1", "trainer.accelerator=cpu",
+    "tracking.system_metrics=false", "tracking.record=results",
+)  # fmt: skip
+FULL = "tracking.record=full"
+IN_FLOAT32 = ("encoder=lstm", "precision=float32")
+
+
+def small_config(folder: Path, *overrides: str) -> RunConfig:
+    """A run of a few seconds that keeps everything in `folder`."""
+    places = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs")
+    return run_config(*SMALL, *places, *overrides)
+
+
+def test_the_same_seed_gives_the_same_metrics_twice_and_another_seed_others(tmp_path: Path) -> None:
+    found = []
+    for number, seed in enumerate((3, 3, 4)):
+        folder = tmp_path / str(number)  # where no finished run stands in for it
+        train(small_config(folder, f"seed={seed}", "embedding.dropout=0.2", "embedding.word_dropout=0.1"), [])
+        client, run = last_run(folder)
+        history = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
+        metrics = client.get_run(run.info.run_id).data.metrics
+        found.append((history, metrics["test/loss"], metrics["train/loss"]))
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def logits_of(config: RunConfig, checkpoint: Path, split: str = "test") -> np.ndarray:
+    """float32 [N], what the weights of a checkpoint say of the reviews of a split."""
+    model = SentimentClassifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
+    data = ReviewData(config.data)
+    logits = np.full(len(data.corpus.splits[split]), np.nan, dtype=np.float32)
+    with torch.no_grad():
+        for batch in data.test_dataloader() if split == "test" else data.val_dataloader():
+            logits[batch.indices] = model(batch.tokens, batch.lengths)
+    return logits
+
+
+def checkpoint_tested_by(config: RunConfig, run: Run) -> Path:
+    """The checkpoint whose weights a run has tested."""
+    return checkpoint_of(result_of(open_store(config.tracking), run))
+
+
+def recorded_predictions(folder: Path) -> Predictions:
+    """The last run's recorded predictions on the test reviews."""
+    client, run = last_run(folder)
+    return Predictions.load(Path(client.download_artifacts(run.info.run_id, "predictions/test.npz", str(folder))))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float | None]:
+    """A folder with the run of an LSTM, and what `train` returned."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(small_config(folder, *IN_FLOAT32), [])
+
+
+def test_the_recorded_predictions_are_those_of_the_checkpoint_that_validation_chose(
+    trained: tuple[Path, float | None],
+) -> None:
+    folder, value = trained
+    config = small_config(folder, *IN_FLOAT32)
+    client, run = last_run(folder)
+    recorded, tested = recorded_predictions(folder), checkpoint_tested_by(config, run)
+    logits = logits_of(config, tested)
+    np.testing.assert_array_equal(recorded.logits, logits)
+    np.testing.assert_array_equal(recorded.uncalibrated > 0.5, recorded.probabilities > 0.5)
+    validation = ReviewData(config.data).corpus.splits["validation"]
+    of_validation = logits_of(config, tested, "validation")
+    assert recorded.temperature == pytest.approx(fit_temperature(of_validation, validation.labels), rel=1e-6)
+    assert recorded.correct.mean() == pytest.approx(run.data.metrics["test/accuracy"])
+    best = max(point.value for point in client.get_metric_history(run.info.run_id, "val/accuracy"))
+    assert run.data.metrics["val/best_accuracy"] == pytest.approx(best) == pytest.approx(value), "a search's target"
+
+
+def test_the_recorded_gradients_are_those_of_validation_reviews_before_and_after_training(
+    trained: tuple[Path, float | None],
+) -> None:
+    folder, _ = trained
+    result = result_of(open_store(small_config(folder).tracking), last_run(folder)[1])
+    data = data_of(result)
+    reviews = data.reviews("validation")
+    sample = reviews[np.random.default_rng(0).permutation(len(reviews))[:128].tolist()]
+    _, before, after = result.gradients
+    for recorded, model in ((before, rebuild_initial(result, data)), (after, load_tested(result))):
+        np.testing.assert_allclose(recorded, gradient_by_step_back(model, sample), rtol=1e-4)
+    assert not np.allclose(before, after, rtol=1e-2)
+
+
+def test_a_finished_run_is_not_trained_again_and_gives_its_score(
+    trained: tuple[Path, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, value = trained
+    monkeypatch.setattr(engine, "fit_and_test", lambda *_: pytest.fail("nothing is left to train"))
+    assert train(small_config(folder, *IN_FLOAT32, "study=another"), []) == value
+    assert len(runs_in(folder)[1]) == 1
+
+
+@pytest.mark.parametrize("keeps", ["false", "true"])
+def test_a_finished_run_keeps_the_weights_of_its_best_epoch_or_of_all_and_no_moments(
+    tmp_path: Path, keeps: str
+) -> None:
+    train(small_config(tmp_path, "encoder=lstm", f"trainer.keep_epochs={keeps}", FULL), [])
+    (folder,) = (tmp_path / "runs" / "checkpoints").iterdir()
+    states = {path.name: torch.load(path, weights_only=True) for path in folder.glob("*.ckpt")}
+    assert set(states) == ({"epoch0.ckpt", "epoch1.ckpt"} if keeps == "true" else {"best.ckpt"})
+    assert all(state["state_dict"] and "optimizer_states" not in state for state in states.values())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_float32_is_float32_on_a_gpu_too(precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", precision == "float32")
+    set_up(small_config(tmp_path, f"precision={precision}"))
+    assert torch.backends.cudnn.allow_tf32 == (precision == "bfloat16")
+
+
+LAST_EPOCH = (
+    "encoder=rnn", "precision=float32", "trainer.tested_epoch=last", "trainer.keep_epochs=true",
+    "optimizer.learning_rate=1.0", "optimizer.gradient_clip_norm=0",  # so that the last epoch is not the best
+)  # fmt: skip
+
+
+def test_the_last_epoch_is_tested_where_that_is_asked_for(tmp_path: Path) -> None:
+    config = small_config(tmp_path, *LAST_EPOCH, FULL)
+    train(config, [])
+    client, run = last_run(tmp_path)
+    tested = checkpoint_tested_by(config, run)
+    assert {path.name for path in tested.parent.glob("*.ckpt")} == {"epoch0.ckpt", "epoch1.ckpt", "final.ckpt"}
+    assert "optimizer_states" not in torch.load(tested, weights_only=True)
+    first, final = (logits_of(config, tested.with_name(name)) for name in ("epoch0.ckpt", "epoch1.ckpt"))
+    np.testing.assert_array_equal(recorded_predictions(tmp_path).logits, final)
+    assert not np.array_equal(first, final)
+    scores = [point.value for point in client.get_metric_history(run.info.run_id, "val/accuracy")]
+    assert run.data.metrics["val/best_accuracy"] == pytest.approx(max(scores)) == pytest.approx(scores[0])
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose store and token cache many runs share."""
+    return tmp_path_factory.mktemp("encoders")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", sorted(path.stem for path in Path(CONFIGURATION, "encoder").glob("*.yaml")))
+def test_every_encoder_file_trains_and_its_packaged_model_predicts(shared: Path, tmp_path: Path, encoder: str) -> None:
+    config = small_config(shared, f"encoder={encoder}", FULL)
+    train(config, [])
+    _, run = last_run(shared)
+    folder = fetch_run_model(open_store(config.tracking), run.info.run_id, tmp_path / "model")
+    package = read_package(folder / DATA)
+    assert package.name == encoder
+    (probability,) = Predictor(package).predict(["a good film ."]).probabilities
+    assert 0 < probability < 1
+
+
+def test_a_packaged_model_shuffles_words_as_its_run_did(tmp_path: Path) -> None:
+    config = small_config(tmp_path, "encoder=lstm", "precision=float32", "data.shuffle_span=5", FULL)
+    train(config, [])
+    _, run = last_run(tmp_path)
+    folder = fetch_run_model(open_store(config.tracking), run.info.run_id, tmp_path / "model")
+    package = read_package(folder / DATA)
+    assert package.reading.shuffle_span == 5
+    recorded = recorded_predictions(tmp_path)
+    data = ReviewData(config.data)
+    test = data.corpus.splits["test"]
+    np.testing.assert_array_equal(Predictor(package).logits_of(test), recorded.logits)
+    in_order = replace(package, reading=replace(package.reading, shuffle_span=0))
+    assert not np.array_equal(Predictor(in_order).logits_of(test), recorded.logits)
+
+
+def test_mistakes_are_wrong_and_the_surest_come_first(tmp_path: Path) -> None:
+    config = small_config(tmp_path, "encoder=bag", FULL)
+    train(config, [])
+    client, run = last_run(tmp_path)
+    table = json.loads(Path(client.download_artifacts(run.info.run_id, "mistakes.json", str(tmp_path))).read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert rows, "a bag of words cannot be right about every generated review"
+    assert all((row["probability"] > 0.5) != (row["label"] == 1) for row in rows)
+    data = ReviewData(config.data)
+    split = data.corpus.splits["test"]
+    for row in rows:
+        place = list(split.names).index(row["review"])
+        text = " ".join(data.corpus.tokenizer.decode(data.reviews("test").tokens_of(place)))
+        assert (row["label"], row["rating"], row["text"]) == (split.labels[place], split.ratings[place], text)
+    sureness = [abs(row["probability"] - 0.5) for row in rows]
+    assert sureness == sorted(sureness, reverse=True)
+
+
+def test_the_number_of_epochs_that_null_stands_for_is_recorded(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "encoder=bag", "trainer.epochs=null", "data.least_steps=42"), [])
+    client, run = last_run(tmp_path)
+    assert run.data.params["trainer.epochs"] == "5"  # of 9 batches
+    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 5
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path) -> None:
+    still = ("optimizer.learning_rate=1e-12", "trainer.epochs=9", "trainer.patience=2")
+    train(small_config(tmp_path, "encoder=bag", *still), [])
+    client, run = last_run(tmp_path)
+    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 3
+
+
+def test_a_run_ends_after_two_epochs_that_reach_the_target_score(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "encoder=bag", "trainer.epochs=4", "trainer.target_score=0.0"), [])
+    client, run = last_run(tmp_path)
+    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 2
+
+
+def test_a_run_at_its_target_score_that_was_interrupted_behind_its_last_epoch_trains_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(tmp_path, "encoder=bag", "trainer.epochs=9", "trainer.target_score=0.0")
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.Trainer, "test", lambda *_, **__: pytest.fail("killed before the test"))
+        with pytest.raises(pytest.fail.Exception):
+            train(config, [])
+    client, broken = last_run(tmp_path)
+    assert broken.info.status == "FAILED"
+    train(config, [])
+    assert client.get_run(broken.info.run_id).info.status == "FINISHED"
+    steps = {point.step for point in client.get_metric_history(broken.info.run_id, "val/accuracy")}
+    assert len(steps) == 2
+
+
+def test_seconds_and_tokens_of_an_epoch_are_those_of_training_before_and_after_an_interruption(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, logged = iter([10, 20, 23, 100, 102, 110, 114]), []
+    monkeypatch.setattr(engine, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    logger = SimpleNamespace(log_metrics=lambda *given: logged.append(given))
+    given: Any = (SimpleNamespace(is_last_batch=True, global_step=7, loggers=[logger]),
+                  SimpleNamespace(device=torch.device("cpu")))  # fmt: skip
+    interrupted, resumed = engine.EpochTimer(600), engine.EpochTimer(600)
+    interrupted.on_train_start(*given)
+    interrupted.on_train_epoch_start(*given)
+    interrupted.on_train_batch_end(*given)
+    resumed.load_state_dict(interrupted.state_dict())
+    for step in ("start", "batch_end", "epoch_end", "epoch_start", "batch_end", "epoch_end"):
+        getattr(resumed, f"on_train_{step}")(*given)
+    rates = [(3 + 2, 600 / 5), (4, 600 / 4)]
+    names = ("train/epoch_seconds", "train/tokens_per_second")
+    assert logged == [(dict(zip(names, values, strict=True)), 6) for values in rates]
+
+
+def test_a_line_for_each_epoch_or_every_tenth_of_many_says_how_good_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="sentiment_rnn")
+    seen = {"train/loss": torch.tensor(0.5), "val/accuracy": torch.tensor(0.75), "val/loss": torch.tensor(0.6)}
+    for epochs, first in ((2, True), (105, True), (2, False)):
+        for epoch in range(epochs):
+            trainer = SimpleNamespace(
+                current_epoch=epoch, max_epochs=epochs, is_global_zero=first, callback_metrics=seen
+            )
+            engine.EpochLines("val/accuracy").on_train_epoch_end(trainer, None)  # type: ignore[arg-type]
+    told = [*(f"{epoch} of 2" for epoch in (1, 2)), *(f"{epoch} of 105" for epoch in (*range(10, 101, 10), 105))]
+    assert caplog.messages == [f"epoch {epoch}: train/loss 0.5000, val/accuracy 0.7500" for epoch in told]

@@ -1,0 +1,75 @@
+"""Trials: runs whose scores mean nothing are marked, and neither compared nor registered."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.engine.train import train
+from stored_runs import last_run
+
+SMALL = (
+    "data=generated", "data.train_reviews=100", "data.test_reviews=40", "data.max_lag=10", "data.batch_size=10",
+    "data.eval_batch_size=10", "encoder=bag", "embedding.size=8", "trainer.epochs=2", "trainer.threads=1",
+    "trainer=cpu", "trainer.log_every_n_steps=1", "tracking.system_metrics=false",
+)  # fmt: skip
+
+
+def small_config(folder: Path, *overrides: str) -> RunConfig:
+    """A run of a second that keeps everything in `folder`."""
+    places = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs")
+    return run_config(*SMALL, *places, *overrides)
+
+
+def tried(folder: Path, *overrides: str) -> tuple[MlflowClient, Run]:
+    """Train, and the run."""
+    train(small_config(folder, *overrides), [])
+    return last_run(folder)
+
+
+def steps_of(client: MlflowClient, run: Run) -> int:
+    """Training steps of a run, each of which logs its loss."""
+    return len(client.get_metric_history(run.info.run_id, "train/gradient_norm"))
+
+
+@pytest.mark.parametrize(
+    ("override", "steps", "epochs"),
+    [
+        ("trainer.fast_dev_run=true", 1, 1),
+        ("trainer.limit_batches=3", 6, 2),
+        ("trainer.profiler=simple", 18, 2),
+    ],
+)
+def test_a_trial_takes_so_many_steps_and_is_marked(override: str, steps: int, epochs: int, tmp_path: Path) -> None:
+    client, run = tried(tmp_path, override)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["sentiment_rnn.trial"] == override.removeprefix("trainer.").partition("=")[0]
+    assert steps_of(client, run) == steps
+    assert len(client.get_metric_history(run.info.run_id, "val/loss")) == epochs
+    assert "test/accuracy" in run.data.metrics
+    assert not run.outputs.model_outputs, "no model of a trial is logged"
+    logged = {path.path for path in client.list_artifacts(run.info.run_id)}
+    if "profiler" in override:
+        profile = client.download_artifacts(run.info.run_id, "profile.txt", str(tmp_path))
+        assert "run_training_batch" in Path(profile).read_text()
+    else:
+        assert "profile.txt" not in logged
+
+
+def test_overfitting_reads_the_batches_of_the_first_epoch_in_every_one(tmp_path: Path) -> None:
+    still = ("optimizer.learning_rate=1e-12", "embedding.dropout=0", "embedding.word_dropout=0")
+    client, run = tried(tmp_path, "trainer.overfit_batches=2", *still)
+    assert run.data.tags["sentiment_rnn.trial"] == "overfit_batches"
+    norms = [point.value for point in client.get_metric_history(run.info.run_id, "train/gradient_norm")]
+    assert norms[:2] == pytest.approx(norms[2:])
+    assert norms[0] != pytest.approx(norms[1])
+
+
+def test_a_run_in_earnest_is_no_trial(tmp_path: Path) -> None:
+    client, run = tried(tmp_path)
+    assert "sentiment_rnn.trial" not in run.data.tags
+    assert len(run.outputs.model_outputs) == 1
+    assert steps_of(client, run) == 18

@@ -1,0 +1,282 @@
+"""Signals, a full disk, a store that can only be read, a clock that jumps, a loss that is no number: the user reads one
+line, and the same command ends like an undisturbed one."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.entities import Run
+
+from forked_commands import Command
+from processes import environment, training_that
+from sentiment_rnn.tracking.checkpoints import load_checkpoint
+from short_runs import LSTM, REVIEWS, SMALL, assert_equal_states
+from stored_runs import rows, runs_in
+
+pytestmark = pytest.mark.slow
+
+SWEEP = (
+    "-m", *LSTM, *SMALL, "trainer.epochs=3", "data.train_reviews=500", "data.batch_size=10",
+    "trainer.checkpoint_minutes=0.0003", "study=faults", "hydra.run.dir=/tmp", "hydra.output_subdir=null",
+    "hydra/job_logging=stdout",
+)  # fmt: skip
+"""A sweep of one job, of 120 steps and a checkpoint every few of them."""
+SINGLE = SWEEP[1:]
+LAST = Path("runs/checkpoints/*/last.ckpt")
+ENDED_AT_ITS_SETUP = """
+import os, signal, sys
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.engine import train as engine
+
+set_up = engine.set_up
+
+def end_the_second(config):
+    if config.seed == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return set_up(config)
+
+engine.set_up = end_the_second
+sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
+main()
+"""
+"""A sweep that is asked to end while its second run is being set up."""
+
+
+def killed(what: str, before: bool) -> str:
+    """A program: `train`, which is killed before or after it does something for the first time.
+
+    Args:
+        what: a method of a class in `sentiment_rnn.tracking`, `run.TrackedRun.send` say.
+    """
+    module, cls, name = what.split(".")
+    return f"""
+import os, signal, sys
+from sentiment_rnn.cli.main import main
+from sentiment_rnn.tracking.{module} import {cls}
+
+act = {cls}.{name}
+
+def act_and_die(*given, **named):
+    if not {before}:
+        act(*given, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+{cls}.{name} = act_and_die
+sys.argv = ["sentiment-rnn", "train", *sys.argv[1:]]
+main()
+"""
+
+
+def run_of(folder: Path) -> Run:
+    """The one run of a job in `folder`."""
+    (run,) = [run for run in runs_in(folder)[1] if "sentiment_rnn.identity" in run.data.tags]
+    return run
+
+
+def best_state(folder: Path) -> dict[str, object]:
+    """The weights that were tested, and their average and moments."""
+    (path,) = folder.glob("runs/checkpoints/*/best.ckpt")
+    state = torch.load(path, weights_only=True)
+    parts = ("state_dict", "optimizer_states", "current_model_state", "averaging_state")
+    return {name: state[name] for name in parts if name in state}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which nothing befell the run."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "folder"
+    command = Command(folder, *SWEEP)
+    assert command.end() == 0, command.said()
+    return folder
+
+
+@pytest.fixture
+def begun(undisturbed: Path, tmp_path: Path) -> Path:
+    """A folder that has the token cache, but no runs."""
+    shutil.copytree(undisturbed / "data", tmp_path / "folder" / "data")
+    return tmp_path / "folder"
+
+
+def assert_resumes(folder: Path, undisturbed: Path, given: tuple[str, ...] = SWEEP) -> None:
+    """The same command finishes the run: with the same weights, and each metric once at each step."""
+    command = Command(folder, *given)
+    assert command.end() == 0, command.said()
+    assert run_of(folder).info.status == "FINISHED"
+    assert_equal_states(best_state(folder), best_state(undisturbed))
+    found, expected = (rows(runs_in(place)[0], run_of(place)) for place in (folder, undisturbed))
+    assert found == expected
+    assert len(found) == len({(name, step) for name, step, _ in found})
+
+
+@pytest.mark.parametrize(
+    ("given", "number"), [(SWEEP, signal.SIGTERM), (SINGLE, signal.SIGINT)], ids=["sweep", "single run"]
+)
+def test_a_signal_has_the_run_write_a_checkpoint_before_it_ends(
+    given: tuple[str, ...], number: int, begun: Path, undisturbed: Path
+) -> None:
+    command = Command(begun, *given, "trainer.checkpoint_minutes=0")
+    command.wait_for(begun / LAST)
+    os.kill(command.pid, number)
+    assert command.end() == 130
+    assert "interrupted; checkpoint after" in command.said()
+    assert "Traceback" not in command.said()
+    assert {run.info.status for run in runs_in(begun)[1]} == {"KILLED"}  # the sweep's too
+    assert "the same command resumes" in command.said()
+    assert "FAILED" not in command.said()
+    assert_resumes(begun, undisturbed, given)
+
+
+def test_a_signal_while_a_run_is_set_up_leaves_its_sweep_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    command = Command(folder, "-m", "encoder=bag", "seed=0,1", *REVIEWS, *SMALL, program=ENDED_AT_ITS_SETUP)
+    assert command.end() == 130, command.said()
+    statuses = {"mlflow.parentRunId" in run.data.tags: run.info.status for run in runs_in(folder)[1]}
+    assert statuses == {False: "KILLED", True: "FINISHED"}
+
+
+@pytest.mark.parametrize(
+    ("what", "before"),
+    [
+        ("run.TrackedRun.begin", True),  # the run is there, without its configuration
+        ("run.TrackedRun.send", True),  # a checkpoint is written, and its points are not sent
+        ("delivery.Delivery.finish", True),  # all is tested, and nothing of that sent
+        ("delivery.Delivery.tags", False),  # a part of the end is sent
+        ("delivery.Delivery.finish", False),  # the run is FINISHED, and its last checkpoint there
+    ],
+)
+def test_a_kill_between_two_steps_of_recording_changes_nothing(
+    what: str, before: bool, begun: Path, undisturbed: Path
+) -> None:
+    command = Command(begun, *SINGLE, program=killed(what, before))
+    assert command.end() == -signal.SIGKILL, command.said()
+    assert_resumes(begun, undisturbed, SINGLE)
+    assert not [*begun.glob(str(LAST))]
+
+
+@pytest.mark.parametrize("seconds", [-4 * 86_400, 40 * 365 * 86_400], ids=["four days back", "forty years ahead"])
+def test_a_clock_that_jumps_while_a_run_trains_changes_nothing(seconds: int, begun: Path, undisturbed: Path) -> None:
+    jump = f"import time; clock = time.time; time.time = lambda: clock() + {seconds}"
+    command = Command(begun, *SWEEP, program=training_that(jump, epoch=1).replace(
+        "    start(self", "    if trainer.current_epoch == 2: os.kill(os.getpid(), signal.SIGKILL)\n    start(self"
+    ))  # fmt: skip
+    assert command.end() == -signal.SIGKILL, command.said()
+    assert_resumes(begun, undisturbed)
+    listed = subprocess.run(
+        [sys.executable, "-m", "sentiment_rnn", "runs"], cwd=begun, env=environment(), capture_output=True, text=True
+    )
+    assert listed.returncode == 0, listed.stderr
+    assert "finished" in listed.stdout
+
+
+def test_a_loss_that_is_no_number_ends_the_run_at_once_and_is_settled_for_its_sweep(begun: Path) -> None:
+    given = (*SWEEP, "optimizer.learning_rate=1e38", "optimizer.gradient_clip_norm=1e38")
+    command = Command(begun, *given)
+    assert command.end() == 1
+    (line,) = [line for line in command.said().splitlines() if " failed: " in line]
+    assert "the loss is " in line
+    assert " of epoch 1, at learning rate " in line
+    assert "Traceback" not in command.said()
+    assert run_of(begun).info.status == "FAILED"
+    again = Command(begun, *given)
+    assert again.end() == 1
+    assert run_of(begun).info.status == "FAILED"
+    assert line.partition(" failed: ")[2] in again.said()
+    assert "epoch 1 of" not in again.said()
+
+
+def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_failure(begun: Path) -> None:
+    search = (*SWEEP, "trainer.epochs=1", "optimizer.draw=0,1", "optimizer.draw_learning_rate=[1e-3,1e38]")
+    for said in ("lstm, draw 0: diverged; it has no score", "1 of 2 runs are there"):
+        command = Command(begun, *search)
+        assert command.end() == 0, command.said()
+        assert said in command.said()
+        assert "Traceback" not in command.said()
+        runs = runs_in(begun)[1]
+        assert sorted((run.info.status, run.data.params.get("optimizer.draw", "of all")) for run in runs) == [
+            ("FAILED", "0"), ("FINISHED", "1"), ("FINISHED", "of all"),
+        ]  # fmt: skip
+
+
+@pytest.fixture
+def small_disk(begun: Path) -> Iterator[Path]:
+    """The folder `begun` on a disk of 12 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a small disk")
+    data = begun.rename(begun.with_name("data"))
+    begun.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(begun)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    shutil.copytree(data, begun, dirs_exist_ok=True)
+    yield begun
+    subprocess.run(["umount", "--lazy", str(begun)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write into a file until the disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_full_disk_is_one_line_and_the_run_resumes_once_there_is_space(small_disk: Path, undisturbed: Path) -> None:
+    # Hydra's own log is on the disk as well, and a thread that records has nobody to raise to.
+    command = Command(
+        small_disk, *SWEEP, "tracking.system_metrics=true", "hydra/job_logging=default", "hydra.sweep.dir=log"
+    )
+    command.wait_for(small_disk / LAST)
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    filled = time.monotonic()
+    assert command.end() == 1
+    assert time.monotonic() - filled < 15, "it waits for nothing"
+    lines = [line for line in command.said().splitlines() if "disk is full" in line or "No space left" in line]
+    assert [line.partition(" ")[0] for line in lines[-1:]] == ["error:"], command.said()
+    assert len(lines) <= 3, command.said()
+    assert "Traceback" not in command.said()
+    ballast.unlink()
+    assert_resumes(small_disk, undisturbed)
+
+
+def test_a_store_that_can_only_be_read_is_one_line_and_the_run_resumes_once_it_can_be_written(
+    small_disk: Path, undisturbed: Path
+) -> None:
+    def mount(how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(small_disk)], check=True)
+
+    command = Command(small_disk, *SWEEP)
+    command.wait_for(small_disk / LAST)
+    os.kill(command.pid, signal.SIGTERM)
+    assert command.end() == 130
+    mount("ro")
+    refused = Command(small_disk, *SWEEP)
+    assert refused.end() == 1
+    lines = refused.said().splitlines()
+    mount("rw")
+    assert lines[-1].startswith("error: ")
+    assert "Read-only file system" in lines[-1] or "it can only be read" in lines[-1]
+    assert "Traceback" not in refused.said()
+    assert_resumes(small_disk, undisturbed)
+
+
+def test_a_reader_who_has_enough_of_the_lines_ends_no_run_and_sees_no_more(begun: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP],
+        cwd=begun, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait()
+    assert run_of(begun).info.status == "FINISHED"
+    assert load_checkpoint(next(begun.glob("runs/checkpoints/*/best.ckpt")))["state_dict"]

@@ -1,0 +1,204 @@
+"""The loop of a search with made-up runs: batches, interruptions, failures, pruning."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState, create_trial
+
+from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.engine.pruning import load_study, study_file
+from sentiment_rnn.engine.train import train
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.figures import search_history
+from sentiment_rnn.sweeps.search.space import Space
+from sentiment_rnn.sweeps.search.study import open_study
+from sentiment_rnn.sweeps.search.sweep import run_trials
+from sentiment_rnn.tracking.results import jobs_of
+from sentiment_rnn.tracking.run import DivergedError, PrunedError
+from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.sweeps import OpenSweep
+from short_runs import ADDING, config_of
+from stored_runs import runs_in
+
+SETTINGS = SearchConfig(sampler="tpe", trials=14, seed=0, pruning=None, at_once=None)
+SPACE = Space([], {"x": FloatDistribution(0, 1), "kind": CategoricalDistribution(["a", "b"])}, [])
+
+
+class Launcher:
+    """Scores a trial by its distance from x = 0.3; notes every batch.
+
+    Args:
+        endings: exceptions by trial: a failure is given back, what kills a process is raised.
+    """
+
+    def __init__(self, endings: dict[int, BaseException] | None = None) -> None:
+        self.endings = endings or {}
+        self.batches: list[list[int]] = []
+        self.jobs: dict[int, list[str]] = {}
+
+    def __call__(self, jobs: Sequence[Sequence[str]]) -> list[Any]:
+        numbers = [int(job[-1].removeprefix("tracking.search_trial=")) for job in jobs]
+        self.batches.append(numbers)
+        found: list[Any] = []
+        for number, job in zip(numbers, jobs, strict=True):
+            self.jobs[number] = list(job[:-1])
+            ending = self.endings.get(number)
+            if isinstance(ending, KeyboardInterrupt):
+                raise ending
+            found.append(ending or abs(float(job[0].removeprefix("x=")) - 0.3))
+        return found
+
+
+def opened(folder: Path, settings: SearchConfig = SETTINGS) -> optuna.Study:
+    """The study in a folder, as a new process reads it."""
+    return open_study(folder / "search" / "space.log", "min", settings)
+
+
+def searched(folder: Path, launcher: Launcher, at_once: int = 1, **changed: Any) -> tuple[optuna.Study, int]:
+    """Search, in a new process as it were; the study, and how many trials failed."""
+    settings = replace(SETTINGS, **changed)
+    study = opened(folder, settings)
+    return study, run_trials(study, SPACE, settings, at_once, launcher, lambda: None)
+
+
+def test_a_search_has_as_many_trials_as_it_was_told(tmp_path: Path) -> None:
+    launcher = Launcher()
+    study, failed = searched(tmp_path, launcher)
+    assert failed == 0
+    assert launcher.batches == [[number] for number in range(14)]
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 14
+    assert study.best_value < 0.1
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_that_was_interrupted_proposes_what_an_undisturbed_one_does(tmp_path: Path, sampler: str) -> None:
+    whole = Launcher()
+    searched(tmp_path / "whole", whole, sampler=sampler)
+    assert len({tuple(job) for job in whole.jobs.values()}) == 14, "no proposal twice"
+    parts = [Launcher({number: KeyboardInterrupt()}) for number in (3, 12)]
+    for part in parts:
+        with pytest.raises(KeyboardInterrupt):
+            searched(tmp_path / "parts", part, sampler=sampler)
+    last = Launcher()
+    study, _ = searched(tmp_path / "parts", last, sampler=sampler)
+    assert last.batches == [[12], [13]], "the broken trial first, then what is left"
+    assert parts[0].jobs | parts[1].jobs | last.jobs == whole.jobs
+    assert parts[0].jobs[3] == parts[1].jobs[3]
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 14
+
+
+def test_a_finished_search_runs_no_more_unless_it_is_asked_for_more(tmp_path: Path) -> None:
+    searched(tmp_path, Launcher(), trials=3)
+    again, more = Launcher(), Launcher()
+    searched(tmp_path, again, trials=3)
+    searched(tmp_path, more, trials=5)
+    assert again.batches == []
+    assert more.batches == [[3], [4]]
+
+
+def test_trials_are_asked_for_in_batches(tmp_path: Path) -> None:
+    launcher = Launcher()
+    searched(tmp_path, launcher, at_once=4, trials=10)
+    assert launcher.batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_a_failed_trial_stays_open_and_is_run_again_by_the_next_search(tmp_path: Path) -> None:
+    first = Launcher({1: RuntimeError("disk\nfull"), 2: RuntimeError()})
+    assert searched(tmp_path, first, trials=4)[1] == 2
+    assert first.batches == [[0], [1], [2], [3]]
+    second = Launcher()
+    study, failed = searched(tmp_path, second, trials=4)
+    assert failed == 0
+    assert second.batches == [[1], [2]]
+    assert second.jobs[1] == first.jobs[1]
+    assert len(study.trials) == 4
+
+
+def test_pruned_and_diverged_trials_have_ended_and_are_no_failures(tmp_path: Path) -> None:
+    launcher = Launcher({0: PrunedError("after epoch 1 of 3"), 1: DivergedError("the loss is nan")})
+    study, failed = searched(tmp_path, launcher, trials=3)
+    assert failed == 0
+    assert [trial.state.name for trial in study.trials] == ["PRUNED", "PRUNED", "COMPLETE"]
+
+
+def test_a_trial_that_was_killed_while_it_was_proposed_is_proposed_anew(tmp_path: Path) -> None:
+    opened(tmp_path).ask({"x": SPACE.dimensions["x"]})
+    launcher = Launcher()
+    study, _ = searched(tmp_path, launcher, trials=2)
+    assert launcher.batches == [[1], [2]]
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+
+
+def test_a_line_that_was_not_written_to_its_end_is_dropped(tmp_path: Path) -> None:
+    searched(tmp_path, Launcher(), trials=2)
+    with (tmp_path / "search" / "space.log").open("a") as file:
+        file.write('{"op_code":4,"wor')
+    study, _ = searched(tmp_path, Launcher(), trials=3)
+    assert len(study.trials) == 3
+    assert len(opened(tmp_path).trials) == 3
+
+
+def test_a_search_that_was_killed_while_its_log_was_begun_can_be_opened(tmp_path: Path) -> None:
+    opened(tmp_path)
+    log = tmp_path / "search" / "space.log"
+    whole = log.read_bytes()
+    for written in range(0, len(whole), 16):
+        log.write_bytes(whole[:written])
+        assert opened(tmp_path).user_attrs == {"pruning": None}
+
+
+def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Path) -> None:
+    config = config_of(tmp_path, ADDING, "trainer.epochs=3", "study=tuned")
+    sweep = OpenSweep(open_store(config.tracking), "tuned", [], trials=6, search="space")
+    study = open_study(study_file(sweep.store, "space"), "min", replace(SETTINGS, pruning="median"))
+    for _ in range(5):
+        study.add_trial(create_trial(value=0.0, intermediate_values={1: 1e9, 2: 0.0, 3: 0.0}))
+    config.tracking.search_trial = study.ask().number
+    with pytest.raises(PrunedError, match="after epoch 2 of 3"):
+        train(config, ["seed=0"], in_sweep=True)
+    assert list(study.trials[5].intermediate_values) == [1, 2]
+
+    def child() -> Any:
+        (found,) = [run for run in runs_in(tmp_path)[1] if run.info.run_id != sweep.run_id]
+        return found
+
+    assert child().info.status == "KILLED"
+    assert child().data.tags["sentiment_rnn.pruned"] == "after epoch 2 of 3"
+    assert child().data.tags["sentiment_rnn.search_trial"] == "5"
+    assert child().info.run_name.endswith(" trial=5")
+    assert "test/loss" not in child().data.metrics
+    with pytest.raises(PrunedError, match="after epoch 2 of 3"):
+        train(config, ["seed=0"], in_sweep=True)  # as where the search was killed before it heard of it
+    assert child().data.tags["sentiment_rnn.pruned"] == "after epoch 2 of 3"
+    listed = jobs_of(sweep.store.client.get_run(sweep.run_id))
+    assert listed == {5: (child().data.tags["sentiment_rnn.identity"], ["seed=0"])}
+
+
+def test_the_best_so_far_follows_the_direction() -> None:
+    for mode, expected in (("max", [0.2, 0.6, 0.6]), ("min", [0.2, 0.2, 0.1])):
+        (axes,) = search_history({0: 0.2, 3: 0.6, 4: 0.1}, [1, 2], "val/accuracy", mode).axes
+        lines = {line.get_label(): line for line in axes.lines}
+        assert list(lines["best so far"].get_ydata()) == expected
+        assert list(lines["pruned or diverged"].get_xdata()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\0" * 50, b"\xff", b"[1]", b"null", b"{}", b'{"op_code": 99}', b'{"op_code": 4, "worker_id": "x"}']
+)
+def test_a_damaged_log_is_one_line_that_names_it(tmp_path: Path, line: bytes) -> None:
+    searched(tmp_path, Launcher(), trials=3)
+    path = tmp_path / "search" / "space.log"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines[:4], line, *lines[4:]]) + b"\n")
+    for read in (opened, lambda _: load_study(path)):
+        with pytest.raises(UserError) as refused:
+            read(tmp_path)
+        message = str(refused.value)
+        assert message.startswith(f"{path}: damaged (")
+        assert "move it away and run the same command again" in message
+        assert "\n" not in message

@@ -1,0 +1,284 @@
+"""Classifiers that start from a trained model: what they take over, what they record, and what does not fit."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.gradient.models import rebuild_initial
+from processes import Ask
+from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.engine.train import train
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import read_backbone
+from sentiment_rnn.sweeps.callback import identities_of, prepare
+from sentiment_rnn.tasks.job import job_of
+from sentiment_rnn.tasks.pretrained import _in_store
+from sentiment_rnn.tasks.restored import data_of, load_tested
+from sentiment_rnn.tasks.reviews import ReviewJob
+from sentiment_rnn.tracking.models import DATA, fetch_run_model, register
+from sentiment_rnn.tracking.results import find_sweep, result_of, results_of
+from sentiment_rnn.tracking.store import open_store
+from short_runs import SMALL
+from stored_runs import last_run
+
+REVIEWS = (
+    "data=generated", "data.train_reviews=200", "data.test_reviews=60", "data.max_lag=10", "data.batch_size=20",
+    "embedding.size=8", "encoder.hidden_size=12",
+)  # fmt: skip
+WORDS = ("data.generator_seed=9", "data.vocabulary_size=60")
+"""Of the language model, whose vocabulary is another than the classifier's own would be."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_read_before() -> Iterator[None]:
+    """Each test has models of its own."""
+    _in_store.cache_clear()
+    return iter([None])
+
+
+def config_of(folder: Path, *overrides: str) -> ReviewConfig:
+    """A run of a second that keeps everything in `folder`."""
+    where = (f"data.directory={folder}/data", f"tracking.directory={folder}/runs")
+    return run_config(*REVIEWS, *SMALL, *where, "trainer.limit_batches=0", "tracking.record=results", *overrides)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a store, and the id of the language model in it."""
+    folder = tmp_path_factory.mktemp("language_model")
+    train(config_of(folder, "task=language_model", "task.samples=20", *WORDS), [])
+    return folder, last_run(folder)[1].info.run_id
+
+
+def package_of(trained: tuple[Path, str], folder: Path) -> Path:
+    """The MLflow model of the language model, in a folder."""
+    return fetch_run_model(open_store(config_of(trained[0]).tracking), trained[1], folder)
+
+
+@pytest.mark.parametrize("named", ["run", "beginning", "registered", "folder", "package"])
+def test_a_classifier_starts_from_weights_and_vocabulary_whatever_names_them(
+    named: str, trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, run_id = trained
+    model = package_of(trained, tmp_path / "model")
+    register(open_store(config_of(folder).tracking), "words", {"champion": run_id})
+    names = {
+        "run": run_id,
+        "beginning": run_id[:8],
+        "registered": "words@champion",
+        "folder": str(model),
+        "package": str(model / DATA),
+    }
+    config = config_of(folder, f"pretrained='{names[named]}'")
+    job, backbone = job_of(config), read_backbone(model / DATA)
+    started = job.model()
+    assert started.backbone.state_dict().keys() == backbone.weights.keys()
+    for name, weight in started.backbone.state_dict().items():
+        assert torch.equal(weight, backbone.weights[name])
+    assert job.data.corpus.tokenizer.vocabulary.itos == backbone.tokenizer.vocabulary.itos
+    assert len(backbone.tokenizer) == 60 < len(job_of(config_of(folder)).data.corpus.tokenizer)
+    assert config.pretrained_digest == backbone.digest
+    assert config.pretrained == (run_id if named in ("beginning", "registered") else names[named])
+
+
+def test_a_head_is_drawn_as_without_it(trained: tuple[Path, str]) -> None:
+    folder, run_id = trained
+    heads = []
+    for overrides in ([], [f"pretrained={run_id}"]):
+        torch.manual_seed(0)
+        job = job_of(config_of(folder, "data.vocabulary_size=60", *overrides))
+        heads.append(job.model().output.weight)
+    assert torch.equal(*heads)
+
+
+def test_a_classifier_starts_from_another_one_too_and_has_read_what_that_one_read(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, run_id = trained
+    train(config_of(folder, f"pretrained={run_id}", "tracking.record=full"), [])
+    first = last_run(folder)[1].info.run_id
+    train(config_of(folder, f"pretrained={first}", "pooling=mean", "encoder.dropout=0.3"), [])
+    result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
+    assert result.config.pretrained == first
+    store = open_store(config_of(folder).tracking)
+    words, one = (read_backbone(fetch_run_model(store, of, tmp_path / of) / DATA) for of in (run_id, first))
+    assert set(words.training_texts) < set(one.training_texts), "and its own texts"
+    assert result.config.pretrained_digest not in (None, config_of(folder).pretrained_digest)
+
+
+def test_a_model_that_has_read_test_texts_in_another_split_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = product(
+        ("slow", "long", "loud", "mild"), ("french", "old", "new", "short"), ("film", "plot", "cast", "end")
+    )
+    texts = ["text,label", *(f"{' '.join(of)} {('good', 'bad')[n % 2]},{n % 2}" for n, of in enumerate(words))]
+    (tmp_path / "texts.csv").write_text("\n".join(texts))
+    given = (
+        "data=files", f"data.train={tmp_path}/texts.csv", "data.batch_size=20", "embedding.size=8",
+        "encoder.hidden_size=12", *SMALL, f"data.directory={tmp_path}/data", f"tracking.directory={tmp_path}/runs",
+        "trainer.limit_batches=0",
+    )  # fmt: skip
+    train(run_config(*given), [])
+    first = last_run(tmp_path)[1].info.run_id
+    given = (*given, f"pretrained={first}", "tracking.record=results")
+    train(run_config(*given, "pooling=mean"), [])
+    assert "test texts" not in caplog.text, "the same split"
+    train(run_config(*given, "data.split_seed=7"), [])
+    (said,) = re.findall(r"has read (\d+) of (\d+) test texts, so the test score is too high", caplog.text)
+    assert 0 < int(said[0]) <= int(said[1])
+
+
+def test_the_identity_holds_what_it_starts_from_and_not_where_that_lies(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, run_id = trained
+    model = package_of(trained, tmp_path / "model")
+
+    def identity(*overrides: str) -> str:
+        config = config_of(folder, *overrides)
+        return config.identity(job_of(config).digest, "")
+
+    plain = identity()
+    found = {identity(f"pretrained={named}") for named in (run_id, str(model), str(model / DATA))}
+    assert len(found) == 1
+    assert plain not in found
+
+
+def test_the_jobs_of_a_sweep_with_and_without_have_data_and_identities_of_their_own(trained: tuple[Path, str]) -> None:
+    folder, run_id = trained
+    register(open_store(config_of(folder).tracking), "words", {"champion": run_id})
+    overrides = ["pretrained=null", "pretrained=words", f"pretrained={run_id}"]
+    configs: list[Any] = [config_of(folder, override) for override in overrides]
+    _, jobs = prepare(configs, here=True)
+    identities = identities_of(configs, jobs, here=True)
+    assert len(set(identities)) == 2
+    assert identities[1] == identities[2]
+    sizes = [len(jobs[config.data_key].data.corpus.tokenizer) for config in configs]
+    assert sizes[1] == sizes[2] == 60 < sizes[0]
+
+
+def test_the_initial_model_of_a_finished_run_has_the_weights_that_it_started_from(
+    trained: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, run_id = trained
+    began: list[dict[str, torch.Tensor]] = []
+    after = ReviewJob.before_training
+
+    def before_training(job: ReviewJob, model: Any, run: Any) -> None:
+        began.append({name: weight.clone() for name, weight in model.state_dict().items()})
+        after(job, model, run)
+
+    monkeypatch.setattr(ReviewJob, "before_training", before_training)
+    train(config_of(folder, f"pretrained={run_id}", "seed=5", "encoder.forget_bias=2", "tracking.record=full"), [])
+    result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
+    data = data_of(result)
+    assert len(data.corpus.tokenizer) == 60
+    initial = rebuild_initial(result, data).state_dict()
+    assert all(torch.equal(initial[name], weight) for name, weight in began[0].items())
+    tested = load_tested(result).state_dict()
+    assert tested["backbone.embedding.weight"].shape == (60, 8)
+    assert not torch.equal(tested["output.weight"], initial["output.weight"])
+
+
+def test_a_run_is_rebuilt_from_the_store_in_which_it_was_found(
+    trained: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, run_id = trained
+    train(config_of(folder, f"pretrained={run_id}"), [])
+    result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
+    result.config.tracking.directory = "runs"  # as it is by default, seen from the folder of the command
+    monkeypatch.chdir(tmp_path)
+    _in_store.cache_clear()
+    assert len(data_of(result).corpus.tokenizer) == 60
+
+
+def test_a_run_of_a_new_experiment_starts_from_one_of_another(trained: tuple[Path, str]) -> None:
+    folder, run_id = trained
+    assert job_of(config_of(folder, f"pretrained={run_id}", "tracking.experiment=brand_new")).model()
+
+
+def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask
+) -> None:
+    small = [
+        "-m", *REVIEWS, *SMALL, "trainer.limit_batches=0", "tracking.system_metrics=false", "tracking.record=results",
+    ]  # fmt: skip
+    ask("train", tmp_path, *small, "study=words", "task=language_model", "encoder=rnn", "seed=0,1")
+    store = open_store(config_of(tmp_path).tracking)
+    first, second = results_of(store, find_sweep(store, "words"))
+    for trained in (first, second):
+        config = config_of(tmp_path, "pretrained=words", "encoder=rnn", f"seed={trained.seed}")
+        job_of(config)
+        assert config.pretrained == trained.run_id
+    for seed, given, there in ((1, "lstm", 0), (7, "rnn", 2)):
+        said = f"pretrained=words: of its {there} runs with encoder={given} none has seed={seed}; expected one of this"
+        with pytest.raises(UserError, match=said):
+            job_of(config_of(tmp_path, "pretrained=words", f"encoder={given}", f"seed={seed}"))
+    sweep = find_sweep(store, "words").info.run_id
+    assert job_of(config_of(tmp_path, f"pretrained={sweep}", "encoder=rnn", "seed=1", "tracking.experiment=new"))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "sentiment_rnn.tasks.pretrained.finished_runs", lambda *_: 2 * [store.client.get_run(first.run_id)]
+        )
+        with pytest.raises(UserError, match=r"of its 2 runs with encoder=rnn 2 have seed=0; .*; give the id of one"):
+            job_of(config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=0"))
+    store.client.delete_run(second.run_id)
+    config = config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=7")
+    job_of(config)
+    assert config.pretrained == first.run_id
+    ask("train", tmp_path, *small, "study=words", "task=language_model", "encoder=gru", "seed=0")
+    assert job_of(config_of(tmp_path, "pretrained=words", "encoder=gru", "seed=0")).model()
+    with pytest.raises(UserError, match="of its 0 runs with encoder=rnn none has seed=0"):  # of the last launch alone
+        job_of(config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=0"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["encoder=rnn"], "encoder=rnn: pretrained={run} was trained with lstm; give encoder=lstm"),
+        (
+            ["encoder._target_=sentiment_rnn.model.encoders.gru.Gru"],
+            "encoder._target_=sentiment_rnn.model.encoders.gru.Gru: pretrained={run} was trained with senti",
+        ),
+        (["encoder.hidden_size=13"], "encoder.hidden_size=13: pretrained={run} was trained with 12; give enc"),
+        (["encoder.layers=2"], "encoder.layers=2: pretrained={run} was trained with 1; give encoder.layers=1"),
+        (["encoder.bidirectional=true"], "encoder.bidirectional=true: pretrained={run} was trained with false; give"),
+        (["embedding.size=9"], "embedding.size=9: pretrained={run} was trained with 8; give embedding.size=8"),
+        (["data.tokenizer=toktok"], "data.tokenizer=toktok: pretrained={run} was trained with basic_english; give"),
+        (["pretrained_digest=abc"], "pretrained={run}: it is another model by now; its digest is "),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_one_line(overrides: list[str], message: str, trained: tuple[Path, str]) -> None:
+    folder, run_id = trained
+    with pytest.raises(UserError) as refused:
+        job_of(config_of(folder, f"pretrained={run_id}", *overrides))
+    assert str(refused.value).startswith(message.format(run=run_id))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_is_not_there_is_one_line(trained: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = trained
+    with pytest.raises(UserError, match="pretrained=nobody: no such run, registered model, folder or finished sweep"):
+        job_of(config_of(folder, "pretrained=nobody"))
+    with pytest.raises(UserError, match="no MLflow model of this project"):
+        job_of(config_of(folder, f"pretrained={tmp_path}"))
+    with pytest.raises(UserError, match="no runs there; train first"):
+        job_of(config_of(tmp_path, "pretrained=words"))
+
+
+def test_a_damaged_file_is_refused(trained: tuple[Path, str], tmp_path: Path) -> None:
+    package = package_of(trained, tmp_path / "model") / DATA
+    weights = package / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.chmod(0o644)
+    weights.write_bytes(content)
+    with pytest.raises(UserError, match="it was altered, or is of another model"):
+        job_of(config_of(trained[0], f"pretrained={package}"))

@@ -1,0 +1,107 @@
+"""Runs of the textbook tasks through the same engine as reviews."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sentiment_rnn.cli.compare import check_task
+from sentiment_rnn.config.run import SequenceConfig
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.data.sequences import adding, copying
+from sentiment_rnn.engine.train import train
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tasks.job import job_of
+from sentiment_rnn.tracking.results import Metrics, result_of
+from sentiment_rnn.tracking.store import open_store
+from stored_runs import last_run
+
+SMALL = (
+    "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32", "encoder.hidden_size=8",
+    "trainer.epochs=2", "trainer.threads=1", "trainer=cpu", "tracking.system_metrics=false",
+)  # fmt: skip
+
+
+def small_config(folder: Path, *overrides: str, task: str = "adding") -> SequenceConfig:
+    """A run of a second that keeps everything in `folder`."""
+    return run_config(f"task={task}", *SMALL, f"tracking.directory={folder}/runs", *overrides)
+
+
+@pytest.mark.parametrize("task", ["adding", "copying"])
+def test_a_run_records_its_losses_and_that_of_who_remembers_nothing(task: str, tmp_path: Path) -> None:
+    found = train(small_config(tmp_path, task=task), [])
+    client, run = last_run(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["task"] == f"{task}-6"
+    assert run.data.tags.get("symbols") == (None if task == "adding" else "10")
+    asked = adding(6) if task == "adding" else copying(6, symbols=10, alphabet=8)
+    assert run.data.metrics["baseline"] == pytest.approx(asked.baseline)
+    losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
+    assert len(losses) == 2
+    assert run.data.metrics["val/best_loss"] == pytest.approx(min(losses)) == pytest.approx(found)
+    assert {"test/loss", "parameters", "memory/peak_bytes", "train/epoch_seconds"} <= set(run.data.metrics)
+    assert not any(key.startswith(("data.", "pooling.", "embedding.")) for key in run.data.params)
+
+
+@pytest.mark.parametrize("task", ["parity", "recall"])
+def test_a_run_of_symbols_records_how_many_answers_at_the_last_step_are_right(task: str, tmp_path: Path) -> None:
+    more = ["task.test_steps=9"] if task == "parity" else ["task.symbols=2", "task.alphabet=3"]
+    train(small_config(tmp_path, *more, task=task), [])
+    _, run = last_run(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert "test/last_step_accuracy" in run.data.metrics
+    assert run.data.metrics["baseline"] == pytest.approx(math.log(2 if task == "parity" else 3))
+
+
+def test_early_stopping_ends_a_run_whose_loss_no_longer_falls(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "optimizer.learning_rate=1e-30", "trainer.epochs=9", "trainer.patience=2"), [])
+    client, run = last_run(tmp_path)
+    assert len(client.get_metric_history(run.info.run_id, "val/loss")) == 3
+
+
+def test_a_checkpoint_of_every_epoch_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "trainer.keep_epochs=true", "trainer.epochs=3"), [])
+    client, run = last_run(tmp_path)
+    (folder,) = tmp_path.glob("runs/checkpoints/*")
+    assert {path.name for path in folder.glob("*.ckpt")} == {"epoch0.ckpt", "epoch1.ckpt", "epoch2.ckpt"}
+    losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
+    assert run.data.tags["sentiment_rnn.checkpoint"] == f"epoch{losses.index(min(losses))}.ckpt"
+
+
+def test_compare_says_of_a_task_that_classifies_no_reviews_that_it_cannot_read_it(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    train(config, [])
+    adding = result_of(open_store(config.tracking, create=False), last_run(tmp_path)[1])
+    with pytest.raises(UserError, match=r"sums: its runs are of adding, and compare reads runs that classify"):
+        check_task("sums", [adding])
+    lengths = replace(adding, config=run_config("task.name=length"))
+    with pytest.raises(UserError, match=r"its runs are of length, and compare"):
+        check_task("lengths", [lengths])
+    check_task("reviews", [replace(lengths, metrics=Metrics({"test/accuracy": 0.5}))])
+
+
+def test_two_devices_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    config = small_config(tmp_path, "trainer.devices=2")
+    with pytest.raises(UserError, match=r"^trainer.devices=2: task=adding trains on one device; leave it out$"):
+        job_of(config)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path: Path) -> None:
+    # Each in a store of its own, where no finished run stands in for it.
+    found = [train(small_config(tmp_path / str(n), f"seed={seed}"), []) for n, seed in enumerate((1, 1, 2))]
+    assert found[0] == found[1] != found[2]
+
+
+def test_an_encoder_without_a_chosen_rate_takes_the_default_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="sentiment_rnn")
+    chosen = ("++optimizer.learning_rates={rnn: 0.5}", "trainer.epochs=1")
+    train(small_config(tmp_path, "encoder=gru", *chosen), [])
+    said = "optimizer.learning_rate: this experiment has chosen none for gru; the default, 0.002, is used"
+    assert caplog.text.count(said) == 1
+    caplog.clear()
+    train(small_config(tmp_path, "encoder=rnn", *chosen), [])
+    assert "has chosen none" not in caplog.text

@@ -1,0 +1,310 @@
+"""Which run a command gets: the one that finished, the one that broke off, or a new one, for whoever gives a command
+twice."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.entities import Run, ViewType
+
+from processes import wait_for
+from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.engine.train import train
+from sentiment_rnn.errors import UserError
+from sentiment_rnn.tasks.job import identity_of, job_of
+from sentiment_rnn.tracking.checkpoints import LAST, CheckpointFiles
+from sentiment_rnn.tracking.monitor import Monitor
+from sentiment_rnn.tracking.names import IDENTITY_TAG, PROTOCOL_VARIABLE, REFUSED_TAG
+from sentiment_rnn.tracking.results import ended_runs
+from sentiment_rnn.tracking.run import DivergedError, PrunedError, TrackedRun
+from sentiment_rnn.tracking.start import start, tracked_run
+from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.sweeps import OpenSweep
+from short_runs import ADDING, config_of
+from stored_runs import rows, runs_in
+
+CURVE = [("loss", step, step / 7) for step in range(4)]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store for all tests of this file: making a database takes longer than any of them."""
+    folder = tmp_path_factory.mktemp("store")
+    return open_store(run_config(f"tracking.directory={folder}").tracking)
+
+
+@pytest.fixture
+def store(shared: Store, tmp_path: Path) -> Store:
+    """An experiment of the test's own, its artifacts and checkpoints in a folder of its own."""
+    made = shared.client.create_experiment(tmp_path.name, (tmp_path / "artifacts").as_uri())
+    return Store(shared.client, shared.uri, made, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def config() -> RunConfig:
+    """The configuration of all runs here, which nobody trains."""
+    return run_config(*ADDING, "tracking.system_metrics=false")
+
+
+def finish(store: Store, config: RunConfig, identity: str = "an identity") -> str:
+    """Train a run to its end, from its checkpoint or from the first step; its id."""
+    with tracked_run(store, config, identity, ["seed=0"]) as run:
+        if not run.finished:
+            log_curve(run)
+            run.log_metrics({"test/loss": 0.5})
+    return run.run_id
+
+
+def break_off(store: Store, config: RunConfig, how: BaseException, sends: bool = True) -> str:
+    """Train a run until a checkpoint is written, and end it by `how`; its id.
+
+    Args:
+        sends: whether the store gets the points of the checkpoint.
+    """
+    ids = []
+    with suppress(type(how)), tracked_run(store, config, "an identity", []) as run:
+        ids.append(run.run_id)
+        log_curve(run, 2)
+        CheckpointFiles().save_checkpoint({"state_dict": {}, **run.state()}, run.folder / LAST)
+        if sends:
+            run.send(len(run.points), wait=False)
+        raise how
+    return ids[0]
+
+
+def log_curve(run: TrackedRun, steps: int = 4) -> None:
+    """What it lacks of the points of a loss, of which a store takes no second one at the same step."""
+    for _, step, value in CURVE[:steps]:
+        run.log_metrics({"loss": value}, step)
+        time.sleep(0.002)  # MLflow keeps two equal values of another time
+
+
+def runs(store: Store) -> list[Run]:
+    """All runs of the experiment, the oldest first, also the deleted ones."""
+    found = store.client.search_runs([store.experiment_id], run_view_type=ViewType.ALL, order_by=["start_time"])
+    return list(found)
+
+
+def test_a_finished_run_is_returned_with_its_score_and_is_not_trained_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    scores = [train(config_of(tmp_path, ADDING, *more), []) for more in ((), ("study=of another name",))]
+    (run,) = runs_in(tmp_path)[1]
+    assert scores == [run.data.metrics["val/best_loss"]] * 2
+    assert f"(run {run.info.run_id}, which finished before)" in caplog.text
+    assert not [*tmp_path.rglob(LAST)]
+
+
+@pytest.mark.parametrize("sends", [True, False], ids=["sent", "not sent"])
+@pytest.mark.parametrize("how", [KeyboardInterrupt(), ZeroDivisionError(), SystemExit(-1)], ids=lambda how: repr(how))
+def test_a_run_that_broke_off_resumes_as_the_same_run_and_has_every_point_once(
+    how: BaseException, sends: bool, store: Store, config: RunConfig
+) -> None:
+    run_id = break_off(store, config, how, sends)
+    broken = store.client.get_run(run_id)
+    failed = isinstance(how, Exception)
+    assert broken.info.status == ("FAILED" if failed else "KILLED")
+    assert ("sentiment_rnn.error" in broken.data.tags) == failed
+    assert ("traceback.txt" in [file.path for file in store.client.list_artifacts(run_id)]) == failed
+    assert finish(store, config) == run_id
+    (run,) = runs(store)
+    assert run.info.status == "FINISHED"
+    assert rows(store.client, run) == [*CURVE, ("test/loss", 0, 0.5)]
+    assert "sentiment_rnn.error" not in run.data.tags
+    assert not (store.checkpoints / "an identity" / LAST).exists()
+
+
+def test_a_run_whose_process_was_killed_before_its_first_checkpoint_is_trained_as_the_same_run(
+    store: Store, config: RunConfig
+) -> None:
+    (store.checkpoints / "an identity").mkdir(parents=True)
+    killed = start(store, config, "an identity", [])
+    assert finish(store, config) == killed.run_id
+    assert len(runs(store)) == 1
+
+
+def test_a_run_that_was_killed_while_its_end_was_recorded_has_no_number_twice(store: Store, config: RunConfig) -> None:
+    run_id = break_off(store, config, KeyboardInterrupt())
+    store.client.log_metric(run_id, "test/loss", 0.5, timestamp=1, step=0)
+    assert finish(store, config) == run_id
+    assert rows(store.client, store.client.get_run(run_id)) == [*CURVE, ("test/loss", 0, 0.5)]
+
+
+class Payload:
+    """Unpickled, it makes a folder: proof that code ran."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.proof),)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "planted", "of another program", "gone"])
+def test_a_run_whose_checkpoint_cannot_be_read_trains_anew_as_a_new_run(
+    damage: str, store: Store, config: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = break_off(store, config, KeyboardInterrupt())
+    last = store.checkpoints / "an identity" / LAST
+    if damage == "cut off":
+        last.write_bytes(last.read_bytes()[:100])
+    elif damage == "planted":
+        torch.save({**torch.load(last), "extra": Payload(tmp_path / "proof")}, last)
+    elif damage == "of another program":
+        torch.save({"state_dict": {}}, last)
+    else:
+        last.unlink()
+    anew = finish(store, config)
+    assert not (tmp_path / "proof").exists(), "none of its code runs"
+    assert anew != broken
+    assert rows(store.client, store.client.get_run(anew)) == [*CURVE, ("test/loss", 0, 0.5)]
+    assert store.client.get_run(broken).info.status == "KILLED"
+    assert ("cannot be read, so the run trains from its first epoch" in caplog.text) == (damage != "gone")
+
+
+def test_a_broken_run_that_was_deleted_in_mlflow_resumes_as_a_new_run_with_its_whole_curve(
+    store: Store, config: RunConfig
+) -> None:
+    broken = break_off(store, config, KeyboardInterrupt())
+    store.client.delete_run(broken)
+    anew = finish(store, config)
+    assert anew != broken
+    assert rows(store.client, store.client.get_run(anew)) == [*CURVE, ("test/loss", 0, 0.5)]
+    assert store.client.get_run(broken).info.lifecycle_stage == "deleted"
+
+
+def test_a_finished_run_that_was_deleted_in_mlflow_is_trained_again(store: Store, config: RunConfig) -> None:
+    finished = finish(store, config)
+    store.client.delete_run(finished)
+    again = finish(store, config)
+    assert again != finished
+    assert store.client.get_run(again).info.status == "FINISHED"
+
+
+def test_a_store_that_lost_a_run_gets_it_whole(store: Store, config: RunConfig, tmp_path: Path) -> None:
+    broken = break_off(store, config, KeyboardInterrupt())
+    other = store.client.create_experiment(f"{tmp_path.name} made anew", (tmp_path / "artifacts").as_uri())
+    emptied = Store(store.client, store.uri, other, store.directory)
+    whole = finish(emptied, config)
+    assert whole != broken
+    assert rows(store.client, store.client.get_run(whole)) == [*CURVE, ("test/loss", 0, 0.5)]
+
+
+def test_what_a_folder_keeps_for_one_store_touches_no_run_of_another(
+    store: Store, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where MLflow leaves the artifacts of a store that is named by its address
+    broken = break_off(store, config, KeyboardInterrupt())
+    other = open_store(
+        run_config(f"tracking.uri=sqlite:///{tmp_path}/other.db", f"tracking.directory={tmp_path}").tracking
+    )
+    there = finish(other, config)
+    assert rows(other.client, other.client.get_run(there)) == [*CURVE, ("test/loss", 0, 0.5)]
+    assert store.client.get_run(broken).info.status == "KILLED"
+    anew = finish(store, config)
+    assert anew != broken, "its checkpoint has gone with the end of the other"
+    assert rows(store.client, store.client.get_run(anew)) == [*CURVE, ("test/loss", 0, 0.5)]
+
+
+def test_of_two_runs_of_one_identity_the_first_that_finished_is_returned_and_counts(
+    store: Store, config: RunConfig
+) -> None:
+    first = finish(store, config)
+    tags = {IDENTITY_TAG: "an identity"}
+    for status in ("FINISHED", "KILLED"):
+        other = store.client.create_run(store.experiment_id, start_time=1, tags=tags).info.run_id
+        store.client.set_terminated(other, status)
+    assert finish(store, config) == first
+    sweep = OpenSweep(store, "a sweep", [("an identity", ["seed=0"])])
+    assert [run.info.run_id for run in ended_runs(store, sweep.run)] == [first]
+
+
+@pytest.mark.parametrize("how", [PrunedError("after epoch 1"), DivergedError("the loss is nan in batch 2")])
+def test_a_run_without_a_score_is_settled_for_its_sweep_and_resumed_by_another(
+    how: Exception, store: Store, config: RunConfig
+) -> None:
+    settled = break_off(store, config, how)
+    with pytest.raises(type(how), match=str(how)):
+        finish(store, config)
+    (run,) = runs(store)
+    assert run.info.end_time == store.client.get_run(settled).info.end_time, "nothing was touched"
+    other = run_config(*ADDING, "tracking.system_metrics=false", "study=another")
+    assert finish(store, other) == settled
+    assert not {"sentiment_rnn.pruned", "sentiment_rnn.diverged"} & runs(store)[0].data.tags.keys()
+
+
+def test_a_job_of_no_sweep_is_one_line(store: Store, config: RunConfig) -> None:
+    no_sweep = r"^study=single: no sweep of this name in sqlite:"
+    with pytest.raises(UserError, match=no_sweep) as refused, tracked_run(store, config, "an identity", [], True):
+        pass
+    assert "\n" not in str(refused.value)
+
+
+def test_a_protocol_and_what_a_run_keeps_are_part_of_its_identity_and_how_it_is_shown_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def identity(*overrides: str) -> str:
+        return identity_of(job_of(run_config(*ADDING, *overrides)))
+
+    plain = identity()
+    same = ("study=b", "trainer.threads=2", "trainer.checkpoint_minutes=7", "tracking.directory=elsewhere")
+    assert {identity(override) for override in same} == {plain}
+    others = {identity(override) for override in ("seed=1", "tracking.record=results", "trainer.keep_epochs=true")}
+    monkeypatch.setenv(PROTOCOL_VARIABLE, "a protocol")
+    assert len({plain, identity(), *others}) == 5
+
+
+def test_no_more_values_are_sent_together_than_mlflow_takes_and_one_that_it_refuses_holds_nothing_else_back(
+    store: Store, config: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tracked_run(store, config, "an identity", []) as run:
+        for step in range(1200):
+            run.log_metrics({"loss": step / 2}, step)
+        run.log_metrics({"what?!": 1.0, "accuracy": 0.75})
+        run.log_tags({f"tag{number}": "x" for number in range(150)})
+    found = store.client.get_run(run.run_id)
+    assert found.info.status == "FINISHED"
+    assert [point.step for point in store.client.get_metric_history(run.run_id, "loss")] == [*range(1200)]
+    assert found.data.metrics.keys() == {"loss", "accuracy"}
+    assert {f"tag{number}" for number in range(150)} <= found.data.tags.keys()
+    assert found.data.tags[REFUSED_TAG].startswith("what?! (")
+    assert caplog.text.count(f"run {run.run_id}: not on {store.uri}: what?! (") == 1
+
+
+def test_a_failure_to_report_does_not_take_the_place_of_the_failure(
+    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.client, "set_terminated", full)
+        with pytest.raises(ZeroDivisionError), tracked_run(store, config, "an identity", []):
+            raise ZeroDivisionError
+    assert "does not say so (no space left on the disk)" in caplog.text
+
+
+@pytest.fixture
+def quick_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample of processor and memory every hundredth of a second."""
+    begin = Monitor.__init__
+    monkeypatch.setattr(Monitor, "__init__", lambda self, run: begin(self, run, seconds=0.01))
+
+
+@pytest.mark.usefixtures("quick_monitor")
+def test_a_run_that_resumes_goes_on_with_the_steps_of_its_system_metrics(store: Store) -> None:
+    config, name = run_config(*ADDING, "tracking.system_metrics=true"), "system/system_memory_usage_megabytes"
+    with suppress(KeyboardInterrupt), tracked_run(store, config, "an identity", []) as run:
+        wait_for(lambda: len(run.curve(name)[0]) > 2)
+        CheckpointFiles().save_checkpoint({"state_dict": {}, **run.state()}, run.folder / LAST)
+        raise KeyboardInterrupt
+    with tracked_run(store, config, "an identity", []) as run:
+        wait_for(lambda: len(run.curve(name)[0]) > 5)
+    steps = [point.step for point in store.client.get_metric_history(run.run_id, name)]
+    assert steps == [*range(len(steps))]
