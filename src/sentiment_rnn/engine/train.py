@@ -56,7 +56,7 @@ def train(config: RunConfig, overrides: Sequence[str], in_sweep: bool = False) -
     note_default_rate(config)
     if not processes.is_global_zero:
         return take_part(job, processes)
-    store = open_store(config.tracking)
+    store = open_store(config.tracking, checked=in_sweep)
     with Interruption() as interruption, tracked_run(store, config, identity_of(job), overrides, in_sweep) as run:
         processes.broadcast((run.finished, run.resumes_from))
         if run.finished:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mlflow.entities import DatasetInput, Metric, Run, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import files_in, log_model, model_of, send_files
@@ -34,16 +34,28 @@ class Delivery:
     """The sending of one run. What a store refuses, a file too large say, keeps nothing else back.
 
     Each method may raise what a store raises.
+
+    Args:
+        new: this process has made the run.
     """
 
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(self, store: Store, run: Run, new: bool = False) -> None:
         self.store, self.run, self.run_id = store, run, str(run.info.run_id)
         self.refused: dict[str, str] = {}
         """Why the store will never take a value or a file, by its name."""
+        self._again = not new
+        """Whether an earlier attempt may have recorded a part of its end."""
         self._sent = 0
         """How many points the store has."""
         self._files: dict[Path, int] = {}
         """When the files that were sent had changed."""
+
+    def params(self, params: Mapping[str, str]) -> None:
+        """Send the parameters that the run does not have; MLflow lets none change."""
+        items = [Param(key, value) for key, value in params.items() if key not in self.run.data.params]
+        for first in range(0, len(items), MOST_TAGS):
+            self.store.client.log_batch(self.run_id, params=items[first : first + MOST_TAGS])
+        self.run.data.params.update(params)
 
     def points(self, points: Sequence[Point]) -> None:
         """Send the points that the store lacks; a server is asked whether it has them, since what stands before it may
@@ -73,6 +85,7 @@ class Delivery:
 
     def finish(
         self,
+        params: Mapping[str, str],
         points: Sequence[Point],
         tags: Mapping[str, str],
         dataset: DatasetInput | None,
@@ -90,13 +103,17 @@ class Delivery:
         Raises:
             UserError: the run was deleted.
         """
-        self.run = self._read()
-        parts: list[Callable[[], None]] = [lambda: self.points(points), lambda: self.tags(tags)]
+        if self._again:
+            self.run = self._read()
+        parts: list[Callable[[], None]] = [lambda: self.params(params), lambda: self.points(points)]
+        parts += [lambda: self.tags(tags)]
         parts += [lambda: self.files(folder), lambda: self._dataset(dataset)]
         parts += [lambda: self._model(package, model_tags)] if model_tags is not None else []
         with ThreadPoolExecutor(len(parts) if self.store.remote else 1) as pool:  # a local store takes one at a time
-            for sent in [pool.submit(part) for part in parts]:
-                sent.result()
+            sent = [pool.submit(part) for part in parts]
+        self._again = True
+        for part in sent:
+            part.result()
         if self.refused:
             why = ", ".join(f"{name} ({reason})" for name, reason in self.refused.items())
             log.warning("run %s: not on %s: %s", self.run_id, self.store.uri, why)
@@ -158,7 +175,7 @@ class Delivery:
         if model_of(self.run):
             return
         try:
-            log_model(self.store, self.run, package, tags or {})
+            log_model(self.store, self.run, package, tags or {}, self._again)
         except (*STORE_ERRORS, OSError) as error:
             self._refuse("its packaged model", error)
 

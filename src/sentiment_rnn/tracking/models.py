@@ -31,7 +31,7 @@ HOW_TO_SERVE = (
 """In a model's metadata: sentiment_rnn is on no package index, so MLflow cannot install it."""
 LOADER = "sentiment_rnn.inference.pyfunc"
 """Module that MLflow imports to load the model: the code is in the package, none is in the model."""
-AT_ONCE = 8
+AT_ONCE = 16
 """Files that are sent together."""
 PACKAGE = "package"
 LOGGED_NAME = "sentiment"
@@ -52,14 +52,17 @@ SIGNATURE = ModelSignature(
 )
 
 
-def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str]) -> None:
+def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str], again: bool = True) -> None:
     """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model.
 
     A run has one: where an earlier attempt was cut off, this one goes on with its model.
+
+    Args:
+        again: whether there may have been an earlier attempt.
     """
     client, run_id = store.client, run.info.run_id
-    experiments = [run.info.experiment_id]
-    begun = client.search_logged_models(experiments, f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'")
+    experiments, mine = [run.info.experiment_id], f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'"
+    begun = client.search_logged_models(experiments, mine) if again else []
     logged = (
         begun[0]
         if begun

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlflow.artifacts import download_artifacts
-from mlflow.entities import DatasetInput, Param, Run
+from mlflow.entities import DatasetInput, Run
 
-from sentiment_rnn.tracking.delivery import MOST_TAGS, Delivery, Point
+from sentiment_rnn.tracking.delivery import Delivery, Point
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, model_of
 from sentiment_rnn.tracking.names import FOLDER_TAG, IDENTITY_TAG, NOTE_TAG, PARENT_TAG
 from sentiment_rnn.tracking.results import FINISHED, is_finished, jobs_of, runs_of
@@ -69,21 +69,27 @@ def _copy(source: Store, run: Run, target: Store, begun: Run | None, parent: str
     client, run_id = target.client, str(run.info.run_id)
     tags = {key: value for key, value in run.data.tags.items() if key != FOLDER_TAG}
     tags |= {ORIGIN_TAG: run_id, PARENT_TAG: parent}
-    if begun is None or begun.data.tags.get(ORIGIN_TAG) != run_id:
+    new = begun is None or begun.data.tags.get(ORIGIN_TAG) != run_id
+    if begun is None or new:
         name = str(run.info.run_name)
         begun = client.create_run(target.experiment_id, start_time=run.info.start_time, run_name=name, tags=tags)
-    params = [Param(key, value) for key, value in run.data.params.items() if key not in begun.data.params]
-    for first in range(0, len(params), MOST_TAGS):
-        client.log_batch(begun.info.run_id, params=params[first : first + MOST_TAGS])
     inputs = run.inputs.dataset_inputs if run.inputs else []
     dataset = DatasetInput(inputs[0].dataset, inputs[0].tags) if inputs else None
-    delivery = Delivery(target, begun)
+    delivery = Delivery(target, begun, new)
     with tempfile.TemporaryDirectory() as folder:
         files, packed = Path(folder, "files"), Path(folder, "packed")
         _download_artifacts(source, run, files)
         packed.mkdir()
         model = fetch_run_model(source, run_id, packed) / DATA if model_of(run) else None
-        delivery.finish(_points(source, run), tags, dataset, files, model or packed, None if model is None else tags)
+        delivery.finish(
+            run.data.params,
+            _points(source, run),
+            tags,
+            dataset,
+            files,
+            model or packed,
+            None if model is None else tags,
+        )
     client.set_terminated(begun.info.run_id, FINISHED, end_time=run.info.end_time)
     return Published(str(run.info.run_name), str(begun.info.run_id), True, delivery.refused)
 

@@ -21,13 +21,13 @@ import numpy as np
 from lightning.pytorch.loggers import Logger
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.delivery import MOST_TAGS, Delivery, Point
+from sentiment_rnn.tracking.delivery import Delivery, Point
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
@@ -75,6 +75,7 @@ class TrackedRun(Logger):
         overrides: of the command line.
         sweep: the parent run, if this is a job of a sweep.
         points: those of the checkpoint from which it resumes.
+        new: this process has made the run.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class TrackedRun(Logger):
         overrides: Sequence[str] = (),
         sweep: Run | None = None,
         points: Iterable[Sequence[Any]] = (),
+        new: bool = False,
     ) -> None:
         self.store, self.run, self.folder, self.overrides, self.sweep = store, run, folder, overrides, sweep
         self.run_id = str(run.info.run_id)
@@ -100,12 +102,13 @@ class TrackedRun(Logger):
         last = {(metric.key, metric.step) for metric in run.data.to_proto().metrics}
         self._of_an_end = {(name, step) for name, step in last if step not in self._curves.get(name, {})}
         """Name and step of what an end that broke off has recorded: measured again it would be a second row."""
+        self._params: Mapping[str, str] = {}
         self._tags: dict[str, str] = {}
         self._dataset: DatasetInput | None = None
         self._model_tags: Mapping[str, str] | None = None
         self._temporary = tempfile.TemporaryDirectory()
         self._artifacts, self._package = Path(self._temporary.name, "artifacts"), Path(self._temporary.name, PACKAGE)
-        self._delivery = Delivery(store, run)
+        self._delivery = Delivery(store, run, new)
         self._away = ""
         """Why the store takes nothing now."""
         self._next_sending = time.monotonic() + INTERVAL
@@ -205,7 +208,9 @@ class TrackedRun(Logger):
             return
         try:
             with quick_answers():
+                self._delivery.params(self._params)
                 self._delivery.points(self.points[:count])
+                self._delivery.files(self._artifacts)
         except STORE_ERRORS as error:
             self._delivery.refuse_deleted()
             self._note(short_reason(error))
@@ -214,19 +219,15 @@ class TrackedRun(Logger):
             self._note("")
             self._next_sending = time.monotonic() + INTERVAL
 
-    def begin(self, texts: Mapping[str, str], params: Mapping[str, str]) -> None:
-        """Record the configuration of a new run, or of one that resumes.
+    def log_configuration(self, texts: Mapping[str, str], params: Mapping[str, str]) -> None:
+        """The configuration of a run, sent with its first points.
 
         Args:
             texts: artifacts by their names.
         """
         for name, text in texts.items():
             self.log_text(text, name)
-        items = [(key, value) for key, value in params.items() if key not in self.run.data.params]
-        for first in range(0, len(items), MOST_TAGS):
-            params_of = [Param(key, value) for key, value in items[first : first + MOST_TAGS]]
-            self.store.client.log_batch(self.run_id, params=params_of)
-        self._delivery.files(self._artifacts)
+        self._params = params
 
     @contextmanager
     def ending(self) -> Iterator[None]:
@@ -256,7 +257,7 @@ class TrackedRun(Logger):
 
         def deliver() -> None:
             self._delivery.finish(
-                self.points, self._tags, self._dataset, self._artifacts, self._package, self._model_tags
+                self._params, self.points, self._tags, self._dataset, self._artifacts, self._package, self._model_tags
             )
 
         try:
@@ -287,6 +288,7 @@ class TrackedRun(Logger):
         shows it as running."""
         try:
             with quick_answers():
+                self._delivery.params(self._params)
                 self._delivery.tags(self._tags | (tags or {}))
                 self._delivery.files(self._artifacts)
                 self.store.client.set_terminated(self.run_id, status)

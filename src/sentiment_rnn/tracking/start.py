@@ -84,11 +84,18 @@ def tracked_run(
     folder = store.checkpoints / identity
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
+        tries = 0
+
+        def begin() -> TrackedRun:
+            nonlocal tries
+            tries += 1
+            if tries > 1:  # another server may answer at the address for a while
+                check_answers(store)
+            return start(store, config, identity, overrides, in_sweep)
+
         with store_errors(store.uri, store.experiment, "EDIT"):
             # The server may start again between two jobs of a sweep.
-            run = until_answered(
-                lambda: start(store, config, identity, overrides, in_sweep), PATIENCE if in_sweep else 0
-            )
+            run = until_answered(begin, PATIENCE if in_sweep else 0)
         if run.finished:
             yield run
             return
@@ -108,8 +115,6 @@ def start(
         as `tracked_run`.
     """
     folder = store.checkpoints / identity
-    if store.remote:
-        check_answers(store)
     sweep = parent_of(store, config.study) if in_sweep else None
     if sweep:
         note_job(store, sweep, identity, overrides, config.tracking.search_trial)
@@ -128,6 +133,7 @@ def start(
     points = _points_in(folder / LAST)
     if mine and points is None and mine.data.metrics:  # its checkpoint is gone, and its points would be measured twice
         mine, token = None, _token_of(folder, store, anew=True)
+    resumes = mine is not None
     if mine:
         log.info("run %s: resumed", mine.info.run_id)
         store.client.update_run(mine.info.run_id, status=RUNNING)
@@ -135,14 +141,14 @@ def start(
             store.client.delete_tag(mine.info.run_id, tag)
     else:
         mine = _new_run(store, config, identity, sweep, token)
-    found = TrackedRun(store, mine, folder, overrides, sweep, points or ())
+    found = TrackedRun(store, mine, folder, overrides, sweep, points or (), new=not resumes)
     found.resumes_from = folder / LAST if points is not None else None
     settings = masked_settings(config.settings())
     texts = {
         CONFIGURATION: yaml.safe_dump(settings, sort_keys=False),
         OVERRIDES: yaml.safe_dump([masked(override) for override in overrides]),
     }
-    found.begin(texts, _shown(_flatten(settings), overrides))
+    found.log_configuration(texts, _shown(_flatten(settings), overrides))
     return found
 
 
