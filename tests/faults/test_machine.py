@@ -145,7 +145,7 @@ def test_a_signal_while_a_run_is_set_up_leaves_its_sweep_killed(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("what", "before"),
     [
-        ("run.TrackedRun.begin", True),  # the run is there, without its configuration
+        ("run.TrackedRun.log_configuration", True),  # the run is there, without its configuration
         ("run.TrackedRun.send", True),  # a checkpoint is written, and its points are not sent
         ("delivery.Delivery.finish", True),  # all is tested, and nothing of that sent
         ("delivery.Delivery.tags", False),  # a part of the end is sent

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -20,6 +21,7 @@ from sentiment_rnn.engine import train as engine
 from sentiment_rnn.tracking import run as tracked
 from sentiment_rnn.tracking import start
 from sentiment_rnn.tracking.names import IDENTITY_TAG, REFUSED_TAG
+from sentiment_rnn.tracking.store import Store, open_store
 from servers import Server, sqlite_server
 from short_runs import ADDING
 from stored_runs import rows, runs_in
@@ -249,15 +251,27 @@ def test_a_run_that_is_deleted_while_it_trains_ends_in_one_line_and_resumes_as_a
     assert rows(client, run) == undisturbed
 
 
-def test_a_server_that_starts_again_between_two_jobs_of_a_sweep_costs_no_job(
-    server: Server, place: tuple[str, str], at_epochs: Callable[[Deeds], None], undisturbed: Rows, tmp_path: Path,
-    ask: Ask,
+@pytest.mark.parametrize("when", ["while one trains", "before the second"])
+def test_a_server_that_starts_again_during_a_sweep_costs_no_job(
+    when: str, server: Server, place: tuple[str, str], at_epochs: Callable[[Deeds], None], undisturbed: Rows,
+    tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     def restart() -> None:
         server.stop(signal.SIGTERM)
         threading.Timer(3, server.start).start()
 
-    at_epochs({5: restart})
+    opened: list[bool] = []
+
+    def open_after_restart(*given: Any, **named: Any) -> Store:
+        opened.append(True)
+        if len(opened) == 2:
+            restart()
+        return open_store(*given, **named)
+
+    if when == "while one trains":
+        at_epochs({5: restart})
+    else:
+        monkeypatch.setattr("sentiment_rnn.engine.train.open_store", open_after_restart)
     said = ask("train", tmp_path, "-m", *TINY, *place, "seed=0,1", "study=restarted").stdout
     assert "waiting for it" in said
     client, runs = runs_on(server, place)

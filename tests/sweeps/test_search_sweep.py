@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
 
-from processes import Refused, environment, run_command, wait_for
+from processes import Ask, Refused, environment, run_command, wait_for
 from stored_runs import runs_in, sweep_in
 
 TRIALS = 20
@@ -121,3 +121,20 @@ def test_a_search_that_cannot_run_is_refused_in_one_line(
 ) -> None:
     assert refused(tmp_path, *SEARCH, override).startswith(line)
     assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_a_search_on_other_reviews_is_another_search(tmp_path: Path, ask: Ask) -> None:
+    command = [one for one in SEARCH if not one.startswith(("hydra.sweeper.trials", "data"))]
+    command += ["hydra.sweeper.trials=1", "data=files", "data.train=reviews.csv", "encoder=bag", *SPACE[:1]]
+
+    def write(word: str) -> None:
+        rows = [f"a {word} film {number},{number % 2}" for number in range(60)]
+        (tmp_path / "reviews.csv").write_text("\n".join(["text,label", *rows]))
+
+    write("good")
+    ask("train", tmp_path, *command)
+    ask("train", tmp_path, *command)
+    assert len(parent_and_trials(tmp_path)[2]) == 1
+    write("fine")
+    ask("train", tmp_path, *command)
+    assert len(parent_and_trials(tmp_path)[2]) == 2

@@ -177,6 +177,10 @@ def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Pat
     assert child().data.tags["sentiment_rnn.pruned"] == "after epoch 2 of 3"
     listed = jobs_of(sweep.store.client.get_run(sweep.run_id))
     assert listed == {5: (child().data.tags["sentiment_rnn.identity"], ["seed=0"])}
+    assert sweep.store.client.get_metric_history(child().info.run_id, "val/loss"), "its curve up to there is recorded"
+    config.tracking.search_trial = None
+    train(config, ["seed=0"])  # asked for by itself
+    assert child().info.status == "FINISHED"
 
 
 def test_the_best_so_far_follows_the_direction() -> None:

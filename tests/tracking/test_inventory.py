@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,12 @@ def test_checkpoints_of_runs_that_finished_or_are_gone_are_superfluous_and_those
     add_run(store, "of nobody")
     (store.checkpoints / "of nobody" / "place.json").unlink()
     assert superfluous(store) == {"finished": "finished", "deleted": "no run of it is in the store"}
+
+
+def test_checkpoints_of_a_run_of_another_experiment_are_not_superfluous(store: Store) -> None:
+    other = replace(store, experiment_id=store.client.create_experiment(f"beside {store.directory}"))
+    add_run(other, "elsewhere", status="KILLED")
+    assert "elsewhere" not in superfluous(store)
 
 
 def test_checkpoints_of_a_run_that_is_trained_now_stay(store: Store) -> None:

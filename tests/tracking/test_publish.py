@@ -61,6 +61,9 @@ def test_a_published_sweep_has_all_that_the_first_store_has_and_is_sent_once(tra
             assert copy.data.tags[PARENT_TAG] == by_identity[None].info.run_id
     assert "0 of 3 runs sent, 3 were there" in ask("publish", trained, "mine", "--to", to).stdout
     assert {run.info.run_id for run in runs_in(tmp_path)[1]} == {run.info.run_id for run in copies}
+    other.set_terminated(by_identity[None].info.run_id, "RUNNING")  # as where it was cut off after the last run
+    ask("publish", trained, "mine", "--to", to)
+    assert other.get_run(by_identity[None].info.run_id).info.status == "FINISHED"
     first, second = (ask("compare", trained, "mine", *more).stdout for more in ((), ("--tracking-uri", to)))
     tables = [text.partition("tables and figure logged")[0] for text in (first, second)]
     assert tables[0] == tables[1]

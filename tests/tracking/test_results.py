@@ -256,3 +256,10 @@ def test_the_runs_of_a_sweep_are_those_of_its_own_experiment(store: Store) -> No
     other = store.client.create_experiment("other", artifact_location=(store.directory / "other").as_uri())
     parent = store.client.get_run(add_sweep(store, "elsewhere", [["seed=0"], ["seed=1"]], experiment=other))
     assert [run.seed for run in results_of(store, parent)] == [0, 1]
+
+
+def test_a_sweep_whose_name_has_both_kinds_of_quotes_is_found(store: Store) -> None:
+    name = """it's "mine" """.strip()
+    sweep = OpenSweep(store, name, [("identity", ["seed=0"])])
+    assert OpenSweep(store, name, [("identity", ["seed=0"])]).run_id == sweep.run_id
+    assert find_sweep(store, name).info.run_id == sweep.run_id

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,7 @@ def test_of_two_runs_of_one_identity_the_first_that_finished_is_returned_and_cou
 def test_a_run_without_a_score_is_settled_for_its_sweep_and_resumed_by_another(
     how: Exception, store: Store, config: RunConfig
 ) -> None:
+    config = replace(config, tracking=replace(config.tracking, search_trial=0))
     settled = break_off(store, config, how)
     with pytest.raises(type(how), match=str(how)):
         finish(store, config)

@@ -32,7 +32,7 @@ def publish_sweep(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from sentiment_rnn.config.tracking import TrackingConfig
-    from sentiment_rnn.tracking.champions import register_best
+    from sentiment_rnn.tracking.champions import check_same_data, register_best
     from sentiment_rnn.tracking.models import check_name
     from sentiment_rnn.tracking.publish import publish
     from sentiment_rnn.tracking.results import find_sweep, finished_runs
@@ -43,6 +43,8 @@ def publish_sweep(arguments: argparse.Namespace) -> None:
     source = opened_store(arguments)
     parent = find_sweep(source, arguments.sweep)
     runs = finished_runs(source, parent)
+    if arguments.register:
+        check_same_data(runs)
     tracking = TrackingConfig(arguments.to, arguments.store, arguments.experiment, system_metrics=False)
     target = open_store(tracking, names=("--store", "--to"))
     done = []

@@ -58,6 +58,19 @@ class Pruning(pl.Callback):
         self.pruned = ""
         """When it was pruned; empty where it was not."""
 
+    def state_dict(self) -> dict[str, str]:
+        """The study, and when it was pruned."""
+        return {"study": self.study.study_name, "pruned": self.pruned}
+
+    def load_state_dict(self, state_dict: dict[str, str]) -> None:
+        """A trial that was killed when it had been pruned stays pruned, in its own search."""
+        if state_dict["study"] == self.study.study_name:
+            self.pruned = state_dict["pruned"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End again."""
+        trainer.should_stop = trainer.should_stop or bool(self.pruned)
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report; on several devices the processes would have to agree, and a trial trains to its end."""
         if trainer.world_size > 1:

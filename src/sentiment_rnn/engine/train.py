@@ -27,9 +27,10 @@ from sentiment_rnn.tasks.job import Job, identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import FINAL, CheckpointFiles, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG, EPOCH_SECONDS, PARAMETERS, PEAK_MEMORY, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.results import Metrics
-from sentiment_rnn.tracking.run import TrackedRun
+from sentiment_rnn.tracking.run import PATIENCE, TrackedRun
 from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
+from sentiment_rnn.tracking.store_errors import until_answered
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -56,7 +57,8 @@ def train(config: RunConfig, overrides: Sequence[str], in_sweep: bool = False) -
     note_default_rate(config)
     if not processes.is_global_zero:
         return take_part(job, processes)
-    store = open_store(config.tracking, checked=in_sweep)
+    # The server may start again between two jobs of a sweep.
+    store = until_answered(lambda: open_store(config.tracking, checked=in_sweep), PATIENCE if in_sweep else 0)
     with Interruption() as interruption, tracked_run(store, config, identity_of(job), overrides, in_sweep) as run:
         processes.broadcast((run.finished, run.resumes_from))
         if run.finished:

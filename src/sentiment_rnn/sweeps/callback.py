@@ -25,6 +25,7 @@ from sentiment_rnn.errors import UserError, unknown_key
 from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.sweeps.launchers import check_devices, check_launcher, jobs_at_once, runs_here, trials_at_once
 from sentiment_rnn.tasks.job import Job, identity_of, job_of
+from sentiment_rnn.tracking.checkpoints import LAST
 from sentiment_rnn.tracking.names import IDENTITY_TAG
 from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, ended_runs, results_of
 from sentiment_rnn.tracking.store import Store, check_store, open_store
@@ -78,7 +79,7 @@ class SweepCallback(Callback):
             if self.dry_run:
                 from sentiment_rnn.sweeps.plan import show_plan  # it loads what shows tables
 
-                show_plan([run], [list(config.hydra.overrides.task)], here=True)
+                show_plan(run.study, [run], [list(config.hydra.overrides.task)], here=True)
                 raise SystemExit(0)
             prepare([run], here=True)
 
@@ -87,6 +88,8 @@ class SweepCallback(Callback):
         with exit_on_user_error():
             check_launcher(config.hydra.launcher)
             jobs, space, trials = plan_of(config)
+            if not jobs:
+                raise UserError("this sweep has no job; a range(…) or a glob(…) of it is empty")
             configs = job_configs(config, jobs)
             check_encoder_keys(config, configs)
             for one in configs:
@@ -98,16 +101,22 @@ class SweepCallback(Callback):
             if self.dry_run:
                 from sentiment_rnn.sweeps.plan import show_plan  # as above
 
-                show_plan(configs, jobs, here, jobs_at_once(config.hydra.launcher, len(jobs)))
+                show_plan(
+                    name_of(config, configs[0].study),
+                    configs,
+                    jobs,
+                    here,
+                    jobs_at_once(config.hydra.launcher, len(jobs)),
+                )
                 raise SystemExit(0)
             store, data = prepare(configs, here)
             study = name_of(config, configs[0].study)
             begun.append(self)
-            if space:
-                self.parent = OpenSweep(store, study, [], trials, _digest([study, *space]))
+            identities = identities_of(configs, data, here)
+            if space:  # what other code or other data scored is no memory of this search
+                self.parent = OpenSweep(store, study, [], trials, _digest([study, *space, *identities]))
                 tell_jobs(config, study, trials_at_once(config.hydra.launcher, config.hydra.sweeper))
                 return
-            identities = identities_of(configs, data, here)
             self.known = dict(zip(identities, configs, strict=True))
             self.parent = OpenSweep(store, study, list(zip(identities, jobs, strict=True)))
             self.jobs = jobs_left(self.parent, identities, jobs)
@@ -270,6 +279,8 @@ def jobs_left(sweep: OpenSweep, identities: list[str], jobs: list[list[str]]) ->
     store = sweep.store
     with store_errors(store.uri, store.experiment, "READ"):
         there = {run.data.tags[IDENTITY_TAG] for run in ended_runs(store, sweep.run)}
+    for identity in there:  # left by a kill just before it was deleted
+        (store.checkpoints / identity / LAST).unlink(missing_ok=True)
     if there:
         log.info("sweep %s: %d of %d runs are there", sweep.run.info.run_name, len(there), sweep.count)
     left = dict(zip(identities, jobs, strict=True))

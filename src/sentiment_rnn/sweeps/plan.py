@@ -7,10 +7,11 @@ from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ARM, RunConfig
 from sentiment_rnn.engine.machine import resolved
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.masking import masked
 from sentiment_rnn.report.tables import Table, new_console, show
 from sentiment_rnn.tasks.job import identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import LAST, load_checkpoint
-from sentiment_rnn.tracking.names import DIVERGED_TAG, EPOCH_SECONDS, PRUNED_TAG
+from sentiment_rnn.tracking.names import DIVERGED_TAG, EPOCH_SECONDS, STUDY_TAG
 from sentiment_rnn.tracking.results import is_finished, result_of, runs_of
 from sentiment_rnn.tracking.store import Store, open_store
 
@@ -24,7 +25,7 @@ class PlannedJob:
 
     overrides: str
     state: str
-    """`finished`, `pruned`, `diverged`, `resumes after epoch 2 of 4`, `trains 4 epochs`, or what is missing."""
+    """`finished`, `diverged`, `resumes after epoch 2 of 4`, `trains 4 epochs`, or what is missing."""
     seconds: float | None
     """About how long it takes; None where no run of its arm is there to tell."""
 
@@ -34,10 +35,13 @@ class PlannedJob:
         return self.state.startswith(("resumes", "trains"))
 
 
-def show_plan(configs: Sequence[RunConfig], jobs: Sequence[Sequence[str]], here: bool, at_once: int = 1) -> None:
+def show_plan(
+    study: str, configs: Sequence[RunConfig], jobs: Sequence[Sequence[str]], here: bool, at_once: int = 1
+) -> None:
     """Print the table of jobs. Nothing is trained, and no run is made.
 
     Args:
+        study: name of the sweep.
         jobs: the overrides of each.
         here: whether they run on this machine.
         at_once: how many run side by side.
@@ -48,7 +52,7 @@ def show_plan(configs: Sequence[RunConfig], jobs: Sequence[Sequence[str]], here:
         store = None
     shared = set.intersection(*map(set, jobs)) if len(jobs) > 1 else set()
     planned = [
-        _planned(store, config, " ".join(one for one in job if one not in shared), here)
+        _planned(store, study, config, " ".join(one for one in job if one not in shared), here)
         for config, job in zip(configs, jobs, strict=True)
     ]
     rows = [
@@ -68,7 +72,7 @@ def show_plan(configs: Sequence[RunConfig], jobs: Sequence[Sequence[str]], here:
     console.print(line, soft_wrap=True)
 
 
-def _planned(store: Store | None, config: RunConfig, overrides: str, here: bool) -> PlannedJob:
+def _planned(store: Store | None, study: str, config: RunConfig, overrides: str, here: bool) -> PlannedJob:
     try:
         source = source_of(config.data) if hasattr(config, "data") else None
         if missing := getattr(source, "missing", ""):
@@ -85,9 +89,8 @@ def _planned(store: Store | None, config: RunConfig, overrides: str, here: bool)
     runs = runs_of(store, [identity])
     if runs and is_finished(runs[0]):
         return PlannedJob(overrides, "finished", None)
-    for tag, state in ((PRUNED_TAG, "pruned"), (DIVERGED_TAG, "diverged")):
-        if any(tag in run.data.tags for run in runs):
-            return PlannedJob(overrides, state, None)
+    if any(DIVERGED_TAG in run.data.tags for run in runs if run.data.tags.get(STUDY_TAG) == masked(study)):
+        return PlannedJob(overrides, "diverged", None)
     done, state = _epochs_done(store, identity), f"trains {epochs} epochs"
     if done is not None:
         state = f"resumes after epoch {done} of {epochs}"

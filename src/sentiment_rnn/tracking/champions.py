@@ -58,11 +58,7 @@ def entrants_of(store: Store, name: str | None, runs: Sequence[RunResult]) -> li
         UserError: they have no name, or read different data, and a validation score says nothing between such runs.
     """
     found = [store.client.get_run(run.run_id) for run in runs]
-    if len({data_digest_of(run) for run in found}) > 1:
-        raise UserError(
-            "--register: these runs read different data, so they cannot share one champion; "
-            "compare and register a sweep for each"
-        )
+    check_same_data(found)
     if name is None:
         known = " and ".join(f"{model} for data={source}" for source, model in DEFAULT_MODELS.items())
         raise UserError(
@@ -70,6 +66,15 @@ def entrants_of(store: Store, name: str | None, runs: Sequence[RunResult]) -> li
             "give --model NAME"
         )
     return found
+
+
+def check_same_data(runs: Sequence[Run]) -> None:
+    """Raise `UserError` where runs read different data: a validation score says nothing between them."""
+    if len({data_digest_of(run) for run in runs}) > 1:
+        raise UserError(
+            "--register: these runs read different data, so they cannot share one champion; "
+            "compare and register a sweep for each"
+        )
 
 
 def register_best(

@@ -144,12 +144,12 @@ class Delivery:
 
     def _check(self, points: Iterable[Point]) -> None:
         """Read the run back; raises `NotRecordedError` where it lacks the last point of a metric."""
-        last: dict[str, tuple[int, float]] = {}
-        for name, value, _, step in points:
+        last: dict[str, tuple[int, int, float]] = {}  # in MLflow's order: by step, then time, then value
+        for name, value, at, step in points:
             if math.isfinite(value) and name not in self.refused:
-                last[name] = max(last.get(name, (step, value)), (step, value))
+                last[name] = max(last.get(name, (step, at, value)), (step, at, value))
         there = {metric.key: (metric.step, metric.value) for metric in self._read().data.to_proto().metrics}
-        for name, (step, value) in last.items():
+        for name, (step, _, value) in last.items():
             found, as_found = there.get(name, (-1, math.nan))
             if found < step or (found == step and not math.isclose(as_found, value)):
                 raise NotRecordedError(f"it answers, and does not have {name}")

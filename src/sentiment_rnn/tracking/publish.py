@@ -10,8 +10,8 @@ from mlflow.entities import DatasetInput, Run
 
 from sentiment_rnn.tracking.delivery import Delivery, Point
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, model_of
-from sentiment_rnn.tracking.names import FOLDER_TAG, IDENTITY_TAG, NOTE_TAG, PARENT_TAG
-from sentiment_rnn.tracking.results import FINISHED, is_finished, jobs_of, runs_of
+from sentiment_rnn.tracking.names import FOLDER_TAG, IDENTITY_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
+from sentiment_rnn.tracking.results import FINISHED, KILLED, RUNNING, is_finished, jobs_of, runs_of, sweeps_called
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep
@@ -41,10 +41,12 @@ def publish(source: Store, parent: Run, runs: list[Run], target: Store) -> Itera
     with store_errors(target.uri, target.experiment, "EDIT", "--to"):
         identities = [run.data.tags[IDENTITY_TAG] for run in runs]
         there = {run.data.tags[IDENTITY_TAG]: run for run in reversed(runs_of(target, identities))}
+        jobs = [*jobs_of(parent).values()]
         waiting = [run for run in runs if not _is_there(run, there)]
-        sweep = OpenSweep(target, str(parent.info.run_name), [*jobs_of(parent).values()]) if waiting else None
+        study = parent.data.tags.get(STUDY_TAG, str(parent.info.run_name))
+        sweep = None if not waiting and _is_whole(target, study, parent) else OpenSweep(target, study, jobs)
         for run in runs:
-            if _is_there(run, there) or sweep is None:
+            if sweep is None or _is_there(run, there):
                 yield Published(str(run.info.run_name), there[run.data.tags[IDENTITY_TAG]].info.run_id, False, {})
             else:
                 yield _copy(source, run, target, there.get(run.data.tags[IDENTITY_TAG]), sweep.run_id)
@@ -52,7 +54,14 @@ def publish(source: Store, parent: Run, runs: list[Run], target: Store) -> Itera
             with tempfile.TemporaryDirectory() as folder:
                 _download_artifacts(source, parent, Path(folder))
                 Delivery(target, sweep.run).files(Path(folder))
-            sweep.close(str(parent.info.status), parent.data.tags.get(NOTE_TAG, ""), parent.data.metrics)
+            status = FINISHED if is_finished(parent) else KILLED
+            sweep.close(status, parent.data.tags.get(NOTE_TAG, ""), parent.data.metrics)
+
+
+def _is_whole(target: Store, study: str, parent: Run) -> bool:
+    """Whether the other store has the parent of these jobs, to its end, which is recorded last."""
+    found = next(iter(sweeps_called(target, study)), None)
+    return found is not None and found.info.status != RUNNING and jobs_of(found) == jobs_of(parent)
 
 
 def _is_there(run: Run, there: dict[str, Run]) -> bool:

@@ -34,6 +34,7 @@ from sentiment_rnn.tracking.names import (
     PARAMETERS,
     PARENT_TAG,
     PREDICTIONS,
+    SEARCH_TAG,
     SHORTEST_ID,
     STUDY_TAG,
     SWEEP_TAG,
@@ -233,10 +234,11 @@ def sweeps_called(store: Store, study: str | None, finished: bool = False) -> li
         finished: look only at sweeps whose jobs have all gone well.
     """
     query = f"tags.`{SWEEP_TAG}` LIKE '%'" + f" and {IS_FINISHED}" * finished
-    if study is not None:
-        quote = '"' if "'" in study else "'"
-        query += f" and tags.`{STUDY_TAG}` = {quote}{study.replace(quote, '')}{quote}"
-    found = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=PAGE)
+    quote = next((quote for quote in "'\"" if study is not None and quote not in study), "")
+    if quote:  # of a name with both kinds of quotes MLflow cannot be asked
+        query += f" and tags.`{STUDY_TAG}` = {quote}{study}{quote}"
+    runs = store.client.search_runs([store.experiment_id], query, order_by=["start_time DESC"], max_results=PAGE)
+    found = [run for run in runs if study is None or run.data.tags.get(STUDY_TAG) == study]
     return sorted(found, key=launched, reverse=True)
 
 
@@ -258,11 +260,12 @@ def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
 
 def jobs_of(parent: Run) -> dict[int, tuple[str, list[str]]]:
     """Identity and overrides of the jobs of a sweep's last launch, by their numbers; none of an earlier version."""
-    count, jobs = jobs_in(parent), {}
+    # A trial that was killed while it was proposed keeps its number, so a search may number more than it counts.
+    count, searches, jobs = jobs_in(parent), bool(parent.data.tags.get(SEARCH_TAG)), {}
     for key, tag in parent.data.tags.items():
         number = key.removeprefix(JOB_TAG)
-        if number != key and number.isdecimal() and int(number) < count and tag:
-            identity, *overrides = tag.splitlines()
+        if number != key and number.isdecimal() and tag and (searches or int(number) < count):
+            identity, *overrides = tag.split("\n")
             jobs[int(number)] = (identity, overrides)
     return dict(sorted(jobs.items()))
 
@@ -278,7 +281,7 @@ def _number(tag: str) -> int:
 
 
 def runs_of(
-    store: Store, identities: Collection[str], finished: bool = False, experiment: str | None = None
+    store: Store, identities: Collection[str], finished: bool = False, experiments: Sequence[str] = ()
 ) -> list[Run]:
     """The runs of some identities: first those that FINISHED, in that order, then the others.
 
@@ -286,6 +289,7 @@ def runs_of(
 
     Args:
         identities: one alone may be the beginning of several, with % behind it.
+        experiments: their ids; none for that of the store.
     """
     beginnings = {f"{identity[:SHARED]}%" for identity in identities} if len(identities) > 1 else set(identities)
     if len(beginnings) > MOST_SEARCHES:
@@ -296,7 +300,7 @@ def runs_of(
         query += f" and {IS_FINISHED}" * finished
         for run in pages(
             lambda token, query=query: store.client.search_runs(  # type: ignore[misc]
-                [experiment or store.experiment_id],
+                [*experiments] or [store.experiment_id],
                 query,
                 max_results=PAGE,
                 order_by=["start_time ASC"],
@@ -374,7 +378,7 @@ def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
         return [run for run in runs if ended(run)]
     identities = dict.fromkeys(identity for identity, _ in jobs_of(parent).values())
     first: dict[str, Run] = {}
-    for run in runs_of(store, identities, not diverged, parent.info.experiment_id):
+    for run in runs_of(store, identities, not diverged, [parent.info.experiment_id]):
         if ended(run):
             first.setdefault(run.data.tags[IDENTITY_TAG], run)
     return [first[identity] for identity in identities if identity in first]

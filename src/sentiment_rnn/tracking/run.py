@@ -99,6 +99,8 @@ class TrackedRun(Logger):
         self._curves: dict[str, dict[int, float]] = {}
         for name, value, at, step in points:
             self._add((str(name), float(value), int(at), int(step)))
+        self._kept = len(self.points)
+        """How many points the last checkpoint holds."""
         last = {(metric.key, metric.step) for metric in run.data.to_proto().metrics}
         self._of_an_end = {(name, step) for name, step in last if step not in self._curves.get(name, {})}
         """Name and step of what an end that broke off has recorded: measured again it would be a second row."""
@@ -204,6 +206,7 @@ class TrackedRun(Logger):
         Raises:
             UserError: the run was deleted in the store.
         """
+        self._kept = count
         if wait and time.monotonic() < self._next_sending:
             return
         try:
@@ -289,6 +292,7 @@ class TrackedRun(Logger):
         try:
             with quick_answers():
                 self._delivery.params(self._params)
+                self._delivery.points(self.points[: self._kept])
                 self._delivery.tags(self._tags | (tags or {}))
                 self._delivery.files(self._artifacts)
                 self.store.client.set_terminated(self.run_id, status)

@@ -125,9 +125,10 @@ def start(
             return TrackedRun(store, run, folder, overrides, sweep)
     for run in runs:
         if run.data.tags.get(STUDY_TAG) == masked(config.study):
-            for tag, error in ((PRUNED_TAG, PrunedError), (DIVERGED_TAG, DivergedError)):
-                if tag in run.data.tags:
-                    raise error(run.data.tags[tag])
+            if DIVERGED_TAG in run.data.tags:
+                raise DivergedError(run.data.tags[DIVERGED_TAG])
+            if PRUNED_TAG in run.data.tags and config.tracking.search_trial is not None:
+                raise PrunedError(run.data.tags[PRUNED_TAG])
     token = _token_of(folder, store)
     mine = next((run for run in runs if run.data.tags.get(FOLDER_TAG) == token), None)
     points = _points_in(folder / LAST)
@@ -137,6 +138,7 @@ def start(
     if mine:
         log.info("run %s: resumed", mine.info.run_id)
         store.client.update_run(mine.info.run_id, status=RUNNING)
+        store.client.set_tag(mine.info.run_id, STUDY_TAG, masked(config.study))
         for tag in {ERROR_TAG, DIVERGED_TAG, PRUNED_TAG} & mine.data.tags.keys():
             store.client.delete_tag(mine.info.run_id, tag)
     else:

@@ -191,8 +191,9 @@ def until_answered(ask: Callable[[], T], patience: float) -> T:
     while True:
         try:
             return ask()
-        except STORE_ERRORS as error:
-            if not is_away(error) or time.monotonic() > deadline:
+        except (UserError, *STORE_ERRORS) as error:  # the first is the one line for one of the others
+            cause = error.__cause__ if isinstance(error, UserError) else error
+            if not isinstance(cause, Exception) or not is_away(cause) or time.monotonic() > deadline:
                 raise
             if not told:
                 minutes = patience / 60

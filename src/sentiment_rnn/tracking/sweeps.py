@@ -11,7 +11,7 @@ from mlflow.utils.time import get_current_time_millis
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.delivery import LONGEST_TAG, MOST_TAGS
+from sentiment_rnn.tracking.delivery import LONGEST_TAG, Delivery
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -57,28 +57,34 @@ class OpenSweep:
         note = f"search of {trials} trials" if trials else f"{self.count} runs"
         now = str(get_current_time_millis())
         tags = {STUDY_TAG: masked(study), NOTE_TAG: note, LAUNCHED_TAG: now, SEARCH_TAG: search, **origin_tags()}
-        listed = {f"{JOB_TAG}{number}": _listed(identity, job) for number, (identity, job) in enumerate(jobs)}
+        tags |= {f"{JOB_TAG}{number}": _listed(identity, job) for number, (identity, job) in enumerate(jobs)}
+        tags[SWEEP_TAG] = str(self.count)
         with store_errors(store.uri, store.experiment, "EDIT"), FileLock(store.directory / ".store.lock"):
             found = next(iter(sweeps_called(store, masked(study))), None)
             if found is None:
                 name = masked(study)[:250]
-                found = store.client.create_run(store.experiment_id, run_name=name, tags=tags | {SWEEP_TAG: "0"})
+                marks = {SWEEP_TAG: "0", STUDY_TAG: masked(study)}
+                found = store.client.create_run(store.experiment_id, run_name=name, tags=marks)
             else:
                 store.client.update_run(found.info.run_id, status=RUNNING)
-            self._send(found, tags | listed | {SWEEP_TAG: str(self.count)})
+            if found.data.tags.get(SEARCH_TAG, "") != search:  # jobs of another search, or of a grid
+                tags = {key: "" for key in found.data.tags if key.startswith(JOB_TAG)} | tags
+            Delivery(store, found).tags(tags)
             store.client.set_experiment_tag(store.experiment_id, f"mlflow.sharedViewState.{VIEW}", view_of(found))
         self.run = found
         """As it is now."""
-        self.run.data.tags.update(tags | listed | {SWEEP_TAG: str(self.count)})
+        self.run.data.tags.update(tags)
         self.run_id = str(found.info.run_id)
 
-    def log_text(self, text: str, name: str) -> None:
-        """A text as the artifact `name`."""
-        self.store.client.log_text(self.run_id, text, name)
-
-    def log_figure(self, figure: "Figure", name: str) -> None:
-        """A picture as the artifact `name`."""
-        self.store.client.log_figure(self.run_id, figure, name)
+    def log_files(self, texts: Mapping[str, str], figures: "Mapping[str, Figure]") -> None:
+        """Artifacts, by their names; a store that does not take them now ends no sweep."""
+        try:
+            for name, text in texts.items():
+                self.store.client.log_text(self.run_id, text, name)
+            for name, figure in figures.items():
+                self.store.client.log_figure(self.run_id, figure, name)
+        except (*STORE_ERRORS, OSError) as error:
+            log.warning("sweep: %s not recorded (%s)", ", ".join([*texts, *figures]), short_reason(error))
 
     def close(self, status: str, text: str = "", metrics: Mapping[str, float] | None = None) -> None:
         """End the parent run with one of MLflow's statuses, and say where its runs can be seen.
@@ -89,7 +95,7 @@ class OpenSweep:
         """
         now = get_current_time_millis()
         points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
-        tags = [RunTag(NOTE_TAG, text)] if text else []
+        tags = [RunTag(NOTE_TAG, text[:LONGEST_TAG])] if text else []
         try:
             with quick_answers():
                 self.store.client.log_batch(self.run_id, points, tags=tags)
@@ -99,11 +105,6 @@ class OpenSweep:
             return
         said = status if status == FINISHED else f"{status}; the same command resumes it"
         log.info("sweep: %s, run %s; %s", said, self.run_id, where_to_look(self.store))
-
-    def _send(self, run: Run, tags: Mapping[str, str]) -> None:
-        items = [RunTag(key, value) for key, value in tags.items()]
-        for first in range(0, len(items), MOST_TAGS):
-            self.store.client.log_batch(run.info.run_id, tags=items[first : first + MOST_TAGS])
 
 
 def view_of(sweep: Run) -> str:

@@ -131,12 +131,11 @@ def _tell(study: optuna.Study, trial: FrozenTrial, found: Any) -> bool:
 
 def _show(sweep: OpenSweep, study: optuna.Study, space: Space, objective: Objective) -> None:
     """Write the table of all trials and the figure into the parent run."""
-    sweep.log_text(_table(study, space, objective), "search/trials.csv")
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     scores = {trial.number: float(trial.value or 0) for trial in complete}
     figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
-    sweep.log_figure(figure, "search/history.png")
+    sweep.log_files({"search/trials.csv": _table(study, space, objective)}, {"search/history.png": figure})
 
 
 def _table(study: optuna.Study, space: Space, objective: Objective) -> str:
