@@ -14,7 +14,7 @@ from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import files_in, log_model, model_of, send_files
-from sentiment_rnn.tracking.names import REFUSED_TAG
+from sentiment_rnn.tracking.names import LONGEST_TAG, REFUSED_TAG
 from sentiment_rnn.tracking.results import FINISHED
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import NO_SERVER, STORE_ERRORS, NotRecordedError, is_refusal, short_reason
@@ -23,8 +23,6 @@ log = logging.getLogger("sentiment_rnn")
 
 MOST_METRICS, MOST_TAGS = 900, 100
 """Limits of MLflow for one request: 1000 values, of them 100 tags or parameters."""
-LONGEST_TAG = 5000
-"""Characters of a tag that older servers of MLflow keep, too."""
 
 Point = tuple[str, float, int, int]
 """Name, value, time [ms since 1970] and step of a metric."""

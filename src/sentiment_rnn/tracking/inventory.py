@@ -101,7 +101,7 @@ def best_of(runs: Sequence[Run]) -> Best | None:
 def entries_of(store: Store) -> list[Entry]:
     """All sweeps and single runs of a store's experiment, the last updated first. Evaluations are no entries.
 
-    The runs of a sweep whose parent was deleted are single ones.
+    Runs that no sweep lists any more are single ones: those of an earlier launch, and of a sweep that was deleted.
     """
     runs = [
         *pages(lambda token: store.client.search_runs([store.experiment_id], "", max_results=PAGE, page_token=token))
@@ -117,7 +117,12 @@ def entries_of(store: Store) -> list[Entry]:
         own = [run for run in trained if run.data.tags.get(PARENT_TAG) == sweep.info.run_id]  # of an earlier version
         entries.append(_entry(store, sweep, first if jobs_in(sweep) else own))
     parents = {sweep.info.run_id for sweep in sweeps}
-    entries += [_entry(store, run, [run]) for run in trained if run.data.tags.get(PARENT_TAG) not in parents]
+    listed = {run.data.tags[IDENTITY_TAG] for entry in entries for run in entry.runs}
+    entries += [
+        _entry(store, run, [run])
+        for run in trained
+        if run.data.tags.get(PARENT_TAG) not in parents or run.data.tags[IDENTITY_TAG] not in listed
+    ]
     return sorted(entries, key=lambda entry: -entry.updated)
 
 
@@ -181,3 +186,5 @@ def is_held(path: Path) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:  # a folder that can only be read
+        return False

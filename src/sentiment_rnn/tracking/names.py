@@ -9,6 +9,9 @@ PROTOCOL_VARIABLE = "SENTIMENT_RNN_PROTOCOL"
 SHORTEST_ID = 8
 """Characters of a run's id that are enough to name it."""
 
+LONGEST_TAG = 5000
+"""Characters of a tag that older servers of MLflow keep, too."""
+
 PARENT_TAG = "mlflow.parentRunId"
 IDENTITY_TAG = "sentiment_rnn.identity"
 """Digest of what decides a run's result (`RunConfig.identity`)."""
@@ -23,7 +26,7 @@ one a line."""
 LAUNCHED_TAG = "sentiment_rnn.launched"
 """Tag of a parent run: when it was last launched, in milliseconds since 1970."""
 SEARCH_TAG = "sentiment_rnn.search"
-"""Tag of a parent run that searches: digest of its space, the name of its journal (`sweeps/search/study.py`)."""
+"""Tag of a parent run that searches: digest of its space, the name of its journal (`engine/pruning.py`)."""
 REFUSED_TAG = "sentiment_rnn.refused"
 """Tag of a run: what the store refused of it, and why."""
 CODE_TAG = "sentiment_rnn.code"

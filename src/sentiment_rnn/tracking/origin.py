@@ -17,14 +17,13 @@ from sentiment_rnn.tracking.names import (
     COMMAND_VARIABLE,
     COMMIT_TAG,
     LIGHTNING_TAG,
+    LONGEST_TAG,
     PROTOCOL_TAG,
     PROTOCOL_VARIABLE,
     TORCH_TAG,
     VERSION_TAG,
 )
 
-LONGEST = 5000
-"""Characters of a tag that older servers of MLflow keep, too."""
 CODE = ("py", "cpp", "h", "yaml", "toml")
 """Endings of files that decide what a run does."""
 
@@ -36,7 +35,7 @@ def origin_tags() -> dict[str, str]:
         TORCH_TAG: version("torch"),
         LIGHTNING_TAG: version("lightning"),
         "mlflow.user": user_name(),
-        "mlflow.source.name": command_line()[:LONGEST],
+        "mlflow.source.name": command_line()[:LONGEST_TAG],
         "mlflow.source.type": "LOCAL",
     }
     if commit := git_commit():

@@ -190,7 +190,8 @@ class TrackedRun(Logger):
     @property
     def next_sample(self) -> int:
         """How many samples of processor and memory it has."""
-        return 1 + max((max(steps) for name, steps in self._curves.items() if name.startswith("system/")), default=-1)
+        known = [*((name, max(steps)) for name, steps in self._curves.items()), *self._of_an_end]
+        return 1 + max((step for name, step in known if name.startswith("system/")), default=-1)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint carries of the run, in plain values."""

@@ -11,12 +11,13 @@ from mlflow.utils.time import get_current_time_millis
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
-from sentiment_rnn.tracking.delivery import LONGEST_TAG, Delivery
+from sentiment_rnn.tracking.delivery import Delivery
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
     JOB_TAG,
     LAUNCHED_TAG,
+    LONGEST_TAG,
     NOTE_TAG,
     PARENT_TAG,
     SEARCH_TAG,
