@@ -47,7 +47,7 @@ def show(console: Console, table: Table) -> None:
     for position, column in enumerate(table.columns):
         entries = [row[position] for row in table.rows if row[position]]
         numbers = all(entry[0].isdigit() or entry[0] in "+-<>≥" for entry in entries)
-        shown.add_column(column, justify="right" if numbers else "left")
+        shown.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in table.rows:
         shown.add_row(*(printable(cell) for cell in row))
     console.print(shown)
