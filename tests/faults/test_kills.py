@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,13 @@ def strike(victim: str, sweep: "subprocess.Popen[bytes]", chance: random.Random)
 
 
 def workers_of(sweep: "subprocess.Popen[bytes]") -> list[psutil.Process]:
-    """The processes in which joblib trains."""
-    children = psutil.Process(sweep.pid).children()
-    return [child for child in children if "loky.backend.popen_loky" in " ".join(child.cmdline())]
+    """The living processes in which joblib trains. A sweep that ends leaves dead ones for a moment."""
+    workers = []
+    for child in psutil.Process(sweep.pid).children():
+        with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "loky.backend.popen_loky" in " ".join(child.cmdline()):
+                workers.append(child)
+    return workers
 
 
 # One job at a time runs in the launcher itself, which is all of its group.
@@ -116,7 +121,8 @@ def test_a_sweep_that_was_killed_at_a_random_moment_ends_as_an_undisturbed_one(
         if victim == "worker":
             wait_for(lambda sweep=sweep: sweep.poll() is not None or len(workers_of(sweep)) == 2)
         time.sleep(chance.uniform(0, seconds * (0.5 if victim == "worker" else 0.9)))
-        if sweep.poll() is not None:
+        if sweep.poll() is not None or (victim == "worker" and not workers_of(sweep)):
+            sweep.wait(60)
             continue
         strike(victim, sweep, chance)
         status, said = sweep.wait(60), (folder / "output").read_text()
