@@ -11,8 +11,10 @@ from sentiment_rnn.engine.interruption import SIGNALS, Interruption
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Put back whatever a test leaves."""
+    """Start from the system's handlers, also under `nohup`, and put back what was there."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
