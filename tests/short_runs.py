@@ -22,7 +22,7 @@ REVIEWS = (
 )  # fmt: skip
 LSTM = (
     *REVIEWS, "encoder=lstm", "encoder.hidden_size=8", "encoder.layers=2", "encoder.dropout=0.3",
-    "encoder.weight_dropout=0.2", "optimizer.average_decay=0.9", "task.adversarial=0.5", "task.virtual=0.5",
+    "task.adversarial=0.5", "task.virtual=0.5",
 )  # fmt: skip
 BAG = (*REVIEWS, "encoder=bag", "pooling=mean")
 ADDING_TASK = ("task=adding", "task.steps=6", "task.batch_size=8", "task.batches=5", "task.test_sequences=32")

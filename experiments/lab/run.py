@@ -55,7 +55,8 @@ def run(
 
     Raises:
         UserError: a name is unknown, or a protocol has changed. Or an override changes what a protocol fixed, and no
-            other folder is given for the results. Nothing has been trained then.
+            other folder is given for the results. Or a sweep that is to be trained is closed. Nothing has been trained
+            then.
     """
     asked = [study.protocol(name) for name in protocols or study.protocols]
     if sweeps:
@@ -69,6 +70,13 @@ def run(
         raise UserError(f"{refused[0]} changes what the protocols of {study.name} fixed; give another --output as well")
     tracking = run_config(*(given for given in overrides if given.startswith("tracking."))).tracking
     check_store(tracking)
+    so_far = results_so_far(study)
+    for sweep in (sweep for protocol in asked for sweep in protocol.sweeps if not sweeps or sweep.name in sweeps):
+        if sweep.closed and (again or not is_measured(sweep, so_far)):
+            raise UserError(
+                f"{sweep.name}: the code of its settings was removed; check out {sweep.closed} to train it, or name "
+                "others with --sweeps"
+            )
     for protocol in asked:
         check_shown(protocol)
         own_module(study, protocol)

@@ -77,6 +77,8 @@ class Sweep:
     """Above 0, the first search in which an arm has a higher score counts alone; the last where it has none."""
     rates_of: Mapping[str, str] = field(default_factory=dict)
     """Arms that take the draw of another arm."""
+    closed: str = ""
+    """Last commit that can train it: the code of its settings has been removed since."""
 
     @property
     def searches(self) -> bool:

@@ -106,7 +106,9 @@ def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str
 
 def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
     """The asked arms that have a learning rate: of a search, by an override or the settings, or of their search
-    that was run."""
+    that was run. None of a closed sweep."""
+    if sweep.closed:
+        return []
     asked = asked_arms(study, sweep, overrides)
     given = any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides)
     if given or sweep.draws or sweep.rated:

@@ -137,7 +137,7 @@ TINY = (
     "overrides",
     [
         ("data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10", "encoder=min_lstm",
-         "trainer.target_score=0.1", "trainer.patience=1", "trainer.tested_epoch=last", "optimizer.average_decay=0.9"),
+         "trainer.target_score=0.1", "trainer.patience=1", "trainer.tested_epoch=last"),
         ("task=language_model", "data=imdb", "encoder=lstm"),
         ("task=adding", "task.steps=6", "task.batch_size=4", "task.batches=2", "task.test_sequences=8", "encoder=rnn"),
     ],

@@ -199,9 +199,10 @@ def test_a_reference_in_what_was_recorded_is_refused_and_not_followed(monkeypatc
     assert "hidden" not in str(refused.value)
 
 
-def test_a_key_of_tracking_that_an_earlier_version_had_is_passed_over() -> None:
+@pytest.mark.parametrize("section", ["tracking", "optimizer"])
+def test_a_recorded_key_that_an_earlier_version_had_is_passed_over(section: str) -> None:
     settings = run_config("tracking.directory=there").settings()
-    settings["tracking"]["model"] = "mine"
+    settings[section]["gone"] = 0.0
     assert recorded(settings).tracking.directory == "there"
 
 

@@ -178,7 +178,6 @@ def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them(
         ("encoder.recurrent_init=uniform", {"bag"}),
         ("encoder.forget_bias=2.5", {"bag", "gru", "rnn"}),
         ("encoder.chrono_steps=9", {"bag", "gru", "rnn"}),
-        ("encoder.weight_dropout=0.5", {"bag"}),
         ("encoder.gradient_steps=9", {"bag"}),
         ("encoder.detach=cell", {"bag", "gru", "rnn"}),
     ],
@@ -198,7 +197,7 @@ def test_a_key_that_an_encoder_has_no_use_for_is_neither_recorded_nor_part_of_it
     ("name", "override", "used"),
     [
         ("lru", "encoder.forget_bias=2.5", False), ("lru", "encoder.gradient_steps=9", True),
-        ("slstm", "encoder.detach=cell", False), ("slstm", "encoder.weight_dropout=0.5", True),
+        ("slstm", "encoder.detach=cell", False), ("slstm", "encoder.gradient_steps=9", True),
     ],
 )  # fmt: skip
 def test_a_shared_key_reaches_an_encoder_with_keys_of_its_own(name: str, override: str, used: bool) -> None:
@@ -275,7 +274,7 @@ def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encod
     "override",
     [
         "optimizer.learning_rate=inf", "optimizer.learning_rate=nan", "optimizer.learning_rate=0",
-        "optimizer.weight_decay=inf", "++optimizer.learning_rates={lstm:inf}", "optimizer.average_decay=1",
+        "optimizer.weight_decay=inf", "++optimizer.learning_rates={lstm:inf}",
         "encoder.recurrent_gain=inf", "trainer.target_score=nan", "task.adversarial=inf",
     ],
 )  # fmt: skip
@@ -341,13 +340,12 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
         "trainer.progress_bar=false", "trainer.threads=1", "tracking.directory=elsewhere",
         "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
         "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}", "embedding.variational=false",
-        "optimizer.average_decay=0", "task.adversarial=0",
+        "task.adversarial=0",
     ]  # fmt: skip
     assert all(identity(override) == base for override in same)
     other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
     other += ["trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8"]
     other += ["embedding.variational=true", "+optimizer.encoder_options.lr=0.001"]
-    other += ["encoder.weight_dropout=0.1", "optimizer.average_decay=0.9", "optimizer.unfreeze_epochs=1"]
     other += ["task.adversarial=5", "task.virtual=5"]
     other += ["tracking.record=results", "trainer.keep_epochs=true"]  # what a run leaves is a part of it
     assert len(

@@ -20,10 +20,10 @@ from stored_runs import last_run, rows, runs_in
 @pytest.mark.parametrize(
     "more",
     [
-        ("optimizer.average_decay=0.9", "trainer.tested_epoch=last"),
+        ("trainer.tested_epoch=last",),
         ("trainer.patience=2", "trainer.epochs=9", "optimizer.learning_rate=1e-30"),
     ],
-    ids=["average", "patience"],
+    ids=["last epoch", "patience"],
 )
 def test_a_run_that_was_interrupted_behind_its_last_epoch_trains_no_further(
     more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

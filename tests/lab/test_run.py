@@ -161,6 +161,27 @@ def test_what_a_protocol_names_and_there_is_not_is_refused_before_anything_is_tr
     assert not (study.folder / PROVENANCE).exists()
 
 
+def test_a_closed_sweep_names_the_commit_that_trains_it_unless_it_is_measured(
+    tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeps = [
+        {"name": name, "arms": ["lstm"], "seeds": 0} | more
+        for name, more in (("gone", {"closed": "abc1234"}), ("here", {"settings": {"optimizer.learning_rate": 1}}))
+    ]
+    study = make_study(tmp_path, {"sweeps": sweeps})
+    store = [f"tracking.directory={tmp_path / 'runs'}"]
+    with pytest.raises(UserError, match="gone: the code of its settings was removed; check out abc1234 to train it"):
+        run(study, [], [], store)
+    assert asked == []
+    run(study, [], ["here"], store)
+    freeze(study, study.protocols["first"])
+    add(study, study.protocols["first"], found({0: 0.5}, "gone"), trained("gone", [0]))
+    run(study, [], [], store)
+    assert [name for name, *_ in asked] == ["here"]
+    with pytest.raises(UserError, match="gone: the code"):
+        run(study, [], ["gone"], store, again=True)
+
+
 def test_a_sweep_of_another_protocol_than_asked_for_is_refused(tmp_path: Path) -> None:
     study = make_study(tmp_path, protocols={
         "first": {"date": "2026-01-02"},

@@ -127,8 +127,8 @@ def test_a_perturbation_has_its_length_however_small_the_gradient_and_none_has_n
 
 
 NOISY = (
-    "encoder=lstm", "encoder.layers=2", "encoder.dropout=0.5", "encoder.weight_dropout=0.5", "embedding.dropout=0.5",
-    "pooling.dropout=0.5", "embedding.word_dropout=0.3",
+    "encoder=lstm", "encoder.layers=2", "encoder.dropout=0.5", "embedding.dropout=0.5", "pooling.dropout=0.5",
+    "embedding.word_dropout=0.3",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sentiment_rnn.config.components import arguments_of, class_named, part_arguments, refuse_missing, typed_part
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.model import DESCRIBING, EncoderConfig
+from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, RunConfig, SequenceConfig, TextConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
@@ -87,9 +88,12 @@ def recorded(settings: Mapping[str, Any]) -> Any:
     try:
         if "${" in str(settings):
             raise ValueError("it holds a reference, and a recorded value is plain")
-        kept = [key.name for key in fields(TrackingConfig) if key.name in settings["tracking"]]
-        tracking = {key: settings["tracking"][key] for key in kept}  # an earlier version had others
-        found, parts = _typed(kind, {**settings, "tracking": tracking})
+        # An earlier version had others.
+        kept = {
+            section: {key.name: settings[section][key.name] for key in fields(known) if key.name in settings[section]}
+            for section, known in {"optimizer": OptimizerConfig, "tracking": TrackingConfig}.items()
+        }
+        found, parts = _typed(kind, {**settings, **kept})
         found.encoder = _recorded_part(EncoderConfig, parts["encoder"])
         if isinstance(found, TextConfig):
             found.data = _recorded_part(DataConfig, parts["data"])

@@ -66,9 +66,6 @@ class EncoderConfig:
     """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
     chrono_steps: int | None = None
     """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: `forget_bias`."""
-    weight_dropout: float | None = None
-    """Probability that an element of the recurrent matrix is zeroed, in all steps of a batch alike (DropConnect; Merity
-    et al. 2018). 0 or null: none."""
     gradient_steps: int | None = None
     """Tokens at a review's end that the gradient reaches; 0 or null: all. Not for a language model, which learns at
     each token."""
@@ -85,7 +82,7 @@ class EncoderConfig:
         at_least(self, "encoder.", hidden_size=1, layers=1, gradient_steps=0)
         if self.chrono_steps:
             at_least(self, "encoder.", chrono_steps=3)
-        probability(self, "encoder.", "dropout", "weight_dropout")
+        probability(self, "encoder.", "dropout")
         one_of(
             self,
             "encoder.",

@@ -37,14 +37,6 @@ class OptimizerConfig:
     """Part of the steps in which the one-cycle rate rises."""
     gradient_clip_norm: float = MISSING
     """Largest norm of the whole gradient; 0 does not clip."""
-    average_decay: float = 0.0
-    """Decay, at each step, of the exponential moving average of the weights (after Polyak & Juditsky 1992) that is
-    validated, chosen and tested in their place: 0.999 averages some 1,000 steps. 0 takes the weights themselves."""
-    unfreeze_epochs: int = 0
-    """Epochs after which a further layer trains, from the top: the head alone, then the encoder's last layer too, …,
-    the embedding at last (gradual unfreezing; Howard & Ruder 2018); in fewer epochs those left never train. 0: all
-    train from the first step."""
-
     draw: int | None = None
     """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits,
     whatever norm is given. Null takes the one in `draws`, or none."""
@@ -61,11 +53,9 @@ class OptimizerConfig:
         for encoder, rate in self.learning_rates.items():
             if not isinstance(rate, int | float) or not 0 < rate < math.inf:
                 refuse(f"optimizer.learning_rates.{encoder}", rate, "a number above 0, whatever the pooling")
-        at_least(self, "optimizer.", weight_decay=0, gradient_clip_norm=0, unfreeze_epochs=0, draw=0)
+        at_least(self, "optimizer.", weight_decay=0, gradient_clip_norm=0, draw=0)
         one_of(self, "optimizer.", schedule=("one_cycle", "constant"))
         fraction(self, "optimizer.", "warmup_fraction")
-        if not 0 <= self.average_decay < 1:
-            refuse("optimizer.average_decay", self.average_decay, "a number of at least 0 and below 1")
         for key in ("draw_learning_rate", "draw_clip_norm"):
             bounds = getattr(self, key)
             if not (len(bounds) == 2 and 0 < bounds[0] < bounds[1] < math.inf):

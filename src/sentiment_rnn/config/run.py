@@ -44,9 +44,6 @@ class RunConfig:
         if not 0 <= self.seed < 2**32:
             refuse("seed", self.seed, "a whole number from 0 to 4294967295")
         one_of(self, "", precision=("auto", "float32", "bfloat16"))
-        if self.optimizer.unfreeze_epochs and self.trainer.devices * self.trainer.nodes > 1:
-            reason = "0 on several devices, which wait for the gradient of every parameter"
-            refuse("optimizer.unfreeze_epochs", self.optimizer.unfreeze_epochs, reason)
 
     @property
     def tags(self) -> dict[str, str]:

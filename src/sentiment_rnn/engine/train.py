@@ -16,12 +16,10 @@ from lightning.pytorch.profilers import SimpleProfiler
 from sentiment_rnn import runtime
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.trainer import TrainerConfig
-from sentiment_rnn.engine.averaging import WeightAverage
 from sentiment_rnn.engine.interruption import Interruption
 from sentiment_rnn.engine.machine import check_device, devices_of, resolved, threads_of
 from sentiment_rnn.engine.resume import LastCheckpoint, ResumePosition
 from sentiment_rnn.engine.stopping import FiniteLoss, Patience, StopAtTargetScore
-from sentiment_rnn.engine.unfreezing import GradualUnfreezing
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tasks.job import Job, identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import FINAL, CheckpointFiles, load_checkpoint
@@ -173,7 +171,7 @@ def build_trainer(
     job: Job, run: TrackedRun | None, interruption: Interruption, first: Sequence[pl.Callback] = ()
 ) -> pl.Trainer:
     """Lightning's trainer for one run; the callbacks `first` come before its own."""
-    settings, objective, optimizer = job.config.trainer, job.objective, job.config.optimizer
+    settings, objective = job.config.trainer, job.objective
     steps = -(-job.batches // (settings.devices * settings.nodes))
     shows_progress = settings.progress_bar and sys.stdout.isatty()
     callbacks: list[pl.Callback] = [
@@ -184,8 +182,7 @@ def build_trainer(
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
-            # A run resumes from its last checkpoint, which has the moments too. An average is in whole ones alone.
-            save_weights_only=not optimizer.average_decay,
+            save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
             auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
@@ -195,10 +192,6 @@ def build_trainer(
         ResumePosition(run),
         FiniteLoss(),
     ]
-    if optimizer.average_decay:
-        callbacks.append(WeightAverage(optimizer.average_decay, "cuda" if settings.accelerator == "gpu" else "cpu"))
-    if optimizer.unfreeze_epochs:
-        callbacks.append(GradualUnfreezing(optimizer.unfreeze_epochs))
     if settings.patience:
         callbacks.append(Patience(objective, settings.patience))
     if settings.target_score is not None:

@@ -1,8 +1,6 @@
 """Code that the LightningModules share: logging a step, clipping the gradient, scheduling the learning rate."""
 
 import functools
-import math
-import re
 from collections.abc import Iterable
 from pkgutil import resolve_name
 from typing import Any, cast
@@ -41,19 +39,6 @@ class TrainingModule(pl.LightningModule):
     def _ordered_parameters(self) -> list[nn.Parameter]:
         """`parameters()`, which walks through all modules, which takes as long as clipping a small net."""
         return list(self.parameters())
-
-    def layers_from_top(self) -> list[list[nn.Parameter]]:
-        """All parameters: those of the head, of each layer of the encoder from the last, and of the embedding.
-
-        The number that a module has in a list of the encoder (`encoder.forwards.1.weight_ih_l0`) says which layer it
-        is. What is in no list counts to the first.
-        """
-        found: dict[float, list[nn.Parameter]] = {}
-        for name, parameter in self.named_parameters():
-            number = re.search(r"\bencoder\.(?:\w+\.(\d+)\.)?", name)
-            height = int(number[1] or 0) if number else -1 if "embedding." in name else math.inf
-            found.setdefault(height, []).append(parameter)
-        return [found[height] for height in sorted(found, reverse=True)]
 
     def own_groups(self) -> list[dict[str, Any]]:
         """Groups of parameters with arguments of the optimizer for them alone, the encoder's where it has some; a task

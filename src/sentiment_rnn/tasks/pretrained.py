@@ -28,7 +28,7 @@ log = logging.getLogger("sentiment_rnn")
 NOT_IN_WEIGHTS = {
     "encoder": (
         "name", "dropout", "recurrent_init", "recurrent_gain", "forget_bias", "chrono_steps",
-        "weight_dropout", "gradient_steps", "detach", "smallest", "largest", "phase",
+        "gradient_steps", "detach", "smallest", "largest", "phase",
     ),
     "embedding": ("dropout", "word_dropout", "variational"),
 }  # fmt: skip

@@ -5,19 +5,14 @@ Sequences are padded, never packed: on a CPU a packed backward pass is quadratic
 hold the weights, and read on a GPU (cuDNN).
 """
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
 from sentiment_rnn.model import recurrence, scan
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, HeadedLayer, Layer, OwnLayer, cell_of
-
-RECURRENT_WEIGHTS = ("weight_hh_l0", "weight_heads")
-"""Names that a layer has for W_h where that is a parameter."""
 
 
 class Recurrent(nn.Module):
@@ -32,16 +27,13 @@ class Recurrent(nn.Module):
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
             `identity`, or `uniform`: PyTorch's, of all weights but for gates whose start has an argument of its own.
         recurrent_gain: what the recurrent weights are multiplied by at first.
-        weight_dropout: probability that an element of a W_h is 0 in training: DropConnect (Wan et al. 2013) on the
-            recurrent matrix (Merity et al. 2018, section 2). One mask holds for all steps of a batch, so the encoder
-            drops the weights before they are read, whichever code reads them.
         gradient_steps: truncated backpropagation, of each review by itself. The gradient reaches its last
             `gradient_steps` tokens, and the state before them counts as a constant. 0: it reaches all.
 
     Raises:
         ValueError: `gradient_steps` with two directions: the backward net reads the last tokens first.
-            `weight_dropout` or `recurrent_gain` without a W_h, or with one that is bound to be orthogonal. Or the class
-            names no cell, or one with `coefficients` and a W_h.
+            `recurrent_gain` without a W_h, or with one that is bound to be orthogonal. Or the class names no cell, or
+            one with `coefficients` and a W_h.
     """
 
     cell: Cell
@@ -61,7 +53,6 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         recurrent_init: str = "orthogonal",
         recurrent_gain: float = 1.0,
-        weight_dropout: float = 0.0,
         gradient_steps: int = 0,
     ) -> None:
         super().__init__()
@@ -74,7 +65,6 @@ class Recurrent(nn.Module):
         self.hidden_size = hidden_size
         self.recurrent_init = recurrent_init
         self.recurrent_gain = recurrent_gain
-        self.weight_dropout = weight_dropout
         self.gradient_steps = gradient_steps
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
@@ -87,10 +77,8 @@ class Recurrent(nn.Module):
         self.dropout = nn.Dropout(dropout)
         for layer in cast(Iterable[AnyLayer], [*self.forwards, *(self.backwards or ())]):
             self.initialize(layer)
-            free = any(name in layer._parameters for name in RECURRENT_WEIGHTS)
-            for key, value, none in (("weight_dropout", weight_dropout, 0), ("recurrent_gain", recurrent_gain, 1)):
-                if value != none and not free:
-                    raise ValueError(f"{key}={value}: expected {none}, since it has no W_h of free elements")
+            if recurrent_gain != 1 and not any(name in layer._parameters for name in ("weight_hh_l0", "weight_heads")):
+                raise ValueError(f"recurrent_gain={recurrent_gain}: expected 1, since it has no W_h of free elements")
 
     def new_layer(self, input_size: int) -> AnyLayer:
         """The weights of one layer in one direction, drawn as PyTorch draws them."""
@@ -109,21 +97,12 @@ class Recurrent(nn.Module):
         for number, layer in enumerate(cast(Iterable[AnyLayer], self.forwards)):
             inputs = states if number == 0 else self.dropout(self.between(states))
             if self.backwards is None or reverse is None:
-                (states,) = self.read([self.with_dropped_weights(layer)], [inputs], stop)
+                (states,) = self.read([layer], [inputs], stop)
             else:
-                both = [self.with_dropped_weights(one) for one in (layer, cast(AnyLayer, self.backwards[number]))]
+                both = [layer, cast(AnyLayer, self.backwards[number])]
                 forward, backward = self.read(both, [inputs, reorder(inputs, reverse)], stop)
                 states = torch.cat([forward, reorder(backward, reverse)], dim=2)
         return states
-
-    def with_dropped_weights(self, layer: AnyLayer) -> AnyLayer:
-        """The layer, in training with a part of its W_h dropped: a copy that shares all other weights."""
-        if not (self.training and self.weight_dropout):
-            return layer
-        found, weights = copy.copy(layer), layer.named_parameters()
-        dropped: Any = {name: dropout(W, self.weight_dropout) for name, W in weights if name in RECURRENT_WEIGHTS}
-        found._parameters = layer._parameters | dropped
-        return found
 
     def gradient_stop(self, lengths: Tensor) -> GradientStop | None:
         """Where the gradient of reviews of `lengths [B]` ends; None: nowhere."""
