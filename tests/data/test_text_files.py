@@ -3,7 +3,6 @@
 import gzip
 import json
 import lzma
-import re
 import subprocess
 import sys
 import tracemalloc
@@ -16,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment_rnn.data import decompression
 from sentiment_rnn.data.text_files import PART, Columns, read_lines, read_rows, rows_of
 from sentiment_rnn.errors import UserError
 
@@ -40,7 +38,7 @@ def texts(path: Path, columns: Columns = LABELLED) -> list[str | None]:
     return [text for rows in read_rows(path, columns) for text in rows.texts]
 
 
-def labels(path: Path) -> list[int]:
+def labels(path: Path) -> list[int | None]:
     return [label for rows in read_rows(path, LABELLED) for label in rows.labels]
 
 
@@ -56,6 +54,10 @@ def labels(path: Path) -> list[int]:
         ("tabs.tsv", "text\tlabel\ngood\t 1 \nbad\t0.0\n"),
         ("lines.jsonl", '{"text": "good", "label": 1}\n\n{"label": false, "text": "bad"}\n'),
         ("UPPER.CSV", "text,label\ngood,1\nbad,0\n"),
+        ("semicolons.csv", "text;label\ngood;1\nbad;0\n"),
+        ("quoted_semicolons.csv", '"text";"label"\n"good";"1"\n"bad";"0"\n'),
+        ("tabs.csv", "text\tlabel\ngood\t1\nbad\t0\n"),
+        ("commas.tsv", "text,label\ngood,1\nbad,0\n"),
     ],
 )
 def test_ways_to_write_the_same_two_rows(write: Write, name: str, content: str) -> None:
@@ -142,11 +144,9 @@ def test_an_identifier_is_the_same_as_a_number_and_a_row_may_have_none(write: Wr
         ("packed.csv", gzip.compress(b"text,label\na,1\n"), "not UTF-8 text"),
         ("torn.csv.gz", gzip.compress(b"text,label\na,1\n" * 99)[:-9], "cannot be read"),
         ("commas.csv", "text,label\ngood, but long,1\n", "line 2: 3 fields, and the header has 2"),
-        ("semicolons.csv", "text;label\ngood;1\n", "its columns are separated by semicolons; expected commas"),
-        ("quoted.csv", '"text";"label"\n"good";"1"\n', "its columns are separated by semicolons; expected commas"),
+        ("semicolons.csv", "review;label\ngood;1\n", "no column text; it has review, label; name another with --text"),
+        ("one_column.csv", "review\nnice, and good\n", "no column text and no column label; it has review; name"),
         ("mixed.tsv", "review, in full\tlabel\na\t1\n", "no column text; it has review, in full, label; name another"),
-        ("tabs.csv", "text\tlabel\ngood\t1\n", "its columns are separated by tabs; expected commas, or a name that"),
-        ("commas.tsv", "text,label\ngood,1\n", "its columns are separated by commas; expected tabs, or a name"),
         ("short.csv", "text,label\ngood\n", "line 2: 1 fields"),
         ("open.csv", 'text,label\n"never closed,1\nb,0\n', "line 2: cannot be read (unexpected end of data)"),
         ("escaped.csv", 'text,label\n"a \\"b\\" c",1\n', "(',' expected after '\"'); double the quotes in quoted"),
@@ -182,28 +182,25 @@ def test_a_row_of_parquet_is_named_by_its_number(tmp_path: Path) -> None:
         labels(path)
 
 
-@pytest.mark.parametrize("name", ["bomb.csv.gz", "bomb.jsonl.gz", "bomb.txt.gz", "long.csv", "long.txt"])
-def test_a_bomb_and_a_text_of_gigabytes_are_refused_in_little_memory(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decompression, "ALLOWED", 2**24)
+def test_texts_with_other_signs_than_the_header_do_not_decide_the_separator(write: Write) -> None:
+    path = write("prose.csv", "id;text;label\n1;well, no, never, not again;0\n2;yes, yes, yes, yes;1\n")
+    assert texts(path) == ["well, no, never, not again", "yes, yes, yes, yes"]
+    assert texts(write("prose.tsv", "text\tit, or not\tlabel\ngood\t;\t1\n")) == ["good"]
+
+
+@pytest.mark.parametrize("name", ["long.csv", "long.txt"])
+def test_a_text_of_gigabytes_is_refused_in_little_memory(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
-    if path.suffix == ".gz":
-        with gzip.open(path, "wb", compresslevel=1) as file:
-            file.write(b"text\n" if "csv" in name else b"")
-            file.writelines([(b'{"text": "a"}' + b" " * 2**16 + b"\n") * 16 for _ in range(40)])
-    else:
-        with path.open("wb") as file:
-            file.write(b"text\n")
-            file.truncate(2**33)  # of zeros, which take no room on the disk
+    with path.open("wb") as file:
+        file.write(b"text\n")
+        file.truncate(2**33)  # of zeros, which take no room on the disk
     tracemalloc.start()
     with pytest.raises(UserError) as refused:
         for _ in read_rows(path, Columns()):
             pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert re.search(r"unpacks to more than 100 times|line 2: longer than 16,777,216 characters", str(refused.value))
-    assert str(refused.value).startswith(str(path))
+    assert str(refused.value).startswith(f"{path}, line 2: longer than 16,777,216 characters")
     assert peak < 2**27
 
 

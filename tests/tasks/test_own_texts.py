@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import random
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -163,3 +164,14 @@ def test_a_model_name_that_mlflow_refuses_is_one_line_before_anything_is_read(tm
     line = refused(tmp_path, "--register", "--model", "mine/2", command="compare")
     assert line.startswith("error: --model mine/2: no name for a registered model; use letters")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_stars_with_semicolons_trains_once_where_the_labels_are_explained(tmp_path: Path, ask: Ask) -> None:
+    stars = "".join(f"{text};{[1, 5][label]}\n" for text, label, _ in reviews()) + "so so;3\n"
+    (tmp_path / "stars.csv").write_text("review;stars\n" + stars)
+    files = ("data.train=stars.csv", "data.text_column=review", "data.label_column=stars", "encoder=bag")
+    for ending in ("", ", which finished before"):
+        done = ask("train", tmp_path, *SMALL, *files, "data.labels={1: negative, 5: positive}")
+        lines = " ".join((done.stdout + done.stderr).split())
+        assert "data.labels: rows of stars.csv with another label, left out: 1" in lines
+        assert re.search(rf"validation [\d.]+, test [\d.]+ \(run \w+{ending}\)", lines)

@@ -80,9 +80,9 @@ class RunConfig:
         return [str(part._target_) for part in (self.task, self.encoder, self.optimizer)]
 
     def settings(self) -> dict[str, Any]:
-        """Every key and value in plain types, as runs record them; the keys that an encoder has no use for are left
-        out."""
-        plain = asdict(self)
+        """Keys, as text, and values in plain types, as runs record them; the keys that an encoder has no use for are
+        left out."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         plain["encoder"] = {key: value for key, value in plain["encoder"].items() if value is not None}
         return plain
 

@@ -2,17 +2,20 @@
 
 `.csv`, `.tsv`, `.jsonl` and `.parquet` have columns by name; `.txt` has one text per line. All but Parquet may be
 compressed (`.csv.gz`). Text is UTF-8, with or without a byte order mark.
+
+Python's own readers of CSV and JSON, not those of pandas: pandas names no line, fills rows that are too short, moves
+columns where rows are too long, renames a second column of one name, and drops halves of characters.
 """
 
 import csv
+import gzip
 import json
-import lzma
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BufferedReader, TextIOWrapper
+from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -20,17 +23,16 @@ from typing import Any, TextIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentiment_rnn.data.decompression import LONGEST_TEXT, Decompressed
 from sentiment_rnn.errors import UserError
 
-LABELS = {
-    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1,
-}  # fmt: skip
+LABELS = {"0": 0, "1": 1, "false": 0, "true": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
+"""Classes (1 positive, 0 negative) by the label, as `label_name` writes it."""
 EXPECTED = "0 or 1, neg or pos, negative or positive, false or true"
 SHOWN = 8
 """Values of a column of labels that are shown where they are no labels."""
-SEPARATORS = {",": ("commas", ".csv"), "\t": ("tabs", ".tsv"), ";": ("semicolons", "")}
-"""Signs between columns: what they are called, and the ending of files that have them."""
+SEPARATORS = (",", "\t", ";")
+LONGEST_TEXT = 2**24
+"""Characters of a line that are read at once; the longest review of IMDb has 14 thousand."""
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 PART = 4096
 """Rows in a part."""
@@ -46,12 +48,16 @@ class Columns:
     """Column that joins rows which belong together, such as an original and its revision."""
     set_by: tuple[str, str, str] = ("--text", "--label", "--id")
     """Options that name the columns on the command line, for messages."""
+    classes: Mapping[str, int | None] | None = None
+    """Class of each label, as `label_name` writes it; other labels have none. None: `LABELS`, and no other label."""
+    classes_set_by: str = ""
+    """Option that gives `classes`, for messages; empty where there is none."""
 
     @property
     def setters(self) -> dict[str, str]:
         """Columns that a file must have, and the option that names each."""
-        given = zip((self.text, self.label, self.identifier), self.set_by, strict=True)
-        return {name: setter for name, setter in given if name is not None}
+        options = zip((self.text, self.label, self.identifier), self.set_by, strict=True)
+        return {name: option for name, option in options if name is not None}
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,8 @@ class Rows:
     """A part of a file."""
 
     texts: list[str | None]
-    labels: list[int]
-    """1 positive, 0 negative; empty where no column was asked for."""
+    labels: Sequence[int | None]
+    """1 positive, 0 negative, None for a label without a class; empty where no column was asked for."""
     identifiers: list[str | None]
     """None for a row that has none; empty where no column was asked for."""
     places: list[str] = field(default_factory=list)
@@ -84,7 +90,7 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
         empty = False
         yield Rows(
             [_text(values[columns.text], path, place) for place, values in part],
-            _labels(part, path, columns.label) if columns.label else [],
+            _labels(part, path, columns) if columns.label else [],
             [_identifier(values[columns.identifier]) for _, values in part] if columns.identifier else [],
             [place for place, _ in part],
         )
@@ -94,8 +100,8 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
 
 def read_lines(lines: Iterable[str], size: int = PART) -> Iterator[Rows]:
     """One text per line, `size` at a time."""
-    given = iter(lines)
-    while part := [line.rstrip("\r\n") for line in islice(given, size)]:
+    lines = iter(lines)
+    while part := [line.rstrip("\r\n") for line in islice(lines, size)]:
         yield Rows(list(part), [], [])
 
 
@@ -120,14 +126,14 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
                 yield from _separated(path, lines, columns, "\t" if suffix == ".tsv" else ",")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot be read ({reason})") from error
 
 
 def _opened(path: Path) -> TextIO:
-    file = BufferedReader(Decompressed(path)) if path.suffix == ".gz" else path.open("rb")
-    return TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    opener = gzip.open if path.suffix == ".gz" else open
+    return cast(TextIO, opener(path, "rt", encoding="utf-8-sig", newline=""))
 
 
 def _lines(path: Path, handle: TextIO) -> Iterator[str]:
@@ -138,14 +144,10 @@ def _lines(path: Path, handle: TextIO) -> Iterator[str]:
         yield line
 
 
-def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: str) -> Iterator[Record]:
+def _separated(path: Path, lines: Iterable[str], columns: Columns, usual: str) -> Iterator[Record]:
     csv.field_size_limit(LONGEST_TEXT)
     first = next(lines := iter(lines), "")
-    for sign, (name, ending) in SEPARATORS.items():
-        names = [part.strip('"') for part in first.rstrip("\r\n").split(sign)]
-        if sign != separator and sign in first and columns.text in names:
-            named = f", or a name that ends in {ending}" if ending else ""
-            raise UserError(f"{path}: its columns are separated by {name}; expected {SEPARATORS[separator][0]}{named}")
+    separator = _separator(first, columns, usual)
     reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     line = 1
     try:
@@ -168,6 +170,17 @@ def _separated(path: Path, lines: Iterable[str], columns: Columns, separator: st
             line = reader.line_num + 1  # of the next row, where a quoted text may span lines
     except csv.Error as error:
         raise UserError(f"{path}, line {line}: cannot be read ({error}); double the quotes in quoted texts") from error
+
+
+def _separator(header: str, columns: Columns, usual: str) -> str:
+    """The sign between the columns: the first at which the columns that are read appear, the usual one before others.
+
+    The standard library's `csv.Sniffer`, and pandas through it, guess from the texts too, and take a letter for it in a
+    file of one column.
+    """
+    names = {sign: next(csv.reader([header], delimiter=sign), []) for sign in (usual, *SEPARATORS)}
+    most = max(names, key=lambda sign: len(names[sign]))
+    return next((sign for sign in names if columns.setters.keys() <= {*names[sign]}), most)
 
 
 def _parquet(path: Path, columns: Columns) -> Iterator[Record]:
@@ -219,20 +232,26 @@ def _identifier(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _labels(part: list[Record], path: Path, column: str) -> list[int]:
-    """The labels of a part."""
-    values = [str(row[column]).strip() for _, row in part]
-    found = [LABELS.get(value.lower()) for value in values]
-    if None not in found:
-        return cast(list[int], found)
-    wrong = found.index(None)
-    where, value = f"{path}, {part[wrong][0]}", values[wrong]
+def label_name(value: Any) -> str:
+    """A label as text: 5, 5.0 and "5" are one label, as are `Good` and `good`."""
+    return str(value).strip().lower().removesuffix(".0")
+
+
+def _labels(part: list[Record], path: Path, columns: Columns) -> list[int | None]:
+    values = [row[cast(str, columns.label)] for _, row in part]
+    classes = columns.classes or LABELS
+    labels = [classes.get(label_name(value)) for value in values]
+    if columns.classes or None not in labels:
+        return labels
+    row = labels.index(None)
+    place, value = f"{path}, {part[row][0]}", str(values[row]).strip()
     if value in ("", "None"):
-        raise UserError(f"{where}: no label; every row needs {EXPECTED}")
-    names = sorted(set(values) - {"", "None"})
+        raise UserError(f"{place}: no label; every row needs {EXPECTED}")
+    names = sorted({str(value).strip() for value in values} - {"", "None"})
+    advice = f"; or say which mean what: {columns.classes_set_by}" if columns.classes_set_by else ""
     raise UserError(
-        f"{where}: its label is {value[:40]!r}; expected two classes, {EXPECTED}; the column {column} has "
-        f"{', '.join(names[:SHOWN])[:200]}"
+        f"{place}: its label is {value[:40]!r}; expected two classes, {EXPECTED}; the column {columns.label} has "
+        f"{', '.join(names[:SHOWN])[:200]}{advice}"
     )
 
 

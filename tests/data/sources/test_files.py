@@ -86,6 +86,34 @@ def test_columns_of_other_names_are_read(read: Read, tmp_path: Path) -> None:
     assert sum(review.label for part in found.values() for review in part) == 20
 
 
+@pytest.mark.parametrize("keys", [(1, 5), ("1", "5"), (1.0, 5.0)], ids=["whole", "text", "decimal"])
+def test_labels_mean_what_is_said_and_rows_with_others_are_left_out_and_counted(
+    files_config: Callable[..., DataConfig], tmp_path: Path, keys: tuple[Any, Any]
+) -> None:
+    path = write(tmp_path / "train.jsonl", 100, label=lambda n: [1, 5, 3, 5.0, "1"][n % 5])
+    test = write(tmp_path / "test.jsonl", 10, "new", label=lambda n: [5, 1, 2, None, " 5 "][n % 5])
+    config = files_config(labels={keys[0]: "negative", keys[1]: "positive"}, test=test)
+    parts = source_of(config).read()
+    positive = {review.text for part in ("train", "validation") for review in parts[part] if review.label}
+    assert positive == {f"text {n}" for n in range(100) if n % 5 in (1, 3)}
+    assert {review.text: review.label for review in parts["test"]} == {
+        f"new {n}": int(n % 5 != 1) for n in range(10) if n % 5 in (0, 1, 4)
+    }
+    assert load_corpus(source_of(config), config).notes[:2] == (
+        f"data.labels: rows of {path} with another label, left out: 20",
+        f"data.labels: rows of {test} with another label, left out: 4",
+    )
+
+
+def test_another_meaning_of_the_labels_is_another_corpus_and_another_run(
+    files_config: Callable[..., DataConfig],
+) -> None:
+    meanings = [None, {0: "negative", 1: "positive"}, {0: "positive", 1: "negative"}]
+    assert len({source_of(files_config(labels=meaning)).fingerprint() for meaning in meanings}) == 3
+    first, _, swapped = (source_of(files_config(labels=meaning)).read() for meaning in meanings)
+    assert [1 - review.label for review in first["test"]] == [review.label for review in swapped["test"]]
+
+
 def test_another_split_seed_holds_other_texts_out(read: Read) -> None:
     first, again, other = (texts(read(validation_fraction=0.5, split_seed=seed)["test"]) for seed in (0, 0, 1))
     assert first == again != other
@@ -188,6 +216,9 @@ def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConf
     ("changes", "said"),
     [
         ({"train": "nowhere.csv"}, "data.train=nowhere.csv: no such file"),
+        ({"labels": {0: "negative"}}, "data.labels={0: negative}: expected labels that mean negative and others that"),
+        ({"labels": {0: "bad", 1: "positive"}}, "'data.labels={1: negative, 5: positive}'"),
+        ({"labels": {4: "negative", 5: "positive"}}, "train.jsonl: no row has a label of data.labels: 4, 5"),
         ({"test": "nowhere.csv"}, "data.test=nowhere.csv: no such file"),
         ({"validation_fraction": 1.0}, "data.validation_fraction=1.0: expected a fraction between 0 and 1"),
         ({"test_fraction": 0.0}, "data.test_fraction=0.0: expected a fraction between 0 and 1"),
@@ -219,10 +250,13 @@ def test_too_few_texts_to_hold_some_out_are_refused_in_one_line(count: int, read
     ("columns", "said"),
     [
         ({"label": lambda n: 1}, "data.train: all 29 texts are positive; expected both labels"),
+        ({"label": lambda n: n % 6}, "line 3: its label is '2'; expected two classes, 0 or 1, neg or pos, negative or "
+         "positive, false or true; the column label has 0, 1, 2, 3, 4, 5; or say which mean what: "
+         "'data.labels={1: negative, 5: positive}'"),
         ({"text": lambda n: " " if n == 4 else f"text {n}"}, "train.jsonl, line 5: no text; every row needs one"),
         ({"product": lambda n: None if n == 4 else n}, "train.jsonl, line 5: no product; every row needs one"),
     ],
-)
+)  # fmt: skip
 def test_rows_that_do_not_fit_are_refused_in_one_line(
     read: Read, tmp_path: Path, columns: dict[str, Callable[[int], Any]], said: str
 ) -> None:

@@ -1,18 +1,20 @@
 """Labelled texts of one's own, from files with columns: `.csv`, `.tsv`, `.jsonl`, `.parquet`."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sentiment_rnn.config.bounds import at_least, fraction
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
-from sentiment_rnn.data.text_files import Columns, read_rows
+from sentiment_rnn.data.text_files import LABELS, Columns, label_name, read_rows
 from sentiment_rnn.errors import UserError
 
 COLUMN_KEYS = ("data.text_column", "data.label_column", "data.group_column")
+LABELS_EXAMPLE = "'data.labels={1: negative, 5: positive}'"
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,35 @@ class Files:
     """Part of all texts held out to test on, where there is no file of them."""
     split_seed: int
     """Seed of these choices; not the run's seed, so that all runs share one split."""
+    labels: dict[Any, str] | None = None
+    """What the labels mean, {1: negative, 5: positive} say; rows with other labels are left out. Null: as for
+    `label_column`."""
+    left_out: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
+    """Rows that `read` left out, since `labels` does not have their label, by the part of the corpus."""
 
     places: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
     def __post_init__(self) -> None:
         fraction(self, "data.", "validation_fraction", "test_fraction")
         at_least(self, "data.", split_seed=0)
+        if self.labels is not None and {*self._classes.values()} != {0, 1}:
+            shown = ", ".join(f"{label}: {meaning}" for label, meaning in self.labels.items())
+            raise UserError(
+                f"data.labels={{{shown}}}: expected labels that mean negative and others that mean positive, as in "
+                f"{LABELS_EXAMPLE}"
+            )
         for key, path in self._paths.items():
             if not path.is_file():
                 raise UserError(f"data.{key}={path}: no such file; expected .csv, .tsv, .jsonl or .parquet")
+
+    def check(self) -> None:
+        """Read the first rows of each file: whether it has the columns, and labels that are known.
+
+        Raises:
+            UserError: as `read`, for these rows.
+        """
+        for part, path in self._paths.items():
+            next(read_rows(path, self._columns(part)))
 
     def fingerprint(self) -> str:
         """Digest of the files' content and of how they are read."""
@@ -61,6 +83,7 @@ class Files:
             UserError: a file cannot be read, lacks a column or a group, or has a label that is none. Or it has too few
                 texts to hold some out, or one part has a single label only.
         """
+        self.left_out.clear()
         parts = {part: self._reviews(part, path) for part, path in self._paths.items()}
         if not self.test:
             parts["train"], parts["test"] = self._held_out(parts["train"], "test")
@@ -71,49 +94,66 @@ class Files:
         return {part: parts[part] for part in ("train", "validation", "test")}
 
     def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
-        """Remarks on texts held out of the training file, and on texts that are in two parts."""
-        sizes = {part: len(found) for part, found in reviews.items()}
-        what = f"whole groups of {self.group_column}" if self.group_column else "texts"
+        """Remarks on rows that are left out, on texts held out of the training file, and on texts in two parts."""
+        sizes = {part: len(texts) for part, texts in reviews.items()}
+        lines = [
+            f"data.labels: rows of {self._paths[part]} with another label, left out: {count:,}"
+            for part, count in self.left_out.items()
+        ]
+        kind = f"whole groups of {self.group_column}" if self.group_column else "texts"
         total = sum(size for part, size in sizes.items() if part == "train" or part not in self._paths)
-        found = []
         for part in ("test", "validation"):
             if part in self._paths:
                 continue
-            found.append(
+            lines.append(
                 f"data=files: no data.{part}, so {sizes[part]} of {total} texts of {self.train} are held out for it "
-                f"({what})"
+                f"({kind})"
             )
             total -= sizes[part]
         known = {normalized(review.text) for review in reviews["train"]}
         for part, where in (("validation", "train"), ("test", "train or validation")):
             if count := sum(normalized(review.text) in known for review in reviews[part]):
-                found.append(
+                lines.append(
                     f"data=files: {count} of {sizes[part]} {part} texts are in {where} too; the {part} score reads too "
                     "high"
                 )
             known |= {normalized(review.text) for review in reviews[part]}
-        return found
+        return lines
 
     @property
     def _paths(self) -> dict[str, Path]:
-        given = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {part: Path(path).expanduser() for part, path in given.items() if path is not None}
+        paths = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {part: Path(path).expanduser() for part, path in paths.items() if path is not None}
+
+    @property
+    def _classes(self) -> dict[str, int | None]:
+        return {label_name(label): LABELS.get(label_name(meaning)) for label, meaning in (self.labels or {}).items()}
+
+    def _columns(self, part: str) -> Columns:
+        group_column = self.group_column if part == "train" else None  # of no other file a part is held out
+        return Columns(
+            self.text_column, self.label_column, group_column, COLUMN_KEYS, self._classes or None, LABELS_EXAMPLE
+        )
 
     def _reviews(self, part: str, path: Path) -> list[Review]:
         reviews: list[Review] = []
-        group_column = self.group_column if part == "train" else None  # of no other file a part is held out
-        columns = Columns(self.text_column, self.label_column, group_column, COLUMN_KEYS)
+        columns = self._columns(part)
         for rows in read_rows(path, columns):
             groups = rows.identifiers or [None] * len(rows.texts)
             for place, text, label, group in zip(rows.places, rows.texts, rows.labels, groups, strict=True):
+                if label is None:
+                    self.left_out[part] += 1
+                    continue
                 name = f"{part}/{len(reviews) + 1}"
                 if not (text and text.strip()):
                     raise UserError(f"{path}, {place}: no text; every row needs one")
-                if group_column and group is None:
+                if columns.identifier and group is None:
                     raise UserError(
-                        f"{path}, {place}: no {group_column}; every row needs one, or leave data.group_column out"
+                        f"{path}, {place}: no {columns.identifier}; every row needs one, or leave data.group_column out"
                     )
                 reviews.append(Review(text, label, rating=0, group=group or normalized(text), name=name))
+        if not reviews:
+            raise UserError(f"{path}: no row has a label of data.labels: {', '.join(map(str, self.labels or ()))}")
         return reviews
 
     def _check_labels(self, part: str, reviews: list[Review]) -> None:
