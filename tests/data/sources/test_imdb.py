@@ -1,5 +1,6 @@
 """The Large Movie Review Dataset: what is read, and what is refused."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -7,7 +8,6 @@ import os
 import re
 import shutil
 import tarfile
-import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ from proxies import reply, serving
 from sentiment_rnn.config.components import part_arguments
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
-from sentiment_rnn.data import decompression
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.review import SPLITS, Review
@@ -330,24 +329,20 @@ def test_a_corpus_of_another_size_is_refused_and_its_folder_and_counts_named(
     assert "data.verify=false" in message
 
 
-@pytest.mark.parametrize("member", ["../evil.txt", "aclImdb/../../evil.txt", "{absolute}/evil.txt"])
-def test_a_member_outside_the_archive_is_refused_and_nothing_written(
+@pytest.mark.parametrize("member", ["../evil.txt", "{absolute}/evil.txt", "../../train/neg/77_1.txt"])
+def test_a_member_outside_the_archive_is_written_nowhere(
     imdb_folder: Path, imdb_config: Config, tmp_path: Path, member: str
 ) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    name = member.format(absolute=outside)
+    name = member.format(absolute=tmp_path / "outside")
     archive = pack(imdb_folder, tmp_path / "evil.tar", "w")
+    before = set(tmp_path.parent.rglob("*"))
     with tarfile.open(archive, "a") as tar:
         entry = tarfile.TarInfo(name)
         entry.size = 4
         tar.addfile(entry, io.BytesIO(b"evil"))
-    message = refusal(imdb_config(archive=str(archive), verify=False))
-    assert str(archive) in message
-    assert repr(name) in message
-    assert "outside the archive" in message
-    assert not list(tmp_path.rglob("evil.txt"))
-    assert not Path("../evil.txt").exists()
+    with contextlib.suppress(UserError):
+        source_of(imdb_config(archive=str(archive), verify=False)).read()
+    assert set(tmp_path.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -365,15 +360,7 @@ def test_an_archive_without_one_sentiment_is_refused(imdb_folder: Path, imdb_con
     assert "expected train/ and test/" in message
 
 
-@pytest.mark.parametrize("text", ["", "  \n\t ", "\u00a0\u2003"])
-def test_a_review_without_text_is_refused(imdb_folder: Path, imdb_config: Config, text: str) -> None:
-    (imdb_folder / "test" / "neg" / "17_2.txt").write_text(text, encoding="utf-8")
-    message = refusal(imdb_config(archive=str(imdb_folder), verify=False))
-    assert f"{imdb_folder}: test/neg/17_2.txt is empty" in message
-    assert "every review needs text" in message
-
-
-@pytest.mark.parametrize("text", ["<br /><br />", '"', ";"])
+@pytest.mark.parametrize("text", ["", "  \n\t ", "\u00a0\u2003", "<br /><br />", '"', ";"])
 def test_a_review_without_a_token_is_refused(imdb_folder: Path, imdb_config: Config, text: str) -> None:
     (imdb_folder / "train" / "pos" / "3_9.txt").write_text(text, encoding="utf-8")
     message = refusal(imdb_config(archive=str(imdb_folder), verify=False))
@@ -384,22 +371,21 @@ def test_a_review_without_a_token_is_refused(imdb_folder: Path, imdb_config: Con
 def test_a_review_in_another_encoding_is_refused(imdb_folder: Path, imdb_config: Config) -> None:
     (imdb_folder / "train" / "pos" / "5_9.txt").write_bytes("An exposé".encode("latin-1"))
     message = refusal(imdb_config(archive=str(imdb_folder), verify=False))
-    assert f"{imdb_folder}: train/pos/5_9.txt is not UTF-8 (byte 8)" in message
-    assert "expected UTF-8" in message
+    assert f"{imdb_folder}: train/pos/5_9.txt: expected UTF-8 text" in message
+    assert "position 8" in message
 
 
 def test_a_review_without_a_film_is_refused(imdb_folder: Path, imdb_config: Config) -> None:
     films = imdb_folder / "test" / "urls_neg.txt"
     films.write_text("".join(films.read_text().splitlines(keepends=True)[:30]))
     message = refusal(imdb_config(archive=str(imdb_folder), verify=False))
-    assert f"{imdb_folder}: test/urls_neg.txt names no film for test/neg/30_2.txt" in message
-    assert "expected a line an ID" in message
+    assert f"{imdb_folder}: test/neg/30_2.txt: expected UTF-8 text, and its film in line 31 of test/urls_neg" in message
 
 
 def test_a_folder_without_its_list_of_films_is_refused(imdb_folder: Path, imdb_config: Config) -> None:
     (imdb_folder / "train" / "urls_pos.txt").unlink()
     message = refusal(imdb_config(archive=str(imdb_folder), verify=False))
-    assert f"{imdb_folder}: train/urls_pos.txt names no film for train/pos/0_9.txt" in message
+    assert f"{imdb_folder}: train/pos/0_9.txt: expected UTF-8 text, and its film in line 1 of train/urls_pos" in message
 
 
 @pytest.mark.parametrize(
@@ -491,13 +477,13 @@ def published(imdb_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return imdb_folder
 
 
-@pytest.mark.parametrize("form", ["archive", "folder", "unverified"])
+@pytest.mark.parametrize("form", ["archive", "folder"])
 @pytest.mark.parametrize("change", [{}, {"split_seed": 1}, {"vocabulary_size": 20}])
 def test_once_the_published_corpus_was_prepared_no_command_needs_its_archive(
     published: Path, imdb_config: Config, tmp_path: Path, form: str, change: dict[str, Any]
 ) -> None:
     given = published if form == "folder" else pack(published, tmp_path / "given.tar.gz")
-    before = imdb_config(archive=str(given), verify=form != "unverified")
+    before = imdb_config(archive=str(given))
     first = load_corpus(source_of(before), before)
     shutil.rmtree(published)
     (tmp_path / "given.tar.gz").unlink(missing_ok=True)
@@ -553,17 +539,14 @@ def test_another_corpus_of_the_layout_is_not_kept(imdb_folder: Path, imdb_config
     assert not (Path(config.directory) / imdb.KEPT).exists()
 
 
-def test_kept_reviews_that_are_damaged_are_removed_with_a_line(
-    published: Path, imdb_config: Config, caplog: pytest.LogCaptureFixture
-) -> None:
-    config = imdb_config(archive=str(published))
-    source_of(config).read()
-    kept = Path(config.directory) / imdb.KEPT
+def test_kept_reviews_that_are_damaged_are_refused_by_their_path(published: Path, imdb_config: Config) -> None:
+    source_of(imdb_config(archive=str(published))).read()
+    kept = Path(imdb_config().directory) / imdb.KEPT
     kept.write_bytes(kept.read_bytes()[:1000])
-    with pytest.raises(UserError, match="could not be downloaded"):
+    with pytest.raises(UserError, match=f"{kept}: not a whole archive"):
         source_of(imdb_config()).read()
-    assert f"{kept}: damaged (" in caplog.text
-    assert source_of(config).read()
+    kept.unlink()
+    assert source_of(imdb_config(archive=str(published))).read()
     assert kept.exists()
 
 
@@ -579,45 +562,40 @@ def add(tar: tarfile.TarFile, name: str, content: bytes = b"Another text.", **he
     tar.addfile(member, io.BytesIO(content) if member.isreg() else None)
 
 
-STRANGE: dict[str, tuple[tuple[str, dict[str, Any]], str]] = {
-    "hard link": (
-        ("train/pos/40_9.txt", {"type": tarfile.LNKTYPE, "linkname": "aclImdb/train/pos/1_9.txt", "size": 0}),
-        "member 'aclImdb/train/pos/40_9.txt' is a link or no file; expected a review",
-    ),
-    "symbolic link": (
-        ("train/urls_pos.txt", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd", "size": 0}),
-        "member 'aclImdb/train/urls_pos.txt' is a link or no file; expected a review",
-    ),
-    "second rating": (
-        ("train/pos/3_8.txt", {}),
-        "'aclImdb/train/pos/3_8.txt' is a second review 3 of train/pos/, beside one with the rating 9",
-    ),
-    "second copy": (("train/pos/3_9.txt", {}), "'aclImdb/train/pos/3_9.txt' is a second review 3 of train/pos/"),
-    "second list": (("train/urls_pos.txt", {}), "is a second list of films for train/pos/"),
-    "rating": (("train/pos/40_999.txt", {}), "'aclImdb/train/pos/40_999.txt' has the rating 999; expected 0 to 10"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("member", "said"), STRANGE.values(), ids=STRANGE)
-def test_a_member_that_would_drop_or_replace_a_review_is_refused_by_name(
-    member: tuple[str, dict[str, Any]], said: str, imdb_folder: Path, imdb_config: Config, tmp_path: Path
+def test_a_hard_link_in_an_archive_is_the_review_that_it_links_to(
+    imdb_folder: Path, imdb_config: Config, tmp_path: Path
 ) -> None:
-    archive = pack(imdb_folder, tmp_path / "some.tar", "w")
+    archive = pack(imdb_folder, tmp_path / "linked.tar", "w")
     with tarfile.open(archive, "a") as tar:
-        add(tar, member[0], **member[1])
-    message = refusal(imdb_config(archive=str(archive), verify=False))
-    assert message.startswith(f"{archive}: ")
-    assert said in message
+        add(tar, "test/pos/3_10.txt", type=tarfile.LNKTYPE, linkname="aclImdb/test/pos/3_9.txt", size=0)
+    texts = [review.text for review in source_of(imdb_config(archive=str(archive), verify=False)).read()["test"]]
+    assert (len(texts), len(set(texts))) == (81, 80)
 
 
-def test_two_ratings_of_an_id_in_a_folder_are_refused(imdb_folder: Path, imdb_config: Config) -> None:
+def test_a_list_of_films_that_links_out_of_the_archive_is_refused(
+    imdb_folder: Path, imdb_config: Config, tmp_path: Path
+) -> None:
+    archive = pack(imdb_folder, tmp_path / "linked.tar", "w")
+    with tarfile.open(archive, "a") as tar:
+        add(tar, "train/urls_pos.txt", type=tarfile.SYMTYPE, linkname="/etc/passwd", size=0)
+    assert "not a whole archive" in refusal(imdb_config(archive=str(archive), verify=False))
+
+
+def test_two_ratings_of_an_id_are_two_reviews(imdb_folder: Path, imdb_config: Config) -> None:
     (imdb_folder / "test" / "neg" / "3_1.txt").write_text("Another text.")
-    assert "second review 3 of test/neg/" in refusal(imdb_config(archive=str(imdb_folder), verify=False))
+    reviews = source_of(imdb_config(archive=str(imdb_folder), verify=False)).read()["test"]
+    assert [review.name for review in reviews][3:5] == ["test/neg/3_1", "test/neg/3_2"]
 
 
-def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(imdb_folder: Path, imdb_config: Config) -> None:
+def test_a_rating_beyond_ten_is_refused(imdb_folder: Path, imdb_config: Config) -> None:
+    (imdb_folder / "test" / "neg" / "3_999.txt").write_text("Another text.")
+    message = refusal(imdb_config(archive=str(imdb_folder), verify=False))
+    assert "rating 999, name 'test/neg/3_999'; expected label 0 or 1, a whole rating from 0 to 10" in message
+
+
+def test_a_pipe_in_the_folder_is_not_waited_for(imdb_folder: Path, imdb_config: Config) -> None:
     os.mkfifo(imdb_folder / "test" / "neg" / "40_1.txt")
-    assert "40_1.txt: no regular file" in refusal(imdb_config(archive=str(imdb_folder), verify=False))
+    assert len(source_of(imdb_config(archive=str(imdb_folder), verify=False)).read()["test"]) == 80
 
 
 def test_an_archive_that_is_compressed_twice_is_refused(imdb_folder: Path, imdb_config: Config, tmp_path: Path) -> None:
@@ -625,33 +603,3 @@ def test_an_archive_that_is_compressed_twice_is_refused(imdb_folder: Path, imdb_
     twice = tmp_path / "twice.tar.gz"
     twice.write_bytes(gzip.compress(once.read_bytes()))
     assert "not a whole archive" in refusal(imdb_config(archive=str(twice), verify=False))
-
-
-BOMBS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "review": ("train/pos/40_9.txt", {}, "40_9.txt' has 8,589,934,592 bytes; expected a review"),
-    "name": ("train/long", {"type": tarfile.GNUTYPE_LONGNAME}, "unpacks to more than 100 times its"),
-    "another file": ("imdbEr.txt", {}, "unpacks to more than 100 times its"),
-}
-
-
-@pytest.mark.parametrize(("name", "header", "said"), BOMBS.values(), ids=BOMBS)
-def test_an_archive_that_unpacks_to_gigabytes_is_refused_in_little_memory(
-    name: str, header: dict[str, Any], said: str, imdb_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decompression, "ALLOWED", 2**24)
-    member = tarfile.TarInfo(f"aclImdb/{name}")
-    member.size = 2**33
-    for key, value in header.items():
-        setattr(member, key, value)
-    archive = tmp_path / "bomb.tar.gz"
-    with gzip.open(archive, "wb", compresslevel=1) as file:
-        file.write(member.tobuf(tarfile.GNU_FORMAT))
-        for _ in range(40):
-            file.write(b"a" * 2**20)
-    tracemalloc.start()
-    message = refusal(imdb_config(archive=str(archive), verify=False))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert message.startswith(f"{archive}: ")
-    assert said in message
-    assert peak < 2**26

@@ -6,34 +6,26 @@ The published reviews are kept in `data.directory`, so that no later command nee
 
 import hashlib
 import io
-import logging
 import lzma
-import os
 import re
-import stat
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
 from sentiment_rnn.config.bounds import at_least, fraction
-from sentiment_rnn.data.decompression import LONGEST_TEXT, Decompressed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.whole_files import whole
 
-log = logging.getLogger("sentiment_rnn")
-
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
 KEPT = "aclImdb_labelled.tar.gz"
 """The published reviews with labels, as `data.directory` keeps them: all that another split or tokenizer needs."""
-
-HIGHEST_RATING = 10
 
 # The published texts of each folder, in order of their ID: number, bytes, SHA-256 of them joined.
 PUBLISHED = {
@@ -48,12 +40,16 @@ UNLABELLED = {
     "train/unsup": (50_000, 66_506_794, "3bb948a7f950eead0ef4b2febdb2f00787cb18428234c4b954fc91cab18aefe7"),
 }
 
-_REVIEW = re.compile(r"(?:^|/)((?:train|test)/(?:neg|pos|unsup))/(\d{1,9})_(\d{1,9})\.txt$")
-_FILMS = re.compile(r"(?:^|/)(train|test)/urls_(neg|pos|unsup)\.txt$")
+_FILE = re.compile(r"(?:^|/)(train|test)/(?:(neg|pos|unsup)/(\d{1,9})_(\d{1,9})|urls_(neg|pos|unsup))\.txt$")
+"""A review, `train/neg/12_3.txt`, by its ID and rating; or a list of films, `train/urls_neg.txt`."""
 _FILM_ID = re.compile(r"/(tt\d+)")
 
-Texts = dict[str, dict[int, tuple[int, bytes]]]
-"""Folder (`train/neg`) → review's ID → its rating and UTF-8 text."""
+Texts = dict[str, dict[tuple[int, int], bytes]]
+"""Folder (`train/neg`) → a review's ID and rating → its UTF-8 text."""
+Place = tuple[str, tuple[int, int] | None]
+"""Folder, and a review's ID and rating there; None for the folder's list of films."""
+Films = dict[str, list[str]]
+"""Folder → the film of each ID."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +89,7 @@ class Imdb:
         settings = (str(path.resolve()), missing, self.verify, self.validation_fraction, self.split_seed)
         digest = hashlib.sha256(repr(settings).encode())
         for file in files:
-            try:
-                status = file.stat()
-            except OSError as error:
-                raise UserError(f"{file}: cannot be read ({error.strerror}); expected a review's text") from error
+            status = file.stat()
             digest.update(f"{file.relative_to(path.parent)} {status.st_size} {status.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
@@ -104,28 +97,17 @@ class Imdb:
         """Train, validation (by film, from train) and test.
 
         Raises:
-            UserError: the archive is damaged, has members outside itself, lacks a folder, has an empty or
-                undecodable review, or (with `verify`) is not the published corpus.
+            UserError: the archive is damaged, lacks a folder, has a review that is not UTF-8 or has no film, or (with
+                `verify`) is not the published corpus.
+            OSError: a file cannot be read.
         """
         path = self._path()
-        try:
-            texts, films = _collect(path, PUBLISHED)
-            differs = _difference(texts, PUBLISHED)
-            if differs and (self.verify or path == self._kept):
-                raise UserError(
-                    f"{path}: {differs}; get a fresh copy, or set data.verify=false if it is meant to differ"
-                )
-        except UserError as error:
-            if path != self._kept or not os.access(path, os.R_OK):
-                raise
-            log.warning("%s: damaged (%s), so it is removed", path, error)
-            path.unlink()
-            return self.read()
+        texts, films = self._collected(path, PUBLISHED)
         train, test = (
             _reviews(path, {f"{split}/neg": 0, f"{split}/pos": 1}, texts, films) for split in ("train", "test")
         )
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
-        if self.archive and not differs and not self._kept.exists():  # what was downloaded stays
+        if self.archive and self.verify and not self._kept.exists():  # what was downloaded stays
             with suppress(OSError):  # what is written next says that a disk is full
                 _keep(self._kept, texts, films)
         return {"train": train, "validation": validation, "test": test}
@@ -138,22 +120,20 @@ class Imdb:
             UserError: as `read`; or there are none.
         """
         path = self._path() if self.archive else download(Path(self.directory))  # what is kept has labels
-        texts, films = _collect(path, UNLABELLED)
-        if self.verify and (differs := _difference(texts, UNLABELLED)):
-            raise UserError(f"{path}: {differs}; get a fresh copy, or set data.verify=false if it is meant to differ")
-        found = _reviews(path, {"train/unsup": 0}, texts, films)
+        texts, films = self._collected(path, UNLABELLED)
+        unlabelled = _reviews(path, {"train/unsup": 0}, texts, films)
         validation, test = reviews["validation"], reviews["test"]
         tested, validated = {review.text for review in test}, {review.text for review in validation}
         watched = {review.group for review in validation}
-        new = [review for review in found if review.text not in tested]
+        new = [review for review in unlabelled if review.text not in tested]
         kept = [review for review in new if review.text not in validated and review.group not in watched]
         left = {review.group for review in kept}
         shared = len(left & {review.group for review in test})
-        copies, others = len(found) - len(new), len(new) - len(kept)
+        copies, others = len(unlabelled) - len(new), len(new) - len(kept)
         note = (
-            f"data=imdb: {len(kept):,} of {len(found):,} texts of train/unsup are read: {copies:,} are in test too "
-            f"and {others:,} in validation, the text or its film; of {len(left):,} films that are left, {shared:,} are "
-            f"in test ({100 * shared / max(1, len(left)):.1f} %)"
+            f"data=imdb: {len(kept):,} of {len(unlabelled):,} texts of train/unsup are read: {copies:,} are in test "
+            f"too and {others:,} in validation, the text or its film; of {len(left):,} films that are left, {shared:,} "
+            f"are in test ({100 * shared / max(1, len(left)):.1f} %)"
         )
         return kept, [note]
 
@@ -180,6 +160,14 @@ class Imdb:
             )
         return path / "aclImdb" if (path / "aclImdb").is_dir() else path
 
+    def _collected(self, path: Path, published: Mapping[str, tuple[int, int, str]]) -> tuple[Texts, Films]:
+        texts, films = _collect(path, published)
+        if self.verify and (difference := _difference(texts, published)):
+            raise UserError(
+                f"{path}: {difference}; put a fresh copy there, or set data.verify=false if it is meant to differ"
+            )
+        return texts, films
+
 
 def download(directory: Path) -> Path:
     """The official archive in `directory`, fetched once and checked by its hash; raises `UserError` if that fails."""
@@ -205,27 +193,16 @@ def download(directory: Path) -> Path:
     return Path(fetched)
 
 
-def _collect(path: Path, folders: Collection[str]) -> tuple[Texts, dict[str, list[str]]]:
+def _collect(path: Path, folders: Collection[str]) -> tuple[Texts, Films]:
     """Every review of these folders, and the film of each review by folder and ID."""
     texts: Texts = {folder: {} for folder in folders}
-    films: dict[str, list[str]] = {}
-    for name, content in _folder_files(path, folders) if path.is_dir() else _archive_files(path, folders):
-        if review := _REVIEW.search(name):
-            folder, identifier, rating = review[1], int(review[2]), int(review[3])
-            if rating > HIGHEST_RATING:
-                raise UserError(f"{path}: {name!r} has the rating {rating}; expected 0 to {HIGHEST_RATING}")
-            if identifier in texts[folder]:
-                raise UserError(
-                    f"{path}: {name!r} is a second review {identifier} of {folder}/, beside one with the rating "
-                    f"{texts[folder][identifier][0]}; expected one of each ID"
-                )
-            texts[folder][identifier] = (rating, content)
-        elif urls := _FILMS.search(name):
-            folder = f"{urls[1]}/{urls[2]}"
-            if folder in films:
-                raise UserError(f"{path}: {name!r} is a second list of films for {folder}/; expected one")
+    films: Films = {}
+    for (folder, review), content in _files(path, folders):
+        if review:
+            texts[folder][review] = content
+        else:
             lines = content.decode("utf-8", "replace").splitlines()
-            films[folder] = [found[1] if (found := _FILM_ID.search(line)) else line.strip() for line in lines]
+            films[folder] = [film[1] if (film := _FILM_ID.search(line)) else line.strip() for line in lines]
     for folder, of_folder in texts.items():
         if not of_folder:
             more = "" if folder in PUBLISHED else ", and train/unsup/; data.archive=null fetches the official archive"
@@ -236,63 +213,30 @@ def _collect(path: Path, folders: Collection[str]) -> tuple[Texts, dict[str, lis
     return texts, films
 
 
-def _check_size(path: Path, name: str, size: int) -> None:
-    if size > LONGEST_TEXT:
-        raise UserError(
-            f"{path}: {name!r} has {size:,} bytes; expected a review, or a list of films, of {LONGEST_TEXT:,} at most"
-        )
-
-
-def _wanted(name: str, folders: Collection[str]) -> bool:
-    if review := _REVIEW.search(name):
-        return review[1] in folders
-    films = _FILMS.search(name)
-    return films is not None and f"{films[1]}/{films[2]}" in folders
-
-
-def _folder_files(path: Path, folders: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    for split in ("train", "test"):
-        for folder, _, names in os.walk(path / split):
-            for name in names:
-                file = Path(folder, name)
-                relative = file.relative_to(path).as_posix()
-                if _wanted(relative, folders):
-                    try:
-                        status = file.stat()
-                        if not stat.S_ISREG(status.st_mode):
-                            raise UserError(f"{file}: no regular file; expected a review's text")
-                        _check_size(path, relative, status.st_size)
-                        content = file.read_bytes()
-                    except OSError as error:
-                        raise UserError(
-                            f"{file}: cannot be read ({error.strerror}); expected a review's text"
-                        ) from error
-                    yield relative, content
-
-
-def _archive_files(path: Path, folders: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def _files(path: Path, folders: Collection[str]) -> Iterator[tuple[Place, bytes]]:
+    """The reviews of these folders, and their lists of films."""
+    if path.is_dir():
+        for split in ("train", "test"):
+            for file in (path / split).rglob("*.txt"):
+                if (place := _place(file.relative_to(path).as_posix(), folders)) and file.is_file():
+                    yield place, file.read_bytes()
+        return
     try:
-        # "r|" and not "r|*": an archive that is compressed twice would unpack past the bounds of Decompressed.
-        with Decompressed(path) as file, tarfile.open(fileobj=file, mode="r|", tarinfo=_Member) as archive:
+        with tarfile.open(path, tarinfo=_Member) as archive:
             for member in archive:
-                name = PurePosixPath(member.name)
-                if name.is_absolute() or ".." in name.parts:
-                    raise UserError(
-                        f"{path}: member {member.name!r} points outside the archive; refused, nothing was written"
-                    )
-                if not _wanted(member.name, folders):
-                    continue
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is None:
-                    raise UserError(f"{path}: member {member.name!r} is a link or no file; expected a review's text")
-                _check_size(path, member.name, member.size)
-                yield member.name, content.read()
-    except PermissionError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+                if (place := _place(member.name, folders)) and (content := archive.extractfile(member)):
+                    yield place, content.read()
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, KeyError) as error:
         raise UserError(
-            f"{path}: not a whole archive ({error}); get {URL} again, or point data.archive elsewhere"
+            f"{path}: not a whole archive ({str(error).splitlines()[0]}); get {URL} again, or give another data.archive"
         ) from error
+
+
+def _place(name: str, folders: Collection[str]) -> Place | None:
+    file = _FILE.search(name)
+    if file is None or (folder := f"{file[1]}/{file[2] or file[5]}") not in folders:
+        return None
+    return folder, (int(file[3]), int(file[4])) if file[2] else None
 
 
 class _Member(tarfile.TarInfo):
@@ -311,23 +255,23 @@ class _Member(tarfile.TarInfo):
 def _difference(texts: Texts, published: Mapping[str, tuple[int, int, str]]) -> str | None:
     """A folder that differs from the published corpus, and how; None where no folder does."""
     for folder, (count, size, digest) in published.items():
-        contents = [texts[folder][identifier][1] for identifier in sorted(texts[folder])]
-        found = hashlib.sha256(b"".join(contents)).hexdigest()
-        if found != digest:
+        contents = [content for _, content in sorted(texts[folder].items())]
+        actual = hashlib.sha256(b"".join(contents)).hexdigest()
+        if actual != digest:
             return (
                 f"{folder}/ is not the published corpus: {len(contents):,} reviews of {sum(map(len, contents)):,} "
-                f"bytes and SHA-256 {found[:12]}…; {count:,} of {size:,} and {digest[:12]}… expected"
+                f"bytes and SHA-256 {actual[:12]}…; {count:,} of {size:,} and {digest[:12]}… expected"
             )
     return None
 
 
-def _keep(path: Path, texts: Texts, films: dict[str, list[str]]) -> None:
+def _keep(path: Path, texts: Texts, films: Films) -> None:
     """Write reviews as an archive of the same layout, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial, tarfile.open(partial, "w:gz", compresslevel=1) as archive:
         for folder, of_folder in texts.items():
             split, _, sentiment = folder.partition("/")
-            files = {f"{folder}/{number}_{rating}.txt": text for number, (rating, text) in of_folder.items()}
+            files = {f"{folder}/{number}_{rating}.txt": text for (number, rating), text in of_folder.items()}
             files[f"{split}/urls_{sentiment}.txt"] = "\n".join(films[folder]).encode()
             for name, content in files.items():
                 member = tarfile.TarInfo(f"aclImdb/{name}")
@@ -335,23 +279,20 @@ def _keep(path: Path, texts: Texts, films: dict[str, list[str]]) -> None:
                 archive.addfile(member, io.BytesIO(content))
 
 
-def _reviews(path: Path, labels: Mapping[str, int], texts: Texts, films: dict[str, list[str]]) -> list[Review]:
+def _reviews(path: Path, labels: Mapping[str, int], texts: Texts, films: Films) -> list[Review]:
     """The reviews of each folder that has a label."""
     reviews = []
     for folder, label in labels.items():
         split, _, sentiment = folder.partition("/")
         film_of = films.get(folder, [])
-        for identifier, (rating, content) in sorted(texts[folder].items()):
-            name = f"{folder}/{identifier}_{rating}"
+        for (number, rating), content in sorted(texts[folder].items()):
+            name = f"{folder}/{number}_{rating}"
             try:
-                text = content.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(f"{path}: {name}.txt is not UTF-8 (byte {error.start}); expected UTF-8 text") from error
-            if not text.strip():
-                raise UserError(f"{path}: {name}.txt is empty; every review needs text")
-            if identifier >= len(film_of):
+                text, film = content.decode("utf-8"), film_of[number]
+            except (UnicodeDecodeError, IndexError) as error:
                 raise UserError(
-                    f"{path}: {split}/urls_{sentiment}.txt names no film for {name}.txt; expected a line an ID, from 0"
-                )
-            reviews.append(Review(text, label, rating, film_of[identifier], name))
+                    f"{path}: {name}.txt: expected UTF-8 text, and its film in line {number + 1} of "
+                    f"{split}/urls_{sentiment}.txt ({error})"
+                ) from error
+            reviews.append(Review(text, label, rating, film, name))
     return reviews
