@@ -17,13 +17,11 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import (
     Arm,
-    Scored,
     arms_of,
     differences,
     in_words,
     joined,
     lag_table,
-    read_results,
     results_csv,
     short_names,
     table,
@@ -136,11 +134,6 @@ def test_a_metric_of_an_arm_is_its_mean_and_deviation_over_seeds() -> None:
     assert arm.metric("test/f1") == pytest.approx((0.8, 0.1))
 
 
-def scored(runs: Sequence[RunResult]) -> list[Scored]:
-    """The arms as they come back from `results.csv`."""
-    return read_results(results_csv(arms_of(runs)))
-
-
 def by_lag(arms: Sequence[Arm], bins: int = 7) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Columns and rows."""
     found = lag_table(arms, bins)
@@ -150,24 +143,24 @@ def by_lag(arms: Sequence[Arm], bins: int = 7) -> tuple[Sequence[str], Sequence[
 def test_a_difference_is_first_minus_second_of_the_means_over_seeds() -> None:
     better = [run_result("lstm", seed, wrong_at(*range(seed)), validation=0.9) for seed in range(3)]
     worse = [run_result("rnn", seed, wrong_at(*range(8 + seed))) for seed in range(3)]
-    (found,) = differences(scored([*worse, *better]))
+    (found,) = differences(arms_of([*worse, *better]))
     _, low, high = accuracy_difference([1.0, 0.95, 0.9], [0.6, 0.55, 0.5])
     assert found == ("lstm", "rnn", "+40.00", f"{100 * low:+.2f} to {100 * high:+.2f}")
 
 
 def test_a_single_seed_gives_a_difference_without_an_interval() -> None:
-    tables = tables_of(scored([run_result("lstm", validation=0.9), run_result("rnn", correct=wrong_at(1))]))
+    tables = tables_of(arms_of([run_result("lstm", validation=0.9), run_result("rnn", correct=wrong_at(1))]))
     assert tables[-1].rows == [("lstm", "rnn", "+5.00", "none: too few seeds")]
 
 
 def test_every_pair_of_arms_is_compared_once() -> None:
-    arms = scored([run_result(name, validation=value) for name, value in (("a", 0.7), ("b", 0.9), ("c", 0.8))])
+    arms = arms_of([run_result(name, validation=value) for name, value in (("a", 0.7), ("b", 0.9), ("c", 0.8))])
     found = [row[:2] for row in differences(arms)]
     assert found == [("b", "c"), ("b", "a"), ("c", "a")]
 
 
 def test_arms_alike_have_no_difference() -> None:
-    (found,) = differences(scored([run_result("a", 0, wrong_at(3)), run_result("b", 0, wrong_at(3))]))
+    (found,) = differences(arms_of([run_result("a", 0, wrong_at(3)), run_result("b", 0, wrong_at(3))]))
     assert found[2] == "+0.00"
 
 
@@ -181,14 +174,14 @@ def test_arms_alike_have_no_difference() -> None:
     ids=["fewer", "other labels", "other lags"],
 )
 def test_arms_that_read_other_test_reviews_are_not_compared(other: dict[str, Any]) -> None:
-    arms = scored([run_result("lstm, max_lag=20"), run_result("lstm, max_lag=50", **other)])
+    arms = arms_of([run_result("lstm, max_lag=20"), run_result("lstm, max_lag=50", **other)])
     assert differences(arms) == []
 
 
 def test_arms_of_which_one_seed_read_other_test_reviews_are_not_compared() -> None:
     same = [run_result("lstm", seed) for seed in (0, 1)]
-    assert len(differences(scored([*same, *(run_result("rnn", seed) for seed in (0, 1))]))) == 1
-    assert differences(scored([*same, run_result("rnn"), run_result("rnn", 1, lags=LAGS[::-1])])) == []
+    assert len(differences(arms_of([*same, *(run_result("rnn", seed) for seed in (0, 1))]))) == 1
+    assert differences(arms_of([*same, run_result("rnn"), run_result("rnn", 1, lags=LAGS[::-1])])) == []
 
 
 def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
@@ -196,7 +189,7 @@ def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
         run_result("lstm", seed, validation=0.9, test__accuracy=accuracy, test__f1=f1, test__auroc=0.95)
         for seed, (accuracy, f1) in enumerate([(0.879, 0.88), (0.881, 0.882), (0.883, 0.884)])
     ]
-    columns, (row,) = table(scored(runs))
+    columns, (row,) = table(arms_of(runs))
     assert dict(zip(columns, row, strict=True)) == {
         "arm": "lstm",
         "pooling": "last",
@@ -223,19 +216,18 @@ def without(run: RunResult, *names: str) -> RunResult:
 def test_a_metric_that_a_run_lacks_is_a_blank_in_the_table(column: Any) -> None:
     # One seed of the LSTM lacks it: a mean over the other alone would pass for one over both.
     lstm = [run_result("lstm", 0), without(run_result("lstm", 1), column.metric)]
-    whole = scored([run_result("rnn"), run_result("rnn", 1)])
-    columns, (row,) = table(scored(lstm))
+    complete = arms_of([run_result("rnn"), run_result("rnn", 1)])
+    columns, (row,) = table(arms_of(lstm))
     blank = {title for title, cell in zip(columns, row, strict=True) if not cell}
     assert blank == {column.title}
-    both = table([*whole, *scored(lstm)])[1]
-    assert both == [*table(whole)[1], row]
+    both = table([*complete, *arms_of(lstm)])[1]
+    assert both == [*table(complete)[1], row]
 
 
 def test_a_run_that_lacks_the_validation_accuracy_comes_last() -> None:
     runs = [without(run_result("gru"), "val/best_accuracy"), run_result("rnn", validation=0.7), run_result("lstm")]
     for order in (runs, runs[::-1], [runs[1], runs[0], runs[2]]):
         assert [arm.name for arm in arms_of(order)] == ["lstm", "rnn", "gru"]
-        assert [arm.name for arm in scored(order)] == ["lstm", "rnn", "gru"]
 
 
 def test_a_metric_that_is_not_there_is_nan_and_does_not_come_into_being() -> None:
@@ -271,7 +263,7 @@ def test_a_metric_that_runs_log_of_their_test_has_a_column_by_itself() -> None:
     assert "test/loss,test/loss_calibrated,test/calibration_error_calibrated,test/word_recall,train" in results_csv(
         arms
     )
-    columns, (row,) = table(scored([run for arm in arms for run in arm.runs]))
+    columns, (row,) = table(arms)
     assert columns == (
         "arm", "pooling", "learning rate", "parameters", "validation accuracy", "test accuracy", "F1", "AUROC",
         "word recall", "s / epoch", "tokens / s",
@@ -280,7 +272,7 @@ def test_a_metric_that_runs_log_of_their_test_has_a_column_by_itself() -> None:
 
 
 def test_the_table_has_a_row_an_arm_in_their_order() -> None:
-    arms = scored([run_result("rnn"), run_result("lstm", validation=0.9), run_result("bag", validation=0.7)])
+    arms = arms_of([run_result("rnn"), run_result("lstm", validation=0.9), run_result("bag", validation=0.7)])
     assert [row[0] for row in table(arms)[1]] == ["lstm", "rnn", "bag"]
 
 
@@ -380,7 +372,7 @@ def test_there_is_no_lag_table_where_lags_are_unknown() -> None:
 
 def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None:
     runs = [run_result(name, 0, validation=0.9 - position / 10) for position, name in enumerate("abcdef")]
-    found = differences(scored(runs))
+    found = differences(arms_of(runs))
     assert [row[:2] for row in found] == [("a", other) for other in "bcdef"]
 
 
@@ -400,7 +392,7 @@ def labelled(encoder: str, label: str, seed: int = 0, **overrides: str) -> RunRe
 
 
 def test_tables_name_an_encoder_by_its_label_and_the_csv_by_its_name_as_well() -> None:
-    arms = scored([labelled("lstm", "LSTM, forget bias 1"), labelled("bag", "bag of words")])
+    arms = arms_of([labelled("lstm", "LSTM, forget bias 1"), labelled("bag", "bag of words")])
     assert {row[0] for row in table(arms)[1]} == {"LSTM, forget bias 1", "bag of words"}
     assert {arm.name for arm in arms} == {"lstm", "bag"}
     assert {*differences(arms)[0][:2]} == {"LSTM, forget bias 1", "bag of words"}
@@ -421,15 +413,6 @@ def test_a_label_that_an_override_of_the_encoder_makes_untrue_is_not_shown() -> 
 def test_arms_of_one_label_are_told_apart_by_their_names() -> None:
     arms = arms_of([labelled("mine", "LSTM"), labelled("lstm", "LSTM"), labelled("rnn", "RNN")])
     assert {arm.label for arm in arms} == {"mine", "lstm", "RNN"}
-
-
-def test_results_of_a_version_without_labels_are_named_by_encoder() -> None:
-    rows = list(csv.DictReader(io.StringIO(results_csv(arms_of([labelled("lstm", "LSTM")])))))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [name for name in rows[0] if name != "label"], extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    assert [row[0] for row in table(read_results(text.getvalue()))[1]] == ["lstm"]
 
 
 def of_sweep(encoder: str, seed: int, study: str, epochs: int = 5, *keys: str, **overrides: str) -> RunResult:
@@ -476,9 +459,9 @@ def test_the_code_counts_for_nothing_where_a_run_of_an_earlier_version_did_not_r
 
 def test_the_table_says_which_seeds_each_arm_has_where_they_differ() -> None:
     same = [run_result(encoder, seed) for encoder in ("rnn", "lstm") for seed in (0, 1)]
-    assert tables_of(scored(same))[0].title == "Mean ± standard deviation, seeds: 0, 1"
+    assert tables_of(arms_of(same))[0].title == "Mean ± standard deviation, seeds: 0, 1"
     more = [*same, run_result("bag", 1, validation=0.7)]
-    assert tables_of(scored(more))[0].title.endswith(", seeds: 0, 1 (lstm, rnn); 1 (bag)")
+    assert tables_of(arms_of(more))[0].title.endswith(", seeds: 0, 1 (rnn, lstm); 1 (bag)")
 
 
 def test_sweeps_whose_files_set_other_things_have_arms_of_their_own() -> None:
@@ -531,5 +514,5 @@ def test_what_every_run_was_given_alike_names_no_arm_whatever_became_of_it() -> 
 def test_an_interval_that_holds_every_value_is_not_shown() -> None:
     runs = [run_result("lstm", seed, test__accuracy=value) for seed, value in enumerate((0.5, 1.0))]
     runs += [run_result("rnn", seed, test__accuracy=value) for seed, value in enumerate((0.5, 0.9))]
-    (row,) = tables_of(scored(runs))[-1].rows
+    (row,) = tables_of(arms_of(runs))[-1].rows
     assert row[-1] == "none: too few seeds"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.report.comparison import arms_of, read_results, results_csv, table
+from sentiment_rnn.report.comparison import arms_of, table
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.figures import (
     PALETTE,
@@ -242,7 +242,7 @@ def test_the_figure_rounds_a_mean_as_the_table_does() -> None:
     for run, accuracy in zip(runs, (0.80149999, 0.80349999), strict=True):
         run.metrics["test/accuracy"] = accuracy
     arms = arms_of(runs)
-    columns, (row,) = table(read_results(results_csv(arms)))
+    columns, (row,) = table(arms)
     cells = dict(zip(columns, row, strict=True))
     texts = [text.get_text() for text in comparison_figure(arms, "a study").axes[0].texts]
     assert [cells["test accuracy"].partition(" ")[0] + " %"] == texts

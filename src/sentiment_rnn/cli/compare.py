@@ -52,15 +52,7 @@ def main() -> None:
 def compare(arguments: argparse.Namespace) -> None:
     """Write the tables and the figure to a folder if one is given; log them to the parent run of the first sweep; print
     the tables."""
-    from sentiment_rnn.report.comparison import (
-        arms_of,
-        in_words,
-        joined,
-        lag_table,
-        read_results,
-        results_csv,
-        tables_of,
-    )
+    from sentiment_rnn.report.comparison import arms_of, in_words, joined, results_csv, tables_of
     from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
     from sentiment_rnn.report.figures import write_folder
     from sentiment_rnn.report.settings import settings_tables
@@ -85,12 +77,11 @@ def compare(arguments: argparse.Namespace) -> None:
     model = name_for(arguments.model, runs)
     entrants = entrants_of(store, model, runs) if registers else []
     first, parent = next(iter(parents.items()))
-    results = results_csv(arms)
     differing, same = settings_tables(arms)
-    tables = tables_of(read_results(results), lag_table(arms)) + [table for table in (differing,) if table.rows]
+    tables = tables_of(arms) + [table for table in (differing,) if table.rows]
     text = markdown(tables)
     figure = comparison_figure(arms, " and ".join(sweeps), arguments.panels)
-    files = {"table.md": text, "results.csv": results}
+    files = {"table.md": text, "results.csv": results_csv(arms)}
     if arguments.output:
         write_folder(arguments.output, files, {"comparison": figure})
     refused = None

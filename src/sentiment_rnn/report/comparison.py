@@ -1,13 +1,11 @@
 """Results of a sweep's runs, and tables of them: means over seeds, and differences of means."""
 
-import csv
 import hashlib
-import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import chain, combinations
+from itertools import combinations
 
 import numpy as np
 
@@ -33,10 +31,24 @@ class Arm:
     label: str
     """The same with the encoder's label, for tables and figures."""
 
+    def scores(self, metric: str) -> list[float]:
+        """One number per seed, NaN where a run does not have the metric. With the digits of `results.csv`, so that a
+        table or a figure rounds what everybody can read there."""
+        return [float(_number(run.metrics[metric]) or math.nan) for run in self.runs]
+
     def metric(self, name: str) -> Spread:
-        """Mean and standard deviation over seeds; NaN where a run does not have the metric. From the digits of
-        `results.csv`, so that a figure rounds what the table rounds."""
-        return spread([float(_number(run.metrics[name]) or math.nan) for run in self.runs])
+        """Mean and standard deviation over seeds; NaN where a run does not have the metric."""
+        return spread(self.scores(name))
+
+    @property
+    def learning_rate(self) -> str:
+        """That of its first run, as tables show it."""
+        return f"{self.runs[0].learning_rate:g}"
+
+    @property
+    def reviews(self) -> set[str]:
+        """Digests of the test reviews that its runs were scored on."""
+        return {_digest(run.predictions) for run in self.runs}
 
     @property
     def pooling(self) -> str:
@@ -54,21 +66,6 @@ class Arm:
         parts = [(run.predictions.correct, getattr(run.predictions, of)) for run in self.runs]
         found = [correct[(values >= low) & (values < high)] for correct, values in parts]
         return [float(correct.mean()) for correct in found if len(correct)]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """An arm as `results.csv` has it."""
-
-    name: str
-    label: str
-    pooling: str
-    learning_rate: str
-    reviews: str
-    """Digest of its test reviews; empty in results of a version that wrote none."""
-    seeds: tuple[int, ...]
-    metrics: dict[str, list[float]]
-    """Metrics by name, one number per seed; NaN for a metric that a run does not have."""
 
 
 def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[str]]:
@@ -204,7 +201,7 @@ def _nan_last(value: float) -> float:
 
 def results_csv(arms: Sequence[Arm]) -> str:
     """One row per run: what it was and what it scored, sorted by arm and seed."""
-    metrics = [column.metric for column in columns_of(chain(*(run.metrics for arm in arms for run in arm.runs)))]
+    metrics = [column.metric for column in columns_of(_metrics_of(arms))]
     rows = [
         (
             arm.name, arm.label, arm.pooling, f"{run.learning_rate:g}", run.seed,
@@ -232,73 +229,46 @@ def _digest(predictions: Predictions) -> str:
     ).hexdigest()[:8]
 
 
-def read_results(text: str) -> list[Scored]:
-    """The arms of a `results.csv`, the best on validation first."""
-    groups: dict[str, list[dict[str, str]]] = {}
-    table = csv.DictReader(io.StringIO(text))
-    columns = columns_of(table.fieldnames or ())
-    for row in table:
-        groups.setdefault(row["arm"], []).append(row)
-    arms = [
-        Scored(
-            name,
-            rows[0].get("label") or name,
-            rows[0]["pooling"],
-            rows[0]["learning_rate"],
-            " ".join(sorted({row.get(REVIEWS) or "" for row in rows})),
-            tuple(int(row["seed"]) for row in rows),
-            {column.metric: [float(row.get(column.metric) or math.nan) for row in rows] for column in columns},
-        )
-        for name, rows in groups.items()
-    ]
-    return sorted(arms, key=lambda arm: _nan_last(-spread(arm.metrics[BEST_ACCURACY]).mean))
-
-
-def tables_of(arms: Sequence[Scored], by_lag: Table | None = None) -> list[Table]:
-    """Every table of a comparison that has rows.
-
-    Args:
-        by_lag: the accuracy by lag, which takes predictions; it stands in the middle.
-    """
+def tables_of(arms: Sequence[Arm]) -> list[Table]:
+    """Every table of a comparison that has rows."""
     labels: dict[str, list[str]] = {}
     for arm in arms:
-        labels.setdefault(", ".join(map(str, sorted(arm.seeds))), []).append(arm.label)
-    seeds = "; ".join(f"{seeds} ({', '.join(of)})" if len(labels) > 1 else seeds for seeds, of in labels.items())
+        labels.setdefault(", ".join(str(run.seed) for run in arm.runs), []).append(arm.label)
+    seeds = "; ".join(f"{seeds} ({', '.join(names)})" if len(labels) > 1 else seeds for seeds, names in labels.items())
     tables = [
         Table(f"Mean ± standard deviation, seeds: {seeds}", *table(arms)),
-        *([by_lag] if by_lag else []),
+        lag_table(arms),
         Table(
             "Differences of the means, on the same test reviews; Welch's t interval over the seeds",
             ("first", "second", "difference in test accuracy [points]", "95 % interval"),
             differences(arms),
         ),
     ]
-    return [shown for shown in tables if shown.rows]
+    return [shown for shown in tables if shown and shown.rows]
 
 
-def table(arms: Sequence[Scored]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def table(arms: Sequence[Arm]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Columns and rows, one row per arm."""
-    shown = [column for column in columns_of(chain(*(arm.metrics for arm in arms))) if column.title]
+    shown = [column for column in columns_of(_metrics_of(arms)) if column.title]
     rows = [
-        (
-            arm.label,
-            arm.pooling,
-            arm.learning_rate,
-            *(column.cell(spread(arm.metrics[column.metric])) for column in shown),
-        )
+        (arm.label, arm.pooling, arm.learning_rate, *(column.cell(arm.metric(column.metric)) for column in shown))
         for arm in arms
     ]
     return ("arm", "pooling", "learning rate", *(column.title for column in shown)), rows
 
 
-def differences(arms: Sequence[Scored]) -> list[tuple[str, ...]]:
+def _metrics_of(arms: Sequence[Arm]) -> set[str]:
+    return {metric for arm in arms for run in arm.runs for metric in run.metrics}
+
+
+def differences(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
     """A row for each pair of arms that read the same test reviews; of more than four arms, each against the first."""
     rows: list[tuple[str, ...]] = []
     for first, second in combinations(arms, 2):
         if first.reviews == second.reviews and (len(arms) <= 4 or first is arms[0]):
-            found = accuracy_difference(first.metrics["test/accuracy"], second.metrics["test/accuracy"])
-            interval = f"{100 * found.low:+.2f} to {100 * found.high:+.2f}" if found.known else "none: too few seeds"
-            rows.append((first.label, second.label, f"{100 * found.estimate:+.2f}", interval))
+            mean = accuracy_difference(first.scores("test/accuracy"), second.scores("test/accuracy"))
+            interval = f"{100 * mean.low:+.2f} to {100 * mean.high:+.2f}" if mean.known else "none: too few seeds"
+            rows.append((first.label, second.label, f"{100 * mean.estimate:+.2f}", interval))
     return rows
 
 

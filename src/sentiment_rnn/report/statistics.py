@@ -1,17 +1,13 @@
 """Means over seeds and shares, with their spread and intervals, and bins."""
 
 import math
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import (  # scipy.stats, which has them too, takes half a second to load
-    ndtri as normal_quantile,
-)
-from scipy.special import (
-    stdtrit as student_t_quantile,
-)
+from scipy import stats
 
 Values = Sequence[float] | np.ndarray
 """One number per seed."""
@@ -70,11 +66,7 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
     cluster, it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten
     learn. Count the seeds then, or take `gaffke_interval` of the lab.
     """
-    mean, deviation = spread(values)
-    if len(values) < 2:
-        return Interval(mean, math.nan, math.nan)
-    margin = float(student_t_quantile(len(values) - 1, 0.975)) * deviation / math.sqrt(len(values))
-    return _clipped(mean, margin, low, high)
+    return _clipped(float(np.mean(values)), lambda: stats.ttest_1samp(values, 0), low, high)
 
 
 def welch_interval(first: Values, second: Values, low: float = -math.inf, high: float = math.inf) -> Interval:
@@ -84,21 +76,16 @@ def welch_interval(first: Values, second: Values, low: float = -math.inf, high: 
     NaN bounds where either has a single seed.
     """
     estimate = float(np.mean(first) - np.mean(second))
-    if min(len(first), len(second)) < 2:
-        return Interval(estimate, math.nan, math.nan)
-    variances = np.array([np.var(values, ddof=1) / len(values) for values in (first, second)])
-    total = float(variances.sum())
-    if total == 0:
-        return _clipped(estimate, 0.0, low, high)
-    shares = variances / total  # the degrees of freedom do not underflow in this form
-    freedom = 1 / sum(share**2 / (len(values) - 1) for share, values in zip(shares, (first, second), strict=True))
-    return _clipped(estimate, float(student_t_quantile(freedom, 0.975)) * math.sqrt(total), low, high)
+    return _clipped(estimate, lambda: stats.ttest_ind(first, second, equal_var=False), low, high)
 
 
-def _clipped(estimate: float, margin: float, low: float, high: float) -> Interval:
-    if estimate - margin <= low and estimate + margin >= high:
+def _clipped(estimate: float, test: Callable[[], Any], low: float, high: float) -> Interval:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of one seed, and of seeds with equal scores
+        bounds = test().confidence_interval()
+    if bounds.low <= low and bounds.high >= high:
         return Interval(estimate, math.nan, math.nan)
-    return Interval(estimate, max(estimate - margin, low), min(estimate + margin, high))
+    return Interval(estimate, max(float(bounds.low), low), min(float(bounds.high), high))
 
 
 def accuracy_interval(accuracies: Values) -> Interval:
@@ -113,10 +100,8 @@ def accuracy_difference(first: Values, second: Values) -> Interval:
 
 def wilson_interval(correct: int, total: int) -> Interval:
     """Accuracy with its 95 % score interval (Wilson 1927)."""
-    share, z = correct / total, float(normal_quantile(0.975))
-    center = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    margin = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2) / (1 + z**2 / total)
-    return Interval(share, center - margin if correct else 0.0, center + margin if correct < total else 1.0)
+    bounds = stats.binomtest(correct, total).proportion_ci(method="wilson")
+    return Interval(correct / total, float(bounds.low), float(bounds.high))
 
 
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
