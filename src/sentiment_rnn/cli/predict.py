@@ -51,7 +51,7 @@ def predict(arguments: argparse.Namespace) -> None:
             for part, rows in enumerate(parts(arguments)):
                 answers = model.predictor.predict(rows.texts)
                 if arguments.json:
-                    write_json(answers)
+                    print("\n".join(map(json.dumps, answers.records())), flush=True)
                 else:
                     write_lines(rows, answers, headed=part == 0)
                 doubts.add(answers)
@@ -79,18 +79,6 @@ def standard_input() -> Iterator["Rows"]:
         if lines.isatty():
             print("One text a line; Ctrl-D ends.", file=sys.stderr)
         yield from read_lines(lines, *([1] if lines.isatty() else []))
-
-
-def write_json(found: "Sentiments") -> None:
-    """`label`, `probability` (that the text is positive), `known_tokens`, `unknown_tokens`, an object a line."""
-    for label, probability, known, unknown in zip(found.labels, *found, strict=True):
-        answer = {
-            "label": label,
-            "probability": None if label is None else round(float(probability), 6),
-            "known_tokens": int(known),
-            "unknown_tokens": int(unknown),
-        }
-        print(json.dumps(answer), flush=bool(sys.stdin and sys.stdin.isatty()))  # none where it was closed
 
 
 def write_lines(rows: "Rows", found: "Sentiments", headed: bool) -> None:

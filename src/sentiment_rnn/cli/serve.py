@@ -10,6 +10,7 @@ import socket
 import sys
 from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sentiment_rnn.cli.commands import new_parser
@@ -19,6 +20,8 @@ from sentiment_rnn.errors import UserError
 if TYPE_CHECKING:
     from sentiment_rnn.inference.predictor import Predictor
 
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+"""Names by which this machine alone reaches itself."""
 BESIDE = ("rnn", "lstm")
 """Aliases of the models that the page asks, where they are registered."""
 
@@ -43,33 +46,52 @@ def serve(arguments: argparse.Namespace) -> None:
     """Serve until interrupted."""
     import uvicorn
 
+    from sentiment_rnn.inference.serving import PunctualHTTP, scoring_app
     from sentiment_rnn.report.pages.typed import answers, typed_page
-    from sentiment_rnn.tracking.serving import LOCAL, Page, scoring_app
 
-    host = arguments.host
-    check_port(host, arguments.port)
-    if host not in LOCAL:
-        print(
-            f"warning: --host={host}: whoever reaches this machine can have texts judged, see which model it is, and "
-            "keep the processor busy; nobody is asked for a password, and nothing is encrypted",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    names = [*LOCAL, host, *arguments.allow_host]
     with ExitStack() as stack:
-        # uvicorn raises the signal that ended it once more: models that were downloaded are removed then, too.
-        before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-        stack.callback(signal.signal, signal.SIGTERM, before)
+        opened = stack.enter_context(listening(arguments.host, arguments.port))
+        if host not in LOCAL:
+            names += own_names()
+            print(
+                f"warning: --host={arguments.host}: whoever reaches this machine can have texts judged, see which "
+                "model it is, and keep the processor busy; nobody is asked for a password, and nothing is encrypted. "
+                f"It answers to {', '.join(names)}; --allow-host NAME adds a name",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+        # Models that were downloaded are removed then, too.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         model = stack.enter_context(open_model(arguments))
         shown = {} if arguments.no_page else beside(arguments, model, stack)
-        page = Page(typed_page(shown), partial(answers, shown)) if shown else None
-        app = scoring_app(model.folder, host, arguments.allow_host, page)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{arguments.port}"
+        app = scoring_app(model.predictor, names, typed_page(shown) if shown else "", partial(answers, shown))
+        address = f"http://{host}:{opened.getsockname()[1]}"
         print(
             f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)",
             flush=True,
         )
         if shown:
             print(f"page, with {' and '.join(shown)}: {address}", flush=True)
-        uvicorn.run(app, host=host, port=arguments.port, log_level="warning")
+        uvicorn.Server(uvicorn.Config(app, http=PunctualHTTP, log_level="warning")).run([opened])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there; raises `UserError` where this machine has no such address, or the port is taken."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError, ValueError) as error:  # the last of a name that cannot be one
+        reason = str(getattr(error, "strerror", None) or error).partition(" (")[0]
+        raise UserError(f"--host={host} --port={port}: {reason}; choose another") from error
+
+
+def own_names() -> list[str]:
+    """This machine's name and its addresses in all its networks."""
+    from psutil import net_if_addrs
+
+    addresses = chain.from_iterable(net_if_addrs().values())
+    numbers = [a.address.partition("%")[0] for a in addresses if a.family in (socket.AF_INET, socket.AF_INET6)]
+    return [socket.gethostname(), *(f"[{number}]" if ":" in number else number for number in numbers)]
 
 
 def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack) -> "dict[str, Predictor]":
@@ -81,18 +103,3 @@ def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack)
             with suppress(UserError):  # the sweep that was compared had none
                 shown[alias] = stack.enter_context(open_model(arguments, model=f"{name}@{alias}")).predictor
     return shown | {model.predictor.package.name: model.predictor}
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise `UserError` where this machine has no such address, or something listens on the port already."""
-    if port == 0:
-        raise UserError("--port=0: expected a port that can be told before it is opened; give 5001, say")
-    try:
-        family = socket.getaddrinfo(host, port)[0][0]
-        with socket.socket(family) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind((host, port))
-    except (OSError, OverflowError, ValueError) as error:  # the last of a name that cannot be one
-        raise UserError(
-            f"--host={host} --port={port}: {getattr(error, 'strerror', None) or error}; choose another"
-        ) from error

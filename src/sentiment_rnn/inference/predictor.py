@@ -1,7 +1,7 @@
 """Texts in, probabilities out: tokenized, batched by length, in the order in which they came."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,17 @@ class Sentiments(NamedTuple):
     def labels(self) -> list[str | None]:
         """`positive` or `negative`; None where there is no token to judge by."""
         return [None if np.isnan(p) else POSITIVE if p > 0.5 else NEGATIVE for p in self.probabilities]
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """`label`, `probability` (that the text is positive), `known_tokens`, `unknown_tokens` of each text, for
+        JSON."""
+        for label, probability, known, unknown in zip(self.labels, *self, strict=True):
+            yield {
+                "label": label,
+                "probability": None if label is None else round(float(probability), 6),
+                "known_tokens": int(known),
+                "unknown_tokens": int(unknown),
+            }
 
 
 class Predictor:

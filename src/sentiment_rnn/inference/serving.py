@@ -1,0 +1,167 @@
+"""A model over HTTP: MLflow's scoring protocol, and a page on which one types."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sentiment_rnn.inference.predictor import Predictor
+
+LARGEST = 32 * 2**20
+"""Bytes of a request's body. Answering a text takes some twenty times its size in memory."""
+TOGETHER = 2 * LARGEST
+"""Bytes of all bodies that are read or answered at a time."""
+MOST_TEXTS = 100_000
+"""Texts of a request."""
+PATIENCE = 30
+"""Seconds in which a body has to be there."""
+FORMATS = ("inputs", "instances", "dataframe_records", "dataframe_split")
+"""MLflow's names for the texts of a request."""
+EXPECTED = 'expected texts, as in {"inputs": {"text": ["a text", "another"]}}'
+
+
+class PunctualHTTP(H11Protocol):
+    """uvicorn's HTTP protocol, in which a request's headers have `timeout_keep_alive` seconds to come. uvicorn's own
+    waits for them without end once it has their first byte."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has come, and go on waiting until that completes a request's headers."""
+        self.conn.receive_data(data)
+        self.handle_events()
+
+
+def scoring_app(
+    predictor: Predictor, hosts: Collection[str], page: str = "", answer: Callable[[str], Any] | None = None
+) -> Starlette:
+    """The routes of MLflow's scoring server: `/invocations`, `/ping`, `/health`, `/version`.
+
+    A page of another site cannot ask it: browsers send JSON to another site only where that allows it, and send the
+    name by which they reached this address, which has to be one of `hosts`.
+
+    Args:
+        predictor: the model that answers.
+        hosts: names and addresses by which the server may be called.
+        page: HTML for `/`; empty for none.
+        answer: from a text to what the page's script is sent, as JSON.
+    """
+    bodies = Bodies()
+
+    async def invocations(request: Request) -> Response:
+        async with bodies.json_of(request) as asked:
+            sentiments = await asyncio.to_thread(predictor.predict, texts_of(asked))
+            return JSONResponse({"predictions": list(sentiments.records())})
+
+    async def typed(request: Request) -> Response:
+        async with bodies.json_of(request) as asked:
+            match asked:
+                case {"text": str(text)} if answer:
+                    return JSONResponse(await asyncio.to_thread(answer, text))
+        raise HTTPException(400, 'expected a text, as in {"text": "a text"}')
+
+    routes = [
+        Route("/invocations", invocations, methods=["POST"]),
+        *(Route(path, lambda _: Response("\n", media_type="application/json")) for path in ("/ping", "/health")),
+        Route("/version", lambda _: Response(version("mlflow"), media_type="application/json")),
+    ]
+    if page:
+        routes += [Route("/", lambda _: HTMLResponse(page)), Route("/typed", typed, methods=["POST"])]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+        exception_handlers={HTTPException: refusal, ClientDisconnect: lambda *_: Response()},
+        max_body_size=LARGEST,
+    )
+
+
+class Bodies:
+    """The bodies that are read or answered now."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        """Bytes of them all."""
+
+    @asynccontextmanager
+    async def json_of(self, request: Request) -> AsyncIterator[Any]:
+        """A request's JSON, whose body counts as held until it is answered.
+
+        Raises:
+            HTTPException: the body is no JSON, too large or too slow.
+        """
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "expected JSON: send it with the header Content-Type: application/json")
+        body = bytearray()
+        try:
+            await asyncio.wait_for(self._read(request, body), PATIENCE)
+            yield _parsed(body)
+        except asyncio.TimeoutError as error:
+            raise HTTPException(408, f"the body was not there within {PATIENCE} seconds") from error
+        finally:
+            self.held -= len(body)
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        async for part in request.stream():
+            body += part
+            self.held += len(part)
+            if self.held > TOGETHER:
+                raise HTTPException(503, "busy with other large requests; try again")
+
+
+def _parsed(body: bytearray) -> Any:
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise HTTPException(400, "the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise HTTPException(400, f"the body is no valid JSON: {error}") from error
+
+
+def texts_of(asked: Any) -> list[str]:
+    """The texts of a request in one of MLflow's formats. A number is the text of its digits, null an empty text.
+
+    Raises:
+        HTTPException: there are none, or too many.
+    """
+    formats = [name for name in FORMATS if name in asked] if isinstance(asked, dict) else []
+    if len(formats) != 1:
+        raise HTTPException(400, f"expected an object with exactly one of the input fields {', '.join(FORMATS)}")
+    match asked[formats[0]]:
+        case {"columns": [*columns], "data": [*rows]} if columns.count("text") == 1:
+            place = columns.index("text")
+            values = [row[place] if isinstance(row, list) and len(row) > place else row for row in rows]
+        case {"text": [*values]}:
+            pass
+        case {"text": value}:
+            values = [value]
+        case [*values]:
+            values = [value.get("text", value) if isinstance(value, dict) else value for value in values]
+        case _:
+            values = [asked]
+    if any(isinstance(value, list | dict) for value in values):
+        raise HTTPException(400, f"{formats[0]}: {EXPECTED}")
+    if len(values) > MOST_TEXTS:
+        raise HTTPException(413, f"{len(values):,} texts; send at most {MOST_TEXTS:,} in a request")
+    return [value if isinstance(value, str) else "" if value is None else json.dumps(value) for value in values]
+
+
+async def refusal(_: Request, error: Exception) -> Response:
+    """An error as MLflow's server has it; one line, which may hold what was sent, so it is cut."""
+    assert isinstance(error, HTTPException)
+    message = " ".join(error.detail.split())
+    content = {"error_code": "BAD_REQUEST", "message": message[:500] + "…" * (len(message) > 500)}
+    return JSONResponse(content, error.status_code, error.headers)
