@@ -16,8 +16,10 @@ OUTPUT ?=
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' $(MAKEFILE_LIST))
 
+##@ Begin
+
 help:  ## Print these targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@awk -F ':.*## ' '/^##@/ { print (shown++ ? "\n" : "") substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make .venv with everything the project needs (Python 3.10 to 3.14; 2 GB with a CPU-only torch, else 6)
 
@@ -46,6 +48,8 @@ endef
 demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no network, a minute
 	$(call compared,demo,--register)
 
+##@ Train and compare
+
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write runs/rnn_vs_lstm (OUTPUT=… for another)
 	$(call compared,rnn_vs_lstm,--register)
 
@@ -58,59 +62,6 @@ learning-rate: $(READY)  ## Choose the learning rates of compare on validation, 
 
 learning-rate-demo: $(READY)  ## The same for the demo, and write runs/learning_rate_demo
 	$(call compared,learning_rate_demo)
-
-# TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.
-override TEXT := $(value TEXT)
-override FILE := $(value FILE)
-export TEXT FILE
-
-predict: $(READY)  ## Is a text positive? make predict TEXT="a wonderful film, warm and funny" (by the champion of compare, else that of demo)
-	@$(if $(value TEXT),,$(error give a text: make predict TEXT="a wonderful film, warm and funny"))$(RUN) sentiment_rnn predict --store "$(STORE)" $(ARGS) -- "$$TEXT"
-
-evaluate: $(READY)  ## How good is it on labelled texts of your own? make evaluate FILE=reviews.csv
-	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn evaluate --store "$(STORE)" $(ARGS) -- "$$FILE"
-
-inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against demo@rnn" beside another)
-	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."))$(RUN) sentiment_rnn inspect --store "$(STORE)" --output "$(STORE)/inspection.html" $(ARGS) -- "$$TEXT"
-
-serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
-	@$(RUN) sentiment_rnn serve --store "$(STORE)" $(ARGS)
-
-lag: $(READY)  ## How far back does your cell remember? make lag ENCODER=my_package.MyCell (LAGS=20,100 SEEDS=5 DRAWS=4 for a first look)
-	@$(RUN) experiments.lab lag $(or $(ENCODER),$(error ENCODER=my_package.MyCell is missing: a class, an encoder's name or its YAML file)) --store "$(STORE)" $(if $(LAGS),--lags $(LAGS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DRAWS),--draws $(DRAWS)) $(ARGS)
-
-study: $(READY)  ## One study of the lab: make study NAME=lag, into experiments/<name> (an unknown name lists them)
-	@$(RUN) experiments.lab study $(or $(NAME),$(error give a study: make study NAME=lag)) --store "$(STORE)" $(ARGS)
-
-studies: $(READY)  ## All of them, in turn (interrupted, the same command resumes)
-	@$(RUN) experiments.lab study all --store "$(STORE)" $(ARGS)
-
-report: $(READY)  ## Write the studies as one HTML page, runs/report.html, from the committed results
-	@$(RUN) experiments.lab report --output "$(STORE)/report.html" $(ARGS)
-
-notebook: $(READY)  ## Run the lesson into runs/lesson.ipynb (some minutes); the version for students is runs/lesson_students.ipynb
-	@mkdir -p "$(STORE)"
-	@$(VENV)/bin/python tools/lesson.py notebooks/lesson.ipynb "$(STORE)/lesson_students.ipynb"
-	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output="$$(realpath -m "$(STORE)")/lesson.ipynb" $(ARGS)
-	@echo "$(STORE)/lesson.ipynb, and for students $(STORE)/lesson_students.ipynb"
-
-prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
-	@$(VENV)/bin/python experiments/benchmarks/prediction.py --store "$(STORE)" $(ARGS)
-
-overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
-	@$(VENV)/bin/python experiments/benchmarks/overhead.py --repeats 2 encoder=lstm $(ARGS)
-
-bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
-	@$(VENV)/bin/python experiments/benchmarks/epoch.py $(ARGS)
-	@$(VENV)/bin/python experiments/benchmarks/commands.py $(ARGS)
-
-bench-quick: $(READY)  ## Is a training step still faster than one of PyTorch's modules? Three minutes; nothing is written
-	@$(VENV)/bin/python experiments/benchmarks/pairs.py $(ARGS)
-
-$(KERAS)/.ready: experiments/benchmarks/requirements-keras.txt
-	@echo "Installing Keras and TensorFlow into $(KERAS), for the comparison (1.6 GB)"
-	@if $(PYTHON) -m venv $(KERAS) && $(KERAS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; then \
-		touch $@; else rm -rf $(KERAS); echo "warning: Keras cannot be installed, so its rows are left out" >&2; fi
 
 train: $(READY)  ## One run: make train ARGS="encoder=lstm data=imdb"
 	@$(RUN) sentiment_rnn train "tracking.directory=$(STORE)" $(ARGS)
@@ -135,6 +86,83 @@ ui: $(READY)  ## Open the MLflow UI on http://127.0.0.1:5000 (PORT=… for anoth
 server: $(READY)  ## A shared MLflow server on PostgreSQL, on http://127.0.0.1:5000 (PORT=…, DATABASE=…, AUTH=1: docs/clusters.md)
 	@STORE="$(STORE)" PORT=$(PORT) tools/server.sh $(VENV)/bin/python
 
+##@ Use a model
+
+# TEXT and FILE reach the command as they are, through the environment: no quote in them ends anything, and no $ begins.
+override TEXT := $(value TEXT)
+override FILE := $(value FILE)
+export TEXT FILE
+
+predict: $(READY)  ## Is a text positive? make predict TEXT="a wonderful film, warm and funny" (by the champion of compare, else that of demo)
+	@$(if $(value TEXT),,$(error give a text: make predict TEXT="a wonderful film, warm and funny"))$(RUN) sentiment_rnn predict --store "$(STORE)" $(ARGS) -- "$$TEXT"
+
+evaluate: $(READY)  ## How good is it on labelled texts of your own? make evaluate FILE=reviews.csv
+	@$(if $(value FILE),,$(error give a file: make evaluate FILE=reviews.csv))$(RUN) sentiment_rnn evaluate --store "$(STORE)" $(ARGS) -- "$$FILE"
+
+inspect: $(READY)  ## Look at how it reads a text: make inspect TEXT="…" (ARGS="--against demo@rnn" beside another)
+	@$(if $(value TEXT),,$(error give a text: make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."))$(RUN) sentiment_rnn inspect --store "$(STORE)" --output "$(STORE)/inspection.html" $(ARGS) -- "$$TEXT"
+
+serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.0.0.1:5001
+	@$(RUN) sentiment_rnn serve --store "$(STORE)" $(ARGS)
+
+##@ Studies and the lesson
+
+lag: $(READY)  ## How far back does your cell remember? make lag ENCODER=my_package.MyCell (LAGS=20,100 SEEDS=5 DRAWS=4 for a first look)
+	@$(RUN) experiments.lab lag $(or $(ENCODER),$(error ENCODER=my_package.MyCell is missing: a class, an encoder's name or its YAML file)) --store "$(STORE)" $(if $(LAGS),--lags $(LAGS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DRAWS),--draws $(DRAWS)) $(ARGS)
+
+study: $(READY)  ## One study of the lab: make study NAME=lag, into experiments/<name> (an unknown name lists them)
+	@$(RUN) experiments.lab study $(or $(NAME),$(error give a study: make study NAME=lag)) --store "$(STORE)" $(ARGS)
+
+studies: $(READY)  ## All of them, in turn (interrupted, the same command resumes)
+	@$(RUN) experiments.lab study all --store "$(STORE)" $(ARGS)
+
+report: $(READY)  ## Write the studies as one HTML page, runs/report.html, from the committed results
+	@$(RUN) experiments.lab report --output "$(STORE)/report.html" $(ARGS)
+
+notebook: $(READY)  ## Run the lesson into runs/lesson.ipynb (some minutes); the version for students is runs/lesson_students.ipynb
+	@mkdir -p "$(STORE)"
+	@$(VENV)/bin/python tools/lesson.py notebooks/lesson.ipynb "$(STORE)/lesson_students.ipynb"
+	@$(VENV)/bin/jupyter-execute notebooks/lesson.ipynb --output="$$(realpath -m "$(STORE)")/lesson.ipynb" $(ARGS)
+	@echo "$(STORE)/lesson.ipynb, and for students $(STORE)/lesson_students.ipynb"
+
+##@ Measure speed
+
+prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
+	@$(VENV)/bin/python experiments/benchmarks/prediction.py --store "$(STORE)" $(ARGS)
+
+overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
+	@$(VENV)/bin/python experiments/benchmarks/overhead.py --repeats 2 encoder=lstm $(ARGS)
+
+bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
+	@$(VENV)/bin/python experiments/benchmarks/epoch.py $(ARGS)
+	@$(VENV)/bin/python experiments/benchmarks/commands.py $(ARGS)
+
+bench-quick: $(READY)  ## Is a training step still faster than one of PyTorch's modules? Three minutes; nothing is written
+	@$(VENV)/bin/python experiments/benchmarks/pairs.py $(ARGS)
+
+$(KERAS)/.ready: experiments/benchmarks/requirements-keras.txt
+	@echo "Installing Keras and TensorFlow into $(KERAS), for the comparison (1.6 GB)"
+	@if $(PYTHON) -m venv $(KERAS) && $(KERAS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<; then \
+		touch $@; else rm -rf $(KERAS); echo "warning: Keras cannot be installed, so its rows are left out" >&2; fi
+
+##@ Develop
+
+# Compiled files are kept: pytest rewrites thousands of assertions, in each of its processes.
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
+
+test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
+	@# One more than there are cores: the tests wait for processes that they start.
+	@$(RUN) pytest -m "not slow" --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile $(ARGS)
+
+test-slow: $(READY)  ## Run the tests that take minutes: servers, kills, a wheel, the lesson, the site, benchmarks at a tiny size
+	@$(RUN) pytest -m slow --numprocesses logical --maxprocesses 2 --dist loadfile $(ARGS)
+
+lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/prose.py)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md experiments/*/*/*.md notebooks/*.ipynb $$(find src tools experiments -name "*.py")
+
 readme: $(READY)  ## Write every figure of studies, and generated tables and verdicts of documents, from the committed results
 	@$(RUN) experiments.lab write $(ARGS)
 
@@ -153,22 +181,6 @@ screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow i
 		encoder=rnn,lstm,bag encoder.hidden_size=64 embedding.size=32 optimizer.default_learning_rate=0.003 seed=0,1 \
 		trainer.epochs=6 study=three_encoders tracking.directory=build/screenshots
 	@$(VENV)/bin/python tools/screenshot.py --store build/screenshots --output docs/images
-
-# Compiled files are kept: pytest rewrites thousands of assertions, in each of its processes.
-test test-slow: export PYTHONDONTWRITEBYTECODE :=
-
-test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
-	@# One more than there are cores: the tests wait for processes that they start.
-	@$(RUN) pytest -m "not slow" --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile $(ARGS)
-
-test-slow: $(READY)  ## Run the tests that take minutes: servers, kills, a wheel, the lesson, the site, benchmarks at a tiny size
-	@$(RUN) pytest -m slow --numprocesses logical --maxprocesses 2 --dist loadfile $(ARGS)
-
-lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/prose.py)
-	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy
-	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md experiments/*/*/*.md notebooks/*.ipynb $$(find src tools experiments -name "*.py")
 
 clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
 	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -9,7 +9,6 @@ tutorial does it. Run it alone. IMDB_ARCHIVE names the archive; an override can 
         data.train_reviews=20 data.test_reviews=20
 """
 
-import argparse
 import csv
 import random
 import resource
@@ -23,36 +22,38 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import finished
-from sentiment_rnn.cli.commands import new_parser
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.cli.trained_model import add_arguments, open_model
+from sentiment_rnn.cli.options import call_with
+from sentiment_rnn.cli.trained_model import ModelOptions, open_model
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.report.tables import Table, new_console, show
 
 
-def main() -> None:
-    """Print seconds and reviews a second."""
-    parser = new_parser("predict", __doc__)
-    add_arguments(parser)
-    parser.add_argument("--alone", type=int, default=1000, help="reviews of the plain loop (default: %(default)s)")
-    parser.add_argument("--few", type=int, default=1000, help="texts of the smaller file (default: %(default)s)")
-    parser.add_argument("--many", type=int, default=1_000_000, help="texts of the larger file (default: %(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="override", help="override of the reviews: data=generated")
-    arguments = parser.parse_args()
-    config: ReviewConfig = run_config("data=imdb", *arguments.overrides)
+def main(
+    *overrides: str, alone: int = 1000, few: int = 1000, many: int = 1_000_000, options: ModelOptions = ModelOptions()
+) -> None:
+    """Print seconds and reviews a second.
+
+    Args:
+        overrides: override of the reviews: data=generated
+        alone: reviews of the plain loop
+        few: texts of the smaller file
+        many: texts of the larger file
+    """
+    config: ReviewConfig = run_config("data=imdb", *overrides)
     texts = [review.text for review in source_of(config.data).read()["test"]]
-    some = [texts[index] for index in np.random.default_rng(0).permutation(len(texts))[: arguments.alone]]
+    some = [texts[index] for index in np.random.default_rng(0).permutation(len(texts))[:alone]]
     memory = []
-    with open_model(arguments) as model:
+    with open_model(options) as model:
         predictor = model.predictor
-        for count in (arguments.few, arguments.many):  # the fewest first: the peak is that of the commands so far
-            took = command_seconds(short_texts(count), count, arguments)
+        for count in (few, many):  # the fewest first: the peak is that of the commands so far
+            took = command_seconds(short_texts(count), count, options)
             kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
             memory.append((f"{count:,}", f"{took:.1f}", f"{kilobytes / 1024:,.0f}"))
         rows = [
-            ("predict --file, the command", len(texts), command_seconds(texts, len(texts), arguments)),
+            ("predict --file, the command", len(texts), command_seconds(texts, len(texts), options)),
             ("predict, loaded", len(texts), seconds(lambda: predictor.predict(texts))),
             ("of which tokenizing", len(texts), seconds(lambda: predictor.encode(texts))),
         ]
@@ -72,10 +73,10 @@ def short_texts(count: int) -> Iterable[str]:
     return (" ".join(draw.choices(words, k=draw.randint(1, 24))) for _ in range(count))
 
 
-def command_seconds(texts: Iterable[str], count: int, arguments: argparse.Namespace) -> float:
+def command_seconds(texts: Iterable[str], count: int, options: ModelOptions) -> float:
     """Seconds of `sentiment-rnn predict --file …` on so many texts, its start included."""
-    options = {"--store": Path(arguments.store).resolve(), "--model": arguments.model, "--run": arguments.run}
-    which = [part for name, value in options.items() if value for part in (name, str(value))]
+    flags = {"--store": Path(options.store).resolve(), "--model": options.model, "--run": options.run}
+    which = [part for name, value in flags.items() if value for part in (name, str(value))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "texts.csv")
         with path.open("w", encoding="utf-8", newline="") as handle:
@@ -95,4 +96,4 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(lambda: call_with(sys.argv[1:], "experiments/benchmarks/prediction.py", sys.modules[__name__]))

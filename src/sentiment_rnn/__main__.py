@@ -1,4 +1,4 @@
-"""`python -m sentiment_rnn` is `sentiment-rnn`; it finds modules of the current folder, too."""
+"""`python -m sentiment_rnn` is `sentiment-rnn`."""
 
 from sentiment_rnn.cli.main import main
 

@@ -139,6 +139,32 @@ def test_a_sweep_with_one_wrong_job_starts_none(override: str, said: str, tmp_pa
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
+LONG = 5000 * "x"
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("predict", ["--model", LONG, "good"]),
+        ("predict", ["--store", LONG, "good"]),
+        ("predict", [f"--{LONG}"]),
+        ("compare", [LONG]),
+        ("serve", ["--host", LONG]),
+    ],
+)
+def test_five_thousand_letters_are_a_line_of_a_thousand(command: str, arguments: list[str], tmp_path: Path) -> None:
+    done = run_command(command, tmp_path, *arguments)
+    assert done.returncode in (1, 2)
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert len(done.stderr) < 1100
+
+
+def test_a_search_says_which_experiment_has_the_grid_that_it_refuses(tmp_path: Path, refused: Refused) -> None:
+    line = refused(tmp_path, "experiment=demo", "hydra/sweeper=search", "optimizer.learning_rate=interval(0.1,1)")
+    assert line.startswith("error: encoder=rnn,lstm,bag: a grid of experiment=demo, and a search takes no grid; write ")
+
+
 def test_several_choices_of_a_group_are_no_list(tmp_path: Path, refused: Refused) -> None:
     assert "list" not in refused(tmp_path, "encoder=rnn,lstm")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -15,9 +16,9 @@ from omegaconf import OmegaConf
 
 from processes import environment, run_command
 from sentiment_rnn import __version__
-from sentiment_rnn.cli.commands import path
 from sentiment_rnn.cli.help import COMMANDS, SECTIONS, USUAL, all_keys, help_of_train, keys_of, purpose_of
 from sentiment_rnn.cli.main import is_train_completed, main
+from sentiment_rnn.cli.options import FilePath, call_with
 from sentiment_rnn.cli.train import as_hydra_reads_it, flags_first
 from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.store import register_schema, run_config
@@ -72,7 +73,7 @@ def help_of(command: str, columns: int) -> Said:
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_there_within_a_second_and_loads_no_large_library(command: str) -> None:
     said = help_of(command, 80)
-    assert any(line.startswith("usage: sentiment-rnn") for line in said.lines)
+    assert any(line.lower().startswith("usage: sentiment-rnn") for line in said.lines)
     assert said.loaded == "[]"
     assert said.seconds < 1
 
@@ -145,12 +146,12 @@ def test_names_that_do_not_fit_are_left_to_the_whole_help(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("command", FLAGGED)
 def test_help_of_the_other_commands_has_examples_and_the_shared_flags(command: str) -> None:
     said = "\n".join(help_of(command, 80).lines)
-    assert purpose_of(command) in said
     assert f"\nsentiment-rnn {command}" in said
-    words = " ".join(said.split())
-    assert "--store FOLDER where the runs are (default: runs)" in words
-    assert "--tracking-uri URI an MLflow server instead" in words
-    assert ("--experiment NAME the MLflow experiment of the runs" in words) == (command != "sync")
+    words = " ".join(said.replace("│", " ").split())
+    assert purpose_of(command) in words
+    assert "--store STR where the runs are [default: runs]" in words
+    assert "--tracking-uri STR an MLflow server instead [env var: MLFLOW_TRACKING_URI]" in words
+    assert "--experiment STR the MLflow experiment of the runs" in words
 
 
 def test_flags_may_stand_between_the_names_of_sweeps(
@@ -175,6 +176,20 @@ def test_without_a_command_there_is_an_overview_of_all(tmp_path: Path) -> None:
 
 def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     assert run_command("--version", tmp_path, status=0).stdout == f"{__version__}\n"
+
+
+def test_the_console_script_finds_a_module_of_the_current_folder(tmp_path: Path) -> None:
+    script, here = tmp_path / "bin" / "sentiment-rnn", tmp_path / "here"
+    script.parent.mkdir()
+    here.mkdir()
+    script.write_text("from sentiment_rnn.cli.main import main\nmain()\n")
+    (here / "own_cell.py").write_text("print('own_cell is here')")
+    done = subprocess.run(
+        [sys.executable, str(script), "predict", "--import", "own_cell", "good"],
+        cwd=here, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "own_cell is here\n"
+    assert "no runs there" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -236,10 +251,49 @@ def test_the_folder_of_all_runs_may_begin_at_home(given: str, monkeypatch: pytes
     assert as_hydra_reads_it("tracking.directory=~nobody/runs") == "tracking.directory=~nobody/runs"
 
 
-def test_a_path_of_a_flag_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def probe(*texts: str, files: tuple[FilePath, ...] = (), loud: bool = False) -> None:
+    """A command that prints what it gets.
+
+    Args:
+        texts: read
+        loud: whether it shouts
+    """
+    print(texts, [str(file) for file in files], loud)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        # A shell leaves this ~ as it is.
+        (["--files=~/a", "b", "--loud", "--files", "~nobody_here/c"], "('b',) ['/home/me/a', '~nobody_here/c'] True"),
+        (["-", "--loud"], "('-',) [] True"),
+        (["--", "-", "--loud"], "('-', '--loud') [] False"),
+        (["", "-5"], "('', '-5') [] False"),
+    ],
+)
+def test_words_become_arguments(
+    words: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert path("~/results") == Path("/home/me/results"), "as in --output=~/results, which a shell leaves as it is"
-    assert path("~nobody_here/results") == Path("~nobody_here/results")
+    module = ModuleType("probe", "Probe.")
+    module.main = probe  # type: ignore[attr-defined]
+    call_with(words, "sentiment-rnn probe", module)
+    assert capsys.readouterr().out.strip() == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [("compare --registr", "--register"), ("compare --panel", "--panel"), ("serve --port many", "--port"),
+     ("publish mine", "--to"), ("inspect", "TEXT"), ("runs mine more", "more")],
+)  # fmt: skip
+def test_a_wrong_option_is_one_line_that_names_it(words: str, option: str, tmp_path: Path) -> None:
+    command, *rest = words.split()
+    done = run_command(command, tmp_path, *rest, status=2)
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert option in done.stderr
+    assert done.stderr.endswith(f" sentiment-rnn {command} --help lists the options.\n")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

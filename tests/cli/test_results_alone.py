@@ -10,7 +10,7 @@ import pytest
 from mlflow.entities import Run
 
 from processes import Ask, run_command
-from sentiment_rnn.cli.run_model import make_missing_model
+from sentiment_rnn.cli.trained_model import make_missing_model
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, model_of

@@ -5,12 +5,13 @@ sentiment-rnn compare mine more --output results --register
 sentiment-rnn compare rnn_vs_lstm --tracking-uri http://127.0.0.1:5000
 """
 
-import argparse
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sentiment_rnn.cli.commands import add_experiment, new_parser, opened_store, path
+from cyclopts import Parameter
+
+from sentiment_rnn.cli.options import FilePath, StoreOptions
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,40 +19,28 @@ if TYPE_CHECKING:
     from sentiment_rnn.tracking.store import Store
 
 
-def main() -> None:
-    """Read the command line and compare."""
-    parser = new_parser("compare", __doc__)
-    parser.add_argument(
-        "sweeps", metavar="SWEEP", nargs="*",
-        help="a study's name (its latest sweep), or a parent run's id or its beginning (default: the latest sweep)",
-    )  # fmt: skip
-    parser.add_argument("--output", type=path, metavar="FOLDER", help="write results, table and figure there")
-    parser.add_argument(
-        "--panel", dest="panels", metavar="NAME", action="append", default=[],
-        help="a panel of the figure: accuracy, lag, validation, gradients, or a metric such as test/f1; may be "
-        "given several times (default: the first four)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--register", action="store_true",
-        help="register the best run, and the best of each encoder, as versions of a model; an alias moves only to a "
-        "run that is better on the same validation texts",
-    )  # fmt: skip
-    parser.add_argument(
-        "--replace", action="store_true",
-        help="register, and move every alias; those of encoders that these runs do not have are deleted",
-    )  # fmt: skip
-    parser.add_argument(
-        "--model", metavar="NAME",
-        help="the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)",
-    )  # fmt: skip
-    parser.add_argument("--settings", action="store_true", help="list also the settings that are the same in all arms")
-    add_experiment(parser)
-    compare(parser.parse_intermixed_args())
-
-
-def compare(arguments: argparse.Namespace) -> None:
+def main(
+    *sweeps: str,
+    output: FilePath | None = None,
+    panels: Annotated[tuple[str, ...], Parameter(name="--panel")] = (),
+    register: bool = False,
+    replace: bool = False,
+    model: str | None = None,
+    settings: bool = False,
+    options: StoreOptions = StoreOptions(),
+) -> None:
     """Write the tables and the figure to a folder if one is given; log them to the parent run of the first sweep; print
-    the tables."""
+    the tables.
+
+    Args:
+        sweeps: a study's name (its latest sweep), or a parent run's id or its beginning (default: the latest sweep)
+        output: write results, table and figure to this folder
+        panels: a panel of the figure, or several: accuracy, lag, validation, gradients, or a metric such as test/f1
+        register: register the best run, and that of each encoder; an alias moves only to a better run on the same texts
+        replace: register, and move every alias; those of encoders that these runs do not have are deleted
+        model: the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)
+        settings: list also the settings that are the same in all arms
+    """
     from sentiment_rnn.report.comparison import arms_of, in_words, joined, results_csv, tables_of
     from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
     from sentiment_rnn.report.figures import write_folder
@@ -63,27 +52,27 @@ def compare(arguments: argparse.Namespace) -> None:
     from sentiment_rnn.tracking.store import where_to_look
     from sentiment_rnn.tracking.sweeps import log_comparison
 
-    registers = arguments.register or arguments.replace
-    if registers and arguments.model is not None:
-        check_name(arguments.model)
-    store = opened_store(arguments)
-    parents = named_sweeps(store, arguments.sweeps or ["latest"])
-    sweeps = {name: results_of(store, parent) for name, parent in parents.items()}
-    for sweep, found in sweeps.items():
-        check_task(sweep, found)
-    arms, lines = joined(sweeps) if len(sweeps) > 1 else (arms_of(next(iter(sweeps.values()))), [])
+    registers = register or replace
+    if registers and model is not None:
+        check_name(model)
+    store = options.open()
+    parents = named_sweeps(store, sweeps or ["latest"])
+    results_by_sweep = {name: results_of(store, parent) for name, parent in parents.items()}
+    for sweep, results in results_by_sweep.items():
+        check_task(sweep, results)
+    arms, lines = joined(results_by_sweep) if len(parents) > 1 else (arms_of(next(iter(results_by_sweep.values()))), [])
     runs = [run for arm in arms for run in arm.runs]
-    check_panels(arguments.panels, chain(*(run.metrics for run in runs)))
-    model = name_for(arguments.model, runs)
+    check_panels(panels, chain(*(run.metrics for run in runs)))
+    model = name_for(model, runs)
     entrants = entrants_of(store, model, runs) if registers else []
     first, parent = next(iter(parents.items()))
     differing, same = settings_tables(arms)
     tables = tables_of(arms) + [table for table in (differing,) if table.rows]
     text = markdown(tables)
-    figure = comparison_figure(arms, " and ".join(sweeps), arguments.panels)
+    figure = comparison_figure(arms, " and ".join(parents), panels)
     files = {"table.md": text, "results.csv": results_csv(arms)}
-    if arguments.output:
-        write_folder(arguments.output, files, {"comparison": figure})
+    if output:
+        write_folder(output, files, {"comparison": figure})
     refused = None
     try:
         log_comparison(store, parent, "\n\n".join([*in_words(arms), text]), files, figure)
@@ -92,7 +81,7 @@ def compare(arguments: argparse.Namespace) -> None:
         )
         if registers:
             labels = {run.run_id: arm.label for arm in arms for run in arm.runs}
-            lines += register_best(store, str(model), entrants, labels, fault_of_model, arguments.replace)
+            lines += register_best(store, str(model), entrants, labels, fault_of_model, replace)
         else:
             how = "--register" if model else "--register --model NAME"
             lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
@@ -100,13 +89,13 @@ def compare(arguments: argparse.Namespace) -> None:
         refused = error
     # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
     console = new_console()
-    for shown in [*tables, *([same] if arguments.settings else [])]:
+    for shown in [*tables, *([same] if settings else [])]:
         show(console, shown)
-    if not arguments.settings:
+    if not settings:
         lines.insert(0, f"{len(same.rows)} settings are the same in all arms; --settings lists them")
     lines += [where_to_look(store), "", *in_words(arms)]
-    if arguments.output:
-        lines.append(f"Figure: {arguments.output / 'comparison.png'}; table and results are beside it.")
+    if output:
+        lines.append(f"Figure: {output / 'comparison.png'}; table and results are beside it.")
     for line in lines:
         console.print(line, soft_wrap=True)
     if refused:
@@ -125,7 +114,7 @@ def check_task(study: str, runs: "Sequence[RunResult]") -> None:
 
 def fault_of_model(store: "Store", run_id: str) -> str:
     """Have a run's packaged model made where it recorded none; why that cannot be done, or empty."""
-    from sentiment_rnn.cli.run_model import make_missing_model
+    from sentiment_rnn.cli.trained_model import make_missing_model
 
     try:
         make_missing_model(store, run_id)

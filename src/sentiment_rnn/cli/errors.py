@@ -1,5 +1,6 @@
 """How a command is run: with one line for an error that its user can mend."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,9 @@ from typing import NoReturn
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
+
+LONGEST = 1000
+"""Characters of a line of error."""
 
 
 def run(command: Callable[[], object]) -> None:
@@ -30,6 +34,8 @@ def one_line_errors() -> Iterator[None]:
     except BrokenPipeError:
         leave_quietly()
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            fail(f"{error.filename}: no file or folder has so long a name")
         from sentiment_rnn.config.messages import line_of  # loads Hydra
 
         line = line_of(error)
@@ -49,6 +55,10 @@ def leave_quietly() -> NoReturn:
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Print one line and exit."""
-    print(f"error: {masked(message)}", file=sys.stderr)
+    """Print one line, which may hold what was given, so a long one is cut in its middle, and exit."""
+    line = masked(message)
+    print(
+        f"error: {line if len(line) <= LONGEST else f'{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}'}",
+        file=sys.stderr,
+    )
     sys.exit(status)

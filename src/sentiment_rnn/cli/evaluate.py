@@ -4,13 +4,14 @@ sentiment-rnn evaluate reviews.csv
 sentiment-rnn evaluate originals.tsv revisions.tsv --text Text --label Sentiment --id batch_id
 """
 
-import argparse
-import json
+from collections.abc import Sequence
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import new_parser, path
-from sentiment_rnn.cli.trained_model import TrainedModel, add_arguments, open_model
+from sentiment_rnn.cli.options import FilePath
+from sentiment_rnn.cli.trained_model import ModelOptions, TrainedModel, open_model
+from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,47 +20,46 @@ if TYPE_CHECKING:
     from sentiment_rnn.report.tables import Table
 
 
-def main() -> None:
-    """Read the command line and evaluate."""
-    parser = new_parser("evaluate", __doc__)
-    parser.add_argument("files", nargs="+", type=path, help="labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet")
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="the texts (default: %(default)s)")
-    parser.add_argument(
-        "--label",
-        default="label",
-        metavar="COLUMN",
-        help="their labels, 0 or 1, neg or pos, negative or positive, false or true (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--id", metavar="COLUMN", help="what joins an original and its revision: how often is the model right on all?"
-    )
-    parser.add_argument("--json", action="store_true", help="the scores alone, in JSON")
-    parser.add_argument("--no-log", action="store_true", help="record nothing in MLflow")
-    add_arguments(parser)
-    evaluate(parser.parse_args())
+def main(
+    *files: FilePath,
+    text: str = "text",
+    label: str = "label",
+    id: str | None = None,
+    json: bool = False,
+    no_log: bool = False,
+    options: ModelOptions = ModelOptions(),
+) -> None:
+    """Read the files, show how good the model is on them, and record it under its run.
 
-
-def evaluate(arguments: argparse.Namespace) -> None:
-    """Read the files, show how good the model is on them, and record it under its run."""
+    Args:
+        files: labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet
+        text: the column of the texts
+        label: that of their labels, 0 or 1, neg or pos, negative or positive, false or true
+        id: column of what joins an original and its revision: how often is the model right on all?
+        json: the scores alone, in JSON
+        no_log: record nothing in MLflow
+    """
+    if not files:
+        raise UserError("no files; give one at least: sentiment-rnn evaluate reviews.csv")
     from tqdm import tqdm
 
     from sentiment_rnn.data.text_files import Columns, rows_of
     from sentiment_rnn.inference.doubts import notes_of
     from sentiment_rnn.report.evaluation import judge, scores, tables
 
-    columns = Columns(arguments.text, arguments.label, arguments.id)
-    with open_model(arguments) as model:
-        rows = tqdm(rows_of(arguments.files, columns), "Reading", unit=" parts", disable=None, leave=False)
+    columns = Columns(text, label, id)
+    with open_model(options) as model:
+        rows = tqdm(rows_of(list(files), columns), "Reading", unit=" parts", disable=None, leave=False)
         found = judge(model.predictor, rows)
         values = scores(found)
         shown = tables(found, values)
-        if arguments.json:
-            print(json.dumps(values))
+        if json:
+            print(dumps(values))
         else:
             show_all(found, shown, notes_of(model.predictor.package.reading))
         # Last, so that a server that does not answer costs no score.
-        recorded = None if arguments.no_log else record(model, found, arguments.files, values, shown)
-    if not arguments.json:
+        recorded = None if no_log else record(model, found, files, values, shown)
+    if not json:
         print(recorded or "recorded nowhere")
 
 
@@ -107,7 +107,7 @@ def show_mistakes(console: "Console", found: "Evaluation") -> None:
 
 
 def record(
-    model: TrainedModel, found: "Evaluation", files: list[Path], values: dict[str, float], shown: "list[Table]"
+    model: TrainedModel, found: "Evaluation", files: Sequence[Path], values: dict[str, float], shown: "list[Table]"
 ) -> str | None:
     """Log the evaluation as a run under the model's own."""
     from sentiment_rnn.report.figures import prediction_figures

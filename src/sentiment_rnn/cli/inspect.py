@@ -4,14 +4,13 @@ sentiment-rnn inspect "i really liked the movie but the seats were awful"
 sentiment-rnn inspect --against sentiment@rnn "The beginning is slow. The ending is one of the finest I have seen."
 """
 
-import argparse
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import new_parser, path
-from sentiment_rnn.cli.trained_model import add_arguments, open_model
+from sentiment_rnn.cli.options import FilePath
+from sentiment_rnn.cli.trained_model import ModelOptions, open_model
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import SHORTEST_ID
 
@@ -20,44 +19,43 @@ if TYPE_CHECKING:
     from sentiment_rnn.probes.inspection import Inspection
 
 
-def main() -> None:
-    """Read the command line and write the page."""
-    parser = new_parser("inspect", __doc__)
-    parser.add_argument("text", help="the text; - reads standard input")
-    parser.add_argument(
-        "--against", metavar="NAME", help="another model beside it: a registered one, or a run's id or its beginning"
-    )
-    parser.add_argument("--output", type=path, default=Path("inspection.html"), help="the page (default: %(default)s)")
-    add_arguments(parser)
-    write_inspection(parser.parse_args())
+def main(
+    text: str,
+    /,
+    *,
+    against: str | None = None,
+    output: FilePath = Path("inspection.html"),
+    options: ModelOptions = ModelOptions(),
+) -> None:
+    """Read the text with one model or two, and write the page.
 
-
-def write_inspection(arguments: argparse.Namespace) -> None:
-    """Read the text with one model or two, and write the page."""
+    Args:
+        text: the text; - reads standard input
+        against: another model beside it: a registered one, or a run's id or its beginning
+        output: the page
+    """
     from sentiment_rnn.data.text_files import utf8_input
     from sentiment_rnn.probes.inspection import inspect
     from sentiment_rnn.report.pages.inspection import inspection_page
 
-    text = arguments.text
     if text == "-":
         with utf8_input() as handle:
             text = handle.read()
-    if not arguments.output.absolute().parent.is_dir():
-        raise UserError(f"--output={arguments.output}: its folder does not exist")
-    with open_model(arguments) as model:
+    if not output.absolute().parent.is_dir():
+        raise UserError(f"--output={output}: its folder does not exist")
+    with open_model(options) as model:
         inspections, doubts = [inspect(model.predictor, text)], doubts_of(model.predictor, text)
-    if arguments.against:
-        kind = "run" if re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},32}}", arguments.against) else "model"
-        other = {kind: arguments.against}
-        with open_model(arguments, **other) as model:
+    if against:
+        kind = "run" if re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},32}}", against) else "model"
+        with open_model(options, **{kind: against}) as model:
             inspections.append(inspect(model.predictor, text))
             doubts += [line for line in doubts_of(model.predictor, text) if line not in doubts]
-    arguments.output.write_text(inspection_page(inspections), encoding="utf-8")
+    output.write_text(inspection_page(inspections), encoding="utf-8")
     for inspection in inspections:
         print(summary(inspection))
     for line in doubts:
         print(line, file=sys.stderr)
-    print(f"page: {arguments.output.absolute().as_uri()}")
+    print(f"page: {output.absolute().as_uri()}")
 
 
 def doubts_of(predictor: "Predictor", text: str) -> list[str]:

@@ -7,13 +7,11 @@ import sys
 from importlib import import_module
 
 from sentiment_rnn import __version__
-from sentiment_rnn.cli.errors import fail, leave_quietly, run
+from sentiment_rnn.cli.errors import run
 from sentiment_rnn.cli.help import COMMANDS, help_of_train, overview
-from sentiment_rnn.errors import did_you_mean
+from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.masking import masked_command
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
-
-COMPLETION = ("-sc", "--shell-completion")
 
 
 def main() -> None:
@@ -21,35 +19,46 @@ def main() -> None:
     # At its end Python looks for garbage among the million objects of the libraries, more than once. That takes about a
     # second, for memory that goes with the process.
     atexit.register(gc.freeze)
-    try:
-        _dispatch(sys.argv[1:])
-    except BrokenPipeError:
-        leave_quietly()
+    sys.path.append("")  # encoders and tokenizers of one's own may lie in the current folder
+    run(_dispatch)
 
 
-def _dispatch(arguments: list[str]) -> None:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview())
-        return
-    if arguments[0] == "--version":
-        print(__version__)
-        return
-    if arguments[0] in COMPLETION:
-        if is_train_completed():
-            run(complete_train)
-        return
-    os.environ[COMMAND_VARIABLE] = masked_command(["sentiment-rnn", *arguments])
-    name, rest = command_in(arguments)
+def _dispatch() -> None:
+    match sys.argv[1:]:
+        case [] | ["-h" | "--help" | "help", *_]:
+            print(overview())
+        case ["--version", *_]:
+            print(__version__)
+        case ["-sc" | "--shell-completion", *_]:
+            if is_train_completed():
+                complete_train()
+        case words:
+            start(*command_in(words))
+
+
+def start(name: str, words: list[str]) -> None:
+    """Load a command alone, and run it. `train` reads the line itself: Hydra does.
+
+    Args:
+        words: what stands behind the name.
+    """
     if name not in COMMANDS:
-        fail(f"{name}: no such command; {did_you_mean(name, COMMANDS, 'one of ')}")
-    if name == "train" and {"-h", "--help"} & set(rest):
-        print(help_of_train(rest))
+        raise UserError(f"{name}: no such command; {did_you_mean(name, COMMANDS, 'one of ')}")
+    if name == "train" and {"-h", "--help"} & set(words):
+        print(help_of_train(words))
         return
+    os.environ[COMMAND_VARIABLE] = masked_command(["sentiment-rnn", name, *words])
     # Looking for garbage among the libraries while they load is a fifth of the start. A command calls
     # `libraries_are_loaded` when they are.
     gc.disable()
-    sys.argv[1:] = rest
-    run(import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}").main)
+    module = import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}")
+    if name == "train":
+        sys.argv[1:] = words
+        module.main()
+    else:
+        from sentiment_rnn.cli.options import call_with
+
+        call_with(words, f"sentiment-rnn {name}", module)
 
 
 def command_in(arguments: list[str]) -> tuple[str, list[str]]:

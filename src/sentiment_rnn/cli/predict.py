@@ -5,14 +5,14 @@ sentiment-rnn predict --file reviews.csv --json > answers.jsonl
 cat reviews.txt | sentiment-rnn predict --model sentiment@rnn
 """
 
-import argparse
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from json import dumps
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import new_parser, path
-from sentiment_rnn.cli.trained_model import add_arguments, open_model
+from sentiment_rnn.cli.options import FilePath
+from sentiment_rnn.cli.trained_model import ModelOptions, open_model
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,38 +20,36 @@ if TYPE_CHECKING:
     from sentiment_rnn.inference.predictor import Sentiments
 
 
-def main() -> None:
-    """Read the command line and answer."""
-    parser = new_parser("predict", __doc__)
-    parser.add_argument(
-        "texts", nargs="*", help="texts; without any and without --file, or as -, one text per line is read"
-    )
-    parser.add_argument(
-        "--file", type=path, help="a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)"
-    )
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="its column (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="one answer per line, in JSON")
-    add_arguments(parser)
-    predict(parser.parse_args())
+def main(
+    *texts: str,
+    file: FilePath | None = None,
+    text: str = "text",
+    json: bool = False,
+    options: ModelOptions = ModelOptions(),
+) -> None:
+    """Answer the texts in their order, part by part, on standard output; what casts doubt goes to standard error.
 
-
-def predict(arguments: argparse.Namespace) -> None:
-    """Answer the texts in their order, part by part, on standard output; what casts doubt goes to standard error."""
-    if arguments.texts and arguments.file:
-        raise UserError(f"--file={arguments.file}: texts were given as well; give one or the other")
+    Args:
+        texts: texts; without any and without --file, or as -, one text per line is read
+        file: a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)
+        text: its column
+        json: one answer per line, in JSON
+    """
+    if texts and file:
+        raise UserError(f"--file={file}: texts were given as well; give one or the other")
     from tqdm import tqdm
 
     from sentiment_rnn.inference.doubts import Doubts
 
-    with open_model(arguments) as model:
+    with open_model(options) as model:
         doubts = Doubts(model.predictor.package.reading)
         # Beside answers on a terminal a bar would stand in their lines.
-        silent = None if arguments.file and not sys.stdout.isatty() else True
+        silent = None if file and not sys.stdout.isatty() else True
         with tqdm(unit=" texts", disable=silent, leave=False) as progress:
-            for part, rows in enumerate(parts(arguments)):
+            for part, rows in enumerate(parts(texts, file, text)):
                 answers = model.predictor.predict(rows.texts)
-                if arguments.json:
-                    print("\n".join(map(json.dumps, answers.records())), flush=True)
+                if json:
+                    print("\n".join(map(dumps, answers.records())), flush=True)
                 else:
                     write_lines(rows, answers, headed=part == 0)
                 doubts.add(answers)
@@ -60,14 +58,14 @@ def predict(arguments: argparse.Namespace) -> None:
             print(line, file=sys.stderr)
 
 
-def parts(arguments: argparse.Namespace) -> Iterator["Rows"]:
+def parts(texts: Sequence[str], file: Path | None, column: str) -> Iterator["Rows"]:
     """The texts that were asked about."""
     from sentiment_rnn.data.text_files import Columns, Rows, read_rows
 
-    if arguments.file:
-        return read_rows(arguments.file, Columns(arguments.text))
-    if arguments.texts and arguments.texts != ["-"]:
-        return iter([Rows(list(arguments.texts), [], [])])
+    if file:
+        return read_rows(file, Columns(column))
+    if texts and texts != ("-",):
+        return iter([Rows(list(texts), [], [])])
     return standard_input()
 
 

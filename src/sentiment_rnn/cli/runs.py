@@ -5,15 +5,14 @@ sentiment-rnn runs mine --store runs
 sentiment-rnn runs --json
 """
 
-import argparse
-import json
 import time
 from datetime import datetime, timezone
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal
 
-from sentiment_rnn.cli.commands import add_experiment, new_parser, opened_store
+from sentiment_rnn.cli.options import StoreOptions
 from sentiment_rnn.report.tables import Table, new_console, show
 from sentiment_rnn.tracking.names import BEST_ACCURACY, ENCODER_TAG, SHORTEST_ID
 
@@ -23,27 +22,20 @@ if TYPE_CHECKING:
 COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age", "checkpoints")
 
 
-def main() -> None:
-    """Read the command line and print the list."""
-    parser = new_parser("runs", __doc__)
-    parser.add_argument(
-        "sweep", metavar="SWEEP", nargs="?",
-        help="latest, a study's name, or the beginning of a run's id, 8 characters or more (default: all)",
-    )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="JSON for a program instead of a table")
-    add_experiment(parser)
-    list_runs(parser.parse_intermixed_args())
+def main(sweep: str | None = None, /, *, json: bool = False, options: StoreOptions = StoreOptions()) -> None:
+    """Print the sweeps and runs that were asked for, as a table or as JSON.
 
-
-def list_runs(arguments: argparse.Namespace) -> None:
-    """Print the sweeps and runs that were asked for, as a table or as JSON."""
+    Args:
+        sweep: latest, a study's name, or the beginning of a run's id, 8 characters or more (default: all)
+        json: JSON for a program instead of a table
+    """
     from sentiment_rnn.tracking.inventory import chosen, entries_of
     from sentiment_rnn.tracking.store import where_to_look
 
-    store = opened_store(arguments)
-    entries = chosen(entries_of(store), arguments.sweep)
-    if arguments.json:
-        print(json.dumps([described(entry) for entry in entries], indent=1))
+    store = options.open()
+    entries = chosen(entries_of(store), sweep)
+    if json:
+        print(dumps([described(entry) for entry in entries], indent=1))
         return
     console = new_console()
     show(console, Table(f"Sweeps and runs of {store.uri}", COLUMNS, [row(entry) for entry in entries]))

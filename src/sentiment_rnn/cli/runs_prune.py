@@ -8,27 +8,27 @@ A model that a run packaged stays: it lies in the store.
 
 from rich.filesize import decimal
 
-from sentiment_rnn.cli.commands import add_experiment, new_parser, opened_store
+from sentiment_rnn.cli.options import StoreOptions
 from sentiment_rnn.report.tables import Table, new_console, show
 
 COLUMNS = ("folder", "why", "size")
 
 
-def main() -> None:
-    """Read the command line, show what goes, and remove it where that is asked for."""
-    parser = new_parser("runs prune", __doc__)
-    parser.add_argument("--yes", action="store_true", help="delete; without it nothing changes")
-    add_experiment(parser)
-    arguments = parser.parse_args()
+def main(*, yes: bool = False, options: StoreOptions = StoreOptions()) -> None:
+    """Show what goes, and remove it where that is asked for.
+
+    Args:
+        yes: delete; without it nothing changes
+    """
     from sentiment_rnn.tracking.pruning import remove, superfluous
 
-    found = list(superfluous(opened_store(arguments)))
+    found = list(superfluous(options.open()))
     if not found:
         print("nothing to delete")
         return
     rows = [(folder.name, why, decimal(size)) for folder, size, why in found]
     show(new_console(), Table("Checkpoints that no run resumes from", COLUMNS, rows))
-    if not arguments.yes:
+    if not yes:
         print(f"nothing is deleted yet; --yes deletes {decimal(sum(size for _, size, _ in found))}")
         return
     removed = [size for folder, size, _ in found if remove(folder)]

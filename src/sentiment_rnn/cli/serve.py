@@ -4,7 +4,6 @@ sentiment-rnn serve
 curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": {"text": ["warm and funny"]}}'
 """
 
-import argparse
 import signal
 import socket
 import sys
@@ -13,8 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from sentiment_rnn.cli.commands import new_parser
-from sentiment_rnn.cli.trained_model import TrainedModel, add_arguments, open_model
+from sentiment_rnn.cli.trained_model import ModelOptions, TrainedModel, open_model
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,47 +24,45 @@ BESIDE = ("rnn", "lstm")
 """Aliases of the models that the page asks, where they are registered."""
 
 
-def main() -> None:
-    """Read the command line and serve."""
-    parser = new_parser("serve", __doc__)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 is every network (default: %(default)s)"
-    )
-    parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
-    parser.add_argument(
-        "--allow-host", metavar="NAME", action="append", default=[],
-        help="answer to this name too, a reverse proxy's say; local names and --host are answered anyway",
-    )  # fmt: skip
-    parser.add_argument("--no-page", action="store_true", help="the scoring server alone")
-    add_arguments(parser)
-    serve(parser.parse_args())
+def main(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 5001,
+    allow_host: tuple[str, ...] = (),
+    no_page: bool = False,
+    options: ModelOptions = ModelOptions(),
+) -> None:
+    """Serve until interrupted.
 
-
-def serve(arguments: argparse.Namespace) -> None:
-    """Serve until interrupted."""
+    Args:
+        host: address to listen on; 0.0.0.0 is every network
+        port: 0 takes a free one
+        allow_host: answer to this name too, a reverse proxy's say; local names and --host are answered anyway
+        no_page: the scoring server alone
+    """
     import uvicorn
 
     from sentiment_rnn.inference.serving import PunctualHTTP, scoring_app
     from sentiment_rnn.report.pages.typed import answers, typed_page
 
-    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    names = [*LOCAL, host, *arguments.allow_host]
+    called = f"[{host}]" if ":" in host else host
+    names = [*LOCAL, called, *allow_host]
     with ExitStack() as stack:
-        opened = stack.enter_context(listening(arguments.host, arguments.port))
-        if host not in LOCAL:
+        opened = stack.enter_context(listening(host, port))
+        if called not in LOCAL:
             names += own_names()
             print(
-                f"warning: --host={arguments.host}: whoever reaches this machine can have texts judged, see which "
+                f"warning: --host={host}: whoever reaches this machine can have texts judged, see which "
                 "model it is, and keep the processor busy; nobody is asked for a password, and nothing is encrypted. "
                 f"It answers to {', '.join(names)}; --allow-host NAME adds a name",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
         # Models that were downloaded are removed then, too.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-        model = stack.enter_context(open_model(arguments))
-        shown = {} if arguments.no_page else beside(arguments, model, stack)
+        model = stack.enter_context(open_model(options))
+        shown = {} if no_page else beside(options, model, stack)
         app = scoring_app(model.predictor, names, typed_page(shown) if shown else "", partial(answers, shown))
-        address = f"http://{host}:{opened.getsockname()[1]}"
+        address = f"http://{called}:{opened.getsockname()[1]}"
         print(
             f"{model.predictor.package.name}, run {model.run}: POST {address}/invocations  (Ctrl-C stops it)",
             flush=True,
@@ -94,12 +90,12 @@ def own_names() -> list[str]:
     return [socket.gethostname(), *(f"[{number}]" if ":" in number else number for number in numbers)]
 
 
-def beside(arguments: argparse.Namespace, model: TrainedModel, stack: ExitStack) -> "dict[str, Predictor]":
+def beside(options: ModelOptions, model: TrainedModel, stack: ExitStack) -> "dict[str, Predictor]":
     """Models on the page: the served one, and the best RNN and LSTM where no model was chosen."""
     shown: dict[str, Predictor] = {}
-    if not (arguments.run or arguments.model):
+    if not (options.run or options.model):
         name = model.registered.partition("@")[0]
         for alias in BESIDE:
             with suppress(UserError):  # the sweep that was compared had none
-                shown[alias] = stack.enter_context(open_model(arguments, model=f"{name}@{alias}")).predictor
+                shown[alias] = stack.enter_context(open_model(options, model=f"{name}@{alias}")).predictor
     return shown | {model.predictor.package.name: model.predictor}

@@ -1,6 +1,5 @@
 """Choosing the trained model of a command: `--run`, `--model`."""
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -8,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sentiment_rnn.cli.commands import add_experiment, opened_store
+from cyclopts import Parameter
+
+from sentiment_rnn.cli.options import StoreOptions
 from sentiment_rnn.environment import libraries_are_loaded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, DEFAULT_MODELS
@@ -28,8 +29,6 @@ class TrainedModel:
     """A model at work, and where it came from."""
 
     predictor: "Predictor"
-    folder: Path
-    """The MLflow model, on this machine."""
     store: "Store | None"
     """None where the model is a folder, and nothing is recorded."""
     registered: str = ""
@@ -41,25 +40,21 @@ class TrainedModel:
         return self.predictor.package.reading.run
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that uses a trained model."""
-    parser.add_argument("--run", metavar="ID", help="the model of this MLflow run, or the beginning of its id")
-    parser.add_argument(
-        "--model",
-        metavar="NAME",
-        help=f"a registered model, sentiment@rnn say, or its folder (default: {', else '.join(DEFAULTS)})",
-    )
-    parser.add_argument(
-        "--import", dest="imports", metavar="MODULE", action="append", default=[],
-        help="import this first: encoders and tokenizers of your own are loaded only from modules that you name",
-    )  # fmt: skip
-    add_experiment(parser)
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ModelOptions(StoreOptions):
+    """Which trained model a command uses."""
+
+    run: str | None = None
+    """the model of this MLflow run, or the beginning of its id"""
+    model: str | None = None
+    """a registered model, sentiment@rnn say, or its folder (default: sentiment@champion, else demo@champion)"""
+    imports: Annotated[tuple[str, ...], Parameter(name="--import")] = ()
+    """import this first: encoders and tokenizers of your own are loaded only from modules that you name"""
 
 
 @contextmanager
-def open_model(
-    arguments: argparse.Namespace, run: str | None = None, model: str | None = None
-) -> Iterator[TrainedModel]:
+def open_model(options: ModelOptions, run: str | None = None, model: str | None = None) -> Iterator[TrainedModel]:
     """The model that the options name, downloaded for as long as it is used. A line says which registered model it is.
 
     Args:
@@ -69,7 +64,6 @@ def open_model(
         UserError: there is none, or it is not what it should be.
     """
     from sentiment_rnn import runtime
-    from sentiment_rnn.cli.run_model import make_missing_model
     from sentiment_rnn.inference.package import read_package
     from sentiment_rnn.inference.predictor import Predictor
     from sentiment_rnn.tracking.models import (
@@ -84,17 +78,17 @@ def open_model(
     from sentiment_rnn.tracking.results import whole_id
 
     another = run is not None or model is not None
-    run, model = (run, model) if another else (arguments.run, arguments.model)
+    run, model = (run, model) if another else (options.run, options.model)
     if run is not None and model is not None:
         raise UserError(f"--run={run} --model={model}: two models; give one of them")
-    for name in arguments.imports:
+    for name in options.imports:
         try:
             import_module(name)
         except (ImportError, TypeError, ValueError) as error:  # the latter two of a relative or an empty name
             raise UserError(f"--import={name}: cannot be imported ({error})") from error
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
-        store = None if model and names_folder(model) else opened_store(arguments, of_experiment=False)
+        store = None if model and names_folder(model) else options.open(of_experiment=False)
         registered = ""
         if store is None:
             folder = checked_model(Path(str(model)).expanduser())
@@ -110,7 +104,7 @@ def open_model(
             registered = whole_name(model)
         predictor = Predictor(read_package(folder / DATA))
         libraries_are_loaded()
-        found = TrainedModel(predictor, folder, store, registered)
+        found = TrainedModel(predictor, store, registered)
         if registered and not another:
             print(introduced(found), file=sys.stderr, flush=True)
         yield found
@@ -125,3 +119,37 @@ def introduced(model: TrainedModel) -> str:
     run = run_or_none(model.store, model.run) if model.store else None
     facts = [package.name, package.reading.data and f"trained on data={package.reading.data}", run and score_of(run)]
     return shortened(f"{model.registered}: {', '.join(filter(None, facts))}", 200)
+
+
+def make_missing_model(store: "Store", run_id: str) -> None:
+    """Pack the best checkpoint of a run on reviews that finished and recorded results alone, as the run would have done
+    at its end, and log it as the run's model; do nothing for any other run.
+
+    Raises:
+        UserError: its checkpoint or its reviews are gone, changed, or not to be trusted; or the store refuses.
+    """
+    from sentiment_rnn.tracking.models import PACKAGE, log_model, model_of
+    from sentiment_rnn.tracking.names import TEMPERATURE, TRIAL_TAG
+    from sentiment_rnn.tracking.results import is_finished, result_of, run_or_none
+    from sentiment_rnn.tracking.store_errors import store_errors
+
+    run = run_or_none(store, run_id)
+    if run is None or not is_finished(run) or model_of(run):
+        return
+    if TEMPERATURE not in run.data.metrics or TRIAL_TAG in run.data.tags:
+        return
+    from sentiment_rnn.tasks.packaging import pack, write_whole_package  # seconds, which only such a run costs
+    from sentiment_rnn.tasks.restored import data_of, load_tested, start_of
+
+    result = result_of(store, run)
+    data = data_of(result)
+    if not result.data_digest or not data.corpus.digest.startswith(result.data_digest):
+        raise UserError(  # their vocabulary would give the words other ids than the weights know
+            f"run={run_id}: the reviews are not those that it read, so no model can be made of it; "
+            "delete the run in MLflow and train it again"
+        )
+    package = pack(load_tested(result), data, result.config.precision, run_id, result.label, start_of(result))
+    with tempfile.TemporaryDirectory() as folder:
+        write_whole_package(package, result.metrics[TEMPERATURE], data, Path(folder, PACKAGE))
+        with store_errors(store.uri, store.experiment, "EDIT"):
+            log_model(store, run, Path(folder, PACKAGE), result.config.tags)

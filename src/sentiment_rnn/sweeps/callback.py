@@ -260,7 +260,9 @@ def plan_of(config: DictConfig) -> tuple[list[list[str]], list[str], int]:
 
     settings = settings_of(config)
     loader = GlobalHydra.instance().config_loader()
-    space = space_of(parsed(settings.params, config.hydra.overrides.task, loader))
+    experiment = f"experiment={config.hydra.runtime.choices.get('experiment')}"
+    experiments = {f"{key}={value}": experiment for key, value in settings.params.items()}
+    space = space_of(parsed(settings.params, config.hydra.overrides.task, loader), experiments)
     return space.examples(), [*space.given, *space.fixed, f"{settings.sampler}, seed {settings.seed}"], settings.trials
 
 

@@ -67,8 +67,11 @@ def parsed(params: Mapping[str, Any], arguments: Sequence[str], loader: ConfigLo
     return overrides
 
 
-def space_of(overrides: Sequence[Override]) -> Space:
+def space_of(overrides: Sequence[Override], experiments: Mapping[str, str] | None = None) -> Space:
     """The space that overrides describe; the last one of a key counts.
+
+    Args:
+        experiments: where overrides come from that the command line does not have, `{"seed=0,1": "experiment=demo"}`.
 
     Raises:
         UserError: one of them has no bounds, or is a grid; or none of them varies.
@@ -82,12 +85,12 @@ def space_of(overrides: Sequence[Override]) -> Space:
         )
     return Space(
         fixed=[str(override.input_line) for key, override in last.items() if key not in varied],
-        dimensions={key: _dimension(key, override) for key, override in varied.items()},
+        dimensions={key: _dimension(key, override, experiments or {}) for key, override in varied.items()},
         given=[str(override.input_line) for override in varied.values()],
     )
 
 
-def _dimension(key: str, override: Override) -> BaseDistribution:
+def _dimension(key: str, override: Override, experiments: Mapping[str, str]) -> BaseDistribution:
     value: Any = override.value()
     tags: set[str] = getattr(value, "tags", set())
     if tags - {"log"}:
@@ -99,9 +102,9 @@ def _dimension(key: str, override: Override) -> BaseDistribution:
         return _range(override, value, log)
     choices = list(dict.fromkeys(override.sweep_string_iterator()))
     if getattr(value, "simple_form", False):
-        raise UserError(
-            f"{override.input_line}: a grid, and a search takes no grid; write {key}=choice({','.join(choices)})"
-        )
+        line = str(override.input_line)
+        grid = f"a grid of {experiments[line]}" if line in experiments else "a grid"
+        raise UserError(f"{line}: {grid}, and a search takes no grid; write {key}=choice({','.join(choices)})")
     if log:
         raise UserError(f"{override.input_line}: expected log for an interval or a range; a choice has no scale")
     return CategoricalDistribution(choices)
