@@ -11,10 +11,21 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentiment_rnn.model import encoders
+from sentiment_rnn.model.cells import steps
 from sentiment_rnn.model.encoders.bag import Bag
 from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
-from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of, recurrent_matrices, reorder, reversal
+from sentiment_rnn.model.encoders.min_gru import MinGru
+from sentiment_rnn.model.encoders.min_lstm import MinLstm
+from sentiment_rnn.model.encoders.recurrent import (
+    Gated,
+    Recurrent,
+    biases,
+    gates_of,
+    recurrent_matrices,
+    reorder,
+    reversal,
+)
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
 from sentiment_rnn.model.encoders.slstm import SLstm
 
@@ -306,16 +317,36 @@ def test_forget_gates_of_an_slstm_start_with_the_forget_bias(recurrent_init: str
     assert torch.equal(bias["f"], torch.full((H,), 3.0))
 
 
-@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
-def test_chrono_spreads_the_memories_over_the_steps(recurrent_init: str) -> None:
-    encoder = Lstm(E, hidden_size=2000, recurrent_init=recurrent_init, chrono_steps=101)
+@pytest.mark.parametrize("cell", [Lstm, Gru, MinGru, MinLstm, SLstm])
+@pytest.mark.parametrize("recurrent_init", ["orthogonal", "uniform"])
+def test_chrono_spreads_the_memories_over_the_steps(cell: type[Gated], recurrent_init: str) -> None:
+    encoder = cell(E, hidden_size=2000, recurrent_init=recurrent_init, chrono_steps=101)
     (layer,) = layers_of(encoder)
-    bias = gates_of(layer, layer.bias_ih_l0 + layer.bias_hh_l0)
-    assert torch.equal(bias["i"], -bias["f"])
-    steps = bias["f"].exp()  # U(1, 100)
+    start = gates_of(layer, sum(biases(layer), torch.zeros(())))
+    drawn = start[cell.keeping] if cell.keeping else -start[cell.writing]
+    if cell.keeping and cell.writing:
+        assert torch.equal(start[cell.writing], -drawn)
+    if recurrent_init == "orthogonal":
+        assert not any(values.any() for gate, values in start.items() if gate not in (cell.keeping, cell.writing))
+    steps = drawn.exp()  # U(1, 100)
     assert 1 <= steps.min() < 2
     assert 99 < steps.max() <= 100.01
     assert steps.mean().item() == pytest.approx(50.5, abs=2.5)
+
+
+@pytest.mark.parametrize("cell", [Lstm, Gru, MinGru, MinLstm, SLstm])
+def test_with_chrono_each_unit_keeps_the_share_that_was_drawn_for_it(cell: type[Gated]) -> None:
+    encoder = cell(E, hidden_size=H, chrono_steps=50, **({"heads": 1} if cell is SLstm else {}))
+    (layer,) = layers_of(encoder)
+    start = gates_of(layer, sum(biases(layer), torch.zeros(())))
+    drawn = start[cell.keeping] if cell.keeping else -start[cell.writing]
+    for name, parameter in layer.named_parameters():
+        if "bias" not in name:
+            nn.init.zeros_(parameter)  # so that the gates hold still
+    *_, last = steps(layer, torch.zeros(1, 1000, E))  # an sLSTM begins without a normalizer, and settles
+    kept = last.gates["forget" if "forget" in last.gates else "update"][0]
+    assert torch.allclose(kept, drawn.sigmoid(), atol=1e-5)
+    assert ((1 / (1 - kept) >= 2) & (1 / (1 - kept) <= 50)).all()
 
 
 @CELLS
@@ -357,11 +388,12 @@ def test_an_unknown_key_is_refused(cell: type[Recurrent]) -> None:
         cell(E, hidden_size=H, hiden_size=H)
 
 
-@pytest.mark.parametrize("cell", [Rnn, ReluRnn, Gru])
-@pytest.mark.parametrize("key", ["forget_bias", "chrono_steps"])
-def test_keys_of_forget_gates_are_the_lstms_alone(cell: type[Recurrent], key: str) -> None:
+@pytest.mark.parametrize(
+    ("cell", "key"), [(Rnn, "chrono_steps"), (ReluRnn, "chrono_steps"), (Rnn, "forget_bias"), (Gru, "forget_bias")]
+)
+def test_keys_of_gates_that_a_cell_does_not_have_are_refused(cell: type[Recurrent], key: str) -> None:
     with pytest.raises(TypeError, match=key):
-        cell(E, hidden_size=H, **{key: 1})
+        cell(E, hidden_size=H, **{key: 5})
     Lstm(E, hidden_size=H, **{key: 5})
 
 

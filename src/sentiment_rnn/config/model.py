@@ -65,7 +65,8 @@ class EncoderConfig:
     forget_bias: float | None = None
     """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
     chrono_steps: int | None = None
-    """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: `forget_bias`."""
+    """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: gates start as
+    usual, or at `forget_bias`."""
     gradient_steps: int | None = None
     """Tokens at a review's end that the gradient reaches; 0 or null: all. Not for a language model, which learns at
     each token."""

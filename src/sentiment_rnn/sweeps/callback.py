@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -299,7 +300,9 @@ def job_overrides(config: DictConfig) -> list[list[str]]:
         refuse("hydra.sweeper.max_batch_size", size, "a number of at least 1")
     parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    overrides = parser.parse_overrides(parameters + list(hydra.overrides.task))
+    # Unresolved: what an override refers to, as in seed=${optimizer.draw}0, is that of its job.
+    task: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    overrides = parser.parse_overrides([*parameters, *task])
     return [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
 
 
@@ -319,7 +322,7 @@ def tell_jobs(config: DictConfig, study: str, at_once: int) -> list[str]:
 def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
     """The checked configuration of each job. Of jobs that differ in their seed alone, one is composed, which takes most
     of the time, and the seed is set in it."""
-    loader = GlobalHydra.instance().config_loader()
+    loader, parser = GlobalHydra.instance().config_loader(), OverridesParser.create()
     composed: dict[tuple[str, ...], DictConfig] = {}
     configs = []
     for job in jobs:
@@ -329,7 +332,7 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
                 check_choice(override)  # of a YAML file's hydra.sweeper.params; the command line's were checked
             composed[arm] = loader.load_sweep_config(config, job)
         for given in filter(SEED.match, job):
-            composed[arm].seed = SEED.sub("", given)  # the schema makes a number of it
+            composed[arm].seed = parser.parse_override(given).value()  # the schema makes a number of it
         configs.append(checked(composed[arm]))
     return configs
 

@@ -1,5 +1,6 @@
 """The generated reviews: one clause decides, at a known lag, and a bag of words knows next to nothing."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -256,6 +257,36 @@ def test_log_uniform_lags_have_as_many_in_every_octave(generated_config: Config)
     assert (np.abs(octaves - 1000) < 150).all()
 
 
+def test_lags_near_the_middle_one_are_spread_evenly_over_its_fifth_at_both_sides(generated_config: Config) -> None:
+    reviews = every(source_of(generated_config(lags="near", max_lag=12, train_reviews=3000, test_reviews=600)).read())
+    counts = Counter(review.lag for review in reviews)
+    assert set(counts) == {10, 11, 12, 13, 14}
+    assert all(abs(count - 720) < 120 for count in counts.values())  # a standard deviation of 24
+    assert {review.lag for review in every(source_of(generated_config(lags="near", max_lag=5)).read())} == {4, 5, 6}
+
+
+# Of texts, lags and splits, as these settings made them before lags could be near: studies rest on these corpora.
+BEFORE = {
+    ("equal", None): "b12e1bbca78fc4ba",
+    ("log_uniform", None): "57fa4cf736760040",
+    ("mixed", None): "1da1e0ff0dbb09c7",
+    ("equal", (18, 20, 22)): "7a252800b1d5b1cd",
+}
+
+
+@pytest.mark.parametrize(("settings", "digest"), BEFORE.items())
+def test_a_seed_makes_the_corpus_that_it_made_in_committed_studies(
+    generated_config: Config, settings: tuple[str, tuple[int, ...] | None], digest: str
+) -> None:
+    lags, tested = settings
+    config = generated_config(lags=lags, test_lags=tested and list(tested), max_lag=20)
+    texts = [
+        (split, review.text, review.label, review.lag)
+        for split, part in source_of(config).read().items() for review in part
+    ]  # fmt: skip
+    assert hashlib.sha256(repr(texts).encode()).hexdigest()[:16] == digest
+
+
 def test_the_fraction_of_the_reviews_opens_with_the_deciding_clause(generated_config: Config) -> None:
     reviews = every(source_of(generated_config(opening_fraction=0.25, train_reviews=4000, max_lag=100)).read())
     opening = [re.match(clause_pattern(FILM, review.label), review.text) for review in reviews]
@@ -271,7 +302,7 @@ def test_by_default_no_review_opens_with_the_deciding_clause(generated_config: C
         assert not re.match(clause_pattern(FILM, review.label), review.text)
 
 
-@pytest.mark.parametrize("lags", ["equal", "log_uniform"])
+@pytest.mark.parametrize("lags", ["equal", "log_uniform", "near"])
 def test_the_recorded_lag_is_where_the_film_is(generated_config: Config, lags: str) -> None:
     for review in every(source_of(generated_config(lags=lags)).read()):
         head = " ".join(review.text.split()[: -review.lag])
@@ -325,11 +356,20 @@ def test_test_reviews_can_have_lags_of_their_own_as_many_of_each_with_both_label
     assert (found["train"], found["validation"]) == (usual["train"], usual["validation"])
 
 
-@pytest.mark.parametrize("lags", [{"test_lags": []}, {"test_lags": [0, 5]}, {"test_lags": [5], "test_max_lag": 9}])
-def test_lags_of_test_reviews_below_one_or_beside_a_longest_one_are_refused(
+def test_beside_lags_of_their_own_test_reviews_can_have_lags_as_in_training(generated_config: Config) -> None:
+    config = generated_config(lags="near", max_lag=20, test_lags=[0, 0, 16, 24], test_reviews=800)
+    test = source_of(config).read()["test"]
+    dealt = [[review.lag for place, review in enumerate(test) if place // 2 % 4 == asked] for asked in range(4)]
+    assert set(dealt[0] + dealt[1]) == set(range(16, 25))
+    assert (set(dealt[2]), set(dealt[3])) == ({16}, {24})
+    assert all(review.label == place % 2 for place, review in enumerate(test))
+
+
+@pytest.mark.parametrize("lags", [{"test_lags": []}, {"test_lags": [-1, 5]}, {"test_lags": [5], "test_max_lag": 9}])
+def test_lags_of_test_reviews_below_zero_or_beside_a_longest_one_are_refused(
     generated_config: Config, lags: dict[str, Any]
 ) -> None:
-    expected = r"data\.test_lags=.*: expected numbers of 1 or more, without data\.test_max_lag; or null"
+    expected = r"data\.test_lags=.*: expected numbers of 0 or more, without data\.test_max_lag; or null"
     with pytest.raises(UserError, match=expected):
         source_of(generated_config(**lags))
 

@@ -68,11 +68,12 @@ class Generated:
     test_reviews: int
     """Number of test reviews."""
     max_lag: int
-    """Largest lag, the number of tokens from the deciding clause to the end; of test reviews only where `test_max_lag`
-    is null."""
+    """Largest lag, the number of tokens from the deciding clause to the end, or with `near` the middle one; of test
+    reviews only where `test_max_lag` is null."""
     lags: str
     """`log_uniform` draws lags from 1 to `max_lag`; `mixed` one of 2, 5, 10, 20, 50, … and `max_lag`;
-    `equal` gives every review `max_lag`."""
+    `near` one that is at most 20 % shorter or longer than `max_lag`, each as likely; `equal` gives every review
+    `max_lag`, so that a net can learn the delay."""
     opening_fraction: float
     """Probability that a review begins with the deciding clause, below 1; in short ones of these it is the only one. A
     text that was there before is drawn anew, so at short lags fewer begin so."""
@@ -81,19 +82,20 @@ class Generated:
     test_max_lag: int | None = None
     """`max_lag` of the test reviews; null for the same. Training never sees lags that are longer."""
     test_lags: list[int] | None = None
-    """Lags of the test reviews, as many of each; null draws them as `lags` says."""
+    """Lags of the test reviews, dealt to them two at a time (one of each label), in turn; 0 stands for one that is
+    drawn as `lags` says. Null draws them all."""
     distractors: int | None = None
     """Clauses about the cinema behind the deciding one, or as many as fit; the rest is neutral. Null: four sentences of
     five, so that there are more of them the longer the lag."""
 
     def __post_init__(self) -> None:
-        one_of(self, "data.", lags=("log_uniform", "mixed", "equal"))
+        one_of(self, "data.", lags=("log_uniform", "mixed", "near", "equal"))
         at_least(self, "data.", train_reviews=2, test_reviews=2, generator_seed=0, split_seed=0)
         shortest = 2 if self.lags == "mixed" else 1
         at_least(self, "data.", max_lag=shortest, test_max_lag=shortest, distractors=0)
         probability(self, "data.", "opening_fraction")
-        if self.test_lags is not None and (not self.test_lags or min(self.test_lags) < 1 or self.test_max_lag):
-            refuse("data.test_lags", self.test_lags, "numbers of 1 or more, without data.test_max_lag; or null")
+        if self.test_lags is not None and (not self.test_lags or min(self.test_lags) < 0 or self.test_max_lag):
+            refuse("data.test_lags", self.test_lags, "numbers of 0 or more, without data.test_max_lag; or null")
         fraction(self, "data.", "validation_fraction")
 
     def fingerprint(self) -> str:
@@ -125,7 +127,7 @@ class Generated:
     ) -> Review:
         label = number % 2
         while True:
-            lag = lags[number // 2 % len(lags)] if lags else self._lag(longest, random)
+            lag = (lags[number // 2 % len(lags)] if lags else 0) or self._lag(longest, random)
             # Without such reviews no number is drawn for the choice, so that the corpora of studies stay as they are.
             opens = self.opening_fraction > 0 and random.random() < self.opening_fraction
             text = " ".join(write_review(label, lag, random, opens, self.distractors))
@@ -138,6 +140,8 @@ class Generated:
             return longest
         if self.lags == "mixed":
             return int(random.choice(lag_series(longest)))
+        if self.lags == "near":
+            return int(random.integers(-(-4 * longest // 5), 6 * longest // 5, endpoint=True))
         return int(np.exp(random.uniform(0, np.log(longest + 1))))
 
 

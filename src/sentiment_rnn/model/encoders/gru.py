@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sentiment_rnn.model.cells import Cell, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.encoders.recurrent import Gated
 
 
 def gru_step(from_input: Tensor, from_state: Tensor, before: Tensor, _: Tensor) -> Step:
@@ -23,11 +23,15 @@ def gru_step(from_input: Tensor, from_state: Tensor, before: Tensor, _: Tensor) 
     return Step(state, state, {"reset": r, "update": z, "candidate": n})
 
 
-class Gru(Recurrent):
+class Gru(Gated):
     """The gated recurrent unit.
+
+    With `chrono_steps`, z plays f: it is what is kept, and 1 - z what is written. So b_z = b. The reset gate shapes the
+    candidate alone, and starts at b_r = 0.
 
     >>> states = Gru(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """
 
     cell = Cell("rzn", gru_step, compiled="gru")
     module = nn.GRU
+    keeping = "z"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent, start_gate
+from sentiment_rnn.model.encoders.recurrent import Gated, start_gate
 
 
 def lstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
@@ -24,11 +24,10 @@ def lstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor)
     return Step(o * cell.tanh(), cell, {"forget": f, "input": i, "output": o, "candidate": g})
 
 
-class CellState(Recurrent):
+class CellState(Gated):
     """A recurrent net with a cell state C_t beside the state h_t: the LSTM, whole or without one of its gates.
 
-    With `chrono_steps` above 0 (Tallec & Ollivier 2018, equation 16) the biases are drawn so that the units' memories
-    are spread over that many steps: b_f ~ ln U(1, chrono_steps - 1) and b_i = -b_f, of the gates that are there.
+    With `chrono_steps`, b_f = b and b_i = -b (Tallec & Ollivier 2018, equation 16), of the gates that are there.
 
     `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
     constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
@@ -37,10 +36,11 @@ class CellState(Recurrent):
         ValueError: `detach` is something else.
     """
 
-    def __init__(self, input_size: int, *, chrono_steps: int = 0, detach: str = "none", **shared: Any) -> None:
+    keeping, writing = "f", "i"
+
+    def __init__(self, input_size: int, *, detach: str = "none", **shared: Any) -> None:
         if detach not in ("none", "cell", "hidden"):
             raise ValueError(f"detach={detach}: expected none, cell or hidden")
-        self.chrono_steps = chrono_steps  # before the layers are made, which are initialized with it
         super().__init__(input_size, **shared)
         self.detach = detach
 
@@ -54,14 +54,6 @@ class CellState(Recurrent):
             along_cell=self.detach == "cell",
             through_state=self.detach == "hidden",
         )
-
-    def initialize(self, layer: AnyLayer) -> None:
-        """Initialize like every recurrent net; with chrono initialization the biases of forget and input gate too."""
-        super().initialize(layer)
-        if self.chrono_steps:
-            drawn = torch.empty(layer.hidden_size).uniform_(1, self.chrono_steps - 1).log_()
-            for gate, bias in (("f", drawn), ("i", -drawn)):
-                start_gate(layer, gate, bias)
 
 
 class Lstm(CellState):

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import gelu
 
 from sentiment_rnn.model.cells import Cell, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.encoders.recurrent import Gated
 from sentiment_rnn.model.scan import positive
 
 
@@ -27,14 +27,17 @@ def min_gru_step(from_input: Tensor, _: Tensor, before: Tensor, __: Tensor) -> S
     return Step(state, state, {"update": kept, "candidate": positive(from_input.chunk(2, -1)[1])})
 
 
-class MinGru(Recurrent):
+class MinGru(Gated):
     """The minGRU.
 
     One layer cannot bind an opinion to its topic: what it computes of a token depends on no other. So give it two
     layers or more; a GELU is between.
 
+    With `chrono_steps`, 1 - z plays f, in each layer. 1 - σ(a) is σ(-a), so b_z = -b.
+
     >>> states = MinGru(100, hidden_size=256, layers=2)(embedded, lengths)   # [B, T, 256]
     """
 
     cell = Cell("zh", min_gru_step, recurrent="", compiled="min_gru", coefficients=min_gru_coefficients)
+    writing = "z"
     between = staticmethod(gelu)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, logsigmoid
 
 from sentiment_rnn.model.cells import Cell, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.encoders.recurrent import Gated
 from sentiment_rnn.model.scan import positive
 
 
@@ -30,11 +30,15 @@ def min_lstm_step(from_input: Tensor, _: Tensor, before: Tensor, __: Tensor) -> 
     return Step(state, state, gates)
 
 
-class MinLstm(Recurrent):
+class MinLstm(Gated):
     """The minLSTM; give it two layers or more, as `MinGru`.
+
+    With `chrono_steps`, b_f = b and b_i = -b in each layer: then f + i = σ(b) + σ(-b) = 1, and f / (f + i), which is
+    what is kept, is σ(b).
 
     >>> states = MinLstm(100, hidden_size=256, layers=2)(embedded, lengths)   # [B, T, 256]
     """
 
     cell = Cell("fih", min_lstm_step, recurrent="", compiled="min_lstm", coefficients=min_lstm_coefficients)
+    keeping, writing = "f", "i"
     between = staticmethod(gelu)

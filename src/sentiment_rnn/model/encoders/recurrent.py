@@ -130,6 +130,33 @@ class Recurrent(nn.Module):
             nn.init.zeros_(bias)
 
 
+class Gated(Recurrent):
+    """A recurrent net whose gates decide what a unit keeps of its state, and which can start slow.
+
+    Where a unit keeps the share f at each step, it forgets within about 1 / (1 - f) steps. With `chrono_steps` above 0
+    (Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", arXiv:1804.11188) the units' memories are
+    spread over that many steps: f = σ(b) with b = ln u and u ~ U(1, chrono_steps - 1), so that 1 / (1 - f) = 1 + u is
+    spread evenly from 2 to `chrono_steps`.
+    """
+
+    keeping = ""
+    """Letter of the gate that starts at b, since the unit keeps more the more it is open; empty for none."""
+    writing = ""
+    """Letter of the gate that starts at -b, since the unit keeps less the more it is open; empty for none."""
+
+    def __init__(self, input_size: int, *, chrono_steps: int = 0, **shared: Any) -> None:
+        self.chrono_steps = chrono_steps  # before the layers are made, which are initialized with it
+        super().__init__(input_size, **shared)
+
+    def initialize(self, layer: AnyLayer) -> None:
+        """Initialize like every recurrent net; with chrono initialization these two gates too."""
+        super().initialize(layer)
+        if self.chrono_steps:
+            drawn = torch.empty(layer.hidden_size).uniform_(1, self.chrono_steps - 1).log_()
+            start_gate(layer, self.keeping, drawn)
+            start_gate(layer, self.writing, -drawn)
+
+
 def read_alone(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None) -> Tensor:
     """States `[B, T, H]` of one layer in one direction."""
     if isinstance(layer, OwnLayer):

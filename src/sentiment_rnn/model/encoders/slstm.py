@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, HeadedLayer, Step
-from sentiment_rnn.model.encoders.recurrent import Recurrent, start_gate
+from sentiment_rnn.model.encoders.recurrent import Gated, start_gate
 
 
 def slstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
@@ -39,12 +39,16 @@ def normalizer(memory: Tensor) -> Tensor:
     return memory.chunk(3, -1)[1]
 
 
-class SLstm(Recurrent):
+class SLstm(Gated):
     """The sLSTM.
+
+    With `chrono_steps`, b_f = b. Where the gates hold still, C_t / n_t is the mean of the candidates with weights that
+    fall by the factor σ(b_f) at each step back, so σ(f~) plays f. The exponential input gate starts at b_i = 0, since
+    exp(b_i) is a factor of C and n alike, and cancels.
 
     Args:
         heads: into which W_h is split; H is a multiple of it.
-        forget_bias: b_f at the start.
+        forget_bias: b_f at the start, without `chrono_steps`.
 
     Raises:
         ValueError: H is no multiple of `heads`.
@@ -53,6 +57,7 @@ class SLstm(Recurrent):
     """
 
     cell = Cell("ifgo", slstm_step, cell_state=True, memory=3, normalizer=normalizer, compiled="slstm")
+    keeping = "f"
 
     def __init__(
         self, input_size: int, *, hidden_size: int, heads: int = 4, forget_bias: float = 1.0, **shared: Any
@@ -67,6 +72,7 @@ class SLstm(Recurrent):
         return HeadedLayer(input_size, self.hidden_size, self.cell, self.heads)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """Start as every recurrent net does, and open the forget gates."""
+        """Start as every net with gates does; without chrono initialization, open the forget gates."""
         super().initialize(layer)
-        start_gate(layer, "f", torch.tensor(self.forget_bias))
+        if not self.chrono_steps:
+            start_gate(layer, "f", torch.tensor(self.forget_bias))
