@@ -1,6 +1,5 @@
 """Run a study: train the sweeps of its protocols, measure their runs, and add the numbers to its results."""
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -114,8 +113,7 @@ def is_measured(sweep: Sweep, table: pd.DataFrame) -> bool:
     """Whether the results have every planned run of a sweep."""
     rows = table[table.sweep == sweep.name]
     draws = rows.draw if sweep.draws else [None] * len(rows)
-    planned = itertools.product(sweep.arms, sweep.seeds, sweep.draws or [None])
-    return set(planned) <= set(zip(rows.arm, rows.seed, draws, strict=True))
+    return sweep.runs <= set(zip(rows.arm, rows.seed, draws, strict=True))
 
 
 def run_sweep(

@@ -68,7 +68,9 @@ class Sweep:
     tested: tuple[str, ...] = ()
     """Conditions at which its runs are tested, where they are tested at others than its own."""
     draws: tuple[int, ...] = ()
-    """Draws of learning rate and clipping that a search tries; none for a sweep that is compared."""
+    """Draws of learning rate and clipping that a search tries, or that each have `seeds_of_draw`."""
+    seeds_of_draw: int = 0
+    """Above 0, the draw is the unit: draw 17 has so many seeds of its own, 170, 171, …, and corpus 17."""
     rates: tuple[str, ...] = ()
     """Searches of which the best draw is taken."""
     rank: int = 0
@@ -83,7 +85,7 @@ class Sweep:
     @property
     def searches(self) -> bool:
         """Whether its runs choose a draw, and are not compared."""
-        return bool(self.draws or self.rank)
+        return bool((self.draws and not self.seeds_of_draw) or self.rank)
 
     @property
     def pretrains(self) -> bool:
@@ -98,7 +100,14 @@ class Sweep:
     @property
     def compared(self) -> bool:
         """Whether the scores of its runs are those of its arms."""
-        return not (self.searches or self.pretrains)
+        return not (self.searches or self.pretrains or self.seeds_of_draw)
+
+    @property
+    def runs(self) -> set[tuple[str, int, int | None]]:
+        """Arm, seed and draw of each planned run; None for a draw that its searches choose."""
+        if self.seeds_of_draw:
+            return {(arm, seed, seed // 10) for arm in self.arms for seed in self.seeds}
+        return set(itertools.product(self.arms, self.seeds, self.draws or [None]))
 
 
 @dataclass(frozen=True)
@@ -301,10 +310,11 @@ def _sweep(
     name: str,
     arms: Sequence[str],
     rank: int,
-    seeds: object,
+    seeds: object = (),
     settings: Settings | None = None,
     tested: Sequence[object] = (),
     draws: object = (),
+    seeds_of_draw: int = 0,
     rates: Sequence[str] = (),
     **more: Any,
 ) -> Sweep:
@@ -317,6 +327,8 @@ def _sweep(
     of_arms = [known[arm].settings for arm in arms if arm in known]
     if len({known[arm].encoder for arm in arms if arm in known}) < len(of_arms):
         raise ValueError(f"sweep {name}: two of its arms have one encoder; put {{arm}} into its name")
+    if (seeds == ()) != (0 < seeds_of_draw <= 10 and draws != ()):
+        raise ValueError(f"sweep {name}: expected seeds, or draws with seeds_of_draw from 1 to 10")
     if any(of_arm != of_arms[0] for of_arm in of_arms):
         raise ValueError(f"sweep {name}: its arms have different settings; put {{arm}} into its name")
     return Sweep(
@@ -324,10 +336,11 @@ def _sweep(
         protocol,
         condition,
         tuple(arms),
-        _numbers(seeds),
+        tuple(10 * draw + one for draw in _numbers(draws) for one in range(seeds_of_draw)) or _numbers(seeds),
         {**shared, **of_condition, **(of_arms[0] if of_arms else {}), **(settings or {})},
         tuple(map(str, tested)),
         _numbers(draws),
+        seeds_of_draw,
         tuple(search.format(**named) for search in rates),
         rank,
         **more,

@@ -53,9 +53,9 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
         overrides: Hydra's; they replace the study's, but for encoders, which say which arms are asked for.
     """
     command = [sys.executable, "-m", "sentiment_rnn", "train", "--multirun", "--config-dir"]
-    given = [one for one in overrides if not is_for_others(one, sweep) and key_of(one) != "encoder"]
-    own = [one for one in overrides_of(study, sweep, arms) if key_of(one) not in map(key_of, given)]
-    command += [str(study.configuration), *own, *given]
+    given = {key_of(one): one for one in overrides if not is_for_others(one, sweep) and key_of(one) != "encoder"}
+    own = [given.pop(key_of(one), one) for one in overrides_of(study, sweep, arms)]  # in their places
+    command += [str(study.configuration), *own, *given.values()]
     paths = [str(EXPERIMENTS.parent), str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {PROTOCOL_VARIABLE: protocol, "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen(command, env=environment) as training:
@@ -72,7 +72,7 @@ def is_for_others(override: str, sweep: Sweep) -> bool:
     """Whether an override is not meant for a sweep: a search keeps its seeds, and only a search takes several draws."""
     if sweep.searches:
         return key_of(override) == "seed"
-    return key_of(override) == "optimizer.draw" and "," in override
+    return key_of(override) == "optimizer.draw" and "," in override and not sweep.draws
 
 
 def key_of(override: str) -> str:
@@ -83,12 +83,17 @@ def key_of(override: str) -> str:
 def overrides_of(study: Study, sweep: Sweep, arms: Sequence[str]) -> list[str]:
     """The Hydra overrides of a sweep of these arms."""
     encoders = {arm: study.arms[arm].encoder for arm in arms}
-    found = [f"study={sweep.name}", f"encoder={','.join(encoders.values())}", f"seed={','.join(map(str, sweep.seeds))}"]
-    found += [f"{key}={_value(value)}" for key, value in sweep.settings.items()]
+    found = [f"study={sweep.name}", f"encoder={','.join(encoders.values())}"]
+    settings = [f"{key}={_value(value)}" for key, value in sweep.settings.items()]
+    draws = [f"optimizer.draw={','.join(map(str, sweep.draws))}"] if sweep.draws else []
+    if sweep.seeds_of_draw:  # Hydra reads what the draw decides behind the draw
+        seeds = ",".join(f"${{optimizer.draw}}{one}" for one in range(sweep.seeds_of_draw))
+        return [*found, *settings, *draws, "data.generator_seed=${optimizer.draw}", f"seed={seeds}"]
+    found += [f"seed={','.join(map(str, sweep.seeds))}", *settings]
     if sweep.rated:
         return found
     if sweep.draws:
-        return [*found, f"optimizer.draw={','.join(map(str, sweep.draws))}"]
+        return [*found, *draws]
     chosen = chosen_draws(study, sweep)
     pairs = ",".join(f"{encoders[arm]}:{chosen[arm]}" for arm in arms if chosen[arm] is not None)
     return [*found, f"+optimizer.draws={{{pairs}}}"]
@@ -123,12 +128,12 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     found = Measured()
     every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
     for run in every:
-        if run.diverged and not sweep.searches:
+        if run.diverged and not sweep.draws:
             print(f"left out of {sweep.name}: {run.encoder}, seed {run.seed}, diverged; no claim on its arm is decided")
-    runs = [run for run in every if run.encoder in arm_of and (sweep.searches or not run.diverged)]
+    runs = [run for run in every if run.encoder in arm_of and (sweep.draws or not run.diverged)]
     for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
         arm = arm_of[run.encoder]
-        draw = draw_of(run) if sweep.searches else None
+        draw = draw_of(run) if sweep.draws else None
         at = sweep.name, sweep.protocol, arm, sweep.condition, run.seed, draw
         found.rows += [(*at, *measure) for measure in measures_of(run, study, sweep)]
         if sweep.compared and study.score == "accuracy":
@@ -168,7 +173,9 @@ def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[st
     """Split, metric and value of all that is measured of a run but its accuracy on test."""
     yield "train", "learning_rate", run.learning_rate
     yield "train", "clip_norm", float(run.config.optimizer.gradient_clip_norm)
-    if sweep.searches:
+    if sweep.seeds_of_draw:
+        yield from measures_of_drawn(run)
+    elif sweep.searches:
         yield "validation", "score", np.nan if run.diverged else DRAW_SCORES[study.search_score](run)
     elif sweep.pretrains:
         yield "validation", "perplexity", math.exp(run.metrics[BEST_LOSS])
@@ -180,6 +187,25 @@ def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[st
         yield "validation", "best_accuracy", run.metrics[BEST_ACCURACY]
         yield "validation", "steps", steps
         yield "validation", "learned", learned
+
+
+def measures_of_drawn(run: RunResult) -> Iterator[tuple[str, str, float]]:
+    """The same of a run whose draw is the unit, and its accuracies on test: on the reviews with lags drawn as in
+    training, and apart at each lag of `data.test_lags`. Of one that diverged nothing but a `final_accuracy` of NaN."""
+    if run.diverged:
+        yield "validation", "final_accuracy", np.nan
+        return
+    validation = run.curve("val/accuracy")
+    steps, learned = learning_time(validation)
+    yield "validation", "final_accuracy", validation[1][-1]
+    yield "validation", "trained_steps", validation[0][-1] + 1
+    yield "validation", "steps", steps
+    yield "validation", "learned", learned
+    dealt = np.asarray(run.config.data.test_lags)
+    asked = dealt[np.arange(len(run.predictions.labels)) // 2 % len(dealt)]  # as `Generated.test_lags` says
+    for lag in dict.fromkeys(dealt.tolist()):
+        name = f"accuracy_at_{lag}" if lag else "accuracy"
+        yield "test", name, float(run.predictions.correct[asked == lag].mean())
 
 
 def correct_of(run: RunResult, sweep: Sweep) -> Iterator[tuple[str, Correct]]:

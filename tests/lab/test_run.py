@@ -18,7 +18,7 @@ from made_studies import RULES, make_study
 from experiments.lab import __main__ as main_module
 from experiments.lab import run as run_module
 from experiments.lab.provenance import OWN, PROVENANCE, read_provenance
-from experiments.lab.run import add, freeze, is_measured, run
+from experiments.lab.run import add, freeze, is_measured, results_so_far, run
 from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
 from experiments.lab.sweeps import CHANGED, Measured
 from experiments.lab.table import Correct, read_correct, read_results, rows_of, values_of
@@ -363,7 +363,7 @@ def test_a_sweep_that_is_trained_again_takes_the_place_of_what_it_covers(study: 
 def test_committed_provenance_has_the_digest_of_each_protocol_that_has_results() -> None:
     for study in all_studies():
         known = read_provenance(study.folder)
-        assert set(read_results(study.folder).protocol) == known.keys()
+        assert set(results_so_far(study).protocol) == known.keys()
         assert {name: study.protocol(name).digest for name in known} == {
             name: of["protocol"] for name, of in known.items()
         }

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from made_studies import ARMS, make_study, search_rows
 
+from experiments.lab.run import results_so_far
 from experiments.lab.search import Draw, best_draw, chosen_draws, draws_of, expected_best, search_table
 from experiments.lab.study import Study, all_studies, find_study, read_study
 from experiments.lab.table import read_results, results_csv, rows_of
@@ -126,7 +127,7 @@ def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: 
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
 def test_committed_draws_have_the_rate_and_clipping_of_their_number(study: Study) -> None:
-    table = read_results(study.folder)
+    table = results_so_far(study)
     for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.searches if sweep.draws):
         for arm, found in draws_of(table, sweep.name).items():
             assert {draw.number for draw in found} == set(sweep.draws), f"{sweep.name}, {arm}"

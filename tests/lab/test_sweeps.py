@@ -16,8 +16,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from made_studies import make_study, search_rows
+from omegaconf import open_dict
 
 from experiments.lab import sweeps
+from experiments.lab.run import is_measured
 from experiments.lab.study import ENCODERS, Study, Sweep, all_studies, find_study
 from experiments.lab.sweeps import (
     CHANGED,
@@ -35,6 +37,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.sweeps.callback import job_configs, job_overrides
 from sentiment_rnn.tracking.names import PROTOCOL_TAG
 from sentiment_rnn.tracking.results import RunResult
 
@@ -53,7 +56,7 @@ def composing() -> Iterator[None]:
 
 def composed(study: Study, sweep: Sweep, arm: str) -> Any:
     """The checked configuration of the first run of an arm, as the tool makes it."""
-    one = replace(sweep, seeds=sweep.seeds[:1], draws=sweep.draws[:1])
+    one = replace(sweep, seeds=sweep.seeds[:1], draws=sweep.draws[:1], seeds_of_draw=min(1, sweep.seeds_of_draw))
     beside = [f"hydra.searchpath=[file://{OWN_ENCODERS}]"] if OWN_ENCODERS.is_dir() else []
     return checked(compose("config", [*overrides_of(study, one, [arm]), *beside]))
 
@@ -67,7 +70,9 @@ def check_planned(study: Study, sweep: Sweep, arm: str) -> None:
         assert config.data.max_lag == int(sweep.condition)
     elif sweep.condition:
         assert config.task.title == sweep.condition
-    if study.name in ("lag", "ablation", "gradient", "budget") and not sweep.searches:
+    if sweep.seeds_of_draw:
+        assert config.data.generator_seed == sweep.draws[0]
+    if study.name in ("lag", "ablation", "gradient", "budget", "reach") and not sweep.searches:
         reviews = round((1 - config.data.validation_fraction) * config.data.train_reviews / config.data.batch_size)
         assert config.settle_epochs(reviews) == (18_000 if sweep.settings["trainer.epochs"] == 80 else 1_800)
 
@@ -115,6 +120,28 @@ def test_a_sweep_is_the_overrides_of_its_study(tmp_path: Path) -> None:
     assert overrides_of(study, study.sweep("learn_50"), ["rnn", "lstm"])[-1] == "+optimizer.draws={rnn:1,lstm:0}"
 
 
+def test_where_the_draw_is_the_unit_it_decides_seeds_and_corpus(tmp_path: Path) -> None:
+    sweep = {"name": "drawn", "at": [20], "arms": ["rnn"], "draws": "7-8", "seeds_of_draw": 2}
+    study = make_study(tmp_path, {"sweeps": [sweep]})
+    drawn = study.sweep("drawn")
+    assert drawn.runs == {("rnn", 70, 7), ("rnn", 71, 7), ("rnn", 80, 8), ("rnn", 81, 8)}
+    assert trainable(study, drawn, []) == ["rnn"]
+    given = overrides_of(study, drawn, ["rnn"])
+    assert given[-3:] == [
+        "optimizer.draw=7,8", "data.generator_seed=${optimizer.draw}", "seed=${optimizer.draw}0,${optimizer.draw}1",
+    ]  # fmt: skip
+    register_schema()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        config = compose("config", ["hydra.mode=MULTIRUN"], return_hydra_config=True)
+        with open_dict(config):
+            config.hydra.overrides.task = given
+        jobs = job_configs(config, job_overrides(config))
+    assert [(job.optimizer.draw, job.seed, job.data.generator_seed) for job in jobs] == [
+        (7, 70, 7), (7, 71, 7), (8, 80, 8), (8, 81, 8),
+    ]  # fmt: skip
+
+
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
     """Commands and environments of the trainings that are begun; each goes well."""
@@ -152,7 +179,7 @@ def test_an_override_takes_the_place_of_what_the_study_says_but_for_seeds_of_sea
         [given for given in command if given.startswith(("seed=", "optimizer.draw=", "data.max"))]
         for command, _ in started
     ]
-    assert swept == [["seed=100", "optimizer.draw=0,1", "data.max_lag=7"], ["seed=0,1", "data.max_lag=7"]]
+    assert swept == [["seed=100", "data.max_lag=7", "optimizer.draw=0,1"], ["seed=0,1", "data.max_lag=7"]]
     assert all(command[-1] == "trainer.threads=1" for command, _ in started)
 
 
@@ -270,6 +297,30 @@ def test_a_draw_is_worth_its_score_on_validation_and_one_that_diverged_has_none(
     assert scores.draw.tolist() == [0, 1, 2]
     assert scores.value.tolist() == pytest.approx([*worth, np.nan], nan_ok=True)
     assert not found.correct
+
+
+def test_a_run_whose_draw_is_the_unit_is_measured_at_drawn_lags_and_apart_at_others(
+    give_runs: Any, tmp_path: Path
+) -> None:
+    sweep = {"name": "drawn", "at": [20], "arms": ["lstm"], "draws": [7], "seeds_of_draw": 2}
+    study = make_study(tmp_path, {"sweeps": [sweep]})
+    right = make_result(
+        seed=70, draw=7, predictions=predictions_of([1, 0, 1, 1, 0, 0, 1, 1], [22, 18, 20, 20, 18, 20, 20, 20]),
+        metrics={"val/best_accuracy": 0.95}, test_lags=[0, 20],
+    )  # fmt: skip
+    give_runs(right, make_result(seed=71, draw=7, tags={"sentiment_rnn.diverged": "the loss is nan"}))
+    found = measured(study, study.sweep("drawn"), STORE)
+    assert not found.correct
+    rates = [("train", "learning_rate", 0.001), ("train", "clip_norm", 1.0)]
+    validation = [("final_accuracy", 0.95), ("trained_steps", 450), ("steps", 450), ("learned", 1)]
+    assert [row[4:] for row in found.rows] == [
+        *((70, 7, *rate) for rate in rates),
+        *((70, 7, "validation", *measure) for measure in validation),
+        (70, 7, "test", "accuracy", 0.25), (70, 7, "test", "accuracy_at_20", 1.0),
+        *((71, 7, *rate) for rate in rates),
+        (71, 7, "validation", "final_accuracy", pytest.approx(np.nan, nan_ok=True)),
+    ]  # fmt: skip
+    assert is_measured(study.sweep("drawn"), rows_of("made", found.rows))
 
 
 def test_a_textbook_task_is_measured_by_its_loss_and_that_of_who_remembers_nothing(
