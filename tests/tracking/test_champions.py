@@ -47,13 +47,14 @@ def train(store: Store) -> Train:
         texts: str = "imdb",
         parameters: int = 9,
         metric: str = BEST_ACCURACY,
+        validation: int = 2500,
     ) -> Run:
         client = store.client
         run_id = client.create_run(store.experiment_id, tags={"encoder": encoder}).info.run_id
         scores = [Metric(metric, accuracy, 0, 0), Metric(PARAMETERS, parameters, 0, 0)]
         client.log_batch(run_id, scores, [Param("seed", str(seed))])
         if texts:
-            source = json.dumps({"tags": {"name": texts, "validation": "2500"}})
+            source = json.dumps({"tags": {"name": texts, "validation": str(validation)}})
             client.log_inputs(run_id, [DatasetInput(Dataset(texts, f"digest of {texts}", "code", source))])
         model = client.create_logged_model(store.experiment_id, LOGGED_NAME, run_id)
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
@@ -241,3 +242,13 @@ def test_of_equal_runs_the_smaller_is_the_best_then_the_smaller_seed(train: Trai
     assert best.run.info.run_id == small.info.run_id
     losses = [train("lstm", 0.3, metric=BEST_LOSS), train("lstm", 0.2, metric=BEST_LOSS)]
     assert (best_of(losses) or best).value == 0.2
+
+
+def test_a_champion_that_validation_hardly_chose_is_said(train: Train, register: Register) -> None:
+    few = {"texts": "few", "validation": 32}
+    lines = register(train("rnn", 0.75, **few), train("lstm", 1.0, **few), train("gru", 1.0, **few))
+    assert lines[4:] == [
+        "a tie: 2 runs are the best on validation; fewer parameters, then the smaller seed decide",
+        "32 validation texts are too few to rank runs: 200 or more leave less to chance",
+    ]
+    assert len(register(train("rnn", 0.76), train("lstm", 0.77))) == len(["champion", "rnn", "lstm"])

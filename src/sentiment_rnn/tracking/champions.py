@@ -11,9 +11,19 @@ from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.inventory import best_of
 from sentiment_rnn.tracking.models import register, take_back
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
-from sentiment_rnn.tracking.results import RunResult, accuracy_of, data_digest_of, run_or_none, score_of
+from sentiment_rnn.tracking.results import (
+    RunResult,
+    accuracy_of,
+    data_digest_of,
+    run_or_none,
+    score_of,
+    validation_texts_of,
+)
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import found_or_none, short_reason
+
+FEW_TEXTS = 200
+"""Validation texts below which an accuracy of 90 % has a standard error of more than two points."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ def register_best(
             }
             versions = register(store, name, able) if able else {}
         lines = [_line(name, contest, called, versions, faults) for contest in contests]
+        lines += [line for contest in contests[:1] for line in _doubts(contest.run, runs)]  # of the champion
         if replace and versions:
             others = take_back(store, name, [contest.alias for contest in contests])
             lines += [f"{name}@{alias} is taken back from version {version}" for alias, version in others.items()]
@@ -132,6 +143,18 @@ def _contests_of(store: Store, name: str, runs: Sequence[Run]) -> list[Contest]:
             holder = store.client.get_model_version(name, version).run_id if version else None
             found.append(Contest(alias, best.run, version, run_or_none(store, holder)))
     return found
+
+
+def _doubts(champion: Run, runs: Sequence[Run]) -> list[str]:
+    """Lines on a champion that validation hardly chose: others are as good, or the texts are too few."""
+    lines = []
+    best = sum(accuracy_of(run) == accuracy_of(champion) for run in runs)
+    if best > 1:
+        lines.append(f"a tie: {best} runs are the best on validation; fewer parameters, then the smaller seed decide")
+    count = validation_texts_of(champion)
+    if len(runs) > 1 and count and count < FEW_TEXTS:
+        lines.append(f"{count} validation texts are too few to rank runs: {FEW_TEXTS} or more leave less to chance")
+    return lines
 
 
 def _line(

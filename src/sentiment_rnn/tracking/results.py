@@ -170,12 +170,17 @@ def score_of(run: Run) -> str:
     """`88.1 % on 2,500 validation texts`, without the number where the run did not record it; empty without a score."""
     if math.isnan(accuracy_of(run)):
         return ""
+    count = validation_texts_of(run)
+    return f"{100 * accuracy_of(run):.1f} % on {f'{count:,} validation texts' if count else 'validation'}"
+
+
+def validation_texts_of(run: Run) -> int | None:
+    """How many texts a run was validated on; None where it did not record it."""
     inputs = run.inputs.dataset_inputs if run.inputs else []
     try:
-        texts = f"{int(json.loads(inputs[0].dataset.source)['tags']['validation']):,} validation texts"
+        return int(json.loads(inputs[0].dataset.source)["tags"]["validation"])
     except (LookupError, TypeError, ValueError):
-        texts = "validation"
-    return f"{100 * accuracy_of(run):.1f} % on {texts}"
+        return None
 
 
 def validation_rank(run: Run | RunResult) -> tuple[float, float, int, str]:
