@@ -618,6 +618,7 @@ def test_the_page_has_the_served_model_whatever_its_encoder(
     shown = ask("serve", compared, "--port", str(free_port())).stdout
     store.client.delete_registered_model("sentiment")
     assert "page, with rnn and lstm: " in shown
+    assert "--allow-host=a*: expected a name" in ask("serve", compared, "--allow-host", "a*", status=1).stderr
     said = ask("serve", compared, "--host", f"{64 * 'a'}.b", status=1).stderr
     assert "error: --host=aaa" in said
     assert said.endswith("; choose another\n")

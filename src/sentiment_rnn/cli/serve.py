@@ -37,7 +37,7 @@ def main(
     Args:
         host: address to listen on; 0.0.0.0 is every network
         port: 0 takes a free one
-        allow_host: answer to this name too, a reverse proxy's say; local names and --host are answered anyway
+        allow_host: answer to this name too, or to *.example.com; local names and --host are answered anyway
         no_page: the scoring server alone
     """
     import uvicorn
@@ -45,6 +45,9 @@ def main(
     from sentiment_rnn.inference.serving import PunctualHTTP, scoring_app
     from sentiment_rnn.report.pages.typed import answers, typed_page
 
+    for name in allow_host:
+        if name != "*" and "*" in name.removeprefix("*."):
+            raise UserError(f"--allow-host={name}: expected a name, *.example.com for a domain, or * for every name")
     called = f"[{host}]" if ":" in host else host
     names = [*LOCAL, called, *allow_host]
     with ExitStack() as stack:
