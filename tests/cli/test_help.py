@@ -284,7 +284,7 @@ def test_words_become_arguments(
 @pytest.mark.parametrize(
     ("words", "option"),
     [("compare --registr", "--register"), ("compare --panel", "--panel"), ("serve --port many", "--port"),
-     ("publish mine", "--to"), ("inspect", "TEXT"), ("runs mine more", "more")],
+     ("publish mine", "--to"), ("inspect", "TEXT"), ("evaluate", "FILE"), ("runs mine more", "more")],
 )  # fmt: skip
 def test_a_wrong_option_is_one_line_that_names_it(words: str, option: str, tmp_path: Path) -> None:
     command, *rest = words.split()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from sentiment_rnn.cli.options import FilePath
 from sentiment_rnn.cli.trained_model import ModelOptions, TrainedModel, open_model
-from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def main(
-    *files: FilePath,
+    file: FilePath,
+    /,
+    *more: FilePath,
     text: str = "text",
     label: str = "label",
     id: str | None = None,
@@ -32,60 +33,59 @@ def main(
     """Read the files, show how good the model is on them, and record it under its run.
 
     Args:
-        files: labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet
+        file: labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet
+        more: further files of the same columns
         text: the column of the texts
         label: that of their labels, 0 or 1, neg or pos, negative or positive, false or true
         id: column of what joins an original and its revision: how often is the model right on all?
         json: the scores alone, in JSON
         no_log: record nothing in MLflow
     """
-    if not files:
-        raise UserError("no files; give one at least: sentiment-rnn evaluate reviews.csv")
     from tqdm import tqdm
 
     from sentiment_rnn.data.text_files import Columns, rows_of
     from sentiment_rnn.inference.doubts import notes_of
     from sentiment_rnn.report.evaluation import judge, scores, tables
 
-    columns = Columns(text, label, id)
+    files, columns = [file, *more], Columns(text, label, id)
     with open_model(options) as model:
-        rows = tqdm(rows_of(list(files), columns), "Reading", unit=" parts", disable=None, leave=False)
-        found = judge(model.predictor, rows)
-        values = scores(found)
-        shown = tables(found, values)
+        rows = tqdm(rows_of(files, columns), "Reading", unit=" parts", disable=None, leave=False)
+        evaluation = judge(model.predictor, rows)
+        values = scores(evaluation)
+        shown = tables(evaluation, values)
         if json:
             print(dumps(values))
         else:
-            show_all(found, shown, notes_of(model.predictor.package.reading))
+            show_all(evaluation, shown, notes_of(model.predictor.package.reading))
         # Last, so that a server that does not answer costs no score.
-        recorded = None if no_log else record(model, found, files, values, shown)
+        recorded = None if no_log else record(model, evaluation, files, values, shown)
     if not json:
         print(recorded or "recorded nowhere")
 
 
-def show_all(found: "Evaluation", shown: "list[Table]", notes: list[str]) -> None:
+def show_all(evaluation: "Evaluation", shown: "list[Table]", notes: list[str]) -> None:
     """Tables, mistakes and warnings, for a person."""
     from sentiment_rnn.report.tables import new_console, show
 
     console = new_console()
     for table in shown:
         show(console, table)
-    show_mistakes(console, found)
-    for line in [*notes, *warnings(found)]:
+    show_mistakes(console, evaluation)
+    for line in [*notes, *warnings(evaluation)]:
         console.print(line, soft_wrap=True)
 
 
-def warnings(found: "Evaluation") -> list[str]:
+def warnings(evaluation: "Evaluation") -> list[str]:
     """Lines on texts that no score counts, and on texts that the model was trained or chosen on."""
     from sentiment_rnn.report.statistics import percent
 
     lines = []
-    if found.without_tokens:
-        lines.append(f"note: {found.without_tokens:,} texts have no word and no mark; they are in no score")
-    if seen := int(found.seen.sum()):
+    if evaluation.without_tokens:
+        lines.append(f"note: {evaluation.without_tokens:,} texts have no word and no mark; they are in no score")
+    if seen := int(evaluation.seen.sum()):
         rest = (
-            f"without them, accuracy is {percent(found.accuracy_unseen)}"
-            if found.accuracy_unseen
+            f"without them, accuracy is {percent(evaluation.accuracy_unseen)}"
+            if evaluation.accuracy_unseen
             else "no other is left"
         )
         lines.append(
@@ -94,20 +94,20 @@ def warnings(found: "Evaluation") -> list[str]:
     return lines
 
 
-def show_mistakes(console: "Console", found: "Evaluation") -> None:
+def show_mistakes(console: "Console", evaluation: "Evaluation") -> None:
     """The surest mistakes, a line each."""
     from sentiment_rnn.cli.printing import shortened
 
-    if found.mistakes:
+    if evaluation.mistakes:
         console.print("The surest mistakes", style="bold")
-    for mistake in found.mistakes[:5]:
+    for mistake in evaluation.mistakes[:5]:
         label = "positive" if mistake.label else "negative"
         text = shortened(mistake.text, max(20, console.width - 34))
         console.print(f"is {label}, said {100 * mistake.probability:5.1f} %  {text}", soft_wrap=True)
 
 
 def record(
-    model: TrainedModel, found: "Evaluation", files: Sequence[Path], values: dict[str, float], shown: "list[Table]"
+    model: TrainedModel, evaluation: "Evaluation", files: Sequence[Path], values: dict[str, float], shown: "list[Table]"
 ) -> str | None:
     """Log the evaluation as a run under the model's own."""
     from sentiment_rnn.report.figures import prediction_figures
@@ -116,7 +116,7 @@ def record(
 
     if model.store is None or not model.run:
         return None
-    mistakes = [mistake._asdict() for mistake in found.mistakes]
-    figures = prediction_figures(found.predictions)
+    mistakes = [mistake._asdict() for mistake in evaluation.mistakes]
+    figures = prediction_figures(evaluation.predictions)
     run_id = log_evaluation(model.store, model.run, files, values, markdown(shown), figures, mistakes)
     return f"recorded as run {run_id} of {model.store.uri}; the model is of run {model.run}"

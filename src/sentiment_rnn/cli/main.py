@@ -29,9 +29,9 @@ def _dispatch() -> None:
             print(overview())
         case ["--version", *_]:
             print(__version__)
-        case ["-sc" | "--shell-completion", *_]:
+        case ["-sc" | "--shell-completion", *_] as words:  # Hydra completes the keys of `train`
             if is_train_completed():
-                complete_train()
+                start("train", words)
         case words:
             start(*command_in(words))
 
@@ -65,17 +65,6 @@ def command_in(arguments: list[str]) -> tuple[str, list[str]]:
     """The command that a line begins with, which may be of two words, and the rest of the line."""
     words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
     return " ".join(arguments[:words]), arguments[words:]
-
-
-def complete_train() -> None:
-    """Hydra's completion of the keys of `train`, without that command: importing it takes seconds."""
-    import hydra
-
-    from sentiment_rnn.config.folders import CONFIGURATION
-    from sentiment_rnn.config.store import register_schema
-
-    register_schema()
-    hydra.main(version_base="1.3", config_path=CONFIGURATION, config_name="config")(lambda config: None)()
 
 
 def is_train_completed() -> bool:

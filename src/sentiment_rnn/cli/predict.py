@@ -79,7 +79,7 @@ def standard_input() -> Iterator["Rows"]:
         yield from read_lines(lines, *([1] if lines.isatty() else []))
 
 
-def write_lines(rows: "Rows", found: "Sentiments", headed: bool) -> None:
+def write_lines(rows: "Rows", sentiments: "Sentiments", headed: bool) -> None:
     """Answers for a person, aligned, a line each, with a heading or without."""
     from sentiment_rnn.cli.printing import shortened
     from sentiment_rnn.report.tables import new_console
@@ -87,8 +87,8 @@ def write_lines(rows: "Rows", found: "Sentiments", headed: bool) -> None:
     console = new_console()
     if headed:
         console.print("label     positive  known  unknown  text", style="bold")
-    for text, label, probability, known, unknown in zip(rows.texts, found.labels, *found, strict=True):
-        said = "–" if label is None else f"{100 * probability:.1f} %"
+    for text, label, probability, known, unknown in zip(rows.texts, sentiments.labels, *sentiments, strict=True):
+        percent = "–" if label is None else f"{100 * probability:.1f} %"
         shown = shortened(text or "", max(20, console.width - 36))
-        line = f"{label or 'no text':<8}  {said:>8}  {known:>5}  {unknown:>7}  {shown}"
+        line = f"{label or 'no text':<8}  {percent:>8}  {known:>5}  {unknown:>7}  {shown}"
         console.print(line, soft_wrap=True)

@@ -36,7 +36,7 @@ def main() -> None:
     for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
         check_choice(argument)
     if DRY_RUN in sys.argv:
-        sys.argv[1:] = [*(one for one in sys.argv[1:] if one != DRY_RUN), "hydra.callbacks.sweep.dry_run=true"]
+        sys.argv[1:] = [*(word for word in sys.argv[1:] if word != DRY_RUN), "hydra.callbacks.sweep.dry_run=true"]
     sys.argv[1:] = flags_first([as_hydra_reads_it(argument) for argument in sys.argv[1:]])
     interrupted = False
     with Interruption():  # of a signal before the first run, between two, or after the last
@@ -88,10 +88,10 @@ def job(config: DictConfig) -> float | None:
         sys.argv.insert(1, "train")  # Lightning starts a run's other processes with this line
     try:
         run = checked(config)
-        given = [
+        overrides = [
             override for override in hydra_config.overrides.task if single or override.partition("=")[0] not in TOLD
         ]
-        return train(run, given, in_sweep=not single)
+        return train(run, overrides, in_sweep=not single)
     except UserError as error:
         if single:
             fail(str(error))

@@ -104,10 +104,10 @@ def open_model(options: ModelOptions, run: str | None = None, model: str | None 
             registered = whole_name(model)
         predictor = Predictor(read_package(folder / DATA))
         libraries_are_loaded()
-        found = TrainedModel(predictor, store, registered)
+        opened = TrainedModel(predictor, store, registered)
         if registered and not another:
-            print(introduced(found), file=sys.stderr, flush=True)
-        yield found
+            print(introduced(opened), file=sys.stderr, flush=True)
+        yield opened
 
 
 def introduced(model: TrainedModel) -> str:
