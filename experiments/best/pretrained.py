@@ -1,5 +1,5 @@
 """How good RNN, GRU and LSTM get from a language model, by `protocols/2026-11-30_pretrained.md`, and with other
-classifiers, by `2026-11-30_drawn.md`, `2026-11-30_further.md` and `2026-12-01_recipe.md`."""
+classifiers, by `2026-11-30_drawn.md`, `2026-11-30_further.md`, `2026-12-01_recipe.md` and `2026-12-02_linear.md`."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,18 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from experiments.imdb.word_pairs import FILMS, WORTH, clustered
+from experiments.imdb.word_pairs import FILMS, WORTH
 from experiments.lab.figures import places_of_labels
 from experiments.lab.findings import Findings
 from experiments.lab.p_values import LEVEL, spread_p
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
-from experiments.lab.statistics import points
+from experiments.lab.statistics import clustered, points
 from experiments.lab.study import Arm, Protocol, Study, find_study
 from experiments.lab.sweeps import Measured, trained_runs
 from experiments.lab.table import Correct, Key, read_correct, read_results
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
+from sentiment_rnn.data.review import Review
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import GUIDE, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
@@ -45,6 +46,8 @@ BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 """What is behind the letters of a label in the figure."""
 PARTS = "recipe"
 """The protocol of arms with one part of the recipe changed, whose rows stand on its own page."""
+ON_OTHER_PAGES = ("nbsvm", "words", "pairs", "triples", "shuffled", "words_published")
+"""Rows of linear classifiers that stand on linear.md or word_pairs.md alone."""
 PRETRAINED = "_pretrained"
 """End of an encoder's row from a language model, in `ROWS`."""
 
@@ -68,11 +71,21 @@ def of_gru(part: str, arm: str) -> Row:
     return Row(f"GRU, {part}", "best", arm, "gru_words", seeds=1, part=True)
 
 
+def linear(what: str, part: bool = False) -> Row:
+    """The row of a logistic regression on log-count ratios."""
+    return Row(f"NB logistic, {what}", "best", f"NB logistic, {what}", seeds=1, part=part)
+
+
 ROWS = {
     "bag": Row("bag of words", "imdb", "bag", seeds=10),
-    "words": Row("NBSVM, words", "imdb", "NBSVM, words", seeds=1, part=True),
-    "pairs": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1),
-    "triples": Row("NBSVM, words, pairs and triples", "imdb", "NBSVM, words, pairs and triples", seeds=1, part=True),
+    "nbsvm": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1, part=True),
+    "words": linear("words", part=True),
+    "pairs": linear("words and pairs", part=True),
+    "triples": linear("words, pairs and triples", part=True),
+    "shuffled": linear("words and pairs, shuffled", part=True),
+    "words_published": linear("words, as published", part=True),
+    "pairs_published": linear("words and pairs, as published", part=True),
+    "triples_published": linear("words, pairs and triples, as published"),
     "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way", seeds=10),
     "gru": Row("GRU, last state", "imdb", "gru", seeds=10),
     "gru_two_way": Row("GRU, two directions", "imdb", "gru_mean_max_two_way", seeds=10),
@@ -112,7 +125,7 @@ ROWS = {
 COMPARED = {
     "lstm": (["lstm_pretrained"], ["lstm"], WORTH),
     "rnn": (["rnn_pretrained"], ["rnn"], WORTH),
-    "linear": (["lstm_pretrained"], ["pairs"], 0.0),
+    "linear": (["lstm_pretrained"], ["nbsvm"], 0.0),
     "behind": (["lstm_pretrained"], ["rnn_pretrained"], WORTH),
     "gru": (["gru_pretrained"], ["lstm_pretrained"], WORTH),
     "worth_lstm": (["lstm_pretrained"], ["lstm_rate", "lstm_rates"], WORTH),
@@ -135,11 +148,19 @@ COMPARED = {
     "averaging": (["gru_averaged"], ["gru_pretrained"], 0.0),
     "unfreezing": (["gru_unfrozen"], ["gru_pretrained"], 0.0),
     "gain_gru": (["gru_pretrained"], ["gru_two_way"], WORTH),
+    "pairs": (["pairs"], ["words"], WORTH),
+    "order": (["pairs"], ["shuffled"], WORTH),
+    "triples": (["triples"], ["pairs"], WORTH),
+    "lstm_pairs": (["lstm_pretrained"], ["pairs_published"], 0.0),
+    "lstm_triples": (["lstm_pretrained"], ["triples_published"], 0.0),
+    "gru_triples": (["gru_pretrained"], ["triples_published"], 0.0),
 }
 """By claim: a row, the row beside it, and the difference from which one is better, or up to which it is as good. Of two
 rows in one place, one alone has all seeds."""
 AS_GOOD = ("gru", "last_gru", "last_lstm")
 """Claims on a difference that is small; the others are on one that is large."""
+OF_LINEAR = ("pairs", "order", "triples")
+"""Claims on linear classifiers, which have no seeds: their training draws nothing at random."""
 VOTES = ("vote_lstm", "vote_rnn", "vote_gru", "vote_gru_lstm")
 """Claims on a vote and its own voters, whose spread over seeds both share."""
 COMMAND = "python -m experiments.lab study {study} --{of} {names} --output runs/again/{study}"
@@ -162,11 +183,16 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
         return found
     config: ReviewConfig = run_config("data=imdb", *overrides)
     reviews = source_of(config.data).read()
+    found.files[IN_TRAIN] = in_train(reviews)
+    return found
+
+
+def in_train(reviews: Mapping[str, Sequence[Review]]) -> bytes:
+    """The content of `IN_TRAIN`."""
     texts = {review.text for split in ("train", "validation") for review in reviews[split]}
     double = [place for place, review in enumerate(reviews["test"]) if review.text in texts]
     np.save(content := io.BytesIO(), np.array(double, "<u2"))
-    found.files[IN_TRAIN] = content.getvalue()
-    return found
+    return content.getvalue()
 
 
 def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
@@ -199,7 +225,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     of_parts = [name for name in right if ROWS[name].study == "best" and ROWS[name].arm in parts]
     if own == PARTS:
         return Findings({"parts": best_table(of_parts, right, rows, films)} if of_parts else {}, verdicts)
-    shown = [name for name in whole if name not in (*of_parts, "words", "triples")]  # on recipe.md, word_pairs.md
+    shown = [name for name in whole if name not in (*of_parts, *ON_OTHER_PAGES)]
     double = np.load(folders["best"] / IN_TRAIN)
     any_own = any(ROWS[name].study == "best" for name in whole)  # without these, no row has minutes
     commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
@@ -327,7 +353,7 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
     shares = percent(clustered(one, films)), percent(clustered(other, films))
     decided = within(difference, worth) if claim in AS_GOOD else above(difference, worth)
     numbers = Numbers("", ROWS[first].label, shares[0], ROWS[second].label, shares[1], points(difference))
-    if claim not in (*AS_GOOD, *VOTES):
+    if claim not in (*AS_GOOD, *VOTES, *OF_LINEAR):
         p = spread_p(right[first].mean(1), right[second].mean(1), worth)
         decided = decided if p <= LEVEL else None
         numbers = numbers._replace(over_seeds=f"{p:.2g}")

@@ -92,7 +92,10 @@ def run(
             find_sweep(open_store(tracking), name, finished=True)  # else training would be for nothing
         for sweep in left:
             run_sweep(study, protocol, sweep, tracking, overrides)
-        if measures and (again or left or not read_provenance(study.output)[protocol.name].get(OWN)):
+        outdated = again or bool(left) or not read_provenance(study.output)[protocol.name].get(OWN)
+        if protocol.closed and outdated:
+            print(f"{protocol.name}: the code that measures it was removed; check out {protocol.closed} for that")
+        elif measures and outdated:
             add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
         elif not left:
             print(f"{protocol.name}: all that is asked for is measured in {study.output}; --again measures it anew")

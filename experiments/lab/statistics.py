@@ -51,6 +51,23 @@ def _weights(count: int) -> np.ndarray:
     return np.random.default_rng(0).dirichlet(np.ones(count), DRAWS)
 
 
+def clustered(values: np.ndarray, clusters: np.ndarray, comparisons: int = 1) -> Interval:
+    """Mean with its 95 % interval, for clusters that are drawn as a whole, by the sandwich estimator.
+
+    Reviews of one film are alike, so they say less than as many reviews of different films.
+
+    Args:
+        values: float [N].
+        clusters: int [N].
+        comparisons: so many intervals hold together in 95 % (Bonferroni).
+    """
+    mean = float(values.mean())
+    sums = np.bincount(clusters, values - mean)
+    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values)
+    margin = float(normal_quantile(1 - 0.025 / comparisons) * error)
+    return Interval(mean, mean - margin, mean + margin)
+
+
 def paired_interval(first: BySeed, second: BySeed) -> Interval:
     """Mean difference, first - second, with the t interval of the differences by seed.
 

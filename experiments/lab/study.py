@@ -157,6 +157,8 @@ class Protocol:
     """Conditions at which a seed has to succeed to count at the others."""
     own: str | None = None
     """A module of the study's folder with the protocol's own measurements or findings."""
+    closed: str = ""
+    """Last commit that can make its own measurements: their code has been removed since."""
 
     @property
     def digest(self) -> str:

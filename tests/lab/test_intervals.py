@@ -1,5 +1,6 @@
 """Intervals of studies against published examples, and how often they hold the true value."""
 
+import math
 from collections.abc import Iterable
 from itertools import product
 
@@ -7,11 +8,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from experiments.lab.rules import tally
 from experiments.lab.statistics import (
     clopper_pearson,
+    clustered,
     gaffke_interval,
     paired_interval,
     points,
@@ -134,3 +136,35 @@ def test_a_paired_interval_takes_values_of_the_same_seeds_alone() -> None:
     assert found == pytest.approx((0.1, 0.1, 0.1))
     with pytest.raises(ValueError, match=r"seeds \[0\] and \[1\] are not pairs"):
         paired_interval({0: 0.5}, {1: 0.5})
+
+
+def test_with_a_film_a_review_the_interval_is_the_normal_one() -> None:
+    values = np.array([1.0, 0, 1, 1, 0, 1, 1, 0])
+    found = clustered(values, np.arange(8))
+    margin = norm.ppf(0.975) * values.std(ddof=1) / math.sqrt(8)
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.625, 0.625 - margin, 0.625 + margin))
+
+
+def test_reviews_that_agree_within_films_count_as_one() -> None:
+    values = np.array([1.0, 0, 1, 1])
+    alone, doubled = clustered(values, np.arange(4)), clustered(values.repeat(2), np.arange(4).repeat(2))
+    assert doubled == pytest.approx(alone)
+    assert clustered(values.repeat(2), np.arange(8)).low > alone.low
+
+
+def test_the_interval_over_films_covers_the_mean() -> None:
+    draw, inside = np.random.default_rng(0), 0
+    for _ in range(400):
+        sizes = draw.integers(1, 30, 200)
+        films = np.repeat(np.arange(200), sizes)
+        values = (draw.random(len(films)) < np.repeat(draw.beta(7, 3, 200), sizes)).astype(float)
+        found = clustered(values, films)
+        inside += found.low < 0.7 < found.high
+    assert 0.92 < inside / 400 < 0.98
+
+
+def test_several_intervals_over_films_that_hold_together_are_wider() -> None:
+    values, films = np.array([1.0, 0, 1, 1]), np.arange(4)
+    one, four = clustered(values, films), clustered(values, films, comparisons=4)
+    ratio = (four.high - four.low) / (one.high - one.low)
+    assert ratio == pytest.approx(norm.ppf(1 - 0.0125 / 2) / norm.ppf(0.975))

@@ -182,6 +182,15 @@ def test_a_closed_sweep_names_the_commit_that_trains_it_unless_it_is_measured(
         run(study, [], ["gone"], store, again=True)
 
 
+def test_a_closed_protocol_names_the_commit_that_measures_it_and_measures_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(tmp_path, {"sweeps": [], "own": "gone", "closed": "abc1234"})
+    monkeypatch.setattr(run_module, "own_module", lambda *_: SimpleNamespace())
+    assert run(study, [], [], [f"tracking.directory={tmp_path / 'runs'}"]) == ["first"]
+    assert capsys.readouterr().out == "first: the code that measures it was removed; check out abc1234 for that\n"
+
+
 def test_a_sweep_of_another_protocol_than_asked_for_is_refused(tmp_path: Path) -> None:
     study = make_study(tmp_path, protocols={
         "first": {"date": "2026-01-02"},
