@@ -111,6 +111,18 @@ def test_a_job_of_a_sweep_loads_no_more_than_a_run(tmp_path: Path) -> None:
     assert spared > 100_000
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["data.keep=middle"], ["data=files", "data.train=nowhere.csv"], ["-m", "seed=0,1", "trainer.epochs=0"],
+     ["hydra.run.dir=/proc/x"], ["task._target_=os.getcwd"]],
+)  # fmt: skip
+def test_a_wrong_setting_is_said_before_torch_and_mlflow_are_loaded(arguments: list[str], tmp_path: Path) -> None:
+    refused = f"import contextlib, json\nwith contextlib.suppress(SystemExit):\n    exec({COMMAND!r})\nprint({SHOWN})"
+    loaded, *_ = seen(refused, tmp_path, "train", *arguments)
+    assert {"torch", "mlflow"} & loaded == set()
+    assert list(tmp_path.iterdir()) == []
+
+
 METRIC = """
 from torchmetrics.classification import BinaryAUROC
 import torch

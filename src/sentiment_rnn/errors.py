@@ -1,7 +1,8 @@
 """Errors that the person at the keyboard can mend, said in one line."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
 from sentiment_rnn.masking import masked
 
@@ -21,22 +22,29 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-OTHER_NAMES = {"lr": "learning_rate"}
-"""Keys by other names that people use for them."""
+def refuse(key: str, value: object, expected: str) -> NoReturn:
+    """Raise the one line for a value that no run can use."""
+    raise UserError(f"{key}={as_given(value)}: expected {expected}")
 
 
-def unknown_key(key: str, known: Sequence[str], elsewhere: Sequence[str] = ()) -> str:
+def as_given(value: object) -> str:
+    """A value as the command line has it."""
+    words = {None: "null", True: "true", False: "false", "": "''"}
+    return words[value] if isinstance(value, bool | str | None) and value in words else str(value)
+
+
+def unknown_key(key: str, known: Iterable[str], sections: Mapping[str, Any] | None = None) -> str:
     """The one line for a key that is not declared.
 
     Args:
         key: may be a dotted path.
         known: its siblings.
-        elsewhere: dotted paths of keys that it may be meant for, by their last word.
+        sections: mappings by name in which it may be meant to stand, beside other values.
     """
-    last = key.rpartition(".")[2]
-    word = OTHER_NAMES.get(last, last)
-    there = [path for path in elsewhere if path.rpartition(".")[2] == word]
-    meant = f"did you mean {' or '.join(there)}?" if there else did_you_mean(word, known, "known keys: ")
+    word = key.rpartition(".")[2]
+    nested = {name: keys for name, keys in (sections or {}).items() if isinstance(keys, Mapping)}
+    places = [f"{section}.{word}" for section, keys in nested.items() if word in keys]
+    meant = f"did you mean {' or '.join(places)}?" if places else did_you_mean(word, known, "known keys: ")
     return f"{key}: no such key; {meant}"
 
 

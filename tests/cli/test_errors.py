@@ -30,20 +30,20 @@ from sentiment_rnn.tracking.store import open_store
 WRONG_OVERRIDES = {
     "encoder.hiden_size=8": "did you mean hidden_size?",
     "encoder.hidden-size=8": "encoder.hidden-size: no such key; did you mean hidden_size?",
-    "encoder.hidden_size=-1": "encoder.hidden_size=-1: expected a number of at least 1",
-    "encoder.dropout=1": "encoder.dropout=1.0: expected a probability of at least 0 and below 1",
-    "encoder.hidden_size=wide": "could not be converted to Integer",
+    "encoder.hidden_size=-1": "encoder.hidden_size=-1: expected a whole number from 1 to 65,536",
+    "encoder.dropout=1": "encoder.dropout=1: expected a number of at least 0 and below 1",
+    "encoder.hidden_size=wide": "encoder.hidden_size=wide: expected a whole number",
     "encoder=mlp": "Available options in 'encoder': bag gru lru lstm",
     "pooling=median": "Available options in 'pooling': last last_mean_max max mean mean_max",
-    "data.validation_fraction=1.5": "data.validation_fraction=1.5: expected a fraction between 0 and 1",
+    "data.validation_fraction=1.5": "data.validation_fraction=1.5: expected a number above 0 and below 1",
     "data.keep=middle": "data.keep=middle: expected one of head, tail, both",
-    "embedding.dropout=1": "embedding.dropout=1.0: expected a probability",
-    "optimizer.learning_rate=0": "optimizer.learning_rate=0.0: expected a number above 0",
+    "embedding.dropout=1": "embedding.dropout=1: expected a number of at least 0 and below 1",
+    "optimizer.learning_rate=0": "optimizer.learning_rate=0: expected a number above 0",
     "optimizer.learning_rate=nan": "optimizer.learning_rate=nan: expected a number above 0",
     "optimizer.learning_rate=${optimizer.learning_rates.mlp}": "mlp",
     "precision=float64": "precision=float64: expected one of auto, float32, bfloat16",
     "trainer=tpu": "Available options in 'trainer': auto cpu gpu",
-    "trainer.epochs=0": "trainer.epochs=0: expected a number of at least 1",
+    "trainer.epochs=0": "trainer.epochs=0: expected a whole number from 1",
     "seed=-1": "seed=-1: expected a whole number",
     "sead=1": "did you mean seed?",
     "encodr=lstm": "encodr: no such key; did you mean encoder?",
@@ -52,8 +52,8 @@ WRONG_OVERRIDES = {
     "hydra/launcher=joblib": "hydra/launcher=joblib: only a sweep has it; give -m",
     "hydra/sweeper=search": "hydra/sweeper=search: only a sweep has it; give -m",
     "hydra/lancher=joblib": "hydra/lancher: no such key; did you mean hydra/launcher?",
-    "optimizer.lr=0.01": "optimizer.lr: no such key; did you mean learning_rate?",
-    "lr=0.01": "lr: no such key; did you mean optimizer.learning_rate?",
+    "optimizer.lr=0.01": "optimizer.lr: no such key; known keys: ",
+    "lr=0.01": "lr: no such key; known keys: ",
     "epochs=3": "epochs: no such key; did you mean trainer.epochs?",
     "seed=[": "seed=[: Hydra cannot read this (no viable alternative at input '['); a text with signs",
     "study=übung": "study=übung: Hydra cannot read this; a text with signs is put into two quotes: \"study='übung'",
@@ -62,19 +62,19 @@ WRONG_OVERRIDES = {
     "++foo.bar=1": "foo: no such key",
     "+sead=1": "sead: no such key; did you mean seed?",
     "+trainer.nonsense=true": "trainer.nonsense: no such key",
-    "++optimizer.lr=0.5": "optimizer.lr: no such key; did you mean learning_rate?",
+    "++optimizer.lr=0.5": "optimizer.lr: no such key; known keys: ",
     "+data.hidden=1": "data.hidden: no such key",
     "data.train=reviews.csv": "data.train: not a key of this choice of data; files has it (data=files)",
     "encoder.color=purplish": "encoder.color=purplish: expected a colour such as #0072B2",
-    "data.max_tokens=9999999999": "data.max_tokens=9999999999: expected a number below 2,147,483,648",
-    "data.train_reviews=1": "data.train_reviews=1: expected a number of at least 2",
-    "data.train_reviews=many": "data.train_reviews=many: Value 'many' of type 'str' could not be converted to Integer",
-    "data=files": "data.train: not given, and files needs it; give data.train=…",
-    "task.adversarial=-1": "task.adversarial=-1.0: expected a number of at least 0",
-    "task.virtual=nan": "task.virtual=nan: expected a number of at least 0",
+    "data.max_tokens=9999999999": "data.max_tokens=9999999999: expected a whole number from 1 to 2,147,483,647",
+    "data.train_reviews=1": "data.train_reviews=1: expected a whole number from 2",
+    "data.train_reviews=many": "data.train_reviews=many: expected a whole number",
+    "data=files": "data.train: not given; give data.train=…",
+    "task.adversarial=-1": "task.adversarial=-1: expected a number from 0",
+    "task.virtual=nan": "task.virtual=nan: expected a number from 0",
     "task=sorting": "Available options in 'task': adding copying language_model parity recall reviews",
-    "trainer.limit_batches=-1": "trainer.limit_batches=-1: expected a number of at least 0",
-    "trainer.profiler=slow": "trainer.profiler=slow: expected one of simple",
+    "trainer.limit_batches=-1": "trainer.limit_batches=-1: expected a whole number from 0",
+    "trainer.profiler=slow": "trainer.profiler=slow: expected simple, or null",
     "trainer.strategy=foo": "trainer.strategy=foo: no strategy of Lightning; expected auto, ddp",
     "trainer.strategy=fsdp": "trainer.strategy=fsdp: shards the weights, and gradients would be clipped by shard",
     "optimizer._target_=torch.nn.Linear": "optimizer._target_=torch.nn.Linear: no optimizer; expected the class of one",
@@ -93,8 +93,8 @@ WRONG_OVERRIDES = {
     "+encoder=['rnn', lstm]": "a run has one encoder; -m encoder=rnn,lstm runs each in turn",
     "data=[imdb]": "data=[imdb]: a run has one data; write data=imdb",
     "pooling=[mean,max]": "-m pooling=mean,max runs",
-    "encoder=rnn,lstm": "encoder=rnn,lstm: several values; -m encoder=rnn,lstm runs each in turn",
-    "seed=0,1": "-m seed=0,1 runs each in turn; in brackets they are a list, in quotes a text",
+    "encoder=rnn,lstm": "'encoder=rnn,lstm': -m runs each in turn",
+    "seed=0,1": "'seed=0,1': -m runs each in turn; a text with commas is put into quotes",
     "optimizer.options.fused=true": "optimizer.options.fused: not given so far; write +optimizer.options.fused=…",
     "+optimizer.options.momentum=0.9": "optimizer.options.momentum: no such key; known keys: betas, eps",
     "+optimizer.options.amsgrd=true": "optimizer.options.amsgrd: no such key; did you mean amsgrad?",
@@ -124,8 +124,8 @@ def test_a_wrong_override_is_one_line_and_leaves_nothing(override: str, tmp_path
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("encoder.hidden_size=8,-1", "encoder.hidden_size=-1: expected a number of at least 1"),
-        ("data.validation_fraction=0.1,1.5", "data.validation_fraction=1.5: expected a fraction between 0 and 1"),
+        ("encoder.hidden_size=8,-1", "encoder.hidden_size=-1: expected a whole number from 1 to 65,536"),
+        ("data.validation_fraction=0.1,1.5", "data.validation_fraction=1.5: expected a number above 0 and below 1"),
         ("encoder=rnn,mlp", "Could not find 'encoder/mlp'"),
         ("encoder=rnn,null", "encoder=rnn,null: expected one of bag,"),
         ("+foo=1,2", "foo: no such key"),
@@ -172,7 +172,7 @@ def test_several_choices_of_a_group_are_no_list(tmp_path: Path, refused: Refused
 @pytest.mark.parametrize("override", ["data=imdb", "pooling=mean"])
 def test_a_group_that_the_task_does_not_have_is_refused(override: str, tmp_path: Path, refused: Refused) -> None:
     line = refused(tmp_path, "task=adding", override)
-    assert line == f"error: {override.partition('=')[0]}: this task has none; leave it out"
+    assert line == f"error: Could not override '{override.partition('=')[0]}': this task has none"
 
 
 @pytest.mark.parametrize("flags", [[], ["-m"]])
@@ -412,7 +412,7 @@ def test_make_names_the_versions_that_fit_when_given_another_python(tmp_path: Pa
 
 def test_a_whole_process_says_one_line_and_exits_1(tmp_path: Path) -> None:
     done = run_command("train", tmp_path, "encoder.hidden_size=-1", status=1)
-    assert done.stderr == "error: encoder.hidden_size=-1: expected a number of at least 1\n"
+    assert done.stderr == "error: encoder.hidden_size=-1: expected a whole number from 1 to 65,536\n"
     assert done.stdout == ""
 
 

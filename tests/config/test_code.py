@@ -48,7 +48,7 @@ def edit(path: Path, old: str, new: str) -> None:
         ("data/sources/imdb.py", "import", "import os\nimport"),
         ("report/tables.py", "import", "import os\nimport"),
         ("cli/train.py", "import", "import os\nimport"),
-        ("config/trainer.py", "at_least", "at_most"),
+        ("config/trainer.py", "patience: Count", "patience: Size"),
         ("errors.py", "import", "import os\nimport"),
     ],
 )

@@ -96,8 +96,8 @@ def test_the_arguments_of_a_class_are_keys_with_its_defaults(mine: Path) -> None
     assert (config.encoder.width, config.encoder.hidden_size, config.encoder.layers) == (5, None, None)
     assert (config.data.count, config.data.word) == (12, "good")
     assert config.encoder.settings == {"_target_": "mine.Convolution", "name": "convolution", "width": 5}
-    assert of(mine, "+encoder.hidden_size=3", "+encoder.layers=2").encoder.settings["hidden_size"] == 3
-    assert "layers" not in of(mine, "+encoder.layers=2").settings()["encoder"]
+    assert of(mine, "encoder.hidden_size=3", "encoder.layers=2").encoder.settings["hidden_size"] == 3
+    assert "layers" not in of(mine, "encoder.layers=2").settings()["encoder"]
 
 
 OF_A_BASE = """
@@ -116,15 +116,15 @@ class Doubled(Gru):
 def test_arguments_that_a_class_hands_on_are_keys_of_their_own_types(mine: Path) -> None:
     (mine / "mine.py").write_text(OF_A_BASE)
     (mine / "conf/encoder/convolution.yaml").write_text("_target_: mine.Doubled\nname: doubled\nhidden_size: 6\n")
-    config = run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.layers=2")
+    config = run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "encoder.layers=2")
     assert (config.encoder.factor, config.encoder.hidden_size, config.encoder.layers) == (2.0, 6, 2)
     assert config.encoder.forget_bias is None
     encoder = build_model(config, 5).backbone.encoder
     assert (encoder.factor, len(encoder.forwards), encoder.output_size) == (2.0, 2, 6)
     with pytest.raises(UserError, match=r"encoder\.fcator: no such key; did you mean factor\?"):
         run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.fcator=3")
-    with pytest.raises((UserError, OmegaConfBaseException), match="could not be converted to Integer"):
-        run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "+encoder.layers=some")
+    with pytest.raises((UserError, OmegaConfBaseException), match=r"encoder\.layers=some: expected a whole number"):
+        run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "encoder.layers=some")
 
 
 def test_an_encoder_and_a_source_of_ones_own_read_reviews(mine: Path) -> None:
@@ -190,13 +190,11 @@ def test_a_list_among_what_was_recorded_reads_back_as_one(mine: Path) -> None:
     assert recorded(config.settings()).identity("", "") == config.identity("", "")
 
 
-def test_a_reference_in_what_was_recorded_is_refused_and_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reference_in_what_was_recorded_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_SECRET", "hidden")
     settings = run_config("tracking.directory=there").settings()
     settings["study"] = "${oc.env:A_SECRET}"
-    with pytest.raises(UserError, match="it holds a reference, and a recorded value is plain") as refused:
-        recorded(settings)
-    assert "hidden" not in str(refused.value)
+    assert recorded(settings).study == "${oc.env:A_SECRET}"
 
 
 @pytest.mark.parametrize("section", ["tracking", "optimizer"])
@@ -209,13 +207,13 @@ def test_a_recorded_key_that_an_earlier_version_had_is_passed_over(section: str)
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["encoder.width=wide"], "encoder.width=wide: Value 'wide' of type 'str' could not be converted to Integer"),
-        (["data.count=many"], "data.count=many: Value 'many' of type 'str' could not be converted to Integer"),
+        (["encoder.width=wide"], "encoder.width=wide: expected a whole number"),
+        (["data.count=many"], "data.count=many: expected a whole number"),
         (["+encoder.widht=5"], "encoder.widht: no such key; did you mean width?"),
         (["+data.wrod=fine"], "data.wrod: no such key; did you mean word?"),
-        (["encoder.width=???"], "encoder.width: not given, and convolution needs it; give encoder.width=…"),
-        (["data.count=???"], "data.count: not given, and counted needs it; give data.count=…"),
-        (["~encoder.width"], "encoder.width: not given, and convolution needs it; give +encoder.width=…"),
+        (["encoder.width=???"], "encoder.width: not given; give encoder.width=…"),
+        (["data.count=???"], "data.count: not given; give data.count=…"),
+        (["~encoder.width"], "encoder.width: not given; give +encoder.width=…"),
         (["data.count=1"], "data.count=1: expected at least 2"),
         (["encoder._target_=mine.Nothing"], "encoder._target_=mine.Nothing: cannot be imported"),
         (["data._target_=nowhere.Source"], "data._target_=nowhere.Source: cannot be imported"),

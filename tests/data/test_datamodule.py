@@ -198,7 +198,6 @@ def test_a_new_source_is_one_class_and_its_arguments_are_keys(tmp_path: Path) ->
         ({"reviews": 5}, "data=two_words: reviews=5: expected an even number"),
         ({"reviews": "many"}, "data.reviews=many: "),
         ({"word": "fine,poor"}, "data.word: no such key; did you mean words?"),
-        ({"reviews": "???"}, "data.reviews: not given, and two_words needs it"),
         ({"_target_": "nowhere.Source"}, "data._target_=nowhere.Source: cannot be imported"),
     ],
 )

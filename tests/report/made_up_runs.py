@@ -45,7 +45,7 @@ def made_up_run(
     encoder, *varied = arm.split(", ")
     config: Any = SimpleNamespace(
         seed=seed,
-        encoder=EncoderConfig(name=encoder, color=color),
+        encoder=EncoderConfig("", encoder, color=color),
         pooling=SimpleNamespace(name=pooling),
         optimizer=SimpleNamespace(learning_rate=0.002),
     )

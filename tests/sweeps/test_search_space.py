@@ -4,6 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from sentiment_rnn.config.schema import validated
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.search.space import Space, space_of
@@ -74,7 +75,7 @@ def test_what_is_no_space_is_refused_in_one_line(override: str, says: str) -> No
     ("key", "value"), [("trials", 0), ("sampler", "cma"), ("pruning", "often"), ("at_once", 0), ("seed", -1)]
 )
 def test_a_setting_out_of_bounds_is_refused_by_its_name(key: str, value: object) -> None:
-    good = {"sampler": "tpe", "trials": 2, "seed": 0, "pruning": None, "at_once": None}
-    SearchConfig(**good)  # type: ignore[arg-type]
+    good = {"_target_": "", "sampler": "tpe", "trials": 2, "seed": 0, "pruning": None, "at_once": None}
+    validated(SearchConfig, good)
     with pytest.raises(UserError, match=rf"hydra\.sweeper\.{key}={value}: expected"):
-        SearchConfig(**good | {key: value})  # type: ignore[arg-type]
+        validated(SearchConfig, good | {key: value}, "hydra.sweeper")

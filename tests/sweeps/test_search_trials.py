@@ -25,7 +25,7 @@ from sentiment_rnn.tracking.sweeps import OpenSweep
 from short_runs import ADDING, config_of
 from stored_runs import runs_in
 
-SETTINGS = SearchConfig(sampler="tpe", trials=14, seed=0, pruning=None, at_once=None)
+SETTINGS = SearchConfig("", sampler="tpe", trials=14, seed=0, pruning=None, at_once=None)
 SPACE = Space([], {"x": FloatDistribution(0, 1), "kind": CategoricalDistribution(["a", "b"])}, [])
 
 

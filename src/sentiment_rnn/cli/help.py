@@ -1,18 +1,16 @@
-"""`sentiment-rnn --help`, that of `train`, and docs/configuration.md.
-
-Nothing heavy is imported, so it is fast: the meaning of a key is read from the docstrings of its dataclass.
-"""
+"""`sentiment-rnn --help`, that of `train`, and docs/configuration.md: the meanings of the keys are the schema's."""
 
 import ast
-import re
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from pkgutil import resolve_name
+from typing import Any
 
 from sentiment_rnn.config.folders import CONFIGURATION, PACKAGE
+from sentiment_rnn.errors import as_given
 
 COMMANDS = ("train", "compare", "publish", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
 """Each is a file of this folder, whose docstring is its help."""
@@ -24,24 +22,8 @@ EXAMPLES = (
 )
 GROUPS = ("encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling", "tracking")
 """Groups of `conf/`."""
-SECTIONS = {
-    "": ("config/run.py", "RunConfig"),
-    "task.": ("config/task.py", "SequenceTaskConfig"),
-    "data.": ("config/data.py", "DataConfig"),
-    "embedding.": ("config/model.py", "EmbeddingConfig"),
-    "encoder.": ("config/model.py", "EncoderConfig"),
-    "pooling.": ("config/model.py", "PoolingConfig"),
-    "optimizer.": ("config/optimizer.py", "OptimizerConfig"),
-    "trainer.": ("config/trainer.py", "TrainerConfig"),
-    "tracking.": ("config/tracking.py", "TrackingConfig"),
-    "hydra.sweeper.": ("config/search.py", "SearchConfig"),
-}
-"""File and class of keys, by their prefix."""
-OF_TASKS = {
-    "": [("config/run.py", "ReviewConfig")],
-    "task.": [("config/task.py", "ReviewTaskConfig"), ("config/task.py", "LanguageModelTaskConfig")],
-}
-"""The same of keys that one task has."""
+SECTIONS = ("", "task", "data", "embedding", "encoder", "pooling", "optimizer", "trainer", "tracking", "hydra.sweeper")
+"""Of the configuration, in the order in which their keys are listed."""
 USUAL = (
     "study",
     "seed",
@@ -57,14 +39,6 @@ USUAL = (
     "tracking.directory",
 )
 """The keys that the help of one screen shows."""
-
-
-class Key(NamedTuple):
-    """One key of a dataclass."""
-
-    name: str
-    type: str
-    meaning: str
 
 
 def overview() -> str:
@@ -85,7 +59,7 @@ def overview() -> str:
 def purpose_of(name: str) -> str:
     """Purpose of a command: the first line of its file."""
     file = PACKAGE / "cli" / f"{name.replace(' ', '_')}.py"
-    return str(ast.get_docstring(_tree(file), clean=False)).partition("\n")[0]
+    return str(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))).partition("\n")[0]
 
 
 def help_of_train(arguments: Sequence[str] = ()) -> str:
@@ -115,7 +89,7 @@ def _everything(groups: Mapping[str, Sequence[str]]) -> list[str]:
         *_entries({group: ", ".join(names) for group, names in groups.items()}),
         "",
         "Keys: KEY=VALUE",
-        *_entries({name: meaning for name, _, meaning in all_keys()}),
+        *_entries({name: declared["description"] for name, declared in all_keys().items()}),
         "",
         "-m runs every combination of values with commas. --dry-run says what would be trained, and about how long.",
         "Hydra's flags: --cfg job shows the configuration and runs nothing, --hydra-help lists the others.",
@@ -125,12 +99,15 @@ def _everything(groups: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _usual(groups: Mapping[str, Sequence[str]]) -> list[str]:
     """Help on one screen: groups with a choice, two lines of names at most, and the usual keys, a line each."""
-    meanings = {name: meaning for name, _, meaning in all_keys()}
+    from sentiment_rnn.config.run import ReviewConfig
+    from sentiment_rnn.config.schema import keys_of
+
+    keys = keys_of(ReviewConfig)
     return [
         *_entries({group: ", ".join(names) for group, names in groups.items() if len(names) > 1}, 2, "… (--help all)"),
         "",
         "Keys: KEY=VALUE, here with the value where none is given",
-        *_entries({f"{key}={_default(key)}": meanings[key] for key in USUAL}, 1, "…"),
+        *_entries({f"{key}={as_given(_default(key))}": keys[key]["description"] for key in USUAL}, 1, "…"),
         "",
         "-m runs every combination of values with commas; --dry-run trains nothing.",
         "All keys and choices: sentiment-rnn train --help all, or docs/configuration.md",
@@ -151,61 +128,41 @@ def _own_choices(group: str, arguments: Sequence[str]) -> list[str]:
     return []
 
 
-def _default(key: str) -> str:
-    """The value of a key on a command line that names none, as the file has it that the defaults choose."""
+def _default(key: str) -> Any:
+    """The value of a key on a command line that names none, from the files that the defaults choose."""
     section, _, name = key.rpartition(".")
-    text = _file("config") + _file("task/reviews")
-    if chosen := re.search(rf"- /?{section}: (\w+)", text):
-        text = _file(f"{section}/{chosen[1]}")
-    (value,) = re.findall(rf"^ *{name}: +([^#\n]*)", text, re.MULTILINE)
-    return str(value).strip()
+    files: list[dict[str, Any]] = [_file("config"), _file("task/reviews")]
+    defaults = [entry for file in files for entry in file["defaults"] if isinstance(entry, dict)]
+    chosen = [choice for entry in defaults for group, choice in entry.items() if group.strip("/") == section]
+    if chosen:
+        files = [_file(f"{section}/{chosen[0]}")]
+    elif section:
+        files = [file.get(section, {}) for file in files]
+    return next(values[name] for values in files if name in values)
 
 
 @cache
-def _file(name: str) -> str:
-    return Path(CONFIGURATION, f"{name}.yaml").read_text(encoding="utf-8")
+def _file(name: str) -> Any:
+    import yaml
 
-
-def all_keys() -> list[Key]:
-    """Each key with its whole name; where several sources of reviews share one, that of the first."""
-    found: dict[str, Key] = {}
-    for prefix, declared in SECTIONS.items():
-        for module, name in [declared, *OF_TASKS.get(prefix, ()), *(_sources() if prefix == "data." else ())]:
-            for key in keys_of(module, name):
-                if not key.name.startswith("_") and f"{key.name}." not in SECTIONS:
-                    found.setdefault(prefix + key.name, key._replace(name=prefix + key.name))
-    return list(found.values())
-
-
-def keys_of(module: str, name: str) -> list[Key]:
-    """The keys of a dataclass and what its docstrings say of each.
-
-    Args:
-        module: a file of this package, `config/trainer.py` say.
-        name: the class in it.
-    """
-    declared = _tree(PACKAGE / module).body
-    body = next(node.body for node in declared if isinstance(node, ast.ClassDef) and node.name == name)
-    found = []
-    for node, after in zip(body, [*body[1:], None], strict=True):
-        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
-            continue
-        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            meaning = " ".join(str(after.value.value).split())
-            found.append(Key(node.target.id, ast.unparse(node.annotation), meaning))
-    return found
+    return yaml.safe_load(Path(CONFIGURATION, f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 @cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+def all_keys() -> dict[str, dict[str, Any]]:
+    """Each key of `train` by its whole name, with its JSON schema, of the first class that has it."""
+    # Here, since pydantic takes a while to load, which the help of no other command needs.
+    from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, SequenceConfig
+    from sentiment_rnn.config.schema import keys_of
+    from sentiment_rnn.config.search import SearchConfig
 
-
-def _sources() -> Iterator[tuple[str, str]]:
-    """File and class of the shipped sources of reviews, whose keys are their own, as `conf/data/` names them."""
-    for choice in choices("data"):
-        target = re.findall(r"^_target_: +sentiment_rnn\.(\S+)\.(\w+)", _file(f"data/{choice}"), re.MULTILINE)
-        yield from ((module.replace(".", "/") + ".py", name) for module, name in target)
+    kinds = dict.fromkeys((SequenceConfig, ReviewConfig, LanguageModelConfig), "")
+    sources = {resolve_name(_file(f"data/{choice}")["_target_"]): "data." for choice in choices("data")}
+    found: dict[str, dict[str, Any]] = {}
+    for kind, prefix in (kinds | sources | {SearchConfig: "hydra.sweeper."}).items():
+        found |= {key: declared for key, declared in keys_of(kind, prefix).items() if key not in found}
+    ordered = sorted(found, key=lambda key: SECTIONS.index(key.rpartition(".")[0]))
+    return {key: found[key] for key in ordered if not key.endswith("._target_")}
 
 
 def _entries(rows: Mapping[str, str], most_lines: int | None = None, rest: str = "") -> list[str]:
@@ -230,15 +187,17 @@ def _entries(rows: Mapping[str, str], most_lines: int | None = None, rest: str =
 
 def configuration_page() -> str:
     """`docs/configuration.md`: every key of `train`, in Markdown."""
+    from sentiment_rnn.config.schema import expected
+
     groups = [f"| `{group}` | the files of `conf/{group}/`, without `.yaml` |" for group in GROUPS]
-    keys = ["| `{}` | `{}` | {} |".format(key.name, key.type.replace("|", "\\|"), key.meaning) for key in all_keys()]
+    keys = [f"| `{key}` | {expected(declared)} | {declared['description']} |" for key, declared in all_keys().items()]
     return "\n".join(
         [
             "# Configuration",
             "",
-            "Every key that `train` takes, with its type and its meaning. `make docs` writes this page from the",
-            "docstrings of the schema; change those, not this page. Give a value as `KEY=VALUE`, a choice of a group",
-            "as `GROUP=CHOICE`. The other commands take flags: `sentiment-rnn COMMAND --help`.",
+            "Every key that `train` takes, what it may be, and its meaning. `make docs` writes this page from the",
+            "schema (`src/sentiment_rnn/config`); change that, not this page. Give a value as `KEY=VALUE`, a choice of",
+            "a group as `GROUP=CHOICE`. The other commands take flags: `sentiment-rnn COMMAND --help`.",
             "",
             "```sh",
             *EXAMPLES,
@@ -246,7 +205,7 @@ def configuration_page() -> str:
             "",
             *("| group | choices |", "| --- | --- |", *groups),
             "",
-            *("| key | type | meaning |", "| --- | --- | --- |", *keys),
+            *("| key | value | meaning |", "| --- | --- | --- |", *keys),
             "",
         ]
     )

@@ -12,17 +12,19 @@ import contextlib
 import importlib
 import inspect
 import sys
-from collections.abc import Sequence
-from dataclasses import field, fields, make_dataclass
+from collections.abc import Mapping
+from dataclasses import field, make_dataclass
 from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, NoReturn, TypeVar, cast, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args
 
-from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException, ValidationError
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+from pydantic.errors import PydanticUserError
 
-from sentiment_rnn.errors import UserError, unknown_key
+from sentiment_rnn.config.schema import SCHEMA, validated
+from sentiment_rnn.errors import UserError
 
 Part = TypeVar("Part")
 LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
@@ -47,6 +49,15 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
     if not callable(found):
         raise UserError(f"{key}={target}: expected a class, not {type(found).__name__}")
     return cast(type[Any], found)
+
+
+def class_having(target: str, key: str, kind: str, *attributes: str) -> type[Any]:
+    """The class that `target` names; raises `UserError` where it has not what this kind of class has."""
+    named = class_named(target, key)
+    for attribute in attributes:
+        if not hasattr(named, attribute):
+            raise UserError(f"{key}={target}: no {kind}, since it has no {attribute}")
+    return named
 
 
 def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:
@@ -80,58 +91,54 @@ def arguments_of(target: type[Any]) -> dict[str, inspect.Parameter]:
     """The arguments of a class that may be given by name, in their order. One that hands further ones on, `**shared`,
     has those of the class that it extends as well."""
     kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    own = {name: given for name, given in inspect.signature(target).parameters.items() if given.kind in kinds}
+    own = {name: argument for name, argument in _parameters(target).items() if argument.kind in kinds}
     base = _handed_on_to(target)
-    return own if base is None else own | {name: one for name, one in arguments_of(base).items() if name not in own}
+    shared = {} if base is None else arguments_of(base)
+    return own | {name: argument for name, argument in shared.items() if name not in own}
 
 
-def typed_part(node: DictConfig, base: type[Part], section: str, given: Sequence[str] = ()) -> Part:
-    """`node` as an object of `base`, with a field for each further argument of the class that `node` names.
+def typed_part(settings: Mapping[str, Any], base: type[Part], section: str, passed: tuple[str, ...] = ()) -> Part:
+    """Settings as an object of `base`, with a field for each further argument of the class that they name.
 
     Args:
         section: its key in the configuration, for messages.
-        given: arguments that the program passes itself.
+        passed: arguments that the program passes itself.
 
     Raises:
-        UserError: a key is no argument of the class, or the class cannot be imported.
-        omegaconf.errors.OmegaConfBaseException: a value has the wrong type, or is missing.
+        UserError: a key is no argument of the class, or its value is not what the argument's type allows.
     """
-    target = class_named(str(node._target_), f"{section}._target_")
-    known = [declared.name for declared in fields(base)]  # type: ignore[arg-type]
-    arguments = {name: found for name, found in arguments_of(target).items() if name not in (*known, *given)}
-    for key in map(str, node):
-        if key not in known and key not in arguments:
-            raise UserError(unknown_key(f"{section}.{key}", [*known, *arguments]))
-    hints = _types_of(target)  # type: ignore[arg-type]  # a class is hashable
-    extra = [
-        (name, hints.get(name, Any), _field_with(found.default))
-        for name, found in arguments.items()
-        if _is_a_value(found.default)
-    ]
-    schema = OmegaConf.structured(make_dataclass(base.__name__, extra, bases=(base,)) if extra else base)
-    for key, value in ((str(key), value) for key, value in node.items_ex(resolve=False)):
-        try:
-            schema[key] = value
-        except OmegaConfBaseException as error:
-            raise UserError(f"{section}.{key}={value}: {str(error).splitlines()[0]}") from error
-    for key in map(str, schema):
-        if OmegaConf.is_missing(schema, key):
-            refuse_missing(section, key, node.get("name", section), "" if key in map(str, node) else "+")
-    return cast(Part, OmegaConf.to_object(schema))
+    target: Any = class_named(settings["_target_"], f"{section}._target_")
+    kind: Any = base
+    return cast(Part, validated(_with_arguments(kind, target, passed), settings, section))
 
 
-def refuse_missing(section: str, key: str, owner: str, added: str = "") -> NoReturn:
-    """Raise the one line for a key that is not given.
+@cache
+def _with_arguments(base: Any, target: Any, passed: tuple[str, ...]) -> Any:
+    arguments = {name: argument for name, argument in arguments_of(target).items() if name not in passed}
+    known = base.__pydantic_fields__
+    return extended(base, [
+        (name, _type_of(argument), _field_with(argument.default))
+        for name, argument in arguments.items()
+        if name not in known and _is_a_value(argument.default)
+    ])  # fmt: skip
 
-    Args:
-        added: `+` where no YAML file has the key, without which Hydra refuses it.
-    """
-    raise UserError(f"{section}.{key}: not given, and {owner} needs it; give {added}{section}.{key}=…")
+
+def extended(base: type[Any], fields: list[tuple[str, Any, Any]]) -> type[Any]:
+    """A section's class with further fields: the name of each, its type, and a field of `dataclasses`."""
+    made = make_dataclass(base.__name__, fields, bases=(base,), kw_only=True)
+    return dataclass(config=SCHEMA, kw_only=True)(made)
+
+
+def _parameters(target: type[Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(target, eval_str=True).parameters
+    except NameError:  # a type that is imported for type checkers alone
+        return inspect.signature(target).parameters
 
 
 def _handed_on_to(target: type[Any]) -> type[Any] | None:
     """The base class whose constructor gets a class's `**shared` arguments; None where the class takes none."""
-    parameters = inspect.signature(target).parameters.values()
+    parameters = _parameters(target).values()
     if not isinstance(target, type) or all(one.kind != inspect.Parameter.VAR_KEYWORD for one in parameters):
         return None
     owner = next(place for place, one in enumerate(target.__mro__) if "__init__" in vars(one))
@@ -139,25 +146,16 @@ def _handed_on_to(target: type[Any]) -> type[Any] | None:
     return None if base is object else base
 
 
-@cache
-def _types_of(target: type[Any]) -> dict[str, Any]:
-    """Types of a class's arguments that a configuration can hold; other arguments take anything."""
-    found: dict[str, Any] = {}
-    owner: type[Any] | None = target
-    while owner is not None:
-        with contextlib.suppress(NameError):  # a type that is imported for type checkers alone
-            found = get_type_hints(owner.__init__ if isinstance(owner, type) else owner) | found
-        owner = _handed_on_to(owner)
-    types = {}
-    for name in arguments_of(target):
-        hint = found.get(name, Any)
-        try:
-            OmegaConf.structured(make_dataclass("Probe", [(name, hint, field(default=MISSING))]))
-        except (ValidationError, ValueError):
-            continue
-        # What is recorded is text, so that the class gets text today as well.
-        types[name] = Any if Path in (hint, *get_args(hint)) else hint
-    return types
+def _type_of(argument: inspect.Parameter) -> Any:
+    """What a configuration may give for an argument; anything where pydantic cannot say that of its type."""
+    hint = argument.annotation
+    # What is recorded is text, so that the class gets text today as well.
+    if hint is argument.empty or isinstance(hint, str) or Path in (hint, *get_args(hint)):
+        return Any
+    with contextlib.suppress(PydanticUserError):
+        TypeAdapter(hint).json_schema()
+        return hint
+    return Any
 
 
 def _is_a_value(default: Any) -> bool:
@@ -169,10 +167,10 @@ def _is_a_value(default: Any) -> bool:
 
 
 def _field_with(default: Any) -> Any:
-    """A field of a dataclass with an argument's default; missing where it has none."""
+    """A field of a dataclass with an argument's default, where it has one."""
     if isinstance(default, list | tuple):
         return field(default_factory=lambda: list(default))
-    return field(default=MISSING if default is inspect.Parameter.empty else default)
+    return field() if default is inspect.Parameter.empty else field(default=default)
 
 
 def part_arguments(part: Any, target: type[Any]) -> dict[str, Any]:

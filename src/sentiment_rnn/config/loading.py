@@ -1,74 +1,106 @@
 """Checked configurations, from those that Hydra composed or that a run recorded."""
 
 from collections.abc import Mapping
-from dataclasses import fields, make_dataclass
+from dataclasses import field, fields
+from functools import cache
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue
 
-from sentiment_rnn.config.components import arguments_of, class_named, part_arguments, refuse_missing, typed_part
+from sentiment_rnn.config.components import (
+    arguments_of,
+    class_having,
+    class_named,
+    extended,
+    part_arguments,
+    typed_part,
+)
 from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.model import DESCRIBING, EncoderConfig
-from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, RunConfig, SequenceConfig, TextConfig
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.schema import validated
 from sentiment_rnn.errors import UserError
+
+PARTS = {"encoder": EncoderConfig, "data": DataConfig}
+"""Sections whose classes have keys of their own."""
 
 
 def checked(config: DictConfig) -> RunConfig:
     """The `RunConfig` behind a composed configuration, every value resolved and within bounds.
 
     Raises:
-        UserError: a value is out of bounds, or a key is not declared.
-        omegaconf.errors.OmegaConfBaseException: a value has the wrong type or refers to nothing.
+        UserError: a key is not declared, or its value is not what the schema expects.
+        omegaconf.errors.OmegaConfBaseException: a value refers to nothing.
     """
-    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    found, parts = _typed(OmegaConf.get_type(config), OmegaConf.to_container(settings, resolve=True))
-    nodes = OmegaConf.create(parts)
-    found.encoder = checked_encoder(nodes.encoder)
-    if isinstance(found, TextConfig):
-        found.data = checked_data(nodes.data)
-    found.optimizer = found.optimizer.settled(found.encoder.name)
-    return found
+    run, encoder = checked_without_encoder(config)
+    run.encoder = checked_encoder(encoder)
+    run.optimizer = run.optimizer.settled(run.encoder.name)
+    return run
 
 
-def _typed(kind: Any, plain: Any) -> tuple[RunConfig, dict[str, Any]]:
-    """Plain values as a configuration without its encoder and its source of reviews, whose classes have keys of their
-    own; and these two."""
-    parts = {key: plain.pop(key) for key in ("encoder", "data") if key in plain}
-    schema = OmegaConf.merge(OmegaConf.structured(kind), dict(plain, **dict.fromkeys(parts)))
-    return cast(RunConfig, OmegaConf.to_object(schema)), parts
+def checked_without_encoder(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
+    """The same, as far as it takes no import of the encoder's class, and so of torch; with the encoder's settings."""
+    settings = plain(sections_of(config))
+    shared = {
+        section: {key.name: settings[section][key.name] for key in fields(part) if key.name in settings[section]}
+        for section, part in PARTS.items() if section in settings
+    }  # fmt: skip
+    run = validated(_kind_of(settings), settings | shared)
+    if isinstance(run, TextConfig):
+        run.data = checked_data(settings["data"])
+    return run, settings["encoder"]
 
 
-def checked_encoder(node: DictConfig) -> EncoderConfig:
-    """An encoder's keys: those that its class has no use for are null, the others typed and within bounds."""
-    target = class_named(str(node._target_), "encoder._target_")
+def sections_of(config: DictConfig) -> DictConfig:
+    """A composed configuration without Hydra's own."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration in plain types, every reference resolved; raises `UserError` for a value that is not
+    given."""
+    try:
+        return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key}: not given; give {error.full_key}=…") from error
+
+
+def _kind_of(settings: Mapping[str, Any]) -> type[RunConfig]:
+    texts = ReviewConfig if "pooling" in settings else LanguageModelConfig
+    return texts if {"data", "embedding"} <= settings.keys() else SequenceConfig
+
+
+def checked_encoder(settings: Mapping[str, Any]) -> EncoderConfig:
+    """An encoder's keys, checked; those that its class has no use for are null."""
+    target = class_having(settings["_target_"], "encoder._target_", "torch module", "forward")
     arguments = arguments_of(target)
     # The model passes the first: the size of what the encoder reads.
-    passed = [name for name, one in arguments.items() if one.kind == one.POSITIONAL_OR_KEYWORD][:1]
-    found = typed_part(node, EncoderConfig, "encoder", passed)
+    passed = tuple(name for name, argument in arguments.items() if argument.kind == argument.POSITIONAL_OR_KEYWORD)[:1]
+    encoder = typed_part(settings, EncoderConfig, "encoder", passed)
     for shared in fields(EncoderConfig):
         if shared.name not in (*DESCRIBING, *arguments):
-            setattr(found, shared.name, None)
+            setattr(encoder, shared.name, None)
     for name, argument in arguments.items():
-        if name not in passed and argument.default is argument.empty and getattr(found, name, None) is None:
-            refuse_missing("encoder", name, found.name)
-    return found
+        if name not in passed and argument.default is argument.empty and getattr(encoder, name, None) is None:
+            raise UserError(f"encoder.{name}: not given; give encoder.{name}=…")
+    return encoder
 
 
-def checked_data(node: DictConfig) -> DataConfig:
-    """A source's keys, typed and within the bounds of its class, with those that say where it lies (`places`)."""
-    target = class_named(str(node._target_), "data._target_")
-    found = typed_part(node, DataConfig, "data")
-    source_of(found)
-    found.places = getattr(target, "places", ())  # type: ignore[attr-defined]
-    return found
+def checked_data(settings: Mapping[str, Any]) -> DataConfig:
+    """A source's keys, checked by its class too, with those that say where it lies (`places`)."""
+    target = class_having(settings["_target_"], "data._target_", "source of reviews", "read", "fingerprint")
+    data = typed_part(settings, DataConfig, "data")
+    source = source_of(data)
+    if hasattr(source, "check"):
+        source.check()
+    data.places = getattr(target, "places", ())  # type: ignore[attr-defined]
+    return data
 
 
 def source_of(config: DataConfig) -> Any:
-    """The source of reviews that a configuration describes, an object of its class; raises `UserError` for a value out
-    of bounds."""
+    """The source of reviews that a configuration describes, an object of its class; raises `UserError` for a value that
+    the class refuses."""
     target = class_named(config._target_, "data._target_")
     try:
         return target(**part_arguments(config, target))
@@ -77,33 +109,27 @@ def source_of(config: DataConfig) -> Any:
 
 
 def recorded(settings: Mapping[str, Any]) -> Any:
-    """The configuration of a finished run, a `ReviewConfig` say, from the plain values that it
-    recorded. Nothing that they name is imported.
+    """The configuration of a finished run, a `ReviewConfig` say, from the plain values that it recorded. Keys that this
+    version has not are left out, and nothing that the values name is imported.
 
     Raises:
         UserError: they are not those of a run that this version can read.
     """
-    texts = ReviewConfig if "pooling" in settings else LanguageModelConfig
-    kind = texts if "data" in settings else SequenceConfig
     try:
-        if "${" in str(settings):
-            raise ValueError("it holds a reference, and a recorded value is plain")
-        # An earlier version had others.
-        kept = {
-            section: {key.name: settings[section][key.name] for key in fields(known) if key.name in settings[section]}
-            for section, known in {"optimizer": OptimizerConfig, "tracking": TrackingConfig}.items()
-        }
-        found, parts = _typed(kind, {**settings, **kept})
-        found.encoder = _recorded_part(EncoderConfig, parts["encoder"])
-        if isinstance(found, TextConfig):
-            found.data = _recorded_part(DataConfig, parts["data"])
-    except (OmegaConfBaseException, UserError, LookupError, TypeError, ValueError, AttributeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"a run's config.yaml is of another version, or damaged ({reason}); train again") from error
-    return found
+        run = validated(_kind_of(settings), settings, lenient=True)
+        for section in PARTS.keys() & settings.keys():
+            setattr(run, section, _recorded_part(section, settings[section]))
+    except (UserError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"a run's config.yaml is of another version, or damaged ({error}); train again") from error
+    return run
 
 
-def _recorded_part(base: type[Any], values: Mapping[str, Any]) -> Any:
-    declared = {known.name for known in fields(base)}
-    extra = [(name, Any, None) for name in values if name not in declared]
-    return make_dataclass(base.__name__, extra, bases=(base,))(**values)
+def _recorded_part(section: str, settings: Mapping[str, Any]) -> Any:
+    return validated(_with_any(PARTS[section], tuple(settings)), settings, section)
+
+
+@cache
+def _with_any(base: type[Any], names: tuple[str, ...]) -> type[Any]:
+    """A section's class with further fields of these names, which may be anything."""
+    known = {key.name for key in fields(base)}
+    return extended(base, [(name, Any, field(default=None)) for name in names if name not in known])

@@ -1,39 +1,46 @@
 """Errors of ours, of Hydra and of OmegaConf, each said in one line."""
 
-import dataclasses
 import errno
-import re
+from typing import Any
 
 import yaml
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from pydantic import ValidationError
 
-from sentiment_rnn.config import data, model, optimizer, run, search, task, tracking, trainer
-from sentiment_rnn.config.store import choices_with_key, groups, keys_of_group
-from sentiment_rnn.errors import UserError, unknown_key
+from sentiment_rnn.config.store import choices_with_key
+from sentiment_rnn.errors import UserError, as_given, unknown_key
 
+IN_THE_WAY = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError)
+"""Errors of a folder that cannot be made or written."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of a disk that is full, or that can only be read."""
-HYDRAS = ("hydra/launcher", "hydra/sweeper", "hydra/callbacks")
-"""Groups of Hydra's that a command line chooses from."""
-SUBJECTS = (run, data, model, optimizer, search, task, tracking, trainer)
-FIELDS = {
-    name: dataclasses.fields(one)
-    for subject in SUBJECTS
-    for name, one in vars(subject).items() if dataclasses.is_dataclass(one)
-}  # fmt: skip
-"""Fields of the schema's classes."""
-FILLED = {field.name for fields in FIELDS.values() for field in fields if str(field.type).startswith("dict")}
-"""Keys that are dictionaries, `options` say, which a user fills."""
+CHOSEN = ("experiment", "hydra/launcher", "hydra/sweeper", "hydra/callbacks")
+"""Groups that a command line chooses from and that are no sections of the configuration."""
+HINTS = {
+    "Ambiguous value": "-m runs each in turn; a text with commas is put into quotes",
+    "No match in the defaults list": "this task has none",
+    "does not support sweep type": "an interval(…) is searched: give hydra/sweeper=search, or values with commas",
+    "hydra/launcher/submitit": "install it: pip install '.[slurm]' in a clone",
+}
+"""What to do about some of Hydra's errors, by words of theirs."""
+FILLED = ("options", "learning_rates", "draws")
+"""Ends of keys that are dictionaries which a user fills."""
+INNER = ("full_key:", "object_type=", "reference_type=")
+"""Beginnings of lines that name objects of OmegaConf's."""
 
 
 def line_of(error: BaseException) -> str | None:
     """The one line for an error that a user can mend; None for any other, which keeps its traceback."""
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return describe(error)
+    if isinstance(error, ValidationError):  # of what no configuration gave
+        wrong = error.errors()[0]
+        return f"{'.'.join(map(str, wrong['loc']))}={as_given(wrong['input'])}: {wrong['msg']}"
     if isinstance(error, yaml.YAMLError):
         return " ".join(str(error).split())
-    if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | FileExistsError):
+    if isinstance(error, IN_THE_WAY):
         return f"{error.filename}: {error.strerror}; choose a folder that can be written"
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         place = f"{error.filename}: " if error.filename else ""
@@ -60,45 +67,28 @@ def describe(error: BaseException) -> str:
     """Message of an error: what was given and what was expected, without the libraries' inner names."""
     if isinstance(error, UserError):
         return str(error)
-    causes = [error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else []
-    text = "\n".join(map(str, [error, *causes]))
-    unknown = re.search(r"Key '([\w/-]+)' (?:is )?not in '?(\w+)'?(?:\s+full_key: (\S+))?", text)
-    if unknown:
-        key, owner, full_key = unknown.groups()
-        path = full_key or key
-        group = path.partition(".")[0]
-        if FILLED & set(path.split(".")[-2:-1]):
-            return f"{path}: not given so far; write +{path}=… to add it"
-        if choices := choices_with_key(group, key):
-            return f"{path}: not a key of this choice of {group}; {', '.join(choices)} has it ({group}={choices[0]})"
-        known = [field.name for field in FIELDS.get(owner, ())] or keys_of_group(group)
-        if path != group:
-            return unknown_key(path, known)
-        return unknown_key(
-            path,
-            [*known, *(["experiment", *HYDRAS] if "encoder" in known else [])],
-            elsewhere=[f"{one}.{name}" for one in known if one in groups() for name in keys_of_group(one)],
-        )
-    if interval := re.search(r"parsing override '(.*)'\n.*while evaluating 'interval\(", text):
-        return f"{interval[1]}: expected interval(LOW,HIGH), two numbers"
-    if several := re.search(r"Ambiguous value for argument '(.*)'\n", text):
-        listed = "" if several[1].partition("=")[0] in groups() else "; in brackets they are a list, in quotes a text"
-        return f"{several[1]}: several values; -m {several[1]} runs each in turn{listed}"
-    if fraction := re.search(r"override (\S+=\S+)\s+Value '.*' of type 'float' could not be converted to Int", text):
-        return f"{fraction[1]}: expected a whole number; a search gives them with int(interval(LOW,HIGH))"
-    if "BasicSweeper does not support" in text:
-        return "hydra/sweeper: an interval(…) is searched; give hydra/sweeper=search, or values with commas"
-    if pooled := re.search(r"In 'encoder/(\w+)': Could not override 'pooling'", text):
-        return f"encoder={pooled[1]}: reads reviews alone, since other tasks have no pooling; expected another encoder"
-    if (absent := re.match(r"Could not override '(\w+)'", text)) and absent[1] in groups():
-        return f"{absent[1]}: this task has none; leave it out"
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        return _no_such_key(cause)
     if isinstance(error, OverrideParseException):
         return _unread(error.override, error.message.splitlines()[0])
-    if "hydra/launcher/submitit" in text:
-        return "hydra/launcher: submitit is not here; install it: pip install '.[slurm]' in a clone"
     # Hydra's search path and OmegaConf's object types say nothing to a user.
-    lines = [line.strip() for line in text.split("Config search path")[0].splitlines()]
-    return " ".join(line for line in lines if line and not re.match(r"full_key:|object_type=|reference_type=", line))
+    lines = str(error).split("Config search path")[0].splitlines()
+    text = " ".join(line.strip() for line in lines if line.strip() and not line.lstrip().startswith(INNER))
+    hints = [hint for words, hint in HINTS.items() if words in text]
+    return f"{lines[0].partition('. ')[0].rstrip('.')}: {hints[0]}" if hints else text
+
+
+def _no_such_key(error: ConfigKeyError | ConfigAttributeError) -> str:
+    """Message for a key that the composed configuration has not."""
+    path, section = str(error.full_key or error.key), error.parent_node
+    above, _, key = path.rpartition(".")
+    if above.endswith(FILLED):
+        return f"{path}: not given so far; write +{path}=… to add it"
+    if choices := choices_with_key(above, key):
+        return f"{path}: not a key of this choice of {above}; {', '.join(choices)} has it ({above}={choices[0]})"
+    known: Any = OmegaConf.to_container(section, resolve=False)
+    return unknown_key(path, [*known, *([] if above else CHOSEN)], {} if above else known)
 
 
 def quoted(value: str) -> str:

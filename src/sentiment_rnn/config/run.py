@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal
 
-from omegaconf import MISSING
+from pydantic.dataclasses import dataclass
 
-from sentiment_rnn.config.bounds import one_of, refuse
-from sentiment_rnn.config.model import EmbeddingConfig, PoolingConfig
+from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.model import EmbeddingConfig, EncoderConfig, PoolingConfig
 from sentiment_rnn.config.optimizer import OptimizerConfig
+from sentiment_rnn.config.schema import SCHEMA, Checked, Name, Seed
 from sentiment_rnn.config.task import LanguageModelTaskConfig, ReviewTaskConfig, SequenceTaskConfig, TaskConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
+from sentiment_rnn.errors import refuse
 
 SHARED, ARM = 8, 16
 """Characters at the beginning of an identity that the runs of a sweep share, as a rule; and those that runs share which
@@ -21,29 +23,23 @@ OFTEN_VARIED = ("seed", "encoder", "pooling", "optimizer")
 """Sections that leave these characters as they are."""
 
 
-@dataclass
-class RunConfig:
+@dataclass(config=SCHEMA)
+class RunConfig(Checked):
     """Settings of every run, whatever its task."""
 
-    study: str = MISSING
+    study: Name
     """Study of the run, and name of the sweep's parent run."""
-    seed: int = MISSING
+    seed: Seed
     """Seed of the weights, of dropout and of the order of the data."""
-    precision: str = MISSING
+    precision: Literal["auto", "float32", "bfloat16"]
     """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it. Without hardware
     support, bfloat16 is slow, and an LSTM runs in float32. With bfloat16 on a GPU, all recurrent layers but those
     of minGRU, minLSTM and LRU run in float32, PyTorch's with TF32 (not tried)."""
-    task: TaskConfig = MISSING
-    # Any: an encoder may have keys of its own; `checked` makes an EncoderConfig of it.
-    encoder: Any = MISSING
-    optimizer: OptimizerConfig = MISSING
-    trainer: TrainerConfig = MISSING
-    tracking: TrackingConfig = MISSING
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            refuse("seed", self.seed, "a whole number from 0 to 4294967295")
-        one_of(self, "", precision=("auto", "float32", "bfloat16"))
+    task: TaskConfig
+    encoder: EncoderConfig
+    optimizer: OptimizerConfig
+    trainer: TrainerConfig
+    tracking: TrackingConfig
 
     @property
     def tags(self) -> dict[str, str]:
@@ -129,13 +125,12 @@ def _digest(described: Any) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:8]
 
 
-@dataclass
+@dataclass(config=SCHEMA)
 class TextConfig(RunConfig):
     """One run that reads texts."""
 
-    # Any: a source has keys of its own; `checked` makes a DataConfig of it.
-    data: Any = MISSING
-    embedding: EmbeddingConfig = MISSING
+    data: DataConfig
+    embedding: EmbeddingConfig
 
     @property
     def data_key(self) -> str:
@@ -160,12 +155,12 @@ class TextConfig(RunConfig):
         }
 
 
-@dataclass
+@dataclass(config=SCHEMA)
 class ReviewConfig(TextConfig):
     """One run on reviews."""
 
-    task: ReviewTaskConfig = MISSING
-    pooling: PoolingConfig = MISSING
+    task: ReviewTaskConfig
+    pooling: PoolingConfig
     pretrained: str | None = None
     """Model that a classifier starts from, with its vocabulary: the id, or its beginning, of a run (of
     `task=language_model`, say), a registered model, the folder of a packaged one, or a sweep: its run of the same
@@ -174,7 +169,6 @@ class ReviewConfig(TextConfig):
     """Digest of what `pretrained` names. A run records it, and refuses a model with another."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.pretrained_digest and not self.pretrained:
             refuse("pretrained_digest", self.pretrained_digest, "pretrained=… beside it")
 
@@ -201,11 +195,11 @@ class ReviewConfig(TextConfig):
         }
 
 
-@dataclass
+@dataclass(config=SCHEMA)
 class LanguageModelConfig(TextConfig):
     """One run that learns what the next word of a text is."""
 
-    task: LanguageModelTaskConfig = MISSING
+    task: LanguageModelTaskConfig
 
     @property
     def tags(self) -> dict[str, str]:
@@ -213,11 +207,11 @@ class LanguageModelConfig(TextConfig):
         return {"encoder": self.encoder.name, "task": self.task.name}
 
 
-@dataclass
+@dataclass(config=SCHEMA)
 class SequenceConfig(RunConfig):
     """One run on a textbook task."""
 
-    task: SequenceTaskConfig = MISSING
+    task: SequenceTaskConfig
 
     @property
     def tags(self) -> dict[str, str]:

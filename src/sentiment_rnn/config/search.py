@@ -1,36 +1,32 @@
 """Keys of `hydra.sweeper` under `hydra/sweeper=search`."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from omegaconf import MISSING
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from sentiment_rnn.config.bounds import at_least, one_of
+from sentiment_rnn.config.schema import SCHEMA, Checked, Few, Seed, Size
 
 
-@dataclass
-class SearchConfig:
+@dataclass(config=SCHEMA)
+class SearchConfig(Checked):
     """Kind and number of a search's trials."""
 
-    _target_: str = MISSING
+    _target_: str
     """Hydra's sweeper."""
-    sampler: str = MISSING
+    sampler: Literal["tpe", "random"]
     """With `hydra/sweeper=search`: `tpe` (tree-structured Parzen estimator, Bergstra et al. 2011; the first ten trials
     are random) or `random`."""
-    trials: int = MISSING
+    trials: Size
     """With `hydra/sweeper=search`: trials in all, those of an interrupted search included."""
-    seed: int = MISSING
+    seed: Seed
     """With `hydra/sweeper=search`: seed of the proposals; `seed` is that of the runs."""
-    pruning: str | None = MISSING
+    pruning: Literal["median", "halving"] | None
     """With `hydra/sweeper=search`: end a trial early whose validation is worse than the `median` of the earlier ones
     at that epoch, or by successive `halving` (Li et al. 2020); null, or several devices, let all train to their end."""
-    at_once: int | None = MISSING
+    at_once: Few | None
     """With `hydra/sweeper=search`: trials that are proposed and launched together; null: the `n_jobs` of
     `hydra/launcher=joblib`, and 1 with every other launcher."""
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
     """With `hydra/sweeper=search`: a part of the space, for a YAML file: values by key. The command line overrides
     it."""
-
-    def __post_init__(self) -> None:
-        one_of(self, "hydra.sweeper.", sampler=("tpe", "random"), pruning=("median", "halving"))
-        at_least(self, "hydra.sweeper.", trials=1, seed=0, at_once=1)

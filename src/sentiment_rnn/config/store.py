@@ -13,18 +13,20 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, SequenceConfig
+from sentiment_rnn.config.schema import defaults_of
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.errors import UserError
 
 
 def register_schema() -> None:
-    """Make the dataclasses known to the YAML files that name them, `/schema/reviews` say."""
+    """Make the schema's keys and defaults known to the YAML files that name them, `/schema/reviews` say: a key that no
+    file has then needs no `+` on the command line."""
     store = ConfigStore.instance()
-    store.store(group="schema", name="reviews", node=ReviewConfig, package="_global_")
-    store.store(group="schema", name="language_model", node=LanguageModelConfig, package="_global_")
-    store.store(group="schema", name="sequences", node=SequenceConfig, package="_global_")
-    store.store(group="schema", name="encoder", node=EncoderConfig)
-    store.store(group="hydra/sweeper", name="search_schema", node=SearchConfig)
+    kinds = {"reviews": ReviewConfig, "language_model": LanguageModelConfig, "sequences": SequenceConfig}
+    for name, kind in kinds.items():
+        store.store(group="schema", name=name, node=defaults_of(kind), package="_global_")
+    store.store(group="schema", name="encoder", node=defaults_of(EncoderConfig))
+    store.store(group="hydra/sweeper", name="search_schema", node=defaults_of(SearchConfig))
 
 
 def run_config(*overrides: str) -> Any:
@@ -43,10 +45,12 @@ def check_choice(override: str) -> None:
     Hydra would merge these into one. An experiment may be left out, or be put together of several; what a function of
     Hydra's says, `encoder=glob([r*,l*])`, is looked at job by job."""
     group, equals, value = override.lstrip("+").partition("=")
+    if not group.strip():
+        raise UserError(f"{override}: expected KEY=VALUE")
     if not equals or "(" in value or group not in groups() or group == "experiment":
         return
     given = [part.strip(" []{}'\"") for part in value.split(",")]
-    if not all(given) or {"null", "~"} & set(given):
+    if not all(isinstance(yaml.safe_load(choice), str) for choice in given):
         raise UserError(f"{override}: expected one of {', '.join(_keys_of_choices(group))}")
     if "[" in value:
         instead = f"-m {group}={','.join(given)} runs each in turn" if given[1:] else f"write {group}={given[0]}"
@@ -66,11 +70,6 @@ def encoder_names() -> list[str]:
             files = [source.load_config(f"encoder/{choice}") for choice in source.list("encoder", ObjectType.CONFIG)]
             found += [OmegaConf.select(file.config, key) for file in files for key in ("name", "encoder.name")]
     return [str(name) for name in found if name]
-
-
-def keys_of_group(group: str) -> list[str]:
-    """The keys that the files of a group of `conf/` have, `data` say: a source's keys are those of its class."""
-    return list(dict.fromkeys(key for keys in _keys_of_choices(group).values() for key in keys))
 
 
 def choices_with_key(group: str, key: str) -> list[str]:

@@ -1,85 +1,81 @@
 """Keys of `task`: what is learnt."""
 
-from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, Literal, cast
 
-from omegaconf import MISSING
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from sentiment_rnn.config.bounds import at_least, one_of, refuse
+from sentiment_rnn.config.schema import SCHEMA, Checked, Count, Few, Name, Size, Weight
+from sentiment_rnn.errors import refuse
+
+Steps = Annotated[int, Field(ge=2, le=100_000)]
+Alphabet = Annotated[int, Field(ge=2, le=2**16)]
 
 
-@dataclass
-class TaskConfig:
+@dataclass(config=SCHEMA)
+class TaskConfig(Checked):
     """Task that a run learns."""
 
-    _target_: str = MISSING
+    _target_: str
     """The class of its job (`sentiment_rnn.tasks.job`)."""
-    name: str = MISSING
+    name: Name
     """Its name."""
 
 
-@dataclass
+@dataclass(config=SCHEMA)
 class ReviewTaskConfig(TaskConfig):
     """The sentiment of reviews."""
 
-    name: str = MISSING
+    name: Name
     """`reviews`: is a review positive?"""
-    adversarial: float = 0.0
+    adversarial: Weight = 0.0
     """ε, length of the perturbation of an embedded review that raises its loss most (adversarial training; Miyato et
     al. 2017), in standard deviations of the vectors' elements. The perturbed loss is added. 0: none."""
-    virtual: float = 0.0
+    virtual: Weight = 0.0
     """The same of the perturbation that changes the prediction most, whatever the label (virtual adversarial training);
     the divergence of the two predictions is added."""
 
-    def __post_init__(self) -> None:
-        at_least(self, "task.", adversarial=0, virtual=0)
 
-
-@dataclass
+@dataclass(config=SCHEMA)
 class LanguageModelTaskConfig(TaskConfig):
     """The next word of texts."""
 
-    name: str = MISSING
+    name: Name
     """`language_model`: what is the next word?"""
-    samples: int = MISSING
+    samples: Count
     """Words, drawn for each batch, that stand for all in a training step of a language model (sampled softmax); 0 takes
     all. Validation is over all words either way."""
 
-    def __post_init__(self) -> None:
-        at_least(self, "task.", samples=0)
 
-
-@dataclass
+@dataclass(config=SCHEMA)
 class SequenceTaskConfig(TaskConfig):
     """A task on sequences that are generated as they are needed."""
 
-    name: str = MISSING
+    name: Literal["adding", "copying", "parity", "recall"]
     """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016), `parity` or `recall`."""
-    steps: int = MISSING
+    steps: Steps
     """The length of a sequence to add, or of bits; or how long symbols must be kept before they are asked for."""
-    test_steps: int | None = None
-    """The same of the test sequences, to test at another length than that of training; null: `steps`."""
-    symbols: int | None = MISSING
+    symbols: Few | None
     """Symbols to copy, or pairs of key and value to recall; null: adding and parity have none."""
-    alphabet: int | None = MISSING
+    alphabet: Alphabet | None
     """Symbols to draw from; null: adding and parity have none."""
-    batch_size: int = MISSING
+    batch_size: Size
     """Sequences in a batch."""
-    batches: int = MISSING
+    batches: Size
     """Training batches in an epoch, each of new sequences."""
-    test_sequences: int = MISSING
+    test_sequences: Size
     """Sequences to validate on, and as many others to test on; whole batches, so perhaps some more."""
+    test_steps: Steps | None = None
+    """The same as `steps` of the test sequences, to test at another length than that of training; null: `steps`."""
 
     def __post_init__(self) -> None:
-        one_of(self, "task.", name=("adding", "copying", "parity", "recall"))
-        at_least(self, "task.", steps=2, test_steps=2, symbols=1, alphabet=2, batch_size=1, batches=1, test_sequences=1)
         for key in ("symbols", "alphabet"):
             value = getattr(self, key)
             if (value is None) == (self.name in ("copying", "recall")):
                 refuse(f"task.{key}", value, "a number for copying and recall, null for adding and parity")
         if self.name == "copying" and self.test_steps is not None:
-            said = "null for copying: its baseline holds for the length of training"
-            refuse("task.test_steps", self.test_steps, said)
+            expected = "null for copying: its baseline holds for the length of training"
+            refuse("task.test_steps", self.test_steps, expected)
         if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
             refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")
 

@@ -1,88 +1,65 @@
 """Keys of `trainer`."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from omegaconf import MISSING
+from pydantic.dataclasses import dataclass
 
-from sentiment_rnn.config.bounds import at_least, one_of, refuse
+from sentiment_rnn.config.schema import SCHEMA, Checked, Count, Few, Size, Weight, in_words
 
 EPOCHS, MOST_EPOCHS = 4, 200
 """Epochs of a run that was given no number, at least and at most."""
+# Those that are refused copy this process with its connection to the store, but without the thread that sends to it.
+Strategy = Annotated[
+    str, in_words("a strategy that starts processes of its own, such as ddp", "^(?!.*(fork|spawn|notebook))")
+]
 
 
-@dataclass
-class TrainerConfig:
+@dataclass(config=SCHEMA, kw_only=True)
+class TrainerConfig(Checked):
     """Where and how long a run trains."""
 
-    accelerator: str = MISSING
+    accelerator: Literal["auto", "cpu", "gpu"]
     """`auto`, `cpu` or `gpu`."""
-    devices: int = MISSING
+    devices: Few
     """Devices on each node (processes, on a CPU)."""
-    nodes: int = MISSING
+    nodes: Few
     """Machines."""
-    strategy: str = MISSING
+    strategy: Strategy
     """Lightning's strategy: `auto`, `ddp`, …; none that forks, spawns or shards weights."""
-    threads: int | None = MISSING
+    threads: Few | None
     """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
     devices and jobs. `encoder=bag` sets 1."""
-    jobs_at_once: int | None = None
+    jobs_at_once: Few | None = None
     """Runs that share these cores; null takes what a sweep's launcher says, and 1 for a single run."""
-    epochs: int | None = MISSING
+    epochs: Size | None
     """Passes over the training data at most. Null takes 4, or as many as make `data.least_steps`, up to 200; a run
     records the number."""
-    patience: int = MISSING
+    patience: Count
     """Epochs without a better validation score after which training stops; 0 never stops early."""
-    target_score: float | None = None
+    target_score: Weight | None = None
     """Validation score (0.95, say, of accuracy) that ends training once two epochs in a row reach it; null trains all
     epochs."""
-    tested_epoch: str = "best"
+    tested_epoch: Literal["best", "last"] = "best"
     """Whose weights are tested and packaged: the `best` on validation, the first of equals, or the `last`. Runs are
     ranked by their best validation score either way."""
-    keep_epochs: bool = MISSING
+    keep_epochs: bool
     """Keep a checkpoint of every epoch, not of the best and the last alone."""
-    checkpoint_minutes: float = MISSING
+    checkpoint_minutes: Weight
     """Minutes of training within an epoch after which a checkpoint is written, from which an interrupted run resumes; 0
     writes one after each epoch alone. A signal that ends the run (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes one
     too."""
-    log_every_n_steps: int = MISSING
+    log_every_n_steps: Size
     """Steps between two points of the training curves."""
-    progress_bar: bool = MISSING
+    progress_bar: bool
     """Show a progress bar on a terminal."""
     fast_dev_run: bool = False
     """Try every part of a run: one epoch of one batch, one batch to validate and one to test."""
-    limit_batches: int = 0
+    limit_batches: Count = 0
     """Batches of an epoch, of validation and of test at most; 0 takes all."""
-    overfit_batches: int = 0
+    overfit_batches: Count = 0
     """Train on this many batches alone, again and again, and validate on them; 0 takes all."""
-    profiler: str | None = None
+    profiler: Literal["simple"] | None = None
     """`simple`: where the time goes, as the artifact `profile.txt`."""
-
-    def __post_init__(self) -> None:
-        one_of(
-            self,
-            "trainer.",
-            accelerator=("auto", "cpu", "gpu"),
-            tested_epoch=("best", "last"),
-            profiler=("simple",),
-        )
-        if any(way in self.strategy for way in ("fork", "spawn", "notebook")):
-            # They copy this process with its connection to the store, but without the thread that sends to it.
-            refuse("trainer.strategy", self.strategy, "a strategy that starts processes of its own, such as ddp")
-        at_least(
-            self,
-            "trainer.",
-            devices=1,
-            nodes=1,
-            threads=1,
-            jobs_at_once=1,
-            epochs=1,
-            patience=0,
-            target_score=0,
-            checkpoint_minutes=0,
-            log_every_n_steps=1,
-            limit_batches=0,
-            overfit_batches=0,
-        )
 
     @property
     def trial(self) -> str:

@@ -37,8 +37,8 @@ def resolved(config: Config) -> Config:
     A run's identity is that of the resolved configuration: a CPU and a GPU, a float32 and a bfloat16 machine do not run
     the same experiment.
     """
-    accelerator = runtime.resolve_accelerator(config.trainer.accelerator)
-    precision = runtime.resolve_precision(config.precision, accelerator)
+    accelerator: Any = runtime.resolve_accelerator(config.trainer.accelerator)
+    precision: Any = runtime.resolve_precision(config.precision, accelerator)
     return replace(config, precision=precision, trainer=replace(config.trainer, accelerator=accelerator))
 
 

@@ -15,14 +15,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from sentiment_rnn.config.bounds import refuse
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import line_of, quoted
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import check_choice, encoder_names
 from sentiment_rnn.engine.machine import check_device, check_parts, resolved
 from sentiment_rnn.environment import loaded_leanly
-from sentiment_rnn.errors import UserError, unknown_key
+from sentiment_rnn.errors import UserError, refuse, unknown_key
 from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.sweeps.launchers import check_devices, check_launcher, jobs_at_once, runs_here, trials_at_once
 from sentiment_rnn.tasks.job import Job, identity_of, job_of

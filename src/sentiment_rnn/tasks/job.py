@@ -4,7 +4,7 @@ import os
 from typing import Any, NamedTuple, Protocol
 
 from sentiment_rnn.config.code import loaded_code_digest
-from sentiment_rnn.config.components import class_named
+from sentiment_rnn.config.components import class_having
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.data.task_data import TaskData
 from sentiment_rnn.model.training import TrainingModule
@@ -70,7 +70,7 @@ class Job(Protocol):
 
 def job_of(config: RunConfig) -> Job:
     """The job that a configuration's task names; raises `UserError` where there is none."""
-    job: Job = class_named(config.task._target_, "task._target_")(config)
+    job: Job = class_having(config.task._target_, "task._target_", "task", "objective")(config)
     return job
 
 

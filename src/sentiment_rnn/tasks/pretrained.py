@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from sentiment_rnn.config.bounds import as_given
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.data.corpus import Corpus
 from sentiment_rnn.data.review import SPLITS
-from sentiment_rnn.errors import UserError
+from sentiment_rnn.errors import UserError, as_given
 from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, fingerprints, read_backbone, restored
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder

@@ -369,7 +369,7 @@ def test_beside_lags_of_their_own_test_reviews_can_have_lags_as_in_training(gene
 def test_lags_of_test_reviews_below_zero_or_beside_a_longest_one_are_refused(
     generated_config: Config, lags: dict[str, Any]
 ) -> None:
-    expected = r"data\.test_lags=.*: expected numbers of 0 or more, without data\.test_max_lag; or null"
+    expected = r"data\.test_lags=.*: expected (a list, each item a whole number from 0 to|null with data\.test_max_lag)"
     with pytest.raises(UserError, match=expected):
         source_of(generated_config(**lags))
 

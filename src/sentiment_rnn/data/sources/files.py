@@ -3,11 +3,13 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sentiment_rnn.config.bounds import at_least, fraction
+from pydantic.dataclasses import dataclass
+
+from sentiment_rnn.config.schema import SCHEMA, Fraction, Name, Seed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.data.text_files import LABELS, Columns, label_name, read_rows
@@ -17,27 +19,27 @@ COLUMN_KEYS = ("data.text_column", "data.label_column", "data.group_column")
 LABELS_EXAMPLE = "'data.labels={1: negative, 5: positive}'"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SCHEMA)
 class Files:
     """The corpus as `data=files` describes it."""
 
-    train: str
+    train: Name
     """File of the texts to train on."""
-    validation: str | None
+    validation: Name | None
     """File of the texts to validate on; null holds a part of `train` out."""
-    test: str | None
+    test: Name | None
     """File of the texts to test on; null holds a part of `train` out."""
-    text_column: str
+    text_column: Name
     """Column of the texts."""
-    label_column: str
+    label_column: Name
     """Column of the labels: 0 or 1, false or true, neg or pos, negative or positive."""
-    group_column: str | None
+    group_column: Name | None
     """Column of `train`, of what a text is about, a product say: parts are held out in whole groups; null: by text."""
-    validation_fraction: float
+    validation_fraction: Fraction
     """Part of the training texts held out for validation, where there is no file of them."""
-    test_fraction: float
+    test_fraction: Fraction
     """Part of all texts held out to test on, where there is no file of them."""
-    split_seed: int
+    split_seed: Seed
     """Seed of these choices; not the run's seed, so that all runs share one split."""
     labels: dict[Any, str] | None = None
     """What the labels mean, {1: negative, 5: positive} say; rows with other labels are left out. Null: as for
@@ -48,8 +50,6 @@ class Files:
     places: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
     def __post_init__(self) -> None:
-        fraction(self, "data.", "validation_fraction", "test_fraction")
-        at_least(self, "data.", split_seed=0)
         if self.labels is not None and {*self._classes.values()} != {0, 1}:
             shown = ", ".join(f"{label}: {meaning}" for label, meaning in self.labels.items())
             raise UserError(

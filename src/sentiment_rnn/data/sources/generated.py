@@ -15,13 +15,16 @@ follows, that is the only opinion, and there a bag of words can tell the label.
 """
 
 import hashlib
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from sentiment_rnn.config.bounds import at_least, fraction, one_of, probability, refuse
+from sentiment_rnn.config.schema import SCHEMA, Count, Fraction, Probability, Seed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.errors import refuse
 
 FILM = ("movie", "film", "picture")
 CINEMA = tuple(
@@ -55,48 +58,50 @@ JOINTS = (".", "and", "but", ",")
 FILLERS = ((), ("anyway",), ("so", "there"), ("that", "was", "it"), ("and", "that", "was", "it"))
 
 
-@dataclass(frozen=True)
+Reviews = Annotated[int, Field(ge=2, le=10_000_000)]
+Lag = Annotated[int, Field(ge=1, le=100_000)]
+TestLags = Annotated[list[Annotated[int, Field(ge=0, le=100_000)]], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=SCHEMA)
 class Generated:
     """The corpus as `data=generated` describes it."""
 
-    train_reviews: int
+    train_reviews: Reviews
     """Number of reviews to train on, those held out for validation included."""
-    validation_fraction: float
+    validation_fraction: Fraction
     """Part of them held out for validation."""
-    split_seed: int
+    split_seed: Seed
     """Seed of that choice; not the run's seed, so that all runs share one validation set."""
-    test_reviews: int
+    test_reviews: Reviews
     """Number of test reviews."""
-    max_lag: int
+    max_lag: Lag
     """Largest lag, the number of tokens from the deciding clause to the end, or with `near` the middle one; of test
     reviews only where `test_max_lag` is null."""
-    lags: str
+    lags: Literal["log_uniform", "mixed", "near", "equal"]
     """`log_uniform` draws lags from 1 to `max_lag`; `mixed` one of 2, 5, 10, 20, 50, … and `max_lag`;
     `near` one that is at most 20 % shorter or longer than `max_lag`, each as likely; `equal` gives every review
     `max_lag`, so that a net can learn the delay."""
-    opening_fraction: float
+    opening_fraction: Probability
     """Probability that a review begins with the deciding clause, below 1; in short ones of these it is the only one. A
     text that was there before is drawn anew, so at short lags fewer begin so."""
-    generator_seed: int
+    generator_seed: Seed
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
-    test_max_lag: int | None = None
+    test_max_lag: Lag | None = None
     """`max_lag` of the test reviews; null for the same. Training never sees lags that are longer."""
-    test_lags: list[int] | None = None
+    test_lags: TestLags | None = None
     """Lags of the test reviews, dealt to them two at a time (one of each label), in turn; 0 stands for one that is
     drawn as `lags` says. Null draws them all."""
-    distractors: int | None = None
+    distractors: Count | None = None
     """Clauses about the cinema behind the deciding one, or as many as fit; the rest is neutral. Null: four sentences of
     five, so that there are more of them the longer the lag."""
 
     def __post_init__(self) -> None:
-        one_of(self, "data.", lags=("log_uniform", "mixed", "near", "equal"))
-        at_least(self, "data.", train_reviews=2, test_reviews=2, generator_seed=0, split_seed=0)
-        shortest = 2 if self.lags == "mixed" else 1
-        at_least(self, "data.", max_lag=shortest, test_max_lag=shortest, distractors=0)
-        probability(self, "data.", "opening_fraction")
-        if self.test_lags is not None and (not self.test_lags or min(self.test_lags) < 0 or self.test_max_lag):
-            refuse("data.test_lags", self.test_lags, "numbers of 0 or more, without data.test_max_lag; or null")
-        fraction(self, "data.", "validation_fraction")
+        for key in ("max_lag", "test_max_lag"):
+            if self.lags == "mixed" and getattr(self, key) == 1:
+                refuse(f"data.{key}", 1, "a number of at least 2 with data.lags=mixed")
+        if self.test_lags and self.test_max_lag:
+            refuse("data.test_lags", self.test_lags, "null with data.test_max_lag")
 
     def fingerprint(self) -> str:
         """Digest of its settings."""

@@ -12,11 +12,12 @@ import tarfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from sentiment_rnn.config.bounds import at_least, fraction
+from pydantic.dataclasses import dataclass
+
+from sentiment_rnn.config.schema import SCHEMA, Fraction, Name, Seed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.errors import UserError
@@ -52,27 +53,23 @@ Films = dict[str, list[str]]
 """Folder → the film of each ID."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SCHEMA)
 class Imdb:
     """The corpus as `data=imdb` describes it."""
 
     archive: str | None
     """The official archive, one of the same layout, or an extracted `aclImdb` folder; null takes the published reviews
     that `directory` keeps, or downloads them."""
-    directory: str
+    directory: Name
     """Folder of the download, and of the published reviews that are kept."""
     verify: bool
     """Check the texts against the digests of the published corpus; false reads another corpus of its layout."""
-    validation_fraction: float
+    validation_fraction: Fraction
     """Part of the training reviews held out for validation, by film."""
-    split_seed: int
+    split_seed: Seed
     """Seed of that choice; not the run's seed, so that all runs share one validation set."""
 
     places: ClassVar[tuple[str, ...]] = ("archive", "directory", "verify")
-
-    def __post_init__(self) -> None:
-        fraction(self, "data.", "validation_fraction")
-        at_least(self, "data.", split_seed=0)
 
     @property
     def missing(self) -> str:

@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
-from sentiment_rnn.config.loading import checked
+from sentiment_rnn.config.loading import checked, plain
 from sentiment_rnn.config.run import ReviewConfig, RunConfig
+from sentiment_rnn.config.schema import validated
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.engine.pruning import study_file
 from sentiment_rnn.errors import UserError
@@ -31,7 +32,7 @@ Launch = Callable[[Sequence[Sequence[str]]], Sequence[Any]]
 
 def settings_of(config: DictConfig) -> SearchConfig:
     """The checked keys of `hydra.sweeper`; raises `UserError` for a value out of bounds."""
-    return cast(SearchConfig, OmegaConf.to_object(config.hydra.sweeper))
+    return validated(SearchConfig, plain(config.hydra.sweeper), "hydra.sweeper")
 
 
 def run_search(
