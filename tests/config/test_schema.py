@@ -27,7 +27,7 @@ from sentiment_rnn.errors import UserError
         ("trainer.keep_epochs=2", "trainer.keep_epochs=2: expected true or false"),
         (
             "data.test_lags=[-1]",
-            "data.test_lags=[-1]: expected a list, each item a whole number from 1 to 100,000, or null",
+            "data.test_lags=[-1]: expected a list, each item a whole number from 0",
         ),
         ("data._target_=pathlib.Path", "data._target_=pathlib.Path: no source of reviews, since it has no read"),
     ],

@@ -146,7 +146,7 @@ def test_another_place_or_form_of_the_same_texts_is_the_same_experiment_and_othe
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("data.train=???", "data.train: not given, and files needs it; give data.train=…"),
+        ("data.train=???", "data.train: not given; give data.train=…"),
         ("data.train=none.csv", "data.train=none.csv: no such file; expected .csv, .tsv, .jsonl or .parquet"),
         ("data.train=train.csv", "train.csv, line 3: its label is 'maybe'; expected two classes, 0 or 1, neg or pos"),
     ],
