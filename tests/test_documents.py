@@ -36,6 +36,7 @@ OTHERS = ("source ", "curl ", "git checkout ", "mlflow models serve", "python ",
 def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reviews.csv").write_text("text,label\ngood,1\nbad,0\n")
+    (tmp_path / "stars.csv").write_text("text,stars\ngood,5\nbad,1\n")
     command, arguments = command_in(shlex.split(line)[1:])
     assert command in COMMANDS
     if command == "train":
@@ -44,7 +45,7 @@ def test_a_documented_command_parses(line: str, tmp_path: Path, monkeypatch: pyt
         GlobalHydra.instance().clear()
         with initialize_config_dir(CONFIGURATION, version_base="1.3"):
             # Of a sweep over several values, or a range of them, the first of each.
-            single = [re.sub(r"^([\w./]+=)(?:range\()?([^,\[(]+),.*", r"\1\2", override) for override in overrides]
+            single = [re.sub(r"^([\w./]+=)(?:range\()?([^,\[({]+),.*", r"\1\2", override) for override in overrides]
             if "hydra/sweeper=search" in single:  # and of a search, the first ends of its space
                 single = space_of(OverridesParser.create().parse_overrides(single)).examples()[0]
             checked(compose("config", single))

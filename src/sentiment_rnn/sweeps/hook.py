@@ -67,9 +67,14 @@ class SweepHook(Callback):
 
 
 def check(config: DictConfig) -> None:
-    """Raise `UserError` for a setting that is wrong whatever the encoder."""
-    run, _ = checked_without_encoder(config)
-    class_having(run.task._target_, "task._target_", "task", "objective")
+    """Raise `UserError` for a setting that is wrong in every job; what takes no import of torch comes first."""
+    run, encoder = checked_without_encoder(config)
+    parts = [
+        (str(run.task._target_), "task._target_", "task", "objective"),
+        (str(encoder["_target_"]), "encoder._target_", "torch module", "forward"),
+    ]
+    for part in sorted(parts, key=lambda part: part[0].startswith("sentiment_rnn.")):
+        class_having(*part)
 
 
 def check_folder(key: str, folder: str) -> None:
