@@ -378,5 +378,26 @@ def test_a_few_texts_of_ones_own_are_read_as_often_as_makes_enough_steps(
     steps = config.settle_epochs(batches)
     assert config.trainer.epochs == epochs
     assert steps == epochs * -(-batches // config.trainer.devices)
-    given = run_config(*overrides, f"trainer.epochs={epochs}")
-    assert config.identity("", "") == given.identity("", "")
+    same = run_config(*overrides, f"trainer.epochs={epochs}")
+    same.settle_epochs(batches)
+    assert config.identity("", "") == same.identity("", "")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "patience"),
+    [
+        (FILES, 30),
+        ((*FILES, "data.patience=7"), 7),
+        ((*FILES, "trainer.patience=0"), 0),
+        (("data=generated",), 0),
+        (("task=adding",), 0),
+    ],
+)
+def test_training_on_texts_of_ones_own_alone_stops_early_where_nothing_else_is_said(
+    overrides: tuple[str, ...], patience: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reviews.csv").touch()
+    config = run_config(*overrides)
+    config.settle_epochs(4)
+    assert config.trainer.patience == patience

@@ -1,6 +1,7 @@
 """One run, from a configuration to its record."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -227,6 +228,18 @@ def test_the_number_of_epochs_that_null_stands_for_is_recorded(tmp_path: Path) -
     assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 5
 
 
+def test_how_long_all_epochs_take_is_said_after_the_first_where_it_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sentiment_rnn")
+    for shortest in (60, 0):
+        monkeypatch.setattr("sentiment_rnn.engine.train.SOON", shortest)
+        caplog.clear()
+        train(small_config(tmp_path, "encoder=bag", "trainer.epochs=2", f"seed={shortest}"), [])
+        found = re.findall(r"the first of 2 epochs took [\d.]+ s: training takes up to 1 min", caplog.text)
+        assert len(found) == (shortest == 0)
+
+
 def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path) -> None:
     still = ("optimizer.learning_rate=1e-12", "trainer.epochs=9", "trainer.patience=2")
     train(small_config(tmp_path, "encoder=bag", *still), [])
@@ -262,7 +275,7 @@ def test_seconds_and_tokens_of_an_epoch_are_those_of_training_before_and_after_a
     clock, logged = iter([10, 20, 23, 100, 102, 110, 114]), []
     monkeypatch.setattr(engine, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     logger = SimpleNamespace(log_metrics=lambda *given: logged.append(given))
-    given: Any = (SimpleNamespace(is_last_batch=True, global_step=7, loggers=[logger]),
+    given: Any = (SimpleNamespace(is_last_batch=True, global_step=7, loggers=[logger], max_epochs=1, current_epoch=0),
                   SimpleNamespace(device=torch.device("cpu")))  # fmt: skip
     interrupted, resumed = engine.EpochTimer(600), engine.EpochTimer(600)
     interrupted.on_train_start(*given)

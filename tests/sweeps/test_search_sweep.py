@@ -67,8 +67,6 @@ def test_a_search_that_was_killed_twice_has_each_trial_once(searched: tuple[Path
     assert [run.info.status for run in trials] == ["FINISHED"] * TRIALS
     assert sorted(map(trial_of, trials)) == list(range(TRIALS))
     assert parent.info.status == "FINISHED"
-    assert parent.data.tags["mlflow.note.content"].startswith(f"{TRIALS} of {TRIALS} runs finished")
-    assert parent.data.metrics["best/val/accuracy"] == max(run.data.metrics["val/best_accuracy"] for run in trials)
 
 
 @pytest.mark.slow

@@ -42,3 +42,5 @@ class DataConfig(Checked):
     a function from a text to its tokens, marked by `sentiment_rnn.data.tokenizer.tokenizer`."""
     least_steps: Count = 0
     """Training steps that `trainer.epochs=null` makes at least, in whole epochs."""
+    patience: Count = 0
+    """Epochs without a better validation score after which `trainer.patience=null` stops; 0 never stops early."""

@@ -56,8 +56,13 @@ class RunConfig(Checked):
         """Training steps that the data ask for where no number of epochs is given."""
         return 0
 
+    @property
+    def patience(self) -> int:
+        """Epochs without a better validation score that the data ask for where no number of them is given."""
+        return 0
+
     def settle_epochs(self, batches: int) -> int:
-        """Set `trainer.epochs` where it is null.
+        """Set `trainer.epochs` and `trainer.patience` where they are null.
 
         Args:
             batches: training batches of an epoch, on all devices together.
@@ -68,6 +73,8 @@ class RunConfig(Checked):
         steps = -(-batches // (self.trainer.devices * self.trainer.nodes))
         if self.trainer.epochs is None:
             self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-self.least_steps // steps)))
+        if self.trainer.patience is None:
+            self.trainer.patience = self.patience
         return self.trainer.epochs * steps
 
     @property
@@ -143,6 +150,11 @@ class TextConfig(RunConfig):
         return int(self.data.least_steps)
 
     @property
+    def patience(self) -> int:
+        """Epochs without a better validation score that the data ask for where no number of them is given."""
+        return int(self.data.patience)
+
+    @property
     def targets(self) -> list[str]:
         """All that the configuration names by its import path."""
         return [*super().targets, str(self.data._target_), str(self.data.tokenizer)]
@@ -151,7 +163,7 @@ class TextConfig(RunConfig):
         places = getattr(self.data, "places", ())
         return {
             **super()._not_part_of_the_result(),
-            "data": ("directory", "least_steps", *places),
+            "data": ("directory", "least_steps", "patience", *places),
         }
 
 

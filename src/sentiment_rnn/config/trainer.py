@@ -34,8 +34,9 @@ class TrainerConfig(Checked):
     epochs: Size | None
     """Passes over the training data at most. Null takes 4, or as many as make `data.least_steps`, up to 200; a run
     records the number."""
-    patience: Count
-    """Epochs without a better validation score after which training stops; 0 never stops early."""
+    patience: Count | None
+    """Epochs without a better validation score after which training stops; 0 never stops early. Null takes
+    `data.patience`; a run records the number."""
     target_score: Weight | None = None
     """Validation score (0.95, say, of accuracy) that ends training once two epochs in a row reach it; null trains all
     epochs."""

@@ -1,6 +1,7 @@
 """One run of any task: train, choose the checkpoint (on validation, as a rule), score it once on test, record all."""
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,8 @@ log = logging.getLogger("sentiment_rnn")
 
 PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 """Our names, Lightning's names."""
+SOON = 60
+"""Seconds of training about which nothing is said beforehand."""
 
 
 def train(config: RunConfig, overrides: Sequence[str], in_sweep: bool = False) -> float | None:
@@ -259,6 +262,10 @@ class EpochTimer(pl.Callback):
         rates = {TOKENS_PER_SECOND: self.tokens / seconds} if self.tokens else {}
         for logger in trainer.loggers:
             logger.log_metrics({EPOCH_SECONDS: seconds, **rates}, trainer.global_step - 1)
+        epochs = trainer.max_epochs or 0
+        if trainer.current_epoch == 0 and epochs * seconds > SOON and trainer.is_global_zero:
+            minutes = math.ceil(epochs * seconds / 60)
+            log.info("the first of %d epochs took %.1f s: training takes up to %d min", epochs, seconds, minutes)
 
 
 class EpochLines(pl.Callback):

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ from sentiment_rnn.sweeps.launchers import check_devices, check_launcher, jobs_a
 from sentiment_rnn.tasks.job import Job, identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import LAST
 from sentiment_rnn.tracking.names import IDENTITY_TAG
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, ended_runs, results_of
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, ended_runs
 from sentiment_rnn.tracking.store import Store, check_store, open_store
-from sentiment_rnn.tracking.store_errors import line_of_store, quick_answers, store_errors
+from sentiment_rnn.tracking.store_errors import line_of_store, store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep
 
 OF_SWEEPS = re.compile(r"hydra/(launcher|sweeper)=(?!basic$)")
@@ -62,8 +62,6 @@ class SweepCallback(Callback):
         self.parent: OpenSweep | None = None
         self.jobs: list[list[str]] = []
         """The overrides of the jobs that a grid starts."""
-        self.known: dict[str, RunConfig] = {}
-        """Configurations of all jobs of a grid, by the identities of their runs."""
 
     def __reduce__(self) -> tuple[Callable[[str, str], "SweepCallback"], tuple[str, str]]:
         """A job in another process gets a new one, which opens and ends nothing."""
@@ -117,7 +115,6 @@ class SweepCallback(Callback):
                 self.parent = OpenSweep(store, study, [], trials, _digest([study, *space, *identities]))
                 tell_jobs(config, study, trials_at_once(config.hydra.launcher, config.hydra.sweeper))
                 return
-            self.known = dict(zip(identities, configs, strict=True))
             self.parent = OpenSweep(store, study, list(zip(identities, jobs, strict=True)))
             self.jobs = jobs_left(self.parent, identities, jobs)
             batch = min(config.hydra.sweeper.get("max_batch_size") or len(jobs), len(self.jobs))
@@ -137,9 +134,8 @@ class SweepCallback(Callback):
     def close(self, status: str) -> None:
         """End the parent run, once, with one of MLflow's statuses."""
         if parent := self.parent:
-            found = summary_of(parent, self.known)
-            self.parent = None  # now, since after a signal while this waits it is still to be closed
-            parent.close(status, *found)
+            self.parent = None
+            parent.close(status)
 
 
 def close_sweeps(interrupted: bool) -> None:
@@ -147,23 +143,6 @@ def close_sweeps(interrupted: bool) -> None:
     artifacts."""
     for callback in begun:
         callback.close(KILLED if interrupted else FAILED)
-
-
-def summary_of(sweep: OpenSweep, known: Mapping[str, RunConfig]) -> tuple[str, dict[str, float]]:
-    """Results of a sweep so far, as a text and as metrics; empty where no run has finished, or the store is away."""
-    # Here, not above: they load SciPy's statistics, which no run waits for.
-    from sentiment_rnn.report.comparison import arms_of
-    from sentiment_rnn.report.sweep_summary import summary_metrics, summary_text
-
-    store = sweep.store
-    try:
-        with store_errors(store.uri, store.experiment, "EDIT"), quick_answers():
-            run = store.client.get_run(sweep.run_id)
-            arms = arms_of(results_of(store, run, known=known))
-            return summary_text(arms, sweep.count), summary_metrics(arms, of_arms=not sweep.search)
-    except (UserError, OSError) as error:  # also where only trials have finished, or the disk is full
-        log.debug("no summary: %s", error)
-        return "", {}
 
 
 @contextmanager

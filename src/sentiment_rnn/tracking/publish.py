@@ -55,7 +55,7 @@ def publish(source: Store, parent: Run, runs: list[Run], target: Store) -> Itera
                 _download_artifacts(source, parent, Path(folder))
                 Delivery(target, sweep.run).files(Path(folder))
             status = FINISHED if is_finished(parent) else KILLED
-            sweep.close(status, parent.data.tags.get(NOTE_TAG, ""), parent.data.metrics)
+            sweep.close(status, parent.data.tags.get(NOTE_TAG, ""))
 
 
 def _is_whole(target: Store, study: str, parent: Run) -> bool:

@@ -18,7 +18,7 @@ from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.config.loading import recorded
-from sentiment_rnn.config.run import SHARED, RunConfig
+from sentiment_rnn.config.run import SHARED
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.names import (
@@ -326,14 +326,11 @@ def pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
         yield from page
 
 
-def results_of(
-    store: Store, parent: Run, diverged: bool = False, known: Mapping[str, RunConfig] | None = None
-) -> list[RunResult]:
+def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RunResult]:
     """The finished runs of a sweep, in the order of its jobs; trials are left out.
 
     Args:
         diverged: whether those that diverged come too.
-        known: configurations of runs that need not be read, by their identities.
 
     Raises:
         UserError: there are none.
@@ -341,8 +338,7 @@ def results_of(
     overrides = dict(jobs_of(parent).values())
     results = []
     for run in finished_runs(store, parent, diverged):
-        identity = run.data.tags.get(IDENTITY_TAG, "")
-        results.append(result_of(store, run, overrides.get(identity), (known or {}).get(identity)))
+        results.append(result_of(store, run, overrides.get(run.data.tags.get(IDENTITY_TAG, ""))))
     return results
 
 
@@ -389,12 +385,11 @@ def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Run]:
     return [first[identity] for identity in identities if identity in first]
 
 
-def result_of(store: Store, run: Run, overrides: list[str] | None = None, config: RunConfig | None = None) -> RunResult:
+def result_of(store: Store, run: Run, overrides: list[str] | None = None) -> RunResult:
     """A finished run.
 
     Args:
         overrides: of the job that asks for it, where they are known.
-        config: its configuration, where it is known.
 
     Raises:
         UserError: its configuration cannot be read.
@@ -402,7 +397,7 @@ def result_of(store: Store, run: Run, overrides: list[str] | None = None, config
     return RunResult(
         store,
         run.info.run_id,
-        config=config or recorded(_read_yaml(store, run, CONFIGURATION, dict)),
+        config=recorded(_read_yaml(store, run, CONFIGURATION, dict)),
         overrides=_pairs(overrides or _read_yaml(store, run, OVERRIDES, list)),
         metrics=Metrics(run.data.metrics),
         tags=run.data.tags,

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlflow.entities import Metric, Run, RunTag
+from mlflow.entities import Run
 from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
@@ -87,19 +87,16 @@ class OpenSweep:
         except (*STORE_ERRORS, OSError) as error:
             log.warning("sweep: %s not recorded (%s)", ", ".join([*texts, *figures]), short_reason(error))
 
-    def close(self, status: str, text: str = "", metrics: Mapping[str, float] | None = None) -> None:
+    def close(self, status: str, text: str = "") -> None:
         """End the parent run with one of MLflow's statuses, and say where its runs can be seen.
 
         Args:
-            text: its description from now on: what the sweep found.
-            metrics: the same as numbers.
+            text: its description from now on.
         """
-        now = get_current_time_millis()
-        points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
-        tags = [RunTag(NOTE_TAG, text[:LONGEST_TAG])] if text else []
         try:
             with quick_answers():
-                self.store.client.log_batch(self.run_id, points, tags=tags)
+                if text:
+                    self.store.client.set_tag(self.run_id, NOTE_TAG, text[:LONGEST_TAG])
                 self.store.client.set_terminated(self.run_id, status)
         except (*STORE_ERRORS, OSError) as error:
             log.warning("sweep: %s, but run %s does not say so (%s)", status, self.run_id, short_reason(error))
