@@ -95,17 +95,18 @@ def own_module(study: Study, protocol: Protocol) -> Any:
 def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict[str, Table]:
     """A table of the searches at each condition, `search_50`, and of the finals that try their best draws again,
     `finals_50`."""
-    found: dict[tuple[str, str], dict[str, list[Draw]]] = {}
+    found: dict[tuple[str, str, str], dict[str, list[Draw]]] = {}
     for sweep in protocol.searches:
         for arm, draws in draws_of(table, sweep.name).items():
             stage = "finals" if sweep.rank else "search"
-            found.setdefault((stage, sweep.condition), {}).setdefault(arm, []).extend(draws)
-    score, table_of = SEARCH_SCORES[study.search_score], {"search": search_table, "finals": finals_table}
+            score = SEARCH_SCORES[sweep.score or study.search_score]
+            found.setdefault((stage, sweep.condition, score), {}).setdefault(arm, []).extend(draws)
+    table_of = {"search": search_table, "finals": finals_table}
     return {
         "_".join([stage, *condition.replace(",", "").split()]): table_of[stage](
             of, study, ", ".join(filter(None, [score, condition]))
         )
-        for (stage, condition), of in found.items()
+        for (stage, condition, score), of in found.items()
     }
 
 

@@ -22,9 +22,10 @@ SCORES = ("accuracy", "kept")
 SEARCH_SCORES = {
     "mean_accuracy": "Mean validation accuracy [%] over the epochs of a search",
     "best_accuracy": "Best validation accuracy [%] of a search",
+    "final_accuracy": "Validation accuracy [%] at the end of a search's runs",
     "kept": "Kept on validation [%] in a search",
 }
-"""Scores of a draw on validation, in percent: `mean_accuracy` over epochs, `best_accuracy`, or `kept`."""
+"""Scores of a draw on validation, in percent, and how tables call them."""
 NEEDED = {
     "most_learn": ["arms"], "most_fail": ["arms"], "learns_more": ["pairs"], "learns_as_often": ["pairs", "margin"],
     "better": ["pairs"], "as_good": ["pairs", "margin"], "own": [],
@@ -90,6 +91,8 @@ class Sweep:
     """Above 0, the first search in which an arm has a higher score counts alone; the last where it has none."""
     rates_of: Mapping[str, str] = field(default_factory=dict)
     """Arms that take the draw of another arm."""
+    score: str = ""
+    """Of its draws, a name in `SEARCH_SCORES`, where that is not the study's `search_score`."""
     closed: str = ""
     """Last commit that can train it: the code of its settings has been removed since."""
 
@@ -418,6 +421,7 @@ def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str
         yield name, "rule", [claim.rule for claim in protocol.claims], NEEDED
         for sweep in protocol.sweeps:
             yield name, "arm", [*sweep.arms, *sweep.rates_of, *sweep.rates_of.values()], study.arms
+            yield name, "score", filter(None, [sweep.score]), SEARCH_SCORES
             drawn = [one.name for one in protocol.sweeps if one.seeds_of_draw]
             yield name, "sweep of draws", filter(None, [sweep.best_of, sweep.where_reached]), drawn
         every = [

@@ -185,7 +185,7 @@ def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[st
     if sweep.by_draw:
         yield from measures_of_drawn(run)
     elif sweep.searches:
-        yield "validation", "score", np.nan if run.diverged else DRAW_SCORES[study.search_score](run)
+        yield "validation", "score", np.nan if run.diverged else DRAW_SCORES[sweep.score or study.search_score](run)
     elif sweep.pretrains:
         yield "validation", "perplexity", math.exp(run.metrics[BEST_LOSS])
     elif study.score == "kept":
@@ -252,6 +252,7 @@ def mean_accuracy(run: RunResult) -> float:
 DRAW_SCORES: dict[str, Any] = {
     "mean_accuracy": mean_accuracy,
     "best_accuracy": lambda run: 100 * run.metrics[BEST_ACCURACY],
+    "final_accuracy": lambda run: 100 * run.curve("val/accuracy")[1][-1],
     "kept": lambda run: round(100 * kept(run.metrics[BEST_LOSS], run.metrics[BASELINE])),
 }
-"""Score of a draw of a search on validation [%], by `Study.search_score`."""
+"""Score of a draw of a search on validation [%], by `Sweep.score` or `Study.search_score`."""
