@@ -84,7 +84,11 @@ def shares(evidence: Evidence) -> Figure:
 
 @styled
 def share_panels(
-    shares: Mapping[str, Mapping[int, Interval]], styles: Arms, title: str = "", beside: str | None = None
+    shares: Mapping[str, Mapping[int, Interval]],
+    styles: Arms,
+    title: str = "",
+    beside: str | None = None,
+    ylabel: str = SUCCEED,
 ) -> Figure:
     """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals.
 
@@ -110,7 +114,7 @@ def share_panels(
         axes.axhline(100 * MOST, **GUIDE)
         axes.set(ylim=(-4, 104), yticks=(0, 50, 100))
 
-    figure = arm_panels(panels, styles, LAG, SUCCEED, draw)
+    figure = arm_panels(panels, styles, LAG, ylabel, draw)
     figure.suptitle(" ".join([*([f"Thin: {styles[beside].label}."] if beside else []), title]), fontsize="medium")
     return figure
 

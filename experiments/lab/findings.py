@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.lab import figures
+from experiments.lab import figures, reach_findings
 from experiments.lab.rules import WITHDRAWN, Evidence, Verdict, evidence_of, tally, verdicts_of
 from experiments.lab.search import Draw, draws_of, finals_table, search_table
 from experiments.lab.statistics import clopper_pearson
@@ -44,6 +44,8 @@ Counts = dict[int, tuple[int, int]]
 
 def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
     """The findings of a protocol; the tables of its searches alone where nothing else was run."""
+    if any(sweep.seeds_of_draw for sweep in protocol.sweeps):
+        return drawn_findings(reach_findings.DrawnEvidence(study, protocol, table[table.protocol == protocol.name]))
     evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
     found: Findings = own.findings(evidence, table) if own else Findings()
     searches = search_tables(study, protocol, table)
@@ -62,6 +64,13 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
         {f"{protocol.name}_{name}": figure for name, figure in drawn.items()},
         evidence,
     )
+
+
+def drawn_findings(evidence: reach_findings.DrawnEvidence) -> Findings:
+    """The findings of a protocol whose draws are the unit."""
+    drawn = reach_findings.figure(evidence)
+    figures_of = {f"{evidence.protocol.name}_search": drawn} if drawn else {}
+    return Findings(reach_findings.tables(evidence), reach_findings.verdicts(evidence), figures_of)
 
 
 def check_shown(protocol: Protocol) -> None:
@@ -86,17 +95,18 @@ def own_module(study: Study, protocol: Protocol) -> Any:
 def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict[str, Table]:
     """A table of the searches at each condition, `search_50`, and of the finals that try their best draws again,
     `finals_50`."""
-    found: dict[tuple[str, str], dict[str, list[Draw]]] = {}
+    found: dict[tuple[str, str, str], dict[str, list[Draw]]] = {}
     for sweep in protocol.searches:
         for arm, draws in draws_of(table, sweep.name).items():
             stage = "finals" if sweep.rank else "search"
-            found.setdefault((stage, sweep.condition), {}).setdefault(arm, []).extend(draws)
-    score, table_of = SEARCH_SCORES[study.search_score], {"search": search_table, "finals": finals_table}
+            score = SEARCH_SCORES[sweep.score or study.search_score]
+            found.setdefault((stage, sweep.condition, score), {}).setdefault(arm, []).extend(draws)
+    table_of = {"search": search_table, "finals": finals_table}
     return {
         "_".join([stage, *condition.replace(",", "").split()]): table_of[stage](
             of, study, ", ".join(filter(None, [score, condition]))
         )
-        for (stage, condition), of in found.items()
+        for (stage, condition, score), of in found.items()
     }
 
 

@@ -125,7 +125,11 @@ def run_sweep(
     """Train one sweep, of the arms that have a learning rate, and add what was measured of it."""
     arms = trainable(study, sweep, overrides)
     if left := [arm for arm in asked_arms(study, sweep, overrides) if arm not in arms]:
-        print(f"left out of {sweep.name}: {', '.join(left)}; no search of theirs was run ({', '.join(sweep.rates)})")
+        reason = "no search of theirs was run"
+        if sweep.where_reached:
+            reason = "not all of their draws were run, or no search of four would succeed"
+        needed = ", ".join(filter(None, [*sweep.rates, sweep.best_of, sweep.where_reached]))
+        print(f"left out of {sweep.name}: {', '.join(left)}; {reason} ({needed})")
     if arms:
         train(study, sweep, protocol.digest + CHANGED * bool(changing(overrides)), arms, overrides)
         store = open_store(tracking)

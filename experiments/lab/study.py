@@ -22,14 +22,20 @@ SCORES = ("accuracy", "kept")
 SEARCH_SCORES = {
     "mean_accuracy": "Mean validation accuracy [%] over the epochs of a search",
     "best_accuracy": "Best validation accuracy [%] of a search",
+    "final_accuracy": "Validation accuracy [%] at the end of a search's runs",
     "kept": "Kept on validation [%] in a search",
 }
-"""Scores of a draw on validation, in percent: `mean_accuracy` over epochs, `best_accuracy`, or `kept`."""
+"""Scores of a draw on validation, in percent, and how tables call them."""
 NEEDED = {
     "most_learn": ["arms"], "most_fail": ["arms"], "learns_more": ["pairs"], "learns_as_often": ["pairs", "margin"],
     "better": ["pairs"], "as_good": ["pairs", "margin"], "own": [],
+    "reaches_further": ["pairs"], "reaches_alike": ["pairs", "margin"], "reaches_not": ["arms"],
+    "reaches_again": ["arms", "margin"], "wider_window": ["pairs"],
 }  # fmt: skip
-"""Rules of claims (`rules.py`), and the keys that each needs. The study's code judges claims with the rule `own`."""
+"""Rules of claims (`rules.py`; `reach_findings.py` where draws are the unit), and the keys that each needs. The study's
+code judges claims with the rule `own`."""
+DRAWN_TESTS = ("reaches_further", "wider_window")
+"""Rules of draws that are tests, which are corrected together."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Of a file of hundreds of lines; where PyYAML has libyaml, an eighth of the time."""
@@ -71,6 +77,12 @@ class Sweep:
     """Draws of learning rate and clipping that a search tries, or that each have `seeds_of_draw`."""
     seeds_of_draw: int = 0
     """Above 0, the draw is the unit: draw 17 has so many seeds of its own, 170, 171, …, and corpus 17."""
+    again: bool = False
+    """Whether its draws replicate those of another sweep, and are not pooled with them."""
+    best_of: str = ""
+    """Sweep whose draws are the unit: this one has seeds at its draw with the best mean on validation."""
+    where_reached: str = ""
+    """The same: this one trains the arms alone that a search of four of its draws can reach."""
     rates: tuple[str, ...] = ()
     """Searches of which the best draw is taken."""
     rank: int = 0
@@ -79,6 +91,8 @@ class Sweep:
     """Above 0, the first search in which an arm has a higher score counts alone; the last where it has none."""
     rates_of: Mapping[str, str] = field(default_factory=dict)
     """Arms that take the draw of another arm."""
+    score: str = ""
+    """Of its draws, a name in `SEARCH_SCORES`, where that is not the study's `search_score`."""
     closed: str = ""
     """Last commit that can train it: the code of its settings has been removed since."""
 
@@ -100,7 +114,12 @@ class Sweep:
     @property
     def compared(self) -> bool:
         """Whether the scores of its runs are those of its arms."""
-        return not (self.searches or self.pretrains or self.seeds_of_draw)
+        return not (self.searches or self.pretrains or self.by_draw)
+
+    @property
+    def by_draw(self) -> bool:
+        """Whether its runs belong to their draws, so that its seeds are not compared with those of other arms."""
+        return bool(self.seeds_of_draw or self.best_of)
 
     @property
     def runs(self) -> set[tuple[str, int, int | None]]:
@@ -317,6 +336,9 @@ def _sweep(
     tested: Sequence[object] = (),
     draws: object = (),
     seeds_of_draw: int = 0,
+    again: bool = False,
+    best_of: str = "",
+    where_reached: str = "",
     rates: Sequence[str] = (),
     **more: Any,
 ) -> Sweep:
@@ -331,6 +353,8 @@ def _sweep(
         raise ValueError(f"sweep {name}: two of its arms have one encoder; put {{arm}} into its name")
     if (seeds == ()) != (0 < seeds_of_draw <= 10 and draws != ()):
         raise ValueError(f"sweep {name}: expected seeds, or draws with seeds_of_draw from 1 to 10")
+    if best_of and len(arms) > 1:
+        raise ValueError(f"sweep {name}: each arm has a best draw of its own; put {{arm}} into its name")
     if any(of_arm != of_arms[0] for of_arm in of_arms):
         raise ValueError(f"sweep {name}: its arms have different settings; put {{arm}} into its name")
     return Sweep(
@@ -343,6 +367,9 @@ def _sweep(
         tuple(map(str, tested)),
         _numbers(draws),
         seeds_of_draw,
+        again,
+        best_of.format(**named),
+        where_reached.format(**named),
         tuple(search.format(**named) for search in rates),
         rank,
         **more,
@@ -394,7 +421,15 @@ def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str
         yield name, "rule", [claim.rule for claim in protocol.claims], NEEDED
         for sweep in protocol.sweeps:
             yield name, "arm", [*sweep.arms, *sweep.rates_of, *sweep.rates_of.values()], study.arms
-        every = [one for of in (name, *protocol.reads) for one in study.protocols[of].sweeps if one.compared]
+            yield name, "score", filter(None, [sweep.score]), SEARCH_SCORES
+            drawn = [one.name for one in protocol.sweeps if one.seeds_of_draw]
+            yield name, "sweep of draws", filter(None, [sweep.best_of, sweep.where_reached]), drawn
+        every = [
+            one
+            for of in (name, *protocol.reads)
+            for one in study.protocols[of].sweeps
+            if one.compared or one.seeds_of_draw
+        ]
         conditions = [at for one in every for at in (one.tested or (one.condition,))]
         for claim in protocol.claims:
             compared = [*claim.arms, *(arm for pair in claim.pairs for arm in pair[:2]), claim.only_where or []]

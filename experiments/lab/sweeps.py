@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.lab.reach import SEARCH, best_draw, runs_so_far, search_success
 from experiments.lab.rules import LEARNS, kept
 from experiments.lab.search import chosen_draws
 from experiments.lab.study import EXPERIMENTS, Study, Sweep
@@ -86,10 +87,15 @@ def overrides_of(study: Study, sweep: Sweep, arms: Sequence[str]) -> list[str]:
     found = [f"study={sweep.name}", f"encoder={','.join(encoders.values())}"]
     settings = [f"{key}={_value(value)}" for key, value in sweep.settings.items()]
     draws = [f"optimizer.draw={','.join(map(str, sweep.draws))}"] if sweep.draws else []
-    if sweep.seeds_of_draw:  # Hydra reads what the draw decides behind the draw
-        seeds = ",".join(f"${{optimizer.draw}}{one}" for one in range(sweep.seeds_of_draw))
+    seeds = ",".join(map(str, sweep.seeds))
+    if sweep.by_draw:  # Hydra reads what the draw decides behind the draw
+        if sweep.best_of:
+            runs = {arm: runs_so_far(study, sweep.best_of, arm) for arm in arms}
+            draws = [f"optimizer.draw={best_draw(of_arm)}" for of_arm in runs.values() if of_arm]
+        else:
+            seeds = ",".join(f"${{optimizer.draw}}{one}" for one in range(sweep.seeds_of_draw))
         return [*found, *settings, *draws, "data.generator_seed=${optimizer.draw}", f"seed={seeds}"]
-    found += [f"seed={','.join(map(str, sweep.seeds))}", *settings]
+    found += [f"seed={seeds}", *settings]
     if sweep.rated:
         return found
     if sweep.draws:
@@ -115,8 +121,11 @@ def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]
     if sweep.closed:
         return []
     asked = asked_arms(study, sweep, overrides)
+    if named := sweep.where_reached or sweep.best_of:
+        runs = {arm: runs_so_far(study, named, arm) for arm in asked}
+        asked = [arm for arm, of in runs.items() if of and (sweep.best_of or search_success(of, SEARCH) > 0)]
     given = any(key_of(one) in RATES and not is_for_others(one, sweep) for one in overrides)
-    if given or sweep.draws or sweep.rated:
+    if given or sweep.draws or sweep.best_of or sweep.rated:
         return asked
     chosen = chosen_draws(study, sweep)
     return [arm for arm in asked if chosen[arm] is not None]
@@ -128,12 +137,12 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     found = Measured()
     every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
     for run in every:
-        if run.diverged and not sweep.draws:
+        if run.diverged and not (sweep.draws or sweep.best_of):
             print(f"left out of {sweep.name}: {run.encoder}, seed {run.seed}, diverged; no claim on its arm is decided")
-    runs = [run for run in every if run.encoder in arm_of and (sweep.draws or not run.diverged)]
+    runs = [run for run in every if run.encoder in arm_of and (sweep.draws or sweep.best_of or not run.diverged)]
     for run in sorted(runs, key=lambda run: (list(arm_of).index(run.encoder), run.seed)):
         arm = arm_of[run.encoder]
-        draw = draw_of(run) if sweep.draws else None
+        draw = draw_of(run) if sweep.draws or sweep.best_of else None
         at = sweep.name, sweep.protocol, arm, sweep.condition, run.seed, draw
         found.rows += [(*at, *measure) for measure in measures_of(run, study, sweep)]
         if sweep.compared and study.score == "accuracy":
@@ -173,10 +182,10 @@ def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[st
     """Split, metric and value of all that is measured of a run but its accuracy on test."""
     yield "train", "learning_rate", run.learning_rate
     yield "train", "clip_norm", float(run.config.optimizer.gradient_clip_norm)
-    if sweep.seeds_of_draw:
+    if sweep.by_draw:
         yield from measures_of_drawn(run)
     elif sweep.searches:
-        yield "validation", "score", np.nan if run.diverged else DRAW_SCORES[study.search_score](run)
+        yield "validation", "score", np.nan if run.diverged else DRAW_SCORES[sweep.score or study.search_score](run)
     elif sweep.pretrains:
         yield "validation", "perplexity", math.exp(run.metrics[BEST_LOSS])
     elif study.score == "kept":
@@ -243,6 +252,7 @@ def mean_accuracy(run: RunResult) -> float:
 DRAW_SCORES: dict[str, Any] = {
     "mean_accuracy": mean_accuracy,
     "best_accuracy": lambda run: 100 * run.metrics[BEST_ACCURACY],
+    "final_accuracy": lambda run: 100 * run.curve("val/accuracy")[1][-1],
     "kept": lambda run: round(100 * kept(run.metrics[BEST_LOSS], run.metrics[BASELINE])),
 }
-"""Score of a draw of a search on validation [%], by `Study.search_score`."""
+"""Score of a draw of a search on validation [%], by `Sweep.score` or `Study.search_score`."""

@@ -15,8 +15,9 @@ from scipy.stats import CensoredData, ecdf
 from experiments.lab import figures
 from experiments.lab.findings import FIGURES, Found
 from experiments.lab.rules import Evidence, evidence_of
+from experiments.lab.run import results_so_far
 from experiments.lab.study import Study, all_studies
-from experiments.lab.table import read_results, rows_of
+from experiments.lab.table import rows_of
 from sentiment_rnn.report.figures import save_figure
 from sentiment_rnn.report.statistics import Interval
 
@@ -142,7 +143,7 @@ def test_a_part_of_the_tasks_is_drawn_as_well(
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
 def test_figures_of_committed_results_name_every_arm(study: Study) -> None:
-    table = read_results(study.folder)
+    table = results_so_far(study)
     for protocol in map(study.protocol, table.protocol.unique()):
         for name in protocol.figures:
             found = evidence_of(study, protocol, table)

@@ -245,7 +245,8 @@ def test_everything_that_a_study_refers_to_is_there(study: Study) -> None:
         assert set(protocol.figures) <= FIGURES.keys()
         assert len({claim.id for claim in protocol.claims}) == len(protocol.claims)
     for sweep in sweeps:
-        sources = bool(sweep.rates), bool(sweep.draws), "optimizer.draw" in sweep.settings, sweep.rated
+        drawn = bool(sweep.draws or sweep.best_of)
+        sources = bool(sweep.rates), drawn, "optimizer.draw" in sweep.settings, sweep.rated
         assert sum(sources) == 1, f"{sweep.name} is a search, takes its rates from one, or has a draw or a rate"
         for rate in sweep.rates:
             other, _, name = rate.format(at=sweep.condition.replace(",", "").replace(" ", "_")).rpartition("/")

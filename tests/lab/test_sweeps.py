@@ -278,7 +278,8 @@ def test_a_run_that_is_tested_at_several_lags_has_bits_at_each(give_runs: Any, t
 
 
 @pytest.mark.parametrize(
-    ("score", "worth"), [("mean_accuracy", [72.5, 55]), ("best_accuracy", [95, 60]), ("kept", [75, 0])]
+    ("score", "worth"),
+    [("mean_accuracy", [72.5, 55]), ("best_accuracy", [95, 60]), ("final_accuracy", [95, 60]), ("kept", [75, 0])],
 )
 def test_a_draw_is_worth_its_score_on_validation_and_one_that_diverged_has_none(
     give_runs: Any, tmp_path: Path, score: str, worth: list[float]
@@ -321,6 +322,13 @@ def test_a_run_whose_draw_is_the_unit_is_measured_at_drawn_lags_and_apart_at_oth
         (71, 7, "validation", "final_accuracy", pytest.approx(np.nan, nan_ok=True)),
     ]  # fmt: skip
     assert is_measured(study.sweep("drawn"), rows_of("made", found.rows))
+
+
+def test_a_search_can_have_a_score_of_its_own(give_runs: Any, tmp_path: Path) -> None:
+    sweep = {"name": "search", "at": [20], "arms": ["rnn"], "draws": [0], "seeds": 100, "score": "final_accuracy"}
+    study = make_study(tmp_path, {"sweeps": [sweep]})
+    give_runs(make_result("rnn", seed=100, draw=0, metrics={"val/best_accuracy": 0.95}))
+    assert [row[-1] for row in measured(study, study.sweep("search"), STORE).rows if row[-2] == "score"] == [95]
 
 
 def test_a_textbook_task_is_measured_by_its_loss_and_that_of_who_remembers_nothing(

@@ -10,9 +10,10 @@ from made_studies import Scores, evidence, learners, make_study, search_rows, ta
 from experiments.lab import tables
 from experiments.lab.findings import findings_of
 from experiments.lab.rules import Numbers, evidence_of
+from experiments.lab.run import results_so_far
 from experiments.lab.statistics import clopper_pearson
 from experiments.lab.study import Study, all_studies
-from experiments.lab.table import read_results, rows_of
+from experiments.lab.table import rows_of
 from experiments.lab.tables import span
 from sentiment_rnn.report.statistics import Interval
 
@@ -140,7 +141,7 @@ def test_findings_are_verdicts_tables_and_figures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
 def test_no_table_of_committed_results_is_empty_or_ragged(study: Study) -> None:
-    table = read_results(study.folder)
+    table = results_so_far(study)
     for protocol in map(study.protocol, table.protocol.unique()):
         found = evidence_of(study, protocol, table)
         for one in (tables.TABLES[name](found) for name in protocol.tables if name != "none"):

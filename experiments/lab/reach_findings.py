@@ -1,0 +1,322 @@
+"""Verdicts, tables and the figure of a protocol whose draws are the unit: `reach` says what is estimated.
+
+| rule | a part of the claim is true where |
+| --- | --- |
+| `reaches_further` | the paired bootstrap of S(4), corrected for the protocol, says that the first arm's is higher |
+| `reaches_alike` | the interval of the difference of S(4) is within the margin (equivalence) |
+| `reaches_not` | the interval of S(4) is below one half |
+| `reaches_again` | S(4) of new draws differs by no more than the margin, and by nothing that the intervals see |
+| `wider_window` | the sign test over draws, corrected for the protocol, says that the first arm's window is wider |
+
+Verdicts are made of parts as in `rules`. An arm counts where all its planned runs are there.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.lab import figures
+from experiments.lab.p_values import LEVEL, holm
+from experiments.lab.reach import (
+    SEARCH,
+    SEARCHES,
+    DrawnRuns,
+    drawn_runs,
+    success_difference,
+    success_interval,
+    success_p,
+    window_interval,
+    window_p,
+)
+from experiments.lab.rules import LEARNS, MOST, Numbers, Verdict, above, below, judged, within
+from experiments.lab.statistics import points
+from experiments.lab.study import DRAWN_TESTS, Claim, Protocol, Study, Sweep
+from sentiment_rnn.report.statistics import Interval, bounded
+from sentiment_rnn.report.tables import Table
+
+Part = tuple[str, ...]
+"""Arm or arms, and the condition."""
+
+
+@dataclass(frozen=True)
+class DrawnEvidence:
+    """The runs by which the claims of a protocol are judged."""
+
+    study: Study
+    protocol: Protocol
+    table: pd.DataFrame
+
+    @cached_property
+    def sweeps(self) -> list[Sweep]:
+        """Those whose draws are the unit."""
+        return [sweep for sweep in self.protocol.sweeps if sweep.seeds_of_draw]
+
+    @cached_property
+    def conditions(self) -> list[str]:
+        """Those that were run, the smallest lag first."""
+        run = {sweep.condition for sweep in self.sweeps if (self.table.sweep == sweep.name).any()}
+        return sorted(run, key=int)
+
+    @cached_property
+    def arms(self) -> list[str]:
+        """Those that were run, in the study's order."""
+        return [arm for arm in self.study.arms if (self.table.arm == arm).any()]
+
+    @cached_property
+    def whole(self) -> dict[tuple[str, str, bool], DrawnRuns]:
+        """The runs of each arm at each condition of which all are there, those with new draws by True."""
+        by_sweep = dict(iter(self.table.groupby("sweep")))
+        return {
+            (arm, sweep.condition, sweep.again): runs
+            for sweep in self.sweeps if sweep.name in by_sweep
+            for arm in sweep.arms if (runs := drawn_runs(by_sweep[sweep.name], sweep, arm))
+        }  # fmt: skip
+
+    def runs(self, arm: str, condition: str, again: bool = False) -> DrawnRuns | None:
+        """The runs of an arm at a condition, or those with new draws; None where not all of them are there."""
+        return self.whole.get((arm, condition, again))
+
+    def by_run(self, arm: str, condition: str) -> pd.DataFrame:
+        """A row for each run of an arm at a condition, with a column for each metric; that is NaN where it diverged."""
+        (sweep,) = (one for one in self.sweeps if arm in one.arms and (one.condition, one.again) == (condition, False))
+        of_arm = self.table[(self.table.sweep == sweep.name) & (self.table.arm == arm)]
+        return of_arm.pivot(index="seed", columns="metric", values="value")
+
+    def label(self, arm: str) -> str:
+        """Name of an arm in tables."""
+        return self.study.arms[arm].label
+
+
+def verdicts(evidence: DrawnEvidence) -> dict[str, Verdict]:
+    """The verdict on each claim of which a part was run, by its id."""
+    adjusted = adjusted_p(evidence)
+    found = {claim.id: verdict_on(claim, evidence, adjusted) for claim in evidence.protocol.claims}
+    return {claim: verdict for claim, verdict in found.items() if verdict.rows}
+
+
+def adjusted_p(evidence: DrawnEvidence) -> dict[tuple[str, Part], float]:
+    """p values of all comparisons of a protocol that are tests, adjusted by Holm's method for their number. One that
+    was not run has p = 1."""
+    tests = {}
+    for claim in evidence.protocol.claims:
+        for part in parts_of(claim) if claim.rule in DRAWN_TESTS else ():
+            first, second = (evidence.runs(arm, part[-1]) for arm in part[:2])
+            p_of = window_p if claim.rule == "wider_window" else success_p
+            tests[claim.id, part] = p_of(first, second) if first and second else 1.0
+    return holm(tests)
+
+
+def parts_of(claim: Claim) -> list[Part]:
+    """Each arm or pair of a claim at each of its conditions."""
+    return [(*arms, str(at)) for at in claim.at for arms in (claim.pairs or [(arm,) for arm in claim.arms])]
+
+
+def verdict_on(claim: Claim, evidence: DrawnEvidence, adjusted: Mapping[tuple[str, Part], float]) -> Verdict:
+    """The verdict on one claim, with the numbers behind it."""
+    judge = RULES[claim.rule]
+    parts = [judge(claim, evidence, part, adjusted.get((claim.id, part), 1.0)) for part in parts_of(claim)]
+    rows = tuple(row for _, row in parts)
+    return Verdict(judged(*(true for true, _ in parts)), rows if any(row.arm for row in rows) else ())
+
+
+Judged = tuple[bool | None, Numbers]
+"""Whether a part is true, None where nothing is decided; and its numbers."""
+
+
+def further(_: Claim, evidence: DrawnEvidence, part: Part, p: float) -> Judged:
+    """Whether the first arm's S(4) is higher."""
+    *arms, at = part
+    first, second = (evidence.runs(arm, at) for arm in arms)
+    if first is None or second is None:
+        return None, Numbers(at)
+    difference = success_difference(first, second)
+    numbers = pair_of(evidence, part, *(success_interval(runs, SEARCH) for runs in (first, second)))
+    true = difference.estimate > 0 if p <= LEVEL else None
+    return true, numbers._replace(difference=points(difference), p=f"{p:.2g}")
+
+
+def alike(claim: Claim, evidence: DrawnEvidence, part: Part, _: float) -> Judged:
+    """Whether two arms have the same S(4), but for the margin."""
+    *arms, at = part
+    first, second = (evidence.runs(arm, at) for arm in arms)
+    if first is None or second is None or claim.margin is None:
+        return None, Numbers(at)
+    difference = success_difference(first, second)
+    numbers = pair_of(evidence, part, *(success_interval(runs, SEARCH) for runs in (first, second)))
+    margin = f"{100 * claim.margin:g}"
+    return within(difference, claim.margin), numbers._replace(difference=points(difference), margin=margin)
+
+
+def reaches_not(_: Claim, evidence: DrawnEvidence, part: Part, __: float) -> Judged:
+    """Whether a search of four draws fails more often than not."""
+    arm, at = part
+    runs = evidence.runs(arm, at)
+    if runs is None:
+        return None, Numbers(at)
+    success = success_interval(runs, SEARCH)
+    return below(success, MOST), Numbers(at, evidence.label(arm), share(success))
+
+
+def again(claim: Claim, evidence: DrawnEvidence, part: Part, _: float) -> Judged:
+    """Whether new draws have the same S(4)."""
+    arm, at = part
+    first, new = evidence.runs(arm, at), evidence.runs(arm, at, again=True)
+    if first is None or new is None or claim.margin is None:
+        return None, Numbers(at)
+    difference = success_difference(new, first, again=True)
+    true: bool | None = not (above(difference, 0.0) or below(difference, 0.0))
+    if true and abs(difference.estimate) > claim.margin:
+        true = None
+    successes = (share(success_interval(runs, SEARCH)) for runs in (new, first))
+    label, margin = evidence.label(arm), f"{100 * claim.margin:g}"
+    numbers = Numbers(at, f"{label}, new draws", next(successes), label, next(successes), points(difference), margin)
+    return true, numbers
+
+
+def wider(_: Claim, evidence: DrawnEvidence, part: Part, p: float) -> Judged:
+    """Whether the first arm's window is wider."""
+    *arms, at = part
+    first, second = (evidence.runs(arm, at) for arm in arms)
+    if first is None or second is None:
+        return None, Numbers(at)
+    shares = [window_interval(runs) for runs in (first, second)]
+    numbers = pair_of(evidence, part, *shares)
+    difference = shares[0].estimate - shares[1].estimate
+    said = f"{100 * difference:+.1f}"
+    return difference > 0 if p <= LEVEL else None, numbers._replace(difference=said, p=f"{p:.2g}")
+
+
+RULES: dict[str, Callable[[Claim, DrawnEvidence, Part, float], Judged]] = {
+    "reaches_further": further,
+    "reaches_alike": alike,
+    "reaches_not": reaches_not,
+    "reaches_again": again,
+    "wider_window": wider,
+}
+
+
+def pair_of(evidence: DrawnEvidence, part: Part, first: Interval, second: Interval) -> Numbers:
+    """The numbers of two arms."""
+    one, other, at = part
+    return Numbers(at, evidence.label(one), share(first), evidence.label(other), share(second))
+
+
+def share(interval: Interval) -> str:
+    """`78 (55–95)`, in percent."""
+    return bounded(interval, "{:.0f}", factor=100)
+
+
+def tables(evidence: DrawnEvidence) -> dict[str, Table]:
+    """The tables of a protocol by a short name, those without a row left out; the first stands on its page."""
+    found = {"search": searches(evidence), "all": estimates(evidence), "apart": apart(evidence)}
+    found |= {"steps": steps(evidence), "draws": draws(evidence), "fresh": fresh(evidence)}
+    return {name: table for name, table in found.items() if table.rows}
+
+
+def searches(evidence: DrawnEvidence) -> Table:
+    """S(4) by lag, and the window; an arm that is not whole has no number."""
+    rows = []
+    for arm in evidence.arms:
+        cells = []
+        for at in evidence.conditions:
+            runs = evidence.runs(arm, at)
+            window = f"{runs.window.sum()}/{len(runs.draws)}" if runs else ""
+            cells += [share(success_interval(runs, SEARCH)) if runs else "", window]
+        if any(cells):
+            rows.append((evidence.label(arm), *cells))
+    columns = [name for at in evidence.conditions for name in (f"lag {at}: S({SEARCH})", "window")]
+    title = (
+        f"Probability S({SEARCH}) that a search of {SEARCH} draws succeeds [%], with 95 % intervals over draws, and "
+        "the window: draws with which both seeds succeed"
+    )
+    return Table(title, ("arm", *columns), rows)
+
+
+def estimates(evidence: DrawnEvidence) -> Table:
+    """S(k) for each k, the window and the runs that succeed; a row for each arm at each lag, and for new draws."""
+    rows = []
+    for (arm, at, _), runs in evidence.whole.items():
+        successes = [share(success_interval(runs, k)) for k in SEARCHES]
+        counted = f"{runs.succeeds.sum()}/{runs.succeeds.size}"
+        row = evidence.label(arm), at, f"{runs.draws[0]}–{runs.draws[-1]}"
+        rows.append((*row, *successes, share(window_interval(runs)), counted))
+    columns = ("arm", "lag", "draws", *(f"S({k})" for k in SEARCHES), "window", "runs that succeed")
+    return Table("S(k) and the window [%], with 95 % intervals, and runs that succeed", columns, rows)
+
+
+def apart(evidence: DrawnEvidence) -> Table:
+    """Of the runs that succeed, those that do so at each single lag of the test."""
+    rows = []
+    for arm, at, _ in first_draws(evidence):
+        runs = evidence.by_run(arm, at)
+        apart_at = sorted((name for name in runs if name.startswith("accuracy_at_")), key=lambda name: int(name[12:]))
+        good = runs[runs.accuracy > LEARNS] if apart_at else runs[:0]
+        cells = [f"{(good[name] > LEARNS).sum()}/{len(good)}" for name in apart_at]
+        rows.append((evidence.label(arm), at, *(cells or ["0/0"] * 3)))
+    title = f"Of the runs that succeed, those above {100 * LEARNS:g} % at 0.8, 1 and 1.2 times the lag"
+    return Table(title, ("arm", "lag", "0.8", "1", "1.2"), rows)
+
+
+def steps(evidence: DrawnEvidence) -> Table:
+    """Runs that have reached `LEARNS` on validation by each number of steps of `Protocol.steps`."""
+    rows = []
+    for arm, at, of in first_draws(evidence):
+        runs = evidence.by_run(arm, at)
+        passed = runs.steps[runs.learned == 1] if "steps" in runs else pd.Series(dtype=float)
+        cells = [f"{(passed <= number).sum()}/{of.succeeds.size}" for number in evidence.protocol.steps]
+        rows.append((evidence.label(arm), at, *cells))
+    title = f"Runs that have reached {100 * LEARNS:g} % on validation within so many steps"
+    return Table(title, ("arm", "lag", *(f"{number:,}" for number in evidence.protocol.steps)), rows)
+
+
+def first_draws(evidence: DrawnEvidence) -> list[tuple[str, str, DrawnRuns]]:
+    """Arm, condition and runs of each arm that is whole, without those with new draws."""
+    every = itertools.product(evidence.arms, evidence.conditions)
+    return [(arm, at, runs) for arm, at in every if (runs := evidence.runs(arm, at))]
+
+
+def draws(evidence: DrawnEvidence) -> Table:
+    """Rate and clipping of each draw, and how many of its two seeds succeed, by arm and lag."""
+    counted: dict[tuple[str, str], dict[int, int]] = {}
+    for (arm, at, _), runs in evidence.whole.items():
+        counted.setdefault((arm, at), {}).update(zip(runs.draws, runs.succeeds.sum(1), strict=True))
+    drawn = evidence.table[evidence.table.metric.isin(["learning_rate", "clip_norm"])]
+    of_draw = drawn.drop_duplicates(["draw", "metric"]).pivot(index="draw", columns="metric", values="value")
+    rows = [
+        (str(draw), f"{rate:.2g}", f"{norm:.2g}", *(str(of.get(int(draw), "")) for of in counted.values()))
+        for draw, norm, rate in of_draw[["clip_norm", "learning_rate"]].sort_index().itertuples()
+    ]
+    columns = ("draw", "learning rate", "clip", *(f"{evidence.label(arm)}, {at}" for arm, at in counted))
+    return Table("Seeds of two that succeed, by draw", columns, rows if counted else [])
+
+
+def fresh(evidence: DrawnEvidence) -> Table:
+    """Fresh seeds at an arm's best draw: they describe that search alone."""
+    rows = []
+    for sweep in (one for one in evidence.protocol.sweeps if one.best_of):
+        of_sweep = evidence.table[evidence.table.sweep == sweep.name]
+        for arm, of_arm in of_sweep.groupby("arm", sort=False):
+            wide = of_arm.pivot(index="seed", columns="metric", values="value")
+            good = int((wide.get("accuracy", pd.Series(dtype=float)) > LEARNS).sum())
+            (rate,), (norm,), (draw,) = set(wide.learning_rate), set(wide.clip_norm), set(of_arm.draw)
+            row = evidence.label(str(arm)), sweep.condition, str(draw), f"{rate:.2g}", f"{norm:.2g}"
+            rows.append((*row, f"{good}/{len(wide)}"))
+    columns = ("arm", "lag", "draw", "learning rate", "clip", "seeds that succeed")
+    return Table(
+        "Fresh seeds at the draw with the best mean on validation, which describe this search alone", columns, rows
+    )
+
+
+def figure(evidence: DrawnEvidence) -> Figure | None:
+    """S(4) by lag, a panel for each arm; None where no arm is whole."""
+    shares = {
+        arm: {int(at): success_interval(runs, SEARCH) for at in evidence.conditions if (runs := evidence.runs(arm, at))}
+        for arm in evidence.arms
+    }
+    whole = {arm: of for arm, of in shares.items() if of}
+    ylabel = f"a search of {SEARCH} draws succeeds [%]"
+    return figures.share_panels(whole, evidence.study.arms, figures.SUCCESS, ylabel=ylabel) if whole else None

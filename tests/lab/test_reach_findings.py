@@ -1,0 +1,165 @@
+"""Verdicts and tables where draws are the unit, on a study that is made up."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_studies import make_study
+
+from experiments.lab.findings import findings_of
+from experiments.lab.reach import search_success
+from experiments.lab.reach_findings import DrawnEvidence, adjusted_p
+from experiments.lab.study import Study
+from experiments.lab.sweeps import overrides_of, trainable
+from experiments.lab.table import results_csv, rows_of
+from sentiment_rnn.errors import UserError
+
+NEAR = {"data.test_lags": [0, 40, 50, 60]}
+SWEEPS: list[dict[str, Any]] = [
+    {"name": "reach_{arm}", "at": [50], "arms": ["lstm", "rnn", "gru"], "draws": "100-131", "seeds_of_draw": 2,
+     "settings": NEAR},
+    {"name": "again_{arm}", "at": [50], "arms": ["lstm"], "draws": "200-231", "seeds_of_draw": 2, "again": True},
+    {"name": "far_{arm}", "at": [400], "arms": ["lstm", "rnn", "gru"], "draws": "100-131", "seeds_of_draw": 2,
+     "where_reached": "reach_{arm}"},
+    {"name": "best_{arm}", "at": [50], "arms": ["lstm", "rnn"], "best_of": "reach_{arm}", "seeds": "4000-4001"},
+]  # fmt: skip
+CLAIMS: list[dict[str, Any]] = [
+    {"id": "ahead", "text": "LSTM ahead.", "rule": "reaches_further", "pairs": [["lstm", "rnn"]], "at": [50]},
+    {"id": "behind", "text": "RNN ahead.", "rule": "reaches_further", "pairs": [["rnn", "lstm"]], "at": [50]},
+    {"id": "missing", "text": "GRU ahead.", "rule": "reaches_further", "pairs": [["gru", "rnn"]], "at": [50]},
+    {"id": "wider", "text": "LSTM wider.", "rule": "wider_window", "pairs": [["lstm", "rnn"]], "at": [50]},
+    {"id": "same", "text": "One arm.", "rule": "reaches_alike", "pairs": [["lstm", "lstm"]], "at": [50], "margin": 0.1},
+    {"id": "alike", "text": "Alike.", "rule": "reaches_alike", "pairs": [["lstm", "rnn"]], "at": [50], "margin": 0.1},
+    {"id": "not", "text": "RNN fails.", "rule": "reaches_not", "arms": ["rnn", "lstm"], "at": [50]},
+    {"id": "again", "text": "Again.", "rule": "reaches_again", "arms": ["lstm"], "at": [50], "margin": 0.3},
+]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """Three arms; the GRU has not been run whole."""
+    return make_study(tmp_path, {"sweeps": SWEEPS, "claims": CLAIMS, "steps": [450, 1800]})
+
+
+def rows_of_runs(study: Study, sweep: str, good: Iterable[int]) -> list[tuple[object, ...]]:
+    """A sweep in which both seeds of these draws succeed and all others fail; draw 131 diverged."""
+    found: list[tuple[object, ...]] = []
+    planned, good = study.sweep(sweep), set(good)
+    for arm, seed, draw in sorted(planned.runs):
+        at = sweep, "first", arm, planned.condition, seed, draw
+        found += [(*at, "train", "learning_rate", 0.001), (*at, "train", "clip_norm", 1.0)]
+        if draw == 131:
+            found.append((*at, "validation", "final_accuracy", np.nan))
+            continue
+        accuracy = 0.99 if draw in good else 0.55
+        measured = {"final_accuracy": accuracy, "trained_steps": 1800, "steps": 900, "learned": float(draw in good)}
+        found += [(*at, "validation", metric, value) for metric, value in measured.items()]
+        tested = {"accuracy": accuracy, "accuracy_at_40": accuracy, "accuracy_at_50": accuracy, "accuracy_at_60": 0.6}
+        found += [(*at, "test", metric, value) for metric, value in tested.items()]
+    return found
+
+
+@pytest.fixture
+def table(study: Study) -> pd.DataFrame:
+    """The LSTM succeeds with 16 draws, and with 16 new ones; the RNN with one. Of the GRU some runs are missing."""
+    rows = [
+        *rows_of_runs(study, "reach_lstm", range(100, 116)), *rows_of_runs(study, "reach_rnn", [100]),
+        *rows_of_runs(study, "again_lstm", range(210, 226)), *rows_of_runs(study, "reach_gru", range(100, 131))[:200],
+    ]  # fmt: skip
+    return rows_of("made", rows)
+
+
+def test_each_rule_has_its_verdict(study: Study, table: pd.DataFrame) -> None:
+    found = findings_of(study, study.protocols["first"], table).verdicts
+    assert {claim: verdict.verdict for claim, verdict in found.items()} == {
+        "ahead": "holds", "behind": "does not hold", "wider": "holds", "same": "holds", "alike": "does not hold",
+        "not": "holds in part", "again": "holds",
+    }  # fmt: skip
+    ((at, arm, number, against, other, difference, *_),) = found["ahead"].rows
+    assert (at, arm, against) == ("50", study.arms["lstm"].label, study.arms["rnn"].label)
+    assert (number, other) == ("95 (80–99)", "12 (0–34)")
+    assert difference == "+82.4 (+57.5 to +98.6)"
+
+
+def test_a_comparison_of_an_arm_that_lacks_runs_is_open_and_counts_in_the_correction(
+    study: Study, table: pd.DataFrame
+) -> None:
+    evidence = DrawnEvidence(study, study.protocols["first"], table)
+    adjusted = adjusted_p(evidence)
+    assert adjusted["missing", ("gru", "rnn", "50")] == 1
+    assert len(adjusted) == 4
+    assert adjusted["wider", ("lstm", "rnn", "50")] == pytest.approx(4 * 2 * 0.5**15)
+    assert evidence.runs("gru", "50") is None
+
+
+def test_tables_have_the_arms_that_are_whole(study: Study, table: pd.DataFrame) -> None:
+    found = findings_of(study, study.protocols["first"], table)
+    lstm, rnn = study.arms["lstm"].label, study.arms["rnn"].label
+    assert {name: len(of.rows) for name, of in found.tables.items()} == {
+        "search": 2, "all": 3, "apart": 2, "steps": 2, "draws": 64,
+    }  # fmt: skip
+    assert found.tables["search"].rows == [(rnn, "12 (0–34)", "1/32"), (lstm, "95 (80–99)", "16/32")]
+    assert found.tables["apart"].rows == [(rnn, "50", "2/2", "2/2", "0/2"), (lstm, "50", "32/32", "32/32", "0/32")]
+    assert found.tables["steps"].rows == [(rnn, "50", "0/64", "2/64"), (lstm, "50", "0/64", "32/64")]
+    assert found.tables["draws"].rows[0] == ("100", "0.001", "1", "2", "2")
+    assert list(found.figures) == ["first_search"]
+
+
+def test_before_an_arm_is_whole_there_is_no_table_and_no_verdict(study: Study) -> None:
+    found = findings_of(study, study.protocols["first"], rows_of("made", rows_of_runs(study, "reach_gru", [100])[:200]))
+    assert (found.tables, found.verdicts, found.figures) == ({}, {}, {})
+
+
+def test_a_diverged_run_ranks_last_and_fails(study: Study) -> None:
+    rows = rows_of_runs(study, "reach_rnn", [131, 100])
+    runs = DrawnEvidence(study, study.protocols["first"], rows_of("made", rows)).runs("rnn", "50")
+    assert runs is not None
+    assert (runs.order(0)[0], runs.order(0)[-1]) == (0, 31)
+    assert not runs.succeeds[31].any()
+
+
+def test_a_farther_lag_is_for_arms_that_reach_and_fresh_seeds_are_at_the_best_draw(
+    study: Study, table: pd.DataFrame
+) -> None:
+    arms = ["lstm", "rnn", "gru"]
+    assert [trainable(study, study.sweep(f"far_{arm}"), []) for arm in arms] == [[], [], []]
+    never = rows_of("made", rows_of_runs(study, "reach_rnn", []))
+    (study.folder / "results.csv").write_text(results_csv(pd.concat([table[table.sweep != "reach_rnn"], never])))
+    assert [trainable(study, study.sweep(f"far_{arm}"), []) for arm in arms] == [["lstm"], [], []]
+    assert trainable(study, study.sweep("best_lstm"), []) == ["lstm"]
+    assert overrides_of(study, study.sweep("best_lstm"), ["lstm"])[-3:] == [
+        "optimizer.draw=100", "data.generator_seed=${optimizer.draw}", "seed=4000,4001",
+    ]  # fmt: skip
+
+
+def test_fresh_seeds_are_shown_and_judge_nothing(study: Study, table: pd.DataFrame) -> None:
+    fresh = []
+    for seed, accuracy in ((4000, 0.95), (4001, 0.6)):
+        at = "best_lstm", "first", "lstm", "50", seed, 100
+        fresh += [(*at, "train", "learning_rate", 0.002), (*at, "train", "clip_norm", 0.5)]
+        fresh.append((*at, "test", "accuracy", accuracy))
+    found = findings_of(study, study.protocols["first"], pd.concat([table, rows_of("made", fresh)]))
+    assert found.tables["fresh"].rows == [(study.arms["lstm"].label, "50", "100", "0.002", "0.5", "1/2")]
+    assert found.verdicts == findings_of(study, study.protocols["first"], table).verdicts
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"seeds": 5}, "expected seeds, or draws with seeds_of_draw from 1 to 10"),
+        ({"seeds_of_draw": 11}, "expected seeds, or draws with seeds_of_draw from 1 to 10"),
+        ({"where_reached": "nowhere"}, "first names sweep of draws nowhere"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(changed: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=expected):
+        make_study(tmp_path, {"sweeps": [SWEEPS[0] | changed]})
+
+
+def test_s_of_the_made_up_arm_is_what_its_draws_say(study: Study, table: pd.DataFrame) -> None:
+    runs = DrawnEvidence(study, study.protocols["first"], table).runs("rnn", "50")
+    assert runs is not None
+    assert search_success(runs, 4) == pytest.approx(4 / 32), "the one good draw is in an eighth of the subsets"
