@@ -36,6 +36,12 @@ def test_a_plan_tells_finished_runs_from_those_that_train_and_makes_nothing(tmp_
     assert {run.info.run_id for run in runs_in(tmp_path)[1]} == before
 
 
+def test_what_an_override_refers_to_is_that_of_its_job(tmp_path: Path) -> None:
+    referring = "task.steps=${optimizer.draw}", "trainer.epochs=${optimizer.draw}", "seed=${optimizer.draw}0"
+    states = planned(tmp_path, "encoder=rnn", "optimizer.draw=3,4", *referring)
+    assert sorted(states.values()) == ["trains 3 epochs ?", "trains 4 epochs ?"]
+
+
 def test_a_plan_says_from_which_epoch_a_run_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("sentiment_rnn.engine.train.pl.Trainer.test", interrupt)

@@ -53,7 +53,9 @@ class SweepHook(Callback):
             check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
             if "sampler" in config.hydra.sweeper:
                 validated(SearchConfig, plain(config.hydra.sweeper), "hydra.sweeper")
-            if not OmegaConf.missing_keys(sections_of(config)):  # which the jobs may have
+            given = str(OmegaConf.to_container(config.hydra.overrides.task, resolve=False))
+            # What is missing, and what a value refers to, the jobs may have.
+            if not OmegaConf.missing_keys(sections_of(config)) and "${" not in given:
                 check(config)
         self.callback.on_multirun_start(config)
 
