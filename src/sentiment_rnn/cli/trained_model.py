@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from sentiment_rnn.cli.options import StoreOptions
-from sentiment_rnn.environment import libraries_are_loaded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, DEFAULT_MODELS
 
@@ -103,7 +102,6 @@ def open_model(options: ModelOptions, run: str | None = None, model: str | None 
             folder = fetch_model(store, model, Path(temporary))
             registered = whole_name(model)
         predictor = Predictor(read_package(folder / DATA))
-        libraries_are_loaded()
         opened = TrainedModel(predictor, store, registered)
         if registered and not another:
             print(introduced(opened), file=sys.stderr, flush=True)
