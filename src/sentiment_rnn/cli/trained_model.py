@@ -136,7 +136,7 @@ def make_missing_model(store: "Store", run_id: str) -> None:
         return
     if TEMPERATURE not in run.data.metrics or TRIAL_TAG in run.data.tags:
         return
-    from sentiment_rnn.tasks.packaging import pack, write_whole_package  # seconds, which only such a run costs
+    from sentiment_rnn.tasks.artifacts import pack, write_whole_package  # seconds, which only such a run costs
     from sentiment_rnn.tasks.restored import data_of, load_tested, start_of
 
     result = result_of(store, run)
