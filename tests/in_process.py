@@ -37,11 +37,11 @@ def ask(name: str, folder: Path, *arguments: str, status: int = 0) -> subprocess
 @contextmanager
 def owned_process() -> Iterator[None]:
     """What a command sets in its process is for it alone."""
-    threads, variables = torch.get_num_threads(), os.environ.copy()
+    threads, variables, thresholds = torch.get_num_threads(), os.environ.copy(), gc.get_threshold()
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        gc.enable()
+        gc.set_threshold(*thresholds)
         os.environ.clear()
         os.environ.update(variables)

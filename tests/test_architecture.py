@@ -18,7 +18,7 @@ FLOORS = (
     ("inference",),
     ("data", "model"),
     ("config",),
-    ("runtime", "environment", "lean_imports", "errors", "locks", "masking", "whole_files"),
+    ("runtime", "environment", "errors", "locks", "masking", "whole_files"),
 )
 """From the top down; what shares a floor does not know each other, the last floor apart."""
 MODULES = {

@@ -28,7 +28,7 @@ def name(path: Path) -> str:
 
 OURS = [line for line in commands() if line.startswith("sentiment-rnn ")]
 TARGETS = sorted({target for line in commands() for target in re.findall(r"^make ([a-z][a-z -]*)", line)})
-OTHERS = ("source ", "curl ", "git checkout ", "mlflow models serve", "python ", "make ", "docker ", "squeue")
+OTHERS = ("source ", "curl ", "mlflow models serve", "python ", "make ", "docker ", "squeue")
 """Beginnings of the other lines: tested elsewhere, or of other programs."""
 
 

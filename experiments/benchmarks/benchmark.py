@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sentiment_rnn.environment import shorten_spins
 from sentiment_rnn.report.tables import find_block
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # everything is timed on the processor
+shorten_spins()  # in the processes that it starts threads wait as in a command
 HERE = Path(__file__).parent
 ENCODERS = ("lstm", "rnn")
 REVIEWS = "data=imdb" if os.environ.get("IMDB_ARCHIVE") else "data=generated"

@@ -1,7 +1,3 @@
 """How far back can a vanilla RNN remember, how far can an LSTM, and what does that cost on real text?"""
 
-from sentiment_rnn import environment
-
 __version__ = "0.4.0"
-
-environment.prepare()

@@ -1,18 +1,9 @@
-"""Settings before torch loads (`prepare`), and libraries that may print on the terminal (`quiet_libraries`).
+"""What a command sets for itself and its workers: how threads wait, and which libraries may print on the terminal."""
 
-The package calls `prepare` when it is imported, so it runs in every command and worker.
-"""
-
-import gc
 import logging
 import os
-import sys
 import warnings
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
-from sentiment_rnn.lean_imports import load_leanly
 from sentiment_rnn.masking import mask_output
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}
@@ -22,36 +13,12 @@ OTHERS = ("OMP_WAIT_POLICY",)
 """Other variables that set how threads wait."""
 REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """Time for which MLflow tries to reach its server; by default it gives up after more than four minutes."""
-GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Device files of NVIDIA's driver, of AMD's, and of either under Windows' Linux."""
 
 
-def prepare() -> None:
-    """Set up waiting threads, unless the user has; keep out what libraries load and nobody uses here."""
+def shorten_spins() -> None:
+    """Have waiting threads spin briefly, unless the user has set how they wait. Call it before torch loads."""
     if not {*SPINS, *OTHERS} & set(os.environ):
         os.environ.update(SPINS)
-    # Lightning imports triton, which comes with the CUDA wheel of torch and is used on GPUs alone. It takes part of a
-    # second to load, and that of torch 2.15 reports leaks on the terminal when Python exits.
-    if not any(Path(device).exists() for device in GPU_DEVICES):
-        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # an import of it now fails as if it were absent
-        logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # which warns of that, and is not used
-    load_leanly()
-
-
-def loaded_leanly(module: str, name: str) -> Any:
-    """An object of a class whose module brings torch, Lightning and MLflow along: Python looks for garbage among them
-    when they are there, not while they load, which is a third of that time."""
-    if module not in sys.modules:
-        gc.disable()  # until `libraries_are_loaded`, which every job calls
-    return getattr(import_module(module), name)()
-
-
-def libraries_are_loaded() -> None:
-    """Have Python look for garbage again, if a command has stopped it while its libraries load, but not among what is
-    there now: they are a million objects, and each look at them costs every command of this process."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
 
 
 def quiet_libraries() -> None:

@@ -60,9 +60,10 @@ def end_with_launcher() -> None:
 def cores() -> int:
     """Processor cores that this process may use: those it is bound to, within its container's quota and what a
     scheduler assigned to it."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limits = (cpu_quota(), slurm_cores())
-    return max(1, min([bound, *(round(limit) for limit in limits if limit is not None)]))
+    import joblib  # a sixth of a second, for commands that compute
+
+    assigned = slurm_cores()
+    return max(1, min(joblib.cpu_count(), round(assigned) if assigned is not None else sys.maxsize))
 
 
 def slurm_cores() -> float | None:
@@ -77,36 +78,6 @@ def slurm_cores() -> float | None:
 def slurm_tasks() -> int:
     """Tasks of this Slurm job on each node; 1 outside of one."""
     return int(os.environ.get("SLURM_NTASKS_PER_NODE", 1))
-
-
-def cpu_quota(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Cores that the control groups of this process (Linux, version 1 or 2) may keep busy; None without a limit.
-
-    Args:
-        groups, mounted: where the system says which groups these are, and where it shows them.
-    """
-    found = []
-    for line in groups.read_text().splitlines() if groups.exists() else ():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        root = mounted / controllers if controllers else mounted
-        root = root if root.exists() else mounted / "cpu"
-        folder = root / path.lstrip("/")
-        # A container shows its own group as the root; a limit of a group above holds as well.
-        for place in (folder, *folder.parents[: len(folder.parts) - len(root.parts)]):
-            found += [quota for quota in (_quota_of(place),) if quota is not None]
-    return min(found, default=None)
-
-
-def _quota_of(folder: Path) -> float | None:
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = (folder / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    with contextlib.suppress(OSError, ValueError):
-        allowed = int((folder / "cpu.cfs_quota_us").read_text())
-        return allowed / int((folder / "cpu.cfs_period_us").read_text()) if allowed > 0 else None
-    return None
 
 
 def on_gpu(accelerator: str) -> bool:

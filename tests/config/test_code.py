@@ -124,7 +124,7 @@ def test_an_encoder_of_the_lab_counts_without_the_pages_of_the_lab() -> None:
 
 SHOWS = (
     "config/", "tracking/", "report/", "probes/", "inference/", "errors.py", "masking.py", "locks.py",
-    "lean_imports.py", "engine/interruption.py", "whole_files.py",
+    "engine/interruption.py", "whole_files.py",
 )  # fmt: skip
 """Code of a run that changes no numbers: it checks, records, shows, or reports errors."""
 TINY = (

@@ -9,6 +9,7 @@ from importlib import import_module
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.errors import run
 from sentiment_rnn.cli.help import COMMANDS, help_of_train, overview
+from sentiment_rnn.environment import shorten_spins
 from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.masking import masked_command
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
@@ -16,8 +17,10 @@ from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
 def main() -> None:
     """The console script."""
-    # At its end Python looks for garbage among the million objects of the libraries, more than once. That takes about a
-    # second, for memory that goes with the process.
+    shorten_spins()
+    # To look for garbage among the million objects of the libraries, while they load and at the end, would take a
+    # third of a short command's time. Their number is as good as constant: a training step leaves no garbage.
+    gc.set_threshold(100_000)
     atexit.register(gc.freeze)
     sys.path.append("")  # encoders and tokenizers of one's own may lie in the current folder
     run(_dispatch)
@@ -48,9 +51,6 @@ def start(name: str, words: list[str]) -> None:
         print(help_of_train(words))
         return
     os.environ[COMMAND_VARIABLE] = masked_command(["sentiment-rnn", name, *words])
-    # Looking for garbage among the libraries while they load is a fifth of the start. A command calls
-    # `libraries_are_loaded` when they are.
-    gc.disable()
     module = import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}")
     if name == "train":
         sys.argv[1:] = words

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from sentiment_rnn.cli.errors import fail
-from sentiment_rnn.environment import libraries_are_loaded
 
 if TYPE_CHECKING:  # MLflow takes seconds to load, and `--help` needs none of it
     from sentiment_rnn.tracking.store import Store
@@ -40,7 +39,6 @@ class StoreOptions:
         from sentiment_rnn.config.tracking import TrackingConfig
         from sentiment_rnn.tracking.store import open_store
 
-        libraries_are_loaded()
         config = TrackingConfig(uri=self.tracking_uri, directory=self.store, experiment=self.experiment)
         return open_store(config, create=False, names=("--store", "--tracking-uri"), of_experiment=of_experiment)
 

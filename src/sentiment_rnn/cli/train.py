@@ -17,7 +17,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.config.store import check_choice, register_schema
-from sentiment_rnn.environment import libraries_are_loaded, quiet_libraries
+from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
 
 log = logging.getLogger("sentiment_rnn")
@@ -80,7 +80,6 @@ def job(config: DictConfig) -> float | None:
     from sentiment_rnn.tracking.sweeps import TOLD
 
     runtime.end_with_launcher()
-    libraries_are_loaded()
     quiet_libraries()
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from sentiment_rnn.cli.options import StoreOptions
-from sentiment_rnn.environment import libraries_are_loaded
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, DEFAULT_MODELS
 
@@ -103,7 +102,6 @@ def open_model(options: ModelOptions, run: str | None = None, model: str | None 
             folder = fetch_model(store, model, Path(temporary))
             registered = whole_name(model)
         predictor = Predictor(read_package(folder / DATA))
-        libraries_are_loaded()
         opened = TrainedModel(predictor, store, registered)
         if registered and not another:
             print(introduced(opened), file=sys.stderr, flush=True)
@@ -138,7 +136,7 @@ def make_missing_model(store: "Store", run_id: str) -> None:
         return
     if TEMPERATURE not in run.data.metrics or TRIAL_TAG in run.data.tags:
         return
-    from sentiment_rnn.tasks.packaging import pack, write_whole_package  # seconds, which only such a run costs
+    from sentiment_rnn.tasks.artifacts import pack, write_whole_package  # seconds, which only such a run costs
     from sentiment_rnn.tasks.restored import data_of, load_tested, start_of
 
     result = result_of(store, run)

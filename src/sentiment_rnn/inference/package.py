@@ -20,16 +20,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pydantic
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save
-from torch.overrides import TorchFunctionMode
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 
 from sentiment_rnn import __version__
-from sentiment_rnn.config.data import PARTS
 from sentiment_rnn.data.tokenizer import (
     PADDING_ID,
     SPECIALS,
@@ -40,8 +40,6 @@ from sentiment_rnn.data.tokenizer import (
     save_vocabulary,
 )
 from sentiment_rnn.errors import UserError, printable
-from sentiment_rnn.inference import package_files
-from sentiment_rnn.inference.package_files import content_of, digest_of
 from sentiment_rnn.model.components import check_target
 from sentiment_rnn.model.network import SentimentNetwork
 
@@ -49,8 +47,8 @@ FORMAT = 2
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
-HASHED = {VOCABULARY: package_files.VOCABULARY, WEIGHTS: package_files.WEIGHTS, TRAINING: package_files.TEXTS}
-"""Files of which the first one holds the SHA-256, and how many bytes they have at most."""
+HASHED = (VOCABULARY, WEIGHTS, TRAINING)
+"""Files of which the first one holds the SHA-256."""
 DAMAGE = (
     LookupError, TypeError, ValueError, ArithmeticError, AttributeError, ImportError, OSError, RuntimeError,
     SafetensorError,
@@ -58,35 +56,39 @@ DAMAGE = (
 """Exceptions that reading damaged files may raise."""
 BACKBONE = "backbone."
 """Beginning of the names of the weights that no head has."""
-HIGHEST_TEMPERATURE = 1e6
 LONGEST_REASON = 300
 """Characters of what a message repeats of a file."""
 ALTERED = "was altered, or is of another model"
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Settings, beside the weights, that turn a text into a probability."""
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
 
-    max_tokens: int
+
+@pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(strict=True, extra="forbid"))
+class Reading:
+    """Settings, beside the weights, that turn a text into a probability; raises `pydantic.ValidationError` for values
+    that do not fit."""
+
+    max_tokens: Positive
     """Longest part of a text that is read."""
-    keep: str
+    keep: Annotated[str, Field(pattern="^(head|tail|both)$")]
     """Which part: `head`, `tail` or `both`."""
-    batch_size: int
+    batch_size: Positive
     """Texts in a batch."""
-    precision: str
+    precision: Annotated[str, Field(pattern="^(float32|bfloat16)$")]
     """`float32` or `bfloat16`, as in training."""
-    temperature: float
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Divisor of the logits (`inference.calibration`)."""
     run: str
     """Id of the MLflow run that made it; empty where there was none."""
     data: str = ""
     """Name of the source of its training texts; empty where that is not known."""
-    shortest: int = 0
+    shortest: Count = 0
     """Tokens of its shortest training text."""
-    longest: int = 0
+    longest: Count = 0
     """Tokens of its longest training text; 0 where that is not known."""
-    shuffle_span: int = 0
+    shuffle_span: Count = 0
     """Tokens of the stretches that it shuffles, as in training; 0 for none."""
     label: str = ""
     """The encoder's name for people; empty in a model of an earlier version."""
@@ -145,19 +147,24 @@ def write_package(package: Package, folder: Path) -> None:
     """Write the four files; `folder` is made."""
     folder.mkdir(parents=True)
     save_vocabulary(package.tokenizer.vocabulary, folder / VOCABULARY)
-    weights = {name: _stored(value).cpu().contiguous().numpy() for name, value in package.model.state_dict().items()}
+    weights = {name: _stored(value).cpu().contiguous() for name, value in package.model.state_dict().items()}
     # Not by safetensors' `save_file`, whose files can be read by their owner alone.
     (folder / WEIGHTS).write_bytes(save(weights))
-    (folder / TRAINING).write_bytes(save({"fingerprints": np.sort(package.training_texts)}))
+    (folder / TRAINING).write_bytes(save({"fingerprints": torch.from_numpy(np.sort(package.training_texts))}))
     about = {
         "format": FORMAT,
         "version": __version__,
         "tokenizer": package.tokenizer.name,
         "reading": asdict(package.reading),
         "model": package.model.description,
-        "sha256": {name: digest_of(folder / name, most) for name, most in HASHED.items()},
+        "sha256": {name: digest_of(folder / name) for name in HASHED},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _stored(value: torch.Tensor) -> torch.Tensor:
@@ -200,21 +207,18 @@ def read_backbone(folder: Path) -> TrainedBackbone:
         settings = {"task": "", **about["model"]}
         for part in ("embedding", "encoder"):
             settings[part] = dict(settings[part])
-        with safe_open(folder / WEIGHTS, framework="pt") as stored:
-            names = [name for name in list(stored.keys()) if name.startswith(BACKBONE)]
-            weights = {name.removeprefix(BACKBONE): stored.get_tensor(name) for name in names}
-        if not all(value.isfinite().all() for value in weights.values()):
-            raise ValueError(f"{WEIGHTS}: a weight is no number")
+        stored = _finite_weights(folder / WEIGHTS)
+        weights = {name.removeprefix(BACKBONE): value for name, value in stored.items() if name.startswith(BACKBONE)}
         files = "".join(about["sha256"][name] for name in (VOCABULARY, WEIGHTS))
         digest = hashlib.sha256(f"{tokenizer.name} {files}".encode()).hexdigest()
         return TrainedBackbone(settings, weights, tokenizer, _training_texts(folder), reading.run, digest)
 
 
 def _training_texts(folder: Path) -> np.ndarray:
-    found = load_file(folder / TRAINING)["fingerprints"]
-    if found.dtype != np.int64 or found.ndim != 1:
-        raise ValueError(f"fingerprints of type {found.dtype}, {found.ndim} axes")
-    return found
+    fingerprints = load_file(folder / TRAINING)["fingerprints"].numpy()
+    if fingerprints.dtype != np.int64 or fingerprints.ndim != 1:
+        raise ValueError(f"fingerprints of type {fingerprints.dtype}, {fingerprints.ndim} axes")
+    return fingerprints
 
 
 @contextmanager
@@ -224,6 +228,11 @@ def _damage_in(folder: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {', '.join(HASHED)}") from error
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{folder / ABOUT}: reading.{'.'.join(map(str, first['loc']))}: {first['msg']}; it {ALTERED}"
+        ) from error
     except DAMAGE as error:
         reason = str(error).partition("\n")[0][:LONGEST_REASON]
         raise UserError(f"{folder}: not a packaged model, or damaged ({type(error).__name__}: {reason})") from error
@@ -231,17 +240,17 @@ def _damage_in(folder: Path) -> Iterator[None]:
 
 def _checked_files(folder: Path) -> tuple[dict[str, Any], Reading, Tokenizer]:
     """What the first file says, how texts are read, and the vocabulary; the other files are those that it speaks of."""
-    about = json.loads(content_of(folder / ABOUT, package_files.DESCRIBED))
+    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     if about["format"] != FORMAT:
         raise UserError(
             f"{folder}: a model of format {about['format']}, made by version {about['version']}; "
             f"this version reads format {FORMAT}; train again, or use that version"
         )
     check_splitter(about["tokenizer"])
-    for name, most in HASHED.items():
-        if digest_of(folder / name, most) != about["sha256"][name]:
+    for name in HASHED:
+        if digest_of(folder / name) != about["sha256"][name]:
             raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
-    reading = _checked_reading(Reading(**about["reading"]))
+    reading = Reading(**about["reading"])
     vocabulary = load_vocabulary(folder / VOCABULARY)
     if vocabulary.itos[:2] != SPECIALS:
         raise ValueError(f"{VOCABULARY} does not begin with {' and '.join(SPECIALS)}")
@@ -253,63 +262,26 @@ def _checked_files(folder: Path) -> tuple[dict[str, Any], Reading, Tokenizer]:
     return about, reading, Tokenizer(about["tokenizer"], vocabulary)
 
 
-def _checked_reading(reading: Reading) -> Reading:
-    fits = (
-        all(type(number) is int and 0 < number < 2**31 for number in (reading.max_tokens, reading.batch_size))
-        and type(reading.temperature) in (int, float)
-        and 0 < reading.temperature < HIGHEST_TEMPERATURE
-        and reading.keep in PARTS
-        and reading.precision in ("float32", "bfloat16")
-        and all(isinstance(name, str) and name.isprintable() for name in (reading.run, reading.data))
-        and isinstance(reading.label, str)
-        and all(
-            type(number) is int and 0 <= number < 2**31
-            for number in (reading.shortest, reading.longest, reading.shuffle_span)
-        )
-    )
-    if not fits:
-        raise ValueError(f"{ABOUT}: {reading}")
-    return reading
-
-
 def _load_model(settings: dict[str, Any], path: Path) -> SentimentNetwork:
     for part in ("encoder", "pooling"):
         check_target(part, settings[part]["_target_"])
-    with safe_open(path, framework="pt") as weights:
-        names = list(weights.keys())
-        # Each layer has weights of its own: a description can ask for any number, and making one takes time.
-        name = settings["encoder"]["name"]
-        if not (name and name.isprintable()) or settings["encoder"].get("layers", 1) > len(names):
-            raise ValueError(f"{ABOUT}: {settings['encoder']}")
-        shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
-        # Shapes alone first, on a device without memory: a description can ask for any size.
-        with torch.device("meta"), _NothingDrawn():
-            expected = {name: tuple(_stored(value).shape) for name, value in _build(settings).state_dict().items()}
-        for name in sorted(set(expected) | set(shapes)):
-            if expected.get(name) != shapes.get(name):
-                found, wanted = shapes.get(name, "none"), expected.get(name, "none")
-                raise UserError(f"{path}: {name} has shape {found}, and the model {wanted}; it {ALTERED}")
-        state = {name: weights.get_tensor(name) for name in names}
-    if not all(value.isfinite().all() for value in state.values()):
-        raise ValueError(f"{path.name}: a weight is no number")
+    weights = _finite_weights(path)
+    # Each layer has weights of its own: a description can ask for any number, and making one takes time.
+    name = settings["encoder"]["name"]
+    if not (name and name.isprintable()) or settings["encoder"].get("layers", 1) > len(weights):
+        raise ValueError(f"{ABOUT}: {settings['encoder']}")
     with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
-        model = _build(settings)
-    model.load_state_dict(restored(state, model))
+        model = SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
+    try:
+        model.load_state_dict(restored(weights, model))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:LONGEST_REASON]
+        raise UserError(f"{path}: {reason}; it {ALTERED}") from error
     return model.eval()
 
 
-class _NothingDrawn(TorchFunctionMode):
-    """Leaves weights undrawn: on the device without memory, drawing from a normal distribution has torch load its
-    compiler, which takes longer than torch itself."""
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        given = kwargs or {}
-        if function in (torch.Tensor.normal_, torch.nn.init.normal_):
-            return args[0] if args else given["tensor"]
-        return function(*args, **given)
-
-
-def _build(settings: dict[str, Any]) -> SentimentNetwork:
-    return SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
+def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
+    weights = load_file(path)
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise ValueError(f"{path.name}: a weight is no number")
+    return weights

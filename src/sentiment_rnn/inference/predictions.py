@@ -2,12 +2,14 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import torch
 
 from sentiment_rnn.errors import UserError
+
+if TYPE_CHECKING:  # who reads the results of runs needs no torch, which takes a second to load
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,11 @@ class Predictions:
     @property
     def uncalibrated(self) -> np.ndarray:
         """float32 [N], the probabilities without the temperature."""
-        return self.probabilities if self.logits is None else calibrate(torch.from_numpy(self.logits), 1.0)
+        if self.logits is None:
+            return self.probabilities
+        from torch import from_numpy
+
+        return calibrate(from_numpy(self.logits), 1.0)
 
     @property
     def has_lags(self) -> bool:
@@ -68,7 +74,7 @@ def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int) -
     return np.asarray(wrong[np.argsort(-np.abs(probabilities[wrong] - 0.5), kind="stable")][:count])
 
 
-def calibrate(logits: torch.Tensor, temperature: float) -> np.ndarray:
+def calibrate(logits: "Tensor", temperature: float) -> np.ndarray:
     """float32 [N], probabilities of float32 logits `[N]` at a temperature: the one place where they are computed."""
     # In float64: in float32 the last digit depends on where in a batch a number stands.
     return (logits.double() / temperature).sigmoid().float().numpy()

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from sentiment_rnn.config.messages import line_of, quoted
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import check_choice, encoder_names
 from sentiment_rnn.engine.machine import check_device, check_parts, resolved
-from sentiment_rnn.environment import loaded_leanly
 from sentiment_rnn.errors import UserError, refuse, unknown_key
 from sentiment_rnn.masking import mask_file, masked
 from sentiment_rnn.sweeps.launchers import check_devices, check_launcher, jobs_at_once, runs_here, trials_at_once
@@ -63,9 +62,9 @@ class SweepCallback(Callback):
         self.jobs: list[list[str]] = []
         """The overrides of the jobs that a grid starts."""
 
-    def __reduce__(self) -> tuple[Callable[[str, str], "SweepCallback"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["SweepCallback"], tuple[()]]:
         """A job in another process gets a new one, which opens and ends nothing."""
-        return loaded_leanly, (__name__, SweepCallback.__name__)
+        return SweepCallback, ()
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""

@@ -60,7 +60,7 @@ class LanguageModelJob(TextJob):
         config = self.config
         if config.trainer.trial:
             return
-        from sentiment_rnn.tasks.packaging import pack, write_whole_package  # it loads SciPy
+        from sentiment_rnn.tasks.artifacts import pack, write_whole_package  # it loads SciPy
 
         label = config.encoder.label_with(run.overrides)
         package = pack(model.cpu().eval(), self.data, config.precision, run.run_id, label)

@@ -53,7 +53,7 @@ class ReviewJob(TextJob):
         """Record predictions, calibration and gradients; unless the run leaves results alone, figures, mistakes and the
         model as people use it too."""
         # Here, not above: it loads SciPy, for which no training step waits.
-        from sentiment_rnn.tasks.packaging import calibration_metrics, fitted_temperature, gather_predictions, pack
+        from sentiment_rnn.tasks.artifacts import calibration_metrics, fitted_temperature, gather_predictions, pack
 
         label = self.config.encoder.label_with(run.overrides)
         package = pack(model.cpu().eval(), self.data, self.config.precision, run.run_id, label, self.start)
@@ -67,7 +67,7 @@ class ReviewJob(TextJob):
             return
         # They load matplotlib.
         from sentiment_rnn.report.figures import run_figures
-        from sentiment_rnn.tasks.packaging import describe_mistakes, write_whole_package
+        from sentiment_rnn.tasks.artifacts import describe_mistakes, write_whole_package
 
         history = {name: run.curve(name) for name in ("train/loss", "val/loss", "val/accuracy")}
         run.log_pictures(run_figures(predictions, history), describe_mistakes(predictions, self.data))

@@ -19,7 +19,6 @@ from mlflow.types import ColSpec, Schema
 
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.package_files import DESCRIBED, content_of
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import found, found_or_none, is_missing
@@ -245,7 +244,7 @@ def names_folder(given: str) -> bool:
 def checked_model(path: Path) -> Path:
     """The folder itself, where it is a model of ours: MLflow would import whatever module another one names."""
     try:
-        described = yaml.safe_load(content_of(path / "MLmodel", DESCRIBED))
+        described = yaml.safe_load((path / "MLmodel").read_text(encoding="utf-8"))
         flavors: dict[str, Any] = described["flavors"]
         flavor = dict(flavors["python_function"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:

@@ -1,4 +1,4 @@
-"""Results of a trained run: its predictions, its mistakes, and the model as people use it."""
+"""What a trained run records beside its metrics: calibrated predictions, mistakes, and the model as people use it."""
 
 from dataclasses import replace
 from pathlib import Path
