@@ -29,7 +29,7 @@ from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.tasks.restored import data_of, load_tested
 from sentiment_rnn.tracking.checkpoints import checkpoint_of
 from sentiment_rnn.tracking.models import DATA, fetch_run_model
-from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run, runs_in
 
@@ -74,7 +74,7 @@ def logits_of(config: RunConfig, checkpoint: Path, split: str = "test") -> np.nd
 
 def checkpoint_tested_by(config: RunConfig, run: Run) -> Path:
     """The checkpoint whose weights a run has tested."""
-    return checkpoint_of(result_of(open_store(config.tracking), run))
+    return checkpoint_of(RecordedRun(open_store(config.tracking), run))
 
 
 def recorded_predictions(folder: Path) -> Predictions:
@@ -112,7 +112,7 @@ def test_the_recorded_gradients_are_those_of_validation_reviews_before_and_after
     trained: tuple[Path, float | None],
 ) -> None:
     folder, _ = trained
-    result = result_of(open_store(small_config(folder).tracking), last_run(folder)[1])
+    result = RecordedRun(open_store(small_config(folder).tracking), last_run(folder)[1])
     data = data_of(result)
     reviews = data.reviews("validation")
     sample = reviews[np.random.default_rng(0).permutation(len(reviews))[:128].tolist()]
