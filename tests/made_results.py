@@ -5,10 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunTag
 
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.results import Metrics, RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 
 
 def make_result(
@@ -22,7 +23,7 @@ def make_result(
     predictions: Predictions | None = None,
     tags: Mapping[str, str] | None = None,
     **data: Any,
-) -> RunResult:
+) -> RecordedRun:
     """A finished run; `data` are keys of its reviews."""
     config = SimpleNamespace(
         seed=seed,
@@ -31,11 +32,24 @@ def make_result(
         trainer=SimpleNamespace(epochs=epochs),
         data=SimpleNamespace(**{"max_tokens": 400, "max_lag": 20, "keep": "tail"} | data),
     )
-    store: Any = None
-    result = RunResult(store, f"run of {encoder}", config, {}, Metrics(metrics or {}), tags or {})
+    run = recorded_run(f"run of {encoder}", seed, metrics or {}, tags or {})
+    # As the cached properties keep what was read.
+    vars(run).update({"config": config, "overrides": {}})
     if predictions is not None:
-        vars(result)["predictions"] = predictions  # as the cached property keeps them
-    return result
+        vars(run)["predictions"] = predictions
+    return run
+
+
+def recorded_run(run_id: str, seed: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> RecordedRun:
+    """A finished run as MLflow has it, whose files nobody may read."""
+    store: Any = None
+    data = RunData(
+        [Metric(name, value, 0, 0) for name, value in metrics.items()],
+        [Param("seed", str(seed))],
+        [RunTag(name, value) for name, value in tags.items()],
+    )
+    info = RunInfo(run_id, "0", "", "FINISHED", 0, 0, "active")
+    return RecordedRun(store, Run(info, data))
 
 
 def predictions_of(correct: Sequence[int], lag: int | Sequence[int]) -> Predictions:

@@ -33,8 +33,8 @@ from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.results import find_sweep, results_of
-from sentiment_rnn.tracking.store import VIEW, Store, open_store
+from sentiment_rnn.tracking.store import VIEW, Store, existing_store
+from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
 PARAMETERS = ("encoder.name", "seed")
 METRICS = ("train/loss", "val/accuracy", "test/accuracy")
@@ -62,7 +62,7 @@ def main() -> None:
     quiet_libraries()
     with one_line_errors():
         tracking = TrackingConfig(None, given.store, "sentiment_rnn", system_metrics=False)
-        store = open_store(tracking, create=False, names=("--store", "--store"))
+        store = existing_store(tracking, names=("--store", "--store"))
         runs = [run.run_id for run in results_of(store, find_sweep(store, given.sweep, finished=True))]
         given.output.mkdir(parents=True, exist_ok=True)
         with served(store) as address, chromium() as browser:

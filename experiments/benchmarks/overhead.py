@@ -29,6 +29,7 @@ from sentiment_rnn.engine.interruption import Interruption
 from sentiment_rnn.engine.machine import resolved, threads_of
 from sentiment_rnn.engine.train import build_trainer
 from sentiment_rnn.tasks.reviews import ReviewJob
+from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import open_store
 from steps import classifier_step
@@ -99,9 +100,11 @@ def whole_run(config: ReviewConfig) -> dict[str, float]:
     clock, moments = Clock(), [time.perf_counter()]
     job = ReviewJob(config)
     config.settle_epochs(job.batches)
-    with tracked_run(open_store(config.tracking), config, f"overhead{time.time_ns()}", []) as run:
+    description = description_of(config, f"overhead{time.time_ns()}", [])
+    with tracked_run(open_store(config.tracking), description) as run:
         model = job.model()
-        trainer = build_trainer(job, run, Interruption(), [clock])
+        trainer = build_trainer(job, run, Interruption())
+        trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
         moments.append(time.perf_counter())
         trainer.fit(model, job.data)
         moments.append(time.perf_counter())

@@ -18,7 +18,7 @@ from experiments.lab.table import values_of
 from sentiment_rnn import runtime
 from sentiment_rnn.report.statistics import percent, spread, t_interval, with_deviation
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
 BACK = 100
@@ -49,7 +49,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     return found
 
 
-def measures_of(run: RunResult) -> Iterator[tuple[str, str, float]]:
+def measures_of(run: RecordedRun) -> Iterator[tuple[str, str, float]]:
     """Condition, metric and value of all that is measured of a run."""
     steps, before, after = run.gradients
     (at,) = np.flatnonzero(steps == BACK)

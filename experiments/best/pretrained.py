@@ -29,8 +29,9 @@ from sentiment_rnn.report.figures import GUIDE, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
-from sentiment_rnn.tracking.results import RunResult, find_sweep
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.sweeps import find_sweep
 
 WEIGHTS, MINUTES, TOKENS = "weights", "minutes", "tokens"
 """Of a run: trained weights, minutes of training, and tokens that it read."""
@@ -195,7 +196,7 @@ def in_train(reviews: Mapping[str, Sequence[Review]]) -> bytes:
     return content.getvalue()
 
 
-def costs_of(run: RunResult) -> Iterator[tuple[str, float]]:
+def costs_of(run: RecordedRun) -> Iterator[tuple[str, float]]:
     """Weights, minutes of training without validation, and tokens read."""
     seconds, speed = (np.array(run.curve(f"train/{name}")[1]) for name in ("epoch_seconds", "tokens_per_second"))
     yield WEIGHTS, run.metrics[PARAMETERS]

@@ -52,7 +52,7 @@ from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tasks.restored import data_of, load_tested
-from sentiment_rnn.tracking.results import RunResult, validation_rank
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
 ON_GENERATED = "unseen"
@@ -86,14 +86,13 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
         for training, metrics in probed(run, data, partial(read, **given)):
             at = sweep, protocol.name, run.encoder, condition(reviews, training), run.seed, None, "test"
             found.rows += [(*at, metric, value) for metric, value in metrics.items()]
-    models = {
-        arm: load_tested(min((run for run in imdb if run.encoder == arm), key=validation_rank)) for arm in READ_IMDB
-    }
+    best = [min((run for run in imdb if run.encoder == arm), key=lambda run: run.validation_rank) for arm in READ_IMDB]
+    models = {run.encoder: load_tested(run) for run in best}
     found.files[EXPLORER] = explored(models, data_of(imdb[0]).corpus.tokenizer)
     return found
 
 
-def that_hold(runs: Sequence[RunResult]) -> list[RunResult]:
+def that_hold(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
     """The runs that succeed at lag `LONGEST`."""
     return [run for run in runs if run.predictions.correct[run.predictions.lags == LONGEST].mean() > LEARNS]
 

@@ -21,7 +21,7 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.tasks.pretrained import start_from
 from sentiment_rnn.tasks.restored import build_untrained, load_tested, start_of
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
 GENERATED, IMDB = "generated", "IMDb"
@@ -41,7 +41,7 @@ Probed = TypeVar("Probed")
 
 def planned_runs(
     store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[int], overrides: Sequence[str] = ()
-) -> list[RunResult]:
+) -> list[RecordedRun]:
     """The runs of some arms of a sweep with seeds of a protocol, in the order of these arms and by seed.
 
     Args:
@@ -60,7 +60,7 @@ def planned_runs(
     return sorted(found, key=lambda run: (arms.index(run.encoder), run.seed))
 
 
-def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
+def rebuild_initial(result: RecordedRun, data: ReviewData) -> SentimentClassifier:
     """The model with the weights with which a run began; raises `UserError` where it began with those of another model
     that is gone or another one by now."""
     pl.seed_everything(result.seed, verbose=False)
@@ -71,7 +71,7 @@ def rebuild_initial(result: RunResult, data: ReviewData) -> SentimentClassifier:
 
 
 def probed(
-    run: RunResult, data: ReviewData, probe: Callable[[SentimentClassifier], Probed]
+    run: RecordedRun, data: ReviewData, probe: Callable[[SentimentClassifier], Probed]
 ) -> Iterator[tuple[str, Probed]]:
     """Results of a probe on the model with which a run began, and on the model that was tested.
 

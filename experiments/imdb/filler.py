@@ -32,7 +32,7 @@ from sentiment_rnn.report.figures import styled
 from sentiment_rnn.report.statistics import percent, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tasks.restored import data_of, load_tested
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
 SWEEP = "real_text"
@@ -100,7 +100,7 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     return found
 
 
-def areas(result: RunResult, settings: Iterable[Setting]) -> Iterator[tuple[Setting, str, float]]:
+def areas(result: RecordedRun, settings: Iterable[Setting]) -> Iterator[tuple[Setting, str, float]]:
     """Areas under the ROC curve of the model that a run tested, in each setting: of its answers, and of its states.
 
     Accuracy would also fall where filler moves every logit alike, though nothing was forgotten. The classifier of the

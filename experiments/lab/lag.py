@@ -35,8 +35,9 @@ from sentiment_rnn.report.figures import write_folder
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
 from sentiment_rnn.tracking.names import CODE_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
 from sentiment_rnn.tracking.origin import origin_tags
-from sentiment_rnn.tracking.results import FINISHED, KILLED, RunResult, find_sweep, results_of
-from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.results import FINISHED, KILLED, RecordedRun
+from sentiment_rnn.tracking.store import Store, existing_store
+from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
 SEARCH_SEED, FINAL_SEEDS = 100, (101, 102, 103)
 ONE_IN = 4
@@ -117,7 +118,7 @@ class Placement:
             self.train(sweep, what)
             yield lag, successes(self.seeds_run_at(lag))
 
-    def seeds_run_at(self, lag: int) -> Sequence[RunResult]:
+    def seeds_run_at(self, lag: int) -> Sequence[RecordedRun]:
         """The seeds that count at a lag; `UserError` where none were run."""
         store = self.opened()
         return results_of(store, find_sweep(store, self.name_of("seeds", lag), finished=True), diverged=True)
@@ -214,15 +215,15 @@ class Placement:
     def opened(self) -> Store:
         """Where the runs are recorded. Training makes it; raises `UserError` before that."""
         own = [one for one in self.overrides if one.startswith("tracking.")]
-        return open_store(run_config(f"tracking.directory={self.store}", *own).tracking, create=False)
+        return existing_store(run_config(f"tracking.directory={self.store}", *own).tracking)
 
 
-def successes(runs: Sequence[RunResult]) -> tuple[int, int]:
+def successes(runs: Sequence[RecordedRun]) -> tuple[int, int]:
     """Seeds that succeed, and all: one that diverged has failed."""
     return sum(not run.diverged and run.metrics["test/accuracy"] > LEARNS for run in runs), len(runs)
 
 
-def trained_as(runs: Sequence[RunResult]) -> list[object]:
+def trained_as(runs: Sequence[RecordedRun]) -> list[object]:
     """What runs of one cell, by its settings and its code, have in common at several lags, but for the draw of each."""
     settings = runs[0].config.settings()
     alike = [settings[part] for part in ("encoder", "embedding", "pooling", "task", "precision")]

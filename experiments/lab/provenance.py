@@ -18,8 +18,8 @@ from sentiment_rnn.tracking.names import (
     TORCH_TAG,
     VERSION_TAG,
 )
-from sentiment_rnn.tracking.results import find_sweep, finished_runs
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
 PROVENANCE, OWN = "provenance.json", "own"
 """The file, and the key of a protocol that says that its own measurements are up to date."""
@@ -47,12 +47,12 @@ def provenance_of(store: Store, sweep: str) -> dict[str, Any]:
     Raises:
         UserError: there is none.
     """
-    runs = finished_runs(store, find_sweep(store, sweep, finished=True), diverged=True)
-    tags, params = [run.data.tags for run in runs], [run.data.params for run in runs]
+    runs = results_of(store, find_sweep(store, sweep, finished=True), diverged=True)
+    tags, params = [run.tags for run in runs], [run.run.data.params for run in runs]
     return {
         "sweep": sweep,
-        "began": _day(min(run.info.start_time for run in runs)),
-        "ended": _day(max(run.info.end_time for run in runs)),
+        "began": _day(min(run.run.info.start_time for run in runs)),
+        "ended": _day(max(run.updated for run in runs)),
         "runs": len(runs),
         "encoders": _distinct(of.get(ENCODER_TAG) for of in tags),
         "seeds": sorted({int(of["seed"]) for of in params}),

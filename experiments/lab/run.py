@@ -25,8 +25,8 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import write_folder
-from sentiment_rnn.tracking.results import find_sweep
 from sentiment_rnn.tracking.store import check_store, open_store
+from sentiment_rnn.tracking.sweeps import find_sweep
 
 ELSEWHERE = (
     "hydra/launcher",

@@ -21,8 +21,9 @@ from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.names import BASELINE, BEST_ACCURACY, BEST_LOSS, PROTOCOL_TAG, PROTOCOL_VARIABLE
-from sentiment_rnn.tracking.results import Curve, RunResult, find_sweep, results_of
+from sentiment_rnn.tracking.results import Curve, RecordedRun
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
 RATES = ("optimizer.draw", "optimizer.learning_rate")
 """Keys that each give all arms a learning rate."""
@@ -153,13 +154,13 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
     return found
 
 
-def draw_of(run: RunResult) -> int | None:
+def draw_of(run: RecordedRun) -> int | None:
     """The number of the draw that a job asked for: another sweep may have trained its run under another number."""
     asked = run.overrides.get("optimizer.draw", run.config.optimizer.draw)
     return None if asked is None else int(asked)
 
 
-def trained_runs(store: Store, sweep: str, overrides: Sequence[str] = (), diverged: bool = False) -> list[RunResult]:
+def trained_runs(store: Store, sweep: str, overrides: Sequence[str] = (), diverged: bool = False) -> list[RecordedRun]:
     """The runs of the latest finished sweep of a name, for the measurements of a protocol.
 
     Args:
@@ -178,7 +179,7 @@ def trained_runs(store: Store, sweep: str, overrides: Sequence[str] = (), diverg
     return runs
 
 
-def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[str, str, float]]:
+def measures_of(run: RecordedRun, study: Study, sweep: Sweep) -> Iterator[tuple[str, str, float]]:
     """Split, metric and value of all that is measured of a run but its accuracy on test."""
     yield "train", "learning_rate", run.learning_rate
     yield "train", "clip_norm", float(run.config.optimizer.gradient_clip_norm)
@@ -198,7 +199,7 @@ def measures_of(run: RunResult, study: Study, sweep: Sweep) -> Iterator[tuple[st
         yield "validation", "learned", learned
 
 
-def measures_of_drawn(run: RunResult) -> Iterator[tuple[str, str, float]]:
+def measures_of_drawn(run: RecordedRun) -> Iterator[tuple[str, str, float]]:
     """The same of a run whose draw is the unit, and its accuracies on test: on the reviews with lags drawn as in
     training, and apart at each lag of `data.test_lags`. Of one that diverged nothing but a `final_accuracy` of NaN."""
     if run.diverged:
@@ -217,7 +218,7 @@ def measures_of_drawn(run: RunResult) -> Iterator[tuple[str, str, float]]:
         yield "test", name, float(run.predictions.correct[asked == lag].mean())
 
 
-def correct_of(run: RunResult, sweep: Sweep) -> Iterator[tuple[str, Correct]]:
+def correct_of(run: RecordedRun, sweep: Sweep) -> Iterator[tuple[str, Correct]]:
     """Reviews that a run classified correctly, at each condition at which it was tested."""
     found = run.predictions
     for condition in sweep.tested or (sweep.condition,):
@@ -241,7 +242,7 @@ def learning_time(validation: Curve) -> tuple[int, bool]:
     return validation[0][-1] + 1, False
 
 
-def mean_accuracy(run: RunResult) -> float:
+def mean_accuracy(run: RecordedRun) -> float:
     """Mean validation accuracy over the epochs [%], so that learning fast counts. After an early end, the last accuracy
     fills the missing epochs."""
     accuracies = run.curve("val/accuracy")[1]

@@ -48,10 +48,10 @@ class GridSweeper(JobSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs. Raises the error of the first failed job after all jobs of its batch have ended."""
-        from sentiment_rnn.sweeps.callback import begun
+        from sentiment_rnn.sweeps.callback import active
 
         self.save_configuration()
-        jobs = begun[-1].jobs
+        jobs = active[-1].jobs
         size = self.settings.get("max_batch_size") or len(jobs)
         for first in range(0, len(jobs), size or 1):
             for returned in self.launch(jobs[first : first + size]):
@@ -64,11 +64,11 @@ class SearchSweeper(JobSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials of these overrides; those that an earlier, interrupted search has finished count."""
-        from sentiment_rnn.sweeps.callback import begun
+        from sentiment_rnn.sweeps.callback import active
         from sentiment_rnn.sweeps.search.sweep import run_search
 
         self.save_configuration()
-        sweep = begun[-1].parent
+        sweep = active[-1].parent
         assert sweep  # the callback has opened it
         run_search(
             self.composed, arguments, self.loader,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file as `whole` does."""
-    with whole(path) as partial:
+    """Write a file as `replacement_of` has it."""
+    with replacement_of(path) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def replacement_of(path: Path) -> Iterator[Path]:
     """Path of a file that replaces `path` when the block ends. A kill or a power cut leaves the old file or the new
     one, never a part of either. An error leaves the old file."""
     partial = path.with_name(f"{path.name}.partial")

@@ -23,6 +23,7 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+from mlflow.store.entities import PagedList
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -38,8 +39,9 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.report.pages.typed import OF_FILMS, OF_THE_GRAMMAR, typed_page
 from sentiment_rnn.tracking.models import register
-from sentiment_rnn.tracking.results import find_sweep, result_of, whole_id
+from sentiment_rnn.tracking.results import RecordedRun, whole_id
 from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.sweeps import find_sweep
 
 SMALL = [
     "data=generated", "data.train_reviews=400", "data.test_reviews=100", "data.max_lag=10", "data.batch_size=20",
@@ -168,7 +170,8 @@ def test_the_beginning_of_an_id_names_a_run_or_a_sweep(compared: Path, store: St
     assert whole_id(store, whole[:8]) == whole
     assert whole_id(store, whole[:7]) == whole[:7]
     assert whole_id(store, "0" * 8) == "0" * 8
-    client: Any = SimpleNamespace(search_experiments=lambda **_: [], search_runs=lambda *_, **__: [run, run])
+    both = PagedList([run, run], None)
+    client: Any = SimpleNamespace(search_experiments=lambda **_: [], search_runs=lambda *_, **__: both)
     with pytest.raises(UserError, match=f"{whole[:8]}: the ids of several runs begin so"):
         whole_id(replace(store, client=client), whole[:8])
     answered = ask("predict", compared, "--run", whole, "good").stdout
@@ -218,7 +221,7 @@ def test_mlflow_alone_gives_a_runs_own_test_predictions_in_a_place_of_its_own(
     )
     version = store.client.get_model_version_by_alias("demo", alias)
     shutil.copytree(Path(version.source.removeprefix("file://")), tmp_path / "model")
-    source = source_of(result_of(store, run).config.data)
+    source = source_of(RecordedRun(store, run).config.data)
     texts = [review.text for review in source.read()["test"]]
     (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     done = subprocess.run(
@@ -305,7 +308,7 @@ def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(
     ask: Ask, compared: Path, store: Store, tmp_path: Path
 ) -> None:
     run = run_of(store, "champion")
-    reviews = source_of(result_of(store, run).config.data).read()
+    reviews = source_of(RecordedRun(store, run).config.data).read()
     rows = [{"Text": review.text, "Sentiment": review.label, "id": n // 2} for n, review in enumerate(reviews["test"])]
     (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     columns = ("--text", "Text", "--label", "Sentiment", "--id", "id")

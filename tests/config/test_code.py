@@ -69,7 +69,7 @@ def test_words_layout_other_encoders_and_what_only_shows_results_count_for_nothi
         ("data/batching.py", "import numpy as np\n", "import numpy as np\nHALF = 0.5\n"),
         ("data/sources/generated.py", "it was a monday", "it was a tuesday"),
         ("engine/train.py", "num_sanity_val_steps=0", "num_sanity_val_steps=1"),
-        ("engine/stopping.py", "EPOCHS = 2", "EPOCHS = 3"),
+        ("engine/callbacks.py", "EPOCHS = 2", "EPOCHS = 3"),
         ("tasks/reviews.py", "tests = True", "tests = False"),
         ("runtime.py", "set_flush_denormal(True)", "set_flush_denormal(False)"),
         ("environment.py", '"1000"', '"2000"'),

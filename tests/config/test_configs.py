@@ -20,7 +20,7 @@ from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceCo
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps import callback
-from sentiment_rnn.sweeps.callback import check_encoder_keys, job_configs, job_overrides
+from sentiment_rnn.sweeps.plan import check_encoder_keys, job_configs, job_overrides
 
 CHOICES = sorted(
     path.relative_to(CONFIGURATION).with_suffix("").as_posix()
@@ -137,7 +137,7 @@ def test_jobs_of_one_batch_are_launched_together(
     sweeper = GridSweeper(**settings)
     sweeper.composed, sweeper.launcher, sweeper.launched = composed(), SimpleNamespace(launch=launch), 0
     monkeypatch.setattr(sweeper, "save_configuration", lambda: None)
-    monkeypatch.setattr(callback, "begun", [SimpleNamespace(jobs=[[f"seed={seed}"] for seed in range(4)])])
+    monkeypatch.setattr(callback, "active", [SimpleNamespace(jobs=[[f"seed={seed}"] for seed in range(4)])])
     sweeper.sweep([])
     assert launched == batches
 

@@ -19,7 +19,7 @@ from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.machine import check_device, check_parts, devices_of, own_gpu, resolved, threads_of
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.launchers import check_devices, check_launcher, jobs_at_once, runs_here
+from sentiment_rnn.sweeps.plan import check_devices, check_launcher, jobs_at_once, runs_here
 
 
 def composed(*overrides: str) -> RunConfig:

@@ -18,6 +18,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.engine import callbacks
 from sentiment_rnn.engine import train as engine
 from sentiment_rnn.engine.train import set_up, train
 from sentiment_rnn.inference.calibration import fit_temperature
@@ -29,7 +30,7 @@ from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 from sentiment_rnn.tasks.restored import data_of, load_tested
 from sentiment_rnn.tracking.checkpoints import checkpoint_of
 from sentiment_rnn.tracking.models import DATA, fetch_run_model
-from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import open_store
 from stored_runs import last_run, runs_in
 
@@ -74,7 +75,7 @@ def logits_of(config: RunConfig, checkpoint: Path, split: str = "test") -> np.nd
 
 def checkpoint_tested_by(config: RunConfig, run: Run) -> Path:
     """The checkpoint whose weights a run has tested."""
-    return checkpoint_of(result_of(open_store(config.tracking), run))
+    return checkpoint_of(RecordedRun(open_store(config.tracking), run))
 
 
 def recorded_predictions(folder: Path) -> Predictions:
@@ -112,7 +113,7 @@ def test_the_recorded_gradients_are_those_of_validation_reviews_before_and_after
     trained: tuple[Path, float | None],
 ) -> None:
     folder, _ = trained
-    result = result_of(open_store(small_config(folder).tracking), last_run(folder)[1])
+    result = RecordedRun(open_store(small_config(folder).tracking), last_run(folder)[1])
     data = data_of(result)
     reviews = data.reviews("validation")
     sample = reviews[np.random.default_rng(0).permutation(len(reviews))[:128].tolist()]
@@ -233,7 +234,7 @@ def test_how_long_all_epochs_take_is_said_after_the_first_where_it_is_long(
 ) -> None:
     caplog.set_level("INFO", "sentiment_rnn")
     for shortest in (60, 0):
-        monkeypatch.setattr("sentiment_rnn.engine.train.SOON", shortest)
+        monkeypatch.setattr("sentiment_rnn.engine.callbacks.SOON", shortest)
         caplog.clear()
         train(small_config(tmp_path, "encoder=bag", "trainer.epochs=2", f"seed={shortest}"), [])
         found = re.findall(r"the first of 2 epochs took [\d.]+ s: training takes up to 1 min", caplog.text)
@@ -273,7 +274,7 @@ def test_seconds_and_tokens_of_an_epoch_are_those_of_training_before_and_after_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, logged = iter([10, 20, 23, 100, 102, 110, 114]), []
-    monkeypatch.setattr(engine, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     logger = SimpleNamespace(log_metrics=lambda *given: logged.append(given))
     given: Any = (SimpleNamespace(is_last_batch=True, global_step=7, loggers=[logger], max_epochs=1, current_epoch=0),
                   SimpleNamespace(device=torch.device("cpu")))  # fmt: skip

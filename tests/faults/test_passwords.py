@@ -16,8 +16,8 @@ from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import fetch_model
 from sentiment_rnn.tracking.names import STUDY_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.results import find_sweep
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.store import existing_store
+from sentiment_rnn.tracking.sweeps import find_sweep
 from servers import Server, admin_password, asking_server, postgres_server
 from short_runs import ADDING
 
@@ -88,7 +88,7 @@ def test_who_may_only_read_finds_a_sweep_by_its_name_and_is_told_what_may_be_mis
     parent = admin.create_run(experiment, tags={SWEEP_TAG: "1", STUDY_TAG: "anns"}).info.run_id
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password-of-ann")
-    store = open_store(small_config(tmp_path, server).tracking, create=False)
+    store = existing_store(small_config(tmp_path, server).tracking)
     assert find_sweep(store, "anns").info.run_id == parent
     with pytest.raises(UserError, match=r"sentiment@champion: not in .*, or none that this user may read \(403\)"):
         fetch_model(store, "sentiment@champion", tmp_path)

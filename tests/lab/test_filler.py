@@ -45,7 +45,7 @@ from sentiment_rnn.engine.train import train
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import welch_interval
 from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.store import existing_store
 from stored_runs import runs_in
 
 STUDY = find_study("imdb")
@@ -254,7 +254,7 @@ def test_models_of_a_sweep_are_read_in_every_setting(tmp_path: Path, monkeypatch
     ]  # fmt: skip
     for config in configs:
         train(config, [])
-    store, (_, runs) = open_store(configs[0].tracking, create=False), runs_in(tmp_path)
+    store, (_, runs) = existing_store(configs[0].tracking), runs_in(tmp_path)
     sweep = store.client.create_run(store.experiment_id, tags={SWEEP_TAG: "", STUDY_TAG: "real_text"}).info.run_id
     store.client.set_terminated(sweep)
     for run in runs:

@@ -1,5 +1,6 @@
 """The gradient on its way back, on numbers made here and through the models of a run of a few seconds."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,7 @@ from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import t_interval
 from sentiment_rnn.tasks.restored import data_of
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 
 STUDY = find_study("gradient")
 PROTOCOL = STUDY.protocols["gradient_flow"]
@@ -237,11 +238,11 @@ def test_curves_that_are_gone_are_one_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def run(tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
     return trained_run(tmp_path_factory.mktemp("run"), "lstm", seed=20, lag=60)
 
 
-def test_models_of_a_run_give_each_kind_of_committed_number(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_of_a_run_give_each_kind_of_committed_number(run: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "trained_runs", lambda *_: [run])
     monkeypatch.setattr(gradient_flow, "READ_IMDB", ("lstm",))
     monkeypatch.setattr(gradient_flow, "SEEDS", {GENERATED: range(21), IMDB: range(20, 30)})
@@ -260,7 +261,7 @@ def test_models_of_a_run_give_each_kind_of_committed_number(run: RunResult, monk
     assert (header, first) == ("corpus,arm,trained,lag,left,least,most", "generated,lstm,0,0,1,1,1")
 
 
-def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name(run: RunResult) -> None:
+def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name(run: RecordedRun) -> None:
     def probe(_: object) -> None:
         raise ValueError("Gru: expected one layer")
 
@@ -268,8 +269,10 @@ def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name(run: RunResult) -
         list(probed(run, data_of(run), probe))
 
 
-def test_runs_are_those_of_the_protocol_by_arm_and_seed(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    others = [replace(run, config=replace(run.config, seed=seed)) for seed in (22, 1, 21)]
+def test_runs_are_those_of_the_protocol_by_arm_and_seed(run: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [copy.deepcopy(run) for _ in range(3)]
+    for other, seed in zip(others, (22, 1, 21), strict=True):
+        other.run.data.params["seed"] = str(seed)
     monkeypatch.setattr(models, "trained_runs", lambda *_: [*others, run])
     store: Any = None
     found = planned_runs(store, "real_text", ("lstm",), range(20, 30))

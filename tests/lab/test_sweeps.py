@@ -39,7 +39,7 @@ from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.callback import job_configs, job_overrides
 from sentiment_rnn.tracking.names import PROTOCOL_TAG
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 
 STORE: Any = None
 OWN_ENCODERS = ENCODERS[1].parent
@@ -215,12 +215,12 @@ def test_a_sweep_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def give_runs(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let a sweep have these runs; validation accuracy is 0.5 at first, and at the end the best of the run."""
 
-    def give(*runs: RunResult) -> None:
+    def give(*runs: RecordedRun) -> None:
         monkeypatch.setattr(sweeps, "find_sweep", lambda *_, **__: None)
         monkeypatch.setattr(
             sweeps, "results_of", lambda *_, diverged: [run for run in runs if diverged or not run.diverged]
         )
-        monkeypatch.setattr(RunResult, "curve", lambda run, _: ([224, 449], [0.5, run.metrics["val/best_accuracy"]]))
+        monkeypatch.setattr(RecordedRun, "curve", lambda run, _: ([224, 449], [0.5, run.metrics["val/best_accuracy"]]))
 
     return give
 
@@ -376,7 +376,7 @@ def test_a_run_learns_at_its_first_validation_that_reaches_the_threshold(
 def test_after_an_early_end_the_last_accuracy_stands_for_the_epochs_that_are_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(RunResult, "curve", lambda *_: ([224, 449], [0.5, 1.0]))
+    monkeypatch.setattr(RecordedRun, "curve", lambda *_: ([224, 449], [0.5, 1.0]))
     assert sweeps.mean_accuracy(make_result(epochs=2)) == 75
     assert sweeps.mean_accuracy(make_result(epochs=4)) == 87.5
 

@@ -1,26 +1,15 @@
 """Finished runs of a known outcome, with no store behind them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from made_results import recorded_run
 from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.tracking.results import Curve, Metrics, RunResult
-
-
-@dataclass(frozen=True)
-class MadeUpRun(RunResult):
-    """A run whose curves are given."""
-
-    curves: Mapping[str, Curve] = field(default_factory=dict)
-
-    def curve(self, name: str) -> Curve:
-        """As given."""
-        return self.curves[name]
+from sentiment_rnn.tracking.results import RecordedRun
 
 
 def made_up_run(
@@ -34,12 +23,13 @@ def made_up_run(
     pooling: str = "last",
     color: str | None = None,
     overrides: Mapping[str, str] | None = None,
-) -> RunResult:
+    run_id: str | None = None,
+) -> RecordedRun:
     """A run of `arm`: an encoder's name, and perhaps what else its sweep varied, `lstm, hidden_size=64` say.
 
     Args:
         validation: its accuracy after each epoch.
-        gradients: float [3, D], as `RunResult.gradients`.
+        gradients: float [3, D], as `RecordedRun.gradients`.
         overrides: further ones.
     """
     encoder, *varied = arm.split(", ")
@@ -50,15 +40,13 @@ def made_up_run(
         optimizer=SimpleNamespace(learning_rate=0.002),
     )
     given = {"encoder": encoder, "seed": str(seed)} | dict(setting.split("=") for setting in varied)
-    run = MadeUpRun(
-        store=None,  # type: ignore[arg-type]
-        run_id=f"{arm}-{seed}",
+    run = recorded_run(run_id or f"{arm}-{seed}", seed, metrics, {})
+    curves = {"val/accuracy": ([40 * (epoch + 1) for epoch in range(len(validation))], list(validation))}
+    vars(run).update(
         config=config,
         overrides=given | dict(overrides or {}),
-        metrics=Metrics(metrics),
-        curves={"val/accuracy": ([40 * (epoch + 1) for epoch in range(len(validation))], list(validation))},
-    )
-    # As if they had been read from the store before.
-    run.__dict__["predictions"] = predictions
-    run.__dict__["gradients"] = np.ones((3, 5)) if gradients is None else gradients
+        predictions=predictions,
+        gradients=np.ones((3, 5)) if gradients is None else gradients,
+        curve=curves.__getitem__,
+    )  # as if they had been read from the store before
     return run

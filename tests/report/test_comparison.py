@@ -30,7 +30,7 @@ from sentiment_rnn.report.comparison import (
 from sentiment_rnn.report.comparison_figure import comparison_figure
 from sentiment_rnn.report.metrics import columns_of
 from sentiment_rnn.report.statistics import accuracy_difference
-from sentiment_rnn.tracking.results import Metrics, RunResult
+from sentiment_rnn.tracking.results import Metrics, RecordedRun
 
 LABELS = np.array([0, 1] * 10, dtype=np.int8)
 LAGS = np.arange(1, 21, dtype=np.int32)
@@ -45,7 +45,7 @@ def run_result(
     labels: np.ndarray = LABELS,
     lags: np.ndarray = LAGS,
     **metrics: float,
-) -> RunResult:
+) -> RecordedRun:
     """A run that classified rightly what `correct` says; `metrics` override, `__` for `/`."""
     correct = np.ones(len(labels), dtype=bool) if correct is None else correct
     known = {
@@ -82,7 +82,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_arm_in_the_order_of_seeds(
 
 
 def test_an_arm_is_named_by_its_encoder_and_by_what_the_sweep_varied_beside_it() -> None:
-    def run(encoder: str, seed: int, **overrides: str) -> RunResult:
+    def run(encoder: str, seed: int, **overrides: str) -> RecordedRun:
         given = {key.replace("__", "."): value for key, value in overrides.items()}
         return made_up_run(encoder, seed, {}, run_result("any").predictions, overrides=given)
 
@@ -109,7 +109,7 @@ def test_a_key_is_shown_by_the_shortest_ending_that_no_other_has(keys: list[str]
 
 
 def test_an_override_that_an_encoder_has_no_use_for_is_not_in_the_name_of_its_row() -> None:
-    def run(encoder: str, layers: str) -> RunResult:
+    def run(encoder: str, layers: str) -> RecordedRun:
         overrides = {"encoder.layers": layers, "encoder": encoder}
         made = made_up_run(encoder, 0, {}, run_result("any").predictions, overrides=overrides)
         made.config.encoder.layers = None if encoder == "bag" else int(layers)
@@ -204,7 +204,7 @@ def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
     }
 
 
-def without(run: RunResult, *names: str) -> RunResult:
+def without(run: RecordedRun, *names: str) -> RecordedRun:
     """The run as a version recorded it that did not have these metrics."""
     kept = {name: value for name, value in run.metrics.items() if name not in names}
     return made_up_run(run.encoder, run.seed, kept, run.predictions)
@@ -383,7 +383,7 @@ def test_two_files_with_one_name_in_them_are_two_arms() -> None:
     assert sorted(arm.name for arm in arms_of(runs)) == ["gru", "gru_wide"]
 
 
-def labelled(encoder: str, label: str, seed: int = 0, **overrides: str) -> RunResult:
+def labelled(encoder: str, label: str, seed: int = 0, **overrides: str) -> RecordedRun:
     """A run whose encoder has a label; overrides have `__` for a point."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
     run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, run_result("any").predictions, overrides=given)
@@ -415,16 +415,17 @@ def test_arms_of_one_label_are_told_apart_by_their_names() -> None:
     assert {arm.label for arm in arms} == {"mine", "lstm", "RNN"}
 
 
-def of_sweep(encoder: str, seed: int, study: str, epochs: int = 5, *keys: str, **overrides: str) -> RunResult:
+def of_sweep(encoder: str, seed: int, study: str, epochs: int = 5, *keys: str, **overrides: str) -> RecordedRun:
     """A run with a whole configuration as it was recorded, of which an experiment's file may have set `epochs` and
     `keys`."""
     predictions = run_result("any").predictions
-    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, predictions, overrides={"study": study, **overrides})
+    run_id = "-".join((study, encoder, str(seed), *overrides.values()))
+    given = {"study": study, **overrides}
+    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, predictions, overrides=given, run_id=run_id)
     settings = run_config("data=generated", f"encoder={encoder}", f"seed={seed}", f"study={study}", *keys)
     settings.trainer.epochs = epochs
     reviews = f"{settings.data.name}, split {settings.data.split_seed}" if settings.data.name == "imdb" else "any"
-    run_id = "-".join((study, encoder, str(seed), *overrides.values()))
-    run.__dict__.update(run_id=run_id, config=recorded(settings.settings()), data_digest=reviews)
+    run.__dict__.update(config=recorded(settings.settings()), data_digest=reviews)
     return run
 
 

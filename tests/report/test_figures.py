@@ -30,7 +30,7 @@ from sentiment_rnn.report.figures import (
     save_figure,
 )
 from sentiment_rnn.report.statistics import logarithmic_bins, wilson_interval
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def run_result(
     epochs: int = 3,
     gradients: np.ndarray | None = None,
     color: str | None = None,
-) -> RunResult:
+) -> RecordedRun:
     """A run for the figure of a sweep."""
     steps_back = np.arange(60)
     if gradients is None:
@@ -163,7 +163,7 @@ def zeros(reach: int) -> np.ndarray:
     return np.stack([np.arange(reach), np.zeros(reach), np.zeros(reach)])
 
 
-SWEEPS: dict[str, Callable[[], list[RunResult]]] = {
+SWEEPS: dict[str, Callable[[], list[RecordedRun]]] = {
     "ordinary": lambda: [
         run_result(arm, seed, said_of(500, accuracy))
         for arm, accuracy in (("rnn", 0.6), ("lstm", 0.9))

@@ -18,10 +18,9 @@ from sentiment_rnn.report.figures import search_history
 from sentiment_rnn.sweeps.search.space import Space
 from sentiment_rnn.sweeps.search.study import open_study
 from sentiment_rnn.sweeps.search.sweep import run_trials
-from sentiment_rnn.tracking.results import jobs_of
 from sentiment_rnn.tracking.run import DivergedError, PrunedError
 from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep
+from sentiment_rnn.tracking.sweeps import OpenSweep, jobs_of
 from short_runs import ADDING, config_of
 from stored_runs import runs_in
 

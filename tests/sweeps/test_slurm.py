@@ -15,7 +15,7 @@ import torch
 from mlflow.entities import Run
 
 from processes import environment, run_command, wait_for
-from sentiment_rnn.tracking.results import jobs_of
+from sentiment_rnn.tracking.sweeps import jobs_of
 from slurm_cluster import missing, slurm, slurm_cluster
 from stored_runs import rows, runs_in, sweep_in
 

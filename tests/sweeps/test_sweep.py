@@ -18,10 +18,10 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine import train as engine
 from sentiment_rnn.engine.machine import resolved
 from sentiment_rnn.engine.train import train
+from sentiment_rnn.sweeps.callback import prepare
 from sentiment_rnn.tasks.job import Job, identity_of, job_of
-from sentiment_rnn.tracking.results import find_sweep, jobs_of
 from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep
+from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, jobs_of
 from short_runs import ADDING, BAG, SMALL
 from stored_runs import rows, runs_in, sweep_in
 
@@ -65,6 +65,17 @@ def compared(ask: Ask, folder: Path, sweep: str) -> list[str]:
     """Seeds of the runs that `compare` reads."""
     ask("compare", folder, sweep, "--output", "out")
     return [row["seed"] for row in csv.DictReader((folder / "out" / "results.csv").read_text().splitlines())]
+
+
+def test_half_trained_runs_of_an_earlier_version_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = run_config(*ADDING, *SMALL, f"tracking.directory={tmp_path}")
+    prepare([config], here=True)
+    assert "half-trained" not in caplog.text
+    folder = tmp_path / "checkpoints" / ("0" * 32)
+    folder.mkdir(parents=True)
+    (folder / "last.ckpt").touch()
+    prepare([config], here=True)
+    assert caplog.text.count(f"half-trained runs of an earlier version train anew; delete {folder.name}") == 1
 
 
 def test_two_jobs_at_once_on_a_fresh_database_all_finish_under_one_parent(swept: Path) -> None:

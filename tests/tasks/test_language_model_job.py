@@ -20,7 +20,7 @@ from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.models import DATA, fetch_run_model
-from sentiment_rnn.tracking.results import result_of
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import open_store
 from short_runs import config_of
 from stored_runs import last_run
@@ -58,7 +58,7 @@ def test_a_run_records_loss_and_perplexity_over_all_words_and_its_weights(
     assert metrics["val/best_loss"] == pytest.approx(min(losses)) == pytest.approx(found)
     assert not [name for name in metrics if name.startswith("test/")]
     store = open_store(config.tracking)
-    result = result_of(store, run)
+    result = RecordedRun(store, run)
     assert isinstance(result.config, LanguageModelConfig)
     assert result.config.task.samples == 20
     backbone = read_backbone(fetch_run_model(store, run.info.run_id, tmp_path / "model") / DATA)
@@ -73,7 +73,7 @@ def test_the_loss_of_validation_counts_each_token_once_and_no_padding(tmp_path: 
     found = train(config, [])
     job = job_of(config)
     model = job.model().eval()
-    result = result_of(open_store(config.tracking), last_run(tmp_path)[1])
+    result = RecordedRun(open_store(config.tracking), last_run(tmp_path)[1])
     model.load_state_dict(load_checkpoint(checkpoint_of(result))["state_dict"])
     batch = job.data.reviews("validation")[list(range(20))]
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=config.precision != "float32"):
@@ -113,7 +113,7 @@ def test_commands_that_judge_texts_refuse_it_in_one_line(
         line = refused(folder, *rest, "--run", run.info.run_id, "--store", "runs", command=command)
         assert "a language model, which judges no text; a classifier starts from it with" in line
     with pytest.raises(UserError, match="its runs are of language_model, and compare reads runs that classify reviews"):
-        check_task("mine", [result_of(open_store(config.tracking), run)])
+        check_task("mine", [RecordedRun(open_store(config.tracking), run)])
 
 
 def test_two_directions_are_refused() -> None:

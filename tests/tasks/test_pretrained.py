@@ -16,14 +16,15 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import read_backbone
-from sentiment_rnn.sweeps.callback import identities_of, prepare
+from sentiment_rnn.sweeps.callback import prepare
 from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tasks.pretrained import _in_store
 from sentiment_rnn.tasks.restored import data_of, load_tested
 from sentiment_rnn.tasks.reviews import ReviewJob
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, register
-from sentiment_rnn.tracking.results import find_sweep, result_of, results_of
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 from short_runs import SMALL
 from stored_runs import last_run
 
@@ -104,7 +105,7 @@ def test_a_classifier_starts_from_another_one_too_and_has_read_what_that_one_rea
     train(config_of(folder, f"pretrained={run_id}", "tracking.record=full"), [])
     first = last_run(folder)[1].info.run_id
     train(config_of(folder, f"pretrained={first}", "pooling=mean", "encoder.dropout=0.3"), [])
-    result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
+    result = RecordedRun(open_store(config_of(folder).tracking), last_run(folder)[1])
     assert result.config.pretrained == first
     store = open_store(config_of(folder).tracking)
     words, one = (read_backbone(fetch_run_model(store, of, tmp_path / of) / DATA) for of in (run_id, first))
@@ -156,11 +157,10 @@ def test_the_jobs_of_a_sweep_with_and_without_have_data_and_identities_of_their_
     register(open_store(config_of(folder).tracking), "words", {"champion": run_id})
     overrides = ["pretrained=null", "pretrained=words", f"pretrained={run_id}"]
     configs: list[Any] = [config_of(folder, override) for override in overrides]
-    _, jobs = prepare(configs, here=True)
-    identities = identities_of(configs, jobs, here=True)
+    _, identities = prepare(configs, here=True)
     assert len(set(identities)) == 2
     assert identities[1] == identities[2]
-    sizes = [len(jobs[config.data_key].data.corpus.tokenizer) for config in configs]
+    sizes = [len(job_of(config).data.corpus.tokenizer) for config in configs]
     assert sizes[1] == sizes[2] == 60 < sizes[0]
 
 
@@ -177,7 +177,7 @@ def test_the_initial_model_of_a_finished_run_has_the_weights_that_it_started_fro
 
     monkeypatch.setattr(ReviewJob, "before_training", before_training)
     train(config_of(folder, f"pretrained={run_id}", "seed=5", "encoder.forget_bias=2", "tracking.record=full"), [])
-    result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
+    result = RecordedRun(open_store(config_of(folder).tracking), last_run(folder)[1])
     data = data_of(result)
     assert len(data.corpus.tokenizer) == 60
     initial = rebuild_initial(result, data).state_dict()
@@ -192,7 +192,7 @@ def test_a_run_is_rebuilt_from_the_store_in_which_it_was_found(
 ) -> None:
     folder, run_id = trained
     train(config_of(folder, f"pretrained={run_id}"), [])
-    result = result_of(open_store(config_of(folder).tracking), last_run(folder)[1])
+    result = RecordedRun(open_store(config_of(folder).tracking), last_run(folder)[1])
     result.config.tracking.directory = "runs"  # as it is by default, seen from the folder of the command
     monkeypatch.chdir(tmp_path)
     _in_store.cache_clear()
@@ -224,9 +224,7 @@ def test_each_run_starts_from_the_run_of_a_sweep_with_its_encoder_and_seed_or_th
     sweep = find_sweep(store, "words").info.run_id
     assert job_of(config_of(tmp_path, f"pretrained={sweep}", "encoder=rnn", "seed=1", "tracking.experiment=new"))
     with monkeypatch.context() as patched:
-        patched.setattr(
-            "sentiment_rnn.tasks.pretrained.finished_runs", lambda *_: 2 * [store.client.get_run(first.run_id)]
-        )
+        patched.setattr("sentiment_rnn.tasks.pretrained.results_of", lambda *_: 2 * [first])
         with pytest.raises(UserError, match=r"of its 2 runs with encoder=rnn 2 have seed=0; .*; give the id of one"):
             job_of(config_of(tmp_path, "pretrained=words", "encoder=rnn", "seed=0"))
     store.client.delete_run(second.run_id)

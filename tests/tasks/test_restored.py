@@ -15,8 +15,8 @@ from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tasks.restored import OUR_SOURCES, data_of, load_tested
 from sentiment_rnn.tasks.reviews import ReviewJob
-from sentiment_rnn.tracking.results import result_of
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.results import RecordedRun
+from sentiment_rnn.tracking.store import existing_store
 from stored_runs import last_run
 
 
@@ -59,7 +59,7 @@ def test_the_untrained_model_has_the_weights_with_which_the_run_began(
         "seed=5", "data.batch_size=20",
     )  # fmt: skip
     train(config, [])
-    result = result_of(open_store(config.tracking, create=False), last_run(tmp_path)[1])
+    result = RecordedRun(existing_store(config.tracking), last_run(tmp_path)[1])
     restored, (first,) = rebuild_initial(result, data_of(result)).state_dict(), began
     assert restored.keys() == first.keys()
     assert all(torch.equal(restored[name], first[name]) for name in first)

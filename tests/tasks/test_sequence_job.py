@@ -12,9 +12,10 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import adding, copying
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.sweeps.callback import prepare
 from sentiment_rnn.tasks.job import job_of
-from sentiment_rnn.tracking.results import Metrics, result_of
-from sentiment_rnn.tracking.store import open_store
+from sentiment_rnn.tracking.results import Metrics, RecordedRun
+from sentiment_rnn.tracking.store import existing_store
 from stored_runs import last_run
 
 SMALL = (
@@ -72,13 +73,15 @@ def test_a_checkpoint_of_every_epoch_is_kept_where_it_is_asked_for(tmp_path: Pat
 def test_compare_says_of_a_task_that_classifies_no_reviews_that_it_cannot_read_it(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     train(config, [])
-    adding = result_of(open_store(config.tracking, create=False), last_run(tmp_path)[1])
+    adding = RecordedRun(existing_store(config.tracking), last_run(tmp_path)[1])
     with pytest.raises(UserError, match=r"sums: its runs are of adding, and compare reads runs that classify"):
         check_task("sums", [adding])
-    lengths = replace(adding, config=run_config("task.name=length"))
+    lengths = replace(adding)
+    vars(lengths)["config"] = run_config("task.name=length")  # as if they had been read
     with pytest.raises(UserError, match=r"its runs are of length, and compare"):
         check_task("lengths", [lengths])
-    check_task("reviews", [replace(lengths, metrics=Metrics({"test/accuracy": 0.5}))])
+    vars(lengths)["metrics"] = Metrics({"test/accuracy": 0.5})
+    check_task("reviews", [lengths])
 
 
 def test_two_devices_are_refused_before_anything_is_made(tmp_path: Path) -> None:
@@ -94,14 +97,14 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path: P
     assert found[0] == found[1] != found[2]
 
 
-def test_an_encoder_without_a_chosen_rate_takes_the_default_and_the_log_says_so(
+def test_an_encoder_without_a_chosen_rate_takes_the_default_and_one_line_says_so_before_its_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="sentiment_rnn")
-    chosen = ("++optimizer.learning_rates={rnn: 0.5}", "trainer.epochs=1")
-    train(small_config(tmp_path, "encoder=gru", *chosen), [])
-    said = "optimizer.learning_rate: this experiment has chosen none for gru; the default, 0.002, is used"
-    assert caplog.text.count(said) == 1
+    overrides = ("encoder=gru", "++optimizer.learning_rates={rnn: 0.5}", "trainer.epochs=1")
+    prepare([small_config(tmp_path, f"seed={seed}", *overrides) for seed in range(2)], here=True)
+    line = "optimizer.learning_rate: this experiment has chosen none for gru; the default, 0.002, is used"
+    assert caplog.text.count(line) == 1
     caplog.clear()
-    train(small_config(tmp_path, "encoder=rnn", *chosen), [])
+    prepare([small_config(tmp_path, *overrides, "encoder=rnn")], here=True)
     assert "has chosen none" not in caplog.text

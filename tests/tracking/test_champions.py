@@ -1,25 +1,25 @@
 """Which runs a registered model's aliases point to, in a real SQLite store."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param, Run
+from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param
 
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
+from sentiment_rnn.tracking.champions import check_entrants, name_for, register_best
 from sentiment_rnn.tracking.inventory import best_of
 from sentiment_rnn.tracking.models import LOGGED_NAME
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS, PARAMETERS
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store, open_store
 
-Train = Callable[..., Run]
+Train = Callable[..., RecordedRun]
 Register = Callable[..., list[str]]
 
 
@@ -48,7 +48,7 @@ def train(store: Store) -> Train:
         parameters: int = 9,
         metric: str = BEST_ACCURACY,
         validation: int = 2500,
-    ) -> Run:
+    ) -> RecordedRun:
         client = store.client
         run_id = client.create_run(store.experiment_id, tags={"encoder": encoder}).info.run_id
         scores = [Metric(metric, accuracy, 0, 0), Metric(PARAMETERS, parameters, 0, 0)]
@@ -59,7 +59,7 @@ def train(store: Store) -> Train:
         model = client.create_logged_model(store.experiment_id, LOGGED_NAME, run_id)
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
         client.set_terminated(run_id)
-        return client.get_run(run_id)
+        return RecordedRun(store, client.get_run(run_id))
 
     return trained
 
@@ -68,7 +68,7 @@ def train(store: Store) -> Train:
 def register(store: Store, name: str) -> Register:
     """Register the best of some runs; the lines."""
 
-    def registered(*runs: Run, replace: bool = False) -> list[str]:
+    def registered(*runs: RecordedRun, replace: bool = False) -> list[str]:
         return register_best(store, name, runs, {}, lambda *_: "", replace)
 
     return registered
@@ -85,7 +85,7 @@ def test_the_best_run_and_the_best_of_each_encoder_are_registered(
 ) -> None:
     rnn, lstm, worse = train("rnn", 0.85), train("lstm", 0.8812), train("lstm", 0.87, seed=1)
     lines = register(rnn, worse, lstm)
-    ids = {alias: run.info.run_id for alias, run in {"champion": lstm, "rnn": rnn, "lstm": lstm}.items()}
+    ids = {alias: run.run_id for alias, run in {"champion": lstm, "rnn": rnn, "lstm": lstm}.items()}
     assert holders(store, name) == ids
     assert lines[0] == f"registered as {name}@champion, version 1: lstm, seed 0, 88.1 % on 2,500 validation texts"
 
@@ -96,10 +96,10 @@ def test_an_alias_moves_to_a_better_run_on_the_same_validation_texts_and_a_line_
     first, better = train("lstm", 0.88), train("lstm", 0.89, seed=3)
     register(first)
     line, _ = register(better)
-    assert holders(store, name)["champion"] == better.info.run_id
+    assert holders(store, name)["champion"] == better.run_id
     assert line == (
         f"registered as {name}@champion, version 2: lstm, seed 3, 89.0 % on 2,500 validation texts; it replaces "
-        f"version 1 (lstm, seed 0, 88.0 % on 2,500 validation texts, run {first.info.run_id})"
+        f"version 1 (lstm, seed 0, 88.0 % on 2,500 validation texts, run {first.run_id})"
     )
 
 
@@ -117,14 +117,14 @@ def test_an_alias_stays_unless_it_is_told_to_move(
 ) -> None:
     first, other = train("lstm", 0.88), train("lstm", accuracy, texts=texts)
     register(first)
-    held = f"lstm, seed 0, 88.0 % on 2,500 validation texts, run {first.info.run_id}"
+    held = f"lstm, seed 0, 88.0 % on 2,500 validation texts, run {first.run_id}"
     for line, alias in zip(register(other), ("champion", "lstm"), strict=True):
         assert line.startswith(f"{name}@{alias} stays version 1 ({held}): lstm, seed 0, ")
         assert line.endswith(f", {why}; --replace replaces it")
-    assert set(holders(store, name).values()) == {first.info.run_id}
+    assert set(holders(store, name).values()) == {first.run_id}
     assert len(store.client.search_model_versions(f"name = '{name}'")) == 1
     assert "it replaces version 1 (lstm, seed 0" in register(other, replace=True)[0]
-    assert set(holders(store, name).values()) == {other.info.run_id}
+    assert set(holders(store, name).values()) == {other.run_id}
 
 
 def test_a_run_that_recorded_no_texts_takes_an_alias_from_none(
@@ -182,12 +182,12 @@ def test_a_better_run_that_is_registered_while_the_model_of_a_worse_one_is_made_
     worse, better = train("lstm", 0.5), train("lstm", 0.55, seed=1)
 
     def made_slowly(_: Store, run_id: str) -> str:
-        if run_id == worse.info.run_id:
+        if run_id == worse.run_id:
             register(better)
         return ""
 
     lines = register_best(store, name, [worse], {}, made_slowly)
-    assert set(holders(store, name).values()) == {better.info.run_id}
+    assert set(holders(store, name).values()) == {better.run_id}
     assert all(f"{name}@" in line and "is not better; --replace replaces it" in line for line in lines)
 
 
@@ -201,13 +201,13 @@ def test_of_two_registrations_at_once_the_better_run_has_the_alias(store: Store,
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda run: register_best(store, name, [run], {}, made_at_once), (worse, better)))
-    assert set(holders(store, name).values()) == {better.info.run_id}
+    assert set(holders(store, name).values()) == {better.run_id}
 
 
-def results(runs: Sequence[Run], source: str = "files") -> Any:
-    """As `results_of` reads them, as far as `champions` looks at it."""
-    config = SimpleNamespace(data=SimpleNamespace(name=source))
-    return [SimpleNamespace(run_id=run.info.run_id, config=config) for run in runs]
+def configured(run: RecordedRun, source: str = "files") -> RecordedRun:
+    """The run, as if its configuration had been read."""
+    vars(run)["config"] = SimpleNamespace(data=SimpleNamespace(name=source))
+    return run
 
 
 @pytest.mark.parametrize(
@@ -223,23 +223,23 @@ def results(runs: Sequence[Run], source: str = "files") -> Any:
 def test_a_model_is_named_by_the_source_of_its_reviews(
     train: Train, given: str | None, source: str, expected: str | None
 ) -> None:
-    assert name_for(given, results([train("lstm", 0.9)], source)) == expected
+    assert name_for(given, [configured(train("lstm", 0.9), source)]) == expected
 
 
 def test_runs_without_a_name_for_their_model_or_on_different_texts_are_refused(store: Store, train: Train) -> None:
     imdb, generated = train("lstm", 0.9), train("lstm", 0.9, texts="generated")
-    assert len(entrants_of(store, "products", results([imdb, imdb]))) == 2
+    check_entrants("products", [imdb, imdb])
     with pytest.raises(UserError, match=r"^--register: the model of runs on data=files has no .* give --model NAME$"):
-        entrants_of(store, None, results([imdb]))
+        check_entrants(None, [configured(imdb)])
     with pytest.raises(UserError, match=r"^--register: these runs read different data, so they cannot share one"):
-        entrants_of(store, "products", results([imdb, generated]))
+        check_entrants("products", [imdb, generated])
 
 
 def test_of_equal_runs_the_smaller_is_the_best_then_the_smaller_seed(train: Train) -> None:
     large, later, small = train("lstm", 0.9), train("rnn", 0.9, 2, parameters=5), train("rnn", 0.9, 1, parameters=5)
     best = best_of([large, later, small])
     assert best is not None
-    assert best.run.info.run_id == small.info.run_id
+    assert best.run.run_id == small.run_id
     losses = [train("lstm", 0.3, metric=BEST_LOSS), train("lstm", 0.2, metric=BEST_LOSS)]
     assert (best_of(losses) or best).value == 0.2
 

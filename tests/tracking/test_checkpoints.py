@@ -18,8 +18,8 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.tasks import restored
 from sentiment_rnn.tracking.checkpoints import CheckpointFiles, checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG, IDENTITY_TAG
-from sentiment_rnn.tracking.results import RunResult, result_of
-from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.results import RecordedRun
+from sentiment_rnn.tracking.store import Store, existing_store
 from stored_runs import last_run
 
 SMALL = (
@@ -54,26 +54,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(trained: Path) -> RunResult:
+def run(trained: Path) -> RecordedRun:
     """That run."""
-    return result_of(store_of(trained), last_run(trained)[1])
+    return RecordedRun(store_of(trained), last_run(trained)[1])
 
 
-def again(one: RunResult) -> RunResult:
+def again(one: RecordedRun) -> RecordedRun:
     """The run as the store has it now."""
-    return result_of(one.store, one.store.client.get_run(one.run_id))
+    return RecordedRun(one.store, one.store.client.get_run(one.run_id))
 
 
-def artifact(one: RunResult, name: str) -> Path:
+def artifact(one: RecordedRun, name: str) -> Path:
     """Where an artifact of a run lies."""
     return Path(one.store.client.get_run(one.run_id).info.artifact_uri.removeprefix("file://"), name)
 
 
 def store_of(folder: Path) -> Store:
     """The store that commands use in `folder`."""
-    return open_store(
-        TrackingConfig(uri=None, directory=str(folder / "runs"), experiment="sentiment_rnn"), create=False
-    )
+    return existing_store(TrackingConfig(uri=None, directory=str(folder / "runs"), experiment="sentiment_rnn"))
 
 
 def plant(path: Path, proof: Path) -> bytes:
@@ -89,7 +87,7 @@ def test_a_payload_runs_where_nothing_stops_it(proof: Path, tmp_path: Path) -> N
     assert proof.exists()  # else the tests below could not fail
 
 
-def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> None:
+def test_a_study_refuses_a_planted_checkpoint(run: RecordedRun, proof: Path) -> None:
     path = checkpoint_of(run)
     before = plant(path, proof)
     try:
@@ -104,7 +102,7 @@ def test_a_study_refuses_a_planted_checkpoint(run: RunResult, proof: Path) -> No
 
 @pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
 def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
-    elsewhere: str, run: RunResult, trained: Path, proof: Path
+    elsewhere: str, run: RecordedRun, trained: Path, proof: Path
 ) -> None:
     torch.save(Payload(proof), trained / "other.ckpt")
     run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(trained / elsewhere))
@@ -117,7 +115,7 @@ def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
     assert not proof.exists()
 
 
-def test_a_link_out_of_the_runs_folder_is_not_followed(run: RunResult, trained: Path, proof: Path) -> None:
+def test_a_link_out_of_the_runs_folder_is_not_followed(run: RecordedRun, trained: Path, proof: Path) -> None:
     path = checkpoint_of(run)
     torch.save(Payload(proof), trained / "outside.ckpt")
     kept = path.rename(path.with_name("kept"))
@@ -132,24 +130,25 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(run: RunResult, trained: 
 
 @pytest.mark.parametrize("identity", ["..", "../..", "../../other", "/etc"])
 def test_an_identity_that_a_tag_names_leads_to_no_other_folder(
-    identity: str, run: RunResult, trained: Path, proof: Path
+    identity: str, run: RecordedRun, trained: Path, proof: Path
 ) -> None:
     for folder in (trained / "runs", trained, trained / "other"):
         folder.mkdir(exist_ok=True)
         torch.save(Payload(proof), folder / "best.ckpt")
-    altered = replace(run, tags={**run.tags, IDENTITY_TAG: identity})
+    altered = again(run)
+    altered.tags[IDENTITY_TAG] = identity
     with pytest.raises(UserError, match=r"leads outside|this checkpoint is gone"):
         restored.load_tested(altered)
     assert not proof.exists()
 
 
-def test_a_moved_store_keeps_its_checkpoints(run: RunResult, tmp_path: Path) -> None:
+def test_a_moved_store_keeps_its_checkpoints(run: RecordedRun, tmp_path: Path) -> None:
     shutil.copytree(run.store.directory / "checkpoints", tmp_path / "checkpoints")
     moved = replace(run.store, directory=tmp_path)
     assert restored.load_tested(replace(run, store=moved)).training is False
 
 
-def test_a_run_without_a_checkpoint_is_one_line(run: RunResult) -> None:
+def test_a_run_without_a_checkpoint_is_one_line(run: RecordedRun) -> None:
     run.store.client.delete_tag(run.run_id, CHECKPOINT_TAG)
     try:
         with pytest.raises(UserError, match="recorded no checkpoint"):
@@ -205,7 +204,7 @@ def test_paths_in_a_checkpoint_are_taken_by_their_file_name_alone(written: str, 
 @pytest.mark.parametrize("part", ["encoder", "pooling"])
 @pytest.mark.parametrize("target", ["planted.Module", "planted:Module", "os.getcwd"])
 def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
-    target: str, part: str, run: RunResult, proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: str, part: str, run: RecordedRun, proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = f"import os; os.mkdir({str(proof)!r}); from torch.nn import Identity as Module"
     (tmp_path / "planted.py").write_text(code)
@@ -224,7 +223,7 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     assert not proof.exists()
 
 
-def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RunResult) -> None:
+def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RecordedRun) -> None:
     path = checkpoint_of(run)
     before = path.read_bytes()
     content = torch.load(path, weights_only=True)
@@ -237,20 +236,20 @@ def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RunResult) -> 
         path.write_bytes(before)
 
 
-def test_a_configuration_that_names_code_is_refused(run: RunResult, proof: Path) -> None:
+def test_a_configuration_that_names_code_is_refused(run: RecordedRun, proof: Path) -> None:
     path = artifact(run, "config.yaml")
     before = path.read_text()
     path.write_text(f"seed: !!python/object/apply:os.mkdir ['{proof}']\n")
     try:
         with pytest.raises(UserError, match=r"its config\.yaml is damaged") as refused:
-            again(run)
+            _ = again(run).config
     finally:
         path.write_text(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
 
 
-def test_planted_predictions_are_refused(run: RunResult, proof: Path) -> None:
+def test_planted_predictions_are_refused(run: RecordedRun, proof: Path) -> None:
     path = artifact(run, "predictions/test.npz")
     before = path.read_bytes()
     np.savez(path, probabilities=np.array([Payload(proof)], dtype=object))

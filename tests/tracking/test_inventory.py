@@ -13,7 +13,7 @@ from mlflow.entities import Metric
 from processes import Ask
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking import inventory, pruning
+from sentiment_rnn.tracking import checkpoints, results
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
@@ -100,13 +100,13 @@ def add_sweep(
 
 def entry(store: Store, run_id: str) -> Entry:
     """The entry of a sweep or a single run."""
-    (found,) = [entry for entry in entries_of(store) if entry.run.info.run_id == run_id]
+    (found,) = [entry for entry in entries_of(store) if entry.run.run_id == run_id]
     return found
 
 
 def superfluous(store: Store) -> dict[str, str]:
     """The identities whose checkpoints would go, and why."""
-    return {folder.name: why for folder, _, why in pruning.superfluous(store)}
+    return {folder.name: why for folder, _, why in checkpoints.superfluous(store)}
 
 
 def test_a_sweep_is_one_entry_with_its_best_run_and_the_size_of_its_checkpoints(store: Store) -> None:
@@ -114,7 +114,7 @@ def test_a_sweep_is_one_entry_with_its_best_run_and_the_size_of_its_checkpoints(
     found = entry(store, parent)
     assert (found.name, found.state, found.done, found.jobs) == ("mine", "finished", 3, 3)
     assert found.best is not None
-    assert (found.best.run.info.run_id, found.best.value) == (runs[1], 0.9)
+    assert (found.best.run.run_id, found.best.value) == (runs[1], 0.9)
     assert found.checkpoints == 3 * 200
     assert len(entries_of(store)) == 1
 
@@ -158,7 +158,7 @@ def test_entries_are_named_by_study_by_the_beginning_of_an_id_or_as_the_latest(s
     entries = entries_of(store)
 
     def ids(sweep: str | None) -> list[str]:
-        return [found.run.info.run_id for found in chosen(entries, sweep)]
+        return [found.run.run_id for found in chosen(entries, sweep)]
 
     assert (ids("first"), ids("latest"), ids(single[:8])) == ([first], [second], [single])
     assert set(ids(None)) == {first, second, single}
@@ -170,11 +170,11 @@ def test_entries_are_named_by_study_by_the_beginning_of_an_id_or_as_the_latest(s
 def test_the_runs_of_a_sweep_that_was_deleted_are_listed_by_themselves(store: Store) -> None:
     parent, runs = add_sweep(store, 0.7)
     store.client.delete_run(parent)
-    assert [([found.run.info.run_id], found.is_sweep) for found in entries_of(store)] == [(runs, False)]
+    assert [([found.run.run_id], found.is_sweep) for found in entries_of(store)] == [(runs, False)]
 
 
 def test_every_run_is_listed_however_many_pages_they_fill(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGE", 2)
+    monkeypatch.setattr(results, "PAGE", 2)
     parent, _ = add_sweep(store, *(0.5,) * 5)
     assert entry(store, parent).done == 5
 
@@ -204,9 +204,9 @@ def test_checkpoints_of_a_run_that_is_trained_now_stay(store: Store) -> None:
     add_run(store, "finished")
     folder = store.checkpoints / "finished"
     with FileLock(folder / "lock"):
-        assert not pruning.remove(folder)
+        assert not checkpoints.remove(folder)
         assert (folder / "last.ckpt").exists()
-    assert pruning.remove(folder)
+    assert checkpoints.remove(folder)
     assert [path.name for path in folder.iterdir()] == ["lock"], "for which a process may come to wait"
 
 

@@ -13,6 +13,8 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking import sweeps
+from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.inventory import chosen, entries_of
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
@@ -24,9 +26,9 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import find_sweep, finished_runs, result_of, results_of
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep, log_comparison
+from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, jobs_of, join_sweep, log_comparison, results_of
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
@@ -65,6 +67,8 @@ def add_run(store: Store, job: list[str], tags: dict[str, str], experiment: str 
     run_id = str(client.create_run(experiment or store.experiment_id, tags=tags).info.run_id)
     client.log_dict(run_id, settings_of(*job), "config.yaml")
     client.log_dict(run_id, job, "overrides.yaml")  # JSON is YAML
+    for override in job:
+        client.log_param(run_id, *override.split("=", 1))
     client.set_terminated(run_id, "FAILED" if DIVERGED_TAG in tags else "FINISHED")
     return run_id
 
@@ -111,14 +115,14 @@ def test_a_label_that_is_given_names_the_encoder_and_that_of_the_file_no_other_e
 
 def test_two_runs_of_one_identity_count_once_and_it_is_the_first_that_finished(store: Store) -> None:
     parent = add_sweep(store, "twice", [["seed=0"], ["seed=1"]])
-    first, second = finished_runs(store, store.client.get_run(parent))
+    first, second = results_of(store, store.client.get_run(parent))
     for number in range(2):
         again = add_run(store, [f"seed={number}"], {IDENTITY_TAG: f"twice {number}", PARENT_TAG: parent})
         broken = store.client.create_run(store.experiment_id, 0, {IDENTITY_TAG: f"twice {number}"}).info.run_id
         for run_id, status in ((broken, "FAILED"), (again, "FINISHED")):
-            store.client.set_terminated(run_id, status, second.info.end_time + 1000)
+            store.client.set_terminated(run_id, status, second.updated + 1000)
     found = results_of(store, store.client.get_run(parent))
-    assert [result.run_id for result in found] == [first.info.run_id, second.info.run_id]
+    assert [result.run_id for result in found] == [first.run_id, second.run_id]
     (entry,) = chosen(entries_of(store), "twice")
     assert (entry.done, entry.jobs) == (2, 2)
     store.client.delete_run(found[0].run_id)
@@ -151,7 +155,7 @@ def test_gradients_are_read_by_steps_back_from_the_end(store: Store) -> None:
     client.log_dict(run_id, settings_of("data=generated"), "config.yaml")
     client.log_dict(run_id, ["data=generated"], "overrides.yaml")
     client.log_text(run_id, "step_back,before,after\n0,1,2\n1,0.5,0.25\n", "gradients.csv")
-    found = result_of(store, client.get_run(run_id))
+    found = RecordedRun(store, client.get_run(run_id))
     assert found.gradients.tolist() == [[0, 1], [1, 0.5], [2, 0.25]]
 
 
@@ -184,6 +188,33 @@ def test_the_latest_sweep_is_the_one_that_was_launched_last_new_or_not(tmp_path:
         sweep.close("FINISHED")
         assert latest() == (name, name)
     assert len(store.client.search_runs([store.experiment_id])) == 2, "one parent a name"
+
+
+def test_the_latest_sweep_is_the_one_that_was_launched_last_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(run_config(f"tracking.directory={tmp_path}").tracking)
+    now, day = int(1000 * time.time()), 24 * 3600 * 1000
+    for name, clock in (("ahead", now + 40 * 365 * day), ("behind", now - 4 * day)):
+        monkeypatch.setattr(sweeps, "get_current_time_millis", lambda clock=clock: clock)
+        OpenSweep(store, name, [("an identity", ["seed=0"])])
+        assert find_sweep(store, "latest").info.run_name == name
+    assert all(entry.updated < time.time() + 1 for entry in entries_of(store))
+
+
+def test_a_sweep_that_is_launched_again_lists_the_identities_that_its_runs_had_on_other_machines(store: Store) -> None:
+    jobs = [("as the launcher knew it", ["seed=0"]), ("another", ["seed=1"])]
+    OpenSweep(store, "elsewhere", jobs)
+    join_sweep(store, description_of(run_config("study=elsewhere"), "as on the node", ["seed=0"]))
+    again = OpenSweep(store, "elsewhere", [("new", ["seed=2"]), *jobs])
+    assert [identity for identity, _ in jobs_of(again.run).values()] == ["new", "as on the node", "another"]
+    store.client.delete_run(again.run_id)
+
+
+def test_an_override_of_several_lines_is_one_override_of_its_job(store: Store) -> None:
+    sweep = OpenSweep(store, "lines", [("an identity", ["data.name='two\nlines'", "seed=0"])])
+    assert jobs_of(sweep.run) == {0: ("an identity", ["data.name='two lines'", "seed=0"])}
+    store.client.delete_run(sweep.run_id)
 
 
 def test_a_sweep_of_an_earlier_version_has_the_runs_whose_parent_it_is(store: Store) -> None:
@@ -248,7 +279,7 @@ def test_the_configuration_of_another_version_is_one_line(store: Store) -> None:
     client.log_dict(run_id, {"seed": 0, "encoder": {"name": "rnn"}}, "config.yaml")
     client.log_dict(run_id, [], "overrides.yaml")
     with pytest.raises(UserError, match=r"config\.yaml is of another version, or damaged") as refused:
-        result_of(store, client.get_run(run_id))
+        RecordedRun(store, client.get_run(run_id)).config  # noqa: B018
     assert "\n" not in str(refused.value)
 
 

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from multiprocessing.queues import Queue
@@ -26,7 +27,7 @@ from proxies import reply, serving
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import _download
-from sentiment_rnn.tracking.store import Store, open_store, storage_fault, store_uri, where_to_look
+from sentiment_rnn.tracking.store import Store, existing_store, open_store, storage_fault, store_uri, where_to_look
 
 
 def tracking(folder: Path, **overrides: object) -> TrackingConfig:
@@ -69,7 +70,7 @@ def test_an_empty_file_counts_as_no_database_and_what_a_kill_left_of_one_is_in_n
     with closing(sqlite3.connect(tmp_path / "mlflow.db.partial")) as opened, opened:
         opened.execute("CREATE TABLE runs (half)")
     with pytest.raises(UserError, match=r"^tracking.directory=.*: no runs there; train first"):
-        open_store(tracking(tmp_path), create=False)
+        existing_store(tracking(tmp_path))
     store = open_store(tracking(tmp_path))
     store.client.create_run(store.experiment_id)
     assert len(store.client.search_runs([store.experiment_id])) == 1
@@ -102,7 +103,7 @@ def test_a_database_of_another_program_is_never_made_anew(tmp_path: Path) -> Non
 def test_an_address_of_sqlite_is_made_whole_as_well_and_not_by_who_only_reads(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/deep/own.db"
     with pytest.raises(UserError, match=r"^tracking.uri=sqlite:.*own.db: no runs there; train first"):
-        open_store(tracking(tmp_path / "runs", uri=uri), create=False)
+        existing_store(tracking(tmp_path / "runs", uri=uri))
     assert list(tmp_path.iterdir()) == []
     assert open_store(tracking(tmp_path / "runs", uri=uri)).experiment_id
 
@@ -142,17 +143,17 @@ def test_a_store_of_an_unknown_kind_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_a_store_that_is_only_read_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"tracking.directory=.*runs: no runs there; train first"):
-        open_store(tracking(tmp_path / "runs"), create=False)
+        existing_store(tracking(tmp_path / "runs"))
     assert list(tmp_path.iterdir()) == []
     open_store(tracking(tmp_path / "runs"))
     with pytest.raises(UserError, match="no experiment other there; train first, or name another"):
-        open_store(tracking(tmp_path / "runs", experiment="other"), create=False)
+        existing_store(tracking(tmp_path / "runs", experiment="other"))
     assert open_store(tracking(tmp_path / "runs")).client.get_experiment_by_name("other") is None
 
 
 def test_a_message_names_the_folder_as_the_command_calls_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^--store=.*runs: no runs there"):
-        open_store(tracking(tmp_path / "runs"), create=False, names=("--store", "--tracking-uri"))
+        existing_store(tracking(tmp_path / "runs"), names=("--store", "--tracking-uri"))
 
 
 def test_a_full_disk_is_named_by_the_folder_that_is_on_it(tmp_path: Path) -> None:
@@ -206,9 +207,11 @@ def test_no_file_that_a_server_names_leaves_the_folder_it_is_fetched_into(name: 
     assert not Path("/evil.txt").exists()
 
 
-@pytest.mark.parametrize("create", [True, False])
-def test_a_deleted_experiment_is_one_line_that_says_how_to_restore_it(tmp_path: Path, create: bool) -> None:
+@pytest.mark.parametrize("opened", [open_store, existing_store])
+def test_a_deleted_experiment_is_one_line_that_says_how_to_restore_it(
+    tmp_path: Path, opened: Callable[[TrackingConfig], Store]
+) -> None:
     store = open_store(tracking(tmp_path / "runs"))
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(UserError, match=f"=here: deleted in MLflow; .*restore --experiment-id {store.experiment_id}$"):
-        open_store(tracking(tmp_path / "runs"), create=create)
+        opened(tracking(tmp_path / "runs"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,14 +19,14 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tasks.job import identity_of, job_of
-from sentiment_rnn.tracking.checkpoints import LAST, CheckpointFiles
+from sentiment_rnn.tracking.checkpoints import LAST, CheckpointFiles, CheckpointFolder
+from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import IDENTITY_TAG, PROTOCOL_VARIABLE, REFUSED_TAG
-from sentiment_rnn.tracking.results import ended_runs
 from sentiment_rnn.tracking.run import DivergedError, PrunedError, TrackedRun
 from sentiment_rnn.tracking.start import start, tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep
+from sentiment_rnn.tracking.sweeps import OpenSweep, ended_runs
 from short_runs import ADDING, config_of
 from stored_runs import rows, runs_in
 
@@ -54,7 +55,7 @@ def config() -> RunConfig:
 
 def finish(store: Store, config: RunConfig, identity: str = "an identity") -> str:
     """Train a run to its end, from its checkpoint or from the first step; its id."""
-    with tracked_run(store, config, identity, ["seed=0"]) as run:
+    with tracked_run(store, description_of(config, identity, ["seed=0"])) as run:
         if not run.finished:
             log_curve(run)
             run.log_metrics({"test/loss": 0.5})
@@ -68,7 +69,7 @@ def break_off(store: Store, config: RunConfig, how: BaseException, sends: bool =
         sends: whether the store gets the points of the checkpoint.
     """
     ids = []
-    with suppress(type(how)), tracked_run(store, config, "an identity", []) as run:
+    with suppress(type(how)), tracked_run(store, description_of(config, "an identity", [])) as run:
         ids.append(run.run_id)
         log_curve(run, 2)
         CheckpointFiles().save_checkpoint({"state_dict": {}, **run.state()}, run.folder / LAST)
@@ -124,10 +125,28 @@ def test_a_run_that_broke_off_resumes_as_the_same_run_and_has_every_point_once(
 def test_a_run_whose_process_was_killed_before_its_first_checkpoint_is_trained_as_the_same_run(
     store: Store, config: RunConfig
 ) -> None:
-    (store.checkpoints / "an identity").mkdir(parents=True)
-    killed = start(store, config, "an identity", [])
+    with CheckpointFolder(store, "an identity") as folder:
+        killed = start(store, folder, description_of(config, "an identity", []))
     assert finish(store, config) == killed.run_id
     assert len(runs(store)) == 1
+
+
+def test_a_signal_while_a_run_is_made_leaves_it_killed_and_it_is_trained_as_the_same_run(
+    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = store.client.create_run
+
+    def interrupted(*arguments: Any, **named: Any) -> None:
+        create(*arguments, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.client, "create_run", interrupted)
+        with pytest.raises(KeyboardInterrupt), tracked_run(store, description_of(config, "an identity", [])):
+            pass
+    (run,) = runs(store)
+    assert run.info.status == "KILLED"
+    assert finish(store, config) == run.info.run_id
 
 
 def test_a_run_that_was_killed_while_its_end_was_recorded_has_no_number_twice(store: Store, config: RunConfig) -> None:
@@ -223,7 +242,7 @@ def test_of_two_runs_of_one_identity_the_first_that_finished_is_returned_and_cou
         store.client.set_terminated(other, status)
     assert finish(store, config) == first
     sweep = OpenSweep(store, "a sweep", [("an identity", ["seed=0"])])
-    assert [run.info.run_id for run in ended_runs(store, sweep.run)] == [first]
+    assert [run.run_id for run in ended_runs(store, sweep.run)] == [first]
 
 
 @pytest.mark.parametrize("how", [PrunedError("after epoch 1"), DivergedError("the loss is nan in batch 2")])
@@ -243,7 +262,10 @@ def test_a_run_without_a_score_is_settled_for_its_sweep_and_resumed_by_another(
 
 def test_a_job_of_no_sweep_is_one_line(store: Store, config: RunConfig) -> None:
     no_sweep = r"^study=single: no sweep of this name in sqlite:"
-    with pytest.raises(UserError, match=no_sweep) as refused, tracked_run(store, config, "an identity", [], True):
+    with (
+        pytest.raises(UserError, match=no_sweep) as refused,
+        tracked_run(store, description_of(config, "an identity", []), True),
+    ):
         pass
     assert "\n" not in str(refused.value)
 
@@ -265,7 +287,7 @@ def test_a_protocol_and_what_a_run_keeps_are_part_of_its_identity_and_how_it_is_
 def test_no_more_values_are_sent_together_than_mlflow_takes_and_one_that_it_refuses_holds_nothing_else_back(
     store: Store, config: RunConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with tracked_run(store, config, "an identity", []) as run:
+    with tracked_run(store, description_of(config, "an identity", [])) as run:
         for step in range(1200):
             run.log_metrics({"loss": step / 2}, step)
         run.log_metrics({"what?!": 1.0, "accuracy": 0.75})
@@ -287,7 +309,7 @@ def test_a_failure_to_report_does_not_take_the_place_of_the_failure(
 
     with monkeypatch.context() as patched:
         patched.setattr(store.client, "set_terminated", full)
-        with pytest.raises(ZeroDivisionError), tracked_run(store, config, "an identity", []):
+        with pytest.raises(ZeroDivisionError), tracked_run(store, description_of(config, "an identity", [])):
             raise ZeroDivisionError
     assert "does not say so (no space left on the disk)" in caplog.text
 
@@ -302,11 +324,11 @@ def quick_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_monitor")
 def test_a_run_that_resumes_goes_on_with_the_steps_of_its_system_metrics(store: Store) -> None:
     config, name = run_config(*ADDING, "tracking.system_metrics=true"), "system/system_memory_usage_megabytes"
-    with suppress(KeyboardInterrupt), tracked_run(store, config, "an identity", []) as run:
+    with suppress(KeyboardInterrupt), tracked_run(store, description_of(config, "an identity", [])) as run:
         wait_for(lambda: len(run.curve(name)[0]) > 2)
         CheckpointFiles().save_checkpoint({"state_dict": {}, **run.state()}, run.folder / LAST)
         raise KeyboardInterrupt
-    with tracked_run(store, config, "an identity", []) as run:
+    with tracked_run(store, description_of(config, "an identity", [])) as run:
         wait_for(lambda: len(run.curve(name)[0]) > 5)
     steps = [point.step for point in store.client.get_metric_history(run.run_id, name)]
     assert steps == [*range(len(steps))]

@@ -15,7 +15,7 @@ from sentiment_rnn.cli.options import FilePath, StoreOptions
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
-    from sentiment_rnn.tracking.results import RunResult
+    from sentiment_rnn.tracking.results import RecordedRun
     from sentiment_rnn.tracking.store import Store
 
 
@@ -46,11 +46,10 @@ def main(
     from sentiment_rnn.report.figures import write_folder
     from sentiment_rnn.report.settings import settings_tables
     from sentiment_rnn.report.tables import markdown, new_console, show
-    from sentiment_rnn.tracking.champions import entrants_of, name_for, register_best
+    from sentiment_rnn.tracking.champions import check_entrants, name_for, register_best
     from sentiment_rnn.tracking.models import check_name
-    from sentiment_rnn.tracking.results import named_sweeps, results_of
     from sentiment_rnn.tracking.store import where_to_look
-    from sentiment_rnn.tracking.sweeps import log_comparison
+    from sentiment_rnn.tracking.sweeps import log_comparison, named_sweeps, results_of
 
     registers = register or replace
     if registers and model is not None:
@@ -64,7 +63,8 @@ def main(
     runs = [run for arm in arms for run in arm.runs]
     check_panels(panels, chain(*(run.metrics for run in runs)))
     model = name_for(model, runs)
-    entrants = entrants_of(store, model, runs) if registers else []
+    if registers:
+        check_entrants(model, runs)
     first, parent = next(iter(parents.items()))
     differing, same = settings_tables(arms)
     tables = tables_of(arms) + [table for table in (differing,) if table.rows]
@@ -81,7 +81,7 @@ def main(
         )
         if registers:
             labels = {run.run_id: arm.label for arm in arms for run in arm.runs}
-            lines += register_best(store, str(model), entrants, labels, fault_of_model, replace)
+            lines += register_best(store, str(model), runs, labels, fault_of_model, replace)
         else:
             how = "--register" if model else "--register --model NAME"
             lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
@@ -102,7 +102,7 @@ def main(
         raise refused
 
 
-def check_task(study: str, runs: "Sequence[RunResult]") -> None:
+def check_task(study: str, runs: "Sequence[RecordedRun]") -> None:
     """Raise `UserError` for a sweep of a task that classifies no reviews: it has no predictions to compare."""
     others = sorted({run.config.task.name for run in runs if "test/accuracy" not in run.metrics})
     if others:

@@ -37,10 +37,10 @@ class StoreOptions:
             of_experiment: whether it has to have the experiment; a run and a registered model are found without.
         """
         from sentiment_rnn.config.tracking import TrackingConfig
-        from sentiment_rnn.tracking.store import open_store
+        from sentiment_rnn.tracking.store import existing_store
 
         config = TrackingConfig(uri=self.tracking_uri, directory=self.store, experiment=self.experiment)
-        return open_store(config, create=False, names=("--store", "--tracking-uri"), of_experiment=of_experiment)
+        return existing_store(config, names=("--store", "--tracking-uri"), of_experiment=of_experiment)
 
 
 def call_with(words: Sequence[str], command: str, module: ModuleType) -> None:

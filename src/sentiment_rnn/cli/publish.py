@@ -25,30 +25,31 @@ def main(sweep: str, /, *, to: str, register: str | None = None, options: StoreO
     from tqdm import tqdm
 
     from sentiment_rnn.config.tracking import TrackingConfig
-    from sentiment_rnn.tracking.champions import check_same_data, register_best
+    from sentiment_rnn.tracking.champions import check_entrants, register_best
     from sentiment_rnn.tracking.models import check_name
     from sentiment_rnn.tracking.publish import publish
-    from sentiment_rnn.tracking.results import find_sweep, finished_runs
+    from sentiment_rnn.tracking.results import RecordedRun
     from sentiment_rnn.tracking.store import open_store, where_to_look
+    from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
     if register:
         check_name(register)
     source = options.open()
     parent = find_sweep(source, sweep)
-    runs = finished_runs(source, parent)
+    runs = results_of(source, parent)
     if register:
-        check_same_data(runs)
+        check_entrants(register, runs)
     tracking = TrackingConfig(to, options.store, options.experiment, system_metrics=False)
     target = open_store(tracking, names=("--store", "--to"))
     done = []
-    for found in tqdm(publish(source, parent, runs, target), "Publishing", len(runs), unit=" runs", disable=None):
-        done.append(found)
-        tqdm.write("\n".join(lines_of(found)))
-    sent = sum(found.sent for found in done)
+    for published in tqdm(publish(source, parent, runs, target), "Publishing", len(runs), unit=" runs", disable=None):
+        done.append(published)
+        tqdm.write("\n".join(lines_of(published)))
+    sent = sum(published.sent for published in done)
     print(f"{sent} of {len(runs)} runs sent, {len(runs) - sent} were there; {where_to_look(target)}")
     if register:
-        copies = [target.client.get_run(found.run_id) for found in done]
-        names = {found.run_id: found.name for found in done}
+        copies = [RecordedRun(target, target.client.get_run(published.run_id)) for published in done]
+        names = {published.run_id: published.name for published in done}
         for line in register_best(target, register, copies, names, lambda *_: ""):
             print(line)
 

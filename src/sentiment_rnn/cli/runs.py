@@ -48,12 +48,12 @@ def row(entry: "Entry") -> tuple[str, ...]:
     """The cells of one entry, in the order of `COLUMNS`."""
     best = entry.best
     return (
-        entry.name if entry.is_sweep else str(entry.run.info.run_name),
-        entry.run.info.run_id[:SHORTEST_ID],
+        entry.name if entry.is_sweep else entry.run.name,
+        entry.run.run_id[:SHORTEST_ID],
         entry.state,
         f"{entry.done} of {entry.jobs}",
         score(best) if best else "",
-        best.run.data.tags.get(ENCODER_TAG, "") if best else "",
+        best.run.tags.get(ENCODER_TAG, "") if best else "",
         age(time.time() - entry.updated),
         decimal(entry.checkpoints),
     )
@@ -75,17 +75,17 @@ def described(entry: "Entry") -> dict[str, Any]:
     """One entry in plain types; sizes in bytes, times in UTC."""
     best = entry.best
     return {
-        "id": entry.run.info.run_id,
+        "id": entry.run.run_id,
         "name": entry.name,
         "kind": "sweep" if entry.is_sweep else "run",
         "state": entry.state,
         "done": entry.done,
         "jobs": entry.jobs,
         "best": best and {
-            "run": best.run.info.run_id, "encoder": best.run.data.tags.get(ENCODER_TAG), "metric": best.metric,
+            "run": best.run.run_id, "encoder": best.run.tags.get(ENCODER_TAG), "metric": best.metric,
             "value": best.value,
         },
-        "started": _moment(entry.run.info.start_time / 1000),
+        "started": _moment(entry.run.run.info.start_time / 1000),
         "updated": _moment(entry.updated),
         "checkpoint_bytes": entry.checkpoints,
     }  # fmt: skip

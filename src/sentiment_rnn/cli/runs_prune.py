@@ -20,16 +20,16 @@ def main(*, yes: bool = False, options: StoreOptions = StoreOptions()) -> None:
     Args:
         yes: delete; without it nothing changes
     """
-    from sentiment_rnn.tracking.pruning import remove, superfluous
+    from sentiment_rnn.tracking.checkpoints import remove, superfluous
 
-    found = list(superfluous(options.open()))
-    if not found:
+    folders = list(superfluous(options.open()))
+    if not folders:
         print("nothing to delete")
         return
-    rows = [(folder.name, why, decimal(size)) for folder, size, why in found]
+    rows = [(folder.name, why, decimal(size)) for folder, size, why in folders]
     show(new_console(), Table("Checkpoints that no run resumes from", COLUMNS, rows))
     if not yes:
-        print(f"nothing is deleted yet; --yes deletes {decimal(sum(size for _, size, _ in found))}")
+        print(f"nothing is deleted yet; --yes deletes {decimal(sum(size for _, size, _ in folders))}")
         return
-    removed = [size for folder, size, _ in found if remove(folder)]
+    removed = [size for folder, size, _ in folders if remove(folder)]
     print(f"deleted {decimal(sum(removed))} of {len(removed)} runs")

@@ -36,7 +36,7 @@ def main() -> None:
     for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
         check_choice(argument)
     if DRY_RUN in sys.argv:
-        sys.argv[1:] = [*(word for word in sys.argv[1:] if word != DRY_RUN), "hydra.callbacks.sweep.dry_run=true"]
+        sys.argv[sys.argv.index(DRY_RUN)] = "hydra.callbacks.sweep.dry_run=true"
     sys.argv[1:] = flags_first([as_hydra_reads_it(argument) for argument in sys.argv[1:]])
     interrupted = False
     with Interruption():  # of a signal before the first run, between two, or after the last
@@ -77,7 +77,7 @@ def job(config: DictConfig) -> float | None:
     from sentiment_rnn import runtime
     from sentiment_rnn.engine.train import train
     from sentiment_rnn.tracking.run import DivergedError
-    from sentiment_rnn.tracking.sweeps import TOLD
+    from sentiment_rnn.tracking.sweeps import SET_BY_SWEEP
 
     runtime.end_with_launcher()
     quiet_libraries()
@@ -88,7 +88,9 @@ def job(config: DictConfig) -> float | None:
     try:
         run = checked(config)
         overrides = [
-            override for override in hydra_config.overrides.task if single or override.partition("=")[0] not in TOLD
+            override
+            for override in hydra_config.overrides.task
+            if single or override.partition("=")[0] not in SET_BY_SWEEP
         ]
         return train(run, overrides, in_sweep=not single)
     except UserError as error:

@@ -111,11 +111,12 @@ def open_model(options: ModelOptions, run: str | None = None, model: str | None 
 def introduced(model: TrainedModel) -> str:
     """One line on a registered model: its encoder, what it was trained on, and how good it was on validation."""
     from sentiment_rnn.cli.printing import shortened
-    from sentiment_rnn.tracking.results import run_or_none, score_of
+    from sentiment_rnn.tracking.results import run_or_none
 
     package = model.predictor.package
     run = run_or_none(model.store, model.run) if model.store else None
-    facts = [package.name, package.reading.data and f"trained on data={package.reading.data}", run and score_of(run)]
+    data = package.reading.data
+    facts = [package.name, f"trained on data={data}" if data else "", run.score if run else ""]
     return shortened(f"{model.registered}: {', '.join(filter(None, facts))}", 200)
 
 
@@ -128,26 +129,25 @@ def make_missing_model(store: "Store", run_id: str) -> None:
     """
     from sentiment_rnn.tracking.models import PACKAGE, log_model, model_of
     from sentiment_rnn.tracking.names import TEMPERATURE, TRIAL_TAG
-    from sentiment_rnn.tracking.results import is_finished, result_of, run_or_none
+    from sentiment_rnn.tracking.results import run_or_none
     from sentiment_rnn.tracking.store_errors import store_errors
 
     run = run_or_none(store, run_id)
-    if run is None or not is_finished(run) or model_of(run):
+    if run is None or not run.finished or model_of(run.run):
         return
-    if TEMPERATURE not in run.data.metrics or TRIAL_TAG in run.data.tags:
+    if TEMPERATURE not in run.metrics or TRIAL_TAG in run.tags:
         return
     from sentiment_rnn.tasks.artifacts import pack, write_whole_package  # seconds, which only such a run costs
     from sentiment_rnn.tasks.restored import data_of, load_tested, start_of
 
-    result = result_of(store, run)
-    data = data_of(result)
-    if not result.data_digest or not data.corpus.digest.startswith(result.data_digest):
+    data = data_of(run)
+    if not run.data_digest or not data.corpus.digest.startswith(run.data_digest):
         raise UserError(  # their vocabulary would give the words other ids than the weights know
             f"run={run_id}: the reviews are not those that it read, so no model can be made of it; "
             "delete the run in MLflow and train it again"
         )
-    package = pack(load_tested(result), data, result.config.precision, run_id, result.label, start_of(result))
+    package = pack(load_tested(run), data, run.config.precision, run_id, run.label, start_of(run))
     with tempfile.TemporaryDirectory() as folder:
-        write_whole_package(package, result.metrics[TEMPERATURE], data, Path(folder, PACKAGE))
+        write_whole_package(package, run.metrics[TEMPERATURE], data, Path(folder, PACKAGE))
         with store_errors(store.uri, store.experiment, "EDIT"):
-            log_model(store, run, Path(folder, PACKAGE), result.config.tags)
+            log_model(store, run.run, Path(folder, PACKAGE), run.config.tags)

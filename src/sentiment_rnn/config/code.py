@@ -24,7 +24,7 @@ from sentiment_rnn.config.components import LIBRARIES
 from sentiment_rnn.config.folders import PACKAGE
 from sentiment_rnn.config.source_digest import source_digest
 
-ENGINE = ("engine/machine.py", "engine/resume.py", "engine/stopping.py", "engine/train.py")
+ENGINE = ("engine/callbacks.py", "engine/machine.py", "engine/resume.py", "engine/train.py")
 """What trains, whatever the task: files, or folders, of this package."""
 ALWAYS = ("model", "data", *ENGINE, "runtime.py", "environment.py")
 """Files and folders of this package that count for every run, but for what is in the folders of `CHOSEN`."""

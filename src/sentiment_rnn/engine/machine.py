@@ -1,4 +1,4 @@
-"""Meaning of `auto` on this machine, and what the machine lacks."""
+"""This machine: the processes, threads and devices of a run, the meaning of `auto`, and what is lacking."""
 
 import atexit
 import contextlib
@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import lightning.pytorch as pl
 import torch
 from filelock import FileLock, Timeout
+from lightning.fabric import Fabric
 from lightning.pytorch.strategies import StrategyRegistry
 from torch import nn
 
@@ -29,6 +31,29 @@ OWN_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay"}
 """Arguments of an optimizer that have a key of their own."""
 
 Config = TypeVar("Config", bound=RunConfig)
+
+
+def set_up(config: Config) -> tuple[Config, Fabric]:
+    """Set this process up for a run: its threads and its random state.
+
+    Returns:
+        The configuration with accelerator and precision as this machine has them, and the processes of the run, once
+        all are there. Lightning starts those that no scheduler and no `torchrun` has started, with this command.
+
+    Raises:
+        UserError: the GPU that was asked for is not there.
+    """
+    check_device(config)
+    config = resolved(config)
+    trainer = config.trainer
+    processes = Fabric(accelerator=trainer.accelerator, devices=trainer.devices, num_nodes=trainer.nodes)
+    processes.launch()
+    runtime.prepare(threads_of(trainer))
+    torch.backends.cudnn.allow_tf32 = config.precision != "float32"  # TF32 has 10 bits of mantissa, float32 23
+    if (trainer.jobs_at_once or 1) > 1:
+        trainer.progress_bar = False  # bars of several jobs would overwrite each other
+    pl.seed_everything(config.seed, verbose=False)
+    return config, processes
 
 
 def resolved(config: Config) -> Config:
@@ -68,10 +93,10 @@ def own_gpu() -> int:
 
 def check_device(config: RunConfig) -> None:
     """Raise `UserError` for a GPU that is not there, or more of them than there are."""
-    given = config.trainer
-    if runtime.on_gpu(given.accelerator) and given.devices > (count := len(runtime.visible_gpus())):
-        raise UserError(f"trainer.devices={given.devices}: expected at most {count}, the GPUs that torch sees here")
-    if given.accelerator == "gpu" and not runtime.on_gpu("gpu"):
+    trainer = config.trainer
+    if runtime.on_gpu(trainer.accelerator) and trainer.devices > (count := len(runtime.visible_gpus())):
+        raise UserError(f"trainer.devices={trainer.devices}: expected at most {count}, the GPUs that torch sees here")
+    if trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError(
             f"trainer.accelerator=gpu: torch {torch.__version__} sees no CUDA device here; choose trainer=cpu or "
             "trainer=auto, or install a torch that fits the driver"
@@ -82,11 +107,11 @@ def check_parts(config: RunConfig) -> None:
     """Raise `UserError` for a strategy that is unknown or shards weights, a class that cannot be imported or is of
     another kind, an encoder that refuses its arguments, or a pooling that does not fit."""
     strategies = ("auto", *StrategyRegistry.available_strategies())
-    given = f"trainer.strategy={config.trainer.strategy}"
+    strategy = f"trainer.strategy={config.trainer.strategy}"
     if config.trainer.strategy not in strategies:
-        raise UserError(f"{given}: no strategy of Lightning; expected auto, ddp or another of its documentation")
+        raise UserError(f"{strategy}: no strategy of Lightning; expected auto, ddp or another of its documentation")
     if config.trainer.strategy.startswith(("fsdp", "deepspeed")):
-        raise UserError(f"{given}: shards the weights, and gradients would be clipped by shard; give auto or ddp")
+        raise UserError(f"{strategy}: shards the weights, and gradients would be clipped by shard; give auto or ddp")
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
         kind = module_class(pooling._target_, "pooling._target_")
@@ -108,13 +133,13 @@ def check_parts(config: RunConfig) -> None:
 
 def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:
     """Refuse a class that is no encoder, or whose model no file could hold."""
-    given = f"encoder._target_={encoder._target_}"
+    target = f"encoder._target_={encoder._target_}"
     if encoder._target_.replace(":", ".").rpartition(".")[0] not in sys.modules:
-        raise UserError(f"{given}: a class within another; expected one at the top of a module")
+        raise UserError(f"{target}: a class within another; expected one at the top of a module")
     built = _built(encoder.settings, input_size)
     if not hasattr(built, "output_size"):
         raise UserError(
-            f"{given}: no encoder, since it has no output_size; expected a "
+            f"{target}: no encoder, since it has no output_size; expected a "
             "module from [B, T, E] and lengths [B] to states [B, T, output_size]"
         )
     if _unsaved(built):
@@ -122,7 +147,7 @@ def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:
             twins = [_unsaved(build_module(encoder.settings, input_size)) for _ in range(2)]
         if not all(map(torch.equal, *twins)):
             raise UserError(
-                f"{given}: it draws numbers that its state_dict lacks, so a saved model could not be restored; make "
+                f"{target}: it draws numbers that its state_dict lacks, so a saved model could not be restored; make "
                 "them parameters or persistent buffers"
             )
 
@@ -160,13 +185,13 @@ def _check_optimizer(config: OptimizerConfig) -> None:
     known = [name for name in arguments_of(target) if name not in ("self", "params")]
     # torch itself checks no value of a group, and no name.
     for key in ("options", "embedding_options", "encoder_options"):
-        given = getattr(config, key)
+        arguments = getattr(config, key)
         groups = [{"params": [torch.nn.Parameter(torch.zeros(size))]} for size in ((1, 1), (1,), (1, 1))]
         try:
-            target(groups, **{"lr": config.learning_rate, **config.options, **given})
+            target(groups, **{"lr": config.learning_rate, **config.options, **arguments})
         except (TypeError, ValueError, RuntimeError) as error:
-            if unknown := [name for name in given if name not in known]:
+            if unknown := [name for name in arguments if name not in known]:
                 path = f"optimizer.{key}.{unknown[0]}"
                 others = [name for name in known if key != "options" or name not in OWN_OPTIONS]
                 raise UserError(f"{unknown_key(path, others)} (~{path} leaves it out where a file gives it)") from error
-            raise UserError(f"optimizer.{key}={given}: {' '.join(str(error).split())}") from error
+            raise UserError(f"optimizer.{key}={arguments}: {' '.join(str(error).split())}") from error

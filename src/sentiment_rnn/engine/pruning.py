@@ -31,18 +31,18 @@ PRUNERS = {"median": MedianPruner, "halving": SuccessiveHalvingPruner, None: Nop
 """Pruners by name: they decide whether a trial goes on."""
 
 
-def pruning_of(run: TrackedRun, trial: int, objective: Objective) -> "Pruning | None":
-    """The callback for a trial of a search; None where the search does not prune, or lies in a folder that this machine
+def pruning_of(run: TrackedRun, trial: int, objective: Objective) -> "list[Pruning]":
+    """The callback for a trial of a search; none where the search does not prune, or lies in a folder that this machine
     does not see."""
     search = run.sweep.data.tags.get(SEARCH_TAG, "") if run.sweep else ""
     path = study_file(run.store, search)
     if not path.exists():
         log.info("%s: not seen on this machine; this trial is not pruned", path)
-        return None
+        return []
     study = load_study(path)
     if isinstance(study.pruner, NopPruner):
-        return None
-    return Pruning(study, trial, objective.metric)
+        return []
+    return [Pruning(study, trial, objective.metric)]
 
 
 class Pruning(pl.Callback):
@@ -84,7 +84,7 @@ class Pruning(pl.Callback):
             self.pruned = f"after epoch {epoch} of {trainer.max_epochs}"
             trainer.should_stop = True
 
-    def check(self) -> None:
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Raise `PrunedError` where it was pruned."""
         if self.pruned:
             raise PrunedError(self.pruned)

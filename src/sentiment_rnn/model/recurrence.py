@@ -29,7 +29,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
-from sentiment_rnn.whole_files import whole
+from sentiment_rnn.whole_files import replacement_of
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -247,7 +247,7 @@ def compiled() -> Path:
     with FileLock(target.with_suffix(".lock")):  # jobs that start together wait for the one that compiles
         if not target.exists():
             log.info("compiling the recurrence for this processor (once, some ten seconds)")
-            with whole(target) as made, tempfile.TemporaryDirectory() as folder:
+            with replacement_of(target) as made, tempfile.TemporaryDirectory() as folder:
                 for step in commands(made, Path(folder, "recurrence.o")):
                     subprocess.run(step, check=True, capture_output=True, text=True)
     return target

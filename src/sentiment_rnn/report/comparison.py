@@ -15,7 +15,7 @@ from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
 from sentiment_rnn.report.statistics import Spread, accuracy_difference, binned, logarithmic_bins, spread
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS, CODE_TAG
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 
 REVIEWS = "test_reviews"
 """Column of `results.csv`: a digest of the test reviews that a run was scored on."""
@@ -27,7 +27,7 @@ class Arm:
 
     name: str
     """The encoder's name, and what else was varied."""
-    runs: list[RunResult] = field(repr=False)
+    runs: list[RecordedRun] = field(repr=False)
     label: str
     """The same with the encoder's label, for tables and figures."""
 
@@ -68,13 +68,13 @@ class Arm:
         return [float(correct.mean()) for correct in found if len(correct)]
 
 
-def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[str]]:
+def joined(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Arm], list[str]]:
     """The arms of several sweeps, by their names, and a line on each sweep with runs that are left out.
 
     Runs of one configuration and code are one arm, whatever their sweep. A seed in two sweeps counts once, with the
     first sweep's run.
     """
-    kept: dict[tuple[str, int], RunResult] = {}
+    kept: dict[tuple[str, int], RecordedRun] = {}
     sweep_of: dict[str, str] = {}
     lines = []
     coded = all(CODE_TAG in run.tags for runs in sweeps.values() for run in runs)  # else one is of an earlier version
@@ -90,7 +90,7 @@ def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[s
     one_each = all(len({run.overrides.get("experiment") for run in runs}) == 1 for runs in sweeps.values())
     arms = []
     for arm in arms_of(list(kept.values()), ("study", "experiment") if one_each else ("study",)):
-        parts: dict[frozenset[str], list[RunResult]] = {}
+        parts: dict[frozenset[str], list[RecordedRun]] = {}
         for sweep in sweeps:
             if runs := [run for run in arm.runs if sweep_of[run.run_id] == sweep]:
                 parts.setdefault(frozenset(_configuration(run, coded) for run in runs), []).extend(runs)
@@ -100,7 +100,7 @@ def joined(sweeps: Mapping[str, Sequence[RunResult]]) -> tuple[list[Arm], list[s
     return _in_order(arms), lines
 
 
-def _configuration(run: RunResult, coded: bool) -> str:
+def _configuration(run: RecordedRun, coded: bool) -> str:
     """Equal for runs that differ in their seed alone, read the same reviews, and were scored on the same ones; and, if
     `coded`, have one code.
 
@@ -112,7 +112,7 @@ def _configuration(run: RunResult, coded: bool) -> str:
     return f"{anyone.identity(run.data_digest, run.tags[CODE_TAG] if coded else '')} {_digest(run.predictions)}"
 
 
-def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[Arm]:
+def arms_of(runs: Sequence[RecordedRun], left_out: tuple[str, ...] = ()) -> list[Arm]:
     """Runs grouped by what was compared: the encoder, and whatever else the sweep varied but the seed. The best on
     validation first.
 
@@ -125,7 +125,7 @@ def arms_of(runs: Sequence[RunResult], left_out: tuple[str, ...] = ()) -> list[A
     choices: dict[str, set[str]] = {}
     for run in runs:
         choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
-    groups: dict[tuple[str, ...], list[RunResult]] = {}
+    groups: dict[tuple[str, ...], list[RecordedRun]] = {}
     for run in runs:
         settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
         # Two files with one name in them are two encoders all the same.
@@ -164,7 +164,7 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     return {key: next((ending for ending in endings(key) if taken[ending] == 1), key) for key in keys}
 
 
-def _is_varied(runs: Sequence[RunResult], key: str) -> bool:
+def _is_varied(runs: Sequence[RecordedRun], key: str) -> bool:
     """Whether a key has several values among the runs that have a use for it, whether they were given or are
     defaults."""
     if len({run.overrides.get(key) for run in runs}) == 1:  # what a draw then made of it is no choice of the sweep
@@ -179,14 +179,14 @@ def _is_varied(runs: Sequence[RunResult], key: str) -> bool:
     return len(values) > 1
 
 
-def _is_used(run: RunResult, key: str) -> bool:
+def _is_used(run: RecordedRun, key: str) -> bool:
     """Whether an override reached the run: an encoder leaves keys that it has no use for unset (`encoder.layers` of a
     bag of words)."""
     given = run.overrides.get(key)
     return given is not None and (_configured(run, key) is not None or given == "null")
 
 
-def _configured(run: RunResult, key: str) -> object:
+def _configured(run: RecordedRun, key: str) -> object:
     """The value of a key in the run's configuration, or the override where the configuration has none (a group)."""
     value: object = run.config
     for part in key.split("."):

@@ -6,7 +6,7 @@ from typing import Any
 from sentiment_rnn.report.comparison import Arm
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import CODE_TAG
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 
 NOT_COMPARED = (
     *("study", "seed", "tracking", "encoder.label", "encoder.color", "data.directory", "trainer.threads"),
@@ -45,7 +45,7 @@ def _settings_of(arm: Arm) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _values(arm: Arm, value: Callable[[RunResult], str]) -> str:
+def _values(arm: Arm, value: Callable[[RecordedRun], str]) -> str:
     return ", ".join(dict.fromkeys(map(value, arm.runs)))
 
 

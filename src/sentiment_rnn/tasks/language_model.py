@@ -47,8 +47,8 @@ class LanguageModelJob(TextJob):
         model = build_model(self.config, len(self.data.corpus.tokenizer))
         tokens = torch.tensor([[UNKNOWN_ID] * 3, [UNKNOWN_ID] * 2 + [PADDING_ID]])
         with torch.no_grad(), suppress(RuntimeError):  # of one that a GPU alone can read
-            one, other = copy.deepcopy(model.backbone).eval()(tokens, torch.tensor([3, 3]))[:, :2]
-            if not torch.allclose(one, other):
+            before, after = copy.deepcopy(model.backbone).eval()(tokens, torch.tensor([3, 3]))[:, :2]
+            if not torch.allclose(before, after):
                 raise UserError(
                     f"encoder={self.config.encoder.name}: a state changes with the tokens behind it, so a language "
                     "model would see the word that it is asked for; expected one that reads from the left alone"

@@ -19,8 +19,9 @@ from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, fingerprints
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
 from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.results import find_sweeps, finished_runs, named_run
-from sentiment_rnn.tracking.store import open_store, store_uri
+from sentiment_rnn.tracking.results import run_or_none
+from sentiment_rnn.tracking.store import existing_store, store_uri
+from sentiment_rnn.tracking.sweeps import find_sweeps, results_of
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -47,27 +48,27 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
         return None
     folder, tracking = Path(place).expanduser(), tuple(asdict(config.tracking).items())
     is_folder = names_folder(place) or (folder / ABOUT).is_file()
-    found = _in_folder(folder) if is_folder else _in_store(place, tracking)
-    found = found or _in_store(_run_of_sweep(place, config, config.tracking), tracking)
-    assert found  # the run of a sweep is there
-    if digest not in (None, found.digest):
+    start = _in_folder(folder) if is_folder else _in_store(place, tracking)
+    start = start or _in_store(_run_of_sweep(place, config, config.tracking), tracking)
+    assert start  # the run of a sweep is there
+    if digest not in (None, start.digest):
         raise UserError(
-            f"pretrained={place}: it is another model by now; its digest is {found.digest}, and "
+            f"pretrained={place}: it is another model by now; its digest is {start.digest}, and "
             f"pretrained_digest={digest} was asked for; give the model with that digest, or train again without it"
         )
     ours = _decisive(config.encoder.settings, asdict(config.embedding), config.data.tokenizer)
-    theirs = _decisive(found.settings["encoder"], found.settings["embedding"], found.tokenizer.name)
+    theirs = _decisive(start.settings["encoder"], start.settings["embedding"], start.tokenizer.name)
     for key in dict.fromkeys([*ours, *theirs]):
-        given, expected = as_given(ours.get(key)), as_given(theirs.get(key))
-        if given != expected:
-            names = config.encoder.name, found.settings["encoder"]["name"]
+        value, expected = as_given(ours.get(key)), as_given(theirs.get(key))
+        if value != expected:
+            names = config.encoder.name, start.settings["encoder"]["name"]
             if key == "encoder._target_" and names[0] != names[1]:
-                key, (given, expected) = "encoder", names
-            raise UserError(f"{key}={given}: pretrained={place} was trained with {expected}; give {key}={expected}")
-    config.pretrained_digest = found.digest
-    if found.run and not is_folder:
-        config.pretrained = found.run
-    return found
+                key, (value, expected) = "encoder", names
+            raise UserError(f"{key}={value}: pretrained={place} was trained with {expected}; give {key}={expected}")
+    config.pretrained_digest = start.digest
+    if start.run and not is_folder:
+        config.pretrained = start.run
+    return start
 
 
 def start_from(found: TrainedBackbone, model: SentimentClassifier) -> None:
@@ -106,10 +107,10 @@ def _in_folder(folder: Path) -> TrainedBackbone:
 @functools.lru_cache(maxsize=2)  # the jobs of a sweep start from one, which a sweep may have trained
 def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbone | None:
     """The model of a run, or a registered one; None where there is neither."""
-    store = open_store(TrackingConfig(**dict(tracking)), create=False, of_experiment=False)
+    store = existing_store(TrackingConfig(**dict(tracking)), of_experiment=False)
     with tempfile.TemporaryDirectory() as temporary:
-        if (run := named_run(store, name)) and SWEEP_TAG not in run.data.tags:
-            return read_backbone(fetch_run_model(store, run.info.run_id, Path(temporary)) / DATA)
+        if (run := run_or_none(store, name)) and SWEEP_TAG not in run.tags:
+            return read_backbone(fetch_run_model(store, run.run_id, Path(temporary)) / DATA)
         if is_registered(store, name):
             return read_backbone(fetch_model(store, name, Path(temporary)) / DATA)
     return None
@@ -119,26 +120,26 @@ def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> 
     """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one with this
     encoder. Of sweeps of one name the latest that has this encoder counts."""
     try:
-        anywhere = open_store(tracking, create=False, of_experiment=False)
-        run = named_run(anywhere, name)
-        sweeps = [run] if run else find_sweeps(open_store(tracking, create=False), name, finished=True)
+        anywhere = existing_store(tracking, of_experiment=False)
+        run = run_or_none(anywhere, name)
+        sweeps = [run.run] if run else find_sweeps(existing_store(tracking), name, finished=True)
     except UserError as error:
         raise UserError(
             f"pretrained={name}: no such run, registered model, folder or finished sweep in {store_uri(tracking)}; "
             "expected the id of a run of task=language_model, say, which sentiment-rnn runs --json shows"
         ) from error
     fitting = (
-        [run for run in finished_runs(anywhere, sweep) if run.data.tags.get(ENCODER_TAG) == config.encoder.name]
+        [run for run in results_of(anywhere, sweep) if run.tags.get(ENCODER_TAG) == config.encoder.name]
         for sweep in sweeps
     )
-    of_encoder: list[Any] = next(filter(None, fitting), [])
-    of_seed = [run for run in of_encoder if run.data.params.get("seed") == str(config.seed)]
-    found = of_seed or of_encoder
-    if len(found) != 1:
+    of_encoder = next(filter(None, fitting), [])
+    of_seed = [run for run in of_encoder if run.seed == config.seed]
+    candidates = of_seed or of_encoder
+    if len(candidates) != 1:
         having = f"{len(of_seed)} have" if of_seed else "none has"
         raise UserError(
             f"pretrained={name}: of its {len(of_encoder)} runs with encoder={config.encoder.name} {having} "
             f"seed={config.seed}; expected one of this seed, or one run alone, from which this run can start; give "
             "the id of one"
         )
-    return str(found[0].info.run_id)
+    return candidates[0].run_id

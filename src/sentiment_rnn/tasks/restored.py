@@ -13,13 +13,13 @@ from sentiment_rnn.model.components import check_target
 from sentiment_rnn.tasks.pretrained import settle_pretrained
 from sentiment_rnn.tasks.reviews import build_model
 from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.tracking.results import RecordedRun
 
 OUR_SOURCES = ("sentiment_rnn.data.sources.",)
 """Modules that a run may name as its source without anybody having imported it."""
 
 
-def data_of(result: RunResult) -> ReviewData:
+def data_of(result: RecordedRun) -> ReviewData:
     """The reviews that a run read; raises `UserError` where they are gone, or their source is not to be trusted."""
     _check_source(result.config.data._target_)
     check_splitter(result.config.data.tokenizer)
@@ -27,13 +27,13 @@ def data_of(result: RunResult) -> ReviewData:
     return ReviewData(result.config.data, result.seed, start.tokenizer if start else None)
 
 
-def start_of(result: RunResult) -> TrainedBackbone | None:
+def start_of(result: RecordedRun) -> TrainedBackbone | None:
     """What a run started from, in the store in which the run was found; None where its weights were drawn."""
     place = {"uri": result.store.uri, "directory": str(result.store.directory)}
     return settle_pretrained(replace(result.config, tracking=replace(result.config.tracking, **place)))
 
 
-def load_tested(result: RunResult) -> SentimentClassifier:
+def load_tested(result: RecordedRun) -> SentimentClassifier:
     """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
     path = checkpoint_of(result)
     weights = load_checkpoint(path)["state_dict"]
@@ -56,6 +56,6 @@ def build_untrained(config: ReviewConfig, vocabulary_size: int) -> SentimentClas
 
 def _check_source(target: str) -> None:
     """Refuse what a run names as its source of reviews, unless it is one and `named_by_file` takes it."""
-    found = named_by_file("data", target, OUR_SOURCES)
-    if not isinstance(found, type) or not all(hasattr(found, method) for method in ("fingerprint", "read")):
+    source = named_by_file("data", target, OUR_SOURCES)
+    if not isinstance(source, type) or not all(hasattr(source, method) for method in ("fingerprint", "read")):
         raise UserError(f"data._target_={target}: no source of reviews; expected a class with `fingerprint` and `read`")

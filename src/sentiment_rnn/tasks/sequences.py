@@ -22,8 +22,8 @@ class SequenceJob:
     def __init__(self, config: SequenceConfig) -> None:
         task = f"task={config.task.name}"
         for key in ("devices", "nodes"):
-            if (given := getattr(config.trainer, key)) > 1:
-                raise UserError(f"trainer.{key}={given}: {task} trains on one device; leave it out")
+            if (value := getattr(config.trainer, key)) > 1:
+                raise UserError(f"trainer.{key}={value}: {task} trains on one device; leave it out")
         if config.encoder.bidirectional:
             raise UserError(f"encoder.bidirectional=true: {task} reads from the left alone; leave it out")
         self.config = config

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
@@ -11,14 +10,7 @@ from sentiment_rnn.locks import FileLock
 from sentiment_rnn.tracking.inventory import best_of
 from sentiment_rnn.tracking.models import register, take_back
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
-from sentiment_rnn.tracking.results import (
-    RunResult,
-    accuracy_of,
-    data_digest_of,
-    run_or_none,
-    score_of,
-    validation_texts_of,
-)
+from sentiment_rnn.tracking.results import RecordedRun, run_or_none
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import found_or_none, short_reason
 
@@ -31,29 +23,29 @@ class Contest:
     """The best run of a sweep for one alias, and the run to which the alias points now."""
 
     alias: str
-    run: Run
+    run: RecordedRun
     version: str = ""
     """The version that has the alias now; empty where none has."""
-    holder: Run | None = None
+    holder: RecordedRun | None = None
     """The run that this version is of; None where it is gone, or never was."""
 
     @property
     def is_settled(self) -> bool:
         """Whether the alias points to this run already."""
-        return self.holder is not None and self.holder.info.run_id == self.run.info.run_id
+        return self.holder is not None and self.holder.run_id == self.run.run_id
 
     @property
     def obstacle(self) -> str:
         """Why the alias does not move to this run by itself; empty where it does, and where it points to it already."""
         if not self.version or self.is_settled:
             return ""
-        digest = data_digest_of(self.run)  # covers which text is in which split
-        if self.holder is None or not digest or digest != data_digest_of(self.holder):
+        digest = self.run.data_digest  # covers which text is in which split
+        if self.holder is None or not digest or digest != self.holder.data_digest:
             return "was not scored on the same texts"
-        return "" if accuracy_of(self.run) > accuracy_of(self.holder) else "is not better"
+        return "" if self.run.metrics[BEST_ACCURACY] > self.holder.metrics[BEST_ACCURACY] else "is not better"
 
 
-def name_for(given: str | None, runs: Sequence[RunResult]) -> str | None:
+def name_for(given: str | None, runs: Sequence[RecordedRun]) -> str | None:
     """The registered model for these runs: the one that is given, or the default of their source; None without one."""
     if given is not None:
         return given
@@ -61,36 +53,26 @@ def name_for(given: str | None, runs: Sequence[RunResult]) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-def entrants_of(store: Store, name: str | None, runs: Sequence[RunResult]) -> list[Run]:
-    """The runs as MLflow has them, to be registered under a name.
-
-    Raises:
-        UserError: they have no name, or read different data, and a validation score says nothing between such runs.
-    """
-    found = [store.client.get_run(run.run_id) for run in runs]
-    check_same_data(found)
+def check_entrants(name: str | None, runs: Sequence[RecordedRun]) -> None:
+    """Raise `UserError` where runs cannot be registered together: they have no name, or read different data, and a
+    validation score says nothing between such runs."""
+    if len({run.data_digest for run in runs}) > 1:
+        raise UserError(
+            "--register: these runs read different data, so they cannot share one champion; "
+            "compare and register a sweep for each"
+        )
     if name is None:
         known = " and ".join(f"{model} for data={source}" for source, model in DEFAULT_MODELS.items())
         raise UserError(
             f"--register: the model of runs on data={runs[0].config.data.name} has no default name (there is {known}); "
             "give --model NAME"
         )
-    return found
-
-
-def check_same_data(runs: Sequence[Run]) -> None:
-    """Raise `UserError` where runs read different data: a validation score says nothing between them."""
-    if len({data_digest_of(run) for run in runs}) > 1:
-        raise UserError(
-            "--register: these runs read different data, so they cannot share one champion; "
-            "compare and register a sweep for each"
-        )
 
 
 def register_best(
     store: Store,
     name: str,
-    runs: Sequence[Run],
+    runs: Sequence[RecordedRun],
     called: Mapping[str, str],
     fault_of: Callable[[Store, str], str],
     replace: bool = False,
@@ -110,13 +92,11 @@ def register_best(
     """
     try:
         moving = [contest for contest in _contests_of(store, name, runs) if replace or not contest.obstacle]
-        faults = {contest.alias: fault_of(store, contest.run.info.run_id) for contest in moving}  # which takes a while
+        faults = {contest.alias: fault_of(store, contest.run.run_id) for contest in moving}  # which takes a while
         with FileLock(store.directory / ".register.lock"):
             contests = _contests_of(store, name, runs)  # a better run may have come meanwhile
             moving = [contest for contest in contests if replace or not contest.obstacle]
-            able = {
-                contest.alias: contest.run.info.run_id for contest in moving if not faults.get(contest.alias, "gone")
-            }
+            able = {contest.alias: contest.run.run_id for contest in moving if not faults.get(contest.alias, "gone")}
             versions = register(store, name, able) if able else {}
         lines = [_line(name, contest, called, versions, faults) for contest in contests]
         lines += [line for contest in contests[:1] for line in _doubts(contest.run, runs)]  # of the champion
@@ -128,30 +108,30 @@ def register_best(
     return lines or [f"not registered: no run has {BEST_ACCURACY}"]
 
 
-def _contests_of(store: Store, name: str, runs: Sequence[Run]) -> list[Contest]:
+def _contests_of(store: Store, name: str, runs: Sequence[RecordedRun]) -> list[Contest]:
     """Aliases: of the champion, then of each encoder."""
     model = found_or_none(lambda: store.client.get_registered_model(name))
     aliases = model.aliases if model else {}
-    groups: dict[str, list[Run]] = {CHAMPION: list(runs)}
+    groups: dict[str, list[RecordedRun]] = {CHAMPION: list(runs)}
     for run in runs:
-        groups.setdefault(run.data.tags[ENCODER_TAG], []).append(run)
-    found = []
+        groups.setdefault(run.tags[ENCODER_TAG], []).append(run)
+    contests = []
     for alias, group in groups.items():
         best = best_of(group)
         if best and best.metric == BEST_ACCURACY:
             version = str(aliases.get(alias, ""))
             holder = store.client.get_model_version(name, version).run_id if version else None
-            found.append(Contest(alias, best.run, version, run_or_none(store, holder)))
-    return found
+            contests.append(Contest(alias, best.run, version, run_or_none(store, holder)))
+    return contests
 
 
-def _doubts(champion: Run, runs: Sequence[Run]) -> list[str]:
+def _doubts(champion: RecordedRun, runs: Sequence[RecordedRun]) -> list[str]:
     """Lines on a champion that validation hardly chose: others are as good, or the texts are too few."""
     lines = []
-    best = sum(accuracy_of(run) == accuracy_of(champion) for run in runs)
+    best = sum(run.metrics[BEST_ACCURACY] == champion.metrics[BEST_ACCURACY] for run in runs)
     if best > 1:
         lines.append(f"a tie: {best} runs are the best on validation; fewer parameters, then the smaller seed decide")
-    count = validation_texts_of(champion)
+    count = champion.validation_texts
     if len(runs) > 1 and count and count < FEW_TEXTS:
         lines.append(f"{count} validation texts are too few to rank runs: {FEW_TEXTS} or more leave less to chance")
     return lines
@@ -162,19 +142,19 @@ def _line(
 ) -> str:
     """Outcome for one alias."""
 
-    def described(run: Run) -> str:
-        encoder = called.get(run.info.run_id, run.data.tags.get(ENCODER_TAG))
-        return ", ".join(filter(None, (encoder, f"seed {run.data.params.get('seed', '?')}", score_of(run))))
+    def described(run: RecordedRun) -> str:
+        encoder = called.get(run.run_id, run.tags.get(ENCODER_TAG))
+        return ", ".join(filter(None, (encoder, f"seed {run.run.data.params.get('seed', '?')}", run.score)))
 
     alias, what, holder = f"{name}@{contest.alias}", described(contest.run), contest.holder
-    held = f"{described(holder)}, run {holder.info.run_id}" if holder else "of no run"
+    held = f"{described(holder)}, run {holder.run_id}" if holder else "of no run"
     before = f"version {contest.version} ({held})"
     overtaken = contest.obstacle and contest.alias not in versions and not faults.get(contest.alias)
     if contest.alias not in faults or overtaken:
         return f"{alias} stays {before}: {what}, {contest.obstacle}; --replace replaces it"
     if contest.alias not in versions:
         why = faults[contest.alias] or "it was trained before models were packaged"
-        return f"not registered: {what}, run {contest.run.info.run_id}: {why}"
+        return f"not registered: {what}, run {contest.run.run_id}: {why}"
     if contest.is_settled:
         return f"registered already as {alias}, version {versions[contest.alias]}: {what}"
     replaced = f"; it replaces {before}" if contest.version else ""

@@ -1,31 +1,120 @@
 """The checkpoints of a run: where they are, how they are written and read, and from which one it resumes.
 
+<tracking.directory>/checkpoints/<identity>/
+    lock         held by the process that trains this identity; the system frees it when that process ends
+    place.json   the store of its run, and a token that its run has as a tag
+    last.ckpt    from which it resumes; gone once the run is FINISHED
+    best.ckpt    the weights that were tested
+
 They are written whole or not at all. A checkpoint is a pickle, and a pickle can run code. Whoever can write the runs
 folder can replace one, and whoever can set a tag on a tracking server can name another file. So only plain state is
 loaded, and only from a run's own folder.
 """
 
 import io
+import json
+import logging
 import pickle
+import uuid
+from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import torch
+from filelock import Timeout
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.names import CHECKPOINT_TAG, IDENTITY_TAG
-from sentiment_rnn.tracking.results import RunResult
+from sentiment_rnn.locks import FileLock
+from sentiment_rnn.tracking.names import CHECKPOINT_TAG
+from sentiment_rnn.tracking.results import RecordedRun, runs_of
+from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.whole_files import write_whole
 
+log = logging.getLogger("sentiment_rnn")
+
+PLACE = "place.json"
 LAST = "last.ckpt"
 """The checkpoint from which a run resumes."""
 FINAL = "final.ckpt"
 """The weights of the last epoch, where those are tested."""
+POINTS = "points"
+"""Key, in a checkpoint, of all that the run has logged."""
 DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
 """Errors that loading a file which is no checkpoint may raise."""
+
+
+class CheckpointFolder:
+    """The folder of an identity's checkpoints. Within `with` this process has its lock."""
+
+    def __init__(self, store: Store, identity: str) -> None:
+        self.path = store.checkpoints / identity
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.last = self.path / LAST
+        self.store_uri = store.uri
+        self.lock = FileLock(self.path / "lock")
+        self.token = ""
+        """What marks the run of this folder in its store; another one where the folder has served another store."""
+        self.points: list[Any] | None = None
+        """The points in the last checkpoint; None where there is none, or none that can be read."""
+
+    def __enter__(self) -> "CheckpointFolder":
+        self.lock.acquire()
+        place = place_of(self.path)
+        if place.get("store") == self.store_uri:
+            self.token = place["token"]
+        else:
+            self.renew_token()
+        if self.last.exists():
+            try:
+                self.points = list(load_checkpoint(self.last)[POINTS])
+            except (UserError, LookupError, TypeError) as error:
+                log.warning("%s: cannot be read, so the run trains from its first epoch (%s)", self.last, error)
+                self.last.unlink()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+    def renew_token(self) -> None:
+        """Have the folder belong to a run that is yet to be made."""
+        self.token = uuid.uuid4().hex
+        write_whole(self.path / PLACE, json.dumps({"store": self.store_uri, "token": self.token}).encode())
+
+
+def place_of(folder: Path) -> dict[str, str]:
+    """The store and the token in a folder of checkpoints; empty where it has none that can be read."""
+    try:
+        place = json.loads((folder / PLACE).read_text(encoding="utf-8"))
+        return place if {"store", "token"} <= place.keys() else {}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def superfluous(store: Store) -> Iterator[tuple[Path, int, str]]:
+    """The folder, bytes and reason of checkpoints of runs that have finished, or that the store does not have, or has
+    deleted. Only folders that name this store count, whatever their experiments."""
+    experiments = store.experiments
+    for folder in sorted(path for path in store.checkpoints.glob("*") if place_of(path).get("store") == store.uri):
+        size = sum(path.stat().st_size for path in folder.glob("*.ckpt"))
+        runs = runs_of(store, [folder.name], experiments=experiments)
+        if size and (not runs or runs[0].finished):
+            yield folder, size, "finished" if runs else "no run of it is in the store"
+
+
+def remove(folder: Path) -> bool:
+    """Delete the checkpoints in a folder; False where a process trains its run now. The lock stays, since a process may
+    come to wait for it."""
+    try:
+        with FileLock(folder / "lock").acquire(timeout=0):
+            for path in folder.iterdir():
+                if path.name != "lock":
+                    path.unlink()
+            return True
+    except Timeout:
+        return False
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -98,17 +187,16 @@ def load_checkpoint(path: Path, mapped: bool = True) -> dict[str, Any]:
         ) from error
 
 
-def checkpoint_of(result: RunResult) -> Path:
+def checkpoint_of(run: RecordedRun) -> Path:
     """Path of the checkpoint that was tested, in the folder of the run's identity.
 
     Raises:
         UserError: the run recorded none, or it is a link away.
     """
-    tags = result.tags
-    if CHECKPOINT_TAG not in tags or IDENTITY_TAG not in tags:
-        raise UserError(f"run {result.run_id}: it recorded no checkpoint; delete the run in MLflow and train it again")
-    folder = result.store.checkpoints.resolve() / Path(tags[IDENTITY_TAG]).name
-    path = folder / Path(tags[CHECKPOINT_TAG]).name
+    if CHECKPOINT_TAG not in run.tags or not run.identity:
+        raise UserError(f"run {run.run_id}: it recorded no checkpoint; delete the run in MLflow and train it again")
+    folder = run.store.checkpoints.resolve() / Path(run.identity).name
+    path = folder / Path(run.tags[CHECKPOINT_TAG]).name
     if path.resolve() != path:
         raise UserError(
             f"{path}: it leads outside {folder}, so it is not opened; give the folder where the run was trained "

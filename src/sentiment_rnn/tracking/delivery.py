@@ -148,8 +148,8 @@ class Delivery:
                 last[name] = max(last.get(name, (step, at, value)), (step, at, value))
         there = {metric.key: (metric.step, metric.value) for metric in self._read().data.to_proto().metrics}
         for name, (step, _, value) in last.items():
-            found, as_found = there.get(name, (-1, math.nan))
-            if found < step or (found == step and not math.isclose(as_found, value)):
+            step_there, value_there = there.get(name, (-1, math.nan))
+            if step_there < step or (step_there == step and not math.isclose(value_there, value)):
                 raise NotRecordedError(f"it answers, and does not have {name}")
 
     def _batch(self, metrics: list[Metric]) -> None:

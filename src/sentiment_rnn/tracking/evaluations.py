@@ -41,7 +41,7 @@ def log_evaluation(
     experiment = store.experiment_id
     try:
         if parent := run_or_none(store, run_id):
-            tags[PARENT_TAG], experiment = run_id, parent.info.experiment_id
+            tags[PARENT_TAG], experiment = run_id, parent.run.info.experiment_id
         if not experiment:
             raise UserError(f"{store.uri}: no experiment {store.experiment} there; nothing was recorded")
         run = store.client.create_run(experiment, run_name=f"evaluate {name}"[:250], tags=tags)

@@ -21,7 +21,7 @@ from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import found, found_or_none, is_missing
+from sentiment_rnn.tracking.store_errors import answer_or_refuse, found_or_none, is_missing
 
 HOW_TO_SERVE = (
     "Install sentiment_rnn (a wheel of its repository) beside mlflow, then: "
@@ -60,13 +60,13 @@ def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str], ag
         again: whether there may have been an earlier attempt.
     """
     client, run_id = store.client, run.info.run_id
-    experiments, mine = [run.info.experiment_id], f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'"
-    begun = client.search_logged_models(experiments, mine) if again else []
+    experiment_id, query = run.info.experiment_id, f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'"
+    earlier = client.search_logged_models([experiment_id], query) if again else []
     logged = (
-        begun[0]
-        if begun
+        earlier[0]
+        if earlier
         else client.create_logged_model(
-            run.info.experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
+            experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
         )
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -163,10 +163,10 @@ def take_back(store: Store, name: str, kept: Collection[str]) -> dict[str, str]:
     user's own stay."""
     client = store.client
     others = {a: str(v) for a, v in client.get_registered_model(name).aliases.items() if a not in kept}
-    given = {a: v for a, v in others.items() if client.get_model_version(name, v).tags.get(ENCODER_TAG) == a}
-    for alias in given:
+    of_encoders = {a: v for a, v in others.items() if client.get_model_version(name, v).tags.get(ENCODER_TAG) == a}
+    for alias in of_encoders:
         client.delete_registered_model_alias(name, alias)
-    return given
+    return of_encoders
 
 
 def _version_of(store: Store, name: str, run_id: str) -> str | None:
@@ -185,7 +185,7 @@ def _version_of(store: Store, name: str, run_id: str) -> str | None:
 
 def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     """Download into `folder` the model that a run logged; raises `UserError` where there is none."""
-    run = found(lambda: store.client.get_run(run_id), f"run={run_id}: no such run in {store.uri}")
+    run = answer_or_refuse(lambda: store.client.get_run(run_id), f"run={run_id}: no such run in {store.uri}")
     model_id = model_of(run)
     if model_id is None:
         raise UserError(
@@ -222,7 +222,7 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
         UserError: there is none, or it would run code of its own.
     """
     advice = "; compare --register registers a sweep's best, or give --model=NAME or --run=ID"
-    location = found(lambda: _location(store, name), f"model={name}: not in {store.uri}", advice)
+    location = answer_or_refuse(lambda: _location(store, name), f"model={name}: not in {store.uri}", advice)
     return _download(store, location, folder)
 
 
@@ -252,8 +252,8 @@ def checked_model(path: Path) -> Path:
     # What else it holds is not shown: nested aliases of YAML can stand for a text without end.
     for key, expected in {"loader_module": LOADER, "data": DATA, "code": None}.items():
         if flavor.get(key) != expected:
-            given = flavor.get(key)
-            shown = given if isinstance(given, str | None) else type(given).__name__
+            value = flavor.get(key)
+            shown = value if isinstance(value, str | None) else type(value).__name__
             raise UserError(f"{path}: its {key} is {shown}, and that of this project's models {expected}; not loaded")
     if set(flavors) != {"python_function"}:
         raise UserError(f"{path}: it has {len(flavors)} flavors; this project's models have one; not loaded")

@@ -64,14 +64,14 @@ def git_commit() -> str | None:
     """
     status = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
-        said = subprocess.run(
+        status_lines = subprocess.run(
             [*status, "--", *(f":/*.{ending}" for ending in CODE)],
             cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    commit = re.search(r"^# branch.oid (\w+)$", said, re.MULTILINE)  # none in a folder without commits
-    return commit and commit[1] + ("-dirty" if re.search("^[^#]", said, re.MULTILINE) else "")
+    commit = re.search(r"^# branch.oid (\w+)$", status_lines, re.MULTILINE)  # none in a folder without commits
+    return commit and commit[1] + ("-dirty" if re.search("^[^#]", status_lines, re.MULTILINE) else "")
 
 
 def processor_name(accelerator: str) -> str:

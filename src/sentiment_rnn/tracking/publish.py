@@ -10,11 +10,11 @@ from mlflow.entities import DatasetInput, Run
 
 from sentiment_rnn.tracking.delivery import Delivery, Point
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, model_of
-from sentiment_rnn.tracking.names import FOLDER_TAG, IDENTITY_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
-from sentiment_rnn.tracking.results import FINISHED, KILLED, RUNNING, is_finished, jobs_of, runs_of, sweeps_called
+from sentiment_rnn.tracking.names import FOLDER_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
+from sentiment_rnn.tracking.results import FINISHED, KILLED, RUNNING, RecordedRun, runs_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import store_errors
-from sentiment_rnn.tracking.sweeps import OpenSweep
+from sentiment_rnn.tracking.sweeps import OpenSweep, jobs_of, parents_called
 
 ORIGIN_TAG = "sentiment_rnn.published_from"
 """Tag of a published run: the id of the run that it is a copy of."""
@@ -32,64 +32,63 @@ class Published(NamedTuple):
     """Why the other store does not take a part of it, by the name of the part."""
 
 
-def publish(source: Store, parent: Run, runs: list[Run], target: Store) -> Iterator[Published]:
+def publish(source: Store, parent: Run, runs: list[RecordedRun], target: Store) -> Iterator[Published]:
     """Copy the finished runs of a sweep, then its parent; cut off, the same call goes on where it was.
 
     Raises:
         UserError: the other store refuses, or does not answer.
     """
     with store_errors(target.uri, target.experiment, "EDIT", "--to"):
-        identities = [run.data.tags[IDENTITY_TAG] for run in runs]
-        there = {run.data.tags[IDENTITY_TAG]: run for run in reversed(runs_of(target, identities))}
-        jobs = [*jobs_of(parent).values()]
-        waiting = [run for run in runs if not _is_there(run, there)]
+        copies = {copy.identity: copy for copy in reversed(runs_of(target, [run.identity for run in runs]))}
+        missing = [run for run in runs if run.identity not in copies or not copies[run.identity].finished]
         study = parent.data.tags.get(STUDY_TAG, str(parent.info.run_name))
-        sweep = None if not waiting and _is_whole(target, study, parent) else OpenSweep(target, study, jobs)
+        sweep = None
+        if missing or not _is_whole(target, study, parent):
+            sweep = OpenSweep(target, study, [*jobs_of(parent).values()])
         for run in runs:
-            if sweep is None or _is_there(run, there):
-                yield Published(str(run.info.run_name), there[run.data.tags[IDENTITY_TAG]].info.run_id, False, {})
+            copy = copies.get(run.identity)
+            if sweep is None or (copy and copy.finished):
+                yield Published(run.name, copies[run.identity].run_id, False, {})
             else:
-                yield _copy(source, run, target, there.get(run.data.tags[IDENTITY_TAG]), sweep.run_id)
+                yield _copy(run, target, copy, sweep.run_id)
         if sweep:
             with tempfile.TemporaryDirectory() as folder:
                 _download_artifacts(source, parent, Path(folder))
                 Delivery(target, sweep.run).files(Path(folder))
-            status = FINISHED if is_finished(parent) else KILLED
+            status = FINISHED if parent.info.status == FINISHED else KILLED
             sweep.close(status, parent.data.tags.get(NOTE_TAG, ""))
 
 
 def _is_whole(target: Store, study: str, parent: Run) -> bool:
     """Whether the other store has the parent of these jobs, to its end, which is recorded last."""
-    found = next(iter(sweeps_called(target, study)), None)
-    return found is not None and found.info.status != RUNNING and jobs_of(found) == jobs_of(parent)
+    copy = next(iter(parents_called(target, study)), None)
+    return copy is not None and copy.info.status != RUNNING and jobs_of(copy) == jobs_of(parent)
 
 
-def _is_there(run: Run, there: dict[str, Run]) -> bool:
-    identity = run.data.tags[IDENTITY_TAG]
-    return identity in there and is_finished(there[identity])
-
-
-def _copy(source: Store, run: Run, target: Store, begun: Run | None, parent: str) -> Published:
+def _copy(original: RecordedRun, target: Store, earlier: RecordedRun | None, parent: str) -> Published:
     """One run with its metrics (whole curves), parameters, tags, artifacts, dataset and model.
 
     Args:
-        begun: the run of its identity that the other store has: a copy that was cut off, maybe.
+        earlier: the run of its identity that the other store has: a copy that was cut off, maybe.
     """
-    client, run_id = target.client, str(run.info.run_id)
-    tags = {key: value for key, value in run.data.tags.items() if key != FOLDER_TAG}
-    tags |= {ORIGIN_TAG: run_id, PARENT_TAG: parent}
-    new = begun is None or begun.data.tags.get(ORIGIN_TAG) != run_id
-    if begun is None or new:
-        name = str(run.info.run_name)
-        begun = client.create_run(target.experiment_id, start_time=run.info.start_time, run_name=name, tags=tags)
+    source, run = original.store, original.run
+    tags = {key: value for key, value in original.tags.items() if key != FOLDER_TAG}
+    tags |= {ORIGIN_TAG: original.run_id, PARENT_TAG: parent}
+    resumes = earlier is not None and earlier.tags.get(ORIGIN_TAG) == original.run_id
+    if earlier is not None and resumes:
+        copy = earlier.run
+    else:
+        copy = target.client.create_run(
+            target.experiment_id, start_time=run.info.start_time, run_name=original.name, tags=tags
+        )
     inputs = run.inputs.dataset_inputs if run.inputs else []
     dataset = DatasetInput(inputs[0].dataset, inputs[0].tags) if inputs else None
-    delivery = Delivery(target, begun, new)
+    delivery = Delivery(target, copy, new=not resumes)
     with tempfile.TemporaryDirectory() as folder:
         files, packed = Path(folder, "files"), Path(folder, "packed")
         _download_artifacts(source, run, files)
         packed.mkdir()
-        model = fetch_run_model(source, run_id, packed) / DATA if model_of(run) else None
+        model = fetch_run_model(source, original.run_id, packed) / DATA if model_of(run) else None
         delivery.finish(
             run.data.params,
             _points(source, run),
@@ -99,8 +98,8 @@ def _copy(source: Store, run: Run, target: Store, begun: Run | None, parent: str
             model or packed,
             None if model is None else tags,
         )
-    client.set_terminated(begun.info.run_id, FINISHED, end_time=run.info.end_time)
-    return Published(str(run.info.run_name), str(begun.info.run_id), True, delivery.refused)
+    target.client.set_terminated(copy.info.run_id, FINISHED, end_time=run.info.end_time)
+    return Published(original.name, str(copy.info.run_id), True, delivery.refused)
 
 
 def _points(store: Store, run: Run) -> list[Point]:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,9 @@ from mlflow.utils.time import get_current_time_millis
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.masking import masked
+from sentiment_rnn.tracking.checkpoints import POINTS, CheckpointFolder
 from sentiment_rnn.tracking.delivery import Delivery, Point
+from sentiment_rnn.tracking.description import Description
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
@@ -53,8 +55,6 @@ PATIENCE = 600.0
 """Seconds for which the end of a run waits for its store."""
 TABLES_TAG = "mlflow.loggedArtifacts"
 """By which MLflow's pages know an artifact as a table."""
-POINTS = "points"
-"""Key of the points in a checkpoint."""
 
 
 class PrunedError(Exception):
@@ -72,45 +72,47 @@ class TrackedRun(Logger):
         store: where it is recorded.
         run: as MLflow has it.
         folder: of its identity, with the checkpoints.
-        overrides: of the command line.
+        description: what is recorded of it from the start.
         sweep: the parent run, if this is a job of a sweep.
-        points: those of the checkpoint from which it resumes.
-        new: this process has made the run.
+        is_new: this process has made the run.
     """
 
     def __init__(
         self,
         store: Store,
         run: Run,
-        folder: Path,
-        overrides: Sequence[str] = (),
+        folder: CheckpointFolder,
+        description: Description,
         sweep: Run | None = None,
-        points: Iterable[Sequence[Any]] = (),
-        new: bool = False,
+        is_new: bool = False,
     ) -> None:
-        self.store, self.run, self.folder, self.overrides, self.sweep = store, run, folder, overrides, sweep
+        self.store, self.run, self.folder, self.sweep = store, run, folder.path, sweep
+        self.overrides = description.overrides
+        """Those of the command line."""
         self.run_id = str(run.info.run_id)
         self.finished = run.info.status == FINISHED
         """Whether there is nothing to train."""
-        self.resumes_from: Path | None = None
+        self.resumes_from = None if folder.points is None else folder.last
         """The checkpoint from which it resumes."""
         self.points: list[Point] = []
         """All that was logged, in that order."""
         self._curves: dict[str, dict[int, float]] = {}
-        for name, value, at, step in points:
+        for name, value, at, step in folder.points or ():
             self._add((str(name), float(value), int(at), int(step)))
         self._kept = len(self.points)
         """How many points the last checkpoint holds."""
         last = {(metric.key, metric.step) for metric in run.data.to_proto().metrics}
-        self._of_an_end = {(name, step) for name, step in last if step not in self._curves.get(name, {})}
+        self._recorded_end = {(name, step) for name, step in last if step not in self._curves.get(name, {})}
         """Name and step of what an end that broke off has recorded: measured again it would be a second row."""
-        self._params: Mapping[str, str] = {}
+        self._params = description.params
         self._tags: dict[str, str] = {}
         self._dataset: DatasetInput | None = None
         self._model_tags: Mapping[str, str] | None = None
         self._temporary = tempfile.TemporaryDirectory()
         self._artifacts, self._package = Path(self._temporary.name, "artifacts"), Path(self._temporary.name, PACKAGE)
-        self._delivery = Delivery(store, run, new)
+        for name, text in description.files.items():  # sent with the first points
+            self.log_text(text, name)
+        self._delivery = Delivery(store, run, is_new)
         self._away = ""
         """Why the store takes nothing now."""
         self._next_sending = time.monotonic() + INTERVAL
@@ -132,7 +134,7 @@ class TrackedRun(Logger):
         """Numbers, at one step; what was logged at it before stays."""
         now, step = get_current_time_millis(), step or 0
         for name, value in metrics.items():
-            if step not in self._curves.get(name, {}) and (name, step) not in self._of_an_end:
+            if step not in self._curves.get(name, {}) and (name, step) not in self._recorded_end:
                 self._add((name, float(value), now, step))
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
@@ -152,8 +154,8 @@ class TrackedRun(Logger):
     def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
         """The corpus, by its digest, so that runs on the same data can be found."""
         source = CodeDatasetSource({"name": name, "sha256": digest, **{k: str(v) for k, v in reviews.items()}})
-        told = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
-        dataset = Dataset(**{field: told[field] for field in ("name", "digest", "source_type", "source")})
+        described = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
+        dataset = Dataset(**{field: described[field] for field in ("name", "digest", "source_type", "source")})
         self._dataset = DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
@@ -190,7 +192,7 @@ class TrackedRun(Logger):
     @property
     def next_sample(self) -> int:
         """How many samples of processor and memory it has."""
-        known = [*((name, max(steps)) for name, steps in self._curves.items()), *self._of_an_end]
+        known = [*((name, max(steps)) for name, steps in self._curves.items()), *self._recorded_end]
         return 1 + max((step for name, step in known if name.startswith("system/")), default=-1)
 
     def state(self) -> dict[str, Any]:
@@ -222,16 +224,6 @@ class TrackedRun(Logger):
         else:
             self._note("")
             self._next_sending = time.monotonic() + INTERVAL
-
-    def log_configuration(self, texts: Mapping[str, str], params: Mapping[str, str]) -> None:
-        """The configuration of a run, sent with its first points.
-
-        Args:
-            texts: artifacts by their names.
-        """
-        for name, text in texts.items():
-            self.log_text(text, name)
-        self._params = params
 
     @contextmanager
     def ending(self) -> Iterator[None]:
@@ -298,8 +290,8 @@ class TrackedRun(Logger):
                 self._delivery.files(self._artifacts)
                 self.store.client.set_terminated(self.run_id, status)
         except (OSError, *STORE_ERRORS) as error:
-            told = self.run_id, status, self.store.uri, short_reason(error)
-            log.warning("run %s: %s, but %s does not say so (%s)", *told)
+            reason = short_reason(error)
+            log.warning("run %s: %s, but %s does not say so (%s)", self.run_id, status, self.store.uri, reason)
 
     def _note(self, away: str) -> None:
         if away and not self._away:

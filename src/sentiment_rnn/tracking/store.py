@@ -7,7 +7,6 @@ import shlex
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -25,8 +24,9 @@ from sentiment_rnn.tracking.store_errors import (
     is_missing,
     quick_answers,
     store_errors,
+    until_answered,
 )
-from sentiment_rnn.whole_files import whole
+from sentiment_rnn.whole_files import replacement_of
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 """Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
@@ -65,19 +65,30 @@ class Store:
         return is_server(self.uri)
 
     @property
+    def experiments(self) -> list[str]:
+        """Ids of all experiments."""
+        return [experiment.experiment_id for experiment in self.client.search_experiments(max_results=10_000)]
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of all checkpoints, with a folder for each identity."""
         return self.directory / "checkpoints"
 
 
-def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
+def check_store(config: TrackingConfig, directory_name: str = "tracking.directory", name: str = "tracking.uri") -> None:
     """Raise `UserError` where nothing can be recorded: a database's address, a server that is away or refuses. So is an
     address with a password in it, which Hydra would write into a file, and everybody sees in a list of processes.
 
     Args:
-        name: what the user calls the address.
+        directory_name, name: what the user calls the folder and the address.
     """
     uri = store_uri(config)
+    directory = str(Path(config.directory).expanduser().absolute())
+    if not config.uri and (unusable := NOT_IN_ADDRESS.search(directory)):
+        raise UserError(
+            f"{directory_name}={config.directory}: {unusable[0]}, of {directory}, cannot be in the address of a "
+            "database; choose another folder"
+        )
     if uri.split(":")[0].split("+")[0] in DATABASES:
         raise UserError(
             f"{name}={uri}: a database holds no artifacts, which would be left on whichever machine a run is on; "
@@ -95,59 +106,76 @@ def check_store(config: TrackingConfig, name: str = "tracking.uri") -> None:
 
 def open_store(
     config: TrackingConfig,
-    create: bool = True,
     names: tuple[str, str] = ("tracking.directory", "tracking.uri"),
     checked: bool = False,
-    of_experiment: bool = True,
+    patience: float = 0,
 ) -> Store:
-    """The store that `config` names, with its database and experiment made if they are missing.
+    """The store that `config` names, to record in, with its database and experiment made if they are missing.
 
     Both are made under a file lock: jobs that meet a missing database or experiment together would crash ("table runs
     already exists", "Experiment already exists").
 
     Args:
-        create: make what is missing; False is for commands that only read.
-        checked: `check_store` has been called.
         names: what the user calls the folder and the address, for messages.
-        of_experiment: what is read is its experiment's; a run by its id and a registered model belong to all.
+        checked: `check_store` has been called.
+        patience: for how long a server that is away is waited for [s].
 
     Raises:
-        UserError: the folder cannot be written, there is nothing to read, or as `check_store` does.
+        UserError: the folder cannot be written, or as `check_store` does.
     """
-    directory = Path(config.directory).expanduser().absolute()
-    uri = store_uri(config)
-    directory_name, uri_name = names
-    database = _database(uri)
-    named = (uri, uri_name, "address") if config.uri else (config.directory, directory_name, "folder")
-    if not create and _is_missing(database):
-        raise UserError(f"{named[1]}={named[0]}: no runs there; train first, or give the {named[2]} of a store")
-    if not config.uri and (found := NOT_IN_ADDRESS.search(str(directory))):
-        raise UserError(
-            f"{directory_name}={config.directory}: {found[0]}, of {directory}, cannot be in the address of a database; "
-            "choose another folder"
-        )
     if not checked:
-        check_store(config, uri_name)
-    try:
-        with store_errors(named[0], config.experiment, "EDIT" if create else "READ", named[1]):
-            if not create:
-                client = MlflowClient(uri)
-                asked = partial(_experiment, client, config, of_experiment)
-                experiment_id = asked() if of_experiment else found_or_none(asked)
-                if experiment_id is None and of_experiment:
-                    raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
-                return Store(client, uri, experiment_id or "", directory, config.experiment)
+        check_store(config, *names)
+    directory, uri = Path(config.directory).expanduser().absolute(), store_uri(config)
+    database = _database(uri)
+
+    def made() -> Store:
+        with store_errors(config.uri or config.directory, config.experiment, "EDIT", names[bool(config.uri)]):
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(directory / ".store.lock"):
                 if database and _is_missing(database):
                     _make_database(database)
                 client = MlflowClient(uri)
-                experiment_id = _experiment(client, config) or _made_experiment(client, config, database)
+                experiment_id = _experiment(client, config.experiment) or _made_experiment(
+                    client, config.experiment, database
+                )
+        return Store(client, uri, experiment_id, directory, config.experiment)
+
+    try:
+        return until_answered(made, patience)
     except OSError as error:
         raise UserError(
-            f"{directory_name}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
+            f"{names[0]}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
         ) from error
-    return Store(client, uri, experiment_id, directory, config.experiment)
+
+
+def existing_store(
+    config: TrackingConfig,
+    names: tuple[str, str] = ("tracking.directory", "tracking.uri"),
+    of_experiment: bool = True,
+) -> Store:
+    """The store that `config` names, for commands that only read.
+
+    Args:
+        names: what the user calls the folder and the address, for messages.
+        of_experiment: what is read is its experiment's; a run by its id and a registered model belong to all.
+
+    Raises:
+        UserError: there is nothing to read, or as `check_store` does.
+    """
+    uri, place = store_uri(config), config.uri or config.directory
+    if _is_missing(_database(uri)):
+        kind = "address" if config.uri else "folder"
+        raise UserError(f"{names[bool(config.uri)]}={place}: no runs there; train first, or give the {kind} of a store")
+    check_store(config, *names)
+    with store_errors(place, config.experiment, "READ", names[bool(config.uri)]):
+        client = MlflowClient(uri)
+        if of_experiment:
+            experiment_id = _experiment(client, config.experiment)
+        else:
+            experiment_id = found_or_none(lambda: _experiment(client, config.experiment, refuse=False))
+    if experiment_id is None and of_experiment:
+        raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
+    return Store(client, uri, experiment_id or "", Path(config.directory).expanduser().absolute(), config.experiment)
 
 
 def check_answers(store: Store) -> None:
@@ -183,7 +211,7 @@ def _make_database(database: Path) -> None:
 
     made = SqlAlchemyStore("sqlite://", "mlruns")
     database.parent.mkdir(parents=True, exist_ok=True)
-    with whole(database) as partial:
+    with replacement_of(database) as partial:
         partial.unlink(missing_ok=True)  # of a process that was killed
         with closing(made.engine.raw_connection()) as memory, closing(sqlite3.connect(partial)) as file:
             memory.driver_connection.backup(file)
@@ -194,37 +222,37 @@ def _is_missing(database: Path | None) -> bool:
     return database is not None and not (database.exists() and database.stat().st_size)
 
 
-def _experiment(client: MlflowClient, config: TrackingConfig, refuse: bool = True) -> str | None:
+def _experiment(client: MlflowClient, name: str, refuse: bool = True) -> str | None:
     """Id of the experiment, None where it is missing; raises `UserError` where it was deleted, if `refuse`."""
-    found = client.get_experiment_by_name(config.experiment)
-    if found and found.name != config.experiment:
+    experiment = client.get_experiment_by_name(name)
+    if experiment and experiment.name != name:
         raise NotRecordedError(NO_SERVER)
-    if refuse and found and found.lifecycle_stage == LifecycleStage.DELETED:
+    if refuse and experiment and experiment.lifecycle_stage == LifecycleStage.DELETED:
         raise UserError(
-            f"tracking.experiment={config.experiment}: deleted in MLflow; give another name, or restore it: mlflow "
-            f"experiments restore --experiment-id {found.experiment_id}"
+            f"tracking.experiment={name}: deleted in MLflow; give another name, or restore it: mlflow experiments "
+            f"restore --experiment-id {experiment.experiment_id}"
         )
-    return None if found is None else str(found.experiment_id)
+    return None if experiment is None else str(experiment.experiment_id)
 
 
-def _made_experiment(client: MlflowClient, config: TrackingConfig, database: Path | None) -> str:
+def _made_experiment(client: MlflowClient, name: str, database: Path | None) -> str:
     """Id of the experiment, made by this process, or by one on another host that came first. Beside an SQLite file lie
     its artifacts; a server knows where its own are."""
     artifacts = (database.parent / "artifacts").absolute().as_uri() if database else None
     try:
         tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(config.experiment, artifacts, tags))
+        return str(client.create_experiment(name, artifacts, tags))
     except MlflowException:
-        if (found := _experiment(client, config)) is None:
+        if (experiment_id := _experiment(client, name)) is None:
             raise
-        return found
+        return experiment_id
 
 
 def storage_fault(store: Store, error: BaseException) -> UserError | None:
     """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
     cause = error.__cause__ if isinstance(error, UserError) else error
-    for found, fault in STORAGE_FAULTS.items():
-        if isinstance(cause, MlflowException | OSError) and found in str(cause):
+    for message, fault in STORAGE_FAULTS.items():
+        if isinstance(cause, MlflowException | OSError) and message in str(cause):
             return UserError(f"{store.directory}: {fault}; mend that; the same command resumes")
     return None
 

@@ -79,7 +79,7 @@ def is_missing(error: Exception) -> bool:
     """Whether an error says that what was asked for is not there. A refusal, or a disk that is full, does not."""
     if isinstance(error, MlflowException) and error.error_code in MISSING:
         return True
-    return _status(error) == 404 or any(said in str(error) for said in SAYS_MISSING)
+    return _status(error) == 404 or any(message in str(error) for message in SAYS_MISSING)
 
 
 def may_be_missing(error: Exception) -> bool:
@@ -97,7 +97,7 @@ def found_or_none(ask: Callable[[], T]) -> T | None:
         return None
 
 
-def found(ask: Callable[[], T], missing: str, advice: str = "") -> T:
+def answer_or_refuse(ask: Callable[[], T], missing: str, advice: str = "") -> T:
     """Answer of a store; raises `UserError`, `missing` and then `advice`, where `found_or_none` is None."""
     try:
         return ask()
@@ -128,8 +128,8 @@ def _reason(error: Exception, experiment: str, permission: str) -> str | None:
     if status == 404 and isinstance(error, MlflowException) and not isinstance(error, RestException):
         return "no MLflow server answers there (404); check the address, or give none for SQLite"
     # MLflow has the same code for a database that is locked as for a server that is away.
-    if found := next((fault for said, fault in DATABASE_FAULTS.items() if said in str(error)), None):
-        return found
+    if fault := next((fault for message, fault in DATABASE_FAULTS.items() if message in str(error)), None):
+        return fault
     if no_answer(error):
         return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
     return None
@@ -162,12 +162,12 @@ def short_reason(error: BaseException) -> str:
         "error responses": "server error",
         "No space left on device": "no space left on the disk",
     }
-    found = next((shown for part, shown in known.items() if part in text), None)
+    phrase = next((shown for part, shown in known.items() if part in text), None)
     # The first line of several downloads that failed says only that they did.
     lines = [
         line for line in masked(text).splitlines() if not line.startswith(("The following failures", "##### File"))
     ]
-    return found or (lines or [type(error).__name__])[0][:300]
+    return phrase or (lines or [type(error).__name__])[0][:300]
 
 
 @contextmanager
@@ -187,7 +187,7 @@ def until_answered(ask: Callable[[], T], patience: float) -> T:
     Args:
         patience: for so many seconds; then what it raises is raised.
     """
-    deadline, told = time.monotonic() + patience, False
+    deadline, noted = time.monotonic() + patience, False
     while True:
         try:
             return ask()
@@ -195,10 +195,10 @@ def until_answered(ask: Callable[[], T], patience: float) -> T:
             cause = error.__cause__ if isinstance(error, UserError) else error
             if not isinstance(cause, Exception) or not is_away(cause) or time.monotonic() > deadline:
                 raise
-            if not told:
+            if not noted:
                 minutes = patience / 60
                 log.warning("no answer (%s); waiting for it, %g minutes at most", short_reason(error), minutes)
-                told = True
+                noted = True
             time.sleep(2)
 
 

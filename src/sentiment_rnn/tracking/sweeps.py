@@ -2,16 +2,18 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mlflow.entities import Run
+from mlflow.entities import Run, RunTag
 from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.delivery import Delivery
+from sentiment_rnn.tracking.description import Description
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -20,21 +22,144 @@ from sentiment_rnn.tracking.names import (
     LONGEST_TAG,
     NOTE_TAG,
     PARENT_TAG,
+    PLANNED_TAG,
     SEARCH_TAG,
     STUDY_TAG,
     SWEEP_TAG,
+    TRIAL_TAG,
 )
 from sentiment_rnn.tracking.origin import origin_tags
-from sentiment_rnn.tracking.results import FINISHED, RUNNING, jobs_of, sweeps_called
-from sentiment_rnn.tracking.store import VIEW, Store, where_to_look
+from sentiment_rnn.tracking.results import FINISHED, IS_FINISHED, RUNNING, RecordedRun, run_or_none, runs_of, search
+from sentiment_rnn.tracking.store import VIEW, Store, check_answers, where_to_look
 from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, store_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TOLD = ("study", "tracking.search_trial", "trainer.jobs_at_once")
+SET_BY_SWEEP = ("study", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs."""
 log = logging.getLogger("sentiment_rnn")
+
+
+def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
+    """A sweep's parent run, by `latest`, a study's name or a run id; arguments and errors are those of
+    `find_sweeps`."""
+    return find_sweeps(store, sweep, finished)[0]
+
+
+def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
+    """The parent runs of sweeps, the one that was launched last first: all by `latest`, those of one name by a study's
+    name, one by a run id. A name has several where two machines launched it at once, or an earlier version did.
+
+    Args:
+        finished: look only at sweeps whose jobs have all gone well.
+
+    Raises:
+        UserError: there is none, or the id is that of a single run.
+    """
+    if sweep != "latest" and (named := run_or_none(store, sweep)):
+        if SWEEP_TAG not in named.tags:
+            raise UserError(f"{named.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
+        return [named.run]
+    parents = parents_called(store, None if sweep == "latest" else sweep, finished)
+    if not parents and finished:
+        raise UserError(f"{sweep}: no such sweep has finished in {store.uri}; train it first")
+    if not parents:
+        raise UserError(
+            f"{sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
+            "after e.g. sentiment-rnn train experiment=demo"
+        )
+    return parents
+
+
+def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
+    """The parent runs of sweeps, each once, by the name of its study, with its id where two have one name; raises as
+    `find_sweep`."""
+    parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in sweeps)}
+    names = Counter(str(run.info.run_name) for run in parents.values())
+    return {
+        str(run.info.run_name) if names[run.info.run_name] == 1 else f"{run.info.run_name} {run_id}": run
+        for run_id, run in parents.items()
+    }
+
+
+def parents_called(store: Store, study: str | None, finished: bool = False) -> list[Run]:
+    """The parent runs of the sweeps of a name, or all, the one that was launched last first; none where there is none.
+
+    Args:
+        finished: look only at sweeps whose jobs have all gone well.
+    """
+    query = f"tags.`{SWEEP_TAG}` LIKE '%'" + f" and {IS_FINISHED}" * finished
+    quote = next((quote for quote in "'\"" if study is not None and quote not in study), "")
+    if quote:  # of a name with both kinds of quotes MLflow cannot be asked
+        query += f" and tags.`{STUDY_TAG}` = {quote}{study}{quote}"
+    parents = [run.run for run in search(store, query, order="start_time DESC")]
+    return sorted(
+        (run for run in parents if study is None or run.data.tags.get(STUDY_TAG) == study), key=launched, reverse=True
+    )
+
+
+def launched(parent: Run) -> int:
+    """When a sweep was last launched, in milliseconds since 1970; one of an earlier version, when it began."""
+    return _number(parent.data.tags.get(LAUNCHED_TAG, "")) or int(parent.info.start_time)
+
+
+def jobs_of(parent: Run) -> dict[int, tuple[str, list[str]]]:
+    """Identity and overrides of the jobs of a sweep's last launch, by their numbers; none of an earlier version."""
+    # A trial that was killed while it was proposed keeps its number, so a search may number more than it counts.
+    count, searches, jobs = jobs_in(parent), bool(parent.data.tags.get(SEARCH_TAG)), {}
+    for key, tag in parent.data.tags.items():
+        number = key.removeprefix(JOB_TAG)
+        if number != key and number.isdecimal() and tag and (searches or int(number) < count):
+            identity, *overrides = tag.split("\n")
+            jobs[int(number)] = (identity, overrides)
+    return dict(sorted(jobs.items()))
+
+
+def jobs_in(parent: Run) -> int:
+    """How many jobs the last launch of a sweep had; 0 where an earlier version launched it."""
+    return _number(parent.data.tags.get(SWEEP_TAG, ""))
+
+
+def _number(tag: str) -> int:
+    """The number in a tag; 0 where there is none, as another version or another program may have left it."""
+    return int(tag) if tag.isdecimal() and len(tag) <= 13 else 0
+
+
+def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RecordedRun]:
+    """The finished runs of a sweep, one for each job, in the order of its jobs; trials are left out.
+
+    Args:
+        diverged: whether those that diverged come too.
+
+    Raises:
+        UserError: there are none.
+    """
+    runs = ended_runs(store, parent, diverged)
+    earnest = [run for run in runs if TRIAL_TAG not in run.tags]
+    name = f"sweep {parent.info.run_name} ({parent.info.run_id})"
+    if runs and not earnest:
+        raise UserError(f"{name}: its runs are trials ({runs[0].tags[TRIAL_TAG]}), which are not compared")
+    if not runs:
+        raise UserError(f"{name}: no finished run to compare")
+    return earnest
+
+
+def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[RecordedRun]:
+    """The runs of a sweep that FINISHED: of each identity the first. Trials are among them; arguments as
+    `results_of`."""
+    experiment = [parent.info.experiment_id]
+    if not jobs_in(parent):  # of an earlier version
+        runs = search(store, f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'", experiment)
+        return [run for run in runs if run.finished or (diverged and run.diverged)]
+    jobs = dict(jobs_of(parent).values())
+    first: dict[str, RecordedRun] = {}
+    for run in runs_of(store, jobs, not diverged, experiment):
+        if run.finished or (diverged and run.diverged):
+            first.setdefault(run.identity, run)
+    return [
+        RecordedRun(store, first[identity].run, overrides) for identity, overrides in jobs.items() if identity in first
+    ]
 
 
 class OpenSweep:
@@ -56,26 +181,30 @@ class OpenSweep:
     ) -> None:
         self.store, self.search, self.count = store, search, trials or len(jobs)
         note = f"search of {trials} trials" if trials else f"{self.count} runs"
-        now = str(get_current_time_millis())
-        tags = {STUDY_TAG: masked(study), NOTE_TAG: note, LAUNCHED_TAG: now, SEARCH_TAG: search, **origin_tags()}
-        tags |= {f"{JOB_TAG}{number}": _listed(identity, job) for number, (identity, job) in enumerate(jobs)}
-        tags[SWEEP_TAG] = str(self.count)
+        tags = {STUDY_TAG: masked(study), NOTE_TAG: note, SEARCH_TAG: search, **origin_tags()}
         with store_errors(store.uri, store.experiment, "EDIT"), FileLock(store.directory / ".store.lock"):
-            found = next(iter(sweeps_called(store, masked(study))), None)
-            if found is None:
+            sweeps = parents_called(store, None)
+            # Whatever the clock says, this launch is the latest.
+            tags[LAUNCHED_TAG] = str(max([get_current_time_millis(), *(launched(sweep) + 1 for sweep in sweeps)]))
+            parent = next((sweep for sweep in sweeps if sweep.data.tags.get(STUDY_TAG) == masked(study)), None)
+            resolved = _resolved_identities(parent) if parent else {}
+            self.jobs = [(resolved.get(identity, identity), job) for identity, job in jobs]
+            tags |= {f"{JOB_TAG}{number}": _listed(identity, job) for number, (identity, job) in enumerate(self.jobs)}
+            tags[SWEEP_TAG] = str(self.count)  # last: it says that the jobs are listed
+            if parent is None:
                 name = masked(study)[:250]
                 marks = {SWEEP_TAG: "0", STUDY_TAG: masked(study)}
-                found = store.client.create_run(store.experiment_id, run_name=name, tags=marks)
+                parent = store.client.create_run(store.experiment_id, run_name=name, tags=marks)
             else:
-                store.client.update_run(found.info.run_id, status=RUNNING)
-            if found.data.tags.get(SEARCH_TAG, "") != search:  # jobs of another search, or of a grid
-                tags = {key: "" for key in found.data.tags if key.startswith(JOB_TAG)} | tags
-            Delivery(store, found).tags(tags)
-            store.client.set_experiment_tag(store.experiment_id, f"mlflow.sharedViewState.{VIEW}", view_of(found))
-        self.run = found
+                store.client.update_run(parent.info.run_id, status=RUNNING)
+            if parent.data.tags.get(SEARCH_TAG, "") != search:  # jobs of another search, or of a grid
+                tags = {key: "" for key in parent.data.tags if key.startswith(JOB_TAG)} | tags
+            Delivery(store, parent).tags(tags)
+            store.client.set_experiment_tag(store.experiment_id, f"mlflow.sharedViewState.{VIEW}", view_of(parent))
+        self.run = parent
         """As it is now."""
         self.run.data.tags.update(tags)
-        self.run_id = str(found.info.run_id)
+        self.run_id = str(parent.info.run_id)
 
     def log_files(self, texts: Mapping[str, str], figures: "Mapping[str, Figure]") -> None:
         """Artifacts, by their names; a store that does not take them now ends no sweep."""
@@ -101,8 +230,8 @@ class OpenSweep:
         except (*STORE_ERRORS, OSError) as error:
             log.warning("sweep: %s, but run %s does not say so (%s)", status, self.run_id, short_reason(error))
             return
-        said = status if status == FINISHED else f"{status}; the same command resumes it"
-        log.info("sweep: %s, run %s; %s", said, self.run_id, where_to_look(self.store))
+        outcome = status if status == FINISHED else f"{status}; the same command resumes it"
+        log.info("sweep: %s, run %s; %s", outcome, self.run_id, where_to_look(self.store))
 
 
 def view_of(sweep: Run) -> str:
@@ -115,39 +244,54 @@ def view_of(sweep: Run) -> str:
     })  # fmt: skip
 
 
-def parent_of(store: Store, study: str) -> Run:
-    """The parent run of the sweep of a job; raises `UserError` where there is none."""
-    found = sweeps_called(store, masked(study))
-    if not found:
-        raise UserError(
-            f"study={study}: no sweep of this name in {store.uri}, so its job's run would belong to none; keep "
-            "hydra/callbacks=sweep, which opens it, and give all machines the same tracking.uri or tracking.directory"
-        )
-    return found[0]
+def join_sweep(store: Store, description: Description) -> tuple[Run, list[str]]:
+    """The parent run of the sweep of a job, and those of the job's overrides that not all jobs have.
 
-
-def note_job(store: Store, sweep: Run, identity: str, overrides: Sequence[str], trial: int | None) -> None:
-    """List a job whose identity the launcher could not know: a trial of a search, or a job on a machine where `auto`
+    Lists a job whose identity the launcher could not know: a trial of a search, or a job on a machine where `auto`
     means something else.
 
-    Args:
-        trial: its number in a search.
+    Raises:
+        UserError: there is no such sweep.
+        NotRecordedError: another server answers at the store's address.
     """
-    jobs = jobs_of(sweep)
-    if trial is None:
-        given = _own(map(masked, overrides))
-        trial = next((number for number, (_, job) in jobs.items() if _own(job) == given), None)
-    if trial is not None and jobs.get(trial, ("",))[0] != identity:
-        store.client.set_tag(sweep.info.run_id, f"{JOB_TAG}{trial}", _listed(identity, overrides))
+    parents = parents_called(store, description.study)
+    if not parents:
+        check_answers(store)
+        raise UserError(
+            f"study={description.study}: no sweep of this name in {store.uri}, so its job's run would belong to none; "
+            "keep hydra/callbacks=sweep, which opens it, and give all machines the same tracking.uri or "
+            "tracking.directory"
+        )
+    parent, jobs, number = parents[0], jobs_of(parents[0]), description.search_trial
+    if number is None:
+        own = _own(description.overrides)
+        number = next((number for number, (_, job) in jobs.items() if _own(job) == own), None)
+    if number is not None and (planned := jobs.get(number, ("",))[0]) != description.identity:
+        listed = _listed(description.identity, description.overrides)
+        tags = [RunTag(f"{JOB_TAG}{number}", listed)]
+        tags += [RunTag(f"{PLANNED_TAG}{number}", f"{planned}\n{description.identity}")] if planned else []
+        store.client.log_batch(parent.info.run_id, tags=tags)
+    job = next((job for identity, job in jobs.values() if identity == description.identity), [])
+    return parent, [override for override in job if any(override not in other for _, other in jobs.values())]
+
+
+def _resolved_identities(parent: Run) -> dict[str, str]:
+    """The identities that runs had on the machines that ran them, by those that the launcher knew."""
+    return dict(tag.split("\n") for key, tag in parent.data.tags.items() if key.startswith(PLANNED_TAG))
 
 
 def _listed(identity: str, overrides: Sequence[str]) -> str:
-    return "\n".join([identity, *map(masked, overrides)])
+    return "\n".join([identity, *map(_line, overrides)])
+
+
+def _line(override: str) -> str:
+    """An override as a parent run lists it: without secrets, in one line."""
+    return masked(override).replace("\n", " ")
 
 
 def _own(overrides: Iterable[str]) -> set[str]:
     """The overrides of a job that it has of its user, and not of its sweep."""
-    return {override for override in overrides if override.partition("=")[0] not in TOLD}
+    return {line for line in map(_line, overrides) if line.partition("=")[0] not in SET_BY_SWEEP}
 
 
 def log_comparison(store: Store, parent: Run, note: str, files: dict[str, str], figure: "Figure") -> None:

@@ -21,7 +21,7 @@ from sentiment_rnn.config.schema import SCHEMA, Fraction, Name, Seed
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.data.splits import split_by_group
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.whole_files import whole
+from sentiment_rnn.whole_files import replacement_of
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
@@ -265,7 +265,7 @@ def _difference(texts: Texts, published: Mapping[str, tuple[int, int, str]]) -> 
 def _keep(path: Path, texts: Texts, films: Films) -> None:
     """Write reviews as an archive of the same layout, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as partial, tarfile.open(partial, "w:gz", compresslevel=1) as archive:
+    with replacement_of(path) as partial, tarfile.open(partial, "w:gz", compresslevel=1) as archive:
         for folder, of_folder in texts.items():
             split, _, sentiment = folder.partition("/")
             files = {f"{folder}/{number}_{rating}.txt": text for (number, rating), text in of_folder.items()}

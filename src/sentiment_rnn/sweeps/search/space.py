@@ -46,7 +46,8 @@ class Space:
         tried = {key: _values_to_try(dimension) for key, dimension in self.dimensions.items()}
         count = max(map(len, tried.values()))
         return [
-            self.overrides({key: found[number % len(found)] for key, found in tried.items()}) for number in range(count)
+            self.overrides({key: values[number % len(values)] for key, values in tried.items()})
+            for number in range(count)
         ]
 
 

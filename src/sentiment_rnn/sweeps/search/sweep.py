@@ -9,15 +9,14 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
-from sentiment_rnn.config.loading import checked, plain
+from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig, RunConfig
-from sentiment_rnn.config.schema import validated
 from sentiment_rnn.config.search import SearchConfig
 from sentiment_rnn.engine.pruning import study_file
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.figures import search_history
 from sentiment_rnn.report.tables import csv_text
-from sentiment_rnn.sweeps.launchers import trials_at_once
+from sentiment_rnn.sweeps.plan import settings_of, trials_at_once
 from sentiment_rnn.sweeps.search.space import Space, parsed, space_of, text_of
 from sentiment_rnn.sweeps.search.study import open_study, sampler
 from sentiment_rnn.tasks.job import Objective, job_of
@@ -28,11 +27,6 @@ log = logging.getLogger("sentiment_rnn")
 
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[Any]]
 """Runs jobs by their overrides; gives of each its score, or the exception that ended it."""
-
-
-def settings_of(config: DictConfig) -> SearchConfig:
-    """The checked keys of `hydra.sweeper`; raises `UserError` for a value out of bounds."""
-    return validated(SearchConfig, plain(config.hydra.sweeper), "hydra.sweeper")
 
 
 def run_search(
@@ -85,8 +79,8 @@ def run_trials(
     while batch := [*waiting[:at_once], *_new_trials(study, space, settings, at_once - len(waiting[:at_once]))]:
         waiting = waiting[at_once:]
         jobs = [[*space.overrides(trial.params), f"tracking.search_trial={trial.number}"] for trial in batch]
-        for trial, found in zip(batch, launch(jobs), strict=True):
-            failed += not _tell(study, trial, found)
+        for trial, outcome in zip(batch, launch(jobs), strict=True):
+            failed += not _tell(study, trial, outcome)
         after_batch()
     return failed
 
@@ -114,17 +108,17 @@ def _new_trials(study: optuna.Study, space: Space, settings: SearchConfig, count
     return asked
 
 
-def _tell(study: optuna.Study, trial: FrozenTrial, found: Any) -> bool:
+def _tell(study: optuna.Study, trial: FrozenTrial, outcome: Any) -> bool:
     """Whether a trial has ended, with a score or because it was not worth going on."""
-    if isinstance(found, PrunedError | DivergedError):
+    if isinstance(outcome, PrunedError | DivergedError):
         study.tell(trial.number, state=TrialState.PRUNED)
-        log.info("trial %d: %s", trial.number, "pruned" if isinstance(found, PrunedError) else "diverged")
-    elif isinstance(found, int | float) and found == found:
-        study.tell(trial.number, float(found))
+        log.info("trial %d: %s", trial.number, "pruned" if isinstance(outcome, PrunedError) else "diverged")
+    elif isinstance(outcome, int | float) and outcome == outcome:
+        study.tell(trial.number, float(outcome))
         best = study.best_trial
-        log.info("trial %d: %.4f; best so far: %.4f, trial %d", trial.number, found, best.value, best.number)
+        log.info("trial %d: %.4f; best so far: %.4f, trial %d", trial.number, outcome, best.value, best.number)
     else:
-        reason = str(found).splitlines()[0] if isinstance(found, BaseException) and str(found) else repr(found)
+        reason = str(outcome).splitlines()[0] if isinstance(outcome, BaseException) and str(outcome) else repr(outcome)
         log.error("trial %d failed: %s", trial.number, reason)
         return False
     return True
@@ -155,12 +149,12 @@ def _say_best(study: optuna.Study, space: Space, objective: Objective) -> None:
         log.info("none of %d trials has a score", len(counted(study)))
         return
     best = study.best_trial
-    given = " ".join(space.overrides(best.params)[len(space.fixed) :])
+    values = " ".join(space.overrides(best.params)[len(space.fixed) :])
     log.info(
         "best of %d trials: trial %d, %s %.4f: %s",
         len(counted(study)),
         best.number,
         objective.metric,
         best.value,
-        given,
+        values,
     )

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sentiment_rnn.engine.stopping import FiniteLoss, StopAtTargetScore
+from sentiment_rnn.engine.callbacks import FiniteLoss, StopAtTargetScore
 from sentiment_rnn.tasks.job import Objective
 from sentiment_rnn.tracking.run import DivergedError
 

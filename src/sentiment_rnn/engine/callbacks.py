@@ -1,13 +1,82 @@
-"""Early ends of a run: it has learnt its task, or its loss is no number."""
+"""What a run shows after each epoch, and its early ends: it has learnt its task, or its loss is no number."""
 
+import logging
 import math
+import time
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
 from sentiment_rnn.tasks.job import Objective
+from sentiment_rnn.tracking.names import EPOCH_SECONDS, TOKENS_PER_SECOND
 from sentiment_rnn.tracking.run import DivergedError
+
+log = logging.getLogger("sentiment_rnn")
+
+SOON = 60
+"""Seconds of training about which nothing is said beforehand."""
+
+
+class EpochTimer(pl.Callback):
+    """Logs `train/epoch_seconds` and `train/tokens_per_second`, without validation and without interruptions."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.before = 0.0
+        """Seconds of this epoch before the run was interrupted."""
+        self.started = 0.0
+        self.ended = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        """Seconds of this epoch so far."""
+        return {"seconds": self.before + self.ended - self.started}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Count on from there."""
+        self.before = state_dict["seconds"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock for the rest of an epoch."""
+        self.started = self.ended = time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.before, self.started = 0.0, time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """The last one of these is the end of the epoch's training."""
+        if trainer.is_last_batch and pl_module.device.type == "cuda":
+            torch.cuda.synchronize()  # its steps run behind Python's
+        self.ended = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the epoch, before the checkpoint after which a resumed run would not come by here again."""
+        seconds = self.before + self.ended - self.started
+        rates = {TOKENS_PER_SECOND: self.tokens / seconds} if self.tokens else {}
+        for logger in trainer.loggers:
+            logger.log_metrics({EPOCH_SECONDS: seconds, **rates}, trainer.global_step - 1)
+        epochs = trainer.max_epochs or 0
+        if trainer.current_epoch == 0 and epochs * seconds > SOON and trainer.is_global_zero:
+            minutes = math.ceil(epochs * seconds / 60)
+            log.info("the first of %d epochs took %.1f s: training takes up to %d min", epochs, seconds, minutes)
+
+
+class EpochLines(pl.Callback):
+    """A line in the log for each epoch, or for every tenth of many, where no progress bar shows how far a run is."""
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say which epoch it was and how good it is."""
+        epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
+        if not trainer.is_global_zero or (epochs > 100 and epoch % 10 and epoch < epochs):
+            return
+        seen = trainer.callback_metrics
+        values = ", ".join(f"{name} {float(seen[name]):.4f}" for name in ("train/loss", self.metric) if name in seen)
+        log.info("epoch %d of %d: %s", epoch, epochs, values)
 
 
 class StopAtTargetScore(pl.Callback):
@@ -29,8 +98,8 @@ class StopAtTargetScore(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the epoch."""
-        found = float(trainer.callback_metrics[self.objective.metric])
-        better = found >= self.score if self.objective.mode == "max" else found <= self.score
+        value = float(trainer.callback_metrics[self.objective.metric])
+        better = value >= self.score if self.objective.mode == "max" else value <= self.score
         self.reached = self.reached + 1 if better else 0
         self._end(trainer)
 
