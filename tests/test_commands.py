@@ -98,7 +98,9 @@ ELSEWHERE = {
     ),
     "tests/test_site.py": ("make docs",),
     "tests/tracking/test_publish.py": ("sentiment-rnn publish",),
-    "tests/sweeps/test_plan.py": ("sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine --dry-run",),
+    "tests/sweeps/test_dry_run.py": (
+        "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine --dry-run",
+    ),
     "tests/faults/test_passwords.py": ("make server",),
     "tests/tasks/test_pretrained.py": ("sentiment-rnn train task=language_model",),
     "tests/sweeps/test_search_sweep.py": (

@@ -397,7 +397,7 @@ def test_training_on_texts_of_ones_own_alone_stops_early_where_nothing_else_is_s
     overrides: tuple[str, ...], patience: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("reviews.csv").touch()
+    Path("reviews.csv").write_text("text,label\ngood,1\nbad,0\n")
     config = run_config(*overrides)
     config.settle_epochs(4)
     assert config.trainer.patience == patience

@@ -15,6 +15,7 @@ from processes import environment
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.names import PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.origin import processor_name
 from sentiment_rnn.tracking.start import tracked_run
@@ -113,10 +114,10 @@ def test_a_run_records_what_its_provenance_asks_for(tmp_path: Path, monkeypatch:
     config = run_config(f"tracking.directory={tmp_path}", "trainer=cpu", "tracking.system_metrics=false")
     store = open_store(config.tracking)
     monkeypatch.delenv(PROTOCOL_VARIABLE, raising=False)
-    with tracked_run(store, config, "alone", []) as alone:
+    with tracked_run(store, description_of(config, "alone", [])) as alone:
         pass
     monkeypatch.setenv(PROTOCOL_VARIABLE, "ab12")
-    with tracked_run(store, config, "of a study", []) as of_study:
+    with tracked_run(store, description_of(config, "of a study", [])) as of_study:
         pass
     tags = [store.client.get_run(run.run_id).data.tags for run in (alone, of_study)]
     for name in ("processor", "torch", "lightning", "version"):

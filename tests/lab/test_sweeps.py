@@ -37,7 +37,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.callback import job_configs, job_overrides
+from sentiment_rnn.sweeps.plan import job_configs, job_overrides
 from sentiment_rnn.tracking.names import PROTOCOL_TAG
 from sentiment_rnn.tracking.results import RecordedRun
 

@@ -100,6 +100,8 @@ def _unread(override: str, reason: str) -> str:
     """Message for an override that Hydra's grammar refuses, most often for a letter or sign that the grammar lacks."""
     key, equals, value = override.partition("=")
     why = "" if reason.startswith("Lexer") else f" ({reason})"  # which names a class, and repeats the override
+    if value.startswith("interval("):
+        return f"{override}: expected interval(LOW,HIGH), two numbers"
     if not equals:
         return f"{override}: Hydra cannot read this{why}; expected KEY=VALUE"
     return f'{override}: Hydra cannot read this{why}; a text with signs is put into two quotes: "{key}={quoted(value)}"'

@@ -142,7 +142,8 @@ def _line_of(error: Mapping[str, Any], kind: type[Any], settings: Mapping[str, A
         _, declared, parent = _walk(kind, settings, above)
         return unknown_key(path, [*declared["properties"]], {} if above or section else parent)
     steps, declared, value = _walk(kind, settings, [*above, key])
-    return f"{'.'.join(filter(None, [section, *steps]))}={as_given(value)}: expected {expected(declared)}"
+    line = f"{'.'.join(filter(None, [section, *steps]))}={as_given(value)}: expected {expected(declared)}"
+    return f"{line}; a search gives them with int(interval(LOW,HIGH))" if error["type"] == "int_from_float" else line
 
 
 def _walk(kind: Any, value: Any, steps: Sequence[str]) -> tuple[list[str], dict[str, Any], Any]:

@@ -9,8 +9,6 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from sentiment_rnn import __version__, runtime
 from sentiment_rnn.masking import masked, masked_command
 from sentiment_rnn.tracking.names import (
@@ -81,6 +79,8 @@ def processor_name(accelerator: str) -> str:
     Results depend on it: another one uses another floating-point summation order.
     """
     if runtime.on_gpu(accelerator):
+        import torch
+
         return str(torch.cuda.get_device_name())
     name = runtime.cpuinfo("model name") or platform.processor() or platform.machine()
     generation = ".".join(filter(None, map(runtime.cpuinfo, ("cpu family", "model"))))
