@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from sentiment_rnn import __version__, runtime
+from sentiment_rnn import __version__
 from sentiment_rnn.masking import masked, masked_command
 from sentiment_rnn.tracking.names import (
     COMMAND_VARIABLE,
@@ -78,9 +78,11 @@ def processor_name(accelerator: str) -> str:
 
     Results depend on it: another one uses another floating-point summation order.
     """
-    if runtime.on_gpu(accelerator):
-        import torch
+    import torch  # of what trains; lists of runs start without
 
+    from sentiment_rnn import runtime
+
+    if runtime.on_gpu(accelerator):
         return str(torch.cuda.get_device_name())
     name = runtime.cpuinfo("model name") or platform.processor() or platform.machine()
     generation = ".".join(filter(None, map(runtime.cpuinfo, ("cpu family", "model"))))

@@ -13,7 +13,6 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.locks import FileLock
 from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.delivery import Delivery
-from sentiment_rnn.tracking.description import Description
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -35,6 +34,8 @@ from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, sho
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from sentiment_rnn.tracking.description import Description
 
 SET_BY_SWEEP = ("study", "tracking.search_trial", "trainer.jobs_at_once")
 """Keys that a sweep sets for its jobs."""
@@ -244,7 +245,7 @@ def view_of(sweep: Run) -> str:
     })  # fmt: skip
 
 
-def join_sweep(store: Store, description: Description) -> tuple[Run, list[str]]:
+def join_sweep(store: Store, description: "Description") -> tuple[Run, list[str]]:
     """The parent run of the sweep of a job, and those of the job's overrides that not all jobs have.
 
     Lists a job whose identity the launcher could not know: a trial of a search, or a job on a machine where `auto`
