@@ -144,7 +144,7 @@ def test_a_signal_while_a_run_is_set_up_leaves_its_sweep_killed(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("what", "before"),
     [
-        ("run.TrackedRun.log_configuration", True),  # the run is there, without its configuration
+        ("run.TrackedRun.ending", True),  # the run is there, without its configuration
         ("run.TrackedRun.send", True),  # a checkpoint is written, and its points are not sent
         ("delivery.Delivery.finish", True),  # all is tested, and nothing of that sent
         ("delivery.Delivery.tags", False),  # a part of the end is sent
@@ -176,7 +176,7 @@ def test_a_clock_that_jumps_while_a_run_trains_changes_nothing(seconds: int, beg
 
 
 def test_a_loss_that_is_no_number_ends_the_run_at_once_and_is_settled_for_its_sweep(begun: Path) -> None:
-    given = (*SWEEP, "optimizer.learning_rate=1e38", "optimizer.gradient_clip_norm=1e38")
+    given = (*SWEEP, "optimizer.learning_rate=1000", "optimizer.weight_decay=1e6")
     command = Command(begun, *given)
     assert command.end() == 1
     (line,) = [line for line in command.said().splitlines() if " failed: " in line]
@@ -192,7 +192,13 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once_and_is_settled_for_its_sw
 
 
 def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_failure(begun: Path) -> None:
-    search = (*SWEEP, "trainer.epochs=1", "optimizer.draw=0,1", "optimizer.draw_learning_rate=[1e-3,1e38]")
+    search = (
+        *SWEEP,
+        "trainer.epochs=1",
+        "optimizer.draw=0,1",
+        "optimizer.draw_learning_rate=[1e-3,1e3]",
+        "optimizer.weight_decay=20",
+    )
     for said in ("lstm, draw 0: diverged; it has no score", "1 of 2 runs are there"):
         command = Command(begun, *search)
         assert command.end() == 0, command.said()
