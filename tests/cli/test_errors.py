@@ -24,7 +24,7 @@ from sentiment_rnn.config.folders import CONFIGURATION
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.config.tracking import TrackingConfig
-from sentiment_rnn.sweeps import callback
+from sentiment_rnn.sweeps import callback, hook
 from sentiment_rnn.tracking.store import open_store
 
 WRONG_OVERRIDES = {
@@ -490,5 +490,5 @@ def test_a_sweep_that_cannot_be_prepared_was_not_interrupted(
     ],
 )
 def test_whatever_fails_before_a_run_begins_is_one_line(error: Exception, line: str) -> None:
-    with pytest.raises(SystemExit, match=line), callback.exit_on_user_error():
+    with pytest.raises(SystemExit, match=line), hook.exit_on_user_error():
         raise error

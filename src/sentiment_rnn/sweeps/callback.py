@@ -3,25 +3,22 @@
 import copy
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.engine.machine import check_device, check_parts, resolved
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.masking import mask_file, masked
+from sentiment_rnn.masking import mask_file
 from sentiment_rnn.sweeps.plan import Plan, check_encoder_keys, digest_of, plan_of, set_for_jobs
 from sentiment_rnn.tasks.job import identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import LAST, place_of
 from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED
 from sentiment_rnn.tracking.store import Store, check_store, open_store
-from sentiment_rnn.tracking.store_errors import line_of_store, store_errors
+from sentiment_rnn.tracking.store_errors import store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep, ended_runs
 
 OF_SWEEPS = re.compile(r"hydra/(launcher|sweeper)=(?!basic$)")
@@ -52,29 +49,27 @@ class SweepCallback(Callback):
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Check a single run."""
-        with exit_on_user_error():
-            if of_sweeps := [override for override in config.hydra.overrides.hydra if OF_SWEEPS.match(override)]:
-                raise UserError(f"{of_sweeps[0]}: only a sweep has it; give -m")
-            run = checked(config)
-            check_encoder_keys(config, [run])
-            self._started(Plan(run.study, [list(config.hydra.overrides.task)], [run]))
+        if of_sweeps := [override for override in config.hydra.overrides.hydra if OF_SWEEPS.match(override)]:
+            raise UserError(f"{of_sweeps[0]}: only a sweep has it; give -m")
+        run = checked(config)
+        check_encoder_keys(config, [run])
+        self._started(Plan(run.study, [list(config.hydra.overrides.task)], [run]))
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Check every job of the sweep, then open its parent run."""
-        with exit_on_user_error():
-            plan = plan_of(config)
-            store, identities = self._started(plan)
-            active.append(self)
-            if plan.space:  # what other code or other data scored is no memory of this search
-                search = digest_of([plan.study, *plan.space, *identities])
-                self.parent = OpenSweep(store, plan.study, [], plan.trials, search)
-                set_for_jobs(config, plan.study, plan.at_once)
-                return
-            self.parent = OpenSweep(store, plan.study, list(zip(identities, plan.jobs, strict=True)))
-            left = jobs_left(self.parent)
-            batch = min(config.hydra.sweeper.get("max_batch_size") or len(left), len(left))
-            added = set_for_jobs(config, plan.study, min(plan.at_once, batch))
-            self.jobs = [[*job, *added] for job in left]
+        plan = plan_of(config)
+        store, identities = self._started(plan)
+        active.append(self)
+        if plan.space:  # what other code or other data scored is no memory of this search
+            search = digest_of([plan.study, *plan.space, *identities])
+            self.parent = OpenSweep(store, plan.study, [], plan.trials, search)
+            set_for_jobs(config, plan.study, plan.at_once)
+            return
+        self.parent = OpenSweep(store, plan.study, list(zip(identities, plan.jobs, strict=True)))
+        left = jobs_left(self.parent)
+        batch = min(config.hydra.sweeper.get("max_batch_size") or len(left), len(left))
+        added = set_for_jobs(config, plan.study, min(plan.at_once, batch))
+        self.jobs = [[*job, *added] for job in left]
 
     def _started(self, plan: Plan) -> tuple[Store, list[str]]:
         """Show a plan, if that is all that is wanted; else `prepare` it."""
@@ -107,19 +102,6 @@ def close_sweeps(interrupted: bool) -> None:
     artifacts."""
     for callback in active:
         callback.close(KILLED if interrupted else FAILED)
-
-
-@contextmanager
-def exit_on_user_error() -> Iterator[None]:
-    """Leave with one line; Hydra turns any other exception of a callback into a warning and goes on."""
-    try:
-        yield
-    except Exception as error:
-        line = line_of(error) or line_of_store(error)
-        if line is None:
-            line = "the run could not be prepared"
-            log.exception(line)
-        raise SystemExit(f"error: {masked(line)}") from error
 
 
 def prepare(configs: list[RunConfig], here: bool) -> tuple[Store, list[str]]:

@@ -1,6 +1,7 @@
 """What Hydra calls before and after runs. It is there before torch and MLflow are, which take seconds to load, so that
 most wrong settings are said at once."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from sentiment_rnn.masking import masked
 
 if TYPE_CHECKING:
     from sentiment_rnn.sweeps.callback import SweepCallback
+
+log = logging.getLogger("sentiment_rnn")
 
 
 class SweepHook(Callback):
@@ -45,7 +48,7 @@ class SweepHook(Callback):
         with exit_on_user_error():
             check_folder("hydra.run.dir", config.hydra.run.dir)
             check(config)
-        self.callback.on_run_start(config)
+            self.callback.on_run_start(config)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Check what all jobs of a sweep share, and prepare them."""
@@ -57,7 +60,7 @@ class SweepHook(Callback):
             # What is missing, and what a value refers to, the jobs may have.
             if not OmegaConf.missing_keys(sections_of(config)) and "${" not in given:
                 check(config)
-        self.callback.on_multirun_start(config)
+            self.callback.on_multirun_start(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """End a sweep whose jobs all went well."""
@@ -92,10 +95,16 @@ def check_folder(key: str, folder: str) -> None:
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
-    """Leave with the one line of an error that a user can mend. Any other, which Hydra would make a warning of, the
-    callback meets again."""
+    """Leave with one line; Hydra turns any other exception of a callback into a warning and goes on."""
     try:
         yield
     except Exception as error:
-        if line := line_of(error):
-            raise SystemExit(f"error: {masked(line)}") from error
+        line = line_of(error)
+        if line is None:
+            from sentiment_rnn.tracking.store_errors import line_of_store  # it loads MLflow
+
+            line = line_of_store(error)
+        if line is None:
+            line = "the run could not be prepared"
+            log.exception(line)
+        raise SystemExit(f"error: {masked(line)}") from error

@@ -78,9 +78,9 @@ def processor_name(accelerator: str) -> str:
 
     Results depend on it: another one uses another floating-point summation order.
     """
-    import torch  # of what trains; lists of runs start without
+    import torch
 
-    from sentiment_rnn import runtime
+    from sentiment_rnn import runtime  # loads torch, which commands that list runs do without
 
     if runtime.on_gpu(accelerator):
         return str(torch.cuda.get_device_name())

@@ -553,21 +553,20 @@ def test_kept_reviews_that_are_damaged_are_refused_by_their_path(published: Path
 # Archives of strangers
 
 
-def add(tar: tarfile.TarFile, name: str, content: bytes = b"Another text.", **header: Any) -> None:
-    """One more member; `header` overrides what its header says."""
+def packed_with_link(folder: Path, place: Path, name: str, kind: bytes, target: str) -> Path:
+    """An archive of the folder with one more member, a link of that kind."""
+    archive = pack(folder, place / "linked.tar", "w")
     member = tarfile.TarInfo(f"aclImdb/{name}")
-    member.size = len(content)
-    for key, value in header.items():
-        setattr(member, key, value)
-    tar.addfile(member, io.BytesIO(content) if member.isreg() else None)
+    member.type, member.linkname = kind, target
+    with tarfile.open(archive, "a") as tar:
+        tar.addfile(member)
+    return archive
 
 
 def test_a_hard_link_in_an_archive_is_the_review_that_it_links_to(
     imdb_folder: Path, imdb_config: Config, tmp_path: Path
 ) -> None:
-    archive = pack(imdb_folder, tmp_path / "linked.tar", "w")
-    with tarfile.open(archive, "a") as tar:
-        add(tar, "test/pos/3_10.txt", type=tarfile.LNKTYPE, linkname="aclImdb/test/pos/3_9.txt", size=0)
+    archive = packed_with_link(imdb_folder, tmp_path, "test/pos/3_10.txt", tarfile.LNKTYPE, "aclImdb/test/pos/3_9.txt")
     texts = [review.text for review in source_of(imdb_config(archive=str(archive), verify=False)).read()["test"]]
     assert (len(texts), len(set(texts))) == (81, 80)
 
@@ -575,9 +574,7 @@ def test_a_hard_link_in_an_archive_is_the_review_that_it_links_to(
 def test_a_list_of_films_that_links_out_of_the_archive_is_refused(
     imdb_folder: Path, imdb_config: Config, tmp_path: Path
 ) -> None:
-    archive = pack(imdb_folder, tmp_path / "linked.tar", "w")
-    with tarfile.open(archive, "a") as tar:
-        add(tar, "train/urls_pos.txt", type=tarfile.SYMTYPE, linkname="/etc/passwd", size=0)
+    archive = packed_with_link(imdb_folder, tmp_path, "train/urls_pos.txt", tarfile.SYMTYPE, "/etc/passwd")
     assert "not a whole archive" in refusal(imdb_config(archive=str(archive), verify=False))
 
 
