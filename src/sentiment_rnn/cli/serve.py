@@ -61,7 +61,8 @@ def main(
                 file=sys.stderr, flush=True,
             )  # fmt: skip
         # Models that were downloaded are removed then, too.
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        stack.callback(signal.signal, signal.SIGTERM, before)
         model = stack.enter_context(open_model(options))
         shown = {} if no_page else beside(options, model, stack)
         app = scoring_app(model.predictor, names, typed_page(shown) if shown else "", partial(answers, shown))
