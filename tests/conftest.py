@@ -19,8 +19,8 @@ import in_process
 from encoder_targets import TARGETS
 from made_imdb import write_imdb
 from processes import Ask, Refused
-from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary
 from sentiment_rnn.inference.package import Package, Reading, fingerprints

@@ -15,10 +15,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from documented import DOCUMENTS, REPOSITORY, commands, targets
 from sentiment_rnn.cli.help import COMMANDS
 from sentiment_rnn.cli.main import command_in
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
-from sentiment_rnn.sweeps.search.space import space_of
+from sentiment_rnn.sweeps.space import space_of
 
 
 def name(path: Path) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from processes import wait_for
-from sentiment_rnn import locks
-from sentiment_rnn.locks import FileLock
+from sentiment_rnn import files
+from sentiment_rnn.files import FileLock
 
 HOLDS = """
 import os, signal, sys
@@ -26,7 +26,7 @@ with FileLock(sys.argv[1]):
 def test_a_command_that_waits_for_a_stopped_process_says_for_which_and_goes_on_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(files, "SILENT_SECONDS", 0.2)
     with subprocess.Popen([sys.executable, "-c", HOLDS, tmp_path / "lock"], stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()

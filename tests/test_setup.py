@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 
 ROOT = Path(CONFIGURATION).parent
 STUB = """#!/bin/sh

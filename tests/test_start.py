@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from processes import environment, training_that
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
 from sentiment_rnn.sweeps.callback import SweepCallback
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register

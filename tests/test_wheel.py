@@ -96,7 +96,7 @@ def test_the_wheel_has_the_configuration_the_templates_and_the_types(wheel: Path
                      for path in (REPOSITORY / "conf").rglob("*.yaml")}  # fmt: skip
     assert configuration <= set(names)
     assert {"sentiment_rnn/py.typed", "sentiment_rnn/model/recurrence.cpp", "sentiment_rnn/model/product.h",
-            "sentiment_rnn/model/scan.h", "sentiment_rnn/report/pages/typed.html.jinja"} <= set(names)  # fmt: skip
+            "sentiment_rnn/model/scan.h", "sentiment_rnn/report/templates/typed.html.jinja"} <= set(names)  # fmt: skip
     assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {
         "sentiment_rnn", "hydra_plugins",
     }, "the lab stays in the repository"  # fmt: skip

@@ -30,7 +30,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from sentiment_rnn.cli.errors import one_line_errors
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.store import VIEW, Store, existing_store

@@ -29,7 +29,7 @@ from sentiment_rnn.cli.errors import run
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.report.figures import PALETTE, WIDTH, save_figure, styled
+from sentiment_rnn.report.plotting import PALETTE, WIDTH, save_figure, styled
 from sentiment_rnn.report.tables import Table, markdown
 from steps import operations
 

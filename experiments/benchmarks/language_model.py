@@ -30,8 +30,8 @@ from sentiment_rnn.config.run import LanguageModelConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.tokenizer import PADDING_ID
 from sentiment_rnn.engine.machine import resolved, threads_of
-from sentiment_rnn.model.linear import linear
 from sentiment_rnn.model.optimizer import clip_gradient_norm
+from sentiment_rnn.model.recurrence import linear
 from sentiment_rnn.tasks.language_model import build_model
 from steps import CLIP_NORM, LEARNING_RATE, VOCABULARY_SIZE, random_batch
 

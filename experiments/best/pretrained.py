@@ -25,7 +25,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import GUIDE, ink, line_of, new_figure, styled
+from sentiment_rnn.report.plotting import GUIDE, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from experiments.gradient.models import AFTER, BEFORE
 from experiments.gradient.readers import DRAWN, GATES
 from experiments.lab.figures import BEHIND, SUCCEED, Arms, arm_panels, label_ends, mark_rows
-from sentiment_rnn.report.figures import GUIDE, WIDTH, line_of, new_figure, styled
+from sentiment_rnn.report.plotting import GUIDE, WIDTH, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import Interval
 
 FLOOR = 1e-12

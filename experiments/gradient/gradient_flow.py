@@ -49,8 +49,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.report.statistics import Interval, t_interval
 from sentiment_rnn.report.tables import Table, csv_text
-from sentiment_rnn.tasks.restored import data_of
-from sentiment_rnn.tasks.reviews import gradient_sample
+from sentiment_rnn.tasks.reviews import data_of, gradient_sample
 from sentiment_rnn.tracking.store import Store
 
 TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")

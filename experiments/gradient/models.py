@@ -20,7 +20,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.tasks.pretrained import start_from
-from sentiment_rnn.tasks.restored import build_untrained, load_tested, start_of
+from sentiment_rnn.tasks.reviews import build_untrained, load_tested, start_of
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from experiments.gradient.models import IMDB
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.tokenizer import UNKNOWN_ID, Tokenizer
+from sentiment_rnn.inference.probes import Unrolled, unroll
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.unrolled import Unrolled, unroll
-from sentiment_rnn.report.pages.render import rounded
+from sentiment_rnn.report.pages import rounded
 
 CINEMA = "but i was disappointed in the service and cleanliness of the cinema"
 SENTENCES = {

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from sentiment_rnn.inference.probes import Unrolled, median_by_step_back, unroll
 from sentiment_rnn.model.cells import Cell
-from sentiment_rnn.probes.input_gradients import median_by_step_back
-from sentiment_rnn.probes.unrolled import Unrolled, unroll
 
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 """1.2e-38: below it a float32 is denormal, which costs a processor a hundred times a normal one."""

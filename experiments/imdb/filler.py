@@ -28,10 +28,10 @@ from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.sources.generated import NEUTRAL
 from sentiment_rnn.data.tokenizer import Tokenizer
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.report.figures import styled
+from sentiment_rnn.report.plotting import styled
 from sentiment_rnn.report.statistics import percent, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.tasks.restored import data_of, load_tested
+from sentiment_rnn.tasks.reviews import data_of, load_tested
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 

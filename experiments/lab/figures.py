@@ -14,7 +14,7 @@ from scipy.stats import CensoredData, ecdf
 
 from experiments.lab.rules import LEARNS, MOST, Evidence
 from experiments.lab.study import Arm
-from sentiment_rnn.report.figures import GUIDE, WIDTH, draw_level, ink, line_of, new_figure, styled
+from sentiment_rnn.report.plotting import GUIDE, WIDTH, draw_level, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import Interval, accuracy_interval
 
 Arms = Mapping[str, Arm]

@@ -31,10 +31,10 @@ from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.config.components import arguments_of, class_named
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import write_folder
+from sentiment_rnn.report.plotting import write_folder
 from sentiment_rnn.report.tables import Table, markdown, new_console, show
+from sentiment_rnn.tracking.description import origin_tags
 from sentiment_rnn.tracking.names import CODE_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
-from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.results import FINISHED, KILLED, RecordedRun
 from sentiment_rnn.tracking.store import Store, existing_store
 from sentiment_rnn.tracking.sweeps import find_sweep, results_of

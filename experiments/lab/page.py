@@ -11,7 +11,7 @@ from experiments.lab.claims import chosen_tables, judged_claims, protocol_table
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, WITHDRAWN
 from experiments.lab.study import Study
 from experiments.lab.write import all_findings
-from sentiment_rnn.report.pages.render import render
+from sentiment_rnn.report.pages import render
 
 MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided", WITHDRAWN: "undecided"}
 """CSS class of each verdict."""

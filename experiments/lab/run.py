@@ -21,10 +21,10 @@ from experiments.lab.table import (
     results_csv,
     rows_of,
 )
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import write_folder
+from sentiment_rnn.report.plotting import write_folder
 from sentiment_rnn.tracking.store import check_store, open_store
 from sentiment_rnn.tracking.sweeps import find_sweep
 

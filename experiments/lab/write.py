@@ -14,7 +14,7 @@ from experiments.lab.provenance import OWN, read_provenance
 from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.table import RESULTS, check_correct, read_correct, read_results
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import write_folder
+from sentiment_rnn.report.plotting import write_folder
 from sentiment_rnn.report.tables import csv_text, find_block, markdown, replace_block
 
 README, SUMMARY, CELLS = "README.md", "docs/findings.md", "docs/cells.md"

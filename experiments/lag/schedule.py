@@ -11,7 +11,7 @@ from experiments.lab.findings import Findings
 from experiments.lab.rules import LEARNS, Evidence
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured, draw_of, trained_runs
-from sentiment_rnn.report.figures import GUIDE, styled
+from sentiment_rnn.report.plotting import GUIDE, styled
 from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.tracking.store import Store
 

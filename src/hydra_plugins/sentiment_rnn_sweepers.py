@@ -65,7 +65,7 @@ class SearchSweeper(JobSweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials of these overrides; those that an earlier, interrupted search has finished count."""
         from sentiment_rnn.sweeps.callback import active
-        from sentiment_rnn.sweeps.search.sweep import run_search
+        from sentiment_rnn.sweeps.search import run_search
 
         self.save_configuration()
         sweep = active[-1].parent

@@ -4,8 +4,6 @@ import logging
 import os
 import warnings
 
-from sentiment_rnn.masking import mask_output
-
 SPINS = {"GOMP_SPINCOUNT": "1000"}
 """GNU OpenMP reads it once, when torch loads. Without it, a waiting thread spins and occupies the core that a preempted
 thread needs (experiments/benchmarks, "Beside a busy neighbor")."""
@@ -22,8 +20,7 @@ def shorten_spins() -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep the terminal for what the user asked for, and secrets out of it."""
-    mask_output()
+    """Keep the terminal for what the user asked for."""
     logging.raiseExceptions = False  # a log file on a full disk, and `| head`, would be a traceback for each line
     talkative = (
         "alembic",
@@ -37,7 +34,7 @@ def quiet_libraries() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # the traceback of what it raises as well
     for variable, value in REQUESTS.items():
         os.environ.setdefault(variable, value)
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the run's address, secrets included
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the run's address
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
     # Batches come from memory-mapped arrays: worker processes would only copy them.

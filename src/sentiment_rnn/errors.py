@@ -4,15 +4,13 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
-from sentiment_rnn.masking import masked
-
 
 class UserError(Exception):
-    """Something the person at the keyboard can mend; its message is the one line they see, without secrets, and without
+    """Something the person at the keyboard can mend; its message is the one line they see, without
     what a stranger's file can say to a terminal."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(masked(message)))
+        super().__init__(printable(message))
 
 
 def printable(text: str) -> str:

@@ -20,7 +20,7 @@ from sentiment_rnn.cli.help import COMMANDS, USUAL, all_keys, help_of_train, pur
 from sentiment_rnn.cli.main import is_train_completed, main
 from sentiment_rnn.cli.options import FilePath, call_with
 from sentiment_rnn.cli.train import as_hydra_reads_it, flags_first
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.store import register_schema, run_config
 
 FLAGGED = [name for name in COMMANDS if name != "train"]

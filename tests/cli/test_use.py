@@ -30,14 +30,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 import in_process
 from processes import LIBRARY_WARNING, Ask, environment, free_port, run_command, wait_for, wait_for_answer
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.data.sources.generated import Generated
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.report.pages.typed import OF_FILMS, OF_THE_GRAMMAR, typed_page
+from sentiment_rnn.report.pages import OF_FILMS, OF_THE_GRAMMAR, typed_page
 from sentiment_rnn.tracking.models import register
 from sentiment_rnn.tracking.results import RecordedRun, whole_id
 from sentiment_rnn.tracking.store import Store

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, read_write
 
 from hydra_plugins.sentiment_rnn_sweepers import GridSweeper
 from processes import Ask
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.config.store import register_schema, run_config

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_rnn.config import source_digest
-from sentiment_rnn.config.folders import PACKAGE
+from sentiment_rnn.config import PACKAGE, source_digest
 
 OTHER_PYTHONS = [found for number in range(10, 15) if (found := shutil.which(f"python3.{number}", path="/usr/bin"))]
 STRINGS = """

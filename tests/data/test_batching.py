@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Split
-from sentiment_rnn.data.task_data import ResumableLoader
+from sentiment_rnn.data.datamodule import ResumableLoader
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200).map(np.array)
 BATCH_SIZES = st.integers(1, 40)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
-from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data import corpus as corpus_module
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.review import SPLITS, Review

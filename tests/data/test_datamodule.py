@@ -12,8 +12,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 
-from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data, source_of
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData, TextData
 from sentiment_rnn.data.review import SPLITS, Review

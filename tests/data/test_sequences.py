@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from sentiment_rnn.config.task import SequenceTaskConfig
+from sentiment_rnn.config.sections import SequenceTaskConfig
 from sentiment_rnn.data.sequences import (
     UNASKED,
     GeneratedSequences,

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from sentiment_rnn.data.review import Review
-from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.data.review import Review, split_by_group
 from sentiment_rnn.errors import UserError
 
 # (film, text) of each review; few of each, so that films and copies link up in many ways.
@@ -106,7 +105,7 @@ def test_the_split_is_the_same_in_another_process() -> None:
     # Python's hash of a text differs from process to process.
     script = (
         "from sentiment_rnn.data.review import Review\n"
-        "from sentiment_rnn.data.splits import split_by_group\n"
+        "from sentiment_rnn.data.review import split_by_group\n"
         "reviews = [Review(f'text {n % 90}', 0, 0, f'tt{n // 3}', str(n)) for n in range(300)]\n"
         "print([review.name for review in split_by_group(reviews, 0.2, 0)[1]])\n"
     )

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentiment_rnn import data
-from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.corpus import load_corpus
 from sentiment_rnn.data.tokenizer import (
     PADDING,

@@ -13,9 +13,9 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from sentiment_rnn import runtime
-from sentiment_rnn.config.folders import CONFIGURATION
-from sentiment_rnn.config.model import EncoderConfig
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.sections import EncoderConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.machine import check_device, check_parts, devices_of, own_gpu, resolved, threads_of
 from sentiment_rnn.errors import UserError

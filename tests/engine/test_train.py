@@ -14,20 +14,20 @@ import torch
 from mlflow.entities import Run
 
 from experiments.gradient.models import rebuild_initial
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.engine import callbacks
 from sentiment_rnn.engine import train as engine
 from sentiment_rnn.engine.train import set_up, train
-from sentiment_rnn.inference.calibration import fit_temperature
 from sentiment_rnn.inference.package import read_package
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.inference.probes import gradient_by_step_back
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.input_gradients import gradient_by_step_back
-from sentiment_rnn.tasks.restored import data_of, load_tested
+from sentiment_rnn.report.evaluation import fit_temperature
+from sentiment_rnn.tasks.reviews import data_of, load_tested
 from sentiment_rnn.tracking.checkpoints import checkpoint_of
 from sentiment_rnn.tracking.models import DATA, fetch_run_model
 from sentiment_rnn.tracking.results import RecordedRun

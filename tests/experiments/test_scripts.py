@@ -23,7 +23,7 @@ from experiments.lab.lag import FINAL_SEEDS, Placement
 from placement import DRAWS, EPOCHS, FAR, FINALS, SEEDS, SEEDS_FAR
 from processes import environment
 from sentiment_rnn import runtime
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sentiment_rnn.inference.calibration import LIMITS, calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.inference.predictions import calibrate
+from sentiment_rnn.report.evaluation import LIMITS, calibration_error, cross_entropy, fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])

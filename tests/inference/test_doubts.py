@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sentiment_rnn.inference.doubts import Doubts
 from sentiment_rnn.inference.package import Reading
-from sentiment_rnn.inference.predictor import Sentiments
+from sentiment_rnn.inference.predictor import Doubts, Sentiments
 
 
 def reading(**settings: Any) -> Reading:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentiment_rnn.cli.printing import shortened
+from sentiment_rnn.cli.trained_model import shortened
 from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictor import Predictor

@@ -17,13 +17,12 @@ from layer_checks import E, H, LayerTests, LstmTests, random_encoder, random_lay
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.inference.package import Package, read_package, write_package
 from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.inference.probes import inspect, unroll
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import cell_of
 from sentiment_rnn.model.encoders.lstm import CellState
 from sentiment_rnn.model.encoders.recurrent import Recurrent, biases, gates_of, recurrent_matrices
 from sentiment_rnn.model.encoders.rnn import Rnn
-from sentiment_rnn.probes.inspection import inspect
-from sentiment_rnn.probes.unrolled import unroll
 
 LSTMS: tuple[type[CellState], ...] = (LstmNoForget, LstmNoInput, LstmNoOutput, LstmCoupled, LstmGatesOfInput)
 EACH = pytest.mark.parametrize("encoder", [*LSTMS, LeakyRnn])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.machine import check_parts

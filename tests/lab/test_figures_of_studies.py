@@ -18,7 +18,7 @@ from experiments.lab.rules import Evidence, evidence_of
 from experiments.lab.run import results_so_far
 from experiments.lab.study import Study, all_studies
 from experiments.lab.table import rows_of
-from sentiment_rnn.report.figures import save_figure
+from sentiment_rnn.report.plotting import save_figure
 from sentiment_rnn.report.statistics import Interval
 
 TWO = {

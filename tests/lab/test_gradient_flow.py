@@ -41,7 +41,7 @@ from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import t_interval
-from sentiment_rnn.tasks.restored import data_of
+from sentiment_rnn.tasks.reviews import data_of
 from sentiment_rnn.tracking.results import RecordedRun
 
 STUDY = find_study("gradient")

@@ -12,12 +12,11 @@ from mlflow.entities import Param
 from experiments.lab.provenance import provenance_of, uncommitted
 from experiments.lab.study import EXPERIMENTS
 from processes import environment
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.description import description_of
+from sentiment_rnn.tracking.description import description_of, processor_name
 from sentiment_rnn.tracking.names import PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.origin import processor_name
 from sentiment_rnn.tracking.start import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 

@@ -18,7 +18,7 @@ from experiments.lab.run import results_so_far
 from experiments.lab.search import Draw, best_draw, chosen_draws, draws_of, expected_best, search_table
 from experiments.lab.study import Study, all_studies, find_study, read_study
 from experiments.lab.table import read_results, results_csv, rows_of
-from sentiment_rnn.config.optimizer import OptimizerConfig
+from sentiment_rnn.config.sections import OptimizerConfig
 from sentiment_rnn.config.store import run_config
 
 NAN = float("nan")

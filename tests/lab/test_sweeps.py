@@ -33,7 +33,7 @@ from experiments.lab.sweeps import (
 )
 from experiments.lab.table import check_correct, results_csv, rows_of, values_of
 from made_results import make_result, predictions_of
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.errors import UserError

@@ -20,6 +20,7 @@ from layer_checks import (
     states_and_gradients,
 )
 from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.inference.probes import gradient_by_step_back, unroll
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step, cell_of
 from sentiment_rnn.model.classifier import SentimentClassifier
@@ -29,8 +30,6 @@ from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.model.encoders.min_lstm import MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
-from sentiment_rnn.probes.input_gradients import gradient_by_step_back
-from sentiment_rnn.probes.unrolled import unroll
 
 ENCODERS = pytest.mark.parametrize("encoder", [Rnn, ReluRnn, Gru, Lstm])
 

@@ -16,13 +16,13 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.model.components import build_module, check_target
+from sentiment_rnn.model.network import build_module, check_target
 from sentiment_rnn.tasks.reviews import build_model
 
 ENCODERS: dict[str, dict[str, Any]] = {

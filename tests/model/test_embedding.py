@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sentiment_rnn.model.embedding import RowEmbedding, TextDropout
+from sentiment_rnn.model.network import RowEmbedding, TextDropout
 
 
 def gradient(embedding: nn.Embedding, tokens: Tensor) -> Tensor:

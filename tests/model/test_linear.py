@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from layer_checks import COMPILED
-from sentiment_rnn.model.linear import linear
+from sentiment_rnn.model.recurrence import linear
 
 
 @COMPILED

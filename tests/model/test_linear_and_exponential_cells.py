@@ -13,6 +13,7 @@ from torch import Tensor
 from experiments.gradient.state_gradients import gradient_flow
 from layer_checks import BFLOAT16, autograd_functions, random_encoder
 from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.inference.probes import unroll
 from sentiment_rnn.model import cells, recurrence, scan
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.lru import Lru, LruLayer
@@ -21,7 +22,6 @@ from sentiment_rnn.model.encoders.min_lstm import MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import OrthogonalRnn
 from sentiment_rnn.model.encoders.slstm import SLstm
-from sentiment_rnn.probes.unrolled import unroll
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
 """States that published implementations give for `wave` inputs and weights: minGRU-pytorch 0.2.1 (in log space), xlstm

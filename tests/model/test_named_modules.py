@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.model.components import check_target
+from sentiment_rnn.model.network import check_target
 
 
 def test_this_packages_modules_may_be_named() -> None:

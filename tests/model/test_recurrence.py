@@ -534,7 +534,7 @@ def test_whole_tiles_are_multiplied_here_and_not_by_onednn(cell: str) -> None:
 @pytest.mark.skipif(not CPUINFO.exists() or "avx512f" not in CPUINFO.read_text(), reason="no AVX-512 on this processor")
 def test_without_avx512_plain_products_give_the_modules_states_and_gradients(tmp_path: Path) -> None:
     done = in_a_fresh_process(
-        "from sentiment_rnn.model.linear import linear\n"
+        "from sentiment_rnn.model.recurrence import linear\n"
         "recurrence.OPTIONS += ('-mno-avx512f',)\n"
         "for encoder in (Rnn, Lstm, Gru):\n"
         "    torch.manual_seed(0)\n"

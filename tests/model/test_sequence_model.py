@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from sentiment_rnn.config.task import SequenceTaskConfig
+from sentiment_rnn.config.sections import SequenceTaskConfig
 from sentiment_rnn.data.sequences import UNASKED, SequenceData, Sequences, adding, copying
 from sentiment_rnn.model.sequence_model import SequenceModel
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.inference.probes import gradient_by_step_back
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.input_gradients import gradient_by_step_back
 
 E, H = 6, 6
 

@@ -13,8 +13,8 @@ from encoder_targets import TARGETS
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.probes.inspection import inspect
-from sentiment_rnn.report.pages.inspection import inspection_page
+from sentiment_rnn.inference.probes import inspect
+from sentiment_rnn.report.pages import inspection_page
 
 TEXT = "The film was good. It was <b>long</b> & awful! I liked it"
 

@@ -18,8 +18,8 @@ from experiments.gradient.state_gradients import (
     state_gradients,
 )
 from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.inference.probes import unroll
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.probes.unrolled import unroll
 
 E, H = 6, 5
 CLASSES = {target.rpartition(".")[2]: target for target in TARGETS.values()}

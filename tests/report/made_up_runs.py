@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from made_results import recorded_run
-from sentiment_rnn.config.model import EncoderConfig
+from sentiment_rnn.config.sections import EncoderConfig
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.results import RecordedRun
 

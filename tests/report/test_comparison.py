@@ -18,6 +18,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import (
     Arm,
     arms_of,
+    columns_of,
     differences,
     in_words,
     joined,
@@ -28,7 +29,6 @@ from sentiment_rnn.report.comparison import (
     tables_of,
 )
 from sentiment_rnn.report.comparison_figure import comparison_figure
-from sentiment_rnn.report.metrics import columns_of
 from sentiment_rnn.report.statistics import accuracy_difference
 from sentiment_rnn.tracking.results import Metrics, RecordedRun
 

@@ -16,7 +16,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.comparison import arms_of, table
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
-from sentiment_rnn.report.figures import (
+from sentiment_rnn.report.plotting import (
     PALETTE,
     Curve,
     accuracy_by,

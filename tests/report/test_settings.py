@@ -4,8 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.report.comparison import Arm
-from sentiment_rnn.report.settings import settings_tables
+from sentiment_rnn.report.comparison import Arm, settings_tables
 from sentiment_rnn.tracking.names import CODE_TAG
 
 

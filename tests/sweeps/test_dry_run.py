@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from in_process import ask
-from sentiment_rnn.sweeps import dry_run
+from sentiment_rnn.sweeps import plan
 from stored_runs import runs_in
 
 TINY = (
@@ -64,6 +64,6 @@ def test_a_plan_downloads_nothing_and_says_so(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_time_of_a_run_is_that_of_the_epochs_that_are_left_and_of_what_stands_beside_them() -> None:
-    assert dry_run._time(12.4) == "12 s"
-    assert dry_run._time(600) == "10 min"
-    assert dry_run._time(7200) == "2.0 h"
+    assert plan._time(12.4) == "12 s"
+    assert plan._time(600) == "10 min"
+    assert plan._time(7200) == "2.0 h"

@@ -5,9 +5,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from sentiment_rnn.config.schema import validated
-from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.config.sections import SearchConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.search.space import Space, space_of
+from sentiment_rnn.sweeps.space import Space, space_of
 
 
 def space(*overrides: str) -> Space:

@@ -10,14 +10,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.config.sections import SearchConfig
 from sentiment_rnn.engine.pruning import load_study, study_file
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import search_history
-from sentiment_rnn.sweeps.search.space import Space
-from sentiment_rnn.sweeps.search.study import open_study
-from sentiment_rnn.sweeps.search.sweep import run_trials
+from sentiment_rnn.report.plotting import search_history
+from sentiment_rnn.sweeps.search import open_study, run_trials
+from sentiment_rnn.sweeps.space import Space
 from sentiment_rnn.tracking.run import DivergedError, PrunedError
 from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.tracking.sweeps import OpenSweep, jobs_of

@@ -19,8 +19,7 @@ from sentiment_rnn.inference.package import read_backbone
 from sentiment_rnn.sweeps.callback import prepare
 from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tasks.pretrained import _in_store
-from sentiment_rnn.tasks.restored import data_of, load_tested
-from sentiment_rnn.tasks.reviews import ReviewJob
+from sentiment_rnn.tasks.reviews import ReviewJob, data_of, load_tested
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, register
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import open_store

@@ -13,8 +13,7 @@ from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tasks.restored import OUR_SOURCES, data_of, load_tested
-from sentiment_rnn.tasks.reviews import ReviewJob
+from sentiment_rnn.tasks.reviews import OUR_SOURCES, ReviewJob, data_of, load_tested
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import existing_store
 from stored_runs import last_run

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param
 
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.champions import check_entrants, name_for, register_best
 from sentiment_rnn.tracking.inventory import best_of

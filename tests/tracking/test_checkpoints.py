@@ -11,11 +11,11 @@ import pytest
 import torch
 import yaml
 
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tasks import restored
+from sentiment_rnn.tasks import reviews
 from sentiment_rnn.tracking.checkpoints import CheckpointFiles, checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG, IDENTITY_TAG
 from sentiment_rnn.tracking.results import RecordedRun
@@ -92,12 +92,12 @@ def test_a_study_refuses_a_planted_checkpoint(run: RecordedRun, proof: Path) -> 
     before = plant(path, proof)
     try:
         with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
-            restored.load_tested(run)
+            reviews.load_tested(run)
     finally:
         path.write_bytes(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
-    assert restored.load_tested(run).training is False
+    assert reviews.load_tested(run).training is False
 
 
 @pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
@@ -109,7 +109,7 @@ def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
     try:
         altered = again(run)
         with pytest.raises(UserError, match=rf"{run.tags[IDENTITY_TAG]}/other\.ckpt: this checkpoint is gone"):
-            restored.load_tested(altered)
+            reviews.load_tested(altered)
     finally:
         run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
     assert not proof.exists()
@@ -122,7 +122,7 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(run: RecordedRun, trained
     path.symlink_to(trained / "outside.ckpt")
     try:
         with pytest.raises(UserError, match=r"best\.ckpt: it leads outside"):
-            restored.load_tested(run)
+            reviews.load_tested(run)
     finally:
         kept.replace(path)
     assert not proof.exists()
@@ -138,21 +138,21 @@ def test_an_identity_that_a_tag_names_leads_to_no_other_folder(
     altered = again(run)
     altered.tags[IDENTITY_TAG] = identity
     with pytest.raises(UserError, match=r"leads outside|this checkpoint is gone"):
-        restored.load_tested(altered)
+        reviews.load_tested(altered)
     assert not proof.exists()
 
 
 def test_a_moved_store_keeps_its_checkpoints(run: RecordedRun, tmp_path: Path) -> None:
     shutil.copytree(run.store.directory / "checkpoints", tmp_path / "checkpoints")
     moved = replace(run.store, directory=tmp_path)
-    assert restored.load_tested(replace(run, store=moved)).training is False
+    assert reviews.load_tested(replace(run, store=moved)).training is False
 
 
 def test_a_run_without_a_checkpoint_is_one_line(run: RecordedRun) -> None:
     run.store.client.delete_tag(run.run_id, CHECKPOINT_TAG)
     try:
         with pytest.raises(UserError, match="recorded no checkpoint"):
-            restored.load_tested(again(run))
+            reviews.load_tested(again(run))
     finally:
         run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
 
@@ -217,7 +217,7 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     try:
         expected = "expected the class" if target == "os.getcwd" else "import planted first"
         with pytest.raises(UserError, match=expected):
-            restored.load_tested(again(run))
+            reviews.load_tested(again(run))
     finally:
         path.write_text(before)
     assert not proof.exists()
@@ -231,7 +231,7 @@ def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RecordedRun) -
     content["hyper_parameters"]["_instantiator"] = "os.mkdir"
     torch.save(content, path)
     try:
-        assert restored.load_tested(run).training is False
+        assert reviews.load_tested(run).training is False
     finally:
         path.write_bytes(before)
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from mlflow.entities import Metric
 
 from processes import Ask
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import checkpoints, results
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of

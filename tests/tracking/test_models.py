@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package, read_package, write_package
 from sentiment_rnn.tracking.models import (

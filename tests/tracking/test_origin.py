@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_rnn.tracking import origin
+from sentiment_rnn.tracking import description
 
 
 def test_a_commit_is_dirty_where_code_or_configuration_was_changed_and_not_where_results_were(
@@ -17,20 +17,20 @@ def test_a_commit_is_dirty_where_code_or_configuration_was_changed_and_not_where
 
     inner = tmp_path / "src"
     inner.mkdir()
-    monkeypatch.setattr(origin, "__file__", str(inner / "origin.py"))
-    files = {name: tmp_path / name for name in ("src/origin.py", "conf.yaml", "results.csv")}
+    monkeypatch.setattr(description, "__file__", str(inner / "description.py"))
+    files = {name: tmp_path / name for name in ("src/description.py", "conf.yaml", "results.csv")}
     for path in files.values():
         path.write_text("a\n")
-    assert origin.git_commit() is None
+    assert description.git_commit() is None
     git("init", "--quiet")
     git("add", ".")
     git("commit", "--quiet", "--message", "first")
     commit = git("rev-parse", "HEAD").strip()
     files["results.csv"].write_text("b\n")
     (tmp_path / "new.py").write_text("in no commit\n")
-    assert origin.git_commit() == commit
-    for name in ("src/origin.py", "conf.yaml"):
+    assert description.git_commit() == commit
+    for name in ("src/description.py", "conf.yaml"):
         files[name].write_text("b\n")
-        assert origin.git_commit() == f"{commit}-dirty"
+        assert description.git_commit() == f"{commit}-dirty"
         files[name].write_text("a\n")
-    assert origin.git_commit() == commit
+    assert description.git_commit() == commit

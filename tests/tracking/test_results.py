@@ -10,8 +10,8 @@ import requests
 from matplotlib.figure import Figure
 
 from sentiment_rnn.config.run import ReviewConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.config.tracking import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking import sweeps
 from sentiment_rnn.tracking.description import description_of

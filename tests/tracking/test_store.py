@@ -24,7 +24,7 @@ from mlflow.exceptions import MlflowException
 
 from processes import environment
 from proxies import reply, serving
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import _download
 from sentiment_rnn.tracking.store import Store, existing_store, open_store, storage_fault, store_uri, where_to_look
@@ -109,7 +109,7 @@ def test_an_address_of_sqlite_is_made_whole_as_well_and_not_by_who_only_reads(tm
 
 
 OPEN = """
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.tracking import store
 print("loaded", flush=True)
 store.open_store(TrackingConfig(None, "runs", "here"))
@@ -170,7 +170,7 @@ def test_where_to_look_is_a_command_or_the_address_of_a_server(tmp_path: Path) -
 
 
 def test_a_database_is_no_place_for_runs(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^tracking.uri=postgresql://\*\*\*@host/db: .* \(make server, or"):
+    with pytest.raises(UserError, match=r"^tracking.uri=postgresql://…: .* \(make server, or"):
         open_store(tracking(tmp_path, uri="postgresql://me:secret@host/db"))
     assert list(tmp_path.iterdir()) == []
 

@@ -21,10 +21,9 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.tasks.job import identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import LAST, CheckpointFiles, CheckpointFolder
 from sentiment_rnn.tracking.description import description_of
-from sentiment_rnn.tracking.monitor import Monitor
 from sentiment_rnn.tracking.names import IDENTITY_TAG, PROTOCOL_VARIABLE, REFUSED_TAG
 from sentiment_rnn.tracking.run import DivergedError, PrunedError, TrackedRun
-from sentiment_rnn.tracking.start import start, tracked_run
+from sentiment_rnn.tracking.start import Monitor, start, tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 from sentiment_rnn.tracking.sweeps import OpenSweep, ended_runs
 from short_runs import ADDING, config_of

@@ -41,10 +41,9 @@ def main(
         model: the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)
         settings: list also the settings that are the same in all arms
     """
-    from sentiment_rnn.report.comparison import arms_of, in_words, joined, results_csv, tables_of
+    from sentiment_rnn.report.comparison import arms_of, in_words, joined, results_csv, settings_tables, tables_of
     from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
-    from sentiment_rnn.report.figures import write_folder
-    from sentiment_rnn.report.settings import settings_tables
+    from sentiment_rnn.report.plotting import write_folder
     from sentiment_rnn.report.tables import markdown, new_console, show
     from sentiment_rnn.tracking.champions import check_entrants, name_for, register_best
     from sentiment_rnn.tracking.models import check_name

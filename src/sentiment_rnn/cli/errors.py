@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from sentiment_rnn.environment import quiet_libraries
-from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
 LONGEST = 1000
@@ -56,9 +55,7 @@ def leave_quietly() -> NoReturn:
 
 def fail(message: str, status: int = 1) -> NoReturn:
     """Print one line, which may hold what was given, so a long one is cut in its middle, and exit."""
-    line = masked(message)
-    print(
-        f"error: {line if len(line) <= LONGEST else f'{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}'}",
-        file=sys.stderr,
-    )
+    if len(message) > LONGEST:
+        message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+    print(f"error: {message}", file=sys.stderr)
     sys.exit(status)

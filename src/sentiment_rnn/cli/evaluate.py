@@ -44,7 +44,7 @@ def main(
     from tqdm import tqdm
 
     from sentiment_rnn.data.text_files import Columns, rows_of
-    from sentiment_rnn.inference.doubts import notes_of
+    from sentiment_rnn.inference.predictor import notes_of
     from sentiment_rnn.report.evaluation import judge, scores, tables
 
     files, columns = [file, *more], Columns(text, label, id)
@@ -96,7 +96,7 @@ def warnings(evaluation: "Evaluation") -> list[str]:
 
 def show_mistakes(console: "Console", evaluation: "Evaluation") -> None:
     """The surest mistakes, a line each."""
-    from sentiment_rnn.cli.printing import shortened
+    from sentiment_rnn.cli.trained_model import shortened
 
     if evaluation.mistakes:
         console.print("The surest mistakes", style="bold")
@@ -110,7 +110,7 @@ def record(
     model: TrainedModel, evaluation: "Evaluation", files: Sequence[Path], values: dict[str, float], shown: "list[Table]"
 ) -> str | None:
     """Log the evaluation as a run under the model's own."""
-    from sentiment_rnn.report.figures import prediction_figures
+    from sentiment_rnn.report.plotting import prediction_figures
     from sentiment_rnn.report.tables import markdown
     from sentiment_rnn.tracking.evaluations import log_evaluation
 

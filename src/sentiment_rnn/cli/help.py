@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from sentiment_rnn.config.folders import CONFIGURATION, PACKAGE
+from sentiment_rnn.config import CONFIGURATION, PACKAGE
 from sentiment_rnn.errors import as_given
 
 COMMANDS = ("train", "compare", "publish", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
@@ -154,7 +154,7 @@ def all_keys() -> dict[str, dict[str, Any]]:
     # Here, since pydantic takes a while to load, which the help of no other command needs.
     from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, SequenceConfig
     from sentiment_rnn.config.schema import keys_of
-    from sentiment_rnn.config.search import SearchConfig
+    from sentiment_rnn.config.sections import SearchConfig
 
     kinds = dict.fromkeys((SequenceConfig, ReviewConfig, LanguageModelConfig), "")
     sources = {resolve_name(_file(f"data/{choice}")["_target_"]): "data." for choice in choices("data")}

@@ -16,7 +16,7 @@ from sentiment_rnn.tracking.names import SHORTEST_ID
 
 if TYPE_CHECKING:
     from sentiment_rnn.inference.predictor import Predictor
-    from sentiment_rnn.probes.inspection import Inspection
+    from sentiment_rnn.inference.probes import Inspection
 
 
 def main(
@@ -35,8 +35,8 @@ def main(
         output: the page
     """
     from sentiment_rnn.data.text_files import utf8_input
-    from sentiment_rnn.probes.inspection import inspect
-    from sentiment_rnn.report.pages.inspection import inspection_page
+    from sentiment_rnn.inference.probes import inspect
+    from sentiment_rnn.report.pages import inspection_page
 
     if text == "-":
         with utf8_input() as handle:
@@ -60,7 +60,7 @@ def main(
 
 def doubts_of(predictor: "Predictor", text: str) -> list[str]:
     """Lines on why the answer to a text is in doubt."""
-    from sentiment_rnn.inference.doubts import Doubts
+    from sentiment_rnn.inference.predictor import Doubts
 
     doubts = Doubts(predictor.package.reading)
     doubts.add(predictor.predict([text]))
@@ -69,7 +69,7 @@ def doubts_of(predictor: "Predictor", text: str) -> list[str]:
 
 def summary(inspection: "Inspection") -> str:
     """One line: what it says, and which sentence moves it most."""
-    from sentiment_rnn.cli.printing import shortened
+    from sentiment_rnn.cli.trained_model import shortened
 
     line = f"{inspection.name}: {100 * inspection.probability:.1f} % positive"
     if len(inspection.sentences) > 1:

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import shlex
 import sys
 from importlib import import_module
 
@@ -11,7 +12,6 @@ from sentiment_rnn.cli.errors import run
 from sentiment_rnn.cli.help import COMMANDS, help_of_train, overview
 from sentiment_rnn.environment import shorten_spins
 from sentiment_rnn.errors import UserError, did_you_mean
-from sentiment_rnn.masking import masked_command
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
 
@@ -50,7 +50,7 @@ def start(name: str, words: list[str]) -> None:
     if name == "train" and {"-h", "--help"} & set(words):
         print(help_of_train(words))
         return
-    os.environ[COMMAND_VARIABLE] = masked_command(["sentiment-rnn", name, *words])
+    os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", name, *words])
     module = import_module(f"sentiment_rnn.cli.{name.replace(' ', '_')}")
     if name == "train":
         sys.argv[1:] = words

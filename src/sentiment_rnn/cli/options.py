@@ -36,7 +36,7 @@ class StoreOptions:
         Args:
             of_experiment: whether it has to have the experiment; a run and a registered model are found without.
         """
-        from sentiment_rnn.config.tracking import TrackingConfig
+        from sentiment_rnn.config.sections import TrackingConfig
         from sentiment_rnn.tracking.store import existing_store
 
         config = TrackingConfig(uri=self.tracking_uri, directory=self.store, experiment=self.experiment)

@@ -39,7 +39,7 @@ def main(
         raise UserError(f"--file={file}: texts were given as well; give one or the other")
     from tqdm import tqdm
 
-    from sentiment_rnn.inference.doubts import Doubts
+    from sentiment_rnn.inference.predictor import Doubts
 
     with open_model(options) as model:
         doubts = Doubts(model.predictor.package.reading)
@@ -81,7 +81,7 @@ def standard_input() -> Iterator["Rows"]:
 
 def write_lines(rows: "Rows", sentiments: "Sentiments", headed: bool) -> None:
     """Answers for a person, aligned, a line each, with a heading or without."""
-    from sentiment_rnn.cli.printing import shortened
+    from sentiment_rnn.cli.trained_model import shortened
     from sentiment_rnn.report.tables import new_console
 
     console = new_console()

@@ -24,7 +24,7 @@ def main(sweep: str, /, *, to: str, register: str | None = None, options: StoreO
     """
     from tqdm import tqdm
 
-    from sentiment_rnn.config.tracking import TrackingConfig
+    from sentiment_rnn.config.sections import TrackingConfig
     from sentiment_rnn.tracking.champions import check_entrants, register_best
     from sentiment_rnn.tracking.models import check_name
     from sentiment_rnn.tracking.publish import publish

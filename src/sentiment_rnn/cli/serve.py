@@ -43,7 +43,7 @@ def main(
     import uvicorn
 
     from sentiment_rnn.inference.serving import PunctualHTTP, scoring_app
-    from sentiment_rnn.report.pages.typed import answers, typed_page
+    from sentiment_rnn.report.pages import answers, typed_page
 
     for name in allow_host:
         if name != "*" and "*" in name.removeprefix("*."):

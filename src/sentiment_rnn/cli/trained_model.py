@@ -10,14 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from rich.cells import cell_len, set_cell_size
 
 from sentiment_rnn.cli.options import StoreOptions
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, DEFAULT_MODELS
 
-if TYPE_CHECKING:  # torch and MLflow take seconds to load, and `--help` needs neither
+if TYPE_CHECKING:
     from sentiment_rnn.inference.predictor import Predictor
     from sentiment_rnn.tracking.store import Store
+
+
+def shortened(text: str, width: int) -> str:
+    """The text in one line of at most `width` cells, control characters as spaces: they would move a terminal's cursor,
+    or do worse."""
+    from sentiment_rnn.data.tokenizer import whole
+
+    readable = "".join(c if c.isprintable() else " " for c in whole(text[: 4 * width]))
+    line = " ".join(readable.split())
+    if cell_len(line) <= width and len(text) <= 4 * width:
+        return line
+    return set_cell_size(line, width - 1).rstrip() + "…"
+
 
 DEFAULTS = tuple(f"{name}@{CHAMPION}" for name in DEFAULT_MODELS.values())
 """Registered models in the order in which they are tried when no model is named."""
@@ -110,7 +124,6 @@ def open_model(options: ModelOptions, run: str | None = None, model: str | None 
 
 def introduced(model: TrainedModel) -> str:
     """One line on a registered model: its encoder, what it was trained on, and how good it was on validation."""
-    from sentiment_rnn.cli.printing import shortened
     from sentiment_rnn.tracking.results import run_or_none
 
     package = model.predictor.package
@@ -138,7 +151,7 @@ def make_missing_model(store: "Store", run_id: str) -> None:
     if TEMPERATURE not in run.metrics or TRIAL_TAG in run.tags:
         return
     from sentiment_rnn.tasks.artifacts import pack, write_whole_package  # seconds, which only such a run costs
-    from sentiment_rnn.tasks.restored import data_of, load_tested, start_of
+    from sentiment_rnn.tasks.reviews import data_of, load_tested, start_of
 
     data = data_of(run)
     if not run.data_digest or not data.corpus.digest.startswith(run.data_digest):

@@ -20,8 +20,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from itertools import accumulate
 from pathlib import Path
 
+from sentiment_rnn.config import PACKAGE
 from sentiment_rnn.config.components import LIBRARIES
-from sentiment_rnn.config.folders import PACKAGE
 from sentiment_rnn.config.source_digest import source_digest
 
 ENGINE = ("engine/callbacks.py", "engine/machine.py", "engine/resume.py", "engine/train.py")

@@ -16,10 +16,9 @@ from sentiment_rnn.config.components import (
     part_arguments,
     typed_part,
 )
-from sentiment_rnn.config.data import DataConfig
-from sentiment_rnn.config.model import DESCRIBING, EncoderConfig
 from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, RunConfig, SequenceConfig, TextConfig
 from sentiment_rnn.config.schema import validated
+from sentiment_rnn.config.sections import DESCRIBING, DataConfig, EncoderConfig
 from sentiment_rnn.errors import UserError
 
 PARTS = {"encoder": EncoderConfig, "data": DataConfig}

@@ -7,13 +7,22 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
-from sentiment_rnn.config.data import DataConfig
-from sentiment_rnn.config.model import EmbeddingConfig, EncoderConfig, PoolingConfig
-from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.schema import SCHEMA, Checked, Name, Seed
-from sentiment_rnn.config.task import LanguageModelTaskConfig, ReviewTaskConfig, SequenceTaskConfig, TaskConfig
-from sentiment_rnn.config.tracking import TrackingConfig
-from sentiment_rnn.config.trainer import EPOCHS, MOST_EPOCHS, TrainerConfig
+from sentiment_rnn.config.sections import (
+    EPOCHS,
+    MOST_EPOCHS,
+    DataConfig,
+    EmbeddingConfig,
+    EncoderConfig,
+    LanguageModelTaskConfig,
+    OptimizerConfig,
+    PoolingConfig,
+    ReviewTaskConfig,
+    SequenceTaskConfig,
+    TaskConfig,
+    TrackingConfig,
+    TrainerConfig,
+)
 from sentiment_rnn.errors import refuse
 
 SHARED, ARM = 8, 16

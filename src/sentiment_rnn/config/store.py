@@ -9,12 +9,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import OmegaConf
 
-from sentiment_rnn.config.folders import CONFIGURATION
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.model import EncoderConfig
 from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, SequenceConfig
 from sentiment_rnn.config.schema import defaults_of
-from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.config.sections import EncoderConfig, SearchConfig
 from sentiment_rnn.errors import UserError
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sentiment_rnn.config.code import target_digest
-from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.review import SPLITS, Review, Source, TextSource
 from sentiment_rnn.data.tokenizer import (
     MANY_UNKNOWN,
@@ -43,7 +43,7 @@ from sentiment_rnn.data.tokenizer import (
     whole,
 )
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.locks import FileLock
+from sentiment_rnn.files import FileLock
 
 log = logging.getLogger("sentiment_rnn")
 

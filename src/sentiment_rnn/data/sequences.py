@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from torch.utils.data import DataLoader, IterableDataset
 
-from sentiment_rnn.config.task import SequenceTaskConfig
-from sentiment_rnn.data.task_data import ResumableLoader, TaskData
+from sentiment_rnn.config.sections import SequenceTaskConfig
+from sentiment_rnn.data.datamodule import ResumableLoader, TaskData
 
 UNASKED = -100
 """Target of a step at which nothing is asked: PyTorch's cross-entropy passes over it."""

@@ -18,13 +18,11 @@ from torch import nn
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config.components import arguments_of, class_named
-from sentiment_rnn.config.model import EncoderConfig
-from sentiment_rnn.config.optimizer import OptimizerConfig
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.trainer import TrainerConfig
+from sentiment_rnn.config.sections import EncoderConfig, OptimizerConfig, TrainerConfig
 from sentiment_rnn.data.sequences import task_of
 from sentiment_rnn.errors import UserError, unknown_key
-from sentiment_rnn.model.components import build_module, module_class
+from sentiment_rnn.model.network import build_module, module_class
 from sentiment_rnn.model.pooling import Last, LastMeanMax
 
 OWN_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay"}

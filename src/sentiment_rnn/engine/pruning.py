@@ -17,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.locks import FileLock
+from sentiment_rnn.files import FileLock
 from sentiment_rnn.tasks.job import Objective
 from sentiment_rnn.tracking.names import SEARCH_TAG
 from sentiment_rnn.tracking.run import PrunedError, TrackedRun

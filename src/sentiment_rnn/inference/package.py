@@ -40,8 +40,7 @@ from sentiment_rnn.data.tokenizer import (
     save_vocabulary,
 )
 from sentiment_rnn.errors import UserError, printable
-from sentiment_rnn.model.components import check_target
-from sentiment_rnn.model.network import SentimentNetwork
+from sentiment_rnn.model.network import SentimentNetwork, check_target
 
 FORMAT = 2
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (

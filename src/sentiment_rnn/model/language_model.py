@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from sentiment_rnn.model.linear import linear
 from sentiment_rnn.model.network import Backbone
+from sentiment_rnn.model.recurrence import linear
 from sentiment_rnn.model.training import TextModule
 
 ROWS, PIECE = 1024, 2**20

@@ -8,9 +8,118 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
-from sentiment_rnn.model.components import build_module, states_of
-from sentiment_rnn.model.embedding import RowEmbedding, TextDropout
+from sentiment_rnn.config.components import class_named, named_by_file
+from sentiment_rnn.errors import UserError
+
+OURS = ("sentiment_rnn.model.encoders.", "sentiment_rnn.model.pooling.")
+"""Beginnings of modules that a file may name before they are imported."""
+
+
+def check_target(part: str, target: str) -> None:
+    """Refuse a file's encoder or pooling that is no torch module or that `named_by_file` refuses.
+
+    Raises:
+        UserError: the name is refused.
+    """
+    _check_module(named_by_file(part, target, OURS), f"{part}: {target} is")
+
+
+def module_class(target: str, key: str = "_target_") -> type[Any]:
+    """The class of a torch module that `target` names, which the user has given: it is imported.
+
+    Args:
+        key: what gives `target`, for messages.
+
+    Raises:
+        UserError: it names something else.
+    """
+    found = class_named(target, key)
+    _check_module(found, f"{key}={target}:")
+    return found
+
+
+def _check_module(found: Any, named: str) -> None:
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"{named} no torch module; expected the class of one")
+
+
+def build_module(settings: dict[str, Any], *arguments: Any) -> nn.Module:
+    """The module of `settings["_target_"]`, from these arguments and all other settings but `name`.
+
+    Raises:
+        UserError: it names something else, or the class refuses a value.
+    """
+    given = {key: value for key, value in settings.items() if key not in ("_target_", "name")}
+    try:
+        return module_class(settings["_target_"])(*arguments, **given)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise UserError(f"{settings['name']}: {(str(error).splitlines() or ['refused'])[0]}") from error
+
+
+def states_of(encoder: nn.Module, embedded: Tensor, lengths: Tensor) -> Tensor:
+    """`embedded [B, T, E]`, `lengths [B]` → states `[B, T, output_size]`.
+
+    Raises:
+        UserError: the encoder returns something else. What it returns is looked at in each step, in a microsecond.
+    """
+    states = encoder(embedded, lengths)
+    expected = [*embedded.shape[:2], encoder.output_size]
+    if isinstance(states, Tensor) and list(states.shape) == expected:
+        return states
+    found = list(states.shape) if isinstance(states, Tensor) else f"a {type(states).__name__}"
+    raise UserError(
+        f"{type(encoder).__name__}: its forward returned {found}; expected one tensor {expected}, "
+        "a state for each token, [B, T, output_size]"
+    )
+
+
+class RowEmbedding(nn.Embedding):
+    """`nn.Embedding` whose sparse gradient holds each row that was read once.
+
+    With `sparse=True`, PyTorch's gradient has a row for every token of the batch but padding, and the optimizer sorts
+    and sums the rows. Here the rows of a token are summed as they come, in places that are counted, not sorted.
+    """
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`tokens [B, T]` int64 → `[B, T, E]`."""
+        if not self.sparse:
+            return super().forward(tokens)
+        return cast(Tensor, _Rows.apply(self.weight, tokens, self.padding_idx))
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, tokens: Tensor, padding_id: int | None) -> Tensor:
+        ctx.save_for_backward(tokens)
+        ctx.shape, ctx.padding_id = weight.shape, padding_id
+        return torch.embedding(weight, tokens)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        tokens, gradient = ctx.saved_tensors[0].flatten(), gradients[0].flatten(0, -2)
+        read = tokens.new_zeros(ctx.shape[0], dtype=torch.bool).index_fill_(0, tokens, True)
+        rows = read.nonzero()[:, 0]
+        place = torch.empty_like(read, dtype=torch.int64)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        values = gradient.new_zeros(len(rows), ctx.shape[1]).index_add_(0, place[tokens], gradient)
+        if ctx.padding_id is not None:
+            values[rows == ctx.padding_id] = 0.0
+        # `rows` holds each row once, in order, so the check, and the warning about skipping it, are turned off.
+        return torch.sparse_coo_tensor(rows[None], values, ctx.shape, check_invariants=False), None, None
+
+
+class TextDropout(nn.Dropout):
+    """Dropout with one mask for all tokens of a text (Gal & Ghahramani 2016)."""
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """`embedded [B, T, E]` → `[B, T, E]`."""
+        if not (self.training and self.p):
+            return embedded
+        return embedded * functional.dropout(torch.ones_like(embedded[:, :1]), self.p)
 
 
 class SentimentNetwork(nn.Module):

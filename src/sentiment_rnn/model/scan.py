@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from sentiment_rnn.model import recurrence
 from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
-from sentiment_rnn.model.linear import linear
+from sentiment_rnn.model.recurrence import linear
 
 
 def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:

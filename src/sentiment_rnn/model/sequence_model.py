@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from sentiment_rnn.model.components import build_module, states_of
+from sentiment_rnn.model.network import build_module, states_of
 from sentiment_rnn.model.training import TrainingModule
 
 

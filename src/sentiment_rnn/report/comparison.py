@@ -3,19 +3,88 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sentiment_rnn.config.data import DataConfig
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
-from sentiment_rnn.report.statistics import Spread, accuracy_difference, binned, logarithmic_bins, spread
+from sentiment_rnn.report.statistics import (
+    Spread,
+    accuracy_difference,
+    binned,
+    logarithmic_bins,
+    spread,
+    with_deviation,
+)
 from sentiment_rnn.report.tables import Table, csv_text
-from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS, CODE_TAG
+from sentiment_rnn.tracking.names import (
+    BEST_ACCURACY,
+    BEST_LOSS,
+    CODE_TAG,
+    EPOCH_SECONDS,
+    PARAMETERS,
+    PEAK_MEMORY,
+    TOKENS_PER_SECOND,
+)
 from sentiment_rnn.tracking.results import RecordedRun
+
+
+def percent_with_deviation(value: Spread) -> str:
+    """`88.1 ± 0.2 %`, or `88.1 %` for a single seed."""
+    return f"{with_deviation(Spread(100 * value.mean, 100 * value.deviation), 1)} %"
+
+
+DECIMALS = partial(with_deviation, places=3)
+"""`0.881 ± 0.002`, or `0.881` for a single seed."""
+WHOLE = "{0.mean:,.0f}".format
+SECONDS = "{0.mean:.1f}".format
+
+
+class Column(NamedTuple):
+    """A metric, and how it is shown."""
+
+    metric: str
+    """As runs log it; also its column in `results.csv`."""
+    title: str = ""
+    """Title of its column in the table; empty where the table leaves it out."""
+    form: Callable[[Spread], str] = DECIMALS
+    """Function from mean and deviation over seeds to a cell."""
+
+    def cell(self, value: Spread) -> str:
+        """The cell; a blank where a run does not have the metric."""
+        return "" if np.isnan(value.mean) else self.form(value)
+
+
+SCORES = (
+    Column(PARAMETERS, "parameters", WHOLE),
+    Column(BEST_ACCURACY, "validation accuracy", percent_with_deviation),
+    Column("test/accuracy", "test accuracy", percent_with_deviation),
+    Column("test/f1", "F1"),
+    Column("test/auroc", "AUROC"),
+    Column("test/calibration_error"),
+    Column("test/loss"),
+    Column("test/loss_calibrated"),
+    Column("test/calibration_error_calibrated"),
+)
+COSTS = (
+    Column(EPOCH_SECONDS, "s / epoch", SECONDS),
+    Column(TOKENS_PER_SECOND, "tokens / s", WHOLE),
+    Column(PEAK_MEMORY),
+)
+
+
+def columns_of(metrics: Iterable[str]) -> list[Column]:
+    """Columns of a comparison of these metrics: `SCORES`, `COSTS` and any other `test/…`."""
+    named = {column.metric for column in SCORES}
+    further = sorted(metric for metric in set(metrics) - named if metric.startswith("test/"))
+    titled = (Column(metric, metric.removeprefix("test/").replace("_", " ")) for metric in further)
+    return [*SCORES, *titled, *COSTS]
+
 
 REVIEWS = "test_reviews"
 """Column of `results.csv`: a digest of the test reviews that a run was scored on."""
@@ -314,3 +383,58 @@ def in_words(arms: Sequence[Arm]) -> list[str]:
 def _accuracy(accuracies: Sequence[float]) -> str:
     """A cell of accuracies by seed; a blank where there are none."""
     return percent_with_deviation(spread(accuracies)) if accuracies else ""
+
+
+NOT_COMPARED = (
+    *("study", "seed", "tracking", "encoder.label", "encoder.color", "data.directory", "trainer.threads"),
+    *("trainer.jobs_at_once", "trainer.progress_bar", "trainer.log_every_n_steps", "trainer.checkpoint_minutes"),
+)
+"""Keys, and sections, that change no result."""
+NONE = "–"
+"""Of a key that an arm does not have."""
+
+
+def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
+    """A row for each key whose value is not the same in all arms, with a column for each arm; and one for each of the
+    other keys. Arms of the same classes whose code is another differ in the row `code`."""
+    settings = [_settings_of(arm) for arm in arms]
+    rows = [(key, *(of.get(key, NONE) for of in settings)) for key in sorted({key for of in settings for key in of})]
+    codes = [_values(arm, lambda run: run.tags.get(CODE_TAG, "")[:8]) for arm in arms]
+    targets = [tuple(value for key, value in sorted(of.items()) if key.endswith("_target_")) for of in settings]
+    if len({*zip(targets, codes, strict=True)}) > len({*targets}):
+        rows.append(("code", *codes))
+    differing = [row for row in rows if len(set(row[1:])) > 1]
+    same = [row[:2] for row in rows if len(set(row[1:])) == 1]
+    return (
+        Table("Settings that differ", ("key", *(arm.label for arm in arms)), differing),
+        Table("Settings that all arms have", ("key", "value"), same),
+    )
+
+
+def _settings_of(arm: Arm) -> dict[str, str]:
+    """Values by dotted key; several where the runs of an arm differ."""
+    flat = {run.run_id: _flat(run.config.settings()) for run in arm.runs}
+    keys = dict.fromkeys(key for of in flat.values() for key in of)
+    left_out = tuple(f"{key}." for key in NOT_COMPARED)
+    return {
+        key: _values(arm, lambda run, key=key: flat[run.run_id].get(key, NONE))  # type: ignore[misc]
+        for key in keys if not f"{key}.".startswith(left_out)
+    }  # fmt: skip
+
+
+def _values(arm: Arm, value: Callable[[RecordedRun], str]) -> str:
+    return ", ".join(dict.fromkeys(map(value, arm.runs)))
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: _shown(value)}
+    return flat
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text.rpartition(".")[2] if text.startswith("sentiment_rnn.") else text

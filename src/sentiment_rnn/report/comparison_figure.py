@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sentiment_rnn.errors import UserError, did_you_mean
-from sentiment_rnn.report.comparison import Arm
-from sentiment_rnn.report.figures import (
+from sentiment_rnn.report.comparison import Arm, columns_of, percent_with_deviation
+from sentiment_rnn.report.plotting import (
     GUIDE,
     PALETTE,
     PERCENT,
@@ -26,7 +26,6 @@ from sentiment_rnn.report.figures import (
     line_of,
     styled,
 )
-from sentiment_rnn.report.metrics import columns_of, percent_with_deviation
 from sentiment_rnn.report.statistics import Spread, binned, logarithmic_bins, quantile_bins, spread
 
 

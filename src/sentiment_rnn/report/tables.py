@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as TerminalTable
 
 from sentiment_rnn.errors import UserError, printable
-from sentiment_rnn.whole_files import write_whole
+from sentiment_rnn.files import write_whole
 
 
 class Table(NamedTuple):

@@ -3,7 +3,6 @@
 import copy
 import logging
 import re
-from pathlib import Path
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -12,8 +11,7 @@ from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.engine.machine import check_device, check_parts, resolved
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.masking import mask_file
-from sentiment_rnn.sweeps.plan import Plan, check_encoder_keys, digest_of, plan_of, set_for_jobs
+from sentiment_rnn.sweeps.plan import Plan, check_encoder_keys, digest_of, plan_of, set_for_jobs, show_plan
 from sentiment_rnn.tasks.job import identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import LAST, place_of
 from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED
@@ -74,8 +72,6 @@ class SweepCallback(Callback):
     def _started(self, plan: Plan) -> tuple[Store, list[str]]:
         """Show a plan, if that is all that is wanted; else `prepare` it."""
         if self.dry_run:
-            from sentiment_rnn.sweeps.dry_run import show_plan  # it loads what shows tables
-
             show_plan(plan)
             raise SystemExit(0)
         return prepare(plan.configs, plan.here)
@@ -83,12 +79,6 @@ class SweepCallback(Callback):
     def on_multirun_end(self, config: DictConfig, **_: object) -> None:
         """Every job went well: only then does Hydra call this."""
         self.close(FINISHED)
-
-    def on_job_start(self, config: DictConfig, **_: object) -> None:
-        """Take secrets out of what Hydra has written of the job."""
-        folder = Path(config.hydra.runtime.output_dir)
-        for path in (folder.parent / "multirun.yaml", *folder.glob(f"{config.hydra.output_subdir}/*.yaml")):
-            mask_file(path)
 
     def close(self, status: str) -> None:
         """End the parent run, once, with one of MLflow's statuses."""

@@ -16,9 +16,8 @@ from sentiment_rnn.config.components import class_having
 from sentiment_rnn.config.loading import checked_without_encoder, plain, sections_of
 from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.config.schema import validated
-from sentiment_rnn.config.search import SearchConfig
+from sentiment_rnn.config.sections import SearchConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.masking import masked
 
 if TYPE_CHECKING:
     from sentiment_rnn.sweeps.callback import SweepCallback
@@ -66,10 +65,6 @@ class SweepHook(Callback):
         """End a sweep whose jobs all went well."""
         self.callback.on_multirun_end(config)
 
-    def on_job_start(self, config: DictConfig, **_: Any) -> None:
-        """Take secrets out of what Hydra has written of a job."""
-        self.callback.on_job_start(config)
-
 
 def check(config: DictConfig) -> None:
     """Raise `UserError` for a setting that is wrong in every job; what takes no import of torch comes first."""
@@ -107,4 +102,4 @@ def exit_on_user_error() -> Iterator[None]:
         if line is None:
             line = "the run could not be prepared"
             log.exception(line)
-        raise SystemExit(f"error: {masked(line)}") from error
+        raise SystemExit(f"error: {line}") from error

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.inference.calibration import calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.inference.package import Package, Reading, TrainedBackbone, fingerprints, write_package
 from sentiment_rnn.inference.predictions import Predictions, calibrate, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.report.evaluation import MISTAKES
+from sentiment_rnn.report.evaluation import MISTAKES, calibration_error, cross_entropy, fit_temperature
 from sentiment_rnn.tracking.names import TEMPERATURE
 
 

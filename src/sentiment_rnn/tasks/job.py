@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from sentiment_rnn.config.code import loaded_code_digest
 from sentiment_rnn.config.components import class_having
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.data.task_data import TaskData
+from sentiment_rnn.data.datamodule import ReviewData, TaskData
 from sentiment_rnn.model.training import TrainingModule
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
 from sentiment_rnn.tracking.run import TrackedRun
@@ -79,3 +79,33 @@ def identity_of(job: Job) -> str:
     under its protocol, which is a part of it then."""
     code = loaded_code_digest(tuple(job.config.targets)) + os.environ.get(PROTOCOL_VARIABLE, "")
     return str(job.config.identity(job.digest, code))
+
+
+class TextJob:
+    """Base of jobs on the texts of a source; a subclass sets the configuration and the data."""
+
+    config: Any
+    """A `TextConfig`."""
+    data: ReviewData
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the corpus."""
+        return self.data.corpus.digest
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are read in an epoch."""
+        return int(self.data.reviews("train").lengths.sum())
+
+    @property
+    def batches(self) -> int:
+        """Training batches of an epoch."""
+        return -(-len(self.data.reviews("train")) // self.config.data.batch_size)
+
+    def before_training(self, model: Any, run: TrackedRun | None) -> None:
+        """Record the corpus."""
+        if run:
+            corpus = self.data.corpus
+            sizes = {split: len(texts) for split, texts in corpus.splits.items()}
+            run.log_data(self.config.data.name, corpus.digest, sizes)

@@ -15,8 +15,7 @@ from sentiment_rnn.data.datamodule import TextData
 from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.language_model import LanguageModel
-from sentiment_rnn.tasks.job import Objective
-from sentiment_rnn.tasks.text_job import TextJob
+from sentiment_rnn.tasks.job import Objective, TextJob
 from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_LOSS
 from sentiment_rnn.tracking.run import TrackedRun

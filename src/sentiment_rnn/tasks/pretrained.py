@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.data.corpus import Corpus
 from sentiment_rnn.data.review import SPLITS
 from sentiment_rnn.errors import UserError, as_given

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.locks import FileLock
+from sentiment_rnn.files import FileLock
 from sentiment_rnn.tracking.inventory import best_of
 from sentiment_rnn.tracking.models import register, take_back
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG

@@ -25,11 +25,10 @@ from filelock import Timeout
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.locks import FileLock
+from sentiment_rnn.files import FileLock, write_whole
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
 from sentiment_rnn.tracking.results import RecordedRun, runs_of
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.whole_files import write_whole
 
 log = logging.getLogger("sentiment_rnn")
 

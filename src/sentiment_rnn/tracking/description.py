@@ -1,25 +1,108 @@
-"""What a run's record says of it from the start, in plain values and without secrets."""
+"""What a run's record says of it from the start, in plain values."""
 
+import getpass
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sentiment_rnn import __version__
 from sentiment_rnn.config.code import loaded_code_digest
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.masking import masked_settings
 from sentiment_rnn.tracking.names import (
     CODE_TAG,
+    COMMAND_VARIABLE,
+    COMMIT_TAG,
     CONFIGURATION,
     IDENTITY_TAG,
+    LIGHTNING_TAG,
+    LONGEST_TAG,
     OVERRIDES,
     PROCESSOR_TAG,
+    PROTOCOL_TAG,
+    PROTOCOL_VARIABLE,
     SEARCH_TRIAL_TAG,
     STUDY_TAG,
+    TORCH_TAG,
     TRIAL_TAG,
+    VERSION_TAG,
 )
-from sentiment_rnn.tracking.origin import origin_tags, processor_name
+
+CODE = ("py", "cpp", "h", "yaml", "toml")
+"""Endings of files that decide what a run does."""
+
+
+def origin_tags() -> dict[str, str]:
+    """MLflow's own tags for user, source and commit, the versions of what computes, and the protocol of the study."""
+    tags = {
+        VERSION_TAG: __version__,
+        TORCH_TAG: version("torch"),
+        LIGHTNING_TAG: version("lightning"),
+        "mlflow.user": user_name(),
+        "mlflow.source.name": command_line()[:LONGEST_TAG],
+        "mlflow.source.type": "LOCAL",
+    }
+    if commit := git_commit():
+        tags[COMMIT_TAG] = commit
+    if protocol := os.environ.get(PROTOCOL_VARIABLE):
+        tags[PROTOCOL_TAG] = protocol
+    return tags
+
+
+def user_name() -> str:
+    """Who runs this process; empty where the system does not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # in a container, without an entry for the user
+        return ""
+
+
+def command_line() -> str:
+    """Command line, as far as this process knows: a job of a sweep is handed its sweep's."""
+    return os.environ.get(COMMAND_VARIABLE) or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def git_commit() -> str | None:
+    """The commit of the git folder that this file is in, be it that around an environment, with `-dirty` where its code
+    or configuration was changed since; results may be, which a study writes. None where this file is in no such folder.
+    """
+    status = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    try:
+        status_lines = subprocess.run(
+            [*status, "--", *(f":/*.{ending}" for ending in CODE)],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    commit = re.search(r"^# branch.oid (\w+)$", status_lines, re.MULTILINE)  # none in a folder without commits
+    return commit and commit[1] + ("-dirty" if re.search("^[^#]", status_lines, re.MULTILINE) else "")
+
+
+def processor_name(accelerator: str) -> str:
+    """The GPU, or the processor, its family and model, and what it computes bfloat16 with: `AMD EPYC 25.17,
+    avx512_bf16`. Generations share a name.
+
+    Results depend on it: another one uses another floating-point summation order.
+    """
+    import torch
+
+    from sentiment_rnn import runtime  # loads torch, which commands that list runs do without
+
+    if runtime.on_gpu(accelerator):
+        return str(torch.cuda.get_device_name())
+    name = runtime.cpuinfo("model name") or platform.processor() or platform.machine()
+    generation = ".".join(filter(None, map(runtime.cpuinfo, ("cpu family", "model"))))
+    return ", ".join([f"{name} {generation}".strip(), *runtime.bfloat16_units()])
+
 
 LONGEST_PARAM = 6000
 """Characters of a parameter that MLflow keeps."""
@@ -70,16 +153,15 @@ def description_of(config: RunConfig, identity: str, overrides: Sequence[str]) -
         config: resolved, as the run trains it.
         overrides: those of the command line.
     """
-    plain = masked_settings({"settings": config.settings(), "overrides": list(overrides), "tags": config.tags})
-    settings, shown_overrides, tags = plain["settings"], plain["overrides"], plain["tags"]
+    settings, overrides, tags = config.settings(), list(overrides), config.tags
     trial = config.tracking.search_trial
-    given_keys = {override.lstrip("+").partition("=")[0] for override in shown_overrides}
+    given_keys = {override.lstrip("+").partition("=")[0] for override in overrides}
     params = {key: value[:LONGEST_PARAM] for key, value in _flat(settings).items() if key in (*MAIN, *given_keys)}
     variant = [*tags.values(), f"seed={config.seed}", *([] if trial is None else [f"trial={trial}"])]
     return Description(
         identity=identity,
         study=settings["study"],
-        overrides=shown_overrides,
+        overrides=overrides,
         params=params,
         tags={
             **tags,
@@ -93,7 +175,7 @@ def description_of(config: RunConfig, identity: str, overrides: Sequence[str]) -
         },
         files={
             CONFIGURATION: yaml.safe_dump(settings, sort_keys=False),
-            OVERRIDES: yaml.safe_dump(shown_overrides),
+            OVERRIDES: yaml.safe_dump(overrides),
         },
         data=settings["data"]["name"] if "data" in settings else "",
         variant=variant,

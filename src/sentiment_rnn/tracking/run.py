@@ -26,7 +26,6 @@ from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
-from sentiment_rnn.masking import masked
 from sentiment_rnn.tracking.checkpoints import POINTS, CheckpointFolder
 from sentiment_rnn.tracking.delivery import Delivery, Point
 from sentiment_rnn.tracking.description import Description
@@ -273,8 +272,8 @@ class TrackedRun(Logger):
         else:
             log.exception("run %s failed", self.run_id)
         with suppress(OSError):  # a full disk, which is the error
-            self.log_text(masked(traceback.format_exc()), TRACEBACK)
-        why = {ERROR_TAG: masked(f"{type(error).__name__}: {error}")[:500]}
+            self.log_text(traceback.format_exc(), TRACEBACK)
+        why = {ERROR_TAG: f"{type(error).__name__}: {error}"[:500]}
         self._break_off(FAILED, why | ({DIVERGED_TAG: str(error)} if isinstance(error, DivergedError) else {}))
         if fault and fault is not error:
             raise fault from error

@@ -8,15 +8,15 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
-from sentiment_rnn.config.tracking import TrackingConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.locks import FileLock
-from sentiment_rnn.masking import masked
+from sentiment_rnn.files import FileLock, replacement_of
 from sentiment_rnn.tracking.store_errors import (
     NO_SERVER,
     NotRecordedError,
@@ -26,7 +26,6 @@ from sentiment_rnn.tracking.store_errors import (
     store_errors,
     until_answered,
 )
-from sentiment_rnn.whole_files import replacement_of
 
 DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
 """Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
@@ -91,12 +90,12 @@ def check_store(config: TrackingConfig, directory_name: str = "tracking.director
         )
     if uri.split(":")[0].split("+")[0] in DATABASES:
         raise UserError(
-            f"{name}={uri}: a database holds no artifacts, which would be left on whichever machine a run is on; "
-            "give the address of an MLflow server before it (make server, or mlflow server --backend-store-uri …)"
+            f"{name}={uri.partition(':')[0]}://…: a database holds no artifacts, which would be left on whichever machine a "
+            "run is on; give the address of an MLflow server before it (make server, or mlflow server --backend-store-uri …)"
         )
-    if config.uri and not _database(uri) and masked(uri) != uri:
+    if config.uri and not _database(uri) and ("@" in urlsplit(uri).netloc or urlsplit(uri).query):
         raise UserError(
-            f"{name}={uri}: an address with a password in it; give the address alone, and the rest in "
+            f"{name}: an address with a password in it; give the address alone, and the rest in "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or in MLFLOW_TRACKING_TOKEN"
         )
     if is_server(uri):

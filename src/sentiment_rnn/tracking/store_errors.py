@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sentiment_rnn.environment import REQUESTS
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.masking import masked
 
 T = TypeVar("T")
 
@@ -164,9 +163,7 @@ def short_reason(error: BaseException) -> str:
     }
     phrase = next((shown for part, shown in known.items() if part in text), None)
     # The first line of several downloads that failed says only that they did.
-    lines = [
-        line for line in masked(text).splitlines() if not line.startswith(("The following failures", "##### File"))
-    ]
+    lines = [line for line in text.splitlines() if not line.startswith(("The following failures", "##### File"))]
     return phrase or (lines or [type(error).__name__])[0][:300]
 
 

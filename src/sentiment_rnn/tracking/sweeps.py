@@ -10,9 +10,9 @@ from mlflow.entities import Run, RunTag
 from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.locks import FileLock
-from sentiment_rnn.masking import masked
+from sentiment_rnn.files import FileLock
 from sentiment_rnn.tracking.delivery import Delivery
+from sentiment_rnn.tracking.description import origin_tags
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
     BEST_LOSS,
@@ -27,7 +27,6 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.origin import origin_tags
 from sentiment_rnn.tracking.results import FINISHED, IS_FINISHED, RUNNING, RecordedRun, run_or_none, runs_of, search
 from sentiment_rnn.tracking.store import VIEW, Store, check_answers, where_to_look
 from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, store_errors
@@ -182,19 +181,19 @@ class OpenSweep:
     ) -> None:
         self.store, self.search, self.count = store, search, trials or len(jobs)
         note = f"search of {trials} trials" if trials else f"{self.count} runs"
-        tags = {STUDY_TAG: masked(study), NOTE_TAG: note, SEARCH_TAG: search, **origin_tags()}
+        tags = {STUDY_TAG: study, NOTE_TAG: note, SEARCH_TAG: search, **origin_tags()}
         with store_errors(store.uri, store.experiment, "EDIT"), FileLock(store.directory / ".store.lock"):
             sweeps = parents_called(store, None)
             # Whatever the clock says, this launch is the latest.
             tags[LAUNCHED_TAG] = str(max([get_current_time_millis(), *(launched(sweep) + 1 for sweep in sweeps)]))
-            parent = next((sweep for sweep in sweeps if sweep.data.tags.get(STUDY_TAG) == masked(study)), None)
+            parent = next((sweep for sweep in sweeps if sweep.data.tags.get(STUDY_TAG) == study), None)
             resolved = _resolved_identities(parent) if parent else {}
             self.jobs = [(resolved.get(identity, identity), job) for identity, job in jobs]
             tags |= {f"{JOB_TAG}{number}": _listed(identity, job) for number, (identity, job) in enumerate(self.jobs)}
             tags[SWEEP_TAG] = str(self.count)  # last: it says that the jobs are listed
             if parent is None:
-                name = masked(study)[:250]
-                marks = {SWEEP_TAG: "0", STUDY_TAG: masked(study)}
+                name = study[:250]
+                marks = {SWEEP_TAG: "0", STUDY_TAG: study}
                 parent = store.client.create_run(store.experiment_id, run_name=name, tags=marks)
             else:
                 store.client.update_run(parent.info.run_id, status=RUNNING)
@@ -286,8 +285,8 @@ def _listed(identity: str, overrides: Sequence[str]) -> str:
 
 
 def _line(override: str) -> str:
-    """An override as a parent run lists it: without secrets, in one line."""
-    return masked(override).replace("\n", " ")
+    """An override as a parent run lists it, in one line."""
+    return override.replace("\n", " ")
 
 
 def _own(overrides: Iterable[str]) -> set[str]:

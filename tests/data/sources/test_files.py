@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import checked_data, source_of
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.corpus import load_corpus
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.errors import UserError

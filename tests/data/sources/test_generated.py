@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.review import SPLITS, Review
 from sentiment_rnn.data.sources.generated import (
     ADVERBS,

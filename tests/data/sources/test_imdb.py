@@ -19,8 +19,8 @@ import pytest
 from experiments.imdb.filler import FILLERS, SENTENCES
 from proxies import reply, serving
 from sentiment_rnn.config.components import part_arguments
-from sentiment_rnn.config.data import DataConfig
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.batching import LengthBuckets, Reviews
 from sentiment_rnn.data.corpus import Corpus, load_corpus
 from sentiment_rnn.data.review import SPLITS, Review

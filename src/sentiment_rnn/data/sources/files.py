@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 from pydantic.dataclasses import dataclass
 
 from sentiment_rnn.config.schema import SCHEMA, Fraction, Name, Seed
-from sentiment_rnn.data.review import Review
-from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.data.review import Review, split_by_group
 from sentiment_rnn.data.text_files import LABELS, Columns, label_name, read_rows
 from sentiment_rnn.errors import UserError
 

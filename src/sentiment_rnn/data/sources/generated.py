@@ -22,8 +22,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sentiment_rnn.config.schema import SCHEMA, Count, Fraction, Probability, Seed
-from sentiment_rnn.data.review import Review
-from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.data.review import Review, split_by_group
 from sentiment_rnn.errors import refuse
 
 FILM = ("movie", "film", "picture")

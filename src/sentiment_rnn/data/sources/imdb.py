@@ -18,10 +18,9 @@ from typing import ClassVar
 from pydantic.dataclasses import dataclass
 
 from sentiment_rnn.config.schema import SCHEMA, Fraction, Name, Seed
-from sentiment_rnn.data.review import Review
-from sentiment_rnn.data.splits import split_by_group
+from sentiment_rnn.data.review import Review, split_by_group
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.whole_files import replacement_of
+from sentiment_rnn.files import replacement_of
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"

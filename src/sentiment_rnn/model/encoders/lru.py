@@ -18,7 +18,7 @@ from torch.nn.functional import gelu
 
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, OwnLayer, Step, states
 from sentiment_rnn.model.encoders.recurrent import Recurrent
-from sentiment_rnn.model.linear import linear
+from sentiment_rnn.model.recurrence import linear
 from sentiment_rnn.model.scan import diagonal
 
 

@@ -1,14 +1,63 @@
-"""The page on which a text is answered as it is typed, by every model that is given."""
+"""HTML pages: templates filled in, one file each, with its style and its data within, so that it needs no network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
-from sentiment_rnn.inference.doubts import Doubts, notes_of
-from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.report.pages.inspection import shade
-from sentiment_rnn.report.pages.render import render
+from sentiment_rnn.inference.predictor import Doubts, Predictor, notes_of
+from sentiment_rnn.inference.probes import UNITS, Inspection
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("sentiment_rnn.report", "templates"),
+    autoescape=True,  # texts of strangers are on these pages
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+
+
+def render(template: str, folder: Path | None = None, **values: Any) -> str:
+    """The HTML of a template of this folder, or of one elsewhere that includes templates of this folder."""
+    here = _ENVIRONMENT.loader
+    assert here
+    loader = ChoiceLoader([FileSystemLoader(folder), here]) if folder else here
+    return _ENVIRONMENT.overlay(loader=loader).get_template(template).render(**values)
+
+
+def rounded(values: np.ndarray, digits: int) -> list[Any]:
+    """Numbers for JSON, in as many digits as a page shows."""
+    return list(np.round(values.astype(float), digits).tolist())
+
+
+def inspection_page(inspections: Sequence[Inspection]) -> str:
+    """One HTML file: the text coloured by the running sentiment, gates, and what each sentence does."""
+    numbers = [
+        {
+            "running": rounded(inspection.running, 4),
+            "gates": {name: rounded(values, 2) for name, values in inspection.gates.items()},
+        }
+        for inspection in inspections
+    ]
+    return render(
+        "inspection.html.jinja",
+        inspections=inspections,
+        numbers=numbers,
+        shade=shade,
+        units=UNITS,
+    )
+
+
+def shade(probability: float) -> str:
+    """CSS colour of a probability: blue above a half, orange below, stronger towards the ends."""
+    if np.isnan(probability):
+        return "none"
+    strength = min(0.75, abs(probability - 0.5) * 1.5)
+    return f"rgba(var(--{'negative' if probability < 0.5 else 'positive'}), {strength:.2f})"
+
 
 OF_THE_GRAMMAR = (
     "the seating was rather awful but i really liked the movie .",

@@ -2,26 +2,66 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import ReviewConfig, RunConfig
-from sentiment_rnn.config.search import SearchConfig
-from sentiment_rnn.engine.pruning import study_file
+from sentiment_rnn.config.sections import SearchConfig
+from sentiment_rnn.engine.pruning import PRUNING, readable, storage_of, study_file
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.figures import search_history
+from sentiment_rnn.report.plotting import search_history
 from sentiment_rnn.report.tables import csv_text
 from sentiment_rnn.sweeps.plan import settings_of, trials_at_once
-from sentiment_rnn.sweeps.search.space import Space, parsed, space_of, text_of
-from sentiment_rnn.sweeps.search.study import open_study, sampler
+from sentiment_rnn.sweeps.space import Space, parsed, space_of, text_of
 from sentiment_rnn.tasks.job import Objective, job_of
 from sentiment_rnn.tracking.run import DivergedError, PrunedError
 from sentiment_rnn.tracking.sweeps import OpenSweep
+
+
+def open_study(path: Path, mode: str, settings: SearchConfig) -> optuna.Study:
+    """The study of a search, made if it is missing.
+
+    Args:
+        path: its file.
+        mode: `max` or `min`.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        drop_broken_line(path)
+    with readable(path):
+        study = optuna.create_study(
+            study_name=path.stem,
+            storage=storage_of(path),
+            direction="maximize" if mode == "max" else "minimize",
+            load_if_exists=True,
+        )
+    study.set_user_attr(PRUNING, settings.pruning)
+    return study
+
+
+def sampler(settings: SearchConfig, trial: int) -> BaseSampler:
+    """Sampler of the trial of a number. Its random state depends on the number alone: an interrupted search goes on
+    with the proposals that it would have made, and repeats none."""
+    seed = int(np.random.SeedSequence([settings.seed, trial]).generate_state(1)[0])
+    return TPESampler(seed=seed) if settings.sampler == "tpe" else RandomSampler(seed=seed)
+
+
+def drop_broken_line(path: Path) -> None:
+    """Cut what a full disk or a kill left of a last line, which Optuna would refuse to read."""
+    with path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
+
 
 log = logging.getLogger("sentiment_rnn")
 

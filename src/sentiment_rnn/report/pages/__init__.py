@@ -1,1 +1,0 @@
-"""HTML pages: templates, and what turns numbers into one file that needs no network."""
