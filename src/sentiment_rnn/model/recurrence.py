@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from sentiment_rnn import runtime
 from sentiment_rnn.files import FileLock, replacement_of
-from sentiment_rnn.model import cells, recurrence
+from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
 
 log = logging.getLogger("sentiment_rnn")
@@ -310,7 +310,7 @@ if __name__ == "__main__":
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`torch.nn.functional.linear`: `inputs [B, T, E]`, `weight [N, E]` and `bias [N]` → `[B, T, N]`."""
     plain = type(inputs) is Tensor and inputs.device.type == "cpu" and inputs.dtype == weight.dtype == torch.float32
-    if plain and not torch.is_autocast_enabled("cpu") and recurrence.library() is not None:
+    if plain and not torch.is_autocast_enabled("cpu") and library() is not None:
         return cast(Tensor, _Linear.apply(inputs, weight, bias))
     return functional.linear(inputs, weight, bias)
 

@@ -90,8 +90,9 @@ def check_store(config: TrackingConfig, directory_name: str = "tracking.director
         )
     if uri.split(":")[0].split("+")[0] in DATABASES:
         raise UserError(
-            f"{name}={uri.partition(':')[0]}://…: a database holds no artifacts, which would be left on whichever machine a "
-            "run is on; give the address of an MLflow server before it (make server, or mlflow server --backend-store-uri …)"
+            f"{name}={uri.partition(':')[0]}://…: a database holds no artifacts, which would be left on whichever "
+            "machine a run is on; give the address of an MLflow server before it (make server, or mlflow server "
+            "--backend-store-uri …)"
         )
     if config.uri and not _database(uri) and ("@" in urlsplit(uri).netloc or urlsplit(uri).query):
         raise UserError(
