@@ -10,6 +10,7 @@ from experiments.lab.answer import answer_table, learned_table
 from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table, verdict_table
 from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table, own_module
 from experiments.lab.illustrations import illustration_blocks
+from experiments.lab.pictures import write_pictures
 from experiments.lab.provenance import OWN, read_provenance
 from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.table import RESULTS, check_correct, read_correct, read_results
@@ -135,6 +136,7 @@ def write(root: Path, studies: Sequence[str]) -> None:
         if not asked or study.name in asked:
             print(f"written: {len(write_figures(study, found))} figures in {study.output / 'figures'}")
     write_tables(findings)
+    write_pictures(root)
     blocks = list(generated_blocks(root, findings))
     for page in {block.document for block in blocks if not block.document.exists()}:  # of a new protocol or study
         marks = (
@@ -145,7 +147,7 @@ def write(root: Path, studies: Sequence[str]) -> None:
         find_block(block.document, block.name)
     for block in blocks:
         replace_block(*block)
-    print("written: the blocks of all documents, and further tables")
+    print("written: the blocks of all documents, further tables, and the pictures of docs/images")
     for where, name in not_measured(findings):
         print(f"{name}: not measured since its latest runs; python -m experiments.lab study {where} --protocols {name}")
 
