@@ -202,7 +202,7 @@ def test_the_figure_of_a_sweep_can_be_saved(name: str) -> None:
 @pytest.mark.parametrize(
     ("panels", "titles"),
     [
-        (["gradients"], ["Gradient at a token"]),
+        (["gradients"], ["Gradient left before training"]),
         (["accuracy", "test/f1", "validation"], ["Test accuracy", "test/f1", "Validation accuracy"]),
     ],
 )
@@ -210,6 +210,14 @@ def test_the_figure_of_a_sweep_has_the_panels_that_are_asked_for(panels: list[st
     figure = comparison_figure(arms_of(SWEEPS["ordinary"]()), "a study", panels)
     assert [axes.get_title("left").split(" (")[0] for axes in figure.axes] == titles
     assert_can_be_saved(figure)
+
+
+def test_the_gradient_is_shown_before_training_relative_to_the_last_step() -> None:
+    back = np.arange(4)
+    run = run_result("rnn", 0, said_of(50, 0.6), gradients=np.stack([back, 8 * 0.5**back, 1e-6 * 0.9**back]))
+    (axes,) = comparison_figure(arms_of([run]), "a study", ["gradients"]).axes
+    (line,) = axes.lines
+    assert list(line.get_ydata()) == [1, 0.5, 0.25, 0.125]
 
 
 def test_a_panel_that_is_none_is_one_line() -> None:

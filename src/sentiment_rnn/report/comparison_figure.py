@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 from sentiment_rnn.errors import UserError, did_you_mean
 from sentiment_rnn.report.comparison import Arm, columns_of, percent_with_deviation
@@ -27,6 +27,9 @@ from sentiment_rnn.report.plotting import (
     styled,
 )
 from sentiment_rnn.report.statistics import Spread, binned, logarithmic_bins, quantile_bins, spread
+
+LEAST_LEFT = 1e-9
+"""Lowest share of the gradient that is shown."""
 
 
 @styled
@@ -133,19 +136,18 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
 
 
 def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
-    floor = 1e-18
+    """What is left of the gradient at each step back, relative to the last token. Before training: after it, a model
+    that is right has a loss, and so a gradient, near 0, whatever its encoder."""
     for arm in arms:
-        for run in arm.runs:  # a mean would hide that one seed learns and another does not
-            steps_back, before, after = run.gradients
-            for norms, style, width in ((before, ":", 1.0), (after, "-", 1.4)):
-                drawn = np.where(norms > floor, norms, np.nan)
-                axes.plot(steps_back, drawn, style, color=colors[arm.name], linewidth=width)
-    axes.plot([], [], ":", color="#555555", label="before training")
-    axes.plot([], [], "-", color="#555555", label="after")
+        for run in arm.runs:
+            steps_back, before, _ = run.gradients
+            if before[0] > 0:
+                axes.plot(steps_back, before / before[0], color=colors[arm.name], linewidth=1.4)
     axes.set_yscale("log")
-    axes.set_ylim(floor, max(10, 2 * axes.dataLim.y1))
-    axes.legend(loc="lower left", fontsize="small")
-    axes.set(title="Gradient at a token", xlabel="steps back (a line a seed)", ylabel="median ‖∂L/∂x‖")
+    axes.set_ylim(bottom=min(0.09, max(LEAST_LEFT, axes.get_ylim()[0])))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set(title="Gradient left before training", xlabel="steps back (a line a seed)", ylabel="share of the last")
 
 
 PANELS: dict[str, Callable[[Axes, Sequence[Arm], dict[str, str]], None]] = {
