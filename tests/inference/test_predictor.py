@@ -1,6 +1,7 @@
-"""Texts in, probabilities out."""
+"""A trained model promises each text one answer, whatever stands beside it, and a line where the answer is in doubt."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from sentiment_rnn.cli.trained_model import shortened
 from sentiment_rnn.data.tokenizer import whole
-from sentiment_rnn.inference.package import Package
-from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.inference.package import Package, Reading
+from sentiment_rnn.inference.predictor import Doubts, Predictor, Sentiments
 from sentiment_rnn.inference.pyfunc import SentimentModel
 
 
@@ -32,10 +33,6 @@ def test_every_text_gets_an_answer_and_one_without_a_token_none(predictor: Predi
     assert np.isnan(found.probabilities).tolist() == [True] * 3 + [False] * (len(STRANGE) - 3)
     assert found.known.tolist()[:6] == [0, 0, 0, 0, 1, 100_000]
     assert found.unknown.tolist()[:6] == [0, 0, 0, 2, 0, 0]
-
-
-def test_no_texts_give_no_answers(predictor: Predictor) -> None:
-    assert predictor.predict([]).labels == []
 
 
 @settings(max_examples=30, deadline=None)
@@ -92,19 +89,40 @@ def test_a_data_frame_in_is_a_data_frame_out_with_its_index(predictor: Predictor
 
 
 @given(st.text())
-def test_whole_changes_no_text_that_utf8_can_write(text: str) -> None:
-    assert whole(whole(text)) == whole(text)
+def test_only_halves_of_characters_are_replaced(text: str) -> None:
     whole(text).encode()
     if not any(0xD800 <= ord(character) < 0xE000 for character in text):
         assert whole(text) == text
-
-
-def test_two_halves_that_belong_together_become_one_character() -> None:
     assert whole("\ud83d\ude00 \ud83d") == "😀 \ufffd"
 
 
 def test_a_line_for_a_terminal_has_no_control_characters_and_fits() -> None:
     assert shortened("a\x1b[31m\r\nb\tc\u202e", 40) == "a [31m b c"
     assert shortened("word " * 50, 12) == "word word w…"
-    assert shortened("", 12) == ""
     assert len(shortened("映画はとても良かった" * 9, 20)) <= 11
+
+
+def doubts(known: list[int], unknown: list[int], **reading: Any) -> list[str]:
+    """Warnings about texts with these numbers of known and unknown tokens, added in two parts."""
+    settings = {"data": "imdb", "shortest": 3, "longest": 10} | reading
+    counted = Doubts(Reading(400, "tail", 4, "float32", 1.0, "", **settings))
+    for part in (slice(0, 1), slice(1, None)):
+        counts = np.array(known[part]), np.array(unknown[part])
+        counted.add(Sentiments(np.full(len(counts[0]), 0.5), *counts))
+    return counted.lines()
+
+
+def test_texts_unlike_those_in_training_are_counted() -> None:
+    assert doubts([3, 10, 7], [0, 0, 3]) == []
+    assert doubts([2, 11, 12, 3], [1, 0, 0, 3]) == [
+        "warning: 2 of 4 texts: a third or more of the words are unknown",
+        "warning: 2 of 4 texts: longer than any text in training (10 tokens)",
+    ]
+    assert doubts([2, 5], [0, 0]) == ["warning: 1 of 2 texts: shorter than any text in training (3 tokens)"]
+    assert doubts([2, 500], [0, 0], data="", shortest=0, longest=0) == [], "a model that recorded no lengths"
+
+
+def test_a_model_of_generated_reviews_says_so_of_texts_with_tokens() -> None:
+    assert doubts([0, 0], [0, 0], data="generated") == []
+    (note,) = doubts([5, 5], [0, 0], data="generated")
+    assert note.startswith("note: this model has read generated reviews alone")

@@ -1,15 +1,26 @@
-"""Scores on texts of one's own."""
+"""`evaluate` promises scores of a model on texts of one's own, and a run a temperature at which probabilities mean what
+they say."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from sentiment_rnn.data.text_files import Rows
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import Package
+from sentiment_rnn.inference.predictions import calibrate
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.report.evaluation import judge, scores, tables
+from sentiment_rnn.report.evaluation import (
+    LIMITS,
+    calibration_error,
+    cross_entropy,
+    fit_temperature,
+    judge,
+    scores,
+    tables,
+)
 
 
 @pytest.fixture
@@ -73,11 +84,6 @@ def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) 
     assert found.consistency.estimate == pytest.approx(2 / 3)
     assert judge(predictor, [rows(predictor, set())]).consistency is None
     assert judge(predictor, [rows(predictor, set(), list("abcdefgh"))]).consistency is None
-    without = judge(predictor, [rows(predictor, set(), list("abcdefgh"))])
-    assert ("consistency", "– (no identifier has two texts)") in tables(without, scores(without))[0].rows
-    nobody = judge(predictor, [rows(predictor, {1}, ["x", "x", None, None, None, None, None, None])]).consistency
-    assert nobody is not None
-    assert nobody.estimate == 0
 
 
 def test_one_label_alone_has_no_area_under_the_curve(predictor: Predictor) -> None:
@@ -102,15 +108,35 @@ def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(
         )
 
 
-def test_sharp_probabilities_hide_nothing_of_what_they_were(build_package: Callable[..., Package]) -> None:
-    sharp, plain = (Predictor(build_package(temperature=t)) for t in (0.002, 1.0))
-    given = rows(plain, {0, 3})
-    found = scores(judge(sharp, [given]))
-    assert found["auroc"] == pytest.approx(scores(judge(plain, [given]))["auroc"])
-    assert found["loss_uncalibrated"] == pytest.approx(scores(judge(plain, [given]))["loss"], abs=1e-6)
+def made_overconfident(factor: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, float32 [N], that are `factor` times those of their labels, int [N]."""
+    random = np.random.default_rng(0)
+    honest = random.normal(0, 2, count).astype(np.float32)
+    return honest * np.float32(factor), (random.random(count) < 1 / (1 + np.exp(-honest))).astype(int)
 
 
-def test_a_mistake_can_be_written_in_any_encoding(predictor: Predictor) -> None:
-    label = predictor.predict(["\ud800 good"]).labels[0]
-    (mistake,) = judge(predictor, [Rows(["\ud800 good"], [int(label == "negative")], [])]).mistakes
-    assert mistake.text == "\ufffd good"
+@pytest.mark.parametrize("temperature", [0.4, 3.0])
+def test_the_temperature_that_made_logits_overconfident_is_found(temperature: float) -> None:
+    logits, labels = made_overconfident(temperature, 200_000)
+    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.02)
+    before, after = (calibrate(torch.from_numpy(logits), t) for t in (1.0, temperature))
+    assert calibration_error(after, labels) < 0.02 < 0.05 < calibration_error(before, labels)
+    assert cross_entropy(after, labels) < cross_entropy(before, labels)
+
+
+def test_a_temperature_stays_within_its_limits_and_is_1_where_every_logit_is_right() -> None:
+    assert fit_temperature(np.array([5.0, -0.1]), np.array([1, 0])) == 1
+    assert fit_temperature(np.array([-5.0, 5.0]), np.array([1, 0])) == pytest.approx(LIMITS[1], rel=0.01)
+
+
+def test_the_calibration_error_of_a_million_texts_has_all_its_digits() -> None:
+    random = np.random.default_rng(2)
+    predicted = random.random(1_000_000)
+    labels = (random.random(len(predicted)) < predicted).astype(int)
+    bins = np.minimum((predicted * 15).astype(int), 14)
+    gaps = np.bincount(bins, weights=predicted - labels, minlength=15)
+    assert calibration_error(predicted, labels) == pytest.approx(np.abs(gaps).sum() / len(predicted), rel=1e-6)
+
+
+def test_certain_and_wrong_is_finite() -> None:
+    assert np.isfinite(cross_entropy(np.array([0.0, 1.0], dtype=np.float32), np.array([1, 0])))

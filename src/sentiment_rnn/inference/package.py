@@ -10,8 +10,8 @@
 A language model has the same files. It judges no text: `read_package` refuses it, and `read_backbone` takes from either
 kind what another model can start from.
 
-Nothing in them is code and nothing is unpickled. What does not fit is refused before a tensor is made. The classes of
-encoder and pooling are this package's; another's has to be imported by whoever loads the model, before.
+Nothing in them is code and nothing is unpickled. The classes of encoder and pooling are this package's. Another's has
+to be imported before, by whoever loads the model.
 """
 
 import hashlib
@@ -20,19 +20,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import pydantic
 import torch
-from pydantic import Field
-from safetensors import SafetensorError
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass as validated
 from safetensors.torch import load_file, save
 
 from sentiment_rnn import __version__
 from sentiment_rnn.data.tokenizer import (
     PADDING_ID,
-    SPECIALS,
     UNKNOWN_ID,
     Tokenizer,
     check_splitter,
@@ -48,46 +46,34 @@ ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
 )  # fmt: skip
 HASHED = (VOCABULARY, WEIGHTS, TRAINING)
 """Files of which the first one holds the SHA-256."""
-DAMAGE = (
-    LookupError, TypeError, ValueError, ArithmeticError, AttributeError, ImportError, OSError, RuntimeError,
-    SafetensorError,
-)  # fmt: skip
-"""Exceptions that reading damaged files may raise."""
 BACKBONE = "backbone."
 """Beginning of the names of the weights that no head has."""
-LONGEST_REASON = 300
-"""Characters of what a message repeats of a file."""
-ALTERED = "was altered, or is of another model"
 
 
-Positive = Annotated[int, Field(ge=1, lt=2**31)]
-Count = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-@pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(strict=True, extra="forbid"))
+@validated(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class Reading:
     """Settings, beside the weights, that turn a text into a probability; raises `pydantic.ValidationError` for values
     that do not fit."""
 
-    max_tokens: Positive
+    max_tokens: PositiveInt
     """Longest part of a text that is read."""
-    keep: Annotated[str, Field(pattern="^(head|tail|both)$")]
-    """Which part: `head`, `tail` or `both`."""
-    batch_size: Positive
+    keep: Literal["head", "tail", "both"]
+    """Which part."""
+    batch_size: PositiveInt
     """Texts in a batch."""
     precision: Annotated[str, Field(pattern="^(float32|bfloat16)$")]
     """`float32` or `bfloat16`, as in training."""
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """Divisor of the logits (`inference.calibration`)."""
+    temperature: PositiveFloat
+    """Divisor of the logits (`report.evaluation.fit_temperature`)."""
     run: str
     """Id of the MLflow run that made it; empty where there was none."""
     data: str = ""
     """Name of the source of its training texts; empty where that is not known."""
-    shortest: Count = 0
+    shortest: NonNegativeInt = 0
     """Tokens of its shortest training text."""
-    longest: Count = 0
+    longest: NonNegativeInt = 0
     """Tokens of its longest training text; 0 where that is not known."""
-    shuffle_span: Count = 0
+    shuffle_span: NonNegativeInt = 0
     """Tokens of the stretches that it shuffles, as in training; 0 for none."""
     label: str = ""
     """The encoder's name for people; empty in a model of an earlier version."""
@@ -106,7 +92,7 @@ class Package:
     @property
     def name(self) -> str:
         """Name of its encoder."""
-        return str(self.model.description["encoder"]["name"])
+        return printable(str(self.model.description["encoder"]["name"]))
 
     @property
     def label(self) -> str:
@@ -119,8 +105,7 @@ class TrainedBackbone:
     """What one model can start from that another has learnt."""
 
     settings: dict[str, Any]
-    """`embedding`, `encoder` and `vocabulary_size`, as the `Backbone` has them; the `task`, empty for a classifier; and
-    a classifier's `pooling`."""
+    """`embedding`, `encoder` and others, as the model's description has them."""
     weights: dict[str, torch.Tensor]
     """As they are stored, by the names of the backbone's parameters."""
     tokenizer: Tokenizer
@@ -156,13 +141,12 @@ def write_package(package: Package, folder: Path) -> None:
         "tokenizer": package.tokenizer.name,
         "reading": asdict(package.reading),
         "model": package.model.description,
-        "sha256": {name: digest_of(folder / name) for name in HASHED},
+        "sha256": {name: _sha256(folder / name) for name in HASHED},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 digest of a file."""
+def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -186,13 +170,19 @@ def read_package(folder: Path) -> Package:
         UserError: a file is missing, damaged, or does not fit the others.
     """
     with _damage_in(folder):
-        about, reading, tokenizer = _checked_files(folder)
-        if about["model"].get("task"):
+        about, tokenizer = _description(folder)
+        settings, reading = about["model"], Reading(**about["reading"])
+        if settings.get("task"):
             raise UserError(
                 f"run {reading.run}: a language model, which judges no text; a classifier starts from it with "
                 f"sentiment-rnn train pretrained={reading.run}"
             )
-        return Package(_load_model(about["model"], folder / WEIGHTS), tokenizer, reading, _training_texts(folder))
+        for part in ("encoder", "pooling"):
+            check_target(part, settings[part]["_target_"])
+        with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
+            model = SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
+        model.load_state_dict(restored(load_file(folder / WEIGHTS), model))
+        return Package(model.eval(), tokenizer, reading, _training_texts(folder))
 
 
 def read_backbone(folder: Path) -> TrainedBackbone:
@@ -202,85 +192,41 @@ def read_backbone(folder: Path) -> TrainedBackbone:
         UserError: as `read_package`.
     """
     with _damage_in(folder):
-        about, reading, tokenizer = _checked_files(folder)
-        settings = {"task": "", **about["model"]}
-        for part in ("embedding", "encoder"):
-            settings[part] = dict(settings[part])
-        stored = _finite_weights(folder / WEIGHTS)
+        about, tokenizer = _description(folder)
+        stored = load_file(folder / WEIGHTS)
         weights = {name.removeprefix(BACKBONE): value for name, value in stored.items() if name.startswith(BACKBONE)}
         files = "".join(about["sha256"][name] for name in (VOCABULARY, WEIGHTS))
         digest = hashlib.sha256(f"{tokenizer.name} {files}".encode()).hexdigest()
-        return TrainedBackbone(settings, weights, tokenizer, _training_texts(folder), reading.run, digest)
+        texts, run = _training_texts(folder), Reading(**about["reading"]).run
+        return TrainedBackbone(about["model"], weights, tokenizer, texts, run, digest)
 
 
-def _training_texts(folder: Path) -> np.ndarray:
-    fingerprints = load_file(folder / TRAINING)["fingerprints"].numpy()
-    if fingerprints.dtype != np.int64 or fingerprints.ndim != 1:
-        raise ValueError(f"fingerprints of type {fingerprints.dtype}, {fingerprints.ndim} axes")
-    return fingerprints
-
-
-@contextmanager
-def _damage_in(folder: Path) -> Iterator[None]:
-    """Say of a file that is missing or damaged what it is."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: missing; a packaged model has {ABOUT}, {', '.join(HASHED)}") from error
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"{folder / ABOUT}: reading.{'.'.join(map(str, first['loc']))}: {first['msg']}; it {ALTERED}"
-        ) from error
-    except DAMAGE as error:
-        reason = str(error).partition("\n")[0][:LONGEST_REASON]
-        raise UserError(f"{folder}: not a packaged model, or damaged ({type(error).__name__}: {reason})") from error
-
-
-def _checked_files(folder: Path) -> tuple[dict[str, Any], Reading, Tokenizer]:
-    """What the first file says, how texts are read, and the vocabulary; the other files are those that it speaks of."""
+def _description(folder: Path) -> tuple[dict[str, Any], Tokenizer]:
+    """What `model.json` says, and the tokenizer; the other files are those that it speaks of."""
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     if about["format"] != FORMAT:
         raise UserError(
             f"{folder}: a model of format {about['format']}, made by version {about['version']}; "
             f"this version reads format {FORMAT}; train again, or use that version"
         )
-    check_splitter(about["tokenizer"])
     for name in HASHED:
-        if digest_of(folder / name) != about["sha256"][name]:
-            raise UserError(f"{folder / name}: not the file that {ABOUT} speaks of; it {ALTERED}")
-    reading = Reading(**about["reading"])
-    vocabulary = load_vocabulary(folder / VOCABULARY)
-    if vocabulary.itos[:2] != SPECIALS:
-        raise ValueError(f"{VOCABULARY} does not begin with {' and '.join(SPECIALS)}")
-    expected = about["model"]["vocabulary_size"]
-    if len(vocabulary) != expected:
-        raise UserError(
-            f"{folder / VOCABULARY}: {len(vocabulary):,} tokens, and the model has {expected:,}; it {ALTERED}"
-        )
-    return about, reading, Tokenizer(about["tokenizer"], vocabulary)
+        if _sha256(folder / name) != about["sha256"][name]:
+            raise UserError(f"{folder / name}: not that of {ABOUT}; it was altered, or is of another model")
+    check_splitter(about["tokenizer"])
+    return about, Tokenizer(about["tokenizer"], load_vocabulary(folder / VOCABULARY))
 
 
-def _load_model(settings: dict[str, Any], path: Path) -> SentimentNetwork:
-    for part in ("encoder", "pooling"):
-        check_target(part, settings[part]["_target_"])
-    weights = _finite_weights(path)
-    # Each layer has weights of its own: a description can ask for any number, and making one takes time.
-    name = settings["encoder"]["name"]
-    if not (name and name.isprintable()) or settings["encoder"].get("layers", 1) > len(weights):
-        raise ValueError(f"{ABOUT}: {settings['encoder']}")
-    with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
-        model = SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
+def _training_texts(folder: Path) -> np.ndarray:
+    return np.asarray(load_file(folder / TRAINING)["fingerprints"].numpy())
+
+
+@contextmanager
+def _damage_in(folder: Path) -> Iterator[None]:
+    """Turn what reading a missing, damaged or unfitting file raises into one line."""
     try:
-        model.load_state_dict(restored(weights, model))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:LONGEST_REASON]
-        raise UserError(f"{path}: {reason}; it {ALTERED}") from error
-    return model.eval()
-
-
-def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
-    weights = load_file(path)
-    if not all(value.isfinite().all() for value in weights.values()):
-        raise ValueError(f"{path.name}: a weight is no number")
-    return weights
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # ten kinds, by what is damaged
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{folder}: not a packaged model, or damaged ({type(error).__name__}: {reason})") from error

@@ -26,8 +26,6 @@ MOST_TEXTS = 100_000
 """Texts of a request."""
 PATIENCE = 30
 """Seconds in which a body has to be there."""
-FORMATS = ("inputs", "instances", "dataframe_records", "dataframe_split")
-"""MLflow's names for the texts of a request."""
 EXPECTED = 'expected texts, as in {"inputs": {"text": ["a text", "another"]}}'
 
 
@@ -108,9 +106,11 @@ class Bodies:
         body = bytearray()
         try:
             await asyncio.wait_for(self._read(request, body), PATIENCE)
-            yield _parsed(body)
+            yield json.loads(body)
         except asyncio.TimeoutError as error:
             raise HTTPException(408, f"the body was not there within {PATIENCE} seconds") from error
+        except (ValueError, RecursionError) as error:
+            raise HTTPException(400, f"the body is no valid JSON: {error}") from error
         finally:
             self.held -= len(body)
 
@@ -122,41 +122,27 @@ class Bodies:
                 raise HTTPException(503, "busy with other large requests; try again")
 
 
-def _parsed(body: bytearray) -> Any:
-    try:
-        return json.loads(body)
-    except RecursionError as error:
-        raise HTTPException(400, "the JSON is nested too deeply") from error
-    except ValueError as error:
-        raise HTTPException(400, f"the body is no valid JSON: {error}") from error
-
-
-def texts_of(asked: Any) -> list[str]:
-    """The texts of a request in one of MLflow's formats. A number is the text of its digits, null an empty text.
+def texts_of(asked: Any) -> list[str | None]:
+    """The texts of a request in one of MLflow's formats.
 
     Raises:
         HTTPException: there are none, or too many.
     """
-    formats = [name for name in FORMATS if name in asked] if isinstance(asked, dict) else []
-    if len(formats) != 1:
-        raise HTTPException(400, f"expected an object with exactly one of the input fields {', '.join(FORMATS)}")
-    match asked[formats[0]]:
-        case {"columns": [*columns], "data": [*rows]} if columns.count("text") == 1:
-            place = columns.index("text")
-            values = [row[place] if isinstance(row, list) and len(row) > place else row for row in rows]
-        case {"text": [*values]}:
+    match asked:
+        case {"inputs": {"text": [*texts]}} | {"inputs": [*texts]}:
             pass
-        case {"text": value}:
-            values = [value]
-        case [*values]:
-            values = [value.get("text", value) if isinstance(value, dict) else value for value in values]
+        case {"instances": [*texts]} | {"dataframe_records": [*texts]}:
+            pass
+        case {"dataframe_split": {"columns": [*columns], "data": [*rows]}}:
+            texts = [dict(zip(columns, row, strict=False)) for row in rows if isinstance(row, list)]
         case _:
-            values = [asked]
-    if any(isinstance(value, list | dict) for value in values):
-        raise HTTPException(400, f"{formats[0]}: {EXPECTED}")
-    if len(values) > MOST_TEXTS:
-        raise HTTPException(413, f"{len(values):,} texts; send at most {MOST_TEXTS:,} in a request")
-    return [value if isinstance(value, str) else "" if value is None else json.dumps(value) for value in values]
+            texts = [asked]
+    texts = [row.get("text", row) if isinstance(row, dict) else row for row in texts]
+    if not all(isinstance(text, str | None) for text in texts):
+        raise HTTPException(400, EXPECTED)
+    if len(texts) > MOST_TEXTS:
+        raise HTTPException(413, f"{len(texts):,} texts; send at most {MOST_TEXTS:,} in a request")
+    return texts
 
 
 async def refusal(_: Request, error: Exception) -> Response:

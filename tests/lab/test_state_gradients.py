@@ -1,4 +1,5 @@
-"""A layer unrolled by its equations against the module; its gradients against autograd on cells written out here."""
+"""The study of the gradient promises that what it measures at states and cells is autograd's, and its rates those of
+theory where theory has one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from encoder_targets import TARGETS
 from experiments.gradient.state_gradients import (
     NOTHING,
     GradientFlow,
@@ -17,79 +17,14 @@ from experiments.gradient.state_gradients import (
     norms_of,
     state_gradients,
 )
+from made_classifier import H, made_classifier
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.inference.probes import unroll
-from sentiment_rnn.model.classifier import SentimentClassifier
-
-E, H = 6, 5
-CLASSES = {target.rpartition(".")[2]: target for target in TARGETS.values()}
-EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "Gru", "Lstm"])
-
-
-def build(encoder: str, pooling: str = "Last", **settings: Any) -> SentimentClassifier:
-    """A classifier in which every parameter matters."""
-    torch.manual_seed(0)
-    model = SentimentClassifier(
-        50,
-        embedding={"size": E, "dropout": 0.5, "word_dropout": 0.5},
-        encoder={
-            "_target_": CLASSES[encoder], "name": encoder,
-            **({} if encoder == "Bag" else {"hidden_size": H}), **settings,
-        },
-        pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling, "dropout": 0.5},
-        optimizer={},
-    )  # fmt: skip
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
-    return model.eval()
-
-
-@EACH_CELL
-def test_states_and_logits_equal_the_modules(batch: Batch, encoder: str) -> None:
-    model = build(encoder)
-    unrolled = unroll(model, batch.tokens, batch.lengths)
-    inside = torch.arange(12) < batch.lengths[:, None]
-    with torch.no_grad():
-        states = model.backbone.encoder(model.backbone.embedding(batch.tokens), batch.lengths)
-        logits = model(batch.tokens, batch.lengths)
-    recomputed = torch.stack(unrolled.states, 1).float()
-    torch.testing.assert_close(recomputed[inside], states[inside], atol=1e-5, rtol=0)
-    torch.testing.assert_close(unrolled.logits.float(), logits, atol=1e-5, rtol=0)
-
-
-@EACH_CELL
-def test_the_running_logits_are_those_of_the_review_cut_there(batch: Batch, encoder: str) -> None:
-    model = build(encoder)
-    running = unroll(model, batch.tokens, batch.lengths).running
-    for cut in (1, 2, 6):
-        with torch.no_grad():
-            said = model(batch.tokens[2:, :cut], torch.full((3,), cut))
-        torch.testing.assert_close(running[2:, cut - 1].float(), said, atol=1e-5, rtol=0)
-
-
-def test_cells_and_gates_are_those_of_the_equations(batch: Batch) -> None:
-    unrolled = unroll(build("Lstm"), batch.tokens, batch.lengths)
-    cells, states = torch.stack(unrolled.cells, 1), torch.stack(unrolled.states, 1)
-    gates = unrolled.gates
-    before = torch.cat([torch.zeros_like(cells[:, :1]), cells[:, :-1]], 1)
-    torch.testing.assert_close(cells, gates["forget"] * before + gates["input"] * gates["candidate"])
-    torch.testing.assert_close(states, gates["output"] * cells.tanh())
-    assert all(((gates[name] > 0) & (gates[name] < 1)).all() for name in ("forget", "input", "output"))
-
-
-def test_states_of_a_gru_are_those_of_its_gates(batch: Batch) -> None:
-    unrolled = unroll(build("Gru"), batch.tokens, batch.lengths)
-    assert unrolled.cells == []
-    states, gates = torch.stack(unrolled.states, 1), unrolled.gates
-    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
-    torch.testing.assert_close(states, (1 - gates["update"]) * gates["candidate"] + gates["update"] * before)
-    assert set(gates) == {"reset", "update", "candidate"}
 
 
 @pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn"])
 def test_an_rnn_has_neither_cells_nor_gates(batch: Batch, encoder: str) -> None:
-    unrolled = unroll(build(encoder), batch.tokens, batch.lengths)
+    unrolled = unroll(made_classifier(encoder), batch.tokens, batch.lengths)
     assert unrolled.cells == []
     assert unrolled.gates == {}
     assert state_gradients(unrolled, batch.labels)[1] is None
@@ -111,7 +46,7 @@ def lstm_step(layer: nn.RNNBase, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tenso
 @pytest.mark.parametrize(("encoder", "step"), [("Rnn", rnn_step), ("Lstm", lstm_step)])
 def test_gradients_are_those_of_a_disturbance_of_the_state(batch: Batch, encoder: str, step: Cell) -> None:
     """∂L/∂h_t and ∂L/∂C_t by autograd on one review, with a disturbance added to each state and cell."""
-    model = build(encoder).double()
+    model = made_classifier(encoder).double()
     found = state_gradients(unroll(model, batch.tokens, batch.lengths), batch.labels)
     for review, (tokens, length, label) in enumerate(
         zip(batch.tokens, batch.lengths.tolist(), batch.labels, strict=True)
@@ -136,21 +71,6 @@ def test_gradients_are_those_of_a_disturbance_of_the_state(batch: Batch, encoder
             torch.testing.assert_close(found[1][review, :length], expected[1])
 
 
-@pytest.mark.parametrize(
-    ("encoder", "settings"),
-    [("Lstm", {"bidirectional": True}), ("Bag", {})],
-)
-def test_another_encoder_is_refused(batch: Batch, encoder: str, settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="expected a recurrent encoder in one direction"):
-        unroll(build(encoder, **settings), batch.tokens, batch.lengths)
-
-
-@pytest.mark.parametrize("pooling", ["Mean", "Max", "MeanMax"])
-def test_another_read_out_is_refused(pooling: str, batch: Batch) -> None:
-    with pytest.raises(ValueError, match="pooling=last"):
-        unroll(build("Rnn", pooling), batch.tokens, batch.lengths)
-
-
 def long_batch(steps: int) -> Batch:
     """Sixteen random reviews of one length."""
     tokens = torch.randint(2, 50, (16, steps), generator=torch.Generator().manual_seed(1))
@@ -166,7 +86,7 @@ def silence(layer: nn.Module, recurrent: Tensor) -> None:
 
 
 def test_the_rate_of_a_linear_rnn_is_its_spectral_radius() -> None:
-    model = build("Rnn")
+    model = made_classifier("Rnn")
     silence(model.backbone.encoder.forwards[0], 0.9 * nn.init.orthogonal_(torch.empty(H, H)))
     flow = gradient_flow(model, long_batch(60))
     assert flow.rate(50) == pytest.approx(0.9, abs=1e-6)
@@ -175,7 +95,7 @@ def test_the_rate_of_a_linear_rnn_is_its_spectral_radius() -> None:
 
 
 def test_what_is_left_is_measured_at_the_embedded_tokens() -> None:
-    model = build("Rnn")
+    model = made_classifier("Rnn")
     layer = model.backbone.encoder.forwards[0]
     silence(layer, 0.9 * nn.init.orthogonal_(torch.empty(H, H)))
     assert np.isnan(gradient_flow(model, long_batch(60)).left(50)), "the layer does not hear its inputs"
@@ -187,7 +107,7 @@ def test_what_is_left_is_measured_at_the_embedded_tokens() -> None:
 
 
 def test_the_theory_of_a_relu_rnn_counts_its_live_units() -> None:
-    model = build("ReluRnn")
+    model = made_classifier("ReluRnn")
     layer = model.backbone.encoder.forwards[0]
     silence(layer, 0.9 * torch.eye(H))
     with torch.no_grad():
@@ -198,7 +118,7 @@ def test_the_theory_of_a_relu_rnn_counts_its_live_units() -> None:
 
 
 def test_a_review_without_a_gradient_at_its_end_is_left_out() -> None:
-    model = build("Rnn")
+    model = made_classifier("Rnn")
     silence(model.backbone.encoder.forwards[0], 0.9 * torch.eye(H))
     with torch.no_grad():
         model.output.bias.fill_(800.0)  # a positive review's loss and gradient are 0 in float64
@@ -208,7 +128,7 @@ def test_a_review_without_a_gradient_at_its_end_is_left_out() -> None:
 
 @pytest.mark.parametrize("encoder", ["Lstm", "Gru"])
 def test_the_rate_of_a_gated_net_that_hears_nothing_is_the_gate_that_keeps(encoder: str) -> None:
-    model = build(encoder)
+    model = made_classifier(encoder)
     layer = model.backbone.encoder.forwards[0]
     silence(layer, torch.zeros_like(layer.weight_hh_l0))
     with torch.no_grad():
@@ -220,7 +140,7 @@ def test_the_rate_of_a_gated_net_that_hears_nothing_is_the_gate_that_keeps(encod
 
 
 def test_along_the_cell_of_an_slstm_the_gradient_is_that_of_shares_whatever_its_stabilizer() -> None:
-    model = build("SLstm", heads=1)
+    model = made_classifier("SLstm", heads=1)
     layer = model.backbone.encoder.forwards[0]
     with torch.no_grad():
         layer.weight_heads.zero_()
@@ -236,7 +156,7 @@ def test_along_the_cell_of_an_slstm_the_gradient_is_that_of_shares_whatever_its_
 
 @pytest.mark.parametrize("settings", [{"gradient_steps": 4}, {"detach": "cell"}, {"detach": "hidden"}], ids=str)
 def test_a_cut_gradient_is_cut_here_too(batch: Batch, settings: dict[str, Any]) -> None:
-    cut, whole = build("Lstm", **settings), build("Lstm")
+    cut, whole = made_classifier("Lstm", **settings), made_classifier("Lstm")
     ours, theirs = (unroll(model, batch.tokens, batch.lengths) for model in (cut, whole))
     assert all(torch.equal(one, other) for one, other in zip(ours.states, theirs.states, strict=True))
     (h, c, _), (whole_h, whole_c, _) = (state_gradients(unrolled, batch.labels) for unrolled in (ours, theirs))
@@ -259,12 +179,12 @@ def test_a_cut_gradient_is_cut_here_too(batch: Batch, settings: dict[str, Any]) 
 
 
 def test_theory_predicts_no_rate_for_a_gradient_that_does_not_go_along_the_cell(batch: Batch) -> None:
-    assert np.isnan(gradient_flow(build("Lstm", detach="cell"), batch).predicted)
-    assert 0 < gradient_flow(build("Lstm", detach="hidden"), batch).predicted < 1
+    assert np.isnan(gradient_flow(made_classifier("Lstm", detach="cell"), batch).predicted)
+    assert 0 < gradient_flow(made_classifier("Lstm", detach="hidden"), batch).predicted < 1
 
 
 def test_elements_too_small_for_float32_are_counted() -> None:
-    model = build("Rnn")
+    model = made_classifier("Rnn")
     silence(model.backbone.encoder.forwards[0], 0.1 * torch.eye(H))
     flow = gradient_flow(model, long_batch(60))
     # From 1e-2 or so down by ten at each step: normal for 36 steps of 60, denormal for 7, then nothing.

@@ -1,0 +1,144 @@
+"""The probes promise that gradients and unrolled states are those of the equations, written out here, and of the
+modules; and that a probe leaves its model as it was."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from made_classifier import H, made_classifier
+from sentiment_rnn.data.batching import Batch
+from sentiment_rnn.inference.probes import gradient_by_step_back, unroll
+from sentiment_rnn.model.classifier import SentimentClassifier
+
+
+def unrolled_rnn(layer: nn.RNNBase, tokens: list[Tensor]) -> Tensor:
+    """The last state of a vanilla RNN."""
+    h = torch.zeros(H)
+    for x in tokens:
+        h = torch.tanh(layer.weight_ih_l0 @ x + layer.bias_ih_l0 + layer.weight_hh_l0 @ h + layer.bias_hh_l0)
+    return h
+
+
+def unrolled_lstm(layer: nn.RNNBase, tokens: list[Tensor]) -> Tensor:
+    """The last state of an LSTM."""
+    h, c = torch.zeros(H), torch.zeros(H)
+    for x in tokens:
+        gates = layer.weight_ih_l0 @ x + layer.bias_ih_l0 + layer.weight_hh_l0 @ h + layer.bias_hh_l0
+        i, f, g, o = gates.split(H)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+    return h
+
+
+UNROLLED = {"Rnn": unrolled_rnn, "Lstm": unrolled_lstm}
+
+
+def norms_by_hand(model: SentimentClassifier, encoder: str, batch: Batch) -> list[list[float]]:
+    """‖∂L/∂x‖ of every token, from the end of each review, with no batch and no padding."""
+    found = []
+    for tokens, length, label in zip(batch.tokens, batch.lengths, batch.labels, strict=True):
+        embedded = [
+            model.backbone.embedding.weight[token].detach().clone().requires_grad_() for token in tokens[:length]
+        ]
+        logit = model.output(UNROLLED[encoder](model.backbone.encoder.forwards[0], embedded)).squeeze()
+        loss = -torch.log(torch.sigmoid(logit if label == 1 else -logit))
+        gradients = torch.autograd.grad(loss, embedded)
+        found.append([float(gradient.norm()) for gradient in reversed(gradients)])
+    return found
+
+
+@pytest.mark.parametrize("encoder", ["Rnn", "Lstm"])
+def test_it_equals_autograd_on_an_unrolled_cell(batch: Batch, encoder: str) -> None:
+    model = made_classifier(encoder)
+    norms = norms_by_hand(model, encoder, batch)
+    # Lengths 1, 3, 7, 12, 12: as far back as the middle one reaches.
+    expected = [np.median([review[back] for review in norms if len(review) > back]) for back in range(7)]
+    assert gradient_by_step_back(model, batch) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_it_leaves_the_model_as_it_was(batch: Batch, training: bool) -> None:
+    model = made_classifier("Lstm").train(training)
+    weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    model.output.bias.grad = torch.tensor([5.0])
+    gradient_by_step_back(model, batch)
+    assert {module.training for module in model.modules() if isinstance(module, nn.Dropout | nn.LSTM)} == {training}
+    assert model.output.bias.grad.tolist() == [5.0]
+    assert all(p.grad is None for name, p in model.named_parameters() if name != "output.bias")
+    assert all(torch.equal(p, weights[name]) for name, p in model.named_parameters())
+
+
+def test_dropout_takes_no_part(batch: Batch) -> None:
+    with torch.no_grad():
+        expected = gradient_by_step_back(made_classifier("Lstm", dropout=0), batch)
+    found = gradient_by_step_back(made_classifier("Lstm").train(), batch)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_it_is_flat_in_a_bag_read_out_by_its_mean() -> None:
+    model = made_classifier("Bag", "Mean")
+    tokens = torch.randint(2, 50, (21, 12), generator=torch.Generator().manual_seed(1))
+    batch = Batch(tokens, torch.full((21,), 12), torch.arange(21).remainder(2).float(), torch.arange(21))
+    norms = gradient_by_step_back(model, batch)
+    assert norms == pytest.approx([norms[0]] * 12, rel=1e-5)
+    error = (model.eval()(batch.tokens, batch.lengths).sigmoid() - batch.labels).abs().median().detach()
+    assert norms[0] == pytest.approx(float(error * model.output.weight.detach().norm() / 12), rel=1e-4)
+
+
+EACH_CELL = pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn", "Gru", "Lstm"])
+
+
+@EACH_CELL
+def test_states_and_logits_equal_the_modules(batch: Batch, encoder: str) -> None:
+    model = made_classifier(encoder)
+    unrolled = unroll(model, batch.tokens, batch.lengths)
+    inside = torch.arange(12) < batch.lengths[:, None]
+    with torch.no_grad():
+        states = model.backbone.encoder(model.backbone.embedding(batch.tokens), batch.lengths)
+        logits = model(batch.tokens, batch.lengths)
+    recomputed = torch.stack(unrolled.states, 1).float()
+    torch.testing.assert_close(recomputed[inside], states[inside], atol=1e-5, rtol=0)
+    torch.testing.assert_close(unrolled.logits.float(), logits, atol=1e-5, rtol=0)
+
+
+@EACH_CELL
+def test_the_running_logits_are_those_of_the_review_cut_there(batch: Batch, encoder: str) -> None:
+    model = made_classifier(encoder)
+    running = unroll(model, batch.tokens, batch.lengths).running
+    for cut in (1, 2, 6):
+        with torch.no_grad():
+            said = model(batch.tokens[2:, :cut], torch.full((3,), cut))
+        torch.testing.assert_close(running[2:, cut - 1].float(), said, atol=1e-5, rtol=0)
+
+
+def test_cells_and_gates_are_those_of_the_equations(batch: Batch) -> None:
+    unrolled = unroll(made_classifier("Lstm"), batch.tokens, batch.lengths)
+    cells, states = torch.stack(unrolled.cells, 1), torch.stack(unrolled.states, 1)
+    gates = unrolled.gates
+    before = torch.cat([torch.zeros_like(cells[:, :1]), cells[:, :-1]], 1)
+    torch.testing.assert_close(cells, gates["forget"] * before + gates["input"] * gates["candidate"])
+    torch.testing.assert_close(states, gates["output"] * cells.tanh())
+    assert all(((gates[name] > 0) & (gates[name] < 1)).all() for name in ("forget", "input", "output"))
+
+
+def test_states_of_a_gru_are_those_of_its_gates(batch: Batch) -> None:
+    unrolled = unroll(made_classifier("Gru"), batch.tokens, batch.lengths)
+    assert unrolled.cells == []
+    states, gates = torch.stack(unrolled.states, 1), unrolled.gates
+    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
+    torch.testing.assert_close(states, (1 - gates["update"]) * gates["candidate"] + gates["update"] * before)
+    assert set(gates) == {"reset", "update", "candidate"}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "pooling", "settings"),
+    [("Lstm", "Last", {"bidirectional": True}), ("Bag", "Last", {}), ("Rnn", "Mean", {})],
+)
+def test_what_is_no_recurrent_encoder_in_one_direction_pooled_at_its_end_is_refused(
+    batch: Batch, encoder: str, pooling: str, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="expected a recurrent encoder in one direction, pooling=last"):
+        unroll(made_classifier(encoder, pooling, **settings), batch.tokens, batch.lengths)
